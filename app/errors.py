@@ -1,0 +1,97 @@
+"""One root for every error the gateway raises on purpose.
+
+Each error carries what a client needs (HTTP ``status``, stable ``code``, human ``message``, the ``field`` at fault), so
+that one place in ``app.api`` turns any of them into the reference's error form. Messages never hold a secret: they name
+the field and the reason, not the value of a key.
+"""
+
+
+class GatewayError(Exception):
+    """Root of all deliberate errors; an exception outside this tree is a bug of ours (HTTP 500)."""
+
+    status: int = 500
+    code: str = "internal"
+
+    def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        if code is not None:
+            self.code = code
+
+
+class MalformedRequestError(GatewayError):
+    """The request could not be parsed at all (RFC 9110 15.5.1)."""
+
+    status = 400
+    code = "malformed_request"
+
+
+class ForbiddenError(GatewayError):
+    """Understood and refused: cross-site, rebinding, or not permitted (RFC 9110 15.5.4)."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFoundError(GatewayError):
+    """No such path, server, provider, exit or device (RFC 9110 15.5.5)."""
+
+    status = 404
+    code = "not_found"
+
+
+class ConflictError(GatewayError):
+    """The request is well formed but clashes with the present state, such as a name in use (RFC 9110 15.5.10)."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLargeError(GatewayError):
+    """The content is larger than we accept (RFC 9110 15.5.14)."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMediaTypeError(GatewayError):
+    """The content is not the media type we take (RFC 9110 15.5.16)."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class InvalidFieldError(GatewayError):
+    """A field has a value we cannot use (RFC 9110 15.5.21); ``field`` names it."""
+
+    status = 422
+    code = "invalid_field"
+
+
+class NotImplementedYetError(GatewayError):
+    """A listed capability that this version does not have (RFC 9110 15.6.2)."""
+
+    status = 501
+    code = "not_implemented"
+
+
+class UnavailableError(GatewayError):
+    """The gateway cannot serve this now, for instance because netd does not answer (RFC 9110 15.6.4)."""
+
+    status = 503
+    code = "unavailable"
+
+
+class ConnectTimeoutError(GatewayError):
+    """No handshake in time; the message names the cause (RFC 9110 15.6.5)."""
+
+    status = 504
+    code = "connect_timeout"
+
+
+class KernelError(GatewayError):
+    """The kernel refused a plan. The gateway stays blocked."""
+
+    status = 500
+    code = "kernel"

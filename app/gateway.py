@@ -1,0 +1,132 @@
+"""The protocol between those who drive the gateway (web, command line, tests) and netd, who is it.
+
+A closed set of typed commands, a snapshot, an event stream: nothing else crosses the process boundary, and no key does
+except in the one answer that makes a key pair. :mod:`app.ipc` carries it over a Unix socket; netd implements it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from app.model import DEFAULT_EXIT, Event, Policy, Server, Snapshot
+
+
+class Connect(Struct, frozen=True, tag="connect"):
+    """Bring ``exit`` up on ``server`` of the current provider; returns once a handshake has completed.
+
+    Raises NotFoundError (no such server), ConflictError (server incomplete), ConnectTimeoutError (cause in the message).
+    """
+
+    server: str
+    exit: str = DEFAULT_EXIT
+    provider: str | None = None
+
+
+class Disconnect(Struct, frozen=True, tag="disconnect"):
+    """Take ``exit`` down; its devices are blocked from then on. Idempotent."""
+
+    exit: str = DEFAULT_EXIT
+
+
+class SelectProvider(Struct, frozen=True, tag="select_provider"):
+    """Make ``provider`` the current one; a running tunnel is left alone. Raises NotFoundError."""
+
+    provider: str
+
+
+class ListServers(Struct, frozen=True, tag="list_servers"):
+    """The servers of ``provider`` (None = the current one)."""
+
+    provider: str | None = None
+
+
+class AddCustomServer(Struct, frozen=True, tag="add_custom_server"):
+    """Fields as in the reference, strings unparsed. Raises InvalidFieldError (names the field), ConflictError (name in use)."""
+
+    name: str
+    endpoint: str
+    public_key: str
+    private_key: str | None = None
+    address: str | None = None
+    dns: str | None = None
+    allowed_ips: str | None = None
+    location: str | None = None
+    preshared_key: str | None = None
+    mtu: int | None = None
+    persistent_keepalive: int | None = None
+
+
+class RemoveCustomServer(Struct, frozen=True, tag="remove_custom_server"):
+    """Remove a custom or imported server and its keys. Raises NotFoundError, ConflictError (in use)."""
+
+    name: str
+
+
+class ImportConfig(Struct, frozen=True, tag="import_config"):
+    """Import a .conf; hooks are never run. Raises InvalidFieldError with line, key and reason, ConflictError."""
+
+    name: str
+    config: str
+
+
+class GenerateKeypair(Struct, frozen=True, tag="generate_keypair"):
+    """A fresh Curve25519 pair (RFC 7748), not stored anywhere."""
+
+
+class SetDevicePolicy(Struct, frozen=True, tag="set_device_policy"):
+    """Raises InvalidFieldError (bad MAC), NotFoundError (no such exit)."""
+
+    mac: str
+    policy: Policy
+    name: str | None = None
+
+
+Command = (
+    Connect
+    | Disconnect
+    | SelectProvider
+    | ListServers
+    | AddCustomServer
+    | RemoveCustomServer
+    | ImportConfig
+    | GenerateKeypair
+    | SetDevicePolicy
+)
+
+
+class Done(Struct, frozen=True, tag="done"):
+    message: str | None = None
+    warnings: tuple[str, ...] = ()
+    public_key: str | None = None  # ours, where a command made or derived one
+
+
+class ServerList(Struct, frozen=True, tag="server_list"):
+    provider: str
+    servers: tuple[Server, ...]
+
+
+class Keypair(Struct, frozen=True, tag="keypair"):
+    """The only answer that holds a private key; it is made for the caller and forgotten."""
+
+    private_key: str
+    public_key: str
+
+
+Result = Done | ServerList | Keypair
+
+
+class Gateway(Protocol):
+    async def snapshot(self) -> Snapshot: ...
+
+    def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Events from now on, or those after sequence number ``after`` that are still kept, then live ones."""
+        ...
+
+    async def submit(self, command: Command) -> Result:
+        """Carry out ``command``. Raises a :class:`app.errors.GatewayError`; then nothing was changed."""
+        ...
+
+    async def providers(self) -> tuple[str, ...]: ...

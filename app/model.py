@@ -1,0 +1,274 @@
+"""Value types shared by every layer: frozen, without I/O, encodable by :mod:`app.codec`.
+
+Units: seconds, bytes and Unix time stamps (UTC) throughout. Keys are base64 as in wg(8).
+"""
+
+from __future__ import annotations
+
+import enum
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+from msgspec import Struct, field
+
+from app.addresses import Address, Interface, Network
+
+DEFAULT_EXIT = "default"
+
+
+class Secret:
+    """A string that never shows itself: repr, str and format give ``***``. Read it with :meth:`reveal`, knowingly."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+# --- WireGuard -------------------------------------------------------------------------------------------------------
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a peer listens: ``host`` is an address literal (IPv6 without brackets, a zone kept) or a DNS name."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Peer(Struct, frozen=True):
+    public_key: str
+    endpoint: Endpoint | None = None
+    allowed_ips: tuple[Network, ...] = ()
+    persistent_keepalive: int = 0  # seconds, 0 = off
+    preshared_key: Secret | None = None
+
+
+class TunnelConfig(Struct, frozen=True):
+    """All that is needed to bring a tunnel up. It holds the private key: it never leaves netd."""
+
+    private_key: Secret
+    addresses: tuple[Interface, ...]
+    peers: tuple[Peer, ...]
+    dns: tuple[Address, ...] = ()
+    mtu: int | None = None  # bytes; None = the route's MTU less 80
+    listen_port: int | None = None
+
+
+# --- Servers ---------------------------------------------------------------------------------------------------------
+
+
+class Server(Struct, frozen=True):
+    """A server as people see it. ``hostname`` is what ``connect`` takes; unique within a provider."""
+
+    hostname: str
+    provider: str
+    country: str = "Unknown"
+    city: str = "Unknown"
+    ipv4: str | None = None  # the endpoint's address, or None while it is a name not yet resolved
+    ipv6: str | None = None
+    endpoint: str | None = None  # "host:port" as given
+    location: str = "Unknown"  # "City, Country" where both are known
+    missing: tuple[str, ...] = ()  # fields still needed before it can be connected
+    warnings: tuple[str, ...] = ()
+
+
+class StoredServer(Struct, frozen=True):
+    """A custom or imported server as it is kept on disk, without its secrets (see :class:`ServerSecrets`)."""
+
+    name: str
+    provider: str  # "custom" | "imported"
+    peers: tuple[Peer, ...]  # preshared keys removed
+    addresses: tuple[Interface, ...] = ()
+    dns: tuple[Address, ...] = ()
+    mtu: int | None = None
+    listen_port: int | None = None
+    public_key: str | None = None  # ours, derived from the private key
+    location: str | None = None
+    added: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+class ServerSecrets(Struct, frozen=True):
+    private_key: Secret
+    preshared_keys: dict[str, Secret] = field(default_factory=dict)  # by the peer's public key
+
+
+# --- Devices and their policies --------------------------------------------------------------------------------------
+
+
+class VpnPolicy(Struct, frozen=True, tag="vpn"):
+    """Out by the tunnel of ``exit``, or nowhere."""
+
+    exit: str = DEFAULT_EXIT
+
+
+class DirectPolicy(Struct, frozen=True, tag="direct"):
+    """Out by the WAN in the clear: the user's explicit exception for one device."""
+
+
+class BlockedPolicy(Struct, frozen=True, tag="blocked"):
+    """No Internet at all; the LAN and the gateway's own services stay reachable."""
+
+
+Policy = VpnPolicy | DirectPolicy | BlockedPolicy
+
+
+class Device(Struct, frozen=True):
+    """A LAN device, known by its MAC address (lower case, colons)."""
+
+    mac: str
+    policy: Policy = VpnPolicy()
+    name: str | None = None
+
+
+class Lease(Struct, frozen=True):
+    mac: str
+    address: str
+    hostname: str | None
+    expires: float  # Unix time; 0 = never
+
+
+# --- Settings --------------------------------------------------------------------------------------------------------
+
+
+class LanSettings(Struct, frozen=True):
+    """The LAN: ``address`` is the gateway's own, in its network; the DHCP range lies within it."""
+
+    address: IPv4Interface = IPv4Interface("192.168.77.1/24")
+    dhcp_enabled: bool = True
+    dhcp_start: IPv4Address = IPv4Address("192.168.77.20")
+    dhcp_end: IPv4Address = IPv4Address("192.168.77.250")
+    lease_time: int = 12 * 3600
+    ula: IPv6Interface | None = None  # RFC 4193; made at random once, at first start
+    domain: str = "lan"
+    hostname: str = "vpn-gateway"
+
+
+class LinkSettings(Struct, frozen=True):
+    """Which interfaces have which role. None = found by what is plugged in."""
+
+    wan: str | None = None
+    lan: tuple[str, ...] | None = None
+
+
+class Settings(Struct, frozen=True):
+    provider: str = "mullvad"
+    lan: LanSettings = LanSettings()
+    links: LinkSettings = LinkSettings()
+    exits: tuple[str, ...] = (DEFAULT_EXIT,)
+    default_policy: Policy = VpnPolicy()
+    devices: tuple[Device, ...] = ()
+    desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
+    fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))  # asked inside the tunnel
+    exit_check_url: str | None = "https://am.i.mullvad.net/json"  # asked inside the tunnel; None = never
+
+
+# --- What is observed ------------------------------------------------------------------------------------------------
+
+
+class WanLink(Struct, frozen=True):
+    """The WAN as the kernel shows it now."""
+
+    name: str
+    up: bool = False
+    mtu: int = 1500
+    addresses: tuple[Interface, ...] = ()
+    gateway4: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
+    nameservers: tuple[Address, ...] = ()
+
+
+class LanLink(Struct, frozen=True):
+    name: str
+    mtu: int = 1500
+
+
+class Links(Struct, frozen=True):
+    wan: WanLink | None
+    lan: tuple[LanLink, ...]
+
+
+# --- State shown to people -------------------------------------------------------------------------------------------
+
+
+class ExitState(enum.StrEnum):
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTING = "disconnecting"
+    BLOCKED = "blocked"
+
+
+class ExitStatus(Struct, frozen=True):
+    name: str
+    state: ExitState
+    server: str | None = None
+    provider: str | None = None
+    location: str | None = None
+    ip: str | None = None  # as seen through the tunnel
+    since: float | None = None  # Unix time the present state was entered
+    uptime: float | None = None  # seconds connected, from the monotonic clock
+    reason: str | None = None  # a code while blocked, such as "handshake_timeout"
+    message: str | None = None  # the same for people, with the next step
+    retry_in: float | None = None  # seconds to the next attempt
+    switching_to: str | None = None
+    interface: str | None = None
+    latest_handshake: float | None = None  # Unix time
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    ipv6: bool = False
+
+
+class Attestation(Struct, frozen=True):
+    """The verdict on the live kernel state against the plan."""
+
+    ok: bool
+    checked: float = 0.0  # Unix time
+    repairs: int = 0
+    drift: tuple[str, ...] = ()  # what was found at the last repair
+
+
+class Snapshot(Struct, frozen=True):
+    """Everything a client may see at one instant; no secrets."""
+
+    seq: int
+    version: str
+    provider: str
+    exits: tuple[ExitStatus, ...]
+    attestation: Attestation
+    wireguard: str  # "kernel" | "userspace"
+    wan: WanLink | None
+    lan: LanSettings
+    devices: tuple[Device, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
+    started: float = 0.0
+
+    def exit(self, name: str = DEFAULT_EXIT) -> ExitStatus:
+        return next(e for e in self.exits if e.name == name)
+
+
+class Event(Struct, frozen=True):
+    """Something that happened. ``type`` is one of the reference's: status_change, server_update, security_alert, ..."""
+
+    seq: int
+    time: float
+    type: str
+    payload: dict[str, object]

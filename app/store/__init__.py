@@ -1,0 +1,1 @@
+"""State on disk, written atomically; secrets apart and 0600."""

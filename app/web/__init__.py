@@ -1,0 +1,1 @@
+"""The process that faces the LAN: Quart on Hypercorn, without capabilities or keys."""
