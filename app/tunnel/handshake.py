@@ -1,0 +1,52 @@
+"""Waiting for a WireGuard handshake, and naming the cause when it does not come."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.model import Endpoint, WanLink
+from app.network.plan import TransportPeer
+from app.network.wireguard import DeviceStats, PeerStats, WireGuardBackend
+from app.tunnel.clock import boottime
+
+FIRST_POLL = 0.002  # seconds; neither WireGuard implementation tells of a handshake, so it is polled, quickly at first
+LAST_POLL = 0.05
+
+
+def peer_of(stats: DeviceStats | None, public_key: str) -> PeerStats | None:
+    return next((p for p in stats.peers if p.public_key == public_key), None) if stats else None
+
+
+async def wait(backend: WireGuardBackend, name: str, public_key: str, timeout: float) -> bool:
+    """Whether ``public_key`` completes a handshake on ``name`` within ``timeout`` seconds."""
+    end = boottime() + timeout
+    pause = FIRST_POLL
+    while True:
+        peer = peer_of(await backend.stats(name), public_key)
+        if peer is not None and peer.latest_handshake is not None:
+            return True
+        if boottime() >= end:
+            return False
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, LAST_POLL)
+
+
+def cause(wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats | None) -> str:
+    """Why no handshake came, as well as one can know from this side, with the next step (pure)."""
+    if wan is None:
+        return "no WAN port was found: plug a cable to your router into the WAN port"
+    if not wan.up:
+        return f"the WAN port {wan.name} has no link: check the cable to your router"
+    if not wan.addresses:
+        return f"your router has given the WAN port {wan.name} no address yet (DHCP)"
+    if endpoint is None:
+        return "the server has no endpoint"
+    address = endpoint.address
+    on_link = any(address.version == a.version and address in a.network for a in wan.addresses)
+    gateway = wan.gateway4 if address.version == 4 else wan.gateway6
+    if gateway is None and not on_link:
+        return f"the WAN has no route for IPv{address.version}: the server's address {address} is out of reach from here"
+    where = str(Endpoint(str(address), endpoint.port))
+    if peer is not None and peer.rx_bytes > 0:
+        return f"{where} answers but the handshake fails: check the keys, the preshared key and this gateway's clock"
+    return f"no answer from {where}: the server is down, a firewall drops UDP, or the server does not know this gateway's key"

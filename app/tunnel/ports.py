@@ -1,0 +1,41 @@
+"""What the machine of an exit needs from the rest of netd; netd's core implements it, tests may too."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.addresses import Address
+from app.model import Links, Settings, TunnelConfig
+from app.network.wireguard import WireGuardBackend
+from app.tunnel.states import State, Target
+
+
+class ExitPorts(Protocol):
+    @property
+    def backend(self) -> WireGuardBackend: ...
+
+    @property
+    def links(self) -> Links: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
+        """Configuration and location of a server. Raises NotFoundError, ConflictError, NotImplementedYetError."""
+        ...
+
+    async def enter(self, exit_name: str, state: State) -> None:
+        """Put ``policy_for(state)`` in force, then record and publish the state. Raises KernelError; then nothing moved."""
+        ...
+
+    async def flip(self, exit_name: str, state: State, draining: State) -> None:
+        """Move the exit's devices from the tunnel of ``draining`` to that of ``state`` in one atomic route change."""
+        ...
+
+    async def lookup(self, host: str) -> list[Address]:
+        """Resolve an endpoint's name over the WAN, opening the hole for just that long. Raises LookupFailedError."""
+        ...
+
+    def changed(self, exit_name: str) -> None:
+        """Something shown about the exit has changed (its address seen from outside, say): publish it."""
+        ...

@@ -1,0 +1,98 @@
+"""From a server's configuration to a tunnel that can be planned and configured (pure).
+
+Names have been resolved by the caller; what comes out is the planner's view (``TunnelPlan``) and WireGuard's
+(``DeviceConfig``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses
+
+from app.addresses import Address, Network
+from app.errors import ConflictError
+from app.model import Peer, TunnelConfig, WanLink
+from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
+from app.network.wireguard import DeviceConfig, PeerConfig
+from app.tunnel.states import Target, Tunnel
+
+OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
+MIN_MTU = 1280  # RFC 8200, section 5
+KEEPALIVE = 25  # seconds, where the configuration names none: the gateway sits behind the router's NAT
+
+
+def collapse(networks: tuple[Network, ...]) -> tuple[Network, ...]:
+    """The same destinations in the fewest networks: ``0.0.0.0/1`` and ``128.0.0.0/1`` become ``0.0.0.0/0``."""
+    four = collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
+    six = collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
+    return (*four, *six)
+
+
+def primary_peer(config: TunnelConfig) -> Peer:
+    """The peer whose handshake means "connected": the one that takes the default route, else the first with an endpoint.
+
+    Raises ConflictError where no peer can be dialled.
+    """
+    dialled = [p for p in config.peers if p.endpoint is not None]
+    if not dialled:
+        raise ConflictError("no peer of this server has an endpoint to connect to", field="server")
+    return next((p for p in dialled if any(n.prefixlen == 0 for n in collapse(p.allowed_ips))), dialled[0])
+
+
+def choose_address(addresses: list[Address], wan: WanLink) -> Address:
+    """The address of a peer to use on this WAN: a family that the WAN can reach, IPv4 first."""
+
+    def reachable(address: Address) -> bool:
+        gateway = wan.gateway4 if isinstance(address, IPv4Address) else wan.gateway6
+        return gateway is not None or any(
+            a.version == address.version and address in a.network for a in wan.addresses
+        )
+
+    ranked = sorted(addresses, key=lambda a: (not reachable(a), a.version))
+    return ranked[0]
+
+
+def prepare(
+    target: Target,
+    config: TunnelConfig,
+    slot: Slot,
+    wan: WanLink,
+    resolved: Mapping[str, list[Address]],
+    fallback_dns: tuple[Address, ...],
+    location: str | None,
+) -> tuple[Tunnel, DeviceConfig]:
+    """Both views of one tunnel. ``resolved`` maps every endpoint's host to its addresses (never empty)."""
+    transport: dict[str, TransportPeer] = {}
+    peers: list[PeerConfig] = []
+    for peer in config.peers:
+        endpoint = None
+        if peer.endpoint is not None:
+            endpoint = (choose_address(resolved[peer.endpoint.host], wan), peer.endpoint.port)
+            transport[peer.public_key] = TransportPeer(*endpoint)
+        peers.append(
+            PeerConfig(
+                public_key=peer.public_key,
+                preshared_key=peer.preshared_key,
+                endpoint=endpoint,
+                allowed_ips=peer.allowed_ips,
+                persistent_keepalive=peer.persistent_keepalive or KEEPALIVE,
+            )
+        )
+    families = {a.version for a in config.addresses}
+    routes = tuple(n for n in collapse(tuple(n for p in config.peers for n in p.allowed_ips)) if n.version in families)
+    plan = TunnelPlan(
+        slot=slot,
+        addresses=config.addresses,
+        mtu=config.mtu or max(MIN_MTU, wan.mtu - OVERHEAD),
+        transport=tuple(dict.fromkeys(transport.values())),
+        routes=routes,
+        dns=tuple(a for a in config.dns or fallback_dns if a.version in families),
+    )
+    device = DeviceConfig(
+        private_key=config.private_key,
+        fwmark=MARK_TRANSPORT,
+        listen_port=None,  # two slots may be up at once, so the kernel chooses
+        peers=tuple(peers),
+    )
+    key = primary_peer(config).public_key
+    return Tunnel(target, plan, key, transport[key], location), device

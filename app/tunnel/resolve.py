@@ -1,0 +1,86 @@
+"""The one-off look-up of an endpoint's host name, in the clear, over the WAN's own name servers.
+
+It is on the closed list: marked ``MARK_LOOKUP``, to the name servers named in the plan, only while it runs. Name servers
+on the LAN side or inside a tunnel are never asked here. dnspython builds and checks the messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import dns.asyncquery
+import dns.exception
+import dns.message
+import dns.rdatatype
+
+from app.addresses import Address
+from app.network.plan import MARK_LOOKUP
+
+TRY_TIMEOUT = 1.5  # seconds for one question to one server
+ROUNDS = 2
+
+
+class LookupFailedError(Exception):
+    """No usable answer; the text says which servers were asked and what happened."""
+
+
+def literal(host: str) -> Address | None:
+    """``host`` as an address, or None where it is a name. A zone (RFC 4007) stays with the address."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+async def ask(host: str, server: Address, kind: str, *, mark: int, timeout: float = TRY_TIMEOUT) -> list[Address]:
+    """Ask ``server`` for ``host`` (``kind`` A or AAAA) from a socket with ``mark``. Raises OSError, DNSException, TimeoutError."""
+    query = dns.message.make_query(host, kind)
+    family = socket.AF_INET if isinstance(server, IPv4Address) else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        sock.setblocking(False)
+        sock.connect((str(server), 53))
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(timeout):
+            await loop.sock_sendall(sock, query.to_wire())
+            while True:
+                reply = dns.message.from_wire(await loop.sock_recv(sock, 65535), ignore_trailing=True)
+                if reply.id == query.id and query.is_response(reply):
+                    break
+    wanted = dns.rdatatype.from_text(kind)
+    return [ip_address(item.to_text()) for rrset in reply.answer if rrset.rdtype == wanted for item in rrset]
+
+
+async def lookup(
+    host: str, servers: Sequence[Address], *, want4: bool, want6: bool, mark: int = MARK_LOOKUP
+) -> list[Address]:
+    """Addresses of ``host``, IPv4 first (most WANs), of the families wanted. Raises :class:`LookupFailedError`."""
+    kinds = [kind for kind, wanted in (("A", want4), ("AAAA", want6)) if wanted]
+    if not servers:
+        raise LookupFailedError(f"cannot look up {host}: the WAN gave no name server")
+    problems: list[str] = []
+    for _ in range(ROUNDS):
+        for server in servers:
+            answers = await asyncio.gather(
+                *(ask(host, server, kind, mark=mark) for kind in kinds), return_exceptions=True
+            )
+            found: list[Address] = []
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    if not isinstance(answer, OSError | dns.exception.DNSException | TimeoutError):
+                        raise answer
+                    problems.append(f"{server}: {type(answer).__name__}")
+                else:
+                    found += answer
+            if found:
+                return [a for a in found if _usable(a)]
+            if not any(isinstance(a, BaseException) for a in answers):
+                raise LookupFailedError(f"the name server {server} knows no address of {host}")
+    raise LookupFailedError(f"cannot look up {host}: no answer ({', '.join(sorted(set(problems)))})")
+
+
+def _usable(address: IPv4Address | IPv6Address) -> bool:
+    return not (address.is_loopback or address.is_multicast or address.is_unspecified)

@@ -1,0 +1,145 @@
+"""The states of an exit, the moves between them, and the firewall policy of each (pure).
+
+Each state carries exactly the data that its policy needs, so ``policy_for`` is total and cannot be asked a question it
+has no answer to. The machine puts ``policy_for(next)`` in force before it enters ``next``.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import assert_never
+
+from msgspec import Struct
+
+from app.model import ExitState
+from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
+
+
+class Target(Struct, frozen=True):
+    """A server by its provider and host name; written ``provider/hostname`` in the settings."""
+
+    provider: str
+    hostname: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.hostname}"
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        provider, _, hostname = text.partition("/")
+        return cls(provider, hostname)
+
+
+class Reason(enum.StrEnum):
+    """Why an exit is blocked although somebody wants it connected."""
+
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    ENDPOINT_UNRESOLVABLE = "endpoint_unresolvable"
+    WAN_DOWN = "wan_down"
+    TUNNEL_DEAD = "tunnel_dead"
+    TUNNEL_LOST = "tunnel_lost"
+    SERVER_UNAVAILABLE = "server_unavailable"
+    FIREWALL_FAILED = "firewall_failed"
+    INTERNAL = "internal"
+
+
+class Tunnel(Struct, frozen=True):
+    """A tunnel of an exit: which server, and what the planner needs of it."""
+
+    target: Target
+    plan: TunnelPlan
+    peer_key: str  # the public key of the peer whose handshake decides
+    endpoint: TransportPeer  # where that peer is dialled
+    server_location: str | None = None
+
+    @property
+    def slot(self) -> Slot:
+        return self.plan.slot
+
+
+class Disconnected(Struct, frozen=True):
+    """Nobody wants this exit up. Its devices are blocked."""
+
+
+class Connecting(Struct, frozen=True):
+    """The tunnel exists and handshakes; its devices are still blocked."""
+
+    tunnel: Tunnel
+    attempt: int = 1
+
+
+class Connected(Struct, frozen=True):
+    """Devices go out by ``tunnel``. ``candidate``, if any, handshakes beside it (make before break)."""
+
+    tunnel: Tunnel
+    since: float  # Unix time
+    since_boot: float  # CLOCK_BOOTTIME, for an uptime that no clock change bends
+    candidate: Tunnel | None = None
+
+
+class Disconnecting(Struct, frozen=True):
+    """Devices are blocked already; the tunnel is about to be removed."""
+
+    tunnel: Tunnel | None
+
+
+class Blocked(Struct, frozen=True):
+    """Wanted but not possible now: ``message`` says why and what is tried next."""
+
+    reason: Reason
+    message: str
+    target: Target
+    attempt: int = 0
+    retry_at_boot: float | None = None  # CLOCK_BOOTTIME; None = waits for an event
+
+
+State = Disconnected | Connecting | Connected | Disconnecting | Blocked
+
+MOVES: dict[type[State], frozenset[type[State]]] = {
+    Disconnected: frozenset({Connecting, Blocked, Connected}),  # Connected: adoption of a running tunnel
+    Connecting: frozenset({Connecting, Connected, Disconnecting, Blocked}),
+    Connected: frozenset({Connected, Disconnecting, Blocked}),
+    Disconnecting: frozenset({Disconnected}),
+    Blocked: frozenset({Connecting, Disconnecting, Blocked}),
+}
+
+
+def policy_for(name: str, index: int, state: State) -> ExitPlan:
+    """What the kernel must hold while exit ``name`` is in ``state``."""
+    match state:
+        case Disconnected() | Blocked():
+            return ExitPlan(name, index)
+        case Connecting(tunnel=tunnel):
+            return ExitPlan(name, index, candidate=tunnel.plan)
+        case Connected(tunnel=tunnel, candidate=candidate):
+            return ExitPlan(name, index, active=tunnel.plan, candidate=candidate.plan if candidate else None)
+        case Disconnecting(tunnel=tunnel):
+            return ExitPlan(name, index, draining=tunnel.plan if tunnel else None)
+        case _:
+            assert_never(state)
+
+
+def shown_as(state: State) -> ExitState:
+    """The state's name as the API shows it."""
+    return {
+        Disconnected: ExitState.DISCONNECTED,
+        Connecting: ExitState.CONNECTING,
+        Connected: ExitState.CONNECTED,
+        Disconnecting: ExitState.DISCONNECTING,
+        Blocked: ExitState.BLOCKED,
+    }[type(state)]
+
+
+def tunnels_of(state: State) -> tuple[Tunnel, ...]:
+    """Every tunnel that exists while in ``state``."""
+    match state:
+        case Connecting(tunnel=tunnel):
+            return (tunnel,)
+        case Connected(tunnel=tunnel, candidate=candidate):
+            return (tunnel, candidate) if candidate else (tunnel,)
+        case Disconnecting(tunnel=tunnel):
+            return (tunnel,) if tunnel else ()
+        case Disconnected() | Blocked():
+            return ()
+        case _:
+            assert_never(state)
