@@ -1,0 +1,45 @@
+# Two commands do everything: `make run` and `make test`. Both set up what is missing; both need root.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+PORT ?= 5000
+
+.PHONY: help run test lint unit lab browser bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## Run the gateway for real in a virtual LAN; UI on http://127.0.0.1:5000 (PORT=... to change); Ctrl-C stops it
+	@ci/setup run
+	@exec ci/lab run --port $(PORT)
+
+test: ## Run everything that is tested: lint, unit, kernel, lab and browser tests
+	@ci/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest tests/unit tests/kernel -n 2 --dist loadfile -q
+	@$(PY) -m pytest tests/lab tests/browser -q
+
+lint: ## ruff, pyright (strict) and import-linter
+	@ci/setup test
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/pyright
+
+unit: ## Only the quick tests
+	@ci/setup test
+	@$(PY) -m pytest tests/unit -n 2 --dist loadfile -q
+
+bench: ## Measure, side by side in one run, and print ratios
+	@ci/setup bench
+	@$(PY) ci/bench
+
+lock: ## Renew the lock files from pyproject.toml
+	@$(PY) -m pip install --quiet uv
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what was built or installed here
+	rm -rf .venv build .cache .pytest_cache .ruff_cache .hypothesis
+
+-include image/image.mk
