@@ -1,0 +1,24 @@
+"""``python -m app netd | web ...``: one package, two processes, each importing only its own half."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(argv: list[str]) -> int:
+    match argv[:1]:
+        case ["netd"]:
+            from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's half, nor netd web's
+
+            return netd(argv[1:])
+        case ["web"]:
+            from app.web.main import main as web  # noqa: PLC0415
+
+            return web(argv[1:])
+        case _:
+            print("usage: python -m app netd|web [options]; --help after either", file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

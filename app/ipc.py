@@ -1,0 +1,232 @@
+"""The ``Gateway`` protocol over a Unix socket: one JSON value a line, typed at both ends.
+
+A request is ``{"id", "op", ...}``, its answer ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
+connection of its own and then only events flow. netd checks who is at the other end by the kernel's word
+(``SO_PEERCRED``, unix(7)), not by anything that is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from app import codec
+from app.errors import GatewayError, MalformedRequestError, UnavailableError
+from app.gateway import Command, Gateway, Result
+from app.model import Event, Snapshot
+
+log = logging.getLogger(__name__)
+
+LINE_LIMIT = 16 * 1024 * 1024  # bytes: a list of 10,000 servers fits
+CALL_TIMEOUT = 60.0  # seconds; connect answers well before
+
+
+class Request(Struct, frozen=True):
+    id: int
+    op: Literal["snapshot", "providers", "submit", "subscribe"]
+    command: Command | None = None
+    after: int | None = None
+
+
+class WireError(Struct, frozen=True):
+    status: int
+    code: str
+    message: str
+    field: str | None = None
+
+    @classmethod
+    def of(cls, error: GatewayError) -> WireError:
+        return cls(error.status, error.code, error.message, error.field)
+
+    def raised(self) -> GatewayError:
+        error = GatewayError(self.message, field=self.field, code=self.code)
+        error.status = self.status
+        return error
+
+
+class Answer(Struct, frozen=True):
+    id: int
+    result: msgspec.Raw | None = None
+    error: WireError | None = None
+
+
+# --- netd's end ------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """Serves ``gateway`` on ``path`` to processes whose uid is in ``uids`` (mode 0660: the group is the first gate)."""
+
+    def __init__(self, gateway: Gateway, path: Path, uids: Collection[int]) -> None:
+        self._gateway = gateway
+        self._path = path
+        self._uids = frozenset(uids)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> asyncio.Server:
+        self._path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_LIMIT)
+        self._path.chmod(0o660)
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            uid = peer_uid(writer)
+            if uid not in self._uids:
+                log.warning("refused a connection from uid %d", uid)
+                return
+            lock = asyncio.Lock()
+            while line := await reader.readline():
+                try:
+                    request = codec.decode(line, Request)
+                except msgspec.DecodeError as error:
+                    await _send(writer, lock, Answer(0, error=WireError.of(MalformedRequestError(str(error)))))
+                    continue
+                task = asyncio.create_task(self._answer(request, writer, lock))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except (ConnectionError, ValueError, asyncio.IncompleteReadError):
+            return
+        finally:
+            writer.close()
+
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
+        try:
+            match request.op:
+                case "subscribe":
+                    await self._stream(request, writer, lock)
+                    return
+                case "snapshot":
+                    result: object = await self._gateway.snapshot()
+                case "providers":
+                    result = await self._gateway.providers()
+                case "submit":
+                    if request.command is None:
+                        raise MalformedRequestError("submit needs a command")
+                    result = await self._gateway.submit(request.command)
+            answer = Answer(request.id, result=msgspec.Raw(codec.encode(result)))
+        except GatewayError as error:
+            answer = Answer(request.id, error=WireError.of(error))
+        except Exception:
+            log.exception("a bug in answering %s", request.op)
+            answer = Answer(request.id, error=WireError.of(GatewayError("internal error")))
+        with contextlib.suppress(ConnectionError):
+            await _send(writer, lock, answer)
+
+    async def _stream(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
+        with contextlib.suppress(ConnectionError):
+            async for event in self._gateway.subscribe(request.after):
+                await _send(writer, lock, event)
+        writer.close()
+
+
+async def _send(writer: asyncio.StreamWriter, lock: asyncio.Lock, value: object) -> None:
+    async with lock:
+        writer.write(codec.encode(value) + b"\n")
+        await writer.drain()
+
+
+def peer_uid(writer: asyncio.StreamWriter) -> int:
+    sock: socket.socket = writer.get_extra_info("socket")
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", credentials)[1]
+
+
+# --- the other end ---------------------------------------------------------------------------------------------------
+
+
+class Client:
+    """A ``Gateway`` at the other end of a socket. Connects by itself, again after netd was away.
+
+    Raises UnavailableError while netd does not answer, and whatever GatewayError netd raised.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._next = 0
+        self._lock = asyncio.Lock()
+
+    async def snapshot(self) -> Snapshot:
+        return codec.decode(await self._call(op="snapshot"), Snapshot)
+
+    async def providers(self) -> tuple[str, ...]:
+        return codec.decode(await self._call(op="providers"), tuple[str, ...])
+
+    async def submit(self, command: Command) -> Result:
+        return codec.decode(await self._call(op="submit", command=command), Result)
+
+    async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Raises UnavailableError when netd is not there; ends when it goes away or the listener is too slow."""
+        reader, writer = await self._open()
+        try:
+            writer.write(codec.encode(Request(1, "subscribe", after=after)) + b"\n")
+            while line := await reader.readline():
+                yield codec.decode(line, Event)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            return await asyncio.open_unix_connection(self._path, limit=LINE_LIMIT)
+        except OSError as error:
+            raise UnavailableError("the gateway's network service is not running; it stays blocked") from error
+
+    async def _call(self, *, op: Any, command: Command | None = None) -> msgspec.Raw:
+        async with self._lock:
+            if self._writer is None or self._writer.is_closing() or self._reading is None or self._reading.done():
+                reader, self._writer = await self._open()
+                self._reading = asyncio.create_task(self._read(reader, self._writer))
+            self._next += 1
+            ident = self._next
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._pending[ident] = future
+            self._writer.write(codec.encode(Request(ident, op, command)) + b"\n")
+        try:
+            answer = await asyncio.wait_for(future, CALL_TIMEOUT)
+        except TimeoutError:
+            raise UnavailableError("the gateway's network service does not answer") from None
+        finally:
+            self._pending.pop(ident, None)
+        if answer.error is not None:
+            raise answer.error.raised()
+        return answer.result if answer.result is not None else msgspec.Raw(b"null")
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pending = self._pending
+        try:
+            while line := await reader.readline():
+                answer = codec.decode(line, Answer)
+                future = pending.get(answer.id)
+                if future is not None and not future.done():
+                    future.set_result(answer)
+        except (ConnectionError, ValueError):
+            pass
+        finally:
+            writer.close()
+            for future in pending.values():
+                if not future.done():
+                    future.set_exception(UnavailableError("the gateway's network service went away"))
+
+
+def connect(path: str | Path) -> Client:
+    """A client for netd's socket at ``path``; nothing is opened before the first call."""
+    return Client(Path(path))

@@ -1,0 +1,1 @@
+"""The process that owns the kernel's network and the keys."""

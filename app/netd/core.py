@@ -1,0 +1,317 @@
+"""The core of netd: holds what is wanted and what is so, and turns both into one plan for the reconciler.
+
+Every change of the network goes through :meth:`Core._apply`, one at a time: plan from everything known, make the kernel
+match, and only then say that it is so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from app import __version__
+from app.addresses import Address
+from app.errors import KernelError, NotFoundError
+from app.gateway import Command, Result
+from app.model import (
+    BlockedPolicy,
+    DirectPolicy,
+    Event,
+    ExitStatus,
+    Links,
+    Settings,
+    Snapshot,
+    TunnelConfig,
+)
+from app.netd import runtime
+from app.netd.commands import Commands
+from app.netd.events import EventBus
+from app.netd.status import exit_status
+from app.network import conntrack
+from app.network.dhcp_dns import read_leases
+from app.network.plan import ExitPlan, PlanInput, exit_mark
+from app.network.planner import plan as make_plan
+from app.network.reconcile import Reconciler
+from app.network.wireguard import WireGuardBackend
+from app.providers.registry import Registry
+from app.store import Store
+from app.tunnel.machine import ExitMachine
+from app.tunnel.resolve import lookup
+from app.tunnel.states import MOVES, Connected, Reason, State, Target, policy_for, tunnels_of
+
+log = logging.getLogger(__name__)
+
+SERVICES_CHECK = 10.0  # seconds between looks at dnsmasq; it outlives netd, so this is only the net below
+
+
+class Core:
+    """netd's state and its one way to the kernel. Implements :class:`app.gateway.Gateway` and ``ExitPorts``."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        backend: WireGuardBackend,
+        registry: Registry,
+        services: Services,
+        run_dir: Path,
+        flowtable: bool,
+        time_sync_uid: Callable[[], int | None],
+    ) -> None:
+        self.events = EventBus()
+        self.store = store
+        self.registry = registry
+        self._backend = backend
+        self._services = services
+        self._runtime_path = run_dir / "runtime.json"
+        self._flowtable = flowtable
+        self._time_sync_uid = time_sync_uid
+        self._links = Links(wan=None, lan=())
+        self._states: dict[str, State] = {}
+        self._entered: dict[str, float] = {}
+        self._lookup_servers: list[tuple[Address, ...]] = []
+        self._applying = asyncio.Lock()
+        self._started = time.time()
+        self._commands = Commands(self)
+        self._services_due = asyncio.Event()
+        self.machines: dict[str, ExitMachine] = {}
+        self.reconciler = Reconciler(backend, on_drift=self._on_drift)
+
+    # --- ExitPorts -------------------------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> WireGuardBackend:
+        return self._backend
+
+    @property
+    def links(self) -> Links:
+        return self._links
+
+    @property
+    def settings(self) -> Settings:
+        return self.store.settings
+
+    async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
+        provider = self.registry.get(target.provider)
+        config = await provider.tunnel(target.hostname)
+        server = next((s for s in await provider.servers() if s.hostname == target.hostname), None)
+        return config, server.location if server else None
+
+    async def enter(self, exit_name: str, state: State) -> None:
+        old = self._states[exit_name]
+        if type(state) not in MOVES[type(old)]:
+            raise AssertionError(f"no move from {type(old).__name__} to {type(state).__name__}")
+        await self._apply({exit_name: state})
+        machine = self.machines[exit_name]
+        machine.state = state
+        self._entered[exit_name] = time.time()
+        if isinstance(old, Connected) and not isinstance(state, Connected):
+            await self._forget_flows(machine.index)
+        self._remember()
+        self.changed(exit_name)
+        self._services_due.set()
+
+    async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
+        machine = self.machines[exit_name]
+        both = ExitPlan(
+            exit_name, machine.index, active=state.tunnel.plan, draining=draining.tunnel.plan
+        )
+        await self._apply({}, {exit_name: both})
+        await self._forget_flows(machine.index)
+
+    async def lookup(self, host: str) -> list[Address]:
+        wan = self._links.wan
+        servers = wan.nameservers if wan else ()
+        self._lookup_servers.append(servers)
+        try:
+            await self._apply({})
+            want4 = wan is not None and any(a.version == 4 for a in wan.addresses)
+            want6 = wan is not None and wan.gateway6 is not None
+            return await lookup(host, servers, want4=want4, want6=want6)
+        finally:
+            self._lookup_servers.remove(servers)
+            await self._apply({})
+
+    def changed(self, exit_name: str) -> None:
+        status = exit_status(self.machines[exit_name], self._entered[exit_name])
+        self.events.publish("status_change", {"exit": codec.to_builtins(status)})
+
+    # --- Gateway ---------------------------------------------------------------------------------------------------
+
+    async def snapshot(self) -> Snapshot:
+        return Snapshot(
+            seq=self.events.seq,
+            version=__version__,
+            provider=self.settings.provider,
+            exits=tuple(exit_status(m, self._entered[m.name]) for m in self.machines.values()),
+            attestation=self.reconciler.attestation,
+            wireguard=self._backend.kind,
+            wan=self._links.wan,
+            lan=self.settings.lan,
+            devices=self.settings.devices,
+            leases=self._services.leases(),
+            drops=await self.reconciler.drops(),
+            started=self._started,
+        )
+
+    def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
+        return self.events.subscribe(after)
+
+    async def submit(self, command: Command) -> Result:
+        return await self._commands.run(command)
+
+    async def providers(self) -> tuple[str, ...]:
+        return self.registry.names
+
+    # --- what commands do to the network ---------------------------------------------------------------------------
+
+    def exit(self, name: str) -> ExitMachine:
+        """Raises NotFoundError."""
+        try:
+            return self.machines[name]
+        except KeyError:
+            raise NotFoundError(f"there is no exit {name!r}", field="exit") from None
+
+    async def want(self, exit_name: str, target: Target | None) -> None:
+        """Remember, for after a restart, what the exit should be connected to."""
+        desired = {k: v for k, v in self.settings.desired.items() if k != exit_name}
+        if target is not None:
+            desired[exit_name] = str(target)
+        self.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired))
+
+    async def replan(self) -> None:
+        """Make the kernel follow changed settings. Raises KernelError."""
+        await self._apply({})
+        self._services_due.set()
+
+    async def forget_device(self, mac: str) -> None:
+        """Drop the connection tracking of a device whose policy changed, so that no old flow survives it."""
+        for address in await self.reconciler.neighbours(mac):
+            await conntrack.flush_source(address)
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> list[asyncio.Task[None]]:
+        """Bring the network to where it was wanted; returns the tasks that keep it there."""
+        self._links = await self._services.observe(self.settings)
+        adopted = await self._adoptable()
+        for index, name in enumerate(self.settings.exits):
+            state = adopted.get(name)
+            machine = ExitMachine(name, index, self, state)
+            self.machines[name] = machine
+            self._states[name] = machine.state
+            self._entered[name] = state.since if state else time.time()
+            desired = self.settings.desired.get(name)
+            if desired is not None and state is None:
+                machine.resume(Target.parse(desired))
+        try:
+            await self._apply({})
+        except KernelError as error:
+            # Stay up and stay blocked: the boot ruleset holds, and the reconciler tries again.
+            log.error("the first plan could not be applied: %s", error.message)
+            self.events.publish("security_alert", {"reason": "plan_failed", "message": error.message})
+        self._services_due.set()
+        return [
+            asyncio.create_task(self.reconciler.run(), name="reconciler"),
+            asyncio.create_task(self._watch_links(), name="links"),
+            asyncio.create_task(self._keep_services(), name="services"),
+            *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
+        ]
+
+    async def _adoptable(self) -> dict[str, Connected]:
+        """Tunnels that run already, as the last netd left them, whose peer still has a session."""
+        found: dict[str, Connected] = {}
+        existing = await self._backend.names()
+        for index, name in enumerate(self.settings.exits):
+            record = runtime.load(self._runtime_path).connected.get(name)
+            if record is None or self.settings.desired.get(name) != str(record.tunnel.target):
+                continue
+            interface = exit_interface(index, record.tunnel.slot)
+            peer = peer_of(await self._backend.stats(interface), record.tunnel.peer_key) if interface in existing else None
+            if peer is not None and peer.latest_handshake is not None:
+                found[name] = msgspec.structs.replace(record, candidate=None)
+        return found
+
+    async def _apply(self, states: dict[str, State], plans: dict[str, ExitPlan] | None = None) -> None:
+        """Put the plan with ``states`` in place of the present ones in force; then, and only then, they are the present."""
+        async with self._applying:
+            merged = {**self._states, **states}
+            exits = tuple(
+                (plans or {}).get(name) or policy_for(name, index, merged[name])
+                for index, name in enumerate(self.settings.exits)
+            )
+            await self.reconciler.apply(make_plan(self._inputs(exits)))
+            self._states = merged
+
+    def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
+        settings = self.settings
+        return PlanInput(
+            links=self._links,
+            lan=settings.lan,
+            exits=exits,
+            default_policy=settings.default_policy,
+            devices=tuple((d.mac, d.policy) for d in settings.devices),
+            lookup_servers=tuple(dict.fromkeys(a for servers in self._lookup_servers for a in servers)),
+            time_sync_uid=self._time_sync_uid(),
+            flowtable=self._flowtable,
+            http_ports=self._services.http_ports,
+        )
+
+    async def _forget_flows(self, index: int) -> None:
+        """Connections that were translated to the old tunnel's address must start anew on the next one."""
+        await conntrack.flush_mark(exit_mark(index))
+
+    def _remember(self) -> None:
+        connected = {n: s for n, s in self._states.items() if isinstance(s, Connected) and s.candidate is None}
+        with contextlib.suppress(OSError):  # only adoption suffers
+            runtime.save(self._runtime_path, runtime.Runtime(connected))
+
+    def _on_drift(self, drift: tuple[str, ...]) -> None:
+        log.warning("drift repaired: %s", "; ".join(drift))
+        self.events.publish("security_alert", {"reason": "drift", "message": "; ".join(drift), "drift": list(drift)})
+        for machine in self.machines.values():
+            for tunnel in tunnels_of(machine.state):
+                interface = exit_interface(machine.index, tunnel.slot)
+                if any(interface in text for text in drift):
+                    machine.nudge(Reason.TUNNEL_LOST)
+
+    async def _watch_links(self) -> None:
+        async for _ in self._services.link_changes():
+            links = await self._services.observe(self.settings)
+            if links == self._links:
+                continue
+            moved = links.wan != self._links.wan
+            self._links = links
+            try:
+                await self.replan()
+            except KernelError as error:
+                log.error("the links changed and the plan could not follow: %s", error.message)
+                self.events.publish("security_alert", {"reason": "plan_failed", "message": error.message})
+            if moved:
+                self.events.publish("status_change", {"wan": codec.to_builtins(links.wan)})
+                for machine in self.machines.values():
+                    machine.nudge(Reason.WAN_DOWN)
+
+    async def _keep_services(self) -> None:
+        """DHCP and DNS follow the plan, apart from it: they are never in the way of a change of tunnel."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._services_due.wait(), SERVICES_CHECK)
+            self._services_due.clear()
+            try:
+                await self._services.apply(self.settings, self._links, self._ipv6_default(), self._any_direct())
+            except Exception as error:
+                log.exception("DHCP and DNS could not be brought up to date")
+                self.events.publish("security_alert", {"reason": "lan_services", "message": str(error)})
+
+    def _ipv6_default(self) -> bool:
+        """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""
+        state = self._states.get(self.settings.exits[0])
+        return isinstance(state, Connected) and any(n.version == 6 and n.prefixlen == 0 for n in state.tunnel.plan.routes)
+
+    def _any_direct(self) -> bool:
+        return any(isinstance(p, DirectPolicy) for p in (self.settings.default_policy, *(d.policy for d in self.settings.devices)))

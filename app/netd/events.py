@@ -1,0 +1,57 @@
+"""Events to whoever listens: numbered, kept for a while so that a listener can resume, never waiting for a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+
+from app.model import Event
+from app.tunnel.clock import boottime
+
+KEPT = 1000  # events
+QUEUE = 500  # events a listener may be behind before it is dropped
+
+
+class EventBus:
+    """Numbers start at the boot clock in milliseconds, so they also grow across restarts of netd within one boot."""
+
+    def __init__(self) -> None:
+        self._seq = int(boottime() * 1000)
+        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._listeners: set[asyncio.Queue[Event | None]] = set()
+
+    @property
+    def seq(self) -> int:
+        return self._seq
+
+    def publish(self, kind: str, payload: dict[str, object]) -> Event:
+        self._seq += 1
+        event = Event(self._seq, time.time(), kind, payload)
+        self._recent.append(event)
+        for queue in list(self._listeners):
+            try:
+                queue.put_nowait(event)
+            except asyncio.QueueFull:
+                self._drop(queue)
+        return event
+
+    async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Events from now on; with ``after``, first those kept with a higher number. Ends when the listener is too slow."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE)
+        kept = [e for e in self._recent if after is not None and e.seq > after]
+        self._listeners.add(queue)
+        try:
+            for event in kept:
+                yield event
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._listeners.discard(queue)
+
+    def _drop(self, queue: asyncio.Queue[Event | None]) -> None:
+        self._listeners.discard(queue)
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(None)
