@@ -55,7 +55,7 @@ class WireError(Struct, frozen=True):
 
 class Answer(Struct, frozen=True):
     id: int
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
     error: WireError | None = None
 
 
@@ -208,7 +208,7 @@ class Client:
             self._pending.pop(ident, None)
         if answer.error is not None:
             raise answer.error.raised()
-        return answer.result if answer.result is not None else msgspec.Raw(b"null")
+        return answer.result
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pending = self._pending
@@ -218,8 +218,10 @@ class Client:
                 future = pending.get(answer.id)
                 if future is not None and not future.done():
                     future.set_result(answer)
-        except (ConnectionError, ValueError):
-            pass
+        except ConnectionError:
+            pass  # the callers below hear of it
+        except ValueError:
+            log.exception("netd sent what this version does not understand")
         finally:
             writer.close()
             for future in pending.values():

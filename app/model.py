@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -271,4 +272,4 @@ class Event(Struct, frozen=True):
     seq: int
     time: float
     type: str
-    payload: dict[str, object]
+    payload: dict[str, Any]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from app import keys
 from app.errors import ConflictError, InvalidFieldError, KernelError
 from app.gateway import (
     AddCustomServer,
@@ -25,9 +26,10 @@ from app.gateway import (
     ServerList,
     SetDevicePolicy,
 )
-from app.keys import generate_keypair
-from app.model import Device, Settings, VpnPolicy
-from app.tunnel.states import Target
+from app.model import Device, VpnPolicy
+from app.providers.custom import parse_custom
+from app.providers.imported import parse_import
+from app.tunnel.states import Target, tunnels_of
 
 if TYPE_CHECKING:
     from app.netd.core import Core
@@ -66,9 +68,79 @@ class Commands:
             case RemoveCustomServer(name=name):
                 return self._remove(name)
             case GenerateKeypair():
-                private, public = generate_keypair()
-                return Keypair(private.reveal(), public)
+                pair = keys.generate()
+                return Keypair(pair.private_key.reveal(), pair.public_key)
             case SetDevicePolicy():
                 return await self._policy(command)
             case _:
                 assert_never(command)
+
+    async def _connect(self, command: Connect) -> Done:
+        core = self._core
+        machine = core.exit(command.exit)
+        target = Target(command.provider or core.settings.provider, command.server)
+        previous = core.settings.desired.get(command.exit)
+        core.registry.get(target.provider)
+        await core.tunnel_config(target)  # a server that cannot be connected changes nothing
+        await core.want(command.exit, target)
+        try:
+            await machine.connect(target)
+        finally:
+            # A switch that failed leaves the old tunnel up: that is what a restart should come back to.
+            if previous is not None and machine.goal == Target.parse(previous):
+                await core.want(command.exit, machine.goal)
+        return Done()
+
+    def _add(self, command: AddCustomServer) -> Done:
+        core = self._core
+        core.store.check_name_free(command.name.strip())
+        stored, secrets = parse_custom(command, added=time.time(), lan=core.lan_networks)
+        core.store.add_server(stored, secrets)
+        core.events.publish("server_update", {"provider": stored.provider, "added": stored.name})
+        return Done(warnings=stored.warnings, public_key=stored.public_key)
+
+    def _import(self, command: ImportConfig) -> Done:
+        core = self._core
+        stored, secrets = parse_import(command.name, command.config, added=time.time(), lan=core.lan_networks)
+        core.store.add_server(stored, secrets)
+        core.events.publish("server_update", {"provider": stored.provider, "added": stored.name})
+        return Done(warnings=stored.warnings, public_key=stored.public_key)
+
+    def _remove(self, name: str) -> Done:
+        core = self._core
+        server = core.store.server(name)
+        target = Target(server.provider, server.name)
+        for machine in core.machines.values():
+            if machine.goal == target or any(t.target == target for t in tunnels_of(machine.state)):
+                raise ConflictError(
+                    f'"{server.name}" is in use by exit {machine.name!r}; disconnect it first',
+                    field="name",
+                    code="in_use",
+                )
+        core.store.remove_server(name)
+        core.events.publish("server_update", {"provider": server.provider, "removed": server.name})
+        return Done()
+
+    async def _policy(self, command: SetDevicePolicy) -> Done:
+        core = self._core
+        mac = command.mac.lower()
+        if not MAC.fullmatch(mac):
+            raise InvalidFieldError("mac: six pairs of hexadecimal digits, such as 02:00:00:00:00:01", field="mac")
+        if isinstance(command.policy, VpnPolicy):
+            core.exit(command.policy.exit)
+        before = core.settings
+        others = tuple(d for d in before.devices if d.mac != mac)
+        if len(others) >= MAX_DEVICES:
+            raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
+        old = next((d for d in before.devices if d.mac == mac), None)
+        name = command.name if command.name is not None else (old.name if old else None)
+        devices = (*others, Device(mac, command.policy, name))
+        core.store.update_settings(lambda s: msgspec.structs.replace(s, devices=devices))
+        try:
+            await core.replan()
+        except KernelError:
+            core.store.update_settings(lambda _: before)
+            raise
+        await core.forget_device(mac)
+        core.events.publish("device_change", {"mac": mac})
+        return Done()

@@ -13,15 +13,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from app import __version__
-from app.addresses import Address
+import msgspec
+
+from app import __version__, codec
+from app.addresses import Address, Network
 from app.errors import KernelError, NotFoundError
 from app.gateway import Command, Result
 from app.model import (
-    BlockedPolicy,
     DirectPolicy,
     Event,
-    ExitStatus,
     Links,
     Settings,
     Snapshot,
@@ -30,15 +30,16 @@ from app.model import (
 from app.netd import runtime
 from app.netd.commands import Commands
 from app.netd.events import EventBus
+from app.netd.services import Services
 from app.netd.status import exit_status
 from app.network import conntrack
-from app.network.dhcp_dns import read_leases
-from app.network.plan import ExitPlan, PlanInput, exit_mark
+from app.network.plan import ExitPlan, PlanInput, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
 from app.providers.registry import Registry
 from app.store import Store
+from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
 from app.tunnel.resolve import lookup
 from app.tunnel.states import MOVES, Connected, Reason, State, Target, policy_for, tunnels_of
@@ -117,9 +118,7 @@ class Core:
 
     async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
         machine = self.machines[exit_name]
-        both = ExitPlan(
-            exit_name, machine.index, active=state.tunnel.plan, draining=draining.tunnel.plan
-        )
+        both = ExitPlan(exit_name, machine.index, active=state.tunnel.plan, draining=draining.tunnel.plan)
         await self._apply({}, {exit_name: both})
         await self._forget_flows(machine.index)
 
@@ -176,6 +175,11 @@ class Core:
         except KeyError:
             raise NotFoundError(f"there is no exit {name!r}", field="exit") from None
 
+    @property
+    def lan_networks(self) -> tuple[Network, ...]:
+        lan = self.settings.lan
+        return (lan.address.network, lan.ula.network) if lan.ula else (lan.address.network,)
+
     async def want(self, exit_name: str, target: Target | None) -> None:
         """Remember, for after a restart, what the exit should be connected to."""
         desired = {k: v for k, v in self.settings.desired.items() if k != exit_name}
@@ -231,7 +235,9 @@ class Core:
             if record is None or self.settings.desired.get(name) != str(record.tunnel.target):
                 continue
             interface = exit_interface(index, record.tunnel.slot)
-            peer = peer_of(await self._backend.stats(interface), record.tunnel.peer_key) if interface in existing else None
+            peer = (
+                peer_of(await self._backend.stats(interface), record.tunnel.peer_key) if interface in existing else None
+            )
             if peer is not None and peer.latest_handshake is not None:
                 found[name] = msgspec.structs.replace(record, candidate=None)
         return found
@@ -311,7 +317,12 @@ class Core:
     def _ipv6_default(self) -> bool:
         """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""
         state = self._states.get(self.settings.exits[0])
-        return isinstance(state, Connected) and any(n.version == 6 and n.prefixlen == 0 for n in state.tunnel.plan.routes)
+        return isinstance(state, Connected) and any(
+            n.version == 6 and n.prefixlen == 0 for n in state.tunnel.plan.routes
+        )
 
     def _any_direct(self) -> bool:
-        return any(isinstance(p, DirectPolicy) for p in (self.settings.default_policy, *(d.policy for d in self.settings.devices)))
+        return any(
+            isinstance(p, DirectPolicy)
+            for p in (self.settings.default_policy, *(d.policy for d in self.settings.devices))
+        )

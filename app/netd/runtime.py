@@ -25,4 +25,4 @@ def load(path: Path) -> Runtime:
 
 
 def save(path: Path, runtime: Runtime) -> None:
-    write_atomic(path, codec.encode(runtime), mode=0o600)
+    write_atomic(path, codec.encode(runtime))

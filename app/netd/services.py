@@ -27,7 +27,9 @@ class Services:
 
     async def apply(self, settings: Settings, links: Links, ipv6_default: bool, direct: bool) -> None:
         if links.lan:
-            await self._dns.apply(render(settings.lan, links.lan[0].name, settings.exits, ipv6_default, direct, self._paths))
+            await self._dns.apply(
+                render(settings.lan, links.lan[0].name, settings.exits, ipv6_default, direct, self._paths)
+            )
         await self._dns.verify()
 
     def leases(self) -> tuple[Lease, ...]:

@@ -39,5 +39,3 @@ def exit_status(machine: ExitMachine, entered: float) -> ExitStatus:
         tx_bytes=sum(p.tx_bytes for p in stats.peers) if stats else 0,
         ipv6=bool(tunnel and any(n.version == 6 for n in tunnel.plan.routes)),
     )
-
-

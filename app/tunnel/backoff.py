@@ -15,7 +15,7 @@ HANDSHAKE_TIMEOUT_LATER = 8.0
 def delay(attempt: int, rng: random.Random | None = None) -> float:
     """Seconds before retry number ``attempt`` (1, 2, ...): doubling, capped, with jitter."""
     base = min(LONGEST, FIRST * 2 ** max(0, min(attempt, 16) - 1))
-    spread = (rng or random).uniform(-JITTER, JITTER)  # noqa: S311 - spreads load, protects nothing
+    spread = (rng or random).uniform(-JITTER, JITTER)
     return base * (1 + spread)
 
 

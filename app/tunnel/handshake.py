@@ -45,8 +45,10 @@ def cause(wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats |
     on_link = any(address.version == a.version and address in a.network for a in wan.addresses)
     gateway = wan.gateway4 if address.version == 4 else wan.gateway6
     if gateway is None and not on_link:
-        return f"the WAN has no route for IPv{address.version}: the server's address {address} is out of reach from here"
+        return (
+            f"the WAN has no route for IPv{address.version}: the server's address {address} is out of reach from here"
+        )
     where = str(Endpoint(str(address), endpoint.port))
     if peer is not None and peer.rx_bytes > 0:
         return f"{where} answers but the handshake fails: check the keys, the preshared key and this gateway's clock"
-    return f"no answer from {where}: the server is down, a firewall drops UDP, or the server does not know this gateway's key"
+    return f"no answer from {where}: the server is down, UDP is filtered, or it does not know this gateway's key"

@@ -1,9 +1,9 @@
 """Is the tunnel alive? Two signals, never one (pure).
 
-Passive: bytes went out and none came back. WireGuard answers data within ``KEEPALIVE_TIMEOUT`` (10 s) even when it has
-nothing to say (whitepaper, section 6.5), so silence for longer than that after sending means that the peer or the path
-is gone. Active: probes inside the tunnel, sent while the passive signal is bad, get no answer either. Only both together
-make a tunnel dead; a healthy tunnel is never restarted because one resolver is slow.
+Passive: bytes went out and none came back. WireGuard answers data within ``KEEPALIVE_TIMEOUT`` (10 s) even when it
+has nothing to say (whitepaper, section 6.5), so silence for longer than that after sending means that the peer or the
+path is gone. Active: probes inside the tunnel, sent while the passive signal is bad, get no answer either. Only both
+together make a tunnel dead; a healthy tunnel is never restarted because one resolver is slow.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tunnel state machine of one exit: one task, one state, one goal.
 
-Whoever wants something sets the goal (a server, or nothing) and wakes the task; only the task moves the state. Each move
-goes through ``ports.enter``, which has the next state's firewall policy in force before the state is entered. A failure
-never opens anything: it ends in ``Blocked`` with a reason, and the task tries again by itself.
+Whoever wants something sets the goal (a server, or nothing) and wakes the task; only the task moves the state. Each
+move goes through ``ports.enter``, which has the next state's firewall policy in force before the state is entered. A
+failure never opens anything: it ends in ``Blocked`` with a reason, and the task tries again by itself.
 """
 
 from __future__ import annotations
@@ -337,7 +337,7 @@ class ExitMachine:
         return handshake.cause(self._ports.links.wan, tunnel.endpoint, peer)
 
     async def _wan_changed(self, state: Connected) -> None:
-        """Point every peer at its endpoint again: WireGuard forgets the old source address and sends from the new one."""
+        """Point every peer at its endpoint again: WireGuard forgets the old source address and takes the new one."""
         wan = self._ports.links.wan
         if wan is None or not wan.up or not wan.addresses:
             return

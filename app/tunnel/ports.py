@@ -25,7 +25,7 @@ class ExitPorts(Protocol):
         ...
 
     async def enter(self, exit_name: str, state: State) -> None:
-        """Put ``policy_for(state)`` in force, then record and publish the state. Raises KernelError; then nothing moved."""
+        """Put ``policy_for(state)`` in force, then record and publish it. Raises KernelError; then nothing moved."""
         ...
 
     async def flip(self, exit_name: str, state: State, draining: State) -> None:

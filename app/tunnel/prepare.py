@@ -29,7 +29,7 @@ def collapse(networks: tuple[Network, ...]) -> tuple[Network, ...]:
 
 
 def primary_peer(config: TunnelConfig) -> Peer:
-    """The peer whose handshake means "connected": the one that takes the default route, else the first with an endpoint.
+    """The peer whose handshake means "connected": the one with the default route, else the first with an endpoint.
 
     Raises ConflictError where no peer can be dialled.
     """
@@ -44,9 +44,7 @@ def choose_address(addresses: list[Address], wan: WanLink) -> Address:
 
     def reachable(address: Address) -> bool:
         gateway = wan.gateway4 if isinstance(address, IPv4Address) else wan.gateway6
-        return gateway is not None or any(
-            a.version == address.version and address in a.network for a in wan.addresses
-        )
+        return gateway is not None or any(a.version == address.version and address in a.network for a in wan.addresses)
 
     ranked = sorted(addresses, key=lambda a: (not reachable(a), a.version))
     return ranked[0]

@@ -1,7 +1,7 @@
 """The one-off look-up of an endpoint's host name, in the clear, over the WAN's own name servers.
 
-It is on the closed list: marked ``MARK_LOOKUP``, to the name servers named in the plan, only while it runs. Name servers
-on the LAN side or inside a tunnel are never asked here. dnspython builds and checks the messages.
+It is on the closed list: marked ``MARK_LOOKUP``, to the name servers named in the plan, only while it runs. The same
+question inside a tunnel carries the exit's mark instead. dnspython builds and checks the messages.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def literal(host: str) -> Address | None:
 
 
 async def ask(host: str, server: Address, kind: str, *, mark: int, timeout: float = TRY_TIMEOUT) -> list[Address]:
-    """Ask ``server`` for ``host`` (``kind`` A or AAAA) from a socket with ``mark``. Raises OSError, DNSException, TimeoutError."""
+    """Ask ``server`` for the ``kind`` (A, AAAA) of ``host``. Raises OSError, DNSException or TimeoutError."""
     query = dns.message.make_query(host, kind)
     family = socket.AF_INET if isinstance(server, IPv4Address) else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as sock:

@@ -1,0 +1,111 @@
+"""``python -m app netd``: start the core, serve the socket, go without taking the LAN down.
+
+On SIGTERM the process ends and leaves everything as it is: ruleset, routes, tunnels and dnsmasq go on (rule 4 of the
+architecture), and the next start adopts them. Taking the network down is the machine's shutdown, not ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import pwd
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from app.ipc import Server
+from app.netd.core import Core
+from app.netd.services import Services, random_ula
+from app.network.capabilities import has_flowtable
+from app.network.dhcp_dns import Paths
+from app.network.dnsmasq import DnsServices, ProcessRunner, SystemdRunner
+from app.network.wireguard import choose_backend
+from app.providers.registry import Registry
+from app.store import Store
+
+log = logging.getLogger(__name__)
+
+SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8) makes it at the first synchronisation
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="vpn-gateway netd", description="Owns the kernel's network and the keys.")
+    parser.add_argument("--state-dir", type=Path, default=Path("/var/lib/vpn-gateway"), help="settings, servers, keys")
+    parser.add_argument("--run-dir", type=Path, default=Path("/run/vpn-gateway"), help="socket and run-time files")
+    parser.add_argument("--web-user", default=None, help="the user besides our own that may use the socket")
+    parser.add_argument("--services", choices=["process", "systemd"], default="process", help="who runs dnsmasq")
+    parser.add_argument("--resolv", type=Path, default=None, help="the WAN's name servers, as resolv.conf")
+    parser.add_argument("--http-port", type=int, action="append", default=None, help="a port of the web UI on the LAN")
+    parser.add_argument("--time-user", default=None, help="the time daemon's user, let out until the clock is set")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Run netd until SIGTERM or SIGINT; returns the exit status."""
+    options = arguments(argv)
+    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)
+    asyncio.run(_run(options))
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> None:
+    run_dir: Path = options.run_dir
+    run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    store = Store(options.state_dir)
+    store.load()
+    if store.settings.lan.ula is None:
+        ula = random_ula()
+        store.update_settings(lambda s: msgspec.structs.replace(s, lan=msgspec.structs.replace(s.lan, ula=ula)))
+    paths = Paths(state_dir=options.state_dir, run_dir=run_dir)
+    runner = SystemdRunner(run_dir) if options.services == "systemd" else ProcessRunner(run_dir)
+    services = Services(
+        dns=DnsServices(runner, paths),
+        paths=paths,
+        resolv=options.resolv or run_dir / "wan.resolv",
+        http_ports=tuple(options.http_port or (5000,)),
+    )
+    core = Core(
+        store=store,
+        backend=await choose_backend(),
+        registry=Registry(store),
+        services=services,
+        run_dir=run_dir,
+        flowtable=await has_flowtable(),
+        time_sync_uid=_time_sync_uid(options.time_user),
+    )
+    tasks = await core.start()
+    for problem in store.problems:
+        core.events.publish("security_alert", {"reason": "state", "message": problem})
+    uids = {os.getuid(), 0}
+    if options.web_user:
+        uids.add(pwd.getpwnam(options.web_user).pw_uid)
+    server = await Server(core, run_dir / "netd.sock", uids).start()
+    log.info("ready: WireGuard is %s", core.backend.kind)
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done - {stopping}:
+        task.result()  # a task that ended is a bug: end loudly, the supervisor starts us again, the network stays as it is
+    server.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    store.close()
+
+
+def _time_sync_uid(user: str | None) -> Callable[[], int | None]:
+    """The uid to let out to NTP, or None once the clock has been set."""
+    if user is None:
+        return lambda: None
+    uid = pwd.getpwnam(user).pw_uid
+    return lambda: None if SYNCHRONIZED.exists() else uid

@@ -1,0 +1,125 @@
+"""The protocol over a real Unix socket, both ends real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from app.errors import ConflictError, GatewayError, UnavailableError
+from app.gateway import Connect, Done, GenerateKeypair, Keypair, ListServers, ServerList
+from app.ipc import Server, connect
+from app.model import Attestation, Event, LanSettings, Snapshot
+from app.model import Server as ServerEntry
+
+
+class Answering:
+    """The other end of the socket: what it answers is what must arrive."""
+
+    def __init__(self):
+        self.release = asyncio.Event()
+
+    async def snapshot(self):
+        return Snapshot(7, "1", "custom", (), Attestation(ok=True), "kernel", None, LanSettings())
+
+    async def providers(self):
+        return ("mullvad", "custom")
+
+    async def submit(self, command):
+        match command:
+            case Connect(server="taken"):
+                raise ConflictError("in use", field="server", code="taken")
+            case Connect(server="slow"):
+                await self.release.wait()
+                return Done("slow")
+            case Connect(server="bug"):
+                raise RuntimeError("private_key=abc")
+            case ListServers():
+                entry = ServerEntry("n" * 60, "custom")
+                return ServerList("custom", (entry,) * 10_000)
+            case GenerateKeypair():
+                return Keypair("a", "b")
+        return Done()
+
+    async def subscribe(self, after=None):
+        for seq in range((after or 0) + 1, (after or 0) + 4):
+            yield Event(seq, 0.0, "status_change", {"n": seq})
+
+
+@pytest.fixture
+async def ends(tmp_path):
+    gateway = Answering()
+    server = await Server(gateway, tmp_path / "s", {os.getuid()}).start()
+    client = connect(tmp_path / "s")
+    yield gateway, client, tmp_path / "s"
+    await client.close()
+    server.close()
+
+
+async def test_values_arrive_as_they_were_sent(ends):
+    _, client, _ = ends
+    assert (await client.snapshot()).seq == 7
+    assert await client.providers() == ("mullvad", "custom")
+    assert await client.submit(GenerateKeypair()) == Keypair("a", "b")
+
+
+async def test_ten_thousand_servers_fit(ends):
+    assert len((await ends[1].submit(ListServers())).servers) == 10_000
+
+
+async def test_an_error_arrives_whole(ends):
+    with pytest.raises(GatewayError) as caught:
+        await ends[1].submit(Connect("taken"))
+    error = caught.value
+    assert (error.status, error.code, error.message, error.field) == (409, "taken", "in use", "server")
+
+
+async def test_a_bug_says_nothing_of_its_data(ends):
+    with pytest.raises(GatewayError) as caught:
+        await ends[1].submit(Connect("bug"))
+    assert caught.value.status == 500
+    assert "abc" not in caught.value.message
+
+
+async def test_a_slow_command_holds_up_no_other(ends):
+    gateway, client, _ = ends
+    slow = asyncio.create_task(client.submit(Connect("slow")))
+    assert await client.submit(Connect("quick")) == Done()
+    assert not slow.done()
+    gateway.release.set()
+    assert await slow == Done("slow")
+
+
+async def test_events_follow_the_number_asked_for(ends):
+    assert [e.seq async for e in ends[1].subscribe(after=4)] == [5, 6, 7]
+
+
+async def test_without_netd_the_error_says_so_and_a_return_is_noticed(tmp_path):
+    client = connect(tmp_path / "s")
+    with pytest.raises(UnavailableError):
+        await client.snapshot()
+    server = await Server(Answering(), tmp_path / "s", {os.getuid()}).start()
+    assert (await client.snapshot()).seq == 7
+    await client.close()
+    server.close()
+
+
+async def test_another_user_is_turned_away(tmp_path):
+    server = await Server(Answering(), tmp_path / "s", {os.getuid() + 1}).start()
+    with pytest.raises(UnavailableError):
+        await connect(tmp_path / "s").snapshot()
+    server.close()
+
+
+async def test_the_socket_is_not_for_everybody(ends):
+    assert ends[2].stat().st_mode & 0o777 == 0o660
+
+
+async def test_noise_is_answered_with_an_error_and_does_no_harm(ends):
+    reader, writer = await asyncio.open_unix_connection(ends[2])
+    writer.write(b"not json\n" + b'{"id":1,"op":"explode"}\n')
+    assert b"malformed_request" in await reader.readline()
+    assert b"malformed_request" in await reader.readline()
+    writer.close()
+    assert (await ends[1].snapshot()).seq == 7

@@ -1,0 +1,114 @@
+"""From a server's configuration to the planner's and WireGuard's views of its tunnel."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+
+import pytest
+
+from app.errors import ConflictError
+from app.model import Endpoint, Peer, Secret, TunnelConfig, WanLink
+from app.network.plan import MARK_TRANSPORT, TransportPeer
+from app.tunnel.handshake import cause
+from app.tunnel.prepare import choose_address, collapse, prepare, primary_peer
+from app.tunnel.states import Target
+
+WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
+NOWHERE = (ip_address("9.9.9.9"),)
+
+
+def nets(*texts):
+    return tuple(ip_network(t) for t in texts)
+
+
+def config(*peers, addresses=("10.0.0.2/32",), **more):
+    return TunnelConfig(Secret("p" * 43 + "="), tuple(ip_interface(a) for a in addresses), peers, **more)
+
+
+def peer(key="a", allowed=("0.0.0.0/0", "::/0"), host="198.51.100.7", **more):
+    return Peer(key, Endpoint(host, 51820) if host else None, nets(*allowed), **more)
+
+
+def made(cfg, wan=WAN, resolved=None, fallback=NOWHERE):
+    hosts = (
+        {p.endpoint.host: [ip_address(p.endpoint.host)] for p in cfg.peers if p.endpoint} if not resolved else resolved
+    )
+    return prepare(Target("custom", "x"), cfg, "a", wan, hosts, fallback, None)
+
+
+def test_two_halves_are_the_whole():
+    assert collapse(nets("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1")) == nets("0.0.0.0/0", "::/0")
+
+
+def test_the_peer_of_the_default_route_decides_not_the_first():
+    assert primary_peer(config(peer("site", ("10.50.0.0/16",)), peer("exit"))).public_key == "exit"
+
+
+def test_a_server_nobody_can_dial_is_refused():
+    with pytest.raises(ConflictError):
+        primary_peer(config(peer(host=None)))
+
+
+def test_a_tunnel_without_an_ipv6_address_routes_no_ipv6():
+    tunnel, _ = made(config(peer()))
+    assert tunnel.plan.routes == nets("0.0.0.0/0")
+
+
+def test_a_tunnel_with_both_routes_both():
+    tunnel, _ = made(config(peer(), addresses=("10.0.0.2/32", "fd00::2/128")))
+    assert tunnel.plan.routes == nets("0.0.0.0/0", "::/0")
+
+
+def test_without_dns_the_fallback_is_asked_inside_the_tunnel_in_a_family_it_has():
+    fallback = (ip_address("2620:fe::9"), ip_address("9.9.9.9"))
+    assert made(config(peer()), fallback=fallback)[0].plan.dns == (ip_address("9.9.9.9"),)
+    assert made(config(peer(), dns=(ip_address("10.0.0.1"),)))[0].plan.dns == (ip_address("10.0.0.1"),)
+
+
+def test_every_dialled_peer_is_a_permitted_destination_and_nothing_else():
+    tunnel, device = made(
+        config(peer("exit"), peer("site", ("10.5.0.0/16",), "198.51.100.8"), peer("in", ("10.6.0.0/16",), None))
+    )
+    assert tunnel.plan.transport == (
+        TransportPeer(ip_address("198.51.100.7"), 51820),
+        TransportPeer(ip_address("198.51.100.8"), 51820),
+    )
+    assert [p.endpoint is None for p in device.peers] == [False, False, True]
+    assert tunnel.endpoint == TransportPeer(ip_address("198.51.100.7"), 51820)
+    assert device.fwmark == MARK_TRANSPORT
+
+
+def test_the_mtu_leaves_room_for_wireguard():
+    assert made(config(peer()))[0].plan.mtu == 1420
+    assert made(config(peer(), mtu=1380))[0].plan.mtu == 1380
+
+
+def test_a_keepalive_holds_the_routers_nat_open():
+    assert made(config(peer()))[1].peers[0].persistent_keepalive == 25
+    assert made(config(peer(persistent_keepalive=10)))[1].peers[0].persistent_keepalive == 10
+
+
+def test_a_family_the_wan_can_reach_is_chosen():
+    four, six = ip_address("198.51.100.7"), ip_address("2001:db8::7")
+    only6 = WanLink("wan0", True, 1500, (ip_interface("2001:db8:1::2/64"),), None, ip_address("fe80::1"))
+    assert choose_address([six, four], WAN) == four
+    assert choose_address([four, six], only6) == six
+    on_link = WanLink("wan0", True, 1500, (ip_interface("198.51.100.9/24"),))
+    assert choose_address([six, four], on_link) == four
+
+
+@pytest.mark.parametrize(
+    ("wan", "endpoint", "says"),
+    [
+        (None, None, "no WAN port"),
+        (WanLink("wan0"), None, "cable"),
+        (WanLink("wan0", True), None, "DHCP"),
+        (WanLink("wan0", True, 1500, WAN.addresses), "198.51.100.7", "no route for IPv4"),
+        (WAN, "2001:db8::1", "no route for IPv6"),
+        (WAN, "198.51.100.7", "no answer from 198.51.100.7:51820"),
+        (WAN, "192.168.1.9", "no answer"),
+    ],
+)
+def test_the_cause_is_named(wan, endpoint, says):
+    where = TransportPeer(ip_address(endpoint), 51820) if endpoint else None
+    assert says in cause(wan, where, None)
