@@ -1,4 +1,4 @@
-"""JSON for the model: msgspec plus the address types it does not know. A ``Secret`` encodes only where it is asked to."""
+"""JSON for the model: msgspec plus the address types it does not know. A ``Secret`` encodes only where asked to."""
 
 from __future__ import annotations
 

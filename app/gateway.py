@@ -17,7 +17,7 @@ from app.model import DEFAULT_EXIT, Event, Policy, Server, Snapshot
 class Connect(Struct, frozen=True, tag="connect"):
     """Bring ``exit`` up on ``server`` of the current provider; returns once a handshake has completed.
 
-    Raises NotFoundError (no such server), ConflictError (server incomplete), ConnectTimeoutError (cause in the message).
+    Raises NotFoundError (no such server), ConflictError (incomplete), ConnectTimeoutError (cause in the message).
     """
 
     server: str
@@ -44,7 +44,7 @@ class ListServers(Struct, frozen=True, tag="list_servers"):
 
 
 class AddCustomServer(Struct, frozen=True, tag="add_custom_server"):
-    """Fields as in the reference, strings unparsed. Raises InvalidFieldError (names the field), ConflictError (name in use)."""
+    """Fields as in the reference, unparsed. Raises InvalidFieldError (names the field), ConflictError (name in use)."""
 
     name: str
     endpoint: str

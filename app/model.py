@@ -177,8 +177,9 @@ class Settings(Struct, frozen=True):
     default_policy: Policy = VpnPolicy()
     devices: tuple[Device, ...] = ()
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
-    fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))  # asked inside the tunnel
-    exit_check_url: str | None = "https://am.i.mullvad.net/json"  # asked inside the tunnel; None = never
+    # Both are asked inside the tunnel only:
+    fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
+    exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
 
 
 # --- What is observed ------------------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ class Core:
         return found
 
     async def _apply(self, states: dict[str, State], plans: dict[str, ExitPlan] | None = None) -> None:
-        """Put the plan with ``states`` in place of the present ones in force; then, and only then, they are the present."""
+        """Put the plan with ``states`` in force; then, and only then, they are the present ones."""
         async with self._applying:
             merged = {**self._states, **states}
             exits = tuple(

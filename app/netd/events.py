@@ -38,7 +38,7 @@ class EventBus:
         return event
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Events from now on; with ``after``, first those kept with a higher number. Ends when the listener is too slow."""
+        """Events from now on, after those kept with a number above ``after``. Ends when the listener is too slow."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE)
         kept = [e for e in self._recent if after is not None and e.seq > after]
         self._listeners.add(queue)

@@ -95,7 +95,7 @@ async def _run(options: argparse.Namespace) -> None:
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for task in done - {stopping}:
-        task.result()  # a task that ended is a bug: end loudly, the supervisor starts us again, the network stays as it is
+        task.result()  # a task that ended is a bug: end loudly; the network stays, the supervisor restarts us
     server.close()
     for task in tasks:
         task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from ipaddress import IPv6Interface
 from pathlib import Path
@@ -38,6 +39,4 @@ class Services:
 
 def random_ula() -> IPv6Interface:
     """A unique local prefix of our own (RFC 4193, 3.2.2), with the gateway at ::1."""
-    import secrets
-
     return IPv6Interface((0xFD << 120 | secrets.randbits(40) << 80 | 1, 64))

@@ -30,9 +30,7 @@ def peer(key="a", allowed=("0.0.0.0/0", "::/0"), host="198.51.100.7", **more):
 
 
 def made(cfg, wan=WAN, resolved=None, fallback=NOWHERE):
-    hosts = (
-        {p.endpoint.host: [ip_address(p.endpoint.host)] for p in cfg.peers if p.endpoint} if not resolved else resolved
-    )
+    hosts = resolved or {p.endpoint.host: [ip_address(p.endpoint.host)] for p in cfg.peers if p.endpoint}
     return prepare(Target("custom", "x"), cfg, "a", wan, hosts, fallback, None)
 
 
