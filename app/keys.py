@@ -1,0 +1,78 @@
+"""Curve25519 keys as WireGuard writes them: 32 bytes, base64 with one ``=`` (RFC 7748, RFC 4648 section 4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from msgspec import Struct
+
+from app.model import Secret
+
+KEY_BYTES = 32
+KEY_CHARACTERS = 44
+
+_STANDARD_ALPHABET = re.compile(r"[A-Za-z0-9+/]{43}=")
+_PROBE = X25519PrivateKey.from_private_bytes(b"\x42" * KEY_BYTES)
+
+
+class InvalidKeyError(ValueError):
+    """Why a string is no usable key. The message never holds any part of it."""
+
+
+class KeyPair(Struct, frozen=True):
+    private_key: Secret
+    public_key: str
+
+
+def decode_key(text: str) -> bytes:
+    """The 32 bytes of ``text``; raises :class:`InvalidKeyError`.
+
+    Stricter than wg(8): the unused low bits of the last character must be zero, so that equal keys are equal strings
+    (peers are told apart by theirs), and a key of zeros, which WireGuard reads as "no key", is refused.
+    """
+    if len(text) != KEY_CHARACTERS:
+        raise InvalidKeyError(f"a key has {KEY_CHARACTERS} characters, this has {len(text)}")
+    if "-" in text or "_" in text:
+        raise InvalidKeyError("this is URL-safe base64; WireGuard keys use + and /")
+    if not _STANDARD_ALPHABET.fullmatch(text):
+        raise InvalidKeyError("not base64: a key is 43 characters of A-Z a-z 0-9 + / and then =")
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:  # pragma: no cover - the pattern above leaves nothing to refuse
+        raise InvalidKeyError("not base64") from None
+    if base64.b64encode(key).decode() != text:
+        raise InvalidKeyError("not base64 as an encoder writes it: the unused bits at its end are set")
+    if not any(key):
+        raise InvalidKeyError("a key of zeros is no key")
+    return key
+
+
+def check_public_key(text: str) -> str:
+    """``text``, if it is a public key one can agree on a secret with; raises :class:`InvalidKeyError`.
+
+    The points of low order (RFC 7748 section 6.1) give every private key the same all-zero secret.
+    """
+    point = X25519PublicKey.from_public_bytes(decode_key(text))
+    try:
+        _PROBE.exchange(point)
+    except ValueError:
+        raise InvalidKeyError("not a usable public key: a point of low order") from None
+    return text
+
+
+def public_key(private_key: Secret) -> str:
+    """The public key that belongs to ``private_key``; raises :class:`InvalidKeyError`."""
+    private = X25519PrivateKey.from_private_bytes(decode_key(private_key.reveal()))
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
+def generate() -> KeyPair:
+    """A fresh pair from the system's random source, clamped as wg(8) does it."""
+    scalar = bytearray(X25519PrivateKey.generate().private_bytes_raw())
+    scalar[0] &= 248
+    scalar[31] = (scalar[31] & 127) | 64
+    private = Secret(base64.b64encode(bytes(scalar)).decode())
+    return KeyPair(private_key=private, public_key=public_key(private))

@@ -1,0 +1,50 @@
+"""Names and places that people give to their servers."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from app.errors import InvalidFieldError
+
+MAX_NAME = 64  # characters
+MAX_LOCATION = 100  # characters
+UNKNOWN = "Unknown"
+
+_ALSO_IN_NAMES = frozenset("._- ")
+
+
+def check_name(text: str) -> str:
+    """``text`` as a server's name, in Unicode's composed form; raises InvalidFieldError (``name``).
+
+    A name is part of a URL path (``/api/custom/remove/{name}``) and of ``provider/hostname``: letters and digits of any
+    script, and within it ``.``, ``_``, ``-`` and single spaces. It begins with a letter or digit: it is never ``..``.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not 1 <= len(name) <= MAX_NAME:
+        raise InvalidFieldError(f"name: it has 1 to {MAX_NAME} characters", field="name")
+    if not all(c in _ALSO_IN_NAMES or unicodedata.category(c)[0] in "LMN" for c in name):
+        raise InvalidFieldError("name: only letters, digits, spaces and . _ - can be used", field="name")
+    if not name[0].isalnum() or name.endswith(" ") or "  " in name:
+        raise InvalidFieldError(
+            "name: it begins with a letter or digit and has no space at its end, nor two in a row", field="name"
+        )
+    return name
+
+
+def check_location(text: str | None) -> str | None:
+    """``text`` as a place for people; raises InvalidFieldError (``location``). None where there is nothing in it."""
+    if text is None:
+        return None
+    parts = [" ".join(part.split()) for part in unicodedata.normalize("NFC", text).split(",")]
+    location = ", ".join(part for part in parts if part)
+    if len(location) > MAX_LOCATION or not location.isprintable():
+        raise InvalidFieldError(f"location: at most {MAX_LOCATION} printable characters", field="location")
+    return location or None
+
+
+def city_and_country(location: str | None) -> tuple[str, str]:
+    """``Stockholm, Sweden`` -> both; ``Germany`` -> the country only; what is not known is ``Unknown``."""
+    if not location:
+        return UNKNOWN, UNKNOWN
+    city, comma, rest = location.partition(", ")
+    return (city, rest.rpartition(", ")[2]) if comma else (UNKNOWN, city)

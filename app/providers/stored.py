@@ -1,0 +1,80 @@
+"""What ``custom`` and ``imported`` share: their servers are in the store, and a server's name is its hostname."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from app.errors import ConflictError, NotFoundError
+from app.model import Endpoint, Peer, Server, StoredServer, TunnelConfig
+from app.providers.base import no_such_server
+from app.providers.names import UNKNOWN, city_and_country
+from app.store import Store
+from app.store.servers import put_together
+
+
+def main_endpoint(peers: tuple[Peer, ...]) -> Endpoint | None:
+    """Where the Internet traffic goes: the endpoint of the peer with the widest network, or None."""
+    dialled = [p for p in peers if p.endpoint is not None]
+    if not dialled:
+        return None
+    return min(dialled, key=lambda p: min((n.prefixlen for n in p.allowed_ips), default=999)).endpoint
+
+
+def missing(server: StoredServer, *, has_secrets: bool = True) -> tuple[str, ...]:
+    """What ``server`` still needs before it can be connected, as API fields."""
+    lacks = {"address": not server.addresses, "private_key": not has_secrets}
+    return tuple(field for field, lacking in lacks.items() if lacking)
+
+
+def as_server(server: StoredServer, *, has_secrets: bool = True) -> Server:
+    """``server`` as people see it."""
+    endpoint = main_endpoint(server.peers)
+    city, country = city_and_country(server.location)
+    literal = None
+    if endpoint is not None:
+        try:
+            literal = ipaddress.ip_address(endpoint.host)
+        except ValueError:  # a DNS name
+            literal = None
+    return Server(
+        hostname=server.name,
+        provider=server.provider,
+        country=country,
+        city=city,
+        ipv4=str(literal) if literal is not None and literal.version == 4 else None,
+        ipv6=str(literal) if literal is not None and literal.version == 6 else None,
+        endpoint=str(endpoint) if endpoint is not None else None,
+        location=server.location or UNKNOWN,
+        missing=missing(server, has_secrets=has_secrets),
+        warnings=server.warnings,
+    )
+
+
+class StoredServers:
+    """The servers of one provider in the store."""
+
+    def __init__(self, store: Store, name: str, title: str) -> None:
+        self._store = store
+        self._name = name
+        self._title = title
+
+    def all(self) -> tuple[Server, ...]:
+        stored = self._store.servers(self._name)
+        return tuple(as_server(s, has_secrets=self._store.has_secrets(s.name)) for s in stored)
+
+    def tunnel(self, hostname: str) -> TunnelConfig:
+        """Raises NotFoundError, ConflictError (incomplete, or its keys are lost)."""
+        try:
+            server = self._store.server(hostname)
+        except NotFoundError:
+            raise no_such_server(self._title) from None
+        if server.provider != self._name or server.name != hostname:
+            raise no_such_server(self._title)
+        lacking = missing(server)
+        if lacking:
+            raise ConflictError(
+                f'"{server.name}" has no {" and no ".join(lacking)} yet; remove it and add it again with one',
+                field=lacking[0],
+                code="incomplete",
+            )
+        return put_together(server, self._store.secrets_for(server.name))

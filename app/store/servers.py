@@ -1,0 +1,83 @@
+"""``servers.json``: custom and imported servers without their keys, and the way from configuration to both and back."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import msgspec
+from msgspec.structs import replace
+
+from app import codec, keys
+from app.model import ServerSecrets, StoredServer, TunnelConfig
+from app.store.documents import Decoded
+
+FILE = "servers.json"
+VERSION = 1
+
+
+class Document(msgspec.Struct, frozen=True):
+    version: int
+    servers: tuple[msgspec.Raw, ...]
+
+
+class _Written(msgspec.Struct, frozen=True):
+    version: int
+    servers: tuple[StoredServer, ...]
+
+
+def encode(servers: tuple[StoredServer, ...]) -> bytes:
+    return codec.encode(_Written(version=VERSION, servers=servers))
+
+
+def decode(data: bytes) -> Decoded[tuple[StoredServer, ...]]:
+    """``damaged`` gives the places (from 1) of entries that are. Raises ValueError where the whole file is."""
+    document: Document = codec.decode(data, Document)
+    servers: dict[str, StoredServer] = {}
+    damaged: list[str] = []
+    for place, raw in enumerate(document.servers, 1):
+        try:
+            server: StoredServer = codec.decode(bytes(raw), StoredServer)
+        except ValueError:
+            damaged.append(f"entry {place}")
+            continue
+        if servers.setdefault(same_name(server.name), server) is not server:
+            damaged.append(f"entry {place}")
+    return Decoded(tuple(servers.values()), document.version, tuple(damaged))
+
+
+def same_name(name: str) -> str:
+    """Names that people would take for the same are the same: compatibility forms and case do not count."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def take_apart(
+    config: TunnelConfig, *, name: str, provider: str, location: str | None, added: float, warnings: tuple[str, ...]
+) -> tuple[StoredServer, ServerSecrets]:
+    """``config`` as what may be shown and what must not."""
+    preshared = {p.public_key: p.preshared_key for p in config.peers if p.preshared_key is not None}
+    stored = StoredServer(
+        name=name,
+        provider=provider,
+        peers=tuple(replace(p, preshared_key=None) for p in config.peers),
+        addresses=config.addresses,
+        dns=config.dns,
+        mtu=config.mtu,
+        listen_port=config.listen_port,
+        public_key=keys.public_key(config.private_key),
+        location=location,
+        added=added,
+        warnings=warnings,
+    )
+    return stored, ServerSecrets(private_key=config.private_key, preshared_keys=preshared)
+
+
+def put_together(server: StoredServer, secrets: ServerSecrets) -> TunnelConfig:
+    """The inverse of :func:`take_apart`."""
+    return TunnelConfig(
+        private_key=secrets.private_key,
+        addresses=server.addresses,
+        peers=tuple(replace(p, preshared_key=secrets.preshared_keys.get(p.public_key)) for p in server.peers),
+        dns=server.dns,
+        mtu=server.mtu,
+        listen_port=server.listen_port,
+    )

@@ -1,0 +1,21 @@
+"""WireGuard .conf dialects <-> model, and the linter. Pure: text in, values out; nothing in a file is ever executed."""
+
+from app.wgconf.check import carries_all_ipv4, carries_all_ipv6, check
+from app.wgconf.parse import MAX_PEERS, parse
+from app.wgconf.render import format_config
+from app.wgconf.text import MAX_BYTES
+from app.wgconf.types import ConfigError, ConfigWarning, ContradictionError, ParsedConfig
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PEERS",
+    "ConfigError",
+    "ConfigWarning",
+    "ContradictionError",
+    "ParsedConfig",
+    "carries_all_ipv4",
+    "carries_all_ipv6",
+    "check",
+    "format_config",
+    "parse",
+]

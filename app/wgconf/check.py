@@ -1,0 +1,186 @@
+"""The linter: does a well-formed configuration make sense for a whole LAN behind it, and what should people know?"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from app import keys
+from app.addresses import Address, Interface, Network
+from app.model import Endpoint, Peer, TunnelConfig
+from app.wgconf.fields import MIN_MTU_IPV6
+from app.wgconf.types import ConfigWarning, ContradictionError
+
+# What "exclude private IPs" calculators leave out of AllowedIPs, and what is never routed on the Internet (RFC 6890).
+_NOT_INTERNET4 = tuple(
+    ipaddress.IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+    )
+)
+_PRIVATE: tuple[Network, ...] = (
+    *_NOT_INTERNET4[1:3],
+    *_NOT_INTERNET4[4:7],
+    ipaddress.IPv6Network("fc00::/7"),
+    ipaddress.IPv6Network("fe80::/10"),
+)
+_INTERNET6 = ipaddress.IPv6Network("2000::/3")
+
+
+def carries_all_ipv4(networks: Iterable[Network]) -> bool:
+    """Whether ``networks`` together hold every IPv4 address of the Internet: 0.0.0.0/0, two halves, or many parts."""
+    ours = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
+    return list(ipaddress.collapse_addresses([*ours, *_NOT_INTERNET4])) == [ipaddress.IPv4Network("0.0.0.0/0")]
+
+
+def carries_all_ipv6(networks: Iterable[Network]) -> bool:
+    """The same for IPv6, of which 2000::/3 is the Internet (RFC 4291 section 2.4)."""
+    ours = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
+    return any(_INTERNET6.subnet_of(n) for n in ipaddress.collapse_addresses(ours))
+
+
+def within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _overlaps(one: Network, others: Iterable[Network]) -> bool:
+    if isinstance(one, ipaddress.IPv4Network):
+        return any(one.overlaps(n) for n in others if isinstance(n, ipaddress.IPv4Network))
+    return any(one.overlaps(n) for n in others if isinstance(n, ipaddress.IPv6Network))
+
+
+def check(
+    config: TunnelConfig, *, lan: tuple[Network, ...] = (), search_domains: tuple[str, ...] = ()
+) -> tuple[TunnelConfig, tuple[ConfigWarning, ...]]:
+    """``config`` as it can be used, with the warnings. Raises :class:`ContradictionError` where it cannot be.
+
+    ``lan`` are our own LAN's networks. A resolver in them is dropped (it cannot be asked through the tunnel), and a
+    network that two peers claim is left to the last one, as the kernel does it.
+    """
+    _refuse_contradictions(config, lan)
+    warnings: list[ConfigWarning] = []
+    peers = list(_settle_claims(config.peers, warnings))
+    dns = tuple(a for a in config.dns if not within(a, lan))
+    for resolver in config.dns:
+        if resolver not in dns:
+            warnings.append(_warn("dns_in_lan", f"DNS {resolver} is in this gateway's own LAN and is left out", "DNS"))
+    config = replace(config, peers=tuple(peers), dns=dns)
+    if search_domains:
+        warnings.append(_warn("search_domain", f"Search domains are not used: {', '.join(search_domains)}", "DNS"))
+    warnings += _about_addresses(config.addresses, lan)
+    warnings += _about_peers(config.peers, lan)
+    warnings += _about_routes(config)
+    warnings += _about_dns(config)
+    return config, tuple(warnings)
+
+
+def _warn(code: str, message: str, key: str | None = None) -> ConfigWarning:
+    return ConfigWarning(code=code, message=message, key=key)
+
+
+def _refuse_contradictions(config: TunnelConfig, lan: tuple[Network, ...]) -> None:
+    for interface in config.addresses:
+        if within(interface.ip, lan):
+            raise ContradictionError(f"{interface} is in this gateway's own LAN; change one of them", key="Address")
+    if config.mtu is not None and config.mtu < MIN_MTU_IPV6 and any(a.version == 6 for a in config.addresses):
+        raise ContradictionError(
+            f"{config.mtu} is too small for the IPv6 address; IPv6 needs {MIN_MTU_IPV6}", key="MTU"
+        )
+    ours = keys.public_key(config.private_key)
+    seen: set[str] = set()
+    for place, peer in enumerate(config.peers):
+        if peer.public_key == ours:
+            raise ContradictionError(
+                "this is the public key of the private key given; the server has one of its own",
+                key="PublicKey",
+                peer=place,
+            )
+        if peer.public_key in seen:
+            raise ContradictionError("two peers have the same public key", key="PublicKey", peer=place)
+        seen.add(peer.public_key)
+    if not any(peer.allowed_ips for peer in config.peers):
+        raise ContradictionError("no network is routed to any peer; nothing could pass", key="AllowedIPs", peer=0)
+
+
+def _settle_claims(peers: tuple[Peer, ...], warnings: list[ConfigWarning]) -> Iterator[Peer]:
+    owner = {network: peer.public_key for peer in peers for network in peer.allowed_ips}
+    for peer in peers:
+        lost = [n for n in peer.allowed_ips if owner[n] != peer.public_key]
+        if lost:
+            names = ", ".join(str(n) for n in lost[:4])
+            message = f"{names} is routed to two peers; the last one has it, as with wg(8)"
+            warnings.append(_warn("claimed_twice", message, "AllowedIPs"))
+        yield replace(peer, allowed_ips=tuple(n for n in peer.allowed_ips if n not in lost)) if lost else peer
+
+
+def _about_addresses(addresses: tuple[Interface, ...], lan: tuple[Network, ...]) -> Iterator[ConfigWarning]:
+    for interface in addresses:
+        if _overlaps(interface.network, lan):
+            message = f"The network of {interface} overlaps this gateway's LAN; what is in both is reached in the LAN"
+            yield _warn("lan_overlap", message, "Address")
+        if interface.network.num_addresses > 2 and interface.ip == interface.network.network_address:
+            yield _warn(
+                "network_address", f"{interface} is the address of the network itself, not of a host", "Address"
+            )
+
+
+def _is_private(endpoint: Endpoint) -> bool:
+    try:
+        return within(ipaddress.ip_address(endpoint.host), _PRIVATE)
+    except ValueError:  # a DNS name
+        return False
+
+
+def _about_peers(peers: tuple[Peer, ...], lan: tuple[Network, ...]) -> Iterator[ConfigWarning]:
+    for peer in peers:
+        if peer.endpoint is None:
+            message = "A peer has no endpoint; it is used once it has contacted this gateway"
+            yield _warn("peer_without_endpoint", message, "Endpoint")
+        elif _is_private(peer.endpoint):
+            message = f"The endpoint {peer.endpoint} is a private address; it is reached only from its own network"
+            yield _warn("private_endpoint", message, "Endpoint")
+        if not peer.allowed_ips:
+            yield _warn("peer_without_networks", "A peer has no networks routed to it and is of no use", "AllowedIPs")
+        for network in peer.allowed_ips:
+            if network.prefixlen >= 8 and _overlaps(network, lan):
+                message = f"{network} overlaps this gateway's LAN; what is in both is reached in the LAN"
+                yield _warn("lan_overlap", message, "AllowedIPs")
+
+
+def _about_routes(config: TunnelConfig) -> Iterator[ConfigWarning]:
+    networks = [n for p in config.peers for n in p.allowed_ips]
+    versions = {a.version for a in config.addresses} or {4, 6}
+    if not carries_all_ipv4(networks) and not carries_all_ipv6(networks):
+        message = (
+            "This is a split tunnel: only the networks in AllowedIPs are reached through it; "
+            "all other traffic of the LAN stays blocked"
+        )
+        yield _warn("split_tunnel", message, "AllowedIPs")
+    elif not carries_all_ipv4(networks):
+        yield _warn("no_ipv4", "AllowedIPs does not hold all of IPv4; the rest of IPv4 stays blocked", "AllowedIPs")
+    elif not carries_all_ipv6(networks):
+        yield _warn("no_ipv6", "AllowedIPs does not hold all of IPv6; the rest of IPv6 stays blocked", "AllowedIPs")
+    for version in (4, 6):
+        if version not in versions and any(n.version == version for n in networks):
+            message = f"There is no IPv{version} address in Address; IPv{version} stays blocked"
+            yield _warn(f"no_ipv{version}_address", message, "Address")
+
+
+def _about_dns(config: TunnelConfig) -> Iterator[ConfigWarning]:
+    if not config.dns:
+        yield _warn(
+            "no_dns", "There is no DNS; the gateway's own choice of resolvers is asked, inside the tunnel", "DNS"
+        )
+    networks = [n for p in config.peers for n in p.allowed_ips]
+    for resolver in config.dns:
+        if not within(resolver, networks):
+            yield _warn("dns_not_routed", f"DNS {resolver} is not in AllowedIPs; it cannot be reached", "DNS")

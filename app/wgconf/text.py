@@ -1,0 +1,133 @@
+"""Bytes -> text -> sections of settings. Knows the shape of a .conf, not what its settings mean."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from app.wgconf.types import ConfigError
+
+MAX_BYTES = 64 * 1024
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, None),  # before UTF-16's, which it begins with
+    (codecs.BOM_UTF32_BE, None),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines() would also split at U+2028 and others
+_SECTION = re.compile(r"\[\s*([A-Za-z0-9_ .-]{1,40}?)\s*\]")
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """``key = value`` on line ``line`` (from 1). ``raw`` is the value with what looks like a comment in it."""
+
+    line: int
+    key: str
+    value: str
+    raw: str
+
+
+@dataclass
+class Section:
+    name: str
+    line: int
+    entries: list[Entry] = field(default_factory=list[Entry])
+    comments: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class Document:
+    sections: list[Section]
+    comments: list[str]  # those before the first section
+    lossy: bool  # whether some bytes were not text
+
+
+def decode(data: bytes | str) -> tuple[str, bool]:
+    """The text, and whether bytes had to be replaced. Raises ConfigError (too large, not text).
+
+    Windows writes UTF-8 and UTF-16 with a byte order mark, which wg(8) refuses. Other bytes than UTF-8 can only matter
+    in comments: every value is checked to be ASCII later.
+    """
+    if isinstance(data, str):
+        if len(data) > MAX_BYTES or len(data.encode("utf-8", "replace")) > MAX_BYTES:
+            raise ConfigError(f"it is larger than {MAX_BYTES // 1024} KiB")
+        return data.removeprefix("\ufeff"), False
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"it is larger than {MAX_BYTES // 1024} KiB")
+    encoding: str | None = "utf-8"
+    for mark, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    else:
+        if data[:2] in (b"[\0", b"#\0"):
+            encoding = "utf-16-le"
+        elif data[:2] in (b"\0[", b"\0#"):
+            encoding = "utf-16-be"
+    if encoding is None:
+        raise ConfigError("it is UTF-32 text; save it as UTF-8")
+    try:
+        return data.decode(encoding), False
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise ConfigError("it is damaged UTF-16 text; save it as UTF-8") from None
+        return data.decode(encoding, "replace"), True
+
+
+def read(data: bytes | str) -> Document:
+    """The sections of ``data``, in order. Raises ConfigError with the line."""
+    text, lossy = decode(data)
+    document = Document(sections=[], comments=[], lossy=lossy)
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        _refuse_control_characters(number, line)
+        setting, hash_sign, comment = line.partition("#")
+        setting = setting.strip()
+        if hash_sign:
+            (document.sections[-1].comments if document.sections else document.comments).append(comment.strip())
+        if setting.startswith("["):
+            document.sections.append(Section(name=_section_name(number, setting), line=number))
+        elif setting:
+            if not document.sections:
+                raise ConfigError("it begins with something else than [Interface]", line=number, key=_key_of(setting))
+            document.sections[-1].entries.append(_entry(number, setting, line))
+    return document
+
+
+def _refuse_control_characters(number: int, line: str) -> None:
+    if line.isprintable():  # the common case, in C
+        return
+    for character in line:
+        if character != "\t" and unicodedata.category(character) in ("Cc", "Cs"):
+            raise ConfigError(f"control character U+{ord(character):04X}", line=number, key=_key_of(line))
+
+
+def _section_name(number: int, setting: str) -> str:
+    found = _SECTION.fullmatch(setting)
+    if found is None:
+        raise ConfigError("a section is written [Interface] or [Peer]", line=number)
+    return found[1]
+
+
+def _key_of(setting: str) -> str | None:
+    """What stands before the ``=``, where it can be shown: a name, not a key that lost its line."""
+    key, equals, _ = setting.partition("=")
+    key = key.strip()
+    return key if equals and _KEY.fullmatch(key) else None
+
+
+def _entry(number: int, setting: str, line: str) -> Entry:
+    key, equals, value = setting.partition("=")
+    key = key.strip()
+    if not equals:
+        raise ConfigError("this is neither a section nor a setting (Name = value)", line=number)
+    if not _KEY.fullmatch(key):
+        raise ConfigError("what stands before the = is no name of a setting", line=number)
+    if not value.strip():
+        raise ConfigError("it is empty", line=number, key=key)
+    return Entry(line=number, key=key, value=value.strip(), raw=line.partition("=")[2].strip())
