@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Protocol
 
 from msgspec import Struct
@@ -48,8 +49,9 @@ class Provider(Protocol):
 
 async def find_server(provider: Provider, hostname: str) -> Server:
     """The server ``hostname`` of ``provider``. Raises NotFoundError (``server``)."""
+    name = unicodedata.normalize("NFC", hostname)
     for server in await provider.servers():
-        if server.hostname == hostname:
+        if server.hostname == name:
             return server
     raise no_such_server(provider.title)
 

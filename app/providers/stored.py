@@ -68,7 +68,7 @@ class StoredServers:
             server = self._store.server(hostname)
         except NotFoundError:
             raise no_such_server(self._title) from None
-        if server.provider != self._name or server.name != hostname:
+        if server.provider != self._name:
             raise no_such_server(self._title)
         lacking = missing(server)
         if lacking:

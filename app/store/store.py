@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -153,9 +154,9 @@ class Store:
         return tuple(s for s in self._servers.values() if provider is None or s.provider == provider)
 
     def server(self, name: str) -> StoredServer:
-        """Raises NotFoundError."""
+        """The server of exactly this name. Raises NotFoundError."""
         found = self._servers.get(same_name(name))
-        if found is None:
+        if found is None or found.name != unicodedata.normalize("NFC", name):
             raise NotFoundError("There is no custom or imported server of this name", field="name")
         return found
 

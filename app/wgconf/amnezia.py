@@ -16,8 +16,12 @@ _TYPES = ("H1", "H2", "H3", "H4")
 SETTINGS = (*_JUNK, *_PADDING, *_TYPES)
 PEER_SETTINGS = ("AdvancedSecurity",)
 
-_PLAIN = {**dict.fromkeys((n.lower() for n in _PADDING), "0"), **{n.lower(): n[1] for n in _TYPES}}
-_ALL = {name.lower() for name in SETTINGS}
+_PLAIN = {
+    **dict.fromkeys((n.lower() for n in _PADDING), "0"),
+    **{n.lower(): n[1] for n in _TYPES},
+    "advancedsecurity": "off",
+}
+_ALL = {name.lower() for name in (*SETTINGS, *PEER_SETTINGS)}
 _RANGE = re.compile(r"[0-9]{1,10}\s*-\s*[0-9]{1,10}")
 
 
@@ -25,7 +29,7 @@ def check(entries: list[Entry], warnings: list[ConfigWarning]) -> None:
     """Raises ConfigError where the packets would differ from WireGuard's; warns where only junk is left out."""
     ours = sorted((e for e in entries if e.key.lower() in _ALL), key=lambda entry: entry.line)
     for entry in ours:
-        if entry.value != _PLAIN.get(entry.key.lower(), entry.value):
+        if entry.value.lower() != _PLAIN.get(entry.key.lower(), entry.value.lower()):
             raise ConfigError(
                 "this is an AmneziaWG configuration: its packets are not WireGuard's, and only those are spoken here",
                 line=entry.line,

@@ -63,19 +63,19 @@ def check(
 ) -> tuple[TunnelConfig, tuple[ConfigWarning, ...]]:
     """``config`` as it can be used, with the warnings. Raises :class:`ContradictionError` where it cannot be.
 
-    ``lan`` are our own LAN's networks. A resolver in them is dropped (it cannot be asked through the tunnel), and a
-    network that two peers claim is left to the last one, as the kernel does it.
+    ``lan`` are our own LAN's networks. Resolvers that cannot be asked through the tunnel are dropped (those in the LAN,
+    those of a family without an address), and a network that two peers claim is left to the last, as in the kernel.
     """
     _refuse_contradictions(config, lan)
     warnings: list[ConfigWarning] = []
     peers = list(_settle_claims(config.peers, warnings))
-    dns = tuple(a for a in config.dns if not within(a, lan))
-    for resolver in config.dns:
-        if resolver not in dns:
-            warnings.append(_warn("dns_in_lan", f"DNS {resolver} is in this gateway's own LAN and is left out", "DNS"))
+    dns = tuple(_usable_resolvers(config, lan, warnings))
     config = replace(config, peers=tuple(peers), dns=dns)
     if search_domains:
         warnings.append(_warn("search_domain", f"Search domains are not used: {', '.join(search_domains)}", "DNS"))
+    if config.listen_port is not None:
+        message = "ListenPort is not used: the gateway dials out, from a port that the kernel chooses"
+        warnings.append(_warn("not_used", message, "ListenPort"))
     warnings += _about_addresses(config.addresses, lan)
     warnings += _about_peers(config.peers, lan)
     warnings += _about_routes(config)
@@ -85,6 +85,10 @@ def check(
 
 def _warn(code: str, message: str, key: str | None = None) -> ConfigWarning:
     return ConfigWarning(code=code, message=message, key=key)
+
+
+def _some(networks: list[Network]) -> str:
+    return ", ".join(str(n) for n in networks[:3]) + (", ..." if len(networks) > 3 else "")
 
 
 def _refuse_contradictions(config: TunnelConfig, lan: tuple[Network, ...]) -> None:
@@ -114,12 +118,27 @@ def _refuse_contradictions(config: TunnelConfig, lan: tuple[Network, ...]) -> No
 def _settle_claims(peers: tuple[Peer, ...], warnings: list[ConfigWarning]) -> Iterator[Peer]:
     owner = {network: peer.public_key for peer in peers for network in peer.allowed_ips}
     for peer in peers:
-        lost = [n for n in peer.allowed_ips if owner[n] != peer.public_key]
-        if lost:
-            names = ", ".join(str(n) for n in lost[:4])
-            message = f"{names} is routed to two peers; the last one has it, as with wg(8)"
+        kept = tuple(n for n in peer.allowed_ips if owner[n] == peer.public_key)
+        if kept != peer.allowed_ips:
+            lost = [n for n in peer.allowed_ips if owner[n] != peer.public_key]
+            message = f"{_some(lost)}: routed to two peers; the last one has it, as with wg(8)"
             warnings.append(_warn("claimed_twice", message, "AllowedIPs"))
-        yield replace(peer, allowed_ips=tuple(n for n in peer.allowed_ips if n not in lost)) if lost else peer
+            peer = replace(peer, allowed_ips=kept)  # noqa: PLW2901
+        yield peer
+
+
+def _usable_resolvers(
+    config: TunnelConfig, lan: tuple[Network, ...], warnings: list[ConfigWarning]
+) -> Iterator[Address]:
+    versions = {a.version for a in config.addresses} or {4, 6}
+    for resolver in config.dns:
+        if within(resolver, lan):
+            warnings.append(_warn("dns_in_lan", f"DNS {resolver} is in this gateway's own LAN and is left out", "DNS"))
+        elif resolver.version not in versions:
+            message = f"DNS {resolver} is left out: there is no IPv{resolver.version} address in Address"
+            warnings.append(_warn("dns_no_address", message, "DNS"))
+        else:
+            yield resolver
 
 
 def _about_addresses(addresses: tuple[Interface, ...], lan: tuple[Network, ...]) -> Iterator[ConfigWarning]:
@@ -150,10 +169,10 @@ def _about_peers(peers: tuple[Peer, ...], lan: tuple[Network, ...]) -> Iterator[
             yield _warn("private_endpoint", message, "Endpoint")
         if not peer.allowed_ips:
             yield _warn("peer_without_networks", "A peer has no networks routed to it and is of no use", "AllowedIPs")
-        for network in peer.allowed_ips:
-            if network.prefixlen >= 8 and _overlaps(network, lan):
-                message = f"{network} overlaps this gateway's LAN; what is in both is reached in the LAN"
-                yield _warn("lan_overlap", message, "AllowedIPs")
+        overlapping = [n for n in peer.allowed_ips if n.prefixlen >= 8 and _overlaps(n, lan)]
+        if overlapping:
+            message = f"{_some(overlapping)}: this overlaps the gateway's LAN; what is in both is reached in the LAN"
+            yield _warn("lan_overlap", message, "AllowedIPs")
 
 
 def _about_routes(config: TunnelConfig) -> Iterator[ConfigWarning]:

@@ -29,7 +29,8 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-_MAY_BE_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_MAY_BE_PART_OF_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_MAY_BE_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 _LINK_LOCAL6 = ipaddress.IPv6Network("fe80::/10")
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
@@ -38,14 +39,18 @@ class BadValueError(ValueError):
     """Why a value cannot be used; holds no secret."""
 
 
-def redacted(text: str) -> str:
-    """``text`` with everything in it that may be a key replaced by ``***``."""
-    return _MAY_BE_A_KEY.sub("***", text)
-
-
 def shown(value: str) -> str:
-    """``value`` quoted for a message: short, printable, and nothing in it that may be a key."""
-    text = "".join(c if c.isprintable() else "?" for c in redacted(value[:400]))
+    """``value`` quoted for a message: short, printable, and nothing in it that may be a part of a key."""
+    return _quoted(_MAY_BE_PART_OF_A_KEY.sub("***", value[:400]))
+
+
+def shown_command(value: str) -> str:
+    """The same for a command, in which paths and long words are usual: only what may be a whole key is left out."""
+    return _quoted(_MAY_BE_A_KEY.sub("***", value[:400]))
+
+
+def _quoted(value: str) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in value)
     return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'
 
 

@@ -46,12 +46,12 @@ class _Settings:
         for entry in section.entries:
             name = known.get(entry.key.lower())
             if name is None:
-                raise ConfigError(_unknown(section, entry), line=entry.line, key=entry.key)
-            earlier = self.found.setdefault(name, [])
-            if earlier and name not in _LISTS:
-                message = f"{name} is given twice; the last one counts, as with wg-quick(8)"
-                warnings.append(ConfigWarning("given_twice", message, entry.line, name))
-            earlier.append(entry)
+                raise ConfigError(_unknown(section, entry), line=entry.line, key=text.showable(entry.key))
+            self.found.setdefault(name, []).append(entry)
+        for name, entries in self.found.items():
+            if len(entries) > 1 and name not in _LISTS:
+                message = f"{name} is given more than once; the last one counts, as with wg-quick(8)"
+                warnings.append(ConfigWarning("given_twice", message, entries[-1].line, name))
 
     def line(self, name: str) -> int:
         """Where ``name`` is, or where its section begins."""
@@ -109,7 +109,7 @@ def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None 
     _ignored(interface, warnings)
     for section in (interface, *peers):
         _foreign(section, warnings)
-    amnezia.check([entry for entries in interface.found.values() for entry in entries], warnings)
+    amnezia.check([entry for section in (interface_section, *peer_sections) for entry in section.entries], warnings)
     resolvers, domains = _resolvers(interface)
     config = TunnelConfig(
         private_key=interface.need("PrivateKey", fields.private_key),
@@ -164,7 +164,7 @@ def _hooks(interface: _Settings, warnings: list[ConfigWarning]) -> Iterator[str]
     if len(entries) > MAX_HOOKS:
         raise ConfigError(f"more than {MAX_HOOKS} commands", line=entries[MAX_HOOKS][0], key=entries[MAX_HOOKS][1])
     for line, name, entry in entries:
-        message = f"{name} is left out; commands in a configuration are never run: {fields.shown(entry.raw)}"
+        message = f"{name} is left out; commands in a configuration are never run: {fields.shown_command(entry.raw)}"
         warnings.append(ConfigWarning("hook", message, line, name))
         yield f"{name} = {entry.raw}"
 

@@ -19,8 +19,10 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines() would also split at U+2028 and others
-_SECTION = re.compile(r"\[\s*([A-Za-z0-9_ .-]{1,40}?)\s*\]")
+_SECTION = re.compile(r"[A-Za-z0-9_ .-]{1,40}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+# Names of settings that can be shown: short, or made of words. The rest may be what is left of a key.
+_WORDS = re.compile(r"[A-Za-z0-9_-]{1,12}|(?:[A-Z]{0,3}[a-z]{2,12}[_-]?){1,8}(?:IPs|[0-9])?")
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,21 @@ def _refuse_control_characters(number: int, line: str) -> None:
 
 
 def _section_name(number: int, setting: str) -> str:
-    found = _SECTION.fullmatch(setting)
-    if found is None:
+    name = setting[1:-1].strip()
+    if not setting.endswith("]") or not _SECTION.fullmatch(name):
         raise ConfigError("a section is written [Interface] or [Peer]", line=number)
-    return found[1]
+    return name
 
 
 def _key_of(setting: str) -> str | None:
-    """What stands before the ``=``, where it can be shown: a name, not a key that lost its line."""
+    """What stands before the ``=``, where it can be shown: a name, not what is left of a key."""
     key, equals, _ = setting.partition("=")
-    key = key.strip()
-    return key if equals and _KEY.fullmatch(key) else None
+    return showable(key.strip()) if equals else None
+
+
+def showable(key: str) -> str | None:
+    """``key`` if it is a setting's name; None if it may be (a part of) a key that lost its line."""
+    return key if _KEY.fullmatch(key) and _WORDS.fullmatch(key) else None
 
 
 def _entry(number: int, setting: str, line: str) -> Entry:
@@ -129,5 +135,5 @@ def _entry(number: int, setting: str, line: str) -> Entry:
     if not _KEY.fullmatch(key):
         raise ConfigError("what stands before the = is no name of a setting", line=number)
     if not value.strip():
-        raise ConfigError("it is empty", line=number, key=key)
+        raise ConfigError("it is empty", line=number, key=showable(key))
     return Entry(line=number, key=key, value=value.strip(), raw=line.partition("=")[2].strip())

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import base64
+import subprocess
+
+import pytest
+
+from app import keys
+from app.model import Secret
+
+
+def wg(*arguments: str, text: str = "") -> str:
+    return subprocess.run(["wg", *arguments], input=text, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_generated_pair_is_what_wg_would_derive() -> None:
+    pair = keys.generate()
+    assert wg("pubkey", text=pair.private_key.reveal()) == pair.public_key
+    assert keys.check_public_key(pair.public_key) == pair.public_key
+
+
+def test_a_key_of_wg_is_taken_and_its_public_key_agrees() -> None:
+    private = wg("genkey")
+    assert keys.public_key(Secret(private)) == wg("pubkey", text=private)
+
+
+def test_generated_keys_are_clamped_and_differ() -> None:
+    pairs = [keys.generate() for _ in range(20)]
+    assert len({pair.public_key for pair in pairs}) == 20
+    for pair in pairs:
+        raw = keys.decode_key(pair.private_key.reveal())
+        assert raw[0] & 7 == 0
+        assert raw[31] & 0b1100_0000 == 0b0100_0000
+
+
+def test_a_pair_does_not_show_its_private_key() -> None:
+    pair = keys.generate()
+    assert pair.private_key.reveal() not in repr(pair)
+
+
+GOOD = "UBaWkwU5zlBHI/OZ7ZTkOzgcDw7mZqs8d9zmQXUE10M="
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "has 0"),
+        (GOOD[:-1], "has 43"),
+        (GOOD + "=", "has 45"),
+        (GOOD.replace("/", "_"), "URL-safe"),
+        (GOOD[:20] + " " + GOOD[21:], "not base64"),
+        (GOOD[:-1] + "A", "not base64"),
+        ("é" + GOOD[1:], "not base64"),
+        (GOOD[:-2] + "N=", "unused bits"),
+        ("A" * 43 + "=", "zeros"),
+        (GOOD[:-1] + "\n", "not base64"),
+    ],
+)
+def test_what_is_no_key(text: str, reason: str) -> None:
+    with pytest.raises(keys.InvalidKeyError, match=reason) as refused:
+        keys.decode_key(text)
+    assert text[:20] not in str(refused.value) or not text
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ],
+)
+def test_a_point_of_low_order_is_no_public_key(point: str) -> None:
+    with pytest.raises(keys.InvalidKeyError, match="low order"):
+        keys.check_public_key(base64.b64encode(bytes.fromhex(point)).decode())
