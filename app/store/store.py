@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from app.errors import ConflictError, NotFoundError, UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
@@ -39,7 +39,7 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._lock: int | None = None
+        self._lock: BinaryIO | None = None  # a file object: a store that is dropped gives its lock back
         self._settings = Settings()
         self._servers: dict[str, StoredServer] = {}  # by same_name()
         self._secrets: dict[str, ServerSecrets] = {}  # by the server's name
@@ -72,23 +72,24 @@ class Store:
     def close(self) -> None:
         """Give the directory free for another process."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     def _take_lock(self) -> None:
         if self._lock is not None:
             return
-        lock = os.open(self._directory / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.fdopen(os.open(self._directory / _LOCK_FILE, flags, 0o600), "r+b")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(lock)
+            lock.close()
             raise UnavailableError(f"{self._directory} is in use by another process", code="storage") from None
         self._lock = lock
 
     def _keep_private(self) -> None:
         for path, mode in ((self._directory, 0o700), (self._directory / secrets_file.FILE, 0o600)):
-            if path.exists() and path.stat().st_mode & 0o077:
+            if path.exists() and not path.is_symlink() and path.stat().st_mode & 0o077:
                 path.chmod(mode)
                 self.problems.append(f"{path.name} could be read by other users; it is private again")
 
