@@ -45,6 +45,7 @@ while True:
         store.add_server(*server(f"server{step % 5}"))
     os.write(1, f"end {step}\\n".encode())
 """
+ROOT = Path(__file__).parents[3]
 KILLS = 60
 
 
@@ -63,7 +64,7 @@ def states(step: int) -> tuple[str | None, set[str]]:
 def run_and_kill(directory: Path, step: int, delay: float) -> tuple[int, int]:
     """Let the writer go on from ``step`` and kill it ``delay`` seconds after its first word: (finished, begun)."""
     with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(directory), str(step)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(directory), str(step)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""The store from outside: what is written is there again, what is damaged falls back to blocked, none but us can read."""
+"""The store from outside: what was written is there again, what is damaged falls back to blocked, only we can read."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from app.model import (
 from app.store import MAX_SERVERS, Store
 from app.store.servers import put_together, take_apart
 
+ROOT = Path(__file__).parents[3]
 PEER_KEY = keys.generate().public_key
 
 
@@ -190,9 +191,11 @@ def test_modes_that_were_opened_are_closed_and_told(directory: Path) -> None:
 def test_one_writer_at_a_time(directory: Path) -> None:
     code = "import sys, pathlib; from app.store import Store; Store(pathlib.Path(sys.argv[1])).load()"
     with Store(directory):
-        other = subprocess.run([sys.executable, "-c", code, directory], capture_output=True, text=True, check=False)
+        other = subprocess.run(
+            [sys.executable, "-c", code, directory], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert "in use by another process" in other.stderr
-    subprocess.run([sys.executable, "-c", code, directory], check=True)
+    subprocess.run([sys.executable, "-c", code, directory], cwd=ROOT, check=True)
 
 
 def test_a_closed_store_writes_nothing(directory: Path) -> None:
@@ -324,7 +327,7 @@ assert before == {p.name: p.read_bytes() for p in pathlib.Path(sys.argv[1]).iter
 
 
 def test_a_write_that_fails_changes_nothing(directory: Path) -> None:
-    subprocess.run([sys.executable, "-c", FULL, directory], check=True)
+    subprocess.run([sys.executable, "-c", FULL, directory], cwd=ROOT, check=True)
 
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:

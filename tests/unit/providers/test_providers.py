@@ -1,0 +1,254 @@
+"""Providers over a real store: what is added by field or by file is listed, and connectable or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+
+import pytest
+
+from app import codec, keys
+from app.errors import ConflictError, InvalidFieldError, NotFoundError, NotImplementedYetError
+from app.gateway import AddCustomServer
+from app.model import Endpoint, Server
+from app.providers.base import find_server
+from app.providers.custom import parse_custom
+from app.providers.imported import parse_import
+from app.providers.registry import Registry
+from app.store import Store
+from app.wgconf import ConfigError
+
+OURS = keys.generate()
+THEIRS = keys.generate()
+LAN = (ip_network("192.168.77.0/24"), ip_network("fd12::/64"))
+
+
+def custom(**given) -> AddCustomServer:
+    needed = {"name": "my-vps", "endpoint": "1.2.3.4:51820", "public_key": THEIRS.public_key}
+    return AddCustomServer(**{**needed, **given})
+
+
+def conf(extra: str = "", *, endpoint: str = "198.51.100.7:51820") -> str:
+    return (
+        f"[Interface]\nPrivateKey = {OURS.private_key.reveal()}\nAddress = 10.9.0.2/32\nDNS = 10.9.0.1\n{extra}\n"
+        f"[Peer]\nPublicKey = {THEIRS.public_key}\nAllowedIPs = 0.0.0.0/0\nEndpoint = {endpoint}\n"
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "state") as store:
+        yield store
+
+
+# --- custom ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_references_example() -> None:
+    stored, secrets = parse_custom(
+        custom(
+            private_key=OURS.private_key.reveal(),
+            address="10.0.0.2/32",
+            dns="1.1.1.1,1.0.0.1",
+            allowed_ips="0.0.0.0/0,::/0",
+            location="Germany",
+        ),
+        added=1.0,
+        lan=LAN,
+    )
+    (peer,) = stored.peers
+    assert peer.endpoint == Endpoint("1.2.3.4", 51820)
+    assert peer.allowed_ips == (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    assert stored.addresses == (ip_interface("10.0.0.2/32"),)
+    assert stored.dns == (ip_address("1.1.1.1"), ip_address("1.0.0.1"))
+    assert (stored.location, stored.public_key) == ("Germany", OURS.public_key)
+    assert secrets.private_key == OURS.private_key
+    assert OURS.private_key.reveal() not in codec.encode(stored).decode()
+
+
+def test_a_private_key_is_made_where_none_is_given() -> None:
+    stored, secrets = parse_custom(custom(private_key=""), added=0.0)
+    assert stored.public_key == keys.public_key(secrets.private_key)
+    again, _ = parse_custom(custom(), added=0.0)
+    assert again.public_key != stored.public_key
+
+
+def test_what_is_not_given_is_everything_without_dns() -> None:
+    stored, _ = parse_custom(custom(dns=" ", allowed_ips="", mtu=None, location=""), added=0.0)
+    assert stored.peers[0].allowed_ips == (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    assert (stored.dns, stored.mtu, stored.location, stored.addresses) == ((), None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("name", "a/b", "letters, digits"),
+        ("endpoint", "1.2.3.4", "host:port"),
+        ("endpoint", "", "host:port"),
+        ("endpoint", "1.2.3.4:70000", "not a port"),
+        ("public_key", "xxx...", "44 characters"),
+        ("public_key", "", "44 characters"),
+        ("public_key", OURS.public_key, "private key given"),
+        ("private_key", "yyy", "44 characters"),
+        ("private_key", "A" * 43 + "=", "zeros"),
+        ("address", "10.0.0.999", "not an IP address"),
+        ("address", "192.168.77.5/24", "own LAN"),
+        ("address", "fd12::5/128", "own LAN"),
+        ("dns", "1.1.1.1;reboot", "neither"),
+        ("allowed_ips", "everything", "not a network"),
+        ("location", "a\0b", "printable"),
+        ("preshared_key", "short", "44 characters"),
+        ("mtu", 99, "not an MTU"),
+        ("mtu", 0, "not an MTU"),
+        ("mtu", -1, "not an MTU"),
+        ("persistent_keepalive", 65536, "not a number of seconds"),
+        ("persistent_keepalive", -1, "not a number of seconds"),
+    ],
+)
+def test_a_bad_field_is_named(field: str, value: object, reason: str) -> None:
+    good = {"private_key": OURS.private_key.reveal(), "address": "10.0.0.2"}
+    with pytest.raises(InvalidFieldError) as refused:
+        parse_custom(custom(**{**good, field: value}), added=0.0, lan=LAN)
+    assert refused.value.field == field
+    assert refused.value.message.startswith(f"{field}: ")
+    assert reason in refused.value.message
+    assert OURS.private_key.reveal()[:16] not in refused.value.message
+
+
+def test_a_small_mtu_and_ipv6_contradict() -> None:
+    with pytest.raises(InvalidFieldError) as refused:
+        parse_custom(custom(address="fd00::2", mtu=1000), added=0.0)
+    assert refused.value.field == "mtu"
+
+
+def test_warnings_are_kept() -> None:
+    stored, _ = parse_custom(custom(address="10.0.0.2", allowed_ips="10.0.0.0/8", dns="corp.example"), added=0.0)
+    assert any("split tunnel" in w for w in stored.warnings)
+    assert any("corp.example" in w for w in stored.warnings)
+
+
+async def test_a_custom_server_is_listed_and_tunnelled(store: Store) -> None:
+    given = custom(
+        private_key=OURS.private_key.reveal(),
+        preshared_key=THEIRS.private_key.reveal(),
+        address="10.0.0.2/32",
+        dns="10.0.0.1",
+        location="Stockholm, Sweden",
+        mtu=1400,
+        persistent_keepalive=25,
+    )
+    store.add_server(*parse_custom(given, added=1.0))
+    provider = Registry(store).get("custom")
+    assert await provider.servers() == (
+        Server(
+            hostname="my-vps",
+            provider="custom",
+            country="Sweden",
+            city="Stockholm",
+            ipv4="1.2.3.4",
+            endpoint="1.2.3.4:51820",
+            location="Stockholm, Sweden",
+            warnings=("There is no IPv6 address in Address; IPv6 stays blocked",),
+        ),
+    )
+    tunnel = await provider.tunnel("my-vps")
+    assert tunnel.private_key == OURS.private_key
+    assert tunnel.peers[0].preshared_key == THEIRS.private_key
+    assert tunnel.peers[0].persistent_keepalive == 25
+    assert tunnel.mtu == 1400
+
+
+async def test_a_server_without_address_is_listed_and_cannot_be_connected(store: Store) -> None:
+    store.add_server(*parse_custom(custom(), added=1.0))
+    provider = Registry(store).get("custom")
+    (server,) = await provider.servers()
+    assert server.missing == ("address",)
+    with pytest.raises(ConflictError, match="has no address") as refused:
+        await provider.tunnel("my-vps")
+    assert (refused.value.field, refused.value.code) == ("address", "incomplete")
+
+
+async def test_lost_keys_are_listed_as_missing(store: Store, tmp_path: Path) -> None:
+    store.add_server(*parse_custom(custom(address="10.0.0.2"), added=1.0))
+    store.close()
+    (tmp_path / "state" / "secrets.json").write_text("{}")
+    store.load()
+    provider = Registry(store).get("custom")
+    (server,) = await provider.servers()
+    assert server.missing == ("private_key",)
+    with pytest.raises(ConflictError, match="were lost"):
+        await provider.tunnel("my-vps")
+
+
+# --- imported --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_imported_file_is_listed_and_tunnelled(store: Store) -> None:
+    stored, secrets = parse_import(
+        "Home.conf", conf("# Device: Happy Cat", endpoint="sg476.nordvpn.com:51820"), added=2.0
+    )
+    store.add_server(stored, secrets)
+    provider = Registry(store).get("imported")
+    (server,) = await provider.servers()
+    assert (server.hostname, server.country, server.location) == ("Home", "Singapore", "Singapore")
+    assert (server.ipv4, server.ipv6, server.endpoint) == (None, None, "sg476.nordvpn.com:51820")
+    assert (await provider.tunnel("Home")).private_key == OURS.private_key
+
+
+def test_an_import_names_the_line(store: Store) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_import("x", conf("MTU = 5"), added=0.0)
+    assert (refused.value.line, refused.value.field) == (5, "config")
+    with pytest.raises(InvalidFieldError) as refused_name:
+        parse_import("../x", conf(), added=0.0)
+    assert refused_name.value.field == "name"
+    with pytest.raises(ConfigError, match="own LAN"):
+        parse_import("x", conf(), added=0.0, lan=(ip_network("10.9.0.0/24"),))
+
+
+def test_hooks_are_never_stored() -> None:
+    stored, secrets = parse_import("x", conf("PostUp = /bin/reboot"), added=0.0)
+    assert any(w.startswith("line 5: PostUp is left out") for w in stored.warnings)
+    assert b"PostUp =" not in codec.encode((stored, secrets), secrets=True)
+
+
+async def test_the_endpoint_shown_is_the_one_that_carries_the_internet(store: Store) -> None:
+    other = keys.generate().public_key
+    site = f"[Peer]\nPublicKey = {other}\nAllowedIPs = 10.50.0.0/16\nEndpoint = [2001:db8::8]:5\n"
+    text = conf().replace("[Peer]", f"{site}[Peer]")
+    store.add_server(*parse_import("two", text, added=0.0))
+    (server,) = await Registry(store).get("imported").servers()
+    assert server.ipv4 == "198.51.100.7"
+
+
+# --- All of them -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_registry(store: Store) -> None:
+    registry = Registry(store)
+    assert registry.names == ("mullvad", "custom", "imported")
+    for name in registry.names:
+        provider = registry.get(name)
+        assert provider.name == name
+        assert provider.title
+        with pytest.raises(NotFoundError):
+            await find_server(provider, "nowhere")
+    with pytest.raises(NotFoundError) as refused:
+        registry.get("nobody")
+    assert refused.value.field == "provider"
+
+
+async def test_mullvad_is_listed_and_says_what_to_do() -> None:
+    with pytest.raises(NotImplementedYetError, match=r"import a \.conf file"):
+        await Registry(None).get("mullvad").tunnel("se-sto-wg-001")  # type: ignore[arg-type]
+
+
+async def test_a_server_belongs_to_one_provider(store: Store) -> None:
+    store.add_server(*parse_custom(custom(address="10.0.0.2"), added=0.0))
+    registry = Registry(store)
+    assert (await find_server(registry.get("custom"), "my-vps")).hostname == "my-vps"
+    with pytest.raises(NotFoundError):
+        await registry.get("imported").tunnel("my-vps")
+    with pytest.raises(NotFoundError):
+        await registry.get("custom").tunnel("MY-VPS")
