@@ -147,8 +147,9 @@ def _sections(sections: list[Section]) -> tuple[Section, list[Section]]:
     peers = [s for s in sections if s.name.lower() == "peer"]
     for section in sections:
         if section.name.lower() not in _KNOWN:
-            reason = f"[{section.name}] is no section of a WireGuard configuration; there are [Interface] and [Peer]"
-            raise ConfigError(reason, line=section.line, key=f"[{section.name}]")
+            name = f"[{text.showable(section.name) or '***'}]"
+            reason = f"{name} is no section of a WireGuard configuration; there are [Interface] and [Peer]"
+            raise ConfigError(reason, line=section.line, key=name)
     if not interfaces:
         raise ConfigError("there is no such section", line=sections[0].line if sections else 1, key="[Interface]")
     if len(interfaces) > 1:

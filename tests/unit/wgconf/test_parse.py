@@ -252,6 +252,7 @@ def test_a_name_gives_the_country_of_mullvads_files() -> None:
         conf(f"FwMark = {OTHER}"),
         conf(OTHER),
         conf(f"[{OTHER}]"),
+        conf(f"[{OTHER[15:35]}]"),
         conf(f"PrivateKey = {OTHER}\0"),
         conf(f"PrivateKey = {OTHER}{OTHER}"),
         conf(f"PrivateKey{OTHER}"),
