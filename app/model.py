@@ -259,6 +259,7 @@ class Snapshot(Struct, frozen=True):
     wan: WanLink | None
     lan: LanSettings
     devices: tuple[Device, ...] = ()
+    default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()
     drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
     started: float = 0.0

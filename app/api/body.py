@@ -1,0 +1,146 @@
+"""Request bodies: bounded while they arrive, JSON only, validated into a typed Struct."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from quart import Request, Response, request
+from quart.wrappers.request import Body
+
+from app import codec
+from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
+
+T = TypeVar("T")
+
+BODY_LIMIT = 64 * 1024  # bytes
+BODY_LIMITS = {"/api/import": 1024 * 1024}
+BODY_TIMEOUT = 10  # seconds for all of it: a client that trickles holds nothing for longer
+DRAIN_TIMEOUT = 3.0  # seconds
+
+_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
+_EXPECTED = re.compile(r"^Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`$")
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "a list",
+}
+
+
+class DrainableBody(Body):
+    """A body that tells when all of it has arrived, also the part beyond the limit, which is not kept."""
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        super().__init__(expected_content_length, max_content_length)
+        self._appending = False
+        self.arrived = asyncio.Event()
+
+    def append(self, data: bytes) -> None:
+        self._appending = True  # beyond the limit, the base class completes itself from within
+        try:
+            super().append(data)
+        finally:
+            self._appending = False
+
+    def set_complete(self) -> None:
+        super().set_complete()
+        if not self._appending:
+            self.arrived.set()
+
+
+class BoundedRequest(Request):
+    """Applies the limit of the path before a byte of the body is kept."""
+
+    body_class = DrainableBody
+
+    def __init__(self, method: str, scheme: str, path: str, *args: Any, **options: Any) -> None:
+        options["max_content_length"] = BODY_LIMITS.get(path, BODY_LIMIT)
+        super().__init__(method, scheme, path, *args, **options)
+
+
+async def drain(response: Response) -> Response:
+    """Before any answer, wait briefly for the rest of a body that nobody read.
+
+    Otherwise the connection is closed with unread data, which resets it: a client that is still sending never sees the
+    answer, and one that has sent all finds its kept connection dead at the next request.
+    """
+    body = request.body
+    if isinstance(body, DrainableBody):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(body.arrived.wait(), DRAIN_TIMEOUT)
+    return response
+
+
+async def read_json(kind: type[T]) -> T:
+    """The request's JSON as ``kind``.
+
+    Raises MalformedRequestError (not JSON), UnsupportedMediaTypeError (not ``application/json``), InvalidFieldError
+    (wrong type, missing or unknown field; names it).
+    """
+    data = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    if not data and not request.mimetype:
+        raise MalformedRequestError("this needs a JSON body")
+    _check_media_type()
+    return decode(data, kind)
+
+
+def _check_media_type() -> None:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaTypeError("the body must be JSON: send Content-Type: application/json")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaTypeError("compressed bodies are not accepted")
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    try:
+        return codec.decode(data, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is not valid UTF-8"
+        raise MalformedRequestError(f"the body is not JSON: {_lower(reason)}") from None
+    except RecursionError:
+        raise MalformedRequestError("the body is nested too deeply") from None
+
+
+def _invalid(text: str) -> InvalidFieldError:
+    """The message of msgspec in words for people, with the field apart. It never quotes the value."""
+    at = _AT.search(text)
+    field = at["path"] if at else None
+    reason = text[: at.start()] if at else text
+    if match := _UNKNOWN.match(reason):
+        name = _join(field, match["name"])
+        return InvalidFieldError(f"unknown field {_short(name)!r}", field=_short(name), code="unknown_field")
+    if match := _MISSING.match(reason):
+        name = _join(field, match["name"])
+        return InvalidFieldError(f"{name} is missing", field=name, code="missing_field")
+    if match := _EXPECTED.match(reason):
+        reason = f"expected {_words(match['wanted'])}, got {_words(match['got'])}"
+    reason = _lower(reason).replace("`", "")
+    return InvalidFieldError(f"{field}: {reason}" if field else f"the body: {reason}", field=field or None)
+
+
+def _join(path: str | None, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 64 else f"{name[:64]}…"
+
+
+def _words(types: str) -> str:
+    return " or ".join(_WORDS.get(t, t) for t in types.split(" | "))
+
+
+def _lower(text: str) -> str:
+    return text if text.startswith("JSON") else text[:1].lower() + text[1:]

@@ -1,0 +1,41 @@
+"""Connect and disconnect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.api.context import gateway
+from app.api.operation import Success, operation
+from app.gateway import Connect, Disconnect, Done
+from app.model import DEFAULT_EXIT
+
+blueprint = Blueprint("connection", __name__)
+
+DISCONNECTED = "Disconnected - No internet (killswitch active)"  # word for word the reference's
+
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class ConnectBody(Struct, frozen=True, forbid_unknown_fields=True):
+    server: Name
+    exit: Name = DEFAULT_EXIT
+    provider: Name | None = None  # None = the current one
+
+
+@operation(blueprint, "POST", "/api/connect")
+async def connect(body: ConnectBody) -> Success:
+    """Connect to a server; answers once a handshake has completed."""
+    result = await gateway().submit(Connect(body.server, body.exit, body.provider))
+    assert isinstance(result, Done)
+    return Success(True, result.message, result.warnings)
+
+
+@operation(blueprint, "POST", "/api/disconnect")
+async def disconnect() -> Success:
+    """Disconnect; the devices of the exit are blocked from then on."""
+    result = await gateway().submit(Disconnect())
+    assert isinstance(result, Done)
+    return Success(True, DISCONNECTED, result.warnings)

@@ -1,0 +1,66 @@
+"""Servers of the user's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.api.context import gateway
+from app.api.operation import Success, operation
+from app.gateway import AddCustomServer, Done, RemoveCustomServer
+
+blueprint = Blueprint("custom", __name__)
+
+Text = Annotated[str, Meta(max_length=8192)]
+Count = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class CustomServerBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """As in the reference. Unknown fields are refused: a misspelt ``allowed_ips`` would otherwise go unnoticed."""
+
+    name: Text
+    endpoint: Text
+    public_key: Text
+    private_key: Text | None = None  # None = a pair is made here, and its public half answered
+    address: Text | None = None
+    dns: Text | None = None
+    allowed_ips: Text | None = None
+    location: Text | None = None
+    preshared_key: Text | None = None
+    mtu: Count | None = None
+    persistent_keepalive: Count | None = None
+
+    def __repr__(self) -> str:
+        return f"CustomServerBody({self.name!r})"  # never the keys
+
+
+@operation(blueprint, "POST", "/api/custom/add")
+async def add_custom_server(body: CustomServerBody) -> Success:
+    """Add a server from its parts."""
+    result = await gateway().submit(
+        AddCustomServer(
+            name=body.name,
+            endpoint=body.endpoint,
+            public_key=body.public_key,
+            private_key=body.private_key,
+            address=body.address,
+            dns=body.dns,
+            allowed_ips=body.allowed_ips,
+            location=body.location,
+            preshared_key=body.preshared_key,
+            mtu=body.mtu,
+            persistent_keepalive=body.persistent_keepalive,
+        )
+    )
+    assert isinstance(result, Done)
+    return Success(True, result.message, result.warnings, result.public_key)
+
+
+@operation(blueprint, "DELETE", "/api/custom/remove/<name>")
+async def remove_custom_server(name: str) -> Success:
+    """Remove a custom or imported server and its keys."""
+    result = await gateway().submit(RemoveCustomServer(name))
+    assert isinstance(result, Done)
+    return Success(True, result.message, result.warnings)

@@ -1,0 +1,126 @@
+"""The LAN's devices: who they are, what they may do, which addresses they hold."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.api.context import gateway, snapshot
+from app.api.operation import Success, operation
+from app.errors import InvalidFieldError
+from app.gateway import Done, SetDevicePolicy
+from app.model import (
+    DEFAULT_EXIT,
+    BlockedPolicy,
+    DirectPolicy,
+    Lease,
+    Policy,
+    Snapshot,
+    VpnPolicy,
+)
+
+blueprint = Blueprint("devices", __name__)
+
+_SEPARATORS = re.compile(r"[:\-.]")
+_HEX = re.compile(r"[0-9a-f]{12}")
+
+
+class DeviceBody(Struct, frozen=True):
+    mac: str
+    name: str | None  # given by the user
+    hostname: str | None  # told by the device
+    address: str | None  # while it holds a lease
+    policy: str  # "vpn", "vpn:<exit>", "direct" or "blocked"
+    own_policy: bool  # False = it follows the default
+
+
+class DevicesBody(Struct, frozen=True):
+    devices: tuple[DeviceBody, ...]
+    default_policy: str
+
+
+class LeasesBody(Struct, frozen=True):
+    leases: tuple[Lease, ...]
+
+
+class PolicyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    policy: str
+    name: Annotated[str, Meta(max_length=64)] | None = None  # None = as it is
+
+
+def policy_text(policy: Policy) -> str:
+    match policy:
+        case VpnPolicy(exit=name):
+            return "vpn" if name == DEFAULT_EXIT else f"vpn:{name}"
+        case DirectPolicy():
+            return "direct"
+        case BlockedPolicy():
+            return "blocked"
+
+
+def parse_policy(text: str) -> Policy:
+    """Raises InvalidFieldError."""
+    kind, colon, exit_name = text.partition(":")
+    match kind, colon, exit_name:
+        case "vpn", "", "":
+            return VpnPolicy()
+        case "vpn", ":", name if name:
+            return VpnPolicy(name)
+        case "direct", "", "":
+            return DirectPolicy()
+        case "blocked", "", "":
+            return BlockedPolicy()
+        case _:
+            raise InvalidFieldError("policy: one of vpn, vpn:<exit>, direct, blocked", field="policy")
+
+
+def parse_mac(text: str) -> str:
+    """Lower case with colons, from any common spelling. Raises InvalidFieldError."""
+    digits = _SEPARATORS.sub("", text.lower())
+    if not _HEX.fullmatch(digits):
+        raise InvalidFieldError("mac: six pairs of hexadecimal digits, such as 02:00:00:00:00:01", field="mac")
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+def device_bodies(snapshot: Snapshot) -> tuple[DeviceBody, ...]:
+    """Every device with a policy of its own or a lease, by MAC address."""
+    known = {d.mac: d for d in snapshot.devices}
+    leases = {lease.mac: lease for lease in snapshot.leases}
+    bodies: list[DeviceBody] = []
+    for mac in sorted(known.keys() | leases.keys()):
+        device, lease = known.get(mac), leases.get(mac)
+        bodies.append(
+            DeviceBody(
+                mac=mac,
+                name=device.name if device else None,
+                hostname=lease.hostname if lease else None,
+                address=lease.address if lease else None,
+                policy=policy_text(device.policy if device else snapshot.default_policy),
+                own_policy=device is not None,
+            )
+        )
+    return tuple(bodies)
+
+
+@operation(blueprint, "GET", "/api/devices")
+async def list_devices() -> DevicesBody:
+    """The devices seen on the LAN and their policies."""
+    now = await snapshot()
+    return DevicesBody(device_bodies(now), policy_text(now.default_policy))
+
+
+@operation(blueprint, "GET", "/api/leases")
+async def list_leases() -> LeasesBody:
+    """The DHCP leases in force."""
+    return LeasesBody((await snapshot()).leases)
+
+
+@operation(blueprint, "PUT", "/api/devices/<mac>/policy")
+async def set_device_policy(mac: str, body: PolicyBody) -> Success:
+    """Decide what one device may do; its open connections are dropped."""
+    result = await gateway().submit(SetDevicePolicy(parse_mac(mac), parse_policy(body.policy), body.name))
+    assert isinstance(result, Done)
+    return Success(True, result.message, result.warnings)

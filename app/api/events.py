@@ -1,0 +1,64 @@
+"""``/ws``: the status on connect, then every event, as ``{"type", "payload", "seq", "time"}``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from quart import Blueprint, Response, current_app, websocket
+
+from app.api.hub import Closing, Hub, Listener, heartbeat
+from app.errors import GatewayError
+
+blueprint = Blueprint("events", __name__)
+
+HUB = "vpn_gateway_hub"
+SEND_TIMEOUT = 10.0  # seconds a client may take to accept one message
+HEARTBEAT = 20.0  # seconds of silence, then a sign of life: a page cannot see TCP's
+
+
+class UpgradeRequiredError(GatewayError):
+    """Asked by plain HTTP (RFC 9110 15.5.22)."""
+
+    status = 426
+    code = "upgrade_required"
+
+
+@blueprint.websocket("/ws")
+async def events() -> None:
+    hub = cast("Hub", current_app.extensions[HUB])
+    await websocket.accept()
+    listener = await hub.join()
+    ignoring = asyncio.create_task(_ignore_what_is_said())
+    try:
+        closing = await _pump(listener)
+        # Hypercorn must see every WebSocket closed by us: one left open has taken the server down with it.
+        await websocket.close(closing.code, closing.reason)
+    except TimeoutError:
+        pass  # the kernel drops this connection: see TCP_USER_TIMEOUT in app.web.sockets
+    finally:
+        hub.leave(listener)
+        ignoring.cancel()
+
+
+@blueprint.get("/ws")
+async def events_by_http() -> Response:
+    raise UpgradeRequiredError("this path speaks WebSocket only")
+
+
+async def _pump(listener: Listener) -> Closing:
+    while True:
+        try:
+            item = await asyncio.wait_for(listener.next(), HEARTBEAT)
+        except TimeoutError:
+            item = heartbeat()
+        if isinstance(item, Closing):
+            return item
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await websocket.send(item)
+
+
+async def _ignore_what_is_said() -> None:
+    """Clients have nothing to say yet; what they send must not pile up in the queue either."""
+    while True:
+        await websocket.receive()

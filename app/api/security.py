@@ -1,0 +1,155 @@
+"""What a browser may not be tricked into: DNS rebinding, cross-site requests, framing, sniffing, caching.
+
+The API is open to the LAN until a password is set, so the LAN's browsers are the way in for a web site. A rebinding
+site must use a *name* of its own: addresses and our own names are safe, any other ``Host`` is refused. A cross-site
+request tells on itself by ``Sec-Fetch-Site`` (Fetch Metadata) or, in older browsers, by ``Origin`` (RFC 6454).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from quart import Quart, Response, request, websocket
+from quart.typing import ResponseTypes
+from werkzeug.datastructures import Headers
+
+from app.errors import ForbiddenError, MalformedRequestError
+from app.model import LanSettings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1; none of ours changes anything by GET
+DEFAULT_NAMES = frozenset({"localhost", "vpn-gateway", "vpn-gateway.lan", "vpn-gateway.local"})
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class AllowedHosts:
+    """The names under which this gateway may be addressed; they follow its settings."""
+
+    def __init__(self) -> None:
+        self._names = DEFAULT_NAMES
+
+    def follow(self, lan: LanSettings) -> None:
+        name, domain = lan.hostname.lower(), lan.domain.lower()
+        self._names = DEFAULT_NAMES | {name, f"{name}.{domain}", f"{name}.local"}
+
+    def __contains__(self, host: object) -> bool:
+        return isinstance(host, str) and (host in self._names or _is_address(host))
+
+
+def split_authority(authority: str) -> tuple[str, int | None]:
+    """Host (lower case, no brackets, no zone, no final dot) and port. Raises ValueError."""
+    if any(c in authority for c in "@/\\?# \t"):
+        raise ValueError("not an authority")
+    parts = urlsplit(f"//{authority}")
+    host = (parts.hostname or "").partition("%")[0].removesuffix(".")
+    if not host:
+        raise ValueError("no host")
+    return host, parts.port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def check_host(headers: Headers, allowed: AllowedHosts) -> None:
+    """Raises ForbiddenError for a name that is not ours, MalformedRequestError where there is none to judge."""
+    authority = headers.get("Host", "")
+    if not authority:
+        raise MalformedRequestError("the Host header is missing")
+    try:
+        host, _ = split_authority(authority)
+    except ValueError:
+        raise MalformedRequestError("the Host header cannot be understood") from None
+    if host not in allowed:
+        raise ForbiddenError(
+            "the gateway does not answer to this name: use its address or its own name", code="host_not_allowed"
+        )
+
+
+def check_same_origin(headers: Headers) -> None:
+    """Raises ForbiddenError when a browser says that another site is asking. Programs send neither header."""
+    refusal = ForbiddenError("requests from other sites are refused", code="cross_site")
+    if headers.get("Sec-Fetch-Site", "none").strip().lower() not in {"same-origin", "none"}:
+        raise refusal
+    for origin in headers.getlist("Origin"):
+        if not _own_origin(origin, headers.get("Host", "")):
+            raise refusal
+
+
+def _own_origin(origin: str, authority: str) -> bool:
+    scheme, found, rest = origin.strip().partition("://")
+    default = DEFAULT_PORTS.get(scheme.lower())
+    if not found or default is None:  # "null", chrome-extension://...
+        return False
+    try:
+        theirs, own = split_authority(rest), split_authority(authority)
+    except ValueError:
+        return False
+    return (_canonical(theirs[0]), theirs[1] or default) == (_canonical(own[0]), own[1] or default)
+
+
+def _canonical(host: str) -> str:
+    """One spelling for an IPv6 address: browsers shorten it in Origin, people may not in the URL."""
+    try:
+        return str(IPv6Address(host))
+    except ValueError:
+        return host
+
+
+def install(app: Quart, allowed: AllowedHosts) -> None:
+    async def before_request() -> None:
+        check_host(request.headers, allowed)
+        if request.method not in SAFE_METHODS:
+            check_same_origin(request.headers)
+
+    async def before_websocket() -> None:
+        check_host(websocket.headers, allowed)
+        check_same_origin(websocket.headers)
+
+    async def after_request(response: Response) -> Response:
+        _harden(response.headers, HEADERS.items())
+        return response
+
+    async def after_websocket(response: ResponseTypes | None) -> ResponseTypes | None:
+        if response is not None:  # refused; an accepted one has no response
+            _harden(response.headers, HEADERS.items())
+        return response
+
+    app.before_request(before_request)
+    app.before_websocket(before_websocket)
+    app.after_request(after_request)
+    app.after_websocket(after_websocket)
+
+
+def _harden(headers: Headers, extra: Iterable[tuple[str, str]]) -> None:
+    for name, value in extra:
+        headers[name] = value
+    headers.setdefault("Cache-Control", "no-store")  # only static files say otherwise

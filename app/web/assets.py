@@ -1,0 +1,61 @@
+"""The page and its files, read once and served from memory: no file access and no thread a request."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from pathlib import Path
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
+
+blueprint = Blueprint("assets", __name__)
+
+STATIC = Path(__file__).parent / "static"
+# Asked for again each time, answered with 304: a page of one version never runs with a script of another.
+CACHE_CONTROL = "no-cache"
+TYPES = {".js": "text/javascript; charset=utf-8", ".webmanifest": "application/manifest+json"}
+
+
+class Asset(Struct, frozen=True):
+    content: bytes
+    content_type: str
+    etag: str
+
+
+def _load(path: Path) -> Asset:
+    content = path.read_bytes()
+    content_type = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if content_type in {"text/html", "text/css"}:
+        content_type += "; charset=utf-8"
+    return Asset(content, content_type, hashlib.sha256(content).hexdigest()[:24])
+
+
+_ASSETS = {p.relative_to(STATIC).as_posix(): _load(p) for p in sorted(STATIC.rglob("*")) if p.is_file()}
+
+
+def _serve(name: str) -> Response:
+    asset = _ASSETS.get(name)
+    if asset is None:
+        raise NotFound
+    fresh = request.if_none_match.contains(asset.etag)
+    response = Response(b"" if fresh else asset.content, 304 if fresh else 200, content_type=asset.content_type)
+    response.headers["Cache-Control"] = CACHE_CONTROL
+    response.set_etag(asset.etag)
+    return response
+
+
+@blueprint.get("/")
+async def index() -> Response:
+    return _serve("index.html")
+
+
+@blueprint.get("/static/<path:name>")
+async def static(name: str) -> Response:
+    return _serve(name)
+
+
+@blueprint.get("/favicon.ico")
+async def favicon() -> Response:
+    return _serve("icon.svg")

@@ -1,0 +1,69 @@
+"""HTTP/1.1 and nothing else, on Hypercorn.
+
+Hypercorn's own handler also lets a client go over to HTTP/2 in the clear (h2c, or by prior knowledge), where a
+WebSocket that was not closed has crashed the server, and it inflates compressed WebSocket frames without a bound. The
+LAN needs neither, so they are not offered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import h11
+import hypercorn.protocol
+from hypercorn.events import Closed
+from hypercorn.protocol.h11 import H11Protocol
+
+_BODY = b'{"success":false,"error":"the request could not be understood","code":"malformed_request"}\n'
+
+
+def origin_form(target: bytes) -> bytes | None:
+    """The path and query of a request target (RFC 9112 3.2), or None where there is none."""
+    if target.startswith(b"/"):
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    if parts.scheme not in {b"http", b"https"} or not parts.netloc:
+        return None
+    return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+
+
+class Http1Protocol(H11Protocol):
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Never leave HTTP/1.1."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        target = origin_form(request.target)
+        if target is None or request.http_version not in {b"1.0", b"1.1"}:
+            await self._send_error_response(400)
+            await self.send(Closed())
+            return
+        headers = [(n, v) for n, v in request.headers.raw_items() if n.lower() != b"sec-websocket-extensions"]
+        await super()._create_stream(
+            h11.Request(method=request.method, target=target, headers=headers, http_version=request.http_version)
+        )
+
+    async def _send_error_response(self, status_code: int) -> None:
+        await self._send_h11_event(
+            h11.Response(
+                status_code=status_code,
+                headers=[
+                    (b"content-type", b"application/json"),
+                    (b"content-length", str(len(_BODY)).encode()),
+                    (b"cache-control", b"no-store"),
+                    (b"connection", b"close"),
+                    *self.config.response_headers("h11"),
+                ],
+            )
+        )
+        await self._send_h11_event(h11.Data(data=_BODY))
+        await self._send_h11_event(h11.EndOfMessage())
+
+
+def install() -> None:
+    """Make Hypercorn use it: there is no setting for this, only the name that its wrapper looks up."""
+    module: Any = hypercorn.protocol
+    module.H11Protocol = Http1Protocol

@@ -1,0 +1,75 @@
+"""``python -m app web``: connect to netd's socket, take the listening sockets, serve."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from app.ipc import connect
+from app.web import sockets
+from app.web.app import create_app
+from app.web.server import serve
+
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m app web",
+        description="Serve the API and the page. Listens on every --fd and --bind, and on what systemd passes.",
+    )
+    made.add_argument("--socket", type=Path, required=True, metavar="PATH", help="netd's Unix socket")
+    made.add_argument("--fd", type=int, action="append", default=[], metavar="N", help="an inherited listening socket")
+    made.add_argument("--bind", action="append", default=[], metavar="HOST:PORT", help="an address to listen on")
+    made.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return made
+
+
+def _listening(fds: list[int], binds: list[str]) -> list[socket.socket]:
+    """Raises OSError or ValueError; then none of them is left open."""
+    opened: list[socket.socket] = []
+    try:
+        for fd in dict.fromkeys([*fds, *sockets.systemd_fds(os.environ, os.getpid())]):
+            opened.append(sockets.inherit(fd))
+        for address in binds:
+            opened.append(sockets.bind(address))
+    except (OSError, ValueError):
+        for sock in opened:
+            sock.close()
+        raise
+    return opened
+
+
+async def _run(path: Path, listening: list[socket.socket]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    gateway = connect(path)
+    try:
+        await serve(create_app(gateway), listening, stop)
+    finally:
+        await gateway.close()
+
+
+def main(argv: list[str]) -> int:
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr, level=arguments.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        listening = _listening(arguments.fd, arguments.bind)
+    except (OSError, ValueError) as error:
+        print(f"web: cannot listen: {error}", file=sys.stderr)
+        return 1
+    if not listening:
+        print("web: nothing to listen on: give --bind HOST:PORT or --fd N", file=sys.stderr)
+        return 2
+    asyncio.run(_run(arguments.socket, listening))
+    return 0

@@ -1,0 +1,213 @@
+"""An in-process ``Gateway`` for tests of the API alone: a state in memory, scripted failures, no network."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from ipaddress import IPv4Address, IPv4Interface
+
+import msgspec
+
+from app import codec
+from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
+from app.gateway import (
+    AddCustomServer,
+    Command,
+    Connect,
+    Disconnect,
+    Done,
+    GenerateKeypair,
+    ImportConfig,
+    Keypair,
+    ListServers,
+    RemoveCustomServer,
+    Result,
+    SelectProvider,
+    ServerList,
+    SetDevicePolicy,
+)
+from app.model import (
+    Attestation,
+    Device,
+    Event,
+    ExitState,
+    ExitStatus,
+    LanSettings,
+    Lease,
+    Server,
+    Snapshot,
+    VpnPolicy,
+    WanLink,
+)
+
+PROVIDERS = ("mullvad", "custom", "imported")
+
+
+def server(hostname: str, provider: str, country: str, city: str, ipv4: str) -> Server:
+    return Server(hostname, provider, country, city, ipv4, endpoint=f"{ipv4}:51820", location=f"{city}, {country}")
+
+
+SERVERS = (
+    server("se-sto-wg-001", "mullvad", "Sweden", "Stockholm", "192.0.2.1"),
+    server("se-sto-wg-002", "mullvad", "Sweden", "Stockholm", "192.0.2.2"),
+    server("se-got-wg-001", "mullvad", "Sweden", "Gothenburg", "192.0.2.3"),
+    server("de-ber-wg-001", "mullvad", "Germany", "Berlin", "192.0.2.4"),
+    server("vpn-se", "custom", "Sweden", "Stockholm", "198.51.100.1"),
+    server("vpn-de", "custom", "Germany", "Berlin", "198.51.100.2"),
+)
+
+DOWN = ExitStatus("default", ExitState.DISCONNECTED)
+
+
+class FakeGateway:
+    """Set ``failure`` to make every command fail, ``away`` to make netd unreachable, ``pause`` to make it slow."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.failure: Exception | None = None
+        self.away = False
+        self.pause = 0.0
+        self._listeners: set[asyncio.Queue[Event | None]] = set()
+        self.servers = list(SERVERS)
+        self.state = Snapshot(
+            seq=100,
+            version="0.1.0",
+            provider="mullvad",
+            exits=(DOWN,),
+            attestation=Attestation(ok=True, checked=time.time()),
+            wireguard="kernel",
+            wan=WanLink(
+                "eth0", up=True, addresses=(IPv4Interface("203.0.113.7/24"),), gateway4=IPv4Address("203.0.113.1")
+            ),
+            lan=LanSettings(),
+            devices=(Device("02:00:00:00:00:01", VpnPolicy(), "Telly"),),
+            leases=(Lease("02:00:00:00:00:02", "192.168.77.21", "phone", 0),),
+            drops={"no_tunnel": 12},
+            started=time.time(),
+        )
+
+    # --- Gateway -----------------------------------------------------------------------------------------------------
+
+    async def snapshot(self) -> Snapshot:
+        await self._reachable()
+        return self.state
+
+    async def providers(self) -> tuple[str, ...]:
+        await self._reachable()
+        return PROVIDERS
+
+    async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
+        await self._reachable()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._listeners.add(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._listeners.discard(queue)
+
+    async def submit(self, command: Command) -> Result:
+        await self._reachable()
+        codec.encode(command)  # what the API hands over must be able to cross the socket
+        self.commands.append(command)
+        if self.pause:
+            await asyncio.sleep(self.pause)
+        if self.failure is not None:
+            raise self.failure
+        match command:
+            case Connect():
+                return self._connect(command)
+            case Disconnect():
+                self.set_exit(DOWN)
+                return Done()
+            case SelectProvider(provider=name):
+                self._known_provider(name)
+                self.state = msgspec.structs.replace(self.state, provider=name)
+                self.publish("server_update", {"provider": name})
+                return Done()
+            case ListServers(provider=name):
+                chosen = name or self.state.provider
+                self._known_provider(chosen)
+                return ServerList(chosen, tuple(s for s in self.servers if s.provider == chosen))
+            case AddCustomServer():
+                return self._add(command.name, "custom", command.endpoint)
+            case ImportConfig(name=name, config=config):
+                if "[Interface]" not in config:
+                    raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
+                return self._add(name, "imported", "192.0.2.99:51820")
+            case RemoveCustomServer(name=name):
+                found = next((s for s in self.servers if s.hostname == name and s.provider != "mullvad"), None)
+                if found is None:
+                    raise NotFoundError(f"there is no server {name!r}", field="name")
+                self.servers.remove(found)
+                self.publish("server_update", {"provider": found.provider, "removed": name})
+                return Done()
+            case GenerateKeypair():
+                return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
+            case SetDevicePolicy(mac=mac, policy=policy, name=name):
+                others = tuple(d for d in self.state.devices if d.mac != mac)
+                self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))
+                return Done()
+
+    # --- for tests ---------------------------------------------------------------------------------------------------
+
+    def publish(self, kind: str, payload: dict[str, object]) -> None:
+        self.state = msgspec.structs.replace(self.state, seq=self.state.seq + 1)
+        event = Event(self.state.seq, time.time(), kind, payload)
+        for queue in self._listeners:
+            queue.put_nowait(event)
+
+    def set_exit(self, status: ExitStatus) -> None:
+        self.state = msgspec.structs.replace(self.state, exits=(status,))
+        self.publish("status_change", {"exit": codec.to_builtins(status)})
+
+    def go_away(self) -> None:
+        self.away = True
+        for queue in self._listeners:
+            queue.put_nowait(None)
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    async def _reachable(self) -> None:
+        if self.away:
+            raise UnavailableError("the gateway's network service is not running; it stays blocked")
+
+    def _known_provider(self, name: str) -> None:
+        if name not in PROVIDERS:
+            raise NotFoundError(f"there is no provider {name!r}", field="provider")
+
+    def _connect(self, command: Connect) -> Done:
+        provider = command.provider or self.state.provider
+        self._known_provider(provider)
+        found = next((s for s in self.servers if (s.hostname, s.provider) == (command.server, provider)), None)
+        if found is None:
+            raise NotFoundError(f"there is no server {command.server!r}", field="server")
+        self.set_exit(
+            ExitStatus(
+                "default",
+                ExitState.CONNECTED,
+                server=found.hostname,
+                provider=found.provider,
+                location=found.location,
+                ip=found.ipv4,
+                since=time.time(),
+                uptime=0.4,
+                interface="wg0a",
+                latest_handshake=time.time(),
+                rx_bytes=15_300,
+                tx_bytes=4_200,
+                ipv6=True,
+            )
+        )
+        return Done()
+
+    def _add(self, name: str, provider: str, endpoint: str) -> Done:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+            raise InvalidFieldError("name: letters, digits, dot, dash and underscore", field="name")
+        if any(s.hostname == name for s in self.servers):
+            raise ConflictError(f"the name {name!r} is in use", field="name", code="name_in_use")
+        self.servers.append(Server(name, provider, endpoint=endpoint))
+        self.publish("server_update", {"provider": provider, "added": name})
+        return Done(public_key="b3VycyBpcyBoZXJlIQ==")

@@ -1,0 +1,56 @@
+"""The web application on a real socket of the loopback, in a thread of its own, in front of a fake gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from app.api.events import HUB
+from app.web import sockets
+from app.web.app import create_app
+from app.web.server import serve
+from tests.support.fake_gateway import FakeGateway
+
+T = TypeVar("T")
+
+
+class WebServer:
+    def __init__(self) -> None:
+        self.gateway = FakeGateway()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
+
+    def __enter__(self) -> WebServer:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(15)
+        assert not self._thread.is_alive(), "the server did not shut down"
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        listening = sockets.bind("127.0.0.1:0")
+        listening.listen(128)  # connections wait from now on: no need to know when Hypercorn is ready
+        self.port: int = listening.getsockname()[1]
+        self.app = create_app(self.gateway)
+        self.hub = self.app.extensions[HUB]
+        self._ready.set()
+        await serve(self.app, [listening], self._stop)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, action: Callable[[], T]) -> T:
+        """Do something to the gateway in the server's own thread."""
+
+        async def act() -> T:
+            return action()
+
+        return asyncio.run_coroutine_threadsafe(act(), self._loop).result(10)
