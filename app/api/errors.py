@@ -67,7 +67,7 @@ def _answer(body: ErrorBody, status: int) -> Response:
 
 
 async def _gateway_error(error: GatewayError) -> Response:
-    if error.status >= 500:
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("%s: %s", error.code, error.message)
     response = _answer(error_body(error), error.status)
     response.headers.update(_HEADERS.get(error.status, {}))

@@ -1,0 +1,169 @@
+"""``python -m app web`` as it is run: its own process, netd's Unix socket, inherited and systemd's descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.web.sockets import systemd_fds
+from tests.support.ws_client import WebSocketClient
+
+WEB = (sys.executable, "-m", "app", "web")
+MEMORY_LIMIT = 45 * 1024  # kB of PSS; the budget of both processes together is 80 MB
+
+
+def listening() -> socket.socket:
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.set_inheritable(True)
+    return sock
+
+
+@contextlib.asynccontextmanager
+async def web(*arguments: str, fds: tuple[int, ...] = ()) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(*WEB, *arguments, pass_fds=fds)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def netd(path: Path) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.fake_netd", str(path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    assert await process.stdout.readline() == b"ready\n"
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def get(port: int, path: str) -> requests.Response:
+    return await asyncio.to_thread(requests.get, f"http://127.0.0.1:{port}{path}", timeout=20)
+
+
+async def until_health_is(port: int, status: int) -> requests.Response:
+    async with asyncio.timeout(20):
+        while (answer := await get(port, "/health")).status_code != status:
+            await asyncio.sleep(0.05)
+        return answer
+
+
+async def test_it_outlives_netd_and_finds_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "netd.sock"
+    with listening() as first, listening() as second:
+        ports = [s.getsockname()[1] for s in (first, second)]
+        fds = (first.fileno(), second.fileno())
+        async with web("--socket", str(path), "--fd", str(fds[0]), "--fd", str(fds[1]), fds=fds):
+            assert "not running" in (await get(ports[0], "/health")).text
+            assert (await get(ports[1], "/api/status")).status_code == 503
+            assert (await get(ports[1], "/")).status_code == 200
+            async with netd(path):
+                await until_health_is(ports[0], 200)
+                assert (await get(ports[1], "/api/status")).json()["state"] == "disconnected"
+            await until_health_is(ports[0], 503)
+            with await asyncio.to_thread(WebSocketClient, ports[0]) as client:
+                assert ((await asyncio.to_thread(client.receive)) or {})["type"] == "unavailable"
+                async with netd(path):
+                    assert ((await asyncio.to_thread(client.receive)) or {})["type"] == "status_change"
+                    await until_health_is(ports[0], 200)
+            await until_health_is(ports[0], 503)
+
+
+async def test_sigterm_ends_it_at_once_whoever_is_connected(tmp_path: Path) -> None:
+    path = tmp_path / "netd.sock"
+    with listening() as sock, requests.Session() as idle:
+        port = sock.getsockname()[1]
+        async with netd(path), web("--socket", str(path), "--fd", str(sock.fileno()), fds=(sock.fileno(),)) as process:
+            await asyncio.to_thread(idle.get, f"http://127.0.0.1:{port}/health", timeout=20)
+            clients = [await asyncio.to_thread(WebSocketClient, port) for _ in range(5)]
+            for client in clients:
+                await asyncio.to_thread(client.receive)
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+            assert time.monotonic() - started < 3
+            for client in clients:
+                with client:
+                    assert await asyncio.to_thread(client.receive) is None
+
+
+async def test_it_takes_sockets_from_systemd(tmp_path: Path) -> None:
+    with listening() as sock:
+        # The shell becomes the process, so that LISTEN_PID is right and the descriptor is 3 (sd_listen_fds(3)).
+        script = f'exec 3<&{sock.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", script, "-", *WEB, "--socket", str(tmp_path / "none.sock"), pass_fds=(sock.fileno(),)
+        )
+        try:
+            assert (await get(sock.getsockname()[1], "/health")).status_code == 503
+        finally:
+            process.kill()
+            await process.wait()
+
+
+def test_descriptors_meant_for_another_process_are_left_alone() -> None:
+    assert systemd_fds({"LISTEN_PID": "7", "LISTEN_FDS": "2"}, 7) == [3, 4]
+    assert systemd_fds({"LISTEN_PID": "8", "LISTEN_FDS": "2"}, 7) == []
+    assert systemd_fds({}, 7) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "nothing to listen on"),
+        (("--bind", "localhost"), 1, "not HOST:PORT"),
+        (("--bind", "127.0.0.1:99999"), 1, "not HOST:PORT"),
+        (("--fd", "0"), 1, "cannot listen"),
+    ],
+)
+async def test_nothing_to_listen_on_is_told(arguments: tuple[str, ...], code: int, message: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *WEB, "--socket", "/nowhere", *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, message in errors.decode()) == (code, True), errors
+
+
+async def test_a_bound_address_is_served_on_ipv4_and_ipv6(tmp_path: Path) -> None:
+    with listening() as probe:
+        port = probe.getsockname()[1]
+    path = str(tmp_path / "netd.sock")
+    async with web("--socket", path, "--bind", f"127.0.0.1:{port}", "--bind", f"[::1]:{port}"):
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(requests.ConnectionError):
+                    assert (await get(port, "/health")).status_code == 503
+                    break
+                await asyncio.sleep(0.05)
+        answer = await asyncio.to_thread(requests.get, f"http://[::1]:{port}/health", timeout=20)
+        assert answer.status_code == 503
+
+
+async def test_memory(tmp_path: Path) -> None:
+    path = tmp_path / "netd.sock"
+    with listening() as sock:
+        port = sock.getsockname()[1]
+        async with netd(path), web("--socket", str(path), "--fd", str(sock.fileno()), fds=(sock.fileno(),)) as process:
+            await until_health_is(port, 200)
+            for request in ("/", "/api/status", "/api/servers", "/api/nothing", "/static/main.js"):
+                await get(port, request)
+            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    match = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+    assert match
+    assert int(match[1]) < MEMORY_LIMIT
