@@ -1,0 +1,99 @@
+"""From two states of an exit to one line of its history (pure, but for the boot clock it is given)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.statistics import InterfaceBytes, Transition
+from app.tunnel.clock import boottime
+from app.tunnel.states import (
+    Blocked,
+    Connected,
+    Connecting,
+    Disconnected,
+    Disconnecting,
+    State,
+    Target,
+    shown_as,
+    tunnels_of,
+)
+
+
+class Journal:
+    """Remembers since when each exit has been as it is, and tells what each move was."""
+
+    def __init__(self, clock: Callable[[], float] = boottime) -> None:
+        self._clock = clock
+        self._entered: dict[str, float] = {}
+        self._goals: dict[str, Target | None] = {}
+
+    def on_transition(
+        self,
+        exit_name: str,
+        old: State,
+        new: State,
+        cause: str | None = None,
+        at: float = 0.0,
+        moved: InterfaceBytes | None = None,
+    ) -> Transition | None:
+        """``old`` -> ``new`` of an exit at ``at`` (Unix time); None where people would see no difference.
+
+        ``cause`` overrides what the states themselves tell. ``moved`` are the counters of the tunnel that is left, read
+        while its interface still existed.
+        """
+        if not _differ(old, new):
+            return None
+        now = self._clock()
+        entered = old.since_boot if isinstance(old, Connected) else self._entered.get(exit_name)
+        self._entered[exit_name] = now
+        left, target = target_of(old), target_of(new)
+        goal = target or left or self._goals.get(exit_name)
+        self._goals[exit_name] = None if isinstance(new, Disconnected) else goal
+        return Transition(
+            time=at,
+            exit=exit_name,
+            before=shown_as(old).value,
+            after=shown_as(new).value,
+            cause=cause or _cause(old, new),
+            message=new.message if isinstance(new, Blocked) else None,
+            provider=goal.provider if goal else None,
+            server=goal.hostname if goal else None,
+            previous_server=left.hostname if left and target and left != target else None,
+            duration=round(max(0.0, now - entered), 3) if entered is not None else None,
+            up=moved.tx if moved else None,
+            down=moved.rx if moved else None,
+            attempt=new.attempt if isinstance(new, Connecting | Blocked) else 0,
+        )
+
+
+def target_of(state: State) -> Target | None:
+    """The server that ``state`` is about."""
+    if isinstance(state, Blocked):
+        return state.target
+    tunnels = tunnels_of(state)
+    return tunnels[0].target if tunnels else None
+
+
+def _differ(old: State, new: State) -> bool:
+    """A candidate that comes and goes beside the tunnel in use is no transition; another tunnel in use is."""
+    if isinstance(old, Connected) and isinstance(new, Connected):
+        return old.since_boot != new.since_boot or old.tunnel.target != new.tunnel.target
+    return old != new
+
+
+def _cause(old: State, new: State) -> str:
+    match old, new:
+        case _, Blocked(reason=reason):
+            return reason.value
+        case Disconnected(), Connected():
+            return "adopted"
+        case Connected(), Connected():
+            return "switched"
+        case _, Connected():
+            return "handshake"
+        case ((Connecting() | Blocked()), Connecting()) if target_of(old) == target_of(new):
+            return "retry"
+        case _, (Connecting() | Disconnecting() | Disconnected()):
+            return "requested"
+        case _:
+            return "unknown"
