@@ -1,0 +1,13 @@
+# Targets of the image; the Makefile at the top includes this file.
+.PHONY: image image-test flash
+
+image: ## build/vpn-gateway-<version>-arm64.img.xz
+	@ci/setup-image build
+	@image/build
+
+image-test: ## boot the built image in QEMU and test it
+	@ci/setup-image test
+	@image/qemu/test
+
+flash: ## write the built image to DEVICE=/dev/sdX
+	@image/flash "$(DEVICE)"

@@ -1,0 +1,225 @@
+"""What is plugged into the machine: a laptop on the LAN; an ISP, an internet and a VPN server behind the WAN.
+
+Network namespaces of our own, all named ``vgi-*``; the root namespace is never touched.
+
+===========  ==================================================================================================
+``vgi-lan``  the laptop: ``eth0`` is the machine's LAN port
+``vgi-isp``  the ISP's router: ``wan0`` is the machine's WAN port, 203.0.113.1/24, with a DHCP server
+``vgi-net``  a web server at 198.51.100.10 port 80 that answers with the caller's address
+``vgi-vpn``  a WireGuard server at 198.51.100.20:51820, 10.66.0.1 inside; NATs what it forwards
+===========  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from image.qemu.machine import Port
+
+WAN_PORT = Port("vgi-isp", "wan0", "52:54:00:12:34:01")
+LAN_PORT = Port("vgi-lan", "eth0", "52:54:00:12:34:02")
+NAMESPACES = ("vgi-lan", "vgi-isp", "vgi-net", "vgi-vpn")
+WEB = "198.51.100.10"
+VPN = "198.51.100.20"
+GATEWAY = "192.168.77.1"
+
+WEB_SERVER = f"""
+import http.server, socketserver
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = (self.client_address[0] + "\\n").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a): pass
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+socketserver.ThreadingTCPServer(("{WEB}", 80), H).serve_forever()
+"""
+
+
+def until(condition: Callable[[], object], timeout: float, what: str) -> object:
+    """Poll ``condition`` until it is true; returns its value. Raises AssertionError after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:.0f} s: {what}")
+        time.sleep(0.25)
+
+
+def run(*command: str, check: bool = True, timeout: float = 60, **options: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, **options)  # type: ignore[call-overload]
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+    return done
+
+
+def keypair() -> tuple[str, str]:
+    private = run("wg", "genkey").stdout.strip()
+    return private, run("wg", "pubkey", input=private).stdout.strip()
+
+
+@dataclass
+class Lab:
+    work: Path
+    client_key: tuple[str, str] = field(default_factory=keypair)
+    server_key: tuple[str, str] = field(default_factory=keypair)
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def up(self) -> None:
+        self.down()
+        self.work.mkdir(parents=True, exist_ok=True)
+        for name in NAMESPACES:
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        for name, address, gateway in (
+            ("vgi-net", f"{WEB}/30", "198.51.100.9"),
+            ("vgi-vpn", f"{VPN}/28", "198.51.100.17"),
+        ):
+            short = name.removeprefix("vgi-")
+            run("ip", "-n", "vgi-isp", "link", "add", short, "type", "veth", "peer", "eth0", "netns", name)
+            run("ip", "-n", name, "address", "add", address, "dev", "eth0")
+            run("ip", "-n", name, "link", "set", "eth0", "up")
+            run("ip", "-n", name, "route", "add", "default", "via", gateway)
+            run("ip", "-n", "vgi-isp", "address", "add", f"{gateway}/{address.split('/')[1]}", "dev", short)
+            run("ip", "-n", "vgi-isp", "link", "set", short, "up")
+        for name in ("vgi-isp", "vgi-vpn"):
+            self.inside(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        self.spawn("vgi-net", sys.executable, "-c", WEB_SERVER)
+        self.vpn_up()
+
+    def vpn_up(self) -> None:
+        """Start the VPN server: userspace WireGuard, since this kernel may have none."""
+        key, name = self.work / "server.key", "vgi-vpn"
+        key.write_text(self.server_key[0])
+        environment = {**os.environ, "WG_PROCESS_FOREGROUND": "1"}
+        self.spawn(name, "wireguard-go", "-f", "vgiwg0", environment=environment)
+        until(
+            lambda: self.inside(name, "ip", "link", "show", "vgiwg0", check=False).returncode == 0, 10, "wireguard-go"
+        )
+        until(
+            lambda: self.inside(name, "wg", "show", "vgiwg0", check=False).returncode == 0, 10, "wireguard-go's socket"
+        )
+        peer = ("peer", self.client_key[1], "allowed-ips", "10.66.0.2/32")
+        self.inside(name, "wg", "set", "vgiwg0", "listen-port", "51820", "private-key", str(key), *peer)
+        self.inside(name, "ip", "address", "add", "10.66.0.1/24", "dev", "vgiwg0")
+        self.inside(name, "ip", "link", "set", "vgiwg0", "up")
+        self.inside(
+            name,
+            "nft",
+            "table ip nat { chain post { type nat hook postrouting priority 100; oifname eth0 masquerade; }; }",
+        )
+
+    def isp_up(self) -> None:
+        """The ISP's side of the WAN port and its DHCP server; call it once the machine has its port."""
+        run("ip", "-n", "vgi-isp", "address", "replace", "203.0.113.1/24", "dev", "wan0")
+        run("ip", "-n", "vgi-isp", "link", "set", "wan0", "up")
+        leases = self.work / "isp.leases"
+        self.spawn(
+            *("vgi-isp", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=wan0"),
+            *("--bind-dynamic", "--dhcp-range=203.0.113.50,203.0.113.99,1h", "--dhcp-option=6,203.0.113.1"),
+            *(f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root", "--dhcp-authoritative"),
+        )
+
+    def client_conf(self) -> str:
+        """A .conf for the VPN server, as a provider would hand it out."""
+        return (
+            f"[Interface]\nPrivateKey = {self.client_key[0]}\nAddress = 10.66.0.2/32\nDNS = 10.66.0.1\n\n"
+            f"[Peer]\nPublicKey = {self.server_key[1]}\nAllowedIPs = 0.0.0.0/0\nEndpoint = {VPN}:51820\n"
+        )
+
+    def inside(
+        self, namespace: str, *command: str, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        return run("ip", "netns", "exec", namespace, *command, check=check, timeout=timeout)
+
+    def spawn(
+        self, namespace: str, *command: str, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        with (self.work / "lab.log").open("ab") as log:
+            process = subprocess.Popen(
+                ["ip", "netns", "exec", namespace, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+        self._processes.append(process)
+        return process
+
+    def stop(self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
+        process.send_signal(number)
+        process.wait(10)
+        if process in self._processes:
+            self._processes.remove(process)
+
+    def lease(self, timeout: float) -> str:
+        """The laptop asks for a lease; returns its address."""
+        script = self.work / "udhcpc.sh"
+        script.write_text(
+            '#!/bin/sh\n[ "$1" = bound ] || [ "$1" = renew ] || exit 0\n'
+            "ip address flush dev $interface scope global\nip address add $ip/$mask dev $interface\n"
+            '[ -z "$router" ] || ip route replace default via $router\necho "$ip"\n'
+        )
+        script.chmod(0o755)
+        tries = max(1, int(timeout / 2))
+        done = self.inside(
+            *("vgi-lan", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "2", "-s", str(script)),
+            timeout=timeout + 10,
+            check=False,
+        )
+        address = done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else []
+        if not address:
+            raise AssertionError(f"no lease within {timeout} s: {done.stderr}")
+        return address[0]
+
+    def laptop_get(self, url: str, timeout: float = 5) -> str | None:
+        """What a web request from the laptop brings; None where it brings nothing."""
+        done = self.inside("vgi-lan", "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
+        return done.stdout if done.returncode == 0 else None
+
+    def api(self, method: str, path: str, body: object = None, timeout: float = 60) -> tuple[int, object]:
+        """Ask the gateway's API from the laptop."""
+        arguments = ["curl", "-sS", "--max-time", str(timeout), "-X", method, "-w", "\n%{http_code}"]
+        if body is not None:
+            arguments += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+        done = self.inside("vgi-lan", *arguments, f"http://{GATEWAY}:5000{path}", check=False, timeout=timeout + 5)
+        if done.returncode:
+            return 0, done.stderr
+        text, _, status = done.stdout.rpartition("\n")
+        with contextlib.suppress(ValueError):
+            return int(status), json.loads(text)
+        return int(status), text
+
+    def down(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(10)
+        self._processes.clear()
+        for name in NAMESPACES:
+            if Path("/run/netns", name).exists():
+                pids = run("ip", "netns", "pids", name).stdout.split()
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+                run("ip", "netns", "delete", name)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Lab]:
+        try:
+            self.up()
+            yield self
+        finally:
+            self.down()

@@ -1,0 +1,281 @@
+"""The built image as a machine: QEMU's ``virt`` board, the image's own kernel, initrd and command line.
+
+A machine has two network cards. Each is a tap device that lives in a network namespace of the caller's choice, so that
+the namespace *is* what is plugged into the port. Nothing of the host's own network is touched. Writes go to a copy-on-
+write file; the image stays as it was built.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TUNSETIFF = 0x400454CA  # linux/if_tun.h
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+CLONE_NEWNET = 0x40000000
+MIB = 1024 * 1024
+BOOT_OFFSET, BOOT_SIZE = 4 * MIB, 256 * MIB  # bytes: where image/assemble puts the FAT partition
+
+
+class MachineError(Exception):
+    """The machine did not do what was waited for; the message ends with what its console said last."""
+
+
+def tap_in(namespace: str, name: str) -> int:
+    """A tap device ``name`` in the network namespace ``namespace``; returns its file descriptor."""
+    result: list[int] = []
+    failure: list[BaseException] = []
+
+    def inside() -> None:
+        # Only this thread enters the namespace (setns(2) is per thread); the device belongs where it is made.
+        try:
+            handle = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _setns(handle)
+                tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+                fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+                result.append(tun)
+            finally:
+                os.close(handle)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def _setns(handle: int) -> None:
+    if hasattr(os, "setns"):  # Python 3.12
+        os.setns(handle, CLONE_NEWNET)  # type: ignore[attr-defined]
+        return
+    import ctypes  # noqa: PLC0415 - only older Pythons need it
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(handle, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@dataclass
+class Port:
+    """A network card of the machine: ``name`` is the tap's name in ``namespace``."""
+
+    namespace: str
+    name: str
+    mac: str
+
+
+@dataclass
+class Machine:
+    """Start with :meth:`start`, or ``with machine.running():``; :meth:`kill` is a power cut."""
+
+    image: Path  # the raw image
+    work: Path  # a directory for the copy-on-write disk, kernel, initrd and console log
+    wan: Port
+    lan: Port
+    memory: int = 1024  # MiB
+    card: str = "4G"  # size of the card that the image is written to
+    rtc: str = "utc"  # QEMU's -rtc base=
+    extra_args: tuple[str, ...] = ()  # for the kernel
+    process: subprocess.Popen[bytes] | None = None
+    console: bytearray = field(default_factory=bytearray)
+    _taps: list[int] = field(default_factory=list)
+
+    @property
+    def disk(self) -> Path:
+        return self.work / "card.qcow2"
+
+    def insert_card(self) -> None:
+        """A fresh card with the image on it, larger than the image."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.disk.unlink(missing_ok=True)
+        _run(
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "raw",
+            "-b",
+            str(self.image.resolve()),
+            str(self.disk),
+            self.card,
+        )
+
+    def _boot_file(self, name: str) -> Path:
+        target = self.work / name.replace("/", "-")
+        target.unlink(missing_ok=True)
+        _run("mcopy", "-n", "-i", f"{self.image}@@{BOOT_OFFSET}", f"::{name}", str(target))
+        return target
+
+    def write_boot_file(self, name: str, text: str) -> None:
+        """Put a file on the card's FAT partition, as a person would before the first start; the machine is off."""
+        self._edit_boot_partition(lambda raw: _run("mcopy", "-o", "-i", str(raw), self._scratch(text), f"::{name}"))
+
+    def read_boot_file(self, name: str) -> str | None:
+        """A file from the card's FAT partition; None where there is none. The machine is off."""
+        raw = self._boot_partition()
+        done = subprocess.run(["mtype", "-i", str(raw), f"::{name}"], capture_output=True, check=False)
+        return done.stdout.decode() if done.returncode == 0 else None
+
+    def _scratch(self, text: str) -> str:
+        path = self.work / "scratch"
+        path.write_text(text)
+        return str(path)
+
+    def _boot_partition(self) -> Path:
+        """A copy of the card's FAT partition as a file of its own."""
+        raw = self.work / "boot.vfat"
+        options = (
+            "-f",
+            "qcow2",
+            "-O",
+            "raw",
+            f"bs={MIB}",
+            f"skip={BOOT_OFFSET // MIB}",
+            f"count={BOOT_SIZE // MIB + BOOT_OFFSET // MIB}",
+        )
+        _run("qemu-img", "dd", *options, f"if={self.disk}", f"of={raw}")
+        return raw
+
+    def _edit_boot_partition(self, edit: Callable[[Path], None]) -> None:
+        raw = self._boot_partition()
+        edit(raw)
+        commands = ["-c", f"write -s {raw} {BOOT_OFFSET} {BOOT_SIZE}"]
+        _run("qemu-io", "-f", "qcow2", *commands, str(self.disk))
+
+    def start(self) -> None:
+        """Power on. The console is collected in the background."""
+        if not self.disk.exists():
+            self.insert_card()
+        cmdline = self._boot_file("slot-a/cmdline.txt").read_text().strip()
+        # The Pi's consoles do not exist here; everything else of the command line is the image's own.
+        cmdline = " ".join(a for a in cmdline.split() if not a.startswith("console="))
+        self._taps = [tap_in(port.namespace, port.name) for port in (self.wan, self.lan)]
+        for port in (self.wan, self.lan):
+            _run("ip", "-n", port.namespace, "link", "set", port.name, "up")
+        network: list[str] = []
+        for number, (port, tap) in enumerate(zip((self.wan, self.lan), self._taps, strict=True), start=1):
+            network += ["-netdev", f"tap,id=n{number},fd={tap}"]
+            network += ["-device", f"virtio-net-pci,netdev=n{number},mac={port.mac},addr={number:#x},romfile="]
+        ours, theirs = socket.socketpair()
+        shell_path = self.work / "shell.sock"
+        shell_path.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [
+                *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(self.memory)),
+                *("-accel", "tcg,thread=multi", "-nodefaults", "-no-user-config", "-display", "none"),
+                *(
+                    "-kernel",
+                    str(self._boot_file("slot-a/vmlinuz")),
+                    "-initrd",
+                    str(self._boot_file("slot-a/initrd.img")),
+                ),
+                *("-append", " ".join(["console=ttyAMA0", cmdline, *self.extra_args])),
+                *("-drive", f"file={self.disk},if=none,id=card,cache=writethrough,discard=unmap"),
+                *("-device", "virtio-blk-pci,drive=card,addr=0x3"),
+                *("-device", "virtio-rng-pci,addr=0x4"),
+                *network,
+                *("-chardev", f"socket,id=console,fd={theirs.fileno()}", "-serial", "chardev:console"),
+                *("-device", "virtio-serial-pci,addr=0x5"),
+                *("-chardev", f"socket,id=shell,path={shell_path},server=on,wait=off"),
+                *("-device", "virtconsole,chardev=shell"),
+                *("-rtc", f"base={self.rtc}"),
+            ],
+            pass_fds=(*self._taps, theirs.fileno()),
+            stdin=subprocess.DEVNULL,
+            stderr=(self.work / "qemu.log").open("wb"),
+        )
+        theirs.close()
+        self.console.clear()
+        threading.Thread(target=self._collect, args=(ours,), daemon=True).start()
+
+    def _collect(self, console: socket.socket) -> None:
+        with console, (self.work / "console.log").open("ab") as log:
+            while data := console.recv(65536):
+                self.console += data
+                log.write(data)
+                log.flush()
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        for tap in self._taps:
+            os.close(tap)
+        self._taps = []
+
+    def wait_console(self, pattern: str, timeout: float) -> re.Match[bytes]:
+        """Wait until the console has said ``pattern``. Raises MachineError after ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        wanted = re.compile(pattern.encode())
+        while True:
+            if match := wanted.search(self.console):
+                return match
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
+                raise MachineError(f"no {pattern!r} on the console; it said last:\n{self.tail()}")
+            time.sleep(0.1)
+
+    def wait_off(self, timeout: float) -> None:
+        """Wait until the machine has switched itself off."""
+        assert self.process is not None
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise MachineError(f"still on after {timeout} s:\n{self.tail()}") from None
+        self.kill()
+
+    def tail(self, count: int = 3000) -> str:
+        return bytes(self.console[-count:]).decode(errors="replace")
+
+    def shell(self, command: str, timeout: float = 60) -> str:
+        """Run ``command`` in the debug shell (``DEBUG_SHELL`` among the kernel's arguments); returns its output."""
+        mark = f"{time.monotonic_ns():x}"
+        with socket.socket(socket.AF_UNIX) as shell:
+            shell.connect(str(self.work / "shell.sock"))
+            # Quotes keep the echo of the command line from looking like its output.
+            line = f"stty -echo 2>/dev/null; echo 'b''{mark}'; {{ {command}; }} 2>&1; echo 'e''{mark}' $?"
+            shell.sendall(f"\n{line}\n".encode())
+            said = b""
+            deadline = time.monotonic() + timeout
+            end = re.compile(rf"b{mark}\r*\n(.*?)e{mark} (\d+)".encode(), re.DOTALL)
+            while not (match := end.search(said)):
+                if time.monotonic() > deadline:
+                    raise MachineError(f"no answer to {command!r}: {said!r}\n{self.tail()}")
+                if select.select([shell], [], [], 0.5)[0]:
+                    said += shell.recv(65536)
+            return match[1].decode(errors="replace").replace("\r", "")
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Machine]:
+        self.start()
+        try:
+            yield self
+        finally:
+            self.kill()
+
+
+DEBUG_SHELL = ("systemd.debug_shell=hvc0",)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MachineError(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -1,0 +1,66 @@
+"""sbom.py ROOT NAME: a CycloneDX 1.5 bill of materials of a root, on standard output: Debian packages and Python's."""
+
+from __future__ import annotations
+
+import email.parser
+import json
+import os
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+
+def debian(root: Path) -> list[dict[str, str]]:
+    parser = email.parser.HeaderParser()
+    stanzas = (root / "var/lib/dpkg/status").read_text().split("\n\n")
+    packages = [parser.parsestr(s) for s in stanzas if s.strip()]
+    return [
+        {
+            "type": "library",
+            "name": p["Package"],
+            "version": p["Version"],
+            "purl": f"pkg:deb/debian/{p['Package']}@{quote(p['Version'])}?arch={p['Architecture']}&distro=trixie",
+        }
+        for p in packages
+        if p["Status"] == "install ok installed"
+    ]
+
+
+def python(root: Path) -> list[dict[str, str]]:
+    parser = email.parser.HeaderParser()
+    found = [parser.parsestr(m.read_text()) for m in root.glob("usr/lib/vpn-gateway/site/*.dist-info/METADATA")]
+    return [
+        {
+            "type": "library",
+            "name": p["Name"],
+            "version": p["Version"],
+            "purl": f"pkg:pypi/{p['Name'].lower()}@{p['Version']}",
+        }
+        for p in found
+    ]
+
+
+def main(root: Path, name: str) -> None:
+    components = sorted(debian(root) + python(root), key=lambda c: c["purl"])
+    made = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
+    version = (root / "usr/lib/vpn-gateway/version").read_text().strip()
+    listing = json.dumps(components, sort_keys=True)
+    bom = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, name + listing)}",
+        "version": 1,
+        "metadata": {
+            "timestamp": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "component": {"type": "firmware", "name": "vpn-gateway", "version": version},
+        },
+        "components": components,
+    }
+    json.dump(bom, sys.stdout, indent=1, sort_keys=True)
+    print()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,1 @@
+"""First boot without a screen: take ``gateway.toml`` and ``*.conf`` from the FAT partition; report there."""

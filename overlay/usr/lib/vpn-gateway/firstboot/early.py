@@ -1,0 +1,135 @@
+"""Before the network: names, SSH, radio, roles of the ports. Works from ``gateway.toml``, or from what it said last."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from firstboot import render
+from firstboot.fat import CONFIG, LIMIT, REPORT, Fat
+from firstboot.schema import Config, SchemaError, decode, merged, parse, without_secrets
+
+
+@dataclass(frozen=True)
+class Paths:
+    fat: Path = Path("/boot/firmware")
+    data: Path = Path("/data")
+    run: Path = Path("/run")
+    wan_network: Path = Path("/etc/systemd/network/20-wan.network")
+
+    @property
+    def stored(self) -> Path:
+        """The last good configuration, secrets included."""
+        return self.data / "setup" / "gateway.json"
+
+
+def load(paths: Paths) -> Config:
+    """The last good configuration, or an empty one."""
+    try:
+        return msgspec.json.decode(paths.stored.read_bytes(), type=Config)
+    except (OSError, msgspec.DecodeError):
+        return Config()
+
+
+def take(paths: Paths) -> tuple[Config, list[str]]:
+    """The configuration in force, and the faults of the file where it has any: then the last good one stays in force.
+
+    A file that is taken has its secrets removed from the FAT partition, once they are safe on the data partition.
+    """
+    fat = Fat(paths.fat)
+    old = load(paths)
+    try:
+        data = fat.read(CONFIG)
+    except OSError:
+        return old, []  # no FAT partition to be read; nothing to report to either
+    if data is None:
+        return old, []
+    try:
+        if len(data) > LIMIT:
+            raise SchemaError(f"larger than {LIMIT} bytes")
+        text = decode(data)
+        config = merged(parse(text), old)
+        if config.wifi.access_point is not None and config.wifi.country is not None:
+            render.hostapd(config.wifi.country, config.wifi.access_point)
+    except SchemaError as error:
+        return old, [f"{CONFIG}: {fault}" for fault in error.faults]
+    if config != old:
+        _write(paths.stored, msgspec.json.encode(config), 0o600)
+    if (bare := without_secrets(text)) != text:
+        with fat.writable():
+            fat.replace(CONFIG, bare)
+    return config, []
+
+
+def report(paths: Paths, lines: list[str]) -> None:
+    """``lines`` as the report on the FAT partition, or no report where there is nothing to say. Writes only changes."""
+    path = paths.fat / REPORT
+    text = "\r\n".join(("VPN Gateway could not use everything that it found here:", "", *lines, ""))
+    try:
+        if not lines:
+            if path.exists():
+                with Fat(paths.fat).writable():
+                    path.unlink()
+        elif not path.exists() or path.read_bytes() != text.encode():
+            with Fat(paths.fat).writable():
+                path.write_bytes(text.encode())
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"the report could not be written: {error}")
+
+
+def apply(paths: Paths, config: Config) -> None:
+    """Make it so. Everything that is written lies under ``run`` or ``data``: the root is read-only."""
+    socket.sethostname(config.system.hostname)
+
+    network = paths.run / "systemd" / "network"
+    network.mkdir(parents=True, exist_ok=True)
+    for name, text in render.networkd(config, paths.wan_network.read_text()).items():
+        (network / name).write_text(text)
+
+    country = config.wifi.country
+    access_point = config.wifi.access_point if config.network.topology in {"auto", "access-point"} else None
+    wifi_wan = config.wifi.wan if render.wan_interface(config) == render.RADIO else None
+    if country is not None:
+        subprocess.run(["iw", "reg", "set", country], check=False)
+        setup = paths.run / "vpn-gateway-setup"
+        if access_point is not None:
+            _write(setup / "hostapd.conf", render.hostapd(country, access_point).encode(), 0o600)
+            _start("vpn-gateway-ap.service")
+        if wifi_wan is not None:
+            _write(setup / "wpa_supplicant.conf", render.wpa_supplicant(country, wifi_wan).encode(), 0o600)
+            _start("vpn-gateway-wifi-wan.service")
+
+    keys = paths.data / "ssh" / "authorized_keys"
+    if config.system.ssh_key is None:
+        keys.unlink(missing_ok=True)
+        return
+    _write(keys, config.system.ssh_key.strip().encode() + b"\n", 0o600)
+    host_key = paths.data / "ssh" / "ssh_host_ed25519_key"
+    if not host_key.exists():
+        new = host_key.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new)], check=True)
+        new.with_suffix(".new.pub").rename(host_key.with_suffix(".pub"))
+        new.rename(host_key)  # last: it is what says that there is one
+
+
+def _start(unit: str) -> None:
+    """Started when its turn comes: to wait for it here would be to wait for ourselves."""
+    subprocess.run(["systemctl", "start", "--no-block", unit], check=True)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    """Atomically: the whole new file, or the whole old one, whatever happens to the power."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)

@@ -1,0 +1,184 @@
+"""The booted machine, seen from inside: what runs, as whom, what is open, what is read-only, and what is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from testinfra.host import Host
+
+UNITS = (
+    "vpn-gateway-boot-firewall.service",
+    "vpn-gateway-clock.service",
+    "vpn-gateway-clock-save.timer",
+    "vpn-gateway-firstboot.service",
+    "vpn-gateway-grow.service",
+    "vpn-gateway-import.service",
+    "vpn-gateway-netd.service",
+    "vpn-gateway-web.service",
+    "vpn-gateway-web.socket",
+    "systemd-networkd.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_unit_is_active_and_starts_at_boot(host: Host, unit: str) -> None:
+    assert host.check_output(f"systemctl is-active {unit} || true") == "active"
+    assert host.check_output(f"systemctl is-enabled {unit} || true") == "enabled"
+
+
+def test_no_unit_has_failed(host: Host) -> None:
+    host.run("systemctl is-system-running --wait")
+    failed = json.loads(host.check_output("systemctl list-units --failed --output=json"))
+    assert [unit["unit"] for unit in failed] == []
+
+
+def test_no_ordering_cycle(host: Host) -> None:
+    assert "ordering cycle" not in host.check_output("journalctl -b --no-pager --quiet")
+
+
+def test_the_ruleset_is_there_before_the_network(host: Host) -> None:
+    def entered(unit: str) -> int:
+        return int(host.check_output(f"systemctl show -P ExecMainExitTimestampMonotonic {unit}"))
+
+    loaded = entered("vpn-gateway-boot-firewall.service")
+    networkd = int(host.check_output("systemctl show -P ExecMainStartTimestampMonotonic systemd-networkd.service"))
+    assert 0 < loaded < networkd
+
+
+def test_the_ruleset_drops_what_it_does_not_know(host: Host) -> None:
+    rules = json.loads(host.check_output("nft -j list chains"))["nftables"]
+    policies = {
+        c["chain"]["hook"]: c["chain"]["policy"]
+        for c in rules
+        if "hook" in c.get("chain", {})
+        and "policy" in c["chain"]
+        and c["chain"]["type"] == "filter"
+        and c["chain"]["table"] == "vpn_gateway"
+    }
+    assert policies["forward"] == "drop"
+    assert policies["output"] == "drop"
+    assert policies["input"] == "drop"
+
+
+def test_the_root_is_read_only(host: Host) -> None:
+    root = json.loads(host.check_output("findmnt -J -o FSTYPE,OPTIONS /"))["filesystems"][0]
+    assert root["fstype"] == "squashfs"
+    assert "ro" in root["options"].split(",")
+    assert host.run("touch /etc/x /usr/x").rc != 0
+
+
+def test_state_lies_on_the_data_partition_which_fills_the_card(host: Host) -> None:
+    for path in ("/data", "/var/lib/vpn-gateway", "/var/lib/systemd"):
+        mount = json.loads(host.check_output(f"findmnt -J -o SOURCE,FSTYPE,OPTIONS --target {path}"))["filesystems"][0]
+        assert mount["fstype"] == "ext4", path
+        assert {"nosuid", "nodev", "noexec"} <= set(mount["options"].split(",")), path
+    size = int(host.check_output("findmnt -bno SIZE /data"))
+    disk = int(host.check_output("lsblk -bdno SIZE $(findmnt -no SOURCE /data | sed 's/p*[0-9]*$//')"))
+    assert size > disk - 1.6e9  # the rest of the card is the other three partitions and ext4's own needs
+
+
+def test_who_runs_what(host: Host) -> None:
+    (netd,) = host.process.filter(user="netd", comm="python3")
+    (web,) = host.process.filter(user="web", comm="python3")
+    assert "netd" in netd.args
+    assert "web" in web.args
+
+    def capabilities(pid: int) -> dict[str, int]:
+        status = host.file(f"/proc/{pid}/status").content_string
+        return {name: int(value, 16) for name, value in re.findall(r"^(Cap\w+):\s+(\w+)$", status, re.MULTILINE)}
+
+    net_admin, net_raw = 1 << 12, 1 << 13
+    assert capabilities(netd.pid)["CapEff"] == net_admin | net_raw
+    assert capabilities(netd.pid)["CapBnd"] == net_admin | net_raw
+    assert set(capabilities(web.pid).values()) == {0}
+
+
+@pytest.mark.parametrize(("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5)])
+def test_the_sandbox_is_tight(host: Host, unit: str, limit: float) -> None:
+    said = host.check_output(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
+    exposure = float(re.search(r"(\d+\.\d+)", said)[1])
+    print(f"{unit}: {exposure}")
+    assert exposure <= limit
+
+
+def test_only_known_ports_are_open(host: Host) -> None:
+    listening = {line.split()[4] for line in host.check_output("ss -Hltn").splitlines()}
+    ports = {int(address.rsplit(":", 1)[1]) for address in listening if not address.startswith(("127.", "[::1]"))}
+    assert {80, 5000, 22} <= ports
+    assert ports <= {22, 53, 80, 5000, 5355, *range(5300, 5340)}
+
+
+def test_no_password_opens_any_account(host: Host) -> None:
+    shadow = host.file("/etc/shadow").content_string
+    assert [line for line in shadow.splitlines() if line.split(":")[1][:1] not in {"!", "*"}] == []
+    assert host.file("/etc/shadow").mode & 0o007 == 0
+    effective = host.check_output("sshd -T -C user=root,host=x,addr=192.168.77.20")
+    assert "passwordauthentication no" in effective
+    assert "kbdinteractiveauthentication no" in effective
+
+
+def test_keys_are_for_their_owner_only(host: Host) -> None:
+    state = host.file("/var/lib/vpn-gateway")
+    assert (state.user, state.mode) == ("netd", 0o700)
+    assert host.check_output("find /data/setup /data/ssh -type f ! -name '*.pub' -perm /077") == ""
+    assert (
+        host.run("setpriv --reuid=web --regid=vpn-gateway --clear-groups cat /var/lib/vpn-gateway/secrets.json").rc != 0
+    )
+
+
+def test_the_kernel_has_wireguard_and_netd_uses_it(host: Host) -> None:
+    assert host.file("/sys/module/wireguard").is_directory
+    assert "WireGuard is kernel" in host.check_output("journalctl -b -u vpn-gateway-netd --no-pager --quiet")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("net.ipv4.conf.all.arp_ignore", 1),
+        ("net.ipv4.conf.all.accept_redirects", 0),
+        ("net.ipv6.conf.all.accept_redirects", 0),
+        ("net.ipv4.conf.all.send_redirects", 0),
+        ("kernel.unprivileged_bpf_disabled", 1),
+        ("kernel.kptr_restrict", 2),
+        ("kernel.panic", 10),
+    ],
+)
+def test_sysctl(host: Host, name: str, value: int) -> None:
+    assert host.sysctl(name) == value
+
+
+def test_the_log_is_volatile(host: Host) -> None:
+    assert not host.file("/var/log/journal").exists
+    assert host.file("/run/log/journal").is_directory
+
+
+def test_swap_is_compressed_memory_only(host: Host) -> None:
+    assert [line.split()[0] for line in host.check_output("swapon --noheadings --raw").splitlines()] == ["/dev/zram0"]
+
+
+def test_a_hung_machine_restarts(host: Host) -> None:
+    assert host.check_output("systemctl show -P RuntimeWatchdogUSec") == "14s"
+
+
+def test_ports_have_their_roles(host: Host) -> None:
+    links = {link["ifname"]: link for link in json.loads(host.check_output("ip -j link"))}
+    assert "wan" in links
+    assert [name for name, link in links.items() if link.get("master") == "br-lan"] != []
+    assert links["wan"].get("master") is None
+    assert links["wan"]["address"] == "52:54:00:12:34:01"
+
+
+def test_nothing_of_the_build_is_left(host: Host) -> None:
+    assert host.check_output("ls -A /etc/apt/sources.list.d") == ""
+    assert host.check_output("cat /etc/machine-id") == host.check_output("cat /data/etc/machine-id")
+
+
+def test_memory(host: Host) -> None:
+    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB$", host.file("/proc/meminfo").content_string, re.MULTILINE))
+    used = (int(memory["MemTotal"]) - int(memory["MemAvailable"])) / 1024
+    print(f"memory used: {used:.0f} MB")
+    assert used <= 160

@@ -1,0 +1,158 @@
+"""gateway.toml: what is taken, what is refused and why, and that no secret stays on the FAT partition."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "overlay/usr/lib/vpn-gateway"))
+
+from firstboot import early, render
+from firstboot.fat import REPORT
+from firstboot.schema import Config, SchemaError, decode, parse, without_secrets
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKm3y9m8z2xq0oQ1vI8e4mQ2Z1q6m9oJm0N7aB3cD4eF me@laptop"
+WIFI = """
+[wifi]
+country = "SE"
+[wifi.access_point]
+ssid = "Hemma"
+passphrase = "correct horse"  # keep me secret
+"""
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> early.Paths:
+    for name in ("fat", "data", "run"):
+        (tmp_path / name).mkdir()
+    template = Path(__file__).parents[2] / "overlay/etc/systemd/network/20-wan.network"
+    return early.Paths(tmp_path / "fat", tmp_path / "data", tmp_path / "run", template)
+
+
+def test_the_example_on_the_image_is_valid_as_it_is() -> None:
+    example = Path(__file__).parents[2] / "image/boot/gateway.example.toml"
+    assert parse(example.read_text()) == Config()
+
+
+def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
+    example = (Path(__file__).parents[2] / "image/boot/gateway.example.toml").read_text()
+    text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
+    # One radio cannot do both: each of the two on its own.
+    point, wan = text.index("[wifi.access_point]"), text.index("[wifi.wan]")
+    end = text.index("[vpn]")
+    parse(text[:point] + text[wan:end] + text[end:])
+    parse(text[:wan] + text[end:])
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[system]\nhostname = 'My Gateway'", "system.hostname"),
+        ("[system]\nhostname = 7", "system.hostname"),
+        ("[system]\nhostnam = 'x'", "hostnam"),
+        ("[system]\nssh_key = 'hunter2'", "system.ssh_key"),
+        (f"[system]\nssh_key = '''{KEY}\n{KEY}'''", "system.ssh_key"),
+        ("[network]\ntopology = 'mesh'", "network.topology"),
+        ("[network]\nwan = 'eth0; reboot'", "network.wan"),
+        ("[wifi]\ncountry = 'Sweden'", "wifi.country"),
+        ("[wifi.access_point]\nssid='a'\npassphrase='12345678'", "wifi.country"),
+        (WIFI.replace("correct horse", "short"), "wifi.access_point.passphrase"),
+        (WIFI.replace("correct horse", "12345678\\nwpa=0"), "wifi.access_point.passphrase"),
+        (WIFI.replace("Hemma", "a\\nb"), "wifi.access_point.ssid"),
+        (WIFI + "channel = 14", "wifi.access_point.channel"),
+        (WIFI + "[wifi.wan]\nssid='x'", "one radio"),
+        ("[network]\ntopology = 'wifi-wan'", "wifi.wan"),
+        ("[vpn\n", "not TOML"),
+    ],
+)
+def test_a_fault_is_named_by_its_key(text: str, named: str) -> None:
+    with pytest.raises(SchemaError, match=named.replace(".", r"\.").replace("[", r"\[")):
+        parse(text)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(SchemaError) as error:
+        parse("[system]\nhostname='-'\nssh_key='x'\n[wifi]\ncountry='x'")
+    assert len(error.value.faults) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_from_windows_is_read(encoding: str) -> None:
+    assert parse(decode("[system]\r\nhostname = 'gw'\r\n".encode(encoding))).system.hostname == "gw"
+
+
+def test_secrets_leave_the_fat_partition_and_outlive_it(paths: early.Paths) -> None:
+    (paths.fat / "Gateway.toml").write_text(WIFI)
+    config, faults = early.take(paths)
+    assert not faults
+    assert config.wifi.access_point is not None
+    assert config.wifi.access_point.passphrase == "correct horse"
+    left = b"".join(p.read_bytes() for p in paths.fat.iterdir())
+    assert b"correct" not in left
+    assert b'ssid = "Hemma"' in left
+    assert paths.stored.stat().st_mode & 0o777 == 0o600
+    # The next start reads the file without its secret, and still has it.
+    again, faults = early.take(paths)
+    assert not faults
+    assert again == config
+
+
+def test_a_changed_network_name_needs_its_own_passphrase(paths: early.Paths) -> None:
+    (paths.fat / "gateway.toml").write_text(WIFI)
+    early.take(paths)
+    (paths.fat / "gateway.toml").write_text(WIFI.replace("Hemma", "Borta").replace("passphrase", "#"))
+    config, faults = early.take(paths)
+    assert faults == ["gateway.toml: wifi.access_point.passphrase: needed: the LAN is never open"]
+    assert config.wifi.access_point is not None
+    assert config.wifi.access_point.ssid == "Hemma"
+
+
+def test_a_bad_file_changes_nothing_and_is_reported_beside_it(paths: early.Paths) -> None:
+    (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'good'")
+    early.take(paths)
+    (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'BAD ONE'")
+    config, faults = early.take(paths)
+    assert config.system.hostname == "good"
+    early.report(paths, faults)
+    assert "system.hostname" in (paths.fat / REPORT).read_text()
+    (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'better'")
+    config, faults = early.take(paths)
+    early.report(paths, faults)
+    assert config.system.hostname == "better"
+    assert not (paths.fat / REPORT).exists()
+
+
+def test_without_any_file_the_defaults_hold(paths: early.Paths) -> None:
+    assert early.take(paths) == (Config(), [])
+    assert list(paths.fat.iterdir()) == []
+
+
+def test_a_huge_file_is_refused(paths: early.Paths) -> None:
+    (paths.fat / "gateway.toml").write_bytes(b"#" * 1_000_000)
+    assert "larger than" in early.take(paths)[1][0]
+
+
+def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> None:
+    config = parse("[wifi]\ncountry='SE'\n[wifi.wan]\nssid='Hotel'")
+    files = render.networkd(config, paths.wan_network.read_text())
+    assert "Name=wlan0" in files["15-wan.network"]
+    assert "UseRoutes=no" in files["15-wan.network"]
+    assert "Bridge=br-lan" in files["16-onboard-lan.network"]
+    assert render.networkd(Config(), paths.wan_network.read_text()) == {}
+
+
+def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: early.Paths) -> None:
+    config = parse(WIFI.replace('"Hemma"', "'x\" y#=åäö'"))
+    assert config.wifi.access_point is not None
+    text = render.hostapd("SE", config.wifi.access_point)
+    assert config.wifi.access_point.ssid == 'x" y#=åäö'
+    assert f"ssid2={config.wifi.access_point.ssid.encode().hex()}\n" in text
+
+
+def test_taking_secrets_out_keeps_the_rest() -> None:
+    assert without_secrets("a = 1\npassphrase = 'x' # y\nb = 2") == (
+        'a = 1\n# passphrase = "(taken; kept on the data partition)"\nb = 2'
+    )
