@@ -1,0 +1,90 @@
+"""WireGuard interfaces behind one protocol, whichever implementation the machine has.
+
+The kernel module is spoken to over generic netlink, wireguard-go over its UAPI socket; the choice is made once, at start.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from app.addresses import Address, Network
+from app.model import Secret
+
+OURS = re.compile(r"wg\d+[ab]")
+
+
+class PeerConfig(Struct, frozen=True):
+    """A peer as the interface is told of it. ``persistent_keepalive`` in seconds, 0 = off."""
+
+    public_key: str
+    preshared_key: Secret | None
+    endpoint: tuple[Address, int] | None
+    allowed_ips: tuple[Network, ...]
+    persistent_keepalive: int
+
+
+class DeviceConfig(Struct, frozen=True):
+    private_key: Secret
+    fwmark: int
+    listen_port: int | None
+    peers: tuple[PeerConfig, ...]
+
+
+class PeerStats(Struct, frozen=True):
+    """What the interface says of a peer. ``latest_handshake`` in Unix seconds, None = never."""
+
+    public_key: str
+    endpoint: tuple[Address, int] | None
+    latest_handshake: float | None
+    rx_bytes: int
+    tx_bytes: int
+
+
+class DeviceStats(Struct, frozen=True):
+    fwmark: int
+    listen_port: int
+    peers: tuple[PeerStats, ...]
+
+
+class WireGuardBackend(Protocol):
+    """All calls raise KernelError where the implementation refuses."""
+
+    @property
+    def kind(self) -> Literal["kernel", "userspace"]: ...
+
+    async def create(self, name: str) -> None:
+        """Make sure that the interface exists. Idempotent."""
+        ...
+
+    async def configure(self, name: str, device: DeviceConfig) -> None:
+        """Replace keys, mark and the whole set of peers; earlier sessions are gone."""
+        ...
+
+    async def set_endpoint(self, name: str, public_key: str, address: Address, port: int) -> None:
+        """Point one peer somewhere (or there again: the cached source address is forgotten). Sessions live on."""
+        ...
+
+    async def stats(self, name: str) -> DeviceStats | None:
+        """None = no such interface."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Idempotent."""
+        ...
+
+    async def names(self) -> set[str]:
+        """Interfaces of ours that exist."""
+        ...
+
+
+async def choose_backend() -> WireGuardBackend:
+    """The kernel's WireGuard where it has one, else wireguard-go. Raises KernelError where there is neither."""
+    from app.network.wg_kernel import KernelBackend, kernel_has_wireguard  # noqa: PLC0415 - they import this module
+    from app.network.wg_userspace import UserspaceBackend  # noqa: PLC0415
+
+    if await kernel_has_wireguard():
+        return KernelBackend()
+    return UserspaceBackend()
