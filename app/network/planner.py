@@ -1,17 +1,22 @@
-"""``plan``: everything known in, all kernel state out. Pure, total, and the only place where the two meet."""
+"""From everything that decides the network to the one plan of it (pure): links, addresses, routes, rules, sysctls.
+
+Routing is a lock of its own. A packet from the LAN is looked up by its mark in the table of its exit, or, unmarked, in
+a table that knows the LAN alone; both end in ``unreachable``, so main's default route is never asked. The gateway's own
+packets reach main only with a mark of the closed list, or as DHCP. Whatever no rule names ends at the last one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network
 
 from app.addresses import Interface, Network
-from app.network import ruleset
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
     MARK_LOOKUP,
     MARK_TRANSPORT,
+    RULE_FIRST,
+    RULE_LAST,
     TABLE_DIRECT,
     TABLE_LAN,
     LinkPlan,
@@ -19,128 +24,139 @@ from app.network.plan import (
     PlanInput,
     RoutePlan,
     RulePlan,
-    exit_interface,
-    exit_mark,
     exit_table,
 )
-from app.network.policy import any_direct, existing
+from app.network.policy import FAMILIES, Family, View, view, vip
+from app.network.ruleset import ruleset
+from app.network.sysctls import sysctls
 
-MAIN = 254  # the kernel's main table
-LAST_RESORT = 4294967295  # the highest metric: an unreachable default that only catches what nothing else takes
-EVERYTHING = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
-FAMILIES = (4, 6)
+TABLE_MAIN = 254
+METRIC_LAST = 2**32 - 1  # of the unreachable defaults: any route of the same table comes first
+LINK_LOCAL6 = IPv6Network("fe80::/10")
 UDP = 17
+
+# Offsets from RULE_FIRST, the same in both families.
+_LAN = 0
+_MARKS = 10
+_DHCP = 20
+_TIME = 21
+_DIRECT = 30
+_RESOLVERS = 100  # + exit
+_EXITS = 200  # + exit
+_FROM_LAN = 300  # + LAN link
+_FROM_LAN_STOP = 400  # + LAN link
+_LINK_LOCAL = 500
+_OWN = 900
 
 
 def plan(inp: PlanInput) -> NetworkPlan:
-    """The kernel state for ``inp``. Equal inputs give equal plans."""
+    """The plan for ``inp``; equal inputs give equal plans. Raises InvalidFieldError naming the field."""
+    seen = view(inp)
+    rules = [r for family in FAMILIES for r in _rules(seen, family, time_sync=inp.time_sync_uid is not None)]
     return NetworkPlan(
-        ruleset=ruleset.render(inp),
-        rules=tuple(sorted(_rules(inp), key=lambda r: (r.priority, r.family))),
-        routes=tuple(_routes(inp)),
-        links=tuple(
-            LinkPlan(exit_interface(e.index, t.slot), t.addresses, t.mtu) for e in inp.exits for t in existing(e)
-        ),
-        lan_addresses=tuple(_lan_addresses(inp)),
-        sysctls=tuple(_sysctls(inp)),
+        ruleset=ruleset(inp, seen),
+        rules=tuple(sorted(rules, key=lambda r: (r.family, r.priority))),
+        routes=tuple(r for family in FAMILIES for r in _routes(seen, family)),
+        links=tuple(LinkPlan(t.interface, t.addresses, t.mtu) for t in seen.tunnels),
+        lan_addresses=_lan_addresses(seen),
+        sysctls=sysctls(seen),
     )
 
 
-def _rules(inp: PlanInput) -> Iterator[RulePlan]:
-    """Priorities leave room between the steps; the steps are in the order in which the kernel asks them."""
-    lan6 = inp.lan.ula.network if inp.lan.ula else None
-    # First of all the way into the LAN: a route that DHCP (option 121) put into main cannot divert what goes there.
-    yield RulePlan(10000, 4, TABLE_LAN, dst=inp.lan.address.network)
-    if lan6:
-        yield RulePlan(10000, 6, TABLE_LAN, dst=lan6)
-    for family in FAMILIES:
-        for number, link in enumerate(inp.links.lan):
-            for exit_ in inp.exits:
-                yield RulePlan(
-                    10010 + exit_.index, family, exit_table(exit_.index), iif=link.name, fwmark=exit_mark(exit_.index)
-                )
-            if any_direct(inp):
-                yield RulePlan(10100, family, TABLE_DIRECT, iif=link.name, fwmark=MARK_DIRECT)
-            # No mark means blocked, or that the ruleset is gone: LAN or nothing. Both rules say so.
-            yield RulePlan(10200 + number, family, TABLE_LAN, iif=link.name)
-            yield RulePlan(10250 + number, family, None, iif=link.name, action="unreachable")
-        for step, mark in enumerate((MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR)):
-            yield RulePlan(10300 + step, family, MAIN, fwmark=mark)
-        sport, dport = (68, 67) if family == 4 else (546, 547)
-        yield RulePlan(10310, family, MAIN, ip_proto=UDP, sport=sport, dport=dport)
-        if inp.time_sync_uid is not None:
-            yield RulePlan(10320, family, MAIN, ip_proto=UDP, dport=123)
-        for exit_ in inp.exits:
-            yield RulePlan(10400 + exit_.index, family, exit_table(exit_.index), fwmark=exit_mark(exit_.index))
-        if any_direct(inp):
-            yield RulePlan(10500, family, MAIN, fwmark=MARK_DIRECT)
-        yield RulePlan(10600, family, MAIN, suppress_prefixlength=0)
-        # The gateway's own unmarked traffic goes out by the default exit or not at all.
-        yield RulePlan(10700, family, exit_table(0), iif="lo")
-        yield RulePlan(10701, family, None, iif="lo", action="unreachable")
+def _lan_addresses(seen: View) -> tuple[tuple[str, Interface], ...]:
+    if not seen.lan_names:
+        return ()
+    first = seen.lan_names[0]
+    ula: tuple[Interface, ...] = (seen.ula,) if seen.ula else ()
+    return ((first, seen.lan4), *((first, a) for a in ula))
 
 
-def _routes(inp: PlanInput) -> Iterator[RoutePlan]:
-    if inp.links.lan:
-        lan = inp.links.lan[0].name
-        yield RoutePlan(TABLE_LAN, 4, inp.lan.address.network, oif=lan)
-        if inp.lan.ula:
-            yield RoutePlan(TABLE_LAN, 6, inp.lan.ula.network, oif=lan)
-    yield from _unreachable(TABLE_LAN)
-    for exit_ in inp.exits:
-        if exit_.active is not None:
-            oif = exit_interface(exit_.index, exit_.active.slot)
-            for network in exit_.active.routes:
-                yield RoutePlan(exit_table(exit_.index), 4 if network.version == 4 else 6, network, oif=oif)
-        yield from _unreachable(exit_table(exit_.index))
-    if any_direct(inp):
-        wan = inp.links.wan
-        if wan is not None and wan.gateway4 is not None:
-            yield RoutePlan(TABLE_DIRECT, 4, EVERYTHING[4], oif=wan.name, gateway=wan.gateway4)
-        if wan is not None and wan.gateway6 is not None:
-            yield RoutePlan(TABLE_DIRECT, 6, EVERYTHING[6], oif=wan.name, gateway=wan.gateway6)
-        yield from _unreachable(TABLE_DIRECT)
+def _everything(family: Family) -> Network:
+    return IPv4Network("0.0.0.0/0") if family == 4 else IPv6Network("::/0")
 
 
-def _unreachable(table: int) -> Iterator[RoutePlan]:
-    for family in FAMILIES:
-        yield RoutePlan(table, family, EVERYTHING[family], kind="unreachable", metric=LAST_RESORT)
+def _host(index: int, family: Family) -> Network:
+    return IPv4Network(int(vip(index, 4))) if family == 4 else IPv6Network(int(vip(index, 6)))
 
 
-def _lan_addresses(inp: PlanInput) -> Iterator[tuple[str, Interface]]:
-    if inp.links.lan:
-        yield inp.links.lan[0].name, inp.lan.address
-        if inp.lan.ula:
-            yield inp.links.lan[0].name, inp.lan.ula
+def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
+    found: list[RulePlan] = []
+
+    def rule(
+        offset: int,
+        table: int | None,
+        *,
+        iif: str | None = None,
+        fwmark: int | None = None,
+        dst: Network | None = None,
+        sport: int | None = None,
+        dport: int | None = None,
+    ) -> None:
+        found.append(
+            RulePlan(
+                RULE_FIRST + offset,
+                family,
+                table,
+                iif=iif,
+                fwmark=fwmark,
+                dst=dst,
+                ip_proto=UDP if dport else None,
+                sport=sport,
+                dport=dport,
+                action="unreachable" if table is None else "lookup",
+            )
+        )
+
+    # First of all, so that no route pushed into main (DHCP option 121, an RA) can pull the LAN's own traffic elsewhere.
+    for network in seen.lan_networks(family):
+        rule(_LAN, TABLE_LAN, dst=network)
+    for offset, mark in enumerate((MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR)):
+        rule(_MARKS + offset, TABLE_MAIN, iif="lo", fwmark=mark)
+    client, server = (68, 67) if family == 4 else (546, 547)
+    rule(_DHCP, TABLE_MAIN, iif="lo", sport=client, dport=server)
+    if time_sync:
+        rule(_TIME, TABLE_MAIN, iif="lo", dport=123)
+    # A query to a resolver's stand-in address is routed, and given a source, before its mark exists: hence by address.
+    if seen.direct:
+        rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=_host(-1, family))
+        rule(_DIRECT + 1, TABLE_DIRECT, fwmark=MARK_DIRECT)
+    for found_exit in seen.exits:
+        n = found_exit.index
+        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=_host(n, family))
+        rule(_EXITS + n, exit_table(n), fwmark=found_exit.mark)
+    # What the LAN sends without the mark of an exit: blocked devices, and everybody once nftables is flushed.
+    for n, name in enumerate(seen.lan_names):
+        rule(_FROM_LAN + n, TABLE_LAN, iif=name)
+        rule(_FROM_LAN_STOP + n, None, iif=name)
+    if family == 6:
+        rule(_LINK_LOCAL, TABLE_MAIN, iif="lo", dst=LINK_LOCAL6)
+    # The gateway's own packets: by the default exit, whose table ends in unreachable, or not at all.
+    if seen.exits:
+        rule(_OWN, exit_table(seen.exits[0].index), iif="lo")
+    # Anybody else's, from a link that nobody has named yet or out of a tunnel: main is not for them.
+    rule(RULE_LAST - RULE_FIRST, None)
+    return found
 
 
-def _sysctls(inp: PlanInput) -> Iterator[tuple[str, str]]:
-    """Kernel: Documentation/networking/ip-sysctl.rst.
+def _routes(seen: View, family: Family) -> list[RoutePlan]:
+    def stop(table: int) -> RoutePlan:
+        return RoutePlan(table, family, _everything(family), kind="unreachable", metric=METRIC_LAST)
 
-    rp_filter is off but on the LAN: while blocked, the way back to a WireGuard peer looks unreachable to it and it
-    would drop the peer's handshake. The ruleset checks sources itself.
-    """
-    yield "net/ipv4/ip_forward", "1"
-    yield "net/ipv6/conf/all/forwarding", "1"
-    yield "net/ipv4/conf/all/rp_filter", "0"
-    yield "net/ipv4/conf/all/accept_redirects", "0"
-    yield "net/ipv4/conf/all/send_redirects", "0"
-    yield "net/ipv4/conf/all/accept_source_route", "0"
-    yield "net/ipv4/conf/all/arp_ignore", "2"
-    yield "net/ipv4/conf/all/arp_announce", "2"
-    yield "net/ipv6/conf/all/accept_redirects", "0"
-    yield "net/ipv6/conf/all/accept_source_route", "0"
-    for link in inp.links.lan:
-        yield f"net/ipv4/conf/{link.name}/rp_filter", "1"
-        yield f"net/ipv4/conf/{link.name}/send_redirects", "0"
-        yield f"net/ipv6/conf/{link.name}/accept_ra", "0"
-        yield f"net/ipv6/conf/{link.name}/accept_redirects", "0"
-    if inp.links.wan is not None and inp.links.wan.name not in {link.name for link in inp.links.lan}:
-        wan = inp.links.wan.name
-        yield f"net/ipv4/conf/{wan}/rp_filter", "0"
-        yield f"net/ipv4/conf/{wan}/send_redirects", "0"
-        yield f"net/ipv6/conf/{wan}/accept_ra", "2"
-        yield f"net/ipv6/conf/{wan}/accept_redirects", "0"
-
-
-_ = Network
+    found: list[RoutePlan] = []
+    if seen.lan_names:
+        found += [RoutePlan(TABLE_LAN, family, n, oif=seen.lan_names[0]) for n in seen.lan_networks(family)]
+    found.append(stop(TABLE_LAN))
+    if seen.direct:
+        gateway = seen.direct_gateway(family)
+        if gateway is not None and seen.wan is not None:
+            found.append(RoutePlan(TABLE_DIRECT, family, _everything(family), oif=seen.wan.name, gateway=gateway))
+        found.append(stop(TABLE_DIRECT))
+    for one in seen.exits:
+        table = exit_table(one.index)
+        if one.active is not None:
+            destinations = one.active.carries(family)
+            if one.active.resolvers(family):
+                destinations += (_host(one.index, family),)
+            found += [RoutePlan(table, family, n, oif=one.active.interface) for n in destinations]
+        found.append(stop(table))
+    return found

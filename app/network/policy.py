@@ -1,20 +1,140 @@
-"""Who may go where: policies and exits turned into marks and permitted ways out (pure)."""
+"""What the inputs mean for the network: who is the LAN, which mark a device gets, what each tunnel can carry (pure).
+
+Everything that ends up as text in the ruleset is checked here first, so that a bad name or number raises an error that
+names the field and can neither break nor open the ruleset.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import assert_never
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    collapse_addresses,
+)
+from typing import Literal, assert_never
 
-from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy
-from app.network.plan import MARK_BLOCKED, MARK_DIRECT, ExitPlan, PlanInput, TunnelPlan, exit_mark
+from msgspec import Struct
+
+from app.addresses import Address, Interface, Network
+from app.errors import InvalidFieldError
+from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WanLink
+from app.network.plan import (
+    MARK_BLOCKED,
+    MARK_DIRECT,
+    MAX_EXITS,
+    RESOLVER_VIP4,
+    RESOLVER_VIP6,
+    ExitPlan,
+    PlanInput,
+    TransportPeer,
+    TunnelPlan,
+    exit_interface,
+    exit_mark,
+)
+
+Family = Literal[4, 6]
+FAMILIES: tuple[Family, Family] = (4, 6)
+
+# The LAN's own ranges (RFC 1918, RFC 4193). Anything else would let "LAN is allowed" mean a part of the Internet.
+PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+PRIVATE6 = IPv6Network("fc00::/7")
+VIPS4 = IPv4Network((RESOLVER_VIP4, 24))
+VIPS6 = IPv6Network((RESOLVER_VIP6, 64))
+
+MIN_MTU = 576  # bytes, RFC 791
+
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
-def mark_of(policy: Policy, exits: Iterable[ExitPlan]) -> int:
-    """The packet mark of devices with ``policy``; an exit that does not exist means blocked, never the default."""
+class Tunnel(Struct, frozen=True):
+    """One WireGuard interface as the rules see it: only what its own addresses and allowed IPs can carry."""
+
+    exit: int
+    interface: str
+    role: Literal["active", "candidate", "draining"]
+    addresses: tuple[Interface, ...]
+    mtu: int
+    transport: tuple[TransportPeer, ...]
+    routes: tuple[Network, ...]
+    dns: tuple[Address, ...]
+
+    def carries(self, family: Family) -> tuple[Network, ...]:
+        return tuple(n for n in self.routes if n.version == family)
+
+    def has_default(self, family: Family) -> bool:
+        return any(n.prefixlen == 0 for n in self.carries(family))
+
+    def resolvers(self, family: Family) -> tuple[Address, ...]:
+        return tuple(a for a in self.dns if a.version == family)
+
+
+class Exit(Struct, frozen=True):
+    index: int
+    tunnels: tuple[Tunnel, ...]
+
+    @property
+    def mark(self) -> int:
+        return exit_mark(self.index)
+
+    @property
+    def active(self) -> Tunnel | None:
+        return next((t for t in self.tunnels if t.role == "active"), None)
+
+
+class View(Struct, frozen=True):
+    """The inputs, checked and with every question of meaning answered."""
+
+    lan: tuple[str, ...]  # LAN links that are nothing else
+    shared: str | None  # the link that is WAN and LAN at once (one-arm), known by source address only
+    wan: WanLink | None
+    lan4: IPv4Interface
+    ula: IPv6Interface | None
+    exits: tuple[Exit, ...]
+    default_mark: int
+    device_marks: tuple[tuple[str, int], ...]  # (MAC, mark), sorted
+    direct: bool  # some device, or the default, may use the WAN in the clear
+
+    @property
+    def lan_names(self) -> tuple[str, ...]:
+        return (*self.lan, *((self.shared,) if self.shared else ()))
+
+    @property
+    def tunnels(self) -> tuple[Tunnel, ...]:
+        return tuple(t for e in self.exits for t in e.tunnels)
+
+    @property
+    def active(self) -> tuple[Tunnel, ...]:
+        return tuple(t for t in self.tunnels if t.role == "active")
+
+    def lan_networks(self, family: Family) -> tuple[Network, ...]:
+        if family == 4:
+            return (self.lan4.network,)
+        return (self.ula.network,) if self.ula else ()
+
+    def direct_gateway(self, family: Family) -> Address | None:
+        """The router for packets in the clear, or None where nobody may send any or the WAN has no router."""
+        if self.wan is None or not self.direct:
+            return None
+        return self.wan.gateway4 if family == 4 else self.wan.gateway6
+
+    def direct_resolvers(self, family: Family) -> tuple[Address, ...]:
+        if self.wan is None or self.direct_gateway(family) is None:
+            return ()
+        return tuple(a for a in self.wan.nameservers if a.version == family and not a.is_link_local)
+
+
+def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
+    """The packet mark of ``policy``; an exit that does not exist is one that is blocked."""
     match policy:
         case VpnPolicy(exit=name):
-            index = next((e.index for e in exits if e.name == name), None)
-            return MARK_BLOCKED if index is None else exit_mark(index)
+            return exit_mark(exits[name]) if name in exits else MARK_BLOCKED
         case DirectPolicy():
             return MARK_DIRECT
         case BlockedPolicy():
@@ -23,18 +143,103 @@ def mark_of(policy: Policy, exits: Iterable[ExitPlan]) -> int:
             assert_never(policy)
 
 
-def any_direct(inp: PlanInput) -> bool:
-    """Whether anybody was given the ``direct`` policy: without, no rule, route or set element for it exists."""
-    return any(isinstance(p, DirectPolicy) for p in (inp.default_policy, *(policy for _, policy in inp.devices)))
+def vip(index: int, family: Family) -> Address:
+    """Where dnsmasq sends the queries of exit ``index``; -1 is the direct resolver's."""
+    return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
 
 
-def carrying(exit_: ExitPlan) -> tuple[TunnelPlan, ...]:
-    """The tunnels that may carry the exit's devices: the active one, and during a switch the one just left."""
-    if exit_.active is None:
-        return ()
-    return (exit_.active, exit_.draining) if exit_.draining is not None else (exit_.active,)
+def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """The same addresses in the fewest networks, sorted, IPv4 first."""
+    found = tuple(networks)
+    four = collapse_addresses(n for n in found if isinstance(n, IPv4Network))
+    six = collapse_addresses(n for n in found if isinstance(n, IPv6Network))
+    return (*four, *six)
 
 
-def existing(exit_: ExitPlan) -> tuple[TunnelPlan, ...]:
-    """Every tunnel of the exit whose interface should exist."""
-    return tuple(t for t in (exit_.active, exit_.candidate, exit_.draining) if t is not None)
+def view(inp: PlanInput) -> View:
+    """Check ``inp`` and answer what it means. Raises InvalidFieldError."""
+    wan = inp.links.wan
+    names = tuple(dict.fromkeys(link.name for link in inp.links.lan))
+    for name in (*names, *((wan.name,) if wan else ())):
+        _check(_INTERFACE.fullmatch(name) is not None, "links", "not an interface name")
+    lan4, ula = inp.lan.address, inp.lan.ula
+    _check(any(lan4.network.subnet_of(n) for n in PRIVATE4), "lan.address", "the LAN must be in an RFC 1918 range")
+    _check(lan4.network.prefixlen <= 30, "lan.address", "the LAN needs room for a device")
+    if ula is not None:
+        _check(ula.network.subnet_of(PRIVATE6), "lan.ula", "not a unique local address (RFC 4193)")
+        _check(not ula.network.overlaps(VIPS6), "lan.ula", f"{VIPS6} is in use by the gateway itself")
+    for port in inp.http_ports:
+        _check(0 < port < 65536, "http_ports", "not a port")
+    for peer in inp.clear_api:
+        _check(0 < peer.port < 65536, "clear_api", "not a port")
+    indexes = {e.name: e.index for e in inp.exits}
+    _check(len(set(indexes.values())) == len(inp.exits), "exits", "two exits share a name or a number")
+    shared = wan.name if wan is not None and wan.name in names else None
+    marks: dict[str, int] = {}
+    for mac, policy in inp.devices:
+        lower = mac.lower()
+        _check(_MAC.fullmatch(lower) is not None, "devices", "not a MAC address")
+        marks[lower] = policy_mark(policy, indexes)
+    local: tuple[Network, ...] = (lan4.network, ula.network) if ula else (lan4.network,)
+    default_mark = policy_mark(inp.default_policy, indexes)
+    return View(
+        lan=tuple(n for n in names if n != shared),
+        shared=shared,
+        wan=wan,
+        lan4=lan4,
+        ula=ula,
+        exits=tuple(_exit(e, local) for e in sorted(inp.exits, key=lambda e: e.index)),
+        default_mark=default_mark,
+        device_marks=tuple(sorted(marks.items())),
+        direct=MARK_DIRECT in (default_mark, *marks.values()),
+    )
+
+
+def _check(good: bool, field: str, message: str) -> None:
+    if not good:
+        raise InvalidFieldError(f"{field}: {message}", field=field)
+
+
+def _exit(plan: ExitPlan, local: tuple[Network, ...]) -> Exit:
+    _check(0 <= plan.index < MAX_EXITS, "exits", f"the number of an exit is 0 to {MAX_EXITS - 1}")
+    roles: tuple[tuple[Literal["active", "candidate", "draining"], TunnelPlan | None], ...] = (
+        ("active", plan.active),
+        ("candidate", plan.candidate),
+        ("draining", plan.draining),
+    )
+    tunnels = tuple(_tunnel(plan.index, role, t, local) for role, t in roles if t is not None)
+    _check(len({t.interface for t in tunnels}) == len(tunnels), "exits", "two tunnels of an exit share a slot")
+    return Exit(plan.index, tunnels)
+
+
+def _tunnel(
+    index: int, role: Literal["active", "candidate", "draining"], plan: TunnelPlan, local: tuple[Network, ...]
+) -> Tunnel:
+    _check(MIN_MTU <= plan.mtu <= 65535, "mtu", f"{plan.mtu} is not {MIN_MTU} to 65535")
+    for peer in plan.transport:
+        _check(0 < peer.port < 65536, "endpoint", "not a port")
+    families = {a.version for a in plan.addresses}
+    # A family without an address of its own cannot be carried: there is nothing to translate the LAN's sources to.
+    routes = collapse(n for n in plan.routes if n.version in families)
+    # A resolver outside the tunnel's routes, or inside the LAN, would never be reached by the tunnel.
+    dns = tuple(
+        a
+        for a in dict.fromkeys(plan.dns)
+        if any(_within(a, n) for n in routes) and not any(_within(a, n) for n in local) and not a.is_link_local
+    )
+    return Tunnel(
+        exit=index,
+        interface=exit_interface(index, plan.slot),
+        role=role,
+        addresses=plan.addresses,
+        mtu=plan.mtu,
+        transport=plan.transport,
+        routes=routes,
+        dns=dns,
+    )
+
+
+def _within(address: Address, network: Network) -> bool:
+    if isinstance(address, IPv4Address):
+        return isinstance(network, IPv4Network) and address in network
+    return isinstance(network, IPv6Network) and IPv6Address(int(address)) in network

@@ -1,16 +1,18 @@
-"""The nftables ruleset of a plan, as one ``nft -f`` transaction that replaces the whole table (pure).
+"""The nftables text of a plan: one transaction that replaces the whole table (pure).
 
-Order matters and is explained where it does. Two things hold everywhere: what a LAN device sends is judged packet by
-packet, by its mark and the interface it leaves by, and never let out because it is "established"; and a chain that
-guards something ends in drop. Loads with nft 1.0.6 and later.
+The text keeps to a small part of the language, the part that :mod:`app.network.nftmodel` can evaluate, and that
+nftables 1.0.6 and later load. Interfaces are named by string, for a tunnel may come and go under a standing ruleset.
+
+Chains named like hooks are the hooks; the others are reached from them. What a device may do is decided by maps and
+sets, so that 250 devices and 32 exits cost one look-up each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import ip_network
 
-from app.addresses import Address, Network
+from app.addresses import Address
 from app.network.plan import (
     MARK_BLOCKED,
     MARK_CLEAR,
@@ -19,326 +21,529 @@ from app.network.plan import (
     MARK_TRANSPORT,
     NFT_TABLE,
     RESOLVER_PORT_BASE,
-    RESOLVER_VIP4,
-    RESOLVER_VIP6,
     PlanInput,
     TransportPeer,
-    TunnelPlan,
-    exit_interface,
     exit_mark,
 )
-from app.network.policy import any_direct, carrying, existing, mark_of
+from app.network.policy import FAMILIES, VIPS4, VIPS6, Exit, Family, Tunnel, View, collapse, vip
 
-# One counter for each reason a packet is stopped; status and metrics show them under these names less "drop_".
-COUNTERS = (
-    "drop_spoofed",  # a LAN source that is not the LAN's
-    "drop_wan_spoofed",  # from the WAN with a source or destination of ours
-    "drop_tunnel_address",  # to a tunnel's address from elsewhere (CVE-2019-14899)
-    "drop_blocked",  # the device's exit carries nothing now
-    "drop_device_blocked",  # the device's own policy
-    "drop_ipv6",  # IPv6 for which the tunnel has no route
-    "drop_dns",  # a forwarded DNS query, which the redirect should have taken
-    "drop_forward",  # forwarded by a way that is not the device's
-    "drop_unsolicited",  # from outside, asked for by nobody
-    "drop_invalid",  # no connection that conntrack knows
-    "drop_input",  # to the gateway itself
-    "drop_output",  # from the gateway itself, not on the closed list
-    "drop_egress",  # the last look before the WAN
-)
-VIP4 = IPv4Network(f"{RESOLVER_VIP4}/24")
-VIP6 = IPv6Network(f"{RESOLVER_VIP6}/64")
+# Why a packet was stopped, each with its counter ``drop_<reason>``.
+REASONS = {
+    "blocked": "the device's exit carries no traffic now",
+    "device_blocked": "the device's policy is blocked",
+    "ipv6": "the device's exit carries no IPv6",
+    "no_route": "outside the allowed IPs of the device's tunnel",
+    "dns": "DNS by a way other than the device's own resolver",
+    "spoofed": "a source address that cannot come from that link",
+    "tunnel_address": "to a tunnel's address from outside of it, or out of a tunnel to anything else (CVE-2019-14899)",
+    "invalid": "belongs to no connection",
+    "forward": "from or to a link that its mark may not use",
+    "wan": "from the WAN to the gateway itself, unasked",
+    "input": "to a service that the gateway does not offer there",
+    "output": "from the gateway itself, not on the closed list",
+    "egress": "stopped by the last check before the wire",
+}
 
-
-def render(inp: PlanInput) -> str:
-    """The whole transaction. Equal inputs give equal text."""
-    return _Ruleset(inp).text()
-
-
-def _elements(items: Iterable[object]) -> str:
-    return ", ".join(str(i) for i in items)
-
-
-def _quoted(names: Iterable[str]) -> list[str]:
-    return [f'"{name}"' for name in names]
+_PORT53 = "meta l4proto { tcp, udp } th dport 53"
+_DHCP4 = "udp sport 68 udp dport 67"
+_DHCP6 = "udp sport 546 udp dport 547"
+_LINK_LOCAL4 = ("224.0.0.0/24", "255.255.255.255")
+_LINK_LOCAL6 = ("fe80::/10", "ff02::/16")
+_TCP_HEADERS = {4: 40, 6: 60}  # bytes: IP and TCP without options
+# What a host must say on a link to have an address there (RFC 4861, RFC 3810).
+_NEIGHBOUR = "nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert"
+_MULTICAST = "mld-listener-report, mld-listener-done, mld2-listener-report"
 
 
-class _Ruleset:
-    def __init__(self, inp: PlanInput) -> None:
-        self.inp = inp
-        self.wan = inp.links.wan.name if inp.links.wan else None
-        self.direct = any_direct(inp)
-        self.lan_names = [link.name for link in inp.links.lan]
-        self.lan4 = inp.lan.address.network
-        self.lan6 = inp.lan.ula.network if inp.lan.ula else None
-        self.tunnels = [(exit_interface(e.index, t.slot), t) for e in inp.exits for t in existing(e)]
-        self.carriers = [(e, exit_interface(e.index, t.slot), t) for e in inp.exits for t in carrying(e)]
+def ruleset(inp: PlanInput, seen: View) -> str:
+    """The text for ``nft -f``: creates the table where there is none, and replaces it in the same transaction."""
+    body = [
+        *(f"counter drop_{reason} {{ }}" for reason in REASONS),
+        *_sets(inp, seen),
+        *_refusals(),
+        *_prerouting(seen),
+        *_input(inp, seen),
+        *_forward(inp, seen),
+        *_output(inp, seen),
+        *_postrouting(inp, seen),
+    ]
+    table = f"table inet {NFT_TABLE}"
+    inner = "\n".join("\t" + line if line else "" for text in body for line in text.split("\n"))
+    return f"{table} {{ }}\ndelete {table}\n{table} {{\n{inner}\n}}\n"
 
-    def text(self) -> str:
-        body: list[str] = []
-        body += [f"counter {name} {{ }}" for name in COUNTERS]
-        body += self.sets()
-        for name, hook, rules in (
-            ("raw_prerouting", "type filter hook prerouting priority raw; policy accept;", self.raw_prerouting()),
-            ("mark_prerouting", "type filter hook prerouting priority mangle; policy accept;", self.mark_prerouting()),
-            ("nat_prerouting", "type nat hook prerouting priority dstnat; policy accept;", self.nat_prerouting()),
-            ("input", "type filter hook input priority filter; policy drop;", self.input()),
-            ("forward", "type filter hook forward priority filter; policy drop;", self.forward()),
-            ("mark_output", "type route hook output priority mangle; policy accept;", self.mark_output()),
-            ("nat_output", "type nat hook output priority -100; policy accept;", self.nat_output()),
-            ("output", "type filter hook output priority filter; policy drop;", self.output()),
-            ("nat_postrouting", "type nat hook postrouting priority srcnat; policy accept;", self.nat_postrouting()),
-            ("egress", "type filter hook postrouting priority 300; policy accept;", self.egress()),
-        ):
-            body += [f"chain {name} {{", f"\t{hook}", *(f"\t{rule}" for rule in rules), "}"]
-        refuse = ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited")
-        refuse_at = next(i for i, line in enumerate(body) if line.startswith("chain "))
-        body[refuse_at:refuse_at] = ["chain refuse {", *(f"\t{r}" for r in refuse), "}"]
-        lines = [f"table inet {NFT_TABLE} {{ }}", f"delete table inet {NFT_TABLE}", f"table inet {NFT_TABLE} {{"]
-        return "\n".join([*lines, *(f"\t{line}" for line in body), "}"]) + "\n"
 
-    # --- sets ------------------------------------------------------------------------------------------------------
+# --- writing ---------------------------------------------------------------------------------------------------------
 
-    def sets(self) -> Iterator[str]:
-        yield from _set("lan", "ifname", _quoted(self.lan_names))
-        yield from _set("tunnels", "ifname", _quoted(name for name, _ in self.tunnels))
-        yield from _set("carriers", "ifname", _quoted(name for _, name, _ in self.carriers))
-        out = [f'{exit_mark(e.index):#x} . "{name}"' for e, name, _ in self.carriers]
-        yield from _set("exit_out", "mark . ifname", out)
-        devices = [f"{mac} : {mark_of(policy, self.inp.exits):#x}" for mac, policy in sorted(self.inp.devices)]
-        yield from _map("device_mark", "ether_addr : mark", devices)
-        ports = [
-            f"{exit_mark(e.index):#x} : {RESOLVER_PORT_BASE + e.index + 1}" for e in self.inp.exits if e.active is not None
-        ]
-        if self.direct:
-            ports.append(f"{MARK_DIRECT:#x} : {RESOLVER_PORT_BASE}")
-        yield from _map("dns_port", "mark : inet_service", ports)
-        for version in (4, 6):
-            blocked = [f"{exit_mark(e.index):#x}" for e in self.inp.exits if not _routes_any(e.active, version)]
-            yield from _set(f"blocked{version}", "mark", blocked)
-            kind = f"ipv{version}_addr"
-            peers = {p for _, t in self.tunnels for p in t.transport if p.address.version == version}
-            yield from _set(f"peers{version}", f"{kind} . inet_service", _pairs(peers))
-            clear = {p for p in self.inp.clear_api if p.address.version == version}
-            yield from _set(f"clear{version}", f"{kind} . inet_service", _pairs(clear))
-            owned = [(name, a.ip) for name, t in self.tunnels for a in t.addresses if a.version == version]
-            yield from _set(f"tunnel_addresses{version}", kind, sorted({a for _, a in owned}))
-            pairs = [f'"{name}" . {address}' for name, address in owned]
-            yield from _set(f"tunnel_owners{version}", f"ifname . {kind}", pairs)
-        if self.inp.flowtable and self.carriers and self.lan_names:
-            devices_ = [*self.lan_names, *(name for _, name, _ in self.carriers)]
-            yield from ("flowtable offload {", "\thook ingress priority filter", f"\tdevices = {{ {_elements(_quoted(devices_))} }}", "}")
 
-    # --- prerouting ------------------------------------------------------------------------------------------------
+def _chain(name: str, rules: Iterable[str], *, hook: str = "") -> str:
+    lines = "".join(f"\n\t{line}" for line in (*((hook,) if hook else ()), *rules))
+    return f"\nchain {name} {{{lines}\n}}"
 
-    def raw_prerouting(self) -> Iterator[str]:
-        """Sources are checked against the plan, not by rp_filter: that would drop replies on the WAN while blocked."""
-        yield 'iifname "lo" accept'
-        for version, family in ((4, "ip"), (6, "ip6")):
-            yield (
-                f"{family} daddr @tunnel_addresses{version} iifname . {family} daddr != @tunnel_owners{version} "
-                "counter name drop_tunnel_address drop"
-            )
-        if self.wan and self.wan not in self.lan_names:
-            ours = f"{{ {self.lan4}, 127.0.0.0/8 }}"
-            yield f'iifname "{self.wan}" ip saddr {ours} counter name drop_wan_spoofed drop'
-            yield f'iifname "{self.wan}" ip daddr {ours} counter name drop_wan_spoofed drop'
-            if self.lan6:
-                yield f'iifname "{self.wan}" ip6 saddr {self.lan6} counter name drop_wan_spoofed drop'
-                yield f'iifname "{self.wan}" ip6 daddr {self.lan6} counter name drop_wan_spoofed drop'
-        yield f"iifname @tunnels ip saddr {{ {self.lan4}, 127.0.0.0/8 }} counter name drop_wan_spoofed drop"
-        if self.lan6:
-            yield f"iifname @tunnels ip6 saddr {self.lan6} counter name drop_wan_spoofed drop"
-        yield "iifname @lan ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept"
-        yield f"iifname @lan ip saddr != {self.lan4} counter name drop_spoofed drop"
-        allowed6 = _elements([*([self.lan6] if self.lan6 else []), "fe80::/10", "::"])
-        yield f"iifname @lan ip6 saddr != {{ {allowed6} }} counter name drop_spoofed drop"
 
-    def mark_prerouting(self) -> Iterator[str]:
-        """Each packet of the LAN gets its device's mark, here and nowhere else; routing and forward go by it.
+def _hook(kind: str, hook: str, priority: str, policy: str = "accept") -> str:
+    return f"type {kind} hook {hook} priority {priority}; policy {policy};"
 
-        What will be stopped is counted here because the routing lock rejects it before the forward hook.
-        """
-        yield f"iifname @lan meta mark set {mark_of(self.inp.default_policy, self.inp.exits):#x}"
-        yield "iifname @lan meta mark set ether saddr map @device_mark"
-        yield "iifname @lan ct mark set meta mark"
-        elsewhere = f"iifname @lan fib daddr type unicast ip daddr != {self.lan4}"
-        yield f"{elsewhere} meta mark {MARK_BLOCKED:#x} counter name drop_device_blocked"
-        yield f"{elsewhere} meta mark @blocked4 counter name drop_blocked"
-        not_ours6 = f"ip6 daddr != {{ {_elements([*([self.lan6] if self.lan6 else []), 'fe80::/10', 'ff00::/8'])} }}"
-        elsewhere6 = f"iifname @lan fib daddr type unicast {not_ours6}"
-        yield f"{elsewhere6} meta mark {MARK_BLOCKED:#x} counter name drop_device_blocked"
-        yield f"{elsewhere6} meta mark @blocked6 counter name drop_ipv6"
 
-    def nat_prerouting(self) -> Iterator[str]:
-        """Whatever resolver a device asks, the gateway answers; a device without a way out gets LAN names only."""
-        query = "iifname @lan meta l4proto { tcp, udp } th dport 53"
-        yield f"{query} redirect to :meta mark map @dns_port"
-        yield f"{query} redirect to :53"
+def _set(what: str, name: str, key: str, elements: Iterable[str], flags: str = "") -> str:
+    items = list(elements)
+    lines = [f"typeof {key}", *([f"flags {flags}"] if flags else ())]
+    if items:
+        lines.append("elements = {\n\t\t" + ",\n\t\t".join(items) + "\n\t}")
+    return f"{what} {name} {{" + "".join(f"\n\t{line}" for line in lines) + "\n}"
 
-    # --- to the gateway --------------------------------------------------------------------------------------------
 
-    def input(self) -> Iterator[str]:
-        yield 'iifname "lo" accept'
-        if self.wan:
-            for version, family in ((4, "ip"), (6, "ip6")):
-                # Before conntrack has its say: a peer may be the one to speak first after the table was flushed.
-                yield f'iifname "{self.wan}" {family} saddr . udp sport @peers{version} accept'
-        yield "ct state established,related accept"
-        yield "ct state invalid counter name drop_invalid drop"
-        nd = "{ nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }"
-        yield f"iifname @lan icmpv6 type {nd} ip6 hoplimit 255 accept"
-        yield "iifname @lan icmpv6 type { mld-listener-query, mld-listener-report, mld2-listener-report } accept"
-        yield "iifname @lan icmp type echo-request accept"
-        yield "iifname @lan icmpv6 type echo-request accept"
-        yield "iifname @lan udp sport 68 udp dport 67 accept"
-        yield "iifname @lan udp sport 546 udp dport 547 accept"
-        # A forwarder is reached by the redirect alone, so that no device asks another exit's resolver.
-        first, last = RESOLVER_PORT_BASE, RESOLVER_PORT_BASE + 255
-        yield f"iifname @lan meta l4proto {{ tcp, udp }} th dport {first}-{last} ct original proto-dst 53 accept"
-        yield "iifname @lan meta l4proto { tcp, udp } th dport 53 accept"
-        yield f"iifname @lan tcp dport {{ {_elements(sorted(self.inp.http_ports))} }} accept"
-        yield "iifname @lan udp dport 5353 ip daddr 224.0.0.251 accept"
-        yield "iifname @lan udp dport 5353 ip6 daddr ff02::fb accept"
-        if self.wan:
-            yield f'iifname "{self.wan}" udp sport 67 udp dport 68 accept'
-            yield f'iifname "{self.wan}" ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept'
-            yield f'iifname "{self.wan}" icmpv6 type {nd} ip6 hoplimit 255 accept'
-        yield "counter name drop_input drop"
+def _any(items: Iterable[object]) -> str:
+    """One value, or an anonymous set of several. There must be one."""
+    texts = [str(i) for i in items]
+    assert texts
+    return texts[0] if len(texts) == 1 else "{ " + ", ".join(texts) + " }"
 
-    # --- through the gateway ---------------------------------------------------------------------------------------
 
-    def forward(self) -> Iterator[str]:
-        yield "ct state invalid counter name drop_invalid drop"
-        yield "iifname @lan oifname @lan accept" if self.wan not in self.lan_names else (
-            f"iifname @lan oifname @lan ip daddr {self.lan4} accept"
+def _names(names: Iterable[str]) -> str:
+    return _any(f'"{n}"' for n in names)
+
+
+def _mark(mark: int) -> str:
+    return f"0x{mark:x}"
+
+
+def _literal(address: Address) -> str:
+    return str(address).split("%", 1)[0]  # a zone (RFC 4007) is no part of the address on the wire
+
+
+def _ip(family: Family) -> str:
+    return "ip" if family == 4 else "ip6"
+
+
+def _drop(reason: str) -> str:
+    return f'counter name "drop_{reason}" drop'
+
+
+def _refuse(reason: str) -> str:
+    return f'counter name "drop_{reason}" goto refuse'
+
+
+def _from_lan(seen: View, *, link_local: bool = False) -> list[str]:
+    """Matches for "this packet comes from the LAN"; on a link shared with the WAN the source address decides."""
+    found = [f"iifname {_names(seen.lan)}"] if seen.lan else []
+    if seen.shared:
+        found.append(f'iifname "{seen.shared}" ip saddr {seen.lan4.network}')
+        six = [str(n) for n in seen.lan_networks(6)] + (["fe80::/10"] if link_local else [])
+        if six:
+            found.append(f'iifname "{seen.shared}" ip6 saddr {_any(six)}')
+    return found
+
+
+def _to_lan(seen: View) -> Iterator[str]:
+    """Matches for "this packet leaves for the LAN": a LAN link and an address that is really there."""
+    if seen.lan_names:
+        link = f"oifname {_names(seen.lan_names)}"
+        yield f"{link} ip daddr {_any((seen.lan4.network, *_LINK_LOCAL4))}"
+        yield f"{link} ip6 daddr {_any((*seen.lan_networks(6), *_LINK_LOCAL6))}"
+
+
+# --- sets and maps ---------------------------------------------------------------------------------------------------
+
+
+def _peers(peers: Iterable[TransportPeer], family: Family) -> list[str]:
+    return sorted({f"{_literal(p.address)} . {p.port}" for p in peers if p.address.version == family})
+
+
+def _sets(inp: PlanInput, seen: View) -> Iterator[str]:
+    yield _set("map", "device_mark", "ether saddr : meta mark", (f"{m} : {_mark(k)}" for m, k in seen.device_marks))
+    yield _set("map", "outward", "meta nfproto . meta mark : verdict", _policies(seen))
+    yield _set("map", "resolver_port", "meta mark : th dport", (f"{m} : {p}" for m, p in _resolver_ports(seen)))
+    yield _set("set", "resolver_input", "meta mark . th dport", (f"{m} . {p}" for m, p in _resolver_ports(seen)))
+    yield _set(
+        "set",
+        "exit_forward",
+        "meta mark . oifname",
+        (f'{_mark(e.mark)} . "{e.active.interface}"' for e in seen.exits if e.active),
+    )
+    yield _set(
+        "set",
+        "exit_return",
+        "iifname . ct mark",
+        (f'"{e.active.interface}" . {_mark(e.mark)}' for e in seen.exits if e.active),
+    )
+    for family in FAMILIES:
+        ip = _ip(family)
+        tunnels = [(t, a.ip) for t in seen.tunnels for a in t.addresses if a.version == family]
+        yield _set(
+            "set", f"tunnel_input{family}", f"iifname . {ip} daddr", (f'"{t.interface}" . {a}' for t, a in tunnels)
         )
-        yield "iifname @lan meta l4proto { tcp, udp } th dport 53 counter name drop_dns goto refuse"
-        for _, name, tunnel in self.carriers:
-            for way in ("iifname", "oifname"):
-                syn = f'{way} "{name}" tcp flags & (syn | rst) == syn tcp option maxseg size set'
-                yield f"meta nfproto ipv4 {syn} {tunnel.mtu - 40}"
-                yield f"meta nfproto ipv6 {syn} {tunnel.mtu - 60}"
-        if self.inp.flowtable and self.carriers and self.lan_names:
-            yield "iifname @lan meta mark . oifname @exit_out ct state established flow add @offload"
-        yield "iifname @lan meta mark . oifname @exit_out accept"
-        yield "iifname @carriers oifname @lan ct state established,related accept"
-        if self.direct and self.wan:
-            yield f'iifname @lan oifname "{self.wan}" meta mark {MARK_DIRECT:#x} accept'
-            yield (
-                f'iifname "{self.wan}" oifname @lan ct mark {MARK_DIRECT:#x} ct state established,related accept'
-            )
-        yield "iifname @lan counter name drop_forward goto refuse"
-        yield "counter name drop_unsolicited drop"
-
-    # --- from the gateway ------------------------------------------------------------------------------------------
-
-    def resolvers(self) -> Iterator[tuple[int, int, tuple[Address, ...]]]:
-        """(number of the virtual address, mark, resolvers) of each forwarder that has somebody to ask."""
-        for exit_ in self.inp.exits:
-            if exit_.active is not None:
-                yield exit_.index + 1, exit_mark(exit_.index), exit_.active.dns
-        if self.direct and self.inp.links.wan is not None:
-            yield 0, MARK_DIRECT, self.inp.links.wan.nameservers
-
-    def mark_output(self) -> Iterator[str]:
-        """The forwarders' queries take their exit's way; a route chain, since the mark decides the route."""
-        for number, mark, _ in self.resolvers():
-            yield f"ip daddr {RESOLVER_VIP4 + number} meta mark set {mark:#x} ct mark set {mark:#x}"
-            yield f"ip6 daddr {RESOLVER_VIP6 + number} meta mark set {mark:#x} ct mark set {mark:#x}"
-
-    def nat_output(self) -> Iterator[str]:
-        query = "meta l4proto { tcp, udp } th dport 53"
-        for number, _, resolvers in self.resolvers():
-            four = [a for a in resolvers if isinstance(a, IPv4Address)]
-            six = [a for a in resolvers if not isinstance(a, IPv4Address)]
-            if four:
-                yield f"ip daddr {RESOLVER_VIP4 + number} {query} dnat ip to {_any_of(four)}"
-            if six:
-                yield f"ip6 daddr {RESOLVER_VIP6 + number} {query} dnat ip6 to {_any_of(six)}"
-
-    def output(self) -> Iterator[str]:
-        """The closed list: what the gateway itself may send. All else is dropped and counted."""
-        yield 'oifname "lo" accept'
-        # A resolver's stand-in that was not translated: no resolver of that family. Refused, so the other is asked.
-        yield f"ip daddr {VIP4} reject"
-        yield f"ip6 daddr {VIP6} reject"
-        lan6 = _elements([*([self.lan6] if self.lan6 else []), "fe80::/10", "ff00::/8"])
-        yield f"oifname @lan ip daddr {{ {self.lan4}, 255.255.255.255, 224.0.0.0/4 }} accept"
-        yield f"oifname @lan ip6 daddr {{ {lan6} }} accept"
-        yield "oifname @tunnels accept"
-        if self.wan:
-            yield from (f'oifname "{self.wan}" {rule}' for rule in self.closed_list())
-        yield "counter name drop_output drop"
-
-    def closed_list(self) -> Iterator[str]:
-        for version, family in ((4, "ip"), (6, "ip6")):
-            yield f"meta mark {MARK_TRANSPORT:#x} {family} daddr . udp dport @peers{version} accept"
-            yield f"meta mark {MARK_CLEAR:#x} {family} daddr . tcp dport @clear{version} accept"
-        yield "udp sport 68 udp dport 67 accept"
-        yield "ip6 daddr { ff02::1:2, fe80::/10 } udp sport 546 udp dport 547 accept"
-        yield "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept"
-        yield "ip6 daddr ff02::16 icmpv6 type mld2-listener-report accept"
-        yield "ip protocol igmp drop"  # the kernel's own, on every link; not worth an alarm
-        asked = [(MARK_LOOKUP, self.inp.lookup_servers)]
-        if self.direct and self.inp.links.wan:
-            asked.append((MARK_DIRECT, self.inp.links.wan.nameservers))
-        for mark, servers in asked:
-            for family, of in (("ip", 4), ("ip6", 6)):
-                addresses = [a for a in servers if a.version == of]
-                if addresses:
-                    yield (
-                        f"meta mark {mark:#x} {family} daddr {{ {_elements(addresses)} }} "
-                        "meta l4proto { tcp, udp } th dport 53 accept"
-                    )
-        if self.inp.time_sync_uid is not None:
-            yield f"meta skuid {self.inp.time_sync_uid} udp dport 123 accept"
-
-    # --- postrouting -----------------------------------------------------------------------------------------------
-
-    def nat_postrouting(self) -> Iterator[str]:
-        """Random ports, so that nobody beside us can guess or shadow one (CVE-2021-3773)."""
-        yield "oifname @carriers masquerade fully-random"
-        if self.direct and self.wan:
-            yield f'oifname "{self.wan}" meta mark {MARK_DIRECT:#x} masquerade fully-random'
-
-    def egress(self) -> Iterator[str]:
-        """A second, independent look: whatever the forward chain thought, a LAN packet leaves by the WAN only if direct."""
-        if self.wan and self.wan not in self.lan_names:
-            permitted = f" meta mark != {MARK_DIRECT:#x}" if self.direct else ""
-            yield f'oifname "{self.wan}" iifname @lan{permitted} counter name drop_egress drop'
-            yield f'oifname "{self.wan}" iifname @tunnels counter name drop_egress drop'
+        yield _set("set", f"tunnel_address{family}", f"{ip} daddr", sorted({str(a) for _, a in tunnels}))
+        yield _set(
+            "set",
+            f"tunnel_output{family}",
+            f"meta mark . oifname . {ip} saddr",
+            (f'{_mark(mark)} . "{t.interface}" . {a}' for t, a in tunnels for mark in _tunnel_marks(t)),
+        )
+        transport = _peers((p for t in seen.tunnels for p in t.transport), family)
+        yield _set("set", f"transport{family}", f"{ip} daddr . udp dport", transport)
+        marks = [(e.index, e.mark) for e in seen.exits] + ([(-1, MARK_DIRECT)] if seen.direct else [])
+        yield _set(
+            "map",
+            f"resolver_mark{family}",
+            f"{ip} daddr : meta mark",
+            (f"{vip(index, family)} : {_mark(mark)}" for index, mark in marks),
+        )
+    for e in seen.exits:
+        for family in FAMILIES:
+            if e.active and e.active.carries(family) and not e.active.has_default(family):
+                routes = (str(n) for n in e.active.carries(family))
+                yield _set("set", f"exit{e.index}_routes{family}", f"{_ip(family)} daddr", routes, "interval")
+    if inp.flowtable and seen.lan_names:
+        wan = (seen.wan.name,) if seen.wan and seen.direct else ()
+        devices = dict.fromkeys((*seen.lan_names, *(t.interface for t in seen.active), *wan))
+        names = ", ".join(f'"{name}"' for name in devices)
+        yield f"flowtable fast {{\n\thook ingress priority filter\n\tdevices = {{ {names} }}\n}}"
 
 
-def _routes_any(tunnel: TunnelPlan | None, version: int) -> bool:
-    return tunnel is not None and any(n.version == version for n in tunnel.routes)
+def _tunnel_marks(tunnel: Tunnel) -> tuple[int, ...]:
+    """Unmarked are the gateway's own packets, bound to the interface (probes); only an active tunnel carries more."""
+    return {"active": (0, exit_mark(tunnel.exit)), "candidate": (0,), "draining": ()}[tunnel.role]
 
 
-def _pairs(peers: Iterable[TransportPeer]) -> list[str]:
-    return [f"{p.address} . {p.port}" for p in sorted(peers, key=lambda p: (int(p.address), p.port))]
+def _policies(seen: View) -> Iterator[str]:
+    """What becomes of a LAN packet for the outside, by family and mark; no element means that it is refused."""
+    for family in FAMILIES:
+        proto = f"ipv{family}"
+        yield f"{proto} . {_mark(MARK_BLOCKED)} : goto refuse_device"
+        if seen.direct and seen.wan is not None:
+            verdict = "accept" if seen.direct_gateway(family) else "goto refuse_ipv6" if family == 6 else None
+            if verdict:
+                yield f"{proto} . {_mark(MARK_DIRECT)} : {verdict}"
+        for e in seen.exits:
+            yield f"{proto} . {_mark(e.mark)} : {_exit_verdict(e, family)}"
 
 
-def _any_of(addresses: list[Address]) -> str:
-    if len(addresses) == 1:
-        return str(addresses[0])
-    choices = _elements(f"{i} : {a}" for i, a in enumerate(addresses))
-    return f"numgen inc mod {len(addresses)} map {{ {choices} }}"
+def _exit_verdict(e: Exit, family: Family) -> str:
+    if e.active is None:
+        return "goto refuse_blocked"
+    if e.active.has_default(family):
+        return "accept"
+    if e.active.carries(family):
+        return f"goto exit{e.index}_split{family}"
+    return "goto refuse_ipv6" if family == 6 else "goto refuse_no_route"
 
 
-def _set(name: str, kind: str, elements: Iterable[object]) -> Iterator[str]:
-    listed = _elements(dict.fromkeys(str(e) for e in elements))
-    yield f"set {name} {{"
-    yield f"\ttype {kind}"
-    if listed:
-        yield f"\telements = {{ {listed} }}"
-    yield "}"
+def _resolver_ports(seen: View) -> list[tuple[str, int]]:
+    found = [(_mark(e.mark), RESOLVER_PORT_BASE + e.index + 1) for e in seen.exits if e.active]
+    if seen.direct and seen.wan is not None:
+        found.append((_mark(MARK_DIRECT), RESOLVER_PORT_BASE))
+    return found
 
 
-def _map(name: str, kind: str, elements: list[str]) -> Iterator[str]:
-    yield f"map {name} {{"
-    yield f"\ttype {kind}"
-    if elements:
-        yield f"\telements = {{ {_elements(elements)} }}"
-    yield "}"
+def _refusals() -> Iterator[str]:
+    # A reset ends a TCP attempt at once and is not rate-limited as ICMP errors are: clients fall back without delay.
+    yield _chain("refuse", ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"))
+    yield _chain("refuse_blocked", (_refuse("blocked"),))
+    yield _chain("refuse_device", (_refuse("device_blocked"),))
+    yield _chain("refuse_ipv6", (_refuse("ipv6"),))
+    yield _chain("refuse_no_route", (_refuse("no_route"),))
+    yield _chain("drop_invalid", (_drop("invalid"),))
 
 
-_ = Network
+# --- prerouting ------------------------------------------------------------------------------------------------------
+
+
+def _prerouting(seen: View) -> Iterator[str]:
+    tunnels = [t.interface for t in seen.tunnels]
+    jumps = ['iifname "lo" accept']
+    if seen.lan:
+        jumps.append(f"iifname {_names(seen.lan)} goto sources_lan")
+    if tunnels:
+        jumps += [f"iifname . {_ip(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
+        jumps.append(f"iifname {_names(tunnels)} {_drop('tunnel_address')}")
+    if seen.wan:
+        jumps.append(f'iifname "{seen.wan.name}" goto sources_{"shared" if seen.shared else "wan"}')
+    jumps += _to_tunnel_address()
+    # Before connection tracking, so that a forged packet never becomes a connection.
+    yield _chain("prerouting_sources", jumps, hook=_hook("filter", "prerouting", "raw"))
+    yield _chain("sources_lan", _sources_lan(seen))
+    if tunnels:
+        yield _chain("sources_tunnel", _not_inside(seen))
+    if seen.wan:
+        name, rules = ("shared", _sources_shared(seen)) if seen.shared else ("wan", _sources_wan(seen))
+        yield _chain(f"sources_{name}", rules)
+
+    yield _chain(
+        "prerouting_policy",
+        (f"{match} goto policy_lan" for match in _from_lan(seen)),
+        hook=_hook("filter", "prerouting", "mangle"),
+    )
+    yield _chain("policy_lan", _policy_lan(seen))
+    for e in seen.exits:
+        for family in FAMILIES:
+            if e.active and e.active.carries(family) and not e.active.has_default(family):
+                within = f"{_ip(family)} daddr @exit{e.index}_routes{family} accept"
+                yield _chain(f"exit{e.index}_split{family}", (within, "goto refuse_no_route"))
+
+    redirects: list[str] = []
+    for match in _from_lan(seen):
+        if _resolver_ports(seen):
+            redirects.append(f"{match} {_PORT53} redirect to :meta mark map @resolver_port")
+        redirects.append(f"{match} {_PORT53} redirect to :53")  # the resolver that knows the LAN's own names alone
+    yield _chain("prerouting_dns", redirects, hook=_hook("nat", "prerouting", "dstnat"))
+
+
+def _to_tunnel_address() -> list[str]:
+    return [f"{_ip(f)} daddr @tunnel_address{f} {_drop('tunnel_address')}" for f in FAMILIES]
+
+
+def _from_ourselves(seen: View) -> list[str]:
+    own = [f"ip saddr {seen.lan4.ip}", *((f"ip6 saddr {seen.ula.ip}",) if seen.ula else ())]
+    return [f"{match} {_drop('spoofed')}" for match in own]
+
+
+def _sources_lan(seen: View) -> Iterator[str]:
+    yield from _from_ourselves(seen)
+    yield from _to_tunnel_address()
+    yield f"ip saddr {seen.lan4.network} accept"
+    yield f"ip6 saddr {_any((*seen.lan_networks(6), 'fe80::/10'))} accept"
+    # A host that has no address yet: DHCP, and duplicate address detection (RFC 4862).
+    yield f"ip saddr 0.0.0.0 {_DHCP4} accept"
+    yield "ip6 saddr :: meta l4proto icmpv6 accept"
+    yield _drop("spoofed")
+
+
+def _not_inside(seen: View) -> list[str]:
+    """Sources that no packet from outside can have: the LAN's and loopback's."""
+    lan6 = seen.lan_networks(6)
+    return [
+        f"ip saddr {_any((seen.lan4.network, '127.0.0.0/8'))} {_drop('spoofed')}",
+        f"ip6 saddr {_any((*lan6, '::1'))} {_drop('spoofed')}",
+    ]
+
+
+def _sources_wan(seen: View) -> Iterator[str]:
+    yield from _to_tunnel_address()
+    yield from _not_inside(seen)
+    # Nothing out there knows of the LAN's addresses; the answers to its connections come to the WAN's own.
+    yield f"ip daddr {_any((seen.lan4.network, '127.0.0.0/8'))} {_drop('spoofed')}"
+    if seen.ula:
+        yield f"ip6 daddr {seen.ula.network} {_drop('spoofed')}"
+
+
+def _sources_shared(seen: View) -> Iterator[str]:
+    """One wire for both: LAN and WAN sources are both right here, only loopback and our own are not."""
+    yield from _from_ourselves(seen)
+    yield from _to_tunnel_address()
+    yield f"ip saddr 127.0.0.0/8 {_drop('spoofed')}"
+    yield f"ip daddr 127.0.0.0/8 {_drop('spoofed')}"
+    yield f"ip6 saddr ::1 {_drop('spoofed')}"
+
+
+def _policy_lan(seen: View) -> Iterator[str]:
+    """Give every LAN packet the mark of its device; refuse at once what has no way out, with the reason counted.
+
+    Routing refuses the same packets by itself; here they are counted, and TCP gets its reset.
+    """
+    yield f"meta mark set {_mark(seen.default_mark)}"
+    yield "meta mark set ether saddr map @device_mark"
+    own = seen.wan.addresses if seen.wan and seen.shared else ()
+    four = collapse([seen.lan4.network, *(ip_network(a.ip) for a in own if a.version == 4)])
+    six = collapse([*seen.lan_networks(6), *(ip_network(a.ip) for a in own if a.version == 6)])
+    yield f"ip daddr {_any((*four, '224.0.0.0/4', '255.255.255.255'))} accept"
+    yield f"ip6 daddr {_any((*six, 'fe80::/10', 'ff00::/8'))} accept"
+    yield f"{_PORT53} accept"  # redirected to the gateway itself by the next hook
+    # netd finds an exit's connections by this mark when it changes.
+    yield "ct mark set meta mark"
+    yield "meta nfproto . meta mark vmap @outward"
+    yield "goto refuse_blocked"
+
+
+# --- input -----------------------------------------------------------------------------------------------------------
+
+
+def _input(inp: PlanInput, seen: View) -> Iterator[str]:
+    jumps = [
+        'iifname "lo" accept',
+        "ct state vmap { established : accept, related : accept, invalid : goto drop_invalid }",
+    ]
+    if seen.wan:
+        jumps.append(f'iifname "{seen.wan.name}" jump input_wan')
+    jumps += [f"{match} goto input_lan" for match in _from_lan(seen, link_local=True)]
+    if seen.shared:
+        # A host without an address asks for one.
+        jumps.append(f'iifname "{seen.shared}" ip saddr 0.0.0.0 {_DHCP4} accept')
+        jumps.append(f'iifname "{seen.shared}" ip6 saddr :: icmpv6 type nd-neighbor-solicit accept')
+    if seen.wan:
+        jumps.append(f'iifname "{seen.wan.name}" {_drop("wan")}')
+    jumps.append(_drop("input"))
+    yield _chain("input", jumps, hook=_hook("filter", "input", "filter", "drop"))
+    if seen.wan:
+        yield _chain("input_wan", _input_wan())
+    yield _chain("input_lan", _input_lan(inp))
+
+
+def _input_wan() -> Iterator[str]:
+    yield "udp sport 67 udp dport 68 accept"
+    yield "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept"
+    yield "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept"
+    yield from (f"{_ip(f)} saddr . udp sport @transport{f} accept" for f in FAMILIES)
+
+
+def _input_lan(inp: PlanInput) -> Iterator[str]:
+    yield f"{_DHCP4} accept"
+    yield f"ip6 saddr fe80::/10 {_DHCP6} accept"
+    yield f"{_PORT53} accept"
+    # A resolver's own port, for the devices of that exit only: nobody asks through another's tunnel.
+    yield "meta l4proto { tcp, udp } meta mark . th dport @resolver_input accept"
+    if inp.http_ports:
+        yield f"tcp dport {_any(sorted(set(inp.http_ports)))} accept"
+    yield "udp dport 5353 accept"
+    yield "icmp type echo-request accept"
+    yield f"icmpv6 type {{ echo-request, {_NEIGHBOUR}, mld-listener-query, {_MULTICAST} }} accept"
+    yield "meta l4proto igmp accept"
+    yield _refuse("input")
+
+
+# --- forward ---------------------------------------------------------------------------------------------------------
+
+
+def _forward(inp: PlanInput, seen: View) -> Iterator[str]:
+    """There is no general "established" here: every packet outward is judged by its mark and where it would go."""
+    if seen.active:
+        yield _chain("forward_mss", _clamp(seen), hook=_hook("filter", "forward", "mangle"))
+    rules = ["ct state invalid goto drop_invalid"]
+    rules += [f"{match} goto forward_lan" for match in _from_lan(seen)]
+    if seen.active and seen.lan_names:
+        rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in _lan_hosts(seen)]
+    if seen.wan and seen.direct:
+        rules += [
+            f'iifname "{seen.wan.name}" ct mark {_mark(MARK_DIRECT)} {m} ct state established,related accept'
+            for m in _lan_hosts(seen)
+        ]
+    rules.append(_drop("forward"))
+    yield _chain("forward", rules, hook=_hook("filter", "forward", "filter", "drop"))
+
+    out = [f"{m} accept" for m in _lan_hosts(seen)]
+    out.append(f"{_PORT53} {_refuse('dns')}")
+    out.append("meta mark . oifname @exit_forward goto forward_pass")
+    if seen.wan and seen.direct:
+        out.append(f'meta mark {_mark(MARK_DIRECT)} oifname "{seen.wan.name}" goto forward_pass')
+    out.append(_refuse("forward"))
+    yield _chain("forward_lan", out)
+    fast = inp.flowtable and seen.lan_names
+    offload = ["meta l4proto { tcp, udp } ct state established flow add @fast"] if fast else []
+    yield _chain("forward_pass", (*offload, "accept"))
+
+
+def _lan_hosts(seen: View) -> Iterator[str]:
+    if seen.lan_names:
+        link = f"oifname {_names(seen.lan_names)}"
+        for family in FAMILIES:
+            if networks := seen.lan_networks(family):
+                yield f"{link} {_ip(family)} daddr {_any(networks)}"
+
+
+def _clamp(seen: View) -> Iterator[str]:
+    """TCP's segments fit the tunnel, both ways (RFC 879): its MTU less 40 bytes, or 60 for IPv6. Never raised."""
+    yield "meta l4proto != tcp accept"
+    yield "tcp flags & (syn | rst) != syn accept"
+    for t in seen.active:
+        for family in FAMILIES:
+            if t.carries(family):
+                size = f"meta nfproto ipv{family} tcp option maxseg size set {t.mtu - _TCP_HEADERS[family]}"
+                yield f'oifname "{t.interface}" {size}'
+                yield f'iifname "{t.interface}" {size}'
+
+
+# --- output ----------------------------------------------------------------------------------------------------------
+
+
+def _output(inp: PlanInput, seen: View) -> Iterator[str]:
+    marks = [f"meta mark set {_ip(f)} daddr map @resolver_mark{f}" for f in FAMILIES]
+    if seen.exits:
+        marks.append(f"meta mark {_any(_mark(e.mark) for e in seen.exits)} ct mark set meta mark")
+    yield _chain("output_marks", marks, hook=_hook("route", "output", "mangle"))
+    yield _chain("output_dns", _resolvers(seen), hook=_hook("nat", "output", "-100"))
+
+    rules = [
+        'oifname "lo" accept',
+        # A stand-in address that was not translated has no resolver behind it: say so, and the next one is asked.
+        f"ip daddr {VIPS4} {_refuse('dns')}",
+        f"ip6 daddr {VIPS6} {_refuse('dns')}",
+    ]
+    rules += [f"meta mark . oifname . {_ip(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
+    # Never a question to a host of the LAN: the gateway's own names come from nowhere but its resolvers.
+    if seen.wan:
+        rules.append(f'oifname "{seen.wan.name}" jump output_wan')
+    if seen.lan_names:
+        rules.append(f"oifname {_names(seen.lan_names)} {_PORT53} {_drop('dns')}")
+    rules += [f"{m} accept" for m in _to_lan(seen)]
+    rules.append(_drop("output"))
+    yield _chain("output", rules, hook=_hook("filter", "output", "filter", "drop"))
+    if seen.wan:
+        yield _chain("output_wan", _closed_list(inp, seen))
+
+
+def _resolvers(seen: View) -> Iterator[str]:
+    for family in FAMILIES:
+        ip = _ip(family)
+        targets = [(e.index, e.active.resolvers(family)) for e in seen.exits if e.active]
+        targets.append((-1, seen.direct_resolvers(family)))
+        for index, found in targets:
+            if not found:
+                continue
+            choice = ", ".join(f"{n} : {_literal(a)}" for n, a in enumerate(found))
+            to = _literal(found[0]) if len(found) == 1 else f"numgen inc mod {len(found)} map {{ {choice} }}"
+            yield f"{ip} daddr {vip(index, family)} {_PORT53} dnat {ip} to {to}"
+
+
+def _closed_list(inp: PlanInput, seen: View) -> Iterator[str]:
+    """All that the gateway itself may say on the WAN in the clear, to the last address and port."""
+    for family in FAMILIES:
+        ip = _ip(family)
+        yield f"meta mark {_mark(MARK_TRANSPORT)} {ip} daddr . udp dport @transport{family} accept"
+        if lookup := sorted({_literal(a) for a in inp.lookup_servers if a.version == family}):
+            yield f"meta mark {_mark(MARK_LOOKUP)} {ip} daddr {_any(lookup)} {_PORT53} accept"
+        if clear := _peers(inp.clear_api, family):
+            yield f"meta mark {_mark(MARK_CLEAR)} {ip} daddr . tcp dport {{ {', '.join(clear)} }} accept"
+        if resolvers := seen.direct_resolvers(family):
+            found = sorted(_literal(a) for a in resolvers)
+            yield f"meta mark {_mark(MARK_DIRECT)} {ip} daddr {_any(found)} {_PORT53} accept"
+    yield f"{_DHCP4} accept"
+    yield f"{_DHCP6} accept"
+    yield f"icmpv6 type {{ {_NEIGHBOUR}, {_MULTICAST} }} ip6 daddr {_any(_LINK_LOCAL6)} accept"
+    # Towards an address of the WAN's own prefix: is the router still there, and yes, this one is ours (RFC 4861, 7.3).
+    if six := collapse(a.network for a in (seen.wan.addresses if seen.wan else ()) if a.version == 6):
+        yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {_any(six)} accept"
+    if inp.time_sync_uid is not None:
+        yield f"meta skuid {inp.time_sync_uid} udp dport 123 accept"
+
+
+# --- postrouting -----------------------------------------------------------------------------------------------------
+
+
+def _postrouting(inp: PlanInput, seen: View) -> Iterator[str]:
+    # fully-random: a port that a device cannot choose cannot shadow one of the gateway's own (CVE-2021-3773).
+    nat = [f"oifname {_names(t.interface for t in seen.active)} masquerade fully-random"] if seen.active else []
+    if seen.wan and seen.direct:
+        nat.append(f'meta mark {_mark(MARK_DIRECT)} oifname "{seen.wan.name}" masquerade fully-random')
+    yield _chain("postrouting_nat", nat, hook=_hook("nat", "postrouting", "srcnat"))
+
+    # The last look, after translation and apart from all that was decided before: mark, link and source must agree.
+    rules = [f"meta mark . oifname . {_ip(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
+    rules += ['oifname "lo" accept', *(f"{m} accept" for m in _to_lan(seen))]
+    if seen.wan:
+        rules.append(f'oifname "{seen.wan.name}" goto egress_wan')
+    rules.append(_drop("egress"))
+    yield _chain("postrouting_egress", rules, hook=_hook("filter", "postrouting", "200", "drop"))
+    if seen.wan:
+        yield _chain("egress_wan", _egress_wan(inp, seen))
+
+
+def _egress_wan(inp: PlanInput, seen: View) -> Iterator[str]:
+    marks = [MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR, *((MARK_DIRECT,) if seen.direct else ())]
+    yield f"meta mark {_any(_mark(m) for m in marks)} accept"
+    # What comes from the LAN has a mark, always: from here on it is the gateway's own.
+    yield f"meta mark != 0x0 {_drop('egress')}"
+    yield f"{_DHCP4} accept"
+    yield f"{_DHCP6} accept"
+    yield f"icmpv6 type {{ {_NEIGHBOUR}, {_MULTICAST} }} accept"
+    if inp.time_sync_uid is not None:
+        yield "udp dport 123 accept"
+    yield _drop("egress")
