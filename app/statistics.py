@@ -1,7 +1,9 @@
 """Traffic and history as values: what the kernel's counters said, what is kept of it, and what is asked and answered.
 
-Bytes are those of IP packets, without link headers. ``up`` is from a device to the Internet, ``down`` to the device;
-for an exit, ``up`` is into the tunnel. Times are Unix time stamps (UTC), as are the starts of minutes, hours and days.
+A device's bytes, and the total, are those of its IP packets that went through, without link headers; ``up`` is to the
+Internet, ``down`` to the device. An exit's are what its interface counts, ``up`` into the tunnel: with the kernel's
+WireGuard that includes the tunnel's own overhead, handshakes and the gateway's probes.
+Times are Unix time stamps (UTC), as are the starts of minutes, hours and days.
 """
 
 from __future__ import annotations
