@@ -53,12 +53,19 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
+Role = Literal["active", "retiring", "candidate", "draining"]
+
+
 class Tunnel(Struct, frozen=True):
-    """One WireGuard interface as the rules see it: only what its own addresses and allowed IPs can carry."""
+    """One WireGuard interface as the rules see it: only what its own addresses and allowed IPs can carry.
+
+    ``retiring`` is the tunnel that an ``active`` one takes over from: ruleset and routes cannot change at one instant,
+    so until the routes have, the exit's packets may still pass it. ``draining`` has no successor and carries nothing.
+    """
 
     exit: int
     interface: str
-    role: Literal["active", "candidate", "draining"]
+    role: Role
     addresses: tuple[Interface, ...]
     mtu: int
     transport: tuple[TransportPeer, ...]
@@ -85,7 +92,13 @@ class Exit(Struct, frozen=True):
 
     @property
     def active(self) -> Tunnel | None:
+        """The tunnel that the exit's routes lead to."""
         return next((t for t in self.tunnels if t.role == "active"), None)
+
+    @property
+    def carrying(self) -> tuple[Tunnel, ...]:
+        """The tunnels that the exit's packets may pass."""
+        return tuple(t for t in self.tunnels if t.role in {"active", "retiring"})
 
 
 class View(Struct, frozen=True):
@@ -110,8 +123,8 @@ class View(Struct, frozen=True):
         return tuple(t for e in self.exits for t in e.tunnels)
 
     @property
-    def active(self) -> tuple[Tunnel, ...]:
-        return tuple(t for t in self.tunnels if t.role == "active")
+    def carrying(self) -> tuple[Tunnel, ...]:
+        return tuple(t for e in self.exits for t in e.carrying)
 
     def lan_networks(self, family: Family) -> tuple[Network, ...]:
         if family == 4:
@@ -202,19 +215,17 @@ def _check(good: bool, field: str, message: str) -> None:
 
 def _exit(plan: ExitPlan, local: tuple[Network, ...]) -> Exit:
     _check(0 <= plan.index < MAX_EXITS, "exits", f"the number of an exit is 0 to {MAX_EXITS - 1}")
-    roles: tuple[tuple[Literal["active", "candidate", "draining"], TunnelPlan | None], ...] = (
+    roles: tuple[tuple[Role, TunnelPlan | None], ...] = (
         ("active", plan.active),
         ("candidate", plan.candidate),
-        ("draining", plan.draining),
+        ("retiring" if plan.active else "draining", plan.draining),
     )
     tunnels = tuple(_tunnel(plan.index, role, t, local) for role, t in roles if t is not None)
     _check(len({t.interface for t in tunnels}) == len(tunnels), "exits", "two tunnels of an exit share a slot")
     return Exit(plan.index, tunnels)
 
 
-def _tunnel(
-    index: int, role: Literal["active", "candidate", "draining"], plan: TunnelPlan, local: tuple[Network, ...]
-) -> Tunnel:
+def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]) -> Tunnel:
     _check(MIN_MTU <= plan.mtu <= 65535, "mtu", f"{plan.mtu} is not {MIN_MTU} to 65535")
     for peer in plan.transport:
         _check(0 < peer.port < 65536, "endpoint", "not a port")

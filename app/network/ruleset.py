@@ -158,13 +158,13 @@ def _sets(inp: PlanInput, seen: View) -> Iterator[str]:
         "set",
         "exit_forward",
         "meta mark . oifname",
-        (f'{_mark(e.mark)} . "{e.active.interface}"' for e in seen.exits if e.active),
+        (f'{_mark(e.mark)} . "{t.interface}"' for e in seen.exits for t in e.carrying),
     )
     yield _set(
         "set",
         "exit_return",
         "iifname . ct mark",
-        (f'"{e.active.interface}" . {_mark(e.mark)}' for e in seen.exits if e.active),
+        (f'"{t.interface}" . {_mark(e.mark)}' for e in seen.exits for t in e.carrying),
     )
     for family in FAMILIES:
         ip = _ip(family)
@@ -195,14 +195,16 @@ def _sets(inp: PlanInput, seen: View) -> Iterator[str]:
                 yield _set("set", f"exit{e.index}_routes{family}", f"{_ip(family)} daddr", routes, "interval")
     if inp.flowtable and seen.lan_names:
         wan = (seen.wan.name,) if seen.wan and seen.direct else ()
-        devices = dict.fromkeys((*seen.lan_names, *(t.interface for t in seen.active), *wan))
+        devices = dict.fromkeys((*seen.lan_names, *(t.interface for t in seen.carrying), *wan))
         names = ", ".join(f'"{name}"' for name in devices)
         yield f"flowtable fast {{\n\thook ingress priority filter\n\tdevices = {{ {names} }}\n}}"
 
 
 def _tunnel_marks(tunnel: Tunnel) -> tuple[int, ...]:
-    """Unmarked are the gateway's own packets, bound to the interface (probes); only an active tunnel carries more."""
-    return {"active": (0, exit_mark(tunnel.exit)), "candidate": (0,), "draining": ()}[tunnel.role]
+    """Unmarked are the gateway's own packets, bound to the interface (probes)."""
+    if tunnel.role in {"active", "retiring"}:
+        return (0, exit_mark(tunnel.exit))
+    return (0,) if tunnel.role == "candidate" else ()
 
 
 def _policies(seen: View) -> Iterator[str]:
@@ -405,11 +407,11 @@ def _input_lan(inp: PlanInput) -> Iterator[str]:
 
 def _forward(inp: PlanInput, seen: View) -> Iterator[str]:
     """There is no general "established" here: every packet outward is judged by its mark and where it would go."""
-    if seen.active:
+    if seen.carrying:
         yield _chain("forward_mss", _clamp(seen), hook=_hook("filter", "forward", "mangle"))
     rules = ["ct state invalid goto drop_invalid"]
     rules += [f"{match} goto forward_lan" for match in _from_lan(seen)]
-    if seen.active and seen.lan_names:
+    if seen.carrying and seen.lan_names:
         rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in _lan_hosts(seen)]
     if seen.wan and seen.direct:
         rules += [
@@ -443,7 +445,7 @@ def _clamp(seen: View) -> Iterator[str]:
     """TCP's segments fit the tunnel, both ways (RFC 879): its MTU less 40 bytes, or 60 for IPv6. Never raised."""
     yield "meta l4proto != tcp accept"
     yield "tcp flags & (syn | rst) != syn accept"
-    for t in seen.active:
+    for t in seen.carrying:
         for family in FAMILIES:
             if t.carries(family):
                 size = f"meta nfproto ipv{family} tcp option maxseg size set {t.mtu - _TCP_HEADERS[family]}"
@@ -520,7 +522,7 @@ def _closed_list(inp: PlanInput, seen: View) -> Iterator[str]:
 
 def _postrouting(inp: PlanInput, seen: View) -> Iterator[str]:
     # fully-random: a port that a device cannot choose cannot shadow one of the gateway's own (CVE-2021-3773).
-    nat = [f"oifname {_names(t.interface for t in seen.active)} masquerade fully-random"] if seen.active else []
+    nat = [f"oifname {_names(t.interface for t in seen.carrying)} masquerade fully-random"] if seen.carrying else []
     if seen.wan and seen.direct:
         nat.append(f'meta mark {_mark(MARK_DIRECT)} oifname "{seen.wan.name}" masquerade fully-random')
     yield _chain("postrouting_nat", nat, hook=_hook("nat", "postrouting", "srcnat"))
