@@ -84,7 +84,7 @@ class FakeGateway:
             lan=LanSettings(),
             devices=(Device("02:00:00:00:00:01", VpnPolicy(), "Telly"),),
             leases=(Lease("02:00:00:00:00:02", "192.168.77.21", "phone", 0),),
-            drops={"no_tunnel": 12},
+            drops={"blocked": 11, "spoofed": 1},
             started=time.time(),
         )
 

@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 
 class WebServer:
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
         self.gateway = FakeGateway()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -35,7 +36,7 @@ class WebServer:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        listening = sockets.bind("127.0.0.1:0")
+        listening = sockets.bind(f"127.0.0.1:{self._port}")
         listening.listen(128)  # connections wait from now on: no need to know when Hypercorn is ready
         self.port: int = listening.getsockname()[1]
         self.app = create_app(self.gateway)

@@ -1,0 +1,43 @@
+/** The page: each part sets itself up, and the event stream keeps all of them true. */
+
+import * as add from "./add.js";
+import { $, setText } from "./dom.js";
+import { follow } from "./live.js";
+import * as servers from "./servers.js";
+import * as status from "./status.js";
+import { toast } from "./toast.js";
+
+const LINK = { live: "Live", waiting: "Reconnecting", lost: "Out of reach" };
+
+let away = true; // whether the list has to be asked for (again) once the gateway answers
+
+status.setUp({ choose: servers.focus, connect: servers.connect });
+servers.setUp();
+add.setUp();
+
+follow({
+  status(body) {
+    status.show(body);
+    servers.follow(body);
+    if (away) {
+      away = false;
+      servers.load();
+    }
+  },
+  unavailable(error) {
+    away = true;
+    status.showUnavailable(error);
+  },
+  event(type, payload) {
+    if (type === "server_update") servers.load();
+    if (type === "security_alert") toast(`Security: ${payload.message ?? payload.reason}`, { bad: true });
+  },
+  link(state) {
+    $("link").dataset.link = state;
+    setText($("link-text"), LINK[state]);
+    if (state === "lost") {
+      away = true;
+      status.showLost();
+    }
+  },
+});

@@ -26,7 +26,7 @@ def test_status_disconnected(call: Call) -> None:
     assert body["killswitch_active"] is True
     assert body["state"] == "disconnected"
     assert body["wan"]["addresses"] == ["203.0.113.7/24"]
-    assert body["drops"] == {"no_tunnel": 12}
+    assert body["drops"] == {"blocked": 11, "spoofed": 1}
 
 
 def test_status_connected(server: WebServer, gateway: FakeGateway, call: Call) -> None:

@@ -1,0 +1,41 @@
+/** The gateway's HTTP API. */
+
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = "unreachable", field = null } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.field = field;
+  }
+}
+
+/** Seconds that the gateway's clock is ahead of this browser's: a gateway may have no clock of its own. */
+export const clock = { ahead: 0, now: () => Date.now() / 1000 + clock.ahead };
+
+export async function call(method, path, body) {
+  const options = { method, headers: { Accept: "application/json" }, cache: "no-store" };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new ApiError("The gateway cannot be reached. Is this device still on its network?");
+  }
+  let answer;
+  try {
+    answer = await response.json();
+  } catch {
+    throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, { status: response.status });
+  }
+  if (!response.ok) throw new ApiError(sentence(answer.error ?? response.statusText), { status: response.status, ...answer });
+  return answer;
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body) => call("POST", path, body);
+
+/** With a capital, unless it begins with a name such as "vpn-se". */
+export const sentence = (text) => (/^[a-z]+[ ,:]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);

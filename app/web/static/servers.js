@@ -1,0 +1,207 @@
+/** The server list: by country and city, searchable, for the current provider. */
+
+import { call, get, post } from "./api.js";
+import { $, h, icon, whileBusy } from "./dom.js";
+import { plural } from "./format.js";
+import * as status from "./status.js";
+import { failed, toast } from "./toast.js";
+
+const OPEN_UP_TO = 12; // servers: so few are shown without a click
+const RESULTS = 100; // rows that a search shows
+
+const NAMES = { mullvad: "Mullvad", custom: "Custom", imported: "Imported" };
+const OWN = new Set(["custom", "imported"]);
+
+let provider = null; // whose list is shown
+let groups = {};
+let flat = []; // [{country, city, server}]
+let shownFor = ""; // what the rows' buttons depend on
+
+export function setUp() {
+  const search = $("search");
+  search.addEventListener("input", render);
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      search.value = "";
+      render();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, dialog");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      search.focus();
+    }
+  });
+}
+
+export function focus() {
+  $("servers").scrollIntoView({ behavior: "smooth" });
+  $("search").focus({ preventScroll: true });
+}
+
+export async function load() {
+  try {
+    renderProviders(await get("/api/providers"));
+    const answer = await get("/api/servers");
+    provider = answer.provider;
+    groups = answer.servers;
+    flat = Object.entries(groups).flatMap(([country, cities]) =>
+      Object.entries(cities).flatMap(([city, servers]) => servers.map((server) => ({ country, city, server }))),
+    );
+    render();
+  } catch (error) {
+    flat = [];
+    $("list").replaceChildren(h("p", { class: "empty" }, error.message));
+  }
+}
+
+/** The rows show which server is in use: draw them again when that changed. */
+export function follow(body) {
+  const now = `${body.state} ${body.server} ${body.target} ${body.switching_to}`;
+  if (now === shownFor) return;
+  shownFor = now;
+  if (provider !== null) render();
+}
+
+export async function connect({ hostname, provider: of }, button) {
+  await whileBusy(button, async () => {
+    try {
+      await post("/api/connect", { server: hostname, provider: of });
+    } catch (error) {
+      if (error.code === "not_found") status.forget(hostname);
+      failed(error);
+    }
+  });
+}
+
+async function select(name, button) {
+  await whileBusy(button, () => post(`/api/provider/${encodeURIComponent(name)}`).then(load, failed));
+}
+
+/** Show the servers of `name`, which becomes the current provider. */
+export async function showProvider(name) {
+  if (name !== provider) await post(`/api/provider/${encodeURIComponent(name)}`);
+  await load();
+}
+
+async function remove(server) {
+  $("confirm-title").textContent = `Remove ${server.hostname}?`;
+  $("confirm-text").textContent = "Its keys are deleted too. This cannot be undone.";
+  const dialog = $("confirm");
+  dialog.returnValue = "no";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  if (dialog.returnValue !== "yes") return;
+  try {
+    await call("DELETE", `/api/custom/remove/${encodeURIComponent(server.hostname)}`);
+    status.forget(server.hostname);
+    toast(`${server.hostname} was removed`);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function renderProviders({ providers, current }) {
+  $("providers").replaceChildren(
+    ...providers.map((name) =>
+      h(
+        "button",
+        { type: "button", "aria-pressed": String(name === current), onclick: (e) => name !== provider && select(name, e.currentTarget) },
+        NAMES[name] ?? name,
+      ),
+    ),
+  );
+}
+
+function render() {
+  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const list = $("list");
+  if (words.length) {
+    const hits = flat.filter(({ country, city, server }) => {
+      const text = `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""}`.toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+    $("found").textContent = `${plural(hits.length, "server")} found`;
+    list.replaceChildren(
+      h("ul", {}, ...hits.slice(0, RESULTS).map(({ country, city, server }) => row(server, where(country, city)))),
+      hits.length > RESULTS ? h("p", { class: "empty" }, `${plural(hits.length - RESULTS, "more server")}: type more to narrow it down`) : "",
+      hits.length ? "" : h("p", { class: "empty" }, "No server matches."),
+    );
+    return;
+  }
+  $("found").textContent = "";
+  if (!flat.length) {
+    const text = OWN.has(provider) ? "No servers yet. Add one on this page." : "This provider has no servers to show yet.";
+    list.replaceChildren(h("p", { class: "empty" }, text));
+    return;
+  }
+  const open = new Set([...list.querySelectorAll("details[open]")].map((element) => element.dataset.country));
+  list.replaceChildren(...Object.entries(groups).map(([country, cities]) => section(country, cities, open)));
+}
+
+function section(country, cities, open) {
+  const servers = Object.values(cities).flat();
+  const details = h(
+    "details",
+    { class: "country", "data-country": country },
+    h("summary", {}, named(country), h("span", { class: "count" }, plural(servers.length, "server"))),
+  );
+  const fill = () => {
+    if (details.childElementCount > 1) return;
+    for (const [city, its] of Object.entries(cities)) {
+      if (city !== "Unknown") details.append(h("h3", { class: "city" }, city));
+      details.append(h("ul", {}, ...its.map((server) => row(server))));
+    }
+  };
+  // Rows of a closed country are not made before it is opened: lists may have thousands.
+  details.addEventListener("toggle", fill);
+  if (open.has(country) || flat.length <= OPEN_UP_TO || servers.some(inUse)) {
+    details.open = true;
+    fill();
+  }
+  return details;
+}
+
+function row(server, place = null) {
+  const used = inUse(server);
+  const details = [place, server.ipv4 ?? server.endpoint].filter(Boolean).join(" · ");
+  return h(
+    "li",
+    { class: "server", "aria-current": used ? "true" : null },
+    h(
+      "div",
+      { class: "who" },
+      h("div", { class: "name" }, server.hostname),
+      details ? h("div", { class: "sub" }, details) : null,
+      server.missing.length ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`) : null,
+      ...server.warnings.map((warning) => h("div", { class: "sub warning" }, warning)),
+    ),
+    used ? h("span", { class: "badge" }, "Connected") : connectButton(server),
+    OWN.has(provider) && !used
+      ? h("button", { class: "icon-button", type: "button", "aria-label": `Remove ${server.hostname}`, onclick: () => remove(server) }, icon("trash"))
+      : null,
+  );
+}
+
+function connectButton(server) {
+  const verb = status.current()?.connected ? "Switch" : "Connect";
+  return h(
+    "button",
+    {
+      class: "button small",
+      type: "button",
+      "aria-label": `${verb} to ${server.hostname}`,
+      disabled: server.missing.length > 0,
+      onclick: (event) => connect({ hostname: server.hostname, provider }, event.currentTarget),
+    },
+    verb,
+  );
+}
+
+const inUse = (server) => {
+  const now = status.current();
+  return Boolean(now?.connected && now.server === server.hostname && now.provider === provider);
+};
+const named = (country) => (country === "Unknown" ? "No location given" : country);
+const where = (country, city) => [city, country].filter((name) => name !== "Unknown").join(", ");

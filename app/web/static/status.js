@@ -1,0 +1,185 @@
+/** The upper half of the page: what the gateway is doing, why, and whether the kill switch holds. */
+
+import { clock, post, sentence } from "./api.js";
+import { $, h, setText, whileBusy } from "./dom.js";
+import { ago, bytes, duration, number, plural } from "./format.js";
+import { failed, toast } from "./toast.js";
+
+const LAST_SERVER = "last-server";
+
+const HEADLINES = {
+  loading: "Asking the gateway",
+  connected: "Connected",
+  connecting: "Connecting",
+  disconnecting: "Disconnecting",
+  disconnected: "Disconnected",
+  blocked: "Blocked",
+  unavailable: "Status unknown",
+  lost: "Gateway out of reach",
+};
+
+/** The reasons that netd counts by. */
+const DROPS = {
+  blocked: "No tunnel to leave by",
+  device_blocked: "Device is blocked",
+  ipv6: "IPv6, which the tunnel does not carry",
+  no_route: "Outside the tunnel's allowed IPs",
+  dns: "DNS past the gateway",
+  spoofed: "False source address",
+  tunnel_address: "Aimed at the tunnel's own address",
+  invalid: "Belongs to no connection",
+  forward: "Way not allowed",
+  wan: "Unasked from the Internet side",
+  input: "Service not offered there",
+  output: "From the gateway itself, not permitted",
+  egress: "Caught by the last check",
+};
+
+let status = null;
+let shownAt = 0; // when `status` arrived, by performance.now()
+let state = "loading";
+let chooseServer = () => {};
+let connectTo = () => {};
+
+export const current = () => status;
+
+export function setUp({ choose, connect }) {
+  chooseServer = choose;
+  connectTo = connect;
+  $("disconnect").addEventListener("click", ({ currentTarget }) =>
+    whileBusy(currentTarget, () => post("/api/disconnect").then((answer) => toast(answer.message), failed)),
+  );
+  $("quick").addEventListener("click", ({ currentTarget }) => {
+    const last = lastServer();
+    if (last) connectTo(last, currentTarget);
+    else chooseServer();
+  });
+  setInterval(tick, 1000);
+}
+
+export function show(body) {
+  status = body;
+  shownAt = performance.now();
+  state = body.state;
+  if (body.connected) remember(body);
+  render();
+}
+
+export function showUnavailable(error) {
+  status = null;
+  state = "unavailable";
+  render();
+  setText($("explain"), `${sentence(error)}. Devices keep the rules that were last in force.`);
+}
+
+export function showLost() {
+  status = null;
+  state = "lost";
+  render();
+  setText($("explain"), "The page cannot reach the gateway. Is this device still on its network?");
+}
+
+function render() {
+  const hero = $("status");
+  hero.dataset.state = state;
+  hero.toggleAttribute("data-switching", Boolean(status?.switching_to));
+  setText($("state"), HEADLINES[state] ?? state);
+  setText($("place"), place());
+  setText($("explain"), explain());
+  renderActions();
+  renderKillSwitch();
+  $("facts").hidden = state !== "connected";
+  document.title = status ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway` : "VPN Gateway";
+  if (status) setText($("about"), `VPN Gateway ${status.version} · WireGuard in ${status.wireguard === "kernel" ? "the kernel" : "user space"}`);
+  tick();
+}
+
+function place() {
+  if (!status) return "";
+  if (status.connected) return [status.server, status.location].filter(Boolean).join(" · ");
+  return status.target ?? "";
+}
+
+function explain() {
+  switch (state) {
+    case "connected":
+      return status.switching_to ? `Switching to ${status.switching_to}; the old tunnel stays until the new one is up.` : "";
+    case "connecting":
+      return "Everything stays blocked until the tunnel is up.";
+    case "disconnecting":
+    case "disconnected":
+      return "No device reaches the Internet until you connect.";
+    case "blocked":
+      return status.message ? sentence(status.message) : "The tunnel is down; nothing leaves without it.";
+    default:
+      return "";
+  }
+}
+
+function renderActions() {
+  const idle = state === "disconnected";
+  const stop = $("disconnect");
+  stop.hidden = !["connected", "connecting", "blocked"].includes(state);
+  setText(stop, state === "connected" ? "Disconnect" : "Stop trying");
+  const quick = $("quick");
+  quick.hidden = !idle;
+  const last = lastServer();
+  setText(quick, last ? `Connect to ${last.hostname}` : "Choose a server");
+}
+
+function renderKillSwitch() {
+  const card = $("killswitch");
+  card.dataset.ok = status ? String(status.killswitch_active) : "unknown";
+  setText($("killswitch-title"), !status ? "Kill switch" : status.killswitch_active ? "Kill switch active" : "Kill switch not confirmed");
+  const drops = Object.entries(status?.drops ?? {}).filter(([, count]) => count > 0);
+  const total = drops.reduce((sum, [, count]) => sum + count, 0);
+  $("drops").hidden = total === 0;
+  setText($("drops-summary"), `${plural(total, "packet")} stopped`);
+  $("drops-list").replaceChildren(
+    ...drops
+      .sort((a, b) => b[1] - a[1])
+      .flatMap(([reason, count]) => [h("dt", {}, DROPS[reason] ?? reason.replaceAll("_", " ")), h("dd", {}, number(count))]),
+  );
+}
+
+/** What changes by itself, every second. */
+function tick() {
+  const passed = (performance.now() - shownAt) / 1000;
+  const retry = status?.retry_in === null || status?.retry_in === undefined ? null : Math.ceil(status.retry_in - passed);
+  $("retry").hidden = retry === null || state !== "blocked";
+  if (retry !== null) setText($("retry"), retry > 0 ? `Trying again in ${duration(retry)}.` : "Trying again now.");
+  if (!status) {
+    setText($("killswitch-text"), "Its state is not known while the gateway does not answer.");
+    return;
+  }
+  setText($("killswitch-text"), attestation(status));
+  if (!status.connected) return;
+  setText($("fact-ip"), status.ip ?? "Finding out…");
+  setText($("fact-uptime"), duration(status.uptime_seconds + passed));
+  setText($("fact-handshake"), status.latest_handshake ? ago(clock.now() - status.latest_handshake) : "None yet");
+  setText($("fact-bytes"), `${bytes(status.rx_bytes)} / ${bytes(status.tx_bytes)}`);
+}
+
+function attestation({ attestation: { ok, checked, repairs, drift } }) {
+  if (!ok) return `The rules in force are not the ones that should be: ${drift.join("; ") || "being repaired"}.`;
+  const seen = checked ? `Firewall and routes checked ${ago(clock.now() - checked)}` : "Firewall and routes hold";
+  return repairs ? `${seen}; repaired ${number(repairs)}×.` : `${seen}; they hold.`;
+}
+
+function remember({ server, exits, current_provider: provider }) {
+  const active = exits.find((e) => e.server === server);
+  localStorage.setItem(LAST_SERVER, JSON.stringify({ hostname: server, provider: active?.provider ?? provider }));
+}
+
+export function forget(hostname) {
+  if (lastServer()?.hostname === hostname) localStorage.removeItem(LAST_SERVER);
+  renderActions();
+}
+
+function lastServer() {
+  try {
+    return JSON.parse(localStorage.getItem(LAST_SERVER));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,69 @@
+"""A real Chromium at the real page, served by the real web application in front of a fake gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.fake_gateway import FakeGateway
+from tests.support.web_server import WebServer
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")  # not longer: while it lives it owns this thread's event loop, and async tests fail
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    with WebServer() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(server: WebServer) -> FakeGateway:
+    return server.gateway
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the console said that it should not have: script errors, violations of the content security policy."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, server: WebServer, complaints: list[str]) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    # Chromium itself reports every answer of 400 and above as an error of the page: those are the tests' own doing.
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text)
+            if message.type in {"error", "warning"} and "Failed to load resource" not in message.text
+            else None
+        ),
+    )
+    page.goto(server.url)
+    yield page
+    context.close()
+    assert complaints == []
