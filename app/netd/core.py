@@ -309,7 +309,9 @@ class Core:
                 await asyncio.wait_for(self._services_due.wait(), SERVICES_CHECK)
             self._services_due.clear()
             try:
-                await self._services.apply(self.settings, self._links, self._ipv6_default(), self._any_direct())
+                await self._services.apply(
+                    self.settings, self._links, ipv6_default=self._ipv6_default(), direct=self._any_direct()
+                )
             except Exception as error:
                 log.exception("DHCP and DNS could not be brought up to date")
                 self.events.publish("security_alert", {"reason": "lan_services", "message": str(error)})

@@ -21,8 +21,7 @@ from app.ipc import Server
 from app.netd.core import Core
 from app.netd.services import Services, random_ula
 from app.network.capabilities import has_flowtable
-from app.network.dhcp_dns import Paths
-from app.network.dnsmasq import DnsServices, ProcessRunner, SystemdRunner
+from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.wireguard import choose_backend
 from app.providers.registry import Registry
 from app.store import Store
@@ -62,11 +61,10 @@ async def _run(options: argparse.Namespace) -> None:
     if store.settings.lan.ula is None:
         ula = random_ula()
         store.update_settings(lambda s: msgspec.structs.replace(s, lan=msgspec.structs.replace(s.lan, ula=ula)))
-    paths = Paths(state_dir=options.state_dir, run_dir=run_dir)
-    runner = SystemdRunner(run_dir) if options.services == "systemd" else ProcessRunner(run_dir)
+    dnsmasq_dir = run_dir / "dnsmasq"
     services = Services(
-        dns=DnsServices(runner, paths),
-        paths=paths,
+        runner=SystemdRunner(dnsmasq_dir) if options.services == "systemd" else ProcessRunner(dnsmasq_dir),
+        leases=options.state_dir / "dnsmasq.leases",
         resolv=options.resolv or run_dir / "wan.resolv",
         http_ports=tuple(options.http_port or (5000,)),
     )

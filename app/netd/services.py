@@ -9,14 +9,16 @@ from pathlib import Path
 
 from app.model import Lease, Links, Settings
 from app.network.dhcp_dns import Paths, render
-from app.network.dnsmasq import DnsServices, read_leases
+from app.network.dnsmasq import ServiceRunner, read_leases
 from app.network.observe import observe, watch_links
 
 
 class Services:
-    def __init__(self, *, dns: DnsServices, paths: Paths, resolv: Path, http_ports: tuple[int, ...]) -> None:
-        self._dns = dns
-        self._paths = paths
+    """``leases`` is dnsmasq's lease file; ``resolv`` names the WAN's name servers as resolv.conf(5) does."""
+
+    def __init__(self, *, runner: ServiceRunner, leases: Path, resolv: Path, http_ports: tuple[int, ...]) -> None:
+        self._runner = runner
+        self._leases = leases
         self._resolv = resolv
         self.http_ports = http_ports
 
@@ -24,17 +26,25 @@ class Services:
         return await observe(settings.links, resolv=self._resolv)
 
     def link_changes(self) -> AsyncIterator[None]:
-        return watch_links(resolv=self._resolv)
+        return watch_links()
 
-    async def apply(self, settings: Settings, links: Links, ipv6_default: bool, direct: bool) -> None:
-        if links.lan:
-            await self._dns.apply(
-                render(settings.lan, links.lan[0].name, settings.exits, ipv6_default, direct, self._paths)
+    async def apply(self, settings: Settings, links: Links, *, ipv6_default: bool, direct: bool) -> None:
+        """Have DHCP and DNS run as the settings say; also restarts what has died. Raises KernelError, OSError."""
+        if not links.lan:
+            return
+        await self._runner.apply(
+            render(
+                settings.lan,
+                links.lan[0].name,
+                settings.exits,
+                ipv6_default=ipv6_default,
+                direct=direct,
+                paths=Paths(leases=str(self._leases)),
             )
-        await self._dns.verify()
+        )
 
     def leases(self) -> tuple[Lease, ...]:
-        return read_leases(self._paths.leases)
+        return read_leases(self._leases)
 
 
 def random_ula() -> IPv6Interface:

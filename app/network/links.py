@@ -6,7 +6,6 @@ from ipaddress import ip_interface
 from typing import Any
 
 from msgspec import Struct
-from pyroute2 import AsyncIPRoute
 
 from app.addresses import Interface
 
@@ -24,7 +23,7 @@ class LinkState(Struct, frozen=True):
     addresses: frozenset[Interface]  # link-local ones left out
 
 
-async def read_links(ip: AsyncIPRoute) -> dict[str, LinkState]:
+async def read_links(ip: Any) -> dict[str, LinkState]:
     """Every interface by name."""
     addresses: dict[int, set[Interface]] = {}
     async for message in await ip.get_addr():
@@ -48,7 +47,7 @@ async def read_links(ip: AsyncIPRoute) -> dict[str, LinkState]:
     return found
 
 
-async def add_address(ip: AsyncIPRoute, index: int, address: Interface, *, quiet: bool) -> None:
+async def add_address(ip: Any, index: int, address: Interface, *, quiet: bool) -> None:
     """``quiet``: no connected route in main and no duplicate detection, as a tunnel's address wants it."""
     flags = 0
     if quiet:
@@ -56,5 +55,5 @@ async def add_address(ip: AsyncIPRoute, index: int, address: Interface, *, quiet
     await ip.addr("replace", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, flags=flags)
 
 
-async def delete_address(ip: AsyncIPRoute, index: int, address: Interface) -> None:
+async def delete_address(ip: Any, index: int, address: Interface) -> None:
     await ip.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-
-from pyroute2 import AsyncIPRoute
+from typing import Any
 
 from app.addresses import Address
 from app.model import LanLink, Links, LinkSettings, WanLink
 from app.network.links import LinkState, read_links
 from app.network.monitor import link_changes
+from app.network.netlink import open_netlink
 from app.network.routes import FAMILIES
 
 BRIDGE = "br-lan"
@@ -40,7 +40,7 @@ def roles(settings: LinkSettings, links: dict[str, LinkState]) -> tuple[str | No
 
 async def observe(settings: LinkSettings, *, resolv: Path) -> Links:
     """The links as they are now. ``resolv`` is the WAN's name servers in the form of resolv.conf(5)."""
-    async with AsyncIPRoute() as ip:
+    async with open_netlink() as ip:
         links = await read_links(ip)
         wan_name, lan_names = roles(settings, links)
         wan = None
@@ -60,7 +60,7 @@ async def observe(settings: LinkSettings, *, resolv: Path) -> Links:
         return Links(wan=wan, lan=tuple(LanLink(n, links[n].mtu) for n in lan_names))
 
 
-async def _gateways(ip: AsyncIPRoute, index: int) -> dict[int, Address]:
+async def _gateways(ip: Any, index: int) -> dict[int, Address]:
     """The best default route's gateway in main over the link, by IP version."""
     found: dict[int, tuple[int, Address]] = {}
     for version, family in FAMILIES.items():

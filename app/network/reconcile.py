@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
-from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from app.addresses import Address
@@ -24,6 +23,7 @@ from app.model import Attestation
 from app.network import links as links_
 from app.network import nft, routes, sysctl
 from app.network.monitor import changes
+from app.network.netlink import open_netlink
 from app.network.plan import NetworkPlan
 from app.network.wireguard import OURS, WireGuardBackend
 
@@ -73,7 +73,7 @@ class Reconciler:
             except (KernelError, NetlinkError, OSError, KeyError) as error:
                 failures.append(error)
 
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             for link in plan.links:
                 await step(self._backend.create(link.name))
             state = await links_.read_links(ip)
@@ -123,7 +123,7 @@ class Reconciler:
         live = await nft.table()
         return nft.fingerprint(live) if live is not None else None
 
-    async def _links(self, ip: AsyncIPRoute, plan: NetworkPlan, state: dict[str, links_.LinkState]) -> None:
+    async def _links(self, ip: Any, plan: NetworkPlan, state: dict[str, links_.LinkState]) -> None:
         for link in plan.links:
             have = state[link.name]
             for address in set(link.addresses) - have.addresses:
@@ -147,13 +147,13 @@ class Reconciler:
         if plan is None:
             return ("no plan has been applied yet",)
         drift: list[str] = []
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             state = await links_.read_links(ip)
             for link in plan.links:
                 have = state.get(link.name)
                 if have is None:
                     drift.append(f"interface {link.name} is missing")
-                elif have.addresses != set(link.addresses) or have.mtu != link.mtu or not have.up:
+                elif set(have.addresses) != set(link.addresses) or have.mtu != link.mtu or not have.up:
                     drift.append(f"interface {link.name} was changed")
             kept = {link.name for link in plan.links}
             drift += [f"interface {n} is not ours to have" for n in state if OURS.fullmatch(n) and n not in kept]
@@ -232,7 +232,7 @@ class Reconciler:
     async def neighbours(self, mac: str) -> list[Address]:
         """The addresses that the device with ``mac`` uses, from the neighbour tables."""
         found: list[Address] = []
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             for family in routes.FAMILIES.values():
                 async for message in await ip.get_neighbours(family=family):
                     attributes = dict(message["attrs"])
@@ -241,7 +241,7 @@ class Reconciler:
         return found
 
 
-async def _delete_message(ip: AsyncIPRoute, message: Any) -> None:
+async def _delete_message(ip: Any, message: Any) -> None:
     attributes = dict(message["attrs"])
     request: dict[str, Any] = {"family": message["family"], "priority": attributes.get("FRA_PRIORITY", 0)}
     await ip.rule("del", **request)

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
-from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from app.network.plan import (
@@ -105,7 +104,7 @@ def rule_request(rule: RulePlan) -> dict[str, Any]:
     return request
 
 
-async def read_rules(ip: AsyncIPRoute) -> tuple[set[RulePlan], list[tuple[Family, Any]]]:
+async def read_rules(ip: Any) -> tuple[set[RulePlan], list[tuple[Family, Any]]]:
     """Ours, and the raw messages of those that are not but would be asked before or between ours."""
     ours: set[RulePlan] = set()
     strangers: list[tuple[Family, Any]] = []
@@ -160,14 +159,14 @@ def route_request(route: RoutePlan, indices: dict[str, int]) -> dict[str, Any]:
     if route.gateway is not None:
         # The gateway is on the link by definition; do not depend on a connected route that is just being renumbered.
         request |= {"gateway": str(route.gateway), "flags": 4}  # RTNH_F_ONLINK
-    elif route.oif is not None and route.family == socket.AF_INET:
+    elif route.oif is not None and route.family == 4:
         request["scope"] = 253
     if route.metric:
         request["priority"] = route.metric
     return request
 
 
-async def read_routes(ip: AsyncIPRoute, names: dict[int, str]) -> set[RoutePlan]:
+async def read_routes(ip: Any, names: dict[int, str]) -> set[RoutePlan]:
     """All routes in our tables. IPv6 has one of its own in every table's dump at most for multicast; those are not ours."""
     found: set[RoutePlan] = set()
     for family, number in FAMILIES.items():
@@ -181,12 +180,12 @@ async def read_routes(ip: AsyncIPRoute, names: dict[int, str]) -> set[RoutePlan]
     return found
 
 
-async def replace_route(ip: AsyncIPRoute, route: RoutePlan, indices: dict[str, int]) -> None:
+async def replace_route(ip: Any, route: RoutePlan, indices: dict[str, int]) -> None:
     """Add ``route``, or put it in the place of one with the same destination and metric, in one step (NLM_F_REPLACE)."""
     await ip.route("replace", **route_request(route, indices))
 
 
-async def delete_route(ip: AsyncIPRoute, route: RoutePlan, indices: dict[str, int]) -> None:
+async def delete_route(ip: Any, route: RoutePlan, indices: dict[str, int]) -> None:
     try:
         await ip.route("del", **{k: v for k, v in route_request(route, indices).items() if k != "proto"})
     except NetlinkError as error:

@@ -7,11 +7,12 @@ import base64
 from ipaddress import ip_address
 from typing import Any, Literal
 
-from pyroute2 import AsyncIPRoute, WireGuard
+from pyroute2 import WireGuard
 from pyroute2.netlink.exceptions import NetlinkError
 
 from app.addresses import Address
 from app.errors import KernelError
+from app.network.netlink import open_netlink
 from app.network.wireguard import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
 _PROBE = "wgprobe"  # not one of ours by name, so the reconciler leaves it alone for its moment of life
@@ -19,7 +20,7 @@ _PROBE = "wgprobe"  # not one of ours by name, so the reconciler leaves it alone
 
 async def kernel_has_wireguard() -> bool:
     """Whether the kernel can make a WireGuard link, by making one (this also loads the module)."""
-    async with AsyncIPRoute() as ip:
+    async with open_netlink() as ip:
         try:
             await ip.link("add", ifname=_PROBE, kind="wireguard")
         except NetlinkError:
@@ -49,7 +50,7 @@ class KernelBackend:
     kind: Literal["kernel", "userspace"] = "kernel"
 
     async def create(self, name: str) -> None:
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             if await ip.link_lookup(ifname=name):
                 return
             try:
@@ -67,12 +68,12 @@ class KernelBackend:
         return await asyncio.to_thread(_stats, name)
 
     async def remove(self, name: str) -> None:
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             for index in await ip.link_lookup(ifname=name):
                 await ip.link("del", index=index)
 
     async def names(self) -> set[str]:
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             found = {link.get("ifname") async for link in await ip.get_links()}
         return {name for name in found if OURS.fullmatch(str(name))}
 

@@ -15,10 +15,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pyroute2 import AsyncIPRoute
-
 from app.addresses import Address
 from app.errors import KernelError
+from app.network.netlink import open_netlink
 from app.network.wireguard import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
 SOCKETS = Path("/var/run/wireguard")
@@ -102,7 +101,7 @@ class UserspaceBackend:
     async def create(self, name: str) -> None:
         if await self._answers(name):
             return
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             for index in await ip.link_lookup(ifname=name):
                 await ip.link("del", index=index)  # an interface whose process is gone carries nothing
         (SOCKETS / f"{name}.sock").unlink(missing_ok=True)
@@ -144,12 +143,12 @@ class UserspaceBackend:
         return parse_stats(reply) if reply is not None else None
 
     async def remove(self, name: str) -> None:
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             for index in await ip.link_lookup(ifname=name):
                 await ip.link("del", index=index)
 
     async def names(self) -> set[str]:
-        async with AsyncIPRoute() as ip:
+        async with open_netlink() as ip:
             found = {link.get("ifname") async for link in await ip.get_links()}
         return {name for name in found if OURS.fullmatch(str(name))}
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from app.addresses import Address
 from app.model import Links, Settings, TunnelConfig
 from app.network.wireguard import WireGuardBackend
-from app.tunnel.states import State, Target
+from app.tunnel.states import Connected, State, Target
 
 
 class ExitPorts(Protocol):
@@ -28,7 +28,7 @@ class ExitPorts(Protocol):
         """Put ``policy_for(state)`` in force, then record and publish it. Raises KernelError; then nothing moved."""
         ...
 
-    async def flip(self, exit_name: str, state: State, draining: State) -> None:
+    async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
         """Move the exit's devices from the tunnel of ``draining`` to that of ``state`` in one atomic route change."""
         ...
 

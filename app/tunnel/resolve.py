@@ -11,7 +11,6 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-import dns.asyncquery
 import dns.exception
 import dns.message
 import dns.rdatatype

@@ -1,0 +1,96 @@
+"""dnsmasq's configuration files for a LAN (pure). dnsmasq(8).
+
+* ``lan``: DHCP, router advertisements, and the LAN's own names. It knows no resolver outside: what it does not know
+  itself does not exist, and that is all a device without a way out is told.
+* ``exit-N``: forwards exit N's queries to a stand-in address that nftables translates to the tunnel's resolver, so a
+  switch of tunnel changes nothing here. LAN names are asked of ``lan``.
+* ``direct``: the same for devices with the ``direct`` policy; there only while somebody has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from app.addresses import Network
+from app.model import LanSettings
+from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
+
+CACHE_SECONDS = 120  # a cached answer may come from the exit before this one; short, so that it does not stay wrong
+
+
+class Paths(Struct, frozen=True):
+    """Where dnsmasq keeps what outlives it."""
+
+    leases: str
+
+
+def render(
+    lan: LanSettings, lan_link: str, exits: tuple[str, ...], *, ipv6_default: bool, direct: bool, paths: Paths
+) -> dict[str, str]:
+    """Configuration texts by instance. ``ipv6_default``: whether the LAN is told of an IPv6 default route."""
+    texts = {"lan": _text(_lan(lan, lan_link, ipv6_default, paths))}
+    for index, name in enumerate(exits):
+        texts[f"exit-{index}"] = _text(_forwarder(lan, lan_link, index + 1, f"exit {name}"))
+    if direct:
+        texts["direct"] = _text(_forwarder(lan, lan_link, 0, "devices that go out directly"))
+    return texts
+
+
+def _text(lines: Iterator[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _common(lan_link: str) -> Iterator[str]:
+    yield "# Written by the gateway from its settings; changes here are lost."
+    yield "no-resolv"
+    yield "no-hosts"
+    yield "bind-dynamic"
+    yield f"interface={lan_link}"
+    yield "interface=lo"
+    yield "domain-needed"
+    yield "log-facility=-"
+
+
+def _lan(lan: LanSettings, lan_link: str, ipv6_default: bool, paths: Paths) -> Iterator[str]:
+    yield from _common(lan_link)
+    yield "port=53"
+    yield f"domain={lan.domain}"
+    yield f"local=/{lan.domain}/"
+    yield "expand-hosts"
+    addresses = [str(lan.address.ip)] + ([str(lan.ula.ip)] if lan.ula else [])
+    yield f"host-record={lan.hostname}.{lan.domain},{lan.hostname},{','.join(addresses)}"
+    if lan.dhcp_enabled:
+        yield "dhcp-authoritative"
+        yield "no-ping"
+        yield f"dhcp-leasefile={paths.leases}"
+        yield f"dhcp-range={lan.dhcp_start},{lan.dhcp_end},{lan.address.netmask},{lan.lease_time}s"
+        yield f"dhcp-option=option:router,{lan.address.ip}"
+        yield f"dhcp-option=option:dns-server,{lan.address.ip}"
+        yield f"dhcp-option=option:domain-search,{lan.domain}"
+    if lan.ula:
+        yield "enable-ra"
+        yield f"dhcp-range={lan.ula.network.network_address},ra-stateless,ra-names,64"
+        yield f"dhcp-option=option6:dns-server,[{lan.ula.ip}]"
+        # A router lifetime of 0 says: addresses and names, but no way out by me (RFC 4861, 4.2).
+        yield f"ra-param={lan_link},30,{1800 if ipv6_default else 0}"
+
+
+def _forwarder(lan: LanSettings, lan_link: str, number: int, purpose: str) -> Iterator[str]:
+    yield from _common(lan_link)
+    yield f"# for {purpose}"
+    yield f"port={RESOLVER_PORT_BASE + number}"
+    yield f"server={RESOLVER_VIP4 + number}"
+    yield f"server={RESOLVER_VIP6 + number}"
+    yield f"server=/{lan.domain}/127.0.0.1#53"
+    for network in _networks(lan):
+        yield f"rev-server={network},127.0.0.1#53"
+    yield "bogus-priv"
+    yield "cache-size=2000"
+    yield f"max-cache-ttl={CACHE_SECONDS}"
+    yield "dns-forward-max=500"
+
+
+def _networks(lan: LanSettings) -> tuple[Network, ...]:
+    return (lan.address.network, lan.ula.network) if lan.ula else (lan.address.network,)

@@ -1,0 +1,127 @@
+"""Running dnsmasq: instances that outlive netd, restarted only when their configuration changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from app.errors import KernelError
+from app.model import Lease
+from app.store.atomic import write_atomic
+
+STOP_TIMEOUT = 3.0  # seconds
+POLL = 0.01
+
+
+class ServiceRunner(Protocol):
+    """Keeps the instances of ``configs`` (name -> text) running and no others. Raises KernelError."""
+
+    async def apply(self, configs: Mapping[str, str]) -> None: ...
+
+
+class SystemdRunner:
+    """On the image: netd writes the files, and a .path unit (re)starts the instance whose file changed.
+
+    netd has no privilege to signal another user's process, and needs none this way.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def apply(self, configs: Mapping[str, str]) -> None:
+        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name, text in configs.items():
+            _write(self._directory / f"{name}.conf", text)
+        for path in self._directory.glob("*.conf"):
+            if path.stem not in configs:
+                path.unlink()
+
+
+class ProcessRunner:
+    """Where there is no systemd: detached processes of our own, found again by their pid files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def apply(self, configs: Mapping[str, str]) -> None:
+        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for path in self._directory.glob("*.conf"):
+            if path.stem not in configs:
+                await self._stop(path.stem)
+                path.unlink()
+        for name, text in configs.items():
+            changed = _write(self._directory / f"{name}.conf", text)
+            if changed or self._pid(name) is None:
+                await self._stop(name)
+                await self._start(name)
+
+    def _pid(self, name: str) -> int | None:
+        """The instance's process, if it lives and is what its pid file says."""
+        config = self._directory / f"{name}.conf"
+        try:
+            pid = int((self._directory / f"{name}.pid").read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        return pid if f"--conf-file={config}".encode() in command else None
+
+    async def _start(self, name: str) -> None:
+        config, pid_file = self._directory / f"{name}.conf", self._directory / f"{name}.pid"
+        process = await asyncio.create_subprocess_exec(
+            "dnsmasq",
+            f"--conf-file={config}",
+            f"--pid-file={pid_file}",
+            "--user=root",  # the lab has no user of its own for it; the image's unit has
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        # It goes into the background once it listens; stderr stays open in the daemon, so wait for the process only.
+        status = await process.wait()
+        if status != 0:
+            problem = b"" if process.stderr is None else await process.stderr.read(2000)
+            raise KernelError(f"dnsmasq ({name}) did not start: {problem.decode(errors='replace').strip()}")
+
+    async def _stop(self, name: str) -> None:
+        pid = self._pid(name)
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    while self._pid(name) == pid:  # noqa: ASYNC110 - not our child, so there is nothing to wait on
+                        await asyncio.sleep(POLL)
+                return
+            os.kill(pid, signal.SIGKILL)
+
+
+def _write(path: Path, text: str) -> bool:
+    """Whether the file had another content; then it has this one now."""
+    with contextlib.suppress(OSError):
+        if path.read_text() == text:
+            return False
+    write_atomic(path, text.encode())
+    path.chmod(0o644)  # dnsmasq has a user of its own; there is nothing secret in it
+    return True
+
+
+def read_leases(path: Path) -> tuple[Lease, ...]:
+    """Dnsmasq's lease file: ``expiry mac address name client-id`` a line. Lines of DHCPv6 and broken ones are passed over."""
+    leases: list[Lease] = []
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return ()
+    for line in lines:
+        fields = line.split()
+        if len(fields) >= 4 and fields[0].isdigit() and fields[1].count(":") == 5:
+            name = None if fields[3] == "*" else fields[3]
+            leases.append(Lease(fields[1].lower(), fields[2], name, float(fields[0])))
+    return tuple(leases)

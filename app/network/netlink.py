@@ -1,0 +1,12 @@
+"""pyroute2's asynchronous netlink socket, as ``Any``: its annotations describe the synchronous face of the same calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyroute2 import AsyncIPRoute
+
+
+def open_netlink() -> Any:
+    """An ``AsyncIPRoute`` to be used with ``async with``. rtnetlink(7)."""
+    return AsyncIPRoute()
