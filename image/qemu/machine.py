@@ -129,7 +129,7 @@ class Machine:
 
     def read_boot_file(self, name: str) -> str | None:
         """A file from the card's FAT partition; None where there is none. The machine is off."""
-        raw = self._boot_partition()
+        raw = self.boot_partition()
         done = subprocess.run(["mtype", "-i", str(raw), f"::{name}"], capture_output=True, check=False)
         return done.stdout.decode() if done.returncode == 0 else None
 
@@ -138,7 +138,7 @@ class Machine:
         path.write_text(text)
         return str(path)
 
-    def _boot_partition(self) -> Path:
+    def boot_partition(self) -> Path:
         """A copy of the card's FAT partition as a file of its own."""
         raw = self.work / "boot.vfat"
         options = (
@@ -154,7 +154,7 @@ class Machine:
         return raw
 
     def _edit_boot_partition(self, edit: Callable[[Path], None]) -> None:
-        raw = self._boot_partition()
+        raw = self.boot_partition()
         edit(raw)
         commands = ["-c", f"write -s {raw} {BOOT_OFFSET} {BOOT_SIZE}"]
         _run("qemu-io", "-f", "qcow2", *commands, str(self.disk))
