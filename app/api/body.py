@@ -86,11 +86,24 @@ async def read_json(kind: type[T]) -> T:
     Raises MalformedRequestError (not JSON), UnsupportedMediaTypeError (not ``application/json``), InvalidFieldError
     (wrong type, missing or unknown field; names it).
     """
-    data = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    data = await _read()
     if not data and not request.mimetype:
         raise MalformedRequestError("this needs a JSON body")
     _check_media_type()
     return decode(data, kind)
+
+
+async def read_optional_json(kind: type[T]) -> T | None:
+    """As :func:`read_json`; None where nothing was sent, whatever its media type."""
+    data = await _read()
+    if not data:
+        return None
+    _check_media_type()
+    return decode(data, kind)
+
+
+async def _read() -> bytes:
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
 
 def _check_media_type() -> None:

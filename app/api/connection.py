@@ -33,9 +33,13 @@ async def connect(body: ConnectBody) -> Success:
     return Success(True, result.message, result.warnings)
 
 
+class DisconnectBody(Struct, frozen=True, forbid_unknown_fields=True):
+    exit: Name = DEFAULT_EXIT
+
+
 @operation(blueprint, "POST", "/api/disconnect")
-async def disconnect() -> Success:
+async def disconnect(body: DisconnectBody | None) -> Success:
     """Disconnect; the devices of the exit are blocked from then on."""
-    result = await gateway().submit(Disconnect())
+    result = await gateway().submit(Disconnect(body.exit if body else DEFAULT_EXIT))
     assert isinstance(result, Done)
     return Success(True, DISCONNECTED, result.warnings)

@@ -175,7 +175,7 @@ function row(server, place = null) {
       h("div", { class: "name" }, server.hostname),
       details ? h("div", { class: "sub" }, details) : null,
       server.missing.length ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`) : null,
-      ...server.warnings.map((warning) => h("div", { class: "sub warning" }, warning)),
+      server.warnings.length ? notes(server.warnings) : null,
     ),
     used ? h("span", { class: "badge" }, "Connected") : connectButton(server),
     OWN.has(provider) && !used
@@ -183,6 +183,14 @@ function row(server, place = null) {
       : null,
   );
 }
+
+const notes = (warnings) =>
+  h(
+    "details",
+    { class: "notes" },
+    h("summary", {}, plural(warnings.length, "note")),
+    h("ul", {}, ...warnings.map((warning) => h("li", {}, warning))),
+  );
 
 function connectButton(server) {
   const verb = status.current()?.connected ? "Switch" : "Connect";

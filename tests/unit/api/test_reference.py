@@ -124,6 +124,15 @@ def test_connect_and_disconnect(call: Call) -> None:
     assert call("GET", "/api/status").json()["connected"] is False
 
 
+def test_disconnect_of_an_exit(gateway: FakeGateway, call: Call) -> None:
+    for sent, exit_name in (({}, "default"), ({"json": {}}, "default"), ({"json": {"exit": "de"}}, "de")):
+        assert call("POST", "/api/disconnect", **sent).status_code == 200
+        assert gateway.commands[-1].exit == exit_name  # type: ignore[union-attr]
+    nothing = {"headers": {"Content-Type": "application/json"}}  # as fetch() sends it without a body
+    assert call("POST", "/api/disconnect", **nothing).status_code == 200
+    assert_error(call("POST", "/api/disconnect", json={"exti": "de"}), 422, "unknown_field", "exti")
+
+
 def test_connect_to_a_server_of_a_named_provider(call: Call) -> None:
     assert call("POST", "/api/connect", json={"server": "vpn-se", "provider": "custom"}).json()["success"] is True
     assert call("GET", "/api/status").json()["provider"] == "custom"
