@@ -1,0 +1,172 @@
+"""What a ruleset does to a packet: the model of :mod:`app.network.nfttext` carried out (pure).
+
+Semantics: nft(8). A match on a header that the packet does not have ends its rule, whatever the operator; so does a
+look-up that finds nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from app.network.nfttext import (
+    Chain,
+    Count,
+    Key,
+    Lookup,
+    Match,
+    Nat,
+    Nothing,
+    Ruleset,
+    SetMark,
+    Statement,
+    Table,
+    Value,
+    Verdict,
+    Vmap,
+)
+from app.network.packet import Packet
+
+
+def field_of(packet: Packet, field: str) -> Value:
+    """The packet's value of ``field``, or None where it has none."""
+    four = packet.family == 4
+    match field:
+        case "iifname":
+            return packet.iif
+        case "oifname":
+            return packet.oif
+        case "ip saddr":
+            return packet.src if four else None
+        case "ip daddr":
+            return packet.dst if four else None
+        case "ip6 saddr":
+            return None if four else packet.src
+        case "ip6 daddr":
+            return None if four else packet.dst
+        case "ether saddr":
+            return packet.mac or None
+        case "meta mark":
+            return packet.mark
+        case "ct mark":
+            return packet.ct_mark
+        case "ct state":
+            return packet.ct_state
+        case "meta nfproto":
+            return f"ipv{packet.family}"
+        case "meta l4proto":
+            return packet.proto
+        case "meta skuid":
+            return None if packet.iif else packet.uid
+        case "th dport":
+            return packet.dport if packet.proto in {"tcp", "udp"} else None
+        case "tcp dport":
+            return packet.dport if packet.proto == "tcp" else None
+        case "udp dport":
+            return packet.dport if packet.proto == "udp" else None
+        case "udp sport":
+            return packet.sport if packet.proto == "udp" else None
+        case "tcp flags":
+            return ("syn" if packet.syn else "other") if packet.proto == "tcp" else None
+        case "icmp type":
+            return packet.icmp_type if packet.proto == "icmp" else None
+        case "icmpv6 type":
+            return packet.icmp_type if packet.proto == "icmpv6" else None
+        case _:
+            raise ValueError(f"not understood: {field!r}")
+
+
+class Passed(Struct, frozen=True):
+    """What a base chain made of a packet. ``verdict`` is accept, drop or reject."""
+
+    verdict: Literal["accept", "drop", "reject"]
+    packet: Packet
+    counted: tuple[str, ...]
+    nat: Nat | None = None  # asked for by a nat chain; the caller knows the addresses
+
+
+def run(ruleset: Ruleset, base: Chain, packet: Packet) -> Passed:
+    """Send ``packet`` through ``base`` and whatever it jumps to. Raises ValueError, KeyError on a dangling name."""
+    evaluation = _Evaluation(ruleset, packet)
+    verdict = evaluation.chain(base) or Verdict(base.policy)
+    kind = verdict.kind if verdict.kind in {"accept", "drop", "reject"} else base.policy
+    return Passed(kind, evaluation.packet, tuple(evaluation.counted), evaluation.nat)  # pyright: ignore[reportArgumentType]
+
+
+class _Evaluation:
+    def __init__(self, ruleset: Ruleset, packet: Packet) -> None:
+        self._ruleset = ruleset
+        self.packet = packet
+        self.counted: list[str] = []
+        self.nat: Nat | None = None
+
+    def chain(self, chain: Chain) -> Verdict | None:
+        """The final verdict, or None where the chain ended or returned."""
+        for rule in chain.rules:
+            verdict = self._rule(rule)
+            if verdict is None:
+                continue
+            match verdict.kind:
+                case "jump":
+                    found = self.chain(self._ruleset.chains[verdict.target])
+                    if found is not None:
+                        return found
+                case "goto":
+                    return self.chain(self._ruleset.chains[verdict.target])
+                case "return":
+                    return None
+                case _:
+                    return verdict
+        return None
+
+    def _rule(self, rule: tuple[Statement, ...]) -> Verdict | None:
+        for statement in rule:
+            match statement:
+                case Match(key=key, equal=equal, table=table):
+                    value = self._key(key)
+                    if value is None or self._table(table).find(value)[0] is not equal:
+                        return None
+                case SetMark(which=which, value=value):
+                    mark = value if isinstance(value, int) else self._number(value)
+                    if mark is None:
+                        return None
+                    self.packet = msgspec.structs.replace(self.packet, **{which: mark})
+                case Vmap(lookup=lookup):
+                    value = self._key(lookup.key)
+                    found = self._table(lookup.table).find(value)[1] if value is not None else None
+                    if not isinstance(found, Verdict):
+                        return None
+                    return found
+                case Count(name=name):
+                    if name not in self._ruleset.counters:
+                        raise ValueError(f"no counter {name!r}")
+                    self.counted.append(name)
+                case Nat(port=port):
+                    if isinstance(port, Lookup):
+                        port = self._number(port)
+                        if port is None:
+                            return None
+                    self.nat = msgspec.structs.replace(statement, port=port)
+                    return Verdict("accept")
+                case Verdict():
+                    return statement
+                case Nothing():
+                    pass
+        return None
+
+    def _key(self, key: Key) -> tuple[Value, ...] | None:
+        values = tuple(field_of(self.packet, f) for f in key)
+        return None if None in values else values
+
+    def _table(self, table: Table | str | None) -> Table:
+        assert table is not None
+        return self._ruleset.tables[table] if isinstance(table, str) else table
+
+    def _number(self, lookup: Lookup) -> int | None:
+        value = self._key(lookup.key)
+        if value is None:
+            return None
+        found = value[0] if lookup.table is None else self._table(lookup.table).find(value)[1]
+        return found if isinstance(found, int) else None

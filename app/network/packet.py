@@ -1,0 +1,42 @@
+"""A packet as rules and routes see it, for :mod:`app.network.evaluate` (pure)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Literal
+
+from msgspec import Struct
+
+from app.addresses import Address
+
+Protocol = Literal["tcp", "udp", "icmp", "icmpv6", "igmp"]
+ConnectionState = Literal["new", "established", "related", "invalid", "untracked"]
+
+
+class Packet(Struct, frozen=True):
+    """One packet, at one point of its way. ``iif`` is empty for the gateway's own, ``oif`` until it is routed.
+
+    ``ct_*`` is what connection tracking knows of its connection: the mark, and, unless the state is ``new``, the
+    translations in force (``ct_src``, ``ct_dst``; None = untouched).
+    """
+
+    src: Address
+    dst: Address
+    proto: Protocol
+    sport: int = 0
+    dport: int = 0
+    icmp_type: str = "echo-request"  # as nft(8) names it
+    syn: bool = True
+    iif: str = ""
+    oif: str = ""
+    mac: str = ""  # source, lower case
+    mark: int = 0
+    uid: int = 0
+    ct_state: ConnectionState = "new"
+    ct_mark: int = 0
+    ct_src: Address | None = None
+    ct_dst: Address | None = None
+
+    @property
+    def family(self) -> Literal[4, 6]:
+        return 4 if isinstance(self.dst, IPv4Address) else 6
