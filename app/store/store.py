@@ -11,14 +11,14 @@ from __future__ import annotations
 import fcntl
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from app.errors import ConflictError, NotFoundError, UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
-from app.store import atomic, documents
+from app.store import atomic, documents, staged
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
@@ -62,6 +62,7 @@ class Store:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
+            staged.recover(self._directory)
             atomic.remove_leftovers(self._directory)
             self._keep_private()
             self._load_files()
@@ -147,6 +148,30 @@ class Store:
             self._write(settings_file.FILE, settings_file.encode(changed))
             self._settings = changed
         return changed
+
+    def replace_all(
+        self,
+        settings: Settings,
+        servers: tuple[StoredServer, ...],
+        secrets: dict[str, ServerSecrets],
+        others: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Replace everything, and the files ``others`` beside it, at one moment: a crash leaves all old or all new."""
+        files = {
+            settings_file.FILE: settings_file.encode(settings),
+            servers_file.FILE: servers_file.encode(servers),
+            secrets_file.FILE: secrets_file.encode(secrets),
+            **(others or {}),
+        }
+        if self._lock is None:
+            raise UnavailableError("The store is not open", code="storage")
+        try:
+            staged.replace_all(self._directory, files)
+        except OSError as error:
+            raise _storage_error(error) from error
+        self._settings = settings
+        self._servers = {same_name(s.name): s for s in servers}
+        self._secrets = dict(secrets)
 
     # --- Servers -----------------------------------------------------------------------------------------------------
 

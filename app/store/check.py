@@ -1,0 +1,135 @@
+"""Whether settings and servers that came from outside make sense: types are right already, values may not be (pure).
+
+What passes here is safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
+field as in the settings (``lan.dhcp_start``) and shows no secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from app import keys, wgconf
+from app.errors import InvalidFieldError
+from app.model import DEFAULT_EXIT, LanSettings, Policy, ServerSecrets, Settings, StoredServer, VpnPolicy
+from app.store.servers import put_together, same_name
+
+MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
+MAX_DEVICES = 1024
+MAX_SERVERS = 256
+
+_WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_INTERFACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.@-]{0,14}")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_ULA = ipaddress.ip_network("fc00::/7")
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises InvalidFieldError."""
+    _need(bool(_WORD.fullmatch(settings.provider)), "provider", "a provider's name")
+    _check_lan(settings.lan)
+    wan, lan = settings.links.wan, settings.links.lan
+    for field, name in (("links.wan", wan), *(("links.lan", n) for n in lan or ())):
+        _need(name is None or bool(_INTERFACE.fullmatch(name)), field, "an interface's name")
+    _need(lan is None or (0 < len(lan) <= 16 and len(set(lan)) == len(lan)), "links.lan", "1 to 16 different names")
+
+    exits = settings.exits
+    _need(0 < len(exits) <= MAX_EXITS and len(set(exits)) == len(exits), "exits", f"1 to {MAX_EXITS} different names")
+    _need(all(_WORD.fullmatch(name) for name in exits), "exits", "names of a-z, 0-9, _ and -")
+    _need(DEFAULT_EXIT in exits, "exits", f'"{DEFAULT_EXIT}" must be among them')
+    _check_policy(settings.default_policy, exits, "default_policy")
+    _need(len(settings.devices) <= MAX_DEVICES, "devices", f"at most {MAX_DEVICES}")
+    macs = [device.mac for device in settings.devices]
+    _need(all(_MAC.fullmatch(mac) for mac in macs), "devices", "MAC addresses in lower case with colons")
+    _need(len(set(macs)) == len(macs), "devices", "each MAC address once")
+    for device in settings.devices:
+        _check_policy(device.policy, exits, "devices")
+        _need(device.name is None or _is_line(device.name, 64), "devices", "names of at most 64 printable characters")
+
+    for name, target in settings.desired.items():
+        provider, slash, hostname = target.partition("/")
+        good = name in exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
+        _need(bool(good), "desired", "exits of ours with provider/hostname")
+    _need(len(settings.fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
+    bad = [a for a in settings.fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
+    _need(not bad, "fallback_dns", "addresses of resolvers")
+    if settings.exit_check_url is not None:
+        _need(_is_url(settings.exit_check_url), "exit_check_url", "an http or https address")
+
+
+def _check_lan(lan: LanSettings) -> None:
+    network, address = lan.address.network, lan.address.ip
+    outside = address in {network.network_address, network.broadcast_address}
+    _need(8 <= network.prefixlen <= 30 and not outside, "lan.address", "a host's address with a prefix of 8 to 30")
+    usable = not (address.is_multicast or address.is_loopback or address.is_unspecified or address.is_link_local)
+    _need(usable, "lan.address", "an address that a LAN can have")
+    _need(lan.dhcp_start in network, "lan.dhcp_start", "an address of the LAN")
+    _need(lan.dhcp_end in network and lan.dhcp_start <= lan.dhcp_end, "lan.dhcp_end", "of the LAN, not below the start")
+    _need(120 <= lan.lease_time <= 365 * 86400, "lan.lease_time", "120 seconds to a year")
+    _need(bool(_LABEL.fullmatch(lan.hostname)), "lan.hostname", "one label of a host name (RFC 1123)")
+    labels = lan.domain.split(".")
+    _need(len(lan.domain) <= 200 and all(_LABEL.fullmatch(p) for p in labels), "lan.domain", "a domain (RFC 1123)")
+    if lan.ula is not None:
+        _need(lan.ula.ip in _ULA and lan.ula.network.prefixlen == 64, "lan.ula", "a /64 within fc00::/7 (RFC 4193)")
+
+
+def _check_policy(policy: Policy, exits: tuple[str, ...], field: str) -> None:
+    if isinstance(policy, VpnPolicy):
+        _need(policy.exit in exits, field, "a policy's exit must exist")
+
+
+def check_servers(servers: tuple[StoredServer, ...], secrets: Mapping[str, ServerSecrets]) -> tuple[str, ...]:
+    """The names of servers whose keys are not there: kept, but not to be connected. Raises InvalidFieldError."""
+    _need(len(servers) <= MAX_SERVERS, "servers", f"at most {MAX_SERVERS}")
+    _need(len({same_name(s.name) for s in servers}) == len(servers), "servers", "each name once")
+    _need(not set(secrets) - {s.name for s in servers}, "secrets", "keys of servers that are there")
+    for server in servers:
+        plain = _is_line(server.name, 64) and "/" not in server.name and server.name[0].isalnum()
+        _need(plain and server.name == server.name.strip(), "servers", "names of 1 to 64 printable characters, no /")
+        _check_server(server, secrets.get(server.name))
+    return tuple(s.name for s in servers if s.name not in secrets)
+
+
+def _check_server(server: StoredServer, secrets: ServerSecrets | None) -> None:
+    field = f"servers.{server.name}"
+    _need(server.provider in {"custom", "imported"}, field, "provider custom or imported")
+    _need(server.location is None or _is_line(server.location, 200), field, "a location of one line")
+    told = len(server.warnings) <= 100 and all(_is_line(w, 1000) for w in server.warnings)
+    _need(told, field, "warnings of one line each")
+    _need(all(p.preshared_key is None for p in server.peers), field, "preshared keys are kept apart")
+    if secrets is None:
+        secrets = ServerSecrets(keys.generate().private_key)
+    else:
+        _need(server.public_key in {None, keys.public_key(secrets.private_key)}, field, "a public key that is its own")
+    # The importer's own rules, by its own code: what would be refused as a .conf is refused here too. A server may be
+    # stored without an address, as long as nobody connects to it.
+    config = put_together(server, secrets)
+    if not config.addresses:
+        config = replace(config, addresses=(ipaddress.ip_interface("192.0.2.1/32"),))
+    try:
+        again = wgconf.parse(wgconf.format_config(config)).config
+    except wgconf.ConfigError as error:
+        raise InvalidFieldError(f"{field}: {error.key or 'configuration'}: {error.reason}", field=field) from None
+    _need(again == config, field, "a configuration that a .conf can express")
+
+
+def _need(condition: bool, field: str, what: str) -> None:
+    if not condition:
+        raise InvalidFieldError(f"{field}: {what}", field=field)
+
+
+def _is_line(text: str, longest: int) -> bool:
+    return 0 < len(text) <= longest and text.isprintable()
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return _is_line(text, 500) and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
