@@ -29,11 +29,11 @@ class Position(Struct, frozen=True):
     values: dict[str, tuple[tuple[Kind, str, Direction, int], ...]]
 
     @classmethod
-    def of(cls, reading: Reading) -> Position:
+    def at(cls, time: float, boottime: float, counters: Mapping[CounterKey, int]) -> Position:
         values: dict[str, list[tuple[Kind, str, Direction, int]]] = defaultdict(list)
-        for c in reading.counters:
-            values[c.source].append((c.subject.kind, c.subject.name, c.direction, c.value))
-        return cls(reading.time, reading.boottime, {source: tuple(v) for source, v in values.items()})
+        for (source, subject, direction), value in counters.items():
+            values[source].append((subject.kind, subject.name, direction, value))
+        return cls(time, boottime, {source: tuple(v) for source, v in values.items()})
 
     def by_key(self) -> dict[CounterKey, int]:
         return {(s, Subject(k, n), d): v for s, counters in self.values.items() for k, n, d, v in counters}

@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from app.statistics import (
     RETENTION,
     SECONDS,
     Bytes,
+    Counter,
     Kind,
     Point,
     Rates,
@@ -31,7 +32,7 @@ from app.statistics import (
     Subject,
     TrafficQuery,
 )
-from app.store.booking import Batch, CounterKey, Growth, Moved, Position, RowKey
+from app.store.booking import MAX_MINUTES_SPREAD, Batch, CounterKey, Growth, Moved, Position, RowKey
 from app.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -91,10 +92,21 @@ class TrafficLog:
             if self._position is not None:
                 moved = self._growth.since(self._counters, reading)
                 self._book(moved, self._position, reading)
-            self._position = Position.of(reading)
-            self._counters = self._position.by_key()
+            self._counters = {(c.source, c.subject, c.direction): c.value for c in reading.counters}
+            self._position = Position.at(reading.time, reading.boottime, self._counters)
             self._read_before = True
             return self._rates
+
+    def observe_some(self, counters: Sequence[Counter], now: float) -> None:
+        """Book what ``counters`` alone counted, which are about to go with their interface; the rest is left alone."""
+        with self._memory:
+            if self._position is None:
+                return
+            reading = Reading(now, self._position.boottime, tuple(counters))
+            start = min(now, self._position.time)
+            self._add(Growth().since(self._counters, reading), max(start, now - MAX_MINUTES_SPREAD), now)
+            self._counters |= {(c.source, c.subject, c.direction): c.value for c in counters}
+            self._position = Position.at(self._position.time, self._position.boottime, self._counters)
 
     def _book(self, moved: Moved, before: Position, reading: Reading) -> None:
         if self._read_before:
@@ -108,7 +120,10 @@ class TrafficLog:
             # netd was down. What the counters hold is no older than the last reading, nor than the machine's boot if
             # that was later.
             start = min(reading.time, max(before.time, reading.time - reading.boottime))
-        self._pending.book(moved, start, reading.time)
+        self._add(moved, start, reading.time)
+
+    def _add(self, moved: Moved, start: float, end: float) -> None:
+        self._pending.book(moved, start, end)
         for subject, (up, down) in moved.items():
             so_far = self._lifetime.get(subject, (0, 0))
             self._lifetime[subject] = (so_far[0] + up, so_far[1] + down)

@@ -29,7 +29,6 @@ from app.model import (
     LinkSettings,
     Peer,
     Secret,
-    ServerSecrets,
     Settings,
     TunnelConfig,
     VpnPolicy,

@@ -179,6 +179,25 @@ def test_what_is_counted_twice_on_the_way_is_subtracted_even_when_read_a_moment_
     assert sums(log, kernel)[0].up == 4000 - 3000
 
 
+def test_the_last_bytes_of_an_interface_that_goes_are_booked_once(log, kernel):
+    tunnel = Subject("exit", "default")
+    kernel.move(up=50, source="table 1")
+    kernel.move(up=10, subject=tunnel, source="wg0a#7")
+    log.observe(kernel.read())
+    kernel.wait(2)
+    kernel.move(up=90, subject=tunnel, source="wg0a#7")
+    log.observe_some([c for c in kernel.read().counters if c.subject == tunnel], kernel.now)
+    log.observe_some([c for c in kernel.read().counters if c.subject == tunnel], kernel.now)
+    kernel.wait(3)
+    kernel.values = {key: value for key, value in kernel.values.items() if key[0] != tunnel}
+    kernel.move(up=5, source="table 1")
+    kernel.move(up=1000, subject=tunnel, source="wg0b#8")
+    rates = log.observe(kernel.read())
+    assert sums(log, kernel, tunnel)[0].up == 90 + 1000
+    assert sums(log, kernel)[0].up == 5
+    assert rates.period == 5
+
+
 def test_gaps_are_none_and_quiet_minutes_are_zero(log, kernel):
     log.observe(kernel.read())
     for _ in range(12):

@@ -1,0 +1,192 @@
+"""Traffic and history in netd: reads the counters, keeps the books, writes them once in a while.
+
+Nothing here is ever in the way of the network: what fails is logged and tried again, and the disk is waited for in
+threads only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from app.addresses import Network
+from app.errors import GatewayError, UnavailableError
+from app.network.accounting import Accounting, exit_counters, interfaces, origin
+from app.network.plan import exit_interface
+from app.statistics import (
+    Bytes,
+    HistoryPage,
+    HistoryQuery,
+    InterfaceBytes,
+    Kind,
+    Rates,
+    Reading,
+    Series,
+    TrafficQuery,
+)
+from app.store.database import FILE, Database
+from app.store.history import History
+from app.store.traffic import TrafficLog
+from app.tunnel.clock import boottime
+from app.tunnel.states import Connected, State
+from app.tunnel.transitions import Journal
+
+Answer = TypeVar("Answer")
+
+log = logging.getLogger(__name__)
+
+PERIOD = 5.0  # seconds between readings
+WRITE_EVERY = 60.0  # seconds; what a power cut can cost
+PRUNE_EVERY = 3600.0  # seconds
+
+
+class Statistics:
+    """``exits`` gives the exits' names in the order of their numbers, ``lan`` the LAN's interfaces and networks now."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        flowtable: bool,
+        exits: Callable[[], Sequence[str]],
+        lan: Callable[[], tuple[Sequence[str], Sequence[Network]]],
+        on_rates: Callable[[Rates], None] = lambda _: None,
+        on_problem: Callable[[str], None] = lambda _: None,
+        period: float = PERIOD,
+    ) -> None:
+        self._database = Database(state_dir / FILE)
+        self._traffic = TrafficLog(self._database)
+        self._history = History(self._database)
+        self._journal = Journal()
+        self._accounting = Accounting(flowtable=flowtable)
+        self._exits = exits
+        self._lan = lan
+        self._on_rates = on_rates
+        self._on_problem = on_problem
+        self._period = period
+        self._opened = False
+        self._fitted: tuple[Sequence[str], Sequence[Network]] | None = None
+        self._failing = False
+
+    # --- the task ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled; then call :meth:`close`."""
+        await asyncio.to_thread(self._open)
+        self._opened = True
+        for problem in self._database.problems:
+            self._on_problem(problem)
+        written = pruned = boottime()
+        while True:
+            await self._sample()
+            if boottime() - written >= WRITE_EVERY:
+                written = boottime()
+                await asyncio.to_thread(self._write)
+            if boottime() - pruned >= PRUNE_EVERY:
+                pruned = boottime()
+                await asyncio.to_thread(self._prune)
+            await asyncio.sleep(self._period)
+
+    async def close(self) -> None:
+        """A last reading, everything written, the file closed. The kernel goes on counting."""
+        if not self._opened:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sample(), 2.0)
+        await asyncio.to_thread(self._write)
+        await asyncio.to_thread(self._database.close)
+        self._opened = False
+
+    def _open(self) -> None:
+        self._database.open()
+        self._traffic.load()
+        self._prune()
+
+    async def _sample(self) -> None:
+        try:
+            wanted = self._lan()
+            if wanted != self._fitted:
+                await self._accounting.install(*wanted)
+                self._fitted = wanted
+            counters = await self._accounting.read(self._exits())
+            self._on_rates(self._traffic.observe(Reading(time.time(), boottime(), counters)))
+            self._failing = False
+        except (GatewayError, OSError) as error:
+            # Flushed by somebody, or an interface went in between: make the tables anew at the next reading.
+            self._fitted = None
+            if not self._failing:
+                log.warning("traffic cannot be read now: %s", error)
+            self._failing = True
+
+    def _write(self) -> None:
+        self._history.flush()
+        self._traffic.flush()
+
+    def _prune(self) -> None:
+        try:
+            self._history.prune(time.time())
+            self._traffic.prune(time.time())
+        except sqlite3.Error as error:
+            log.warning("old statistics could not be removed: %s", error)
+
+    # --- what the core tells -----------------------------------------------------------------------------------------
+
+    def leaving(self, index: int, old: State) -> InterfaceBytes | None:
+        """Call before the kernel follows a move out of ``old``: the counters of exit ``index``'s tunnel go with it."""
+        if not isinstance(old, Connected):
+            return None
+        name = exit_interface(index, old.tunnel.slot)
+        try:
+            last = interfaces().get(name)
+            if last is not None:
+                self._traffic.observe_some(exit_counters({name: last}, self._exits(), origin()), time.time())
+        except OSError as error:
+            log.warning("the last bytes of %s are lost: %s", name, error)
+            return None
+        return last
+
+    def on_transition(
+        self, exit_name: str, old: State, new: State, cause: str | None = None, moved: InterfaceBytes | None = None
+    ) -> None:
+        """Call after every move; ``moved`` is what :meth:`leaving` gave before it."""
+        record = self._journal.on_transition(exit_name, old, new, cause, time.time(), moved)
+        if record is not None:
+            self._history.append(record)
+
+    # --- what people ask ---------------------------------------------------------------------------------------------
+
+    @property
+    def rates(self) -> Rates:
+        return self._traffic.rates
+
+    def lifetime(self, kind: Kind) -> dict[str, Bytes]:
+        """Bytes by name that only ever grow, for metrics."""
+        return self._traffic.lifetime(kind)
+
+    async def traffic(self, query: TrafficQuery) -> Series:
+        """Raises UnavailableError."""
+        return await self._ask(lambda: self._traffic.series(query))
+
+    async def traffic_by_name(self, kind: Kind, query: TrafficQuery) -> dict[str, Bytes]:
+        """Raises UnavailableError."""
+        return await self._ask(lambda: self._traffic.by_name(kind, query))
+
+    async def history(self, query: HistoryQuery) -> HistoryPage:
+        """Raises InvalidFieldError (``limit``), UnavailableError."""
+        return await self._ask(lambda: self._history.page(query))
+
+    async def history_csv(self, query: HistoryQuery) -> str:
+        """All of it as CSV, at most some 10 MB. Raises UnavailableError."""
+        return await self._ask(lambda: "".join(self._history.csv(query)))
+
+    async def _ask(self, work: Callable[[], Answer]) -> Answer:
+        try:
+            return await asyncio.to_thread(work)
+        except sqlite3.Error as error:
+            raise UnavailableError(f"The statistics cannot be read now: {error}", code="storage") from error
