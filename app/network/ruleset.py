@@ -50,6 +50,8 @@ _DHCP6 = "udp sport 546 udp dport 547"
 _LINK_LOCAL4 = ("224.0.0.0/24", "255.255.255.255")
 _LINK_LOCAL6 = ("fe80::/10", "ff02::/16")
 _TCP_HEADERS = {4: 40, 6: 60}  # bytes: IP and TCP without options
+_ERRORS4 = ("destination-unreachable", "time-exceeded", "parameter-problem")
+_ERRORS6 = ("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem")
 # What a host must say on a link to have an address there (RFC 4861, RFC 3810).
 _NEIGHBOUR = "nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert"
 _MULTICAST = "mld-listener-report, mld-listener-done, mld2-listener-report"
@@ -469,13 +471,16 @@ def _output(inp: PlanInput, seen: View) -> Iterator[str]:
         f"ip daddr {VIPS4} {_refuse('dns')}",
         f"ip6 daddr {VIPS6} {_refuse('dns')}",
     ]
-    rules += [f"meta mark . oifname . {_ip(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
-    # Never a question to a host of the LAN: the gateway's own names come from nowhere but its resolvers.
     if seen.wan:
         rules.append(f'oifname "{seen.wan.name}" jump output_wan')
     if seen.lan_names:
+        # Never a question to a host of the LAN: the gateway's own names come from nowhere but its resolvers.
         rules.append(f"oifname {_names(seen.lan_names)} {_PORT53} {_drop('dns')}")
     rules += [f"{m} accept" for m in _to_lan(seen)]
+    # Whoever sends a hopeless packet from the WAN, with any source he likes, must not be told through the tunnel:
+    # that would show him which exit is ours.
+    rules += [f"icmp type {_any(_ERRORS4)} {_drop('output')}", f"icmpv6 type {_any(_ERRORS6)} {_drop('output')}"]
+    rules += [f"meta mark . oifname . {_ip(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
     rules.append(_drop("output"))
     yield _chain("output", rules, hook=_hook("filter", "output", "filter", "drop"))
     if seen.wan:

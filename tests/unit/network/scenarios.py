@@ -1,0 +1,164 @@
+"""Representative situations of the gateway: what goes into the planner, and the kernel state around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
+
+from app.addresses import Interface
+from app.model import BlockedPolicy, DirectPolicy, LanLink, LanSettings, Links, Policy, VpnPolicy, WanLink
+from app.network.evaluate import Surroundings
+from app.network.plan import ExitPlan, PlanInput, RoutePlan, Slot, TransportPeer, TunnelPlan
+from app.network.planner import TABLE_MAIN
+
+LAN = LanSettings(ula=IPv6Interface("fd12:3456:789a::1/64"))
+BY_DEFAULT = VpnPolicy()
+EVERYTHING = ("0.0.0.0/0", "::/0")
+
+WAN = WanLink(
+    "wan",
+    up=True,
+    addresses=(ip_interface("203.0.113.5/24"), ip_interface("2001:db8:1::5/64")),
+    gateway4=ip_address("203.0.113.1"),
+    gateway6=IPv6Address("fe80::1"),
+    nameservers=(ip_address("203.0.113.1"), ip_address("2001:db8:1::53")),
+)
+WAN4 = WanLink(
+    "wan",
+    up=True,
+    addresses=(ip_interface("203.0.113.5/24"),),
+    gateway4=ip_address("203.0.113.1"),
+    nameservers=(ip_address("203.0.113.1"),),
+)
+
+DIRECT_MAC, BLOCKED_MAC, WORK_MAC, OTHER_MAC, PLAIN_MAC = (f"02:00:00:00:00:0{n}" for n in range(1, 6))
+MACS = (DIRECT_MAC, BLOCKED_MAC, WORK_MAC, OTHER_MAC, PLAIN_MAC)
+DEVICES: tuple[tuple[str, Policy], ...] = (
+    (DIRECT_MAC, DirectPolicy()),
+    (BLOCKED_MAC, BlockedPolicy()),
+    (WORK_MAC, VpnPolicy("work")),
+    (OTHER_MAC, VpnPolicy("no such exit")),
+)
+
+
+def tunnel(
+    slot: Slot = "a",
+    addresses: tuple[str, ...] = ("10.64.1.2/32", "fc00:bbbb::2/128"),
+    routes: tuple[str, ...] = EVERYTHING,
+    dns: tuple[str, ...] = ("10.64.0.1", "fc00:bbbb::1"),
+    peer: str = "198.51.100.7",
+    mtu: int = 1420,
+) -> TunnelPlan:
+    return TunnelPlan(
+        slot=slot,
+        addresses=tuple(ip_interface(a) for a in addresses),
+        mtu=mtu,
+        transport=(TransportPeer(ip_address(peer), 51820),),
+        routes=tuple(ip_network(r) for r in routes),
+        dns=tuple(ip_address(a) for a in dns),
+    )
+
+
+SECOND = tunnel("b", ("10.65.3.4/32",), ("0.0.0.0/0",), ("10.65.0.1",), "198.51.100.8", 1380)
+WORK = tunnel("a", ("10.9.1.2/24",), ("10.0.0.0/8", "172.31.0.0/16"), ("10.9.0.1", "10.9.0.2"), "198.51.100.9")
+SIX = tunnel("a", ("fd77::2/64",), ("::/0",), ("fd77::1",), "2001:db8:9::9")
+
+
+def inputs(
+    *exits: ExitPlan,
+    wan: WanLink | None = WAN,
+    lan: tuple[str, ...] = ("br-lan",),
+    settings: LanSettings = LAN,
+    default: Policy = BY_DEFAULT,
+    devices: tuple[tuple[str, Policy], ...] = (),
+    **more: object,
+) -> PlanInput:
+    links = Links(wan, tuple(LanLink(n) for n in lan))
+    return PlanInput(links=links, lan=settings, exits=exits, default_policy=default, devices=devices, **more)  # type: ignore[arg-type]
+
+
+def default_exit(**tunnels: TunnelPlan) -> ExitPlan:
+    return ExitPlan("default", 0, **tunnels)
+
+
+# One wire for both, the LAN in a network of its own; and the LAN within the router's network, as a second address.
+_ONE_ARM = WanLink("eth0", True, 1500, WAN.addresses, WAN.gateway4, WAN.gateway6, WAN.nameservers)
+_SAME_NET = WanLink(
+    "eth0",
+    up=True,
+    addresses=(ip_interface("192.168.1.50/24"),),
+    gateway4=ip_address("192.168.1.1"),
+    nameservers=(ip_address("192.168.1.1"),),
+)
+
+SCENARIOS: dict[str, Callable[[], PlanInput]] = {
+    "disconnected": lambda: inputs(default_exit()),
+    "connecting": lambda: inputs(
+        default_exit(candidate=tunnel()), lookup_servers=(ip_address("203.0.113.1"), ip_address("2001:db8:1::53"))
+    ),
+    "connected": lambda: inputs(default_exit(active=tunnel())),
+    "connected-ipv4": lambda: inputs(default_exit(active=SECOND), wan=WAN4),
+    "connected-ipv6": lambda: inputs(default_exit(active=SIX)),
+    "switching": lambda: inputs(default_exit(active=tunnel(), candidate=SECOND)),
+    "flip": lambda: inputs(default_exit(active=SECOND, draining=tunnel())),
+    "disconnecting": lambda: inputs(default_exit(draining=tunnel())),
+    "policies": lambda: inputs(
+        default_exit(active=tunnel(), candidate=SECOND), ExitPlan("work", 1, WORK), ExitPlan("idle", 7), devices=DEVICES
+    ),
+    "default-direct": lambda: inputs(
+        default_exit(), wan=WAN4, default=DirectPolicy(), devices=((PLAIN_MAC, VpnPolicy()),)
+    ),
+    "default-blocked": lambda: inputs(
+        default_exit(active=tunnel()), default=BlockedPolicy(), devices=((PLAIN_MAC, VpnPolicy()),)
+    ),
+    "no-wan": lambda: inputs(default_exit(active=tunnel()), wan=None, devices=DEVICES),
+    "no-lan": lambda: inputs(default_exit(active=tunnel()), lan=()),
+    "one-arm": lambda: inputs(
+        default_exit(active=tunnel()), ExitPlan("work", 1, WORK), wan=_ONE_ARM, lan=("eth0",), devices=DEVICES
+    ),
+    "one-arm-same-net": lambda: inputs(
+        default_exit(active=tunnel()),
+        wan=_SAME_NET,
+        lan=("eth0",),
+        settings=LanSettings(address=IPv4Interface("192.168.1.2/24"), dhcp_enabled=False),
+        devices=((DIRECT_MAC, DirectPolicy()),),
+    ),
+    "two-lans-closed-list": lambda: inputs(
+        default_exit(candidate=SIX),
+        lan=("br-lan", "usb0"),
+        lookup_servers=(ip_address("9.9.9.9"),),
+        clear_api=(TransportPeer(ip_address("192.0.2.44"), 443), TransportPeer(ip_address("2001:db8:44::1"), 443)),
+        time_sync_uid=104,
+        http_ports=(80, 5000),
+    ),
+}
+
+
+def surroundings(inp: PlanInput, *, hijack: bool = False) -> Surroundings:
+    """What the kernel has of its own accord: connected networks and the WAN's default routes, all in main.
+
+    With ``hijack``, also what a hostile network may push there: more specific routes by the WAN (DHCP option 121).
+    """
+    wan = inp.links.wan
+    main: list[RoutePlan] = []
+    addresses: list[tuple[str, Interface]] = []
+    lan = [link.name for link in inp.links.lan]
+    for name in lan[:1]:
+        addresses += [(name, inp.lan.address), *([(name, inp.lan.ula)] if inp.lan.ula else [])]
+    if wan is not None:
+        addresses += [(wan.name, a) for a in wan.addresses]
+    main += [RoutePlan(TABLE_MAIN, a.version, a.network, oif=name) for name, a in addresses]
+    main += [RoutePlan(TABLE_MAIN, 6, ip_network("fe80::/64"), oif=n) for n in dict.fromkeys(n for n, _ in addresses)]
+    if wan is not None:
+        if wan.gateway4:
+            main.append(RoutePlan(TABLE_MAIN, 4, ip_network("0.0.0.0/0"), oif=wan.name, gateway=wan.gateway4))
+        if wan.gateway6:
+            main.append(RoutePlan(TABLE_MAIN, 6, ip_network("::/0"), oif=wan.name, gateway=wan.gateway6))
+        if hijack:
+            for text in ("0.0.0.0/1", "128.0.0.0/1", "192.168.77.128/25", "10.0.0.0/8", "2000::/3", "fd00::/8"):
+                network = ip_network(text)
+                gateway = wan.gateway4 if network.version == 4 else wan.gateway6
+                if gateway:
+                    main.append(RoutePlan(TABLE_MAIN, network.version, network, oif=wan.name, gateway=gateway))
+    own = tuple((n, a) for n, a in addresses if wan is not None and n == wan.name and a in wan.addresses)
+    return Surroundings(tuple(main), own)
