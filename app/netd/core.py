@@ -152,6 +152,7 @@ class Core:
             wan=self._links.wan,
             lan=self.settings.lan,
             devices=self.settings.devices,
+            default_policy=self.settings.default_policy,
             leases=self._services.leases(),
             drops=await self.reconciler.drops(),
             started=self._started,

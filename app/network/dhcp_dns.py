@@ -50,7 +50,6 @@ def _common(lan_link: str) -> Iterator[str]:
     yield f"interface={lan_link}"
     yield "interface=lo"
     yield "domain-needed"
-    yield "log-facility=-"
 
 
 def _lan(lan: LanSettings, lan_link: str, ipv6_default: bool, paths: Paths) -> Iterator[str]:

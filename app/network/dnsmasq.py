@@ -72,21 +72,23 @@ class ProcessRunner:
 
     async def _start(self, name: str) -> None:
         config, pid_file = self._directory / f"{name}.conf", self._directory / f"{name}.pid"
-        process = await asyncio.create_subprocess_exec(
-            "dnsmasq",
-            f"--conf-file={config}",
-            f"--pid-file={pid_file}",
-            "--user=root",  # the lab has no user of its own for it; the image's unit has
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        # It goes into the background once it listens; stderr stays open in the daemon, so wait for the process only.
-        status = await process.wait()
+        # A file, not a pipe: the daemon keeps the error output, and asyncio waits for a pipe's other end to close.
+        log = self._directory / f"{name}.log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                "dnsmasq",
+                f"--conf-file={config}",
+                f"--pid-file={pid_file}",
+                "--user=root",  # the lab has no user of its own for it; the image's unit has
+                "--group=root",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        status = await process.wait()  # it goes into the background once it listens
         if status != 0:
-            problem = b"" if process.stderr is None else await process.stderr.read(2000)
-            raise KernelError(f"dnsmasq ({name}) did not start: {problem.decode(errors='replace').strip()}")
+            raise KernelError(f"dnsmasq ({name}) did not start: {log.read_text(errors='replace').strip()[:500]}")
 
     async def _stop(self, name: str) -> None:
         pid = self._pid(name)

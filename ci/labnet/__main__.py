@@ -1,0 +1,131 @@
+"""``ci/lab``: the virtual LAN by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from ci.labnet.addresses import INTERNET4
+from ci.labnet.lab import Lab, LabError
+
+TRY = """
+The gateway runs: http://127.0.0.1:{port}
+
+Three things to try, in another terminal:
+
+  1. Connect, and see the laptop come out in Sweden:
+       curl -X POST http://127.0.0.1:{port}/api/connect -H 'Content-Type: application/json' -d '{{"server":"vpn-se"}}'
+       sudo ci/lab exec laptop -- curl -s http://{internet}/
+
+  2. Switch to Germany while something runs:
+       curl -X POST http://127.0.0.1:{port}/api/connect -H 'Content-Type: application/json' -d '{{"server":"vpn-de"}}'
+
+  3. Break it, and look at what leaves on the WAN (nothing but WireGuard):
+       sudo ci/lab exec gateway -- nft flush ruleset
+       sudo ci/lab capture gateway wan0 wan.pcap
+
+Ctrl-C stops everything and leaves nothing behind.
+"""
+
+
+def say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="ci/lab", description="The gateway in a virtual LAN of network namespaces (root).")
+    top.add_argument("--id", default=os.environ.get("LAB_ID", "lab"), help="several labs can run at once")
+    commands = top.add_subparsers(dest="command", required=True)
+    for name, text in (("run", "start it, stay in the foreground, take it down at the end"), ("up", "start it and return")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--port", type=int, default=5000, help="of the UI on 127.0.0.1")
+        command.add_argument("--no-app", action="store_true", help="everything but the gateway's software")
+    commands.add_parser("down", help="take it away")
+    commands.add_parser("status", help="what is running")
+    commands.add_parser("logs", help="the gateway's logs")
+    commands.add_parser("kill-app", help="SIGKILL netd; it is restarted as systemd would")
+    run = commands.add_parser("exec", help="run a command on a host: exec laptop -- curl http://...")
+    run.add_argument("host")
+    run.add_argument("argv", nargs=argparse.REMAINDER)
+    capture = commands.add_parser("capture", help="record a host's interface until Ctrl-C")
+    capture.add_argument("host")
+    capture.add_argument("interface")
+    capture.add_argument("file", type=Path)
+    return top
+
+
+def main() -> int:
+    options = parser().parse_args()
+    try:
+        return run(options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    match options.command:
+        case "up" | "run":
+            return start(options)
+        case "down":
+            Lab.check()
+            Lab(options.id).down()
+        case "status":
+            lab = Lab.attach(options.id)
+            print(f"UI: http://127.0.0.1:{lab.port}\nhosts: {' '.join(lab.hosts)}")
+        case "logs":
+            print(Lab.attach(options.id).logs())
+        case "kill-app":
+            Lab.attach(options.id).kill_app()
+        case "exec":
+            argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+            lab = Lab.attach(options.id)
+            if options.host not in lab.hosts or not argv:
+                raise LabError(f"exec HOST -- COMMAND...; hosts: {' '.join(lab.hosts)}")
+            return subprocess.run(lab.hosts[options.host].command(argv), check=False).returncode
+        case _:
+            lab = Lab.attach(options.id)
+            recording = lab.capture(options.host, options.interface, options.file.absolute())
+            recording.start()
+            say("recording; Ctrl-C ends it")
+            _until_stopped()
+            say(f"{len(recording.stop())} packets in {options.file}")
+    return 0
+
+
+def start(options: argparse.Namespace) -> int:
+    lab = Lab(options.id)
+    if options.command == "run":
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        lab.up(port=options.port, app=not options.no_app, say=say)
+        if options.command == "up":
+            say(f"up; the UI is on http://127.0.0.1:{lab.port}")
+            return 0
+        print(TRY.format(port=lab.port, internet=INTERNET4), flush=True)
+        _until_stopped()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if options.command == "run":
+            say("stopping")
+            lab.down()
+    return 0
+
+
+def _until_stopped() -> None:
+    stopped = threading.Event()
+    try:
+        stopped.wait()
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
