@@ -194,6 +194,8 @@ class Machine:
                 *("-chardev", f"socket,id=console,fd={theirs.fileno()}", "-serial", "chardev:console"),
                 *("-device", "virtio-serial-pci,addr=0x5"),
                 *("-chardev", f"socket,id=shell,path={shell_path},server=on,wait=off"),
+                # The second one: systemd puts a login on the first by itself.
+                *("-chardev", "null,id=unused", "-device", "virtconsole,chardev=unused"),
                 *("-device", "virtconsole,chardev=shell"),
                 *("-rtc", f"base={self.rtc}"),
             ],
@@ -272,7 +274,7 @@ class Machine:
             self.kill()
 
 
-DEBUG_SHELL = ("systemd.debug_shell=hvc0",)
+DEBUG_SHELL = ("systemd.debug_shell=hvc1",)
 
 
 def _run(*command: str) -> None:

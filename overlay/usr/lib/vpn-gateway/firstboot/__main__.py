@@ -25,15 +25,7 @@ def main(argv: list[str]) -> int:
             FAULTS.parent.mkdir(parents=True, exist_ok=True)
             FAULTS.write_text("\n".join(faults))
             early.report(paths, faults)
-            # netd's state belongs to netd's user: a file of root's would lock it out.
-            subprocess.run(
-                [sys.executable, "-sP", "-m", "firstboot", "links", render.wan_interface(config)],
-                check=True,
-                user="netd",
-                group="vpn-gateway",
-                extra_groups=[],
-                umask=0o077,
-            )
+            tell_netd(paths, render.wan_interface(config))
             return 0
         case ["links", wan]:
             return links(Path("/var/lib/vpn-gateway"), wan)
@@ -42,6 +34,23 @@ def main(argv: list[str]) -> int:
         case _:
             print("usage: firstboot early|late", file=sys.stderr)
             return 2
+
+
+def tell_netd(paths: early.Paths, wan: str) -> None:
+    """Put the roles of the ports into netd's settings, where they are not what it finds by itself or was told last."""
+    told = paths.data / "setup" / "wan"
+    if wan == (told.read_text() if told.exists() else render.ONBOARD):
+        return
+    # netd's state belongs to netd's user: a file of root's would lock it out.
+    subprocess.run(
+        [sys.executable, "-sP", "-m", "firstboot", "links", wan],
+        check=True,
+        user="netd",
+        group="vpn-gateway",
+        extra_groups=[],
+        umask=0o077,
+    )
+    told.write_text(wan)
 
 
 def links(state: Path, wan: str) -> int:

@@ -28,6 +28,8 @@ class Fat:
 
     def configs(self) -> list[Path]:
         """The .conf files that were dropped beside gateway.toml."""
+        if not self.directory.is_dir():
+            return []
         return sorted(e for e in self.directory.iterdir() if e.suffix.lower() == ".conf" and e.is_file())
 
     @contextlib.contextmanager
