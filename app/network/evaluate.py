@@ -49,6 +49,13 @@ class Surroundings(Struct, frozen=True):
     addresses: tuple[tuple[str, Interface], ...] = ()
 
 
+class Hop(Struct, frozen=True):
+    """The next step of a packet: by interface ``link`` to the neighbour ``via``."""
+
+    link: str
+    via: Address
+
+
 class Evaluator:
     """A plan in its surroundings. Raises ValueError where the ruleset's text is not understood."""
 
@@ -76,26 +83,34 @@ class Evaluator:
     def ruleset(self) -> Ruleset:
         return self._ruleset
 
-    def address_of(self, interface: str, family: int) -> Address | None:
-        return next((a.ip for name, a in self._addresses if name == interface and a.version == family), None)
+    def address_of(self, interface: str, towards: Address, hop: Address | None = None) -> Address | None:
+        """The source for a packet to ``towards`` by neighbour ``hop``; None where the interface has no address.
+
+        IPv4: the address in the hop's network, else the first. IPv6: the longest common prefix (RFC 6724, rule 8).
+        """
+        own = [a for name, a in self._addresses if name == interface and a.version == towards.version]
+        if not own:
+            return None
+        if towards.version == 6:
+            return max((a.ip for a in own), key=lambda a: -(int(a) ^ int(towards)).bit_length())
+        return next((a.ip for a in own if hop is not None and hop in a.network), own[0].ip)
 
     def is_local(self, address: Address) -> bool:
         return any(a.ip == address for _, a in self._addresses) or address.is_loopback
 
-    def route(self, packet: Packet) -> str | None:
-        """The interface for ``packet``, "lo" where it is for the gateway itself, None where there is no way."""
+    def route(self, packet: Packet) -> Hop | None:
+        """The way of ``packet``, by "lo" where it is for the gateway itself; None where there is none."""
         if self.is_local(packet.dst):
-            return "lo"
-        for rule in self._rules:
+            return Hop("lo", packet.dst)
+        for rule in (*self._rules, RulePlan(32766, packet.family, TABLE_MAIN)):
             if not _applies(rule, packet):
                 continue
             if rule.table is None:
                 return None
             found = self._lookup(rule, packet.dst)
             if found is not None:
-                return found.oif if found.kind == "unicast" else None
-        main = self._lookup(RulePlan(32766, packet.family, TABLE_MAIN), packet.dst)
-        return main.oif if main is not None and main.kind == "unicast" else None
+                return Hop(found.oif, found.gateway or packet.dst) if found.oif else None
+        return None
 
     def _lookup(self, rule: RulePlan, address: Address) -> RoutePlan | None:
         fitting = [
@@ -115,6 +130,7 @@ def _applies(rule: RulePlan, packet: Packet) -> bool:
     return (
         rule.family == packet.family
         and rule.iif in {None, packet.iif or "lo"}
+        and (rule.oif is None or (not packet.iif and rule.oif == packet.oif))
         and rule.fwmark in {None, packet.mark}
         and (rule.dst is None or (rule.dst.version == packet.dst.version and packet.dst in rule.dst))
         and rule.ip_proto in {None, _PROTOCOL_NUMBERS[packet.proto]}
@@ -138,18 +154,20 @@ class _Journey:
         self._world = world
         self._packet = packet
         self._counted: list[str] = []
+        self._hop = Hop(packet.oif, packet.dst)
 
     def forwarded(self) -> Outcome:
         try:
             self._pass("prerouting")
+            if self._packet.src.is_loopback:
+                raise _StoppedError("dropped")  # a martian (RFC 1812, 5.3.7) to the kernel itself
             # The gateway routes no multicast: such a packet is for itself or for nobody.
-            oif = "lo" if _group(self._packet.dst) else self._route()
-            if oif == "lo":
+            if _group(self._packet.dst) or self._route() == "lo":
                 self._pass("input")
                 return self._outcome("local")
             if self._packet.src.is_link_local or self._packet.src.is_unspecified:
                 raise _StoppedError("unroutable")  # ip6_forward() in the kernel
-            self._set(oif=oif)
+            self._set(oif=self._hop.link)
             self._pass("forward")
             self._pass("postrouting")
         except _StoppedError as stop:
@@ -161,7 +179,7 @@ class _Journey:
         try:
             self._set(oif=bound or self._route())
             if self._packet.src.is_unspecified and not _group(self._packet.dst):
-                source = self._world.address_of(self._packet.oif, self._packet.family)
+                source = self._world.address_of(self._packet.oif, self._packet.dst, self._hop.via)
                 if source is not None:
                     self._set(src=source)
             before = self._packet
@@ -182,7 +200,8 @@ class _Journey:
         found = self._world.route(self._packet)
         if found is None:
             raise _StoppedError("unroutable")
-        return found
+        self._hop = found
+        return found.link
 
     def _pass(self, hook: str, *, below: int | None = None, above: int | None = None) -> None:
         for chain in self._world.ruleset.at(hook):
@@ -211,18 +230,17 @@ class _Journey:
             self._set(src=self._packet.ct_src)
 
     def _translate(self, nat: Nat) -> None:
-        family = self._packet.family
         match nat.kind:
             case "dnat":
                 self._set(dst=nat.addresses[0])
             case "redirect":
-                address = self._world.address_of(self._packet.iif, family)
+                address = self._world.address_of(self._packet.iif, self._packet.src)
                 if address is None:
                     raise _StoppedError("dropped")
                 port = nat.port if isinstance(nat.port, int) else self._packet.dport
                 self._set(dst=address, dport=port)
             case "masquerade":
-                address = self._world.address_of(self._packet.oif, family)
+                address = self._world.address_of(self._packet.oif, self._packet.dst, self._hop.via)
                 if address is None:
                     raise _StoppedError("dropped")
                 self._set(src=address)

@@ -6,12 +6,13 @@ from ipaddress import ip_interface
 from typing import Any
 
 from msgspec import Struct
-
 from app.addresses import Interface
+from app.network.plan import LinkPlan
+from app.network.routes import PROTOCOL_OURS
 
-IFF_UP = 1
-IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
-RT_SCOPE_LINK = 253
+_IFF_UP = 1
+_IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
+_ARPHRD_ETHER = 1
 
 
 class LinkState(Struct, frozen=True):
@@ -20,40 +21,82 @@ class LinkState(Struct, frozen=True):
     carrier: bool
     mtu: int
     kind: str | None  # "veth", "bridge", "wireguard", "tun", ...; None for hardware
-    addresses: frozenset[Interface]  # link-local ones left out
+    ethernet: bool
+    master: int  # number of the bridge it is a port of, 0 = none
+    addresses: frozenset[Interface]
+    ours: frozenset[Interface]  # of these, the ones that we put there (IFA_PROTO, Linux 5.18)
 
 
 async def read_links(ip: Any) -> dict[str, LinkState]:
     """Every interface by name."""
     addresses: dict[int, set[Interface]] = {}
+    ours: dict[int, set[Interface]] = {}
     async for message in await ip.get_addr():
-        if message["scope"] == RT_SCOPE_LINK:
-            continue
-        attributes = dict(message["attrs"])
-        text = attributes.get("IFA_LOCAL") or attributes.get("IFA_ADDRESS")
-        addresses.setdefault(message["index"], set()).add(ip_interface(f"{text}/{message['prefixlen']}"))
+        words = dict(message["attrs"])
+        text = words.get("IFA_LOCAL") or words.get("IFA_ADDRESS")
+        address = ip_interface(f"{text}/{message['prefixlen']}")
+        addresses.setdefault(message["index"], set()).add(address)
+        if words.get("IFA_PROTO") == PROTOCOL_OURS:
+            ours.setdefault(message["index"], set()).add(address)
     found: dict[str, LinkState] = {}
     async for message in await ip.get_links():
-        attributes = dict(message["attrs"])
-        info: Any = attributes.get("IFLA_LINKINFO")
-        found[attributes["IFLA_IFNAME"]] = LinkState(
-            index=message["index"],
-            up=bool(message["flags"] & IFF_UP),
-            carrier=attributes.get("IFLA_CARRIER", 0) == 1,
-            mtu=attributes.get("IFLA_MTU", 0),
+        words = dict(message["attrs"])
+        info: Any = words.get("IFLA_LINKINFO")
+        index = message["index"]
+        found[words["IFLA_IFNAME"]] = LinkState(
+            index=index,
+            up=bool(message["flags"] & _IFF_UP),
+            carrier=words.get("IFLA_CARRIER", 0) == 1,
+            mtu=words.get("IFLA_MTU", 0),
             kind=dict(info["attrs"]).get("IFLA_INFO_KIND") if info else None,
-            addresses=frozenset(addresses.get(message["index"], ())),
+            ethernet=message["ifi_type"] == _ARPHRD_ETHER,
+            master=words.get("IFLA_MASTER", 0),
+            addresses=frozenset(addresses.get(index, ())),
+            ours=frozenset(ours.get(index, ())),
         )
     return found
+
+
+def superfluous(link: LinkPlan, state: LinkState) -> frozenset[Interface]:
+    """Addresses to take from a tunnel's interface (pure). The link-local one that the kernel itself gave it stays."""
+    return frozenset(a for a in state.addresses - set(link.addresses) if not (a.version == 6 and a.is_link_local))
+
+
+def as_planned(link: LinkPlan, state: LinkState) -> bool:
+    """Whether a tunnel's interface is as the plan wants it (pure)."""
+    missing = set(link.addresses) - state.addresses
+    return state.up and state.mtu == link.mtu and not missing and not superfluous(link, state)
 
 
 async def add_address(ip: Any, index: int, address: Interface, *, quiet: bool) -> None:
     """``quiet``: no connected route in main and no duplicate detection, as a tunnel's address wants it."""
     flags = 0
     if quiet:
-        flags = IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if address.version == 6 else 0)
-    await ip.addr("replace", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, flags=flags)
+        flags = _IFA_F_NOPREFIXROUTE | (_IFA_F_NODAD if address.version == 6 else 0)
+    await ip.addr(
+        "replace",
+        index=index,
+        address=str(address.ip),
+        prefixlen=address.network.prefixlen,
+        flags=flags,
+        proto=PROTOCOL_OURS,
+    )
 
 
 async def delete_address(ip: Any, index: int, address: Interface) -> None:
     await ip.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+
+
+async def make_as_planned(ip: Any, link: LinkPlan, state: LinkState) -> None:
+    """Addresses, MTU, up.
+
+    What is superfluous goes first: with a primary IPv4 address its secondary ones go too, and those added after stay.
+    """
+    for address in superfluous(link, state):
+        await delete_address(ip, state.index, address)
+    kept = set() if superfluous(link, state) else state.addresses
+    if state.mtu != link.mtu or not state.up:
+        await ip.link("set", index=state.index, mtu=link.mtu, state="up")
+    for address in link.addresses:
+        if address not in kept:
+            await add_address(ip, state.index, address, quiet=True)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 
-NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
-# linux/rtnetlink.h RTNLGRP_*: link, IPv4/IPv6 addresses, routes, rules
-ROUTE_GROUPS = (1, 5, 7, 8, 9, 11, 19)
-NFNLGRP_NFTABLES = 7  # linux/netfilter/nfnetlink.h
-SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
-BUFFER = 1 << 20
+from app.network.netlink_raw import NETLINK_NETFILTER, NETLINK_ROUTE
+
+# linux/rtnetlink.h RTNLGRP_*: link, IPv4 and IPv6 addresses, routes, rules
+_LINKS, _RULES = (1, 5, 7, 9, 11), (8, 19)
+_NFTABLES = (7,)  # NFNLGRP_NFTABLES, linux/netfilter/nfnetlink.h
+_SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
+_BUFFER = 1 << 20
 
 
 def _subscribe(protocol: int, groups: tuple[int, ...]) -> socket.socket:
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-    sock.bind((0, 0))
-    for group in groups:
-        sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        sock.bind((0, 0))
+        for group in groups:
+            sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
@@ -27,22 +31,28 @@ class Changes:
     """``wait`` returns when something changed. What it was is not looked at: the whole state is compared anyway."""
 
     def __init__(self, subscriptions: tuple[tuple[int, tuple[int, ...]], ...]) -> None:
+        """Raises OSError."""
         self._event = asyncio.Event()
-        self._sockets = [_subscribe(protocol, groups) for protocol, groups in subscriptions]
+        self._sockets: list[socket.socket] = []
         loop = asyncio.get_running_loop()
+        try:
+            for protocol, groups in subscriptions:
+                self._sockets.append(_subscribe(protocol, groups))
+        except OSError:
+            self.close()
+            raise
         for sock in self._sockets:
             loop.add_reader(sock, self._read, sock)
 
     def _read(self, sock: socket.socket) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                try:
-                    sock.recv(BUFFER)
-                except BlockingIOError:
-                    raise
-                except OSError:  # ENOBUFS: so much has changed that some of it was lost; it is a change all the same
-                    break
         self._event.set()
+        while True:
+            try:
+                sock.recv(16)  # the rest of the message is thrown away
+            except BlockingIOError:
+                return
+            except OSError:  # ENOBUFS: so much has changed that some of it was lost; that too is a change
+                continue
 
     async def wait(self, timeout: float, debounce: float) -> bool:
         """True after a change and ``debounce`` seconds more, False after ``timeout`` seconds without one."""
@@ -62,10 +72,10 @@ class Changes:
 
 
 def changes() -> Changes:
-    """Everything a plan says something about."""
-    return Changes(((NETLINK_ROUTE, ROUTE_GROUPS), (NETLINK_NETFILTER, (NFNLGRP_NFTABLES,))))
+    """Everything a plan says something about. Raises OSError."""
+    return Changes(((NETLINK_ROUTE, _LINKS + _RULES), (NETLINK_NETFILTER, _NFTABLES)))
 
 
 def link_changes() -> Changes:
-    """Links, addresses and routes only."""
-    return Changes(((NETLINK_ROUTE, (1, 5, 7, 9, 11)),))
+    """Links, addresses and routes only. Raises OSError."""
+    return Changes(((NETLINK_ROUTE, _LINKS),))

@@ -1,35 +1,71 @@
-"""The nft program: one transaction in, the live ruleset out. nft(8), libnftables-json(5)."""
+"""nftables: one transaction in, the live table out, and cheap questions to the kernel in between.
+
+Loading and listing are the nft program's, for it alone knows the language; nft(8), libnftables-json(5). The generation
+number, the counters and the names of tables come over netlink, without a process (linux/netfilter/nf_tables.h).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import hashlib
 import json
 import re
+import struct
 from typing import Any
 
+from msgspec import Struct
+
 from app.errors import KernelError
+from app.network.netlink_raw import NETLINK_NETFILTER, NLM_F_DUMP, attribute, attributes, exchange, nfgenmsg
 from app.network.plan import NFT_TABLE
 
 TIMEOUT = 10.0  # seconds
-OWN_TABLES = frozenset({NFT_TABLE, f"{NFT_TABLE}_accounting"})
+OWN_TABLES = frozenset({NFT_TABLE, f"{NFT_TABLE}_accounting", f"{NFT_TABLE}_probe"})
+
+_SUBSYSTEM = 10 << 8
+_GETTABLE, _GETGEN, _GETOBJ = _SUBSYSTEM | 1, _SUBSYSTEM | 16, _SUBSYSTEM | 19
+_TABLE_NAME, _GEN_ID = 1, 1
+_OBJ_TABLE, _OBJ_NAME, _OBJ_TYPE, _OBJ_DATA, _OBJECT_COUNTER = 1, 2, 3, 4, 1
+_COUNTER_BYTES, _COUNTER_PACKETS = 1, 2
+_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+_INET = 1
+
+_EMPTY_COUNTER = re.compile(r"(?m)^(\s*counter )(\w+)( \{) *\}$")
+# Of an element or object: what changes by itself, or by when it was made, and says nothing about what the table does.
+_INCIDENTAL = frozenset({"handle", "packets", "bytes", "index", "expires"})
+
+
+class Count(Struct, frozen=True):
+    packets: int
+    bytes: int
+
+
+# --- the nft program -------------------------------------------------------------------------------------------------
 
 
 async def _run(arguments: list[str], text: str | None = None) -> tuple[int, bytes, str]:
-    process = await asyncio.create_subprocess_exec(
-        "nft",
-        *arguments,
-        stdin=asyncio.subprocess.PIPE if text is not None else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "nft",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE if text is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        raise KernelError(f"nft cannot be run: {error.strerror}") from None
     try:
         async with asyncio.timeout(TIMEOUT):
             out, err = await process.communicate(text.encode() if text is not None else None)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise KernelError("nft did not finish") from None
+    finally:
+        if process.returncode is None:  # timed out or cancelled
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
     return process.returncode or 0, out, err.decode(errors="replace")
 
 
@@ -37,42 +73,109 @@ async def load(ruleset: str) -> None:
     """Load one transaction: all of it or nothing. Raises KernelError with the first complaint and its line."""
     status, _, problem = await _run(["-f", "-"], ruleset)
     if status != 0:
-        first = problem.strip().splitlines()[0] if problem.strip() else f"exit status {status}"
-        line = re.search(r"stdin:(\d+)", first)
-        where = ruleset.splitlines()[int(line[1]) - 1].strip()[:120] if line else ""
-        raise KernelError(f"nftables refused the ruleset: {first.rpartition('Error: ')[2]} {where!r}")
+        raise KernelError(f"nftables refused the ruleset: {complaint(ruleset, problem, status)}")
+
+
+def complaint(ruleset: str, problem: str, status: int) -> str:
+    """The first complaint of nft, with no more of the ruleset than the beginning of the line it is about (pure)."""
+    lines = problem.strip().splitlines()
+    if not lines:
+        return f"exit status {status}"
+    place = re.search(r"(?:stdin|/dev/stdin):(\d+):", lines[0])
+    text = ruleset.splitlines()
+    reason = lines[0].rpartition("Error: ")[2][:200]
+    if place is None or not 0 < int(place[1]) <= len(text):
+        return reason
+    return f"{reason} in line {place[1]}: {text[int(place[1]) - 1].strip()[:100]}"
 
 
 async def table() -> list[dict[str, Any]] | None:
-    """The live table as nft's JSON objects; None where there is none."""
-    status, out, _ = await _run(["-j", "list", "table", "inet", NFT_TABLE])
-    return json.loads(out)["nftables"] if status == 0 else None
+    """The live table as nft's JSON objects; None where there is none. Raises KernelError."""
+    status, out, problem = await _run(["-j", "list", "table", "inet", NFT_TABLE])
+    if status == 0:
+        return json.loads(out)["nftables"]
+    if "No such file" in problem:
+        return None
+    raise KernelError(f"nft cannot list the ruleset: {problem.strip()[:200]}")
 
 
-async def foreign_tables() -> tuple[str, ...]:
-    """Tables that are not ours, as ``family name``. They cannot open what ours drops, but they may hide or divert."""
-    status, out, _ = await _run(["-j", "list", "tables"])
-    if status != 0:
-        return ()
-    found = [item["table"] for item in json.loads(out)["nftables"] if "table" in item]
-    return tuple(sorted(f"{t['family']} {t['name']}" for t in found if t["name"] not in OWN_TABLES))
+# --- the kernel itself -----------------------------------------------------------------------------------------------
 
 
-def counters(objects: list[dict[str, Any]]) -> dict[str, int]:
-    """Packets by named counter (pure)."""
-    return {item["counter"]["name"]: item["counter"]["packets"] for item in objects if "counter" in item}
+def generation() -> int:
+    """A number that every committed transaction raises by one, whoever made it. Raises OSError."""
+    (answer,) = exchange(NETLINK_NETFILTER, _GETGEN, 0x4, nfgenmsg(0))
+    return struct.unpack(">I", attributes(answer[4:])[_GEN_ID])[0]
+
+
+def foreign_tables() -> tuple[str, ...]:
+    """Tables that are not ours, as ``family name``. They cannot open what ours drops, but they may mark and divert.
+
+    Raises OSError.
+    """
+    found: set[str] = set()
+    for answer in exchange(NETLINK_NETFILTER, _GETTABLE, NLM_F_DUMP, nfgenmsg(0)):
+        name = _text(attributes(answer[4:])[_TABLE_NAME])
+        if name not in OWN_TABLES:
+            found.add(f"{_FAMILIES.get(answer[0], answer[0])} {name}")
+    return tuple(sorted(found))
+
+
+def counters() -> dict[str, Count] | None:
+    """The named counters of our table; None where there is no such table. Raises OSError."""
+    wanted = attribute(_OBJ_TABLE, NFT_TABLE.encode() + b"\0")
+    wanted += attribute(_OBJ_TYPE, struct.pack(">I", _OBJECT_COUNTER))
+    try:
+        answers = exchange(NETLINK_NETFILTER, _GETOBJ, NLM_F_DUMP, nfgenmsg(_INET, wanted))
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    found: dict[str, Count] = {}
+    for answer in answers:
+        values = attributes(answer[4:])
+        if _text(values[_OBJ_TABLE]) == NFT_TABLE:
+            data = attributes(values[_OBJ_DATA])
+            packets, size = (struct.unpack(">Q", data[kind])[0] for kind in (_COUNTER_PACKETS, _COUNTER_BYTES))
+            found[_text(values[_OBJ_NAME])] = Count(packets, size)
+    return found
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode()
+
+
+# --- texts and listings (pure) ---------------------------------------------------------------------------------------
+
+
+def carry(ruleset: str, counts: dict[str, Count]) -> str:
+    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table forgets no drop."""
+
+    def start(match: re.Match[str]) -> str:
+        count = counts.get(match[2])
+        values = f" packets {count.packets} bytes {count.bytes} " if count else " "
+        return f"{match[1]}{match[2]}{match[3]}{values}}}"
+
+    return _EMPTY_COUNTER.sub(start, ruleset)
 
 
 def fingerprint(objects: list[dict[str, Any]]) -> str:
-    """A digest of what the table does: handles and counter values, which change by themselves, are left out (pure)."""
+    """A digest of what the table does: handles, counts and the order of elements say nothing about that."""
     kept = [_essence(item) for item in objects if "metainfo" not in item]
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(kept).encode()).hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _essence(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _essence(v) for k, v in value.items() if k not in {"handle", "packets", "bytes", "index"}}
+        found = {k: _essence(v) for k, v in value.items() if k not in _INCIDENTAL}
+        for key in ("elem", "set"):  # of a named and of an anonymous set: elements have no order
+            if isinstance(found.get(key), list):
+                found[key] = sorted(found[key], key=_canonical)
+        return found
     if isinstance(value, list):
         return [_essence(v) for v in value]
     return value

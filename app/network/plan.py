@@ -124,6 +124,7 @@ class RulePlan(Struct, frozen=True, order=True):
     family: Literal[4, 6]
     table: int | None
     iif: str | None = None
+    oif: str | None = None  # of a socket bound to an interface, or of a next hop that the kernel is asked to check
     fwmark: int | None = None  # compared with mask 0xffffffff
     dst: Network | None = None
     ip_proto: int | None = None

@@ -40,6 +40,7 @@ _LAN = 0
 _MARKS = 10
 _DHCP = 20
 _TIME = 21
+_BOUND = 25
 _DIRECT = 30
 _RESOLVERS = 100  # + exit
 _EXITS = 200  # + exit
@@ -87,6 +88,7 @@ def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
         table: int | None,
         *,
         iif: str | None = None,
+        oif: str | None = None,
         fwmark: int | None = None,
         dst: Network | None = None,
         sport: int | None = None,
@@ -98,6 +100,7 @@ def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
                 family,
                 table,
                 iif=iif,
+                oif=oif,
                 fwmark=fwmark,
                 dst=dst,
                 ip_proto=UDP if dport else None,
@@ -116,6 +119,10 @@ def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
     rule(_DHCP, TABLE_MAIN, iif="lo", sport=client, dport=server)
     if time_sync:
         rule(_TIME, TABLE_MAIN, iif="lo", dport=123)
+    # Before it takes a route "via G dev WAN" into main, the kernel asks the rules whether G is on that link: without an
+    # answer the WAN's DHCP client cannot set its default route ("Nexthop has invalid gateway", ip_fib_check_nh).
+    if seen.wan:
+        rule(_BOUND, TABLE_MAIN, iif="lo", oif=seen.wan.name)
     # A query to a resolver's stand-in address is routed, and given a source, before its mark exists: hence by address.
     if seen.direct:
         rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=_host(-1, family))

@@ -1,9 +1,11 @@
 """The reconciler: makes the kernel match a plan, and keeps it so.
 
-``apply`` adds before it deletes and orders its steps so that no moment is more open than both the old and the new plan:
-interfaces first (they carry nothing without routes), then the ruleset in one transaction, then routes, then rules, and
-only then is taken away what nobody uses any more. It carries on past a failure and reports all of them at the end: a
-lock that can be closed is closed, whatever else went wrong.
+The order of steps keeps every moment no more open than both the old and the new plan. Interfaces are made first, for a
+flowtable must find them, but they have no address yet and no route. Then the ruleset is replaced in one transaction: it
+alone decides who may leave by which interface, so from here on the new plan's limits hold whatever routing says. Routes
+follow, ``unreachable`` ones first, so that no rule ever leads to an empty table; then rules; then forwarding itself.
+What nobody uses any more goes last. Each step is tried, whatever became of the others: a lock that can be closed is
+closed. But where the ruleset could not be replaced nothing is opened.
 """
 
 from __future__ import annotations
@@ -20,214 +22,249 @@ from pyroute2.netlink.exceptions import NetlinkError
 from app.addresses import Address
 from app.errors import KernelError
 from app.model import Attestation
-from app.network import links as links_
-from app.network import nft, routes, sysctl
+from app.network import drift, links, nft, routes, sysctl
+from app.network.firewall import Firewall
 from app.network.monitor import changes
 from app.network.netlink import open_netlink
 from app.network.plan import NetworkPlan
-from app.network.wireguard import OURS, WireGuardBackend
+from app.network.wireguard import WireGuardBackend
 
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL = 2.0  # seconds between looks when nothing was announced
 SYSCTL_INTERVAL = 0.5  # seconds; nobody announces a change of these, but they are quick to read
 DEBOUNCE = 0.05  # seconds; one change is announced in many messages
+APPLY_TIMEOUT = 30.0  # seconds; far beyond what a plan takes, so that nothing waits for ever
+REPEAT = 60.0  # seconds until the same trouble is reported again
+
+RULESET_CHANGED = "the nftables ruleset was changed"
+
+
+class _Steps:
+    """Tries each step and remembers what failed."""
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = []
+
+    async def wait(self, step: Awaitable[object]) -> bool:
+        try:
+            await step
+        except Exception as error:
+            self._note(error)
+            return False
+        return True
+
+    def do(self, step: Callable[..., object], *arguments: Any) -> None:
+        try:
+            step(*arguments)
+        except Exception as error:
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, KernelError | NetlinkError | OSError):
+            log.error("a step of a plan failed in a way that is a bug", exc_info=error)
+        self.failures.append(error)
+
+    def finish(self) -> None:
+        """Raises KernelError if anything failed."""
+        if self.failures:
+            text = "; ".join(dict.fromkeys(describe(f) for f in self.failures))
+            raise KernelError(text) from ExceptionGroup("not all of the plan could be applied", self.failures)
 
 
 class Reconciler:
     """Owns the kernel state of ``NetworkPlan``. ``on_drift`` hears of everything that had to be put back."""
 
-    def __init__(self, backend: WireGuardBackend, *, on_drift: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(
+        self,
+        backend: WireGuardBackend,
+        *,
+        on_drift: Callable[[tuple[str, ...]], None],
+        firewall: Firewall | None = None,
+    ) -> None:
         self._backend = backend
         self._on_drift = on_drift
+        self._firewall = firewall or Firewall()
         self._lock = asyncio.Lock()
         self._plan: NetworkPlan | None = None
-        self._fingerprint: str | None = None
-        self._counted: dict[str, int] = {}  # drops before the present table
-        self._applied = False  # whether all of the plan went in at the last apply
+        self._foreign: tuple[str, ...] = ()
+        self._reported: tuple[tuple[str, ...], float] = ((), 0.0)
         self.attestation = Attestation(ok=False)
 
     # --- applying --------------------------------------------------------------------------------------------------
 
     async def apply(self, plan: NetworkPlan) -> None:
-        """Make the kernel match ``plan``. Idempotent. Raises KernelError after having tried everything."""
+        """Make the kernel match ``plan``. Idempotent. Raises KernelError after having tried everything.
+
+        Also after a failure ``plan`` is what :meth:`run` goes on trying to bring about.
+        """
         async with self._lock:
-            changed = plan != self._plan
             self._plan = plan
-            await self._make_so(plan, reload=changed and not await self._ruleset_is(plan))
-            self.attestation = Attestation(True, time.time(), self.attestation.repairs, self.attestation.drift)
-
-    async def _ruleset_is(self, plan: NetworkPlan) -> bool:
-        """Whether the live table is the one that this very text gave when it was loaded."""
-        return self._loaded_text == plan.ruleset and await self._live_fingerprint() == self._fingerprint
-
-    _loaded_text: str | None = None
-
-    async def _make_so(self, plan: NetworkPlan, *, reload: bool) -> None:
-        failures: list[Exception] = []
-        self._applied = False
-
-        async def step(what: Awaitable[Any]) -> None:
             try:
-                await what
-            except (KernelError, NetlinkError, OSError, KeyError) as error:
-                failures.append(error)
+                await self._make_so(plan)
+            except KernelError:
+                self._attest(ok=False)
+                raise
+            self._attest(ok=True)
 
-        async with open_netlink() as ip:
-            for link in plan.links:
-                await step(self._backend.create(link.name))
-            state = await links_.read_links(ip)
-            await step(self._links(ip, plan, state))
-            for name, value in plan.sysctls:
-                if sysctl.read(name) not in {value, None}:
-                    try:
-                        sysctl.write(name, value)
-                    except OSError as error:
-                        failures.append(error)
-            if reload:
-                await step(self._load(plan.ruleset))
-            names = {s.index: name for name, s in state.items()}
-            indices = {name: s.index for name, s in state.items()}
-            live = await routes.read_routes(ip, names)
-            wanted = set(plan.routes)
-            added = wanted - live
-            for route in sorted(added, key=lambda r: r.kind != "unreachable"):
-                await step(routes.replace_route(ip, route, indices))
-            rules, strangers = await routes.read_rules(ip)
-            for rule in set(plan.rules) - rules:
-                await step(ip.rule("add", **routes.rule_request(rule)))
-            for rule in rules - set(plan.rules):
-                await step(ip.rule("del", **routes.rule_request(rule)))
-            for _, message in strangers:
-                await step(_delete_message(ip, message))
-            for route in live - wanted - routes.taken_over(live - wanted, added):
-                await step(routes.delete_route(ip, route, indices))
-            kept = {link.name for link in plan.links}
-            for name in [n for n in state if OURS.fullmatch(n) and n not in kept]:
-                await step(self._backend.remove(name))
-        if failures:
-            text = "; ".join(dict.fromkeys(_describe(f) for f in failures))
-            raise KernelError(text) from ExceptionGroup("not all of the plan could be applied", failures)
-        self._applied = True
+    async def _make_so(self, plan: NetworkPlan) -> None:
+        steps = _Steps()
+        try:
+            async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
+                await self._steps(plan, ip, steps)
+        except TimeoutError as error:
+            raise KernelError("the kernel did not answer in time") from error
+        except (NetlinkError, OSError) as error:
+            raise KernelError(describe(error)) from error
+        steps.finish()
+
+    async def _steps(self, plan: NetworkPlan, ip: Any, steps: _Steps) -> None:
+        state = await links.read_links(ip)
+        missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
+        for name in missing:
+            await steps.wait(self._backend.create(name))
+        if missing:
+            state = await links.read_links(ip)
+
+        locked = await steps.wait(self._load(plan.ruleset))
+
+        indices = {name: link.index for name, link in state.items()}
+        names = {link.index: name for name, link in state.items()}
+        live = await routes.read(ip, names)
+        new = [route for route in plan.routes if route not in live.routes]
+        for route in (r for r in new if r.kind == "unreachable"):
+            await steps.wait(routes.replace_route(ip, route, indices))
+        await self._addresses(plan, ip, state, steps)
+        for route in (r for r in new if r.kind != "unreachable" and locked):
+            await steps.wait(routes.replace_route(ip, route, indices))
+
+        rules = drift.wanted_rules(plan)
+        for rule in sorted(rules - set(live.rules), key=lambda r: r.priority, reverse=True):
+            await steps.wait(routes.add_rule(ip, rule))
+        for raw in (*(raw for rule, raw in live.rules.items() if rule not in rules), *_raw(live.foreign_rules)):
+            steps.do(routes.delete_rule, raw)
+
+        for name, value in plan.sysctls:
+            if (locked or not sysctl.forwards(name)) and sysctl.read(name) not in {value, None}:
+                steps.do(sysctl.write, name, value)
+
+        if new and (live.foreign_routes or set(live.routes) - set(plan.routes)):
+            live = await routes.read(ip, names)  # without those that the new ones have taken the place of
+        wanted = set(plan.routes)
+        for raw in (*(raw for route, raw in live.routes.items() if route not in wanted), *_raw(live.foreign_routes)):
+            steps.do(routes.delete_route, raw)
+        for name in drift.strays(plan, state):
+            await steps.wait(self._backend.remove(name))
 
     async def _load(self, ruleset: str) -> None:
-        live = await nft.table()
-        if live is not None:
-            for name, packets in nft.counters(live).items():
-                self._counted[name] = self._counted.get(name, 0) + packets
-        await nft.load(ruleset)
-        self._loaded_text = ruleset
-        self._fingerprint = await self._live_fingerprint()
+        if not await self._firewall.holds(ruleset):
+            await self._firewall.load(ruleset)
 
-    async def _live_fingerprint(self) -> str | None:
-        live = await nft.table()
-        return nft.fingerprint(live) if live is not None else None
-
-    async def _links(self, ip: Any, plan: NetworkPlan, state: dict[str, links_.LinkState]) -> None:
+    async def _addresses(self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps) -> None:
         for link in plan.links:
-            have = state[link.name]
-            for address in set(link.addresses) - have.addresses:
-                await links_.add_address(ip, have.index, address, quiet=True)
-            for address in have.addresses - set(link.addresses):
-                await links_.delete_address(ip, have.index, address)
-            if have.mtu != link.mtu or not have.up:
-                await ip.link("set", index=have.index, mtu=link.mtu, state="up")
+            if link.name in state and not links.as_planned(link, state[link.name]):
+                await steps.wait(links.make_as_planned(ip, link, state[link.name]))
+        renumbered: set[str] = set()
+        for name, link in state.items():
+            for address in drift.old_addresses(plan, name, link):
+                renumbered.add(name)  # with a primary address the kernel takes its secondary ones
+                await steps.wait(links.delete_address(ip, link.index, address))
         for name, address in plan.lan_addresses:
-            have = state[name]
-            if address not in have.addresses:
-                await links_.add_address(ip, have.index, address, quiet=False)
-            if not have.up:
-                await ip.link("set", index=have.index, state="up")
+            if name not in state:
+                steps.failures.append(KernelError(f"there is no interface {name}"))
+                continue
+            if not state[name].up:
+                await steps.wait(ip.link("set", index=state[name].index, state="up"))
+            if address not in state[name].addresses or name in renumbered:
+                await steps.wait(links.add_address(ip, state[name].index, address, quiet=False))
 
     # --- attesting -------------------------------------------------------------------------------------------------
 
     async def verify(self) -> tuple[str, ...]:
-        """What of the last plan does not hold in the kernel now; empty = all does."""
-        plan = self._plan
-        if plan is None:
-            return ("no plan has been applied yet",)
-        drift: list[str] = []
-        async with open_netlink() as ip:
-            state = await links_.read_links(ip)
-            for link in plan.links:
-                have = state.get(link.name)
-                if have is None:
-                    drift.append(f"interface {link.name} is missing")
-                elif set(have.addresses) != set(link.addresses) or have.mtu != link.mtu or not have.up:
-                    drift.append(f"interface {link.name} was changed")
-            kept = {link.name for link in plan.links}
-            drift += [f"interface {n} is not ours to have" for n in state if OURS.fullmatch(n) and n not in kept]
-            for name, address in plan.lan_addresses:
-                if name in state and address not in state[name].addresses:
-                    drift.append(f"address {address} of {name} is missing")
-            live = await routes.read_routes(ip, {s.index: name for name, s in state.items()})
-            drift += [f"route {_route(r)} is missing" for r in set(plan.routes) - live]
-            drift += [f"route {_route(r)} was added" for r in live - set(plan.routes)]
-            rules, strangers = await routes.read_rules(ip)
-            drift += [f"rule {r.priority} (IPv{r.family}) is missing" for r in set(plan.rules) - rules]
-            drift += [f"rule {r.priority} (IPv{r.family}) was added" for r in rules - set(plan.rules)]
-            drift += [f"a foreign IPv{family} rule comes before ours" for family, _ in strangers]
-        drift += self._sysctl_drift()
-        if self._loaded_text != plan.ruleset or await self._live_fingerprint() != self._fingerprint:
-            drift.append("the nftables ruleset was changed")
-        return tuple(drift)
+        """What of the last plan does not hold in the kernel now; empty = all does. Raises KernelError, OSError."""
+        async with self._lock:
+            if self._plan is None:
+                return ("no plan has been applied yet",)
+            return await self._drift(self._plan)
 
-    def _sysctl_drift(self) -> list[str]:
-        wanted = self._plan.sysctls if self._plan is not None else ()
-        return [f"{name} is not {value}" for name, value in wanted if sysctl.read(name) not in {value, None}]
+    async def _drift(self, plan: NetworkPlan) -> tuple[str, ...]:
+        async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
+            state = await links.read_links(ip)
+            live = await routes.read(ip, {link.index: name for name, link in state.items()})
+        found = [] if await self._firewall.holds(plan.ruleset) else [RULESET_CHANGED]
+        found += drift.of_links(plan, state, self._backend.kind)
+        found += drift.of_routing(plan, live)
+        found += drift.of_sysctls(plan)
+        return tuple(found)
 
     async def run(self) -> None:
         """Watch the kernel and put back what drifts, for ever."""
-        events = changes()
-        checked = 0.0
         while True:
-            announced = await events.wait(SYSCTL_INTERVAL, DEBOUNCE)
-            if not announced and time.monotonic() - checked < CHECK_INTERVAL and not self._sysctl_drift():
-                continue
-            checked = time.monotonic()
             try:
-                await self._attend()
-            except asyncio.CancelledError:
-                raise
+                await self._watch()
             except Exception as error:
                 log.exception("attestation failed")
-                self._report((f"attestation failed: {_describe(error)}",), ok=False)
+                self._attest(ok=False)
+                self._report((f"attestation failed: {describe(error)}",), repeated=True)
+                await asyncio.sleep(SYSCTL_INTERVAL)
+
+    async def _watch(self) -> None:
+        events = changes()
+        try:
+            checked = 0.0
+            while True:
+                announced = await events.wait(SYSCTL_INTERVAL, DEBOUNCE)
+                due = time.monotonic() - checked >= CHECK_INTERVAL
+                if announced or due or (self._plan is not None and drift.of_sysctls(self._plan)):
+                    checked = time.monotonic()
+                    await self._attend()
+        finally:
+            events.close()
 
     async def _attend(self) -> None:
         async with self._lock:
             if self._plan is None:
                 return
-            drift = await self.verify()
-            foreign = await nft.foreign_tables()
+            found = await self._drift(self._plan)
+            foreign = nft.foreign_tables()
             news = tuple(f"foreign nftables table {name}" for name in foreign if name not in self._foreign)
             self._foreign = foreign
-            if not drift:
+            if not found:
+                self._attest(ok=True)
                 if news:
-                    self._on_drift(news)
-                self.attestation = Attestation(True, time.time(), self.attestation.repairs, self.attestation.drift)
+                    self._report(news)
                 return
             try:
-                await self._make_so(self._plan, reload="the nftables ruleset was changed" in drift)
+                await self._make_so(self._plan)
             except KernelError as error:
-                self._report((*drift, *news, f"repair failed: {error.message}"), ok=False)
+                self._attest(ok=False, found=found)
+                self._report((*found, *news, f"repair failed: {error.message}"), repeated=True)
             else:
-                self._report((*drift, *news), ok=True)
+                self._attest(ok=True, found=found)
+                self._report((*found, *news))
 
-    _foreign: tuple[str, ...] = ()
+    def _attest(self, *, ok: bool, found: tuple[str, ...] = ()) -> None:
+        last = self.attestation
+        repairs = last.repairs + (1 if ok and found else 0)
+        self.attestation = Attestation(ok, time.time(), repairs, found or last.drift)
 
-    def _report(self, drift: tuple[str, ...], *, ok: bool) -> None:
-        repairs = self.attestation.repairs + (1 if ok else 0)
-        self.attestation = Attestation(ok, time.time(), repairs, drift)
-        self._on_drift(drift)
+    def _report(self, news: tuple[str, ...], *, repeated: bool = False) -> None:
+        """``repeated``: trouble that lasts, of which to hear every half second would drown everything else."""
+        now = time.monotonic()
+        said, when = self._reported
+        if repeated and news == said and now - when < REPEAT:
+            return
+        self._reported = (news, now)
+        try:
+            self._on_drift(news)
+        except Exception:
+            log.exception("the report of drift was not taken: %s", "; ".join(news))
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
     async def drops(self) -> dict[str, int]:
-        """Packets stopped, by reason, since netd started; replacing the ruleset loses none."""
-        live = await nft.table()
-        now = nft.counters(live) if live is not None else {}
-        names = sorted({*now, *self._counted})
-        return {n.removeprefix("drop_"): self._counted.get(n, 0) + now.get(n, 0) for n in names}
+        """Packets stopped, by reason; neither replacing the ruleset nor a restart of netd loses any. Raises OSError."""
+        return self._firewall.drops()
 
     async def neighbours(self, mac: str) -> list[Address]:
         """The addresses that the device with ``mac`` uses, from the neighbour tables."""
@@ -235,27 +272,20 @@ class Reconciler:
         async with open_netlink() as ip:
             for family in routes.FAMILIES.values():
                 async for message in await ip.get_neighbours(family=family):
-                    attributes = dict(message["attrs"])
-                    if attributes.get("NDA_LLADDR") == mac and "NDA_DST" in attributes:
-                        found.append(ip_address(attributes["NDA_DST"]))
+                    words = dict(message["attrs"])
+                    if str(words.get("NDA_LLADDR", "")).lower() == mac.lower() and "NDA_DST" in words:
+                        found.append(ip_address(words["NDA_DST"]))
         return found
 
 
-async def _delete_message(ip: Any, message: Any) -> None:
-    attributes = dict(message["attrs"])
-    request: dict[str, Any] = {"family": message["family"], "priority": attributes.get("FRA_PRIORITY", 0)}
-    await ip.rule("del", **request)
+def _raw(foreign: tuple[tuple[str, bytes], ...]) -> tuple[bytes, ...]:
+    return tuple(raw for _, raw in foreign)
 
 
-def _route(route: Any) -> str:
-    return f"{route.dst} in table {route.table}"
-
-
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """An error in words for people, without its type."""
     if isinstance(error, KernelError):
         return error.message
     if isinstance(error, NetlinkError):
         return f"netlink: {error.args[1] if len(error.args) > 1 else error}"
-    if isinstance(error, KeyError):
-        return f"interface {error.args[0]} is missing"
-    return str(error)
+    return str(error) or type(error).__name__

@@ -1,83 +1,161 @@
 """ip rules and routes of ours: read from the kernel, compared with the plan, put right. rtnetlink(7).
 
-Ours are the rules with priorities ``RULE_FIRST..RULE_LAST`` and the routes in our tables; nothing else is touched, but
-a foreign rule that would be asked before ours is drift and is removed: it could divert what the LAN sends.
+Ours are the rules with priorities ``RULE_FIRST..RULE_LAST`` and the routes in our tables. A rule of somebody else that
+is asked before our last one is drift and is removed, for it could divert what the LAN sends; the kernel's own first
+rule, which looks up ``local``, must be there and alone at its priority. Each is kept with the kernel's own message, and
+that message is how it is deleted: exactly that one, not one like it.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
-from pyroute2.netlink.exceptions import NetlinkError
-
-from app.network.plan import (
-    RULE_FIRST,
-    RULE_LAST,
-    TABLE_DIRECT,
-    TABLE_EXIT_BASE,
-    RoutePlan,
-    RulePlan,
-)
+from msgspec import Struct
+from app.errors import KernelError
+from app.network.netlink_raw import NETLINK_ROUTE, NLM_F_ACK, NLM_F_DUMP_INTR, attributes, exchange
+from app.network.plan import RULE_LAST, TABLE_DIRECT, TABLE_EXIT_BASE, RoutePlan, RulePlan
 
 Family = Literal[4, 6]
 FAMILIES: dict[Family, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
-ANY: dict[int, str] = {4: "0.0.0.0/0", 6: "::/0"}
+ANY: dict[Family, str] = {4: "0.0.0.0/0", 6: "::/0"}
 
-RTN_UNICAST, RTN_UNREACHABLE = 1, 7
-FR_ACT_TO_TBL, FR_ACT_UNREACHABLE = 1, 7
-FRA_SPORT_MASK, FRA_DPORT_MASK = 28, 29
-RTPROT_OURS = 0x56  # marks routes as ours to whoever looks with `ip route`
+TABLE_LOCAL = 255
 TABLE_LAST = TABLE_EXIT_BASE + 255
-DEFAULT_METRIC = {4: 0, 6: 1024}  # what the kernel makes of no metric
+PROTOCOL_OURS = 0x56  # tells whoever looks with `ip route` where a route or address came from
+
+_DELROUTE, _DELRULE = 25, 33
+_RTN_UNICAST, _RTN_UNREACHABLE = 1, 7
+_TO_TABLE, _UNREACHABLE = 1, 7  # FR_ACT_*
+_INVERT = 0x2  # FIB_RULE_INVERT
+_RTM_F_CLONED = 0x200
+_SCOPE_LINK = 253
+_ONLINK = 4  # RTNH_F_ONLINK
+_SPORT_MASK, _DPORT_MASK = 28, 29  # FRA_*_MASK, since Linux 6.15; pyroute2 has no names for them
+_ALL = 0xFFFFFFFF
+_DEFAULT_METRIC: dict[Family, int] = {4: 0, 6: 1024}  # what the kernel makes of no metric
+_GONE = {errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENETUNREACH}
+_DUMP_TRIES = 5
+
+_RULE_WORDS = frozenset(
+    {
+        "FRA_TABLE", "FRA_PRIORITY", "FRA_PROTOCOL", "FRA_SUPPRESS_PREFIXLEN", "FRA_IIFNAME", "FRA_OIFNAME", "FRA_FWMARK",
+        "FRA_FWMASK", "FRA_DST", "FRA_IP_PROTO", "FRA_SPORT_RANGE", "FRA_DPORT_RANGE", "UNKNOWN",
+    }
+)  # fmt: skip
+_ROUTE_WORDS = frozenset(
+    {"RTA_TABLE", "RTA_DST", "RTA_OIF", "RTA_GATEWAY", "RTA_PRIORITY", "RTA_CACHEINFO", "RTA_PREF"}
+)
+
+# Every namespace is born with it, in both families; without it the gateway is deaf.
+LOCAL_RULES = frozenset(RulePlan(0, family, TABLE_LOCAL) for family in FAMILIES)
 
 
-def our_table(table: int) -> bool:
-    return TABLE_DIRECT <= table <= TABLE_LAST
+class Live(Struct, frozen=True):
+    """What there is: in the plan's words, with the raw message to delete each by; and all that no plan can say."""
+
+    rules: dict[RulePlan, bytes]
+    foreign_rules: tuple[tuple[str, bytes], ...]  # (description, raw message)
+    routes: dict[RoutePlan, bytes]
+    foreign_routes: tuple[tuple[str, bytes], ...]
+
+
+async def read(ip: Any, names: dict[int, str]) -> Live:
+    """Our rules and routes, and foreign ones in their place. ``names`` of the interfaces by number."""
+    rules: dict[RulePlan, bytes] = {}
+    routes: dict[RoutePlan, bytes] = {}
+    foreign_rules: list[tuple[str, bytes]] = []
+    foreign_routes: list[tuple[str, bytes]] = []
+    for family, number in FAMILIES.items():
+        for message in await _dump(ip.get_rules, family=number):
+            priority = dict(message["attrs"]).get("FRA_PRIORITY", 0)
+            if priority > RULE_LAST:
+                continue  # whoever comes after our last rule is never asked
+            rule, raw = parse_rule(message, family), _raw(message)
+            if rule is None or rule in rules or (priority == 0 and rule not in LOCAL_RULES):
+                foreign_rules.append((f"rule {priority} (IPv{family})", raw))
+            else:
+                rules[rule] = raw
+        for message in await _dump(ip.get_routes, family=number):
+            table = dict(message["attrs"]).get("RTA_TABLE", message["table"])
+            if not TABLE_DIRECT <= table <= TABLE_LAST or message["flags"] & _RTM_F_CLONED:
+                continue
+            route, raw = parse_route(message, family, names), _raw(message)
+            if route is None or route in routes:
+                foreign_routes.append((f"route in table {table} (IPv{family})", raw))
+            else:
+                routes[route] = raw
+    return Live(rules, tuple(foreign_rules), routes, tuple(foreign_routes))
+
+
+async def _dump(ask: Any, **arguments: Any) -> list[Any]:
+    """All messages of a dump; again when something changed meanwhile, for then some may be missing."""
+    for _ in range(_DUMP_TRIES):
+        messages = [message async for message in await ask(**arguments)]
+        if not any(message["header"]["flags"] & NLM_F_DUMP_INTR for message in messages):
+            return messages
+    raise KernelError("the routing tables change faster than they can be read")
+
+
+def _raw(message: Any) -> bytes:
+    """The message as the kernel sent it, without the netlink header."""
+    start = message.offset
+    return bytes(message.data[start + 16 : start + message["header"]["length"]])
 
 
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 
 def parse_rule(message: Any, family: Family) -> RulePlan | None:
-    """A rule as the plan writes it; None for one that no plan can hold."""
-    # Kernels from 6.15 on also tell the masks of the port ranges, which pyroute2 does not know by name.
-    attributes = dict(item for item in message["attrs"] if not _is_port_mask(item))
-    action = message["action"]
-    dst = attributes.get("FRA_DST")
-    suppress = attributes.get("FRA_SUPPRESS_PREFIXLEN", 0xFFFFFFFF)
-    mark = attributes.get("FRA_FWMARK")
-    known = {"FRA_TABLE", "FRA_PRIORITY", "FRA_IIFNAME", "FRA_FWMARK", "FRA_FWMASK", "FRA_DST", "FRA_IP_PROTO"}
-    known |= {"FRA_SPORT_RANGE", "FRA_DPORT_RANGE", "FRA_SUPPRESS_PREFIXLEN", "FRA_PROTOCOL", "FRA_DSCP"}
-    odd = set(attributes) - known or (mark is not None and attributes.get("FRA_FWMASK") != 0xFFFFFFFF)
-    if odd or action not in {FR_ACT_TO_TBL, FR_ACT_UNREACHABLE} or message.get("flags", 0) & 0x2:  # FIB_RULE_INVERT
+    """A rule as the plan writes it; None for one that no plan can say."""
+    words = dict(message["attrs"])
+    raw = attributes(_raw(message)[12:])
+    action, dst = message["action"], words.get("FRA_DST")
+    mark, mask = words.get("FRA_FWMARK"), words.get("FRA_FWMASK")
+    odd = (
+        set(words) - _RULE_WORDS
+        or set(raw) - _numbers()
+        or action not in {_TO_TABLE, _UNREACHABLE}
+        or message["flags"] & _INVERT
+        or message["tos"]
+        or message["src_len"]
+        or (mark is None) != (mask is None)
+        or mask not in {None, _ALL}
+        or any(raw.get(kind, b"\xff\xff") != b"\xff\xff" for kind in (_SPORT_MASK, _DPORT_MASK))
+    )
+    sport, dport = _single(words.get("FRA_SPORT_RANGE")), _single(words.get("FRA_DPORT_RANGE"))
+    if odd or sport == -1 or dport == -1:
         return None
+    suppress = words.get("FRA_SUPPRESS_PREFIXLEN", _ALL)
     return RulePlan(
-        priority=attributes.get("FRA_PRIORITY", 0),
+        priority=words.get("FRA_PRIORITY", 0),
         family=family,
-        table=attributes.get("FRA_TABLE") if action == FR_ACT_TO_TBL else None,
-        iif=attributes.get("FRA_IIFNAME"),
+        table=words.get("FRA_TABLE", message["table"]) if action == _TO_TABLE else None,
+        iif=words.get("FRA_IIFNAME"),
+        oif=words.get("FRA_OIFNAME"),
         fwmark=mark,
         dst=ip_network(f"{dst}/{message['dst_len']}") if dst else None,
-        ip_proto=attributes.get("FRA_IP_PROTO"),
-        sport=_single(attributes.get("FRA_SPORT_RANGE")),
-        dport=_single(attributes.get("FRA_DPORT_RANGE")),
-        suppress_prefixlength=suppress if suppress != 0xFFFFFFFF else None,
-        action="lookup" if action == FR_ACT_TO_TBL else "unreachable",
+        ip_proto=words.get("FRA_IP_PROTO"),
+        sport=sport,
+        dport=dport,
+        suppress_prefixlength=suppress if suppress != _ALL else None,
+        action="lookup" if action == _TO_TABLE else "unreachable",
     )
 
 
-def _is_port_mask(item: tuple[str, Any]) -> bool:
-    name, value = item
-    return name == "UNKNOWN" and value["header"]["type"] in {FRA_SPORT_MASK, FRA_DPORT_MASK}
+def _numbers() -> frozenset[int]:
+    """The numbers of the attributes that are understood (linux/fib_rules.h)."""
+    return frozenset({1, 3, 6, 10, 14, 15, 16, 17, 18, 21, 22, 23, 24, _SPORT_MASK, _DPORT_MASK})
 
 
-def _single(ports: Any) -> int | None:
+def _single(ports: str | None) -> int | None:
+    """The one port of pyroute2's "first:last"; None for any, -1 for a range, which no plan can say."""
     if ports is None:
         return None
-    return ports["start"] if isinstance(ports, dict) else int(str(ports).partition(":")[0])
+    first, _, last = ports.partition(":")
+    return int(first) if first == last else -1
 
 
 def rule_request(rule: RulePlan) -> dict[str, Any]:
@@ -89,8 +167,10 @@ def rule_request(rule: RulePlan) -> dict[str, Any]:
         request["table"] = rule.table
     if rule.iif is not None:
         request["iifname"] = rule.iif
+    if rule.oif is not None:
+        request["oifname"] = rule.oif
     if rule.fwmark is not None:
-        request |= {"fwmark": rule.fwmark, "fwmask": 0xFFFFFFFF}
+        request |= {"fwmark": rule.fwmark, "fwmask": _ALL}
     if rule.dst is not None:
         request |= {"dst": str(rule.dst.network_address), "dst_len": rule.dst.prefixlen}
     if rule.ip_proto is not None:
@@ -104,96 +184,80 @@ def rule_request(rule: RulePlan) -> dict[str, Any]:
     return request
 
 
-async def read_rules(ip: Any) -> tuple[set[RulePlan], list[tuple[Family, Any]]]:
-    """Ours, and the raw messages of those that are not but would be asked before or between ours."""
-    ours: set[RulePlan] = set()
-    strangers: list[tuple[Family, Any]] = []
-    for family, number in FAMILIES.items():
-        async for message in await ip.get_rules(family=number):
-            priority = dict(message["attrs"]).get("FRA_PRIORITY", 0)
-            if priority == 0 or priority > RULE_LAST:
-                continue  # the kernel's look-up of local, and what comes after us
-            rule = parse_rule(message, family)
-            if rule is None or priority < RULE_FIRST or rule in ours:
-                strangers.append((family, message))
-            else:
-                ours.add(rule)
-    return ours, strangers
+async def add_rule(ip: Any, rule: RulePlan) -> None:
+    await ip.rule("add", **rule_request(rule))
+
+
+def delete_rule(raw: bytes) -> None:
+    """Delete the very rule of which ``raw`` is the kernel's message; it may be gone already. Raises OSError."""
+    _delete(_DELRULE, raw)
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------
 
 
 def parse_route(message: Any, family: Family, names: dict[int, str]) -> RoutePlan | None:
-    attributes = dict(message["attrs"])
-    dst = attributes.get("RTA_DST")
-    network = ip_network(f"{dst}/{message['dst_len']}") if dst else ip_network(ANY[family])
-    unreachable = message["type"] == RTN_UNREACHABLE
-    if not unreachable and message["type"] != RTN_UNICAST:
+    """A route as the plan writes it; None for one that no plan can say."""
+    words = dict(message["attrs"])
+    unreachable = message["type"] == _RTN_UNREACHABLE
+    oif = names.get(words.get("RTA_OIF", 0))
+    if (
+        set(words) - _ROUTE_WORDS
+        or message["type"] not in {_RTN_UNICAST, _RTN_UNREACHABLE}
+        or message["tos"]
+        or message["src_len"]
+        or (oif is None and not unreachable)
+    ):
         return None
-    gateway = attributes.get("RTA_GATEWAY")
-    metric = attributes.get("RTA_PRIORITY", 0)
+    dst, gateway, metric = words.get("RTA_DST"), words.get("RTA_GATEWAY"), words.get("RTA_PRIORITY", 0)
     return RoutePlan(
-        table=attributes.get("RTA_TABLE", message["table"]),
+        table=words.get("RTA_TABLE", message["table"]),
         family=family,
-        dst=network,
-        oif=None if unreachable else names.get(attributes.get("RTA_OIF", 0)),
+        dst=ip_network(f"{dst}/{message['dst_len']}" if dst else ANY[family]),
+        oif=None if unreachable else oif,
         gateway=ip_address(gateway) if gateway else None,
         kind="unreachable" if unreachable else "unicast",
-        metric=0 if metric == DEFAULT_METRIC[family] else metric,
+        metric=0 if metric == _DEFAULT_METRIC[family] else metric,
     )
 
 
 def route_request(route: RoutePlan, indices: dict[str, int]) -> dict[str, Any]:
-    """``route`` as arguments of pyroute2's ``route()``; raises KeyError where its interface is missing (pure)."""
+    """``route`` as arguments of pyroute2's ``route()`` (pure). Raises KernelError where its interface is missing."""
     request: dict[str, Any] = {
         "family": FAMILIES[route.family],
         "dst": str(route.dst),
         "table": route.table,
-        "proto": RTPROT_OURS,
+        "proto": PROTOCOL_OURS,
     }
     if route.kind == "unreachable":
         request["type"] = "unreachable"
     if route.oif is not None:
+        if route.oif not in indices:
+            raise KernelError(f"there is no interface {route.oif} for a route")
         request["oif"] = indices[route.oif]
     if route.gateway is not None:
         # The gateway is on the link by definition; do not depend on a connected route that is just being renumbered.
-        request |= {"gateway": str(route.gateway), "flags": 4}  # RTNH_F_ONLINK
+        request |= {"gateway": str(route.gateway), "flags": _ONLINK}
     elif route.oif is not None and route.family == 4:
-        request["scope"] = 253
+        request["scope"] = _SCOPE_LINK
     if route.metric:
         request["priority"] = route.metric
     return request
 
 
-async def read_routes(ip: Any, names: dict[int, str]) -> set[RoutePlan]:
-    """All routes in our tables. IPv6 has one of its own in every table's dump at most for multicast; those are not ours."""
-    found: set[RoutePlan] = set()
-    for family, number in FAMILIES.items():
-        async for message in await ip.get_routes(family=number):
-            table = dict(message["attrs"]).get("RTA_TABLE", message["table"])
-            if not our_table(table):
-                continue
-            route = parse_route(message, family, names)
-            if route is not None:
-                found.add(route)
-    return found
-
-
 async def replace_route(ip: Any, route: RoutePlan, indices: dict[str, int]) -> None:
-    """Add ``route``, or put it in the place of one with the same destination and metric, in one step (NLM_F_REPLACE)."""
+    """Add ``route``, or put it in the place of one with the same destination and metric, in one step."""
     await ip.route("replace", **route_request(route, indices))
 
 
-async def delete_route(ip: Any, route: RoutePlan, indices: dict[str, int]) -> None:
+def delete_route(raw: bytes) -> None:
+    """Delete the very route of which ``raw`` is the kernel's message; it may be gone already. Raises OSError."""
+    _delete(_DELROUTE, raw)
+
+
+def _delete(kind: int, raw: bytes) -> None:
     try:
-        await ip.route("del", **{k: v for k, v in route_request(route, indices).items() if k != "proto"})
-    except NetlinkError as error:
-        if error.code not in {3, 2}:  # ESRCH, ENOENT: gone already
+        exchange(NETLINK_ROUTE, kind, NLM_F_ACK, raw)
+    except OSError as error:
+        if error.errno not in _GONE:
             raise
-
-
-def taken_over(old: Iterable[RoutePlan], new: Iterable[RoutePlan]) -> set[RoutePlan]:
-    """The routes of ``old`` that a replacement by ``new`` has removed already: same table, destination and metric (pure)."""
-    places = {(r.table, r.family, r.dst, r.metric) for r in new}
-    return {r for r in old if (r.table, r.family, r.dst, r.metric) in places}

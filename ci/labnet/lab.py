@@ -80,8 +80,7 @@ class Lab:
         self.down()
         self.directory.mkdir(mode=0o700, parents=True)
         if app:
-            self._listener = self._listen(port)
-            self.port = self._listener.getsockname()[1]
+            self.listen(port)
         try:
             say("making the hosts")
             for name in ("switch", *LAN_HOSTS, "gateway", "isp", "internet", *VPNS):
@@ -98,7 +97,7 @@ class Lab:
                 say("starting the gateway")
                 self.start_gateway()
                 self.wait_ready()
-                self._add_servers()
+                self.add_servers()
                 say("waiting for the LAN's hosts to get their addresses")
                 for name in LAN_HOSTS:
                     self.start_dhcp(name)
@@ -156,7 +155,8 @@ class Lab:
             ]
         return []
 
-    def _listen(self, port: int) -> socket.socket:
+    def listen(self, port: int = 0) -> None:
+        """Bind the UI's port on this machine; the gateway's web process inherits the socket."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -164,7 +164,7 @@ class Lab:
         except OSError as error:
             raise LabError(f"port {port} of 127.0.0.1 is taken ({error.strerror}): choose another with --port") from None
         listener.listen(128)
-        return listener
+        self._listener, self.port = listener, listener.getsockname()[1]
 
     # --- wires -----------------------------------------------------------------------------------------------------
 
@@ -292,8 +292,12 @@ class Lab:
 
     def vpn_mute(self, name: str, mute: bool = True) -> None:
         """The server's packets no longer get through, as when a network on the way has failed."""
-        action = "add" if mute else "del"
-        self.hosts["isp"].shell(f"ip route {action} blackhole {VPNS[name][0]}/32")
+        table = f"mute_{name.replace('-', '_')}"
+        text = f"table inet {table} {{ }}\ndelete table inet {table}\n"
+        if mute:
+            either = f'iifname "{name}" drop\n oifname "{name}" drop'
+            text += f"table inet {table} {{\n chain c {{\n type filter hook forward priority 0;\n {either}\n }}\n}}\n"
+        self.hosts["isp"].run("nft", "-f", "-", input=text, stdin=None)
 
     # --- the product -----------------------------------------------------------------------------------------------
 
@@ -364,8 +368,9 @@ class Lab:
 
     def stop_app(self) -> None:
         """An orderly end, as at shutdown."""
-        self.hosts["gateway"].run("pkill", "-TERM", "-f", "supervise.py", check=False)
-        wait_for("the app to end", lambda: self.hosts["gateway"].run("pgrep", "-f", "-- -m app", check=False).returncode != 0)
+        gateway = self.hosts["gateway"]
+        gateway.run("pkill", "-TERM", "-f", "supervise.py", check=False)
+        wait_for("the app to end", lambda: gateway.run("pgrep", "-f", "supervise.py", check=False).returncode != 0)
 
     def hold(self, name: str, held: bool = True) -> None:
         """Whether ``netd`` or ``web`` stays dead once it is."""
@@ -375,7 +380,7 @@ class Lab:
     def kill_app(self, name: str = "netd", *, restart: bool = True) -> None:
         """SIGKILL; with ``restart`` the supervisor starts it again, else not before ``release_app``."""
         self.hold(name, not restart)
-        self.hosts["gateway"].run("pkill", "-KILL", "-f", f"app {name}", check=False)
+        self.hosts["gateway"].run("kill", "-KILL", (self.directory / f"{name}.pid").read_text(), check=False)
 
     def release_app(self, name: str = "netd") -> None:
         self.hold(name, False)
@@ -397,7 +402,7 @@ class Lab:
                  if p.name in {"netd.log", "web.log", "supervise.log"}]
         return "\n".join(texts)
 
-    def _add_servers(self) -> None:
+    def add_servers(self) -> None:
         for name, (v4, _, inner4, inner6, location) in VPNS.items():
             pair = json.loads((self.directory / f"{name}.json").read_text())
             body = {

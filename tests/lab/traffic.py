@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--target4", action="append", default=[])
     parser.add_argument("--target6", action="append", default=[])
     parser.add_argument("--spoof", action="append", default=[])
-    parser.add_argument("--interval", type=float, default=0.02)
+    parser.add_argument("--interval", type=float, default=0.1)
     parser.add_argument("--seconds", type=float, default=600.0)
     options = parser.parse_args()
     traffic = Traffic(options.target4, options.target6, options.spoof)

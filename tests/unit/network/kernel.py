@@ -282,6 +282,7 @@ def _rule(rule: RulePlan) -> str:
     words = ["rule add priority", str(rule.priority)]
     selectors = (
         ("iif", rule.iif),
+        ("oif", rule.oif),
         ("fwmark", rule.fwmark),
         ("to", rule.dst),
         ("ipproto", rule.ip_proto),

@@ -1,0 +1,84 @@
+"""How the live kernel state differs from the plan, in words (pure, but for :func:`of_sysctls`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from app.addresses import Interface
+from app.network import sysctl
+from app.network.links import LinkState, as_planned
+from app.network.plan import LinkPlan, NetworkPlan, RoutePlan, RulePlan
+from app.network.routes import LOCAL_RULES, Live
+from app.network.wireguard import OURS
+
+LINK_KINDS: dict[Literal["kernel", "userspace"], str] = {"kernel": "wireguard", "userspace": "tun"}
+
+
+def usable(link: LinkPlan, state: Mapping[str, LinkState], backend: Literal["kernel", "userspace"]) -> bool:
+    """Whether there is an interface of that name, and it is one of WireGuard's."""
+    return link.name in state and state[link.name].kind == LINK_KINDS[backend]
+
+
+def strays(plan: NetworkPlan, state: Iterable[str]) -> list[str]:
+    """Interfaces with names of ours that the plan does not have."""
+    kept = {link.name for link in plan.links}
+    return sorted(name for name in state if OURS.fullmatch(name) and name not in kept)
+
+
+def of_links(plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal["kernel", "userspace"]) -> list[str]:
+    found: list[str] = []
+    for link in plan.links:
+        if not usable(link, state, backend):
+            found.append(f"interface {link.name} is missing")
+        elif not as_planned(link, state[link.name]):
+            found.append(f"interface {link.name} was changed")
+    found += [f"interface {name} should not exist" for name in strays(plan, state)]
+    for name, address in plan.lan_addresses:
+        if name not in state:
+            found.append(f"interface {name} is missing")
+        elif address not in state[name].addresses:
+            found.append(f"address {address} of {name} is missing")
+        elif not state[name].up:
+            found.append(f"interface {name} is down")
+    for name, link in state.items():
+        found += [f"address {a} of {name} should not be there" for a in old_addresses(plan, name, link)]
+    return list(dict.fromkeys(found))
+
+
+def old_addresses(plan: NetworkPlan, name: str, link: LinkState) -> list[Interface]:
+    """Addresses of a LAN of before: ours by their mark, and no longer in the plan."""
+    wanted = {address for lan, address in plan.lan_addresses if lan == name}
+    return [] if OURS.fullmatch(name) else sorted(link.ours - wanted, key=str)
+
+
+def of_routing(plan: NetworkPlan, live: Live) -> list[str]:
+    rules, routes = wanted_rules(plan), set(plan.routes)
+    found = [f"{_rule(r)} is missing" for r in sorted(rules - set(live.rules), key=_by_priority)]
+    found += [f"{_rule(r)} was added" for r in sorted(set(live.rules) - rules, key=_by_priority)]
+    found += [f"{what} was added" for what, _ in live.foreign_rules]
+    found += [f"{_route(r)} is missing" for r in plan.routes if r not in live.routes]
+    found += [f"{_route(r)} was added" for r in live.routes if r not in routes]
+    found += [f"{what} was added" for what, _ in live.foreign_routes]
+    return list(dict.fromkeys(found))
+
+
+def of_sysctls(plan: NetworkPlan) -> list[str]:
+    """Read now; a parameter that the kernel does not have is none that could differ."""
+    return [f"{name} is not {value}" for name, value in plan.sysctls if sysctl.read(name) not in {value, None}]
+
+
+def wanted_rules(plan: NetworkPlan) -> set[RulePlan]:
+    return {*plan.rules, *LOCAL_RULES}
+
+
+def _by_priority(rule: RulePlan) -> tuple[int, int]:
+    return rule.family, rule.priority
+
+
+def _rule(rule: RulePlan) -> str:
+    return f"rule {rule.priority} (IPv{rule.family})"
+
+
+def _route(route: RoutePlan) -> str:
+    return f"{route.kind} route {route.dst} in table {route.table}"

@@ -1,0 +1,71 @@
+"""Our nftables table as it is meant and as it is: loading, attestation, drop counters.
+
+What the kernel should hold cannot be computed from the text (nft rewrites it in its own words), so it is read back
+right after each load and remembered as a fingerprint. That this reading shows what *we* loaded, and not what somebody
+made of it in between, is known from the kernel's generation number: our transaction raised it by one, and nobody raised
+it since. Later looks compare the number first, so an idle gateway starts no process.
+"""
+
+from __future__ import annotations
+
+from app.errors import KernelError
+from app.network import nft
+
+_TRIES = 3  # loads until one can be attested; each needs another program's transaction at the wrong moment to fail
+DROP = "drop_"
+
+
+class Firewall:
+    """The table ``inet vpn_gateway``. Its user keeps ``load`` and ``holds`` from running at the same time."""
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+        self._fingerprint: str | None = None
+        self._generation: int | None = None  # at which the live table was last seen to be the one that was loaded
+        self._counts: dict[str, nft.Count] = {}
+
+    async def load(self, text: str) -> None:
+        """Replace the table in one transaction and attest it. Raises KernelError; a refused text changes nothing."""
+        for _ in range(_TRIES):
+            self._count()
+            before = nft.generation()
+            await nft.load(nft.carry(text, self._counts))
+            self._text, self._fingerprint = text, None
+            after = nft.generation()
+            live = await nft.table()
+            if live is not None and after == _next(before) == nft.generation():
+                self._fingerprint, self._generation = nft.fingerprint(live), after
+                return
+        raise KernelError("another program keeps changing nftables: the ruleset is loaded but cannot be attested")
+
+    async def holds(self, text: str) -> bool:
+        """Whether the live table is the one that loading ``text`` gave. Raises KernelError, OSError."""
+        if text != self._text or self._fingerprint is None:
+            return False
+        now = nft.generation()
+        if now == self._generation:
+            return True
+        live = await nft.table()
+        if live is None or nft.fingerprint(live) != self._fingerprint:
+            return False
+        self._generation = now  # from before the listing: whatever came after it is looked at next time
+        return True
+
+    def drops(self) -> dict[str, int]:
+        """Packets stopped, by reason. Replacing the table loses none; flushing it, those since the last look."""
+        self._count()
+        found = sorted(self._counts.items())
+        return {name.removeprefix(DROP): count.packets for name, count in found if name.startswith(DROP)}
+
+    def _count(self) -> None:
+        live = nft.counters() or {}
+        self._counts |= {
+            name: count
+            for name, count in live.items()
+            if name not in self._counts or count.packets >= self._counts[name].packets
+        }
+
+
+def _next(generation: int) -> int:
+    """The generation after one more transaction: 32 bits, and never 0."""
+    return (generation + 1) % (1 << 32) or 1

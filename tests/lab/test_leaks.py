@@ -1,0 +1,211 @@
+"""The product's promise, from outside: whatever happens, nothing of the LAN leaves by the WAN in the clear.
+
+Each test captures the ISP's end of the WAN cable while three LAN hosts send TCP, UDP, ICMP and DNS over IPv4 and IPv6,
+spoofed sources among them, and ends with a positive control in the same capture.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from ci.labnet import Lab
+from ci.labnet.addresses import INTERNET4, VPNS, WAN4_NETWORKS
+from ci.labnet.lab import wait_for
+from tests.lab.leakwatch import LeakWatch, dump
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(autouse=True)
+def settled(lab: Lab):
+    """Each test begins connected and ends in a gateway that still works: recovery is part of every fault."""
+    connect(lab, "vpn-se")
+    yield
+    connect(lab, "vpn-se")
+    assert lab.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
+
+
+def connect(lab: Lab, server: str) -> None:
+    answer = lab.api("POST", "/api/connect", {"server": server})
+    assert answer["success"], f"{answer}\n{lab.logs()}"
+
+
+def state(lab: Lab) -> str:
+    return lab.api("GET", "/api/status").get("state", "unavailable")
+
+
+def connected_again(lab: Lab, timeout: float = 40.0) -> None:
+    wait_for("the tunnel to be up again", lambda: lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False), timeout)
+
+
+def report(capsys, name: str, watch: LeakWatch) -> None:
+    with capsys.disabled():
+        print(f"\n  {name}: {dict(watch.counts)}")
+    assert watch.counts["from the gateway"] > 0
+    assert watch.leaks == [], dump(watch.leaks)
+
+
+def test_two_hundred_transitions(lab, capsys):
+    """Connect, switch and disconnect in random order."""
+    rng = random.Random(20)
+    with LeakWatch(lab) as watch:
+        for _ in range(200):
+            action = rng.choice(["vpn-se", "vpn-de", "vpn-se", "vpn-de", None])
+            if action is None:
+                assert lab.api("POST", "/api/disconnect")["success"]
+            else:
+                connect(lab, action)
+    report(capsys, "200 transitions", watch)
+
+
+def test_app_killed_and_restarted(lab, capsys):
+    with LeakWatch(lab) as watch:
+        for _ in range(3):
+            lab.kill_app("netd", restart=False)
+            # Nobody is at the wheel: the tunnel goes on carrying the LAN, and nothing else does.
+            assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+            lab.release_app("netd")
+            wait_for("netd to be back", lambda: state(lab) == "connected")
+        lab.kill_app("web")
+        lab.wait_ready()
+    report(capsys, "app killed", watch)
+
+
+def test_app_killed_in_the_middle_of_a_switch(lab, capsys):
+    with LeakWatch(lab) as watch:
+        for server in ("vpn-de", "vpn-se") * 3:
+            with pytest.MonkeyPatch.context():
+                lab.vpn_mute(server)
+                request = lab.popen(
+                    "laptop",
+                    ["curl", "-s", "-m", "5", "-XPOST", "http://192.168.77.1:5000/api/connect",
+                     "-H", "Content-Type: application/json", "-d", f'{{"server":"{server}"}}'],
+                )
+                wait_for("the switch to begin", lambda s=server: s in (
+                    lab.api("GET", "/api/status").get("switching_to"), lab.api("GET", "/api/status").get("server")))
+                lab.kill_app("netd")
+                lab.vpn_mute(server, False)
+                request.wait(timeout=10)
+            wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
+            connected_again(lab)
+    report(capsys, "app killed in a switch", watch)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("tunnel interface deleted", "for i in wg0a wg0b; do ip link del $i 2>/dev/null || true; done"),
+        ("nft flush ruleset", "nft flush ruleset"),
+        ("ip rules flushed", "ip rule flush; ip -6 rule flush"),
+        ("routes added to main", "for d in 203.0.113.0/25 192.168.77.128/25 0.0.0.0/1 128.0.0.0/1; do "
+         "ip route replace $d via 192.168.1.1 dev wan0 onlink; done"),
+        ("our tables flushed", "for t in $(ip route show table all | grep -o 'table 7[0-9]*' | sort -u | cut -c7-); do "
+         "ip route flush table $t; ip -6 route flush table $t; done"),
+        ("a route in our table", "ip route replace default via 192.168.1.1 dev wan0 table 7100 onlink"),
+        ("a rule before ours", "ip rule add prio 1 iif lan0 lookup main; ip -6 rule add prio 1 iif lan0 lookup main"),
+        ("forwarding off and on", "sysctl -qw net.ipv4.ip_forward=0; sysctl -qw net.ipv4.ip_forward=1"),
+    ],
+)
+def test_the_network_broken_under_the_app(lab, capsys, name, command):
+    with LeakWatch(lab) as watch:
+        for _ in range(3):
+            lab.hosts["gateway"].shell(command)
+            connected_again(lab)
+    lab.hosts["gateway"].shell(
+        "for d in 203.0.113.0/25 192.168.77.128/25 0.0.0.0/1 128.0.0.0/1; do ip route del $d 2>/dev/null || true; done"
+    )
+    report(capsys, name, watch)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("tunnel interface deleted", "for i in wg0a wg0b; do ip link del $i 2>/dev/null || true; done"),
+        ("nft flush ruleset", "nft flush ruleset"),
+        ("ip rules flushed", "ip rule flush; ip -6 rule flush"),
+        ("route added to main", "ip route replace 203.0.113.0/25 via 192.168.1.1 dev wan0 onlink"),
+    ],
+)
+def test_one_lock_holds_with_nobody_there_to_repair_the_other(lab, capsys, name, command):
+    """netd is dead and stays dead, and then something breaks: the other lock alone holds for as long as it takes."""
+    with LeakWatch(lab) as watch:
+        lab.kill_app("netd", restart=False)
+        lab.hosts["gateway"].shell(command)
+        time.sleep(2)  # the hosts keep trying; this is the time in which a leak would show
+        lab.release_app("netd")
+        wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
+        connected_again(lab)
+    lab.hosts["gateway"].shell("ip route del 203.0.113.0/25 || true")
+    report(capsys, f"{name}, app dead", watch)
+
+
+def test_vpn_server_dies(lab, capsys):
+    """Found within 20 s, told why, and recovered from when the server is back."""
+    with LeakWatch(lab) as watch:
+        lab.vpn_mute("vpn-se")
+        began = time.monotonic()
+        wait_for("the dead tunnel to be found", lambda: state(lab) != "connected", 25)
+        found = time.monotonic() - began
+        status = wait_for(
+            "a reason", lambda: (s := lab.api("GET", "/api/status"))["reason"] == "handshake_timeout" and s, 20
+        )
+        lab.vpn_mute("vpn-se", False)
+        connected_again(lab, 90)
+    with capsys.disabled():
+        print(f"\n  dead server found after {found:.1f} s: {status['message']}")
+    assert found <= 20
+    assert "198.51.100.10:51820" in status["message"]
+    report(capsys, "VPN server dead", watch)
+
+
+def test_wan_down_up_and_renumbered(lab, capsys):
+    with LeakWatch(lab) as watch:
+        lab.wan_link(up=False)
+        wait_for("the lost WAN to be noticed", lambda: not lab.api("GET", "/api/status")["wan"]["up"])
+        lab.wan_link(up=True)
+        connected_again(lab)
+        lab.renumber(WAN4_NETWORKS[1])
+        connected_again(lab)
+        lab.renumber(WAN4_NETWORKS[0])
+        connected_again(lab)
+    report(capsys, "WAN down, up, renumbered", watch)
+
+
+def test_dhcp_option_121(lab, capsys):
+    """TunnelVision (CVE-2024-3661): routes more specific than any default, handed out by the WAN's DHCP."""
+    routes = ("0.0.0.0/1", "192.168.1.1", "128.0.0.0/1", "192.168.1.1", "203.0.113.0/24", "192.168.1.1",
+              "192.168.77.0/25", "192.168.1.1", "0.0.0.0/0", "192.168.1.1")
+    with LeakWatch(lab) as watch, lab.option121(*routes):
+        assert "203.0.113.0/24" in lab.exec("gateway", ["ip", "route"]).stdout, "the routes must be there to be resisted"
+        connected_again(lab)
+        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+        connect(lab, "vpn-de")
+        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+        lab.api("POST", "/api/disconnect")
+        time.sleep(1)  # blocked, with the routes in place
+    lab.start_wan_dhcp_again()
+    report(capsys, "option 121", watch)
+
+
+def test_rogue_router_advertisement(lab, capsys):
+    with LeakWatch(lab) as watch, lab.rogue_ra():
+        wait_for("the rogue prefix on the WAN", lambda: "2001:db8:bad:" in lab.exec("gateway", ["ip", "-6", "addr"]).stdout)
+        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+        lab.api("POST", "/api/disconnect")
+        time.sleep(1)
+    report(capsys, "rogue RA", watch)
+
+
+def test_disconnected(lab, capsys):
+    with LeakWatch(lab) as watch:
+        assert lab.api("POST", "/api/disconnect") == {
+            "success": True,
+            "message": "Disconnected - No internet (killswitch active)",
+        }
+        assert lab.http("laptop", f"http://{INTERNET4}/", timeout=2, check=False) == ""
+        time.sleep(1)
+        connect(lab, "vpn-se")
+    report(capsys, "disconnected", watch)
