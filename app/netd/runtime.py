@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from app import codec
-from app.store.atomic import write_atomic
+from app.atomic import write_atomic
 from app.tunnel.states import Connected
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from app.atomic import write_atomic
 from app.errors import KernelError
 from app.model import Lease
-from app.store.atomic import write_atomic
 
 STOP_TIMEOUT = 3.0  # seconds
 POLL = 0.01
@@ -115,7 +115,7 @@ def _write(path: Path, text: str) -> bool:
 
 
 def read_leases(path: Path) -> tuple[Lease, ...]:
-    """Dnsmasq's lease file: ``expiry mac address name client-id`` a line. Lines of DHCPv6 and broken ones are passed over."""
+    """The leases in dnsmasq's file: ``expiry mac address name client-id`` a line; DHCPv6 and broken ones left out."""
     leases: list[Lease] = []
     try:
         lines = path.read_text().splitlines()

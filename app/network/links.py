@@ -6,6 +6,7 @@ from ipaddress import ip_interface
 from typing import Any
 
 from msgspec import Struct
+
 from app.addresses import Interface
 from app.network.plan import LinkPlan
 from app.network.routes import PROTOCOL_OURS

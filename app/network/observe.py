@@ -21,7 +21,7 @@ MAIN = 254
 
 
 def roles(settings: LinkSettings, links: dict[str, LinkState]) -> tuple[str | None, tuple[str, ...]]:
-    """(WAN, LANs): as the settings say, else by name, else the first wired port is the WAN and the others are LAN (pure)."""
+    """(WAN, LANs): as the settings say, else by name, else the first wired port is the WAN, others are LAN (pure)."""
     wired = sorted(
         name
         for name, s in links.items()

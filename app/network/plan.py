@@ -4,7 +4,7 @@ What the planner makes, the reconciler applies and attestation compares. Equal p
 of a plan twice changes nothing. Ownership is by name and number only, so clean-up needs no stored state:
 
 * nftables: the table ``inet vpn_gateway`` (``NFT_TABLE``), also the name of the static boot table that it replaces;
-* routing: tables ``TABLE_DIRECT``, ``TABLE_LAN`` and ``TABLE_EXIT_BASE + n``; rule priorities ``RULE_FIRST..RULE_LAST``;
+* routing: tables ``TABLE_DIRECT``, ``TABLE_LAN``, ``TABLE_EXIT_BASE + n``; rule priorities ``RULE_FIRST..RULE_LAST``;
 * links: interfaces named ``wgNa`` and ``wgNb``, the two slots of exit ``N`` (make before break needs two).
 
 Packet marks (skb mark, all 32 bits; nobody else marks packets on the gateway):

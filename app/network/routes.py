@@ -14,6 +14,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 from msgspec import Struct
+
 from app.errors import KernelError
 from app.network.netlink_raw import NETLINK_ROUTE, NLM_F_ACK, NLM_F_DUMP_INTR, attributes, exchange
 from app.network.plan import RULE_LAST, TABLE_DIRECT, TABLE_EXIT_BASE, RoutePlan, RulePlan
@@ -41,7 +42,8 @@ _DUMP_TRIES = 5
 
 _RULE_WORDS = frozenset(
     {
-        "FRA_TABLE", "FRA_PRIORITY", "FRA_PROTOCOL", "FRA_SUPPRESS_PREFIXLEN", "FRA_IIFNAME", "FRA_OIFNAME", "FRA_FWMARK",
+        "FRA_TABLE", "FRA_PRIORITY", "FRA_PROTOCOL", "FRA_SUPPRESS_PREFIXLEN", "FRA_IIFNAME", "FRA_OIFNAME",
+        "FRA_FWMARK",
         "FRA_FWMASK", "FRA_DST", "FRA_IP_PROTO", "FRA_SPORT_RANGE", "FRA_DPORT_RANGE", "UNKNOWN",
     }
 )  # fmt: skip

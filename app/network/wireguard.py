@@ -1,6 +1,6 @@
 """WireGuard interfaces behind one protocol, whichever implementation the machine has.
 
-The kernel module is spoken to over generic netlink, wireguard-go over its UAPI socket; the choice is made once, at start.
+The kernel module is spoken to over generic netlink, wireguard-go over its UAPI socket; chosen once, at start.
 """
 
 from __future__ import annotations

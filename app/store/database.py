@@ -15,7 +15,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.store import atomic
+from app import atomic
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from app.store import atomic
+from app import atomic
 
 T = TypeVar("T")
 

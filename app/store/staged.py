@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.store import atomic
+from app import atomic
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
+from app import atomic
 from app.errors import ConflictError, NotFoundError, UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
-from app.store import atomic, documents, staged
+from app.store import documents, staged
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file

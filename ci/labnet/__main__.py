@@ -33,15 +33,25 @@ Ctrl-C stops everything and leaves nothing behind.
 """
 
 
+def _exit(number: int, frame: object) -> None:
+    del frame
+    sys.exit(128 + number)
+
+
 def say(text: str) -> None:
     print(f"==> {text}", flush=True)
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="ci/lab", description="The gateway in a virtual LAN of network namespaces (root).")
+    top = argparse.ArgumentParser(
+        prog="ci/lab", description="The gateway in a virtual LAN of network namespaces (root)."
+    )
     top.add_argument("--id", default=os.environ.get("LAB_ID", "lab"), help="several labs can run at once")
     commands = top.add_subparsers(dest="command", required=True)
-    for name, text in (("run", "start it, stay in the foreground, take it down at the end"), ("up", "start it and return")):
+    for name, text in (
+        ("run", "start it, stay in the foreground, take it down at the end"),
+        ("up", "start it and return"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--port", type=int, default=5000, help="of the UI on 127.0.0.1")
         command.add_argument("--no-app", action="store_true", help="everything but the gateway's software")
@@ -102,7 +112,7 @@ def start(options: argparse.Namespace) -> int:
     lab = Lab(options.id)
     if options.command == "run":
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: sys.exit(0))
+            signal.signal(number, _exit)
     try:
         lab.up(port=options.port, app=not options.no_app, say=say)
         if options.command == "up":

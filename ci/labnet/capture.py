@@ -29,11 +29,13 @@ class Packet(NamedTuple):
     payload: bytes
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.sport} > {self.destination}:{self.dport} proto {self.protocol} {self.payload[:16]!r}"
+        return (
+            f"{self.source}:{self.sport} > {self.destination}:{self.dport} proto {self.protocol} {self.payload[:16]!r}"
+        )
 
 
 class Capture:
-    """``with Capture(host, "wan0") as capture: ...``; inside it records, afterwards ``capture.packets`` is what was seen."""
+    """``with Capture(host, "wan0") as capture: ...`` records; afterwards ``capture.packets`` is what was seen."""
 
     def __init__(self, host: Host, interface: str, path: Path, expression: str = "") -> None:
         self._host, self._interface, self.path, self._expression = host, interface, path, expression
@@ -43,7 +45,18 @@ class Capture:
     def start(self) -> Capture:
         """Returns once tcpdump listens."""
         self._process = self._host.start(
-            "tcpdump", "-i", self._interface, "-n", "-U", "-s", "200", "-B", "16384", "-w", str(self.path), self._expression,
+            "tcpdump",
+            "-i",
+            self._interface,
+            "-n",
+            "-U",
+            "-s",
+            "200",
+            "-B",
+            "16384",
+            "-w",
+            str(self.path),
+            self._expression,
             stderr=subprocess.PIPE,
         )
         assert self._process.stderr is not None

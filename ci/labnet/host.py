@@ -16,7 +16,7 @@ set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/wireguard
 : > /run/resolv.conf
-[ -e /etc/resolv.conf ] && mount --bind /run/resolv.conf "$(readlink -f /etc/resolv.conf || echo /etc/resolv.conf)" || true
+[ ! -e /etc/resolv.conf ] || mount --bind /run/resolv.conf "$(readlink -f /etc/resolv.conf)" || true
 ip link set lo up
 touch /run/ready
 while :; do sleep 3600 & wait $!; done  # process 1 has to bury the dead
@@ -61,7 +61,9 @@ class Host:
     def command(self, argv: Sequence[str]) -> list[str]:
         return ["nsenter", "--target", str(self.init), "--net", "--mount", "--pid", "--wd=.", "--", *argv]
 
-    def run(self, *argv: str, timeout: float = 30.0, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *argv: str, timeout: float = 30.0, check: bool = True, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
         options.setdefault("stdin", subprocess.DEVNULL)
         done = subprocess.run(
             self.command(argv), timeout=timeout, text=True, capture_output=True, check=False, **options
@@ -79,7 +81,8 @@ class Host:
         options.setdefault("stdout", out)
         options.setdefault("stderr", out)
         options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen(self.command(argv), start_new_session=True, **options)
+        process: Any = subprocess.Popen(self.command(argv), start_new_session=True, **options)
+        return process
 
     def write(self, path: str, text: str) -> None:
         """Write a file as the host sees it."""

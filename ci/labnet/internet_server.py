@@ -20,9 +20,8 @@ async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
         wants_json = len(request) > 1 and request[1].startswith("/json")
         body = json.dumps({"ip": address}) if wants_json else f"{address}\n"
         kind = "application/json" if wants_json else "text/plain"
-        writer.write(
-            f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
-        )
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(f"{head}{body}".encode())
         await writer.drain()
     except (TimeoutError, ConnectionError):
         pass

@@ -12,13 +12,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 from app import keys
 from ci.labnet.addresses import (
-    GATEWAY_LAN4,
     INTERNET4,
     INTERNET6,
     INTERNET_DNS4,
@@ -46,6 +45,16 @@ TOOLS = {
     "setpriv": "util-linux",
     "pkill": "procps",
 }
+
+
+NAT = """
+table inet nat {
+    chain out {
+        type nat hook postrouting priority srcnat;
+        oifname "eth0" masquerade
+    }
+}
+"""
 
 
 class LabError(Exception):
@@ -141,7 +150,9 @@ class Lab:
             raise LabError(f"missing tools: apt-get install {' '.join(missing)}")
 
     def _save(self) -> None:
-        hosts = [{"name": h.name, "namespace": h.namespace, "holder": h.holder, "init": h.init} for h in self.hosts.values()]
+        hosts = [
+            {"name": h.name, "namespace": h.namespace, "holder": h.holder, "init": h.init} for h in self.hosts.values()
+        ]
         (self.directory / "lab.json").write_text(json.dumps({"port": self.port, "hosts": hosts}))
 
     def _load(self) -> list[Host]:
@@ -162,16 +173,34 @@ class Lab:
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            raise LabError(f"port {port} of 127.0.0.1 is taken ({error.strerror}): choose another with --port") from None
+            raise LabError(
+                f"port {port} of 127.0.0.1 is taken ({error.strerror}): choose another with --port"
+            ) from None
         listener.listen(128)
         self._listener, self.port = listener, listener.getsockname()[1]
 
     # --- wires -----------------------------------------------------------------------------------------------------
 
-    def _wire(self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)) -> None:
+    def _wire(
+        self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)
+    ) -> None:
         a, b = self.hosts[one], self.hosts[other]
         subprocess.run(
-            ["ip", "link", "add", one_if, "netns", a.namespace, "type", "veth", "peer", "name", other_if, "netns", b.namespace],
+            [
+                "ip",
+                "link",
+                "add",
+                one_if,
+                "netns",
+                a.namespace,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                other_if,
+                "netns",
+                b.namespace,
+            ],
             check=True,
         )
         for host, name, mac in ((a, one_if, macs[0]), (b, other_if, macs[1])):
@@ -194,7 +223,8 @@ class Lab:
             self._wire("isp", name, name, "eth0")
         isp.shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0")
         isp.shell(f"""
-            ip addr add {WAN4_NETWORKS[0]}.1/24 dev wan; ip addr add {WAN6_PREFIX}::1/64 dev wan nodad; ip link set wan up
+            ip link set wan up
+            ip addr add {WAN4_NETWORKS[0]}.1/24 dev wan; ip addr add {WAN6_PREFIX}::1/64 dev wan nodad
             ip addr add 203.0.113.1/24 dev net; ip addr add 2001:db8:80::1/64 dev net nodad; ip link set net up
         """)
         self.hosts["internet"].shell(f"""
@@ -204,7 +234,9 @@ class Lab:
         """)
         for name, (v4, v6, *_) in VPNS.items():
             near4, near6 = v4.rpartition(".")[0] + ".1", v6.rpartition("::")[0] + "::1"
-            isp.shell(f"ip addr add {near4}/24 dev {name}; ip addr add {near6}/64 dev {name} nodad; ip link set {name} up")
+            isp.shell(
+                f"ip addr add {near4}/24 dev {name}; ip addr add {near6}/64 dev {name} nodad; ip link set {name} up"
+            )
             self.hosts[name].shell(f"""
                 ip link set eth0 up; ip addr add {v4}/24 dev eth0; ip addr add {v6}/64 dev eth0 nodad
                 ip route add default via {near4}; ip -6 route add default via {near6}
@@ -217,13 +249,20 @@ class Lab:
         pid = self.directory / f"{host}-{name}.pid"
         if pid.exists():
             self.hosts[host].run("pkill", "-F", str(pid), check=False)
-            wait_for("dnsmasq to end", lambda: self.hosts[host].run("pkill", "-0", "-F", str(pid), check=False).returncode != 0)
+            wait_for(
+                "dnsmasq to end",
+                lambda: self.hosts[host].run("pkill", "-0", "-F", str(pid), check=False).returncode != 0,
+            )
         config.write_text("\n".join(["no-resolv", "no-hosts", "user=root", f"pid-file={pid}", *lines]) + "\n")
         self.hosts[host].run("dnsmasq", f"--conf-file={config}")
 
     def _start_isp(self, *, network: str = WAN4_NETWORKS[0], options: Sequence[str] = (), ra: bool = True) -> None:
         lines = [
-            "bind-dynamic", "interface=wan", "dhcp-authoritative", "no-ping", f"server={INTERNET_DNS4}",
+            "bind-dynamic",
+            "interface=wan",
+            "dhcp-authoritative",
+            "no-ping",
+            f"server={INTERNET_DNS4}",
             f"dhcp-leasefile={self.directory}/isp.leases",
             f"dhcp-range={network}.100,{network}.150,255.255.255.0,10m",
             *options,
@@ -236,18 +275,27 @@ class Lab:
         self._dnsmasq(
             "internet",
             "dns",
-            ["bind-dynamic", "interface=eth0", "log-queries=extra", f"log-facility={self.directory}/internet-dns.log",
-             f"address=/whoami.lab/{INTERNET_DNS4}", "txt-record=whoami.lab,internet", f"address=/lab/{INTERNET4}",
-             f"address=/lab/{INTERNET6}",
-             *(f"address=/{name}.lab/{v4}" for name, (v4, *_) in VPNS.items())],
+            [
+                "bind-dynamic",
+                "interface=eth0",
+                "log-queries=extra",
+                f"log-facility={self.directory}/internet-dns.log",
+                f"address=/whoami.lab/{INTERNET_DNS4}",
+                "txt-record=whoami.lab,internet",
+                f"address=/lab/{INTERNET4}",
+                f"address=/lab/{INTERNET6}",
+                *(f"address=/{name}.lab/{v4}" for name, (v4, *_) in VPNS.items()),
+            ],
         )
-        self.hosts["internet"].start(sys.executable, str(HERE / "internet_server.py"), log=self.directory / "internet.log")
+        self.hosts["internet"].start(
+            sys.executable, str(HERE / "internet_server.py"), log=self.directory / "internet.log"
+        )
         wait_for("the Internet", lambda: self.http("internet", f"http://{INTERNET4}/", check=False))
 
     def start_vpn(self, name: str) -> None:
         """A WireGuard server with NAT to the Internet and a resolver of its own inside the tunnel."""
         host = self.hosts[name]
-        v4, v6, inner4, inner6, _ = VPNS[name]
+        v4, _, inner4, inner6, _ = VPNS[name]
         secret = self.directory / f"{name}.json"
         if not secret.exists():
             server, client = keys.generate(), keys.generate()
@@ -275,15 +323,25 @@ class Lab:
             ip addr add {inner4}.1/24 dev wg0; ip addr add {inner6}::1/64 dev wg0 nodad; ip link set wg0 up
         """)
         host.run(
-            "nft", "-f", "-",
-            input="table inet nat {\n chain out {\n  type nat hook postrouting priority srcnat;\n  oifname \"eth0\" masquerade\n }\n}\n",
+            "nft",
+            "-f",
+            "-",
+            input=NAT,
             stdin=None,
         )
         self._dnsmasq(
             name,
             "dns",
-            ["bind-dynamic", "interface=wg0", "except-interface=lo", f"server={INTERNET_DNS4}", f"address=/whoami.lab/{v4}",
-             f"txt-record=whoami.lab,{name}", "log-queries=extra", f"log-facility={self.directory}/{name}-dns.log"],
+            [
+                "bind-dynamic",
+                "interface=wg0",
+                "except-interface=lo",
+                f"server={INTERNET_DNS4}",
+                f"address=/whoami.lab/{v4}",
+                f"txt-record=whoami.lab,{name}",
+                "log-queries=extra",
+                f"log-facility={self.directory}/{name}-dns.log",
+            ],
         )
 
     def stop_vpn(self, name: str) -> None:
@@ -309,9 +367,10 @@ class Lab:
         """What happens before the app on the image: the static ruleset, then the links, then the WAN's DHCP client."""
         gateway = self.hosts["gateway"]
         boot = PROJECT / "overlay" / "etc" / "vpn-gateway" / "boot.nft"
-        if boot.exists():
-            gateway.run("nft", "-f", str(boot))
-        gateway.shell("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway")
+        gateway.run("nft", "-f", str(boot))
+        gateway.shell(
+            "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
+        )
         # The image's sysctl.d forwards from the start; the locks do not depend on it being off.
         gateway.shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.wan0.accept_ra=2")
         gateway.shell("ip link set lan0 up; ip link set wan0 up")
@@ -320,14 +379,31 @@ class Lab:
     def start_wan_dhcp(self) -> None:
         gateway = self.hosts["gateway"]
         gateway.run("pkill", "udhcpc", check=False)
-        gateway.start("udhcpc", "-i", "wan0", "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-O", "121", "-s", str(HERE / "wan-dhcp"))
+        gateway.start(
+            "udhcpc",
+            "-i",
+            "wan0",
+            "-f",
+            "-S",
+            "-t",
+            "5",
+            "-T",
+            "1",
+            "-A",
+            "2",
+            "-O",
+            "121",
+            "-s",
+            str(HERE / "wan-dhcp"),
+        )
         wait_for("the WAN's DHCP", lambda: "inet " in gateway.run("ip", "-4", "addr", "show", "dev", "wan0").stdout)
 
     def seed(self, **changes: Any) -> None:
         """Settings of the lab's gateway, before its first start."""
-        from app.model import DEFAULT_EXIT, LinkSettings, Settings  # noqa: PLC0415
-        from app.store import Store  # noqa: PLC0415
-        import msgspec  # noqa: PLC0415
+        import msgspec
+
+        from app.model import DEFAULT_EXIT, LinkSettings, Settings
+        from app.store import Store
 
         settings = Settings(
             provider="custom",
@@ -351,19 +427,48 @@ class Lab:
         # The last three are for dnsmasq, which on the image has a unit of its own.
         keep = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
         netd = [
-            "setpriv", f"--bounding-set={keep}", "--inh-caps=-all", python, "-m", "app", "netd",
-            "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway",
+            "setpriv",
+            f"--bounding-set={keep}",
+            "--inh-caps=-all",
+            python,
+            "-m",
+            "app",
+            "netd",
+            "--state-dir",
+            str(self.state_dir),
+            "--run-dir",
+            "/run/vpn-gateway",
         ]
-        web = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", python, "-m", "app", "web",
-               "--socket", "/run/vpn-gateway/netd.sock", "--bind", "0.0.0.0:5000", "--bind", "[::]:5000"]
+        web = [
+            "setpriv",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+            "--no-new-privs",
+            python,
+            "-m",
+            "app",
+            "web",
+            "--socket",
+            "/run/vpn-gateway/netd.sock",
+            "--bind",
+            "0.0.0.0:5000",
+            "--bind",
+            "[::]:5000",
+        ]
         fds: tuple[int, ...] = ()
         if self._listener is not None:
             fds = (self._listener.fileno(),)
             os.set_inheritable(fds[0], True)
             web += ["--fd", str(fds[0])]
         gateway.start(
-            python, str(HERE / "supervise.py"), str(self.directory), f"netd={shlex.join(netd)}", f"web={shlex.join(web)}",
-            log=self.directory / "supervise.log", cwd=PROJECT, pass_fds=fds,
+            python,
+            str(HERE / "supervise.py"),
+            str(self.directory),
+            f"netd={shlex.join(netd)}",
+            f"web={shlex.join(web)}",
+            log=self.directory / "supervise.log",
+            cwd=PROJECT,
+            pass_fds=fds,
         )
 
     def stop_app(self) -> None:
@@ -398,8 +503,11 @@ class Lab:
 
     def logs(self) -> str:
         """The end of the gateway's logs."""
-        texts = [f"--- {p.name}\n{p.read_text(errors='replace')[-3000:]}" for p in sorted(self.directory.glob("*.log"))
-                 if p.name in {"netd.log", "web.log", "supervise.log"}]
+        texts = [
+            f"--- {p.name}\n{p.read_text(errors='replace')[-3000:]}"
+            for p in sorted(self.directory.glob("*.log"))
+            if p.name in {"netd.log", "web.log", "supervise.log"}
+        ]
         return "\n".join(texts)
 
     def add_servers(self) -> None:
@@ -438,14 +546,30 @@ class Lab:
     def start_dhcp(self, host: str) -> None:
         self.hosts[host].run("pkill", "udhcpc", check=False)
         self.hosts[host].start(
-            "udhcpc", "-i", "eth0", "-f", "-S", "-t", "8", "-T", "1", "-A", "1", "-x", f"hostname:{host}", "-s", str(HERE / "lan-dhcp")
+            "udhcpc",
+            "-i",
+            "eth0",
+            "-f",
+            "-S",
+            "-t",
+            "8",
+            "-T",
+            "1",
+            "-A",
+            "1",
+            "-x",
+            f"hostname:{host}",
+            "-s",
+            str(HERE / "lan-dhcp"),
         )
 
     def wait_address(self, host: str, timeout: float = 20.0) -> str:
         """The host's IPv4 address, once DHCP has given it one."""
 
         def address() -> str | None:
-            out = json.loads(self.hosts[host].run("ip", "-j", "-4", "addr", "show", "dev", "eth0", "scope", "global").stdout)
+            out = json.loads(
+                self.hosts[host].run("ip", "-j", "-4", "addr", "show", "dev", "eth0", "scope", "global").stdout
+            )
             found = [a["local"] for link in out for a in link.get("addr_info", [])]
             return found[0] if found else None
 
@@ -487,7 +611,7 @@ class Lab:
         self.start_wan_dhcp()
 
     @contextlib.contextmanager
-    def option121(self, *routes: str) -> Iterator[None]:
+    def option121(self, *routes: str) -> Generator[None]:
         """The WAN's DHCP server hands out classless static routes: "10.0.0.0/8,192.168.1.1", ..."""
         self._start_isp(options=[f"dhcp-option=121,{','.join(routes)}", f"dhcp-option=249,{','.join(routes)}"])
         self.start_wan_dhcp_again()
@@ -497,11 +621,18 @@ class Lab:
             self._start_isp()
 
     @contextlib.contextmanager
-    def rogue_ra(self) -> Iterator[None]:
+    def rogue_ra(self) -> Generator[None]:
         """Somebody on the WAN announces a default route and a prefix that covers the LAN's."""
         self._dnsmasq(
-            "isp", "dhcp",
-            ["bind-dynamic", "interface=wan", "enable-ra", "dhcp-range=2001:db8:bad::,ra-only,64", "ra-param=wan,high,4,9000"],
+            "isp",
+            "dhcp",
+            [
+                "bind-dynamic",
+                "interface=wan",
+                "enable-ra",
+                "dhcp-range=2001:db8:bad::,ra-only,64",
+                "ra-param=wan,high,4,9000",
+            ],
         )
         self.hosts["isp"].shell("ip addr replace 2001:db8:bad::1/64 dev wan nodad")
         try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 from ci.labnet import Lab, Packet, leaks
-from ci.labnet.lab import wait_for
 from ci.labnet.addresses import GATEWAY_LAN4, INTERNET4, INTERNET6, INTERNET_DNS4, LAN_HOSTS, VPNS
+from ci.labnet.lab import wait_for
 
 GATEWAY_WAN_MAC = "02:00:00:00:00:02"
 TRAFFIC = Path(__file__).with_name("traffic.py")
@@ -19,7 +19,7 @@ CONTROL = b"POSITIVE-CONTROL"
 
 
 class LeakWatch:
-    """``with LeakWatch(lab) as watch: ...``; afterwards ``watch.leaks`` is what leaked and ``watch.counts`` what was seen.
+    """``with LeakWatch(lab) as watch: ...``; then ``watch.leaks`` is what leaked, ``watch.counts`` what was seen.
 
     On leaving, the positive control: the gateway host itself sends a clear packet past everything (AF_PACKET on wan0),
     and unless exactly that shows up as a leak in the same capture, the capture would not have seen one: an error.
@@ -47,7 +47,16 @@ class LeakWatch:
         )
         targets4 = [INTERNET4, INTERNET_DNS4, "192.168.1.1", *(v4 for v4, *_ in VPNS.values())]
         targets6 = [INTERNET6, "2001:db8:1::1", *(v6 for _, v6, *_ in VPNS.values())]
-        argv = [sys.executable, str(TRAFFIC), "--spoof", "10.9.9.9", "--spoof", "192.168.1.77", "--spoof", "203.0.113.9"]
+        argv = [
+            sys.executable,
+            str(TRAFFIC),
+            "--spoof",
+            "10.9.9.9",
+            "--spoof",
+            "192.168.1.77",
+            "--spoof",
+            "203.0.113.9",
+        ]
         argv += [item for target in targets4 for item in ("--target4", target)]
         argv += [item for target in targets6 for item in ("--target6", target)]
         process = self._lab.popen(host, argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -80,8 +89,9 @@ import socket, struct
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("wan0", 0))
 payload = {CONTROL!r}
 udp = struct.pack(">HHHH", 4242, 4242, 8 + len(payload), 0) + payload
-ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, socket.inet_aton("192.168.1.99"), socket.inet_aton("{INTERNET4}"))
-s.send(bytes.fromhex("ffffffffffff") + bytes.fromhex("{GATEWAY_WAN_MAC.replace(':', '')}") + b"\\x08\\x00" + ip + udp)
+ends = socket.inet_aton("192.168.1.99") + socket.inet_aton("{INTERNET4}")
+ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + ends
+s.send(bytes.fromhex("ffffffffffff") + bytes.fromhex("{GATEWAY_WAN_MAC.replace(":", "")}") + b"\\x08\\x00" + ip + udp)
 """
         self._lab.hosts["gateway"].run(sys.executable, "-c", script)
         wait_for("the positive control in the capture", lambda: CONTROL in tail(self._capture.path))

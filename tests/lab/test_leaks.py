@@ -38,7 +38,9 @@ def state(lab: Lab) -> str:
 
 
 def connected_again(lab: Lab, timeout: float = 40.0) -> None:
-    wait_for("the tunnel to be up again", lambda: lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False), timeout)
+    wait_for(
+        "the tunnel to be up again", lambda: lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False), timeout
+    )
 
 
 def report(capsys, name: str, watch: LeakWatch) -> None:
@@ -81,11 +83,29 @@ def test_app_killed_in_the_middle_of_a_switch(lab, capsys):
                 lab.vpn_mute(server)
                 request = lab.popen(
                     "laptop",
-                    ["curl", "-s", "-m", "5", "-XPOST", "http://192.168.77.1:5000/api/connect",
-                     "-H", "Content-Type: application/json", "-d", f'{{"server":"{server}"}}'],
+                    [
+                        "curl",
+                        "-s",
+                        "-m",
+                        "5",
+                        "-XPOST",
+                        "http://192.168.77.1:5000/api/connect",
+                        "-H",
+                        "Content-Type: application/json",
+                        "-d",
+                        f'{{"server":"{server}"}}',
+                    ],
                 )
-                wait_for("the switch to begin", lambda s=server: s in (
-                    lab.api("GET", "/api/status").get("switching_to"), lab.api("GET", "/api/status").get("server")))
+                wait_for(
+                    "the switch to begin",
+                    lambda s=server: (
+                        s
+                        in (
+                            lab.api("GET", "/api/status").get("switching_to"),
+                            lab.api("GET", "/api/status").get("server"),
+                        )
+                    ),
+                )
                 lab.kill_app("netd")
                 lab.vpn_mute(server, False)
                 request.wait(timeout=10)
@@ -100,10 +120,20 @@ def test_app_killed_in_the_middle_of_a_switch(lab, capsys):
         ("tunnel interface deleted", "for i in wg0a wg0b; do ip link del $i 2>/dev/null || true; done"),
         ("nft flush ruleset", "nft flush ruleset"),
         ("ip rules flushed", "ip rule flush; ip -6 rule flush"),
-        ("routes added to main", "for d in 203.0.113.0/25 192.168.77.128/25 0.0.0.0/1 128.0.0.0/1; do "
-         "ip route replace $d via 192.168.1.1 dev wan0 onlink; done"),
-        ("our tables flushed", "for t in $(ip route show table all | grep -o 'table 7[0-9]*' | sort -u | cut -c7-); do "
-         "ip route flush table $t; ip -6 route flush table $t; done"),
+        (
+            "routes added to main",
+            (
+                "for d in 203.0.113.0/25 192.168.77.128/25 0.0.0.0/1 128.0.0.0/1; do "
+                "ip route replace $d via 192.168.1.1 dev wan0 onlink; done"
+            ),
+        ),
+        (
+            "our tables flushed",
+            (
+                "for t in $(ip route show table all | grep -o 'table 7[0-9]*' | sort -u | cut -c7-); do "
+                "ip route flush table $t; ip -6 route flush table $t; done"
+            ),
+        ),
         ("a route in our table", "ip route replace default via 192.168.1.1 dev wan0 table 7100 onlink"),
         ("a rule before ours", "ip rule add prio 1 iif lan0 lookup main; ip -6 rule add prio 1 iif lan0 lookup main"),
         ("forwarding off and on", "sysctl -qw net.ipv4.ip_forward=0; sysctl -qw net.ipv4.ip_forward=1"),
@@ -176,10 +206,22 @@ def test_wan_down_up_and_renumbered(lab, capsys):
 
 def test_dhcp_option_121(lab, capsys):
     """TunnelVision (CVE-2024-3661): routes more specific than any default, handed out by the WAN's DHCP."""
-    routes = ("0.0.0.0/1", "192.168.1.1", "128.0.0.0/1", "192.168.1.1", "203.0.113.0/24", "192.168.1.1",
-              "192.168.77.0/25", "192.168.1.1", "0.0.0.0/0", "192.168.1.1")
+    routes = (
+        "0.0.0.0/1",
+        "192.168.1.1",
+        "128.0.0.0/1",
+        "192.168.1.1",
+        "203.0.113.0/24",
+        "192.168.1.1",
+        "192.168.77.0/25",
+        "192.168.1.1",
+        "0.0.0.0/0",
+        "192.168.1.1",
+    )
     with LeakWatch(lab) as watch, lab.option121(*routes):
-        assert "203.0.113.0/24" in lab.exec("gateway", ["ip", "route"]).stdout, "the routes must be there to be resisted"
+        assert "203.0.113.0/24" in lab.exec("gateway", ["ip", "route"]).stdout, (
+            "the routes must be there to be resisted"
+        )
         connected_again(lab)
         assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
         connect(lab, "vpn-de")
@@ -192,7 +234,9 @@ def test_dhcp_option_121(lab, capsys):
 
 def test_rogue_router_advertisement(lab, capsys):
     with LeakWatch(lab) as watch, lab.rogue_ra():
-        wait_for("the rogue prefix on the WAN", lambda: "2001:db8:bad:" in lab.exec("gateway", ["ip", "-6", "addr"]).stdout)
+        wait_for(
+            "the rogue prefix on the WAN", lambda: "2001:db8:bad:" in lab.exec("gateway", ["ip", "-6", "addr"]).stdout
+        )
         assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
         lab.api("POST", "/api/disconnect")
         time.sleep(1)

@@ -40,7 +40,17 @@ def spoofed_udp(source: str, destination: str) -> bytes:
     payload = MARKER
     udp = struct.pack(">HHHH", 4242, 4242, 8 + len(payload), 0) + payload
     header = struct.pack(
-        ">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(destination)
+        ">BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(udp),
+        1,
+        0,
+        64,
+        17,
+        0,
+        socket.inet_aton(source),
+        socket.inet_aton(destination),
     )
     header = header[:10] + struct.pack(">H", checksum(header)) + header[12:]
     return header + udp
