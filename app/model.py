@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import enum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from app.addresses import Address, Interface, Network
 
@@ -88,6 +88,16 @@ class Server(Struct, frozen=True):
     location: str = "Unknown"  # "City, Country" where both are known
     missing: tuple[str, ...] = ()  # fields still needed before it can be connected
     warnings: tuple[str, ...] = ()
+    # What some providers tell, and what is measured or marked here; None = not known:
+    country_code: str | None = None  # ISO 3166-1 alpha-2, lower case
+    load: float | None = None  # percent of its capacity
+    owned: bool | None = None  # the machine is the provider's own, not rented
+    hosted_by: str | None = None
+    features: tuple[str, ...] = ()  # such as "ipv6", "multihop", "daita", "p2p"
+    latitude: float | None = None  # degrees
+    longitude: float | None = None
+    latency: float | None = None  # milliseconds, measured from here
+    favourite: bool = False
 
 
 class StoredServer(Struct, frozen=True):
@@ -169,6 +179,37 @@ class LinkSettings(Struct, frozen=True):
     lan: tuple[str, ...] | None = None
 
 
+Port = Annotated[int, Meta(ge=1, le=65535)]
+ShortText = Annotated[str, Meta(max_length=255)]
+
+
+class ProviderSettings(Struct, frozen=True):
+    """How to connect through one provider. What the provider cannot do is ignored."""
+
+    port: Port | None = None  # UDP; None = the provider's usual one
+    ipv6_endpoint: bool = False  # dial the server's IPv6 address
+    multihop_entry: ShortText | None = None  # enter the provider's network at this server
+    content_blocking: tuple[ShortText, ...] = ()  # names from the provider's list, such as "ads"
+    rotate_days: Annotated[int, Meta(ge=1, le=30)] = 30  # days a key is used
+
+
+class FailoverSettings(Struct, frozen=True):
+    """What to do when a server dies."""
+
+    enabled: bool = True
+    scope: Literal["city", "country", "anywhere"] = "country"
+    countries: tuple[ShortText, ...] = ()  # allowed with "anywhere"; none = all
+    return_to_first: bool = False  # go back once the chosen server has been well for a while
+
+
+class ServerChange(Struct, frozen=True):
+    """A change of server by the clock: at ``at`` (minutes after midnight, local time) on ``days`` (0 = Monday)."""
+
+    at: Annotated[int, Meta(ge=0, le=1439)]
+    days: frozenset[Annotated[int, Meta(ge=0, le=6)]] = frozenset(range(7))
+    select: ShortText = "random"  # as ``connect`` takes it
+
+
 class Settings(Struct, frozen=True):
     provider: str = "mullvad"
     lan: LanSettings = LanSettings()
@@ -180,6 +221,13 @@ class Settings(Struct, frozen=True):
     # Both are asked inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
+    provider_settings: dict[ShortText, ProviderSettings] = field(default_factory=dict)
+    favourites: Annotated[tuple[ShortText, ...], Meta(max_length=500)] = ()  # "provider/hostname"
+    recent: Annotated[tuple[ShortText, ...], Meta(max_length=50)] = ()  # the same, the latest first
+    failover: FailoverSettings = FailoverSettings()
+    measure_latency: bool = True  # from the gateway only, a few packets to servers of the list
+    connect_at_boot: bool = True
+    server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
 
 
 # --- What is observed ------------------------------------------------------------------------------------------------
