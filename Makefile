@@ -32,7 +32,7 @@ unit: ## Only the quick tests
 
 bench: ## Measure, side by side in one run, and print ratios
 	@ci/setup bench
-	@$(PY) ci/bench
+	@ci/bench
 
 lock: ## Renew the lock files from pyproject.toml
 	@$(PY) -m pip install --quiet uv

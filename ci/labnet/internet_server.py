@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 import time
+from typing import cast
 
 NTP_EPOCH = 2208988800  # seconds from 1900 to 1970 (RFC 5905)
 
@@ -34,8 +35,7 @@ class Echo(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        assert isinstance(self.transport, asyncio.DatagramTransport)
-        self.transport.sendto(self.answer(data), addr)
+        cast("asyncio.DatagramTransport", self.transport).sendto(self.answer(data), addr)
 
     def answer(self, data: bytes) -> bytes:
         return data

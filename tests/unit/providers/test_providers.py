@@ -11,7 +11,7 @@ import pytest
 from app import codec, keys
 from app.errors import ConflictError, InvalidFieldError, NotFoundError, NotImplementedYetError
 from app.gateway import AddCustomServer
-from app.model import Endpoint, Server
+from app.model import Endpoint, Secret, Server
 from app.providers.base import find_server
 from app.providers.custom import parse_custom
 from app.providers.imported import parse_import
@@ -19,7 +19,8 @@ from app.providers.registry import Registry
 from app.store import Store
 from app.wgconf import ConfigError
 
-OURS = keys.generate()
+# Fixed, since they are part of the tests' names; from a label, never used anywhere.
+OURS = keys.KeyPair(Secret("SKXuaP6gVYYQaJDe1XM4ILt32RnNonvEuBObfNM7iEk="), "d8d78vbf3prrLPJJPvbtfBaKMRbWBj0UgskK84xl6Ug=")
 THEIRS = keys.generate()
 LAN = (ip_network("192.168.77.0/24"), ip_network("fd12::/64"))
 

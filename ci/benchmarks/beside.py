@@ -1,0 +1,42 @@
+"""A second gateway on the same WAN, as people build it by hand (forwarding, masquerade), with a LAN host behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Generator
+
+from ci.labnet import Lab
+from ci.labnet.host import Host
+
+ROUTER, CLIENT = "plain", "behind"
+
+
+@contextlib.contextmanager
+def plain_gateway(lab: Lab) -> Generator[None]:
+    """Hosts ``plain`` (the gateway) and ``behind`` (on its LAN) for as long as it lasts."""
+    for name in (ROUTER, CLIENT):
+        lab.hosts[name] = Host.create(name, f"vpngw-{lab.ident}-{name}")
+    try:
+        for one, one_if, other, other_if in ((ROUTER, "wan0", "isp", "plain"), (ROUTER, "lan0", CLIENT, "eth0")):
+            a, b = lab.hosts[one].namespace, lab.hosts[other].namespace
+            subprocess.run(
+                ["ip", "link", "add", one_if, "netns", a, "type", "veth", "peer", "name", other_if, "netns", b],
+                check=True,
+            )
+        lab.hosts["isp"].shell("ip addr add 192.168.9.1/24 dev plain; ip link set plain up")
+        lab.hosts[ROUTER].shell("""
+            sysctl -qw net.ipv4.ip_forward=1
+            ip addr add 192.168.9.2/24 dev wan0; ip addr add 192.168.10.1/24 dev lan0
+            ip link set wan0 up; ip link set lan0 up; ip route add default via 192.168.9.1
+        """)
+        chain = "type nat hook postrouting priority srcnat;\n oifname != lan0 masquerade\n"
+        rules = f"table ip n {{\n chain p {{\n {chain} }}\n}}\n"
+        lab.hosts[ROUTER].run("nft", "-f", "-", input=rules, stdin=None)
+        lab.hosts[CLIENT].shell(
+            "ip addr add 192.168.10.2/24 dev eth0; ip link set eth0 up; ip route add default via 192.168.10.1"
+        )
+        yield
+    finally:
+        for name in (ROUTER, CLIENT):
+            lab.hosts.pop(name).destroy()
