@@ -11,18 +11,27 @@ import base64
 import contextlib
 import errno
 import os
+import socket
+import time
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from app.addresses import Address
 from app.errors import KernelError
+from app.network.links import read_links
 from app.network.netlink import open_netlink
 from app.network.wireguard import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
 SOCKETS = Path("/var/run/wireguard")
+KIND = "tun"  # of the link
 START_TIMEOUT = 5.0  # seconds until a started wireguard-go must listen
+STOP_TIMEOUT = 2.0  # seconds until the one of a deleted interface must have ended
 CALL_TIMEOUT = 5.0
+POLL = 0.002
+LONGEST_REPLY = 1 << 22  # bytes; the allowed IPs are in it
 
 
 def _hex(key: str) -> str:
@@ -95,36 +104,62 @@ def parse_stats(reply: str) -> DeviceStats:
     return DeviceStats(fwmark, port, tuple(peers))
 
 
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        return sock.connect_ex(str(path)) in {0, errno.EAGAIN}  # EAGAIN: so busy that its queue is full
+
+
 class UserspaceBackend:
     kind: Literal["kernel", "userspace"] = "userspace"
 
     async def create(self, name: str) -> None:
-        if await self._answers(name):
-            return
         async with open_netlink() as ip:
-            for index in await ip.link_lookup(ifname=name):
-                await ip.link("del", index=index)  # an interface whose process is gone carries nothing
-        (SOCKETS / f"{name}.sock").unlink(missing_ok=True)
+            link = (await read_links(ip)).get(name)
+            if link is not None:
+                if link.kind == KIND and await self._answers(name):
+                    return  # of an earlier netd, perhaps
+                await ip.link("del", index=link.index)  # not a tunnel, or one whose process hangs: carries nothing
+        await self._released(name)
+        await self._start(name)
+
+    async def _released(self, name: str) -> None:
+        """Wait for the end of a deleted interface's process: it removes the socket, and must not remove the next."""
+        path = SOCKETS / f"{name}.sock"
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while _listens(path) and time.monotonic() < deadline:  # noqa: ASYNC110 - of its end there is no event for us
+            await asyncio.sleep(POLL)
+        path.unlink(missing_ok=True)  # its process was killed, or hangs; it ends when it misses the socket
+
+    async def _start(self, name: str) -> None:
+        # Without a log level the process in the background writes nowhere, and standard error ends with its parent.
         try:
             process = await asyncio.create_subprocess_exec(
                 "wireguard-go",
                 name,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LOG_LEVEL": "error"},
+                cwd="/",
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
             )
         except FileNotFoundError:
             raise KernelError("this kernel has no WireGuard and wireguard-go is not installed") from None
         # It goes into the background once its socket listens, so its end is the event to wait for.
         try:
-            status = await asyncio.wait_for(process.wait(), START_TIMEOUT)
+            async with asyncio.timeout(START_TIMEOUT):
+                _, problem = await process.communicate()
         except TimeoutError:
-            process.kill()
             raise KernelError(f"wireguard-go did not start for {name}") from None
-        if status != 0 or not await self._answers(name):
-            raise KernelError(f"wireguard-go could not make {name} (exit status {status})")
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            said = problem.decode(errors="replace").strip().splitlines()
+            raise KernelError(f"wireguard-go could not make {name}: {said[-1][:200] if said else process.returncode}")
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._set(name, configuration(device))
@@ -145,12 +180,15 @@ class UserspaceBackend:
     async def remove(self, name: str) -> None:
         async with open_netlink() as ip:
             for index in await ip.link_lookup(ifname=name):
-                await ip.link("del", index=index)
+                try:
+                    await ip.link("del", index=index)
+                except NetlinkError as error:
+                    if error.code != errno.ENODEV:
+                        raise KernelError(f"the kernel cannot remove {name}: {error.args[1]}") from None
 
     async def names(self) -> set[str]:
         async with open_netlink() as ip:
-            found = {link.get("ifname") async for link in await ip.get_links()}
-        return {name for name in found if OURS.fullmatch(str(name))}
+            return {name for name in await read_links(ip) if OURS.fullmatch(name)}
 
     async def _answers(self, name: str) -> bool:
         return await self._call(name, "get=1\n\n") is not None
@@ -167,7 +205,7 @@ class UserspaceBackend:
     async def _call(self, name: str, request: str) -> str | None:
         """One request on the interface's socket; None where nobody listens."""
         try:
-            reader, writer = await asyncio.open_unix_connection(SOCKETS / f"{name}.sock")
+            reader, writer = await asyncio.open_unix_connection(SOCKETS / f"{name}.sock", limit=LONGEST_REPLY)
         except OSError:
             return None
         try:

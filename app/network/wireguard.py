@@ -81,7 +81,11 @@ class WireGuardBackend(Protocol):
 
 
 async def choose_backend() -> WireGuardBackend:
-    """The kernel's WireGuard where it has one, else wireguard-go. Raises KernelError where there is neither."""
+    """The kernel's WireGuard where it has one, else wireguard-go.
+
+    Where there is neither, the backend's ``create`` raises KernelError and says so: the gateway then stays blocked,
+    with its LAN and its UI up.
+    """
     from app.network.wg_kernel import KernelBackend, kernel_has_wireguard  # noqa: PLC0415 - they import this module
     from app.network.wg_userspace import UserspaceBackend  # noqa: PLC0415
 
