@@ -50,6 +50,7 @@ class Capture:
             self._interface,
             "-n",
             "-U",
+            "--immediate-mode",
             "-s",
             "200",
             "-B",

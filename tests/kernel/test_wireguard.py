@@ -1,0 +1,261 @@
+"""wireguard-go through the backend, against another WireGuard in a namespace of its own; ``wg`` is the witness."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from app.errors import KernelError
+from app.keys import generate
+from app.model import Secret
+from app.network.wg_userspace import UserspaceBackend
+from app.network.wireguard import DeviceConfig, PeerConfig, choose_backend
+from tests.kernel.namespace import inside, neighbour, run, until
+
+pytestmark = pytest.mark.kernel
+
+
+def keys():
+    """(private, public) of a fresh pair."""
+    pair = generate()
+    return pair.private_key.reveal(), pair.public_key
+
+
+OURS, OUR_PUBLIC = keys()
+THEIRS, THEIR_PUBLIC = keys()
+SHARED = keys()[0]
+ALL4, ALL6 = ip_network("0.0.0.0/0"), ip_network("::/0")
+
+
+def device(*peers, mark=0x20, port=None):
+    return DeviceConfig(Secret(OURS), mark, port, peers)
+
+
+def peer(public=THEIR_PUBLIC, endpoint="10.9.0.2", port=51820, allowed=(ALL4, ALL6), shared=SHARED, keepalive=0):
+    to = (ip_address(endpoint), port) if endpoint else None
+    return PeerConfig(public, Secret(shared) if shared else None, to, tuple(allowed), keepalive)
+
+
+def serve(host):
+    """The other end: 10.9.0.2 and .3 outside, 10.8.0.1 inside."""
+    run("ip addr add 10.9.0.1/24 dev wan0")
+    host.run("ip addr add 10.9.0.2/24 dev eth0")
+    host.run("ip addr add 10.9.0.3/24 dev eth0")
+    host.run("env WG_PROCESS_FOREGROUND=0 wireguard-go server")
+    host.run("wg set server listen-port 51820 private-key /dev/stdin", feed=THEIRS)
+    shared = f"wg set server peer {OUR_PUBLIC} allowed-ips 10.8.0.2/32 preshared-key /dev/stdin"
+    host.run(shared, feed=SHARED)
+    host.run("ip addr add 10.8.0.1/24 dev server")
+    host.run("ip link set server up")
+
+
+def dump():
+    """The interface's own line, and the peers', as wg(8) shows them."""
+    first, *rest = [line.split("\t") for line in run("wg show wg0a dump").splitlines()]
+    return first, rest
+
+
+def processes(name):
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                same = (path / "ns/net").stat().st_ino == os.stat("/proc/thread-self/ns/net").st_ino
+            except OSError:
+                continue
+            if same and b"wireguard-go" in words[0] and name.encode() in words:
+                found.append(int(path.name))
+    return found
+
+
+async def up(backend, config):
+    await backend.create("wg0a")
+    run("ip addr add 10.8.0.2/32 dev wg0a")
+    run("ip link set wg0a up")
+    run("ip route replace 10.8.0.1/32 dev wg0a")
+    await backend.configure("wg0a", config)
+
+
+def ping(count=1):
+    run(f"ping -c {count} -i 0.1 -W 3 10.8.0.1")
+
+
+async def handshake(backend):
+    ping()
+    (seen,) = (await backend.stats("wg0a")).peers
+    assert seen.latest_handshake is not None
+    return seen
+
+
+@inside
+async def test_a_tunnel_carries_packets_and_tells_of_them():
+    with neighbour() as host:
+        serve(host)
+        backend = UserspaceBackend()
+        await up(backend, device(peer(keepalive=25)))
+        before = (await backend.stats("wg0a")).peers[0]
+        assert before.latest_handshake is None
+        assert before.endpoint == (ip_address("10.9.0.2"), 51820)
+        seen = await handshake(backend)
+        assert abs(seen.latest_handshake - float(run("date +%s"))) < 10
+        assert seen.rx_bytes > 100
+        assert seen.tx_bytes > 100
+        assert seen.public_key == THEIR_PUBLIC
+        ((private, public, _, mark), ((_, shared, endpoint, allowed, *_, keepalive),)) = dump()
+        assert (private, public, shared, mark, keepalive) == (OURS, OUR_PUBLIC, SHARED, "0x20", "25")
+        assert (endpoint, allowed) == ("10.9.0.2:51820", "0.0.0.0/0,::/0")
+
+
+@inside
+async def test_configure_leaves_nothing_of_the_configuration_before():
+    backend = UserspaceBackend()
+    other = keys()[1]
+    await backend.create("wg0a")
+    await backend.configure("wg0a", device(peer(keepalive=25), peer(other, allowed=[ip_network("10.0.0.0/8")]), port=5))
+    assert {p.public_key for p in (await backend.stats("wg0a")).peers} == {THEIR_PUBLIC, other}
+    narrow = peer(allowed=[ip_network("10.1.0.0/16")], shared=None, endpoint=None)
+    await backend.configure("wg0a", device(narrow, mark=0x99, port=4444))
+    ((_, _, port, mark), (line,)) = dump()
+    assert (port, mark) == ("4444", "0x99")
+    assert line == [THEIR_PUBLIC, "(none)", "(none)", "10.1.0.0/16", "0", "0", "0", "off"]
+    await backend.configure("wg0a", device(mark=0))
+    stats = await backend.stats("wg0a")
+    assert (stats.fwmark, stats.peers) == (0, ())
+
+
+@inside
+async def test_a_peer_is_pointed_elsewhere_within_its_session():
+    with neighbour() as host:
+        serve(host)
+        backend = UserspaceBackend()
+        await up(backend, device(peer()))
+        before = await handshake(backend)
+        await backend.set_endpoint("wg0a", THEIR_PUBLIC, ip_address("10.9.0.3"), 51820)
+        host.run("ip addr del 10.9.0.2/24 dev eth0")  # the new way is the only one
+        host.run("ip addr replace 10.9.0.3/24 dev eth0")
+        ping(2)
+        after = (await backend.stats("wg0a")).peers[0]
+        assert after.latest_handshake == before.latest_handshake
+        assert after.endpoint == (ip_address("10.9.0.3"), 51820)
+        assert after.rx_bytes > before.rx_bytes
+        await backend.set_endpoint("wg0a", keys()[1], ip_address("10.9.0.3"), 1)  # of a peer that is gone: not made anew
+        assert len((await backend.stats("wg0a")).peers) == 1
+
+
+@inside
+async def test_hundreds_of_allowed_ips():
+    backend = UserspaceBackend()
+    many = [ip_network((0x0A000000 + (i << 8), 24)) for i in range(2000)]
+    await backend.create("wg0a")
+    await backend.configure("wg0a", device(peer(allowed=many)))
+    assert (await backend.stats("wg0a")).peers[0].public_key == THEIR_PUBLIC
+    assert len(dump()[1][0][3].split(",")) == 2000
+
+
+@inside
+async def test_creating_and_removing_are_idempotent():
+    backend = UserspaceBackend()
+    assert await backend.stats("wg0a") is None
+    assert await backend.names() == set()
+    await backend.create("wg0a")
+    (first,) = processes("wg0a")
+    await backend.create("wg0a")
+    assert processes("wg0a") == [first]
+    await backend.create("wg12b")
+    run("ip link add other type veth peer name wgx")
+    assert await backend.names() == {"wg0a", "wg12b"}
+    for _ in range(2):
+        await backend.remove("wg0a")
+    assert await backend.names() == {"wg12b"}
+    await until(lambda: not processes("wg0a"))
+    assert await backend.stats("wg0a") is None
+    with pytest.raises(KernelError):
+        await backend.configure("wg0a", device(peer()))
+
+
+@inside
+async def test_an_interface_deleted_and_made_again_at_once_works():
+    """The process of the old one removes its socket at its end, which must not be the new one's."""
+    backend = UserspaceBackend()
+    for _ in range(15):
+        await backend.create("wg0a")
+        await backend.configure("wg0a", device(peer()))
+        run("ip link del wg0a")
+    await backend.create("wg0a")
+    await until(lambda: len(processes("wg0a")) == 1)
+    await backend.configure("wg0a", device(peer()))
+    assert dump()[0][0] == OURS
+
+
+@inside
+async def test_what_a_killed_process_left_is_cleared():
+    backend = UserspaceBackend()
+    await backend.create("wg0a")
+    (pid,) = processes("wg0a")
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not Path("/sys/class/net/wg0a").exists())
+    assert Path("/run/wireguard/wg0a.sock").exists()
+    assert await backend.stats("wg0a") is None
+    await backend.create("wg0a")
+    await backend.configure("wg0a", device(peer()))
+    assert await backend.stats("wg0a") is not None
+
+
+@inside
+async def test_an_interface_of_our_name_that_is_no_tunnel_is_replaced():
+    run("ip link add wg0a type veth peer name elsewhere")
+    backend = UserspaceBackend()
+    await backend.create("wg0a")
+    assert "tun" in run("ip -d link show wg0a")
+    assert not Path("/sys/class/net/elsewhere").exists()
+
+
+@inside
+async def test_the_tunnel_outlives_netd_and_is_adopted_by_the_next():
+    with neighbour() as host:
+        serve(host)
+        program = (
+            "import asyncio\n"
+            "from app.network.wg_userspace import UserspaceBackend\n"
+            "asyncio.run(UserspaceBackend().create('wg0a'))\n"
+        )
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=True, timeout=30)
+        (pid,) = processes("wg0a")
+        assert Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == "1"  # of nobody else
+        backend = UserspaceBackend()
+        await up(backend, device(peer()))
+        seen = await handshake(backend)
+        assert processes("wg0a") == [pid]
+        again = UserspaceBackend()
+        await again.create("wg0a")
+        assert (await again.stats("wg0a")).peers[0].latest_handshake == seen.latest_handshake
+
+
+@inside
+async def test_no_key_is_shown_by_values_or_errors():
+    config = device(peer())
+    shown = repr(config)
+    with pytest.raises(KernelError) as refused:
+        await UserspaceBackend().configure("wg0a", config)
+    backend = UserspaceBackend()
+    await backend.create("wg0a")
+    await backend.configure("wg0a", config)
+    shown += str(refused.value) + repr(await backend.stats("wg0a"))
+    for secret in (OURS, SHARED, OURS[:-1], SHARED[:12]):
+        assert secret not in shown
+
+
+@inside
+async def test_the_backend_is_chosen_by_what_the_kernel_can_do():
+    backend = await choose_backend()
+    possible = subprocess.run(["ip", "link", "add", "probe", "type", "wireguard"], check=False).returncode == 0
+    assert backend.kind == ("kernel" if possible else "userspace")
+    assert "wgprobe" not in run("ip link")

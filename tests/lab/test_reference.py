@@ -1,0 +1,139 @@
+"""The reference's own examples against the real gateway, only the address changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from ci.labnet.addresses import INTERNET4, VPNS
+from ci.labnet.lab import wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "spec" / "api-reference.txt"
+
+
+def changed(text: str, lab) -> str:
+    """The example with the gateway's address, and a server that exists."""
+    text = text.replace("gateway-ip:5000", f"127.0.0.1:{lab.port}").replace("se-sto-wg-001", "vpn-se")
+    assert "gateway-ip" not in text
+    return text
+
+
+@pytest.fixture(scope="module")
+def reference() -> str:
+    return REFERENCE.read_text()
+
+
+def test_connect_switch_disconnect(lab):
+    base = f"http://127.0.0.1:{lab.port}"
+    for server in ("vpn-se", "vpn-de"):
+        assert requests.post(f"{base}/api/connect", json={"server": server}, timeout=30).json() == {"success": True}
+        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS[server][0]
+        status = wait_for("the address seen", lambda: (s := lab.api("GET", "/api/status"))["ip"] and s)
+        assert status["connected"] is True
+        assert (status["server"], status["ip"]) == (server, VPNS[server][0])
+        assert (status["provider"], status["location"]) == ("custom", VPNS[server][4])
+        assert re.fullmatch(r"\d+h \d+m", status["uptime"])
+        assert status["killswitch_active"] is True
+    answer = requests.post(f"{base}/api/disconnect", timeout=30).json()
+    assert answer == {"success": True, "message": "Disconnected - No internet (killswitch active)"}
+    assert lab.http("laptop", f"http://{INTERNET4}/", timeout=2, check=False) == ""
+
+
+def test_the_curl_examples(lab, reference):
+    section = reference[reference.index("cURL") : reference.index("Python\nimport")]
+    script = changed(section.partition("\n")[2], lab)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    status, connect, add = (json.loads(part) for part in done.stdout.replace("}\n{", "}\0{").split("\0"))
+    assert "killswitch_active" in status
+    assert connect == {"success": True}
+    # The example's key is "xxx...", an ellipsis: it is refused, and the field is named.
+    assert (add["success"], add["field"]) == (False, "public_key")
+
+
+def test_the_python_example(lab, reference):
+    section = reference[reference.index("Python\nimport") + 7 : reference.index("JavaScript\n")]
+    code = re.sub(
+        r'(\n)(print\("Connected successfully)', r"\1    \2", changed(section, lab)
+    )  # its indentation was lost
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "Connected: " in done.stdout
+    assert "Connected successfully" in done.stdout
+
+
+def test_the_javascript_example(lab, reference):
+    section = reference[reference.index("JavaScript\n") + 11 : reference.index("Rate Limiting")]
+    node = shutil.which("node")
+    assert node is not None, "apt-get install nodejs"
+    done = subprocess.run([node, "-e", changed(section, lab)], capture_output=True, text=True, timeout=60, check=True)
+    assert "Status: {" in done.stdout
+    assert "Connected\n" in done.stdout
+
+
+def test_a_minimal_custom_server_is_taken_and_says_what_it_needs(lab):
+    key = json.loads(lab.request("GET", "/api/keypair")[1])["public_key"]
+    answer = lab.api("POST", "/api/custom/add", {"name": "my-server", "endpoint": "1.2.3.4:51820", "public_key": key})
+    assert answer["success"] is True
+    assert len(answer["public_key"]) == 44
+    refused = lab.request("POST", "/api/connect", {"server": "my-server"})
+    assert refused[0] == 409
+    assert "address" in json.loads(refused[1])["error"]
+    assert lab.api("DELETE", "/api/custom/remove/my-server") == {"success": True}
+    assert lab.request("POST", "/api/connect", {"server": "my-server"})[0] == 404
+
+
+def test_a_server_that_does_not_answer_is_named_and_the_old_tunnel_stays(lab):
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    pair = json.loads(lab.request("GET", "/api/keypair")[1])
+    lab.api(
+        "POST",
+        "/api/custom/add",
+        {
+            "name": "dead",
+            "endpoint": "203.0.113.80:51820",
+            "public_key": pair["public_key"],
+            "address": "10.9.9.2/32",
+        },
+    )
+    status, body = lab.request("POST", "/api/connect", {"server": "dead"})
+    assert status == 504
+    assert "no answer from 203.0.113.80:51820" in json.loads(body)["error"]
+    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.api("GET", "/api/status")["server"] == "vpn-se"
+    assert lab.api("DELETE", "/api/custom/remove/dead")["success"]
+
+
+def test_mullvad_is_listed_and_says_what_it_cannot_do(lab):
+    assert lab.api("GET", "/api/providers") == {"providers": ["mullvad", "custom", "imported"], "current": "custom"}
+    assert lab.api("POST", "/api/provider/mullvad") == {"success": True, "provider": "mullvad"}
+    status, body = lab.request("POST", "/api/connect", {"server": "se-sto-wg-001"})
+    assert status in {404, 501}
+    assert "Mullvad" in json.loads(body)["error"]
+    assert lab.api("POST", "/api/provider/custom")["success"]
+
+
+def test_import_and_connect(lab):
+    pair = json.loads((lab.directory / "vpn-de.json").read_text())
+    config = (
+        f"[Interface]\nPrivateKey = {pair['client_private_key']}\nAddress = 10.65.0.2/32\nDNS = 10.65.0.1\n"
+        "PostUp = touch /tmp/vpn-gateway-hook-was-run\n"
+        f"[Peer]\nPublicKey = {pair['public_key']}\nAllowedIPs = 0.0.0.0/1, 128.0.0.0/1\nEndpoint = vpn-de.lab:51820\n"
+    )
+    answer = lab.api("POST", "/api/import", {"name": "berlin", "config": config})
+    assert answer["success"]
+    assert any("PostUp" in w for w in answer["warnings"])
+    assert lab.api("POST", "/api/provider/imported")["success"]
+    assert lab.api("POST", "/api/connect", {"server": "berlin"})["success"], lab.logs()
+    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    assert not Path("/tmp/vpn-gateway-hook-was-run").exists()
+    assert lab.api("POST", "/api/provider/custom")["success"]
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    assert lab.api("DELETE", "/api/custom/remove/berlin")["success"]
