@@ -18,13 +18,23 @@ def plain_gateway(lab: Lab) -> Generator[None]:
     for name in (ROUTER, CLIENT):
         lab.hosts[name] = Host.create(name, f"vpngw-{lab.ident}-{name}")
     try:
-        for one, one_if, other, other_if in ((ROUTER, "wan0", "isp", "plain"), (ROUTER, "lan0", CLIENT, "eth0")):
+        # The client sits behind a bridge, as the laptop does.
+        wires = (
+            (ROUTER, "wan0", "isp", "plain"),
+            (ROUTER, "lan0", "switch", "plain"),
+            (CLIENT, "eth0", "switch", "behind"),
+        )
+        for one, one_if, other, other_if in wires:
             a, b = lab.hosts[one].namespace, lab.hosts[other].namespace
             subprocess.run(
                 ["ip", "link", "add", one_if, "netns", a, "type", "veth", "peer", "name", other_if, "netns", b],
                 check=True,
             )
         lab.hosts["isp"].shell("ip addr add 192.168.9.1/24 dev plain; ip link set plain up")
+        lab.hosts["switch"].shell(
+            "ip link add br1 type bridge forward_delay 0; ip link set br1 up; "
+            "for i in plain behind; do ip link set $i master br1 up; done"
+        )
         lab.hosts[ROUTER].shell("""
             sysctl -qw net.ipv4.ip_forward=1
             ip addr add 192.168.9.2/24 dev wan0; ip addr add 192.168.10.1/24 dev lan0
@@ -40,3 +50,4 @@ def plain_gateway(lab: Lab) -> Generator[None]:
     finally:
         for name in (ROUTER, CLIENT):
             lab.hosts.pop(name).destroy()
+        lab.hosts["switch"].shell("ip link del br1 || true")

@@ -1,4 +1,7 @@
-"""Every dialect in conf/: good is taken, bad refused with line, key and reason, policy is as in docs/import.md."""
+"""Every dialect: good is taken, bad refused with line, key and reason, policy is as in docs/import.md.
+
+The real-world files are read from the data shared beside the project, our own additions from conf/.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,16 @@ import pytest
 from app import wgconf
 from app.wgconf import ConfigError
 
-CONF = Path(__file__).parent / "conf"
+CONF = (Path(__file__).parents[4] / "shared" / "data" / "conf", Path(__file__).parent / "conf")
 
 
 def files(kind: str) -> list[str]:
-    return sorted(path.name for path in (CONF / kind).glob("*.conf"))
+    return sorted(path.name for folder in CONF for path in (folder / kind).glob("*.conf"))
 
 
 def parse(kind: str, name: str, **options) -> wgconf.ParsedConfig:
-    return wgconf.parse((CONF / kind / name).read_bytes(), name=name.removesuffix(".conf"), **options)
+    path = next(folder / kind / name for folder in CONF if (folder / kind / name).exists())
+    return wgconf.parse(path.read_bytes(), name=name.removesuffix(".conf"), **options)
 
 
 def codes(parsed: wgconf.ParsedConfig) -> set[str]:
@@ -54,6 +58,9 @@ BAD = {
     "own-priv-43chars.conf": (2, "PrivateKey", "44 characters"),
     "own-priv-urlsafe.conf": (2, "PrivateKey", "URL-safe"),
     "own-psk-short.conf": (9, "PresharedKey", "44 characters"),
+    "ts-android-missing-attribute.conf": (5, "PublicKey", "has none"),
+    "ts-android-unknown-attribute.conf": (8, "DontLetTheFeelingFade", "no such setting"),
+    "ts-nm-wg-test1.conf": (2, "PrivateKey", "44 characters"),
     "unknown-setting.conf": (7, "DoesNotExist", "no such setting"),
 }
 
@@ -79,6 +86,7 @@ POLICY_REFUSED = {
     "awg-2.0.conf": (7, "S1", "AmneziaWG"),
     "awg-keepalive-range.conf": (9, "PersistentKeepalive", "AmneziaWG"),
     "key-zone-wgsd-extra-sections.conf": (10, "[Socks5]", "no section"),
+    "ts-android-invalid-value.conf": (3, "DNS", "neither"),
     "search-domain-with-underscore.conf": (3, "DNS", "neither"),
 }
 POLICY_WARNED = {
