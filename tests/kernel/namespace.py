@@ -18,6 +18,7 @@ from typing import Any
 from app.network.netlink_raw import NETLINK_NETFILTER, NETLINK_ROUTE
 
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
+_PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 90  # seconds a test may take
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -54,6 +55,7 @@ def inside(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None
 def _unshare() -> int:
     """Returns the inode of the new network namespace."""
     Path("/run/wireguard").mkdir(exist_ok=True)  # where wireguard-go's sockets are, by a fixed path
+    _adopt_orphans()
     if _libc.unshare(_CLONE_NEWNS | _CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     run("mount --make-rprivate /")
@@ -80,6 +82,21 @@ def _clear(namespace: int) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+    _bury()
+
+
+def _bury() -> None:
+    """Take leave of the daemons that became ours when their parents went (see ``_adopt_orphans``)."""
+    for path in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            name, _, rest = (path / "stat").read_text().partition(" (")[2].rpartition(") ")
+            if name == "wireguard-go" and rest.split()[:2] == ["Z", str(os.getpid())]:
+                os.waitpid(int(path.name), os.WNOHANG)
+
+
+def _adopt_orphans() -> None:
+    """Daemons of tests become children of this process and not of the machine's first, which may never bury them."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def run(command: str, *, feed: str | None = None, check: bool = True) -> str:
@@ -134,7 +151,7 @@ class Recorder:
     """Hears every announcement of rtnetlink (but neighbours and statistics) and nftables: whether anything changed."""
 
     def __init__(self) -> None:
-        import socket  # noqa: PLC0415
+        import socket
 
         groups = {NETLINK_ROUTE: (1, 5, 7, 8, 9, 10, 11, 16, 17, 18, 19), NETLINK_NETFILTER: (7,)}
         self._sockets = []

@@ -20,7 +20,9 @@ from app.store import Store
 from app.wgconf import ConfigError
 
 # Fixed, since they are part of the tests' names; from a label, never used anywhere.
-OURS = keys.KeyPair(Secret("SKXuaP6gVYYQaJDe1XM4ILt32RnNonvEuBObfNM7iEk="), "d8d78vbf3prrLPJJPvbtfBaKMRbWBj0UgskK84xl6Ug=")
+OURS = keys.KeyPair(
+    Secret("SKXuaP6gVYYQaJDe1XM4ILt32RnNonvEuBObfNM7iEk="), "d8d78vbf3prrLPJJPvbtfBaKMRbWBj0UgskK84xl6Ug="
+)
 THEIRS = keys.generate()
 LAN = (ip_network("192.168.77.0/24"), ip_network("fd12::/64"))
 
