@@ -33,7 +33,7 @@ class Firewall:
             self._text, self._fingerprint = text, None
             after = nft.generation()
             live = await nft.table()
-            if live is not None and after == _next(before) == nft.generation():
+            if after == _next(before) == nft.generation():
                 self._fingerprint, self._generation = nft.fingerprint(live), after
                 return
         raise KernelError("another program keeps changing nftables: the ruleset is loaded but cannot be attested")
@@ -46,7 +46,7 @@ class Firewall:
         if now == self._generation:
             return True
         live = await nft.table()
-        if live is None or nft.fingerprint(live) != self._fingerprint:
+        if nft.fingerprint(live) != self._fingerprint:
             return False
         self._generation = now  # from before the listing: whatever came after it is looked at next time
         return True

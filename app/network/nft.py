@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.errors import KernelError
-from app.network.netlink_raw import NETLINK_NETFILTER, NLM_F_DUMP, attribute, attributes, exchange, nfgenmsg
+from app.network.netlink_raw import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_DUMP, attribute, attributes, exchange, nfgenmsg
 from app.network.plan import NFT_TABLE
 
 TIMEOUT = 10.0  # seconds
@@ -104,7 +104,7 @@ async def table() -> list[dict[str, Any]] | None:
 
 def generation() -> int:
     """A number that every committed transaction raises by one, whoever made it. Raises OSError."""
-    (answer,) = exchange(NETLINK_NETFILTER, _GETGEN, 0x4, nfgenmsg(0))
+    (answer,) = exchange(NETLINK_NETFILTER, _GETGEN, NLM_F_ACK, nfgenmsg(0))
     return struct.unpack(">I", attributes(answer[4:])[_GEN_ID])[0]
 
 
@@ -159,9 +159,9 @@ def carry(ruleset: str, counts: dict[str, Count]) -> str:
     return _EMPTY_COUNTER.sub(start, ruleset)
 
 
-def fingerprint(objects: list[dict[str, Any]]) -> str:
+def fingerprint(objects: list[dict[str, Any]] | None) -> str:
     """A digest of what the table does: handles, counts and the order of elements say nothing about that."""
-    kept = [_essence(item) for item in objects if "metainfo" not in item]
+    kept = [_essence(item) for item in objects or () if "metainfo" not in item]
     return hashlib.sha256(_canonical(kept).encode()).hexdigest()
 
 

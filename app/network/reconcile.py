@@ -128,13 +128,13 @@ class Reconciler:
 
         locked = await steps.wait(self._load(plan.ruleset))
 
+        await self._addresses(plan, ip, state, steps)  # before routes are read: with its last address a link loses them
         indices = {name: link.index for name, link in state.items()}
         names = {link.index: name for name, link in state.items()}
         live = await routes.read(ip, names)
         new = [route for route in plan.routes if route not in live.routes]
         for route in (r for r in new if r.kind == "unreachable"):
             await steps.wait(routes.replace_route(ip, route, indices))
-        await self._addresses(plan, ip, state, steps)
         for route in (r for r in new if r.kind != "unreachable" and locked):
             await steps.wait(routes.replace_route(ip, route, indices))
 

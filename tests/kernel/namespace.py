@@ -157,6 +157,7 @@ class Recorder:
         self._sockets = []
         for protocol, numbers in groups.items():
             sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+            sock.bind((0, 0))
             for number in numbers:
                 sock.setsockopt(270, 1, number)
             self._sockets.append(sock)

@@ -107,10 +107,11 @@ async def test_a_tunnel_carries_packets_and_tells_of_them():
     with neighbour() as host:
         serve(host)
         backend = UserspaceBackend()
-        await up(backend, device(peer(keepalive=25)))
+        await up(backend, device(peer()))
         before = (await backend.stats("wg0a")).peers[0]
         assert before.latest_handshake is None
         assert before.endpoint == (ip_address("10.9.0.2"), 51820)
+        await backend.configure("wg0a", device(peer(keepalive=25)))
         seen = await handshake(backend)
         assert abs(seen.latest_handshake - float(run("date +%s"))) < 10
         assert seen.rx_bytes > 100
