@@ -1,7 +1,7 @@
 """Our nftables table as it is meant and as it is: loading, attestation, drop counters.
 
 What the kernel should hold cannot be computed from the text (nft rewrites it in its own words), so it is read back
-right after each load and remembered as a fingerprint. That this reading shows what *we* loaded, and not what somebody
+after each load and remembered as a fingerprint. That this reading shows what *we* loaded, and not what somebody
 made of it in between, is known from the kernel's generation number: our transaction raised it by one, and nobody raised
 it since. Later looks compare the number first, so an idle gateway starts no process.
 """
@@ -16,26 +16,37 @@ DROP = "drop_"
 
 
 class Firewall:
-    """The table ``inet vpn_gateway``. Its user keeps ``load`` and ``holds`` from running at the same time."""
+    """The table ``inet vpn_gateway``. Its user calls ``load``, ``confirm`` and ``holds`` one at a time."""
 
     def __init__(self) -> None:
         self._text: str | None = None
         self._fingerprint: str | None = None
-        self._generation: int | None = None  # at which the live table was last seen to be the one that was loaded
+        self._generation: int | None = None  # at which the live table was last known to be the one that was loaded
         self._counts: dict[str, nft.Count] = {}
 
     async def load(self, text: str) -> None:
-        """Replace the table in one transaction and attest it. Raises KernelError; a refused text changes nothing."""
+        """Replace the table in one transaction. Raises KernelError; a refused text changes nothing."""
+        self._count()
+        before = nft.generation()
+        await nft.load(nft.carry(text, self._counts))
+        after = nft.generation()
+        self._text, self._fingerprint = text, None
+        self._generation = after if after == _next(before) else None
+
+    async def confirm(self) -> None:
+        """Read back what was loaded, if that is yet to be done, and load it again if it may have been changed since.
+
+        Raises KernelError where no reading is certain.
+        """
         for _ in range(_TRIES):
-            self._count()
-            before = nft.generation()
-            await nft.load(nft.carry(text, self._counts))
-            self._text, self._fingerprint = text, None
-            after = nft.generation()
-            live = await nft.table()
-            if after == _next(before) == nft.generation():
-                self._fingerprint, self._generation = nft.fingerprint(live), after
+            if self._text is None or self._fingerprint is not None:
                 return
+            if self._generation is not None:
+                live = await nft.table()
+                if nft.generation() == self._generation:
+                    self._fingerprint = nft.fingerprint(live)
+                    return
+            await self.load(self._text)
         raise KernelError("another program keeps changing nftables: the ruleset is loaded but cannot be attested")
 
     async def holds(self, text: str) -> bool:

@@ -127,7 +127,15 @@ class Reconciler:
             state = await links.read_links(ip)
 
         locked = await steps.wait(self._load(plan.ruleset))
+        reading = asyncio.create_task(self._firewall.confirm())  # another program's work, beside ours
+        try:
+            await self._routing(plan, ip, state, steps, locked=locked)
+        finally:
+            await steps.wait(reading)
 
+    async def _routing(
+        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps, *, locked: bool
+    ) -> None:
         await self._addresses(plan, ip, state, steps)  # before routes are read: with its last address a link loses them
         indices = {name: link.index for name, link in state.items()}
         names = {link.index: name for name, link in state.items()}
