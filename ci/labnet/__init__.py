@@ -1,6 +1,9 @@
 """A virtual LAN, ISP and Internet of network namespaces around the real gateway."""
 
-from ci.labnet.capture import Capture, Packet, leaks
-from ci.labnet.lab import Lab, LabError
+from ci.labnet.base import LabError
+from ci.labnet.capture import Capture, Packet
+from ci.labnet.closed_list import leaks
+from ci.labnet.lab import Lab
+from ci.labnet.lan import DnsAnswer
 
-__all__ = ["Capture", "Lab", "LabError", "Packet", "leaks"]
+__all__ = ["Capture", "DnsAnswer", "Lab", "LabError", "Packet", "leaks"]

@@ -11,7 +11,10 @@ import threading
 from pathlib import Path
 
 from ci.labnet.addresses import INTERNET4
-from ci.labnet.lab import Lab, LabError
+from ci.labnet.base import LabError
+from ci.labnet.faults import FAULTS, break_it, listing
+from ci.labnet.lab import Lab
+from ci.labnet.product import PROCESSES
 
 TRY = """
 The gateway runs: http://127.0.0.1:{port}
@@ -58,7 +61,13 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="take it away")
     commands.add_parser("status", help="what is running")
     commands.add_parser("logs", help="the gateway's logs")
-    commands.add_parser("kill-app", help="SIGKILL netd; it is restarted as systemd would")
+    kill = commands.add_parser("kill-app", help="SIGKILL netd (or web); it is restarted as systemd would")
+    kill.add_argument("process", nargs="?", choices=PROCESSES, default="netd")
+    kill.add_argument("--hold", action="store_true", help="leave it dead, until restart-app")
+    commands.add_parser("restart-app", help="stop netd and web in order, and start them anew")
+    fault = commands.add_parser("fault", help="break something: fault vpn-stop vpn-se; `fault list` shows all")
+    fault.add_argument("name", choices=["list", *FAULTS], metavar="NAME")
+    fault.add_argument("arguments", nargs="*", metavar="ARGUMENT")
     run = commands.add_parser("exec", help="run a command on a host: exec laptop -- curl http://...")
     run.add_argument("host")
     run.add_argument("argv", nargs=argparse.REMAINDER)
@@ -73,7 +82,7 @@ def main() -> int:
     options = parser().parse_args()
     try:
         return run(options)
-    except LabError as error:
+    except (LabError, RuntimeError, subprocess.SubprocessError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
 
@@ -91,7 +100,14 @@ def run(options: argparse.Namespace) -> int:
         case "logs":
             print(Lab.attach(options.id).logs())
         case "kill-app":
-            Lab.attach(options.id).kill_app()
+            Lab.attach(options.id).kill_app(options.process, restart=not options.hold)
+        case "restart-app":
+            Lab.attach(options.id).restart_app()
+        case "fault":
+            if options.name == "list":
+                print(listing())
+            else:
+                break_it(options.id, options.name, options.arguments)
         case "exec":
             argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
             lab = Lab.attach(options.id)
@@ -100,30 +116,36 @@ def run(options: argparse.Namespace) -> int:
             return subprocess.run(lab.hosts[options.host].command(argv), check=False).returncode
         case _:
             lab = Lab.attach(options.id)
+            if options.host not in lab.hosts:
+                raise LabError(f"capture HOST INTERFACE FILE; hosts: {' '.join(lab.hosts)}")
             recording = lab.capture(options.host, options.interface, options.file.absolute())
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             recording.start()
             say("recording; Ctrl-C ends it")
             _until_stopped()
-            say(f"{len(recording.stop())} packets in {options.file}")
+            say(f"{len(recording.stop(exact=False))} packets in {options.file}")
     return 0
 
 
 def start(options: argparse.Namespace) -> int:
     lab = Lab(options.id)
-    if options.command == "run":
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _exit)
+    stay = options.command == "run"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit)
     try:
         lab.up(port=options.port, app=not options.no_app, say=say)
-        if options.command == "up":
-            say(f"up; the UI is on http://127.0.0.1:{lab.port}")
+        if not stay:
+            say(f"up; the UI is on http://127.0.0.1:{lab.port}" if lab.port else "up, without the gateway's software")
             return 0
         print(TRY.format(port=lab.port, internet=INTERNET4), flush=True)
         _until_stopped()
     except KeyboardInterrupt:
-        pass
+        return 130
     finally:
-        if options.command == "run":
+        if stay and lab.hosts:
+            # Whoever presses Ctrl-C once more must not leave half of it behind.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             say("stopping")
             lab.down()
     return 0

@@ -1,20 +1,32 @@
-"""Captures with tcpdump, and the judgement of what is a leak."""
+"""Captures with tcpdump: everything from ``start`` to ``stop``, or an error."""
 
 from __future__ import annotations
 
 import ipaddress
+import json
+import re
+import secrets
 import struct
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from ci.labnet.addresses import VPN_PORT, VPNS
+from ci.labnet.base import LabError, wait_for
 from ci.labnet.host import Host
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806
-ICMP6_PERMITTED = {133, 134, 135, 136, 143}  # RFC 4861 and MLDv2 reports (RFC 3810)
+ETHERTYPE_MARKER = 0x88B5  # for local experiments (IEEE 802)
+LINKTYPE_RAW = 101  # IP without a link header, as a tunnel's interface has it (tcpdump.org/linktypes.html)
+
+_SEND_MARKER = f"""
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+s.send(bytes(12) + ({ETHERTYPE_MARKER}).to_bytes(2, "big") + bytes.fromhex(sys.argv[2]).ljust(46, b"\\0"))
+"""
 
 
 class Packet(NamedTuple):
@@ -40,41 +52,62 @@ class Capture:
     def __init__(self, host: Host, interface: str, path: Path, expression: str = "") -> None:
         self._host, self._interface, self.path, self._expression = host, interface, path, expression
         self._process: subprocess.Popen[bytes] | None = None
+        self._said: list[str] = []
         self.packets: list[Packet] = []
 
     def start(self) -> Capture:
-        """Returns once tcpdump listens."""
+        """Returns once tcpdump listens. Raises LabError."""
+        shown = self._host.run("ip", "-j", "link", "show", "dev", self._interface, check=False)
+        if shown.returncode != 0:
+            raise LabError(f"{self._host.name} has no interface {self._interface}")
+        self._ethernet: bool = json.loads(shown.stdout)[0]["link_type"] == "ether"
+        expression = self._expression
+        if expression and self._ethernet:
+            expression = f"({expression}) or ether proto {ETHERTYPE_MARKER}"
         self._process = self._host.start(
-            "tcpdump",
-            "-i",
-            self._interface,
-            "-n",
-            "-U",
-            "--immediate-mode",
-            "-s",
-            "200",
-            "-B",
-            "16384",
-            "-w",
-            str(self.path),
-            self._expression,
+            *("tcpdump", "-i", self._interface, "-n", "-s", "200", "-B", "16384", "-Z", "root"),
+            *("--immediate-mode", "-U", "-w", str(self.path), expression),
             stderr=subprocess.PIPE,
         )
         assert self._process.stderr is not None
         for line in self._process.stderr:
+            self._said.append(line.decode(errors="replace"))
             if b"listening on" in line:
-                threading.Thread(target=self._process.stderr.read, daemon=True).start()
+                self._reader = threading.Thread(target=self._read, args=(self._process.stderr,), daemon=True)
+                self._reader.start()
                 return self
-        raise RuntimeError(f"tcpdump on {self._host.name} {self._interface} did not start")
+        raise LabError(f"tcpdump on {self._host.name} {self._interface} did not start: {''.join(self._said).strip()}")
 
-    def stop(self) -> list[Packet]:
-        if self._process is not None:
-            # The process we know is nsenter; tcpdump itself is what has to flush and end.
-            self._host.run("pkill", "-INT", "-f", f"tcpdump.*-w {self.path}", check=False)
-            self._process.wait(timeout=10)
-            self._process = None
-            self.packets = read_pcap(self.path)
+    def _read(self, stream: object) -> None:
+        for line in stream:  # type: ignore[attr-defined]
+            self._said.append(line.decode(errors="replace"))
+
+    def stop(self, *, exact: bool = True) -> list[Packet]:
+        """What was seen. With ``exact``, everything that passed before the call is in it, and in the file.
+
+        tcpdump throws away what it has not yet read when it is told to end; so a marker of ours is sent, and awaited in
+        the file, first. Raises LabError where the kernel dropped packets: such a capture proves nothing.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return self.packets
+        if exact and self._ethernet:
+            self._flush()
+        # The process we know is nsenter; tcpdump itself is what has to flush and end.
+        self._host.run("pkill", "-INT", "-f", f"tcpdump.*-w {re.escape(str(self.path))}", check=False)
+        process.wait(timeout=10)
+        self._reader.join(timeout=10)
+        self.packets = read_pcap(self.path)
+        dropped = sum(int(n) for n in re.findall(r"(\d+) packets? dropped", "".join(self._said)))
+        if exact and dropped:
+            raise LabError(f"{dropped} packets are missing from the capture of {self._host.name} {self._interface}")
         return self.packets
+
+    def _flush(self) -> None:
+        token = secrets.token_bytes(16)
+        sent = self._host.run(sys.executable, "-c", _SEND_MARKER, self._interface, token.hex(), check=False)
+        if sent.returncode == 0:  # else the interface is down, and nothing is on its way
+            wait_for("the end of the capture in its file", lambda: token in _tail(self.path), interval=0.01)
 
     def __enter__(self) -> Capture:
         return self.start()
@@ -82,24 +115,34 @@ class Capture:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.stop(exact=error is None)
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - (1 << 20)))
+        return file.read()
 
 
 def read_pcap(path: Path) -> list[Packet]:
-    """The packets of an Ethernet capture in pcap format, as far as they were captured."""
+    """The packets of a capture in pcap format, as far as they were captured; markers of ours left out."""
     data = path.read_bytes()
     if len(data) < 24:
         return []
     endian = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    (link,) = struct.unpack_from(f"{endian}I", data, 20)
     packets: list[Packet] = []
     at = 24
     while at + 16 <= len(data):
         seconds, fraction, length, _ = struct.unpack_from(f"{endian}IIII", data, at)
         frame = data[at + 16 : at + 16 + length]
         at += 16 + length
+        if link & 0xFFFF == LINKTYPE_RAW and frame:
+            ethertype = ETHERTYPE_IPV6 if frame[0] >> 4 == 6 else ETHERTYPE_IPV4
+            frame = bytes(12) + ethertype.to_bytes(2, "big") + frame
         if len(frame) >= 14:
             packets.append(_parse(seconds + fraction / 1e6, frame))
-    return packets
+    return [p for p in packets if p.ethertype != ETHERTYPE_MARKER]
 
 
 def _parse(when: float, frame: bytes) -> Packet:
@@ -121,30 +164,3 @@ def _parse(when: float, frame: bytes) -> Packet:
         sport, dport = struct.unpack_from(">HH", body)
         body = body[8:] if protocol == 17 else body[(body[12] >> 4) * 4 if len(body) > 12 else 8 :]
     return Packet(when, mac, ethertype, str(source), str(destination), protocol, sport, dport, body)
-
-
-def leaks(packets: list[Packet], gateway_mac: str, *, lookups: frozenset[str] = frozenset()) -> list[Packet]:
-    """Those that the gateway sent on the WAN and that are not on the closed list.
-
-    ``lookups``: name servers that may be asked for an endpoint's name in this test. A WireGuard packet is one to a VPN
-    server's port that also begins as a WireGuard message does (type 1 to 4 and three zero bytes): the address and port
-    alone would hide clear packets to the server.
-    """
-    return [p for p in packets if p.source_mac == gateway_mac and not _permitted(p, lookups)]
-
-
-def _permitted(p: Packet, lookups: frozenset[str]) -> bool:
-    if p.ethertype == ETHERTYPE_ARP:
-        return True
-    if p.protocol == 58:
-        kind = p.payload[0] if p.payload else 0
-        target = ipaddress.IPv6Address(p.destination)
-        return kind in ICMP6_PERMITTED and (target.is_link_local or target.is_multicast or kind in (135, 136))
-    if p.protocol == 17:
-        servers = {address for v4, v6, *_ in VPNS.values() for address in (v4, v6)}
-        if p.destination in servers and p.dport == VPN_PORT:
-            return p.payload[:1] in (b"\1", b"\2", b"\3", b"\4") and p.payload[1:4] == b"\0\0\0"
-        if (p.sport, p.dport) in ((68, 67), (546, 547)):
-            return True
-        return p.dport == 53 and p.destination in lookups
-    return False

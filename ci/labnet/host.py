@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Run inside the new namespaces: what must not be shared with the machine or with other labs becomes private.
+NETNS = Path("/run/netns")  # where ip-netns(8) keeps the names
+GONE_TIMEOUT = 10.0  # seconds
+
+# Run inside the new namespaces: what must not be shared with the machine or with other labs becomes private. The names
+# of all namespaces were copied along with the mounts, and each would keep its namespace alive for as long as we live.
 _PRIVATE = """
 set -e
+umount -R /run/netns
+resolv=$(readlink -m /etc/resolv.conf)
 mount -t tmpfs tmpfs /run
 mkdir -p /run/wireguard
 : > /run/resolv.conf
-[ ! -e /etc/resolv.conf ] || mount --bind /run/resolv.conf "$(readlink -f /etc/resolv.conf)" || true
+case $resolv in
+  /run/resolv.conf) ;;
+  /run/*) mkdir -p "${resolv%/*}"; ln -s /run/resolv.conf "$resolv" ;;  # as systemd-resolved has it
+  *) [ ! -e "$resolv" ] || mount --bind /run/resolv.conf "$resolv" ;;
+esac
 ip link set lo up
 touch /run/ready
 while :; do sleep 3600 & wait $!; done  # process 1 has to bury the dead
@@ -32,31 +43,41 @@ class Host:
 
     @classmethod
     def create(cls, name: str, namespace: str) -> Host:
-        """Make the namespaces; returns once they are ready. Raises RuntimeError."""
+        """Make the namespaces; returns once they are ready. Raises RuntimeError.
+
+        The name comes first: whatever cuts us off after that, ``remove`` finds all there is by it.
+        """
+        subprocess.run(["ip", "netns", "add", namespace], check=True)
         holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _PRIVATE],
+            [
+                *("nsenter", f"--net={NETNS / namespace}", "--"),
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+                *("sh", "-c", _PRIVATE, namespace),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         deadline = time.monotonic() + 10
-        init = 0
         while time.monotonic() < deadline:
             if holder.poll() is not None:
                 problem = holder.stderr.read().decode() if holder.stderr else ""
+                remove(namespace)
                 raise RuntimeError(f"host {name} did not start: {problem.strip()}")
             children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
-            if children:
-                init = int(children[0])
-                if Path(f"/proc/{init}/root/run/ready").exists():
-                    break
+            if children and Path(f"/proc/{children[0]}/root/run/ready").exists():
+                return cls(name, namespace, holder.pid, int(children[0]))
             time.sleep(0.01)
-        else:
-            holder.kill()
-            raise RuntimeError(f"host {name} did not start in time")
-        subprocess.run(["ip", "netns", "attach", namespace, str(init)], check=True)
-        return cls(name, namespace, holder.pid, init)
+        remove(namespace)
+        raise RuntimeError(f"host {name} did not start in time")
+
+    def alive(self) -> bool:
+        """Whether ``init`` is still this host's, and not something else's that got its number."""
+        try:
+            return (NETNS / self.namespace).stat().st_ino == Path(f"/proc/{self.init}/ns/net").stat().st_ino
+        except OSError:
+            return False
 
     def command(self, argv: Sequence[str]) -> list[str]:
         return ["nsenter", "--target", str(self.init), "--net", "--mount", "--pid", "--wd=.", "--", *argv]
@@ -77,11 +98,11 @@ class Host:
 
     def start(self, *argv: str, log: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
         """A process in the background; it ends with the host at the latest."""
-        out = log.open("ab") if log else subprocess.DEVNULL
-        options.setdefault("stdout", out)
-        options.setdefault("stderr", out)
-        options.setdefault("stdin", subprocess.DEVNULL)
-        process: Any = subprocess.Popen(self.command(argv), start_new_session=True, **options)
+        with log.open("ab") if log else contextlib.nullcontext(subprocess.DEVNULL) as out:
+            options.setdefault("stdout", out)
+            options.setdefault("stderr", out)
+            options.setdefault("stdin", subprocess.DEVNULL)
+            process: Any = subprocess.Popen(self.command(argv), start_new_session=True, **options)
         return process
 
     def write(self, path: str, text: str) -> None:
@@ -89,9 +110,27 @@ class Host:
         Path(f"/proc/{self.init}/root{path}").write_text(text)
 
     def destroy(self) -> None:
-        subprocess.run(["ip", "netns", "del", self.namespace], check=False, capture_output=True)
-        for pid in (self.init, self.holder):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
-        with contextlib.suppress(ChildProcessError):
+        remove(self.namespace)
+        with contextlib.suppress(ChildProcessError):  # somebody else's child, when the lab was made by another process
             os.waitpid(self.holder, 0)
+
+
+def remove(namespace: str) -> None:
+    """End every process within the network namespace and take its name away; the rest goes with them.
+
+    The kernel is asked who is in there, so nothing is forgotten and nobody else is hit. Raises RuntimeError.
+    """
+    deadline = time.monotonic() + GONE_TIMEOUT
+    while pids := _inside(namespace):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"processes of {namespace} do not end: {pids}")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    subprocess.run(["ip", "netns", "del", namespace], check=False, capture_output=True)
+
+
+def _inside(namespace: str) -> list[int]:
+    done = subprocess.run(["ip", "netns", "pids", namespace], check=False, capture_output=True, text=True)
+    return [int(word) for word in done.stdout.split()]

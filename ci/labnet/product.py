@@ -1,0 +1,202 @@
+"""The product on its host: booted, supervised, killed and restarted as on the image, and driven by its API."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shlex
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
+from ci.labnet.base import HERE, PROJECT, LabError, wait_for
+from ci.labnet.world import World
+
+PROCESSES = ("netd", "web")
+# The last three are for dnsmasq, which on the image has a unit of its own.
+NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
+
+
+class Product(World):
+    def __init__(self, ident: str) -> None:
+        super().__init__(ident)
+        self.port = 0
+        self._listener: socket.socket | None = None
+
+    @property
+    def state_dir(self) -> Path:
+        return self.directory / "state"
+
+    # --- start -----------------------------------------------------------------------------------------------------
+
+    def listen(self, port: int = 0) -> None:
+        """Bind the UI's port on this machine; the gateway's web process inherits the socket. Raises LabError."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            listener.close()
+            raise LabError(
+                f"port {port} of 127.0.0.1 is taken ({error.strerror}): choose another with --port"
+            ) from None
+        listener.listen(128)
+        self._listener, self.port = listener, listener.getsockname()[1]
+
+    def boot(self) -> None:
+        """What happens before the app on the image: the static ruleset, then the links, then the WAN's DHCP client."""
+        gateway = self.hosts["gateway"]
+        gateway.run("nft", "-f", str(PROJECT / "overlay" / "etc" / "vpn-gateway" / "boot.nft"))
+        gateway.shell(
+            "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
+        )
+        # The image's sysctl.d forwards from the start; the locks do not depend on it being off.
+        gateway.shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.wan0.accept_ra=2")
+        gateway.shell("ip link set lan0 up; ip link set wan0 up")
+        self.start_wan_dhcp()
+
+    def seed(self, **changes: Any) -> None:
+        """Settings of the lab's gateway, before its first start."""
+        import msgspec
+
+        from app.model import DEFAULT_EXIT, LinkSettings, Settings
+        from app.store import Store
+
+        settings = Settings(
+            provider="custom",
+            exit_check_url=f"http://{INTERNET4}/json",
+            links=LinkSettings(wan="wan0", lan=("lan0",)),
+            exits=(DEFAULT_EXIT, "second"),
+        )
+        with Store(self.state_dir) as store:
+            store.update_settings(lambda _: msgspec.structs.replace(settings, **changes))
+
+    def start_gateway(self) -> None:
+        if not self.state_dir.exists():
+            self.seed()
+        self.boot()
+        self.start_app()
+
+    def start_app(self) -> None:
+        """netd with nothing but the capabilities it is allowed, web with none, both under a supervisor."""
+        python = sys.executable
+        netd = [
+            *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
+            *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
+        ]
+        web = [
+            *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
+            *(python, "-m", "app", "web", "--socket", "/run/vpn-gateway/netd.sock"),
+            *("--bind", "0.0.0.0:5000", "--bind", "[::]:5000"),
+        ]
+        fds: tuple[int, ...] = ()
+        if self._listener is not None:
+            fds = (self._listener.fileno(),)
+            os.set_inheritable(fds[0], True)
+            web += ["--fd", str(fds[0])]
+        self.hosts["gateway"].start(
+            python,
+            str(HERE / "supervise.py"),
+            str(self.directory),
+            f"netd={shlex.join(netd)}",
+            f"web={shlex.join(web)}",
+            log=self.directory / "supervise.log",
+            cwd=PROJECT,
+            pass_fds=fds,
+        )
+
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        """Returns once /health says so. Raises LabError, with the gateway's logs."""
+
+        def ready() -> bool:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return self.request("GET", "/health")[0] == 200
+            return False
+
+        try:
+            wait_for("the gateway to be ready", ready, timeout)
+        except LabError as error:
+            raise LabError(f"{error}\n{self.logs()}") from None
+
+    def add_servers(self) -> None:
+        for name, (v4, _, inner4, inner6, location) in VPNS.items():
+            pair = self.vpn_keys(name)
+            body = {
+                "name": name,
+                "endpoint": f"{v4}:{VPN_PORT}",
+                "public_key": pair["public_key"],
+                "private_key": pair["client_private_key"],
+                "address": f"{inner4}.2/32, {inner6}::2/128",
+                "dns": f"{inner4}.1, {inner6}::1",
+                "allowed_ips": "0.0.0.0/0, ::/0",
+                "location": location,
+            }
+            answer = self.api("POST", "/api/custom/add", body)
+            if not answer.get("success") and answer.get("code") != "conflict":
+                raise LabError(f"adding {name}: {answer}")
+
+    # --- stop and restart ------------------------------------------------------------------------------------------
+
+    def stop_app(self) -> None:
+        """An orderly end, as at shutdown."""
+        gateway = self.hosts["gateway"]
+        gateway.run("pkill", "-TERM", "-f", "supervise.py", check=False)
+        wait_for("the app to end", lambda: gateway.run("pgrep", "-f", "supervise.py", check=False).returncode != 0)
+
+    def hold(self, name: str, held: bool = True) -> None:
+        """Whether ``netd`` or ``web`` stays dead once it is."""
+        path = self.directory / f"hold-{name}"
+        path.touch() if held else path.unlink(missing_ok=True)
+
+    def kill_app(self, name: str = "netd", *, restart: bool = True) -> None:
+        """SIGKILL; with ``restart`` the supervisor starts it again, else not before ``release_app``."""
+        self.hold(name, not restart)
+        self.hosts["gateway"].run("kill", "-KILL", self._pid(name), check=False)
+
+    def release_app(self, name: str = "netd") -> None:
+        self.hold(name, False)
+
+    def restart_app(self) -> None:
+        """Both processes end in order and are started anew; returns once the UI answers again."""
+        before = {name: self._pid(name) for name in PROCESSES}
+        for name, pid in before.items():
+            self.hold(name, False)
+            self.hosts["gateway"].run("kill", "-TERM", pid, check=False)
+        wait_for("new processes", lambda: all(self._pid(name) != pid for name, pid in before.items()))
+        self.wait_ready()
+
+    def _pid(self, name: str) -> str:
+        """As the gateway's host sees it. Raises LabError where the app was never started."""
+        try:
+            return (self.directory / f"{name}.pid").read_text()
+        except FileNotFoundError:
+            raise LabError("the gateway's software does not run: this lab was started with --no-app") from None
+
+    def logs(self) -> str:
+        """The end of the gateway's logs."""
+        texts = [
+            f"--- {p.name}\n{p.read_text(errors='replace')[-3000:]}"
+            for p in sorted(self.directory.glob("*.log"))
+            if p.name in {"netd.log", "web.log", "supervise.log"}
+        ]
+        return "\n".join(texts)
+
+    # --- the API ---------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, body: Any = None, timeout: float = 40.0) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def api(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """The JSON answer of the gateway's API, errors included."""
+        return json.loads(self.request(method, path, body)[1])
