@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -16,43 +16,59 @@ from app.network.routes import FAMILIES
 
 BRIDGE = "br-lan"
 POLL = 5.0  # seconds; the name servers are a file, of which no netlink event tells
-DEBOUNCE = 0.1
-MAIN = 254
+DEBOUNCE = 0.1  # seconds
+
+_SYS = Path("/sys/class/net")
+_MAIN = 254
 
 
-def roles(settings: LinkSettings, links: dict[str, LinkState]) -> tuple[str | None, tuple[str, ...]]:
-    """(WAN, LANs): as the settings say, else by name, else the first wired port is the WAN, others are LAN (pure)."""
-    wired = sorted(
-        name
-        for name, s in links.items()
-        if name != "lo" and (s.kind is None or s.kind == "veth") and not name.startswith("wg")
-    )
+def roles(
+    settings: LinkSettings, links: Mapping[str, LinkState], *, plugged: frozenset[str] = frozenset()
+) -> tuple[str | None, tuple[str, ...]]:
+    """(WAN, LANs) among ``links`` (pure).
+
+    What the settings name; else the WAN is the port called ``wan...``, or the first wired one, those on the board
+    before the ``plugged`` ones; and the LAN is the bridge ``br-lan`` where there is one, or all other wired ports.
+    A single port is the WAN alone: to share it with the LAN is for the settings to say.
+    """
+    wired = [name for name in links if _wired(name, links[name])]
+    ports = [name for name in wired if not links[name].master]
     wan = settings.wan
     if wan is None:
-        wan = next((n for n in wired if n.startswith("wan")), None) or next(
-            (n for n in wired if not n.startswith("lan")), None
-        )
+        named = [n for n in ports if n.startswith("wan")]
+        others = [n for n in ports if not n.startswith("lan")]
+        wan = min(named or others, key=lambda n: (n in plugged, n), default=None)
     lan = settings.lan
     if lan is None:
-        lan = (BRIDGE,) if BRIDGE in links else tuple(n for n in wired if n != wan)
+        lan = (BRIDGE,) if BRIDGE in links else tuple(sorted(n for n in ports if n != wan))
     return (wan if wan in links else None), tuple(n for n in lan if n in links)
+
+
+def _wired(name: str, link: LinkState) -> bool:
+    """Hardware, or a virtual machine's or namespace's cable; not Wi-Fi."""
+    return link.ethernet and link.kind in {None, "veth"} and not (_SYS / name / "phy80211").exists()
+
+
+def _plugged(names: Mapping[str, LinkState]) -> frozenset[str]:
+    return frozenset(name for name in names if "/usb" in str((_SYS / name / "device").resolve()))
 
 
 async def observe(settings: LinkSettings, *, resolv: Path) -> Links:
     """The links as they are now. ``resolv`` is the WAN's name servers in the form of resolv.conf(5)."""
     async with open_netlink() as ip:
         links = await read_links(ip)
-        wan_name, lan_names = roles(settings, links)
+        wan_name, lan_names = roles(settings, links, plugged=_plugged(links))
         wan = None
         if wan_name is not None:
             state = links[wan_name]
             gateways = await _gateways(ip, state.index)
             four, six = gateways.get(4), gateways.get(6)
+            usable = [a for a in state.addresses if not a.is_link_local]  # such a one is no connection to anywhere
             wan = WanLink(
                 name=wan_name,
                 up=state.up and state.carrier,
                 mtu=state.mtu,
-                addresses=tuple(sorted(state.addresses, key=lambda a: (a.version, int(a.ip)))),
+                addresses=tuple(sorted(usable, key=lambda a: (a.version, int(a.ip), a.network.prefixlen))),
                 gateway4=four if isinstance(four, IPv4Address) else None,
                 gateway6=six if isinstance(six, IPv6Address) else None,
                 nameservers=nameservers(resolv),
@@ -64,35 +80,53 @@ async def _gateways(ip: Any, index: int) -> dict[int, Address]:
     """The best default route's gateway in main over the link, by IP version."""
     found: dict[int, tuple[int, Address]] = {}
     for version, family in FAMILIES.items():
-        async for message in await ip.get_routes(family=family, table=MAIN):
-            attributes = dict(message["attrs"])
-            if attributes.get("RTA_OIF") != index or message["dst_len"] != 0 or "RTA_GATEWAY" not in attributes:
+        async for message in await ip.get_routes(family=family, table=_MAIN):
+            if message["dst_len"] != 0:
                 continue
-            metric = attributes.get("RTA_PRIORITY", 0)
-            if version not in found or metric < found[version][0]:
-                found[version] = (metric, ip_address(attributes["RTA_GATEWAY"]))
+            metric = dict(message["attrs"]).get("RTA_PRIORITY", 0)
+            for oif, gateway in _hops(message):
+                if oif == index and (version not in found or metric < found[version][0]):
+                    found[version] = (metric, ip_address(gateway))
     return {version: gateway for version, (_, gateway) in found.items()}
 
 
+def _hops(message: Any) -> Iterator[tuple[int, str]]:
+    """(interface, gateway) of a route: its own, or of each of its ways where two routers offer one."""
+    words = dict(message["attrs"])
+    if "RTA_GATEWAY" in words:
+        yield words.get("RTA_OIF", 0), words["RTA_GATEWAY"]
+    for way in words.get("RTA_MULTIPATH", ()):
+        gateway = dict(way["attrs"]).get("RTA_GATEWAY")
+        if gateway is not None:
+            yield way["oif"], gateway
+
+
 def nameservers(path: Path) -> tuple[Address, ...]:
-    """The name servers listed in ``path``; none where it cannot be read."""
+    """The name servers listed in ``path``; none where it cannot be read.
+
+    Left out are a resolver on this machine, which is none of the WAN's, and link-local addresses, which no rule of the
+    firewall could name.
+    """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(errors="replace").splitlines()
     except OSError:
         return ()
     found: list[Address] = []
     for line in lines:
         words = line.split()
-        if len(words) >= 2 and words[0] == "nameserver":
-            try:
-                found.append(ip_address(words[1].partition("%")[0]))
-            except ValueError:
-                continue
+        if len(words) < 2 or words[0] != "nameserver":
+            continue
+        try:
+            address = ip_address(words[1])
+        except ValueError:
+            continue
+        if not (address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast):
+            found.append(address)
     return tuple(dict.fromkeys(found))
 
 
 async def watch_links() -> AsyncIterator[None]:
-    """Yields when the links may have changed, and every few seconds besides."""
+    """Yields when the links may have changed, and every few seconds besides. Raises OSError."""
     events = link_changes()
     try:
         while True:

@@ -1,0 +1,124 @@
+"""Roles and the WAN's state, as real interfaces show them."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address, ip_interface
+
+import pytest
+
+from app.model import LinkSettings
+from app.network.observe import nameservers, observe, watch_links
+from tests.kernel.namespace import inside, run
+
+pytestmark = pytest.mark.kernel
+
+AUTO = LinkSettings()
+
+
+def port(name, *, up=True):
+    run(f"ip link add {name} type veth peer name {name}-x")
+    run(f"ip link add holder-{name} type bridge")  # the far end is no port to choose
+    run(f"ip link set {name}-x master holder-{name}")
+    if up:
+        run(f"ip link set {name}-x up")
+        run(f"ip link set {name} up")
+
+
+async def seen(tmp_path, settings=AUTO):
+    return await observe(settings, resolv=tmp_path / "resolv")
+
+
+async def names(tmp_path, settings=AUTO):
+    links = await seen(tmp_path, settings)
+    return (links.wan.name if links.wan else None), tuple(link.name for link in links.lan)
+
+
+@inside
+async def test_roles_follow_what_is_plugged_in(tmp_path):
+    assert await names(tmp_path) == (None, ())
+    port("eth1")
+    assert await names(tmp_path) == ("eth1", ())
+    port("eth0")
+    assert await names(tmp_path) == ("eth0", ("eth1",))
+    port("wan0")
+    run("ip tuntap add wg0a mode tun")
+    run("ip tuntap add tap9 mode tap")
+    assert await names(tmp_path) == ("wan0", ("eth0", "eth1"))
+    run("ip link add br-lan type bridge")
+    run("ip link set eth0 master br-lan")
+    assert await names(tmp_path) == ("wan0", ("br-lan",))
+    run("ip link del wan0")
+    assert await names(tmp_path) == ("eth1", ("br-lan",))  # not the bridge's port
+
+
+@inside
+async def test_the_settings_name_links_and_absent_ones_are_left_out(tmp_path):
+    for name in ("eth0", "eth1", "eth2"):
+        port(name)
+    assert await names(tmp_path, LinkSettings(wan="eth2")) == ("eth2", ("eth0", "eth1"))
+    assert await names(tmp_path, LinkSettings(wan="eth2", lan=("eth1", "usb7"))) == ("eth2", ("eth1",))
+    assert await names(tmp_path, LinkSettings(wan="ppp0", lan=("eth1",))) == (None, ("eth1",))
+    assert await names(tmp_path, LinkSettings(wan="eth0", lan=("eth0",))) == ("eth0", ("eth0",))  # one-arm
+
+
+@inside
+async def test_the_wan_is_described_as_the_kernel_has_it(tmp_path):
+    port("wan0", up=False)
+    port("lan0")
+    wan = (await seen(tmp_path)).wan
+    assert (wan.up, wan.addresses, wan.gateway4, wan.gateway6) == (False, (), None, None)
+    run("sysctl -qw net.ipv6.conf.wan0.accept_dad=0")
+    run("ip link set wan0 up mtu 1400")
+    assert not (await seen(tmp_path)).wan.up  # no carrier yet
+    run("ip link set wan0-x up")
+    run("ip addr add 203.0.113.5/24 dev wan0")
+    run("ip addr add 169.254.9.9/16 dev wan0")
+    run("ip addr add 2001:db8::5/64 dev wan0")
+    run("ip route add default via 203.0.113.9 dev wan0 metric 200")
+    run("ip route add default via 203.0.113.1 dev wan0 metric 100")
+    run("ip addr add 198.51.100.1/24 dev lan0")
+    run("ip route add default via 198.51.100.2 dev lan0")  # of another link
+    run("ip route add default via 203.0.113.7 dev wan0 table 99")  # of another table
+    run("ip -6 route add default via fe80::1 dev wan0 metric 5")
+    (tmp_path / "resolv").write_text("search x\nnameserver 203.0.113.53\nnameserver 127.0.0.53\n")
+    links = await seen(tmp_path)
+    wan = links.wan
+    assert (wan.name, wan.up, wan.mtu) == ("wan0", True, 1400)
+    assert wan.addresses == (ip_interface("203.0.113.5/24"), ip_interface("2001:db8::5/64"))
+    assert (wan.gateway4, wan.gateway6) == (ip_address("203.0.113.1"), ip_address("fe80::1"))
+    assert wan.nameservers == (ip_address("203.0.113.53"),)
+    assert [(link.name, link.mtu) for link in links.lan] == [("lan0", 1500)]
+    run("ip -6 route append default via fe80::2 dev wan0 metric 5")  # a second router: two ways of one route
+    assert (await seen(tmp_path)).wan.gateway6 in {ip_address("fe80::1"), ip_address("fe80::2")}
+    run("ip link set wan0-x down")
+    assert not (await seen(tmp_path)).wan.up
+
+
+@inside
+async def test_changes_of_the_wan_are_announced_at_once():
+    port("wan0")
+    watch = watch_links()
+
+    async def next_change():
+        return await asyncio.wait_for(anext(watch), 1.5)  # far below the interval at which it looks anyway
+
+    waiting = asyncio.create_task(next_change())
+    await asyncio.sleep(0.05)
+    for command in ("ip addr add 203.0.113.5/24 dev wan0", "ip route add default via 203.0.113.1", "ip link del wan0"):
+        run(command)
+        await waiting
+        waiting = asyncio.create_task(next_change())
+    with pytest.raises(TimeoutError):
+        await waiting
+    await watch.aclose()
+
+
+def test_name_servers_are_read_from_whatever_the_file_holds(tmp_path):
+    path = tmp_path / "resolv.conf"
+    assert nameservers(path) == ()
+    path.write_bytes(
+        b"# nameserver 1.1.1.1\nnameserver 192.0.2.1\n  nameserver\t2001:db8::1 \nnameserver 192.0.2.1\n\xff\xfe\n"
+        b"nameserver\nnameserver bad\nnameserver ::1\nnameserver fe80::1%3\nnameserver 0.0.0.0\noptions edns0\n"
+    )
+    assert nameservers(path) == (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
