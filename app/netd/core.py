@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -119,8 +119,9 @@ class Core:
     async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
         machine = self.machines[exit_name]
         both = ExitPlan(exit_name, machine.index, active=state.tunnel.plan, draining=draining.tunnel.plan)
-        await self._apply({}, {exit_name: both})
-        await self._forget_flows(machine.index)
+        # The devices' connections start anew the moment the route has changed: until then they would go out by the new
+        # tunnel with the old one's address, and nobody would answer.
+        await self._apply({}, {exit_name: both}, routed=lambda: self._forget_flows(machine.index))
 
     async def lookup(self, host: str) -> list[Address]:
         wan = self._links.wan
@@ -243,7 +244,13 @@ class Core:
                 found[name] = msgspec.structs.replace(record, candidate=None)
         return found
 
-    async def _apply(self, states: dict[str, State], plans: dict[str, ExitPlan] | None = None) -> None:
+    async def _apply(
+        self,
+        states: dict[str, State],
+        plans: dict[str, ExitPlan] | None = None,
+        *,
+        routed: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Put the plan with ``states`` in force; then, and only then, they are the present ones."""
         async with self._applying:
             merged = {**self._states, **states}
@@ -251,7 +258,7 @@ class Core:
                 (plans or {}).get(name) or policy_for(name, index, merged[name])
                 for index, name in enumerate(self.settings.exits)
             )
-            await self.reconciler.apply(make_plan(self._inputs(exits)))
+            await self.reconciler.apply(make_plan(self._inputs(exits)), routed=routed)
             self._states = merged
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:

@@ -93,32 +93,35 @@ class Reconciler:
 
     # --- applying --------------------------------------------------------------------------------------------------
 
-    async def apply(self, plan: NetworkPlan) -> None:
+    async def apply(self, plan: NetworkPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         """Make the kernel match ``plan``. Idempotent. Raises KernelError after having tried everything.
 
+        ``routed`` is called once the new routes are in, before the rest is tidied up: what waits for it waits less.
         Also after a failure ``plan`` is what :meth:`run` goes on trying to bring about.
         """
         async with self._lock:
             self._plan = plan
             try:
-                await self._make_so(plan)
+                await self._make_so(plan, routed)
             except KernelError:
                 self._attest(ok=False)
                 raise
             self._attest(ok=True)
 
-    async def _make_so(self, plan: NetworkPlan) -> None:
+    async def _make_so(self, plan: NetworkPlan, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         steps = _Steps()
         try:
             async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
-                await self._steps(plan, ip, steps)
+                await self._steps(plan, ip, steps, routed)
         except TimeoutError as error:
             raise KernelError("the kernel did not answer in time") from error
         except (NetlinkError, OSError) as error:
             raise KernelError(describe(error)) from error
         steps.finish()
 
-    async def _steps(self, plan: NetworkPlan, ip: Any, steps: _Steps) -> None:
+    async def _steps(
+        self, plan: NetworkPlan, ip: Any, steps: _Steps, routed: Callable[[], Awaitable[None]] | None
+    ) -> None:
         state = await links.read_links(ip)
         missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
         for name in missing:
@@ -129,12 +132,19 @@ class Reconciler:
         locked = await steps.wait(self._load(plan.ruleset))
         reading = asyncio.create_task(self._firewall.confirm())  # another program's work, beside ours
         try:
-            await self._routing(plan, ip, state, steps, locked=locked)
+            await self._routing(plan, ip, state, steps, routed, locked=locked)
         finally:
             await steps.wait(reading)
 
     async def _routing(
-        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps, *, locked: bool
+        self,
+        plan: NetworkPlan,
+        ip: Any,
+        state: dict[str, links.LinkState],
+        steps: _Steps,
+        routed: Callable[[], Awaitable[None]] | None,
+        *,
+        locked: bool,
     ) -> None:
         await self._addresses(plan, ip, state, steps)  # before routes are read: with its last address a link loses them
         indices = {name: link.index for name, link in state.items()}
@@ -145,6 +155,8 @@ class Reconciler:
             await steps.wait(routes.replace_route(ip, route, indices))
         for route in (r for r in new if r.kind != "unreachable" and locked):
             await steps.wait(routes.replace_route(ip, route, indices))
+        if routed is not None:
+            await steps.wait(routed())
 
         rules = drift.wanted_rules(plan)
         for rule in sorted(rules - set(live.rules), key=lambda r: r.priority, reverse=True):
