@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Interface
 
 from msgspec import Struct
 
@@ -17,6 +18,9 @@ from app.addresses import Network
 from app.model import LanSettings
 from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 
+# A device that calls itself one of these would be asked by others for their proxy or tunnel (CERT VU#598349), or be
+# taken for the machine itself (RFC 6761).
+RESERVED_NAMES = ("wpad", "isatap", "localhost")
 CACHE_SECONDS = 120  # a cached answer may come from the exit before this one; short, so that it does not stay wrong
 
 
@@ -42,7 +46,7 @@ def _text(lines: Iterator[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _common(lan_link: str) -> Iterator[str]:
+def _common(lan: LanSettings, lan_link: str) -> Iterator[str]:
     yield "# Written by the gateway from its settings; changes here are lost."
     yield "no-resolv"
     yield "no-hosts"
@@ -50,34 +54,47 @@ def _common(lan_link: str) -> Iterator[str]:
     yield f"interface={lan_link}"
     yield "interface=lo"
     yield "domain-needed"
+    # In every instance, so that the gateway's name without a domain resolves for all, also where plain names end.
+    addresses = [str(lan.address.ip)] + ([str(lan.ula.ip)] if lan.ula else [])
+    yield f"host-record={lan.hostname}.{lan.domain},{lan.hostname},{','.join(addresses)}"
 
 
 def _lan(lan: LanSettings, lan_link: str, ipv6_default: bool, paths: Paths) -> Iterator[str]:
-    yield from _common(lan_link)
+    yield from _common(lan, lan_link)
     yield "port=53"
     yield f"domain={lan.domain}"
     yield f"local=/{lan.domain}/"
     yield "expand-hosts"
-    addresses = [str(lan.address.ip)] + ([str(lan.ula.ip)] if lan.ula else [])
-    yield f"host-record={lan.hostname}.{lan.domain},{lan.hostname},{','.join(addresses)}"
-    if lan.dhcp_enabled:
-        yield "dhcp-authoritative"
-        yield "no-ping"
-        yield f"dhcp-leasefile={paths.leases}"
-        yield f"dhcp-range={lan.dhcp_start},{lan.dhcp_end},{lan.address.netmask},{lan.lease_time}s"
-        yield f"dhcp-option=option:router,{lan.address.ip}"
-        yield f"dhcp-option=option:dns-server,{lan.address.ip}"
-        yield f"dhcp-option=option:domain-search,{lan.domain}"
+    if not lan.dhcp_enabled:
+        return  # no router advertisements either: somebody else configures the hosts of this network
+    yield from _dhcp4(lan, paths)
     if lan.ula:
-        yield "enable-ra"
-        yield f"dhcp-range={lan.ula.network.network_address},ra-stateless,ra-names,64"
-        yield f"dhcp-option=option6:dns-server,[{lan.ula.ip}]"
-        # A router lifetime of 0 says: addresses and names, but no way out by me (RFC 4861, 4.2).
-        yield f"ra-param={lan_link},30,{1800 if ipv6_default else 0}"
+        yield from _advertisements(lan.ula, lan_link, ipv6_default)
+
+
+def _dhcp4(lan: LanSettings, paths: Paths) -> Iterator[str]:
+    yield "dhcp-authoritative"
+    yield "no-ping"
+    yield f"dhcp-leasefile={paths.leases}"
+    yield f"dhcp-range={lan.dhcp_start},{lan.dhcp_end},{lan.address.netmask},{lan.lease_time}s"
+    yield f"dhcp-option=option:router,{lan.address.ip}"
+    yield f"dhcp-option=option:dns-server,{lan.address.ip}"
+    yield f"dhcp-option=option:domain-search,{lan.domain}"
+    for name in (lan.hostname, *RESERVED_NAMES):
+        yield f"dhcp-name-match=set:reserved,{name}"
+    yield "dhcp-ignore-names=tag:reserved"
+
+
+def _advertisements(ula: IPv6Interface, lan_link: str, ipv6_default: bool) -> Iterator[str]:
+    yield "enable-ra"
+    yield f"dhcp-range={ula.network.network_address},ra-stateless,ra-names,64"
+    yield f"dhcp-option=option6:dns-server,[{ula.ip}]"
+    # A router lifetime of 0 says: addresses and names, but no way out by me (RFC 4861, 4.2).
+    yield f"ra-param={lan_link},30,{1800 if ipv6_default else 0}"
 
 
 def _forwarder(lan: LanSettings, lan_link: str, number: int, purpose: str) -> Iterator[str]:
-    yield from _common(lan_link)
+    yield from _common(lan, lan_link)
     yield f"# for {purpose}"
     yield f"port={RESOLVER_PORT_BASE + number}"
     yield f"server={RESOLVER_VIP4 + number}"

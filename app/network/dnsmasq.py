@@ -36,7 +36,9 @@ class SystemdRunner:
     async def apply(self, configs: Mapping[str, str]) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name, text in configs.items():
-            _write(self._directory / f"{name}.conf", text)
+            path = self._directory / f"{name}.conf"
+            if not _holds(path, text):
+                _write(path, text)
         for path in self._directory.glob("*.conf"):
             if path.stem not in configs:
                 path.unlink()
@@ -54,11 +56,21 @@ class ProcessRunner:
             if path.stem not in configs:
                 await self._stop(path.stem)
                 path.unlink()
+        problems: list[str] = []
         for name, text in configs.items():
-            changed = _write(self._directory / f"{name}.conf", text)
-            if changed or self._pid(name) is None:
-                await self._stop(name)
-                await self._start(name)
+            path = self._directory / f"{name}.conf"
+            try:
+                if not _holds(path, text):
+                    # Stopped before the file changes: if we are cut off between, the next netd finds nothing running
+                    # and starts it, and never takes one with the old text for up to date.
+                    await self._stop(name)
+                    _write(path, text)
+                if self._pid(name) is None:
+                    await self._start(name)
+            except KernelError as error:  # the others are wanted all the same
+                problems.append(error.message)
+        if problems:
+            raise KernelError("; ".join(problems))
 
     def _pid(self, name: str) -> int | None:
         """The instance's process, if it lives and is what its pid file says."""
@@ -91,27 +103,30 @@ class ProcessRunner:
             raise KernelError(f"dnsmasq ({name}) did not start: {log.read_text(errors='replace').strip()[:500]}")
 
     async def _stop(self, name: str) -> None:
-        pid = self._pid(name)
-        if pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            pid = self._pid(name)
+            if pid is None:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT):
                     while self._pid(name) == pid:  # noqa: ASYNC110 - not our child, so there is nothing to wait on
                         await asyncio.sleep(POLL)
-                return
-            os.kill(pid, signal.SIGKILL)
+        if self._pid(name) is not None:
+            raise KernelError(f"dnsmasq ({name}) does not end")
 
 
-def _write(path: Path, text: str) -> bool:
-    """Whether the file had another content; then it has this one now."""
-    with contextlib.suppress(OSError):
-        if path.read_text() == text:
-            return False
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text() == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _write(path: Path, text: str) -> None:
     write_atomic(path, text.encode())
     path.chmod(0o644)  # dnsmasq has a user of its own; there is nothing secret in it
-    return True
 
 
 def read_leases(path: Path) -> tuple[Lease, ...]:

@@ -1,0 +1,183 @@
+"""Instances of the real dnsmasq, on loopback ports: started, kept, replaced, adopted, and never taken for another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import dns.message
+import dns.query
+import pytest
+
+from app.errors import KernelError
+from app.model import Lease
+from app.network import dnsmasq
+from app.network.dnsmasq import ProcessRunner, SystemdRunner, read_leases
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Instances:
+    """Configurations that answer, on a port of their own, with a text that tells which one is in use."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.ports: dict[str, int] = {}
+
+    def text(self, name: str, says: str) -> str:
+        port = self.ports.setdefault(name, free_port())
+        return f"no-resolv\nno-hosts\nbind-interfaces\nlisten-address=127.0.0.1\nport={port}\ntxt-record=which,{says}\n"
+
+    def says(self, name: str) -> str:
+        answer = dns.query.udp(dns.message.make_query("which", "TXT"), "127.0.0.1", 2, self.ports[name])
+        return answer.answer[0][0].to_text().strip('"')
+
+    def pid(self, name: str) -> int:
+        return int((self.directory / f"{name}.pid").read_text())
+
+
+@pytest.fixture
+async def instances(tmp_path):
+    made = Instances(tmp_path / "dnsmasq")
+    yield made
+    await ProcessRunner(made.directory).apply({})
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() == b""  # empty: dead, and not yet buried by its parent
+    except FileNotFoundError:
+        return True
+
+
+async def test_started_detached_and_left_alone_while_nothing_changes(instances):
+    configs = {"lan": instances.text("lan", "one"), "exit-0": instances.text("exit-0", "two")}
+    await ProcessRunner(instances.directory).apply(configs)
+    pids = [instances.pid(name) for name in configs]
+    assert (instances.says("lan"), instances.says("exit-0")) == ("one", "two")
+    assert os.getsid(pids[0]) != os.getsid(0), "it outlives us"
+    await ProcessRunner(instances.directory).apply(configs)  # another netd: it adopts them
+    assert [instances.pid(name) for name in configs] == pids
+
+
+async def test_only_what_changed_is_restarted_and_what_is_unwanted_ends(instances):
+    runner = ProcessRunner(instances.directory)
+    names = ("lan", "exit-0", "direct")
+    await runner.apply({name: instances.text(name, "old") for name in names})
+    before = {name: instances.pid(name) for name in names}
+    await runner.apply({"lan": instances.text("lan", "old"), "exit-0": instances.text("exit-0", "new")})
+    assert instances.pid("lan") == before["lan"]
+    assert instances.says("exit-0") == "new"
+    assert gone(before["exit-0"])
+    assert gone(before["direct"])
+    assert not (instances.directory / "direct.conf").exists()
+
+
+async def test_what_died_is_back_after_the_next_apply(instances):
+    runner = ProcessRunner(instances.directory)
+    configs = {"lan": instances.text("lan", "here")}
+    await runner.apply(configs)
+    pid = instances.pid("lan")
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        while not gone(pid):
+            await asyncio.sleep(0.01)
+    await runner.apply(configs)
+    assert instances.says("lan") == "here"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_cut_off_around_the_change_of_a_file(instances, monkeypatch, moment):
+    """netd may die at any instant: the next one must not take an instance with the old text for up to date."""
+    await ProcessRunner(instances.directory).apply({"lan": instances.text("lan", "old")})
+    new = {"lan": instances.text("lan", "new")}
+    real = dnsmasq.write_atomic
+
+    def cut(path: Path, data: bytes) -> None:
+        if moment == "after":
+            real(path, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dnsmasq, "write_atomic", cut)
+        with pytest.raises(KeyboardInterrupt):
+            await ProcessRunner(instances.directory).apply(new)
+    await ProcessRunner(instances.directory).apply(new)
+    assert instances.says("lan") == "new"
+
+
+async def test_a_process_that_only_has_the_number_is_not_touched(instances):
+    """After a power cut the run directory may name a pid that is something else now."""
+    configs = {"lan": instances.text("lan", "here")}
+    instances.directory.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        try:
+            (instances.directory / "lan.conf").write_text(configs["lan"])
+            (instances.directory / "lan.pid").write_text(str(bystander.pid))
+            await ProcessRunner(instances.directory).apply(configs)
+            assert instances.says("lan") == "here"
+            await ProcessRunner(instances.directory).apply({})
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
+
+
+async def test_one_that_does_not_start_is_named_and_hinders_no_other(instances):
+    configs = {"exit-0": "no-such-option\n", "lan": instances.text("lan", "here")}
+    with pytest.raises(KernelError, match=r"dnsmasq \(exit-0\) did not start: .*bad option"):
+        await ProcessRunner(instances.directory).apply(configs)
+    assert instances.says("lan") == "here"
+    await ProcessRunner(instances.directory).apply({**configs, "exit-0": instances.text("exit-0", "mended")})
+    assert instances.says("exit-0") == "mended"
+
+
+async def test_one_that_ignores_the_request_to_end_is_made_to(instances, monkeypatch):
+    monkeypatch.setattr(dnsmasq, "STOP_TIMEOUT", 0.2)
+    runner = ProcessRunner(instances.directory)
+    await runner.apply({"lan": instances.text("lan", "old")})
+    stuck = instances.pid("lan")
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        await runner.apply({"lan": instances.text("lan", "new")})
+        assert instances.says("lan") == "new"
+        assert gone(stuck)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(stuck, signal.SIGKILL)
+
+
+async def test_for_systemd_only_changed_files_are_written(tmp_path):
+    """A .path unit watches the directory: writing what is there already would restart DNS for nothing."""
+    directory = tmp_path / "dnsmasq"
+    runner = SystemdRunner(directory)
+    await runner.apply({"lan": "a\n", "exit-0": "b\n", "direct": "c\n"})
+    inodes = {path.name: path.stat().st_ino for path in directory.iterdir()}
+    await runner.apply({"lan": "a\n", "exit-0": "new\n"})
+    assert {path.name: path.read_text() for path in directory.iterdir()} == {"lan.conf": "a\n", "exit-0.conf": "new\n"}
+    assert (directory / "lan.conf").stat().st_ino == inodes["lan.conf"]
+    assert (directory / "lan.conf").stat().st_mode & 0o777 == 0o644
+
+
+def test_leases(tmp_path):
+    path = tmp_path / "leases"
+    path.write_text(
+        "1795507032 02:00:00:00:00:12 192.168.77.229 phone 01:02:00:00:00:00:12\n"
+        "0 02:00:00:00:00:AB 192.168.77.30 * *\n"
+        "duid 00:01:00:01:32:97:57:18:02:00:00:00:00:01\n"
+        "1795507032 1234 fd00::5 laptop 00:01:00:01\n"
+        "not a lease\n\n1795507032 02:00:00:00:00:13\n"
+    )
+    assert read_leases(path) == (
+        Lease("02:00:00:00:00:12", "192.168.77.229", "phone", 1795507032.0),
+        Lease("02:00:00:00:00:ab", "192.168.77.30", None, 0.0),
+    )
+    assert read_leases(tmp_path / "none") == ()
