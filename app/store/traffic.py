@@ -170,19 +170,20 @@ class TrafficLog:
             for subject in {subject for _, _, subject in rows}:
                 up, down = lifetime.get(subject, (0, 0))
                 (ids[subject],) = connection.execute(
-                    "INSERT INTO subject (kind, name, up, down, seen) VALUES (?1, ?2, ?3, ?4, ?5)"
-                    " ON CONFLICT (kind, name) DO UPDATE SET up = max(up, ?3), down = max(down, ?4), seen = ?5"
+                    "INSERT INTO subject (kind, name, up, down, seen) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT (kind, name) DO UPDATE SET"
+                    " up = max(up, excluded.up), down = max(down, excluded.down), seen = excluded.seen"
                     " RETURNING id",
                     (subject.kind, subject.name, up, down, int(position.time)),
                 ).fetchone()
             connection.executemany(
-                "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5)"
-                " ON CONFLICT (step, start, subject) DO UPDATE SET up = up + ?4, down = down + ?5",
+                "INSERT INTO traffic VALUES (?, ?, ?, ?, ?) ON CONFLICT (step, start, subject)"
+                " DO UPDATE SET up = up + excluded.up, down = down + excluded.down",
                 sorted((SECONDS[step], start, ids[s], up, down) for (step, start, s), (up, down) in rows.items()),
             )
             connection.executemany(
-                "INSERT INTO coverage VALUES (?1, ?2, ?3)"
-                " ON CONFLICT (step, start) DO UPDATE SET seconds = seconds + ?3",
+                "INSERT INTO coverage VALUES (?, ?, ?)"
+                " ON CONFLICT (step, start) DO UPDATE SET seconds = seconds + excluded.seconds",
                 [(SECONDS[step], start, seconds) for (step, start), seconds in batch.covered.items()],
             )
             connection.execute(
