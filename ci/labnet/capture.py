@@ -49,6 +49,8 @@ class Packet(NamedTuple):
 class Capture:
     """``with Capture(host, "wan0") as capture: ...`` records; afterwards ``capture.packets`` is what was seen."""
 
+    BUFFER = 16384  # KiB in the kernel for packets that tcpdump has not read yet
+
     def __init__(self, host: Host, interface: str, path: Path, expression: str = "") -> None:
         self._host, self._interface, self.path, self._expression = host, interface, path, expression
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,7 +67,7 @@ class Capture:
         if expression and self._ethernet:
             expression = f"({expression}) or ether proto {ETHERTYPE_MARKER}"
         self._process = self._host.start(
-            *("tcpdump", "-i", self._interface, "-n", "-s", "200", "-B", "16384", "-Z", "root"),
+            *("tcpdump", "-i", self._interface, "-n", "-s", "200", "-B", str(self.BUFFER), "-Z", "root"),
             *("--immediate-mode", "-U", "-w", str(self.path), expression),
             stderr=subprocess.PIPE,
         )

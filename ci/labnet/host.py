@@ -14,11 +14,10 @@ from typing import Any
 NETNS = Path("/run/netns")  # where ip-netns(8) keeps the names
 GONE_TIMEOUT = 10.0  # seconds
 
-# Run inside the new namespaces: what must not be shared with the machine or with other labs becomes private. The names
-# of all namespaces were copied along with the mounts, and each would keep its namespace alive for as long as we live.
+# Run inside the new namespaces: what must not be shared with the machine or with other labs becomes private. (The
+# names of other namespaces are copied along with the mounts; the kernel takes those away too when a name is unlinked.)
 _PRIVATE = """
 set -e
-umount -R /run/netns
 resolv=$(readlink -m /etc/resolv.conf)
 mount -t tmpfs tmpfs /run
 mkdir -p /run/wireguard

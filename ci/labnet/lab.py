@@ -115,7 +115,7 @@ class Lab(Product, LanHosts):
             remove(path.name)
         if self.directory.exists():
             for path in self.directory.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     @classmethod
     def attach(cls, ident: str = "lab") -> Lab:

@@ -56,7 +56,7 @@ class LanHosts(Base):
 
     def udp(self, host: str, address: str, port: int, text: str = "probe", timeout: float = 1.0) -> str | None:
         """Send one datagram; what came back, or None. The ``internet`` host echoes on port 9."""
-        return self._probe(host, "udp", address, port, text, timeout=timeout)["answer"]
+        return self._probe(host, "udp", address, port, text.encode().hex(), timeout=timeout)["answer"]
 
     def tcp(self, host: str, address: str, port: int, timeout: float = 1.0) -> bool:
         """Whether a connection was made."""

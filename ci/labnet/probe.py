@@ -35,7 +35,7 @@ def udp(options: argparse.Namespace) -> dict[str, Any]:
         s.settimeout(options.timeout)
         try:
             s.connect((options.address, options.port))
-            s.send(options.text.encode())
+            s.send(bytes.fromhex(options.payload))
             return {"answer": s.recv(65535).decode(errors="replace")}
         except OSError:
             return {"answer": None}
@@ -91,7 +91,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     shapes: dict[Any, tuple[tuple[str, type], ...]] = {
         dns: (("name", str), ("kind", str), ("server", str), ("port", int)),
-        udp: (("address", str), ("port", int), ("text", str)),
+        udp: (("address", str), ("port", int), ("payload", str)),
         tcp: (("address", str), ("port", int)),
         ping: (("address", str),),
     }
