@@ -211,6 +211,7 @@ class KernelBackend:
 async def _request(message: wgmsg, flags: int) -> list[Any]:
     socket_: Any = AsyncWireGuard()
     async with socket_ as wg:
+        await wg.setup_endpoint()  # learns the family's number, which the first request needs already
         answers = await wg.nlm_request(message, msg_type=wg.prid, msg_flags=NLM_F_REQUEST | flags)
         return [answer async for answer in answers]
 

@@ -62,6 +62,7 @@ def _unshare() -> int:
     run("mount -t tmpfs tmpfs /run/wireguard")
     run("mount -t sysfs sysfs /sys")
     run("ip link set lo up")
+    run("sysctl -qw net.ipv6.conf.default.accept_dad=0")  # its end would be announced at some moment of the test
     return os.stat("/proc/thread-self/ns/net").st_ino
 
 
