@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from ipaddress import ip_address, ip_interface, ip_network
@@ -485,3 +487,39 @@ async def test_another_programs_transaction_costs_no_reload():
     await one.apply(plan())
     assert await one.verify() == ()
     assert [line for line in run("nft -a list tables").splitlines() if "vpn_gateway" in line] == handle
+
+
+# --- privileges ------------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import asyncio
+from tests.kernel.test_reconcile import plan, watched, run
+
+async def main():
+    async with watched(plan()) as (one, drifts):
+        run("ip rule flush")
+        print(await drifts.next(5))
+        print(await one.verify(), await one.drops())
+
+asyncio.run(main())
+"""
+
+
+@inside
+async def test_two_capabilities_are_enough():
+    ports()
+    caps = "-all,+net_admin,+net_raw"
+    command = [
+        "setpriv",
+        "--no-new-privs",
+        f"--inh-caps={caps}",
+        f"--bounding-set={caps}",
+        sys.executable,
+        "-c",
+        PROGRAM,
+    ]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    told, verified = done.stdout.splitlines()
+    assert "rule 10000 (IPv4) is missing" in told
+    assert verified == "() {'test': 0}"
