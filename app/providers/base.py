@@ -1,14 +1,29 @@
-"""The interface of a provider: a new one is a file that has this shape and a line in :mod:`app.providers.registry`."""
+"""The interface of a provider: a new one is a file that has this shape and a line in :mod:`app.providers.registry`.
+
+Another package adds one through the entry point group ``vpn_gateway.providers``: the entry point's name is the
+provider's, and it loads a callable that takes an :class:`Environment` and returns a :class:`Provider`. One that people
+sign in to is best derived from :class:`app.providers.signin.SignInProvider`.
+"""
 
 from __future__ import annotations
 
+import enum
+import time
 import unicodedata
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from app.addresses import Network
 from app.errors import NotFoundError
-from app.model import Server, TunnelConfig
+from app.model import ProviderSettings, Secret, Server, TunnelConfig
+
+if TYPE_CHECKING:
+    from app.providers.http import ApiConfig, Outgoing
+    from app.store.accounts import Accounts
 
 
 class Capabilities(Struct, frozen=True):
@@ -18,6 +33,83 @@ class Capabilities(Struct, frozen=True):
     import_config: bool = False  # servers come from .conf files
     remove: bool = False
     sign_in: bool = False  # an account is needed before there are servers
+    devices: bool = False  # the account's devices can be listed and removed
+    key_rotation: bool = False
+    multihop: bool = False
+    choose_port: bool = False
+    ipv6_endpoint: bool = False
+    content_blocking: tuple[str, ...] = ()  # what the provider's resolvers can block
+
+
+class CredentialField(Struct, frozen=True):
+    """One field of the form to sign in with."""
+
+    name: str
+    label: str
+    secret: bool = True  # shown as dots, and only its last characters ever again
+    optional: bool = False
+    help: str = ""
+    pattern: str | None = None  # regular expression that the whole value matches, blanks removed
+
+
+class AccountStatus(Struct, frozen=True):
+    """What may be shown of an account. Times are Unix times."""
+
+    signed_in: bool
+    account: str | None = None  # masked: "•••• 1234"
+    expires: float | None = None
+    days_left: int | None = None
+    device: str | None = None
+    max_devices: int | None = None
+    key_created: float | None = None
+    key_rotates: float | None = None
+    problem: str | None = None  # a code, such as "account_expired" or "key_revoked"
+
+
+class ProviderDevice(Struct, frozen=True):
+    """A device of the account, as the provider lists it."""
+
+    id: str
+    name: str
+    created: float | None = None  # Unix time
+    current: bool = False  # this gateway
+
+
+class SkippedEntry(Struct, frozen=True):
+    """An entry of the provider's list that is not offered, and why."""
+
+    entry: str
+    reason: str
+    bad: bool = True  # False = well formed, but inactive or of another protocol
+
+
+class ListStatus(Struct, frozen=True):
+    """Where the server list comes from. ``source``: provider (this time), kept, shipped, or none."""
+
+    source: str
+    servers: int = 0
+    fetched: float | None = None  # Unix time
+    changed: bool = False
+    skipped: tuple[SkippedEntry, ...] = ()
+
+
+class Verdict(enum.StrEnum):
+    """What the provider says when a server does not answer."""
+
+    WELL = "well"  # account and key are good: the server is at fault
+    ACCOUNT_EXPIRED = "account_expired"
+    KEY_REVOKED = "key_revoked"
+    SIGNED_OUT = "signed_out"  # the account itself is refused, or there is none here
+    UNKNOWN = "unknown"  # the provider could not be asked
+
+
+class Due(enum.StrEnum):
+    """Work that a provider has waiting; netd chooses the moment."""
+
+    REFRESH = "refresh"  # the server list
+    ACCOUNT = "account"  # expiry and the key's registration
+    ROTATE = "rotate"  # the key is old
+    SETTLE = "settle"  # devices of older keys can go, once the tunnel with the new one is up
 
 
 class Provider(Protocol):
@@ -45,6 +137,96 @@ class Provider(Protocol):
         server), ConflictError (it lacks something), NotImplementedYetError (not in this version).
         """
         ...
+
+
+@runtime_checkable
+class AccountProvider(Provider, Protocol):
+    """A provider that people sign in to. Every method may raise the errors of :mod:`app.providers.errors`."""
+
+    @property
+    def credentials(self) -> tuple[CredentialField, ...]:
+        """The form to sign in with."""
+        ...
+
+    async def sign_in(self, credentials: Mapping[str, Secret]) -> AccountStatus:
+        """Register this gateway and its key. Raises InvalidFieldError, WrongCredentialsError, TooManyDevicesError, ...
+
+        On failure nothing has changed; after TooManyDevicesError :meth:`devices` and :meth:`remove_device` work with
+        the credentials just given, so that people can make room and sign in again.
+        """
+        ...
+
+    async def sign_out(self) -> tuple[str, ...]:
+        """Remove device and key at the provider, and everything here. Returns what could not be removed there.
+
+        Disconnect first: the tunnel's key stops working.
+        """
+        ...
+
+    async def account(self, *, refresh: bool = False) -> AccountStatus:
+        """What is known of the account; with ``refresh`` the provider is asked first."""
+        ...
+
+    async def refresh(self) -> ListStatus:
+        """Fetch the server list. On failure the last good one stays."""
+        ...
+
+    async def list_status(self) -> ListStatus: ...
+
+    async def devices(self) -> tuple[ProviderDevice, ...]: ...
+
+    async def remove_device(self, device_id: str) -> None: ...
+
+    async def rotate_key(self, hostname: str | None = None) -> TunnelConfig | None:
+        """Register a fresh key, and return the configuration for ``hostname`` with it.
+
+        Where the provider has room for a second device the old key works until :meth:`settle`: bring the new tunnel
+        up, flip, then settle. Where not, the old key ends here, and what it has in use lasts for some seconds.
+        """
+        ...
+
+    async def settle(self) -> None:
+        """Remove devices of older keys at the provider. Idempotent; also after a restart."""
+        ...
+
+    async def diagnose(self) -> Verdict:
+        """Ask the provider why a server may not answer. Never raises a GatewayError."""
+        ...
+
+    def due(self, now: float) -> frozenset[Due]:
+        """What is waiting at ``now`` (Unix time)."""
+        ...
+
+    def check_settings(self, settings: ProviderSettings) -> None:
+        """Raises InvalidFieldError where ``settings`` ask for what this provider does not have."""
+        ...
+
+
+def _no_networks() -> tuple[Network, ...]:
+    return ()
+
+
+def _default_settings(_provider: str) -> ProviderSettings:
+    return ProviderSettings()
+
+
+def _no_apis() -> Mapping[str, ApiConfig]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a provider is given: the way out, where things are kept, and what is set."""
+
+    outgoing: Outgoing
+    accounts: Accounts
+    lists: Path  # directory of the last good server lists
+    shipped: Path | None = None  # directory of lists that came with the image, in the same form
+    settings: Callable[[str], ProviderSettings] = _default_settings  # by the provider's name
+    own_networks: Callable[[], tuple[Network, ...]] = _no_networks  # our LAN: no server can be in it
+    allowed_networks: tuple[Network, ...] = ()  # not on the Internet, and servers may be in them all the same (labs)
+    apis: Mapping[str, ApiConfig] = field(default_factory=_no_apis)  # by name, in place of the provider's own
+    now: Callable[[], float] = time.time
 
 
 async def find_server(provider: Provider, hostname: str) -> Server:

@@ -1,0 +1,41 @@
+"""``providers.toml``: other places for the providers' APIs than their own (tests, labs, mirrors).
+
+allowed_networks = ["198.51.100.0/24"]   # servers may have these addresses although they are not on the Internet
+[apis.mullvad]
+url = "https://api.mullvad.net"
+addresses = ["203.0.113.80"]             # spares the look-up of the name
+ca = "/etc/vpn-gateway/lab-ca.pem"       # in place of the system's certificate authorities
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+from app import codec
+from app.addresses import Network
+from app.errors import InvalidFieldError
+from app.providers.http import ApiConfig
+
+
+class ProvidersConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    apis: dict[str, ApiConfig] = field(default_factory=dict)
+    allowed_networks: tuple[Network, ...] = ()
+
+
+def load(path: Path) -> ProvidersConfig:
+    """The file's content, or nothing special where there is no file. Raises InvalidFieldError (``providers``)."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        found: ProvidersConfig = codec.decode(msgspec.json.encode(data), ProvidersConfig)
+    except FileNotFoundError:
+        return ProvidersConfig()
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidFieldError(f"{path.name}: {error}", field="providers") from None
+    for name, api in found.apis.items():
+        if not api.url.startswith("https://"):
+            raise InvalidFieldError(f"{path.name}: the URL of {name} must begin with https://", field="providers")
+    return found

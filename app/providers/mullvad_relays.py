@@ -1,0 +1,162 @@
+"""Mullvad's relay lists: ``/app/v1/relays``, and ``/www/relays/wireguard/`` for what the first leaves out (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from app.providers import relays
+from app.providers.errors import BadAnswerError
+from app.providers.relays import BadEntryError, Collector, Guard, OtherEntryError, Relay, RelayList
+
+WHO = "Mullvad"
+MAX_RANGES = 64
+
+
+class _Location(Struct, frozen=True):
+    country: str
+    city: str
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class _WireGuard(Struct, frozen=True):
+    relays: list[msgspec.Raw]
+    port_ranges: list[tuple[int, int]] = []
+    ipv4_gateway: str | None = None
+    ipv6_gateway: str | None = None
+
+
+class _Others(Struct, frozen=True):
+    relays: list[msgspec.Raw] = []
+
+
+class _List(Struct, frozen=True):
+    locations: dict[str, msgspec.Raw]
+    wireguard: _WireGuard
+    openvpn: _Others = _Others()
+    bridge: _Others = _Others()
+
+
+class _Relay(Struct, frozen=True):
+    hostname: str
+    location: str
+    active: bool
+    public_key: str
+    ipv4_addr_in: str
+    ipv6_addr_in: str | None = None
+    owned: bool | None = None
+    provider: str | None = None
+    weight: int = 100
+    daita: bool = False
+    features: dict[str, Any] = field(default_factory=dict)
+
+
+class _Name(Struct, frozen=True):
+    hostname: str
+
+
+class _WwwRelay(Struct, frozen=True):
+    hostname: str
+    multihop_port: int | None = None
+
+
+def parse(data: bytes, www: bytes | None, guard: Guard, old: RelayList | None = None) -> RelayList:
+    """The list, with multihop ports from ``www`` or, where that is not there, from ``old``. Raises BadAnswerError."""
+    document: _List = relays.decode_list(data, _List, WHO)
+    collector = Collector()
+    places: dict[str, _Location] = {}
+    for code, raw in document.locations.items():
+        try:
+            place = msgspec.json.decode(bytes(raw), type=_Location)
+            places[code] = _Location(
+                relays.words(place.country, "country"),
+                relays.words(place.city, "city"),
+                relays.degrees(place.latitude, 90),
+                relays.degrees(place.longitude, 180),
+            )
+        except (ValueError, RecursionError) as error:
+            shown = code if len(code) <= 20 and code.isascii() and code.isprintable() else "?"
+            collector.skip(f"locations.{shown}", str(error))
+    ports = _multihop_ports(www, old)
+
+    def make(entry: _Relay) -> Relay:
+        name = relays.hostname(entry.hostname)
+        if not entry.active:
+            raise OtherEntryError("it is not active")
+        place = places.get(entry.location)
+        if place is None:
+            raise BadEntryError("its location is not in the list")
+        code = relays.country_code(entry.location[:2]) if entry.location[2:3] == "-" else None
+        ipv6 = guard.address(entry.ipv6_addr_in, 6, "ipv6_addr_in") if entry.ipv6_addr_in else None
+        hop = ports.get(name)
+        known = {"daita": entry.daita or "daita" in entry.features, "ipv6": ipv6 is not None, "multihop": hop}
+        more = [f for f in ("quic", "lwo") if f in entry.features]
+        return Relay(
+            hostname=name,
+            public_key=relays.public_key(entry.public_key),
+            country=place.country,
+            city=place.city,
+            country_code=code,
+            ipv4=guard.address(entry.ipv4_addr_in, 4, "ipv4_addr_in"),
+            ipv6=ipv6,
+            multihop_port=hop,
+            owned=entry.owned,
+            hosted_by=relays.words(entry.provider, "provider") if entry.provider else None,
+            features=(*(name for name, there in known.items() if there), *more),
+            latitude=place.latitude,
+            longitude=place.longitude,
+            weight=max(0, min(entry.weight, 1000)),
+        )
+
+    collector.each(document.wireguard.relays, "wireguard.relays", _Relay, make)
+    for kind, others, what in (
+        ("openvpn.relays", document.openvpn, "it speaks OpenVPN, not WireGuard"),
+        ("bridge.relays", document.bridge, "it is a bridge, not a WireGuard server"),
+    ):
+        collector.each(others.relays, kind, _Name, lambda _, what=what: _other(what))
+    return collector.finish(WHO, port_ranges=_ranges(document.wireguard), general=_general(document.wireguard))
+
+
+def _other(what: str) -> Relay | None:
+    raise OtherEntryError(what)
+
+
+def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
+    good = [(low, high) for low, high in wireguard.port_ranges[:MAX_RANGES] if 0 < low <= high < 65536]
+    return tuple(sorted(good))
+
+
+def _general(wireguard: _WireGuard) -> dict[str, str]:
+    """The resolvers are inside the tunnel: private addresses are what they should have."""
+    everything = Guard(allowed=[*_TUNNEL_NETWORKS])
+    found: dict[str, str] = {}
+    for name, text, version in (("dns4", wireguard.ipv4_gateway, 4), ("dns6", wireguard.ipv6_gateway, 6)):
+        try:
+            found[name] = everything.address(text, version, name)
+        except BadEntryError:
+            continue
+    return found
+
+
+_TUNNEL_NETWORKS = relays.networks("10.0.0.0/8", "100.64.0.0/10", "fc00::/7")
+
+
+def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
+    ports = {r.hostname: r.multihop_port for r in old.relays if r.multihop_port} if old is not None else {}
+    if www is None:
+        return ports
+    try:
+        entries = relays.decode_list(www, list[msgspec.Raw], WHO)
+    except BadAnswerError:  # nothing but multihop depends on it
+        return ports
+    for raw in entries:
+        try:
+            entry = msgspec.json.decode(bytes(raw), type=_WwwRelay)
+        except (ValueError, RecursionError):
+            continue
+        if entry.multihop_port is not None and 0 < entry.multihop_port < 65536:
+            ports[entry.hostname] = entry.multihop_port
+    return ports

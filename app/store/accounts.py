@@ -1,0 +1,121 @@
+"""``accounts.json`` (0600): who is signed in with which provider, and the keys registered there for this gateway.
+
+Beside the store's own files and written the same way: whole, or not at all. Nothing of it is ever shown; what people
+may see of an account is made by the provider (:class:`app.providers.base.AccountStatus`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+from app import atomic, codec, keys
+from app.addresses import Address, Interface
+from app.errors import UnavailableError
+from app.model import Secret
+from app.store import documents
+from app.store.documents import Decoded
+
+FILE = "accounts.json"
+VERSION = 1
+
+
+class Account(Struct, frozen=True, omit_defaults=True):
+    """One provider's account here. Times are Unix times; 0 = not known."""
+
+    credentials: dict[str, Secret]  # by the form's field
+    private_key: Secret | None = None
+    addresses: tuple[Interface, ...] = ()  # of the tunnel, as the provider gave them
+    dns: tuple[Address, ...] = ()
+    device_id: str | None = None
+    device_name: str | None = None
+    key_created: float = 0.0
+    key_expires: float = 0.0
+    pending_key: Secret | None = None  # of a rotation under way: the provider may know it already
+    retired: tuple[str, ...] = ()  # devices of older keys, to be removed once nothing uses them
+    token: Secret | None = None
+    token_expires: float = 0.0
+    expires: float = 0.0  # the account itself
+    max_devices: int = 0
+    checked: float = 0.0  # when the provider was last asked about the account
+    problem: str | None = None  # what it said then: an error's code
+    extra: dict[str, Secret] = field(default_factory=dict)  # what only this provider has
+
+
+class _Document(Struct, frozen=True):
+    version: int
+    accounts: dict[str, msgspec.Raw]
+
+
+class _Written(Struct, frozen=True):
+    version: int
+    accounts: dict[str, Account]
+
+
+def encode(accounts: dict[str, Account]) -> bytes:
+    return codec.encode(_Written(VERSION, accounts), secrets=True)
+
+
+def decode(data: bytes) -> Decoded[dict[str, Account]]:
+    """``damaged`` names the providers whose entry is. Raises ValueError where the whole file is."""
+    document: _Document = codec.decode(data, _Document)
+    accounts: dict[str, Account] = {}
+    damaged: list[str] = []
+    for name, raw in document.accounts.items():
+        try:
+            account: Account = codec.decode(bytes(raw), Account)
+            for key in (account.private_key, account.pending_key):
+                if key is not None:
+                    keys.decode_key(key.reveal())
+        except (ValueError, RecursionError):
+            damaged.append(name)
+        else:
+            accounts[name] = account
+    return Decoded(accounts, document.version, tuple(damaged))
+
+
+class Accounts:
+    """The file in ``directory``, which :class:`app.store.Store` has made and locked. Call :meth:`load` first."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / FILE
+        self._accounts: dict[str, Account] = {}
+        self.problems: list[str] = []  # what load() found wrong, for people; holds no secret
+
+    def load(self) -> None:
+        """Read the file, also again after a restore. Raises UnavailableError where the disk refuses."""
+        self.problems = []
+        try:
+            if self._path.exists() and not self._path.is_symlink() and self._path.stat().st_mode & 0o077:
+                self._path.chmod(0o600)
+                self.problems.append(f"{FILE} could be read by other users; it is private again")
+            found = documents.load(self._path, decode, {}, VERSION)
+        except OSError as error:
+            raise _storage_error(error) from error
+        self._accounts = dict(found.value)
+        self.problems += found.problems
+
+    def get(self, provider: str) -> Account | None:
+        return self._accounts.get(provider)
+
+    def put(self, provider: str, account: Account) -> None:
+        """Raises UnavailableError (``storage``); then the old account is still there."""
+        self._write({**self._accounts, provider: account})
+
+    def remove(self, provider: str) -> None:
+        """Idempotent. Raises UnavailableError (``storage``)."""
+        if provider in self._accounts:
+            self._write({name: account for name, account in self._accounts.items() if name != provider})
+
+    def _write(self, accounts: dict[str, Account]) -> None:
+        try:
+            atomic.write_atomic(self._path, encode(accounts))
+        except OSError as error:
+            raise _storage_error(error) from error
+        self._accounts = accounts
+
+
+def _storage_error(error: OSError) -> UnavailableError:
+    return UnavailableError(f"The account cannot be stored: {error.strerror or error}", code="storage")
