@@ -102,6 +102,29 @@ async def read_optional_json(kind: type[T]) -> T | None:
     return decode(data, kind)
 
 
+async def read_bytes(media_type: str) -> bytes:
+    """The request's content as it is. Raises MalformedRequestError (nothing sent), UnsupportedMediaTypeError."""
+    data = await _read()
+    if request.mimetype != media_type:
+        raise UnsupportedMediaTypeError(f"send the content as it is, with Content-Type: {media_type}")
+    if not data:
+        raise MalformedRequestError("this needs a body")
+    return data
+
+
+def read_query(kind: type[T]) -> T:
+    """The query string as ``kind``. Raises InvalidFieldError (wrong, unknown or repeated parameter; names it)."""
+    values: dict[str, str] = {}
+    for name, given in request.args.lists():
+        if len(given) > 1:
+            raise InvalidFieldError(f"{_short(name)} is given more than once", field=_short(name))
+        values[name] = given[0]
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+
+
 async def _read() -> bytes:
     return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 

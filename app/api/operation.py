@@ -6,25 +6,48 @@ view function, so that a description of the API can be made from the code's own 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 from quart import Blueprint, Response
 
 from app import codec
-from app.api.body import read_json, read_optional_json
+from app.api.body import read_bytes, read_json, read_optional_json, read_query
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[msgspec.Struct]])
+
+
+JSON = "application/json"
+
+# Who may call once a password is set: anybody, or a session or key with at least this scope (they include each other).
+Scope = Literal["public", "read", "connect", "admin"]
+# The rate limit that counts it, as the reference has them.
+Limit = Literal["general", "connection"]
 
 
 class Operation(msgspec.Struct, frozen=True):
     method: str
     path: str  # as the router writes it, with <parameters>
-    body: type[msgspec.Struct] | None
+    body: type[msgspec.Struct] | type[bytes] | None
     body_required: bool
     answer: type[msgspec.Struct]
     summary: str
+    description: str
+    query: type[msgspec.Struct] | None
+    scope: Scope
+    limit: Limit
+    accepts: str  # media type of the body
+    produces: str  # media type of the answer; anything but JSON is a Download
+    status: int
+
+
+class Download(msgspec.Struct, frozen=True):
+    """An answer that is not JSON: text, a table, a file. With a ``filename`` the browser saves it."""
+
+    data: bytes
+    filename: str | None = None
 
 
 class Success(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,8 +63,8 @@ def reply(value: msgspec.Struct, status: int = 200) -> Response:
     return Response(codec.encode(value) + b"\n", status, content_type="application/json")
 
 
-def _body(hint: Any) -> tuple[type[msgspec.Struct] | None, bool]:
-    """The Struct that a body's annotation names, and whether it must be there."""
+def _body(hint: Any) -> tuple[type[msgspec.Struct] | type[bytes] | None, bool]:
+    """The type that a body's annotation names, and whether it must be there."""
     options = get_args(hint)
     if not options:
         return hint, hint is not None
@@ -49,24 +72,69 @@ def _body(hint: Any) -> tuple[type[msgspec.Struct] | None, bool]:
     return struct, type(None) not in options
 
 
-def operation(blueprint: Blueprint, method: str, path: str) -> Callable[[Handler], Handler]:
-    """Serve ``path`` with the decorated handler; a parameter named ``body`` takes the validated JSON.
+def _default_scope(method: str) -> Scope:
+    return "read" if method == "GET" else "admin"
 
-    Annotated ``Struct | None``, the body may be left out.
+
+def operation(
+    blueprint: Blueprint,
+    method: str,
+    path: str,
+    *,
+    scope: Scope | None = None,
+    limit: Limit = "general",
+    accepts: str = JSON,
+    produces: str = JSON,
+    status: int = 200,
+) -> Callable[[Handler], Handler]:
+    """Serve ``path`` with the decorated handler.
+
+    A parameter named ``body`` takes the validated JSON (annotated ``Struct | None``, it may be left out) or, annotated
+    ``bytes``, content of the media type ``accepts``; one named ``query`` takes the query string as its Struct. A
+    handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Without ``scope``,
+    reading needs ``read`` and everything else ``admin``.
     """
 
     def decorate(handler: Handler) -> Handler:
         hints = get_type_hints(handler)
         body, required = _body(hints.get("body"))
+        query = hints.get("query")
 
         async def view(**values: Any) -> Response:
-            if body is not None:
+            if query is not None:
+                values["query"] = read_query(query)
+            if body is bytes:
+                values["body"] = await read_bytes(accepts)
+            elif body is not None:
                 values["body"] = await (read_json(body) if required else read_optional_json(body))
-            return reply(await handler(**values))
+            return _answer(await handler(**values), produces, status)
 
-        summary = (handler.__doc__ or "").strip().partition("\n")[0]
-        view.operation = Operation(method, path, body, required, hints["return"], summary)  # pyright: ignore[reportFunctionMemberAccess]
+        summary, _, description = (handler.__doc__ or "").strip().partition("\n")
+        view.operation = Operation(  # pyright: ignore[reportFunctionMemberAccess]
+            method=method,
+            path=path,
+            body=body,
+            body_required=required,
+            answer=hints["return"],
+            summary=summary,
+            description=inspect.cleandoc(description),
+            query=query,
+            scope=scope or _default_scope(method),
+            limit=limit,
+            accepts=accepts,
+            produces=produces,
+            status=status,
+        )
         blueprint.add_url_rule(path, endpoint=handler.__name__, view_func=view, methods=[method])
         return handler
 
     return decorate
+
+
+def _answer(value: msgspec.Struct, produces: str, status: int) -> Response:
+    if not isinstance(value, Download):
+        return reply(value, status)
+    response = Response(value.data, status, content_type=produces)
+    if value.filename is not None:
+        response.headers["Content-Disposition"] = f'attachment; filename="{value.filename}"'
+    return response
