@@ -91,8 +91,8 @@ def operation(
 
     A parameter named ``body`` takes the validated JSON (annotated ``Struct | None``, it may be left out) or, annotated
     ``bytes``, content of the media type ``accepts``; one named ``query`` takes the query string as its Struct. A
-    handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Without ``scope``,
-    reading needs ``read`` and everything else ``admin``.
+    handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Without
+    ``scope``, reading needs ``read`` and everything else ``admin``.
     """
 
     def decorate(handler: Handler) -> Handler:
