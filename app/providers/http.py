@@ -255,12 +255,17 @@ async def _converse(
     writer.write(connection.send(h11.EndOfMessage()) or b"")
     await writer.drain()
     head: h11.Response | None = None
+    heard = False
     content = bytearray()
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
             try:
-                connection.receive_data(await reader.read(_CHUNK))
+                data = await reader.read(_CHUNK)
+                if not data and not heard:
+                    raise ConnectionResetError(104, "the connection was closed")
+                heard = True
+                connection.receive_data(data)
             except ssl.SSLError:  # cut off without close_notify: an end, which h11 judges
                 connection.receive_data(b"")
         elif isinstance(event, h11.Response):

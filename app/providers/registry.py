@@ -1,19 +1,71 @@
-"""Which providers there are, in the order in which they are listed."""
+"""Which providers there are, in the order in which they are listed: ours, then those of other packages."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import re
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from importlib import metadata
+from pathlib import Path
+
 from app.errors import NotFoundError
-from app.providers.base import Provider
+from app.providers.azirevpn import AzireVpnProvider
+from app.providers.base import Environment, Provider
 from app.providers.custom import CustomProvider
+from app.providers.http import Destination, Streams
 from app.providers.imported import ImportedProvider
+from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
+from app.providers.nordvpn import NordVpnProvider
+from app.providers.surfshark import SurfsharkProvider
 from app.store import Store
+from app.store.accounts import Accounts
+
+log = logging.getLogger(__name__)
+
+ENTRY_POINTS = "vpn_gateway.providers"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NOWHERE = Path("/nonexistent")
+
+WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
+    IvpnProvider,
+    NordVpnProvider,
+    AzireVpnProvider,
+    SurfsharkProvider,
+)
+
+
+class _NoWayOut:
+    """Stands in for netd's connections where there is no netd."""
+
+    @contextlib.asynccontextmanager
+    async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncGenerator[Streams, None]:  # noqa: ARG002
+        raise OSError("nothing here may connect to the Internet")
+        yield  # what makes this a generator
+
+
+def offline() -> Environment:
+    """An environment in which lists are empty and nobody is signed in."""
+    return Environment(outgoing=_NoWayOut(), accounts=Accounts(_NOWHERE), lists=_NOWHERE)
 
 
 class Registry:
-    def __init__(self, store: Store) -> None:
-        providers: tuple[Provider, ...] = (MullvadProvider(), CustomProvider(store), ImportedProvider(store))
-        self._providers = {provider.name: provider for provider in providers}
+    def __init__(self, store: Store, environment: Environment | None = None) -> None:
+        environment = environment or offline()
+        ours: tuple[Provider, ...] = (
+            MullvadProvider(environment),
+            CustomProvider(store),
+            ImportedProvider(store),
+            *(make(environment) for make in WITH_ACCOUNT),
+        )
+        self._providers = {provider.name: provider for provider in ours}
+        for provider in _of_other_packages(environment):
+            if provider.name in self._providers:
+                log.warning("a package offers a second provider %s: it is left out", provider.name)
+            else:
+                self._providers[provider.name] = provider
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -25,3 +77,22 @@ class Registry:
         if provider is None:
             raise NotFoundError(f"There is no such provider; there are {', '.join(self.names)}", field="provider")
         return provider
+
+    @property
+    def all(self) -> tuple[Provider, ...]:
+        return tuple(self._providers.values())
+
+
+def _of_other_packages(environment: Environment) -> list[Provider]:
+    """A package that fails to load is told in the log and costs no more than its own provider."""
+    found: list[Provider] = []
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            provider: Provider = entry.load()(environment)
+            if provider.name != entry.name or not _NAME.fullmatch(provider.name):
+                raise ValueError(f"its name is not {entry.name!r}")
+        except Exception:
+            log.exception("the provider %s of another package cannot be used", entry.name)
+        else:
+            found.append(provider)
+    return found

@@ -343,11 +343,11 @@ class SignInProvider(ABC):
         )
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
+        account = self._signed_in()  # before the server: without an account there may be no list to find it in
         self._load()
         relay = self._relays.get(hostname)
         if relay is None:
             raise no_such_server(self.title)
-        account = self._signed_in()
         self._guard_relay(relay)
         settings = self._settings
         account, peer = await self._peer(relay, account, settings)

@@ -111,12 +111,14 @@ def test_a_server_that_does_not_answer_is_named_and_the_old_tunnel_stays(lab):
     assert lab.api("DELETE", "/api/custom/remove/dead")["success"]
 
 
-def test_mullvad_is_listed_and_says_what_it_cannot_do(lab):
-    assert lab.api("GET", "/api/providers") == {"providers": ["mullvad", "custom", "imported"], "current": "custom"}
+def test_mullvad_is_listed_and_asks_to_sign_in(lab):
+    answer = lab.api("GET", "/api/providers")
+    assert answer["providers"][:3] == ["mullvad", "custom", "imported"]
+    assert answer["current"] == "custom"
     assert lab.api("POST", "/api/provider/mullvad") == {"success": True, "provider": "mullvad"}
     status, body = lab.request("POST", "/api/connect", {"server": "se-sto-wg-001"})
-    assert status in {404, 501}
-    assert "Mullvad" in json.loads(body)["error"]
+    assert status == 409
+    assert "Sign in to Mullvad first" in json.loads(body)["error"]
     assert lab.api("POST", "/api/provider/custom")["success"]
 
 

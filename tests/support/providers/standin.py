@@ -74,6 +74,7 @@ class StandIn:
     port: int = 0
     _routes: list[tuple[str, re.Pattern[str], Handler]] = field(default_factory=list)
     _server: asyncio.Server | None = None
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     names: tuple[str, ...] = ("standin.test",)
 
@@ -88,6 +89,9 @@ class StandIn:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        for task in list(self._serving):
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     def count(self, method: str, path: str) -> int:
         return sum((method, path) == (m, p.partition("?")[0]) for m, p in self.seen)
@@ -95,15 +99,18 @@ class StandIn:
     # --- One connection, one request ---------------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             async with asyncio.timeout(30):
                 await self._one(reader, writer)
-        except (ConnectionError, TimeoutError, h11.RemoteProtocolError):
-            pass
-        finally:
             writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                await writer.wait_closed()
+            await writer.wait_closed()
+        except (OSError, TimeoutError, h11.RemoteProtocolError, asyncio.CancelledError):
+            writer.transport.abort()  # stop() cancels; a task of a stream server that ends cancelled is logged as a bug
+        finally:
+            self._serving.discard(task)
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import codec, keys
-from app.errors import ConflictError, InvalidFieldError, NotFoundError, NotImplementedYetError
+from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.gateway import AddCustomServer
 from app.model import Endpoint, Secret, Server
 from app.providers.base import find_server
@@ -230,7 +230,7 @@ async def test_the_endpoint_shown_is_the_one_that_carries_the_internet(store: St
 
 async def test_the_registry(store: Store) -> None:
     registry = Registry(store)
-    assert registry.names == ("mullvad", "custom", "imported")
+    assert registry.names == ("mullvad", "custom", "imported", "ivpn", "nordvpn", "azirevpn", "surfshark")
     for name in registry.names:
         provider = registry.get(name)
         assert provider.name == name
@@ -242,9 +242,13 @@ async def test_the_registry(store: Store) -> None:
     assert refused.value.field == "provider"
 
 
-async def test_mullvad_is_listed_and_says_what_to_do() -> None:
-    with pytest.raises(NotImplementedYetError, match=r"import a \.conf file"):
-        await Registry(None).get("mullvad").tunnel("se-sto-wg-001")  # type: ignore[arg-type]
+async def test_a_provider_with_accounts_asks_to_sign_in_first(store: Store) -> None:
+    for provider in Registry(store).all:
+        if provider.capabilities.sign_in:
+            assert await provider.servers() == ()
+            with pytest.raises(ConflictError, match=f"Sign in to {provider.title} first") as refused:
+                await provider.tunnel("se-sto-wg-001")
+            assert refused.value.code == "not_signed_in"
 
 
 async def test_a_server_belongs_to_one_provider(store: Store) -> None:
