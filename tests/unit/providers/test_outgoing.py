@@ -1,0 +1,162 @@
+"""The way out: opened for exactly one destination, for as long as one exchange lasts; and nothing leads around it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from app.addresses import Address
+from app.model import Secret
+from app.providers.errors import BadAnswerError, ProviderDownError
+from app.providers.http import Api, ApiConfig
+from app.providers.outgoing import GatedOutgoing
+from tests.support.providers.standin import Answer, StandIn
+from tests.support.providers.world import LOOPBACK, World
+
+LOOPBACKS = (ip_network("127.0.0.0/8"),)
+NOBODY = ip_address("127.0.0.2")  # nothing listens there
+MARK = 0x22
+
+
+@dataclass
+class RecordingGate:
+    names: dict[str, list[Address]] = field(default_factory=dict)
+    open_now: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+    opened: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    mark: int = 0
+
+    async def lookup(self, host: str) -> Sequence[Address]:
+        self.asked.append(host)
+        if host not in self.names:
+            raise OSError(0, f"no name server knows {host}")
+        return self.names[host]
+
+    @contextlib.asynccontextmanager
+    async def way_out(self, addresses: Sequence[Address], port: int) -> AsyncIterator[int]:
+        entry = (tuple(str(a) for a in addresses), port)
+        self.opened.append(entry)
+        self.open_now.append(entry)
+        try:
+            yield self.mark
+        finally:
+            self.open_now.remove(entry)
+
+
+@pytest.fixture
+async def server(world: World) -> StandIn:
+    stand_in = StandIn(names=("api.example",))
+    stand_in.route("GET", "/ok", lambda _: Answer(200, {"fine": True}))
+    stand_in.route("GET", "/away", lambda _: Answer(302, b"", {"location": "https://other.example/"}))
+    stand_in.route("GET", "/big", lambda _: Answer(200, b"x" * 300_000))
+    await world.serve(stand_in)
+    return stand_in
+
+
+def api(world: World, server: StandIn, gate: RecordingGate, *known: Address, allowed=LOOPBACKS, own=()) -> Api:
+    outgoing = GatedOutgoing(gate, own=lambda: own, allowed=allowed)
+    url = f"https://api.example:{server.port}"
+    return Api(outgoing, ApiConfig(url, addresses=known, ca=str(world.authority.path)), "Example")
+
+
+async def test_exactly_one_destination_is_open_and_only_meanwhile(world: World, server: StandIn) -> None:
+    gate = RecordingGate({"api.example": [LOOPBACK]})
+    open_at_the_server: list[object] = []
+    server.route("GET", "/look", lambda _: open_at_the_server.append(list(gate.open_now)) or Answer(200, {}))
+    assert (await api(world, server, gate).request("GET", "/look")).ok
+    assert open_at_the_server == [[(("127.0.0.1",), server.port)]]
+    assert gate.opened == [(("127.0.0.1",), server.port)]
+    assert not gate.open_now
+
+
+async def test_known_addresses_spare_the_look_up(world: World, server: StandIn) -> None:
+    gate = RecordingGate()
+    assert (await api(world, server, gate, LOOPBACK).request("GET", "/ok")).ok
+    assert not gate.asked
+
+
+async def test_an_outdated_known_address_is_looked_up_again(world: World, server: StandIn) -> None:
+    gate = RecordingGate({"api.example": [LOOPBACK]})
+    assert (await api(world, server, gate, NOBODY).request("GET", "/ok")).ok
+    assert gate.opened == [(("127.0.0.2",), server.port), (("127.0.0.1",), server.port)]
+    assert not gate.open_now
+
+
+async def test_an_address_that_went_to_somebody_else_is_told_as_such(world: World, server: StandIn) -> None:
+    other = StandIn(names=("other.example",))
+    await world.serve(other)
+    gate = RecordingGate()
+    with pytest.raises(ProviderDownError) as refused:
+        await api(world, other, gate, LOOPBACK).request("GET", "/ok", bearer=Secret("token"))
+    assert refused.value.code == "provider_certificate"
+    assert not other.seen
+    assert not gate.open_now
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("192.168.77.9", "own LAN"), ("10.1.2.3", "not on the Internet"), ("::1", "not on the Internet")],
+)
+async def test_a_name_that_leads_to_the_lan_is_not_followed(
+    world: World, server: StandIn, address: str, reason: str
+) -> None:
+    gate = RecordingGate({"api.example": [ip_address(address)]})
+    found = api(world, server, gate, allowed=(), own=(ip_network("192.168.77.0/24"),))
+    with pytest.raises(ProviderDownError, match=reason):
+        await found.request("GET", "/ok")
+    assert not gate.opened
+
+
+async def test_no_name_server_no_connection(world: World, server: StandIn) -> None:
+    gate = RecordingGate()
+    with pytest.raises(ProviderDownError, match="no name server knows"):
+        await api(world, server, gate).request("GET", "/ok")
+    assert not gate.opened
+
+
+async def test_redirects_are_not_followed_and_size_is_bounded(world: World, server: StandIn) -> None:
+    gate = RecordingGate({"api.example": [LOOPBACK], "other.example": [LOOPBACK]})
+    found = api(world, server, gate)
+    assert (await found.request("GET", "/away")).status == 302
+    assert gate.asked == ["api.example"]
+    with pytest.raises(BadAnswerError, match="more than 262144 bytes"):
+        await found.request("GET", "/big")
+    assert not gate.open_now
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    world: World, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.setblocking(False)
+        for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{trap.getsockname()[1]}")
+        gate = RecordingGate({"api.example": [LOOPBACK]})
+        assert (await api(world, server, gate).request("GET", "/ok")).ok
+        with pytest.raises(BlockingIOError):
+            trap.accept()
+
+
+async def test_the_socket_carries_the_gates_mark(
+    world: World, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: list[tuple[int, ...]] = []
+
+    class Recorder(socket.socket):
+        def setsockopt(self, *given) -> None:
+            options.append(given)
+
+    monkeypatch.setattr("app.providers.http.socket.socket", Recorder)
+    gate = RecordingGate({"api.example": [LOOPBACK]}, mark=MARK)
+    assert (await api(world, server, gate).request("GET", "/ok")).ok
+    assert (socket.SOL_SOCKET, socket.SO_MARK, MARK) in options
+
+
+async def test_an_http_url_is_refused(world: World, server: StandIn) -> None:
+    with pytest.raises(ValueError, match="https"):
+        Api(GatedOutgoing(RecordingGate()), ApiConfig("http://api.example"), "Example")
