@@ -125,6 +125,16 @@ def read_query(kind: type[T]) -> T:
         raise _invalid(str(error)) from None
 
 
+def check_parameter(name: str, value: Any, kind: Any) -> None:
+    """Raises InvalidFieldError where a parameter of the path is not of ``kind``."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidFieldError(
+            f"{name}: {_invalid(str(error)).message.removeprefix('the body: ')}", field=name
+        ) from None
+
+
 async def _read() -> bytes:
     return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 

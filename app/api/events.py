@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from quart import Blueprint, Response, current_app, websocket
+from quart import Blueprint, current_app, websocket
 
+from app.api.errors import ErrorBody
 from app.api.hub import Closing, Hub, Listener, heartbeat
+from app.api.operation import operation
 from app.errors import GatewayError
 
 blueprint = Blueprint("events", __name__)
@@ -41,8 +43,13 @@ async def events() -> None:
         ignoring.cancel()
 
 
-@blueprint.get("/ws")
-async def events_by_http() -> Response:
+@operation(blueprint, "GET", "/ws", status=426)
+async def events_by_http() -> ErrorBody:
+    """Events as they happen, by WebSocket (RFC 6455).
+
+    Each message is ``{"type", "payload", "seq", "time"}``: first a ``status_change`` with the whole status, then every
+    event in order; ``heartbeat`` after 20 seconds of silence. Plain HTTP is told to upgrade.
+    """
     raise UpgradeRequiredError("this path speaks WebSocket only")
 
 

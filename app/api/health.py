@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
+from quart import Blueprint
 
 from app.api.context import snapshot
+from app.api.operation import Download, operation
 from app.errors import GatewayError
 
 blueprint = Blueprint("health", __name__)
 
 
-@blueprint.get("/health")
-async def health() -> Response:
-    """200 when both processes answer, whatever the tunnel does: a blocked gateway is a healthy one."""
+@operation(blueprint, "GET", "/health", scope="public", produces="text/plain; charset=utf-8", errors=(503,))
+async def health() -> Download:
+    """Whether the gateway works.
+
+    200 when both processes answer, whatever the tunnel does: a blocked gateway is a healthy one.
+    """
     try:
         await snapshot()
     except GatewayError as error:
-        return Response(f"unhealthy: {error.message}\n", 503, content_type="text/plain; charset=utf-8")
-    return Response("healthy", 200, content_type="text/plain; charset=utf-8")
+        return Download(f"unhealthy: {error.message}\n".encode(), status=503)
+    return Download(b"healthy")

@@ -14,7 +14,7 @@ import msgspec
 from quart import Blueprint, Response
 
 from app import codec
-from app.api.body import read_bytes, read_json, read_optional_json, read_query
+from app.api.body import check_parameter, read_bytes, read_json, read_optional_json, read_query
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[msgspec.Struct]])
 
@@ -41,6 +41,10 @@ class Operation(msgspec.Struct, frozen=True):
     accepts: str  # media type of the body
     produces: str  # media type of the answer; anything but JSON is a Download
     status: int
+    name: str = ""  # of the handler; unique in the whole API
+    tag: str = ""  # the resource
+    parameters: dict[str, Any] = {}  # types of the path's parameters, as msgspec reads them
+    errors: tuple[int, ...] = ()  # statuses beyond those that follow from the rest of the declaration
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -48,6 +52,7 @@ class Download(msgspec.Struct, frozen=True):
 
     data: bytes
     filename: str | None = None
+    status: int | None = None  # None = the operation's
 
 
 class Success(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,21 +91,31 @@ def operation(
     accepts: str = JSON,
     produces: str = JSON,
     status: int = 200,
+    errors: tuple[int, ...] = (),
 ) -> Callable[[Handler], Handler]:
     """Serve ``path`` with the decorated handler.
 
     A parameter named ``body`` takes the validated JSON (annotated ``Struct | None``, it may be left out) or, annotated
     ``bytes``, content of the media type ``accepts``; one named ``query`` takes the query string as its Struct. A
-    handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Without
-    ``scope``, reading needs ``read`` and everything else ``admin``.
+    handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Any other
+    parameter is one of the path; ``Annotated`` with ``Meta`` it is checked, and a bad value is refused with its name.
+    Without ``scope``, reading needs ``read`` and everything else ``admin``. ``errors`` adds statuses to those that the
+    description derives by itself (see :mod:`app.api.openapi`).
     """
 
     def decorate(handler: Handler) -> Handler:
         hints = get_type_hints(handler)
         body, required = _body(hints.get("body"))
         query = hints.get("query")
+        parameters = {
+            name: hint
+            for name, hint in get_type_hints(handler, include_extras=True).items()
+            if name not in {"body", "query", "return"}
+        }
 
         async def view(**values: Any) -> Response:
+            for name in values:
+                check_parameter(name, values[name], parameters[name])
             if query is not None:
                 values["query"] = read_query(query)
             if body is bytes:
@@ -124,6 +139,10 @@ def operation(
             accepts=accepts,
             produces=produces,
             status=status,
+            name=handler.__name__,
+            tag=blueprint.name,
+            parameters=parameters,
+            errors=errors,
         )
         blueprint.add_url_rule(path, endpoint=handler.__name__, view_func=view, methods=[method])
         return handler
@@ -134,7 +153,7 @@ def operation(
 def _answer(value: msgspec.Struct, produces: str, status: int) -> Response:
     if not isinstance(value, Download):
         return reply(value, status)
-    response = Response(value.data, status, content_type=produces)
+    response = Response(value.data, value.status or status, content_type=produces)
     if value.filename is not None:
         response.headers["Content-Disposition"] = f'attachment; filename="{value.filename}"'
     return response
