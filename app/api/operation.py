@@ -114,8 +114,8 @@ def operation(
         }
 
         async def view(**values: Any) -> Response:
-            for name in values:
-                check_parameter(name, values[name], parameters[name])
+            for name, value in values.items():
+                check_parameter(name, value, parameters[name])
             if query is not None:
                 values["query"] = read_query(query)
             if body is bytes:
