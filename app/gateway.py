@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from app.model import DEFAULT_EXIT, Event, Policy, Server, Snapshot
+from app.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
 
 
 class Connect(Struct, frozen=True, tag="connect"):
@@ -84,6 +85,31 @@ class SetDevicePolicy(Struct, frozen=True, tag="set_device_policy"):
     name: str | None = None
 
 
+class GetTraffic(Struct, frozen=True, tag="get_traffic"):
+    """Bytes over time. Raises UnavailableError (``storage``)."""
+
+    query: TrafficQuery
+
+
+class GetTrafficByName(Struct, frozen=True, tag="get_traffic_by_name"):
+    """Sums over ``query``'s range, whatever its subject. Raises UnavailableError (``storage``)."""
+
+    kind: Kind
+    query: TrafficQuery
+
+
+class GetHistory(Struct, frozen=True, tag="get_history"):
+    """One page of the exits' transitions. Raises InvalidFieldError (``limit``), UnavailableError (``storage``)."""
+
+    query: HistoryQuery
+
+
+class ExportHistory(Struct, frozen=True, tag="export_history"):
+    """All that ``query`` asks for but its limit, as CSV. Raises UnavailableError (``storage``)."""
+
+    query: HistoryQuery
+
+
 Command = (
     Connect
     | Disconnect
@@ -94,6 +120,10 @@ Command = (
     | ImportConfig
     | GenerateKeypair
     | SetDevicePolicy
+    | GetTraffic
+    | GetTrafficByName
+    | GetHistory
+    | ExportHistory
 )
 
 
@@ -115,7 +145,25 @@ class Keypair(Struct, frozen=True, tag="keypair"):
     public_key: str
 
 
-Result = Done | ServerList | Keypair
+class TrafficSeries(Struct, frozen=True, tag="traffic_series"):
+    series: Series
+    rate: Bytes  # a second, just now
+
+
+class TrafficByName(Struct, frozen=True, tag="traffic_by_name"):
+    sums: dict[str, Bytes]
+    rates: dict[str, Bytes]  # a second, just now; only what moves
+
+
+class HistoryRecords(Struct, frozen=True, tag="history_records"):
+    page: HistoryPage
+
+
+class HistoryTable(Struct, frozen=True, tag="history_table"):
+    csv: str
+
+
+Result = Done | ServerList | Keypair | TrafficSeries | TrafficByName | HistoryRecords | HistoryTable
 
 
 class Gateway(Protocol):

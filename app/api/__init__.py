@@ -13,11 +13,13 @@ from app.api import (
     devices,
     events,
     health,
+    history,
     importing,
     keys,
     providers,
     servers,
     status,
+    traffic,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -29,6 +31,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     importing.blueprint,
     keys.blueprint,
     devices.blueprint,
+    traffic.blueprint,
+    history.blueprint,
     health.blueprint,
     events.blueprint,
 )

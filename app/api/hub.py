@@ -164,6 +164,8 @@ class Hub:
         """From netd comes what changed; clients get the whole status, in the shape of ``GET /api/status``."""
         if event.type == "status_change":
             self._tell(_status(await self._snapshot(), event))
+        elif event.type == "traffic":  # told in passing, with the number of the event before
+            self._tell(_told(Message(event.type, event.payload, event.seq, event.time)))
         else:
             self._tell(_told(Message(event.type, event.payload, event.seq, event.time), event.seq))
 

@@ -16,7 +16,11 @@ from app.gateway import (
     Connect,
     Disconnect,
     Done,
+    ExportHistory,
     GenerateKeypair,
+    GetHistory,
+    GetTraffic,
+    GetTrafficByName,
     ImportConfig,
     Keypair,
     ListServers,
@@ -72,6 +76,8 @@ class Commands:
                 return Keypair(pair.private_key.reveal(), pair.public_key)
             case SetDevicePolicy():
                 return await self._policy(command)
+            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory():
+                return await core.records.answer(command)
             case _:
                 assert_never(command)
 

@@ -30,7 +30,9 @@ from app.model import (
 from app.netd import runtime
 from app.netd.commands import Commands
 from app.netd.events import EventBus
+from app.netd.records import Records
 from app.netd.services import Services
+from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.network import conntrack
 from app.network.plan import ExitPlan, PlanInput, exit_interface, exit_mark
@@ -56,6 +58,7 @@ class Core:
         self,
         *,
         store: Store,
+        state_dir: Path,
         backend: WireGuardBackend,
         registry: Registry,
         services: Services,
@@ -80,6 +83,16 @@ class Core:
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
         self.machines: dict[str, ExitMachine] = {}
+        self.records = Records(
+            Statistics(
+                state_dir,
+                flowtable=flowtable,
+                exits=lambda: self.settings.exits,
+                lan=lambda: ([link.name for link in self._links.lan], self.lan_networks),
+                on_rates=self.events.tell_rates,
+                on_problem=self._on_statistics_problem,
+            )
+        )
         self.reconciler = Reconciler(backend, on_drift=self._on_drift)
 
     # --- ExitPorts -------------------------------------------------------------------------------------------------
@@ -106,10 +119,12 @@ class Core:
         old = self._states[exit_name]
         if type(state) not in MOVES[type(old)]:
             raise AssertionError(f"no move from {type(old).__name__} to {type(state).__name__}")
-        await self._apply({exit_name: state})
         machine = self.machines[exit_name]
+        moved = self.records.leaving(machine.index, old, state)
+        await self._apply({exit_name: state})
         machine.state = state
         self._entered[exit_name] = time.time()
+        self.records.entered(exit_name, old, state, moved)
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._forget_flows(machine.index)
         self._remember()
@@ -212,7 +227,10 @@ class Core:
             self._states[name] = machine.state
             self._entered[name] = state.since if state else time.time()
             desired = self.settings.desired.get(name)
-            if desired is not None and state is None:
+            if state is not None:
+                self.records.adopted(name, state)
+            elif desired is not None:
+                self.records.resuming(name)
                 machine.resume(Target.parse(desired))
         try:
             await self._apply({})
@@ -225,6 +243,7 @@ class Core:
             asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self._watch_links(), name="links"),
             asyncio.create_task(self._keep_services(), name="services"),
+            asyncio.create_task(self.records.statistics.run(), name="statistics"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]
 
@@ -283,6 +302,9 @@ class Core:
         connected = {n: s for n, s in self._states.items() if isinstance(s, Connected) and s.candidate is None}
         with contextlib.suppress(OSError):  # only adoption suffers
             runtime.save(self._runtime_path, runtime.Runtime(connected))
+
+    def _on_statistics_problem(self, problem: str) -> None:
+        self.events.publish("security_alert", {"reason": "statistics", "message": problem})
 
     def _on_drift(self, drift: tuple[str, ...]) -> None:
         log.warning("drift repaired: %s", "; ".join(drift))

@@ -7,11 +7,16 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 
+import msgspec
+
+from app import codec
 from app.model import Event
+from app.statistics import Rates
 from app.tunnel.clock import boottime
 
 KEPT = 1000  # events
 QUEUE = 500  # events a listener may be behind before it is dropped
+MAX_NAMES = 100  # devices in one event of rates: the busiest
 
 
 class EventBus:
@@ -30,12 +35,23 @@ class EventBus:
         self._seq += 1
         event = Event(self._seq, time.time(), kind, payload)
         self._recent.append(event)
+        self._tell(event)
+        return event
+
+    def tell_rates(self, rates: Rates) -> None:
+        """Tell of ``rates`` in passing: they are old in a moment, so they take no number and are not kept."""
+        if not rates.period:
+            return
+        busiest = sorted(rates.devices.items(), key=lambda item: -item[1].up - item[1].down)[:MAX_NAMES]
+        shown = msgspec.structs.replace(rates, devices=dict(busiest))
+        self._tell(Event(self._seq, time.time(), "traffic", codec.to_builtins(shown)))
+
+    def _tell(self, event: Event) -> None:
         for queue in list(self._listeners):
             try:
                 queue.put_nowait(event)
             except asyncio.QueueFull:
                 self._drop(queue)
-        return event
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
         """Events from now on, after those kept with a number above ``after``. Ends when the listener is too slow."""

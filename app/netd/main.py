@@ -70,6 +70,7 @@ async def _run(options: argparse.Namespace) -> None:
     )
     core = Core(
         store=store,
+        state_dir=options.state_dir,
         backend=await choose_backend(),
         registry=Registry(store),
         services=services,
@@ -98,6 +99,7 @@ async def _run(options: argparse.Namespace) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await core.records.statistics.close()
     store.close()
 
 

@@ -18,7 +18,11 @@ from app.gateway import (
     Connect,
     Disconnect,
     Done,
+    ExportHistory,
     GenerateKeypair,
+    GetHistory,
+    GetTraffic,
+    GetTrafficByName,
     ImportConfig,
     Keypair,
     ListServers,
@@ -41,6 +45,7 @@ from app.model import (
     VpnPolicy,
     WanLink,
 )
+from tests.support.fake_records import FakeRecords
 
 PROVIDERS = ("mullvad", "custom", "imported")
 
@@ -71,6 +76,7 @@ class FakeGateway:
         self.pause = 0.0
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self.servers = list(SERVERS)
+        self.records = FakeRecords()
         self.state = Snapshot(
             seq=100,
             version="0.1.0",
@@ -146,6 +152,8 @@ class FakeGateway:
                 return Done()
             case GenerateKeypair():
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
+            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory():
+                return self.records.answer(command)
             case SetDevicePolicy(mac=mac, policy=policy, name=name):
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))

@@ -1,0 +1,84 @@
+"""What netd writes down: who moved how many bytes, what each exit went through; and what is asked of that."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from app.gateway import (
+    ExportHistory,
+    GetHistory,
+    GetTraffic,
+    GetTrafficByName,
+    HistoryRecords,
+    HistoryTable,
+    TrafficByName,
+    TrafficSeries,
+)
+from app.netd.statistics import Statistics
+from app.statistics import Bytes, InterfaceBytes, Rates, Subject
+from app.tunnel.states import Connected, Connecting, Disconnected, State
+
+Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory
+Answer = TrafficSeries | TrafficByName | HistoryRecords | HistoryTable
+
+
+class Records:
+    """The core tells it of every move of an exit; commands ask it."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self.statistics = statistics
+        self._resuming: set[str] = set()
+
+    # --- what the core tells -----------------------------------------------------------------------------------------
+
+    def adopted(self, exit_name: str, state: Connected) -> None:
+        """A running tunnel was found at the start."""
+        self.statistics.on_transition(exit_name, Disconnected(), state)
+
+    def resuming(self, exit_name: str) -> None:
+        """The exit will be connected at the start, since that is what was wanted before."""
+        self._resuming.add(exit_name)
+
+    def leaving(self, index: int, old: State, new: State) -> InterfaceBytes | None:
+        """Before the kernel follows: the bytes of a tunnel that will be gone then."""
+        if not isinstance(old, Connected) or (isinstance(new, Connected) and new.tunnel == old.tunnel):
+            return None
+        return self.statistics.leaving(index, old)
+
+    def entered(self, exit_name: str, old: State, new: State, moved: InterfaceBytes | None) -> None:
+        """After every move; ``moved`` is what :meth:`leaving` gave."""
+        resumed = exit_name in self._resuming
+        self._resuming.discard(exit_name)
+        cause = "resumed" if resumed and isinstance(new, Connecting) else None
+        self.statistics.on_transition(exit_name, old, new, cause, moved)
+
+    # --- what people ask ---------------------------------------------------------------------------------------------
+
+    async def answer(self, question: Question) -> Answer:
+        """Raises InvalidFieldError, UnavailableError (``storage``)."""
+        statistics = self.statistics
+        match question:
+            case GetTraffic(query=query):
+                return TrafficSeries(await statistics.traffic(query), _rate(statistics.rates, query.subject))
+            case GetTrafficByName(kind=kind, query=query):
+                rates = statistics.rates
+                moving = rates.devices if kind == "device" else rates.exits if kind == "exit" else {}
+                return TrafficByName(await statistics.traffic_by_name(kind, query), moving)
+            case GetHistory(query=query):
+                return HistoryRecords(await statistics.history(query))
+            case ExportHistory(query=query):
+                return HistoryTable(await statistics.history_csv(query))
+            case _:
+                assert_never(question)
+
+
+def _rate(rates: Rates, subject: Subject) -> Bytes:
+    match subject.kind:
+        case "total":
+            return rates.total
+        case "device":
+            return rates.devices.get(subject.name, Bytes())
+        case "exit":
+            return rates.exits.get(subject.name, Bytes())
+        case _:
+            assert_never(subject.kind)

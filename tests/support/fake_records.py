@@ -1,0 +1,62 @@
+"""Statistics for the fake gateway: one device and one exit with known bytes, a history to page through."""
+
+from __future__ import annotations
+
+import time
+
+from app.gateway import (
+    ExportHistory,
+    GetHistory,
+    GetTraffic,
+    GetTrafficByName,
+    HistoryRecords,
+    HistoryTable,
+    TrafficByName,
+    TrafficSeries,
+)
+from app.statistics import SECONDS, Bytes, HistoryPage, Point, Series, Transition
+
+PHONE = "02:00:00:00:00:02"
+SUMS = {"device": {PHONE: Bytes(1000, 90_000), "other": Bytes(0, 7)}, "exit": {"default": Bytes(1100, 90_100)}}
+RATES = {"device": {PHONE: Bytes(10, 900)}, "exit": {"default": Bytes(11, 901)}}
+
+Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory
+
+
+class FakeRecords:
+    def __init__(self) -> None:
+        self.history = [
+            Transition(
+                id=n,
+                time=1_700_000_000.0 + n,
+                exit="default",
+                before="connecting",
+                after="connected",
+                cause="handshake",
+            )
+            for n in range(250, 0, -1)
+        ]
+
+    def answer(self, question: Question) -> TrafficSeries | TrafficByName | HistoryRecords | HistoryTable:
+        match question:
+            case GetTraffic(query=query):
+                size = SECONDS[query.step]
+                start = int(time.time()) // size * size
+                sums = Bytes(1100, 90_007)
+                if query.subject.kind != "total":
+                    sums = SUMS[query.subject.kind].get(query.subject.name, Bytes())
+                points = (Point(start - size, None, None, 0.0), Point(start, sums.up, sums.down, 0.5))
+                return TrafficSeries(
+                    Series(query.subject, query.step, start - size, start + size, points, sums),
+                    RATES.get(query.subject.kind, {}).get(query.subject.name, Bytes()),
+                )
+            case GetTrafficByName(kind=kind):
+                return TrafficByName(SUMS[kind], RATES[kind])
+            case GetHistory(query=query):
+                found = [r for r in self.history if query.before is None or r.id < query.before]
+                more = len(found) > query.limit
+                return HistoryRecords(
+                    HistoryPage(tuple(found[: query.limit]), found[query.limit - 1].id if more else None)
+                )
+            case ExportHistory():
+                return HistoryTable("time_utc,id\r\n2023-11-14T22:13:21Z,1\r\n")
