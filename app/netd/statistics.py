@@ -82,6 +82,8 @@ class Statistics:
         self._opened = True
         for problem in self._database.problems:
             self._on_problem(problem)
+        await self._sample()
+        await asyncio.to_thread(self._write)  # where the counters stand: from now on a crash costs nothing they hold
         written = pruned = boottime()
         while True:
             await self._sample()

@@ -1,4 +1,6 @@
-"""The Internet of the lab, run inside its host: a web server that answers with the caller's address, UDP echo, NTP."""
+"""The Internet of the lab, run inside its host: a web server that answers with the caller's address or any
+number of bytes, UDP echo, NTP.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,8 @@ async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
         wants_json = len(request) > 1 and request[1].startswith("/json")
         body = json.dumps({"ip": address}) if wants_json else f"{address}\n"
         kind = "application/json" if wants_json else "text/plain"
+        if len(request) > 1 and request[1].startswith("/bytes/"):
+            body = "\0" * int(request[1].removeprefix("/bytes/"))
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         writer.write(f"{head}{body}".encode())
         await writer.drain()
