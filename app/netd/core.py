@@ -35,6 +35,7 @@ from app.netd.services import Services
 from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.network import conntrack
+from app.network.drift import missing
 from app.network.plan import ExitPlan, PlanInput, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
@@ -311,8 +312,7 @@ class Core:
         self.events.publish("security_alert", {"reason": "drift", "message": "; ".join(drift), "drift": list(drift)})
         for machine in self.machines.values():
             for tunnel in tunnels_of(machine.state):
-                interface = exit_interface(machine.index, tunnel.slot)
-                if any(interface in text for text in drift):
+                if missing(exit_interface(machine.index, tunnel.slot)) in drift:
                     machine.nudge(Reason.TUNNEL_LOST)
 
     async def _watch_links(self) -> None:

@@ -20,6 +20,11 @@ def usable(link: LinkPlan, state: Mapping[str, LinkState], backend: Literal["ker
     return link.name in state and state[link.name].kind == LINK_KINDS[backend]
 
 
+def missing(name: str) -> str:
+    """In words: there is no interface ``name``, or it is not what it should be."""
+    return f"interface {name} is missing"
+
+
 def strays(plan: NetworkPlan, state: Iterable[str]) -> list[str]:
     """Interfaces with names of ours that the plan does not have."""
     kept = {link.name for link in plan.links}
@@ -30,13 +35,13 @@ def of_links(plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal
     found: list[str] = []
     for link in plan.links:
         if not usable(link, state, backend):
-            found.append(f"interface {link.name} is missing")
+            found.append(missing(link.name))
         elif not as_planned(link, state[link.name]):
             found.append(f"interface {link.name} was changed")
     found += [f"interface {name} should not exist" for name in strays(plan, state)]
     for name, address in plan.lan_addresses:
         if name not in state:
-            found.append(f"interface {name} is missing")
+            found.append(missing(name))
         elif address not in state[name].addresses:
             found.append(f"address {address} of {name} is missing")
         elif not state[name].up:
