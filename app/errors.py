@@ -69,6 +69,19 @@ class InvalidFieldError(GatewayError):
     code = "invalid_field"
 
 
+class TooManyRequestsError(GatewayError):
+    """Asked too often (RFC 6585 4); ``retry_after`` is in seconds."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(
+        self, message: str, *, field: str | None = None, code: str | None = None, retry_after: float = 1.0
+    ) -> None:
+        super().__init__(message, field=field, code=code)
+        self.retry_after = retry_after
+
+
 class NotImplementedYetError(GatewayError):
     """A listed capability that this version does not have (RFC 9110 15.6.2)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import traceback
 from http import HTTPStatus
 
@@ -12,7 +13,7 @@ from quart import Quart, Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from app.api.operation import reply
-from app.errors import GatewayError
+from app.errors import GatewayError, TooManyRequestsError
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ async def _gateway_error(error: GatewayError) -> Response:
         log.warning("%s: %s", error.code, error.message)
     response = _answer(error_body(error), error.status)
     response.headers.update(_HEADERS.get(error.status, {}))
+    if isinstance(error, TooManyRequestsError):
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response
 
 

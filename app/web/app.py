@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 from quart import Quart
 
-from app.api import BLUEPRINTS, errors, security
+from app.api import BLUEPRINTS, errors, limits, security
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
@@ -22,8 +22,11 @@ class WebApp(Quart):
     request_class = BoundedRequest
 
 
-def create_app(gateway: Gateway) -> WebApp:
-    """The application in front of ``gateway``; it follows netd's events while it is being served."""
+def create_app(gateway: Gateway, *, rates: limits.Rates | None = limits.DEFAULT) -> WebApp:
+    """The application in front of ``gateway``; it follows netd's events while it is being served.
+
+    Without ``rates`` nobody is slowed down, which is for tests.
+    """
     app = WebApp("app.web", static_folder=None, template_folder=None)
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
@@ -40,6 +43,7 @@ def create_app(gateway: Gateway) -> WebApp:
 
     errors.install(app)
     security.install(app, hosts)
+    limits.install(app, rates)
     app.after_request(drain)
     for blueprint in (*BLUEPRINTS, assets.blueprint):
         app.register_blueprint(blueprint)

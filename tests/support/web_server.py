@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from app.api.events import HUB
+from app.api.limits import Rates
 from app.web import sockets
 from app.web.app import create_app
 from app.web.server import serve
@@ -17,8 +18,11 @@ T = TypeVar("T")
 
 
 class WebServer:
-    def __init__(self, port: int = 0) -> None:
+    """Tests ask faster than any client should: they are slowed down only where they ask for it, by ``rates``."""
+
+    def __init__(self, port: int = 0, rates: Rates | None = None) -> None:
         self._port = port
+        self._rates = rates
         self.gateway = FakeGateway()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -39,7 +43,7 @@ class WebServer:
         listening = sockets.bind(f"127.0.0.1:{self._port}")
         listening.listen(128)  # connections wait from now on: no need to know when Hypercorn is ready
         self.port: int = listening.getsockname()[1]
-        self.app = create_app(self.gateway)
+        self.app = create_app(self.gateway, rates=self._rates)
         self.hub = self.app.extensions[HUB]
         self._ready.set()
         await serve(self.app, [listening], self._stop)

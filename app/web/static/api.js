@@ -9,6 +9,9 @@ export class ApiError extends Error {
   }
 }
 
+const PATIENCE = 3; // times
+const LONGEST_WAIT = 2; // seconds
+
 /** Seconds that the gateway's clock is ahead of this browser's: a gateway may have no clock of its own. */
 export const clock = { ahead: 0, now: () => Date.now() / 1000 + clock.ahead };
 
@@ -18,12 +21,7 @@ export async function call(method, path, body) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw new ApiError("The gateway cannot be reached. Is this device still on its network?");
-  }
+  const response = await ask(path, options);
   let answer;
   try {
     answer = await response.json();
@@ -32,6 +30,21 @@ export async function call(method, path, body) {
   }
   if (!response.ok) throw new ApiError(sentence(answer.error ?? response.statusText), { status: response.status, ...answer });
   return answer;
+}
+
+/** Asked to slow down, as when many pages open at once, it does: what was refused has changed nothing. */
+async function ask(path, options) {
+  for (let left = PATIENCE; ; left -= 1) {
+    let response;
+    try {
+      response = await fetch(path, options);
+    } catch {
+      throw new ApiError("The gateway cannot be reached. Is this device still on its network?");
+    }
+    const wait = Number(response.headers.get("Retry-After"));
+    if (response.status !== 429 || !left || !(wait <= LONGEST_WAIT)) return response;
+    await new Promise((done) => setTimeout(done, wait * 1000 * (1 + Math.random() / 2)));
+  }
 }
 
 export const get = (path) => call("GET", path);
