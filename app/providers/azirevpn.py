@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from typing import Any
 from urllib.parse import quote
@@ -190,6 +191,10 @@ class AzireVpnProvider(SignInProvider):
     async def _forget(self, account: Account) -> None:
         if account.device_id:
             await self._remove_device(account, account.device_id)
+        token = account.extra.get("token_id")
+        if token is not None and token.reveal():
+            with contextlib.suppress(KeyRevokedError):
+                await self._ask(account, "DELETE", f"/v3/tokens/{quote(token.reveal(), safe='')}", None)
 
     async def _replace_key(self, account: Account, pair: KeyPair) -> Account:
         path = f"/v3/ips/{quote(account.device_id or '', safe='')}/keys"
@@ -237,7 +242,8 @@ def _data(answer: Response, kind: Any) -> Any:
     """The ``data`` of an answer. Raises BadAnswerError."""
     _judge(answer)
     frame: dict[str, msgspec.Raw] = answer.json(dict[str, msgspec.Raw], WHO)
-    return Response(answer.status, {}, bytes(frame.get("data", msgspec.Raw(b"null")))).json(kind, WHO)
+    inner = bytes(frame["data"]) if "data" in frame else answer.body  # their documents show some answers without
+    return Response(answer.status, {}, inner).json(kind, WHO)
 
 
 def _with_device(account: Account, device: _Device) -> Account:

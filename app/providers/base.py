@@ -50,6 +50,7 @@ class CredentialField(Struct, frozen=True):
     optional: bool = False
     help: str = ""
     pattern: str | None = None  # regular expression that the whole value matches, blanks removed
+    longest: int = 512  # characters
 
 
 class AccountStatus(Struct, frozen=True):

@@ -63,7 +63,7 @@ class Outgoing(Protocol):
 
 
 class ApiConfig(Struct, frozen=True):
-    """Where one API of a provider is. ``ca`` replaces the system's certificate authorities (PEM)."""
+    """Where one API of a provider is. ``ca`` replaces the system's certificate authorities: a PEM file, or PEM text."""
 
     url: str
     addresses: tuple[Address, ...] = ()
@@ -96,7 +96,8 @@ def tls_context(ca: str | Path | None = None) -> ssl.SSLContext:
     else:
         # Without the strict flag of newer Pythons: providers' own authorities are often older than RFC 5280's wishes.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=ca)
+        text = str(ca)
+        context.load_verify_locations(**{"cadata" if text.startswith("-----BEGIN") else "cafile": text})
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app import keys
 from app.errors import ConflictError, InvalidFieldError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret
@@ -75,9 +76,15 @@ class _Gateway(Struct, frozen=True):
     longitude: float | None = None
 
 
+class _Range(Struct, frozen=True):
+    min: int
+    max: int
+
+
 class _Port(Struct, frozen=True):
     type: str = ""
     port: int | None = None
+    range: _Range | None = None
 
 
 class _Ports(Struct, frozen=True):
@@ -156,8 +163,12 @@ def _openvpn(_: _Name) -> Relay | None:
 
 
 def _ranges(config: _Config) -> tuple[tuple[int, int], ...]:
-    ports = {p.port for p in config.ports.wireguard if p.type.upper() == "UDP" and p.port and 0 < p.port < 65536}
-    return tuple((port, port) for port in sorted(ports))
+    found: set[tuple[int, int]] = set()
+    for entry in config.ports.wireguard:
+        low, high = (entry.range.min, entry.range.max) if entry.range else (entry.port or 0, entry.port or 0)
+        if entry.type.upper() == "UDP" and 0 < low <= high < 65536:
+            found.add((low, high))
+    return tuple(sorted(found))
 
 
 def _general(config: _Config) -> dict[str, str]:
@@ -245,7 +256,10 @@ class IvpnProvider(SignInProvider):
             return
 
     async def _replace_key(self, account: Account, pair: KeyPair) -> Account:
-        body = {"session_token": _token(account), "public_key": pair.public_key}
+        """The key named as connected stays good beside the new one; without it, IVPN forgets all keys at once."""
+        body = {"session_token": _token(account), "public_key": pair.public_key, "connected_public_key": ""}
+        if account.private_key is not None:
+            body["connected_public_key"] = keys.public_key(account.private_key)
         answer = await self._ask("/v4/session/wg/set", body)
         return _addressed(account, answer.ip_address)
 
@@ -257,7 +271,7 @@ class IvpnProvider(SignInProvider):
                 return answer
             case 401:
                 raise WrongCredentialsError("IVPN does not know this account ID", field="account_id")
-            case 601:
+            case 424 | 601:
                 raise KeyRevokedError("IVPN has ended this gateway's session; sign in again")
             case 602:
                 limit = answer.data.get("limit") if isinstance(answer.data, dict) else None

@@ -19,6 +19,7 @@ from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
 from app.providers.nordvpn import NordVpnProvider
+from app.providers.pia import PiaProvider
 from app.providers.surfshark import SurfsharkProvider
 from app.store import Store
 from app.store.accounts import Accounts
@@ -34,6 +35,7 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     NordVpnProvider,
     AzireVpnProvider,
     SurfsharkProvider,
+    PiaProvider,
 )
 
 

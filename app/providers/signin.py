@@ -53,7 +53,6 @@ LIST_AGE = 6 * 3600.0  # seconds after which a list is fetched again (with its E
 ACCOUNT_AGE = DAY
 EXPIRY_MARGIN = 2 * DAY  # before a key of limited life ends
 SHOWN = 4  # last characters of an account that are shown again
-MAX_VALUE = 512  # characters of a credential
 
 EVERYTHING = fields.networks("0.0.0.0/0, ::/0")
 
@@ -473,7 +472,7 @@ class SignInProvider(ABC):
             if entry.pattern is not None:
                 value = "".join(value.split())
             fits = entry.pattern is None or re.fullmatch(entry.pattern, value)
-            if len(value) > MAX_VALUE or not value.isprintable() or not fits:
+            if len(value) > entry.longest or not value.isprintable() or not fits:
                 raise InvalidFieldError(f"{entry.label}: {entry.help or 'it cannot be used'}", field=entry.name)
             given[entry.name] = Secret(value)
         return given

@@ -51,7 +51,6 @@ class _Cluster(Struct, frozen=True):
 
 class _Login(Struct, frozen=True):
     token: str
-    renewToken: str | None = None  # noqa: N815
 
 
 class _Key(Struct, frozen=True):
@@ -61,6 +60,10 @@ class _Key(Struct, frozen=True):
 
 class _Plan(Struct, frozen=True):
     expiresAt: str | None = None  # noqa: N815
+
+
+class _TokenEndedError(WrongCredentialsError):
+    """The token is no longer good: sign in for another."""
 
 
 _TAGS = {"p2p", "physical", "virtual"}
@@ -122,8 +125,7 @@ class SurfsharkProvider(SignInProvider):
         if answer.status in {400, 401, 403}:
             raise WrongCredentialsError("Surfshark does not accept this address and password", field="password")
         login: _Login = _read(answer, _Login)
-        extra = {"renew_token": Secret(login.renewToken)} if login.renewToken else {}
-        return Account(credentials=credentials, token=Secret(login.token), extra=extra)
+        return Account(credentials=credentials, token=Secret(login.token))
 
     async def _with_plan(self, account: Account) -> Account:
         answer = await self._ask(account, "GET", "/v1/payment/subscriptions/current")
@@ -134,55 +136,54 @@ class SurfsharkProvider(SignInProvider):
         return replace(account, expires=expires)
 
     async def _with_key(self, account: Account, public_key: str) -> Account:
-        """Registering a key again is fine, and gives it new days."""
         answer = await self._ask(account, "POST", "/v1/account/users/public-keys", {"pubKey": public_key})
-        if answer.status == 409:
-            raise KeyInUseError("This key is registered with Surfshark already")
+        if answer.status == 409:  # ours, where the answer to an earlier attempt was lost; or somebody else's
+            answer = await self._validate(account, public_key)
+            if not answer.ok:
+                raise KeyInUseError("This key is registered with Surfshark already")
         key: _Key = _read(answer, _Key)
         extra = {**account.extra, "key_id": Secret(key.id)} if key.id else account.extra
         return replace(account, key_expires=_moment(key.expiresAt) if key.expiresAt else 0.0, extra=extra)
 
     async def _check(self, account: Account) -> Account:
-        account = await self._renewed(account)
-        account = await self._with_plan(account)
+        try:
+            account = await self._with_plan(account)
+        except _TokenEndedError:
+            account = await self._with_plan(await self._renewed(account))
         if account.private_key is None:
             raise KeyRevokedError("The key for Surfshark was lost; sign in again")
-        public = keys.public_key(account.private_key)
-        answer = await self._ask(account, "POST", "/v1/account/users/public-keys/validate", {"pubKey": public})
+        answer = await self._validate(account, keys.public_key(account.private_key))
         if answer.status in {400, 404}:
             raise KeyRevokedError("Surfshark no longer knows this gateway's key; sign in again")
         key: _Key = _read(answer, _Key)
         return replace(account, key_expires=_moment(key.expiresAt) if key.expiresAt else account.key_expires)
 
+    async def _validate(self, account: Account, public_key: str) -> Response:
+        """Also what gives a key new days."""
+        return await self._ask(account, "POST", "/v1/account/users/public-keys/validate", {"pubKey": public_key})
+
     async def _replace_key(self, account: Account, pair: KeyPair) -> Account:
         """The old key is not ended by this: it works until its days are over."""
-        account = await self._with_key(await self._renewed(account), pair.public_key)
+        try:
+            account = await self._with_key(account, pair.public_key)
+        except _TokenEndedError:
+            account = await self._with_key(await self._renewed(account), pair.public_key)
         return replace(account, device_id=pair.public_key)
 
     async def _renewed(self, account: Account) -> Account:
-        """A token lasts some days: take the next one while this one, or the one to renew it, is good."""
-        renew = account.extra.get("renew_token")
-        if renew is not None:
-            answer = await self._api().request("POST", "/v1/auth/renew", bearer=renew)
-            if answer.ok:
-                login: _Login = _read(answer, _Login)
-                more = {"renew_token": Secret(login.renewToken)} if login.renewToken else {}
-                account = replace(account, token=Secret(login.token), extra={**account.extra, **more})
-                self._keep(account)
-                return account
-        again = await self._logged_in(account.credentials)
-        account = replace(account, token=again.token, extra={**account.extra, **again.extra})
+        """A token lasts for some days; the password is kept for the next one."""
+        account = replace(account, token=(await self._logged_in(account.credentials)).token)
         self._keep(account)
         return account
 
     async def _forget(self, account: Account) -> None:
-        """The key ends by itself; so does the token, which Surfshark is told to end now."""
-        await self._api().request("DELETE", "/v1/auth/logout", bearer=account.token)
+        """No request is known that ends a key: Surfshark does so by itself some days after its last registration."""
 
     async def _ask(self, account: Account, method: str, path: str, json: object = None) -> Response:
+        """Raises _TokenEndedError."""
         answer = await self._api().request(method, path, json=json, bearer=account.token)
         if answer.status == 401:
-            raise WrongCredentialsError("Surfshark no longer accepts this sign-in; sign in again", field="password")
+            raise _TokenEndedError("Surfshark no longer accepts this sign-in; sign in again", field="password")
         return answer
 
     async def _fetch(self, etag: str | None) -> Fetched | None:

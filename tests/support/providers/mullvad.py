@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.support.providers.keys import key
 from tests.support.providers.standin import Answer, Request, StandIn, run, with_etag
 
 ACCOUNT = "1234123412341234"
@@ -17,10 +18,6 @@ ACCOUNT = "1234123412341234"
 
 def stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat()
-
-
-def key(number: int) -> str:
-    return base64.b64encode(number.to_bytes(32, "big")).decode()
 
 
 def relay(hostname: str, ipv4: str, public_key: str, **other: Any) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class Request:
         except ValueError:
             raise Answer(400, {"error": "not JSON"}) from None
 
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode("utf-8", "replace")))
+
     @property
     def bearer(self) -> str | None:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")

@@ -25,7 +25,8 @@ from app.providers.errors import (
 )
 from app.providers.mullvad import MullvadProvider, parse_exit_check
 from app.providers.signin import DAY
-from tests.support.providers.mullvad import ACCOUNT, Mullvad, key, relay, relay_list
+from tests.support.providers.keys import key
+from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 from tests.support.providers.world import World
 
 URL = "https://api.mullvad.net"

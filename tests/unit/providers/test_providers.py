@@ -230,7 +230,8 @@ async def test_the_endpoint_shown_is_the_one_that_carries_the_internet(store: St
 
 async def test_the_registry(store: Store) -> None:
     registry = Registry(store)
-    assert registry.names == ("mullvad", "custom", "imported", "ivpn", "nordvpn", "azirevpn", "surfshark")
+    with_account = ("ivpn", "nordvpn", "azirevpn", "surfshark", "pia")
+    assert registry.names == ("mullvad", "custom", "imported", *with_account)
     for name in registry.names:
         provider = registry.get(name)
         assert provider.name == name

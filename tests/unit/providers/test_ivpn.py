@@ -1,0 +1,126 @@
+"""IVPN's own: sessions, two factors, captcha, multihop by port, AntiTracker, a key set that keeps the old one."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface
+
+import pytest
+
+from app import keys
+from app.errors import ConflictError, InvalidFieldError
+from app.model import Endpoint, ProviderSettings, Secret
+from app.providers.base import Verdict
+from app.providers.errors import KeyRevokedError, ProviderDownError, TooManyDevicesError
+from app.providers.ivpn import IvpnProvider
+from tests.support.providers.ivpn import ACCOUNT, Ivpn
+from tests.support.providers.keys import key
+from tests.support.providers.world import World
+
+GOOD = {"account_id": Secret(ACCOUNT)}
+
+
+@pytest.fixture
+async def ivpn(world: World) -> Ivpn:
+    stand_in = Ivpn()
+    await world.serve(stand_in, ivpn="https://api.ivpn.net")
+    return stand_in
+
+
+async def signed_in(world: World) -> IvpnProvider:
+    provider = IvpnProvider(world.environment())
+    await provider.sign_in(GOOD)
+    await provider.refresh()
+    return provider
+
+
+async def test_both_addresses_and_the_servers_resolver(world: World, ivpn: Ivpn) -> None:
+    config = await (await signed_in(world)).tunnel("se1.wg.ivpn.net")
+    assert config.addresses == (
+        ip_interface("172.23.248.1/32"),
+        ip_interface("fd00:4956:504e:ffff::172.23.248.1/128"),
+    )
+    assert config.dns == (ip_address("172.16.0.1"),)
+    assert config.peers[0].endpoint == Endpoint("80.67.10.138", 53)
+
+
+async def test_a_session_limit_is_told_and_others_can_be_signed_out(world: World, ivpn: Ivpn) -> None:
+    ivpn.limit = 1
+    ivpn.sessions["theirs"] = {"account": ACCOUNT, "keys": [key(1)], "ip": "172.23.248.99"}
+    provider = IvpnProvider(world.environment())
+    with pytest.raises(TooManyDevicesError, match="all its 1 devices") as refused:
+        await provider.sign_in(GOOD)
+    assert refused.value.field == "sign_out_others"
+    assert not (await provider.account()).signed_in
+    await provider.sign_in({**GOOD, "sign_out_others": Secret("yes")})
+    assert "theirs" not in ivpn.sessions
+
+
+async def test_a_second_factor(world: World, ivpn: Ivpn) -> None:
+    ivpn.two_factor = "123456"
+    provider = IvpnProvider(world.environment())
+    for code, told in ((None, "is needed"), ("654321", "wrong or too old")):
+        given = GOOD if code is None else {**GOOD, "two_factor": Secret(code)}
+        with pytest.raises(InvalidFieldError, match=told) as refused:
+            await provider.sign_in(given)
+        assert (refused.value.field, refused.value.code) == ("two_factor", "two_factor_needed")
+    assert (await provider.sign_in({**GOOD, "two_factor": Secret("123 456")})).signed_in
+    assert "123456" not in world.everything_on_disk()
+
+
+async def test_a_captcha_is_said_to_be_asked_for(world: World, ivpn: Ivpn) -> None:
+    ivpn.captcha = True
+    with pytest.raises(ConflictError, match="captcha") as refused:
+        await IvpnProvider(world.environment()).sign_in(GOOD)
+    assert refused.value.code == "captcha_needed"
+
+
+async def test_rotation_keeps_the_old_key_beside_the_new_one(world: World, ivpn: Ivpn) -> None:
+    provider = await signed_in(world)
+    old = await provider.tunnel("se1.wg.ivpn.net")
+    new = await provider.rotate_key("se1.wg.ivpn.net")
+    assert new is not None
+    (session,) = ivpn.sessions.values()
+    assert session["keys"] == [keys.public_key(c.private_key) for c in (old, new)]
+
+
+async def test_a_failed_rotation_keeps_what_works(world: World, ivpn: Ivpn) -> None:
+    provider = await signed_in(world)
+    before = await provider.tunnel("se1.wg.ivpn.net")
+    ivpn.status = 502
+    with pytest.raises(ProviderDownError):
+        await provider.rotate_key()
+    ivpn.status = None
+    assert await IvpnProvider(world.environment()).tunnel("se1.wg.ivpn.net") == before
+
+
+async def test_a_session_ended_elsewhere(world: World, ivpn: Ivpn) -> None:
+    provider = await signed_in(world)
+    ivpn.sessions.clear()
+    assert await provider.diagnose() is Verdict.KEY_REVOKED
+    with pytest.raises(KeyRevokedError, match="sign in again"):
+        await provider.rotate_key()
+    assert await provider.sign_out() == ()  # gone there already
+    assert (await provider.sign_in(GOOD)).problem is None
+
+
+async def test_ports_of_the_list(world: World, ivpn: Ivpn) -> None:
+    provider = await signed_in(world)
+    for port in (53, 2049, 5500, 19999):
+        provider.check_settings(ProviderSettings(port=port))
+    with pytest.raises(InvalidFieldError, match="53, 2049, 5500 to 19999"):
+        provider.check_settings(ProviderSettings(port=80))
+    world.settings = ProviderSettings(port=6000)
+    (peer,) = (await provider.tunnel("se1.wg.ivpn.net")).peers
+    assert peer.endpoint == Endpoint("80.67.10.138", 6000)
+
+
+async def test_multihop_and_blocking(world: World, ivpn: Ivpn) -> None:
+    provider = await signed_in(world)
+    world.settings = ProviderSettings(multihop_entry="se2.wg.ivpn.net", content_blocking=("trackers",))
+    provider.check_settings(world.settings)
+    config = await provider.tunnel("se1.wg.ivpn.net")
+    assert config.peers[0].endpoint == Endpoint("80.67.10.139", 25601)
+    assert config.peers[0].public_key == key(11)
+    assert config.dns == (ip_address("10.0.254.2"),)
+    world.settings = ProviderSettings(content_blocking=("trackers", "hardcore"))
+    assert (await provider.tunnel("se1.wg.ivpn.net")).dns == (ip_address("10.0.254.3"),)

@@ -1,0 +1,317 @@
+"""What is special with NordVPN, AzireVPN, Surfshark and PIA."""
+
+from __future__ import annotations
+
+import time
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app import keys
+from app.errors import InvalidFieldError
+from app.model import Endpoint, Secret
+from app.providers.azirevpn import AzireVpnProvider
+from app.providers.base import Due, Verdict
+from app.providers.errors import (
+    BadAnswerError,
+    KeyInUseError,
+    KeyRevokedError,
+    ProviderDownError,
+    TooManyDevicesError,
+    WrongCredentialsError,
+)
+from app.providers.nordvpn import NordVpnProvider
+from app.providers.pia import PiaProvider
+from app.providers.signin import DAY
+from app.providers.surfshark import SurfsharkProvider
+from tests.support.providers import azirevpn, nordvpn, pia, surfshark
+from tests.support.providers.ca import Authority
+from tests.support.providers.keys import key
+from tests.support.providers.world import World
+from tests.unit.providers.cases import CASES
+
+BY_NAME = {case.name: case for case in CASES}
+
+
+# --- NordVPN ---------------------------------------------------------------------------------------------------------
+
+
+async def test_nord_a_key_made_anew_at_the_provider_is_taken_over(world: World) -> None:
+    case = BY_NAME["nordvpn"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    fresh = keys.generate()
+    stand_in.private_key = fresh.private_key.reveal()
+    assert await provider.diagnose() is Verdict.WELL
+    config = await provider.tunnel(case.hostname)
+    assert config.private_key == fresh.private_key
+    assert config.addresses == (ip_interface("10.5.0.2/32"),)
+    assert config.dns == (ip_address("103.86.96.100"), ip_address("103.86.99.100"))
+
+
+async def test_nord_without_word_of_the_expiry_none_is_made_up(world: World) -> None:
+    case = BY_NAME["nordvpn"]
+    (await case.start(world)).services = False
+    provider = NordVpnProvider(world.environment())
+    assert (await provider.sign_in(case.good())).expires is None
+
+
+@pytest.mark.parametrize("private", ["", "short", "A" * 43 + "=", "x" * 44])
+async def test_nord_a_key_that_is_none_is_refused(world: World, private: str) -> None:
+    case = BY_NAME["nordvpn"]
+    stand_in = await case.start(world)
+    stand_in.private_key = private
+    with pytest.raises(BadAnswerError, match="a key that is none") as refused:
+        await NordVpnProvider(world.environment()).sign_in(case.good())
+    assert not private or private not in refused.value.message
+
+
+async def test_nord_servers_that_cannot_be_dialled_say_why(world: World) -> None:
+    case = BY_NAME["nordvpn"]
+    stand_in = await case.start(world)
+    offline = nordvpn.server("se3.nordvpn.com", "185.236.42.12", key(3), status="offline")
+    old = nordvpn.server("se4.nordvpn.com", "185.236.42.13", key(4), technologies=[{"id": 3}])
+    resting = nordvpn.server("se5.nordvpn.com", "185.236.42.14", key(5))
+    resting["technologies"][1]["pivot"]["status"] = "offline"
+    keyless = nordvpn.server("se6.nordvpn.com", "185.236.42.15", None)
+    good = nordvpn.server("se7.nordvpn.com", "185.236.42.16", key(7))
+    stand_in.servers = nordvpn.server_list(offline, old, resting, keyless, good)
+    status = await NordVpnProvider(world.environment()).refresh()
+    assert status.servers == 1
+    assert [(s.entry, s.reason, s.bad) for s in status.skipped] == [
+        ("se3.nordvpn.com", "it is not online", False),
+        ("se4.nordvpn.com", "it does not speak WireGuard", False),
+        ("se5.nordvpn.com", "its WireGuard is not online", False),
+        ("se6.nordvpn.com", "it has no public key", True),
+    ]
+
+
+# --- AzireVPN --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_azire_either_form_of_a_new_device_is_understood(world: World, wrapped: bool) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    stand_in.wrapped = wrapped
+    config = await (await case.signed_in(world)).tunnel("se-sto")
+    assert config.addresses == (ip_interface("10.0.1.1/32"), ip_interface("2a0e:1c80:1337:1:10:0:1:1/128"))
+    assert config.dns == (ip_address("10.0.0.1"), ip_address("2a0e:1c80:1337:1:10::1"))
+    assert config.peers[0].endpoint == Endpoint("se-sto.azirevpn.net", 51820)
+
+
+async def test_azire_devices_can_be_removed_to_make_room(world: World) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    stand_in.limit = 1
+    other = stand_in.add_device(key(9), "phone")
+    provider = AzireVpnProvider(world.environment())
+    with pytest.raises(TooManyDevicesError, match="phone"):
+        await provider.sign_in(case.good())
+    assert [(d.id, d.name, d.current) for d in await provider.devices()] == [(other["id"], "phone", False)]
+    await provider.remove_device(other["id"])
+    assert (await provider.sign_in(case.good())).signed_in
+
+
+async def test_azire_sign_out_ends_device_and_token(world: World) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    assert azirevpn.PASSWORD not in world.everything_on_disk()  # the token stands for it
+    assert await provider.sign_out() == ()
+    assert not stand_in.devices
+    assert not stand_in.tokens
+
+
+async def test_azire_a_device_removed_elsewhere(world: World) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    stand_in.devices.clear()
+    assert await provider.diagnose() is Verdict.KEY_REVOKED
+    with pytest.raises(KeyRevokedError):
+        await provider.rotate_key()
+    stand_in.tokens.clear()
+    assert await provider.diagnose() is Verdict.SIGNED_OUT
+
+
+async def test_azire_a_key_in_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    taken = keys.generate()
+    stand_in.add_device(taken.public_key)
+    monkeypatch.setattr("app.providers.signin.keys.generate", lambda: taken)
+    with pytest.raises(KeyInUseError) as refused:
+        await AzireVpnProvider(world.environment()).sign_in(case.good())
+    assert refused.value.code == "key_in_use"
+
+
+# --- Surfshark -------------------------------------------------------------------------------------------------------
+
+
+async def test_surfshark_a_key_ends_after_some_days_and_is_replaced_before(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    await case.start(world)
+    provider = await case.signed_in(world)
+    now = time.time()
+    status = await provider.account()
+    assert status.key_rotates == pytest.approx(now + surfshark.KEY_LIFE - 2 * DAY, abs=60)
+    assert Due.ROTATE not in provider.due(now + 4.9 * DAY)
+    assert Due.ROTATE in provider.due(now + 5.1 * DAY)
+
+
+async def test_surfshark_a_token_that_ended_is_replaced(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    stand_in.tokens.clear()
+    assert await provider.diagnose() is Verdict.WELL
+    stand_in.tokens.clear()
+    assert await provider.rotate_key(case.hostname) is not None
+
+
+async def test_surfshark_a_lost_answer_is_found_again(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    stand_in.cut = 10
+    with pytest.raises((ProviderDownError, BadAnswerError)):
+        await provider.rotate_key()
+    stand_in.cut = None
+    new = await SurfsharkProvider(world.environment()).rotate_key(case.hostname)
+    assert new is not None
+    assert len(stand_in.keys) == 2  # the first, and the one whose registration was not heard of
+
+
+async def test_surfshark_somebody_elses_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    taken = keys.generate()
+    stand_in.others.add(taken.public_key)
+    monkeypatch.setattr("app.providers.signin.keys.generate", lambda: taken)
+    with pytest.raises(KeyInUseError):
+        await SurfsharkProvider(world.environment()).sign_in(case.good())
+
+
+async def test_surfshark_clusters_without_a_key_are_left_out(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    stand_in.servers = surfshark.server_list(
+        surfshark.cluster("se-sto.prod.surfshark.com", key(1)), surfshark.cluster("se-old.prod.surfshark.com", None)
+    )
+    status = await SurfsharkProvider(world.environment()).refresh()
+    assert status.servers == 1
+    assert [(s.entry, s.bad) for s in status.skipped] == [("se-old.prod.surfshark.com", False)]
+
+
+# --- PIA -------------------------------------------------------------------------------------------------------------
+
+
+async def test_pia_the_server_is_asked_at_its_own_address_and_name(world: World) -> None:
+    case = BY_NAME["pia"]
+    await case.start(world)
+    provider = await case.signed_in(world)
+    config = await provider.tunnel("se_stockholm")
+    asked = world.outgoing.opened[-1]
+    assert (asked.host, asked.port, asked.addresses) == ("stockholm402", 1337, (ip_address("195.246.120.33"),))
+    assert config.addresses == (ip_interface("10.13.128.2/32"),)
+    assert config.dns == (ip_address("10.0.0.243"), ip_address("10.0.0.242"))
+    (peer,) = config.peers
+    assert (peer.public_key, peer.endpoint) == (key(51), Endpoint("195.246.120.33", 1337))
+    assert peer.allowed_ips == (ip_network("0.0.0.0/0"),)  # no IPv6 there: the gateway rejects it at once
+    opened = len(world.outgoing.opened)
+    assert await provider.tunnel("se_stockholm") == config  # one connect asks more than once
+    assert len(world.outgoing.opened) == opened
+
+
+async def test_pia_the_authority_is_asked_for_and_used(world: World) -> None:
+    case = BY_NAME["pia"]
+    await case.start(world)
+    del world.apis["pia-server"]
+    provider = PiaProvider(world.environment())
+    with pytest.raises(InvalidFieldError, match="it is needed") as refused:
+        await provider.sign_in(case.good())
+    assert refused.value.field == "ca_certificate"
+    junk = "-----BEGIN CERTIFICATE-----\n" + "QUJD" * 40 + "\n-----END CERTIFICATE-----"
+    for text in ("no certificate", junk):
+        with pytest.raises(InvalidFieldError) as refused:
+            await provider.sign_in({**case.good(), "ca_certificate": Secret(text)})
+        assert refused.value.field == "ca_certificate"
+    given = Secret(world.authority.path.read_text())
+    await provider.sign_in({**case.good(), "ca_certificate": given})
+    await provider.refresh()
+    assert (await provider.tunnel("se_stockholm")).peers[0].public_key == key(51)
+
+
+async def test_pia_another_authority_is_refused(world: World, tmp_path: Path) -> None:
+    case = BY_NAME["pia"]
+    await case.start(world)
+    del world.apis["pia-server"]
+    other = Authority(tmp_path / "other")
+    provider = PiaProvider(world.environment())
+    await provider.sign_in({**case.good(), "ca_certificate": Secret(other.path.read_text())})
+    await provider.refresh()
+    with pytest.raises(ProviderDownError) as refused:
+        await provider.tunnel("se_stockholm")
+    assert refused.value.code == "provider_certificate"
+
+
+async def test_pia_a_token_that_ended_is_replaced(world: World) -> None:
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    world.ahead = 2 * DAY
+    assert (await provider.tunnel("se_stockholm")).peers
+    assert stand_in.count("POST", "/api/client/v2/token") == 2
+
+
+@pytest.mark.parametrize(
+    ("added", "error"),
+    [
+        ({"server_ip": "198.51.100.1"}, BadAnswerError),
+        ({"server_key": "x"}, BadAnswerError),
+        ({"peer_ip": "nowhere"}, BadAnswerError),
+        ({"server_port": 0}, BadAnswerError),
+        ({"dns_servers": ["resolver"]}, BadAnswerError),
+        ({"server_port": "1337"}, BadAnswerError),
+        ({"status": "ERROR"}, KeyRevokedError),
+    ],
+)
+async def test_pia_a_server_that_answers_nonsense(world: World, added: dict, error: type[Exception]) -> None:
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    stand_in.added = added
+    with pytest.raises(error):
+        await provider.tunnel("se_stockholm")
+
+
+async def test_pia_a_token_refused_by_the_server(world: World) -> None:
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    stand_in.tokens.clear()
+    with pytest.raises(WrongCredentialsError):
+        await provider.tunnel("se_stockholm")
+
+
+async def test_pia_regions_that_cannot_be_dialled_say_why(world: World) -> None:
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    two = [{"ip": "195.246.120.33", "cn": "stockholm402"}, {"ip": "195.246.120.40", "cn": "stockholm410"}]
+    stand_in.servers = pia.server_list(
+        pia.region("se_stockholm", "195.246.120.33", "x", servers={"wg": two}),
+        pia.region("off", "195.246.120.34", "x", offline=True),
+        pia.region("old", "195.246.120.35", "x", servers={"ovpnudp": []}),
+        {"id": "broken"},
+    )
+    provider = PiaProvider(world.environment())
+    status = await provider.refresh()
+    assert [s.hostname for s in await provider.servers()] == ["se_stockholm", "se_stockholm-2"]
+    assert [(s.entry, s.bad) for s in status.skipped] == [("off", False), ("old", False), ("broken", True)]
+
+
+def test_a_pia_list_is_json_in_its_first_line() -> None:
+    assert msgspec.json.decode(pia.DEFAULT_LIST.partition(b"\n")[0])["regions"]
