@@ -114,6 +114,7 @@ class StoredServer(Struct, frozen=True):
     location: str | None = None
     added: float = 0.0
     warnings: tuple[str, ...] = ()
+    service: str | None = None  # whose server it seems to be, such as "Proton VPN"
 
 
 class ServerSecrets(Struct, frozen=True):

@@ -113,6 +113,7 @@ class Due(enum.StrEnum):
     SETTLE = "settle"  # devices of older keys can go, once the tunnel with the new one is up
 
 
+@runtime_checkable
 class Provider(Protocol):
     @property
     def name(self) -> str:

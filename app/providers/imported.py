@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
 from app import wgconf
 from app.addresses import Network
 from app.model import Server, ServerSecrets, StoredServer, TunnelConfig
 from app.providers.base import Capabilities
-from app.providers.names import check_name
-from app.providers.stored import StoredServers
+from app.providers.names import UNKNOWN, check_name
+from app.providers.stored import StoredServers, main_key
 from app.store import Store
 from app.store.servers import take_apart
 
@@ -28,7 +32,12 @@ def parse_import(
         location=parsed.location,
         added=added,
         warnings=tuple(str(warning) for warning in parsed.warnings),
+        service=parsed.provider,
     )
+
+
+def _nothing(_key: str) -> None:
+    return None
 
 
 class ImportedProvider:
@@ -36,11 +45,32 @@ class ImportedProvider:
     title = "Imported configurations"
     capabilities = Capabilities(import_config=True, remove=True)
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, known: Callable[[str], Server | None] = _nothing) -> None:
+        """``known`` finds a server by its public key in the lists of the providers that people sign in to."""
+        self._store = store
         self._stored = StoredServers(store, self.name, self.title)
+        self._known = known
 
     async def servers(self) -> tuple[Server, ...]:
-        return self._stored.all()
+        return tuple(self._placed(server) for server in self._stored.all())
+
+    def _placed(self, server: Server) -> Server:
+        """``server`` with the place that a provider's list tells, where the file told none."""
+        if server.location != UNKNOWN:
+            return server
+        key = main_key(self._store.server(server.hostname).peers)
+        found = self._known(key) if key is not None else None
+        if found is None:
+            return server
+        return replace(
+            server,
+            country=found.country,
+            city=found.city,
+            location=found.location,
+            country_code=found.country_code,
+            latitude=found.latitude,
+            longitude=found.longitude,
+        )
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
         return self._stored.tunnel(hostname)

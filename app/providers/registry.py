@@ -11,8 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 from app.errors import NotFoundError
+from app.model import Server
 from app.providers.azirevpn import AzireVpnProvider
-from app.providers.base import Environment, Provider
+from app.providers.base import AccountProvider, Environment, Provider
 from app.providers.custom import CustomProvider
 from app.providers.http import Destination, Streams
 from app.providers.imported import ImportedProvider
@@ -20,6 +21,7 @@ from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
 from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
+from app.providers.signin import SignInProvider
 from app.providers.surfshark import SurfsharkProvider
 from app.store import Store
 from app.store.accounts import Accounts
@@ -59,7 +61,7 @@ class Registry:
         ours: tuple[Provider, ...] = (
             MullvadProvider(environment),
             CustomProvider(store),
-            ImportedProvider(store),
+            ImportedProvider(store, self._known),
             *(make(environment) for make in WITH_ACCOUNT),
         )
         self._providers = {provider.name: provider for provider in ours}
@@ -80,6 +82,13 @@ class Registry:
             raise NotFoundError(f"There is no such provider; there are {', '.join(self.names)}", field="provider")
         return provider
 
+    def _known(self, public_key: str) -> Server | None:
+        """The server with this key in any provider's list: imported files seldom tell where their server is."""
+        for provider in self._providers.values():
+            if isinstance(provider, SignInProvider) and (found := provider.by_key(public_key)) is not None:
+                return found
+        return None
+
     @property
     def all(self) -> tuple[Provider, ...]:
         return tuple(self._providers.values())
@@ -90,7 +99,11 @@ def _of_other_packages(environment: Environment) -> list[Provider]:
     found: list[Provider] = []
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         try:
-            provider: Provider = entry.load()(environment)
+            provider: object = entry.load()(environment)
+            if not isinstance(provider, Provider):
+                raise TypeError("it is no provider")
+            if provider.capabilities.sign_in and not isinstance(provider, AccountProvider):
+                raise TypeError("it has accounts, and not all that a provider with accounts has")
             if provider.name != entry.name or not _NAME.fullmatch(provider.name):
                 raise ValueError(f"its name is not {entry.name!r}")
         except Exception:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -80,6 +81,7 @@ class SignInProvider(ABC):
         self._list: RelayList | None = None
         self._source = "none"
         self._relays: dict[str, Relay] = {}
+        self._keys: dict[str, Relay] | None = None
         self._shown: tuple[bool, tuple[Server, ...]] | None = None
         self._loaded = False
         self._tried: dict[str, Secret] | None = None  # credentials that were right but found no room
@@ -311,6 +313,15 @@ class SignInProvider(ABC):
             self._shown = (signed_in, tuple(as_server(r, self.name, missing=missing) for r in self._relays.values()))
         return self._shown[1]
 
+    def by_key(self, public_key: str) -> Server | None:
+        """The server with this key in the list that is here; None also where several share it."""
+        self._load()
+        if self._keys is None:
+            often = Counter(relay.public_key for relay in self._relays.values())
+            self._keys = {r.public_key: r for r in self._relays.values() if r.public_key and often[r.public_key] == 1}
+        relay = self._keys.get(public_key)
+        return as_server(relay, self.name) if relay is not None else None
+
     async def refresh(self) -> ListStatus:
         async with self._lock:
             self._load()
@@ -413,6 +424,7 @@ class SignInProvider(ABC):
     def _use(self, relays: RelayList, source: str) -> None:
         self._list, self._source = relays, source
         self._relays = {relay.hostname: relay for relay in relays.relays}
+        self._keys = None
         self._shown = None
 
     def _guard(self) -> Guard:

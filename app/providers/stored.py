@@ -20,6 +20,12 @@ def main_endpoint(peers: tuple[Peer, ...]) -> Endpoint | None:
     return min(dialled, key=lambda p: min((n.prefixlen for n in p.allowed_ips), default=999)).endpoint
 
 
+def main_key(peers: tuple[Peer, ...]) -> str | None:
+    """The public key of the peer that :func:`main_endpoint` is of, or None."""
+    endpoint = main_endpoint(peers)
+    return next((p.public_key for p in peers if p.endpoint == endpoint), None) if endpoint is not None else None
+
+
 def missing(server: StoredServer, *, has_secrets: bool = True) -> tuple[str, ...]:
     """What ``server`` still needs before it can be connected, as API fields."""
     lacks = {"address": not server.addresses, "private_key": not has_secrets}
@@ -47,6 +53,7 @@ def as_server(server: StoredServer, *, has_secrets: bool = True) -> Server:
         location=server.location or UNKNOWN,
         missing=missing(server, has_secrets=has_secrets),
         warnings=server.warnings,
+        hosted_by=server.service,
     )
 
 

@@ -51,7 +51,14 @@ def same_name(name: str) -> str:
 
 
 def take_apart(
-    config: TunnelConfig, *, name: str, provider: str, location: str | None, added: float, warnings: tuple[str, ...]
+    config: TunnelConfig,
+    *,
+    name: str,
+    provider: str,
+    location: str | None,
+    added: float,
+    warnings: tuple[str, ...],
+    service: str | None = None,
 ) -> tuple[StoredServer, ServerSecrets]:
     """``config`` as what may be shown and what must not."""
     preshared = {p.public_key: p.preshared_key for p in config.peers if p.preshared_key is not None}
@@ -67,6 +74,7 @@ def take_apart(
         location=location,
         added=added,
         warnings=warnings,
+        service=service,
     )
     return stored, ServerSecrets(private_key=config.private_key, preshared_keys=preshared)
 

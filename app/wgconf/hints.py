@@ -18,6 +18,7 @@ class Hints(Struct, frozen=True):
 
 
 _BY_DOMAIN = {
+    "airdns.org": "AirVPN",
     "airvpn.org": "AirVPN",
     "azirevpn.net": "AzireVPN",
     "cloudflareclient.com": "Cloudflare WARP",
@@ -32,14 +33,19 @@ _BY_DOMAIN = {
     "windscribe.com": "Windscribe",
 }
 _BY_RESOLVER = {
+    "10.128.0.1": "AirVPN",
     "10.64.0.1": "Mullvad",
     "10.2.0.1": "Proton VPN",
     "103.86.96.100": "NordVPN",
     "103.86.99.100": "NordVPN",
+    "149.154.159.92": "Surfshark",
+    "162.252.172.57": "Surfshark",
     "10.255.255.3": "Windscribe",
 }
 _BY_NETWORK = {
     ipaddress.IPv6Network("fc00:bbbb:bbbb:bb01::/64"): "Mullvad",
+    ipaddress.IPv6Network("fd00:4956:504e:ffff::/96"): "IVPN",
+    ipaddress.IPv6Network("fd7d:76ee:e68f:a993::/64"): "AirVPN",
     ipaddress.IPv6Network("2a07:b944::/32"): "Proton VPN",
 }
 

@@ -1,0 +1,62 @@
+"""``python -m app.providers.ship``: turn a provider's own list into the file that comes with an image.
+
+    python -m app.providers.ship --to overlay/lists mullvad=relays.json ivpn=servers.json
+
+A gateway that has never been online offers its servers then. No account and no network are needed: the files are what
+the provider's list address answers, fetched by whoever builds the image. Skipped entries are told with their reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from app import atomic
+from app.errors import GatewayError
+from app.providers import azirevpn, ivpn, lists, mullvad_relays, nordvpn, pia, surfshark
+from app.providers.relays import Guard, RelayList
+
+PARSERS: Mapping[str, Callable[[bytes, Guard], RelayList]] = {
+    "mullvad": lambda data, guard: mullvad_relays.parse(data, None, guard),
+    "ivpn": ivpn.parse,
+    "nordvpn": nordvpn.parse,
+    "azirevpn": azirevpn.parse,
+    "surfshark": surfshark.parse,
+    "pia": pia.parse,
+}
+
+
+def ship(name: str, data: bytes, directory: Path) -> RelayList:
+    """Write ``NAME.json`` into ``directory``. Raises BadAnswerError, OSError."""
+    found = PARSERS[name](data, Guard())
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}.json"
+    atomic.write_atomic(path, lists.encode(found))
+    path.chmod(0o644)  # nothing in it is secret, and it is part of the image
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Turn providers' server lists into the files that come with an image.")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIRECTORY")
+    parser.add_argument("lists", nargs="+", metavar="PROVIDER=FILE")
+    given = parser.parse_args(arguments)
+    for text in given.lists:
+        name, _, path = text.partition("=")
+        if name not in PARSERS or not path:
+            parser.error(f"{text}: PROVIDER is one of {', '.join(PARSERS)}")
+        try:
+            found = ship(name, Path(path).read_bytes(), given.to)
+        except (GatewayError, OSError) as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 1
+        for entry in found.skipped:
+            print(f"{name}: {entry.entry}: {entry.reason}", file=sys.stderr)
+        print(f"{name}: {len(found.relays)} servers, {len(found.skipped)} entries left out")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

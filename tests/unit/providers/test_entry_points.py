@@ -1,0 +1,131 @@
+"""Another package adds a provider: a distribution as pip would leave it, found on ``sys.path``."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import NotFoundError
+from app.providers.base import AccountProvider, Provider
+from app.providers.registry import Registry
+from app.store import Store
+from tests.support.providers.world import World
+
+MODULE = """
+from app.model import Server
+from app.providers.base import Capabilities, no_such_server
+from app.providers.mullvad import MullvadProvider
+
+
+class Plain:
+    name = "plain"
+    title = "Plain VPN"
+    capabilities = Capabilities()
+
+    def __init__(self, environment):
+        self.environment = environment
+
+    async def servers(self):
+        return (Server(hostname="one", provider=self.name, country="Sweden"),)
+
+    async def tunnel(self, hostname):
+        raise no_such_server(self.title)
+
+
+class WithAccounts(MullvadProvider):
+    name = "with_accounts"
+    title = "Accounts VPN"
+
+
+class Second(Plain):
+    name = "mullvad"
+
+
+class Elsewhere(Plain):
+    name = "other"
+
+
+class Unspeakable(Plain):
+    name = "../etc"
+
+
+class Pretender(Plain):
+    name = "pretender"
+    capabilities = Capabilities(sign_in=True)
+
+
+class Nothing:
+    def __init__(self, environment):
+        pass
+
+
+def explode(environment):
+    raise RuntimeError("no")
+"""
+
+ENTRY_POINTS = """[vpn_gateway.providers]
+plain = vpn_example:Plain
+with_accounts = vpn_example:WithAccounts
+mullvad = vpn_example:Second
+elsewhere = vpn_example:Elsewhere
+../etc = vpn_example:Unspeakable
+pretender = vpn_example:Pretender
+nothing = vpn_example:Nothing
+explode = vpn_example:explode
+absent = vpn_example:absent
+missing = vpn_no_such_module:x
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    site = tmp_path / "site"
+    info = site / "vpn_example-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "vpn_example.py").write_text(MODULE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vpn-example\nVersion: 1.0\n")
+    (info / "RECORD").write_text("vpn_example.py,,\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    monkeypatch.syspath_prepend(str(site))
+    importlib.invalidate_caches()
+    yield site
+    sys.modules.pop("vpn_example", None)
+
+
+@pytest.fixture
+def store(world: World) -> Iterator[Store]:
+    found = Store(world.directory / "store")
+    found.load()
+    yield found
+    found.close()
+
+
+async def test_a_package_adds_providers(
+    package: Path, store: Store, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment = world.environment()
+    registry = Registry(store, environment)
+    ours = Registry.__module__
+    assert registry.names[-2:] == ("plain", "with_accounts")
+    plain = registry.get("plain")
+    assert isinstance(plain, Provider)
+    assert [s.hostname for s in await plain.servers()] == ["one"]
+    assert plain.environment is environment  # type: ignore[attr-defined]
+    assert isinstance(registry.get("with_accounts"), AccountProvider)
+    assert type(registry.get("mullvad")).__module__ == "app.providers.mullvad"
+    told = caplog.text
+    for name in ("elsewhere", "pretender", "nothing", "explode", "absent", "missing", "mullvad"):
+        assert name in told, name
+    for name in ("elsewhere", "other", "../etc", "pretender", "nothing", "explode", "absent", "missing"):
+        with pytest.raises(NotFoundError):
+            registry.get(name)
+    assert all(record.levelno >= logging.WARNING for record in caplog.records if record.name == ours)
+
+
+async def test_without_the_package_it_is_gone(store: Store, world: World) -> None:
+    assert "plain" not in Registry(store, world.environment()).names
