@@ -10,6 +10,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,6 +28,8 @@ MAX_RELAYS = 20_000
 MAX_SKIPPED = 20_000
 DEFAULT_PORT = 51820
 UNKNOWN = "Unknown"
+
+_UNICAST6 = ipaddress.IPv6Network("2000::/3")  # RFC 4291 2.4 and IANA: all that is given out
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -116,6 +119,9 @@ class Guard:
         if any(address.version == n.version and address in n for n in self._own):
             raise BadEntryError(f"{what} is in this gateway's own LAN")
         public = address.is_global and not (address.is_multicast or address.is_reserved)
+        if isinstance(address, IPv6Address):
+            # Python's is_global lets translated addresses pass (RFC 6052, RFC 3056), which may stand for any IPv4 one.
+            public = public and address in _UNICAST6 and address.sixtofour is None and address.teredo is None
         if not public and not any(address.version == n.version and address in n for n in self._allowed):
             raise BadEntryError(f"{what} is not on the Internet")
         return str(address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ci.benchmarks import connect, memory, switch, throughput
+from ci.benchmarks import connect, memory, providers, switch, throughput
 from ci.benchmarks.result import Result
 from ci.labnet import Lab, LabError
 
@@ -15,7 +15,7 @@ def main() -> int:
     try:
         print("==> the lab", flush=True)
         lab.up()
-        for module in (connect, switch, memory, throughput):
+        for module in (connect, switch, memory, throughput, providers):
             print(f"==> {module.__name__.rpartition('.')[2]}", flush=True)
             results += module.measure(lab)
     except LabError as error:

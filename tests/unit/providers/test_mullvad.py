@@ -427,6 +427,8 @@ BAD_ENTRIES = [
     ({"hostname": "se-sto-wg-908", "ipv4_addr_in": "1.2.3.4; reboot"}, "not an IP address"),
     ({"hostname": "se-sto-wg-909", "ipv6_addr_in": "fe80::1"}, "ipv6_addr_in is not on the Internet"),
     ({"hostname": "se-sto-wg-910", "ipv6_addr_in": "::ffff:10.0.0.1"}, "ipv6_addr_in is not on the Internet"),
+    ({"hostname": "se-sto-wg-920", "ipv6_addr_in": "64:ff9b::a00:1"}, "ipv6_addr_in is not on the Internet"),
+    ({"hostname": "se-sto-wg-921", "ipv6_addr_in": "2002:a00:1::1"}, "ipv6_addr_in is not on the Internet"),
     ({"hostname": "se-sto-wg-911", "public_key": "short"}, "44 characters"),
     ({"hostname": "se-sto-wg-912", "public_key": "A" * 43 + "="}, "zeros"),
     ({"hostname": "se-sto-wg-913", "public_key": "AQ" + "A" * 41 + "="}, "low order"),

@@ -1,0 +1,103 @@
+"""Ten thousand servers: how long a list takes to be read and judged, kept, loaded and shown.
+
+Beside it: what Python's own JSON reader takes for the same bytes, judging nothing. Needs no lab:
+``python -m ci.benchmarks.providers``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from app import codec
+from app.providers import mullvad_relays
+from app.providers.base import Environment
+from app.providers.http import Destination, Streams
+from app.providers.lists import KeptList
+from app.providers.mullvad import MullvadProvider
+from app.providers.relays import Guard
+from app.store.accounts import Accounts
+from ci.benchmarks.result import Result, median
+from ci.labnet import Lab
+
+SERVERS = 10_000
+ROUNDS = 5
+
+
+def big_list(servers: int = SERVERS) -> bytes:
+    """In Mullvad's shape: 50 countries with 4 cities each."""
+    codes = [f"{chr(97 + n // 26)}{chr(97 + n % 26)}-{c}" for n in range(50) for c in ("aaa", "bbb", "ccc", "ddd")]
+    places = {c: {"country": f"Country {c[:2]}", "city": f"City {c}", "latitude": 1.5, "longitude": 2.5} for c in codes}
+    relays = [
+        {
+            "hostname": f"{codes[n % 200]}-wg-{n:05d}",
+            "location": codes[n % 200],
+            "active": True,
+            "owned": n % 3 == 0,
+            "provider": "M247",
+            "ipv4_addr_in": f"185.{n >> 16}.{n >> 8 & 255}.{n & 255}",
+            "ipv6_addr_in": f"2a03:1b20:4::{n:x}",
+            "include_in_country": True,
+            "weight": 100,
+            "public_key": base64.b64encode(hashlib.sha256(str(n).encode()).digest()).decode(),
+        }
+        for n in range(servers)
+    ]
+    wireguard = {"relays": relays, "port_ranges": [[53, 53], [4000, 60000]], "ipv4_gateway": "10.64.0.1"}
+    return json.dumps({"locations": places, "wireguard": wireguard}).encode()
+
+
+class _NoWayOut:
+    @contextlib.asynccontextmanager
+    async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncGenerator[Streams, None]:  # noqa: ARG002
+        raise OSError("a benchmark connects to nobody")
+        yield
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - began) * 1000)
+    return median(times)
+
+
+def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - like the others, and needs none
+    data = big_list()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        kept = KeptList(directory, None, "mullvad")
+        found = mullvad_relays.parse(data, None, Guard())
+        assert len(found.relays) == SERVERS
+        environment = Environment(outgoing=_NoWayOut(), accounts=Accounts(directory), lists=directory)
+        plain = _milliseconds(lambda: json.loads(data))
+        read = _milliseconds(lambda: mullvad_relays.parse(data, None, Guard()))
+        save = _milliseconds(lambda: kept.save(found))
+        start = _milliseconds(lambda: asyncio.run(MullvadProvider(environment).servers()))
+        provider = MullvadProvider(environment)
+        servers = asyncio.run(provider.servers())
+        shown = _milliseconds(lambda: codec.encode(asyncio.run(provider.servers())))
+        dumped = codec.to_builtins(servers)
+        plain_out = _milliseconds(lambda: json.dumps(dumped))
+        tunnel = _milliseconds(lambda: provider.by_key(found.relays[-1].public_key))
+    return [
+        Result("list of 10,000 servers: read and judged", f"{read:.0f} ms", f"{plain:.0f} ms", read, 1000, " ms"),
+        Result("list of 10,000 servers: kept on disk", f"{save:.0f} ms", "-", save, 500, " ms"),
+        Result("list of 10,000 servers: first shown after a start", f"{start:.0f} ms", "-", start, 1000, " ms"),
+        Result("list of 10,000 servers: as JSON", f"{shown:.0f} ms", f"{plain_out:.0f} ms", shown, 100, " ms"),
+        Result("list of 10,000 servers: one found by its key", f"{tunnel:.1f} ms", "-", tunnel, 10, " ms"),
+    ]
+
+
+if __name__ == "__main__":
+    for result in measure():
+        print(result)
