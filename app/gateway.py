@@ -110,6 +110,30 @@ class ExportHistory(Struct, frozen=True, tag="export_history"):
     query: HistoryQuery
 
 
+class CreateBackup(Struct, frozen=True, tag="create_backup"):
+    """Everything the gateway cannot make again, encrypted. Raises InvalidFieldError (``passphrase``), ConflictError."""
+
+    passphrase: str
+
+    def __repr__(self) -> str:
+        return "CreateBackup(***)"
+
+
+class RestoreBackup(Struct, frozen=True, tag="restore_backup"):
+    """Replace everything by ``backup`` and restart netd; with ``dry_run`` only check that this could be done.
+
+    Raises InvalidFieldError (``passphrase``: wrong; ``backup``: damaged, newer or not valid), TooLargeError,
+    ConflictError (``busy``), UnavailableError (``storage``).
+    """
+
+    backup: bytes
+    passphrase: str
+    dry_run: bool = False
+
+    def __repr__(self) -> str:
+        return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
+
+
 Command = (
     Connect
     | Disconnect
@@ -124,6 +148,8 @@ Command = (
     | GetTrafficByName
     | GetHistory
     | ExportHistory
+    | CreateBackup
+    | RestoreBackup
 )
 
 
@@ -163,7 +189,26 @@ class HistoryTable(Struct, frozen=True, tag="history_table"):
     csv: str
 
 
-Result = Done | ServerList | Keypair | TrafficSeries | TrafficByName | HistoryRecords | HistoryTable
+class BackupFile(Struct, frozen=True, tag="backup_file"):
+    data: bytes
+
+
+class Restored(Struct, frozen=True, tag="restored"):
+    """What the backup holds. Without ``dry_run`` it is on disk, and netd is about to restart with it."""
+
+    dry_run: bool
+    created: float  # Unix time
+    application: str  # the version that made it
+    version: int  # of its format
+    servers: int
+    devices: int
+    parts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+Result = (
+    Done | ServerList | Keypair | TrafficSeries | TrafficByName | HistoryRecords | HistoryTable | BackupFile | Restored
+)
 
 
 class Gateway(Protocol):

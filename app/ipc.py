@@ -95,6 +95,8 @@ class Server:
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError, asyncio.IncompleteReadError):
             return
+        except asyncio.CancelledError:
+            return  # only at the process's end; Python 3.11 logs a handler that was cancelled as an error
         finally:
             writer.close()
 

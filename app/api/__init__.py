@@ -8,6 +8,7 @@ from __future__ import annotations
 from quart import Blueprint
 
 from app.api import (
+    backup,
     connection,
     custom,
     devices,
@@ -33,6 +34,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     devices.blueprint,
     traffic.blueprint,
     history.blueprint,
+    backup.blueprint,
     health.blueprint,
     events.blueprint,
 )

@@ -14,6 +14,7 @@ from app.gateway import (
     AddCustomServer,
     Command,
     Connect,
+    CreateBackup,
     Disconnect,
     Done,
     ExportHistory,
@@ -25,6 +26,7 @@ from app.gateway import (
     Keypair,
     ListServers,
     RemoveCustomServer,
+    RestoreBackup,
     Result,
     SelectProvider,
     ServerList,
@@ -49,6 +51,7 @@ class Commands:
     async def run(self, command: Command) -> Result:
         """Carry out ``command``. Raises GatewayError; then nothing was changed."""
         core = self._core
+        core.archive.check_open()
         match command:
             case Connect():
                 return await self._connect(command)
@@ -78,6 +81,10 @@ class Commands:
                 return await self._policy(command)
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory():
                 return await core.records.answer(command)
+            case CreateBackup():
+                return await core.archive.create(command)
+            case RestoreBackup():
+                return await core.archive.restore(command)
             case _:
                 assert_never(command)
 

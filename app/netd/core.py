@@ -28,6 +28,7 @@ from app.model import (
     TunnelConfig,
 )
 from app.netd import runtime
+from app.netd.archive import Archive, forget
 from app.netd.commands import Commands
 from app.netd.events import EventBus
 from app.netd.records import Records
@@ -80,10 +81,12 @@ class Core:
         self._entered: dict[str, float] = {}
         self._lookup_servers: list[tuple[Address, ...]] = []
         self._applying = asyncio.Lock()
+        self._leaving = False  # for good: the next process goes on
         self._started = time.time()
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
         self.machines: dict[str, ExitMachine] = {}
+        self.archive = Archive(store, state_dir, leave=self._leave)
         self.records = Records(
             Statistics(
                 state_dir,
@@ -159,6 +162,7 @@ class Core:
     # --- Gateway ---------------------------------------------------------------------------------------------------
 
     async def snapshot(self) -> Snapshot:
+        self.archive.check_open()
         return Snapshot(
             seq=self.events.seq,
             version=__version__,
@@ -273,6 +277,8 @@ class Core:
     ) -> None:
         """Put the plan with ``states`` in force; then, and only then, they are the present ones."""
         async with self._applying:
+            if self._leaving:
+                await asyncio.Event().wait()  # until we are cancelled
             merged = {**self._states, **states}
             exits = tuple(
                 (plans or {}).get(name) or policy_for(name, index, merged[name])
@@ -299,7 +305,16 @@ class Core:
         """Connections that were translated to the old tunnel's address must start anew on the next one."""
         await conntrack.flush_mark(exit_mark(index))
 
+    def _leave(self) -> None:
+        """Change nothing any more, and leave nothing to adopt: the next process begins with other settings."""
+        self._leaving = True
+        forget(self._runtime_path)
+        for machine in self.machines.values():
+            self.records.replaced(machine.name, machine.index, machine.state)
+
     def _remember(self) -> None:
+        if self._leaving:
+            return
         connected = {n: s for n, s in self._states.items() if isinstance(s, Connected) and s.candidate is None}
         with contextlib.suppress(OSError):  # only adoption suffers
             runtime.save(self._runtime_path, runtime.Runtime(connected))

@@ -91,9 +91,9 @@ async def _run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for task in done - {stopping}:
+    stopping = {asyncio.create_task(stop.wait()), asyncio.create_task(core.archive.restart.wait())}
+    done, _ = await asyncio.wait({*stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done - stopping:
         task.result()  # a task that ended is a bug: end loudly; the network stays, the supervisor restarts us
     server.close()
     for task in tasks:

@@ -52,6 +52,11 @@ class Records:
         cause = "resumed" if resumed and isinstance(new, Connecting) else None
         self.statistics.on_transition(exit_name, old, new, cause, moved)
 
+    def replaced(self, exit_name: str, index: int, state: State) -> None:
+        """A backup was restored: whatever the exit was, it begins anew."""
+        moved = self.statistics.leaving(index, state)
+        self.statistics.on_transition(exit_name, state, Disconnected(), "restored", moved)
+
     # --- what people ask ---------------------------------------------------------------------------------------------
 
     async def answer(self, question: Question) -> Answer:

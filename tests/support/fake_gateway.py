@@ -14,8 +14,10 @@ from app import codec
 from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
 from app.gateway import (
     AddCustomServer,
+    BackupFile,
     Command,
     Connect,
+    CreateBackup,
     Disconnect,
     Done,
     ExportHistory,
@@ -27,6 +29,8 @@ from app.gateway import (
     Keypair,
     ListServers,
     RemoveCustomServer,
+    RestoreBackup,
+    Restored,
     Result,
     SelectProvider,
     ServerList,
@@ -154,6 +158,10 @@ class FakeGateway:
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory():
                 return self.records.answer(command)
+            case CreateBackup():
+                return BackupFile(b"age-encryption.org/v1\n...")
+            case RestoreBackup(dry_run=dry_run):
+                return Restored(dry_run, 1_700_000_000.0, "0.1.0", 1, servers=2, devices=1, parts=("accounts.json",))
             case SetDevicePolicy(mac=mac, policy=policy, name=name):
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))

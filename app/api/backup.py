@@ -1,0 +1,69 @@
+"""Backup and restore: one file, encrypted with a passphrase, that holds what a gateway cannot make again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from quart import Blueprint
+
+from app.api.context import gateway
+from app.api.operation import Download, operation
+from app.gateway import BackupFile, CreateBackup, RestoreBackup, Restored
+
+blueprint = Blueprint("backup", __name__)
+
+RESTORED = "Restored. The gateway restarts with these settings; devices are blocked until their tunnel is up."
+
+
+class BackupBody(Struct, frozen=True, forbid_unknown_fields=True):
+    passphrase: str  # 8 to 1024 characters
+
+
+class RestoreBody(Struct, frozen=True, forbid_unknown_fields=True):
+    backup: bytes  # the file in base64 (RFC 4648)
+    passphrase: str
+    dry_run: bool = False  # only check, change nothing
+
+
+class RestoredBody(Struct, frozen=True):
+    success: bool
+    dry_run: bool
+    message: str | None
+    created: float  # Unix time
+    application: str  # the version that made it
+    version: int  # of the file's format
+    servers: int
+    devices: int
+    parts: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@operation(blueprint, "POST", "/api/backup", produces="application/octet-stream")
+async def create_backup(body: BackupBody) -> Download:
+    """Settings, devices, servers and their keys in one file (age, encrypted with the passphrase)."""
+    result = await gateway().submit(CreateBackup(body.passphrase))
+    assert isinstance(result, BackupFile)
+    return Download(result.data, f"vpn-gateway-{datetime.now(UTC):%Y-%m-%d}.age")
+
+
+@operation(blueprint, "POST", "/api/restore")
+async def restore_backup(body: RestoreBody) -> RestoredBody:
+    """Check a backup as a whole, then replace everything by it at one moment; nothing leaves in the clear meanwhile.
+
+    Where anything is wrong with it, nothing has changed.
+    """
+    result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, body.dry_run))
+    assert isinstance(result, Restored)
+    return RestoredBody(
+        success=True,
+        dry_run=result.dry_run,
+        message=None if result.dry_run else RESTORED,
+        created=result.created,
+        application=result.application,
+        version=result.version,
+        servers=result.servers,
+        devices=result.devices,
+        parts=result.parts,
+        warnings=result.warnings,
+    )

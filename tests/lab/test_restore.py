@@ -1,0 +1,141 @@
+"""A restore under traffic: all comes back as it was, nothing leaves in the clear, and a bad file changes nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+import pytest
+
+from app.store import age
+from ci.labnet import Lab
+from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS
+from ci.labnet.lab import wait_for
+from tests.lab.leakwatch import LeakWatch, dump
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+
+PASSPHRASE = "correct horse battery staple"
+
+
+def connect(lab: Lab, server: str) -> None:
+    answer = lab.api("POST", "/api/connect", {"server": server})
+    assert answer["success"], f"{answer}\n{lab.logs()}"
+
+
+def policy(lab: Lab, host: str, text: str, name: str | None = None) -> None:
+    assert lab.api("PUT", f"/api/devices/{LAN_HOSTS[host]}/policy", {"policy": text, "name": name})["success"]
+
+
+def policies(lab: Lab) -> dict[str, str]:
+    return {d["mac"]: d["policy"] for d in lab.api("GET", "/api/devices")["devices"]}
+
+
+def backup(lab: Lab) -> bytes:
+    status, data = lab.request("POST", "/api/backup", {"passphrase": PASSPHRASE})
+    assert status == 200, data
+    return data
+
+
+def restore(lab: Lab, data: bytes, passphrase: str = PASSPHRASE, **more: object) -> dict:
+    return lab.api("POST", "/api/restore", {"backup": base64.b64encode(data).decode(), "passphrase": passphrase} | more)
+
+
+def changed(data: bytes, change) -> bytes:
+    """The backup with ``change(document)`` made to it, as somebody with the passphrase could."""
+    document = json.loads(age.decrypt(data, PASSPHRASE))
+    change(document)
+    return age.encrypt(json.dumps(document).encode(), PASSPHRASE)
+
+
+def settings_changed(data: bytes, **values: object) -> bytes:
+    def change(document: dict) -> None:
+        file = document["files"]["settings.json"]
+        content = json.loads(file["content"])
+        for name in values:
+            assert name in content["settings"]
+        content["settings"] |= values
+        file["content"] = json.dumps(content)
+        file["sha256"] = hashlib.sha256(file["content"].encode()).hexdigest()
+
+    return changed(data, change)
+
+
+def back(lab: Lab, server: str) -> None:
+    """Restored: netd was started anew and connected as the backup says."""
+    wait_for(
+        f"{server} after the restore",
+        lambda: (now := lab.api("GET", "/api/status")).get("connected") and now["server"] == server,
+        40,
+    )
+    wait_for("the LAN to come out there", lambda: lab.http("laptop", f"http://{INTERNET4}/", check=False, timeout=2)
+             == VPNS[server][0])  # fmt: skip
+
+
+def test_restore_under_traffic_leaks_nothing(lab, capsys):
+    connect(lab, "vpn-se")
+    policy(lab, "tv", "blocked", "Telly")
+    first = backup(lab)
+    second = settings_changed(first, exits=["default"], desired={"default": "custom/vpn-de"}, devices=[])
+    with LeakWatch(lab) as watch:
+        for before in ("vpn-de", None, "vpn-se"):
+            policy(lab, "tv", "vpn")
+            connect(lab, before) if before else lab.api("POST", "/api/disconnect")
+            answer = restore(lab, first)
+            assert (answer["success"], answer["servers"]) == (True, 2), answer
+            back(lab, "vpn-se")
+            assert policies(lab)[LAN_HOSTS["tv"]] == "blocked"
+            assert lab.http("tv", f"http://{INTERNET4}/", check=False, timeout=1) == ""
+        # Another number of exits, another server, no device of its own.
+        assert restore(lab, second)["success"]
+        back(lab, "vpn-de")
+        assert [e["name"] for e in lab.api("GET", "/api/status")["exits"]] == ["default"]
+        assert policies(lab)[LAN_HOSTS["tv"]] == "vpn"
+        assert restore(lab, first)["success"]
+        back(lab, "vpn-se")
+        # Cut off in the middle: the next start has all of it.
+        assert restore(lab, second)["success"]
+        lab.kill_app("netd")
+        back(lab, "vpn-de")
+        assert restore(lab, first)["success"]
+        back(lab, "vpn-se")
+    with capsys.disabled():
+        print(f"\n  seven restores: {dict(watch.counts)}")
+    assert watch.counts["from the gateway"] > 0
+    assert watch.leaks == [], dump(watch.leaks)
+    causes = [r["cause"] for r in lab.api("GET", "/api/history?limit=200")["history"]]
+    assert "restored" in causes
+    assert "resumed" in causes
+    assert "internal error" not in lab.logs()
+
+
+def test_a_file_that_cannot_be_used_changes_nothing(lab):
+    connect(lab, "vpn-se")
+    data = backup(lab)
+    connect(lab, "vpn-de")
+    before = lab.api("GET", "/api/status")
+    files = {p.name: p.read_bytes() for p in lab.state_dir.glob("*.json")}
+
+    def newer(document: dict) -> None:
+        document["version"] += 1
+
+    for bad, passphrase, status, code, field in [
+        (data, "another passphrase", 422, "wrong_passphrase", "passphrase"),
+        (data[:-1], PASSPHRASE, 422, "damaged_backup", "backup"),
+        (bytes([*data[:-20], data[-20] ^ 1, *data[-19:]]), PASSPHRASE, 422, "damaged_backup", "backup"),
+        (b"no backup", PASSPHRASE, 422, "damaged_backup", "backup"),
+        (changed(data, newer), PASSPHRASE, 422, "newer_backup", "backup"),
+        (settings_changed(data, exits=[]), PASSPHRASE, 422, "invalid_backup", "backup"),
+        (settings_changed(data, desired={"nowhere": "custom/vpn-se"}), PASSPHRASE, 422, "invalid_backup", "backup"),
+    ]:
+        body = {"backup": base64.b64encode(bad).decode(), "passphrase": passphrase}
+        got, text = lab.request("POST", "/api/restore", body)
+        answer = json.loads(text)
+        assert (got, answer["success"], answer["code"], answer.get("field")) == (status, False, code, field), answer
+    assert restore(lab, data, dry_run=True)["success"]
+
+    after = lab.api("GET", "/api/status")
+    assert (after["server"], after["since"]) == ("vpn-de", before["since"])
+    assert {p.name: p.read_bytes() for p in lab.state_dir.glob("*.json")} == files
+    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
