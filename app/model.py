@@ -285,6 +285,7 @@ class ExitStatus(Struct, frozen=True):
     rx_bytes: int = 0
     tx_bytes: int = 0
     ipv6: bool = False
+    confirmed: bool | None = None  # the provider itself says that ``ip`` is an exit of its own (Mullvad only)
 
 
 class Attestation(Struct, frozen=True):

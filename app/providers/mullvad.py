@@ -1,4 +1,4 @@
-"""``mullvad``: sign in with an account number; relays, key rotation, multihop, content blocking, exit check."""
+"""``mullvad``: sign in with an account number; relays, key rotation, multihop, content blocking."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, ip_address
 from typing import TypeVar
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app import keys
@@ -33,26 +31,6 @@ FRESH_TOKEN = 600.0  # seconds for which one is used at least
 BLOCKING = {"ads": 1, "trackers": 2, "malware": 4, "adult": 8, "gambling": 16, "social": 32}
 BLOCKING_DNS = IPv4Address("100.64.0.0")
 DNS = IPv4Address("10.64.0.1")
-EXIT_CHECK_URL = "https://am.i.mullvad.net/json"
-
-
-class ExitCheck(Struct, frozen=True):
-    """What am.i.mullvad.net says of the address it sees."""
-
-    ip: str
-    mullvad_exit_ip: bool = False
-    mullvad_exit_ip_hostname: str | None = None
-    country: str | None = None
-    city: str | None = None
-
-
-def parse_exit_check(body: bytes) -> ExitCheck | None:
-    """None where it is no such answer (pure)."""
-    try:
-        found = msgspec.json.decode(body, type=ExitCheck)
-        return replace(found, ip=str(ip_address(found.ip)))
-    except (ValueError, RecursionError):
-        return None
 
 
 class MullvadProvider(SignInProvider):

@@ -14,6 +14,8 @@ import ssl
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from app.addresses import Address
 from app.tunnel.resolve import LookupFailedError, literal, lookup
 
@@ -21,16 +23,23 @@ TIMEOUT = 5.0  # seconds for the whole exchange, each step of it
 LIMIT = 65536  # bytes read at most
 
 
-def parse(body: bytes) -> str | None:
-    """The address in ``body``, or None where there is none (pure)."""
+class Seen(Struct, frozen=True):
+    """What the outside sees of us."""
+
+    ip: str
+    mullvad: bool | None = None  # whether Mullvad knows the address for an exit of its own; None = not said
+
+
+def parse(body: bytes) -> Seen | None:
+    """What ``body`` says, or None where there is no address in it (pure)."""
     text = body.decode("utf-8", "replace").strip()
     try:
         data = json.loads(text)
     except ValueError:
         data = text
-    found = data.get("ip") if isinstance(data, dict) else data
+    found, mullvad = (data.get("ip"), data.get("mullvad_exit_ip")) if isinstance(data, dict) else (data, None)
     try:
-        return str(ip_address(str(found)))
+        return Seen(str(ip_address(str(found))), mullvad if isinstance(mullvad, bool) else None)
     except ValueError:
         return None
 
@@ -57,8 +66,8 @@ def _get(url: str, address: Address, mark: int) -> bytes:
         sock.close()
 
 
-async def exit_address(url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool) -> str | None:
-    """The address that ``url`` sees when asked through the exit with ``mark``, or None."""
+async def exit_address(url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool) -> Seen | None:
+    """What ``url`` sees when asked through the exit with ``mark``, or None."""
     host = urlsplit(url).hostname or ""
     try:
         fixed = literal(host)

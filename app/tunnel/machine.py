@@ -18,7 +18,7 @@ from app.network.plan import Slot, exit_interface, exit_mark
 from app.network.wireguard import DeviceConfig, DeviceStats
 from app.tunnel import backoff, handshake, probe
 from app.tunnel.clock import boottime
-from app.tunnel.exitcheck import exit_address
+from app.tunnel.exitcheck import Seen, exit_address
 from app.tunnel.health import Health, Verdict
 from app.tunnel.ports import ExitPorts
 from app.tunnel.prepare import prepare
@@ -58,7 +58,7 @@ class ExitMachine:
         self.name = name
         self.index = index
         self.state: State = state or Disconnected()
-        self.address_seen: str | None = None
+        self.seen: Seen | None = None
         self.stats: DeviceStats | None = None
         self._ports = ports
         self._goal: Target | None = state.tunnel.target if isinstance(state, Connected) else None
@@ -225,7 +225,7 @@ class ExitMachine:
             self._goal = state.tunnel.target  # still there, still working: keep it
 
     async def _connected(self, state: Connected) -> None:
-        self.address_seen = None
+        self.seen = None
         self._health = None
         self._nudged = None
         await self._ports.enter(self.name, state)
@@ -268,18 +268,18 @@ class ExitMachine:
 
     async def _lost(self, state: Connected, reason: Reason, message: str) -> None:
         log.warning("exit %s: %s", self.name, message)
-        self.address_seen = None
+        self.seen = None
         await self._ports.enter(self.name, Blocked(reason, message, state.tunnel.target, 0, boottime()))
 
     async def _take_down(self, tunnel: Tunnel | None) -> None:
-        self.address_seen = None
+        self.seen = None
         self.stats = None
         await self._ports.enter(self.name, Disconnecting(tunnel))
         await self._ports.enter(self.name, Disconnected())
 
     async def _fail(self, reason: Reason, message: str) -> None:
         goal = self._goal
-        self.address_seen = None
+        self.seen = None
         retry = boottime() + backoff.FIRST
         try:
             if goal is None:
@@ -348,6 +348,13 @@ class ExitMachine:
                     self._interface(state.tunnel), peer.public_key, peer.endpoint[0], peer.endpoint[1]
                 )
 
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether the provider in use says that the address seen is an exit of its own; None where it says nothing."""
+        if not isinstance(self.state, Connected) or self.seen is None:
+            return None
+        return self.seen.mullvad if self.state.tunnel.target.provider == "mullvad" else None
+
     async def _look_from_outside(self, state: Connected) -> None:
         url = self._ports.settings.exit_check_url
         plan = state.tunnel.plan
@@ -359,7 +366,9 @@ class ExitMachine:
             if not isinstance(self.state, Connected) or self.state.tunnel != state.tunnel:
                 return
             if seen is not None:
-                self.address_seen = seen
+                self.seen = seen
+                if self.confirmed is False:
+                    log.warning("exit %s: Mullvad does not know %s for an exit of its own", self.name, seen.ip)
                 self._ports.changed(self.name)
                 return
             await asyncio.sleep(backoff.delay(attempt))

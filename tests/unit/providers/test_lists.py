@@ -12,7 +12,7 @@ from app.providers import ivpn, mullvad_relays, nordvpn, ship
 from app.providers.azirevpn import parse as parse_azire
 from app.providers.errors import BadAnswerError
 from app.providers.lists import KeptList
-from app.providers.mullvad import MullvadProvider, parse_exit_check
+from app.providers.mullvad import MullvadProvider
 from app.providers.relays import Guard, RelayList
 from tests.support.providers.keys import key
 from tests.support.providers.nordvpn import server
@@ -98,13 +98,6 @@ def test_azires_sample() -> None:
         "se-sto.azirevpn.net",
         "Stockholm, Sweden",
     )
-
-
-@pytest.mark.parametrize(("file", "inside"), [("connected", True), ("not-connected", False)])
-def test_the_exit_checks_samples(file: str, inside: bool) -> None:
-    found = parse_exit_check((FIXTURES / f"am-i-mullvad-json-{file}.json").read_bytes())
-    assert found is not None
-    assert found.mullvad_exit_ip is inside
 
 
 # --- Lists that come with the image ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from app.providers.errors import (
     TooManyDevicesError,
     WrongCredentialsError,
 )
-from app.providers.mullvad import MullvadProvider, parse_exit_check
+from app.providers.mullvad import MullvadProvider
 from app.providers.signin import DAY
 from tests.support.providers.keys import key
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
@@ -666,21 +666,3 @@ class _Named(Mullvad):
 async def test_no_way_out(world: World) -> None:
     with pytest.raises(ProviderDownError, match="cannot be reached"):
         await provider(world).sign_in(GOOD)
-
-
-# --- am.i.mullvad.net ------------------------------------------------------------------------------------------------
-
-
-def test_the_exit_check() -> None:
-    body = (
-        b'{"ip":"89.36.78.216","country":"Canada","city":"Montreal","mullvad_exit_ip":true,'
-        b'"mullvad_exit_ip_hostname":"ca14"}'
-    )
-    found = parse_exit_check(body)
-    assert found is not None
-    assert (found.ip, found.mullvad_exit_ip, found.mullvad_exit_ip_hostname) == ("89.36.78.216", True, "ca14")
-    other = parse_exit_check(b'{"ip":"203.0.113.9","city":null,"mullvad_exit_ip":false,"organization":"ISP"}')
-    assert other is not None
-    assert not other.mullvad_exit_ip
-    for bad in (b"", b"[]", b'{"ip":5}', b'{"ip":"x"}', b'{"ip":"1.1.1.1","mullvad_exit_ip":"yes"}', b"[" * 9999):
-        assert parse_exit_check(bad) is None

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from app.tunnel.exitcheck import parse
+from app.model import Settings
+from app.network.plan import TransportPeer, TunnelPlan
+from app.tunnel.exitcheck import Seen, parse
+from app.tunnel.machine import ExitMachine
+from app.tunnel.states import Connected, Target, Tunnel
 
 FIXTURES = Path(__file__).parents[4] / "shared" / "data" / "api-fixtures"
 
@@ -13,7 +19,8 @@ FIXTURES = Path(__file__).parents[4] / "shared" / "data" / "api-fixtures"
 @pytest.mark.parametrize("name", ["am-i-mullvad-json-connected.json", "am-i-mullvad-json-not-connected.json"])
 def test_the_providers_answer_is_understood(name):
     body = (FIXTURES / name).read_bytes()
-    assert parse(body) == json.loads(body)["ip"]
+    said = json.loads(body)
+    assert parse(body) == Seen(said["ip"], said["mullvad_exit_ip"])
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,7 @@ def test_the_providers_answer_is_understood(name):
         (b"203.0.113.7\n", "203.0.113.7"),
         (b"2001:db8::7", "2001:db8::7"),
         (b'{"ip": "203.0.113.7"}', "203.0.113.7"),
+        (b'{"ip": "203.0.113.7", "mullvad_exit_ip": "yes"}', "203.0.113.7"),
         (b'{"ip": 7}', None),
         (b'{"ip": "<script>"}', None),
         (b"<html>captive portal</html>", None),
@@ -31,4 +39,39 @@ def test_the_providers_answer_is_understood(name):
     ],
 )
 def test_only_an_address_is_an_address(body, address):
-    assert parse(body) == address
+    assert parse(body) == (Seen(address) if address is not None else None)
+
+
+# --- What the machine makes of it ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ports:
+    """As much of netd as a look from outside needs."""
+
+    settings: Settings = field(default_factory=Settings)
+    told: list[str] = field(default_factory=list)
+
+    def changed(self, exit_name: str) -> None:
+        self.told.append(exit_name)
+
+
+@pytest.mark.parametrize(
+    ("provider", "said", "confirmed"),
+    [("mullvad", True, True), ("mullvad", False, False), ("mullvad", None, None), ("custom", False, None)],
+)
+async def test_mullvad_is_asked_whether_the_exit_is_its_own(monkeypatch, caplog, provider, said, confirmed):
+    async def look(*_, **__):
+        return Seen("203.0.113.7", said)
+
+    monkeypatch.setattr("app.tunnel.machine.exit_address", look)
+    plan = TunnelPlan("a", (), 1420, (), (), ())
+    tunnel = Tunnel(Target(provider, "one"), plan, "key", TransportPeer(ip_address("203.0.113.1"), 51820))
+    ports = Ports()
+    machine = ExitMachine("default", 0, ports, Connected(tunnel, 1.0, 1.0))
+    assert machine.confirmed is None
+    await machine._look_from_outside(machine.state)
+    assert machine.seen == Seen("203.0.113.7", said)
+    assert machine.confirmed is confirmed
+    assert ports.told == ["default"]
+    assert ("does not know 203.0.113.7" in caplog.text) is (confirmed is False)
