@@ -81,7 +81,7 @@ class _Message(Struct, frozen=True):
     message: str = ""
 
 
-def parse(data: bytes, guard: Guard) -> RelayList:  # noqa: ARG001 - the list has names, which netd resolves and judges
+def parse(data: bytes, guard: Guard) -> RelayList:  # noqa: ARG001 - the list has names, not addresses
     """``GET /v3/locations``. Raises BadAnswerError."""
     collector = Collector()
 

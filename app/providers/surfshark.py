@@ -69,7 +69,7 @@ class _TokenEndedError(WrongCredentialsError):
 _TAGS = {"p2p", "physical", "virtual"}
 
 
-def parse(data: bytes, guard: Guard) -> RelayList:  # noqa: ARG001 - the list has names, which netd resolves and judges
+def parse(data: bytes, guard: Guard) -> RelayList:  # noqa: ARG001 - the list has names, not addresses
     """``GET /v4/server/clusters/generic``. Raises BadAnswerError."""
     collector = Collector()
 

@@ -209,7 +209,7 @@ async def test_hostile_entries_are_left_out_one_by_one(world: World, case: Case)
     bad = ["10.0.0.1", "192.168.77.1", "127.0.0.1", "224.0.0.1", "185.1.2.3", "0.0.0.0", "not an address", "::1"]
     case.set_list(stand_in, case.entries([*good, *bad]))
     status = await provider.refresh()
-    if not case.has_addresses:  # names: judged when they are resolved
+    if not case.has_addresses:  # names: looked up when it comes to connecting
         assert status.servers == len(good) + len(bad)
         return
     assert status.servers == len(good)
@@ -310,7 +310,7 @@ async def test_own_lan_is_judged_again_at_connect_time(world: World, case: Case)
     provider = await case.signed_in(world)
     (server,) = [s for s in await provider.servers() if s.hostname == case.hostname]
     if server.ipv4 is None:
-        assert server.endpoint is not None  # a name: netd resolves it and judges what comes
+        assert server.endpoint is not None  # a name: looked up when it comes to connecting
         return
     world.own_networks = (ip_network(f"{server.ipv4}/32"),)
     with pytest.raises(ConflictError, match="own LAN"):
