@@ -14,11 +14,14 @@ BOOT_TIMEOUT = 240  # seconds; an emulated Cortex-A72 on two busy cores
 
 SSH_CONFIG = """\
 Host {gateway}
-  ProxyCommand ip netns exec vgi-lan socat - TCP:%h:%p
+  ProxyCommand ip netns exec {lan} socat - TCP:%h:%p
   IdentityFile {key}
   StrictHostKeyChecking no
   UserKnownHostsFile /dev/null
   LogLevel ERROR
+  ConnectTimeout 60
+  ServerAliveInterval 10
+  ServerAliveCountMax 6
   ControlMaster auto
   ControlPersist 60
   ControlPath {key}.%C
@@ -31,21 +34,25 @@ class SshKey:
     config: Path  # for ssh -F
 
     @classmethod
-    def make(cls, work: Path) -> SshKey:
+    def make(cls, work: Path, lan: str) -> SshKey:
         work.mkdir(parents=True, exist_ok=True)
         key = work / "id_ed25519"
         key.unlink(missing_ok=True)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
         config = work / "ssh_config"
-        config.write_text(SSH_CONFIG.format(gateway=GATEWAY, key=key))
+        config.write_text(SSH_CONFIG.format(gateway=GATEWAY, key=key, lan=lan))
         return cls(key.with_suffix(".pub").read_text().strip(), config)
+
+    def forget(self) -> None:
+        """Drop the shared connection: the machine has restarted."""
+        subprocess.run(["ssh", "-F", str(self.config), "-O", "exit", GATEWAY], capture_output=True, check=False)
 
 
 def boot(machine: Machine, lab: Lab, timeout: float = BOOT_TIMEOUT) -> float:
     """Wait until the laptop has a lease and the API answers; returns the seconds it took."""
     start = time.monotonic()
     lab.isp_up()
-    lab.inside("vgi-lan", "ip", "address", "flush", "dev", "eth0", "scope", "global")
+    lab.inside(lab.lan, "ip", "address", "flush", "dev", "eth0", "scope", "global")
 
     def leased() -> bool:
         if machine.process is None or machine.process.poll() is not None:

@@ -1,7 +1,12 @@
-"""pytest fixtures for tests on the booted image; image/qemu/test loads them with ``-p image.qemu.fixtures``."""
+"""pytest fixtures for tests on the booted image; image/qemu/test loads them with ``-p image.qemu.fixtures``.
+
+There are two labs, so that two groups of tests (``pytest.mark.xdist_group``) can run beside each other: ``lab`` with
+the one machine that most tests look at, and ``bench``, where machines come and go.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +17,11 @@ from testinfra.host import Host
 
 from image.qemu.boot import SshKey, boot
 from image.qemu.capture import Capture
-from image.qemu.lab import GATEWAY, LAN_PORT, WAN_PORT, Lab
+from image.qemu.lab import GATEWAY, Lab
 from image.qemu.machine import DEBUG_SHELL, Machine
 
 MakeMachine = Callable[..., Machine]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "booted: needs the built image in QEMU")
+Measure = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -29,49 +31,75 @@ def work() -> Path:
 
 
 @pytest.fixture(scope="session")
+def measure(work: Path) -> Measure:
+    """``measure(name, value, unit, limit)``: a line of the table that image/qemu/test prints at the end."""
+
+    def write(name: str, value: float, unit: str = "", limit: float | None = None) -> None:
+        with (work / "measured.jsonl").open("a") as file:
+            file.write(json.dumps({"name": name, "value": value, "unit": unit, "limit": limit}) + "\n")
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def lab(work: Path) -> Iterator[Lab]:
-    with Lab(work / "lab").running() as lab:
+    with Lab(work / "lab", "vgi").running() as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
-def ssh_key(work: Path) -> SshKey:
-    return SshKey.make(work)
+def bench(work: Path) -> Iterator[Lab]:
+    with Lab(work / "bench", "vgb").running() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")
-def new_machine(work: Path) -> MakeMachine:
-    """A function that makes a machine with a fresh card, still off; it takes a name and Machine's options."""
+def ssh_key(work: Path, lab: Lab) -> SshKey:
+    return SshKey.make(work, lab.lan)
+
+
+def fresh_machine(work: Path, lab: Lab, **options: object) -> Machine:
+    """A machine with a fresh card, still off; ``options`` are Machine's."""
+    image = Path(os.environ["VPN_GATEWAY_IMAGE"])
+    machine = Machine(image, work, lab.wan_port, lab.lan_port, extra_args=DEBUG_SHELL, **options)  # type: ignore[arg-type]
+    machine.insert_card()
+    return machine
+
+
+@pytest.fixture
+def new_machine(work: Path, bench: Lab) -> Iterator[MakeMachine]:
+    """A function that makes a machine in the lab ``bench``; it takes a name and Machine's options."""
+    machines: list[Machine] = []
 
     def make(name: str, **options: object) -> Machine:
-        image = Path(os.environ["VPN_GATEWAY_IMAGE"])
-        machine = Machine(image, work / name, WAN_PORT, LAN_PORT, extra_args=DEBUG_SHELL, **options)  # type: ignore[arg-type]
-        machine.insert_card()
-        return machine
+        machines.append(fresh_machine(work / name, bench, **options))
+        return machines[-1]
 
-    return make
+    yield make
+    for machine in machines:
+        machine.close()
 
 
 @pytest.fixture(scope="session")
-def booted(new_machine: MakeMachine, lab: Lab, ssh_key: SshKey) -> Iterator[tuple[Machine, Capture, float]]:
-    """One machine for most tests, its WAN captured from power-on, and the seconds until its API answered."""
-    machine = new_machine("machine")
+def booted(work: Path, lab: Lab, ssh_key: SshKey) -> Iterator[tuple[Machine, Capture]]:
+    """One machine for most tests, its WAN captured from power-on to the end, whatever it goes through."""
+    machine = fresh_machine(work / "machine", lab)
     machine.write_boot_file("gateway.toml", f'[system]\nssh_key = "{ssh_key.public}"\n')
     with (
         machine.running(),
-        Capture(lab, "vgi-isp", "wan0", machine.work / "wan.pcap", machine.wan.mac).running() as capture,
+        Capture(lab, lab.isp, "wan0", machine.work / "wan.pcap", machine.wan.mac).running() as capture,
     ):
-        seconds = boot(machine, lab)
-        yield machine, capture, seconds
+        boot(machine, lab)
+        yield machine, capture
 
 
 @pytest.fixture(scope="session")
-def machine(booted: tuple[Machine, Capture, float]) -> Machine:
+def machine(booted: tuple[Machine, Capture]) -> Machine:
     return booted[0]
 
 
 @pytest.fixture(scope="session")
-def capture(booted: tuple[Machine, Capture, float]) -> Capture:
+def capture(booted: tuple[Machine, Capture]) -> Capture:
     return booted[1]
 
 

@@ -1,13 +1,15 @@
 """What is plugged into the machine: a laptop on the LAN; an ISP, an internet and a VPN server behind the WAN.
 
-Network namespaces of our own, all named ``vgi-*``; the root namespace is never touched.
+Network namespaces of our own, all named ``PREFIX-*``; the root namespace is never touched.
 
-===========  ==================================================================================================
-``vgi-lan``  the laptop: ``eth0`` is the machine's LAN port
-``vgi-isp``  the ISP's router: ``wan0`` is the machine's WAN port, 203.0.113.1/24, with a DHCP server
-``vgi-net``  a web server at 198.51.100.10 port 80 that answers with the caller's address
-``vgi-vpn``  a WireGuard server at 198.51.100.20:51820, 10.66.0.1 inside; NATs what it forwards
-===========  ==================================================================================================
+==============  ===============================================================================================
+``PREFIX-lan``  the laptop: ``eth0`` is the machine's LAN port
+``PREFIX-isp``  the ISP's router: ``wan0`` is the machine's WAN port, 203.0.113.1/24, with a DHCP server
+``PREFIX-net``  a web server at 198.51.100.10 port 80 that answers with the caller's address
+``PREFIX-vpn``  a WireGuard server at 198.51.100.20:51820, 10.66.0.1 inside; NATs what it forwards
+==============  ===============================================================================================
+
+Two labs with different prefixes know nothing of each other.
 """
 
 from __future__ import annotations
@@ -25,9 +27,6 @@ from pathlib import Path
 
 from image.qemu.machine import Port
 
-WAN_PORT = Port("vgi-isp", "wan0", "52:54:00:12:34:01")
-LAN_PORT = Port("vgi-lan", "eth0", "52:54:00:12:34:02")
-NAMESPACES = ("vgi-lan", "vgi-isp", "vgi-net", "vgi-vpn")
 WEB = "198.51.100.10"
 VPN = "198.51.100.20"
 GATEWAY = "192.168.77.1"
@@ -73,48 +72,58 @@ def keypair() -> tuple[str, str]:
 @dataclass
 class Lab:
     work: Path
+    prefix: str = "vgi"
     client_key: tuple[str, str] = field(default_factory=keypair)
     server_key: tuple[str, str] = field(default_factory=keypair)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _dhcp: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.lan, self.isp, self.net, self.vpn = self.namespaces = tuple(
+            f"{self.prefix}-{role}" for role in ("lan", "isp", "net", "vpn")
+        )
+        self.wan_port = Port(self.isp, "wan0", "52:54:00:12:34:01")
+        self.lan_port = Port(self.lan, "eth0", "52:54:00:12:34:02")
 
     def up(self) -> None:
         self.down()
         self.work.mkdir(parents=True, exist_ok=True)
-        for name in NAMESPACES:
+        for name in self.namespaces:
             run("ip", "netns", "add", name)
             run("ip", "-n", name, "link", "set", "lo", "up")
         for name, address, gateway in (
-            ("vgi-net", f"{WEB}/30", "198.51.100.9"),
-            ("vgi-vpn", f"{VPN}/28", "198.51.100.17"),
+            (self.net, f"{WEB}/30", "198.51.100.9"),
+            (self.vpn, f"{VPN}/28", "198.51.100.17"),
         ):
-            short = name.removeprefix("vgi-")
-            run("ip", "-n", "vgi-isp", "link", "add", short, "type", "veth", "peer", "eth0", "netns", name)
+            short = name.removeprefix(f"{self.prefix}-")
+            run("ip", "-n", self.isp, "link", "add", short, "type", "veth", "peer", "eth0", "netns", name)
             run("ip", "-n", name, "address", "add", address, "dev", "eth0")
             run("ip", "-n", name, "link", "set", "eth0", "up")
             run("ip", "-n", name, "route", "add", "default", "via", gateway)
-            run("ip", "-n", "vgi-isp", "address", "add", f"{gateway}/{address.split('/')[1]}", "dev", short)
-            run("ip", "-n", "vgi-isp", "link", "set", short, "up")
-        for name in ("vgi-isp", "vgi-vpn"):
+            run("ip", "-n", self.isp, "address", "add", f"{gateway}/{address.split('/')[1]}", "dev", short)
+            run("ip", "-n", self.isp, "link", "set", short, "up")
+        for name in (self.isp, self.vpn):
             self.inside(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-        self.spawn("vgi-net", sys.executable, "-c", WEB_SERVER)
+        self.spawn(self.net, sys.executable, "-c", WEB_SERVER)
         self.vpn_up()
 
     def vpn_up(self) -> None:
         """Start the VPN server: userspace WireGuard, since this kernel may have none."""
-        key, name = self.work / "server.key", "vgi-vpn"
+        key, name = self.work / "server.key", self.vpn
         key.write_text(self.server_key[0])
+        interface = f"{self.prefix}wg0"
         environment = {**os.environ, "WG_PROCESS_FOREGROUND": "1"}
-        self.spawn(name, "wireguard-go", "-f", "vgiwg0", environment=environment)
+        self.spawn(name, "wireguard-go", "-f", interface, environment=environment)
         until(
-            lambda: self.inside(name, "ip", "link", "show", "vgiwg0", check=False).returncode == 0, 10, "wireguard-go"
+            lambda: self.inside(name, "ip", "link", "show", interface, check=False).returncode == 0, 10, "wireguard-go"
         )
         until(
-            lambda: self.inside(name, "wg", "show", "vgiwg0", check=False).returncode == 0, 10, "wireguard-go's socket"
+            lambda: self.inside(name, "wg", "show", interface, check=False).returncode == 0, 10, "wireguard-go's socket"
         )
         peer = ("peer", self.client_key[1], "allowed-ips", "10.66.0.2/32")
-        self.inside(name, "wg", "set", "vgiwg0", "listen-port", "51820", "private-key", str(key), *peer)
-        self.inside(name, "ip", "address", "add", "10.66.0.1/24", "dev", "vgiwg0")
-        self.inside(name, "ip", "link", "set", "vgiwg0", "up")
+        self.inside(name, "wg", "set", interface, "listen-port", "51820", "private-key", str(key), *peer)
+        self.inside(name, "ip", "address", "add", "10.66.0.1/24", "dev", interface)
+        self.inside(name, "ip", "link", "set", interface, "up")
         self.inside(
             name,
             "nft",
@@ -123,11 +132,13 @@ class Lab:
 
     def isp_up(self) -> None:
         """The ISP's side of the WAN port and its DHCP server; call it once the machine has its port."""
-        run("ip", "-n", "vgi-isp", "address", "replace", "203.0.113.1/24", "dev", "wan0")
-        run("ip", "-n", "vgi-isp", "link", "set", "wan0", "up")
+        run("ip", "-n", self.isp, "address", "replace", "203.0.113.1/24", "dev", "wan0")
+        run("ip", "-n", self.isp, "link", "set", "wan0", "up")
+        if self._dhcp is not None and self._dhcp.poll() is None:
+            return
         leases = self.work / "isp.leases"
-        self.spawn(
-            *("vgi-isp", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=wan0"),
+        self._dhcp = self.spawn(
+            *(self.isp, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=wan0"),
             *("--bind-dynamic", "--dhcp-range=203.0.113.50,203.0.113.99,1h", "--dhcp-option=6,203.0.113.1"),
             *(f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root", "--dhcp-authoritative"),
         )
@@ -175,7 +186,7 @@ class Lab:
         script.chmod(0o755)
         tries = max(1, int(timeout / 2))
         done = self.inside(
-            *("vgi-lan", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "2", "-s", str(script)),
+            *(self.lan, "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "2", "-s", str(script)),
             timeout=timeout + 10,
             check=False,
         )
@@ -186,7 +197,7 @@ class Lab:
 
     def laptop_get(self, url: str, timeout: float = 5) -> str | None:
         """What a web request from the laptop brings; None where it brings nothing."""
-        done = self.inside("vgi-lan", "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
+        done = self.inside(self.lan, "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
         return done.stdout if done.returncode == 0 else None
 
     def api(self, method: str, path: str, body: object = None, timeout: float = 60) -> tuple[int, object]:
@@ -194,7 +205,7 @@ class Lab:
         arguments = ["curl", "-sS", "--max-time", str(timeout), "-X", method, "-w", "\n%{http_code}"]
         if body is not None:
             arguments += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
-        done = self.inside("vgi-lan", *arguments, f"http://{GATEWAY}:5000{path}", check=False, timeout=timeout + 5)
+        done = self.inside(self.lan, *arguments, f"http://{GATEWAY}:5000{path}", check=False, timeout=timeout + 5)
         if done.returncode:
             return 0, done.stderr
         text, _, status = done.stdout.rpartition("\n")
@@ -204,11 +215,12 @@ class Lab:
 
     def down(self) -> None:
         for process in self._processes:
-            process.terminate()
+            process.kill()
         for process in self._processes:
             process.wait(10)
         self._processes.clear()
-        for name in NAMESPACES:
+        self._dhcp = None
+        for name in self.namespaces:
             if Path("/run/netns", name).exists():
                 pids = run("ip", "netns", "pids", name).stdout.split()
                 for pid in pids:

@@ -81,7 +81,7 @@ class Port:
 
 @dataclass
 class Machine:
-    """Start with :meth:`start`, or ``with machine.running():``; :meth:`kill` is a power cut."""
+    """Start with :meth:`start`, or ``with machine.running():``; :meth:`kill` is a power cut, :meth:`close` the end."""
 
     image: Path  # the raw image
     work: Path  # a directory for the copy-on-write disk, kernel, initrd and console log
@@ -91,6 +91,7 @@ class Machine:
     card: str = "4G"  # size of the card that the image is written to
     rtc: str = "utc"  # QEMU's -rtc base=
     extra_args: tuple[str, ...] = ()  # for the kernel
+    other_root: Path | None = None  # a root file system to start with the image's kernel, instead of the image's
     process: subprocess.Popen[bytes] | None = None
     console: bytearray = field(default_factory=bytearray)
     _taps: list[int] = field(default_factory=list)
@@ -112,7 +113,7 @@ class Machine:
             "-F",
             "raw",
             "-b",
-            str(self.image.resolve()),
+            str((self.other_root or self.image).resolve()),
             str(self.disk),
             self.card,
         )
@@ -165,8 +166,11 @@ class Machine:
             self.insert_card()
         cmdline = self._boot_file("slot-a/cmdline.txt").read_text().strip()
         # The Pi's consoles do not exist here; everything else of the command line is the image's own.
+        if self.other_root is not None:
+            cmdline = "root=/dev/vda rootfstype=ext4 rw rootwait quiet systemd.show_status=true systemd.firstboot=off"
         cmdline = " ".join(a for a in cmdline.split() if not a.startswith("console="))
-        self._taps = [tap_in(port.namespace, port.name) for port in (self.wan, self.lan)]
+        if not self._taps:
+            self._taps = [tap_in(port.namespace, port.name) for port in (self.wan, self.lan)]
         for port in (self.wan, self.lan):
             _run("ip", "-n", port.namespace, "link", "set", port.name, "up")
         network: list[str] = []
@@ -178,6 +182,8 @@ class Machine:
         shell_path.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [
+                # However the tests end, no machine outlives them.
+                *("setpriv", "--pdeathsig", "KILL"),
                 *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(self.memory)),
                 *("-accel", "tcg,thread=multi", "-nodefaults", "-no-user-config", "-display", "none"),
                 *(
@@ -215,11 +221,15 @@ class Machine:
                 log.flush()
 
     def kill(self) -> None:
-        """Pull the plug."""
+        """Pull the plug. The network ports stay, so that a capture on them runs on."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def close(self) -> None:
+        """Pull the plug and take the machine away, with its network ports."""
+        self.kill()
         for tap in self._taps:
             os.close(tap)
         self._taps = []
@@ -271,7 +281,7 @@ class Machine:
         try:
             yield self
         finally:
-            self.kill()
+            self.close()
 
 
 DEBUG_SHELL = ("systemd.debug_shell=hvc1",)

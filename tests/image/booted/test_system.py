@@ -8,6 +8,10 @@ import re
 import pytest
 from testinfra.host import Host
 
+from image.qemu.fixtures import Measure
+
+pytestmark = pytest.mark.xdist_group("machine")
+
 UNITS = (
     "vpn-gateway-boot-firewall.service",
     "vpn-gateway-clock.service",
@@ -98,10 +102,10 @@ def test_who_runs_what(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5)])
-def test_the_sandbox_is_tight(host: Host, unit: str, limit: float) -> None:
+def test_the_sandbox_is_tight(host: Host, measure: Measure, unit: str, limit: float) -> None:
     said = host.check_output(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
     exposure = float(re.search(r"(\d+\.\d+)", said)[1])
-    print(f"{unit}: {exposure}")
+    measure(f"systemd-analyze security {unit}", exposure, "", limit)
     assert exposure <= limit
 
 
@@ -177,8 +181,8 @@ def test_nothing_of_the_build_is_left(host: Host) -> None:
     assert host.check_output("cat /etc/machine-id") == host.check_output("cat /data/etc/machine-id")
 
 
-def test_memory(host: Host) -> None:
+def test_memory(host: Host, measure: Measure) -> None:
     memory = dict(re.findall(r"^(\w+):\s+(\d+) kB$", host.file("/proc/meminfo").content_string, re.MULTILINE))
     used = (int(memory["MemTotal"]) - int(memory["MemAvailable"])) / 1024
-    print(f"memory used: {used:.0f} MB")
+    measure("memory used after boot", used, "MB", 160)
     assert used <= 160

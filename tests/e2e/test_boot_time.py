@@ -1,0 +1,44 @@
+"""How long a start takes, beside the bare base's on the same board. image/qemu/test runs this by itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from image.qemu.boot import boot
+from image.qemu.fixtures import MakeMachine, Measure
+from image.qemu.lab import Lab
+from image.qemu.machine import Machine
+
+BASE_TIMEOUT = 240  # seconds
+
+
+def test_start_beside_the_bare_base(new_machine: MakeMachine, bench: Lab, measure: Measure) -> None:
+    """The second start of each: the first one makes keys and grows the data partition, once in a card's life."""
+    gateway = new_machine("boot-time")
+    gateway.start()
+    first = boot(gateway, bench)
+    gateway.shell("systemctl poweroff")
+    gateway.wait_off(120)
+    gateway.start()
+    ours = boot(gateway, bench)
+    gateway.close()
+
+    base = new_machine("boot-time-base", other_root=Path(os.environ["VPN_GATEWAY_IMAGE_LOGS"]) / "base.ext4")
+    to_login(base)
+    base.shell("systemctl poweroff")
+    base.wait_off(120)
+    bare = to_login(base)
+
+    measure("power-on to API ready, first start", first, "s")
+    measure("power-on to API ready", ours, "s")
+    measure("power-on to login prompt, bare base", bare, "s")
+    measure("API ready / bare base", ours / bare, "x", 1.3)
+
+
+def to_login(machine: Machine) -> float:
+    begin = time.monotonic()
+    machine.start()
+    machine.wait_console("login: ", BASE_TIMEOUT)
+    return time.monotonic() - begin

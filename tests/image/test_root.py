@@ -1,0 +1,103 @@
+"""The system before it ever ran: a root directory, looked at by testinfra through chroot, for either base.
+
+VPN_GATEWAY_ROOT names the root; image/qemu/test takes the one in the built image.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+pytestmark = pytest.mark.xdist_group("machine")
+
+ENABLED = (
+    "vpn-gateway-boot-firewall.service",
+    "vpn-gateway-clock.service",
+    "vpn-gateway-firstboot.service",
+    "vpn-gateway-netd.service",
+    "vpn-gateway-web.service",
+    "vpn-gateway-web.socket",
+    "systemd-networkd.service",
+    "systemd-timesyncd.service",
+)
+NOT_ENABLED = ("ssh.service", "ssh.socket", "hostapd.service", "wpa_supplicant.service", "apt-daily.timer")
+
+
+@pytest.fixture(scope="module")
+def path() -> Path:
+    logs = os.environ.get("VPN_GATEWAY_IMAGE_LOGS")
+    return Path(os.environ.get("VPN_GATEWAY_ROOT") or f"{logs}/root")
+
+
+@pytest.fixture(scope="module")
+def root(path: Path) -> Iterator[Host]:
+    return testinfra.get_host(f"chroot://{path}")
+
+
+@pytest.mark.parametrize("unit", ENABLED)
+def test_the_unit_starts_at_boot(root: Host, unit: str) -> None:
+    assert root.run(f"systemctl is-enabled {unit}").stdout.strip() == "enabled"
+
+
+@pytest.mark.parametrize("unit", NOT_ENABLED)
+def test_the_unit_does_not_start_at_boot(root: Host, unit: str) -> None:
+    assert root.run(f"systemctl is-enabled {unit}").stdout.strip() != "enabled"
+
+
+@pytest.mark.parametrize("name", ["netd", "web"])
+def test_the_user_has_no_shell_and_no_password(root: Host, name: str) -> None:
+    user = root.user(name)
+    assert user.exists
+    assert user.shell == "/usr/sbin/nologin"
+    assert user.password[:1] in {"!", "*"}
+    assert user.uid < 1000
+
+
+def test_no_account_has_a_password(root: Host) -> None:
+    shadow = root.file("/etc/shadow")
+    assert [line for line in shadow.content_string.splitlines() if line.split(":")[1][:1] not in {"!", "*"}] == []
+    assert shadow.mode & 0o007 == 0
+
+
+def test_the_application_starts_with_the_packages_it_was_locked_with(root: Host) -> None:
+    done = root.run(
+        "cd /usr/lib/vpn-gateway && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
+        " python3 -sP -m app --help && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
+        " python3 -sP -c 'import app.web.app, app.netd.main'"
+    )
+    assert done.rc == 0, done.stderr
+    assert "netd" in done.stdout
+
+
+def test_the_wireguard_module_is_the_kernels(path: Path) -> None:
+    (kernel,) = (path / "usr/lib/modules").iterdir()
+    assert list(kernel.glob("kernel/drivers/net/wireguard/wireguard.ko*"))
+    assert not (path / "usr/bin/wireguard-go").exists()
+
+
+def test_nobody_but_root_can_change_the_system(path: Path) -> None:
+    writable = [
+        str(entry)
+        for entry in path.rglob("*")
+        if not entry.is_symlink()
+        and entry.stat().st_mode & stat.S_IWOTH
+        and not entry.stat().st_mode & stat.S_ISVTX
+        and entry.relative_to(path).parts[0] not in {"dev", "proc", "sys"}
+    ]
+    assert writable == []
+    assert {entry.owner() for entry in (path / "usr/lib/vpn-gateway").rglob("*")} == {"root"}
+
+
+def test_nothing_secret_and_nothing_of_the_build_is_in_it(path: Path) -> None:
+    assert list(path.glob("etc/ssh/ssh_host_*")) == []
+    assert list(path.glob("etc/apt/sources.list.d/*")) == []
+    assert (path / "etc/machine-id").read_text().strip() in {"", "uninitialized"}
+    assert list((path / "root").iterdir()) == []
+    for directory in ("data", "tmp", "var/log", "var/cache", "run"):
+        assert list((path / directory).iterdir()) == [], directory
