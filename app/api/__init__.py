@@ -11,6 +11,7 @@ from app.api import (
     backup,
     connection,
     custom,
+    description,
     devices,
     events,
     health,
@@ -37,4 +38,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     backup.blueprint,
     health.blueprint,
     events.blueprint,
+    description.blueprint,
 )

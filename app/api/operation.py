@@ -43,6 +43,7 @@ class Operation(msgspec.Struct, frozen=True):
     status: int
     name: str = ""  # of the handler; unique in the whole API
     tag: str = ""  # the resource
+    module: str = ""  # whose docstring describes the resource
     parameters: dict[str, Any] = {}  # types of the path's parameters, as msgspec reads them
     errors: tuple[int, ...] = ()  # statuses beyond those that follow from the rest of the declaration
 
@@ -141,6 +142,7 @@ def operation(
             status=status,
             name=handler.__name__,
             tag=blueprint.name,
+            module=handler.__module__,
             parameters=parameters,
             errors=errors,
         )

@@ -1,0 +1,49 @@
+"""The API's description: for programs as OpenAPI 3.1, for people as a page that needs no other host."""
+
+from __future__ import annotations
+
+from quart import Blueprint, current_app
+
+from app.api.openapi import document
+from app.api.operation import Download, operation
+
+blueprint = Blueprint("description", __name__)
+
+_CACHE = "vpn_gateway_openapi"
+_PAGE = b"""<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>API - VPN Gateway</title>
+  <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/static/base.css">
+  <link rel="stylesheet" href="/static/docs.css">
+  <script type="module" src="/static/docs.js"></script>
+</head>
+<body>
+  <main id="docs" aria-busy="true"><p>Reading the description...</p><noscript><p>This page needs JavaScript; the
+  description itself is at <a href="/api/openapi.json">/api/openapi.json</a>.</p></noscript></main>
+</body>
+</html>
+"""
+
+
+@operation(blueprint, "GET", "/api/openapi.json")
+async def openapi() -> Download:
+    """Describe the API as OpenAPI 3.1."""
+    known: dict[bool, bytes] = current_app.extensions.setdefault(_CACHE, {})
+    needed = False
+    if needed not in known:
+        known[needed] = document(current_app, password_set=needed)
+    return Download(known[needed])
+
+
+@operation(blueprint, "GET", "/api/docs", scope="public", produces="text/html; charset=utf-8")
+async def docs() -> Download:
+    """Describe the API as a page.
+
+    The page itself tells nothing; it reads `/api/openapi.json`, which may need a sign-in.
+    """
+    return Download(_PAGE)
