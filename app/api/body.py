@@ -113,16 +113,20 @@ async def read_bytes(media_type: str) -> bytes:
 
 
 def read_query(kind: type[T]) -> T:
-    """The query string as ``kind``. Raises InvalidFieldError (wrong, unknown or repeated parameter; names it)."""
+    """The query string as the Struct ``kind``. Raises InvalidFieldError (wrong, unknown or repeated; names it)."""
     values: dict[str, str] = {}
     for name, given in request.args.lists():
         if len(given) > 1:
             raise InvalidFieldError(f"{_short(name)} is given more than once", field=_short(name))
         values[name] = given[0]
     try:
-        return msgspec.convert(values, kind, strict=False)
+        query = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
+    for name in values:
+        if getattr(query, name) is None:  # msgspec reads "null" as None; what is not wanted is left out
+            raise InvalidFieldError(f"{name}: give a value, or leave it out", field=name)
+    return query
 
 
 def check_parameter(name: str, value: Any, kind: Any) -> None:

@@ -46,8 +46,12 @@ class LeasesBody(Struct, frozen=True):
     leases: tuple[Lease, ...]
 
 
+PolicyText = Annotated[str, Meta(extra_json_schema={"pattern": r"^(vpn(:[\s\S]+)?|direct|blocked)$"})]
+MacText = Annotated[str, Meta(extra_json_schema={"pattern": "^[:.-]*([0-9a-fA-F][:.-]*){12}$"})]
+
+
 class PolicyBody(Struct, frozen=True, forbid_unknown_fields=True):
-    policy: str
+    policy: PolicyText
     name: Annotated[str, Meta(max_length=64)] | None = None  # None = as it is
 
 
@@ -119,7 +123,7 @@ async def list_leases() -> LeasesBody:
 
 
 @operation(blueprint, "PUT", "/api/devices/<mac>/policy")
-async def set_device_policy(mac: str, body: PolicyBody) -> Success:
+async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
     """Decide what one device may do; its open connections are dropped."""
     result = await gateway().submit(SetDevicePolicy(parse_mac(mac), parse_policy(body.policy), body.name))
     assert isinstance(result, Done)

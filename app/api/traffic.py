@@ -26,12 +26,12 @@ class SeriesQuery(Struct, frozen=True, forbid_unknown_fields=True):
     device: Text | None = None  # a MAC address, or "other"
     exit: Text | None = None
     range: Text | None = None
-    step: Text | None = None
+    step: Step | None = None
 
 
 class SumQuery(Struct, frozen=True, forbid_unknown_fields=True):
     range: Text | None = None
-    step: Text | None = None
+    step: Step | None = None
 
 
 class SeriesBody(Struct, frozen=True):
