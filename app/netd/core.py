@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -37,7 +37,7 @@ from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.network import conntrack
 from app.network.drift import missing
-from app.network.plan import ExitPlan, PlanInput, exit_interface, exit_mark
+from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
@@ -80,6 +80,7 @@ class Core:
         self._states: dict[str, State] = {}
         self._entered: dict[str, float] = {}
         self._lookup_servers: list[tuple[Address, ...]] = []
+        self._clear_api: list[tuple[TransportPeer, ...]] = []
         self._applying = asyncio.Lock()
         self._leaving = False  # for good: the next process goes on
         self._started = time.time()
@@ -154,6 +155,26 @@ class Core:
         finally:
             self._lookup_servers.remove(servers)
             await self._apply({})
+
+    @contextlib.asynccontextmanager
+    async def clear_way(self, peers: tuple[TransportPeer, ...]) -> AsyncGenerator[None, None]:
+        """The closed list with these TCP destinations in it. Raises KernelError; then nothing is open."""
+        self._clear_api.append(peers)
+        try:
+            await self._apply({})
+            yield
+        finally:
+            self._clear_api.remove(peers)
+            # To its end also where the exchange was cancelled: what was opened must not wait for the next plan.
+            await asyncio.shield(self._apply({}))
+
+    def tunnel_way(self) -> tuple[int, tuple[Address, ...]] | None:
+        """The mark that leads into a tunnel that is up and its resolvers; None while there is none."""
+        for machine in self.machines.values():
+            state = self._states[machine.name]
+            if isinstance(state, Connected) and any(n.prefixlen == 0 for n in state.tunnel.plan.routes):
+                return exit_mark(machine.index), state.tunnel.plan.dns
+        return None
 
     def changed(self, exit_name: str) -> None:
         status = exit_status(self.machines[exit_name], self._entered[exit_name])
@@ -296,6 +317,7 @@ class Core:
             default_policy=settings.default_policy,
             devices=tuple((d.mac, d.policy) for d in settings.devices),
             lookup_servers=tuple(dict.fromkeys(a for servers in self._lookup_servers for a in servers)),
+            clear_api=tuple(dict.fromkeys(p for peers in self._clear_api for p in peers)),
             time_sync_uid=self._time_sync_uid(),
             flowtable=self._flowtable,
             http_ports=self._services.http_ports,

@@ -19,15 +19,18 @@ import msgspec
 
 from app.ipc import Server
 from app.netd.core import Core
+from app.netd.gate import ProviderGate, environment
 from app.netd.services import Services, random_ula
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.wireguard import choose_backend
+from app.providers import config as providers_config
 from app.providers.registry import Registry
 from app.store import Store
 
 log = logging.getLogger(__name__)
 
+PROVIDERS = Path("/etc/vpn-gateway/providers.toml")
 SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8) makes it at the first synchronisation
 
 
@@ -40,6 +43,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--resolv", type=Path, default=None, help="the WAN's name servers, as resolv.conf")
     parser.add_argument("--http-port", type=int, action="append", default=None, help="a port of the web UI on the LAN")
     parser.add_argument("--time-user", default=None, help="the time daemon's user, let out until the clock is set")
+    parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
 
@@ -68,18 +72,22 @@ async def _run(options: argparse.Namespace) -> None:
         resolv=options.resolv or run_dir / "wan.resolv",
         http_ports=tuple(options.http_port or (5000,)),
     )
+    gate = ProviderGate()
+    providing = environment(store, options.state_dir, gate, providers_config.load(options.providers))
+    providing.accounts.load()
     core = Core(
         store=store,
         state_dir=options.state_dir,
         backend=await choose_backend(),
-        registry=Registry(store),
+        registry=Registry(store, providing),
         services=services,
         run_dir=run_dir,
         flowtable=await has_flowtable(),
         time_sync_uid=_time_sync_uid(options.time_user),
     )
+    gate.attach(core, core.events.publish)
     tasks = await core.start()
-    for problem in store.problems:
+    for problem in (*store.problems, *providing.accounts.problems):
         core.events.publish("security_alert", {"reason": "state", "message": problem})
     uids = {os.getuid(), 0}
     if options.web_user:
