@@ -110,6 +110,10 @@ class ExportHistory(Struct, frozen=True, tag="export_history"):
     query: HistoryQuery
 
 
+class GetCounters(Struct, frozen=True, tag="get_counters"):
+    """What only ever grows, for metrics."""
+
+
 class CreateBackup(Struct, frozen=True, tag="create_backup"):
     """Everything the gateway cannot make again, encrypted. Raises InvalidFieldError (``passphrase``), ConflictError."""
 
@@ -148,6 +152,7 @@ Command = (
     | GetTrafficByName
     | GetHistory
     | ExportHistory
+    | GetCounters
     | CreateBackup
     | RestoreBackup
 )
@@ -189,6 +194,22 @@ class HistoryTable(Struct, frozen=True, tag="history_table"):
     csv: str
 
 
+class ProcessUse(Struct, frozen=True):
+    started: float  # Unix time
+    cpu: float  # seconds
+    resident: int  # bytes
+    descriptors: int
+
+
+class Counters(Struct, frozen=True, tag="counters"):
+    """Bytes since the gateway was first started, by name; ``netd`` is netd's own process."""
+
+    total: Bytes
+    devices: dict[str, Bytes]
+    exits: dict[str, Bytes]
+    netd: ProcessUse
+
+
 class BackupFile(Struct, frozen=True, tag="backup_file"):
     data: bytes
 
@@ -207,7 +228,16 @@ class Restored(Struct, frozen=True, tag="restored"):
 
 
 Result = (
-    Done | ServerList | Keypair | TrafficSeries | TrafficByName | HistoryRecords | HistoryTable | BackupFile | Restored
+    Done
+    | ServerList
+    | Keypair
+    | TrafficSeries
+    | TrafficByName
+    | HistoryRecords
+    | HistoryTable
+    | BackupFile
+    | Restored
+    | Counters
 )
 
 

@@ -26,11 +26,15 @@ class UpgradeRequiredError(GatewayError):
     code = "upgrade_required"
 
 
+def hub() -> Hub:
+    return cast("Hub", current_app.extensions[HUB])
+
+
 @blueprint.websocket("/ws")
 async def events() -> None:
-    hub = cast("Hub", current_app.extensions[HUB])
+    followed = hub()
     await websocket.accept()
-    listener = await hub.join()
+    listener = await followed.join()
     ignoring = asyncio.create_task(_ignore_what_is_said())
     try:
         closing = await _pump(listener)
@@ -39,7 +43,7 @@ async def events() -> None:
     except TimeoutError:
         pass  # the kernel drops this connection: see TCP_USER_TIMEOUT in app.web.sockets
     finally:
-        hub.leave(listener)
+        followed.leave(listener)
         ignoring.cancel()
 
 

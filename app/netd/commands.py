@@ -19,6 +19,7 @@ from app.gateway import (
     Done,
     ExportHistory,
     GenerateKeypair,
+    GetCounters,
     GetHistory,
     GetTraffic,
     GetTrafficByName,
@@ -79,7 +80,7 @@ class Commands:
                 return Keypair(pair.private_key.reveal(), pair.public_key)
             case SetDevicePolicy():
                 return await self._policy(command)
-            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory():
+            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return await core.records.answer(command)
             case CreateBackup():
                 return await core.archive.create(command)

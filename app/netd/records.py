@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import resource
+import time
+from pathlib import Path
 from typing import assert_never
 
 from app.gateway import (
+    Counters,
     ExportHistory,
+    GetCounters,
     GetHistory,
     GetTraffic,
     GetTrafficByName,
     HistoryRecords,
     HistoryTable,
+    ProcessUse,
     TrafficByName,
     TrafficSeries,
 )
 from app.netd.statistics import Statistics
-from app.statistics import Bytes, InterfaceBytes, Rates, Subject
+from app.statistics import TOTAL, Bytes, InterfaceBytes, Rates, Subject
 from app.tunnel.states import Connected, Connecting, Disconnected, State
 
-Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory
-Answer = TrafficSeries | TrafficByName | HistoryRecords | HistoryTable
+Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory | GetCounters
+Answer = TrafficSeries | TrafficByName | HistoryRecords | HistoryTable | Counters
 
 
 class Records:
@@ -28,6 +34,7 @@ class Records:
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
         self._resuming: set[str] = set()
+        self._started = time.time()
 
     # --- what the core tells -----------------------------------------------------------------------------------------
 
@@ -73,8 +80,25 @@ class Records:
                 return HistoryRecords(await statistics.history(query))
             case ExportHistory(query=query):
                 return HistoryTable(await statistics.history_csv(query))
+            case GetCounters():
+                return Counters(
+                    total=statistics.lifetime("total").get(TOTAL, Bytes()),
+                    devices=statistics.lifetime("device"),
+                    exits=statistics.lifetime("exit"),
+                    netd=self._use(),
+                )
             case _:
                 assert_never(question)
+
+    def _use(self) -> ProcessUse:
+        """Of this process and not of those it started (proc_pid_statm(5), getrusage(2))."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return ProcessUse(
+            started=self._started,
+            cpu=used.ru_utime + used.ru_stime,
+            resident=int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(),
+            descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        )
 
 
 def _rate(rates: Rates, subject: Subject) -> Bytes:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 from quart import Quart
 
-from app.api import BLUEPRINTS, errors, limits, security
+from app.api import BLUEPRINTS, errors, latency, limits, security
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
@@ -41,6 +41,7 @@ def create_app(gateway: Gateway, *, rates: limits.Rates | None = limits.DEFAULT)
     app.extensions[EXTENSION] = gateway
     app.extensions[HUB] = hub
 
+    latency.install(app)
     errors.install(app)
     security.install(app, hosts)
     limits.install(app, rates)

@@ -22,6 +22,7 @@ from app.gateway import (
     Done,
     ExportHistory,
     GenerateKeypair,
+    GetCounters,
     GetHistory,
     GetTraffic,
     GetTrafficByName,
@@ -156,7 +157,7 @@ class FakeGateway:
                 return Done()
             case GenerateKeypair():
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
-            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory():
+            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return self.records.answer(command)
             case CreateBackup():
                 return BackupFile(b"age-encryption.org/v1\n...")

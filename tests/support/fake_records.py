@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 
 from app.gateway import (
+    Counters,
     ExportHistory,
+    GetCounters,
     GetHistory,
     GetTraffic,
     GetTrafficByName,
     HistoryRecords,
     HistoryTable,
+    ProcessUse,
     TrafficByName,
     TrafficSeries,
 )
@@ -20,7 +23,8 @@ PHONE = "02:00:00:00:00:02"
 SUMS = {"device": {PHONE: Bytes(1000, 90_000), "other": Bytes(0, 7)}, "exit": {"default": Bytes(1100, 90_100)}}
 RATES = {"device": {PHONE: Bytes(10, 900)}, "exit": {"default": Bytes(11, 901)}}
 
-Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory
+Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory | GetCounters
+Answer = TrafficSeries | TrafficByName | HistoryRecords | HistoryTable | Counters
 
 
 class FakeRecords:
@@ -37,7 +41,7 @@ class FakeRecords:
             for n in range(250, 0, -1)
         ]
 
-    def answer(self, question: Question) -> TrafficSeries | TrafficByName | HistoryRecords | HistoryTable:
+    def answer(self, question: Question) -> Answer:
         match question:
             case GetTraffic(query=query):
                 size = SECONDS[query.step]
@@ -60,3 +64,5 @@ class FakeRecords:
                 )
             case ExportHistory():
                 return HistoryTable("time_utc,id\r\n2023-11-14T22:13:21Z,1\r\n")
+            case GetCounters():
+                return Counters(Bytes(1100, 90_007), SUMS["device"], SUMS["exit"], ProcessUse(1.7e9, 1.5, 40 << 20, 20))
