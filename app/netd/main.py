@@ -24,6 +24,7 @@ from app.netd.services import Services, random_ula
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.wireguard import choose_backend
+from app.notify import notify, stay_alive
 from app.providers import config as providers_config
 from app.providers.registry import Registry
 from app.store import Store
@@ -94,6 +95,8 @@ async def _run(options: argparse.Namespace) -> None:
         uids.add(pwd.getpwnam(options.web_user).pw_uid)
     server = await Server(core, run_dir / "netd.sock", uids).start()
     log.info("ready: WireGuard is %s", core.backend.kind)
+    notify("READY=1")
+    alive = asyncio.create_task(stay_alive(), name="watchdog")
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -103,10 +106,11 @@ async def _run(options: argparse.Namespace) -> None:
     done, _ = await asyncio.wait({*stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for task in done - stopping:
         task.result()  # a task that ended is a bug: end loudly; the network stays, the supervisor restarts us
+    notify("STOPPING=1")
     server.close()
-    for task in tasks:
+    for task in (*tasks, alive):
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*tasks, alive, return_exceptions=True)
     await core.records.statistics.close()
     store.close()
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from app.ipc import connect
+from app.notify import notify, stay_alive
 from app.web import sockets
 from app.web.app import create_app
 from app.web.server import serve
@@ -52,9 +53,13 @@ async def _run(path: Path, listening: list[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     gateway = connect(path)
+    notify("READY=1")  # the sockets listen already: who connects from here on is served
+    alive = asyncio.create_task(stay_alive(), name="watchdog")
     try:
         await serve(create_app(gateway), listening, stop)
     finally:
+        notify("STOPPING=1")
+        alive.cancel()
         await gateway.close()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "overlay/usr/lib/vpn-gateway"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "overlay/usr/lib/vpn-gateway"))
 
 from firstboot import early, render
 from firstboot.fat import REPORT
@@ -28,17 +28,17 @@ passphrase = "correct horse"  # keep me secret
 def paths(tmp_path: Path) -> early.Paths:
     for name in ("fat", "data", "run"):
         (tmp_path / name).mkdir()
-    template = Path(__file__).parents[2] / "overlay/etc/systemd/network/20-wan.network"
+    template = Path(__file__).parents[3] / "overlay/etc/systemd/network/20-wan.network"
     return early.Paths(tmp_path / "fat", tmp_path / "data", tmp_path / "run", template)
 
 
 def test_the_example_on_the_image_is_valid_as_it_is() -> None:
-    example = Path(__file__).parents[2] / "image/boot/gateway.example.toml"
+    example = Path(__file__).parents[3] / "image/boot/gateway.example.toml"
     assert parse(example.read_text()) == Config()
 
 
 def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
-    example = (Path(__file__).parents[2] / "image/boot/gateway.example.toml").read_text()
+    example = (Path(__file__).parents[3] / "image/boot/gateway.example.toml").read_text()
     text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
     # One radio cannot do both: each of the two on its own.
     point, wan = text.index("[wifi.access_point]"), text.index("[wifi.wan]")

@@ -1,0 +1,122 @@
+"""The units as systemd reads them: how tight their sandboxes are, what may run as whom, and what waits for what."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+OVERLAY = Path(__file__).parents[3] / "overlay"
+UNITS = OVERLAY / "usr/lib/systemd/system"
+
+
+def settings(unit: str) -> dict[str, list[str]]:
+    """``Key`` -> its values in order, over all sections."""
+    found: dict[str, list[str]] = {}
+    text = (UNITS / unit).read_text().replace("\\\n", "")
+    for line in text.splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def exposure(unit: Path) -> float:
+    run = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    said = re.search(r"Overall exposure level for \S+: (\d+\.\d+)", run.stdout)
+    assert said, run.stdout
+    return float(said[1])
+
+
+@pytest.mark.parametrize(("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5)])
+def test_the_sandbox_is_tight(unit: str, limit: float) -> None:
+    assert exposure(UNITS / f"{unit}.service") <= limit
+
+
+def test_an_open_unit_would_be_noticed(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.service"
+    bare.write_text("[Service]\nExecStart=/bin/true\n")
+    assert exposure(bare) > 9
+
+
+def test_netd_has_one_capability_and_web_has_none() -> None:
+    netd, web = settings("vpn-gateway-netd.service"), settings("vpn-gateway-web.service")
+    assert netd["AmbientCapabilities"] == netd["CapabilityBoundingSet"] == ["CAP_NET_ADMIN"]
+    assert web["AmbientCapabilities"] == web["CapabilityBoundingSet"] == [""]
+    assert netd["User"] == ["netd"]
+    assert web["User"] == ["web"]
+
+
+def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
+    assert settings("vpn-gateway-web.socket")["ListenStream"] == ["5000", "80"]
+    assert settings("vpn-gateway-web.service")["PrivateNetwork"] == ["yes"]
+    netd = " ".join(settings("vpn-gateway-netd.service")["ExecStart"])
+    assert re.findall(r"--http-port (\d+)", netd) == ["5000", "80"]
+
+
+@pytest.mark.parametrize("unit", ["vpn-gateway-netd.service", "vpn-gateway-web.service"])
+def test_a_hung_daemon_is_restarted_for_ever_and_leaves_no_dump(unit: str) -> None:
+    found = settings(unit)
+    assert found["Type"] == ["notify"]  # what WatchdogSec counts are the signs of life of app.notify
+    assert found["WatchdogSec"] == ["30s"]
+    assert found["Restart"] == ["always"]
+    assert found["StartLimitIntervalSec"] == ["0"]
+    assert found["LimitCORE"] == ["0"]
+
+
+def test_there_is_room_for_opening_a_backup() -> None:
+    from app.store.age import MAX_WORK_FACTOR
+
+    needed = 2 ** (MAX_WORK_FACTOR + 10) / 2**20  # MiB, for scrypt alone
+    (limit,) = settings("vpn-gateway-netd.service")["MemoryMax"]
+    assert int(limit.removesuffix("M")) >= needed + 128
+
+
+def test_no_port_comes_up_without_the_ruleset() -> None:
+    firewall = settings("vpn-gateway-boot-firewall.service")
+    assert "network-pre.target" in " ".join(firewall["Before"])
+    for unit in ("systemd-networkd.service.d/vpn-gateway.conf", "vpn-gateway-netd.service", "vpn-gateway-web.socket"):
+        assert "vpn-gateway-boot-firewall.service" in " ".join(settings(unit)["Requires"])
+        assert "vpn-gateway-boot-firewall.service" in " ".join(settings(unit)["After"])
+
+
+def test_every_program_that_a_unit_starts_of_ours_is_there_and_executable() -> None:
+    for unit in UNITS.glob("vpn-gateway*.service"):
+        for value in settings(unit.name).get("ExecStart", []):
+            program = value.lstrip("-+!:").split()[0]
+            if program.startswith("/usr/lib/vpn-gateway/"):
+                file = OVERLAY / program.lstrip("/")
+                assert file.stat().st_mode & 0o111, program
+
+
+def misread(units: Path) -> list[str]:
+    """What systemd says of lines that it does not understand (``systemd-analyze verify``)."""
+    run = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(u) for u in sorted(units.glob("vpn-gateway*.*[a-z]")))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"SYSTEMD_UNIT_PATH": f"{units}:", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+    )
+    newer = ("'RestartSteps'", "'RestartMaxDelaySec'")  # than Debian 12's systemd; Debian 13 has them
+    ours = [line for line in run.stderr.splitlines() if line.startswith(str(units)) and "vpn-gateway" in line]
+    return [line for line in ours if not any(key in line for key in newer)]
+
+
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    assert misread(UNITS) == []
+    copy = tmp_path / "units"
+    shutil.copytree(UNITS, copy)
+    unit = copy / "vpn-gateway-web.service"
+    unit.write_text(unit.read_text().replace("PrivateIPC=yes", "PrivatIPC=yes"))
+    assert "PrivatIPC" in "".join(misread(copy))
