@@ -89,6 +89,7 @@ class Product(World):
         netd = [
             *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
             *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
+            *("--providers", str(self.directory / "providers.toml")),
         ]
         web = [
             *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),

@@ -18,7 +18,7 @@ USER, PASSWORD = "p1234567", "correct horse battery"
 SIGNATURE = b"\n\nc2lnbmF0dXJl\n"  # below the first line
 
 
-def region(name: str, address: str, cn: str, **other: Any) -> dict[str, Any]:
+def region(name: str, address: str, cn: str, /, **other: Any) -> dict[str, Any]:
     return {
         "id": name,
         "name": "SE Stockholm",

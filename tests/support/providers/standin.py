@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,9 +85,12 @@ class StandIn:
     def route(self, method: str, pattern: str, handler: Handler) -> None:
         self._routes.append((method, re.compile(pattern), handler))
 
-    async def start(self, authority: Authority, host: str = "127.0.0.1", port: int = 0) -> None:
+    async def start(
+        self, authority: Authority, host: str = "127.0.0.1", port: int = 0, *, sock: socket.socket | None = None
+    ) -> None:
         context = authority.server_context(*self.names)
-        self._server = await asyncio.start_server(self._serve, host, port, ssl=context)
+        where: dict[str, Any] = {"host": host, "port": port} if sock is None else {"sock": sock}
+        self._server = await asyncio.start_server(self._serve, ssl=context, **where)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -95,6 +99,10 @@ class StandIn:
         for task in list(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def peers(self) -> list[dict[str, Any]]:
+        """Every registered key with its addresses: what the VPN servers would know."""
+        return []
 
     def count(self, method: str, path: str) -> int:
         return sum((method, path) == (m, p.partition("?")[0]) for m, p in self.seen)

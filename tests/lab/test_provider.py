@@ -1,0 +1,128 @@
+"""Providers in the lab: what netd asks of them leaves by one way only, and their servers carry the LAN's traffic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from app.providers.mullvad import MullvadProvider
+from app.providers.pia import PiaProvider
+from ci.labnet import Lab, Packet
+from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
+from tests.lab.leakwatch import LeakWatch, dump
+from tests.lab.provider import RESOLVER, LabProviders
+from tests.support.providers import pia
+from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+
+SE, DE = VPNS["vpn-se"], VPNS["vpn-de"]
+ADD_KEY = 1337
+
+
+@pytest.fixture(scope="module")
+def providers(lab: Lab) -> Iterator[LabProviders]:
+    providers = LabProviders(lab)
+    try:
+        yield providers
+    finally:
+        providers.stop()
+
+
+@pytest.fixture(scope="module")
+def mullvad(lab: Lab, providers: LabProviders) -> Mullvad:
+    """Signed in: its two relays are the lab's servers."""
+    relays = [
+        relay("se-sto-wg-001", SE[0], lab.vpn_keys("vpn-se")["public_key"], ipv6_addr_in=SE[1]),
+        relay("de-ber-wg-001", DE[0], lab.vpn_keys("vpn-de")["public_key"], ipv6_addr_in=DE[1]),
+    ]
+    stand_in = Mullvad(relays=relay_list(*relays))
+    providers.serve(stand_in)
+    providers.configure({"mullvad": "https://api.mullvad.net"})
+    providers.sign_in(MullvadProvider, {"account_number": ACCOUNT})
+    return stand_in
+
+
+def connect(lab: Lab, provider: str, server: str) -> None:
+    assert lab.api("POST", f"/api/provider/{provider}")["success"]
+    answer = lab.api("POST", "/api/connect", {"server": server})
+    assert answer["success"], f"{answer}\n{lab.logs()}"
+
+
+def seen_from(lab: Lab) -> str:
+    return lab.http("laptop", f"http://{INTERNET4}/").strip()
+
+
+def test_not_signed_in_is_told(lab: Lab) -> None:
+    assert lab.api("POST", "/api/provider/nordvpn")["success"]
+    status, body = lab.request("POST", "/api/connect", {"server": "se1.nordvpn.com"})
+    assert status == 409
+    assert "Sign in to NordVPN first" in json.loads(body)["error"]
+    assert lab.api("POST", "/api/provider/custom")["success"]
+
+
+def test_the_lan_goes_out_by_a_mullvad_relay(lab: Lab, mullvad: Mullvad) -> None:
+    with LeakWatch(lab) as watch:
+        connect(lab, "mullvad", "se-sto-wg-001")
+        assert seen_from(lab) == SE[0]
+        connect(lab, "mullvad", "de-ber-wg-001")
+        assert seen_from(lab) == DE[0]
+        lab.api("POST", "/api/disconnect")
+    assert watch.counts["from the gateway"] > 0
+    assert watch.leaks == [], dump(watch.leaks)
+    assert ACCOUNT not in lab.logs()
+
+
+def add_key(packet: Packet) -> bool:
+    """To the place where PIA's servers take keys."""
+    return packet.protocol == 6 and (packet.destination, packet.dport) in {(SE[0], ADD_KEY), (DE[0], ADD_KEY)}
+
+
+@pytest.fixture(scope="module")
+def signed_in_with_pia(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> None:
+    """A provider whose servers are asked at connect time, each at its own address."""
+    regions = [
+        pia.region("se_stockholm", SE[0], "stockholm402"),
+        pia.region("de_berlin", DE[0], "berlin402", name="DE Berlin", country="DE"),
+    ]
+    api = pia.Pia(servers=pia.server_list(*regions))
+    for (host, place), cn in zip(VPNS.items(), ("stockholm402", "berlin402"), strict=True):
+        answer = {
+            "server_key": lab.vpn_keys(host)["public_key"],
+            "server_ip": place[0],
+            "server_port": VPN_PORT,
+            "dns_servers": [RESOLVER],
+        }
+        # Each takes keys on its own, and knows the tokens that the one API gave.
+        providers.serve(pia.Pia(names=(cn,), tokens=api.tokens, keys=api.keys, added=answer), host=host, port=ADD_KEY)
+    providers.serve(api, port=8443)
+    providers.configure(
+        {
+            "mullvad": "https://api.mullvad.net",
+            "pia": "https://www.privateinternetaccess.com:8443",
+            "pia-list": "https://serverlist.piaservers.net:8443",
+            "pia-server": f"https://server.invalid:{ADD_KEY}",
+        }
+    )
+    providers.sign_in(PiaProvider, {"username": pia.USER, "password": pia.PASSWORD})
+
+
+def test_a_provider_is_asked_in_the_clear_only_while_nothing_is_up(lab: Lab, signed_in_with_pia: None) -> None:
+    lab.api("POST", "/api/disconnect")
+    with LeakWatch(lab) as blocked:
+        connect(lab, "pia", "se_stockholm")
+        assert seen_from(lab) == SE[0]
+    asked = [p for p in blocked.leaks if add_key(p)]
+    assert {(p.destination, p.dport) for p in asked} == {(SE[0], ADD_KEY)}
+    others = [p for p in blocked.leaks if not add_key(p)]
+    assert others == [], dump(others)
+    with LeakWatch(lab) as connected:
+        connect(lab, "pia", "de_berlin")  # its server is asked through the tunnel to the other
+        assert seen_from(lab) == DE[0]
+    assert connected.leaks == [], dump(connected.leaks)
+    lab.api("POST", "/api/disconnect")
+    rules = lab.hosts["gateway"].run("nft", "list", "table", "inet", "vpn_gateway").stdout
+    assert str(ADD_KEY) not in rules
+    assert pia.PASSWORD not in lab.logs()
