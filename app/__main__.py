@@ -1,4 +1,4 @@
-"""``python -m app netd | web ...``: one package, two processes, each importing only its own half."""
+"""``python -m app netd | web | auth ...``: one package, two processes, each importing only its own half."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ def main(argv: list[str]) -> int:
             from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])
+        case ["auth"]:
+            from app.api.auth.command import main as auth  # noqa: PLC0415
+
+            return auth(argv[1:])
         case _:
-            print("usage: python -m app netd|web [options]; --help after either", file=sys.stderr)
+            print("usage: python -m app netd|web|auth [options]; --help after each", file=sys.stderr)
             return 2
 
 

@@ -27,6 +27,17 @@ class MalformedRequestError(GatewayError):
     code = "malformed_request"
 
 
+class UnauthorizedError(GatewayError):
+    """No valid credentials (RFC 9110 15.5.2); ``challenge`` is the value of ``WWW-Authenticate``."""
+
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self, message: str, *, challenge: str, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, field=field, code=code)
+        self.challenge = challenge
+
+
 class ForbiddenError(GatewayError):
     """Understood and refused: cross-site, rebinding, or not permitted (RFC 9110 15.5.4)."""
 

@@ -24,6 +24,7 @@ from app.api import (
     status,
     traffic,
 )
+from app.api.auth import credential_routes, routes
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     status.blueprint,
@@ -41,4 +42,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     health.blueprint,
     events.blueprint,
     description.blueprint,
+    routes.blueprint,
+    credential_routes.blueprint,
 )

@@ -13,12 +13,13 @@ from quart import Quart, Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from app.api.operation import reply
-from app.errors import GatewayError, TooManyRequestsError
+from app.errors import GatewayError, TooManyRequestsError, UnauthorizedError
 
 log = logging.getLogger(__name__)
 
 _CODES = {
     400: "malformed_request",
+    401: "unauthorized",
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
@@ -72,6 +73,10 @@ async def _gateway_error(error: GatewayError) -> Response:
         log.warning("%s: %s", error.code, error.message)
     response = _answer(error_body(error), error.status)
     response.headers.update(_HEADERS.get(error.status, {}))
+    if isinstance(error, UnauthorizedError):
+        response.headers["WWW-Authenticate"] = error.challenge
+    if error.code == "insufficient_scope":
+        response.headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'  # RFC 6750 3.1
     if isinstance(error, TooManyRequestsError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response

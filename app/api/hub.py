@@ -27,6 +27,7 @@ QUEUE = 256  # messages a client may be behind before it is dropped
 RETRY_FIRST, RETRY_MOST = 0.2, 2.0  # seconds
 
 GOING_AWAY = 1001  # RFC 6455 7.4.1
+POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013  # IANA WebSocket close codes
 
 
@@ -144,9 +145,17 @@ class Hub:
     def close(self) -> None:
         """Send everybody away: the web service is shutting down."""
         self._closing = Closing(GOING_AWAY, "the gateway's web service is restarting")
+        self.expel(self._closing)
+
+    def expel(self, closing: Closing) -> None:
+        """Send everybody away who is here now; they may come back, if they still may."""
         for listener in self._listeners:
-            listener.close(self._closing)
+            listener.close(closing)
         self._listeners.clear()
+
+    def announce(self, kind: str, payload: dict[str, object]) -> None:
+        """Tell everybody of what happened in this process and not in netd; it has no number."""
+        self._tell(_told(Message(kind, payload, None, time.time())))
 
     async def _snapshot(self) -> Snapshot:
         snapshot = await snapshot_of(self._gateway)

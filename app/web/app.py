@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 from quart import Quart
 
 from app.api import BLUEPRINTS, errors, latency, limits, security
+from app.api.auth import guard
+from app.api.auth.service import Auth, guessing_alert
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
-from app.api.hub import Hub
+from app.api.hub import POLICY_VIOLATION, Closing, Hub
 from app.gateway import Gateway
 from app.model import Snapshot
 from app.web import assets
@@ -22,10 +25,13 @@ class WebApp(Quart):
     request_class = BoundedRequest
 
 
-def create_app(gateway: Gateway, *, rates: limits.Rates | None = limits.DEFAULT) -> WebApp:
+def create_app(
+    gateway: Gateway, *, state_dir: Path | None = None, rates: limits.Rates | None = limits.DEFAULT
+) -> WebApp:
     """The application in front of ``gateway``; it follows netd's events while it is being served.
 
-    Without ``rates`` nobody is slowed down, which is for tests.
+    Without ``state_dir`` there is nowhere to keep a password, and everybody on the LAN may do everything. Without
+    ``rates`` nobody is slowed down, which is for tests.
     """
     app = WebApp("app.web", static_folder=None, template_folder=None)
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
@@ -43,18 +49,25 @@ def create_app(gateway: Gateway, *, rates: limits.Rates | None = limits.DEFAULT)
 
     latency.install(app)
     errors.install(app)
+    auth = Auth(state_dir)
+    auth.on_revoked.append(lambda: hub.expel(Closing(POLICY_VIOLATION, "sign in again")))
+    auth.on_guessing.append(lambda address, failures: hub.announce(*guessing_alert(address, failures)))
     security.install(app, hosts)
+    guard.install_identification(app, auth)
     limits.install(app, rates)
+    guard.install_authorisation(app)
     app.after_request(drain)
     for blueprint in (*BLUEPRINTS, assets.blueprint):
         app.register_blueprint(blueprint)
 
     async def follow() -> AsyncGenerator[None, None]:
-        following = asyncio.create_task(hub.run(), name="hub")
+        tasks = [asyncio.create_task(hub.run(), name="hub"), asyncio.create_task(auth.watch(), name="auth")]
         yield
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     app.while_serving(follow)
     return app

@@ -28,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--socket", type=Path, required=True, metavar="PATH", help="netd's Unix socket")
     made.add_argument("--fd", type=int, action="append", default=[], metavar="N", help="an inherited listening socket")
     made.add_argument("--bind", action="append", default=[], metavar="HOST:PORT", help="an address to listen on")
+    made.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="a directory of this process's own, for the password and keys"
+    )
     made.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return made
 
@@ -47,7 +50,7 @@ def _listening(fds: list[int], binds: list[str]) -> list[socket.socket]:
     return opened
 
 
-async def _run(path: Path, listening: list[socket.socket]) -> None:
+async def _run(path: Path, state_dir: Path | None, listening: list[socket.socket]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +59,7 @@ async def _run(path: Path, listening: list[socket.socket]) -> None:
     notify("READY=1")  # the sockets listen already: who connects from here on is served
     alive = asyncio.create_task(stay_alive(), name="watchdog")
     try:
-        await serve(create_app(gateway), listening, stop)
+        await serve(create_app(gateway, state_dir=state_dir), listening, stop)
     finally:
         notify("STOPPING=1")
         alive.cancel()
@@ -76,5 +79,8 @@ def main(argv: list[str]) -> int:
     if not listening:
         print("web: nothing to listen on: give --bind HOST:PORT or --fd N", file=sys.stderr)
         return 2
-    asyncio.run(_run(arguments.socket, listening))
+    if arguments.state_dir is not None and not arguments.state_dir.is_dir():
+        print(f"web: there is no directory {arguments.state_dir}", file=sys.stderr)
+        return 1
+    asyncio.run(_run(arguments.socket, arguments.state_dir, listening))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from app.api.events import HUB
@@ -20,9 +21,10 @@ T = TypeVar("T")
 class WebServer:
     """Tests ask faster than any client should: they are slowed down only where they ask for it, by ``rates``."""
 
-    def __init__(self, port: int = 0, rates: Rates | None = None) -> None:
+    def __init__(self, port: int = 0, rates: Rates | None = None, state_dir: Path | None = None) -> None:
         self._port = port
         self._rates = rates
+        self._state_dir = state_dir
         self.gateway = FakeGateway()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -43,7 +45,7 @@ class WebServer:
         listening = sockets.bind(f"127.0.0.1:{self._port}")
         listening.listen(128)  # connections wait from now on: no need to know when Hypercorn is ready
         self.port: int = listening.getsockname()[1]
-        self.app = create_app(self.gateway, rates=self._rates)
+        self.app = create_app(self.gateway, rates=self._rates, state_dir=self._state_dir)
         self.hub = self.app.extensions[HUB]
         self._ready.set()
         await serve(self.app, [listening], self._stop)

@@ -1,0 +1,62 @@
+"""``python -m app auth set-password | reset``: for who has the gateway's storage in hand and not its password."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from app.api.auth.passwords import check_new, hashed
+from app.api.auth.state import AuthState, Password, fresh, new_signing_key
+from app.api.auth.store import DamagedError, change
+from app.errors import GatewayError
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m app auth", description="Change what opens the gateway's web interface; it notices by itself."
+    )
+    actions = made.add_subparsers(dest="action", required=True)
+    for name, text in (
+        ("set-password", "read a new admin password from the standard input; ends every session"),
+        ("reset", "remove password, second factor, sessions and API keys: the LAN is trusted again"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument("--state-dir", type=Path, required=True, metavar="DIR", help="the web process's own")
+    return made
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("New password: ")
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def main(argv: list[str]) -> int:
+    arguments = parser().parse_args(argv)
+    directory: Path = arguments.state_dir
+    try:
+        if arguments.action == "reset":
+            change(directory, lambda _: fresh(), damaged=fresh())
+            print("The password was removed. Set a new one in the web interface.")
+            return 0
+        made = Password(hashed(check_new(_read_password())), time.time())
+
+        def replace(state: AuthState) -> AuthState:
+            return msgspec.structs.replace(state, password=made, sessions=(), signing_key=new_signing_key())
+
+        change(directory, replace)
+    except GatewayError as error:
+        print(f"auth: {error.message}", file=sys.stderr)
+    except DamagedError as error:
+        print(f"auth: what is stored cannot be read ({error}); use reset", file=sys.stderr)
+    except OSError as error:
+        print(f"auth: {directory}: {error.strerror}", file=sys.stderr)
+    else:
+        print("The password was set.")
+        return 0
+    return 1

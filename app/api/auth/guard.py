@@ -1,0 +1,67 @@
+"""Nothing gets past without the scope that its operation declares. What declares none is for the admin.
+
+Two steps with the rate limit between them: who asks decides whose count it is, and who is refused is counted too.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from quart import Quart, current_app, request, websocket
+
+from app.api import limits
+from app.api.auth.credentials import COOKIE, Presented
+from app.api.auth.principal import remember, require
+from app.api.auth.service import Auth
+from app.api.operation import Operation, Scope
+from app.errors import UnauthorizedError
+
+EXTENSION = "vpn_gateway_auth"
+PUBLIC_BLUEPRINTS = frozenset({"assets"})  # the page itself: it holds nothing, and one signs in with it
+
+
+def auth() -> Auth:
+    return cast("Auth", current_app.extensions[EXTENSION])
+
+
+def needed_scope(endpoint: str | None, blueprint: str | None) -> Scope:
+    if endpoint is None or blueprint in PUBLIC_BLUEPRINTS:
+        return "public"  # nothing is there: the answer will be 404 or 405
+    operation: Operation | None = getattr(current_app.view_functions.get(endpoint), "operation", None)
+    return operation.scope if operation is not None else "admin"
+
+
+def _identify(presented: Presented) -> None:
+    try:
+        found = auth().identify(presented)
+    except UnauthorizedError as refusal:
+        remember(None, refusal)
+    else:
+        remember(found, None)
+        limits.remember_credentials(found.ident)
+
+
+def install_identification(app: Quart, made: Auth) -> None:
+    app.extensions[EXTENSION] = made
+
+    async def before_request() -> None:
+        _identify(Presented(request.headers.get("Authorization"), request.cookies.get(COOKIE)))
+
+    async def before_websocket() -> None:
+        _identify(Presented(websocket.headers.get("Authorization"), websocket.cookies.get(COOKIE)))
+
+    app.before_request(before_request)
+    app.before_websocket(before_websocket)
+
+
+def install_authorisation(app: Quart) -> None:
+    async def before_request() -> None:
+        require(needed_scope(request.endpoint, request.blueprint))
+
+    async def before_websocket() -> None:
+        # What a WebSocket may do beyond looking on is decided by what is said on it.
+        if websocket.endpoint is not None:
+            require("read")
+
+    app.before_request(before_request)
+    app.before_websocket(before_websocket)

@@ -1,0 +1,81 @@
+"""The admin password: argon2id, checked in a thread, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.errors import InvalidFieldError, TooManyRequestsError
+from app.model import Secret
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+SHORTEST, LONGEST = 10, 1024  # characters
+FEWEST_DIFFERENT = 5
+MOST_PENDING = 8
+
+# OWASP's second choice for argon2id: 19 MiB, two passes, one lane. A Pi 3 has 1 GB and takes some tenths of a second.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+def check_new(password: str) -> str:
+    """``password`` in its one spelling (NIST SP 800-63B 3.1.1.2: NFKC). Raises InvalidFieldError."""
+    text = unicodedata.normalize("NFKC", password)
+    if len(text) < SHORTEST:
+        raise InvalidFieldError(f"password: at least {SHORTEST} characters", field="password")
+    if len(text) > LONGEST:
+        raise InvalidFieldError(f"password: at most {LONGEST} characters", field="password")
+    if len(set(text)) < FEWEST_DIFFERENT:
+        raise InvalidFieldError(
+            f"password: too easy to guess; use at least {FEWEST_DIFFERENT} different characters", field="password"
+        )
+    return text
+
+
+def hashed(password: str) -> Secret:
+    return Secret(_hasher.hash(password))
+
+
+def _matches(stored: Secret, password: str) -> bool:
+    try:
+        return _hasher.verify(stored.reveal(), unicodedata.normalize("NFKC", password))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+class Passwords:
+    """Hashing takes 19 MiB and a core: however many ask at once, one is served and few wait.
+
+    A thread of its own and not a semaphore: a client that hangs up cancels its request, but not the work begun for it.
+    """
+
+    def __init__(self) -> None:
+        self._one = ThreadPoolExecutor(1, "password")
+        self._pending = 0
+
+    async def hash(self, password: str) -> Secret:
+        return await self._run(hashed, password)
+
+    async def matches(self, stored: Secret, password: str) -> bool:
+        """Raises TooManyRequestsError where too many wait already."""
+        return await self._run(_matches, stored, password)
+
+    async def _run(self, work: Callable[Parameters, Answer], *args: Parameters.args, **kw: Parameters.kwargs) -> Answer:
+        if self._pending >= MOST_PENDING:
+            raise TooManyRequestsError("too many are signing in at this moment", code="busy", retry_after=2)
+        self._pending += 1
+        future = asyncio.get_running_loop().run_in_executor(self._one, lambda: work(*args, **kw))
+        future.add_done_callback(self._done)
+        return await asyncio.shield(future)
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._pending -= 1
+        if not future.cancelled():
+            future.exception()  # seen, also where nobody waits any more

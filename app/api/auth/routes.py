@@ -1,0 +1,144 @@
+"""``/api/auth``: password, sign-in, sessions."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, after_this_request, request
+
+from app.api.auth import tokens
+from app.api.auth.body import Login, Refresh, SessionBody, SessionsBody, SetPassword, Tokens, WhoBody
+from app.api.auth.credentials import COOKIE
+from app.api.auth.guard import auth
+from app.api.auth.principal import principal
+from app.api.auth.service import OPEN, SESSION_LIFETIME, Caller, Opened
+from app.api.limits import client_address
+from app.api.operation import Success, operation
+from app.errors import ConflictError
+
+blueprint = Blueprint("auth", __name__)
+
+AGENT_SHOWN = 200  # characters of a User-Agent that are kept, for people to tell their sessions apart
+
+
+def caller() -> Caller:
+    agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
+    return Caller(client_address(request.remote_addr), agent[:AGENT_SHOWN])
+
+
+def _give_cookie(opened: Opened) -> None:
+    """No script reads it and no other site's request carries it.
+
+    It is not ``Secure``: such a cookie is neither kept nor sent over plain HTTP, and a gateway that is found by its
+    address on the LAN has no certificate that a browser would trust.
+    """
+
+    def give(response: Response | None) -> Response | None:
+        if response is not None and opened.cookie is not None:
+            response.set_cookie(
+                COOKIE, opened.cookie, max_age=int(SESSION_LIFETIME), path="/", httponly=True, samesite="Strict"
+            )
+        return response
+
+    after_this_request(give)  # pyright: ignore[reportArgumentType]
+
+
+def _take_cookie() -> None:
+    def take(response: Response | None) -> Response | None:
+        if response is not None:
+            response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+        return response
+
+    after_this_request(take)  # pyright: ignore[reportArgumentType]
+
+
+def _tokens(opened: Opened) -> Tokens:
+    if opened.refresh is None:
+        return Tokens(True)
+    return Tokens(
+        True,
+        access_token=auth().access_token(opened.session),
+        token_type="Bearer",  # noqa: S106 - RFC 6750
+        expires_in=tokens.ACCESS,
+        refresh_token=opened.refresh,
+        scope=opened.session.scope,
+    )
+
+
+@operation(blueprint, "GET", "/api/auth/session", scope="public")
+async def who() -> WhoBody:
+    """Whether one has to sign in, and as whom one is."""
+    found = principal()
+    known = auth()
+    return WhoBody(
+        available=known.available,
+        password_set=known.closed,
+        second_factor=known.second_factor,
+        authenticated=found is not None,
+        kind=found.kind if found else None,
+        scope=found.scope if found else None,
+    )
+
+
+@operation(blueprint, "POST", "/api/auth/password", limit="connection")
+async def set_password(body: SetPassword) -> Success:
+    """Set the admin password, or change it.
+
+    From then on everybody has to sign in. Every other session ends; API keys go on. Who sets the first one gets a
+    session cookie.
+    """
+    who_asks = principal() or OPEN
+    await auth().set_password(body.password, body.current, body.code, who_asks, caller())
+    if who_asks.kind == "open":
+        _give_cookie(await auth().open_session("browser", "admin", caller()))
+    return Success(True)
+
+
+@operation(blueprint, "POST", "/api/auth/login", scope="public", limit="connection", errors=(401, 409))
+async def login(body: Login) -> Tokens:
+    """Sign in, for tokens or for a session cookie.
+
+    A wrong password and a wrong code are not told apart. After five failures each attempt has to wait longer.
+    """
+    cookie = body.mode == "cookie"
+    opened = await auth().sign_in(
+        body.password, body.code, "browser" if cookie else "token", "admin" if cookie else body.scope, caller()
+    )
+    if cookie:
+        _give_cookie(opened)
+    return _tokens(opened)
+
+
+@operation(blueprint, "POST", "/api/auth/refresh", scope="public", errors=(401, 409))
+async def refresh(body: Refresh) -> Tokens:
+    """Renew the tokens. Each refresh token is good once; using one again ends its session."""
+    return _tokens(await auth().refresh(body.refresh_token))
+
+
+@operation(blueprint, "POST", "/api/auth/logout", scope="read", errors=(409,))
+async def logout() -> Success:
+    """End the session that asks, with all its tokens."""
+    found = principal() or OPEN
+    if found.kind == "key":
+        raise ConflictError("this is an API key: revoke it instead", code="not_a_session")
+    if found.kind != "open":
+        await auth().end_session(found.ident)
+    _take_cookie()
+    return Success(True)
+
+
+@operation(blueprint, "GET", "/api/auth/sessions", scope="admin", errors=(409,))
+async def list_sessions() -> SessionsBody:
+    """Who is signed in, and from where."""
+    mine = (principal() or OPEN).ident
+    return SessionsBody(
+        tuple(
+            SessionBody(s.id, s.kind, s.scope, s.created, s.last_used, s.expires, s.address, s.agent, s.id == mine)
+            for s in sorted(auth().sessions(), key=lambda s: -s.last_used)
+        )
+    )
+
+
+@operation(blueprint, "DELETE", "/api/auth/sessions/<id>")
+async def end_session(id: str) -> Success:  # noqa: A002 - the name of the path's parameter
+    """Sign somebody out."""
+    await auth().end_session(id)
+    return Success(True)

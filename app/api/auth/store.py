@@ -1,0 +1,142 @@
+"""``auth.json``: always whole, its owner's alone, and changed by two: the web process and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import msgspec
+
+from app import codec
+from app.api.auth import state as states
+from app.api.auth.state import AuthState
+from app.atomic import read, remove_leftovers, write_atomic
+from app.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+
+NAME = "auth.json"
+LOCK = ".auth.lock"
+LOOK_AGAIN = 0.5  # seconds a change made by the command line may go unnoticed
+
+Change = Callable[[AuthState], AuthState]
+Stamp = tuple[int, int, int]
+
+
+class DamagedError(Exception):
+    """The file is there and cannot be used."""
+
+
+def load(directory: Path) -> AuthState | None:
+    """None where nothing was ever stored. Raises DamagedError."""
+    try:
+        data = read(directory / NAME)
+        state = None if data is None else codec.decode(data, AuthState)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedError(type(error).__name__) from None  # its message may quote what is in the file
+    if state is not None and state.version > states.VERSION:
+        raise DamagedError(f"version {state.version}")
+    return state
+
+
+def change(directory: Path, how: Change, *, damaged: AuthState | None = None) -> AuthState:
+    """Replace the state by what ``how`` makes of it. Raises OSError, DamagedError, or what ``how`` raises.
+
+    ``damaged`` stands for a state that cannot be read; without it, nothing is written over one.
+    """
+    with _locked(directory):
+        try:
+            before = load(directory)
+        except DamagedError:
+            if damaged is None:
+                raise
+            before = damaged
+        after = how(before or states.fresh())
+        if after is not before:
+            write_atomic(directory / NAME, codec.encode(after, secrets=True) + b"\n")
+            _belong(directory)
+        return after
+
+
+def _belong(directory: Path) -> None:
+    """Root writes for the directory's owner, who must be able to read it."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        os.chown(directory / NAME, owner.st_uid, owner.st_gid)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Generator[None]:
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if os.geteuid() == 0:
+            owner = directory.stat()
+            os.chown(descriptor, owner.st_uid, owner.st_gid)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class AuthStore:
+    """The state as the web process sees it; it notices what the command line did."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._writing = asyncio.Lock()
+        self._state = states.fresh()
+        self._stamp: Stamp | None = None
+        self._looked = 0.0
+        self.damaged = False
+        with contextlib.suppress(OSError):
+            remove_leftovers(directory)
+        self._look()
+
+    @property
+    def state(self) -> AuthState:
+        if time.monotonic() - self._looked >= LOOK_AGAIN:
+            self._look()
+        return self._state
+
+    async def update(self, how: Change) -> AuthState:
+        """Change the state on disk, then here. Raises UnavailableError where that fails, or what ``how`` raises."""
+        async with self._writing:
+            try:
+                await asyncio.to_thread(change, self._directory, how)
+            except DamagedError:
+                raise UnavailableError("the stored password cannot be read; reset it with the SD card") from None
+            except OSError as error:
+                log.error("cannot store %s: %s", NAME, error.strerror)
+                raise UnavailableError("this could not be stored; nothing was changed") from None
+            self._look()
+            return self._state
+
+    def _look(self) -> None:
+        """Read the file again where it is another one than before."""
+        self._looked = time.monotonic()
+        stamp = self._stamp_now()
+        if stamp == self._stamp and not self.damaged:
+            return
+        try:
+            self._state = load(self._directory) or states.fresh()
+        except DamagedError as error:
+            # Fail closed: with a password that cannot be read nobody comes in, but what was read before stays true.
+            if not self.damaged:
+                log.error("%s cannot be read (%s): nobody can sign in until it is reset", NAME, error)
+            self.damaged = True
+        else:
+            self.damaged = False
+        self._stamp = stamp
+
+    def _stamp_now(self) -> Stamp | None:
+        try:
+            found = (self._directory / NAME).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
