@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, current_app
 
+from app.api.auth.guard import auth
 from app.api.openapi import document
 from app.api.operation import Download, operation
 
@@ -34,7 +35,7 @@ _PAGE = b"""<!doctype html>
 async def openapi() -> Download:
     """Describe the API as OpenAPI 3.1."""
     known: dict[bool, bytes] = current_app.extensions.setdefault(_CACHE, {})
-    needed = False
+    needed = auth().closed
     if needed not in known:
         known[needed] = document(current_app, password_set=needed)
     return Download(known[needed])

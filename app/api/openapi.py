@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 
 from app import __version__
 from app.api import examples
+from app.api.auth.credentials import COOKIE
 from app.api.errors import ErrorBody
 from app.api.operation import JSON, Download, Operation
 from app.api.schemas import Schemas, markdown
@@ -99,15 +100,12 @@ def _document(operations: list[Operation], password_set: bool) -> dict[str, Any]
                 "session": {
                     "type": "apiKey",
                     "in": "cookie",
-                    "name": SESSION_COOKIE,
+                    "name": COOKIE,
                     "description": "The browser's session; HttpOnly, SameSite=Strict.",
                 },
             },
         },
     }
-
-
-SESSION_COOKIE = "session"
 
 
 def template(path: str) -> str:

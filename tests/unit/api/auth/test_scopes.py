@@ -19,6 +19,7 @@ from tests.unit.api.auth.conftest import Client, bearer
 
 PUBLIC = {
     ("GET", "/health"),
+    ("GET", "/api/docs"),  # the page alone; it reads the description, which is not public
     ("GET", "/api/auth/session"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
