@@ -29,6 +29,8 @@ class Report:
         self.returncode = returncode
         self.statuses: dict[str, Counter[int]] = {}
         for scenario in _scenarios(events):
+            if " /" not in scenario["label"]:  # a sequence of several operations, which are counted by themselves
+                continue
             counts = self.statuses.setdefault(scenario["label"], Counter())
             method = scenario["label"].partition(" ")[0]
             for case in scenario.get("interactions", {}).values():
