@@ -164,7 +164,7 @@ class LanSettings(Struct, frozen=True):
     """The LAN: ``address`` is the gateway's own, in its network; the DHCP range lies within it."""
 
     address: IPv4Interface = IPv4Interface("192.168.77.1/24")
-    dhcp_enabled: bool = True
+    dhcp_enabled: bool | None = None  # None = on, except on a wire that is shared with the WAN
     dhcp_start: IPv4Address = IPv4Address("192.168.77.20")
     dhcp_end: IPv4Address = IPv4Address("192.168.77.250")
     lease_time: int = 12 * 3600

@@ -23,6 +23,7 @@ from app.netd.gate import ProviderGate, environment
 from app.netd.services import Services, random_ula
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
+from app.network.onearm import OneArm
 from app.network.wireguard import choose_backend
 from app.notify import notify, stay_alive
 from app.providers import config as providers_config
@@ -72,6 +73,7 @@ async def _run(options: argparse.Namespace) -> None:
         leases=options.state_dir / "dnsmasq.leases",
         resolv=options.resolv or run_dir / "wan.resolv",
         http_ports=tuple(options.http_port or (5000,)),
+        one_arm=OneArm(run_dir / "topology"),
     )
     gate = ProviderGate()
     providing = environment(store, options.state_dir, gate, providers_config.load(options.providers))

@@ -8,22 +8,26 @@ from ipaddress import IPv6Interface
 from pathlib import Path
 
 from app.model import Lease, Links, Settings
-from app.network.dhcp_dns import Paths, render
+from app.network.dhcp_dns import Paths, lan_services, render
 from app.network.dnsmasq import ServiceRunner, read_leases
 from app.network.observe import observe, watch_links
+from app.network.onearm import OneArm
 
 
 class Services:
     """``leases`` is dnsmasq's lease file; ``resolv`` names the WAN's name servers as resolv.conf(5) does."""
 
-    def __init__(self, *, runner: ServiceRunner, leases: Path, resolv: Path, http_ports: tuple[int, ...]) -> None:
+    def __init__(
+        self, *, runner: ServiceRunner, leases: Path, resolv: Path, http_ports: tuple[int, ...], one_arm: OneArm
+    ) -> None:
         self._runner = runner
         self._leases = leases
         self._resolv = resolv
+        self._one_arm = one_arm
         self.http_ports = http_ports
 
     async def observe(self, settings: Settings) -> Links:
-        return await observe(settings.links, resolv=self._resolv)
+        return await observe(settings.links, resolv=self._resolv, one_arm=self._one_arm)
 
     def link_changes(self) -> AsyncIterator[None]:
         return watch_links()
@@ -34,7 +38,7 @@ class Services:
             return
         await self._runner.apply(
             render(
-                settings.lan,
+                lan_services(settings.lan, links),
                 links.lan[0].name,
                 settings.exits,
                 ipv6_default=ipv6_default,

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv6Interface
 
+import msgspec
 from msgspec import Struct
 
 from app.addresses import Network
-from app.model import LanSettings
+from app.model import LanSettings, Links
 from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 
 # A device that calls itself one of these would be asked by others for their proxy or tunnel (CERT VU#598349), or be
@@ -28,6 +29,14 @@ class Paths(Struct, frozen=True):
     """Where dnsmasq keeps what outlives it."""
 
     leases: str
+
+
+def lan_services(lan: LanSettings, links: Links) -> LanSettings:
+    """``lan`` with DHCP decided: left open, it is on, except on a wire shared with the WAN, where there is a server."""
+    if lan.dhcp_enabled is not None:
+        return lan
+    shared = links.wan is not None and any(link.name == links.wan.name for link in links.lan)
+    return msgspec.structs.replace(lan, dhcp_enabled=not shared)
 
 
 def render(
@@ -65,7 +74,7 @@ def _lan(lan: LanSettings, lan_link: str, ipv6_default: bool, paths: Paths) -> I
     yield f"domain={lan.domain}"
     yield f"local=/{lan.domain}/"
     yield "expand-hosts"
-    if not lan.dhcp_enabled:
+    if lan.dhcp_enabled is False:
         return  # no router advertisements either: somebody else configures the hosts of this network
     yield from _dhcp4(lan, paths)
     if lan.ula:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from app.model import LanLink, Links, LinkSettings, WanLink
 from app.network.links import LinkState, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
+from app.network.onearm import OneArm
 from app.network.routes import FAMILIES
 
 BRIDGE = "br-lan"
@@ -22,14 +23,23 @@ _SYS = Path("/sys/class/net")
 _MAIN = 254
 
 
+def _never(single: bool) -> bool:  # noqa: ARG001
+    return False
+
+
 def roles(
-    settings: LinkSettings, links: Mapping[str, LinkState], *, plugged: frozenset[str] = frozenset()
+    settings: LinkSettings,
+    links: Mapping[str, LinkState],
+    *,
+    plugged: frozenset[str] = frozenset(),
+    one_arm: Callable[[bool], bool] = _never,
 ) -> tuple[str | None, tuple[str, ...]]:
     """(WAN, LANs) among ``links`` (pure).
 
     What the settings name; else the WAN is the port called ``wan...``, or the first wired one, those on the board
     before the ``plugged`` ones; and the LAN is the bridge ``br-lan`` where there is one, or all other wired ports.
-    A single port is the WAN alone: to share it with the LAN is for the settings to say.
+    Where the settings name none, ``one_arm`` is told whether there is a single port, and answers whether it is to be
+    the LAN's as well.
     """
     wired = [name for name in links if _wired(name, links[name])]
     ports = [name for name in wired if not links[name].master]
@@ -41,6 +51,10 @@ def roles(
     lan = settings.lan
     if lan is None:
         lan = (BRIDGE,) if BRIDGE in links else tuple(sorted(n for n in ports if n != wan))
+        if settings.wan is None and wan is not None:
+            bridged = any(link.master for link in links.values())  # wired ports, or an access point's radio
+            if one_arm(len(wired) == 1 and not bridged):
+                lan = (wan,)
     return (wan if wan in links else None), tuple(n for n in lan if n in links)
 
 
@@ -53,11 +67,12 @@ def _plugged(names: Mapping[str, LinkState]) -> frozenset[str]:
     return frozenset(name for name in names if "/usb" in str((_SYS / name / "device").resolve()))
 
 
-async def observe(settings: LinkSettings, *, resolv: Path) -> Links:
+async def observe(settings: LinkSettings, *, resolv: Path, one_arm: OneArm | None = None) -> Links:
     """The links as they are now. ``resolv`` is the WAN's name servers in the form of resolv.conf(5)."""
+    may = one_arm.allowed if one_arm else _never
     async with open_netlink() as ip:
         links = await read_links(ip)
-        wan_name, lan_names = roles(settings, links, plugged=_plugged(links))
+        wan_name, lan_names = roles(settings, links, plugged=_plugged(links), one_arm=may)
         wan = None
         if wan_name is not None:
             state = links[wan_name]

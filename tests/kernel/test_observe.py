@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import time
 from ipaddress import ip_address, ip_interface
 
 import pytest
 
 from app.model import LinkSettings
 from app.network.observe import nameservers, observe, watch_links
+from app.network.onearm import SETTLE, OneArm
 from tests.kernel.namespace import inside, run
 
 pytestmark = pytest.mark.kernel
@@ -25,12 +29,27 @@ def port(name, *, up=True):
         run(f"ip link set {name} up")
 
 
-async def seen(tmp_path, settings=AUTO):
-    return await observe(settings, resolv=tmp_path / "resolv")
+@pytest.fixture
+def far():
+    """A namespace for the far ends of cables, by the number of a process in it."""
+    with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as holder:
+        own = os.stat("/proc/self/ns/net").st_ino
+        while os.stat(f"/proc/{holder.pid}/ns/net").st_ino == own:
+            time.sleep(0.01)
+        yield holder.pid
+        holder.kill()
 
 
-async def names(tmp_path, settings=AUTO):
-    links = await seen(tmp_path, settings)
+def lone_port(name, far):
+    run(f"ip link add {name} type veth peer name {name}-x netns {far}")
+
+
+async def seen(tmp_path, settings=AUTO, one_arm=None):
+    return await observe(settings, resolv=tmp_path / "resolv", one_arm=one_arm)
+
+
+async def names(tmp_path, settings=AUTO, one_arm=None):
+    links = await seen(tmp_path, settings, one_arm)
     return (links.wan.name if links.wan else None), tuple(link.name for link in links.lan)
 
 
@@ -60,6 +79,49 @@ async def test_the_settings_name_links_and_absent_ones_are_left_out(tmp_path):
     assert await names(tmp_path, LinkSettings(wan="eth2", lan=("eth1", "usb7"))) == ("eth2", ("eth1",))
     assert await names(tmp_path, LinkSettings(wan="ppp0", lan=("eth1",))) == (None, ("eth1",))
     assert await names(tmp_path, LinkSettings(wan="eth0", lan=("eth0",))) == ("eth0", ("eth0",))  # one-arm
+
+
+@inside
+async def test_a_single_port_becomes_lan_too_but_not_one_whose_neighbour_was_unplugged(tmp_path, far):
+    now = 0.0
+    record = tmp_path / "topology"
+
+    def netd():
+        return OneArm(record, clock=lambda: now)
+
+    one_arm = netd()
+    assert await names(tmp_path, one_arm=one_arm) == (None, ())
+    lone_port("wan0", far)
+    run("ip link add br-lan type bridge")  # as on the image: there, and empty
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))  # an adapter may still be on its way
+    now = SETTLE
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
+    one_arm = netd()
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))  # at once: the LAN outlives netd
+    assert await names(tmp_path, LinkSettings(wan="wan0"), one_arm) == ("wan0", ("br-lan",))  # somebody has said so
+    lone_port("usb0", far)
+    run("ip link set usb0 master br-lan")
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
+    run("ip link del usb0")
+    now += 10 * SETTLE
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
+    assert await names(tmp_path, one_arm=netd()) == ("wan0", ("br-lan",))
+    record.unlink()  # the machine was restarted without it
+    one_arm = netd()
+    now += SETTLE
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
+
+
+@inside
+async def test_an_access_point_is_a_lan(tmp_path, far):
+    lone_port("wan0", far)
+    run("ip link add br-lan type bridge")
+    run("ip tuntap add wlan0 mode tap")  # a radio is no wired port, but in the bridge it is a LAN
+    run("ip link set wlan0 master br-lan")
+    now = 0.0
+    one_arm = OneArm(tmp_path / "topology", clock=lambda: now)
+    now = SETTLE
+    assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
 
 
 @inside

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.model import LanSettings
-from app.network.dhcp_dns import Paths, render
+from app.model import LanLink, LanSettings, Links, WanLink
+from app.network.dhcp_dns import Paths, lan_services, render
 from app.network.plan import MAX_EXITS
 
 LAN = LanSettings(ula=IPv6Interface("fd12:3456:789a::1/64"))
@@ -178,3 +178,14 @@ def test_the_verdict_of_dnsmasq_is_one():
     """``accepted`` can fail."""
     with pytest.raises(AssertionError, match="bad option"):
         accepted("no-such-option=1\n")
+
+
+def test_dhcp_is_off_on_a_shared_wire_until_somebody_turns_it_on() -> None:
+    """In one-arm the network has a DHCP server already: a second one would lead its devices astray."""
+    wan = WanLink("wan", up=True)
+    shared, apart = Links(wan, (LanLink("wan"),)), Links(wan, (LanLink("br-lan"),))
+    none = Links(None, (LanLink("br-lan"),))
+    assert [lan_services(LanSettings(), links).dhcp_enabled for links in (shared, apart, none)] == [False, True, True]
+    for said in (True, False):
+        lan = LanSettings(dhcp_enabled=said)
+        assert [lan_services(lan, links).dhcp_enabled for links in (shared, apart)] == [said, said]
