@@ -313,6 +313,7 @@ class Snapshot(Struct, frozen=True):
     leases: tuple[Lease, ...] = ()
     drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
     started: float = 0.0
+    events_after: int = 0  # the events after this number can still be had
 
     def exit(self, name: str = DEFAULT_EXIT) -> ExitStatus:
         return next(e for e in self.exits if e.name == name)

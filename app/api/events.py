@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import cast
 
 from quart import Blueprint, current_app, websocket
@@ -10,7 +11,7 @@ from quart import Blueprint, current_app, websocket
 from app.api.errors import ErrorBody
 from app.api.hub import Closing, Hub, Listener, heartbeat
 from app.api.operation import operation
-from app.errors import GatewayError
+from app.errors import GatewayError, InvalidFieldError
 
 blueprint = Blueprint("events", __name__)
 
@@ -33,8 +34,9 @@ def hub() -> Hub:
 @blueprint.websocket("/ws")
 async def events() -> None:
     followed = hub()
+    after = _after(websocket.args.getlist("after"))
     await websocket.accept()
-    listener = await followed.join()
+    listener = await followed.join(after)
     ignoring = asyncio.create_task(_ignore_what_is_said())
     try:
         closing = await _pump(listener)
@@ -52,9 +54,20 @@ async def events_by_http() -> ErrorBody:
     """Events as they happen, by WebSocket (RFC 6455).
 
     Each message is ``{"type", "payload", "seq", "time"}``: first a ``status_change`` with the whole status, then every
-    event in order; ``heartbeat`` after 20 seconds of silence. Plain HTTP is told to upgrade.
+    event in order; ``heartbeat`` after 20 seconds of silence. With ``/ws?after=SEQ``, SEQ being the last ``seq`` seen,
+    the first message is ``resume``: where its payload has ``complete`` true, exactly the events missed follow, else
+    they cannot be had any more and a ``status_change`` follows. Plain HTTP is told to upgrade.
     """
     raise UpgradeRequiredError("this path speaks WebSocket only")
+
+
+def _after(given: list[str]) -> int | None:
+    """Raises InvalidFieldError."""
+    if not given:
+        return None
+    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,16}", given[0]):
+        raise InvalidFieldError("after: the seq of the last message that you have", field="after")
+    return int(given[0])
 
 
 async def _pump(listener: Listener) -> Closing:

@@ -1,7 +1,7 @@
 """One subscription to netd, told on to any number of WebSocket clients; none of them is ever waited for.
 
 A change is turned into its message once, whoever listens. While netd is away the clients are told so, and when it is
-back they get a fresh snapshot: nobody is left looking at an old truth.
+back they get what happened meanwhile and a fresh snapshot: nobody is left looking at an old truth.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
 from app import codec
 from app.api.context import snapshot_of
+from app.api.devices import DeviceBody, device_bodies
 from app.api.errors import error_body
+from app.api.replay import Replay, Told
 from app.api.status import status_body
 from app.errors import GatewayError
 from app.gateway import Gateway
@@ -40,11 +43,20 @@ class Message(msgspec.Struct, frozen=True):
     time: float  # Unix time
 
 
-class Told(msgspec.Struct, frozen=True):
-    """A message ready to be sent. ``event`` is the event's number; None for a snapshot, which is news to everybody."""
+class Resume(msgspec.Struct, frozen=True):
+    """The first message to a client that named the last event it has seen.
 
-    text: str
-    event: int | None = None
+    Where ``complete``, the ``events`` that it missed follow; else they cannot be had any more, and a snapshot follows.
+    """
+
+    complete: bool
+    events: int
+
+
+class DeviceChange(msgspec.Struct, frozen=True):
+    mac: str
+    reason: str  # "policy", "lease" (a new one, or with another address or name) or "lease_ended"
+    device: DeviceBody | None  # as it is now; None = gone
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -59,11 +71,12 @@ class Listener:
         self._queue: asyncio.Queue[Told | Closing] = asyncio.Queue(QUEUE)
         self._included = 0  # the last event that the first message includes
 
-    def begin(self, first: Told, included: int) -> None:
-        """Put ``first`` before everything collected so far, less what it includes already."""
+    def begin(self, first: Iterable[Told], included: int) -> None:
+        """Put ``first`` before everything collected so far, less the events up to ``included``, which it includes."""
         self._included = included
         collected = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
-        self._queue.put_nowait(first)
+        for told in first:
+            self._queue.put_nowait(told)
         for item in collected:
             if isinstance(item, Closing):
                 self.close(item)
@@ -98,6 +111,8 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._closing: Closing | None = None
         self._joining: asyncio.Task[tuple[Told, int]] | None = None
+        self._replay = Replay()
+        self._unavailable: Told | None = None  # while netd is away
 
     @property
     def listeners(self) -> int:
@@ -106,37 +121,59 @@ class Hub:
     async def run(self) -> None:
         """Follow netd for ever."""
         delay = RETRY_FIRST
-        told = False
         while True:
             try:
                 snapshot = await self._snapshot()
-                self._tell(_status(snapshot))
-                delay, told = RETRY_FIRST, False
-                async for event in self._gateway.subscribe(snapshot.seq):
-                    await self._relay(event)
+                delay, self._unavailable = RETRY_FIRST, None
+                await self._follow(snapshot)
             except GatewayError as error:
-                if not told:
+                if self._unavailable is None:
                     log.warning("netd: %s", error.message)
-                    self._tell(_unavailable(error))
-                    told = True
+                    self._unavailable = _unavailable(error)
+                    self._tell(self._unavailable)
             await asyncio.sleep(delay)
             delay = min(delay * 2, RETRY_MOST)
 
-    async def join(self) -> Listener:
-        """A new listener, whose first message is what is so now."""
+    async def _follow(self, snapshot: Snapshot) -> None:
+        """First what happened while we did not listen, then the status that includes it, then everything as it comes.
+
+        Raises GatewayError; ends when netd does.
+        """
+        if not snapshot.events_after <= self._replay.last <= snapshot.seq:
+            self._replay.restart(snapshot.events_after)  # another netd's numbers, or we missed too much
+        behind = self._replay.last < snapshot.seq
+        if not behind:
+            self._tell(_status(snapshot))
+        async for event in self._gateway.subscribe(self._replay.last):
+            await self._relay(event, snapshot if event.seq <= snapshot.seq else None)
+            if behind and event.seq >= snapshot.seq:
+                behind = False
+                self._tell(_status(snapshot))
+
+    async def join(self, after: int | None = None) -> Listener:
+        """A new listener. Its first message is what is so now, or with ``after`` a :class:`Resume`."""
         listener = Listener()
         if self._closing is not None:
             listener.close(self._closing)
             return listener
         self._listeners.add(listener)
+        before: list[Told] = []
+        if after is not None:
+            missed = self._replay.since(after)
+            before = [_told(Message("resume", Resume(missed is not None, len(missed or ())), after, time.time()))]
+            if missed is not None:
+                away = [self._unavailable] if self._unavailable is not None else []
+                listener.begin([*before, *missed, *away], self._replay.last)
+                return listener
         # Many may join at once, after a restart of ours for instance: they share one look at netd.
         if self._joining is None or self._joining.done():
             self._joining = asyncio.create_task(self._now())
         try:
-            listener.begin(*await asyncio.shield(self._joining))
+            first, included = await asyncio.shield(self._joining)
         except BaseException:
             self.leave(listener)
             raise
+        listener.begin([*before, first], included)
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -169,14 +206,23 @@ class Hub:
             return _unavailable(error), 0
         return _status(snapshot), snapshot.seq
 
-    async def _relay(self, event: Event) -> None:
-        """From netd comes what changed; clients get the whole status, in the shape of ``GET /api/status``."""
-        if event.type == "status_change":
-            self._tell(_status(await self._snapshot(), event))
-        elif event.type == "traffic":  # told in passing, with the number of the event before
+    async def _relay(self, event: Event, known: Snapshot | None) -> None:
+        """From netd comes what changed; clients get what is so now, in the shapes of the API.
+
+        ``known`` is a snapshot that includes the event, where there is one already.
+        """
+        if event.type == "traffic":  # told in passing: it has the number of the event before, and is not kept
             self._tell(_told(Message(event.type, event.payload, event.seq, event.time)))
+            return
+        if event.type == "status_change":
+            told = _status(known or await self._snapshot(), event)
+        elif event.type == "device_change":
+            change = _device_change(event.payload, known or await self._snapshot())
+            told = _told(Message(event.type, change, event.seq, event.time), event.seq)
         else:
-            self._tell(_told(Message(event.type, event.payload, event.seq, event.time), event.seq))
+            told = _told(Message(event.type, event.payload, event.seq, event.time), event.seq)
+        self._replay.add(event.seq, told)
+        self._tell(told)
 
     def _tell(self, told: Told) -> None:
         dropped = [listener for listener in self._listeners if not listener.put(told)]
@@ -192,6 +238,12 @@ def _status(snapshot: Snapshot, event: Event | None = None) -> Told:
     if event is None:
         return _told(Message("status_change", body, snapshot.seq, time.time()))
     return _told(Message("status_change", body, event.seq, event.time), event.seq)
+
+
+def _device_change(payload: dict[str, Any], snapshot: Snapshot) -> DeviceChange:
+    mac = str(payload.get("mac"))
+    device = next((d for d in device_bodies(snapshot) if d.mac == mac), None)
+    return DeviceChange(mac, str(payload.get("reason", "policy")), device)
 
 
 def _unavailable(error: GatewayError) -> Told:

@@ -156,5 +156,5 @@ class Commands:
             core.store.update_settings(lambda _: before)
             raise
         await core.forget_device(mac)
-        core.events.publish("device_change", {"mac": mac})
+        core.events.publish("device_change", {"mac": mac, "reason": "policy"})
         return Done()

@@ -31,6 +31,7 @@ from app.netd import runtime
 from app.netd.archive import Archive, forget
 from app.netd.commands import Commands
 from app.netd.events import EventBus
+from app.netd.leases import watch_leases
 from app.netd.records import Records
 from app.netd.services import Services
 from app.netd.statistics import Statistics
@@ -198,6 +199,7 @@ class Core:
             leases=self._services.leases(),
             drops=await self.reconciler.drops(),
             started=self._started,
+            events_after=self.events.kept_after,
         )
 
     def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
@@ -269,6 +271,7 @@ class Core:
             asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self._watch_links(), name="links"),
             asyncio.create_task(self._keep_services(), name="services"),
+            asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 
@@ -18,18 +19,33 @@ KEPT = 1000  # events
 QUEUE = 500  # events a listener may be behind before it is dropped
 MAX_NAMES = 100  # devices in one event of rates: the busiest
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
+
+
+def first_number(boot_id: str, since_boot: float) -> int:
+    """Above all of this boot's before, as long as there were fewer than one a millisecond, and below 2**52.
+
+    The boot's name comes first: a client that slept through a reboot must not take new numbers for those it knows.
+    """
+    return (int(boot_id.strip().replace("-", ""), 16) % 4096 << 40) + int(since_boot * 1000)
+
 
 class EventBus:
-    """Numbers start at the boot clock in milliseconds, so they also grow across restarts of netd within one boot."""
+    """Numbers follow one another and grow across restarts of netd within one boot; another boot has others."""
 
     def __init__(self) -> None:
-        self._seq = int(boottime() * 1000)
+        self._seq = self._first = first_number(BOOT_ID.read_text(), boottime())
         self._recent: deque[Event] = deque(maxlen=KEPT)
         self._listeners: set[asyncio.Queue[Event | None]] = set()
 
     @property
     def seq(self) -> int:
         return self._seq
+
+    @property
+    def kept_after(self) -> int:
+        """Events after this number are still kept."""
+        return self._recent[0].seq - 1 if self._recent else self._first
 
     def publish(self, kind: str, payload: dict[str, object]) -> Event:
         self._seq += 1

@@ -133,7 +133,7 @@ def read_leases(path: Path) -> tuple[Lease, ...]:
     """The leases in dnsmasq's file: ``expiry mac address name client-id`` a line; DHCPv6 and broken ones left out."""
     leases: list[Lease] = []
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(errors="replace").splitlines()
     except OSError:
         return ()
     for line in lines:

@@ -80,6 +80,7 @@ class FakeGateway:
         self.away = False
         self.pause = 0.0
         self._listeners: set[asyncio.Queue[Event | None]] = set()
+        self.kept: list[Event] = []
         self.servers = list(SERVERS)
         self.records = FakeRecords()
         self.state = Snapshot(
@@ -97,6 +98,7 @@ class FakeGateway:
             leases=(Lease("02:00:00:00:00:02", "192.168.77.21", "phone", 0),),
             drops={"blocked": 11, "spoofed": 1},
             started=time.time(),
+            events_after=100,
         )
 
     # --- Gateway -----------------------------------------------------------------------------------------------------
@@ -112,6 +114,9 @@ class FakeGateway:
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
         await self._reachable()
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        for event in self.kept:
+            if after is not None and event.seq > after:
+                queue.put_nowait(event)
         self._listeners.add(queue)
         try:
             while (event := await queue.get()) is not None:
@@ -173,8 +178,14 @@ class FakeGateway:
     def publish(self, kind: str, payload: dict[str, object]) -> None:
         self.state = msgspec.structs.replace(self.state, seq=self.state.seq + 1)
         event = Event(self.state.seq, time.time(), kind, payload)
+        self.kept.append(event)
         for queue in self._listeners:
             queue.put_nowait(event)
+
+    def tell_rates(self, payload: dict[str, object]) -> None:
+        """In passing, as netd does: without a number of its own, and not kept."""
+        for queue in self._listeners:
+            queue.put_nowait(Event(self.state.seq, time.time(), "traffic", payload))
 
     def set_exit(self, status: ExitStatus) -> None:
         self.state = msgspec.structs.replace(self.state, exits=(status,))

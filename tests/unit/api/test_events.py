@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
-from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener, Told
+from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
+from app.api.replay import KEPT, Replay, Told
 from app.model import ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
@@ -134,7 +137,7 @@ def test_web_sockets_elsewhere_are_refused(server: WebServer, call: Call) -> Non
 
 async def test_a_slow_listener_is_sent_away() -> None:
     listener = Listener()
-    listener.begin(Told("first"), included=5)
+    listener.begin([Told("first")], included=5)
     assert await listener.next() == "first"
     accepted = [listener.put(Told(str(n), n)) for n in range(6, 6 + QUEUE + 1)]
     assert accepted == [True] * QUEUE + [False]
@@ -145,7 +148,7 @@ async def test_a_listener_begins_with_the_snapshot_and_repeats_nothing() -> None
     listener = Listener()
     for n in (4, 5, 6):
         listener.put(Told(f"event {n}", n))  # while the snapshot was being made
-    listener.begin(Told("snapshot 5"), included=5)
+    listener.begin([Told("snapshot 5")], included=5)
     listener.put(Told("event 5 again", 5))
     listener.put(Told("event 7", 7))
     listener.put(Told("snapshot"))
@@ -155,7 +158,7 @@ async def test_a_listener_begins_with_the_snapshot_and_repeats_nothing() -> None
 async def test_a_listener_closed_while_it_joins_stays_closed() -> None:
     listener = Listener()
     listener.close(Closing(1001, "bye"))
-    listener.begin(Told("snapshot"), included=5)
+    listener.begin([Told("snapshot")], included=5)
     assert await listener.next() == Closing(1001, "bye")
 
 
@@ -164,3 +167,208 @@ def test_silence_is_broken_by_a_heartbeat(monkeypatch: pytest.MonkeyPatch, serve
     with WebSocketClient(server.port) as client:
         messages = [client.receive() for _ in range(3)]
     assert [m["type"] for m in messages if m] == ["status_change", "heartbeat", "heartbeat"]
+
+
+# --- coming back -----------------------------------------------------------------------------------------------------
+
+
+def told(numbers: list[int]) -> list[Told]:
+    return [Told(str(n), n) for n in numbers]
+
+
+def test_replay_gives_what_was_missed_or_says_that_it_cannot() -> None:
+    replay = Replay(kept=3)
+    replay.restart(100)
+    assert replay.since(100) == []
+    for n in range(101, 104):
+        replay.add(n, Told(str(n), n))
+    assert replay.since(100) == told([101, 102, 103])
+    assert replay.since(102) == told([103])
+    assert replay.since(103) == []
+    assert replay.since(99) is None
+    assert replay.since(104) is None  # of another boot, say
+    replay.add(104, Told("104", 104))
+    assert replay.since(100) is None
+    assert replay.since(101) == told([102, 103, 104])
+    replay.add(110, Told("110", 110))  # one is missing: nothing before it is of any use
+    assert replay.since(104) is None
+    assert replay.since(109) == told([110])
+
+
+def test_replay_fits_a_listener_s_queue() -> None:
+    assert KEPT + 2 < QUEUE
+
+
+def drain(client: WebSocketClient, until: int) -> list[dict]:
+    """Messages up to the event ``until``."""
+    messages = []
+    while not messages or messages[-1]["seq"] != until or messages[-1]["type"] == "resume":
+        messages.append(client.receive())
+    return messages
+
+
+def test_a_client_that_comes_back_gets_exactly_what_it_missed(server: WebServer, gateway: FakeGateway) -> None:
+    publish = lambda n: server.run(lambda: gateway.publish("server_update", {"n": n}))  # noqa: E731
+    with WebSocketClient(server.port) as client:
+        seen = client.receive()["seq"]
+        for n in range(5):
+            publish(n)
+        kept = drain(client, seen + 5)
+    for n in range(5, 9):
+        publish(n)
+    server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING, server="x")))
+    with WebSocketClient(server.port, f"/ws?after={kept[-1]['seq']}") as client:
+        first = client.receive()
+        assert (first["type"], first["payload"]) == ("resume", {"complete": True, "events": 5})
+        missed = drain(client, gateway.state.seq)
+        publish(9)
+        later = client.receive()
+    numbers = [m["seq"] for m in [*kept, *missed, later]]
+    assert numbers == list(range(seen + 1, seen + 12))
+    assert [m["payload"]["n"] for m in missed[:4]] == [5, 6, 7, 8]
+    assert missed[4]["payload"]["state"] == "connecting"
+    assert later["payload"]["n"] == 9
+
+
+def test_a_client_that_was_away_too_long_is_told_and_gets_a_snapshot(server: WebServer, gateway: FakeGateway) -> None:
+    with WebSocketClient(server.port) as client:
+        seen = client.receive()["seq"]
+        server.run(lambda: [gateway.publish("server_update", {"n": n}) for n in range(KEPT + 1)])
+        drain(client, seen + KEPT + 1)
+    for after in (seen, 5, gateway.state.seq + 1, 10**15):
+        with WebSocketClient(server.port, f"/ws?after={after}") as client:
+            assert client.receive()["payload"] == {"complete": False, "events": 0}
+            snapshot = client.receive()
+            assert (snapshot["type"], snapshot["seq"]) == ("status_change", gateway.state.seq)
+            assert "state" in snapshot["payload"]
+
+
+@pytest.mark.parametrize(
+    "query", ["after=", "after=-1", "after=1.5", "after=x", "after=1&after=2", "after=" + 17 * "9"]
+)
+def test_a_bad_number_is_refused(server: WebServer, query: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        WebSocketClient(server.port, f"/ws?{query}")
+    assert (refused.value.status, refused.value.body["field"]) == (422, "after")
+
+
+def test_what_happened_while_netd_was_out_of_reach_is_told(server: WebServer, gateway: FakeGateway) -> None:
+    with WebSocketClient(server.port) as client:
+        seen = client.receive()["seq"]
+        server.run(gateway.go_away)
+        assert client.receive()["type"] == "unavailable"
+        with WebSocketClient(server.port, f"/ws?after={seen}") as late:
+            assert [late.receive()["type"] for _ in range(2)] == ["resume", "unavailable"]
+        for n in range(3):
+            gateway.publish("security_alert", {"n": n})
+        gateway.away = False
+        messages = [client.receive() for _ in range(4)]
+    assert [(m["type"], m["seq"]) for m in messages] == [
+        ("security_alert", seen + 1),
+        ("security_alert", seen + 2),
+        ("security_alert", seen + 3),
+        ("status_change", seen + 3),
+    ]
+
+
+def test_after_a_restart_of_netd_nobody_hears_that_nothing_was_missed(server: WebServer, gateway: FakeGateway) -> None:
+    with WebSocketClient(server.port) as client:
+        seen = client.receive()["seq"]
+        server.run(gateway.go_away)
+        assert client.receive()["type"] == "unavailable"
+        gateway.kept.clear()  # what the old one had not told yet, nobody knows
+        gateway.state = replace(gateway.state, seq=5000, events_after=5000)
+        gateway.publish("security_alert", {"reason": "state"})
+        gateway.away = False
+        assert [(m["type"], m["seq"]) for m in (client.receive(), client.receive())] == [
+            ("security_alert", 5001),
+            ("status_change", 5001),
+        ]
+    with WebSocketClient(server.port, f"/ws?after={seen}") as client:
+        assert client.receive()["payload"]["complete"] is False
+    with WebSocketClient(server.port, "/ws?after=5000") as client:
+        assert client.receive()["payload"] == {"complete": True, "events": 1}
+
+
+def test_a_restart_of_the_web_service_costs_no_event() -> None:
+    with WebServer() as server:
+        server.gateway.publish("security_alert", {"n": 1})  # before anybody listened
+        with WebSocketClient(server.port) as client:
+            client.receive()
+        with WebSocketClient(server.port, "/ws?after=100") as client:
+            assert client.receive()["payload"] == {"complete": True, "events": 1}
+            assert client.receive()["payload"] == {"n": 1}
+
+
+def test_rates_are_told_in_passing(server: WebServer, gateway: FakeGateway) -> None:
+    with WebSocketClient(server.port) as client:
+        seen = client.receive()["seq"]
+        server.run(lambda: gateway.tell_rates({"total": {"up": 1, "down": 2}}))
+        message = client.receive()
+        assert (message["type"], message["seq"], message["payload"]["total"]["down"]) == ("traffic", seen, 2)
+    with WebSocketClient(server.port, f"/ws?after={seen}") as client:
+        assert client.receive()["payload"] == {"complete": True, "events": 0}
+
+
+def test_a_changed_device_is_shown_as_it_is_now(server: WebServer, gateway: FakeGateway, call: Call) -> None:
+    with WebSocketClient(server.port) as client:
+        client.receive()
+        server.run(lambda: gateway.publish("device_change", {"mac": "02:00:00:00:00:02", "reason": "lease"}))
+        change = client.receive()["payload"]
+        listed = call("GET", "/api/devices").json()["devices"]
+        assert change == {"mac": "02:00:00:00:00:02", "reason": "lease", "device": listed[1]}
+        server.run(lambda: gateway.publish("device_change", {"mac": "02:00:00:00:00:99", "reason": "lease_ended"}))
+        assert client.receive()["payload"]["device"] is None
+
+
+# --- many ------------------------------------------------------------------------------------------------------------
+
+CLIENTS, EVENTS = 500, 40
+
+
+def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_waited_for(
+    server: WebServer, gateway: FakeGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))  # both ends are in this process
+    started = time.monotonic()
+    clients = [WebSocketClient(server.port) for _ in range(CLIENTS)]
+    try:
+        snapshots = [client.receive() for client in clients]
+        joined = time.monotonic()
+        first = max(s["seq"] for s in snapshots if s) + 1
+        expected = list(range(first, first + EVENTS))
+        for n in range(EVENTS):
+            server.run(lambda n=n: gateway.publish(["server_update", "security_alert"][n % 2], {"n": n}))
+        for client in clients:
+            messages = [client.receive() for _ in range(EVENTS)]
+            assert [m["seq"] for m in messages if m] == expected
+            assert [m["payload"]["n"] for m in messages if m] == list(range(EVENTS))
+        done = time.monotonic()
+    finally:
+        for client in clients:
+            client.__exit__()
+    wait_for(lambda: server.hub.listeners == 0)
+    with capsys.disabled():
+        print(f"\n  {CLIENTS} clients joined in {joined - started:.1f} s", end="; ")
+        print(f"{CLIENTS * EVENTS} messages in {done - joined:.1f} s")
+
+
+def test_one_that_reads_nothing_is_dropped_and_the_others_notice_nothing(
+    server: WebServer, gateway: FakeGateway, call: Call
+) -> None:
+    """Its buffers in the kernel fill up, then its queue; the others get everything at once."""
+    stuck = WebSocketClient(server.port)
+    with WebSocketClient(server.port) as well:
+        well.receive()
+        wait_for(lambda: server.hub.listeners == 2)
+        sent = 0
+        while server.hub.listeners == 2:
+            server.run(lambda: gateway.publish("server_update", {"text": "x" * 50_000}))
+            sent += 1
+            assert len(well.receive()["payload"]["text"]) == 50_000
+            assert sent < 2000, "it was never dropped"
+        server.run(lambda: gateway.publish("server_update", {"last": True}))
+        assert well.receive()["payload"] == {"last": True}
+    stuck.__exit__()
+    assert call("GET", "/health").text == "healthy"

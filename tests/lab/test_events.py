@@ -1,0 +1,71 @@
+"""What listeners hear of a real gateway: rates, devices that come, and all that they missed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ci.labnet import Lab
+from ci.labnet.addresses import INTERNET4, LAN_HOSTS
+from tests.support.ws_client import WebSocketClient
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+
+def until(client: WebSocketClient, wanted, seconds: float = 20.0) -> list[dict]:
+    """Messages up to the first that is ``wanted``."""
+    messages, deadline = [], time.monotonic() + seconds
+    while not messages or not wanted(messages[-1]):
+        assert time.monotonic() < deadline, messages[-3:]
+        messages.append(client.receive())
+    return messages
+
+
+def test_rates_of_a_download(lab: Lab):
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    with WebSocketClient(lab.port) as client:
+        lab.exec("laptop", ["curl", "-s", "-m", "30", "-o", "/dev/null", f"http://{INTERNET4}/bytes/2000000"])
+        (*_, rates) = until(client, lambda m: m["type"] == "traffic" and m["payload"]["total"]["down"] > 100_000)
+    payload = rates["payload"]
+    assert payload["devices"][LAN_HOSTS["laptop"]]["down"] > 100_000
+    assert payload["exits"]["default"]["down"] > 100_000
+    assert 4 <= payload["period"] <= 7
+
+
+def test_a_new_name_of_a_device_is_told(lab: Lab):
+    with WebSocketClient(lab.port) as client:
+        client.receive()
+        lab.start_dhcp("phone", "new-phone")
+        (*_, change) = until(client, lambda m: m["type"] == "device_change")
+    assert change["payload"]["reason"] == "lease"
+    assert change["payload"]["device"]["mac"] == LAN_HOSTS["phone"]
+    assert change["payload"]["device"]["hostname"] == "new-phone"
+
+
+def test_whoever_comes_back_misses_nothing_even_over_a_restart_of_the_web_service(lab: Lab):
+    with WebSocketClient(lab.port) as client:
+        seen = client.receive()["seq"]
+    assert lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"]
+    lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": "blocked"})
+    lab.kill_app("web")
+    lab.wait_ready()
+    lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": "vpn"})
+    last = lab.api("GET", "/api/status")["seq"]
+    with WebSocketClient(lab.port, f"/ws?after={seen}") as client:
+        resume, *missed = until(client, lambda m: m["type"] != "resume" and m["seq"] >= last)
+    assert (resume["type"], resume["payload"]["complete"]) == ("resume", True)
+    numbered = [m for m in missed if m["type"] != "traffic"]
+    assert [m["seq"] for m in numbered] == list(range(seen + 1, last + 1))
+    assert [m["payload"]["device"]["policy"] for m in numbered if m["type"] == "device_change"][-1] == "vpn"
+    assert numbered[0]["type"] == "status_change"
+
+
+def test_after_a_crash_of_netd_nobody_hears_that_nothing_was_missed(lab: Lab):
+    with WebSocketClient(lab.port) as client:
+        seen = client.receive()["seq"]
+        lab.kill_app("netd")
+        (*_, back) = until(client, lambda m: m["type"] == "status_change" and m["seq"] > seen)
+    with WebSocketClient(lab.port, f"/ws?after={seen}") as client:
+        assert client.receive()["payload"]["complete"] is False
+        assert client.receive()["seq"] >= back["seq"]

@@ -1,0 +1,86 @@
+"""Events as netd numbers and keeps them, and the news that it finds by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.model import Lease
+from app.netd.events import KEPT, QUEUE, EventBus, first_number
+from app.netd.leases import changes, known, watch_leases
+from app.statistics import Bytes, Rates
+
+
+async def collect(bus, count, after=None):
+    found = []
+    async for event in bus.subscribe(after):
+        found.append(event)
+        if len(found) == count:
+            return found
+    raise AssertionError("dropped")
+
+
+async def test_numbers_follow_one_another_and_what_is_kept_can_be_had():
+    bus = EventBus()
+    start = bus.seq
+    assert bus.kept_after == start
+    for n in range(KEPT):
+        bus.publish("x", {"n": n})
+    assert bus.kept_after == start
+    assert [e.seq for e in await collect(bus, KEPT, start)] == list(range(start + 1, start + KEPT + 1))
+    bus.publish("x", {})
+    assert bus.kept_after == start + 1
+    assert [e.seq for e in await collect(bus, 1, bus.seq - 1)] == [bus.seq]
+
+
+async def test_rates_take_no_number_and_are_not_kept():
+    bus = EventBus()
+    listening = asyncio.create_task(collect(bus, 1))
+    await asyncio.sleep(0)
+    start = bus.seq
+    bus.tell_rates(Rates(time=1.0, period=0.0))  # nothing is known yet
+    devices = {f"02:00:00:00:00:{n:02x}": Bytes(n, n) for n in range(256)}
+    bus.tell_rates(Rates(time=1.0, period=5.0, total=Bytes(1, 2), devices=devices))
+    (event,) = await listening
+    assert (event.type, event.seq, event.payload["total"]) == ("traffic", start, {"up": 1, "down": 2})
+    assert len(event.payload["devices"]) == 100
+    assert "02:00:00:00:00:ff" in event.payload["devices"]
+    assert (bus.seq, bus.kept_after) == (start, start)
+
+
+async def test_a_listener_too_far_behind_is_dropped():
+    bus = EventBus()
+    stream = bus.subscribe()
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    for n in range(QUEUE + 2):
+        bus.publish("x", {"n": n})
+    with pytest.raises(StopAsyncIteration):
+        await first
+
+
+def test_numbers_of_another_boot_are_others_and_fit_a_double():
+    one, other = "6f1c4a5e-0000-4000-8000-000000000abc", "6f1c4a5e-0000-4000-8000-000000000abd"
+    assert first_number(one, 20.0) < first_number(one, 21.0)
+    assert abs(first_number(one, 20.0) - first_number(other, 20.0)) >= 1 << 40
+    assert first_number("ffffffff-ffff-4fff-bfff-ffffffffffff", 30 * 365 * 86400.0) < 1 << 52
+
+
+def test_what_of_the_leases_is_news():
+    before = known([Lease("a", "10.0.0.1", "tv", 100), Lease("b", "10.0.0.2", None, 100)])
+    now = known([Lease("a", "10.0.0.1", "tv", 999), Lease("c", "10.0.0.3", None, 100)])
+    assert list(changes(before, now)) == [("b", "lease_ended"), ("c", "lease")]
+    assert list(changes(before, before | {"b": ("10.0.0.2", "phone")})) == [("b", "lease")]
+
+
+async def test_leases_are_watched():
+    leases = [Lease("a", "10.0.0.1", None, 0)]
+    told: asyncio.Queue[tuple[str, dict]] = asyncio.Queue()
+    task = asyncio.create_task(watch_leases(lambda: list(leases), lambda *event: told.put_nowait(event), 0.01))
+    await asyncio.sleep(0)  # what there is at the start is no news
+    leases.append(Lease("b", "10.0.0.2", "phone", 0))
+    assert await asyncio.wait_for(told.get(), 5) == ("device_change", {"mac": "b", "reason": "lease"})
+    leases.pop(0)
+    assert await asyncio.wait_for(told.get(), 5) == ("device_change", {"mac": "a", "reason": "lease_ended"})
+    task.cancel()
