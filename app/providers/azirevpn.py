@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from app import keys
 from app.addresses import Address
+from app.errors import GatewayError
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers import relays
@@ -22,6 +23,7 @@ from app.providers.errors import (
     BadAnswerError,
     KeyInUseError,
     KeyRevokedError,
+    ProviderDownError,
     TooManyDevicesError,
     WrongCredentialsError,
 )
@@ -112,18 +114,26 @@ class AzireVpnProvider(SignInProvider):
 
     async def _register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
         account = await self._sign_in_token(credentials)
+        try:
+            return await self._with_new_device(account, pair)
+        except GatewayError:
+            with contextlib.suppress(GatewayError):
+                await self._end_token(account)  # each attempt would leave one
+            raise
+
+    async def _with_new_device(self, account: Account, pair: KeyPair) -> Account:
         user = await self._user(account)
         if user.ips.available and user.ips.allocated >= user.ips.available:
             raise await self._too_many(account)
         try:
-            device: _Device = await self._ask(account, "POST", "/v3/ips", _Device, json={"key": pair.public_key})
+            device = await self._created(account, pair.public_key)
         except TooManyDevicesError:
             raise await self._too_many(account) from None
         return _with_device(
             replace(
                 account,
                 # The token stands for the password from here on.
-                credentials={"username": credentials["username"]},
+                credentials={"username": account.credentials["username"]},
                 private_key=pair.private_key,
                 key_created=self._env.now(),
                 expires=float(user.expires_at),
@@ -132,6 +142,17 @@ class AzireVpnProvider(SignInProvider):
             ),
             device,
         )
+
+    async def _created(self, account: Account, public_key: str) -> _Device:
+        try:
+            return await self._ask(account, "POST", "/v3/ips", _Device, json={"key": public_key})
+        except (ProviderDownError, BadAnswerError):
+            # Was it made, and only the answer lost? A device that nobody has the key of would take a place for ever.
+            devices = await self._devices(account)
+            device = next((d for d in devices if any(k.key == public_key for k in d.keys)), None)
+            if device is None:
+                raise
+            return device
 
     async def _sign_in_token(self, credentials: dict[str, Secret]) -> Account:
         body = {
@@ -191,6 +212,13 @@ class AzireVpnProvider(SignInProvider):
     async def _forget(self, account: Account) -> None:
         if account.device_id:
             await self._remove_device(account, account.device_id)
+        await self._end_token(account)
+
+    async def _dismiss(self, tried: Account) -> None:
+        with contextlib.suppress(GatewayError):
+            await self._end_token(tried)
+
+    async def _end_token(self, account: Account) -> None:
         token = account.extra.get("token_id")
         if token is not None and token.reveal():
             with contextlib.suppress(KeyRevokedError):

@@ -15,7 +15,13 @@ from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret
 from app.providers import mullvad_relays
 from app.providers.base import Capabilities, CredentialField, ProviderDevice
-from app.providers.errors import AccountExpiredError, KeyRevokedError, TooManyDevicesError
+from app.providers.errors import (
+    AccountExpiredError,
+    BadAnswerError,
+    KeyRevokedError,
+    ProviderDownError,
+    TooManyDevicesError,
+)
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig
 from app.providers.mullvad_api import AccountData, DeviceData, MullvadApi, TokenRefusedError, moment
 from app.providers.relays import Guard, Relay, RelayList
@@ -66,7 +72,7 @@ class MullvadProvider(SignInProvider):
         if not data.can_add_devices:
             raise await self._too_many(token, data)
         try:
-            device = await self._client.create_device(token, pair.public_key)
+            device = await self._created(token, pair.public_key)
         except TooManyDevicesError:
             raise await self._too_many(token, data) from None
         return _with_device(
@@ -80,6 +86,16 @@ class MullvadProvider(SignInProvider):
             ),
             device,
         )
+
+    async def _created(self, token: Secret, public_key: str) -> DeviceData:
+        try:
+            return await self._client.create_device(token, public_key)
+        except (ProviderDownError, BadAnswerError):
+            # Was it made, and only the answer lost? A device that nobody has the key of would take a place for ever.
+            device = next((d for d in await self._client.devices(token) if d.pubkey == public_key), None)
+            if device is None or not device.addresses:
+                raise
+            return device
 
     async def _sign_in_token(self, credentials: dict[str, Secret]) -> Account:
         return await self._renewed(Account(credentials=credentials))
@@ -113,7 +129,10 @@ class MullvadProvider(SignInProvider):
         )
 
     async def _forget(self, account: Account) -> None:
-        for device_id in (*account.retired, *([account.device_id] if account.device_id else [])):
+        """Also the device of a rotation whose answer was lost: it is known by its key alone."""
+        account, devices = await self._asked(account, self._client.devices)
+        ours = {keys.public_key(k) for k in (account.private_key, account.pending_key) if k is not None}
+        for device_id in [d.id for d in devices if d.pubkey in ours or d.id in {account.device_id, *account.retired}]:
             account, _ = await self._asked(account, lambda token, d=device_id: self._client.remove_device(token, d))
 
     async def _list_devices(self, account: Account) -> tuple[ProviderDevice, ...]:

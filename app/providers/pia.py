@@ -214,7 +214,8 @@ class PiaProvider(SignInProvider):
 
     async def _peer(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:  # noqa: ARG002
         last = self._registered
-        if last is not None and last[0] == relay.hostname and time.monotonic() - last[1] < REGISTRATION_LIFE:
+        fresh = last is not None and time.monotonic() - last[1] < REGISTRATION_LIFE
+        if last is not None and fresh and (last[0], last[2].private_key) == (relay.hostname, account.private_key):
             return last[2], last[3]
         async with self._lock:
             if account.token is None or account.token_expires <= self._env.now():

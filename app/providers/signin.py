@@ -85,6 +85,7 @@ class SignInProvider(ABC):
         self._shown: tuple[bool, tuple[Server, ...]] | None = None
         self._loaded = False
         self._tried: dict[str, Secret] | None = None  # credentials that were right but found no room
+        self._tried_account: Account | None = None  # signed in with them, to make room
         self._lock = asyncio.Lock()
         self._apis: dict[str, Api] = {}
 
@@ -144,6 +145,9 @@ class SignInProvider(ABC):
         """An account good for :meth:`_list_devices` before anything is registered."""
         raise NotSignedInError(f"Sign in to {self.title} first", field="provider")
 
+    async def _dismiss(self, tried: Account) -> None:  # noqa: B027 - nothing to do for most
+        """``tried`` of :meth:`_sign_in_token` is of no more use."""
+
     # --- Account -----------------------------------------------------------------------------------------------------
 
     async def sign_in(self, credentials: Mapping[str, Secret]) -> AccountStatus:
@@ -157,14 +161,16 @@ class SignInProvider(ABC):
             try:
                 new = await self._register_fresh(given)
             except TooManyDevicesError:
-                self._tried = given
+                self._tried, self._tried_account = given, None
                 raise
             try:
                 self._keep(new)
             except GatewayError:
                 await self._forget_quietly(new)
                 raise
-            self._tried = None
+            if self._tried_account is not None:
+                await self._dismiss(self._tried_account)
+            self._tried = self._tried_account = None
             if old is not None and old.device_id != new.device_id:
                 await self._forget_quietly(old)
             log.info("signed in to %s", self.title)
@@ -190,7 +196,7 @@ class SignInProvider(ABC):
 
     async def sign_out(self) -> tuple[str, ...]:
         async with self._lock:
-            self._tried = None
+            self._tried = self._tried_account = None
             account = self._env.accounts.get(self.name)
             if account is None:
                 return ()
@@ -458,9 +464,11 @@ class SignInProvider(ABC):
         return account
 
     async def _account_or_tried(self) -> Account:
-        if self._tried is not None:
-            return await self._sign_in_token(self._tried)
-        return self._signed_in()
+        if self._tried is None:
+            return self._signed_in()
+        if self._tried_account is None:
+            self._tried_account = await self._sign_in_token(self._tried)
+        return self._tried_account
 
     async def _forget_quietly(self, account: Account) -> None:
         try:

@@ -64,7 +64,8 @@ Handler = Callable[[Request], Answer]
 @dataclass
 class StandIn:
     """Trouble: ``status`` answers everything with it; ``allowed`` is how many requests come before 429; ``hang`` never
-    answers; ``raw`` is sent instead of HTTP; ``cut`` ends the connection after so many bytes of the answer."""
+    answers; ``raw`` is sent instead of HTTP; ``cut`` ends the connection after so many bytes of the answer; ``lose``
+    counts down requests, and what the one at 0 asks for is done, but never answered."""
 
     control: bool = False
     status: int | None = None
@@ -73,6 +74,7 @@ class StandIn:
     hang: bool = False
     raw: bytes | None = None
     cut: int | None = None
+    lose: int | None = None
     on_change: Callable[[], None] = lambda: None
     seen: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
@@ -146,6 +148,12 @@ class StandIn:
             await writer.drain()
             return
         answer = self._answer(head, body)
+        if self.lose is not None:
+            self.lose -= 1
+            if self.lose < 0:
+                self.lose = None
+                writer.transport.abort()
+                return
         headers = {"content-type": "application/json", "content-length": str(len(answer.body)), **answer.headers}
         if answer.status in {204, 304}:
             headers.pop("content-length")

@@ -113,6 +113,7 @@ async def test_azire_devices_can_be_removed_to_make_room(world: World) -> None:
     assert [(d.id, d.name, d.current) for d in await provider.devices()] == [(other["id"], "phone", False)]
     await provider.remove_device(other["id"])
     assert (await provider.sign_in(case.good())).signed_in
+    assert len(stand_in.tokens) == 1  # those of the attempts are ended
 
 
 async def test_azire_sign_out_ends_device_and_token(world: World) -> None:
@@ -256,6 +257,16 @@ async def test_pia_another_authority_is_refused(world: World, tmp_path: Path) ->
     with pytest.raises(ProviderDownError) as refused:
         await provider.tunnel("se_stockholm")
     assert refused.value.code == "provider_certificate"
+
+
+async def test_pia_another_sign_in_registers_its_own_key(world: World) -> None:
+    case = BY_NAME["pia"]
+    await case.start(world)
+    provider = await case.signed_in(world)
+    before = await provider.tunnel("se_stockholm")
+    await provider.sign_out()
+    await provider.sign_in(case.good())
+    assert (await provider.tunnel("se_stockholm")).private_key != before.private_key
 
 
 async def test_pia_a_token_that_ended_is_replaced(world: World) -> None:
