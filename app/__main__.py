@@ -1,4 +1,4 @@
-"""``python -m app netd | web | auth ...``: one package, two processes, each importing only its own half."""
+"""``python -m app netd | web | auth | cli ...``: two processes and two commands, each importing only its own part."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ def main(argv: list[str]) -> int:
             from app.api.auth.command import main as auth  # noqa: PLC0415
 
             return auth(argv[1:])
+        case ["cli"]:
+            from app.cli.main import main as cli  # noqa: PLC0415
+
+            return cli(argv[1:])
         case _:
-            print("usage: python -m app netd|web|auth [options]; --help after each", file=sys.stderr)
+            print("usage: python -m app netd|web|auth|cli [options]; --help after each", file=sys.stderr)
             return 2
 
 

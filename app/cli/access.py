@@ -1,0 +1,77 @@
+"""login, logout, reset-password, keypair."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from app.cli.client import ApiError, Client, CommandError, SignInError
+from app.cli.context import Context, context
+from app.cli.output import put_json, put_pairs
+from app.cli.tokens import path as tokens_path
+
+STATE = Path("/var/lib/vpn-gateway-web")  # of the web process, on the image
+
+
+@click.command()
+@click.option("--scope", type=click.Choice(["read", "connect", "admin"]), default="admin", show_default=True)
+@context
+def login(ctx: Context, scope: str) -> None:
+    """Sign in with the admin password, once; tokens are kept for this user, and renewed as needed."""
+    client = Client(ctx.url)
+    body: dict[str, object] = {"password": click.prompt("Password", hide_input=True, err=True), "scope": scope}
+    if client.get("/api/auth/session").get("second_factor"):
+        body["code"] = click.prompt("Code", err=True)
+    answer = client.post("/api/auth/login", body)
+    ctx.keep(answer)
+    click.echo(f"Signed in. Tokens are in {tokens_path()}.", err=True)
+
+
+@click.command()
+@context
+def logout(ctx: Context) -> None:
+    """End the session that login began, and forget its tokens."""
+    try:
+        ctx.client.post("/api/auth/logout")
+    except (ApiError, SignInError):
+        pass  # ended already; the tokens go all the same
+    finally:
+        ctx.forget()
+    click.echo("Signed out.", err=True)
+
+
+@click.command("reset-password")
+@click.option("--state-dir", type=click.Path(path_type=Path), default=STATE, show_default=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset_password(state_dir: Path, yes: bool) -> None:
+    """Remove admin password, second factor, sessions and API keys: on the gateway itself, as root.
+
+    Without a shell on it, put an empty file named reset-password on the card's first partition.
+    """
+    if not state_dir.is_dir():
+        raise CommandError(f"{state_dir} is not here: this works only on the gateway itself")
+    if not yes:
+        click.confirm("Everybody on the LAN can use the gateway then, until a new password is set. Go on?", abort=True)
+    command = [sys.executable, "-m", "app", "auth", "reset", "--state-dir", str(state_dir)]
+    owner = state_dir.stat().st_uid
+    if os.geteuid() not in {0, owner}:
+        raise CommandError("this needs root")
+    # As the directory's owner, so that the files stay the web process's own.
+    user = owner if os.geteuid() == 0 and owner != 0 else None
+    root = Path(__file__).parents[2]
+    raise SystemExit(subprocess.run(command, cwd=root, check=False, user=user).returncode)
+
+
+@click.command()
+@context
+def keypair(ctx: Context) -> None:
+    """A fresh WireGuard key pair; the gateway does not keep it."""
+    answer = ctx.client.get("/api/keypair")
+    if ctx.json:
+        put_json(answer)
+    else:
+        put_pairs((("Private key", answer["private_key"]), ("Public key", answer["public_key"])))

@@ -1,0 +1,127 @@
+"""The gateway's HTTP API, as the command line needs it: JSON there and back, errors in words."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from app import __version__
+
+TIMEOUT = 90.0  # seconds; connecting waits for a handshake, restoring for a key to be derived
+ANSWER_LIMIT = 32 * 1024 * 1024  # bytes
+
+JSON = "application/json"
+
+
+class CommandError(Exception):
+    """What went wrong, for people; ``status`` is the process's exit status."""
+
+    status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UnreachableError(CommandError):
+    status = 3
+
+
+class SignInError(CommandError):
+    status = 4
+
+
+class ApiError(CommandError):
+    """The gateway refused: ``http`` is the HTTP status, ``code`` and ``field`` are the API's."""
+
+    def __init__(self, http_status: int, message: str, code: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.http, self.code, self.field = http_status, code, field
+
+
+class Client:
+    """Speaks to the gateway at ``url`` (http or https). ``renew`` is asked once for a new token after a 401.
+
+    Raises UnreachableError, SignInError and ApiError from every call; CommandError where ``url`` is none.
+    """
+
+    def __init__(self, url: str, token: str | None = None, renew: Callable[[], str | None] | None = None) -> None:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise CommandError(f"{url!r} is no address of a gateway: write http://192.168.77.1:5000, for instance")
+        self.url = f"{parts.scheme}://{parts.netloc}"
+        self._token = token
+        self._renew = renew
+        # No proxy from the environment: the gateway is on this LAN, and a proxy would see the token.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+
+    def get(self, path: str, **query: str | int | float | bool | None) -> Any:
+        given = {k: _text(v) for k, v in query.items() if v is not None}
+        return self.call("GET", f"{path}?{urlencode(given)}" if given else path)
+
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
+        return self.call("POST", path, body)
+
+    def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        return json.loads(self.bytes(method, path, data))
+
+    def bytes(self, method: str, path: str, data: bytes | None = None, media_type: str = JSON) -> bytes:
+        """The content of the answer, whatever it is."""
+        try:
+            return self._exchange(method, path, data, media_type)
+        except SignInError:
+            fresh = self._renew() if self._renew is not None else None
+            if fresh is None:
+                raise
+            self._token = fresh
+            return self._exchange(method, path, data, media_type)
+
+    def _exchange(self, method: str, path: str, data: bytes | None, media_type: str) -> bytes:
+        headers = {"Accept": f"{JSON}, */*;q=0.5", "User-Agent": f"vpn-gateway/{__version__}"}
+        if data is not None:
+            headers["Content-Type"] = media_type
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - http(s), see above
+        try:
+            with self._opener.open(request, timeout=TIMEOUT) as answer:
+                return answer.read(ANSWER_LIMIT)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refusal(error.code, error.read(64 * 1024)) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise UnreachableError(f"{self.url} does not answer: {reason}") from None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The API redirects nowhere; whoever does is not the gateway and gets no token."""
+
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+
+def _text(value: str | int | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _refusal(status: int, content: bytes) -> CommandError:
+    try:
+        body = json.loads(content)
+        message, code, field = body["error"], body.get("code", ""), body.get("field")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message, code, field = f"HTTP status {status}: is this the gateway?", "", None
+    if status == 401:
+        return SignInError(f"{message} (vpn-gateway login, or a key in VPN_GATEWAY_TOKEN)")
+    return ApiError(status, message, code, field)
+
+
+def segment(text: str) -> str:
+    """``text`` as one segment of a path."""
+    return quote(text, safe="")

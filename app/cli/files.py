@@ -1,0 +1,149 @@
+"""import, backup, restore: what goes in and out as files. Passphrases come by prompt or file, never by argument."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from app.cli.client import CommandError
+from app.cli.context import Context, context
+from app.cli.output import clean, moment, put_json, put_pairs
+
+LIMIT = 16 * 1024 * 1024  # bytes that are read of a file; the gateway takes less
+
+
+def _read(file: Path) -> bytes:
+    """``file``, or the standard input for ``-``."""
+    try:
+        if str(file) == "-":
+            data = sys.stdin.buffer.read(LIMIT + 1)
+        else:
+            with file.open("rb") as opened:
+                data = opened.read(LIMIT + 1)
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from None
+    if len(data) > LIMIT:
+        raise CommandError(f"{file} is larger than any file the gateway takes")
+    return data
+
+
+def _passphrase(source: Path | None, *, confirm: bool) -> str:
+    if source is not None:
+        return _read(source).decode("utf-8", "replace").rstrip("\r\n")
+    return click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+
+
+passphrase_file = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), help="Read the passphrase from a file (- = standard input)."
+)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", default=None, help="What to call it (default: the file's name).")
+@click.option("--all-or-nothing", is_flag=True, help="Of a .zip, import all files or none.")
+@context
+def import_(ctx: Context, file: Path, name: str | None, all_or_nothing: bool) -> None:
+    """Import a WireGuard .conf FILE, or a .zip of them; - reads the standard input."""
+    data = _read(file)
+    if data[:4] == b"PK\x03\x04":
+        mode = "atomic" if all_or_nothing else "each"
+        path = f"/api/import/bulk?{urlencode({'mode': mode})}"
+        _report(ctx, json.loads(ctx.client.bytes("POST", path, data, "application/zip")))
+        return
+    if name is None and str(file) == "-":
+        raise click.UsageError("give the configuration a --name")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is no text file in UTF-8") from None
+    name = name or file.stem
+    answer = ctx.client.post("/api/import", {"name": name, "config": text})
+    if ctx.json:
+        put_json(answer)
+        return
+    click.echo(f"Imported as {clean(name)}.")
+    for warning in answer.get("warnings", ()):
+        click.echo(f"warning: {clean(warning)}", err=True)
+
+
+def _report(ctx: Context, answer: dict[str, Any]) -> None:
+    failed = [r for r in answer["results"] if not r["success"]]
+    if ctx.json:
+        put_json(answer)
+    else:
+        for result in answer["results"]:
+            click.echo(f"{clean(result['file'])}: {'imported' if result['success'] else clean(result['error'])}")
+    if failed:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@passphrase_file
+@context
+def backup(ctx: Context, file: Path, passphrase_file: Path | None) -> None:
+    """Write settings, servers and keys to FILE (- = standard output), encrypted with a passphrase."""
+    body = {"passphrase": _passphrase(passphrase_file, confirm=True)}
+    data = ctx.client.bytes("POST", "/api/backup", json.dumps(body).encode())
+    if str(file) == "-":
+        sys.stdout.buffer.write(data)
+        return
+    _write_new(file, data)
+    if ctx.json:
+        put_json({"file": str(file), "bytes": len(data)})
+    else:
+        click.echo(f"Written to {file}: {len(data)} bytes. Without the passphrase nobody can read it, nor can you.")
+
+
+def _write_new(file: Path, data: bytes) -> None:
+    """A file that was not there before, for its owner alone; or none."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            file.unlink()
+        raise CommandError(f"{file}: {error.strerror}") from None
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@passphrase_file
+@click.option("--dry-run", is_flag=True, help="Only check; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@context
+def restore(ctx: Context, file: Path, passphrase_file: Path | None, dry_run: bool, yes: bool) -> None:
+    """Replace all settings, servers and keys by those of the backup FILE."""
+    data = _read(file)
+    passphrase = _passphrase(passphrase_file, confirm=False)
+    if not dry_run and not yes:
+        click.confirm("This replaces all settings, servers and keys. Go on?", abort=True, err=True)
+    body = {"backup": base64.b64encode(data).decode(), "passphrase": passphrase, "dry_run": dry_run}
+    answer = ctx.client.post("/api/restore", body)
+    if ctx.json:
+        put_json(answer)
+        return
+    put_pairs(
+        (
+            ("Made", moment(answer["created"])),
+            ("By version", answer["application"]),
+            ("Servers", answer["servers"]),
+            ("Devices", answer["devices"]),
+        )
+    )
+    click.echo("This backup can be restored; nothing was changed." if dry_run else clean(answer["message"]))

@@ -1,0 +1,50 @@
+"""devices: who is on the LAN, and what they may do."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.client import segment
+from app.cli.context import Context, context
+from app.cli.output import put_json, put_table
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def devices(ctx: click.Context) -> None:
+    """List the LAN's devices, or decide what one may do."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_devices)
+
+
+@devices.command("list")
+@context
+def list_devices(ctx: Context) -> None:
+    """List the devices and their policies."""
+    answer = ctx.client.get("/api/devices")
+    if ctx.json:
+        put_json(answer)
+        return
+    put_table(
+        ("DEVICE", "NAME", "ADDRESS", "POLICY"),
+        ((d["mac"], d["name"] or d["hostname"], d["address"], _policy(d)) for d in answer["devices"]),
+    )
+
+
+def _policy(device: dict[str, object]) -> str:
+    return f"{device['policy']}" if device["own_policy"] else f"{device['policy']} (default)"
+
+
+@devices.command("set")
+@click.argument("mac")
+@click.argument("policy")
+@click.option("--name", default=None, help="What to call the device.")
+@context
+def set_policy(ctx: Context, mac: str, policy: str, name: str | None) -> None:
+    """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!) or blocked."""
+    body = {"policy": policy} if name is None else {"policy": policy, "name": name}
+    answer = ctx.client.call("PUT", f"/api/devices/{segment(mac)}/policy", body)
+    if ctx.json:
+        put_json(answer)
+    else:
+        click.echo(f"{mac}: {policy}")

@@ -1,0 +1,85 @@
+"""The command ``vpn-gateway`` and its options; each module beside this one holds some of its commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from app import __version__
+from app.cli import access, files, lan, records, tunnel
+from app.cli.client import CommandError
+from app.cli.context import Context
+
+PROGRAM = "vpn-gateway"
+DEFAULT_URL = "http://127.0.0.1:5000"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
+@click.option("--url", envvar="VPN_GATEWAY_URL", default=DEFAULT_URL, show_default=True, help="Where the gateway is.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's answer, for programs.")
+@click.version_option(__version__, prog_name=PROGRAM)
+@click.pass_context
+def cli(ctx: click.Context, url: str, as_json: bool) -> None:
+    """Look after a VPN gateway, here or over the network.
+
+    Ends with 0 when all went well, 1 when the gateway refused, 2 on wrong usage, 3 when it does not answer, 4 when one
+    has to sign in. An API key or token can be given in VPN_GATEWAY_TOKEN.
+    """
+    ctx.obj = Context(url, os.environ.get("VPN_GATEWAY_TOKEN") or None, as_json)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL: eval "$(vpn-gateway completion bash)"."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - for this command alone
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, PROGRAM, "_VPN_GATEWAY_COMPLETE").source())
+
+
+for command in (
+    tunnel.status,
+    tunnel.connect,
+    tunnel.disconnect,
+    tunnel.servers,
+    tunnel.providers,
+    tunnel.provider,
+    lan.devices,
+    files.import_,
+    files.backup,
+    files.restore,
+    records.traffic,
+    records.history,
+    records.logs,
+    records.leak_test,
+    access.login,
+    access.logout,
+    access.reset_password,
+    access.keypair,
+):
+    cli.add_command(command)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit status (see ``--help``)."""
+    try:
+        cli.main(argv, prog_name=PROGRAM, complete_var="_VPN_GATEWAY_COMPLETE", standalone_mode=False)
+    except CommandError as error:
+        click.echo(f"{PROGRAM}: {error.message}", err=True)
+        return error.status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Aborted.", err=True)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; saying so would fail as well
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0

@@ -1,0 +1,77 @@
+"""What people read: tables, sizes, times. Programs take ``--json``, which is the API's answer as it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import click
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def put_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def put_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as wide as their longest entry. What others named (hosts, servers) is stripped of control characters."""
+    lines = [tuple(heads), *(tuple(clean(c) for c in row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    for number, line in enumerate(lines):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        click.echo(click.style(text, bold=True) if number == 0 else text)
+
+
+def put_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """One ``name: value`` a line, without those whose value is None."""
+    shown = [(name, clean(value)) for name, value in pairs if value is not None]
+    width = max((len(name) for name, _ in shown), default=0) + 1
+    for name, value in shown:
+        click.echo(f"{name + ':':<{width}} {value}")
+
+
+def clean(value: object) -> str:
+    """``value`` in one line that a terminal takes for text and nothing else."""
+    text = "-" if value is None else str(value)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def size(count: float | None) -> str:
+    """Bytes in decimal units, as disks and providers count them."""
+    if count is None:
+        return "-"
+    value = float(count)
+    for unit in _UNITS:
+        if value < 1000 or unit == _UNITS[-1]:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def rate(bytes_a_second: float) -> str:
+    return f"{size(bytes_a_second)}/s"
+
+
+def moment(unix: float | None) -> str:
+    """Local time."""
+    return "-" if unix is None else datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(unix: float | None, now: float | None = None) -> str | None:
+    if unix is None:
+        return None
+    seconds = max(0, int((time.time() if now is None else now) - unix))
+    return f"{lasting(seconds)} ago"
+
+
+def lasting(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    whole = int(seconds)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if whole >= length:
+            return f"{whole // length} {unit}"
+    return f"{whole} s"

@@ -1,0 +1,43 @@
+"""Where the command line keeps what ``login`` got: one file, readable by its owner alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from app import atomic, codec
+
+
+class Tokens(Struct, frozen=True):
+    access: str
+    refresh: str
+
+
+def path() -> Path:
+    """As the XDG base directory specification has it."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "vpn-gateway" / "tokens.json"
+
+
+def load(url: str) -> Tokens | None:
+    """What is kept for the gateway at ``url``; None also where the file cannot be read."""
+    return _all().get(url)
+
+
+def save(url: str, tokens: Tokens | None) -> None:
+    """Keep ``tokens`` for ``url``, or forget them. Raises OSError."""
+    kept = {k: v for k, v in _all().items() if k != url}
+    if tokens is not None:
+        kept[url] = tokens
+    target = path()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    atomic.write_atomic(target, codec.encode(kept))  # 0600
+
+
+def _all() -> dict[str, Tokens]:
+    try:
+        return codec.decode(path().read_bytes(), dict[str, Tokens])
+    except (OSError, ValueError):  # msgspec's errors are ValueErrors
+        return {}

@@ -1,0 +1,167 @@
+"""status, connect, disconnect, servers, providers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+import click
+
+from app.cli.client import CommandError, segment
+from app.cli.context import Context, context
+from app.cli.output import ago, clean, put_json, put_pairs, put_table, size
+
+
+def complete_server(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of servers, countries and cities that begin like ``incomplete``; nothing where the gateway is away."""
+    root = ctx.find_root()
+    url = root.params.get("url") or _default_url(root)
+    with contextlib.suppress(CommandError, ValueError, KeyError):
+        made = Context(url, os.environ.get("VPN_GATEWAY_TOKEN") or None, json=True)
+        return sorted({n for n in _names(made.client.get("/api/servers")) if n.lower().startswith(incomplete.lower())})
+    return []
+
+
+def _default_url(root: click.Context) -> str:
+    return next(str(p.get_default(root)) for p in root.command.params if p.name == "url")
+
+
+def _names(answer: dict[str, Any]) -> list[str]:
+    names = ["fastest", "random"]
+    for country, cities in answer["servers"].items():
+        names.append(country)
+        for city, servers in cities.items():
+            names += [city, *(s["hostname"] for s in servers)]
+    return names
+
+
+@click.command()
+@context
+def status(ctx: Context) -> None:
+    """What the gateway is doing now.
+
+    Ends with 0 when the default exit is connected and with 5 when it is not.
+    """
+    now = ctx.client.get("/api/status")
+    if ctx.json:
+        put_json(now)
+    else:
+        exit_state = "connected" if now["connected"] else now["state"]
+        put_pairs(
+            (
+                ("State", exit_state),
+                ("Server", now["server"] or now["target"]),
+                ("Provider", now["provider"]),
+                ("Location", now["location"]),
+                ("Address seen", now["ip"]),
+                ("Connected for", now["uptime"]),
+                ("Switching to", now["switching_to"]),
+                ("Blocked because", now["message"] or now["reason"]),
+                ("Next attempt in", None if now["retry_in"] is None else f"{now['retry_in']:.0f} s"),
+                ("Last handshake", ago(now["latest_handshake"])),
+                ("Received", size(now["rx_bytes"]) if now["connected"] else None),
+                ("Sent", size(now["tx_bytes"]) if now["connected"] else None),
+                ("Kill switch", "active, checked against the kernel" if now["killswitch_active"] else "NOT CONFIRMED"),
+                ("Version", now["version"]),
+            )
+        )
+    if not now["connected"]:
+        raise SystemExit(5)
+
+
+@click.command()
+@click.argument("server", shell_complete=complete_server)
+@click.option("--exit", "exit_name", default=None, help="Another exit than the default one.")
+@click.option("--provider", default=None, help="Another provider than the current one.")
+@context
+def connect(ctx: Context, server: str, exit_name: str | None, provider: str | None) -> None:
+    """Connect to SERVER: a host name, a city, a country, fastest or random."""
+    body = {"server": server, "exit": exit_name, "provider": provider}
+    answer = ctx.client.post("/api/connect", {k: v for k, v in body.items() if v is not None})
+    if ctx.json:
+        put_json(answer)
+        return
+    now = ctx.client.get("/api/status")
+    state = next(e for e in now["exits"] if e["name"] == (exit_name or "default"))
+    click.echo(f"Connected to {clean(state['server'])}.")
+    _warn(answer)
+
+
+@click.command()
+@click.option("--exit", "exit_name", default=None, help="Another exit than the default one.")
+@context
+def disconnect(ctx: Context, exit_name: str | None) -> None:
+    """Disconnect; devices are blocked from then on."""
+    answer = ctx.client.post("/api/disconnect", {"exit": exit_name} if exit_name else {})
+    if ctx.json:
+        put_json(answer)
+    else:
+        click.echo(clean(answer["message"]))
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--provider", default=None, help="Another provider than the current one.")
+@context
+def servers(ctx: Context, text: str | None, provider: str | None) -> None:
+    """List the servers, or those with TEXT in their name, city or country."""
+    answer = ctx.client.get("/api/servers", provider=provider)
+    found = {
+        country: kept
+        for country, cities in answer["servers"].items()
+        if (kept := _matching(country, cities, (text or "").casefold()))
+    }
+    if ctx.json:
+        put_json({**answer, "servers": found})
+        return
+    put_table(
+        ("SERVER", "CITY", "COUNTRY", "ADDRESS", ""),
+        (
+            (s["hostname"], city, country, s["ipv4"] or s["ipv6"], _missing(s))
+            for country, cities in found.items()
+            for city, group in cities.items()
+            for s in group
+        ),
+    )
+
+
+def _matching(country: str, cities: dict[str, list[Any]], text: str) -> dict[str, list[Any]]:
+    return {
+        city: kept
+        for city, group in cities.items()
+        if (kept := [s for s in group if text in f"{s['hostname']} {city} {country}".casefold()])
+    }
+
+
+def _missing(server: dict[str, Any]) -> str:
+    return f"lacks {', '.join(server['missing'])}" if server["missing"] else ""
+
+
+@click.command()
+@context
+def providers(ctx: Context) -> None:
+    """List the providers; * marks the current one."""
+    answer = ctx.client.get("/api/providers")
+    if ctx.json:
+        put_json(answer)
+        return
+    for name in answer["providers"]:
+        click.echo(f"{'*' if name == answer['current'] else ' '} {clean(name)}")
+
+
+@click.command()
+@click.argument("name")
+@context
+def provider(ctx: Context, name: str) -> None:
+    """Make NAME the current provider; a running tunnel is left alone."""
+    answer = ctx.client.call("POST", f"/api/provider/{segment(name)}")
+    if ctx.json:
+        put_json(answer)
+    else:
+        click.echo(f"The provider is {clean(answer['provider'])} now.")
+
+
+def _warn(answer: dict[str, Any]) -> None:
+    for warning in answer.get("warnings", ()):
+        click.echo(f"warning: {clean(warning)}", err=True)
