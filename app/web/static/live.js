@@ -15,11 +15,13 @@ export function follow(on) {
   let socket = null;
   let timer = null;
   let silence = null;
+  let seen = null; // the number of the last event
 
   function connect() {
     clearTimeout(timer);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    socket = new WebSocket(`${scheme}://${location.host}/ws`);
+    // What was missed is told, so that no alert gets lost while a phone sleeps.
+    socket = new WebSocket(`${scheme}://${location.host}/ws${seen === null ? "" : `?after=${seen}`}`);
     socket.onmessage = ({ data }) => receive(JSON.parse(data));
     socket.onclose = () => {
       clearTimeout(silence);
@@ -36,9 +38,11 @@ export function follow(on) {
     clock.ahead = message.time - Date.now() / 1000;
     clearTimeout(silence);
     silence = setTimeout(() => socket?.close(), SILENCE);
+    if (message.seq !== null && message.type !== "resume") seen = message.seq;
     on.link("live");
     if (message.type === "status_change") on.status(message.payload);
     else if (message.type === "unavailable") on.unavailable(message.payload.error);
+    else if (message.type === "resume") poll();
     else if (message.type !== "heartbeat") on.event(message.type, message.payload);
   }
 

@@ -2,10 +2,12 @@
 
 import * as add from "./add.js";
 import { $, setText } from "./dom.js";
+import * as history from "./history.js";
 import { follow } from "./live.js";
 import * as servers from "./servers.js";
 import * as status from "./status.js";
 import { toast } from "./toast.js";
+import * as traffic from "./traffic.js";
 
 const LINK = { live: "Live", waiting: "Reconnecting", lost: "Out of reach" };
 
@@ -14,14 +16,18 @@ let away = true; // whether the list has to be asked for (again) once the gatewa
 status.setUp({ choose: servers.focus, connect: servers.connect });
 servers.setUp();
 add.setUp();
+traffic.setUp();
+history.setUp();
 
 follow({
   status(body) {
     status.show(body);
     servers.follow(body);
+    history.follow(body);
     if (away) {
       away = false;
       servers.load();
+      traffic.load();
     }
   },
   unavailable(error) {
@@ -30,6 +36,7 @@ follow({
   },
   event(type, payload) {
     if (type === "server_update") servers.load();
+    if (type === "traffic") traffic.live(payload);
     if (type === "security_alert") toast(`Security: ${payload.message ?? payload.reason}`, { bad: true });
   },
   link(state) {

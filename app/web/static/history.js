@@ -1,0 +1,98 @@
+/** What the exits went through, the newest first. */
+
+import { get } from "./api.js";
+import { $, h, whileBusy } from "./dom.js";
+import { bytes, duration } from "./format.js";
+import { failed } from "./toast.js";
+
+const PAGE = 8;
+
+const CAUSES = {
+  requested: "asked for",
+  resumed: "after a restart",
+  adopted: "kept over a restart",
+  handshake: "handshake",
+  switched: "switched",
+  retry: "trying again",
+  restored: "a backup was restored",
+  handshake_timeout: "no answer from the server",
+  endpoint_unresolvable: "its name could not be looked up",
+  wan_down: "no Internet connection",
+  tunnel_dead: "the server stopped answering",
+  tunnel_lost: "the tunnel's interface was removed",
+  firewall_failed: "the rules could not be set",
+  server_unavailable: "the server cannot be used",
+};
+const STATES = {
+  connected: "Connected",
+  connecting: "Connecting",
+  disconnecting: "Disconnecting",
+  disconnected: "Disconnected",
+  blocked: "Blocked",
+};
+
+let seen = null; // what the status said when the list was last asked for
+let next = null;
+
+export function setUp() {
+  $("history-more").addEventListener("click", ({ currentTarget }) => whileBusy(currentTarget, more));
+}
+
+/** The list follows the status: a look at it costs a request, so only where an exit has moved. */
+export function follow(status) {
+  const now = JSON.stringify(status.exits.map((e) => [e.name, e.state, e.since, e.server]));
+  if (now === seen) return;
+  seen = now;
+  load();
+}
+
+async function load() {
+  try {
+    show(await get(`/api/history?limit=${PAGE}`), false);
+  } catch {
+    seen = null; // the next status tries again
+  }
+}
+
+async function more() {
+  try {
+    show(await get(`/api/history?limit=${PAGE * 3}&before=${next}`), true);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function show(page, append) {
+  next = page.next;
+  const items = page.history.map(item);
+  if (append) $("history-list").append(...items);
+  else $("history-list").replaceChildren(...items);
+  $("history-more").hidden = next === null;
+  $("history-empty").hidden = $("history-list").childElementCount > 0;
+}
+
+function item(record) {
+  const at = new Date(record.time * 1000);
+  const where = record.previous_server ? `${record.previous_server} → ${record.server}` : (record.server ?? "");
+  const notes = [CAUSES[record.cause] ?? record.cause.replaceAll("_", " ")];
+  if (record.before === "connected" && record.duration >= 1) notes.push(`after ${duration(record.duration)}`);
+  if (record.down !== null) notes.push(`${bytes(record.down)} / ${bytes(record.up)}`);
+  return h(
+    "li",
+    { class: "move", "data-state": record.after, title: record.message },
+    h("span", { class: "dot", "aria-hidden": "true" }),
+    h(
+      "div",
+      { class: "what" },
+      h("p", {}, h("strong", {}, STATES[record.after] ?? record.after), where && ` ${where}`, record.exit !== "default" && ` (${record.exit})`),
+      h("p", { class: "sub" }, notes.join(" · ")),
+    ),
+    h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, shortTime(at)),
+  );
+}
+
+function shortTime(at) {
+  const today = at.toDateString() === new Date().toDateString();
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return today ? time : `${at.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
+}

@@ -1,0 +1,75 @@
+/** Traffic: the rate just now, the last hour minute by minute, and who moved how much today. */
+
+import { get } from "./api.js";
+import { $, h, setText } from "./dom.js";
+import { bytes } from "./format.js";
+
+const RENEW = 60000; // milliseconds: a new minute
+const STALE = 15000; // rates come every 5 s
+const WIDTH = 600;
+const HEIGHT = 96;
+const DEVICES = 6;
+
+let rates = { total: { up: 0, down: 0 }, devices: {} };
+let devices = [];
+let stale = null;
+
+export function setUp() {
+  setInterval(() => {
+    if (document.visibilityState === "visible") load();
+  }, RENEW);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") load();
+  });
+}
+
+/** Ask for everything anew. What cannot be had now is left as it was: the page tells elsewhere that the gateway is away. */
+export async function load() {
+  try {
+    const [hour, today] = await Promise.all([get("/api/traffic?range=1h&step=minute"), get("/api/traffic/devices?range=24h")]);
+    draw(hour.points);
+    devices = today.devices;
+    list();
+  } catch {
+    // the next minute tries again
+  }
+}
+
+/** `payload` of a `traffic` event: bytes a second. */
+export function live(payload) {
+  rates = payload;
+  clearTimeout(stale);
+  stale = setTimeout(() => live({ total: { up: 0, down: 0 }, devices: {} }), STALE);
+  setText($("rate-down"), perSecond(rates.total.down));
+  setText($("rate-up"), perSecond(rates.total.up));
+  list();
+}
+
+const perSecond = (count) => `${bytes(count)}/s`;
+
+function draw(points) {
+  const most = Math.max(1, ...points.map((p) => Math.max(p.up ?? 0, p.down ?? 0)));
+  const step = WIDTH / points.length;
+  const y = (value) => (HEIGHT - (HEIGHT * (value ?? 0)) / most).toFixed(1);
+  const line = (key) => points.map((p, n) => `H${(n * step).toFixed(1)}V${y(p[key])}H${((n + 1) * step).toFixed(1)}`).join("");
+  $("chart-down").setAttribute("d", `M0 ${HEIGHT}${line("down")}V${HEIGHT}Z`);
+  $("chart-up").setAttribute("d", `M0 ${y(points[0]?.up)}${line("up")}`);
+  const sum = (key) => bytes(points.reduce((total, p) => total + (p[key] ?? 0), 0));
+  setText($("chart-text"), `Last hour: ${sum("down")} received, ${sum("up")} sent; at most ${bytes(most)} a minute`);
+}
+
+function list() {
+  const shown = devices.slice(0, DEVICES).map((device) => {
+    const now = rates.devices[device.mac];
+    const name = device.name ?? device.hostname ?? device.mac;
+    return h(
+      "li",
+      { class: "mover" },
+      h("span", { class: "name", title: device.mac }, device.mac === "other" ? "Other devices" : name),
+      h("span", { class: "now" }, now && now.up + now.down ? perSecond(now.up + now.down) : ""),
+      h("span", { class: "sum" }, `${bytes(device.down)} / ${bytes(device.up)}`),
+    );
+  });
+  $("movers").replaceChildren(...shown);
+  $("movers-empty").hidden = shown.length > 0;
+}
