@@ -29,7 +29,8 @@ from app.providers.errors import (
 )
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig, Response
 from app.providers.relays import Collector, Guard, Relay, RelayList
-from app.providers.signin import Fetched, SignInProvider
+from app.providers.serverlist import Fetched
+from app.providers.signin import SignInProvider
 from app.store.accounts import Account
 
 WHO = "AzireVPN"

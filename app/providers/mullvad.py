@@ -25,7 +25,8 @@ from app.providers.errors import (
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig
 from app.providers.mullvad_api import AccountData, DeviceData, MullvadApi, TokenRefusedError, moment
 from app.providers.relays import Guard, Relay, RelayList
-from app.providers.signin import EVERYTHING, Fetched, SignInProvider
+from app.providers.serverlist import Fetched
+from app.providers.signin import EVERYTHING, SignInProvider
 from app.store.accounts import Account
 
 T = TypeVar("T")
@@ -195,7 +196,8 @@ class MullvadProvider(SignInProvider):
 
     async def _fetch(self, etag: str | None) -> Fetched | None:
         api = self._api()
-        if self._list is not None and not any(r.multihop_port for r in self._list.relays):
+        current = self._servers.current
+        if current is not None and not any(r.multihop_port for r in current.relays):
             etag = None  # the second list was out of reach the last time, and is only asked for with the first
         main = await api.request("GET", "/app/v1/relays", etag=etag, limit=LIST_LIMIT, timeout=LIST_TIMEOUT)
         if main.status == 304:
@@ -217,7 +219,7 @@ class MullvadProvider(SignInProvider):
     async def _peer(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:
         if settings.multihop_entry is None or settings.multihop_entry == relay.hostname:
             return await super()._peer(relay, account, settings)
-        entry = self._relay(settings.multihop_entry, "multihop_entry")
+        entry = self._servers.entry(settings.multihop_entry)
         if relay.multihop_port is None:
             raise ConflictError(
                 f"{relay.hostname} cannot be reached through another server yet: fetch the server list again",
@@ -233,7 +235,7 @@ class MullvadProvider(SignInProvider):
         block = sum(BLOCKING[name] for name in set(settings.content_blocking) if name in BLOCKING)
         if block:
             return replace(account, dns=(BLOCKING_DNS + block,))
-        general = self._list.general if self._list is not None else {}
+        general = self._servers.general
         return replace(account, dns=(ip_address(general.get("dns4", str(DNS))),))
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from app import atomic
 from app.errors import GatewayError
-from app.providers import azirevpn, ivpn, lists, mullvad_relays, nordvpn, pia, surfshark
+from app.providers import azirevpn, ivpn_relays, lists, mullvad_relays, nordvpn, pia, surfshark
 from app.providers.relays import Guard, RelayList
 
 PARSERS: Mapping[str, Callable[[bytes, Guard], RelayList]] = {
     "mullvad": lambda data, guard: mullvad_relays.parse(data, None, guard),
-    "ivpn": ivpn.parse,
+    "ivpn": ivpn_relays.parse,
     "nordvpn": nordvpn.parse,
     "azirevpn": azirevpn.parse,
     "surfshark": surfshark.parse,

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app import keys
-from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, NotImplementedYetError
+from app.errors import ConflictError, GatewayError, NotFoundError, NotImplementedYetError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret, Server, TunnelConfig
+from app.providers import form, options
 from app.providers.base import (
     AccountStatus,
     Capabilities,
@@ -37,33 +35,22 @@ from app.providers.errors import (
     KeyInUseError,
     KeyRevokedError,
     NotSignedInError,
-    ProviderDownError,
     TooManyDevicesError,
     WrongCredentialsError,
 )
 from app.providers.http import Api, ApiConfig
-from app.providers.lists import KeptList
-from app.providers.relays import DEFAULT_PORT, BadEntryError, Guard, Relay, RelayList, as_server
+from app.providers.relays import Guard, Relay, RelayList
+from app.providers.serverlist import Fetched, ServerList
 from app.store.accounts import Account
 from app.wgconf import fields
 
 log = logging.getLogger(__name__)
 
 DAY = 86400.0
-LIST_AGE = 6 * 3600.0  # seconds after which a list is fetched again (with its ETag: mostly nothing comes)
 ACCOUNT_AGE = DAY
 EXPIRY_MARGIN = 2 * DAY  # before a key of limited life ends
-SHOWN = 4  # last characters of an account that are shown again
 
 EVERYTHING = fields.networks("0.0.0.0/0, ::/0")
-
-
-class Fetched(Struct, frozen=True):
-    """A list as it came. ``more`` holds answers beside the main one, by a name of the provider's choice."""
-
-    body: bytes
-    etag: str | None = None
-    more: dict[str, bytes] = {}
 
 
 class SignInProvider(ABC):
@@ -77,13 +64,7 @@ class SignInProvider(ABC):
 
     def __init__(self, environment: Environment) -> None:
         self._env = environment
-        self._kept = KeptList(environment.lists, environment.shipped, self.name)
-        self._list: RelayList | None = None
-        self._source = "none"
-        self._relays: dict[str, Relay] = {}
-        self._keys: dict[str, Relay] | None = None
-        self._shown: tuple[bool, tuple[Server, ...]] | None = None
-        self._loaded = False
+        self._servers = ServerList(environment, self.name, self.title)
         self._tried: dict[str, Secret] | None = None  # credentials that were right but found no room
         self._tried_account: Account | None = None  # signed in with them, to make room
         self._lock = asyncio.Lock()
@@ -134,7 +115,7 @@ class SignInProvider(ABC):
                 raise ConflictError(f"{relay.hostname} has no IPv6 address to dial", field="server")
             host = relay.ipv6
         assert host is not None
-        port = relay.port or self._port(settings)
+        port = relay.port or self._servers.port(settings)
         return account, Peer(public_key=relay.public_key, endpoint=Endpoint(host, port), allowed_ips=EVERYTHING)
 
     def _dns(self, account: Account, settings: ProviderSettings) -> Account:  # noqa: ARG002
@@ -151,10 +132,10 @@ class SignInProvider(ABC):
     # --- Account -----------------------------------------------------------------------------------------------------
 
     async def sign_in(self, credentials: Mapping[str, Secret]) -> AccountStatus:
-        given = self._checked(credentials)
+        given = form.checked(self.credentials, credentials, self.title)
         async with self._lock:
             old = self._env.accounts.get(self.name)
-            if old is not None and self._same_account(old, given):
+            if old is not None and form.same_account(self.credentials, old.credentials, given):
                 again = await self._still_good(old)
                 if again is not None:
                     return again
@@ -190,10 +171,6 @@ class SignInProvider(ABC):
         self._keep(replace(checked, checked=self._env.now(), problem=None))
         return await self.account()
 
-    def _same_account(self, account: Account, given: dict[str, Secret]) -> bool:
-        asked = {f.name for f in self.credentials if not f.optional}
-        return all(account.credentials.get(name) == given.get(name) for name in asked)
-
     async def sign_out(self) -> tuple[str, ...]:
         async with self._lock:
             self._tried = self._tried_account = None
@@ -207,7 +184,6 @@ class SignInProvider(ABC):
                 told = f"{self.title} could not be told ({error.message})"
                 warnings = (f"{told}; this gateway's device may still be on the account's list",)
             self._env.accounts.remove(self.name)
-            self._shown = None
             log.info("signed out of %s", self.title)
             return warnings
 
@@ -287,12 +263,11 @@ class SignInProvider(ABC):
         }.get(problem, Verdict.SIGNED_OUT)
 
     def due(self, now: float) -> frozenset[Due]:
-        self._load()
         account = self._env.accounts.get(self.name)
         found: set[Due] = set()
-        if (account is not None or self._list is not None) and not self._fresh(now):
-            found.add(Due.REFRESH)
-        if account is not None:
+        if account is not None:  # a provider that nobody signed in to is never contacted by itself
+            if not self._servers.fresh(now):
+                found.add(Due.REFRESH)
             # A clock that was wrong when something was written must not put things off for years.
             if not 0 <= now - account.checked < ACCOUNT_AGE:
                 found.add(Due.ACCOUNT)
@@ -302,9 +277,6 @@ class SignInProvider(ABC):
                 found.add(Due.SETTLE)
         return frozenset(found)
 
-    def _fresh(self, now: float) -> bool:
-        return self._list is not None and self._source != "shipped" and 0 <= now - self._list.fetched < LIST_AGE
-
     def _rotates(self, account: Account) -> float:
         by_age = account.key_created + self._settings.rotate_days * DAY
         return min(by_age, account.key_expires - EXPIRY_MARGIN) if account.key_expires else by_age
@@ -312,59 +284,25 @@ class SignInProvider(ABC):
     # --- Servers -----------------------------------------------------------------------------------------------------
 
     async def servers(self) -> tuple[Server, ...]:
-        self._load()
-        signed_in = self._env.accounts.get(self.name) is not None
-        if self._shown is None or self._shown[0] != signed_in:
-            missing = () if signed_in else ("account",)
-            self._shown = (signed_in, tuple(as_server(r, self.name, missing=missing) for r in self._relays.values()))
-        return self._shown[1]
+        return self._servers.servers(signed_in=self._env.accounts.get(self.name) is not None)
 
     def by_key(self, public_key: str) -> Server | None:
-        """The server with this key in the list that is here; None also where several share it."""
-        self._load()
-        if self._keys is None:
-            often = Counter(relay.public_key for relay in self._relays.values())
-            self._keys = {r.public_key: r for r in self._relays.values() if r.public_key and often[r.public_key] == 1}
-        relay = self._keys.get(public_key)
-        return as_server(relay, self.name) if relay is not None else None
+        """The server with this key in the list that is here."""
+        return self._servers.by_key(public_key)
 
     async def refresh(self) -> ListStatus:
         async with self._lock:
-            self._load()
-            old = self._list if self._source != "shipped" else None
-            fetched = await self._fetch(old.etag if old is not None else None)
-            now = self._env.now()
-            if fetched is None and old is not None:
-                new = replace(old, fetched=now)
-            elif fetched is None:
-                raise ProviderDownError(f"{self.title} sent no list although there is none here")
-            else:
-                guard = self._guard()
-                new = await asyncio.to_thread(self._parse, fetched, guard, old)
-                new = replace(new, etag=fetched.etag, fetched=now)
-            try:
-                await asyncio.to_thread(self._kept.save, new)
-            except OSError as error:  # it can be used all the same, until the next start
-                log.warning("%s: the server list cannot be kept: %s", self.title, error.strerror)
-            changed = old is None or new.relays != old.relays
-            self._use(new, "provider")
-            return replace(await self.list_status(), changed=changed)
+            return await self._servers.refresh(self._fetch, self._parse)
 
     async def list_status(self) -> ListStatus:
-        self._load()
-        if self._list is None:
-            return ListStatus("none")
-        return ListStatus(
-            self._source, len(self._list.relays), fetched=self._list.fetched or None, skipped=self._list.skipped
-        )
+        return self._servers.status()
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
         account = self._signed_in()  # before the server: without an account there may be no list to find it in
-        self._load()
-        relay = self._relays.get(hostname)
+        relay = self._servers.get(hostname)
         if relay is None:
             raise no_such_server(self.title)
-        self._guard_relay(relay)
+        self._servers.usable(relay)
         settings = self._settings
         account, peer = await self._peer(relay, account, settings)
         account = self._dns(account, settings)
@@ -375,27 +313,7 @@ class SignInProvider(ABC):
         )
 
     def check_settings(self, settings: ProviderSettings) -> None:
-        can = self.capabilities
-        self._load()
-        if settings.port is not None and not can.choose_port:
-            raise InvalidFieldError(f"port: {self.title} has one port only", field="port")
-        ranges = self._port_ranges()
-        if settings.port is not None and not any(low <= settings.port <= high for low, high in ranges):
-            known = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in ranges)
-            raise InvalidFieldError(f"port: {self.title}'s servers listen on {known}", field="port")
-        if settings.ipv6_endpoint and not can.ipv6_endpoint:
-            raise InvalidFieldError(f"ipv6_endpoint: {self.title} tells no IPv6 addresses", field="ipv6_endpoint")
-        unknown = set(settings.content_blocking) - set(can.content_blocking)
-        if unknown:
-            known = ", ".join(can.content_blocking) or "nothing"
-            raise InvalidFieldError(
-                f"content_blocking: {self.title}'s resolvers can block {known}", field="content_blocking"
-            )
-        entry = settings.multihop_entry
-        if entry is not None and not can.multihop:
-            raise InvalidFieldError(f"multihop_entry: {self.title} has no multihop here", field="multihop_entry")
-        if entry is not None and entry not in self._relays:
-            raise InvalidFieldError("multihop_entry: there is no such server", field="multihop_entry")
+        options.check(settings, self.capabilities, self._servers, self.title)
 
     # --- Parts -------------------------------------------------------------------------------------------------------
 
@@ -409,53 +327,8 @@ class SignInProvider(ABC):
     def _settings(self) -> ProviderSettings:
         return self._env.settings(self.name)
 
-    def _port_ranges(self) -> tuple[tuple[int, int], ...]:
-        return (self._list.port_ranges if self._list else ()) or ((DEFAULT_PORT, DEFAULT_PORT),)
-
-    def _port(self, settings: ProviderSettings) -> int:
-        """The port wanted where the list still has it, else the usual one, else the first there is."""
-        ranges = self._port_ranges()
-        for port in (settings.port, DEFAULT_PORT):
-            if port is not None and any(low <= port <= high for low, high in ranges):
-                return port
-        return ranges[0][0]
-
-    def _load(self) -> None:
-        if not self._loaded:
-            self._loaded = True
-            found, source = self._kept.load()
-            if found is not None:
-                self._use(found, source)
-
-    def _use(self, relays: RelayList, source: str) -> None:
-        self._list, self._source = relays, source
-        self._relays = {relay.hostname: relay for relay in relays.relays}
-        self._keys = None
-        self._shown = None
-
-    def _guard(self) -> Guard:
-        return Guard(self._env.own_networks(), self._env.allowed_networks)
-
-    def _guard_relay(self, relay: Relay) -> None:
-        """Judge the address again: a kept list may be older than the LAN's network. Raises ConflictError."""
-        guard = self._guard()
-        try:
-            for text, version in ((relay.ipv4, 4), (relay.ipv6, 6)):
-                if text is not None:
-                    guard.address(text, version, "its address")
-        except BadEntryError as error:
-            raise ConflictError(f"{relay.hostname} cannot be used: {error}", field="server") from None
-
-    def _relay(self, hostname: str, field: str) -> Relay:
-        relay = self._relays.get(hostname)
-        if relay is None:
-            raise ConflictError(f"{self.title}: there is no server {hostname!r} any more", field=field)
-        self._guard_relay(relay)
-        return relay
-
     def _keep(self, account: Account) -> None:
         self._env.accounts.put(self.name, account)
-        self._shown = None
 
     def _signed_in(self) -> Account:
         account = self._env.accounts.get(self.name)
@@ -476,35 +349,12 @@ class SignInProvider(ABC):
         except GatewayError as error:
             log.warning("%s: an older device could not be removed: %s", self.title, error.message)
 
-    def _checked(self, credentials: Mapping[str, Secret]) -> dict[str, Secret]:
-        """The form's values without blanks around them. Raises InvalidFieldError; no value is shown."""
-        form = {f.name: f for f in self.credentials}
-        for name in credentials:
-            if name not in form:
-                raise InvalidFieldError(f"{self.title} asks for {', '.join(form)}", field="credentials")
-        given: dict[str, Secret] = {}
-        for entry in self.credentials:
-            value = credentials.get(entry.name, Secret("")).reveal().strip()
-            if not value:
-                if not entry.optional:
-                    raise InvalidFieldError(f"{entry.label}: it is needed", field=entry.name)
-                continue
-            if entry.pattern is not None:
-                value = "".join(value.split())
-            fits = entry.pattern is None or re.fullmatch(entry.pattern, value)
-            if len(value) > entry.longest or not value.isprintable() or not fits:
-                raise InvalidFieldError(f"{entry.label}: {entry.help or 'it cannot be used'}", field=entry.name)
-            given[entry.name] = Secret(value)
-        return given
-
     def _status(self, account: Account) -> AccountStatus:
         now = self._env.now()
-        main = account.credentials.get(self.credentials[0].name)
-        shown = main.reveal()[-SHOWN:] if main is not None and len(main.reveal()) > 2 * SHOWN else ""
         expired = 0 < account.expires <= now
         return AccountStatus(
             signed_in=True,
-            account=f"•••• {shown}".strip(),
+            account=form.masked(account.credentials.get(self.credentials[0].name)),
             expires=account.expires or None,
             days_left=max(0, int((account.expires - now) // DAY)) if account.expires else None,
             device=account.device_name,

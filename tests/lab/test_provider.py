@@ -73,6 +73,11 @@ def test_the_lan_goes_out_by_a_mullvad_relay(lab: Lab, mullvad: Mullvad) -> None
     assert watch.counts["from the gateway"] > 0
     assert watch.leaks == [], dump(watch.leaks)
     assert ACCOUNT not in lab.logs()
+    holders = [p for p in lab.directory.rglob("*") if p.is_file() and ACCOUNT.encode() in p.read_bytes()]
+    assert [p.name for p in holders] == ["accounts.json"]  # also the positive control: this look would have found it
+    assert {p.stat().st_mode & 0o777 for p in holders} == {0o600}
+    for path in ("/api/status", "/api/devices", "/api/servers", "/api/providers", "/api/history"):
+        assert ACCOUNT.encode() not in lab.request("GET", path)[1], path
 
 
 def add_key(packet: Packet) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.providers import ivpn, mullvad_relays, nordvpn, ship
+from app.providers import ivpn_relays, mullvad_relays, nordvpn, ship
 from app.providers.azirevpn import parse as parse_azire
 from app.providers.errors import BadAnswerError
 from app.providers.lists import KeptList
@@ -67,7 +67,7 @@ def test_ivpns_list() -> None:
     raw = json.loads(IVPN.read_bytes())
     hosts = [h for g in raw["wireguard"] for h in g["hosts"]]
     others = [h for g in raw["openvpn"] for h in g["hosts"]]
-    found = ivpn.parse(IVPN.read_bytes(), Guard())
+    found = ivpn_relays.parse(IVPN.read_bytes(), Guard())
     assert {r.hostname for r in found.relays} == {h["hostname"] for h in hosts}
     assert reasons(found) == Counter({("it speaks OpenVPN, not WireGuard", False): len(others)})
     assert {r.details["dns"] for r in found.relays} == {"172.16.0.1"}
@@ -114,6 +114,7 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
     assert (world.shipped / "mullvad.json").stat().st_mode & 0o777 == 0o644
     provider = MullvadProvider(world.environment())
     assert (await provider.list_status()).source == "shipped"
+    assert provider.due(world.environment().now()) == frozenset()  # nobody signed in: nobody is contacted
     servers = await provider.servers()
     assert {s.missing for s in servers} == {("account",)}
     assert len(servers) == len(mullvad_relays.parse(MULLVAD.read_bytes(), None, Guard()).relays)

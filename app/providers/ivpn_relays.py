@@ -1,0 +1,139 @@
+"""IVPN's server list, ``GET /v5/servers.json`` (pure)."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from app.providers import relays
+from app.providers.relays import BadEntryError, Collector, Guard, OtherEntryError, Relay, RelayList
+
+WHO = "IVPN"
+
+_TUNNEL = relays.networks("10.0.0.0/8", "172.16.0.0/12", "fd00::/8")
+
+
+class _Host(Struct, frozen=True):
+    hostname: str
+    host: str
+    public_key: str
+    local_ip: str | None = None
+    load: float | None = None
+    multihop_port: int | None = None
+    isp: str | None = None
+
+
+class _Gateway(Struct, frozen=True):
+    country: str
+    city: str
+    hosts: list[msgspec.Raw]
+    country_code: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class _Range(Struct, frozen=True):
+    min: int
+    max: int
+
+
+class _Port(Struct, frozen=True):
+    type: str = ""
+    port: int | None = None
+    range: _Range | None = None
+
+
+class _Ports(Struct, frozen=True):
+    wireguard: list[_Port] = []
+
+
+class _Tracker(Struct, frozen=True):
+    ip: str | None = None
+
+
+class _Config(Struct, frozen=True):
+    ports: _Ports = _Ports()
+    antitracker: dict[str, _Tracker] = {}
+
+
+class _List(Struct, frozen=True):
+    wireguard: list[msgspec.Raw]
+    openvpn: list[msgspec.Raw] = []
+    config: _Config = _Config()
+
+
+class _OtherHosts(Struct, frozen=True):
+    hosts: list[msgspec.Raw] = []
+
+
+class _Name(Struct, frozen=True):
+    hostname: str
+
+
+def parse(data: bytes, guard: Guard) -> RelayList:
+    """``GET /v5/servers.json``. Raises BadAnswerError."""
+    document: _List = relays.decode_list(data, _List, WHO)
+    collector = Collector()
+    for place, raw in enumerate(document.wireguard):
+        try:
+            gateway = msgspec.json.decode(bytes(raw), type=_Gateway)
+            country, city = relays.words(gateway.country, "country"), relays.words(gateway.city, "city")
+        except (ValueError, RecursionError) as error:
+            collector.skip(f"wireguard[{place}]", str(error))
+            continue
+
+        def make(host: _Host, gateway: _Gateway = gateway, country: str = country, city: str = city) -> Relay:
+            hop = relays.port(host.multihop_port, "multihop_port")
+            try:
+                resolver = Guard(allowed=_TUNNEL).address((host.local_ip or "").partition("/")[0], 4, "local_ip")
+            except BadEntryError:
+                resolver = ""
+            return Relay(
+                hostname=relays.hostname(host.hostname),
+                public_key=relays.public_key(host.public_key),
+                country=country,
+                city=city,
+                country_code=relays.country_code(gateway.country_code),
+                ipv4=guard.address(host.host, 4, "host"),
+                multihop_port=hop,
+                load=relays.percent(host.load),
+                hosted_by=relays.words(host.isp, "isp") if host.isp else None,
+                features=("multihop",) if hop else (),
+                latitude=relays.degrees(gateway.latitude, 90),
+                longitude=relays.degrees(gateway.longitude, 180),
+                details={"dns": resolver} if resolver else {},
+            )
+
+        collector.each(gateway.hosts, f"wireguard[{place}].hosts", _Host, make)
+    for place, raw in enumerate(document.openvpn):
+        try:
+            others = msgspec.json.decode(bytes(raw), type=_OtherHosts)
+        except (ValueError, RecursionError):
+            continue
+        collector.each(others.hosts, f"openvpn[{place}].hosts", _Name, _openvpn)
+    return collector.finish(WHO, port_ranges=_ranges(document.config), general=_general(document.config))
+
+
+def _openvpn(_: _Name) -> Relay | None:
+    raise OtherEntryError("it speaks OpenVPN, not WireGuard")
+
+
+def _ranges(config: _Config) -> tuple[tuple[int, int], ...]:
+    found: set[tuple[int, int]] = set()
+    for entry in config.ports.wireguard:
+        low, high = (entry.range.min, entry.range.max) if entry.range else (entry.port or 0, entry.port or 0)
+        if entry.type.upper() == "UDP" and 0 < low <= high < 65536:
+            found.add((low, high))
+    return tuple(sorted(found))
+
+
+def _general(config: _Config) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for ours, theirs in (("trackers", "default"), ("hardcore", "hardcore")):
+        tracker = config.antitracker.get(theirs)
+        if tracker is not None and tracker.ip is not None:
+            try:
+                found[f"dns_{ours}"] = Guard(allowed=_TUNNEL).address(tracker.ip, 4, "ip")
+            except BadEntryError:
+                continue
+    return found

@@ -1,0 +1,163 @@
+"""One provider's server list here: kept on disk, judged, fetched anew, looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.errors import ConflictError
+from app.model import ProviderSettings, Server
+from app.providers.base import Environment, ListStatus
+from app.providers.errors import ProviderDownError
+from app.providers.lists import KeptList
+from app.providers.relays import DEFAULT_PORT, BadEntryError, Guard, Relay, RelayList, as_server
+
+log = logging.getLogger(__name__)
+
+MAX_AGE = 6 * 3600.0  # seconds after which a list is fetched again (with its ETag: mostly nothing comes)
+
+
+class Fetched(Struct, frozen=True):
+    """A list as it came. ``more`` holds answers beside the main one, by a name of the provider's choice."""
+
+    body: bytes
+    etag: str | None = None
+    more: dict[str, bytes] = {}
+
+
+Fetch = Callable[[str | None], Awaitable[Fetched | None]]
+Parse = Callable[[Fetched, Guard, RelayList | None], RelayList]
+
+
+class ServerList:
+    """Read from the disk when it is first asked for."""
+
+    def __init__(self, environment: Environment, name: str, title: str) -> None:
+        self._env = environment
+        self._name = name
+        self._title = title
+        self._kept = KeptList(environment.lists, environment.shipped, name)
+        self._loaded = False
+        self._list: RelayList | None = None
+        self._source = "none"
+        self._relays: dict[str, Relay] = {}
+        self._by_key: dict[str, Relay] | None = None
+        self._shown: tuple[bool, tuple[Server, ...]] | None = None
+
+    # --- What is in it -----------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> RelayList | None:
+        self._load()
+        return self._list
+
+    @property
+    def general(self) -> dict[str, str]:
+        """What the list says that is not of one server."""
+        return self.current.general if self.current is not None else {}
+
+    def get(self, hostname: str) -> Relay | None:
+        self._load()
+        return self._relays.get(hostname)
+
+    def usable(self, relay: Relay) -> Relay:
+        """``relay``, its addresses judged again: a kept list may be older than the LAN's network.
+
+        Raises ConflictError (``server``).
+        """
+        try:
+            for text, version in ((relay.ipv4, 4), (relay.ipv6, 6)):
+                if text is not None:
+                    self._guard().address(text, version, "its address")
+        except BadEntryError as error:
+            raise ConflictError(f"{relay.hostname} cannot be used: {error}", field="server") from None
+        return relay
+
+    def entry(self, hostname: str) -> Relay:
+        """The server that a multihop enters by. Raises ConflictError (``multihop_entry``)."""
+        relay = self.get(hostname)
+        if relay is None:
+            raise ConflictError(f"{self._title}: there is no server {hostname!r} any more", field="multihop_entry")
+        return self.usable(relay)
+
+    def servers(self, *, signed_in: bool) -> tuple[Server, ...]:
+        """As people see them."""
+        self._load()
+        if self._shown is None or self._shown[0] != signed_in:
+            missing = () if signed_in else ("account",)
+            self._shown = (signed_in, tuple(as_server(r, self._name, missing=missing) for r in self._relays.values()))
+        return self._shown[1]
+
+    def by_key(self, public_key: str) -> Server | None:
+        """The server with this key; None also where several share it."""
+        self._load()
+        if self._by_key is None:
+            often = Counter(relay.public_key for relay in self._relays.values())
+            self._by_key = {k: r for r in self._relays.values() if (k := r.public_key) and often[k] == 1}
+        relay = self._by_key.get(public_key)
+        return as_server(relay, self._name) if relay is not None else None
+
+    def port_ranges(self) -> tuple[tuple[int, int], ...]:
+        return (self.current.port_ranges if self.current else ()) or ((DEFAULT_PORT, DEFAULT_PORT),)
+
+    def port(self, settings: ProviderSettings) -> int:
+        """The port wanted where the list still has it, else the usual one, else the first there is."""
+        ranges = self.port_ranges()
+        for port in (settings.port, DEFAULT_PORT):
+            if port is not None and any(low <= port <= high for low, high in ranges):
+                return port
+        return ranges[0][0]
+
+    # --- How old it is, and a newer one ------------------------------------------------------------------------------
+
+    def fresh(self, now: float) -> bool:
+        """A clock that was wrong when the list came must not put the next one off for years."""
+        current = self.current
+        return current is not None and self._source != "shipped" and 0 <= now - current.fetched < MAX_AGE
+
+    def status(self) -> ListStatus:
+        current = self.current
+        if current is None:
+            return ListStatus("none")
+        return ListStatus(self._source, len(current.relays), current.fetched or None, skipped=current.skipped)
+
+    async def refresh(self, fetch: Fetch, parse: Parse) -> ListStatus:
+        """Raises what ``fetch`` and ``parse`` raise; the last good list stays then."""
+        self._load()
+        old = self._list if self._source != "shipped" else None
+        fetched = await fetch(old.etag if old is not None else None)
+        now = self._env.now()
+        if fetched is None and old is not None:
+            new = replace(old, fetched=now)
+        elif fetched is None:
+            raise ProviderDownError(f"{self._title} sent no list although there is none here")
+        else:
+            new = await asyncio.to_thread(parse, fetched, self._guard(), old)
+            new = replace(new, etag=fetched.etag, fetched=now)
+        try:
+            await asyncio.to_thread(self._kept.save, new)
+        except OSError as error:  # it can be used all the same, until the next start
+            log.warning("%s: the server list cannot be kept: %s", self._title, error.strerror)
+        changed = old is None or new.relays != old.relays
+        self._use(new, "provider")
+        return replace(self.status(), changed=changed)
+
+    def _guard(self) -> Guard:
+        return Guard(self._env.own_networks(), self._env.allowed_networks)
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            found, source = self._kept.load()
+            if found is not None:
+                self._use(found, source)
+
+    def _use(self, relays: RelayList, source: str) -> None:
+        self._list, self._source = relays, source
+        self._relays = {relay.hostname: relay for relay in relays.relays}
+        self._by_key = self._shown = None
