@@ -24,7 +24,7 @@ _PAGE = b"""<!doctype html>
   <script type="module" src="/static/docs.js"></script>
 </head>
 <body>
-  <main id="docs" aria-busy="true"><p>Reading the description...</p><noscript><p>This page needs JavaScript; the
+  <main id="page" aria-busy="true"><p>Reading the description...</p><noscript><p>This page needs JavaScript; the
   description itself is at <a href="/api/openapi.json">/api/openapi.json</a>.</p></noscript></main>
 </body>
 </html>

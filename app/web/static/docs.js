@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-const page = document.getElementById("docs");
+const page = document.getElementById("page");
 const NEEDS = { read: "read", connect: "connect", admin: "admin" };
 
 let api;
