@@ -25,6 +25,7 @@ from app.api import (
     traffic,
 )
 from app.api.auth import credential_routes, routes
+from app.api.graphql import routes as graphql
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     status.blueprint,
@@ -44,4 +45,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     description.blueprint,
     routes.blueprint,
     credential_routes.blueprint,
+    graphql.blueprint,
 )

@@ -129,6 +129,14 @@ def read_query(kind: type[T]) -> T:
     return query
 
 
+def convert(values: dict[str, Any], kind: type[T]) -> T:
+    """``values``, decoded already, as ``kind``. Raises InvalidFieldError."""
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+
+
 def check_parameter(name: str, value: Any, kind: Any) -> None:
     """Raises InvalidFieldError where a parameter of the path is not of ``kind``."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 from quart import Blueprint, Response
@@ -126,7 +126,7 @@ def operation(
             return _answer(await handler(**values), produces, status)
 
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
-        view.operation = Operation(  # pyright: ignore[reportFunctionMemberAccess]
+        made = Operation(
             method=method,
             path=path,
             body=body,
@@ -146,10 +146,16 @@ def operation(
             parameters=parameters,
             errors=errors,
         )
+        view.operation = handler.operation = made  # pyright: ignore[reportFunctionMemberAccess]
         blueprint.add_url_rule(path, endpoint=handler.__name__, view_func=view, methods=[method])
         return handler
 
     return decorate
+
+
+def declared(handler: Callable[..., Any]) -> Operation:
+    """The declaration of a handler."""
+    return cast("Operation", handler.operation)  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _answer(value: msgspec.Struct, produces: str, status: int) -> Response:

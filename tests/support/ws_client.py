@@ -30,13 +30,20 @@ class WebSocketClient:
     """Raises :class:`RefusedError` when the server does not accept."""
 
     def __init__(
-        self, port: int, path: str = "/ws", headers: dict[str, str] | None = None, host: str = "localhost"
+        self,
+        port: int,
+        path: str = "/ws",
+        headers: dict[str, str] | None = None,
+        host: str = "localhost",
+        subprotocols: list[str] | None = None,
     ) -> None:
         self._sock = socket.create_connection(("127.0.0.1", port), timeout=10)
         self._ws = WSConnection(ConnectionType.CLIENT)
         self.closed: CloseConnection | None = None
         extra = [(k.encode(), v.encode()) for k, v in (headers or {}).items()]
-        self._sock.sendall(self._ws.send(Request(host=host, target=path, extra_headers=extra)))
+        self._sock.sendall(
+            self._ws.send(Request(host=host, target=path, extra_headers=extra, subprotocols=subprotocols or []))
+        )
         self._events: list[Any] = []
         status, answer_headers, body = 0, {}, b""
         while True:

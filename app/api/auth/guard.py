@@ -41,6 +41,11 @@ def _identify(presented: Presented) -> None:
         limits.remember_credentials(found.ident)
 
 
+def identify_websocket() -> None:
+    """Look again at who is on the other side: a key may have been revoked since the WebSocket was opened."""
+    _identify(Presented(websocket.headers.get("Authorization"), websocket.cookies.get(COOKIE)))
+
+
 def install_identification(app: Quart, made: Auth) -> None:
     app.extensions[EXTENSION] = made
 
@@ -48,7 +53,7 @@ def install_identification(app: Quart, made: Auth) -> None:
         _identify(Presented(request.headers.get("Authorization"), request.cookies.get(COOKIE)))
 
     async def before_websocket() -> None:
-        _identify(Presented(websocket.headers.get("Authorization"), websocket.cookies.get(COOKIE)))
+        identify_websocket()
 
     app.before_request(before_request)
     app.before_websocket(before_websocket)

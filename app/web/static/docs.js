@@ -147,7 +147,7 @@ function one(path, method, operation) {
     details.append(h("div", { class: "inside" }, ...prose(operation.description),
       operation.parameters ? section("Parameters", parameters(operation.parameters)) : null,
       ...(operation.requestBody ? body(operation.requestBody) : []), ...answers(operation.responses), errors(operation.responses),
-      method === "get" && path !== "/ws" && operation.operationId !== "keypair" ? section("Try it", tryOut(path, operation)) : null));
+      method === "get" && operation.responses["200"] && operation.operationId !== "keypair" ? section("Try it", tryOut(path, operation)) : null));
   });
   return details;
 }

@@ -1,0 +1,72 @@
+"""What can be changed. Each mutation needs the scope of its twin among the endpoints, and does the same."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import strawberry
+
+from app.api import connection, custom, devices, importing, providers
+from app.api.graphql import types
+from app.api.graphql.twin import call
+from app.model import DEFAULT_EXIT
+
+
+@strawberry.input
+class CustomServer:
+    """Fields as those of ``POST /api/custom/add``."""
+
+    name: str
+    endpoint: str
+    public_key: str
+    private_key: str | None = None
+    address: str | None = None
+    dns: str | None = None
+    allowed_ips: str | None = None
+    location: str | None = None
+    preshared_key: str | None = None
+    mtu: int | None = None
+    persistent_keepalive: int | None = None
+
+    def __repr__(self) -> str:
+        return f"CustomServer({self.name!r})"  # never the keys
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def connect(self, server: str, exit: str = DEFAULT_EXIT, provider: str | None = None) -> types.Success:  # noqa: A002
+        """Connect to a server; answers once a handshake has completed."""
+        given = {"server": server, "exit": exit, "provider": provider}
+        return cast("types.Success", await call(connection.connect, given))
+
+    @strawberry.mutation
+    async def disconnect(self, exit: str = DEFAULT_EXIT) -> types.Success:  # noqa: A002
+        """Disconnect; the devices of the exit are blocked from then on."""
+        return cast("types.Success", await call(connection.disconnect, {"exit": exit}))
+
+    @strawberry.mutation
+    async def select_provider(self, provider: str) -> types.Providers:
+        """Make a provider the current one; a running tunnel is left alone."""
+        await call(providers.select_provider, provider=provider)
+        return cast("types.Providers", await call(providers.list_providers))
+
+    @strawberry.mutation
+    async def add_custom_server(self, server: CustomServer) -> types.Success:
+        """Add a server from its parts."""
+        return cast("types.Success", await call(custom.add_custom_server, vars(server)))
+
+    @strawberry.mutation
+    async def remove_custom_server(self, name: str) -> types.Success:
+        """Remove a custom or imported server and its keys."""
+        return cast("types.Success", await call(custom.remove_custom_server, name=name))
+
+    @strawberry.mutation
+    async def import_config(self, name: str, config: str) -> types.Success:
+        """Import a .conf; its hooks are never run."""
+        return cast("types.Success", await call(importing.import_config, {"name": name, "config": config}))
+
+    @strawberry.mutation
+    async def set_device_policy(self, mac: str, policy: str, name: str | None = None) -> types.Success:
+        """Decide what one device may do: vpn, vpn:<exit>, direct or blocked."""
+        return cast("types.Success", await call(devices.set_device_policy, {"policy": policy, "name": name}, mac=mac))

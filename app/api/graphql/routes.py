@@ -1,0 +1,93 @@
+"""``POST /graphql`` for queries and mutations; by WebSocket (graphql-transport-ws) subscriptions too."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from quart import Blueprint, websocket
+
+from app.api.errors import ErrorBody
+from app.api.events import UpgradeRequiredError, hub
+from app.api.hub import Closing
+from app.api.operation import operation
+
+blueprint = Blueprint("graphql", __name__)
+
+MAX_QUERY = 16 * 1024  # characters
+
+
+class GraphqlBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """As in "GraphQL over HTTP"; nothing in ``extensions`` is known here."""
+
+    query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY)]
+    operation_name: Annotated[str, Meta(max_length=255)] | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return "GraphqlBody(***)"  # a configuration to be imported may be in it
+
+
+class GraphqlAnswer(Struct, frozen=True, omit_defaults=True):
+    """``data`` is absent where the query could not be carried out at all; ``errors`` where there are none.
+
+    The ``extensions`` of an error hold ``code`` and ``field`` as an error of the other endpoints does.
+    """
+
+    data: dict[str, Any] | UnsetType | None = UNSET
+    errors: tuple[dict[str, Any], ...] | UnsetType = UNSET
+
+
+@operation(blueprint, "POST", "/graphql", scope="read")
+async def graphql(body: GraphqlBody) -> GraphqlAnswer:
+    """Carry out a GraphQL query or mutation.
+
+    A mutation needs the scope of its counterpart at the other endpoints. Queries are limited in tokens, depth, aliases
+    and cost. The answer's status is 200 also where it holds errors.
+    """
+    from app.api.graphql.schema import execute  # noqa: PLC0415 - see the package's docstring
+
+    result = await execute(body.query, body.variables, body.operation_name)
+    errors = tuple(dict(error.formatted) for error in result.errors or ())
+    refused = bool(errors) and result.data is None
+    return GraphqlAnswer(UNSET if refused else result.data, errors or UNSET)
+
+
+@operation(blueprint, "GET", "/graphql", status=426)
+async def graphql_by_get() -> ErrorBody:
+    """Speak GraphQL by WebSocket (graphql-transport-ws), subscriptions included.
+
+    Plain HTTP is told to upgrade: no query is taken from a URL, where logs and histories would keep it.
+    """
+    raise UpgradeRequiredError("this path takes POST, or a WebSocket")
+
+
+@blueprint.websocket("/graphql")
+async def subscriptions() -> None:
+    from app.api.graphql.view import serve  # noqa: PLC0415
+
+    serving = asyncio.create_task(serve(websocket))
+    leaving = asyncio.create_task(_sent_away())
+    try:
+        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        serving.cancel()
+        leaving.cancel()
+        await asyncio.wait({serving, leaving})
+    if not leaving.cancelled():
+        closing = leaving.result()
+        await websocket.close(closing.code, closing.reason)
+
+
+async def _sent_away() -> Closing:
+    """Ends when the service does: a connection that waited for its client would hold that up."""
+    followed = hub()
+    listener = await followed.join()
+    try:
+        while not isinstance(item := await listener.next(), Closing):
+            pass
+        return item
+    finally:
+        followed.leave(listener)

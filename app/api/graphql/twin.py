@@ -1,0 +1,35 @@
+"""Fields of the schema do what their twin among the endpoints does: its scope, its checks, its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from app.api.body import check_parameter, convert
+from app.api.graphql.access import require
+from app.api.operation import declared
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+
+async def call(
+    handler: Callable[..., Awaitable[Answer]], given: dict[str, Any] | None = None, **parameters: str
+) -> Answer:
+    """The answer of an endpoint's ``handler`` to ``given`` as its body or query; what is None there was not given.
+
+    Raises what the endpoint raises: UnauthorizedError, ForbiddenError, InvalidFieldError, and the handler's own.
+    """
+    operation = declared(handler)
+    require(operation.scope)
+    values: dict[str, Any] = {}
+    for name, value in parameters.items():
+        check_parameter(name, value, operation.parameters[name])
+        values[name] = value
+    chosen = {name: value for name, value in (given or {}).items() if value is not None}
+    if operation.body is not None:
+        values["body"] = convert(chosen, operation.body)
+    if operation.query is not None:
+        values["query"] = convert(chosen, operation.query)
+    return await handler(**values)

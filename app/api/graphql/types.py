@@ -1,0 +1,218 @@
+"""The types of the schema. At run time their values are the API's own Structs, which have the same fields.
+
+No field ever holds a secret: keys go in, by a mutation, and never come out.
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+import strawberry
+from strawberry.scalars import JSON
+
+from app.model import ExitState
+
+Long = NewType("Long", int)
+LONG = strawberry.scalar(
+    name="Long",
+    description="A whole number below 2^53, exact in JavaScript too; bytes pass the 2^31 of Int in minutes.",
+    serialize=int,
+    parse_value=int,
+)
+
+strawberry.enum(ExitState)
+
+
+@strawberry.type
+class Exit:
+    name: str
+    state: ExitState
+    server: str | None
+    provider: str | None
+    location: str | None
+    ip: str | None
+    since: float | None
+    uptime: float | None
+    reason: str | None
+    message: str | None
+    retry_in: float | None
+    switching_to: str | None
+    interface: str | None
+    latest_handshake: float | None
+    rx_bytes: Long
+    tx_bytes: Long
+    ipv6: bool
+
+
+@strawberry.type
+class Attestation:
+    """The verdict on the live kernel state against the plan."""
+
+    ok: bool
+    checked: float
+    repairs: Long
+    drift: list[str]
+
+
+@strawberry.type
+class Drop:
+    """Packets dropped for one reason."""
+
+    reason: str
+    packets: Long
+
+
+@strawberry.type
+class Status:
+    """As ``GET /api/status``: of the default exit, and ``exits`` of all."""
+
+    connected: bool
+    provider: str
+    server: str | None
+    ip: str | None
+    location: str | None
+    uptime: str | None
+    killswitch_active: bool
+    state: ExitState
+    uptime_seconds: Long | None
+    since: float | None
+    target: str | None
+    switching_to: str | None
+    reason: str | None
+    message: str | None
+    retry_in: float | None
+    latest_handshake: float | None
+    rx_bytes: Long
+    tx_bytes: Long
+    ipv6: bool
+    interface: str | None
+    current_provider: str
+    exits: list[Exit]
+    attestation: Attestation
+    wireguard: str
+    version: str
+    seq: Long
+
+    @strawberry.field
+    def drops(self: object) -> list[Drop]:
+        counts: dict[str, int] = self.drops  # pyright: ignore[reportAttributeAccessIssue] - a StatusBody
+        return [Drop(reason=reason, packets=Long(packets)) for reason, packets in counts.items()]
+
+
+@strawberry.type
+class Device:
+    mac: str
+    name: str | None
+    hostname: str | None
+    address: str | None
+    policy: str
+    own_policy: bool
+
+
+@strawberry.type
+class Lease:
+    mac: str
+    address: str
+    hostname: str | None
+    expires: float
+
+
+@strawberry.type
+class Providers:
+    providers: list[str]
+    current: str
+
+
+@strawberry.type
+class Server:
+    hostname: str
+    provider: str
+    country: str
+    city: str
+    ipv4: str | None
+    ipv6: str | None
+    endpoint: str | None
+    location: str
+    missing: list[str]
+    warnings: list[str]
+    country_code: str | None
+    load: float | None
+    owned: bool | None
+    features: list[str]
+    latency: float | None
+    favourite: bool
+
+
+@strawberry.type
+class ServerPage:
+    provider: str
+    total: int
+    servers: list[Server]
+
+
+@strawberry.type
+class Bytes:
+    up: Long
+    down: Long
+
+
+@strawberry.type
+class Point:
+    time: Long
+    up: Long | None
+    down: Long | None
+    covered: float
+
+
+@strawberry.type
+class Traffic:
+    device: str | None
+    exit: str | None
+    step: str
+    start: Long
+    end: Long
+    sum: Bytes
+    rate: Bytes
+    points: list[Point]
+
+
+@strawberry.type
+class Transition:
+    id: Long
+    time: float
+    exit: str
+    before: str
+    after: str
+    cause: str
+    message: str | None
+    provider: str | None
+    server: str | None
+    previous_server: str | None
+    duration: float | None
+    up: Long | None
+    down: Long | None
+    attempt: Long
+
+
+@strawberry.type
+class History:
+    history: list[Transition]
+    next: Long | None
+
+
+@strawberry.type
+class Success:
+    success: bool
+    message: str | None
+    warnings: list[str]
+    public_key: str | None
+
+
+@strawberry.type
+class Event:
+    """As a message of ``/ws``. ``seq`` and ``time`` count and date the event; a heartbeat has no ``seq``."""
+
+    type: str
+    payload: JSON | None
+    seq: Long | None
+    time: float

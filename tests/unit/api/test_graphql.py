@@ -1,0 +1,358 @@
+"""GraphQL does what the endpoints do, within limits, and tells nothing that they would not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from graphql import get_introspection_query
+
+from app.errors import ConflictError
+from app.gateway import AddCustomServer, Connect
+from tests.support.fake_gateway import FakeGateway
+from tests.support.web_server import WebServer
+from tests.support.ws_client import RefusedError, WebSocketClient
+from tests.unit.api.conftest import Call
+
+
+def ask(call: Call, query: str, **variables: Any) -> dict[str, Any]:
+    answer = call("POST", "/graphql", json={"query": query, "variables": variables})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def data(call: Call, query: str, **variables: Any) -> dict[str, Any]:
+    answer = ask(call, query, **variables)
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def refusal(call: Call, query: str, **variables: Any) -> dict[str, Any]:
+    (error,) = ask(call, query, **variables)["errors"]
+    return error
+
+
+# --- Queries ---------------------------------------------------------------------------------------------------------
+
+
+def test_status_is_that_of_the_endpoint(call: Call) -> None:
+    call("POST", "/api/connect", json={"server": "se-sto-wg-001"})
+    shown = data(
+        call,
+        "{status{connected provider server ip location killswitchActive state rxBytes exits{name state}"
+        " drops{reason packets} attestation{ok} uptimeSeconds seq}}",
+    )["status"]
+    status = call("GET", "/api/status").json()
+    for ours, theirs in {"killswitchActive": "killswitch_active", "rxBytes": "rx_bytes", "seq": "seq"}.items():
+        assert shown[ours] == status[theirs]
+    assert (shown["state"], shown["server"]) == ("CONNECTED", "se-sto-wg-001")
+    assert shown["exits"] == [{"name": "default", "state": "CONNECTED"}]
+    assert {d["reason"]: d["packets"] for d in shown["drops"]} == status["drops"]
+
+
+def test_byte_counts_beyond_32_bits(call: Call, server: WebServer, gateway: FakeGateway) -> None:
+    import msgspec
+
+    exit_ = msgspec.structs.replace(gateway.state.exits[0], rx_bytes=2**40)
+    server.run(lambda: gateway.set_exit(exit_))
+    assert data(call, "{exits{rxBytes}}") == {"exits": [{"rxBytes": 2**40}]}
+
+
+def test_everything_can_be_asked_at_once(call: Call) -> None:
+    found = data(
+        call,
+        "{devices{mac name hostname address policy ownPolicy} leases{mac address hostname expires}"
+        ' providers{providers current} traffic(range: "1h"){step sum{up down} points{time up down covered}}'
+        " history(first: 2){next history{id before after cause}}}",
+    )
+    assert found["devices"] == [
+        {k if k != "own_policy" else "ownPolicy": v for k, v in device.items()}
+        for device in call("GET", "/api/devices").json()["devices"]
+    ]
+    assert found["leases"] == call("GET", "/api/leases").json()["leases"]
+    assert found["providers"] == call("GET", "/api/providers").json()
+    assert found["traffic"]["points"] == call("GET", "/api/traffic?range=1h").json()["points"]
+    page = call("GET", "/api/history?limit=2").json()
+    assert [t["id"] for t in found["history"]["history"]] == [t["id"] for t in page["history"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('country: "sweden"', ["se-sto-wg-001", "se-sto-wg-002", "se-got-wg-001"]),
+        ('country: "Sweden", city: "Gothenburg"', ["se-got-wg-001"]),
+        ('search: "BER"', ["de-ber-wg-001"]),
+        ('provider: "custom"', ["vpn-se", "vpn-de"]),
+        ('search: "nowhere"', []),
+        ("first: 1", ["se-sto-wg-001"]),
+    ],
+)
+def test_servers_are_filtered(call: Call, arguments: str, expected: list[str]) -> None:
+    page = data(call, f"{{servers({arguments}){{total servers{{hostname}}}}}}")["servers"]
+    assert [s["hostname"] for s in page["servers"]] == expected
+    assert page["total"] == (4 if arguments == "first: 1" else len(expected))
+
+
+# --- Mutations -------------------------------------------------------------------------------------------------------
+
+ADD = "mutation($s: CustomServer!){addCustomServer(server: $s){success publicKey}}"
+
+
+def test_mutations_do_what_the_endpoints_do(call: Call, gateway: FakeGateway) -> None:
+    assert data(call, 'mutation{connect(server: "se-sto-wg-001"){success message}}') == {
+        "connect": {"success": True, "message": None}
+    }
+    assert gateway.commands == [Connect("se-sto-wg-001")]
+    assert data(call, "mutation{disconnect{success message}}")["disconnect"]["message"].startswith("Disconnected")
+    chosen = data(call, 'mutation{selectProvider(provider: "custom"){current}}')["selectProvider"]
+    assert chosen["current"] == "custom"
+    added = {"name": "mine", "endpoint": "1.2.3.4:51820", "publicKey": "k", "privateKey": "p", "allowedIps": "::/0"}
+    assert data(call, ADD, s=added)["addCustomServer"]["success"] is True
+    sent = gateway.commands[-1]
+    assert isinstance(sent, AddCustomServer)
+    assert (sent.private_key, sent.allowed_ips, sent.mtu) == ("p", "::/0", None)
+    policy = 'mutation{setDevicePolicy(mac: "02-00-00-00-00-07", policy: "direct", name: "Radio"){success}}'
+    assert data(call, policy)["setDevicePolicy"]["success"] is True
+    assert {d["mac"]: d["policy"] for d in call("GET", "/api/devices").json()["devices"]}[
+        "02:00:00:00:00:07"
+    ] == "direct"
+    config = "[Interface]\nPrivateKey = x\n"
+    query = 'mutation($c: String!){importConfig(name: "i", config: $c){success}}'
+    assert data(call, query, c=config)["importConfig"]["success"] is True
+    assert data(call, 'mutation{removeCustomServer(name: "i"){success}}')["removeCustomServer"]["success"] is True
+
+
+def test_errors_are_those_of_the_endpoints(call: Call, gateway: FakeGateway) -> None:
+    error = refusal(call, 'mutation{connect(server: "nowhere"){success}}')
+    assert error["extensions"] == {"code": "not_found", "status": 404, "field": "server"}
+    assert error["path"] == ["connect"]
+    assert refusal(call, 'mutation{connect(server: ""){success}}')["extensions"]["field"] == "server"
+    error = refusal(call, 'mutation{setDevicePolicy(mac: "x", policy: "direct"){success}}')
+    assert error["extensions"] == {"code": "invalid_field", "status": 422, "field": "mac"}
+    gateway.failure = ConflictError("busy", code="busy")
+    assert refusal(call, "mutation{disconnect{success}}")["extensions"] == {"code": "busy", "status": 409}
+    assert refusal(call, "{servers(first: 0){total}}")["extensions"]["field"] == "first"
+    assert refusal(call, "{nothing}")["extensions"]["code"] == "invalid_query"
+    assert refusal(call, "{")["extensions"]["code"] == "invalid_query"
+
+
+def test_a_bug_is_masked(call: Call, gateway: FakeGateway, caplog: pytest.LogCaptureFixture) -> None:
+    gateway.failure = RuntimeError("the key is 1234secret")
+    answer = call("POST", "/graphql", json={"query": "mutation{disconnect{success}}"})
+    assert answer.json()["errors"][0]["message"] == "internal error"
+    assert "1234secret" not in answer.text
+    assert "RuntimeError" in caplog.text
+    assert "1234secret" not in caplog.text
+
+
+def test_keys_never_come_out(call: Call) -> None:
+    schema = data(call, get_introspection_query())["__schema"]
+    for kind in schema["types"]:
+        if kind["kind"] == "OBJECT":
+            names = {field["name"].lower() for field in kind["fields"]}
+            assert not {n for n in names if "private" in n or "preshared" in n or "secret" in n}, kind["name"]
+
+
+# --- Limits ----------------------------------------------------------------------------------------------------------
+
+BOMB = (
+    "{...f0} "
+    + " ".join(f"fragment f{i} on Query{{...f{i + 1} ...f{i + 1}}}" for i in range(60))
+    + " fragment f60 on Query{a:exits{name}}"
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{" + " ".join(f"a{n}:exits{{name}}" for n in range(16)) + "}",
+        "mutation{" + " ".join(f'm{n}:connect(server:"se-sto-wg-001"){{success}}' for n in range(6)) + "}",
+        "{" + " ".join(f"a{n}:servers(first:1000){{servers{{hostname city country}}}}" for n in range(8)) + "}",
+        "query($n:Int!){" + " ".join(f"a{n}:servers(first:$n){{servers{{hostname city}}}}" for n in range(12)) + "}",
+        BOMB,
+        "{__schema{types{fields{type{fields{type{fields{type{fields{type{fields{name}}}}}}}}}}}}",
+        "{" + "x " * 2000 + "}",
+        "{a:" * 200 + "x" + "}" * 200,
+    ],
+)
+def test_queries_that_ask_too_much(call: Call, gateway: FakeGateway, query: str) -> None:
+    started = time.monotonic()
+    answer = ask(call, query)
+    assert time.monotonic() - started < 2
+    assert "data" not in answer
+    assert answer["errors"]
+    assert gateway.commands == []
+
+
+def test_the_queries_of_common_tools_are_within_the_limits(call: Call) -> None:
+    assert data(call, get_introspection_query(descriptions=True))["__schema"]["types"]
+
+
+def test_only_json_is_taken_and_only_from_here(call: Call) -> None:
+    body = json.dumps({"query": "mutation{disconnect{success}}"})
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert call("POST", "/graphql", data=body, headers={"Content-Type": content_type}).status_code == 415
+    headers = {"Content-Type": "application/json", "Origin": "http://elsewhere.example"}
+    assert call("POST", "/graphql", data=body, headers=headers).status_code == 403
+    assert call("GET", "/graphql?query={exits{name}}").status_code == 426
+
+
+# --- Subscriptions ---------------------------------------------------------------------------------------------------
+
+
+def connected(server: WebServer, headers: dict[str, str] | None = None) -> WebSocketClient:
+    client = WebSocketClient(server.port, "/graphql", headers, subprotocols=["graphql-transport-ws"])
+    client.send(json.dumps({"type": "connection_init"}))
+    assert client.receive() == {"type": "connection_ack"}
+    return client
+
+
+def subscribe(client: WebSocketClient, query: str, ident: str = "1") -> None:
+    client.send(json.dumps({"id": ident, "type": "subscribe", "payload": {"query": query}}))
+
+
+def payload(client: WebSocketClient) -> dict[str, Any]:
+    message = client.receive()
+    assert message is not None
+    assert message["type"] == "next", message
+    return message["payload"]["data"]
+
+
+def test_status_follows_the_tunnel(server: WebServer, call: Call) -> None:
+    with connected(server) as client:
+        subscribe(client, "subscription{status{connected server}}")
+        assert payload(client) == {"status": {"connected": False, "server": None}}
+        call("POST", "/api/connect", json={"server": "se-sto-wg-001"})
+        assert payload(client) == {"status": {"connected": True, "server": "se-sto-wg-001"}}
+        client.close()
+
+
+def test_events_come_in_order(server: WebServer, gateway: FakeGateway) -> None:
+    with connected(server) as client:
+        subscribe(client, 'subscription{events(kinds: ["server_update"]){type seq payload}}')
+        client.send(json.dumps({"type": "ping"}))
+        assert client.receive() == {"type": "pong"}
+        deadline = time.monotonic() + 10
+        while server.hub.listeners < 2:  # one for the connection, one for the subscription
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for n in range(20):
+            server.run(lambda n=n: gateway.publish("server_update", {"n": n}))
+        events = [payload(client)["events"] for _ in range(20)]
+        assert [e["payload"]["n"] for e in events] == list(range(20))
+        assert [e["seq"] for e in events] == sorted(e["seq"] for e in events)
+        client.close()
+
+
+def test_a_query_by_web_socket_has_the_same_limits(server: WebServer) -> None:
+    with connected(server) as client:
+        subscribe(client, BOMB)
+        message = client.receive()
+        assert message is not None
+        assert message["type"] == "error"
+        client.close()
+
+
+def test_nothing_is_left_behind(server: WebServer) -> None:
+    client = connected(server)
+    subscribe(client, "subscription{status{connected}}")
+    payload(client)
+    client.__exit__()
+    deadline = time.monotonic() + 10
+    while server.hub.listeners:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_service_does_not_wait_for_a_silent_client() -> None:
+    with WebServer() as server:
+        client = connected(server)
+        subscribe(client, "subscription{status{connected}}")
+        payload(client)
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+    client.__exit__()
+
+
+# --- Scopes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[tuple[WebServer, dict[str, dict[str, str]], Callable[[], None]]]:
+    """A gateway with a password, a key of each scope, and how to revoke them."""
+    with WebServer(state_dir=tmp_path) as server, requests.Session() as owner:
+
+        def send(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+            answer = owner.request(method, server.url + path, json=body, timeout=20)
+            assert answer.ok, answer.text
+            return answer.json()
+
+        send("POST", "/api/auth/password", {"password": "a good password"})
+        made = {s: send("POST", "/api/auth/keys", {"name": s, "scope": s}) for s in ("read", "connect", "admin")}
+
+        def revoke() -> None:
+            for key in send("GET", "/api/auth/keys")["keys"]:
+                send("DELETE", f"/api/auth/keys/{key['id']}")
+
+        yield server, {s: {"Authorization": f"Bearer {m['key']}"} for s, m in made.items()}, revoke
+
+
+READ, CONNECT, ADMIN = (
+    "{exits{name}}",
+    "mutation{disconnect{success}}",
+    'mutation{removeCustomServer(name:"x"){success}}',
+)
+
+
+def test_each_field_needs_the_scope_of_its_endpoint(closed) -> None:
+    server, keys, _ = closed
+
+    def codes(headers: dict[str, str]) -> list[str | None]:
+        found = []
+        for query in (READ, CONNECT, ADMIN):
+            answer = requests.post(f"{server.url}/graphql", json={"query": query}, headers=headers, timeout=20)
+            errors = answer.json().get("errors") or [{"extensions": {"code": None}}]
+            found.append(errors[0]["extensions"]["code"])
+        return found
+
+    assert codes(keys["read"]) == [None, "insufficient_scope", "insufficient_scope"]
+    assert codes(keys["connect"]) == [None, None, "insufficient_scope"]
+    assert codes(keys["admin"]) == [None, None, "not_found"]
+    for query in (READ, "{__schema{types{name}}}"):
+        assert requests.post(f"{server.url}/graphql", json={"query": query}, timeout=20).status_code == 401
+    with pytest.raises(RefusedError) as refused:
+        connected(server)
+    assert refused.value.status == 401
+
+
+def test_a_revoked_key_ends_what_was_begun_with_it(closed) -> None:
+    server, keys, revoke = closed
+    with connected(server, keys["admin"]) as client:
+        subscribe(client, "subscription{status{connected}}")
+        payload(client)
+        revoke()
+        told = list(iter(client.receive, None))
+        assert [m["type"] for m in told] in ([], ["complete"])
+        assert client.closed is not None
+    with pytest.raises(RefusedError) as refused:
+        connected(server, keys["admin"])
+    assert refused.value.status == 401
+
+
+# --- Cost ------------------------------------------------------------------------------------------------------------
+
+
+def test_it_costs_nothing_until_it_is_used() -> None:
+    code = (
+        "import sys; from app.web.app import create_app; from tests.support.fake_gateway import FakeGateway;"
+        "create_app(FakeGateway()); print([m for m in ('strawberry', 'graphql') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
