@@ -1,34 +1,42 @@
-"""``python -m firstboot early | late``; ``links WAN`` is early's own, as netd's user."""
+"""``python -m firstboot early | late``; ``settings JSON`` is early's own, as netd's user."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import msgspec
 
 from firstboot import early, render
+from firstboot.render import Told
 
 FAULTS = Path("/run/vpn-gateway-setup/faults")  # early's, for late's report: one report tells everything
+STATE = Path("/var/lib/vpn-gateway")  # netd's
 
 
 def main(argv: list[str]) -> int:
     paths = early.Paths()
     match argv:
         case ["early"]:
-            config, faults = early.take(paths)
+            auth = early.auth(paths.web)
+            faults = early.reset_password(paths, auth)
+            config, more = early.take(paths, auth)
+            faults += more
             for fault in faults:
                 print(fault, file=sys.stderr)
             early.apply(paths, config)
             FAULTS.parent.mkdir(parents=True, exist_ok=True)
             FAULTS.write_text("\n".join(faults))
             early.report(paths, faults)
-            tell_netd(paths, render.wan_interface(config))
+            tell_netd(paths, render.told(config))
             return 0
-        case ["links", wan]:
-            return links(Path("/var/lib/vpn-gateway"), wan)
+        case ["settings", text]:
+            settings(STATE, msgspec.json.decode(text, type=Told))
+            return 0
         case ["late"]:
             return asyncio.run(late(paths))
         case _:
@@ -36,42 +44,54 @@ def main(argv: list[str]) -> int:
             return 2
 
 
-def tell_netd(paths: early.Paths, wan: str) -> None:
-    """Put the roles of the ports into netd's settings, where they are not what it finds by itself or was told last."""
-    told = paths.data / "setup" / "wan"
-    if wan == (told.read_text() if told.exists() else render.ONBOARD):
+def tell_netd(paths: early.Paths, told: Told) -> None:
+    """Put it into netd's settings, where it is not what netd was told last.
+
+    So what somebody changes in the web interface stays, until the file says something new.
+    """
+    last = paths.data / "setup" / "told"
+    text = msgspec.json.encode(told)
+    if text == (last.read_bytes() if last.exists() else msgspec.json.encode(Told())):
         return
     # netd's state belongs to netd's user: a file of root's would lock it out.
     subprocess.run(
-        [sys.executable, "-sP", "-m", "firstboot", "links", wan],
+        [sys.executable, "-sP", "-m", "firstboot", "settings", text.decode()],
         check=True,
         user="netd",
         group="vpn-gateway",
         extra_groups=[],
         umask=0o077,
     )
-    told.write_text(wan)
+    early.write(last, text, 0o600)
 
 
-def links(state: Path, wan: str) -> int:
-    """Tell netd's settings which port is which."""
-    from app.model import LinkSettings  # noqa: PLC0415 - early must not fail for what only links needs
+def settings(state: Path, told: Told) -> None:
+    """Tell netd's settings which port is which, and the gateway's name and address on the LAN."""
+    from app.model import LinkSettings, Settings  # noqa: PLC0415 - early must not fail for what only this needs
     from app.store import Store  # noqa: PLC0415
 
+    def change(old: Settings) -> Settings:
+        lan = msgspec.structs.replace(old.lan, hostname=told.hostname)
+        if told.lan_address is not None:
+            address = IPv4Interface(told.lan_address)
+            start, end = render.dhcp_range(address)
+            lan = msgspec.structs.replace(lan, address=address, dhcp_start=start, dhcp_end=end)
+        return msgspec.structs.replace(old, links=LinkSettings(wan=told.wan, lan=told.lan), lan=lan)
+
     with Store(state) as store:
-        wanted = LinkSettings(wan=wan, lan=(render.BRIDGE,))
-        if store.settings.links != wanted:
-            store.update_settings(lambda s: msgspec.structs.replace(s, links=wanted))
-    return 0
+        store.update_settings(change)
 
 
 async def late(paths: early.Paths) -> int:
+    """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
     from firstboot.late import carry_out, connected  # noqa: PLC0415 - only late needs netd's protocol
 
     faults = FAULTS.read_text().splitlines() if FAULTS.exists() else []
-    faults += await carry_out(paths, early.load(paths), await connected())
-    early.report(paths, faults)
-    return 0
+    outcome = await carry_out(paths, early.load(paths), await connected())
+    for fault in outcome.faults:
+        print(fault, file=sys.stderr)
+    early.report(paths, faults + outcome.faults)
+    return os.EX_TEMPFAIL if outcome.retry else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,12 @@ import msgspec
 
 from firstboot import render
 from firstboot.fat import CONFIG, LIMIT, REPORT, Fat
-from firstboot.schema import Config, SchemaError, decode, merged, parse, without_secrets
+from firstboot.schema import Config, SchemaError, decode, merged, parse
+from firstboot.secrets import without_secrets
+
+RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
+
+Auth = Callable[[str, str], None]  # action, what it reads; raises SchemaError
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,7 @@ class Paths:
     data: Path = Path("/data")
     run: Path = Path("/run")
     wan_network: Path = Path("/etc/systemd/network/20-wan.network")
+    web: Path = Path("/var/lib/vpn-gateway-web")  # the web process's own: password, sessions, API keys
 
     @property
     def stored(self) -> Path:
@@ -36,10 +44,43 @@ def load(paths: Paths) -> Config:
         return Config()
 
 
-def take(paths: Paths) -> tuple[Config, list[str]]:
+def auth(web: Path) -> Auth:
+    """The web interface's own command, at its state in ``web``."""
+
+    def run(action: str, text: str) -> None:
+        command = [sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web)]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=40)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or ["it failed"]
+            raise SchemaError(f"system.admin_password: {lines[-1].removeprefix('auth: ')}")
+
+    return run
+
+
+def reset_password(paths: Paths, auth: Auth) -> list[str]:
+    """Forget the admin password where somebody with the card in hand asks for it; returns the faults."""
+    fat = Fat(paths.fat)
+    try:
+        asked = [path for name in RESET if (path := fat.find(name)) is not None]
+        if not asked:
+            return []
+        auth("reset", "")
+        with fat.writable():
+            for path in asked:
+                path.unlink()
+    except SchemaError as error:
+        return [f"{RESET[0]}: {fault.removeprefix('system.admin_password: ')}" for fault in error.faults]
+    except (OSError, subprocess.SubprocessError) as error:
+        return [f"{RESET[0]}: {type(error).__name__}"]
+    print("the admin password was removed, as asked for on the boot partition")
+    return []
+
+
+def take(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
     """The configuration in force, and the faults of the file where it has any: then the last good one stays in force.
 
-    A file that is taken has its secrets removed from the FAT partition, once they are safe on the data partition.
+    A file that is taken has its secrets removed from the FAT partition, once they are safe on the data partition; of
+    the admin password only its hash is kept, by the web interface.
     """
     fat = Fat(paths.fat)
     old = load(paths)
@@ -56,14 +97,33 @@ def take(paths: Paths) -> tuple[Config, list[str]]:
         config = merged(parse(text), old)
         if config.wifi.access_point is not None and config.wifi.country is not None:
             render.hostapd(config.wifi.country, config.wifi.access_point)
+        if config.system.admin_password is not None:
+            auth("set-password", config.system.admin_password + "\n")
+            config = _replace(config, "system", admin_password=None)
     except SchemaError as error:
         return old, [f"{CONFIG}: {fault}" for fault in error.faults]
+    except subprocess.SubprocessError as error:  # its text would hold what it was given
+        return old, [f"{CONFIG}: system.admin_password: {type(error).__name__}"]
     if config != old:
-        _write(paths.stored, msgspec.json.encode(config), 0o600)
+        store(paths, config)
     if (bare := without_secrets(text)) != text:
         with fat.writable():
             fat.replace(CONFIG, bare)
     return config, []
+
+
+def store(paths: Paths, config: Config) -> None:
+    write(paths.stored, msgspec.json.encode(config), 0o600)
+
+
+def _replace(config: Config, section: str, **values: object) -> Config:
+    changed = msgspec.structs.replace(getattr(config, section), **values)
+    return msgspec.structs.replace(config, **{section: changed})
+
+
+def signed_in(paths: Paths) -> None:
+    """The account was given to its provider: forget what is not needed any more."""
+    store(paths, _replace(load(paths), "vpn", account=None))
 
 
 def report(paths: Paths, lines: list[str]) -> None:
@@ -98,17 +158,17 @@ def apply(paths: Paths, config: Config) -> None:
         subprocess.run(["iw", "reg", "set", country], check=False)
         setup = paths.run / "vpn-gateway-setup"
         if access_point is not None:
-            _write(setup / "hostapd.conf", render.hostapd(country, access_point).encode(), 0o600)
+            write(setup / "hostapd.conf", render.hostapd(country, access_point).encode(), 0o600)
             _start("vpn-gateway-ap.service")
         if wifi_wan is not None:
-            _write(setup / "wpa_supplicant.conf", render.wpa_supplicant(country, wifi_wan).encode(), 0o600)
+            write(setup / "wpa_supplicant.conf", render.wpa_supplicant(country, wifi_wan).encode(), 0o600)
             _start("vpn-gateway-wifi-wan.service")
 
     keys = paths.data / "ssh" / "authorized_keys"
     if config.system.ssh_key is None:
         keys.unlink(missing_ok=True)
         return
-    _write(keys, config.system.ssh_key.strip().encode() + b"\n", 0o600)
+    write(keys, config.system.ssh_key.strip().encode() + b"\n", 0o600)
     host_key = paths.data / "ssh" / "ssh_host_ed25519_key"
     if not host_key.exists():
         new = host_key.with_suffix(".new")
@@ -123,7 +183,7 @@ def _start(unit: str) -> None:
     subprocess.run(["systemctl", "start", "--no-block", unit], check=True)
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def write(path: Path, data: bytes, mode: int) -> None:
     """Atomically: the whole new file, or the whole old one, whatever happens to the power."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")

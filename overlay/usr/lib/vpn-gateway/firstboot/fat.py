@@ -19,12 +19,17 @@ class Fat:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
+    def find(self, name: str) -> Path | None:
+        """The file called ``name``, if there is one. FAT knows no case, so neither do we."""
+        return next((e for e in sorted(self.directory.iterdir()) if e.name.lower() == name and e.is_file()), None)
+
     def read(self, name: str) -> bytes | None:
-        """The file's content; None where there is none. FAT knows no case, so neither do we."""
-        for entry in sorted(self.directory.iterdir()):
-            if entry.name.lower() == name and entry.is_file():
-                return entry.read_bytes()[: LIMIT + 1]
-        return None
+        """The file's content, or as much as shows that it is too long; None where there is none."""
+        path = self.find(name)
+        if path is None:
+            return None
+        with path.open("rb") as file:
+            return file.read(LIMIT + 1)
 
     def configs(self) -> list[Path]:
         """The .conf files that were dropped beside gateway.toml."""

@@ -1,10 +1,11 @@
-"""``gateway.toml``: its shape, its checks, and its secrets. No I/O."""
+"""``gateway.toml``: its shape and its checks. No I/O."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError
 from typing import Literal
 
 import msgspec
@@ -17,7 +18,8 @@ SSH_KEY = re.compile(
     r" [A-Za-z0-9+/=]{60,}( [^\n]*)?"
 )
 COUNTRY = re.compile(r"[A-Z]{2}")
-SECRETS = ("passphrase",)  # keys whose values are taken out of the file
+PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+PASSWORD_SHORTEST, PASSWORD_LONGEST = 10, 1024  # characters, as the web interface asks for
 
 
 class SchemaError(Exception):
@@ -30,12 +32,14 @@ class SchemaError(Exception):
 
 class System(Struct, forbid_unknown_fields=True, frozen=True):
     hostname: str = "vpn-gateway"
+    admin_password: str | None = None  # of the web interface; never stored as it is
     ssh_key: str | None = None  # one public key; SSH is off without it
 
 
 class Network(Struct, forbid_unknown_fields=True, frozen=True):
-    topology: Literal["auto", "wired", "access-point", "wifi-wan"] = "auto"
+    topology: Literal["auto", "wired", "access-point", "one-arm", "wifi-wan"] = "auto"
     wan: str | None = None  # an interface's name, instead of the on-board port
+    lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
 
 
 class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
@@ -58,7 +62,8 @@ class Wifi(Struct, forbid_unknown_fields=True, frozen=True):
 
 class Vpn(Struct, forbid_unknown_fields=True, frozen=True):
     provider: str | None = None
-    connect: str | None = None  # the server to be connected to, from now on and after every restart
+    account: dict[str, str] | None = None  # what the provider's form asks for; kept until the sign-in has succeeded
+    connect: str | None = None  # the server to connect to, once; netd remembers it from then on
 
 
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
@@ -80,11 +85,13 @@ def decode(data: bytes) -> str:
 
 
 def parse(text: str) -> Config:
-    """Raises SchemaError with every fault that can be told apart."""
+    """Raises SchemaError with every fault that can be told apart; no fault holds a value, which could be a secret."""
     try:
         config = msgspec.convert(tomllib.loads(text), Config)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(f"not TOML: {error}") from None
+    except RecursionError:
+        raise SchemaError("not TOML: nested too deep") from None
     except msgspec.ValidationError as error:
         raise SchemaError(_readable(str(error))) from None
     faults = list(_faults(config))
@@ -100,13 +107,49 @@ def _readable(message: str) -> str:
 
 
 def _faults(config: Config) -> Iterator[str]:
-    system, network, wifi = config.system, config.network, config.wifi
+    yield from _system_faults(config.system)
+    yield from _network_faults(config)
+    yield from _wifi_faults(config.wifi)
+    yield from _vpn_faults(config.vpn)
+
+
+def _system_faults(system: System) -> Iterator[str]:
     if not HOSTNAME.fullmatch(system.hostname):
         yield "system.hostname: letters a-z, digits and hyphens, at most 63 (RFC 1123)"
+    if system.admin_password is not None and not (
+        PASSWORD_SHORTEST <= len(system.admin_password) <= PASSWORD_LONGEST and "\n" not in system.admin_password
+    ):
+        yield f"system.admin_password: {PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters on one line"
     if system.ssh_key is not None and not SSH_KEY.fullmatch(system.ssh_key.strip()):
         yield "system.ssh_key: one OpenSSH public key, such as the line in id_ed25519.pub"
+
+
+def _network_faults(config: Config) -> Iterator[str]:
+    network, wifi = config.network, config.wifi
     if network.wan is not None and not INTERFACE.fullmatch(network.wan):
         yield "network.wan: the name of a network interface, such as wan or wlan0"
+    if network.lan_address is not None and _lan_address(network.lan_address) is None:
+        yield (
+            "network.lan_address: the gateway's own address and prefix in a private network with room for devices,"
+            " such as 192.168.77.1/24"
+        )
+    if network.topology == "access-point" and wifi.access_point is None:
+        yield "wifi.access_point: needed for the topology access-point"
+    if network.topology == "wifi-wan" and wifi.wan is None:
+        yield "wifi.wan: needed for the topology wifi-wan"
+
+
+def _lan_address(text: str) -> IPv4Interface | None:
+    try:
+        address = IPv4Interface(text)
+    except (AddressValueError, NetmaskValueError):
+        return None
+    net = address.network
+    usable = 8 <= net.prefixlen <= 29 and address.ip not in {net.network_address, net.broadcast_address}
+    return address if usable and any(net.subnet_of(n) for n in PRIVATE) else None
+
+
+def _wifi_faults(wifi: Wifi) -> Iterator[str]:
     if (wifi.access_point or wifi.wan) and wifi.country is None:
         yield "wifi.country: needed for Wi-Fi: the radio may not send before it knows the country's rules"
     if wifi.country is not None and not COUNTRY.fullmatch(wifi.country):
@@ -122,30 +165,30 @@ def _faults(config: Config) -> Iterator[str]:
             8 <= len(part.passphrase) <= 63 and all(" " <= c <= "~" for c in part.passphrase)
         ):
             yield f"{name}.passphrase: 8 to 63 ASCII characters (WPA2)"
-    if network.topology == "access-point" and wifi.access_point is None:
-        yield "wifi.access_point: needed for the topology access-point"
-    if network.topology == "wifi-wan" and wifi.wan is None:
-        yield "wifi.wan: needed for the topology wifi-wan"
     if wifi.access_point is not None:
         allowed = range(1, 14) if wifi.access_point.band == "2.4GHz" else (36, 40, 44, 48)
         if wifi.access_point.channel not in allowed:
             yield f"wifi.access_point.channel: {wifi.access_point.band} has " + ", ".join(map(str, allowed))
 
 
-def without_secrets(text: str) -> str:
-    """``text`` with every secret's value taken out; comments and layout stay as they are."""
-    line = re.compile(rf"^(\s*)((?:{'|'.join(SECRETS)})\s*=).*$", re.MULTILINE)
-    return line.sub(r'\1# \2 "(taken; kept on the data partition)"', text)
+def _vpn_faults(vpn: Vpn) -> Iterator[str]:
+    if vpn.account and vpn.provider is None:
+        yield "vpn.provider: needed with vpn.account: whose account is it?"
+    for name, value in (vpn.account or {}).items():
+        if not value.strip() or len(value) > 4096:
+            yield f"vpn.account.{name}: empty, or longer than 4096 characters"
 
 
 def merged(new: Config, old: Config | None) -> Config:
     """``new`` with the secrets that an earlier run has taken out of the file."""
     if old is None:
         return new
-    wifi = new.wifi
+    wifi, vpn = new.wifi, new.vpn
     for name in ("access_point", "wan"):
         part, before = getattr(wifi, name), getattr(old.wifi, name)
         if part is not None and part.passphrase is None and before is not None and before.ssid == part.ssid:
             part = msgspec.structs.replace(part, passphrase=before.passphrase)
             wifi = msgspec.structs.replace(wifi, **{name: part})
-    return msgspec.structs.replace(new, wifi=wifi)
+    if not vpn.account and vpn.provider == old.vpn.provider:
+        vpn = msgspec.structs.replace(vpn, account=old.vpn.account)
+    return msgspec.structs.replace(new, wifi=wifi, vpn=vpn)

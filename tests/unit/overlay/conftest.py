@@ -1,0 +1,29 @@
+"""First boot's package lies in the overlay, as on the image."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "overlay/usr/lib/vpn-gateway"))
+
+from firstboot import early
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> early.Paths:
+    for name in ("fat", "data", "run", "web"):
+        (tmp_path / name).mkdir()
+    template = ROOT / "overlay/etc/systemd/network/20-wan.network"
+    return early.Paths(tmp_path / "fat", tmp_path / "data", tmp_path / "run", template, tmp_path / "web")
+
+
+@pytest.fixture
+def auth(paths: early.Paths, monkeypatch: pytest.MonkeyPatch) -> early.Auth:
+    """The web interface's real command."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return early.auth(paths.web)
