@@ -25,6 +25,8 @@ TUNSETIFF = 0x400454CA  # linux/if_tun.h
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 CLONE_NEWNET = 0x40000000
 MIB = 1024 * 1024
+# An emulated processor leaks nothing to other programs; and without its defences it starts in two thirds of the time.
+EMULATED = ("mitigations=off", "kpti=off", "nokaslr")
 BOOT_OFFSET, BOOT_SIZE = 4 * MIB, 256 * MIB  # bytes: where image/assemble puts the FAT partition
 
 
@@ -192,7 +194,7 @@ class Machine:
                     "-initrd",
                     str(self._boot_file("slot-a/initrd.img")),
                 ),
-                *("-append", " ".join(["console=ttyAMA0", cmdline, *self.extra_args])),
+                *("-append", " ".join(["console=ttyAMA0", cmdline, *EMULATED, *self.extra_args])),
                 *("-drive", f"file={self.disk},if=none,id=card,cache=writethrough,discard=unmap"),
                 *("-device", "virtio-blk-pci,drive=card,addr=0x3"),
                 *("-device", "virtio-rng-pci,addr=0x4"),
@@ -263,6 +265,7 @@ class Machine:
         with socket.socket(socket.AF_UNIX) as shell:
             shell.connect(str(self.work / "shell.sock"))
             # Quotes keep the echo of the command line from looking like its output.
+            command = f"export SYSTEMD_PAGER=cat; {command}"
             line = f"stty -echo 2>/dev/null; echo 'b''{mark}'; {{ {command}; }} 2>&1; echo 'e''{mark}' $?"
             shell.sendall(f"\n{line}\n".encode())
             said = b""
