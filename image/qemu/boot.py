@@ -10,7 +10,7 @@ from pathlib import Path
 from image.qemu.lab import GATEWAY, Lab, until
 from image.qemu.machine import Machine, MachineError
 
-BOOT_TIMEOUT = 240  # seconds; an emulated Cortex-A72 on two busy cores
+BOOT_TIMEOUT = 600  # seconds; emulated, on two cores that may be busy
 
 SSH_CONFIG = """\
 Host {gateway}
