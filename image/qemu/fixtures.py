@@ -1,7 +1,7 @@
 """pytest fixtures for tests on the booted image; image/qemu/test loads them with ``-p image.qemu.fixtures``.
 
-There are two labs, so that two groups of tests (``pytest.mark.xdist_group``) can run beside each other: ``lab`` with
-the one machine that most tests look at, and ``bench``, where machines come and go.
+There are two labs, so that two runs can go on beside each other: ``lab`` with the one machine that most tests look at,
+and ``bench``, where machines come and go.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def capture(booted: tuple[Machine, Capture]) -> Capture:
 
 
 @pytest.fixture(scope="session")
-def host(machine: Machine, ssh_key: SshKey) -> Host:
+def inside(machine: Machine, ssh_key: SshKey) -> Host:
     """Testinfra's view of the booted machine, by SSH from the LAN."""
     assert machine.process is not None
     return testinfra.get_host(f"ssh://root@{GATEWAY}", ssh_config=str(ssh_key.config))

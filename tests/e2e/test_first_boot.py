@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from image.qemu.boot import boot
 from image.qemu.fixtures import MakeMachine
 from image.qemu.lab import Lab, until
 from image.qemu.machine import Machine
-
-pytestmark = pytest.mark.xdist_group("bench")
 
 YEAR = 365 * 86400  # seconds
 EARLY = 1000  # seconds that a start, and looking at it, may take

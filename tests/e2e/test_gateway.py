@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from testinfra.host import Host
 
 from image.qemu.boot import SshKey, boot
@@ -12,8 +11,6 @@ from image.qemu.capture import Capture
 from image.qemu.fixtures import Measure
 from image.qemu.lab import VPN, WEB, Lab, until
 from image.qemu.machine import Machine
-
-pytestmark = pytest.mark.xdist_group("machine")
 
 SERVER = "e2e"
 
@@ -70,14 +67,14 @@ def test_an_imported_server_carries_the_traffic(machine: Machine, lab: Lab) -> N
     until(lambda: exits_by_vpn(lab), 10, "the laptop's request to exit at the VPN server")
 
 
-def test_the_tunnel_is_the_kernels(machine: Machine, host: Host) -> None:
-    assert "wireguard" in host.check_output("ip -d link show type wireguard")
-    assert not host.process.filter(comm="wireguard-go")
+def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
+    assert "wireguard" in inside.check_output("ip -d link show type wireguard")
+    assert not inside.process.filter(comm="wireguard-go")
 
 
-def test_memory_with_the_tunnel_up(machine: Machine, host: Host, measure: Measure) -> None:
+def test_memory_with_the_tunnel_up(machine: Machine, inside: Host, measure: Measure) -> None:
     total, available = (
-        int(host.check_output(f"awk '/^{name}:/ {{ print $2 }}' /proc/meminfo"))
+        int(inside.check_output(f"awk '/^{name}:/ {{ print $2 }}' /proc/meminfo"))
         for name in ("MemTotal", "MemAvailable")
     )
     used = (total - available) / 1024
@@ -85,27 +82,27 @@ def test_memory_with_the_tunnel_up(machine: Machine, host: Host, measure: Measur
     assert used <= 160
 
 
-def test_the_tunnel_outlives_a_killed_app(machine: Machine, lab: Lab, host: Host) -> None:
-    before = host.check_output("systemctl show -P MainPID vpn-gateway-netd")
-    host.check_output("systemctl kill --signal=KILL vpn-gateway-netd vpn-gateway-web")
+def test_the_tunnel_outlives_a_killed_app(machine: Machine, lab: Lab, inside: Host) -> None:
+    before = inside.check_output("systemctl show -P MainPID vpn-gateway-netd")
+    inside.check_output("systemctl kill --signal=KILL vpn-gateway-netd vpn-gateway-web")
     assert exits_by_vpn(lab)
     try_to_leak(lab)
     until(lambda: lab.api("GET", "/api/status", timeout=5)[0] == 200, 90, "the API after a kill")
-    assert host.check_output("systemctl show -P MainPID vpn-gateway-netd") != before
+    assert inside.check_output("systemctl show -P MainPID vpn-gateway-netd") != before
     until(lambda: exits_by_vpn(lab), 30, "the traffic after a kill")
     until(lambda: is_connected(lab), 60, "the state after a kill")
 
 
-def test_a_lost_tunnel_blocks_and_comes_back(machine: Machine, lab: Lab, host: Host) -> None:
-    host.check_output("for i in $(ip -br link show type wireguard | cut -d' ' -f1); do ip link delete $i; done")
+def test_a_lost_tunnel_blocks_and_comes_back(machine: Machine, lab: Lab, inside: Host) -> None:
+    inside.check_output("for i in $(ip -br link show type wireguard | cut -d' ' -f1); do ip link delete $i; done")
     try_to_leak(lab)
     until(lambda: exits_by_vpn(lab), 90, "the tunnel to come back")
 
 
-def test_a_flushed_ruleset_is_put_back(machine: Machine, lab: Lab, host: Host) -> None:
-    host.check_output("nft flush ruleset")
+def test_a_flushed_ruleset_is_put_back(machine: Machine, lab: Lab, inside: Host) -> None:
+    inside.check_output("nft flush ruleset")
     try_to_leak(lab)
-    until(lambda: host.run("nft list table inet vpn_gateway").rc == 0, 60, "the ruleset")
+    until(lambda: inside.run("nft list table inet vpn_gateway").rc == 0, 60, "the ruleset")
     until(lambda: exits_by_vpn(lab), 60, "the traffic after it")
 
 
@@ -115,19 +112,19 @@ def test_disconnected_is_blocked(machine: Machine, lab: Lab) -> None:
     try_to_leak(lab)
 
 
-def test_it_comes_back_connected_after_a_restart(machine: Machine, lab: Lab, host: Host, ssh_key: SshKey) -> None:
+def test_it_comes_back_connected_after_a_restart(machine: Machine, lab: Lab, inside: Host, ssh_key: SshKey) -> None:
     assert lab.api("POST", "/api/connect", {"server": SERVER})[0] == 200
     until(lambda: exits_by_vpn(lab), 30, "the connection")
     machine.console.clear()
-    host.run("systemctl reboot")
+    inside.run("systemctl reboot")
     machine.wait_console("Welcome to", 240)
     ssh_key.forget()
     until(lambda: comes_back(lab), 240, "the connection after the restart")
 
 
-def test_it_shuts_down_in_time(machine: Machine, lab: Lab, host: Host, ssh_key: SshKey, measure: Measure) -> None:
+def test_it_shuts_down_in_time(machine: Machine, lab: Lab, inside: Host, ssh_key: SshKey, measure: Measure) -> None:
     start = time.monotonic()
-    host.run("systemctl poweroff")
+    inside.run("systemctl poweroff")
     try_to_leak(lab)
     machine.wait_off(120)
     ssh_key.forget()
@@ -150,10 +147,10 @@ def test_nothing_leaked(machine: Machine, lab: Lab, capture: Capture, measure: M
 
 
 def test_the_capture_would_have_seen_a_leak(
-    machine: Machine, lab: Lab, host: Host, capture: Capture, measure: Measure
+    machine: Machine, lab: Lab, inside: Host, capture: Capture, measure: Measure
 ) -> None:
     """The positive control: both locks broken on purpose, by the machine's own administrator."""
-    host.check_output(
+    inside.check_output(
         "systemctl stop vpn-gateway-netd && nft flush ruleset && ip rule flush && ip rule add priority 1 table main"
         " && sysctl -qw net.ipv4.ip_forward=1"
     )

@@ -8,11 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from image.qemu.machine import BOOT_OFFSET, EMULATED, MIB
-
-pytestmark = pytest.mark.xdist_group("machine")
 
 PATIENCE = 300  # seconds
 # In this order: the Pi's own board, its serial port, its card reader with the image's partitions, the system on it.

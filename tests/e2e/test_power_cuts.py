@@ -5,14 +5,10 @@ from __future__ import annotations
 import random
 import time
 
-import pytest
-
 from image.qemu.boot import boot
 from image.qemu.fixtures import MakeMachine, Measure
 from image.qemu.lab import Lab
 from image.qemu.machine import Machine
-
-pytestmark = pytest.mark.xdist_group("bench")
 
 SEED = 20
 # Cuts in a row, each of them while it starts, before it is let come up, looked at, and cut while it writes. The first

@@ -14,8 +14,6 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 ENABLED = (
     "vpn-gateway-boot-firewall.service",
     "vpn-gateway-clock.service",

@@ -10,8 +10,6 @@ from testinfra.host import Host
 
 from image.qemu.fixtures import Measure
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 UNITS = (
     "vpn-gateway-boot-firewall.service",
     "vpn-gateway-clock.service",
@@ -29,32 +27,32 @@ UNITS = (
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_unit_is_active_and_starts_at_boot(host: Host, unit: str) -> None:
-    assert host.check_output(f"systemctl is-active {unit} || true") == "active"
-    assert host.check_output(f"systemctl is-enabled {unit} || true") == "enabled"
+def test_the_unit_is_active_and_starts_at_boot(inside: Host, unit: str) -> None:
+    assert inside.check_output(f"systemctl is-active {unit} || true") == "active"
+    assert inside.check_output(f"systemctl is-enabled {unit} || true") == "enabled"
 
 
-def test_no_unit_has_failed(host: Host) -> None:
-    host.run("systemctl is-system-running --wait")
-    failed = json.loads(host.check_output("systemctl list-units --failed --output=json"))
+def test_no_unit_has_failed(inside: Host) -> None:
+    inside.run("systemctl is-system-running --wait")
+    failed = json.loads(inside.check_output("systemctl list-units --failed --output=json"))
     assert [unit["unit"] for unit in failed] == []
 
 
-def test_no_ordering_cycle(host: Host) -> None:
-    assert "ordering cycle" not in host.check_output("journalctl -b --no-pager --quiet")
+def test_no_ordering_cycle(inside: Host) -> None:
+    assert "ordering cycle" not in inside.check_output("journalctl -b --no-pager --quiet")
 
 
-def test_the_ruleset_is_there_before_the_network(host: Host) -> None:
+def test_the_ruleset_is_there_before_the_network(inside: Host) -> None:
     def entered(unit: str) -> int:
-        return int(host.check_output(f"systemctl show -P ExecMainExitTimestampMonotonic {unit}"))
+        return int(inside.check_output(f"systemctl show -P ExecMainExitTimestampMonotonic {unit}"))
 
     loaded = entered("vpn-gateway-boot-firewall.service")
-    networkd = int(host.check_output("systemctl show -P ExecMainStartTimestampMonotonic systemd-networkd.service"))
+    networkd = int(inside.check_output("systemctl show -P ExecMainStartTimestampMonotonic systemd-networkd.service"))
     assert 0 < loaded < networkd
 
 
-def test_the_ruleset_drops_what_it_does_not_know(host: Host) -> None:
-    rules = json.loads(host.check_output("nft -j list chains"))["nftables"]
+def test_the_ruleset_drops_what_it_does_not_know(inside: Host) -> None:
+    rules = json.loads(inside.check_output("nft -j list chains"))["nftables"]
     policies = {
         c["chain"]["hook"]: c["chain"]["policy"]
         for c in rules
@@ -68,31 +66,33 @@ def test_the_ruleset_drops_what_it_does_not_know(host: Host) -> None:
     assert policies["input"] == "drop"
 
 
-def test_the_root_is_read_only(host: Host) -> None:
-    root = json.loads(host.check_output("findmnt -J -o FSTYPE,OPTIONS /"))["filesystems"][0]
+def test_the_root_is_read_only(inside: Host) -> None:
+    root = json.loads(inside.check_output("findmnt -J -o FSTYPE,OPTIONS /"))["filesystems"][0]
     assert root["fstype"] == "squashfs"
     assert "ro" in root["options"].split(",")
-    assert host.run("touch /etc/x /usr/x").rc != 0
+    assert inside.run("touch /etc/x /usr/x").rc != 0
 
 
-def test_state_lies_on_the_data_partition_which_fills_the_card(host: Host) -> None:
+def test_state_lies_on_the_data_partition_which_fills_the_card(inside: Host) -> None:
     for path in ("/data", "/var/lib/vpn-gateway", "/var/lib/systemd"):
-        mount = json.loads(host.check_output(f"findmnt -J -o SOURCE,FSTYPE,OPTIONS --target {path}"))["filesystems"][0]
+        mount = json.loads(inside.check_output(f"findmnt -J -o SOURCE,FSTYPE,OPTIONS --target {path}"))["filesystems"][
+            0
+        ]
         assert mount["fstype"] == "ext4", path
         assert {"nosuid", "nodev", "noexec"} <= set(mount["options"].split(",")), path
-    size = int(host.check_output("findmnt -bno SIZE /data"))
-    disk = int(host.check_output("lsblk -bdno SIZE $(findmnt -no SOURCE /data | sed 's/p*[0-9]*$//')"))
+    size = int(inside.check_output("findmnt -bno SIZE /data"))
+    disk = int(inside.check_output("lsblk -bdno SIZE $(findmnt -no SOURCE /data | sed 's/p*[0-9]*$//')"))
     assert size > disk - 1.6e9  # the rest of the card is the other three partitions and ext4's own needs
 
 
-def test_who_runs_what(host: Host) -> None:
-    (netd,) = host.process.filter(user="netd", comm="python3")
-    (web,) = host.process.filter(user="web", comm="python3")
+def test_who_runs_what(inside: Host) -> None:
+    (netd,) = inside.process.filter(user="netd", comm="python3")
+    (web,) = inside.process.filter(user="web", comm="python3")
     assert "netd" in netd.args
     assert "web" in web.args
 
     def capabilities(pid: int) -> dict[str, int]:
-        status = host.file(f"/proc/{pid}/status").content_string
+        status = inside.file(f"/proc/{pid}/status").content_string
         return {name: int(value, 16) for name, value in re.findall(r"^(Cap\w+):\s+(\w+)$", status, re.MULTILINE)}
 
     net_admin = 1 << 12
@@ -102,41 +102,42 @@ def test_who_runs_what(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5)])
-def test_the_sandbox_is_tight(host: Host, measure: Measure, unit: str, limit: float) -> None:
-    said = host.check_output(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
+def test_the_sandbox_is_tight(inside: Host, measure: Measure, unit: str, limit: float) -> None:
+    said = inside.check_output(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
     exposure = float(re.search(r"(\d+\.\d+)", said)[1])
     measure(f"systemd-analyze security {unit}", exposure, "", limit)
     assert exposure <= limit
 
 
-def test_only_known_ports_are_open(host: Host) -> None:
-    listening = {line.split()[4] for line in host.check_output("ss -Hltn").splitlines()}
+def test_only_known_ports_are_open(inside: Host) -> None:
+    listening = {line.split()[4] for line in inside.check_output("ss -Hltn").splitlines()}
     ports = {int(address.rsplit(":", 1)[1]) for address in listening if not address.startswith(("127.", "[::1]"))}
     assert {80, 5000, 22} <= ports
     assert ports <= {22, 53, 80, 5000, 5355, *range(5300, 5340)}
 
 
-def test_no_password_opens_any_account(host: Host) -> None:
-    shadow = host.file("/etc/shadow").content_string
+def test_no_password_opens_any_account(inside: Host) -> None:
+    shadow = inside.file("/etc/shadow").content_string
     assert [line for line in shadow.splitlines() if line.split(":")[1][:1] not in {"!", "*"}] == []
-    assert host.file("/etc/shadow").mode & 0o007 == 0
-    effective = host.check_output("sshd -T -C user=root,host=x,addr=192.168.77.20")
+    assert inside.file("/etc/shadow").mode & 0o007 == 0
+    effective = inside.check_output("sshd -T -C user=root,host=x,addr=192.168.77.20")
     assert "passwordauthentication no" in effective
     assert "kbdinteractiveauthentication no" in effective
 
 
-def test_keys_are_for_their_owner_only(host: Host) -> None:
-    state = host.file("/var/lib/vpn-gateway")
+def test_keys_are_for_their_owner_only(inside: Host) -> None:
+    state = inside.file("/var/lib/vpn-gateway")
     assert (state.user, state.mode) == ("netd", 0o700)
-    assert host.check_output("find /data/setup /data/ssh -type f ! -name '*.pub' -perm /077") == ""
+    assert inside.check_output("find /data/setup /data/ssh -type f ! -name '*.pub' -perm /077") == ""
     assert (
-        host.run("setpriv --reuid=web --regid=vpn-gateway --clear-groups cat /var/lib/vpn-gateway/secrets.json").rc != 0
+        inside.run("setpriv --reuid=web --regid=vpn-gateway --clear-groups cat /var/lib/vpn-gateway/secrets.json").rc
+        != 0
     )
 
 
-def test_the_kernel_has_wireguard_and_netd_uses_it(host: Host) -> None:
-    assert host.file("/sys/module/wireguard").is_directory
-    assert "WireGuard is kernel" in host.check_output("journalctl -b -u vpn-gateway-netd --no-pager --quiet")
+def test_the_kernel_has_wireguard_and_netd_uses_it(inside: Host) -> None:
+    assert inside.file("/sys/module/wireguard").is_directory
+    assert "WireGuard is kernel" in inside.check_output("journalctl -b -u vpn-gateway-netd --no-pager --quiet")
 
 
 @pytest.mark.parametrize(
@@ -151,38 +152,38 @@ def test_the_kernel_has_wireguard_and_netd_uses_it(host: Host) -> None:
         ("kernel.panic", 10),
     ],
 )
-def test_sysctl(host: Host, name: str, value: int) -> None:
-    assert host.sysctl(name) == value
+def test_sysctl(inside: Host, name: str, value: int) -> None:
+    assert inside.sysctl(name) == value
 
 
-def test_the_log_is_volatile(host: Host) -> None:
-    assert not host.file("/var/log/journal").exists
-    assert host.file("/run/log/journal").is_directory
+def test_the_log_is_volatile(inside: Host) -> None:
+    assert not inside.file("/var/log/journal").exists
+    assert inside.file("/run/log/journal").is_directory
 
 
-def test_swap_is_compressed_memory_only(host: Host) -> None:
-    assert [line.split()[0] for line in host.check_output("swapon --noheadings --raw").splitlines()] == ["/dev/zram0"]
+def test_swap_is_compressed_memory_only(inside: Host) -> None:
+    assert [line.split()[0] for line in inside.check_output("swapon --noheadings --raw").splitlines()] == ["/dev/zram0"]
 
 
-def test_a_hung_machine_restarts(host: Host) -> None:
-    assert host.check_output("systemctl show -P RuntimeWatchdogUSec") == "14s"
+def test_a_hung_machine_restarts(inside: Host) -> None:
+    assert inside.check_output("systemctl show -P RuntimeWatchdogUSec") == "14s"
 
 
-def test_ports_have_their_roles(host: Host) -> None:
-    links = {link["ifname"]: link for link in json.loads(host.check_output("ip -j link"))}
+def test_ports_have_their_roles(inside: Host) -> None:
+    links = {link["ifname"]: link for link in json.loads(inside.check_output("ip -j link"))}
     assert "wan" in links
     assert [name for name, link in links.items() if link.get("master") == "br-lan"] != []
     assert links["wan"].get("master") is None
     assert links["wan"]["address"] == "52:54:00:12:34:01"
 
 
-def test_nothing_of_the_build_is_left(host: Host) -> None:
-    assert host.check_output("ls -A /etc/apt/sources.list.d") == ""
-    assert host.check_output("cat /etc/machine-id") == host.check_output("cat /data/etc/machine-id")
+def test_nothing_of_the_build_is_left(inside: Host) -> None:
+    assert inside.check_output("ls -A /etc/apt/sources.list.d") == ""
+    assert inside.check_output("cat /etc/machine-id") == inside.check_output("cat /data/etc/machine-id")
 
 
-def test_memory(host: Host, measure: Measure) -> None:
-    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB$", host.file("/proc/meminfo").content_string, re.MULTILINE))
+def test_memory(inside: Host, measure: Measure) -> None:
+    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB$", inside.file("/proc/meminfo").content_string, re.MULTILINE))
     used = (int(memory["MemTotal"]) - int(memory["MemAvailable"])) / 1024
     measure("memory used after boot", used, "MB", 160)
     assert used <= 160
