@@ -35,7 +35,7 @@ def path() -> Path:
 
 @pytest.fixture(scope="module")
 def root(path: Path) -> Iterator[Host]:
-    return testinfra.get_host(f"chroot://{path}")
+    return testinfra.get_host(str(path), connection="chroot")
 
 
 @pytest.mark.parametrize("unit", ENABLED)
