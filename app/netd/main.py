@@ -43,7 +43,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--web-user", default=None, help="the user besides our own that may use the socket")
     parser.add_argument("--services", choices=["process", "systemd"], default="process", help="who runs dnsmasq")
     parser.add_argument("--resolv", type=Path, default=None, help="the WAN's name servers, as resolv.conf")
-    parser.add_argument("--http-port", type=int, action="append", default=None, help="a port of the web UI on the LAN")
+    parser.add_argument("--http-port", type=int, action="append", help="a TCP port that answers on the LAN")
     parser.add_argument("--time-user", default=None, help="the time daemon's user, let out until the clock is set")
     parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])

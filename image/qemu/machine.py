@@ -26,7 +26,11 @@ IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 CLONE_NEWNET = 0x40000000
 MIB = 1024 * 1024
 # An emulated processor leaks nothing to other programs; and without its defences it starts in two thirds of the time.
-EMULATED = ("mitigations=off", "kpti=off", "nokaslr")
+# What takes a second on a Pi takes ten here, on cores that others use too: systemd's patience is stretched accordingly.
+EMULATED = (
+    *("mitigations=off", "kpti=off", "nokaslr"),
+    *("systemd.default_timeout_start_sec=600", "systemd.default_device_timeout_sec=600"),
+)
 BOOT_OFFSET, BOOT_SIZE = 4 * MIB, 256 * MIB  # bytes: where image/assemble puts the FAT partition
 
 

@@ -24,7 +24,7 @@ ENABLED = (
     "systemd-networkd.service",
     "systemd-timesyncd.service",
 )
-NOT_ENABLED = ("ssh.service", "ssh.socket", "hostapd.service", "wpa_supplicant.service", "apt-daily.timer")
+NOT_ENABLED = ("ssh.socket", "hostapd.service", "wpa_supplicant.service", "apt-daily.timer")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,11 @@ def test_the_unit_does_not_start_at_boot(root: Host, unit: str) -> None:
     assert root.run(f"systemctl is-enabled {unit}").stdout.strip() != "enabled"
 
 
+def test_ssh_waits_for_a_key(root: Host) -> None:
+    unit = root.file("/usr/lib/systemd/system/ssh.service.d/vpn-gateway.conf")
+    assert "ConditionPathExists=/data/ssh/authorized_keys" in unit.content_string
+
+
 @pytest.mark.parametrize("name", ["netd", "web"])
 def test_the_user_has_no_shell_and_no_password(root: Host, name: str) -> None:
     user = root.user(name)
@@ -66,11 +71,11 @@ def test_no_account_has_a_password(root: Host) -> None:
 def test_the_application_starts_with_the_packages_it_was_locked_with(root: Host) -> None:
     done = root.run(
         "cd /usr/lib/vpn-gateway && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
-        " python3 -sP -m app --help && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
+        " python3 -sP -m app netd --help && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
         " python3 -sP -c 'import app.web.app, app.netd.main'"
     )
     assert done.rc == 0, done.stderr
-    assert "netd" in done.stdout
+    assert "--state-dir" in done.stdout
 
 
 def test_the_wireguard_module_is_the_kernels(path: Path) -> None:
