@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyroute2 import AsyncIPRoute
+from pyroute2.iproute.linux import AsyncIPRoute
 
 
 def open_netlink() -> Any:

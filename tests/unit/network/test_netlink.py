@@ -1,0 +1,24 @@
+"""Only the parts of pyroute2 that are used are loaded, and they work without the rest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import asyncio, sys
+import app.network.wg_kernel, app.network.wg_userspace, app.network.reconcile
+from app.network.netlink import open_netlink
+async def main():
+    async with open_netlink() as ip:
+        names = [dict(link["attrs"])["IFLA_IFNAME"] async for link in await ip.get_links()]
+    assert "lo" in names, names
+asyncio.run(main())
+print(sorted(m for m in sys.modules if m.startswith(("pyroute2.ndb", "pyroute2.ipdb", "pyroute2.plan9"))))
+"""
+
+
+def test_netlink_works_without_the_rest_of_the_library() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
