@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 
 import pytest
@@ -69,3 +70,38 @@ def test_after_a_crash_of_netd_nobody_hears_that_nothing_was_missed(lab: Lab):
     with WebSocketClient(lab.port, f"/ws?after={seen}") as client:
         assert client.receive()["payload"]["complete"] is False
         assert client.receive()["seq"] >= back["seq"]
+
+
+CLIENTS = 500
+
+
+def test_five_hundred_clients_of_the_real_gateway(lab: Lab, capsys):
+    """Every event of connects, switches and changed policies, in order and without a gap, to each of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    before = pss(lab)
+    clients = [WebSocketClient(lab.port) for _ in range(CLIENTS)]
+    try:
+        joined = [client.receive()["seq"] for client in clients]
+        for n in range(6):
+            lab.api("POST", "/api/connect", {"server": ("vpn-se", "vpn-de")[n % 2]})
+            lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": ("blocked", "vpn")[n % 2]})
+        last = lab.api("GET", "/api/status")["seq"]
+        seen = []
+        for client, first in zip(clients, joined, strict=True):
+            numbers = [m["seq"] for m in until(client, lambda m: m["seq"] == last) if m["type"] != "traffic"]
+            assert numbers == list(range(first + 1, last + 1))
+            seen.append(len(numbers))
+        used = pss(lab)
+    finally:
+        for client in clients:
+            client.__exit__()
+    with capsys.disabled():
+        print(f"\n  {CLIENTS} clients, {min(seen)} events each; web: {before:.0f} MB before, {used:.0f} MB with them")
+    assert min(seen) > 20
+
+
+def pss(lab: Lab) -> float:
+    """Megabytes of the web process."""
+    text = lab.hosts["gateway"].run("cat", f"/proc/{(lab.directory / 'web.pid').read_text()}/smaps_rollup").stdout
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +116,37 @@ def test_every_move_of_an_exit_is_in_the_history(lab):
     rows = list(csv.DictReader(io.StringIO(lab.request("GET", "/api/history.csv")[1].decode())))
     assert [int(row["id"]) for row in rows][: len(found)] == [r["id"] for r in reversed(found)]
     assert rows[0]["cause"] == "requested"
+
+
+def test_prometheus_sees_the_same(lab):
+    connect(lab, "vpn-se")
+
+    def scrape() -> dict[str, float]:
+        text = lab.request("GET", "/metrics")[1].decode()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    counter = f'vpn_gateway_device_bytes_total{{direction="down",mac="{LAN_HOSTS["laptop"]}"}}'
+    before = scrape()
+    download(lab, "laptop")
+    wait_for("the bytes in the metrics", lambda: scrape().get(counter, 0) >= before.get(counter, 0) + SIZE, 15)
+    now = scrape()
+    assert now['vpn_gateway_exit_state{exit="default",state="connected"}'] == 1
+    assert now['vpn_gateway_exit_handshake_age_seconds{exit="default"}'] < 150
+    assert now["vpn_gateway_attestation_ok"] == 1
+    assert now["vpn_gateway_dhcp_leases"] >= 3
+    assert now["vpn_gateway_netd_up"] == 1
+    assert now["vpn_gateway_netd_open_fds"] > 5
+    assert now['vpn_gateway_exit_info{exit="default",provider="custom",server="vpn-se"}'] == 1
+
+    tool = Path(__file__).parents[2] / ".cache" / "promtool"
+    assert tool.exists(), "ci/setup test unpacks promtool"
+    text = lab.request("GET", "/metrics")[1]
+    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    lab.kill_app("netd", restart=False)
+    wait_for("netd to be missed", lambda: scrape()["vpn_gateway_netd_up"] == 0)
+    lab.release_app("netd")
+    wait_for("netd to be back", lambda: scrape()["vpn_gateway_netd_up"] == 1)
+    wait_for("counters that went on", lambda: scrape().get(counter, 0) >= now[counter], 15)
