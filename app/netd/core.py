@@ -36,6 +36,7 @@ from app.netd.records import Records
 from app.netd.services import Services
 from app.netd.statistics import Statistics
 from app.netd.status import exit_status
+from app.netd.upkeep import Upkeep
 from app.network import conntrack
 from app.network.drift import missing
 from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
@@ -271,6 +272,7 @@ class Core:
             asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self._watch_links(), name="links"),
             asyncio.create_task(self._keep_services(), name="services"),
+            asyncio.create_task(Upkeep(self.registry, self.machines, self.events.publish).run(), name="providers"),
             asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),

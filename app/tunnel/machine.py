@@ -65,6 +65,7 @@ class ExitMachine:
         self._waiters: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._nudged: Reason | None = None
+        self._renewing = False
         self._health: Health | None = None
         self._check: asyncio.Task[None] | None = None
 
@@ -81,6 +82,16 @@ class ExitMachine:
         if isinstance(self.state, Connected) and self.state.tunnel.target == target and self._goal == target:
             return
         await self._want(target)
+
+    async def renew(self) -> None:
+        """Move to a new tunnel to the same server, its configuration asked for anew (a key was rotated).
+
+        Make before break, like a switch, and raises as :meth:`connect` does: the old tunnel then stays. Returns at once
+        where none is up, since the next attempt asks for the configuration anyway.
+        """
+        if isinstance(self.state, Connected) and self._goal == self.state.tunnel.target:
+            self._renewing = True
+            await self._want(self._goal)
 
     async def disconnect(self) -> None:
         """Return once the exit is disconnected and its devices blocked. Idempotent."""
@@ -131,7 +142,8 @@ class ExitMachine:
             case Connected():
                 if goal is None:
                     await self._take_down(state.tunnel)
-                elif goal != state.tunnel.target:
+                elif goal != state.tunnel.target or self._renewing:
+                    self._renewing = False
                     await self._switch(state, goal)
                 else:
                     self._answer(None, goal)

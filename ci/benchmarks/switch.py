@@ -22,11 +22,15 @@ SWITCHES_BY_HAND = 5
 def measure(lab: Lab) -> list[Result]:
     """The gap of a switch is the longest time without an answer within it, less the probe's own interval."""
     lab.api("POST", "/api/connect", {"server": "vpn-se"})
-    idle = [_gap(lab, "laptop", lambda: time.sleep(0.3)) for _ in range(SWITCHES)]  # what the machine itself costs
+    idle = [
+        longest_silence(lab, "laptop", lambda: time.sleep(0.3)) for _ in range(SWITCHES)
+    ]  # what the machine itself costs
     ours: list[float] = []
     for number in range(SWITCHES):
         server = ("vpn-de", "vpn-se")[number % 2]
-        ours.append(_gap(lab, "laptop", lambda server=server: lab.api("POST", "/api/connect", {"server": server})))
+        ours.append(
+            longest_silence(lab, "laptop", lambda server=server: lab.api("POST", "/api/connect", {"server": server}))
+        )
     theirs: list[float] = []
     with plain_gateway(lab):
         wg_quick.prepare(lab, ROUTER)
@@ -35,7 +39,7 @@ def measure(lab: Lab) -> list[Result]:
         lab.hosts[ROUTER].run(*wg_quick.up_command())
         for number in range(SWITCHES_BY_HAND):
             server = ("vpn-de", "vpn-se")[number % 2]
-            theirs.append(_gap(lab, CLIENT, lambda server=server: _by_hand(lab, server)))
+            theirs.append(longest_silence(lab, CLIENT, lambda server=server: _by_hand(lab, server)))
         lab.hosts[ROUTER].run(*wg_quick.down_command())
     mine, other = percentile(ours, 0.99), percentile(theirs, 0.99)
     return [
@@ -65,7 +69,8 @@ def _by_hand(lab: Lab, server: str) -> None:
     lab.hosts[ROUTER].run(*wg_quick.up_command())
 
 
-def _gap(lab: Lab, host: str, act: Callable[[], object]) -> float:
+def longest_silence(lab: Lab, host: str, act: Callable[[], object]) -> float:
+    """The longest time in ms for which ``host`` got no answer while ``act`` ran."""
     process = lab.popen(host, [sys.executable, str(PROBE), INTERNET4], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdin is not None

@@ -7,19 +7,25 @@ from collections.abc import Iterator
 
 import pytest
 
+from app import keys
+from app.atomic import write_atomic
 from app.providers.mullvad import MullvadProvider
+from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
+from ci.benchmarks.switch import longest_silence
 from ci.labnet import Lab, Packet
 from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
+from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.lab.provider import RESOLVER, LabProviders
-from tests.support.providers import pia
+from tests.support.providers import nordvpn, pia
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 
 SE, DE = VPNS["vpn-se"], VPNS["vpn-de"]
 ADD_KEY = 1337
+NORD_DNS = "103.86.96.100"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,54 @@ def test_the_lan_goes_out_by_a_mullvad_relay(lab: Lab, mullvad: Mullvad) -> None
         assert ACCOUNT.encode() not in lab.request("GET", path)[1], path
 
 
+def test_a_key_is_rotated_without_a_lost_second(lab: Lab, providers: LabProviders, mullvad: Mullvad, capsys) -> None:
+    connect(lab, "mullvad", "se-sto-wg-001")
+    (old,) = mullvad.peers()
+    accounts = lab.state_dir / "accounts.json"
+    document = json.loads(accounts.read_text())
+    document["accounts"]["mullvad"]["key_created"] -= 31 * 86400
+    write_atomic(accounts, json.dumps(document).encode())
+
+    def rotate() -> None:
+        lab.kill_app("netd")  # the next one takes the tunnel over, and finds that the key is old
+        wait_for("the key to be rotated", lambda: len(mullvad.peers()) == 1 and old not in mullvad.peers(), 60)
+
+    with LeakWatch(lab) as watch:
+        gap = longest_silence(lab, "laptop", rotate)
+        assert seen_from(lab) == SE[0]
+    with capsys.disabled():
+        print(f"\n  rotation, from the old key to the new one alone: longest silence {gap:.0f} ms")
+    assert gap < 1000
+    assert watch.leaks == [], dump(watch.leaks)
+    (new,) = mullvad.peers()
+    assert new["public_key"] != old["public_key"]
+    shown = lab.hosts["gateway"].run("wg", "show", "all", "public-key").stdout.split()
+    assert shown[1::2] == [new["public_key"]]
+    lab.api("POST", "/api/disconnect")
+
+
+def test_servers_that_give_everybody_the_same_address(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> None:
+    """NordVPN's and Surfshark's way: for a moment both tunnels of a switch have one address."""
+    pair = keys.generate()
+    servers = [
+        nordvpn.server(f"{name}.nordvpn.com", place[0], lab.vpn_keys(host)["public_key"])
+        for name, (host, place) in zip(("se1", "de1"), VPNS.items(), strict=True)
+    ]
+    api = nordvpn.NordVpn(private_key=pair.private_key.reveal(), servers=nordvpn.server_list(*servers))
+    providers.serve(api, port=9443)
+    api.on_change()
+    for name in VPNS:
+        lab.hosts[name].shell(f"ip route replace 10.5.0.2/32 dev wg0; ip addr replace {NORD_DNS}/32 dev wg0")
+    providers.configure({"mullvad": "https://api.mullvad.net", "nordvpn": "https://api.nordvpn.com:9443"})
+    providers.sign_in(NordVpnProvider, {"token": nordvpn.TOKEN})
+    with LeakWatch(lab) as watch:
+        for server, place in (("se1", SE), ("de1", DE), ("se1", SE)):
+            connect(lab, "nordvpn", f"{server}.nordvpn.com")
+            assert seen_from(lab) == place[0]
+        lab.api("POST", "/api/disconnect")
+    assert watch.leaks == [], dump(watch.leaks)
+
+
 def add_key(packet: Packet) -> bool:
     """To the place where PIA's servers take keys."""
     return packet.protocol == 6 and (packet.destination, packet.dport) in {(SE[0], ADD_KEY), (DE[0], ADD_KEY)}
@@ -106,6 +160,7 @@ def signed_in_with_pia(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> N
     providers.configure(
         {
             "mullvad": "https://api.mullvad.net",
+            "nordvpn": "https://api.nordvpn.com:9443",
             "pia": "https://www.privateinternetaccess.com:8443",
             "pia-list": "https://serverlist.piaservers.net:8443",
             "pia-server": f"https://server.invalid:{ADD_KEY}",

@@ -1,0 +1,141 @@
+"""Upkeep of providers: what is done when, in which order, and how failures are waited out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from app import keys
+from app.errors import ConnectTimeoutError
+from app.model import ProviderSettings
+from app.netd import upkeep
+from app.netd.upkeep import Upkeep
+from app.providers.mullvad import MullvadProvider
+from app.providers.registry import Registry
+from app.providers.signin import DAY
+from app.store import Store
+from app.tunnel.states import Target
+from tests.support.providers.world import World
+from tests.unit.providers.cases import CASES
+
+MULLVAD = CASES[0]
+
+
+@dataclass
+class Machine:
+    goal: Target | None
+    provider: MullvadProvider
+    fails: bool = False
+    used: list[str] = field(default_factory=list)  # public keys, in the order in which tunnels came up
+
+    async def renew(self) -> None:
+        if self.fails:
+            raise ConnectTimeoutError("no handshake")
+        config = await self.provider.tunnel(MULLVAD.hostname)
+        self.used.append(keys.public_key(config.private_key))
+
+
+@pytest.fixture
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+async def kept(world: World):
+    """(stand-in, provider, machine, upkeep, what it told), signed in, with one exit on it."""
+    stand_in = await MULLVAD.start(world)
+    store = Store(world.directory / "store")
+    store.load()
+    registry = Registry(store, world.environment())
+    provider = registry.get("mullvad")
+    assert isinstance(provider, MullvadProvider)
+    await provider.sign_in(MULLVAD.good())
+    machine = Machine(Target("mullvad", MULLVAD.hostname), provider)
+    told: list[tuple[str, dict[str, object]]] = []
+    now = world.environment().now
+    found = Upkeep(registry, {"default": machine}, lambda *event: told.append(event), now=now)  # type: ignore[dict-item]
+    yield stand_in, provider, machine, found, told
+    store.close()
+    await world.close()
+
+
+async def test_the_first_list_comes_by_itself_and_then_nothing(world: World, kept) -> None:
+    stand_in, provider, machine, found, told = kept
+    await found.look()
+    assert len(await provider.servers()) == 4
+    assert told == [("server_update", {"provider": "mullvad", "servers": 4})]
+    asked = len(stand_in.seen)
+    await found.look()
+    assert len(stand_in.seen) == asked
+    assert machine.used == []
+
+
+async def test_a_key_is_rotated_make_before_break(world: World, kept) -> None:
+    stand_in, _, machine, found, told = kept
+    await found.look()
+    old = stand_in.peers()[0]["public_key"]
+    world.ahead = 30.1 * DAY
+    stand_in.accounts = dict.fromkeys(stand_in.accounts, world.environment().now() + 90 * DAY)
+    machine.fails = True
+    await found.look()
+    registered = [p["public_key"] for p in stand_in.peers()]
+    assert registered[0] == old  # the tunnel that is up still has it
+    assert len(registered) == 2
+    machine.fails = False
+    await found.look()
+    assert machine.used == []  # left alone for a while after the failure
+    found._quiet_until.clear()
+    await found.look()
+    assert machine.used == [registered[1]]
+    assert [p["public_key"] for p in stand_in.peers()] == [registered[1]]
+    assert ("provider_account", {"provider": "mullvad", "rotated": True}) in told
+    found._quiet_until.clear()
+    await found.look()
+    assert machine.used == [registered[1]]
+
+
+async def test_failures_are_waited_out_ever_longer(world: World, kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in, _, _, found, _ = kept
+    monkeypatch.setattr(upkeep.random, "uniform", lambda *_: 1.0)
+    stand_in.status = 500
+    waits = []
+    clock = upkeep.time.monotonic()
+    monkeypatch.setattr(upkeep.time, "monotonic", lambda: clock)
+    for _ in range(8):
+        asked = len(stand_in.seen)
+        await found.look()
+        assert len(stand_in.seen) > asked
+        waits.append(round(found._quiet_until["mullvad"] - clock))
+        asked = len(stand_in.seen)
+        await found.look()
+        assert len(stand_in.seen) == asked
+        clock = found._quiet_until["mullvad"] + 1
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    stand_in.status = None
+    await found.look()
+    assert "mullvad" not in found._failures
+
+
+async def test_an_account_that_ran_out_is_told_once_a_day(world: World, kept) -> None:
+    stand_in, _, _, found, told = kept
+    await found.look()
+    stand_in.expired = True
+    world.ahead = 1.1 * DAY
+    await found.look()
+    assert ("provider_account", {"provider": "mullvad", "problem": "account_expired", "days_left": 0}) in told
+    count = len(told)
+    await found.look()
+    assert len(told) == count
+
+
+async def test_without_an_account_nobody_is_contacted(world: World, tmp_path) -> None:
+    await MULLVAD.start(world)
+    store = Store(tmp_path / "store")
+    store.load()
+    registry = Registry(store, world.environment())
+    world.settings = ProviderSettings(rotate_days=1)
+    await Upkeep(registry, {}, lambda *_: None, now=world.environment().now).look()
+    assert world.outgoing.opened == []
+    store.close()
+    await world.close()
