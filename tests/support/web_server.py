@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from app import ipc
 from app.api.events import HUB
 from app.api.limits import Rates
+from app.gateway import Gateway
 from app.web import sockets
 from app.web.app import create_app
 from app.web.server import serve
@@ -21,10 +23,17 @@ T = TypeVar("T")
 class WebServer:
     """Tests ask faster than any client should: they are slowed down only where they ask for it, by ``rates``."""
 
-    def __init__(self, port: int = 0, rates: Rates | None = None, state_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        rates: Rates | None = None,
+        state_dir: Path | None = None,
+        netd: Path | None = None,  # the socket of a real one, to be asked instead of the fake gateway
+    ) -> None:
         self._port = port
         self._rates = rates
         self._state_dir = state_dir
+        self._netd = netd
         self.gateway = FakeGateway()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -45,7 +54,8 @@ class WebServer:
         listening = sockets.bind(f"127.0.0.1:{self._port}")
         listening.listen(128)  # connections wait from now on: no need to know when Hypercorn is ready
         self.port: int = listening.getsockname()[1]
-        self.app = create_app(self.gateway, rates=self._rates, state_dir=self._state_dir)
+        gateway: Gateway = ipc.connect(self._netd) if self._netd else self.gateway
+        self.app = create_app(gateway, rates=self._rates, state_dir=self._state_dir)
         self.hub = self.app.extensions[HUB]
         self._ready.set()
         await serve(self.app, [listening], self._stop)

@@ -1,0 +1,32 @@
+"""Generated requests against the real netd: what it answers is as described too, and its tunnel outlives them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci.labnet.addresses import INTERNET4, VPNS
+from tests.support import conformance
+from tests.support.web_server import WebServer
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(280)]
+
+EXAMPLES = 15
+# They ask servers on the Internet, which the lab does not have, so that 503 is the truth.
+ELSEWHERE = "^/api/(providers/|leak-test)"
+
+
+def test_the_real_netd(lab, tmp_path: Path) -> None:
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    root = Path(f"/proc/{lab.hosts['gateway'].init}/root")
+    # Through a web process without rate limits: the lab's own has those of the product.
+    with WebServer(netd=root / "run/vpn-gateway/netd.sock") as server:
+        report = conformance.run(tmp_path, server.url, EXAMPLES, "--exclude-path-regex", ELSEWHERE)
+    assert report.returncode == 0, report.output
+    assert report.server_errors() == {}
+    assert lab.api("POST", "/api/provider/custom")["success"]
+    assert lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"]
+    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    assert lab.api("GET", "/api/status")["killswitch_active"] is True
+    print(f"{report.cases} cases, {len(report.statuses)} operations")
