@@ -59,6 +59,9 @@ class AddCustomServer(Struct, frozen=True, tag="add_custom_server"):
     mtu: int | None = None
     persistent_keepalive: int | None = None
 
+    def __repr__(self) -> str:
+        return f"AddCustomServer({self.name!r})"  # never the keys
+
 
 class RemoveCustomServer(Struct, frozen=True, tag="remove_custom_server"):
     """Remove a custom or imported server and its keys. Raises NotFoundError, ConflictError (in use)."""
@@ -71,6 +74,9 @@ class ImportConfig(Struct, frozen=True, tag="import_config"):
 
     name: str
     config: str
+
+    def __repr__(self) -> str:
+        return f"ImportConfig({self.name!r})"  # never the keys
 
 
 class GenerateKeypair(Struct, frozen=True, tag="generate_keypair"):
@@ -174,6 +180,9 @@ class Keypair(Struct, frozen=True, tag="keypair"):
 
     private_key: str
     public_key: str
+
+    def __repr__(self) -> str:
+        return f"Keypair(***, {self.public_key!r})"
 
 
 class TrafficSeries(Struct, frozen=True, tag="traffic_series"):

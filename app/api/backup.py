@@ -19,11 +19,17 @@ RESTORED = "Restored. The gateway restarts with these settings; devices are bloc
 class BackupBody(Struct, frozen=True, forbid_unknown_fields=True):
     passphrase: str  # 8 to 1024 characters
 
+    def __repr__(self) -> str:
+        return "BackupBody(***)"
+
 
 class RestoreBody(Struct, frozen=True, forbid_unknown_fields=True):
     backup: bytes  # the file in base64 (RFC 4648)
     passphrase: str
     dry_run: bool = False  # only check, change nothing
+
+    def __repr__(self) -> str:
+        return f"RestoreBody({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
 
 
 class RestoredBody(Struct, frozen=True):
