@@ -33,6 +33,10 @@ class Product(World):
     def state_dir(self) -> Path:
         return self.directory / "state"
 
+    @property
+    def web_state_dir(self) -> Path:
+        return self.directory / "web-state"
+
     # --- start -----------------------------------------------------------------------------------------------------
 
     def listen(self, port: int = 0) -> None:
@@ -86,6 +90,7 @@ class Product(World):
     def start_app(self) -> None:
         """netd with nothing but the capabilities it is allowed, web with none, both under a supervisor."""
         python = sys.executable
+        self.web_state_dir.mkdir(mode=0o700, exist_ok=True)
         netd = [
             *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
             *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
@@ -94,6 +99,7 @@ class Product(World):
         web = [
             *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
             *(python, "-m", "app", "web", "--socket", "/run/vpn-gateway/netd.sock"),
+            *("--state-dir", str(self.web_state_dir)),
             *("--bind", "0.0.0.0:5000", "--bind", "[::]:5000"),
         ]
         fds: tuple[int, ...] = ()
