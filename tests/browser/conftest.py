@@ -64,6 +64,7 @@ def page(browser: Browser, server: WebServer, complaints: list[str]) -> Iterator
         ),
     )
     page.goto(server.url)
+    page.wait_for_selector("html[data-ready]")
     yield page
     context.close()
     assert complaints == []

@@ -85,10 +85,9 @@ async def set_password(body: SetPassword) -> Success:
     From then on everybody has to sign in. Every other session ends; API keys go on. Who sets the first one gets a
     session cookie.
     """
-    who_asks = principal() or OPEN
-    await auth().set_password(body.password, body.current, body.code, who_asks, caller())
-    if who_asks.kind == "open":
-        _give_cookie(await auth().open_session("browser", "admin", caller()))
+    opened = await auth().set_password(body.password, body.current, body.code, principal() or OPEN, caller())
+    if opened is not None:
+        _give_cookie(opened)
     return Success(True)
 
 

@@ -119,8 +119,8 @@ class Auth:
 
     async def set_password(
         self, new: str, current: str | None, code: str | None, who: Principal, caller: Caller
-    ) -> None:
-        """Ends every session but that of ``who``; API keys stay.
+    ) -> Opened | None:
+        """Ends every session but that of ``who``; API keys stay. Who sets the first password is signed in with it.
 
         Raises InvalidFieldError (too weak), ForbiddenError (``current`` or ``code`` is wrong), TooManyRequestsError.
         """
@@ -131,16 +131,20 @@ class Auth:
                 raise InvalidFieldError("current: the present password", field="current", code="missing_field")
             await self.confirm(current, code, caller, field="current")
         made = Password(await self._passwords.hash(text), time.time())
+        first = _new_session("browser", "admin", caller) if had is None else None
 
         def change(state: AuthState) -> AuthState:
             if (state.password is None) != (had is None):
                 raise ConflictError("a password was set meanwhile", code="password_set")
             kept = tuple(s for s in state.sessions if had is not None and s.id == who.ident)
+            if first is not None:
+                kept = (first.session,)
             # With another key, no token that was ever signed is good, but for the one session that is kept.
-            key = state.signing_key if kept else new_signing_key()
+            key = state.signing_key if kept and first is None else new_signing_key()
             return msgspec.structs.replace(state, password=made, sessions=kept, signing_key=key)
 
         await self._update(change)
+        return first
 
     async def sign_in(
         self, password: str, code: str | None, kind: Literal["browser", "token"], scope: Scope, caller: Caller
@@ -200,27 +204,17 @@ class Auth:
     # --- sessions ----------------------------------------------------------------------------------------------------
 
     async def open_session(self, kind: Literal["browser", "token"], scope: Scope, caller: Caller) -> Opened:
-        now = time.time()
-        cookie = secrets.token_urlsafe(32) if kind == "browser" else None
-        session = Session(
-            id=secrets.token_hex(8),
-            kind=kind,
-            scope=scope,
-            created=now,
-            expires=now + SESSION_LIFETIME,
-            address=caller.address,
-            agent=caller.agent,
-            cookie=None if cookie is None else digest(cookie),
-            last_used=now,
-        )
+        made = _new_session(kind, scope, caller)
 
         def change(state: AuthState) -> AuthState:
             current = sorted((s for s in state.sessions if not expired(s)), key=lambda s: s.last_used)
-            return msgspec.structs.replace(state, sessions=(*current[-(MOST_SESSIONS - 1) :], session))
+            return msgspec.structs.replace(state, sessions=(*current[-(MOST_SESSIONS - 1) :], made.session))
 
         state = await self._update(change)
-        refresh = tokens.issue(state.signing_key, session, "refresh", tokens.REFRESH) if kind == "token" else None
-        return Opened(session, cookie, refresh)
+        if kind == "browser":
+            return made
+        refresh = tokens.issue(state.signing_key, made.session, "refresh", tokens.REFRESH)
+        return Opened(made.session, None, refresh)
 
     def access_token(self, session: Session) -> str:
         return tokens.issue(self.state.signing_key, session, "access", tokens.ACCESS)
@@ -372,6 +366,23 @@ class Auth:
         if had is not None and not had <= has:
             for tell in self.on_revoked:
                 tell()
+
+
+def _new_session(kind: Literal["browser", "token"], scope: Scope, caller: Caller) -> Opened:
+    now = time.time()
+    cookie = secrets.token_urlsafe(32) if kind == "browser" else None
+    session = Session(
+        id=secrets.token_hex(8),
+        kind=kind,
+        scope=scope,
+        created=now,
+        expires=now + SESSION_LIFETIME,
+        address=caller.address,
+        agent=caller.agent,
+        cookie=None if cookie is None else digest(cookie),
+        last_used=now,
+    )
+    return Opened(session, cookie, None)
 
 
 def _open(closed: bool) -> tuple[str, ...]:

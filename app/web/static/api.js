@@ -1,11 +1,12 @@
 /** The gateway's HTTP API. */
 
 export class ApiError extends Error {
-  constructor(message, { status = 0, code = "unreachable", field = null } = {}) {
+  constructor(message, { status = 0, code = "unreachable", field = null, retryAfter = 0 } = {}) {
     super(message);
     this.status = status;
     this.code = code;
     this.field = field;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -14,6 +15,17 @@ const LONGEST_WAIT = 2; // seconds
 
 /** Seconds that the gateway's clock is ahead of this browser's: a gateway may have no clock of its own. */
 export const clock = { ahead: 0, now: () => Date.now() / 1000 + clock.ahead };
+
+/** Whether the gateway no longer knows us: then nothing is asked until somebody has signed in. */
+export const session = { lost: false };
+
+const SIGNED_OUT = new Set(["unauthorized", "invalid_token"]);
+
+function signedOut() {
+  if (session.lost) return;
+  session.lost = true;
+  window.dispatchEvent(new Event("signed-out"));
+}
 
 export async function call(method, path, body) {
   const options = { method, headers: { Accept: "application/json" }, cache: "no-store" };
@@ -28,7 +40,11 @@ export async function call(method, path, body) {
   } catch {
     throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, { status: response.status });
   }
-  if (!response.ok) throw new ApiError(sentence(answer.error ?? response.statusText), { status: response.status, ...answer });
+  if (!response.ok) {
+    if (response.status === 401 && SIGNED_OUT.has(answer.code)) signedOut();
+    const retryAfter = Number(response.headers.get("Retry-After"));
+    throw new ApiError(sentence(answer.error ?? response.statusText), { status: response.status, retryAfter, ...answer });
+  }
   return answer;
 }
 

@@ -1,6 +1,6 @@
 /** The event stream: a WebSocket that comes back by itself; while it is down, the status is polled. */
 
-import { clock, get } from "./api.js";
+import { clock, get, session } from "./api.js";
 
 const FIRST_RETRY = 500; // milliseconds
 const LAST_RETRY = 8000;
@@ -19,6 +19,7 @@ export function follow(on) {
 
   function connect() {
     clearTimeout(timer);
+    if (session.lost) return;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     // What was missed is told, so that no alert gets lost while a phone sleeps.
     socket = new WebSocket(`${scheme}://${location.host}/ws${seen === null ? "" : `?after=${seen}`}`);
@@ -47,6 +48,7 @@ export function follow(on) {
   }
 
   async function poll() {
+    if (session.lost) return;
     try {
       on.status(await get("/api/status"));
     } catch (error) {

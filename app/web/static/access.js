@@ -1,0 +1,288 @@
+/** Who may use the gateway: password, two-step sign-in, API keys, sessions. */
+
+import { call, clock, get, post } from "./api.js";
+import { $, h, icon, setText } from "./dom.js";
+import { field, form, select } from "./forms.js";
+import { patient } from "./signin.js";
+import { failed } from "./toast.js";
+
+const SCOPES = { read: "Read", connect: "Read and connect", admin: "Do everything" };
+const LIFETIMES = [["", "Never"], ["30", "After 30 days"], ["90", "After 90 days"], ["365", "After a year"]];
+
+let who = null;
+let dialog = null;
+
+export function setUp(session) {
+  who = session;
+  if (!who.available) return;
+  const button = h("button", { id: "access-open", class: "button small", type: "button", "aria-label": label(), onclick: open }, icon("lock"), h("span", {}, label()));
+  $("link").before(button);
+}
+
+const label = () => (who.password_set ? "Security" : "Set a password");
+
+async function open() {
+  dialog ??= make();
+  dialog.showModal();
+  await render();
+}
+
+function make() {
+  const made = h("dialog", { class: "access", "aria-labelledby": "access-title" });
+  made.addEventListener("click", ({ target }) => target === made && made.close());
+  made.addEventListener("close", () => made.replaceChildren()); // nothing secret stays in the page
+  document.body.append(made);
+  return made;
+}
+
+/** Everything anew; `notice` says what has just happened: messages of the page would lie beneath the dialog. */
+async function render(notice = null, bad = false) {
+  try {
+    who = await get("/api/auth/session");
+    setText($("access-open").lastChild, label());
+    $("access-open").setAttribute("aria-label", label());
+    const close = h("button", { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
+    const head = h(
+      "div",
+      {},
+      h("div", { class: "card-head" }, h("h2", { id: "access-title" }, "Security"), close),
+      notice && h("p", { class: bad ? "notice bad" : "notice", role: bad ? "alert" : "status" }, notice),
+    );
+    if (!who.password_set) {
+      dialog.replaceChildren(head, firstPassword());
+      return;
+    }
+    const [{ keys }, { sessions }] = [await get("/api/auth/keys"), await get("/api/auth/sessions")];
+    dialog.replaceChildren(
+      head,
+      part("Password", "Set", passwordForm()),
+      part("Two-step sign-in", who.second_factor ? "On" : "Off", who.second_factor ? factorOff() : factorOn()),
+      part("API keys", String(keys.length || "None"), keyList(keys), keyForm()),
+      part("Signed in", String(sessions.length), sessionList(sessions)),
+      h("div", { class: "dialog-actions" }, h("button", { class: "button", type: "button", onclick: signOut }, "Sign out")),
+    );
+  } catch (error) {
+    dialog.close();
+    failed(error);
+  }
+}
+
+function part(title, state, ...children) {
+  return h("details", { name: "access", class: "access-part" }, h("summary", {}, h("span", {}, title), h("span", { class: "count" }, state)), h("div", { class: "access-body" }, ...children));
+}
+
+// --- password --------------------------------------------------------------------------------------------------------
+
+const newPassword = () => [
+  field("New password", "password", { type: "password", autocomplete: "new-password" }),
+  field("Once more", "again", { type: "password", autocomplete: "new-password" }),
+];
+
+const codeField = (text = "Code from your authenticator app") =>
+  field(text, "code", { autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" });
+
+const submit = (text) => h("button", { class: "button primary", type: "submit" }, text);
+
+function same({ password, again }) {
+  if (password !== again) throw Object.assign(new Error("This is not the same."), { field: "again" });
+}
+
+async function ask(method, path, body) {
+  try {
+    return await call(method, path, body);
+  } catch (error) {
+    throw patient(error);
+  }
+}
+
+function firstPassword() {
+  return form(
+    {},
+    [
+      h("p", {}, "Everybody on this network can control the gateway. With a password, they have to sign in first: people here, and programs with a key that you make."),
+      ...newPassword(),
+      submit("Set password"),
+    ],
+    async (values) => {
+      same(values);
+      await ask("POST", "/api/auth/password", { password: values.password });
+      await render("The password is set. You are signed in on this device.");
+    },
+  );
+}
+
+function passwordForm() {
+  const current = field("Present password", "current", { type: "password", autocomplete: "current-password" });
+  return form({}, [current, ...newPassword(), ...(who.second_factor ? [codeField()] : []), submit("Change password")], async (values) => {
+    same(values);
+    const body = { password: values.password, current: values.current };
+    if (values.code) body.code = values.code;
+    await ask("POST", "/api/auth/password", body);
+    await render("The password was changed. All other devices are signed out.");
+  });
+}
+
+// --- second factor ---------------------------------------------------------------------------------------------------
+
+function factorOn() {
+  const box = h("div", {});
+  const begin = form(
+    {},
+    [
+      h("p", {}, "Signing in then also takes a code from an app on your phone."),
+      field("Your password", "password", { type: "password", autocomplete: "current-password" }),
+      submit("Set up"),
+    ],
+    async ({ password }) => scan(box, await ask("POST", "/api/auth/totp", { password })),
+  );
+  box.append(begin);
+  return box;
+}
+
+function scan(box, { qr, secret }) {
+  const confirm = form(
+    {},
+    [
+      h("p", {}, "Scan this with an authenticator app, then enter the code that it shows."),
+      h("img", { class: "qr", alt: "QR code for an authenticator app", src: `data:image/svg+xml;base64,${btoa(qr)}` }),
+      h("p", { class: "small" }, "Or type this key: ", h("code", { class: "secret" }, secret.replace(/(.{4})(?=.)/g, "$1 "))),
+      codeField("Code"),
+      submit("Turn on"),
+    ],
+    async ({ code }) => recovery(box, (await ask("POST", "/api/auth/totp/confirm", { code })).recovery_codes),
+  );
+  box.replaceChildren(confirm);
+  confirm.querySelector("input").focus();
+}
+
+function recovery(box, codes) {
+  setText(box.closest("details").querySelector(".count"), "On");
+  box.replaceChildren(
+    h("p", {}, "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown this once."),
+    h("ul", { class: "recovery" }, ...codes.map((code) => h("li", {}, h("code", {}, code)))),
+    h("div", { class: "dialog-actions" }, copyButton(codes.join("\n")), h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have kept them")),
+  );
+}
+
+function factorOff() {
+  return form(
+    {},
+    [
+      h("p", {}, "Signing in takes a code from your app. To turn that off, prove that you are you."),
+      field("Your password", "password", { type: "password", autocomplete: "current-password" }),
+      codeField("Code, or a recovery code"),
+      submit("Turn off"),
+    ],
+    async ({ password, code }) => {
+      await ask("DELETE", "/api/auth/totp", { password, code });
+      await render("Two-step sign-in is off.");
+    },
+  );
+}
+
+// --- API keys --------------------------------------------------------------------------------------------------------
+
+function keyList(keys) {
+  if (!keys.length) return h("p", {}, "For programs: a script, Home Assistant, Prometheus. A key can do only what you allow.");
+  return h("ul", { class: "access-list" }, ...keys.map((key) => row(key.name, keyState(key), `Revoke ${key.name}`, () => revoke(key))));
+}
+
+function keyState({ scope, expires, last_used: used }) {
+  const until = !expires ? "never expires" : expires < clock.now() ? "expired" : `until ${day(expires)}`;
+  return `${SCOPES[scope]} · ${until} · ${used ? `used ${day(used)}` : "never used"}`;
+}
+
+function row(name, text, action, remove) {
+  const button = remove && h("button", { class: "icon-button", type: "button", "aria-label": action, onclick: remove }, icon("trash"));
+  return h("li", {}, h("div", { class: "who" }, h("p", { class: "name" }, name), h("p", { class: "sub" }, text)), button);
+}
+
+function keyForm() {
+  const box = h("div", {});
+  box.append(
+    form(
+      { class: "key-form" },
+      [
+        field("Name of a new key", "name", { maxlength: "64", autocapitalize: "none" }),
+        field("Allowed to", "scope", {}, select(Object.entries(SCOPES), "read")),
+        field("Expires", "expires_in_days", {}, select(LIFETIMES, "365")),
+        submit("Create key"),
+      ],
+      async ({ name, scope, expires_in_days: days }) => {
+        const body = { name: name.trim(), scope };
+        if (days) body.expires_in_days = Number(days);
+        const { key } = await ask("POST", "/api/auth/keys", body);
+        box.replaceChildren(
+          h("p", {}, "This is the key. It is shown this once."),
+          h("code", { class: "secret" }, key),
+          h("div", { class: "dialog-actions" }, copyButton(key), h("button", { class: "button primary", type: "button", onclick: () => render() }, "Done")),
+        );
+      },
+    ),
+  );
+  return box;
+}
+
+async function revoke({ id, name }) {
+  await removed(`/api/auth/keys/${id}`, `${name} was revoked.`);
+}
+
+// --- sessions --------------------------------------------------------------------------------------------------------
+
+function sessionList(sessions) {
+  return h(
+    "ul",
+    { class: "access-list" },
+    ...sessions.map((session) => {
+      const name = session.current ? "This device" : device(session);
+      const text = `${session.address} · since ${day(session.created)} · used ${day(session.last_used)}`;
+      return row(name, text, `Sign out ${name}`, session.current ? null : () => removed(`/api/auth/sessions/${session.id}`, `${name} was signed out.`));
+    }),
+  );
+}
+
+/** "Firefox on Android" from a User-Agent, or its beginning. */
+function device({ agent, kind }) {
+  const browser = ["Edg", "OPR", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(name));
+  const system = ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"].find((name) => agent.includes(name));
+  if (!browser || kind === "token") return agent.slice(0, 40) || "A program";
+  return `${{ Edg: "Edge", OPR: "Opera" }[browser] ?? browser}${system ? ` on ${system}` : ""}`;
+}
+
+async function removed(path, message) {
+  const title = dialog.querySelector("details[open] summary span")?.textContent;
+  try {
+    await call("DELETE", path);
+    await render(message);
+  } catch (error) {
+    await render(error.message, true);
+  }
+  for (const each of dialog.querySelectorAll("details")) each.open = each.querySelector("summary span").textContent === title;
+}
+
+async function signOut() {
+  try {
+    await post("/api/auth/logout");
+  } finally {
+    location.reload();
+  }
+}
+
+// --- parts -----------------------------------------------------------------------------------------------------------
+
+const day = (time) => new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+
+/** Over plain HTTP a browser gives pages no clipboard: then what there is to copy gets selected. */
+function copyButton(text) {
+  const button = h("button", { class: "button", type: "button" }, navigator.clipboard ? "Copy" : "Select");
+  button.addEventListener("click", async () => {
+    if (navigator.clipboard) {
+      await navigator.clipboard.writeText(text);
+      setText(button, "Copied");
+    } else {
+      const shown = button.closest(".access-body").querySelector(".secret, .recovery");
+      getSelection().selectAllChildren(shown);
+    }
+  });
+  return button;
+}
