@@ -126,6 +126,7 @@ def test_two_steps(page: Page) -> None:
     recovery = page.locator(".recovery li").first.inner_text()
     page.get_by_role("button", name="I have kept them").click()
     expect(page.locator(".access-part summary", has_text="Two-step sign-in")).to_contain_text("On")
+    expect(page.locator(".recovery")).to_have_count(0)
     assert recovery not in page.content()
 
     page.get_by_role("button", name="Sign out").click()
