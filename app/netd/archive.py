@@ -29,10 +29,10 @@ class Archive:
     """``leave`` is called at the moment of a restore: whatever runs in this process must change nothing after it."""
 
     def __init__(self, store: Store, state_dir: Path, *, leave: Callable[[], None]) -> None:
-        self._store = store
         self._backup = Backup(store, parts(state_dir))
         self._leave = leave
         self._restored = False
+        self.closing: list[Callable[[], None]] = [store.close]  # called at a restore: whoever else writes these files
         self.restart = asyncio.Event()  # set: end now, so that the restored settings come into force
 
     def check_open(self) -> None:
@@ -52,7 +52,8 @@ class Archive:
         # Nobody has run between the files' replacement and these lines.
         self._restored = True
         self._leave()
-        self._store.close()  # what is under way in this process writes nothing over the restored files
+        for close in self.closing:  # what is under way in this process writes nothing over the restored files
+            close()
         log.info("restored a backup with %d servers and %d devices; restarting", summary.servers, summary.devices)
         asyncio.get_running_loop().call_later(RESTART_AFTER, self.restart.set)
         return _restored(summary, dry_run=False)

@@ -88,6 +88,7 @@ async def _run(options: argparse.Namespace) -> None:
         flowtable=await has_flowtable(),
         time_sync_uid=_time_sync_uid(options.time_user),
     )
+    core.archive.closing.append(providing.accounts.close)
     gate.attach(core, core.events.publish)
     tasks = await core.start()
     for problem in (*store.problems, *providing.accounts.problems):

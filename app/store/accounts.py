@@ -82,7 +82,12 @@ class Accounts:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
         self._accounts: dict[str, Account] = {}
+        self._closed = False
         self.problems: list[str] = []  # what load() found wrong, for people; holds no secret
+
+    def close(self) -> None:
+        """Write nothing any more: somebody else has replaced the file."""
+        self._closed = True
 
     def load(self) -> None:
         """Read the file, also again after a restore. Raises UnavailableError where the disk refuses."""
@@ -110,6 +115,8 @@ class Accounts:
             self._write({name: account for name, account in self._accounts.items() if name != provider})
 
     def _write(self, accounts: dict[str, Account]) -> None:
+        if self._closed:
+            raise UnavailableError("The accounts are closed", code="storage")
         try:
             atomic.write_atomic(self._path, encode(accounts))
         except OSError as error:
