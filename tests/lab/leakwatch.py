@@ -25,8 +25,16 @@ class LeakWatch:
     and unless exactly that shows up as a leak in the same capture, the capture would not have seen one: an error.
     """
 
-    def __init__(self, lab: Lab, *, lookups: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        *,
+        lookups: frozenset[str] = frozenset(),
+        router: tuple[str, str] = (GATEWAY_LAN4, "fe80::ff:fe00:1"),
+    ) -> None:
+        """``router``: the gateway's addresses, IPv4 and IPv6, that the hosts are made to send everything to."""
         self._lab = lab
+        self._router = router
         self._lookups = lookups
         self._senders: list[subprocess.Popen[bytes]] = []
         self.leaks: list[Packet] = []
@@ -42,8 +50,8 @@ class LeakWatch:
         """Start the traffic on one host; returns once the first round has left."""
         # Whatever the router advertisements say: a host may send IPv6 to the gateway on its own account.
         self._lab.hosts[host].shell(
-            "ip -6 route replace default via fe80::ff:fe00:1 dev eth0 metric 4096; "
-            f"ip route replace default via {GATEWAY_LAN4} dev eth0 metric 4096"
+            f"ip -6 route replace default via {self._router[1]} dev eth0 metric 4096; "
+            f"ip route replace default via {self._router[0]} dev eth0 metric 4096"
         )
         targets4 = [INTERNET4, INTERNET_DNS4, "192.168.1.1", *(v4 for v4, *_ in VPNS.values())]
         targets6 = [INTERNET6, "2001:db8:1::1", *(v6 for _, v6, *_ in VPNS.values())]

@@ -1,0 +1,84 @@
+"""What is done once netd answers: files imported, provider chosen, connected; once, and again only where that helps."""
+
+from __future__ import annotations
+
+import pytest
+from firstboot import early
+from firstboot.late import carry_out
+from firstboot.schema import Config, parse
+
+from app.errors import InvalidFieldError, NotFoundError, UnavailableError
+from app.gateway import Connect, ImportConfig, SelectProvider
+from tests.support.fake_gateway import FakeGateway
+
+CONF = "[Interface]\nPrivateKey = x\n"
+VPN = parse("[vpn]\nprovider = 'custom'\nconnect = 'vpn-se'\n")
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
+
+
+async def test_files_are_imported_and_overwritten_and_gone(paths: early.Paths, gateway: FakeGateway) -> None:
+    (paths.fat / "Home.CONF").write_text(CONF)
+    (paths.fat / "windows.conf").write_bytes(CONF.encode("utf-16"))
+    outcome = await carry_out(paths, Config(), gateway)
+    assert (outcome.faults, outcome.retry) == ([], False)
+    assert gateway.commands == [ImportConfig("Home", CONF), ImportConfig("windows", CONF)]
+    assert list(paths.fat.iterdir()) == []
+
+
+async def test_one_bad_file_is_told_of_stays_and_holds_up_nothing(paths: early.Paths, gateway: FakeGateway) -> None:
+    (paths.fat / "a.conf").write_text("PrivateKey = hunter2")
+    (paths.fat / "b.conf").write_bytes(b"#" * 1_000_000)
+    (paths.fat / "c.conf").write_text(CONF)
+    outcome = await carry_out(paths, VPN, gateway)
+    assert [fault.split(":")[0] for fault in outcome.faults] == ["a.conf", "b.conf"]
+    assert "hunter2" not in "".join(outcome.faults)
+    assert not outcome.retry
+    assert sorted(p.name for p in paths.fat.iterdir()) == ["a.conf", "b.conf"]
+    assert gateway.commands[-1] == Connect("vpn-se")
+
+
+async def test_a_file_imported_before_the_power_was_cut_is_only_removed(
+    paths: early.Paths, gateway: FakeGateway
+) -> None:
+    for _ in range(2):
+        (paths.fat / "home.conf").write_text(CONF)
+        assert (await carry_out(paths, Config(), gateway)).faults == []
+        assert list(paths.fat.iterdir()) == []
+
+
+async def test_the_connection_is_made_once_and_then_is_the_users(paths: early.Paths, gateway: FakeGateway) -> None:
+    assert (await carry_out(paths, VPN, gateway)).faults == []
+    assert gateway.commands == [SelectProvider("custom"), Connect("vpn-se")]
+    await gateway.submit(SelectProvider("mullvad"))
+    gateway.commands.clear()
+    assert (await carry_out(paths, VPN, gateway)).faults == []  # the next start
+    assert gateway.commands == []
+    await carry_out(
+        paths, parse("[vpn]\nprovider = 'custom'\nconnect = 'vpn-de'\n"), gateway
+    )  # the file says something new
+    assert gateway.commands == [SelectProvider("custom"), Connect("vpn-de")]
+
+
+@pytest.mark.parametrize(
+    ("failure", "retry"),
+    [
+        (UnavailableError("the provider does not answer"), True),
+        (NotFoundError("there is no server 'vpn-se'"), False),
+        (InvalidFieldError("account_number: 16 digits", field="account_number"), False),
+    ],
+)
+async def test_what_may_get_better_is_tried_again(
+    paths: early.Paths, gateway: FakeGateway, failure: Exception, retry: bool
+) -> None:
+    gateway.failure = failure
+    outcome = await carry_out(paths, VPN, gateway)
+    assert outcome.faults == [f"vpn: {failure}"]
+    assert outcome.retry is retry
+    gateway.failure = None
+    gateway.commands.clear()
+    assert (await carry_out(paths, VPN, gateway)).faults == []
+    assert gateway.commands[-1] == Connect("vpn-se")
