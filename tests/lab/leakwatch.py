@@ -99,6 +99,9 @@ payload = {CONTROL!r}
 udp = struct.pack(">HHHH", 4242, 4242, 8 + len(payload), 0) + payload
 ends = socket.inet_aton("192.168.1.99") + socket.inet_aton("{INTERNET4}")
 ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + ends
+total = sum(struct.unpack(">10H", ip)) # RFC 1071; a bridge on the way drops a header whose checksum is wrong
+total = (total & 0xFFFF) + (total >> 16)
+ip = ip[:10] + struct.pack(">H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + ip[12:]
 s.send(bytes.fromhex("ffffffffffff") + bytes.fromhex("{GATEWAY_WAN_MAC.replace(":", "")}") + b"\\x08\\x00" + ip + udp)
 """
         self._lab.hosts["gateway"].run(sys.executable, "-c", script)
