@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.errors import InvalidFieldError
 from app.ipc import Server
 from app.netd.core import Core
 from app.netd.gate import ProviderGate, environment
@@ -26,7 +27,8 @@ from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.onearm import OneArm
 from app.network.wireguard import choose_backend
 from app.notify import notify, stay_alive
-from app.providers import config as providers_config
+from app.providers.config import ProvidersConfig
+from app.providers.config import load as load_providers
 from app.providers.registry import Registry
 from app.store import Store
 
@@ -76,7 +78,8 @@ async def _run(options: argparse.Namespace) -> None:
         one_arm=OneArm(run_dir / "topology"),
     )
     gate = ProviderGate()
-    providing = environment(store, options.state_dir, gate, providers_config.load(options.providers))
+    config, problems = _providers(options.providers)
+    providing = environment(store, options.state_dir, gate, config)
     providing.accounts.load()
     core = Core(
         store=store,
@@ -91,7 +94,7 @@ async def _run(options: argparse.Namespace) -> None:
     core.archive.closing.append(providing.accounts.close)
     gate.attach(core, core.events.publish)
     tasks = await core.start()
-    for problem in (*store.problems, *providing.accounts.problems):
+    for problem in (*store.problems, *providing.accounts.problems, *problems):
         core.events.publish("security_alert", {"reason": "state", "message": problem})
     uids = {os.getuid(), 0}
     if options.web_user:
@@ -116,6 +119,15 @@ async def _run(options: argparse.Namespace) -> None:
     await asyncio.gather(*tasks, alive, return_exceptions=True)
     await core.records.statistics.close()
     store.close()
+
+
+def _providers(path: Path) -> tuple[ProvidersConfig, list[str]]:
+    """The file's content and what is wrong with it: a mistake there must not keep the LAN without DHCP and a UI."""
+    try:
+        return load_providers(path), []
+    except InvalidFieldError as error:
+        log.error("%s: no provider's API has another place than its own", error.message)
+        return ProvidersConfig(), [error.message]
 
 
 def _time_sync_uid(user: str | None) -> Callable[[], int | None]:
