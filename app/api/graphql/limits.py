@@ -31,8 +31,8 @@ MAX_COST = 20_000  # fields in the answer, about
 
 ASKING = 10  # cost of a field at the top: each asks the network service
 MAX_FIRST = 1000  # rows that a page may have
-# How many rows a list is taken to have, where the query does not say it by ``first``.
-ROWS = {"servers": 100, "history": 100, "points": 500, "devices": 50, "leases": 50, "exits": 4, "drops": 20}
+PAGES = {"servers": 100, "history": 100}  # rows of the fields at the top that take ``first``, without it
+ROWS = {"points": 500, "devices": 50, "leases": 50, "exits": 4, "drops": 20}  # what other lists are taken to have
 
 
 class Weight(Struct, frozen=True):
@@ -61,7 +61,7 @@ def check(document: DocumentNode) -> None:
     scale = _Scale(document)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            weight = scale.weigh(definition.selection_set)
+            weight = scale.weigh(definition.selection_set, top=True)
             _refuse("depth", weight.depth, MAX_DEPTH)
             _refuse("aliases", weight.aliases, MAX_ALIASES)
             _refuse("cost", weight.cost + ASKING * weight.fields, MAX_COST)
@@ -77,10 +77,10 @@ def _refuse(what: str, found: int, most: int) -> None:
 class _Scale:
     def __init__(self, document: DocumentNode) -> None:
         self._fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        self._known: dict[str, Weight] = {}
+        self._known: dict[tuple[str, bool], Weight] = {}
 
-    def weigh(self, selections: SelectionSetNode | None) -> Weight:
-        parts = [self._weigh(node) for node in (selections.selections if selections else ())]
+    def weigh(self, selections: SelectionSetNode | None, top: bool = False) -> Weight:
+        parts = [self._weigh(node, top) for node in (selections.selections if selections else ())]
         return Weight(
             depth=max((p.depth for p in parts), default=0),
             aliases=sum(p.aliases for p in parts),
@@ -88,30 +88,32 @@ class _Scale:
             fields=sum(p.fields for p in parts),
         )
 
-    def _weigh(self, node: SelectionNode) -> Weight:
+    def _weigh(self, node: SelectionNode, top: bool) -> Weight:
         if isinstance(node, FragmentSpreadNode):
-            return self._fragment(node.name.value)
-        inner = self.weigh(getattr(node, "selection_set", None))
+            return self._fragment(node.name.value, top)
+        inside: SelectionSetNode | None = getattr(node, "selection_set", None)
         if not isinstance(node, FieldNode):  # an inline fragment
-            return inner
+            return self.weigh(inside, top)
+        inner = self.weigh(inside)
         return Weight(
             depth=inner.depth + 1,
             aliases=inner.aliases + (node.alias is not None),
-            cost=1 + _rows(node) * inner.cost,
+            cost=1 + (_page(node) if top and node.name.value in PAGES else ROWS.get(node.name.value, 1)) * inner.cost,
             fields=1,
         )
 
-    def _fragment(self, name: str) -> Weight:
-        if name not in self._known:
-            self._known[name] = Weight()  # one that holds itself is refused by the validation
+    def _fragment(self, name: str, top: bool) -> Weight:
+        key = name, top
+        if key not in self._known:
+            self._known[key] = Weight()  # one that holds itself is refused by the validation
             fragment = self._fragments.get(name)
-            self._known[name] = self.weigh(fragment.selection_set) if fragment else Weight()
-        return self._known[name]
+            self._known[key] = self.weigh(fragment.selection_set, top) if fragment else Weight()
+        return self._known[key]
 
 
-def _rows(node: FieldNode) -> int:
+def _page(node: FieldNode) -> int:
     for argument in node.arguments or ():
         if argument.name.value == "first":
             value = argument.value
             return min(max(1, int(value.value)), MAX_FIRST) if isinstance(value, IntValueNode) else MAX_FIRST
-    return ROWS.get(node.name.value, 1)
+    return PAGES[node.name.value]

@@ -41,6 +41,12 @@ def matching(
     return [server for server in servers if wanted(server)]
 
 
+def check_first(first: int) -> None:
+    """Raises InvalidFieldError."""
+    if not 1 <= first <= MAX_FIRST:
+        raise InvalidFieldError(f"first: 1 to {MAX_FIRST}", field="first")
+
+
 @strawberry.type
 class Query:
     @strawberry.field
@@ -80,8 +86,7 @@ class Query:
     ) -> types.ServerPage:
         """The servers of the current provider, or of another; ``search`` looks in host name, city and country."""
         require("read")
-        if not 1 <= first <= MAX_FIRST:
-            raise InvalidFieldError(f"first: 1 to {MAX_FIRST}", field="first")
+        check_first(first)
         result = await gateway().submit(ListServers(provider or None))
         assert isinstance(result, ServerList)
         found = matching(result.servers, country, city, search)
@@ -107,5 +112,6 @@ class Query:
         exit: str | None = None,  # noqa: A002
     ) -> types.History:
         """The exits' transitions, the newest first; ``before`` is the ``next`` of the page before."""
+        check_first(first)
         given = {"limit": first, "before": before, "exit": exit}
         return cast("types.History", await call(history.history, given))

@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis_graphql
 import pytest
 import requests
-from graphql import get_introspection_query
+from graphql import IntValueNode, NullValueNode, get_introspection_query
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
+from app.api.graphql.schema import SCHEMA
 from app.errors import ConflictError
 from app.gateway import AddCustomServer, Connect
 from tests.support.fake_gateway import FakeGateway
@@ -202,6 +206,38 @@ def test_only_json_is_taken_and_only_from_here(call: Call) -> None:
     headers = {"Content-Type": "application/json", "Origin": "http://elsewhere.example"}
     assert call("POST", "/graphql", data=body, headers=headers).status_code == 403
     assert call("GET", "/graphql?query={exits{name}}").status_code == 426
+
+
+def test_a_full_page_is_within_the_limits(call: Call) -> None:
+    assert data(call, "{servers(first: 1000){total servers{hostname city country location ipv4 endpoint}}}")["servers"]
+    assert data(call, "{history(first: 1000){next history{id time exit before after cause server}}}")["history"]
+
+
+# What a query made from the schema may be answered with, besides data.
+ORDINARY = {"invalid_field", "not_found", "query_too_large", "invalid_query", "name_in_use", "missing_field"}
+SCALARS = {
+    "Long": st.integers(-(2**53), 2**53).map(lambda n: IntValueNode(value=str(n))),
+    "JSON": st.just(NullValueNode()),
+}
+
+
+@pytest.fixture(scope="module")
+def one_server() -> Iterator[WebServer]:
+    with WebServer() as running:
+        yield running
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(query=hypothesis_graphql.from_schema(SCHEMA.as_str(), custom_scalars=SCALARS))
+def test_whatever_the_schema_allows(one_server: WebServer, query: str) -> None:
+    assume(not query.lstrip().startswith("subscription"))
+    answer = requests.post(f"{one_server.url}/graphql", json={"query": query}, timeout=20)
+    if answer.status_code != 200:  # a query larger than is taken at all
+        assert answer.status_code in {413, 422}
+        assert len(query) > 16 * 1024
+        return
+    for error in answer.json().get("errors", []):
+        assert error["extensions"]["code"] in ORDINARY, (query, error)
 
 
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
