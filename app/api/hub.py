@@ -184,11 +184,18 @@ class Hub:
         self._closing = Closing(GOING_AWAY, "the gateway's web service is restarting")
         self.expel(self._closing)
 
-    def expel(self, closing: Closing) -> None:
-        """Send everybody away who is here now; they may come back, if they still may."""
-        for listener in self._listeners:
+    def expel(self, closing: Closing, after: float = 0.0) -> None:
+        """Send everybody away who is here now, ``after`` seconds from now; they may come back, if they still may."""
+        if after > 0:
+            here = frozenset(self._listeners)
+            asyncio.get_running_loop().call_later(after, lambda: self._send_away(here, closing))
+        else:
+            self._send_away(frozenset(self._listeners), closing)
+
+    def _send_away(self, who: frozenset[Listener], closing: Closing) -> None:
+        for listener in who & self._listeners:
             listener.close(closing)
-        self._listeners.clear()
+        self._listeners -= who
 
     def announce(self, kind: str, payload: dict[str, object]) -> None:
         """Tell everybody of what happened in this process and not in netd; it has no number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from quart import Quart
@@ -21,10 +21,6 @@ from app.model import Snapshot
 from app.web import assets
 
 EXPEL_AFTER = 0.5  # seconds: whoever has just set the password has the answer, and its cookie, by then
-
-
-def _soon(action: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_later(EXPEL_AFTER, action)
 
 
 class WebApp(Quart):
@@ -56,7 +52,7 @@ def create_app(
     latency.install(app)
     errors.install(app)
     auth = Auth(state_dir)
-    auth.on_revoked.append(lambda: _soon(lambda: hub.expel(Closing(POLICY_VIOLATION, "sign in again"))))
+    auth.on_revoked.append(lambda: hub.expel(Closing(POLICY_VIOLATION, "sign in again"), EXPEL_AFTER))
     auth.on_guessing.append(lambda address, failures: hub.announce(*guessing_alert(address, failures)))
     security.install(app, hosts)
     guard.install_identification(app, auth)

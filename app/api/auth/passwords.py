@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import functools
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +23,7 @@ Answer = TypeVar("Answer")
 SHORTEST, LONGEST = 10, 1024  # characters
 FEWEST_DIFFERENT = 5
 MOST_PENDING = 8
+M_MMAP_THRESHOLD = -3  # malloc.h
 
 # OWASP's second choice for argon2id: 19 MiB, two passes, one lane. A Pi 3 has 1 GB and takes some tenths of a second.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -37,6 +41,16 @@ def check_new(password: str) -> str:
             f"password: too easy to guess; use at least {FEWEST_DIFFERENT} different characters", field="password"
         )
     return text
+
+
+@functools.cache
+def return_memory() -> None:
+    """Have glibc give the memory of each hash back at once (mallopt(3)).
+
+    Left to itself it keeps the second one's 19 MiB for good: its threshold for that grows with what was freed.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 def hashed(password: str) -> Secret:
@@ -57,6 +71,7 @@ class Passwords:
     """
 
     def __init__(self) -> None:
+        return_memory()
         self._one = ThreadPoolExecutor(1, "password")
         self._pending = 0
 

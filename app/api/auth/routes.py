@@ -8,8 +8,9 @@ from app.api.auth import tokens
 from app.api.auth.body import Login, Refresh, SessionBody, SessionsBody, SetPassword, Tokens, WhoBody
 from app.api.auth.credentials import COOKIE
 from app.api.auth.guard import auth
+from app.api.auth.keeper import OPEN
 from app.api.auth.principal import principal
-from app.api.auth.service import OPEN, SESSION_LIFETIME, Caller, Opened
+from app.api.auth.signin import SESSION_LIFETIME, Caller, Opened
 from app.api.limits import client_address
 from app.api.operation import Success, operation
 from app.errors import ConflictError

@@ -171,3 +171,26 @@ async def test_memory(tmp_path: Path) -> None:
     match = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
     assert match
     assert int(match[1]) < MEMORY_LIMIT
+
+
+async def test_memory_once_somebody_has_signed_in(tmp_path: Path) -> None:
+    """What hashing takes is given back, and the libraries that tokens need are within the budget."""
+    path, state_dir = tmp_path / "netd.sock", tmp_path / "state"
+    state_dir.mkdir()
+    with listening() as sock:
+        port = sock.getsockname()[1]
+        arguments = ("--socket", str(path), "--state-dir", str(state_dir), "--fd", str(sock.fileno()))
+        async with netd(path), web(*arguments, fds=(sock.fileno(),)) as process:
+            await until_health_is(port, 200)
+            body = {"password": "correct horse battery"}
+            for action in ("password", "login", "login"):
+                address = f"http://127.0.0.1:{port}/api/auth/{action}"
+                answer = await asyncio.to_thread(requests.post, address, json=body, timeout=20)
+                assert answer.status_code == 200, answer.text
+            headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            status = f"http://127.0.0.1:{port}/api/status"
+            assert (await asyncio.to_thread(requests.get, status, headers=headers, timeout=20)).status_code == 200
+            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    match = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+    assert match
+    assert int(match[1]) < MEMORY_LIMIT

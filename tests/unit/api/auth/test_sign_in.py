@@ -193,7 +193,7 @@ def test_the_list_of_sessions(client: Make, owner: Client) -> None:
 def test_sessions_are_few_and_the_oldest_goes_first(
     client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.auth.service.MOST_SESSIONS", 4)
+    monkeypatch.setattr("app.api.auth.signin.MOST_SESSIONS", 4)
     clients = [client() for _ in range(5)]
     for one in clients:
         one.login()
