@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,3 +109,11 @@ def inside(machine: Machine, ssh_key: SshKey) -> Host:
     """Testinfra's view of the booted machine, by SSH from the LAN."""
     assert machine.process is not None
     return testinfra.get_host(f"ssh://root@{GATEWAY}", ssh_config=str(ssh_key.config))
+
+
+def memory_used(host: Host) -> float:
+    """MB that programs and the kernel hold: what is neither free nor a cache, as top(1) and htop(1) count it."""
+    found = re.findall(r"^(\w+):\s+(\d+) kB$", host.file("/proc/meminfo").content_string, re.MULTILINE)
+    kb = {name: int(value) for name, value in found}
+    free = kb["MemFree"] + kb["Buffers"] + kb["Cached"] + kb["SReclaimable"] - kb["Shmem"]
+    return (kb["MemTotal"] - free) / 1024

@@ -93,7 +93,7 @@ class Machine:
     work: Path  # a directory for the copy-on-write disk, kernel, initrd and console log
     wan: Port
     lan: Port
-    memory: int = 1024  # MiB
+    memory: int = 512  # MiB: a Zero 2 W has no more
     card: str = "4G"  # size of the card that the image is written to
     rtc: str = "utc"  # QEMU's -rtc base=
     extra_args: tuple[str, ...] = ()  # for the kernel

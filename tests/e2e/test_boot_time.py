@@ -19,7 +19,7 @@ def test_start_beside_the_bare_base(new_machine: MakeMachine, bench: Lab, measur
     gateway = new_machine("boot-time")
     gateway.start()
     first = boot(gateway, bench)
-    gateway.shell("systemctl poweroff")
+    gateway.shell("systemctl --no-block poweroff")
     gateway.wait_off(120)
     gateway.start()
     ours = boot(gateway, bench)
@@ -27,7 +27,7 @@ def test_start_beside_the_bare_base(new_machine: MakeMachine, bench: Lab, measur
 
     base = new_machine("boot-time-base", other_root=Path(os.environ["VPN_GATEWAY_IMAGE_LOGS"]) / "base.ext4")
     to_login(base)
-    base.shell("systemctl poweroff")
+    base.shell("systemctl --no-block poweroff")
     base.wait_off(120)
     bare = to_login(base)
 

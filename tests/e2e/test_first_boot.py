@@ -22,7 +22,7 @@ def test_a_good_file_is_carried_out_in_1970(new_machine: MakeMachine, bench: Lab
     until(lambda: connected(bench), 120, "the connection asked for in gateway.toml")
     assert machine.shell("hostname").strip() == "attic"
     stamp = run_on_for_years(machine)
-    machine.shell("systemctl poweroff")
+    machine.shell("systemctl --no-block poweroff")
     machine.wait_off(120)
     assert machine.read_boot_file("home.conf") is None
     assert machine.read_boot_file("gateway-report.txt") is None

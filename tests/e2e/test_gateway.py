@@ -8,7 +8,7 @@ from testinfra.host import Host
 
 from image.qemu.boot import SshKey, boot
 from image.qemu.capture import Capture
-from image.qemu.fixtures import Measure
+from image.qemu.fixtures import Measure, memory_used
 from image.qemu.lab import VPN, WEB, Lab, until
 from image.qemu.machine import Machine
 
@@ -73,11 +73,7 @@ def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
 
 
 def test_memory_with_the_tunnel_up(machine: Machine, inside: Host, measure: Measure) -> None:
-    total, available = (
-        int(inside.check_output(f"awk '/^{name}:/ {{ print $2 }}' /proc/meminfo"))
-        for name in ("MemTotal", "MemAvailable")
-    )
-    used = (total - available) / 1024
+    used = memory_used(inside)
     measure("memory used with the tunnel up", used, "MB", 160)
     assert used <= 160
 
@@ -116,7 +112,7 @@ def test_it_comes_back_connected_after_a_restart(machine: Machine, lab: Lab, ins
     assert lab.api("POST", "/api/connect", {"server": SERVER})[0] == 200
     until(lambda: exits_by_vpn(lab), 30, "the connection")
     machine.console.clear()
-    inside.run("systemctl reboot")
+    machine.shell("systemctl --no-block reboot")
     machine.wait_console("Welcome to", 240)
     ssh_key.forget()
     until(lambda: comes_back(lab), 240, "the connection after the restart")
@@ -124,7 +120,7 @@ def test_it_comes_back_connected_after_a_restart(machine: Machine, lab: Lab, ins
 
 def test_it_shuts_down_in_time(machine: Machine, lab: Lab, inside: Host, ssh_key: SshKey, measure: Measure) -> None:
     start = time.monotonic()
-    inside.run("systemctl poweroff")
+    machine.shell("systemctl --no-block poweroff")
     try_to_leak(lab)
     machine.wait_off(120)
     ssh_key.forget()

@@ -8,7 +8,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-from image.qemu.fixtures import Measure
+from image.qemu.fixtures import Measure, memory_used
 
 UNITS = (
     "vpn-gateway-boot-firewall.service",
@@ -183,7 +183,6 @@ def test_nothing_of_the_build_is_left(inside: Host) -> None:
 
 
 def test_memory(inside: Host, measure: Measure) -> None:
-    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB$", inside.file("/proc/meminfo").content_string, re.MULTILINE))
-    used = (int(memory["MemTotal"]) - int(memory["MemAvailable"])) / 1024
+    used = memory_used(inside)
     measure("memory used after boot", used, "MB", 160)
     assert used <= 160
