@@ -64,7 +64,7 @@ def test_an_imported_server_carries_the_traffic(machine: Machine, lab: Lab) -> N
     assert lab.api("POST", "/api/provider/imported")[0] == 200
     status, answer = lab.api("POST", "/api/connect", {"server": SERVER})
     assert status == 200, answer
-    until(lambda: exits_by_vpn(lab), 10, "the laptop's request to exit at the VPN server")
+    until(lambda: exits_by_vpn(lab), 60, "the laptop's request to exit at the VPN server")
 
 
 def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
@@ -83,23 +83,23 @@ def test_the_tunnel_outlives_a_killed_app(machine: Machine, lab: Lab, inside: Ho
     inside.check_output("systemctl kill --signal=KILL vpn-gateway-netd vpn-gateway-web")
     assert exits_by_vpn(lab)
     try_to_leak(lab)
-    until(lambda: lab.api("GET", "/api/status", timeout=5)[0] == 200, 90, "the API after a kill")
+    until(lambda: lab.api("GET", "/api/status", timeout=5)[0] == 200, 240, "the API after a kill")
     assert inside.check_output("systemctl show -P MainPID vpn-gateway-netd") != before
-    until(lambda: exits_by_vpn(lab), 30, "the traffic after a kill")
-    until(lambda: is_connected(lab), 60, "the state after a kill")
+    until(lambda: exits_by_vpn(lab), 120, "the traffic after a kill")
+    until(lambda: is_connected(lab), 240, "the state after a kill")
 
 
 def test_a_lost_tunnel_blocks_and_comes_back(machine: Machine, lab: Lab, inside: Host) -> None:
     inside.check_output("for i in $(ip -br link show type wireguard | cut -d' ' -f1); do ip link delete $i; done")
     try_to_leak(lab)
-    until(lambda: exits_by_vpn(lab), 90, "the tunnel to come back")
+    until(lambda: exits_by_vpn(lab), 240, "the tunnel to come back")
 
 
 def test_a_flushed_ruleset_is_put_back(machine: Machine, lab: Lab, inside: Host) -> None:
     inside.check_output("nft flush ruleset")
     try_to_leak(lab)
-    until(lambda: inside.run("nft list table inet vpn_gateway").rc == 0, 60, "the ruleset")
-    until(lambda: exits_by_vpn(lab), 60, "the traffic after it")
+    until(lambda: inside.run("nft list table inet vpn_gateway").rc == 0, 240, "the ruleset")
+    until(lambda: exits_by_vpn(lab), 240, "the traffic after it")
 
 
 def test_disconnected_is_blocked(machine: Machine, lab: Lab) -> None:
@@ -110,19 +110,19 @@ def test_disconnected_is_blocked(machine: Machine, lab: Lab) -> None:
 
 def test_it_comes_back_connected_after_a_restart(machine: Machine, lab: Lab, inside: Host, ssh_key: SshKey) -> None:
     assert lab.api("POST", "/api/connect", {"server": SERVER})[0] == 200
-    until(lambda: exits_by_vpn(lab), 30, "the connection")
+    until(lambda: exits_by_vpn(lab), 120, "the connection")
     machine.console.clear()
     machine.shell("systemctl --no-block reboot")
-    machine.wait_console("Welcome to", 240)
+    machine.wait_console("Welcome to", 600)
     ssh_key.forget()
-    until(lambda: comes_back(lab), 240, "the connection after the restart")
+    until(lambda: comes_back(lab), 600, "the connection after the restart")
 
 
 def test_it_shuts_down_in_time(machine: Machine, lab: Lab, inside: Host, ssh_key: SshKey, measure: Measure) -> None:
     start = time.monotonic()
     machine.shell("systemctl --no-block poweroff")
     try_to_leak(lab)
-    machine.wait_off(120)
+    machine.wait_off(400)
     ssh_key.forget()
     measure("shutdown", time.monotonic() - start, "s")
 
@@ -130,7 +130,7 @@ def test_it_shuts_down_in_time(machine: Machine, lab: Lab, inside: Host, ssh_key
 def test_the_next_start_is_whole_again(machine: Machine, lab: Lab) -> None:
     machine.start()
     boot(machine, lab)
-    until(lambda: comes_back(lab), 120, "the connection after power-on")
+    until(lambda: comes_back(lab), 300, "the connection after power-on")
 
 
 def test_nothing_leaked(machine: Machine, lab: Lab, capture: Capture, measure: Measure) -> None:

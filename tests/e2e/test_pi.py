@@ -10,7 +10,7 @@ from pathlib import Path
 
 from image.qemu.machine import BOOT_OFFSET, EMULATED, MIB
 
-PATIENCE = 300  # seconds
+PATIENCE = 600  # seconds
 # In this order: the Pi's own board, its serial port, its card reader with the image's partitions, the system on it.
 SEEN = ("Raspberry Pi 3 Model B", "mmcblk0: p1 p2 p3 p4", "squashfs", "Welcome to")
 
