@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
-from msgspec import Struct
-from quart import Blueprint, request
+from msgspec import Meta, Struct
+from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import operation
@@ -55,9 +56,13 @@ def grouped(servers: Iterable[Server]) -> Grouped:
     return groups
 
 
-@operation(blueprint, "GET", "/api/servers")
-async def list_servers() -> ServersBody:
+class ServersQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    provider: Annotated[str, Meta(max_length=255)] | None = None
+
+
+@operation(blueprint, "GET", "/api/servers", errors=(404,))
+async def list_servers(query: ServersQuery) -> ServersBody:
     """The servers of the current provider, or of ``?provider=``."""
-    result = await gateway().submit(ListServers(request.args.get("provider") or None))
+    result = await gateway().submit(ListServers(query.provider or None))
     assert isinstance(result, ServerList)
     return ServersBody(grouped(result.servers), result.provider)
