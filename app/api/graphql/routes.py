@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+from types import ModuleType
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,6 +16,8 @@ from app.api.hub import Closing
 from app.api.operation import operation
 
 blueprint = Blueprint("graphql", __name__)
+
+_loaded: dict[str, ModuleType] = {}
 
 MAX_QUERY = 16 * 1024  # characters
 
@@ -40,6 +44,13 @@ class GraphqlAnswer(Struct, frozen=True, omit_defaults=True):
     errors: tuple[dict[str, Any], ...] | UnsetType = UNSET
 
 
+async def _module(name: str) -> Any:
+    """A module that needs strawberry. Its first import takes a Pi seconds: the others are served meanwhile."""
+    if name not in _loaded:  # sys.modules also has those that are not complete yet
+        _loaded[name] = await asyncio.to_thread(importlib.import_module, f"app.api.graphql.{name}")
+    return _loaded[name]
+
+
 @operation(blueprint, "POST", "/graphql", scope="read")
 async def graphql(body: GraphqlBody) -> GraphqlAnswer:
     """Carry out a GraphQL query or mutation.
@@ -47,9 +58,8 @@ async def graphql(body: GraphqlBody) -> GraphqlAnswer:
     A mutation needs the scope of its counterpart at the other endpoints. Queries are limited in tokens, depth, aliases
     and cost. The answer's status is 200 also where it holds errors.
     """
-    from app.api.graphql.schema import execute  # noqa: PLC0415 - see the package's docstring
-
-    result = await execute(body.query, body.variables, body.operation_name)
+    schema = await _module("schema")
+    result = await schema.execute(body.query, body.variables, body.operation_name)
     errors = tuple(dict(error.formatted) for error in result.errors or ())
     refused = bool(errors) and result.data is None
     return GraphqlAnswer(UNSET if refused else result.data, errors or UNSET)
@@ -66,9 +76,8 @@ async def graphql_by_get() -> ErrorBody:
 
 @blueprint.websocket("/graphql")
 async def subscriptions() -> None:
-    from app.api.graphql.view import serve  # noqa: PLC0415
-
-    serving = asyncio.create_task(serve(websocket))
+    view = await _module("view")
+    serving = asyncio.create_task(view.serve(websocket))
     leaving = asyncio.create_task(_sent_away())
     try:
         await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -385,6 +385,35 @@ def test_a_revoked_key_ends_what_was_begun_with_it(closed) -> None:
 # --- Cost ------------------------------------------------------------------------------------------------------------
 
 
+FIRST = """
+import asyncio
+from app.web.app import create_app
+from tests.support.fake_gateway import FakeGateway
+
+async def main():
+    client = create_app(FakeGateway(), rates=None).test_client()
+    ask = lambda: client.post("/graphql", json={"query": "{exits{name}}"}, headers={"Host": "localhost"})
+    ended = False
+    async def tick():
+        count = 0
+        while not ended:
+            await asyncio.sleep(0.001)
+            count += 1
+        return count
+    ticking = asyncio.create_task(tick())
+    answers = await asyncio.gather(*(ask() for _ in range(5)))
+    ended = True
+    print([answer.status_code for answer in answers], await ticking > 10)
+
+asyncio.run(main())
+"""
+
+
+def test_many_may_come_first_and_nobody_else_waits() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True)
+    assert done.stdout == "[200, 200, 200, 200, 200] True\n"
+
+
 def test_it_costs_nothing_until_it_is_used() -> None:
     code = (
         "import sys; from app.web.app import create_app; from tests.support.fake_gateway import FakeGateway;"
