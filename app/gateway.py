@@ -7,16 +7,20 @@ except in the one answer that makes a key pair. :mod:`app.ipc` carries it over a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from app.model import DEFAULT_EXIT, Event, Policy, Server, Snapshot
+from app.account import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.model import DEFAULT_EXIT, Event, Policy, ProviderSettings, Server, ServerFilter, Snapshot
+from app.preferences import Preferences, PreferencesChange
 from app.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
 
 
 class Connect(Struct, frozen=True, tag="connect"):
     """Bring ``exit`` up on ``server`` of the current provider; returns once a handshake has completed.
+
+    ``server`` is a host name, a city, a country, ``fastest`` or ``random``, these two also as ``fastest:Sweden``.
 
     Raises NotFoundError (no such server), ConflictError (incomplete), ConnectTimeoutError (cause in the message).
     """
@@ -39,9 +43,12 @@ class SelectProvider(Struct, frozen=True, tag="select_provider"):
 
 
 class ListServers(Struct, frozen=True, tag="list_servers"):
-    """The servers of ``provider`` (None = the current one)."""
+    """The servers of ``provider`` (None = the current one) that ``wanted`` lets through, by ``order``."""
 
     provider: str | None = None
+    wanted: ServerFilter | None = None
+    order: Literal["name", "latency", "load", "recent"] = "name"
+    limit: int | None = None
 
 
 class AddCustomServer(Struct, frozen=True, tag="add_custom_server"):
@@ -89,6 +96,87 @@ class SetDevicePolicy(Struct, frozen=True, tag="set_device_policy"):
     mac: str
     policy: Policy
     name: str | None = None
+
+
+class DescribeProvider(Struct, frozen=True, tag="describe_provider"):
+    """Raises NotFoundError."""
+
+    provider: str
+
+
+class SignIn(Struct, frozen=True, tag="sign_in"):
+    """Register this gateway with the account. On failure nothing has changed.
+
+    Raises InvalidFieldError (names the form's field), ConflictError (``too_many_devices``, ``account_expired``, ...),
+    UnavailableError (``provider_unavailable``).
+    """
+
+    provider: str
+    credentials: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"SignIn({self.provider!r}, ***)"
+
+
+class SignOut(Struct, frozen=True, tag="sign_out"):
+    """Disconnect what uses the account; remove device and key there and here. ``warnings`` tell what could not be."""
+
+    provider: str
+
+
+class GetAccount(Struct, frozen=True, tag="get_account"):
+    """With ``refresh`` the provider is asked first."""
+
+    provider: str
+    refresh: bool = False
+
+
+class ListProviderDevices(Struct, frozen=True, tag="list_provider_devices"):
+    """The account's devices, as the provider has them."""
+
+    provider: str
+
+
+class RemoveProviderDevice(Struct, frozen=True, tag="remove_provider_device"):
+    provider: str
+    device: str
+
+
+class RefreshServers(Struct, frozen=True, tag="refresh_servers"):
+    """Fetch the provider's server list. On failure the last good one stays."""
+
+    provider: str
+
+
+class RotateKey(Struct, frozen=True, tag="rotate_key"):
+    """Register a fresh key and move the tunnel over to it, make before break."""
+
+    provider: str
+
+
+class ConfigureProvider(Struct, frozen=True, tag="configure_provider"):
+    """Raises InvalidFieldError for what the provider does not have. Takes effect at the next connection."""
+
+    provider: str
+    settings: ProviderSettings
+
+
+class SetFavourite(Struct, frozen=True, tag="set_favourite"):
+    """Raises NotFoundError (no such server), ConflictError (``too_many``). Idempotent."""
+
+    provider: str
+    server: str
+    favourite: bool
+
+
+class GetPreferences(Struct, frozen=True, tag="get_preferences"):
+    """The settings that people change while the gateway runs."""
+
+
+class ChangePreferences(Struct, frozen=True, tag="change_preferences"):
+    """Raises InvalidFieldError."""
+
+    change: PreferencesChange
 
 
 class GetTraffic(Struct, frozen=True, tag="get_traffic"):
@@ -161,6 +249,18 @@ Command = (
     | GetCounters
     | CreateBackup
     | RestoreBackup
+    | DescribeProvider
+    | SignIn
+    | SignOut
+    | GetAccount
+    | ListProviderDevices
+    | RemoveProviderDevice
+    | RefreshServers
+    | RotateKey
+    | ConfigureProvider
+    | SetFavourite
+    | GetPreferences
+    | ChangePreferences
 )
 
 
@@ -168,6 +268,7 @@ class Done(Struct, frozen=True, tag="done"):
     message: str | None = None
     warnings: tuple[str, ...] = ()
     public_key: str | None = None  # ours, where a command made or derived one
+    server: str | None = None  # what was chosen, where a place was asked for
 
 
 class ServerList(Struct, frozen=True, tag="server_list"):
@@ -183,6 +284,26 @@ class Keypair(Struct, frozen=True, tag="keypair"):
 
     def __repr__(self) -> str:
         return f"Keypair(***, {self.public_key!r})"
+
+
+class ProviderAnswer(Struct, frozen=True, tag="provider"):
+    provider: ProviderInfo
+
+
+class AccountAnswer(Struct, frozen=True, tag="account"):
+    account: AccountStatus
+
+
+class ProviderDevices(Struct, frozen=True, tag="provider_devices"):
+    devices: tuple[ProviderDevice, ...]
+
+
+class ListAnswer(Struct, frozen=True, tag="list_status"):
+    list: ListStatus
+
+
+class PreferencesAnswer(Struct, frozen=True, tag="preferences"):
+    preferences: Preferences
 
 
 class TrafficSeries(Struct, frozen=True, tag="traffic_series"):
@@ -247,6 +368,11 @@ Result = (
     | BackupFile
     | Restored
     | Counters
+    | ProviderAnswer
+    | AccountAnswer
+    | ProviderDevices
+    | ListAnswer
+    | PreferencesAnswer
 )
 
 

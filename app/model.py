@@ -100,6 +100,18 @@ class Server(Struct, frozen=True):
     favourite: bool = False
 
 
+class ServerFilter(Struct, frozen=True):
+    """What a list of servers is narrowed to; None and empty = everything. Text is compared without case and accents."""
+
+    country: str | None = None  # name or code
+    city: str | None = None
+    search: str | None = None  # every word is in the name, the city, the country or the host
+    features: tuple[str, ...] = ()  # all of them
+    owned: bool | None = None
+    favourite: bool | None = None
+    max_latency: float | None = None  # milliseconds; a server not measured is left out
+
+
 class StoredServer(Struct, frozen=True):
     """A custom or imported server as it is kept on disk, without its secrets (see :class:`ServerSecrets`)."""
 
@@ -219,6 +231,7 @@ class Settings(Struct, frozen=True):
     default_policy: Policy = VpnPolicy()
     devices: tuple[Device, ...] = ()
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
+    first_choice: dict[str, str] = field(default_factory=dict)  # the same, while another server stands in for it
     # Both are asked inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from app import keys
-from app.errors import ConflictError, InvalidFieldError, KernelError
+from app.errors import ConflictError, ConnectTimeoutError, InvalidFieldError, KernelError
 from app.gateway import (
     AddCustomServer,
     Command,
@@ -34,8 +34,10 @@ from app.gateway import (
     SetDevicePolicy,
 )
 from app.model import Device, VpnPolicy
+from app.netd import accounts
 from app.providers.custom import parse_custom
 from app.providers.imported import parse_import
+from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Target, tunnels_of
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 MAX_DEVICES = 1024
+PLACE_ATTEMPTS = 3  # servers tried where a place was asked for
 
 
 class Commands:
@@ -66,9 +69,9 @@ class Commands:
                 core.store.update_settings(lambda s: msgspec.structs.replace(s, provider=name))
                 core.events.publish("server_update", {"provider": name})
                 return Done()
-            case ListServers(provider=name):
+            case ListServers(provider=name, wanted=wanted, order=order, limit=limit):
                 chosen = name or core.settings.provider
-                return ServerList(chosen, await core.registry.get(chosen).servers())
+                return ServerList(chosen, await core.servers.listed(chosen, wanted, order, limit))
             case AddCustomServer():
                 return self._add(command)
             case ImportConfig():
@@ -87,23 +90,36 @@ class Commands:
             case RestoreBackup():
                 return await core.archive.restore(command)
             case _:
-                assert_never(command)
+                return await accounts.run(core, command)
 
     async def _connect(self, command: Connect) -> Done:
         core = self._core
         machine = core.exit(command.exit)
-        target = Target(command.provider or core.settings.provider, command.server)
-        previous = core.settings.desired.get(command.exit)
-        core.registry.get(target.provider)
+        meant = await core.servers.meant(command.provider or core.settings.provider, command.server)
+        named = meant[0].hostname == command.server
+        for target in meant[:PLACE_ATTEMPTS]:
+            try:
+                await self._connect_to(machine, target)
+            except ConnectTimeoutError:
+                core.failover.memory.failed(command.exit, target)
+                if target == meant[:PLACE_ATTEMPTS][-1]:
+                    raise
+            else:
+                core.servers.used(target)
+                return Done(server=None if named else target.hostname)
+        raise AssertionError("meant is never empty")
+
+    async def _connect_to(self, machine: ExitMachine, target: Target) -> None:
+        core = self._core
+        previous = core.settings.desired.get(machine.name)
         await core.tunnel_config(target)  # a server that cannot be connected changes nothing
-        await core.want(command.exit, target)
+        await core.want(machine.name, target)
         try:
             await machine.connect(target)
         finally:
             # A switch that failed leaves the old tunnel up: that is what a restart should come back to.
             if previous is not None and machine.goal == Target.parse(previous):
-                await core.want(command.exit, machine.goal)
-        return Done()
+                await core.want(machine.name, machine.goal)
 
     def _add(self, command: AddCustomServer) -> Done:
         core = self._core

@@ -31,11 +31,15 @@ from app.netd import runtime
 from app.netd.archive import Archive, forget
 from app.netd.commands import Commands
 from app.netd.events import EventBus
+from app.netd.failover import Failover
 from app.netd.leases import watch_leases
 from app.netd.records import Records
+from app.netd.schedule import Schedule
+from app.netd.servers import Servers
 from app.netd.services import Services
 from app.netd.statistics import Statistics
 from app.netd.status import exit_status
+from app.netd.subscriptions import Subscriptions
 from app.netd.upkeep import Upkeep
 from app.network import conntrack
 from app.network.drift import missing
@@ -47,6 +51,7 @@ from app.providers.registry import Registry
 from app.store import Store
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
+from app.tunnel.ports import Advice
 from app.tunnel.resolve import lookup
 from app.tunnel.states import MOVES, Connected, Reason, State, Target, policy_for, tunnels_of
 
@@ -76,6 +81,7 @@ class Core:
         self._backend = backend
         self._services = services
         self._runtime_path = run_dir / "runtime.json"
+        self._ran_before = self._runtime_path.exists()  # in this boot: /run is empty after a start of the machine
         self._flowtable = flowtable
         self._time_sync_uid = time_sync_uid
         self._links = Links(wan=None, lan=())
@@ -89,6 +95,10 @@ class Core:
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
         self.machines: dict[str, ExitMachine] = {}
+        self.servers = Servers(self)
+        self.failover = Failover(self)
+        self.subscriptions = Subscriptions(self)
+        self._schedule = Schedule(self)
         self.archive = Archive(store, state_dir, leave=self._leave)
         self.records = Records(
             Statistics(
@@ -132,6 +142,7 @@ class Core:
         machine.state = state
         self._entered[exit_name] = time.time()
         self.records.entered(exit_name, old, state, moved)
+        self.failover.entered(exit_name, old, state)
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._forget_flows(machine.index)
         self._remember()
@@ -144,6 +155,9 @@ class Core:
         # The devices' connections start anew the moment the route has changed: until then they would go out by the new
         # tunnel with the old one's address, and nobody would answer.
         await self._apply({}, {exit_name: both}, routed=lambda: self._forget_flows(machine.index))
+
+    async def fallback(self, exit_name: str, failed: Target) -> Advice:
+        return await self.failover.advice(exit_name, failed)
 
     async def lookup(self, host: str) -> list[Address]:
         wan = self._links.wan
@@ -231,7 +245,8 @@ class Core:
         desired = {k: v for k, v in self.settings.desired.items() if k != exit_name}
         if target is not None:
             desired[exit_name] = str(target)
-        self.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired))
+        first = {k: v for k, v in self.settings.first_choice.items() if k != exit_name}
+        self.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired, first_choice=first))
 
     async def replan(self) -> None:
         """Make the kernel follow changed settings. Raises KernelError."""
@@ -258,7 +273,7 @@ class Core:
             desired = self.settings.desired.get(name)
             if state is not None:
                 self.records.adopted(name, state)
-            elif desired is not None:
+            elif desired is not None and (self.settings.connect_at_boot or self._ran_before):
                 self.records.resuming(name)
                 machine.resume(Target.parse(desired))
         try:
@@ -275,6 +290,8 @@ class Core:
             asyncio.create_task(Upkeep(self.registry, self.machines, self.events.publish).run(), name="providers"),
             asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
+            asyncio.create_task(self.failover.run(), name="failover"),
+            asyncio.create_task(self._schedule.run(), name="schedule"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]
 

@@ -33,7 +33,7 @@ class Records:
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
-        self._resuming: set[str] = set()
+        self._causes: dict[str, str] = {}
         self._started = time.time()
 
     # --- what the core tells -----------------------------------------------------------------------------------------
@@ -44,7 +44,14 @@ class Records:
 
     def resuming(self, exit_name: str) -> None:
         """The exit will be connected at the start, since that is what was wanted before."""
-        self._resuming.add(exit_name)
+        self.because(exit_name, "resumed")
+
+    def because(self, exit_name: str, cause: str | None) -> None:
+        """Why the exit's next tunnel is begun, where the states alone do not tell; None = forget it."""
+        if cause is None:
+            self._causes.pop(exit_name, None)
+        else:
+            self._causes[exit_name] = cause
 
     def leaving(self, index: int, old: State, new: State) -> InterfaceBytes | None:
         """Before the kernel follows: the bytes of a tunnel that will be gone then."""
@@ -54,10 +61,12 @@ class Records:
 
     def entered(self, exit_name: str, old: State, new: State, moved: InterfaceBytes | None) -> None:
         """After every move; ``moved`` is what :meth:`leaving` gave."""
-        resumed = exit_name in self._resuming
-        self._resuming.discard(exit_name)
-        cause = "resumed" if resumed and isinstance(new, Connecting) else None
-        self.statistics.on_transition(exit_name, old, new, cause, moved)
+        begun = isinstance(new, Connecting) or (
+            isinstance(old, Connected) and isinstance(new, Connected) and new.tunnel != old.tunnel
+        )
+        ended = isinstance(new, Disconnected)
+        cause = self._causes.pop(exit_name, None) if begun or ended else None
+        self.statistics.on_transition(exit_name, old, new, cause if begun else None, moved)
 
     def replaced(self, exit_name: str, index: int, state: State) -> None:
         """A backup was restored: whatever the exit was, it begins anew."""

@@ -15,8 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from msgspec import Struct
-
+from app.account import (
+    AccountStatus,
+    Capabilities,
+    CredentialField,
+    ListStatus,
+    ProviderDevice,
+    SkippedEntry,
+)
 from app.addresses import Network
 from app.errors import NotFoundError
 from app.model import ProviderSettings, Secret, Server, TunnelConfig
@@ -25,73 +31,21 @@ if TYPE_CHECKING:
     from app.providers.http import ApiConfig, Outgoing
     from app.store.accounts import Accounts
 
-
-class Capabilities(Struct, frozen=True):
-    """What a client may offer for this provider."""
-
-    add: bool = False  # servers are added by hand
-    import_config: bool = False  # servers come from .conf files
-    remove: bool = False
-    sign_in: bool = False  # an account is needed before there are servers
-    devices: bool = False  # the account's devices can be listed and removed
-    key_rotation: bool = False
-    multihop: bool = False
-    choose_port: bool = False
-    ipv6_endpoint: bool = False
-    content_blocking: tuple[str, ...] = ()  # what the provider's resolvers can block
-
-
-class CredentialField(Struct, frozen=True):
-    """One field of the form to sign in with."""
-
-    name: str
-    label: str
-    secret: bool = True  # shown as dots, and only its last characters ever again
-    optional: bool = False
-    help: str = ""
-    pattern: str | None = None  # regular expression that the whole value matches, blanks removed
-    longest: int = 512  # characters
-
-
-class AccountStatus(Struct, frozen=True):
-    """What may be shown of an account. Times are Unix times."""
-
-    signed_in: bool
-    account: str | None = None  # masked: "•••• 1234"
-    expires: float | None = None
-    days_left: int | None = None
-    device: str | None = None
-    max_devices: int | None = None
-    key_created: float | None = None
-    key_rotates: float | None = None
-    problem: str | None = None  # a code, such as "account_expired" or "key_revoked"
-
-
-class ProviderDevice(Struct, frozen=True):
-    """A device of the account, as the provider lists it."""
-
-    id: str
-    name: str
-    created: float | None = None  # Unix time
-    current: bool = False  # this gateway
-
-
-class SkippedEntry(Struct, frozen=True):
-    """An entry of the provider's list that is not offered, and why."""
-
-    entry: str
-    reason: str
-    bad: bool = True  # False = well formed, but inactive or of another protocol
-
-
-class ListStatus(Struct, frozen=True):
-    """Where the server list comes from. ``source``: provider (this time), kept, shipped, or none."""
-
-    source: str
-    servers: int = 0
-    fetched: float | None = None  # Unix time
-    changed: bool = False
-    skipped: tuple[SkippedEntry, ...] = ()
+__all__ = [
+    "AccountProvider",
+    "AccountStatus",
+    "Capabilities",
+    "CredentialField",
+    "Due",
+    "Environment",
+    "ListStatus",
+    "Provider",
+    "ProviderDevice",
+    "SkippedEntry",
+    "Verdict",
+    "find_server",
+    "no_such_server",
+]
 
 
 class Verdict(enum.StrEnum):

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from typing import Any
 
 from app.addresses import Address
 from app.errors import ConflictError, ConnectTimeoutError, GatewayError, KernelError
@@ -191,6 +192,7 @@ class ExitMachine:
             blocked = Blocked(Reason.SERVER_UNAVAILABLE, error.message, goal, number, boottime() + backoff.LONGEST)
             await self._ports.enter(self.name, blocked)
             self._answer(error, goal)
+            await self._fall_back(goal, number)
         else:
             await self._connected(Connected(tunnel, time.time(), boottime()))
 
@@ -202,6 +204,20 @@ class ExitMachine:
         wait = WAN_RETRY if error.reason is Reason.WAN_DOWN else backoff.delay(number)
         await self._ports.enter(self.name, Blocked(error.reason, error.message, goal, number, boottime() + wait))
         self._answer(ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value), goal)
+        if error.reason is not Reason.WAN_DOWN:
+            await self._fall_back(goal, number)
+
+    async def _fall_back(self, failed: Target, number: int) -> None:
+        """Ask where to go instead of ``failed``. Who sets another goal meanwhile is not kept waiting."""
+        asking = asyncio.create_task(self._ports.fallback(self.name, failed))
+        if not await self._finished(asking, failed):
+            return
+        advice = asking.result()
+        if advice.target is not None and advice.target != failed:
+            self._goal = advice.target  # the next step goes there
+        elif advice.reason is not None:
+            retry = boottime() + backoff.LONGEST
+            await self._ports.enter(self.name, Blocked(advice.reason, advice.message, failed, number, retry))
 
     async def _switch(self, state: Connected, goal: Target) -> None:
         """Make before break: the old tunnel carries the devices until the new one has shaken hands."""
@@ -240,6 +256,7 @@ class ExitMachine:
         self.seen = None
         self._health = None
         self._nudged = None
+        self._renewing = False
         await self._ports.enter(self.name, state)
         log.info("exit %s: connected to %s on %s", self.name, state.tunnel.target, self._interface(state.tunnel))
         self._answer(None, state.tunnel.target)
@@ -330,19 +347,24 @@ class ExitMachine:
         waiting = asyncio.create_task(
             handshake.wait(self._ports.backend, self._interface(tunnel), tunnel.peer_key, timeout)
         )
+        return await self._finished(waiting, goal) and waiting.result()
+
+    async def _finished(self, task: asyncio.Task[Any], goal: Target) -> bool:
+        """Wait for ``task``; False, and the task ended, as soon as the goal is no longer ``goal``."""
         try:
-            while not waiting.done():
+            while not task.done():
                 woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait({waiting, woken}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({task, woken}, return_when=asyncio.FIRST_COMPLETED)
                 woken.cancel()
                 if self._goal != goal:
                     return False
                 self._wake.clear()
-            return waiting.result()
+            return True
         finally:
-            waiting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await waiting
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, GatewayError):
+                    await task
 
     async def _cause(self, tunnel: Tunnel) -> str:
         peer = handshake.peer_of(await self._ports.backend.stats(self._interface(tunnel)), tunnel.peer_key)

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from app.addresses import Address
 from app.model import Links, Settings, TunnelConfig
 from app.network.wireguard import WireGuardBackend
-from app.tunnel.states import Connected, State, Target
+from app.tunnel.states import Connected, Reason, State, Target
+
+
+class Advice(Struct, frozen=True):
+    """What to do about a server that does not answer: go to ``target``; or stay, and say ``reason`` and ``message``."""
+
+    target: Target | None = None
+    reason: Reason | None = None
+    message: str = ""
 
 
 class ExitPorts(Protocol):
@@ -34,6 +44,10 @@ class ExitPorts(Protocol):
 
     async def lookup(self, host: str) -> list[Address]:
         """Resolve an endpoint's name over the WAN, opening the hole for just that long. Raises LookupFailedError."""
+        ...
+
+    async def fallback(self, exit_name: str, failed: Target) -> Advice:
+        """What to do instead of trying ``failed`` again and again. Takes seconds; may be cancelled."""
         ...
 
     def changed(self, exit_name: str) -> None:

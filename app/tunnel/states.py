@@ -39,6 +39,9 @@ class Reason(enum.StrEnum):
     TUNNEL_DEAD = "tunnel_dead"
     TUNNEL_LOST = "tunnel_lost"
     SERVER_UNAVAILABLE = "server_unavailable"
+    ACCOUNT_EXPIRED = "account_expired"
+    KEY_REVOKED = "key_revoked"
+    SIGNED_OUT = "signed_out"
     FIREWALL_FAILED = "firewall_failed"
     INTERNAL = "internal"
 

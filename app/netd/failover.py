@@ -1,0 +1,161 @@
+"""What netd does when a server does not answer: ask the provider why, go to another, come back later."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.errors import GatewayError
+from app.model import Server
+from app.providers.base import AccountProvider, Provider, Verdict
+from app.tunnel.clock import boottime
+from app.tunnel.failover import Memory, fallbacks
+from app.tunnel.ports import Advice
+from app.tunnel.states import Connected, Reason, State, Target
+
+if TYPE_CHECKING:
+    from app.netd.core import Core
+
+log = logging.getLogger(__name__)
+
+DIAGNOSIS_TIMEOUT = 8.0  # seconds; then the server is taken to be at fault
+DIAGNOSIS_AGE = 300.0  # seconds a provider's word is taken for without asking again
+LOOK = 30.0  # seconds between looks at who may go back
+RETURN_AFTER = 600.0  # seconds on a fallback before the first choice is tried again
+
+_PROBLEMS = {
+    Verdict.ACCOUNT_EXPIRED: (
+        Reason.ACCOUNT_EXPIRED,
+        "the account has expired: add time at {}, or sign in with another",
+    ),
+    Verdict.KEY_REVOKED: (Reason.KEY_REVOKED, "{} no longer knows this gateway's key: sign in again"),
+    Verdict.SIGNED_OUT: (Reason.SIGNED_OUT, "{} refuses the account: sign in again"),
+}
+
+
+class Failover:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.memory = Memory(boottime)
+        self._verdicts: dict[str, tuple[float, Verdict]] = {}
+
+    # --- when a server fails -----------------------------------------------------------------------------------------
+
+    async def advice(self, exit_name: str, failed: Target) -> Advice:
+        """Never raises a GatewayError: without advice the machine goes on trying."""
+        core = self._core
+        try:
+            provider = core.registry.get(failed.provider)
+            verdict = await self._verdict(provider)
+            if verdict in _PROBLEMS:
+                reason, text = _PROBLEMS[verdict]
+                message = text.format(provider.title)
+                core.events.publish("security_alert", {"reason": reason.value, "message": message, "exit": exit_name})
+                return Advice(reason=reason, message=message)
+            target = await self._next(exit_name, failed)
+            if target is None:
+                return Advice()
+            self._move(exit_name, target)
+            return Advice(target=target)
+        except GatewayError as error:
+            log.warning("exit %s: no fallback: %s", exit_name, error.message)
+            return Advice()
+
+    async def _next(self, exit_name: str, failed: Target) -> Target | None:
+        """Where to go from ``failed``; None = stay with it."""
+        core = self._core
+        first = Target.parse(core.settings.first_choice.get(exit_name, str(failed)))
+        back = first if first != failed else None
+        if not core.settings.failover.enabled:
+            return back
+        self.memory.failed(exit_name, failed)
+        if self.memory.exhausted(exit_name):
+            self.memory.rest(exit_name)  # it is rather our way to all of them: wait with the first
+            return back
+        servers = await core.servers.of(failed.provider)
+        lost = next((s for s in servers if s.hostname == first.hostname), None) or _nowhere(first)
+
+        def barred(server: Server) -> bool:
+            return self.memory.barred(Target(failed.provider, server.hostname))
+
+        options = fallbacks(servers, lost, core.settings.failover, barred)
+        return Target(failed.provider, options[0].hostname) if options else back
+
+    def _move(self, exit_name: str, target: Target) -> None:
+        """Raises UnavailableError (``storage``)."""
+        core = self._core
+        settings = core.settings
+        first = settings.first_choice.get(exit_name) or settings.desired.get(exit_name) or str(target)
+        choices = {k: v for k, v in settings.first_choice.items() if k != exit_name}
+        if first != str(target):
+            choices[exit_name] = first
+        desired = {**settings.desired, exit_name: str(target)}
+        core.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired, first_choice=choices))
+        core.records.because(exit_name, "failover")
+        log.warning("exit %s: going on with %s in place of %s", exit_name, target, first)
+
+    async def _verdict(self, provider: Provider) -> Verdict:
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+            return Verdict.UNKNOWN
+        known = self._verdicts.get(provider.name)
+        if known is not None and boottime() - known[0] < DIAGNOSIS_AGE:
+            return known[1]
+        try:
+            async with asyncio.timeout(DIAGNOSIS_TIMEOUT):
+                verdict = await provider.diagnose()
+        except TimeoutError:
+            verdict = Verdict.UNKNOWN
+        if verdict is not Verdict.UNKNOWN:
+            self._verdicts[provider.name] = (boottime(), verdict)
+        return verdict
+
+    def forget_verdict(self, provider: str) -> None:
+        """The account has changed: what was said of it no longer counts."""
+        self._verdicts.pop(provider, None)
+
+    # --- when one works ----------------------------------------------------------------------------------------------
+
+    def entered(self, exit_name: str, old: State, new: State) -> None:
+        """After every move of an exit."""
+        if not isinstance(new, Connected) or (isinstance(old, Connected) and old.tunnel == new.tunnel):
+            return
+        self.memory.works(exit_name, new.tunnel.target)
+        choices = self._core.settings.first_choice
+        if choices.get(exit_name) == str(new.tunnel.target):
+            kept = {k: v for k, v in choices.items() if k != exit_name}
+            self._core.store.update_settings(lambda s: msgspec.structs.replace(s, first_choice=kept))
+
+    async def run(self) -> None:
+        """Go back to the first choice when it may work again; make before break, so a failed try costs nothing."""
+        while True:
+            await asyncio.sleep(LOOK)
+            for exit_name, machine in self._core.machines.items():
+                state = machine.state
+                if isinstance(state, Connected) and boottime() - state.since_boot >= RETURN_AFTER:
+                    await self._try_to_return(exit_name, state)
+
+    async def _try_to_return(self, exit_name: str, state: Connected) -> None:
+        core = self._core
+        first = core.settings.first_choice.get(exit_name)
+        if first is None or not core.settings.failover.return_to_first:
+            return
+        target = Target.parse(first)
+        machine = core.machines[exit_name]
+        if self.memory.barred(target) or machine.goal != state.tunnel.target:
+            return
+        core.records.because(exit_name, "return_to_first")
+        try:
+            await machine.connect(target)
+            await core.want(exit_name, target)
+        except GatewayError as error:
+            core.records.because(exit_name, None)
+            self.memory.failed(exit_name, target)
+            log.info("exit %s: %s is not back yet: %s", exit_name, target, error.message)
+
+
+def _nowhere(target: Target) -> Server:
+    """A server that has left the list: no place is near it."""
+    return Server(target.hostname, target.provider)

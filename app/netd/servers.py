@@ -1,0 +1,78 @@
+"""Servers as people are shown them: a provider's list, what is marked and measured here; and which one they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from app.model import Server, ServerFilter
+from app.providers.choice import choose, matching, quality
+from app.tunnel.states import Target
+
+if TYPE_CHECKING:
+    from app.netd.core import Core
+
+Order = Literal["name", "latency", "load", "recent"]
+RECENT = 20  # servers that are remembered
+
+
+class Servers:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.latencies: dict[Target, float] = {}  # milliseconds
+
+    async def of(self, provider: str) -> tuple[Server, ...]:
+        """Raises NotFoundError (``provider``)."""
+        servers = await self._core.registry.get(provider).servers()
+        prefix = f"{provider}/"
+        favourites = {f.removeprefix(prefix) for f in self._core.settings.favourites if f.startswith(prefix)}
+        measured = {t.hostname: ms for t, ms in self.latencies.items() if t.provider == provider}
+        special = favourites | measured.keys()
+        if not special:  # ten thousand servers need no copy
+            return servers
+        return tuple(
+            msgspec.structs.replace(s, favourite=s.hostname in favourites, latency=measured.get(s.hostname))
+            if s.hostname in special
+            else s
+            for s in servers
+        )
+
+    async def listed(
+        self, provider: str, wanted: ServerFilter | None, order: Order = "name", limit: int | None = None
+    ) -> tuple[Server, ...]:
+        """Those that ``wanted`` lets through, at most ``limit``, by ``order``. Raises NotFoundError (``provider``)."""
+        found: list[Server] | tuple[Server, ...] = await self.of(provider)
+        if wanted is not None:
+            found = matching(found, wanted)
+        match order:
+            case "latency":
+                found = sorted(found, key=quality)
+            case "load":
+                found = sorted(found, key=lambda s: s.load if s.load is not None else 101.0)
+            case "recent":
+                place = {name: i for i, name in enumerate(self._core.settings.recent)}
+                found = sorted(
+                    (s for s in found if f"{provider}/{s.hostname}" in place),
+                    key=lambda s: place[f"{provider}/{s.hostname}"],
+                )
+            case "name":
+                pass
+        return tuple(found[:limit])
+
+    async def meant(self, provider: str, selector: str) -> list[Target]:
+        """What ``selector`` may mean, the best first; of those that failed just now, last.
+
+        Raises NotFoundError (``provider``, ``server``), ConflictError (nothing there can be connected).
+        """
+        found = choose(await self.of(provider), selector)
+        targets = [Target(provider, s.hostname) for s in found]
+        return sorted(targets, key=self._core.failover.memory.barred) if len(targets) > 1 else targets
+
+    def used(self, target: Target) -> None:
+        """Remember it as the latest. Raises UnavailableError (``storage``)."""
+        name = str(target)
+        recent = self._core.settings.recent
+        if recent[:1] != (name,):
+            kept = (name, *(r for r in recent if r != name))[:RECENT]
+            self._core.store.update_settings(lambda s: msgspec.structs.replace(s, recent=kept))

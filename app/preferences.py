@@ -1,0 +1,35 @@
+"""The settings that people change while the gateway runs; a change names only what it changes. Values only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.addresses import Address
+from app.model import FailoverSettings, ServerChange, ShortText
+
+Resolvers = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=4)]
+Changes = Annotated[tuple[ServerChange, ...], Meta(max_length=20)]
+
+
+class Preferences(Struct, frozen=True):
+    failover: FailoverSettings
+    connect_at_boot: bool
+    server_changes: tuple[ServerChange, ...]
+    measure_latency: bool
+    fallback_dns: tuple[Address, ...]  # asked inside the tunnel, where the server names none
+    exit_check_url: str | None  # asked through the tunnel for the address seen; None = never
+    favourites: tuple[str, ...]  # "provider/hostname"
+    recent: tuple[str, ...]  # the same, the latest first
+
+
+class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is left out stays as it is."""
+
+    failover: FailoverSettings | UnsetType = UNSET
+    connect_at_boot: bool | UnsetType = UNSET
+    server_changes: Changes | UnsetType = UNSET
+    measure_latency: bool | UnsetType = UNSET
+    fallback_dns: Resolvers | UnsetType = UNSET
+    exit_check_url: ShortText | UnsetType | None = UNSET

@@ -1,0 +1,118 @@
+"""Which server is meant, and which are better than others (pure).
+
+People name a server, a city, a country, ``fastest`` or ``random``, the last two also within a place
+(``fastest:Sweden``). A server's own name wins over a place of the same name.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+from app.errors import ConflictError, NotFoundError
+from app.model import Server, ServerFilter
+
+FASTEST, RANDOM = "fastest", "random"
+
+UNKNOWN_LOAD = 50.0  # percent: neither praised nor blamed for not being told
+
+
+def plain(text: str) -> str:
+    """``text`` for comparisons: Malmö is found as malmo."""
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(c for c in folded if not unicodedata.combining(c)).strip()
+
+
+def matching(servers: Iterable[Server], wanted: ServerFilter) -> list[Server]:
+    """Those of ``servers`` that ``wanted`` lets through, in their order."""
+    country, city = plain(wanted.country or ""), plain(wanted.city or "")
+    words = plain(wanted.search or "").split()
+    features = frozenset(plain(f) for f in wanted.features)
+
+    def fits(server: Server) -> bool:
+        if country and country not in {plain(server.country), server.country_code}:
+            return False
+        if city and city != plain(server.city):
+            return False
+        if wanted.owned is not None and server.owned is not wanted.owned:
+            return False
+        if wanted.favourite is not None and server.favourite is not wanted.favourite:
+            return False
+        if features and not features <= {plain(f) for f in server.features}:
+            return False
+        if wanted.max_latency is not None and (server.latency is None or server.latency > wanted.max_latency):
+            return False
+        if words:
+            text = plain(f"{server.hostname} {server.city} {server.country} {server.hosted_by or ''}")
+            return all(word in text for word in words)
+        return True
+
+    return [server for server in servers if fits(server)]
+
+
+def quality(server: Server) -> tuple[float, float]:
+    """Smaller is better: measured latency first, then the load that the provider tells."""
+    return (
+        server.latency if server.latency is not None else float("inf"),
+        server.load if server.load is not None else UNKNOWN_LOAD,
+    )
+
+
+def best_first(servers: Iterable[Server], rng: random.Random) -> list[Server]:
+    """By :func:`quality`; equals in random order, so that not every gateway picks the same one."""
+    shuffled = list(servers)
+    rng.shuffle(shuffled)
+    return sorted(shuffled, key=quality)
+
+
+def choose(servers: Sequence[Server], selector: str, rng: random.Random | None = None) -> list[Server]:
+    """What ``selector`` may mean, the best first; one server where it is a server's own name.
+
+    Raises NotFoundError (``server``: nothing fits), ConflictError (all that fit lack something).
+    """
+    rng = rng or random.SystemRandom()
+    text = selector.strip()
+    named = _named(servers, text)
+    if named is not None:
+        return [named]
+    kind, colon, place = text.partition(":")
+    kind = plain(kind)
+    if kind in {FASTEST, RANDOM} and (place.strip() or not colon):
+        found = _in_place(servers, place) if place else list(servers)
+    else:
+        kind, found = FASTEST, _in_place(servers, text)
+    if not found:
+        raise NotFoundError("there is no such server, city or country", field="server")
+    usable = [s for s in found if not s.missing]
+    if not usable:
+        lacking = ", ".join(sorted({m for s in found for m in s.missing}))
+        raise ConflictError(
+            f"no server there can be connected yet: missing {lacking}", field="server", code="incomplete"
+        )
+    if kind == RANDOM:
+        rng.shuffle(usable)
+        return usable
+    return best_first(usable, rng)
+
+
+def _named(servers: Sequence[Server], text: str) -> Server | None:
+    name = unicodedata.normalize("NFC", text)
+    exact = next((s for s in servers if s.hostname == name), None)
+    return exact or next((s for s in servers if s.hostname.casefold() == name.casefold()), None)
+
+
+def _in_place(servers: Sequence[Server], place: str) -> list[Server]:
+    wanted = plain(place)
+    if not wanted:
+        return []
+    tests: tuple[Callable[[Server], bool], ...] = (
+        lambda s: plain(s.country) == wanted,
+        lambda s: s.country_code == wanted,
+        lambda s: plain(s.city) == wanted,
+        lambda s: plain(f"{s.city}, {s.country}") == wanted or plain(s.location) == wanted,
+    )
+    for test in tests:
+        if found := [s for s in servers if test(s)]:
+            return found
+    return []
