@@ -21,7 +21,9 @@ from app.api import (
     metrics,
     providers,
     servers,
+    settings,
     status,
+    subscriptions,
     traffic,
 )
 from app.api.auth import credential_routes, routes
@@ -31,6 +33,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     status.blueprint,
     providers.blueprint,
     servers.blueprint,
+    subscriptions.blueprint,
+    settings.blueprint,
     connection.blueprint,
     custom.blueprint,
     importing.blueprint,

@@ -20,7 +20,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class ConnectBody(Struct, frozen=True, forbid_unknown_fields=True):
-    server: Name
+    server: Name  # a host name, a city, a country, "fastest" or "random", these two also as "fastest:Sweden"
     exit: Name = DEFAULT_EXIT
     provider: Name | None = None  # None = the current one
 
@@ -30,7 +30,7 @@ async def connect(body: ConnectBody) -> Success:
     """Connect to a server; answers once a handshake has completed."""
     result = await gateway().submit(Connect(body.server, body.exit, body.provider))
     assert isinstance(result, Done)
-    return Success(True, result.message, result.warnings)
+    return Success(True, result.message, result.warnings, server=result.server)
 
 
 class DisconnectBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -63,6 +63,7 @@ class Success(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
     warnings: tuple[str, ...] = ()
     public_key: str | None = None  # ours, to be entered at the server
+    server: str | None = None  # what was chosen, where a place was asked for
 
 
 def reply(value: msgspec.Struct, status: int = 200) -> Response:

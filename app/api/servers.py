@@ -1,20 +1,22 @@
-"""``GET /api/servers``: country -> city -> servers."""
+"""``GET /api/servers``: country -> city -> servers; and the favourites among them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from quart import Blueprint
 
 from app.api.context import gateway
-from app.api.operation import operation
+from app.api.operation import Success, operation
 from app.api.providers import shown_as
-from app.gateway import ListServers, ServerList
-from app.model import Server
+from app.gateway import Done, ListServers, ServerList, SetFavourite
+from app.model import Server, ServerFilter
 
 blueprint = Blueprint("servers", __name__)
+
+Text = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class ServerBody(Struct, frozen=True):
@@ -27,6 +29,28 @@ class ServerBody(Struct, frozen=True):
     location: str
     missing: tuple[str, ...]  # fields still needed before it can be connected
     warnings: tuple[str, ...]
+    latency: float | None  # milliseconds, measured from here
+    load: float | None  # percent
+    owned: bool | None  # the machine is the provider's own
+    hosted_by: str | None
+    features: tuple[str, ...]
+    favourite: bool
+    country_code: str | None
+
+
+class ServersQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the list is narrowed to; text is compared without case and accents."""
+
+    provider: Text | None = None  # None = the current one
+    country: Text | None = None  # name or code
+    city: Text | None = None
+    search: Text | None = None  # every word is in the name, the city, the country or the host
+    feature: Text | None = None  # several: with commas, all of them
+    owned: bool | None = None
+    favourite: bool | None = None
+    max_latency: Annotated[float, Meta(ge=0, le=1e6)] | None = None  # milliseconds; only servers that were measured
+    sort: Literal["name", "latency", "load", "recent"] = "name"
+    limit: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
 
 Grouped = dict[str, dict[str, list[ServerBody]]]
@@ -37,10 +61,14 @@ class ServersBody(Struct, frozen=True):
     provider: str
 
 
+def by_name(servers: Iterable[Server]) -> list[Server]:
+    return sorted(servers, key=lambda s: (s.country.casefold(), s.city.casefold(), s.hostname.casefold()))
+
+
 def grouped(servers: Iterable[Server]) -> Grouped:
-    """By country and city, all three levels in the order of their names."""
+    """By country and city, each in the order in which it first comes."""
     groups: Grouped = {}
-    for s in sorted(servers, key=lambda s: (s.country.casefold(), s.city.casefold(), s.hostname.casefold())):
+    for s in servers:
         body = ServerBody(
             hostname=s.hostname,
             ipv4=s.ipv4,
@@ -51,18 +79,57 @@ def grouped(servers: Iterable[Server]) -> Grouped:
             location=s.location,
             missing=s.missing,
             warnings=s.warnings,
+            latency=s.latency,
+            load=s.load,
+            owned=s.owned,
+            hosted_by=s.hosted_by,
+            features=s.features,
+            favourite=s.favourite,
+            country_code=s.country_code,
         )
         groups.setdefault(s.country, {}).setdefault(s.city, []).append(body)
     return groups
 
 
-class ServersQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    provider: Annotated[str, Meta(max_length=255)] | None = None
-
-
-@operation(blueprint, "GET", "/api/servers", errors=(404,))
+@operation(blueprint, "GET", "/api/servers")
 async def list_servers(query: ServersQuery) -> ServersBody:
-    """The servers of the current provider, or of ``?provider=``."""
-    result = await gateway().submit(ListServers(query.provider or None))
+    """The servers of the current provider, or of another.
+
+    All levels are in the order of their names, or, sorted otherwise, in the order of their first server.
+    """
+    wanted = ServerFilter(
+        country=query.country,
+        city=query.city,
+        search=query.search,
+        features=tuple(f for f in (query.feature or "").split(",") if f.strip()),
+        owned=query.owned,
+        favourite=query.favourite,
+        max_latency=query.max_latency,
+    )
+    by_order = query.sort != "name"
+    # By name the grouping sorts, so that a limit cuts the sorted list.
+    limit = query.limit if by_order else None
+    result = await gateway().submit(
+        ListServers(query.provider, wanted if wanted != ServerFilter() else None, query.sort, limit)
+    )
     assert isinstance(result, ServerList)
-    return ServersBody(grouped(result.servers), result.provider)
+    servers = result.servers if by_order else by_name(result.servers)[: query.limit]
+    return ServersBody(grouped(servers), result.provider)
+
+
+@operation(blueprint, "PUT", "/api/favourites/<provider>/<server>", scope="connect")
+async def add_favourite(provider: Text, server: Text) -> Success:
+    """Mark a server as a favourite. Idempotent."""
+    return await _favourite(provider, server, favourite=True)
+
+
+@operation(blueprint, "DELETE", "/api/favourites/<provider>/<server>", scope="connect")
+async def remove_favourite(provider: Text, server: Text) -> Success:
+    """A server is a favourite no longer. Idempotent."""
+    return await _favourite(provider, server, favourite=False)
+
+
+async def _favourite(provider: str, server: str, *, favourite: bool) -> Success:
+    result = await gateway().submit(SetFavourite(provider, server, favourite))
+    assert isinstance(result, Done)
+    return Success(True)

@@ -46,10 +46,13 @@ from app.model import (
     LanSettings,
     Lease,
     Server,
+    ServerFilter,
     Snapshot,
     VpnPolicy,
     WanLink,
 )
+from app.providers.choice import matching
+from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
 
 PROVIDERS = ("mullvad", "custom", "imported")
@@ -83,6 +86,7 @@ class FakeGateway:
         self.kept: list[Event] = []
         self.servers = list(SERVERS)
         self.records = FakeRecords()
+        self.accounts = FakeAccounts()
         self.state = Snapshot(
             seq=100,
             version="0.1.0",
@@ -143,10 +147,11 @@ class FakeGateway:
                 self.state = msgspec.structs.replace(self.state, provider=name)
                 self.publish("server_update", {"provider": name})
                 return Done()
-            case ListServers(provider=name):
+            case ListServers(provider=name, wanted=wanted, limit=limit):
                 chosen = name or self.state.provider
                 self._known_provider(chosen)
-                return ServerList(chosen, tuple(s for s in self.servers if s.provider == chosen))
+                found = matching([s for s in self.servers if s.provider == chosen], wanted or ServerFilter())
+                return ServerList(chosen, tuple(found[:limit]))
             case AddCustomServer():
                 return self._add(command.name, "custom", command.endpoint)
             case ImportConfig(name=name, config=config):
@@ -172,6 +177,8 @@ class FakeGateway:
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))
                 return Done()
+            case _:
+                return self.accounts.answer(command, self.state.provider, PROVIDERS)
 
     # --- for tests ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,138 @@
+"""A provider in full: what it can do, the account there, its devices, its key, its settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.account import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.api.context import gateway
+from app.api.operation import Success, operation
+from app.gateway import (
+    AccountAnswer,
+    ConfigureProvider,
+    DescribeProvider,
+    Done,
+    GetAccount,
+    ListAnswer,
+    ListProviderDevices,
+    ProviderAnswer,
+    ProviderDevices,
+    RefreshServers,
+    RemoveProviderDevice,
+    RotateKey,
+    SignIn,
+    SignOut,
+)
+from app.model import ProviderSettings
+
+blueprint = Blueprint("subscriptions", __name__)
+
+# What asking a provider can come to, besides what every request can: no accounts or signed out, bad answer, away.
+PROVIDER_ERRORS = (404, 409, 422, 501, 502, 503)
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Ident = Annotated[str, Meta(min_length=1, max_length=255)]
+Credential = Annotated[str, Meta(max_length=16_384)]
+
+
+class SignInBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """``credentials`` are the fields that ``GET /api/providers/{name}`` lists."""
+
+    credentials: Annotated[dict[Annotated[str, Meta(max_length=64)], Credential], Meta(max_length=16)]
+
+    def __repr__(self) -> str:
+        return "SignInBody(***)"
+
+
+class AccountQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    refresh: bool = False  # ask the provider first
+
+
+class AccountBody(Struct, frozen=True):
+    success: bool
+    account: AccountStatus
+
+
+class ProviderDevicesBody(Struct, frozen=True):
+    devices: tuple[ProviderDevice, ...]
+
+
+class ListBody(Struct, frozen=True):
+    success: bool
+    list: ListStatus
+
+
+@operation(blueprint, "GET", "/api/providers/<name>", errors=(404,))
+async def describe_provider(name: Name) -> ProviderInfo:
+    """What a provider can do, the form to sign in with, and how things stand with the account."""
+    result = await gateway().submit(DescribeProvider(name))
+    assert isinstance(result, ProviderAnswer)
+    return result.provider
+
+
+@operation(blueprint, "POST", "/api/providers/<name>/login", limit="connection", errors=PROVIDER_ERRORS)
+async def sign_in(name: Name, body: SignInBody) -> AccountBody:
+    """Sign in, register this gateway's key, fetch the servers. On failure nothing has changed.
+
+    After ``too_many_devices`` the account's devices can be listed and removed; then sign in again.
+    """
+    result = await gateway().submit(SignIn(name, dict(body.credentials)))
+    assert isinstance(result, AccountAnswer)
+    return AccountBody(True, result.account)
+
+
+@operation(blueprint, "POST", "/api/providers/<name>/logout", limit="connection", errors=PROVIDER_ERRORS)
+async def sign_out(name: Name) -> Success:
+    """Disconnect, remove device and key at the provider, and everything of the account here."""
+    result = await gateway().submit(SignOut(name))
+    assert isinstance(result, Done)
+    return Success(True, result.message, result.warnings)
+
+
+@operation(blueprint, "GET", "/api/providers/<name>/account", errors=PROVIDER_ERRORS)
+async def account(name: Name, query: AccountQuery) -> AccountBody:
+    """The account: masked number, days left, this device, the key's age."""
+    result = await gateway().submit(GetAccount(name, query.refresh))
+    assert isinstance(result, AccountAnswer)
+    return AccountBody(True, result.account)
+
+
+@operation(blueprint, "GET", "/api/providers/<name>/devices", errors=PROVIDER_ERRORS)
+async def provider_devices(name: Name) -> ProviderDevicesBody:
+    """The account's devices, as the provider has them."""
+    result = await gateway().submit(ListProviderDevices(name))
+    assert isinstance(result, ProviderDevices)
+    return ProviderDevicesBody(result.devices)
+
+
+@operation(blueprint, "DELETE", "/api/providers/<name>/devices/<device>", errors=PROVIDER_ERRORS)
+async def remove_provider_device(name: Name, device: Ident) -> Success:
+    """Remove a device of the account at the provider."""
+    await gateway().submit(RemoveProviderDevice(name, device))
+    return Success(True)
+
+
+@operation(blueprint, "POST", "/api/providers/<name>/refresh", limit="connection", errors=PROVIDER_ERRORS)
+async def refresh_servers(name: Name) -> ListBody:
+    """Fetch the server list; each entry that is not offered is told with its reason."""
+    result = await gateway().submit(RefreshServers(name))
+    assert isinstance(result, ListAnswer)
+    return ListBody(True, result.list)
+
+
+@operation(blueprint, "POST", "/api/providers/<name>/rotate-key", limit="connection", errors=PROVIDER_ERRORS)
+async def rotate_key(name: Name) -> AccountBody:
+    """Register a fresh key and move the tunnel over to it, make before break."""
+    result = await gateway().submit(RotateKey(name))
+    assert isinstance(result, AccountAnswer)
+    return AccountBody(True, result.account)
+
+
+@operation(blueprint, "PUT", "/api/providers/<name>/settings", errors=PROVIDER_ERRORS)
+async def configure_provider(name: Name, body: ProviderSettings) -> Success:
+    """How to connect through this provider; takes effect at the next connection."""
+    await gateway().submit(ConfigureProvider(name, body))
+    return Success(True)
