@@ -291,7 +291,7 @@ class ProviderAnswer(Struct, frozen=True, tag="provider"):
 
 
 class AccountAnswer(Struct, frozen=True, tag="account"):
-    account: AccountStatus
+    status: AccountStatus
 
 
 class ProviderDevices(Struct, frozen=True, tag="provider_devices"):

@@ -36,6 +36,7 @@ SUMMARIES = {
     500: "A bug of the gateway's; its log has the place",
     501: "This version cannot do that",
     503: "The gateway's network service does not answer; its last rules stay in force",
+    502: "The provider's answer makes no sense",
     504: "No answer from the VPN server in time; the message names the cause",
 }
 _EVERYWHERE = {400, 403, 429, 500, 503}

@@ -81,7 +81,7 @@ async def sign_in(name: Name, body: SignInBody) -> AccountBody:
     """
     result = await gateway().submit(SignIn(name, dict(body.credentials)))
     assert isinstance(result, AccountAnswer)
-    return AccountBody(True, result.account)
+    return AccountBody(True, result.status)
 
 
 @operation(blueprint, "POST", "/api/providers/<name>/logout", limit="connection", errors=PROVIDER_ERRORS)
@@ -97,7 +97,7 @@ async def account(name: Name, query: AccountQuery) -> AccountBody:
     """The account: masked number, days left, this device, the key's age."""
     result = await gateway().submit(GetAccount(name, query.refresh))
     assert isinstance(result, AccountAnswer)
-    return AccountBody(True, result.account)
+    return AccountBody(True, result.status)
 
 
 @operation(blueprint, "GET", "/api/providers/<name>/devices", errors=PROVIDER_ERRORS)
@@ -128,7 +128,7 @@ async def rotate_key(name: Name) -> AccountBody:
     """Register a fresh key and move the tunnel over to it, make before break."""
     result = await gateway().submit(RotateKey(name))
     assert isinstance(result, AccountAnswer)
-    return AccountBody(True, result.account)
+    return AccountBody(True, result.status)
 
 
 @operation(blueprint, "PUT", "/api/providers/<name>/settings", errors=PROVIDER_ERRORS)

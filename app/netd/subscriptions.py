@@ -1,4 +1,4 @@
-"""Accounts at providers: sign in and out, devices, keys. What needs nobody to ask for it is in :mod:`app.netd.upkeep`."""
+"""Accounts at providers: sign in and out, devices, keys. What nobody asks for is in :mod:`app.netd.upkeep`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.netd.core import Core
 
 log = logging.getLogger(__name__)
+
 
 class Subscriptions:
     """Every method raises NotFoundError (``provider``), and ConflictError (``no_accounts``) where there are none."""

@@ -1,0 +1,156 @@
+"""Which server people mean, which is better, and which may stand in for another."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from app.errors import ConflictError, NotFoundError
+from app.model import FailoverSettings, Server, ServerFilter
+from app.providers.choice import choose, matching
+from app.tunnel.failover import LONGEST_PENALTY, MAX_HOPS, PENALTY, Memory, fallbacks
+from app.tunnel.states import Target
+
+
+def server(hostname, country, city, code=None, **more):
+    return Server(hostname, "p", country, city, "192.0.2.1", location=f"{city}, {country}", country_code=code, **more)
+
+
+STO1 = server("se-sto-wg-001", "Sweden", "Stockholm", "se", load=80.0)
+STO2 = server("se-sto-wg-002", "Sweden", "Stockholm", "se", load=20.0)
+MMA = server("se-mma-wg-001", "Sweden", "Malmö", "se", load=50.0, owned=True, features=("ipv6", "daita"))
+OSL = server("no-osl-wg-001", "Norway", "Oslo", "no", load=1.0)
+BER = server("de-ber-wg-001", "Germany", "Berlin", "de", latency=9.0)
+GEORGIA = server("ge-tbs-wg-001", "Georgia", "Tbilisi", "ge")
+ALL = (STO1, STO2, MMA, OSL, BER, GEORGIA)
+
+
+def names(servers):
+    return [s.hostname for s in servers]
+
+
+@pytest.mark.parametrize("text", ["Sweden", "sweden", " SWEDEN ", "se"])
+def test_a_country_by_name_or_code_the_least_loaded_first(text):
+    assert names(choose(ALL, text)) == ["se-sto-wg-002", "se-mma-wg-001", "se-sto-wg-001"]
+
+
+@pytest.mark.parametrize("text", ["Malmö", "malmo", "Malmö, Sweden", "MALMO"])
+def test_a_city_however_it_is_written(text):
+    assert names(choose(ALL, text)) == ["se-mma-wg-001"]
+
+
+def test_fastest_is_what_was_measured_and_random_is_any():
+    assert choose(ALL, "fastest")[0] == BER
+    assert names(choose(ALL, "fastest:Sweden"))[0] == "se-sto-wg-002"
+    seen = {choose(ALL, "random:Stockholm", random.Random(n))[0].hostname for n in range(40)}
+    assert seen == {"se-sto-wg-001", "se-sto-wg-002"}
+
+
+def test_a_servers_own_name_wins_over_a_place_and_a_word():
+    called_sweden = server("Sweden", "Norway", "Oslo")
+    called_random = server("random", "Norway", "Oslo")
+    assert choose((*ALL, called_sweden, called_random), "Sweden") == [called_sweden]
+    assert choose((*ALL, called_sweden, called_random), "random") == [called_random]
+
+
+@pytest.mark.parametrize(
+    "text", ["Atlantis", "", " ", "fastest:", "fastest:Atlantis", "random:", ":", "Sweden:fastest"]
+)
+def test_what_is_nowhere_is_not_found(text):
+    with pytest.raises(NotFoundError) as caught:
+        choose(ALL, text)
+    assert caught.value.field == "server"
+
+
+def test_servers_that_lack_something_are_left_out_of_places_but_not_of_names():
+    lacking = msgspec.structs.replace(STO2, missing=("account",))
+    assert names(choose((STO1, lacking), "Sweden")) == ["se-sto-wg-001"]
+    assert choose((lacking,), "se-sto-wg-002") == [lacking]
+    with pytest.raises(ConflictError, match="account"):
+        choose((lacking,), "Sweden")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (ServerFilter(), names(ALL)),
+        (ServerFilter(country="SE", city="malmo"), ["se-mma-wg-001"]),
+        (ServerFilter(search="wg-001 sweden"), ["se-sto-wg-001", "se-mma-wg-001"]),
+        (ServerFilter(owned=True), ["se-mma-wg-001"]),
+        (ServerFilter(owned=False), []),  # not known is not no
+        (ServerFilter(features=("DAITA", "ipv6")), ["se-mma-wg-001"]),
+        (ServerFilter(features=("daita", "p2p")), []),
+        (ServerFilter(max_latency=10), ["de-ber-wg-001"]),
+        (ServerFilter(max_latency=8), []),
+        (ServerFilter(favourite=True), []),
+    ],
+)
+def test_filters(wanted, found):
+    assert names(matching(ALL, wanted)) == found
+
+
+def nobody(_server):
+    return False
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        (FailoverSettings(scope="city"), ["se-sto-wg-002"]),
+        (FailoverSettings(scope="country"), ["se-sto-wg-002", "se-mma-wg-001"]),
+        (FailoverSettings(enabled=False, scope="anywhere"), []),
+        (FailoverSettings(scope="anywhere", countries=("no",)), ["se-sto-wg-002", "se-mma-wg-001", "no-osl-wg-001"]),
+        (
+            FailoverSettings(scope="anywhere", countries=("Germany",)),
+            ["se-sto-wg-002", "se-mma-wg-001", "de-ber-wg-001"],
+        ),
+    ],
+)
+def test_fallbacks_go_from_near_to_far(settings, found):
+    assert names(fallbacks(ALL, STO1, settings, nobody)) == found
+
+
+def test_an_unknown_place_is_nowhere_near():
+    lost, other = Server("a", "p"), Server("b", "p")
+    assert fallbacks((lost, other), lost, FailoverSettings(scope="country"), nobody) == []
+    assert fallbacks((lost, other), lost, FailoverSettings(scope="anywhere"), nobody) == [other]
+
+
+def test_who_failed_is_passed_over_for_longer_each_time():
+    now = 0.0
+    memory = Memory(lambda: now, random.Random(1))
+    a, b = Target("p", "a"), Target("p", "b")
+    memory.failed("default", a)
+    assert memory.barred(a)
+    assert not memory.barred(b)
+    now = PENALTY * 1.25
+    assert not memory.barred(a)
+    memory.failed("default", a)
+    now += PENALTY * 1.25
+    assert memory.barred(a), "the second penalty is twice the first"
+    for _ in range(20):
+        memory.failed("default", a)
+    now += LONGEST_PENALTY * 1.25
+    assert not memory.barred(a), "no penalty is for ever"
+
+
+def test_several_failures_in_a_row_mean_the_way_and_not_the_servers():
+    memory = Memory(lambda: 0.0)
+    for number in range(MAX_HOPS + 1):
+        assert not memory.exhausted("default")
+        memory.failed("default", Target("p", str(number)))
+    assert memory.exhausted("default")
+    assert not memory.exhausted("work")
+    memory.works("default", Target("p", "9"))
+    assert not memory.exhausted("default")
+
+
+def test_a_short_success_does_not_wash_a_server_clean():
+    now = 0.0
+    memory = Memory(lambda: now, random.Random(1))
+    a = Target("p", "a")
+    memory.failed("default", a)
+    memory.works("default", a)
+    assert memory.barred(a), "it came up and may die again: no flapping"
