@@ -1,4 +1,4 @@
-"""The examples of the API reference, word for word: what is sent and what is answered, by operation."""
+"""The examples of the API reference, word for word: what is sent and what is answered, by operation; and one more."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ REQUESTS: dict[tuple[str, str], Any] = {
         "allowed_ips": "0.0.0.0/0,::/0",
         "location": "Germany",
     },
+    ("POST", "/api/providers/{name}/login"): {"credentials": {"account_number": "1234123412341234"}},
     ("POST", "/api/import"): {"name": "imported-config", "config": "[Interface]\nPrivateKey = xxx\n..."},
 }
 

@@ -91,7 +91,7 @@ def grouped(servers: Iterable[Server]) -> Grouped:
     return groups
 
 
-@operation(blueprint, "GET", "/api/servers")
+@operation(blueprint, "GET", "/api/servers", errors=(404,))
 async def list_servers(query: ServersQuery) -> ServersBody:
     """The servers of the current provider, or of another.
 

@@ -33,8 +33,8 @@ blueprint = Blueprint("subscriptions", __name__)
 # What asking a provider can come to, besides what every request can: no accounts or signed out, bad answer, away.
 PROVIDER_ERRORS = (404, 409, 422, 501, 502, 503)
 
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Ident = Annotated[str, Meta(min_length=1, max_length=255)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, examples=["mullvad"])]
+Ident = Annotated[str, Meta(min_length=1, max_length=255, examples=["d-2"])]
 Credential = Annotated[str, Meta(max_length=16_384)]
 
 
