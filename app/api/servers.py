@@ -41,7 +41,7 @@ class ServerBody(Struct, frozen=True):
 class ServersQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """What the list is narrowed to; text is compared without case and accents."""
 
-    provider: Text | None = None  # None = the current one
+    provider: Annotated[str, Meta(max_length=255)] | None = None  # None = the current one
     country: Text | None = None  # name or code
     city: Text | None = None
     search: Text | None = None  # every word is in the name, the city, the country or the host
@@ -110,7 +110,7 @@ async def list_servers(query: ServersQuery) -> ServersBody:
     # By name the grouping sorts, so that a limit cuts the sorted list.
     limit = query.limit if by_order else None
     result = await gateway().submit(
-        ListServers(query.provider, wanted if wanted != ServerFilter() else None, query.sort, limit)
+        ListServers(query.provider or None, wanted if wanted != ServerFilter() else None, query.sort, limit)
     )
     assert isinstance(result, ServerList)
     servers = result.servers if by_order else by_name(result.servers)[: query.limit]
