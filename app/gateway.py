@@ -199,7 +199,7 @@ class GetHistory(Struct, frozen=True, tag="get_history"):
 
 
 class ExportHistory(Struct, frozen=True, tag="export_history"):
-    """All that ``query`` asks for but its limit, as CSV. Raises UnavailableError (``storage``)."""
+    """A page of 1000 as CSV, whatever ``query``'s limit; the first has a header. Raises UnavailableError."""
 
     query: HistoryQuery
 
@@ -322,6 +322,7 @@ class HistoryRecords(Struct, frozen=True, tag="history_records"):
 
 class HistoryTable(Struct, frozen=True, tag="history_table"):
     csv: str
+    next: int | None  # the ``before`` of the next page
 
 
 class ProcessUse(Struct, frozen=True):

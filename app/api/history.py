@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from quart import Blueprint
 
 from app.api.context import gateway
@@ -57,6 +58,11 @@ async def history(query: PageQuery) -> PageBody:
 async def history_csv(query: ExportQuery) -> Download:
     """The same as a table for spreadsheets (RFC 4180), all of it."""
     wanted = HistoryQuery(exit=query.exit, since=query.since, until=query.until)
-    result = await gateway().submit(ExportHistory(wanted))
-    assert isinstance(result, HistoryTable)
-    return Download(result.csv.encode(), "vpn-gateway-history.csv")
+    text = ""
+    while True:
+        result = await gateway().submit(ExportHistory(wanted))
+        assert isinstance(result, HistoryTable)
+        text += result.csv
+        if result.next is None:
+            return Download(text.encode(), "vpn-gateway-history.csv")
+        wanted = replace(wanted, before=result.next)

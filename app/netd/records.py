@@ -88,7 +88,7 @@ class Records:
             case GetHistory(query=query):
                 return HistoryRecords(await statistics.history(query))
             case ExportHistory(query=query):
-                return HistoryTable(await statistics.history_csv(query))
+                return HistoryTable(*await statistics.history_csv(query))
             case GetCounters():
                 return Counters(
                     total=statistics.lifetime("total").get(TOTAL, Bytes()),

@@ -183,9 +183,9 @@ class Statistics:
         """Raises InvalidFieldError (``limit``), UnavailableError."""
         return await self._ask(lambda: self._history.page(query))
 
-    async def history_csv(self, query: HistoryQuery) -> str:
-        """All of it as CSV, at most some 10 MB. Raises UnavailableError."""
-        return await self._ask(lambda: "".join(self._history.csv(query)))
+    async def history_csv(self, query: HistoryQuery) -> tuple[str, int | None]:
+        """One page of 1000 as CSV, and the ``before`` of the next. Raises UnavailableError."""
+        return await self._ask(lambda: self._history.csv(query))
 
     async def _ask(self, work: Callable[[], Answer]) -> Answer:
         try:

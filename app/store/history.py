@@ -7,7 +7,6 @@ import io
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from msgspec.structs import astuple, replace
@@ -86,17 +85,11 @@ class History:
         records = tuple(Transition(**dict(zip(_COLUMNS, row, strict=True))) for row in rows[: query.limit])
         return HistoryPage(records, records[-1].id if len(rows) > query.limit else None)
 
-    def csv(self, query: HistoryQuery) -> Iterator[str]:
-        """All that ``query`` asks for but its limit, a header first, in pieces of up to 1000 lines. Raises as page."""
-        yield _lines([CSV_HEADER])
-        before = query.before
-        while True:
-            page = self.page(replace(query, limit=MAX_LIMIT, before=before))
-            if page.records:
-                yield _lines([(_utc(r.time), *(_cell(v) for v in astuple(r))) for r in page.records])
-            before = page.next
-            if before is None:
-                return
+    def csv(self, query: HistoryQuery) -> tuple[str, int | None]:
+        """One page of 1000 as CSV, and the ``before`` of the next. The first page has a header. Raises as page."""
+        page = self.page(replace(query, limit=MAX_LIMIT))
+        header = [CSV_HEADER] if query.before is None else []
+        return _lines([*header, *((_utc(r.time), *(_cell(v) for v in astuple(r))) for r in page.records)]), page.next
 
     def prune(self, now: float) -> None:
         """Drop what is too old; then, where there are too many, retries first. Raises sqlite3.Error."""

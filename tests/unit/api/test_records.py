@@ -97,5 +97,8 @@ def test_history_as_csv(call: Call, gateway: FakeGateway) -> None:
     answer = call("GET", "/api/history.csv?exit=default")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="vpn-gateway-history.csv"'
-    assert answer.text.splitlines()[0] == "time_utc,id"
-    assert gateway.commands[-1] == ExportHistory(HistoryQuery(exit="default"))
+    assert answer.text.splitlines() == ["time_utc,id", "2023-11-14T22:13:22Z,2", "2023-11-14T22:13:21Z,1"]
+    assert gateway.commands == [
+        ExportHistory(HistoryQuery(exit="default")),
+        ExportHistory(HistoryQuery(exit="default", before=2)),
+    ]
