@@ -7,8 +7,8 @@ from firstboot import early
 from firstboot.late import carry_out
 from firstboot.schema import Config, parse
 
-from app.errors import InvalidFieldError, NotFoundError, UnavailableError
-from app.gateway import Connect, ImportConfig, SelectProvider
+from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
+from app.gateway import Connect, ImportConfig, SelectProvider, SignIn
 from tests.support.fake_gateway import FakeGateway
 
 CONF = "[Interface]\nPrivateKey = x\n"
@@ -82,3 +82,50 @@ async def test_what_may_get_better_is_tried_again(
     gateway.commands.clear()
     assert (await carry_out(paths, VPN, gateway)).faults == []
     assert gateway.commands[-1] == Connect("vpn-se")
+
+
+ACCOUNT = "[vpn]\nprovider = 'mullvad'\nconnect = 'se-got-wg-001'\n[vpn.account]\naccount_number = '1234123412341234'\n"
+
+
+def nobody(action: str, text: str) -> None:
+    raise AssertionError(action)
+
+
+async def test_it_signs_in_before_it_connects_and_then_forgets_the_account(
+    paths: early.Paths, gateway: FakeGateway
+) -> None:
+    (paths.fat / "gateway.toml").write_text(ACCOUNT)
+    config, _ = early.take(paths, nobody)
+    outcome = await carry_out(paths, config, gateway)
+    assert (outcome.faults, outcome.retry) == ([], False)
+    assert gateway.commands == [
+        SignIn("mullvad", {"account_number": "1234123412341234"}),
+        Connect("se-got-wg-001"),
+    ]
+    everything = [p for p in paths.fat.parent.rglob("*") if p.is_file()]
+    assert all(b"1234123412341234" not in p.read_bytes() for p in everything)
+    gateway.commands.clear()
+    config, _ = early.take(paths, nobody)  # the next start
+    await carry_out(paths, config, gateway)
+    assert gateway.commands == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "retry"),
+    [(UnavailableError("the provider does not answer"), True), (ConflictError("too many devices"), False)],
+)
+async def test_an_account_is_kept_for_as_many_starts_as_it_takes(
+    paths: early.Paths, gateway: FakeGateway, failure: Exception, retry: bool
+) -> None:
+    (paths.fat / "gateway.toml").write_text(ACCOUNT)
+    for _ in range(3):
+        gateway.failure = failure
+        config, _ = early.take(paths, nobody)
+        outcome = await carry_out(paths, config, gateway)
+        assert outcome.retry is retry
+        assert "1234" not in "".join(outcome.faults)
+    gateway.failure = None
+    gateway.commands.clear()
+    config, _ = early.take(paths, nobody)
+    assert (await carry_out(paths, config, gateway)).faults == []
+    assert SignIn("mullvad", {"account_number": "1234123412341234"}) in gateway.commands

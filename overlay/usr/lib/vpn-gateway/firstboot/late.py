@@ -1,4 +1,4 @@
-"""Once netd answers: import the .conf files, connect. Through the same protocol as the web, as root.
+"""Once netd answers: import the .conf files, sign in, connect. Through the same protocol as the web, as root.
 
 What the network was not ready for is left for another try (``Outcome.retry``); what will not get better by itself is
 told in the report. What was carried out is not carried out again, so that the web interface has the last word.
@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from app.errors import ConflictError, GatewayError, UnavailableError
-from app.gateway import Connect, Gateway, ImportConfig, SelectProvider
+from app.gateway import Connect, Gateway, ImportConfig, SelectProvider, SignIn
 from app.ipc import Client
-from firstboot.early import Paths, write
+from firstboot.early import Paths, signed_in, write
 from firstboot.fat import LIMIT, Fat
 from firstboot.schema import Config, SchemaError, Vpn, decode
 
@@ -36,10 +36,10 @@ async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
     await _import(paths, gateway, outcome)
     done = paths.data / "setup" / "carried-out"
     mark = _mark(config.vpn)
-    if config.vpn.account is None and done.exists() and done.read_text() == mark:
+    if not config.vpn.account and done.exists() and done.read_text() == mark:
         return outcome
     try:
-        await _vpn(config.vpn, gateway)
+        await _vpn(paths, config.vpn, gateway)
     except GatewayError as error:
         outcome.faults.append(f"vpn: {error.message}")
         outcome.retry = error.status >= 500 or error.status == 429
@@ -73,11 +73,15 @@ def _mark(vpn: Vpn) -> str:
     return hashlib.sha256(msgspec.json.encode((vpn.provider, vpn.connect))).hexdigest()
 
 
-async def _vpn(vpn: Vpn, gateway: Gateway) -> None:
+async def _vpn(paths: Paths, vpn: Vpn, gateway: Gateway) -> None:
     """Raises GatewayError."""
     snapshot = await gateway.snapshot()
     if vpn.provider is not None and vpn.provider != snapshot.provider:
         await gateway.submit(SelectProvider(vpn.provider))
+    if vpn.provider is not None and vpn.account:
+        await gateway.submit(SignIn(vpn.provider, vpn.account))
+        signed_in(paths)
+        print(f"signed in with {vpn.provider}")
     if vpn.connect is not None and snapshot.exit().server != vpn.connect:
         await gateway.submit(Connect(vpn.connect))
 
