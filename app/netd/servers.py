@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from app.errors import NotFoundError
 from app.model import Server, ServerFilter
 from app.providers.choice import choose, matching, quality
 from app.tunnel.states import Target
@@ -65,7 +66,12 @@ class Servers:
 
         Raises NotFoundError (``provider``, ``server``), ConflictError (nothing there can be connected).
         """
-        found = choose(await self.of(provider), selector)
+        try:
+            found = choose(await self.of(provider), selector)
+        except NotFoundError:
+            # The provider knows better why: one that nobody signed in to may not even have a list.
+            await self._core.registry.get(provider).tunnel(selector)
+            raise
         targets = [Target(provider, s.hostname) for s in found]
         return sorted(targets, key=self._core.failover.memory.barred) if len(targets) > 1 else targets
 
