@@ -4,6 +4,7 @@ import * as add from "./add.js";
 import { $, setText } from "./dom.js";
 import * as history from "./history.js";
 import { follow } from "./live.js";
+import * as preferences from "./preferences.js";
 import * as servers from "./servers.js";
 import * as status from "./status.js";
 import { toast } from "./toast.js";
@@ -15,6 +16,7 @@ let away = true; // whether the list has to be asked for (again) once the gatewa
 
 status.setUp({ choose: servers.focus, connect: servers.connect });
 servers.setUp();
+preferences.setUp();
 add.setUp();
 traffic.setUp();
 history.setUp();
@@ -35,7 +37,7 @@ follow({
     status.showUnavailable(error);
   },
   event(type, payload) {
-    if (type === "server_update") servers.load();
+    if (type === "server_update" || type === "provider_account") servers.load();
     if (type === "traffic") traffic.live(payload);
     if (type === "security_alert") toast(`Security: ${payload.message ?? payload.reason}`, { bad: true });
   },

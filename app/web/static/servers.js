@@ -1,6 +1,8 @@
 /** The server list: by country and city, searchable, for the current provider. */
 
+import * as account from "./account.js";
 import { call, get, post } from "./api.js";
+import { sure } from "./confirm.js";
 import { $, h, icon, whileBusy } from "./dom.js";
 import { plural } from "./format.js";
 import * as status from "./status.js";
@@ -9,17 +11,27 @@ import { failed, toast } from "./toast.js";
 const OPEN_UP_TO = 12; // servers: so few are shown without a click
 const RESULTS = 100; // rows that a search shows
 
-const NAMES = { mullvad: "Mullvad", custom: "Custom", imported: "Imported" };
+const NAMES = { mullvad: "Mullvad", ivpn: "IVPN", nordvpn: "NordVPN", azirevpn: "AzireVPN", surfshark: "Surfshark", pia: "PIA", custom: "Custom", imported: "Imported" };
 const OWN = new Set(["custom", "imported"]);
 
 let provider = null; // whose list is shown
 let groups = {};
 let flat = []; // [{country, city, server}]
+let usable = true; // whether there is nothing to sign in to first
+let onlyFavourites = false;
 let shownFor = ""; // what the rows' buttons depend on
 
 export function setUp() {
   const search = $("search");
   search.addEventListener("input", render);
+  window.addEventListener("servers-changed", () => load());
+  $("choose-fastest").addEventListener("click", ({ currentTarget }) => choose("fastest", currentTarget));
+  $("choose-random").addEventListener("click", ({ currentTarget }) => choose("random", currentTarget));
+  $("only-favourites").addEventListener("click", ({ currentTarget }) => {
+    onlyFavourites = !onlyFavourites;
+    currentTarget.setAttribute("aria-pressed", String(onlyFavourites));
+    render();
+  });
   search.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       search.value = "";
@@ -44,6 +56,7 @@ export async function load() {
   try {
     renderProviders(await get("/api/providers"));
     const answer = await get("/api/servers");
+    usable = await account.load(answer.provider);
     provider = answer.provider;
     groups = answer.servers;
     flat = Object.entries(groups).flatMap(([country, cities]) =>
@@ -70,9 +83,31 @@ export async function connect({ hostname, provider: of }, button) {
       await post("/api/connect", { server: hostname, provider: of });
     } catch (error) {
       if (error.code === "not_found") status.forget(hostname);
+      if (error.code === "not_signed_in") account.focus();
       failed(error);
     }
   });
+}
+
+/** Whatever the gateway finds best, or any; within the country that the search names. */
+async function choose(how, button) {
+  const text = $("search").value.trim().toLowerCase();
+  const place = text && Object.keys(groups).find((country) => country.toLowerCase() === text);
+  await connect({ hostname: place ? `${how}:${place}` : how, provider }, button);
+}
+
+async function favour(server, button) {
+  const wanted = !server.favourite;
+  button.disabled = true;
+  try {
+    await call(wanted ? "PUT" : "DELETE", `/api/favourites/${encodeURIComponent(provider)}/${encodeURIComponent(server.hostname)}`);
+    server.favourite = wanted;
+    button.setAttribute("aria-pressed", String(wanted));
+    button.textContent = star(server);
+  } catch (error) {
+    failed(error);
+  }
+  button.disabled = false;
 }
 
 async function select(name, button) {
@@ -86,13 +121,7 @@ export async function showProvider(name) {
 }
 
 async function remove(server) {
-  $("confirm-title").textContent = `Remove ${server.hostname}?`;
-  $("confirm-text").textContent = "Its keys are deleted too. This cannot be undone.";
-  const dialog = $("confirm");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-  if (dialog.returnValue !== "yes") return;
+  if (!(await sure(`Remove ${server.hostname}?`, "Its keys are deleted too. This cannot be undone."))) return;
   try {
     await call("DELETE", `/api/custom/remove/${encodeURIComponent(server.hostname)}`);
     status.forget(server.hostname);
@@ -117,22 +146,24 @@ function renderProviders({ providers, current }) {
 function render() {
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const list = $("list");
-  if (words.length) {
+  $("choices").hidden = !usable || flat.length < 2;
+  if (words.length || onlyFavourites) {
     const hits = flat.filter(({ country, city, server }) => {
-      const text = `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""}`.toLowerCase();
+      if (onlyFavourites && !server.favourite) return false;
+      const text = `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""} ${server.features.join(" ")}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
     $("found").textContent = `${plural(hits.length, "server")} found`;
     list.replaceChildren(
       h("ul", {}, ...hits.slice(0, RESULTS).map(({ country, city, server }) => row(server, where(country, city)))),
       hits.length > RESULTS ? h("p", { class: "empty" }, `${plural(hits.length - RESULTS, "more server")}: type more to narrow it down`) : "",
-      hits.length ? "" : h("p", { class: "empty" }, "No server matches."),
+      hits.length ? "" : h("p", { class: "empty" }, onlyFavourites && !words.length ? "No favourites yet: mark a server with its star." : "No server matches."),
     );
     return;
   }
   $("found").textContent = "";
   if (!flat.length) {
-    const text = OWN.has(provider) ? "No servers yet. Add one on this page." : "This provider has no servers to show yet.";
+    const text = OWN.has(provider) ? "No servers yet. Add one on this page." : usable ? "This provider has no servers to show yet." : "Servers show here once you have signed in.";
     list.replaceChildren(h("p", { class: "empty" }, text));
     return;
   }
@@ -177,11 +208,24 @@ function row(server, place = null) {
       server.missing.length ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`) : null,
       server.warnings.length ? notes(server.warnings) : null,
     ),
+    figures(server),
+    h(
+      "button",
+      { class: "icon-button star", type: "button", "aria-pressed": String(server.favourite), "aria-label": `${server.hostname} is a favourite`, onclick: (event) => favour(server, event.currentTarget) },
+      star(server),
+    ),
     used ? h("span", { class: "badge" }, "Connected") : connectButton(server),
     OWN.has(provider) && !used
       ? h("button", { class: "icon-button", type: "button", "aria-label": `Remove ${server.hostname}`, onclick: () => remove(server) }, icon("trash"))
       : null,
   );
+}
+
+const star = (server) => (server.favourite ? "★" : "☆");
+
+function figures(server) {
+  const parts = [server.latency === null ? null : `${Math.round(server.latency)} ms`, server.load === null ? null : `${Math.round(server.load)} % busy`].filter(Boolean);
+  return parts.length ? h("span", { class: "figures" }, parts.join(" · ")) : null;
 }
 
 const notes = (warnings) =>

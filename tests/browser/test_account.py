@@ -1,0 +1,136 @@
+"""Signing in to a provider, its account, favourites and what the gateway does by itself: on the page."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.account import ProviderDevice
+from app.errors import ConflictError
+from app.gateway import Connect, SignIn
+from app.model import FailoverSettings
+from tests.support.fake_accounts import ACCOUNT
+from tests.support.fake_gateway import FakeGateway
+from tests.support.fake_gateway import server as make_server
+from tests.support.web_server import WebServer
+
+pytestmark = pytest.mark.browser
+
+
+def sign_in(page: Page, number: str = ACCOUNT) -> None:
+    page.get_by_label("Account number").fill(number)
+    page.locator("#account").get_by_role("button", name="Sign in").click()
+
+
+def test_sign_in_see_the_account_and_sign_out(page: Page, gateway: FakeGateway) -> None:
+    number = page.get_by_label("Account number")
+    expect(number).to_have_attribute("type", "password")
+    sign_in(page, "9" * 16)
+    expect(page.locator("#account .error").first).to_have_text("No such account")
+    expect(number).to_be_focused()
+    expect(number).to_have_value("9" * 16)
+
+    sign_in(page)
+    account = page.locator("#account")
+    expect(account.locator("summary")).to_have_text(re.compile("Mullvad •••• 1234.*90 days left"))
+    assert ACCOUNT not in page.content()
+    account.locator("summary").click()
+    expect(account).to_contain_text("Happy Hippo")
+    expect(account).to_contain_text("Devices: 2 of 5")
+    account.get_by_role("button", name="Remove Old Owl").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(account).to_contain_text("Devices: 1 of 5")
+    account.get_by_role("button", name="Fetch servers").click()
+    expect(page.get_by_text("4 servers", exact=True)).to_be_visible()
+
+    account.get_by_role("button", name="Sign out").click()
+    page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Account number")).to_be_visible()
+
+
+def test_too_many_devices_shows_which_to_remove(page: Page, gateway: FakeGateway) -> None:
+    submit = gateway.submit
+    gateway.accounts.devices = tuple(ProviderDevice(f"d-{i}", f"Device {i}") for i in range(5))
+
+    async def full(command: object) -> object:
+        if isinstance(command, SignIn) and len(gateway.accounts.devices) == 5:
+            raise ConflictError("the account has 5 devices already: remove one first", code="too_many_devices")
+        return await submit(command)  # pyright: ignore[reportArgumentType]
+
+    gateway.submit = full  # type: ignore[method-assign]  # pyright: ignore[reportAttributeAccessIssue]
+    sign_in(page)
+    expect(page.get_by_text("The account has 5 devices already")).to_be_visible()
+    page.get_by_role("button", name="Remove Device 3").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.locator(".room")).to_have_count(0)
+    page.locator("#account").get_by_role("button", name="Sign in").click()  # what was typed is still there
+    expect(page.locator("#account")).to_contain_text("90 days left")
+
+
+def test_let_the_gateway_choose_and_keep_favourites(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    sign_in(page)
+    expect(page.locator("#account")).to_contain_text("90 days left")
+    page.get_by_label("Search servers").fill("sweden")
+    page.get_by_role("button", name="Fastest").click()
+    expect(page.locator("#fact-ip")).to_be_hidden()
+    page.wait_for_function("!document.getElementById('choose-fastest').disabled")
+    sent = [c for c in gateway.commands if isinstance(c, Connect)]
+    assert [c.server for c in sent] == ["fastest:Sweden"]
+
+    page.get_by_label("Search servers").fill("")
+    star = page.get_by_role("button", name="de-ber-wg-001 is a favourite")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Favourites").click()
+    expect(page.locator(".server .name")).to_have_text(["de-ber-wg-001"])
+    assert gateway.accounts.preferences.favourites == ("mullvad/de-ber-wg-001",)
+
+
+def test_what_the_gateway_does_by_itself_is_kept_at_once(page: Page, gateway: FakeGateway) -> None:
+    gateway.accounts.preferences = msgspec.structs.replace(
+        gateway.accounts.preferences, failover=FailoverSettings(countries=("Sweden",))
+    )
+    page.get_by_text("What the gateway does by itself").click()
+    scope = page.get_by_label("Where the other server may be")
+    scope.select_option("anywhere")
+    page.get_by_label("Connect when the gateway starts").uncheck()
+    expect(page.get_by_label("Connect when the gateway starts")).not_to_be_checked()
+    page.get_by_label("Go on with another server").uncheck()
+    expect(scope).to_be_disabled()
+    kept = gateway.accounts.preferences
+    assert kept.failover == FailoverSettings(enabled=False, scope="anywhere", countries=("Sweden",))
+    assert kept.connect_at_boot is False
+
+
+def test_ten_thousand_servers_stay_quick(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    gateway.servers = [
+        msgspec.structs.replace(
+            make_server(f"s{i:05}", "mullvad", f"Country {i % 4}", f"City {i % 97}", "192.0.2.1"), load=float(i % 100)
+        )
+        for i in range(10_000)
+    ]
+    server.run(lambda: gateway.publish("server_update", {"provider": "mullvad"}))
+    expect(page.locator(".country .count").first).to_have_text("2,500 servers")
+    opening = page.evaluate(
+        """() => new Promise((done) => {
+          const before = performance.now();
+          document.querySelector(".country summary").click();
+          requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - before)));
+        })"""
+    )
+    typing = page.evaluate(
+        """() => new Promise((done) => {
+          const before = performance.now();
+          const search = document.getElementById("search");
+          search.value = "s0999";
+          search.dispatchEvent(new Event("input"));
+          requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - before)));
+        })"""
+    )
+    expect(page.locator(".server")).to_have_count(10)
+    print(f"opening 2,500 servers {opening:.0f} ms, searching 10,000 {typing:.0f} ms")
+    assert opening < 2000, opening
+    assert typing < 1000, typing
