@@ -196,7 +196,7 @@ function section(country, cities, open) {
 
 function row(server, place = null) {
   const used = inUse(server);
-  const details = [place, server.ipv4 ?? server.endpoint].filter(Boolean).join(" · ");
+  const details = [place, server.ipv4 ?? server.endpoint, ...figures(server)].filter(Boolean).join(" · ");
   return h(
     "li",
     { class: "server", "aria-current": used ? "true" : null },
@@ -208,7 +208,6 @@ function row(server, place = null) {
       server.missing.length ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`) : null,
       server.warnings.length ? notes(server.warnings) : null,
     ),
-    figures(server),
     h(
       "button",
       { class: "icon-button star", type: "button", "aria-pressed": String(server.favourite), "aria-label": `${server.hostname} is a favourite`, onclick: (event) => favour(server, event.currentTarget) },
@@ -223,10 +222,8 @@ function row(server, place = null) {
 
 const star = (server) => (server.favourite ? "★" : "☆");
 
-function figures(server) {
-  const parts = [server.latency === null ? null : `${Math.round(server.latency)} ms`, server.load === null ? null : `${Math.round(server.load)} % busy`].filter(Boolean);
-  return parts.length ? h("span", { class: "figures" }, parts.join(" · ")) : null;
-}
+/** What was measured here and what the provider tells. */
+const figures = ({ latency, load }) => [latency === null ? null : `${Math.round(latency)} ms`, load === null ? null : `${Math.round(load)} % busy`];
 
 const notes = (warnings) =>
   h(
