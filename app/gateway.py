@@ -232,6 +232,19 @@ class RestoreBackup(Struct, frozen=True, tag="restore_backup"):
         return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
 
 
+class LeakTest(Struct, frozen=True, tag="leak_test"):
+    """Look whether anything could leave in the clear; changes nothing. Raises NotFoundError (no such exit)."""
+
+    exit: str = DEFAULT_EXIT
+
+
+class GetLogs(Struct, frozen=True, tag="get_logs"):
+    """The last ``lines`` of netd's log, or the first so many after number ``after``."""
+
+    lines: int = 100
+    after: int | None = None
+
+
 Command = (
     Connect
     | Disconnect
@@ -261,6 +274,8 @@ Command = (
     | SetFavourite
     | GetPreferences
     | ChangePreferences
+    | LeakTest
+    | GetLogs
 )
 
 
@@ -358,6 +373,35 @@ class Restored(Struct, frozen=True, tag="restored"):
     warnings: tuple[str, ...] = ()
 
 
+Verdict = Literal["ok", "failed", "unknown"]
+
+
+class Check(Struct, frozen=True):
+    name: str
+    result: Verdict
+    message: str  # a sentence for people
+
+
+class LeakReport(Struct, frozen=True, tag="leak_report"):
+    ok: bool  # no check failed
+    checks: tuple[Check, ...]
+
+
+class LogLine(Struct, frozen=True):
+    number: int
+    time: float  # Unix time
+    level: str
+    logger: str
+    message: str
+
+
+class LogLines(Struct, frozen=True, tag="log_lines"):
+    """The oldest first; ``last`` is what to ask for lines ``after``."""
+
+    lines: tuple[LogLine, ...]
+    last: int
+
+
 Result = (
     Done
     | ServerList
@@ -374,6 +418,8 @@ Result = (
     | ProviderDevices
     | ListAnswer
     | PreferencesAnswer
+    | LeakReport
+    | LogLines
 )
 
 

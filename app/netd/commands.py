@@ -21,10 +21,12 @@ from app.gateway import (
     GenerateKeypair,
     GetCounters,
     GetHistory,
+    GetLogs,
     GetTraffic,
     GetTrafficByName,
     ImportConfig,
     Keypair,
+    LeakTest,
     ListServers,
     RemoveCustomServer,
     RestoreBackup,
@@ -35,6 +37,8 @@ from app.gateway import (
 )
 from app.model import Device, VpnPolicy
 from app.netd import accounts
+from app.netd.leaktest import leak_test
+from app.netd.logbook import BOOK
 from app.providers.custom import parse_custom
 from app.providers.imported import parse_import
 from app.tunnel.machine import ExitMachine
@@ -89,6 +93,10 @@ class Commands:
                 return await core.archive.create(command)
             case RestoreBackup():
                 return await core.archive.restore(command)
+            case LeakTest(exit=name):
+                return await leak_test(core, name)
+            case GetLogs(lines=lines, after=after):
+                return BOOK.read(lines, after)
             case _:
                 return await accounts.run(core, command)
 

@@ -21,6 +21,7 @@ from app.errors import InvalidFieldError
 from app.ipc import Server
 from app.netd.core import Core
 from app.netd.gate import ProviderGate, environment
+from app.netd.logbook import BOOK
 from app.netd.services import Services, random_ula
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
@@ -56,6 +57,7 @@ def main(argv: list[str]) -> int:
     """Run netd until SIGTERM or SIGINT; returns the exit status."""
     options = arguments(argv)
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger().addHandler(BOOK)
     os.umask(0o077)
     asyncio.run(_run(options))
     return 0

@@ -15,6 +15,7 @@ from app.errors import ConflictError, InvalidFieldError, NotFoundError, Unavaila
 from app.gateway import (
     AddCustomServer,
     BackupFile,
+    Check,
     Command,
     Connect,
     CreateBackup,
@@ -24,11 +25,16 @@ from app.gateway import (
     GenerateKeypair,
     GetCounters,
     GetHistory,
+    GetLogs,
     GetTraffic,
     GetTrafficByName,
     ImportConfig,
     Keypair,
+    LeakReport,
+    LeakTest,
     ListServers,
+    LogLine,
+    LogLines,
     RemoveCustomServer,
     RestoreBackup,
     Restored,
@@ -177,6 +183,13 @@ class FakeGateway:
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))
                 return Done()
+            case LeakTest(exit=name):
+                if name != "default":
+                    raise NotFoundError(f"there is no exit {name!r}", field="exit")
+                return LeakReport(True, (Check("rules", "ok", "Firewall and routes are as planned."),))
+            case GetLogs(lines=lines, after=after):
+                wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
+                return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
             case _:
                 return self.accounts.answer(command, self.state.provider, PROVIDERS)
 

@@ -1,0 +1,52 @@
+"""Looks for leaks, and the log of the network service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.api.context import gateway
+from app.api.operation import operation
+from app.gateway import Check, GetLogs, LeakReport, LeakTest, LogLine, LogLines
+from app.model import DEFAULT_EXIT
+
+blueprint = Blueprint("diagnosis", __name__)
+
+
+class LeakTestBody(Struct, frozen=True, forbid_unknown_fields=True):
+    exit: Annotated[str, Meta(min_length=1, max_length=255)] = DEFAULT_EXIT
+
+
+class LeakTestAnswer(Struct, frozen=True):
+    ok: bool  # no check failed; some may be unknown
+    checks: tuple[Check, ...]
+
+
+class LogsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """``after`` is the ``last`` of the answer before."""
+
+    lines: Annotated[int, Meta(ge=1, le=1000)] = 100
+    after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+
+
+class LogsAnswer(Struct, frozen=True):
+    lines: tuple[LogLine, ...]
+    last: int
+
+
+@operation(blueprint, "POST", "/api/leak-test", limit="connection", scope="connect", errors=(404,))
+async def leak_test(body: LeakTestBody | None) -> LeakTestAnswer:
+    """Look whether anything could leave in the clear. Changes nothing."""
+    result = await gateway().submit(LeakTest(body.exit if body else DEFAULT_EXIT))
+    assert isinstance(result, LeakReport)
+    return LeakTestAnswer(result.ok, result.checks)
+
+
+@operation(blueprint, "GET", "/api/logs", scope="admin")
+async def logs(query: LogsQuery) -> LogsAnswer:
+    """The last lines of the network service's log, the oldest first, without secrets."""
+    result = await gateway().submit(GetLogs(query.lines, query.after))
+    assert isinstance(result, LogLines)
+    return LogsAnswer(result.lines, result.last)

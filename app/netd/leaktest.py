@@ -1,0 +1,114 @@
+"""Looks for leaks, step by step: what the kernel holds, what the tunnel carries, what the outside sees."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from app.errors import KernelError
+from app.gateway import Check, LeakReport
+from app.network.plan import exit_interface, exit_mark
+from app.tunnel.exitcheck import exit_address
+from app.tunnel.handshake import peer_of
+from app.tunnel.machine import ExitMachine
+from app.tunnel.states import Connected
+
+if TYPE_CHECKING:
+    from app.netd.core import Core
+
+REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
+
+
+async def leak_test(core: Core, exit_name: str) -> LeakReport:
+    """Every check of ``exit_name``. Changes nothing. Raises NotFoundError."""
+    machine = core.exit(exit_name)
+    checks = [await _rules(core), _kill_switch(core)]
+    if isinstance(machine.state, Connected):
+        checks += await _tunnel(core, machine, machine.state)
+    else:
+        checks.append(
+            Check("tunnel", "unknown", f"Exit {exit_name} is not connected: its devices are blocked, none is let out.")
+        )
+    checks.append(await _drops(core))
+    return LeakReport(all(c.result != "failed" for c in checks), tuple(checks))
+
+
+async def _rules(core: Core) -> Check:
+    try:
+        found = await core.reconciler.verify()
+    except (KernelError, OSError, TimeoutError):
+        return Check("rules", "unknown", "The kernel's rules and routes could not be read.")
+    if found:
+        return Check("rules", "failed", f"The kernel does not hold what was planned: {'; '.join(found)}.")
+    return Check("rules", "ok", "Firewall, routes and settings of the kernel are as planned.")
+
+
+def _kill_switch(core: Core) -> Check:
+    if core.reconciler.attestation.ok:
+        return Check("kill_switch", "ok", "The kill switch is active.")
+    return Check("kill_switch", "failed", "The kill switch could not be confirmed at the last look.")
+
+
+async def _tunnel(core: Core, machine: ExitMachine, state: Connected) -> list[Check]:
+    plan = state.tunnel.plan
+    ipv6 = any(n.version == 6 and n.prefixlen == 0 for n in plan.routes)
+    return [
+        await _handshake(core, machine, state),
+        await _address(core, machine, state, ipv6=ipv6),
+        dns_check(tuple(str(a) for a in plan.dns)),
+        Check("ipv6", "ok", f"IPv6 is {'carried by the tunnel' if ipv6 else 'stopped: this tunnel has none'}."),
+    ]
+
+
+async def _handshake(core: Core, machine: ExitMachine, state: Connected) -> Check:
+    interface = exit_interface(machine.index, state.tunnel.slot)
+    try:
+        peer = peer_of(await core.backend.stats(interface), state.tunnel.peer_key)
+    except KernelError:
+        return Check("handshake", "unknown", "WireGuard could not be asked.")
+    return handshake_check(peer.latest_handshake if peer else None, time.time())
+
+
+def handshake_check(latest: float | None, now: float) -> Check:
+    """The verdict on a handshake at ``latest`` (Unix time, None = never) as of ``now`` (pure)."""
+    if latest is None:
+        return Check("handshake", "failed", "The tunnel has had no handshake.")
+    age = max(0.0, now - latest)
+    if age <= REJECT_AFTER:
+        return Check("handshake", "ok", f"The tunnel's last handshake was {age:.0f} s ago.")
+    # An idle tunnel makes no handshakes, so that this alone is no fault.
+    return Check("handshake", "unknown", f"The tunnel's last handshake was {age:.0f} s ago; it may just be idle.")
+
+
+def dns_check(resolvers: tuple[str, ...]) -> Check:
+    """What the plan says of names; that the kernel follows the plan is the check ``rules`` (pure)."""
+    if resolvers:
+        return Check("dns", "ok", f"Names are looked up by {', '.join(resolvers)}, through the tunnel only.")
+    return Check("dns", "unknown", "The tunnel's configuration names no resolver.")
+
+
+async def _address(core: Core, machine: ExitMachine, state: Connected, *, ipv6: bool) -> Check:
+    url = core.settings.exit_check_url
+    if url is None:
+        return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
+    seen = await exit_address(url, state.tunnel.plan.dns, exit_mark(machine.index), ipv6=ipv6)
+    if seen is None:
+        return Check("exit_address", "unknown", "Nobody answered, through the tunnel, which address is seen.")
+    wan = core.links.wan
+    return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else ())
+
+
+def address_check(seen: str, wan: tuple[str, ...]) -> Check:
+    """The verdict on the address ``seen`` by the outside, where ``wan`` are the WAN port's own (pure)."""
+    if seen in wan:
+        return Check("exit_address", "failed", f"The outside sees {seen}, the WAN port's own address.")
+    return Check("exit_address", "ok", f"Through the tunnel, the outside sees {seen}.")
+
+
+async def _drops(core: Core) -> Check:
+    try:
+        drops = await core.reconciler.drops()
+    except (KernelError, OSError):
+        return Check("drops", "unknown", "The counters of stopped packets could not be read.")
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
+    return Check("drops", "ok", f"Packets stopped so far: {told or 'none'}.")

@@ -1,0 +1,55 @@
+"""The last log lines of netd, kept in memory for people to read. Anything like a key is struck out on its way in."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+
+from app.gateway import LogLine, LogLines
+
+KEPT = 1000  # lines
+LONGEST = 2000  # characters of a line
+_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=(?!=)|\b[0-9a-fA-F]{64}\b")
+_NAMED = re.compile(
+    r"(?i)(\b(?:private_?key|preshared_?key|password|passphrase|token|secret|authorization|account(?:_number)?)"
+    r"[\"']?\s*[:=]\s*)(?:(?:bearer|basic|token)\s+)?[^\s,;}]+"
+)
+_ACCOUNT = re.compile(r"\b\d{16}\b|\b\d{4}(?: \d{4}){3}\b")
+_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
+
+
+def redact(text: str) -> str:
+    """``text`` without WireGuard keys, account numbers, tokens and whatever is named a secret (pure)."""
+    for pattern in (_KEY, _ACCOUNT, _JWT):
+        text = pattern.sub("***", text)
+    return _NAMED.sub(r"\1***", text)
+
+
+class Logbook(logging.Handler):
+    """Keeps the last ``KEPT`` records; numbers go up by one from 1, and start anew with the process."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+        self._last = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = redact(record.getMessage())[:LONGEST]  # never the traceback: it shows values
+        except Exception:
+            self.handleError(record)
+            return
+        self._last += 1
+        self._lines.append(LogLine(self._last, record.created, record.levelname, record.name, message))
+
+    def read(self, lines: int, after: int | None = None) -> LogLines:
+        """The last ``lines``; with ``after`` the first so many beyond that number, so that none is passed over."""
+        if after is None or after > self._last:  # beyond ours: the process has been started anew
+            found = list(self._lines)[-lines:]
+        else:
+            found = [line for line in self._lines if line.number > after][:lines]
+        return LogLines(tuple(found), found[-1].number if found else self._last)
+
+
+BOOK = Logbook()

@@ -1,0 +1,25 @@
+"""Leak test and log over HTTP."""
+
+from __future__ import annotations
+
+from app.gateway import GetLogs, LeakTest
+from tests.support.fake_gateway import FakeGateway
+from tests.unit.api.conftest import Call, assert_error
+
+
+def test_the_leak_test_answers_step_by_step(call: Call, gateway: FakeGateway) -> None:
+    answer = call("POST", "/api/leak-test").json()
+    assert answer["ok"] is True
+    assert answer["checks"] == [{"name": "rules", "result": "ok", "message": "Firewall and routes are as planned."}]
+    assert gateway.commands == [LeakTest("default")]
+
+
+def test_an_exit_that_is_not_there_is_named(call: Call) -> None:
+    assert_error(call("POST", "/api/leak-test", json={"exit": "nowhere"}), 404, "not_found", "exit")
+
+
+def test_logs_are_asked_for_by_number(call: Call, gateway: FakeGateway) -> None:
+    answer = call("GET", "/api/logs?lines=7&after=1").json()
+    assert ([line["message"] for line in answer["lines"]], answer["last"]) == (["line 2", "line 3"], 3)
+    assert gateway.commands == [GetLogs(7, 1)]
+    assert_error(call("GET", "/api/logs?lines=0"), 422, "invalid_field", "lines")
