@@ -91,12 +91,8 @@ def grouped(servers: Iterable[Server]) -> Grouped:
     return groups
 
 
-@operation(blueprint, "GET", "/api/servers", errors=(404,))
-async def list_servers(query: ServersQuery) -> ServersBody:
-    """The servers of the current provider, or of another.
-
-    All levels are in the order of their names, or, sorted otherwise, in the order of their first server.
-    """
+async def find(query: ServersQuery) -> ServerList:
+    """The servers that ``query`` asks for, in its order. Raises NotFoundError (no such provider)."""
     wanted = ServerFilter(
         country=query.country,
         city=query.city,
@@ -113,8 +109,17 @@ async def list_servers(query: ServersQuery) -> ServersBody:
         ListServers(query.provider or None, wanted if wanted != ServerFilter() else None, query.sort, limit)
     )
     assert isinstance(result, ServerList)
-    servers = result.servers if by_order else by_name(result.servers)[: query.limit]
-    return ServersBody(grouped(servers), result.provider)
+    return result if by_order else ServerList(result.provider, tuple(by_name(result.servers)[: query.limit]))
+
+
+@operation(blueprint, "GET", "/api/servers", errors=(404,))
+async def list_servers(query: ServersQuery) -> ServersBody:
+    """The servers of the current provider, or of another.
+
+    All levels are in the order of their names, or, sorted otherwise, in the order of their first server.
+    """
+    found = await find(query)
+    return ServersBody(grouped(found.servers), found.provider)
 
 
 @operation(blueprint, "PUT", "/api/favourites/<provider>/<server>", scope="connect")

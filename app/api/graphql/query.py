@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import cast
 
 import strawberry
 from msgspec import Struct
 
 from app import model
-from app.api import devices, history, providers, status, traffic
-from app.api.context import gateway, snapshot
+from app.api import devices, history, providers, servers, status, traffic
+from app.api.body import convert
+from app.api.context import snapshot
 from app.api.graphql import types
 from app.api.graphql.access import require
 from app.api.graphql.limits import MAX_FIRST
-from app.api.graphql.twin import call
+from app.api.graphql.twin import call, chosen
 from app.errors import InvalidFieldError
-from app.gateway import ListServers, ServerList
 
 
 class Page(Struct, frozen=True):
     provider: str
     total: int
     servers: tuple[model.Server, ...]
-
-
-def matching(
-    servers: Iterable[model.Server], country: str | None, city: str | None, search: str | None
-) -> list[model.Server]:
-    """Country and city as a whole, ``search`` anywhere in host name, city or country; upper and lower case alike."""
-
-    def wanted(server: model.Server) -> bool:
-        names = (server.country.casefold(), server.city.casefold(), server.hostname.casefold())
-        return (
-            (country is None or names[0] == country.casefold())
-            and (city is None or names[1] == city.casefold())
-            and (search is None or any(search.casefold() in name for name in names))
-        )
-
-    return [server for server in servers if wanted(server)]
 
 
 def check_first(first: int) -> None:
@@ -82,15 +65,29 @@ class Query:
         country: str | None = None,
         city: str | None = None,
         search: str | None = None,
+        feature: str | None = None,
+        owned: bool | None = None,
+        favourite: bool | None = None,
+        max_latency: float | None = None,
+        sort: str | None = None,
         first: int = 100,
     ) -> types.ServerPage:
-        """The servers of the current provider, or of another; ``search`` looks in host name, city and country."""
+        """The servers of the current provider, or of another, narrowed as by ``GET /api/servers``."""
         require("read")
         check_first(first)
-        result = await gateway().submit(ListServers(provider or None))
-        assert isinstance(result, ServerList)
-        found = matching(result.servers, country, city, search)
-        return cast("types.ServerPage", Page(result.provider, len(found), tuple(found[:first])))
+        given = {
+            "provider": provider,
+            "country": country,
+            "city": city,
+            "search": search,
+            "feature": feature,
+            "owned": owned,
+            "favourite": favourite,
+            "max_latency": max_latency,
+            "sort": sort,
+        }
+        found = await servers.find(convert(chosen(given), servers.ServersQuery))
+        return cast("types.ServerPage", Page(found.provider, len(found.servers), found.servers[:first]))
 
     @strawberry.field
     async def traffic(

@@ -14,6 +14,11 @@ from app.api.operation import declared
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
+def chosen(given: dict[str, Any]) -> dict[str, Any]:
+    """``given`` without what was left out."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
 async def call(
     handler: Callable[..., Awaitable[Answer]], given: dict[str, Any] | None = None, **parameters: str
 ) -> Answer:
@@ -27,9 +32,9 @@ async def call(
     for name, value in parameters.items():
         check_parameter(name, value, operation.parameters[name])
         values[name] = value
-    chosen = {name: value for name, value in (given or {}).items() if value is not None}
+    named = chosen(given or {})
     if operation.body is not None:
-        values["body"] = convert(chosen, operation.body)
+        values["body"] = convert(named, operation.body)
     if operation.query is not None:
-        values["query"] = convert(chosen, operation.query)
+        values["query"] = convert(named, operation.query)
     return await handler(**values)

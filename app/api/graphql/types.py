@@ -206,6 +206,7 @@ class Success:
     message: str | None
     warnings: list[str]
     public_key: str | None
+    server: str | None  # the one that was chosen
 
 
 @strawberry.type
