@@ -65,7 +65,8 @@ def boot(machine: Machine, lab: Lab, timeout: float = BOOT_TIMEOUT) -> float:
 
     try:
         until(leased, timeout, "a lease from the gateway")
-        until(lambda: lab.api("GET", "/api/status", timeout=5)[0] == 200, timeout, "the API")
+        # 401: there is a password, and the API asks for it.
+        until(lambda: lab.api("GET", "/api/status", timeout=5)[0] in {200, 401}, timeout, "the API")
     except AssertionError as error:
         raise MachineError(f"{error}; the console said last:\n{machine.tail()}") from None
     return time.monotonic() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from testinfra.host import Host
@@ -42,6 +43,32 @@ def test_the_page_opens_on_both_ports(machine: Machine, lab: Lab) -> None:
         page = lab.laptop_get(f"http://192.168.77.1:{port}/")
         assert page is not None
         assert "<html" in page
+
+
+# One question by multicast from a port of its own, which is answered to that port (RFC 6762, 6.7).
+ASK_MDNS = """
+import json, socket, subprocess, sys
+import dns.message, dns.rdatatype
+links = json.loads(subprocess.check_output(["ip", "-j", "-4", "address", "show", "scope", "global", "up"]))
+own = next(a["local"] for link in links if link["ifname"] != "lo" for a in link["addr_info"])
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(own))
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    sock.settimeout(2)
+    for _ in range(3):
+        sock.sendto(dns.message.make_query("vpn-gateway.local", "A").to_wire(), ("224.0.0.251", 5353))
+        try:
+            answer = dns.message.from_wire(sock.recv(9000), ignore_trailing=True)
+        except TimeoutError:
+            continue
+        print(*(item for found in answer.answer if found.rdtype == dns.rdatatype.A for item in found))
+        break
+"""
+
+
+def test_its_name_is_answered_on_the_lan_and_not_on_the_wan(machine: Machine, lab: Lab) -> None:
+    assert lab.inside(lab.lan, sys.executable, "-c", ASK_MDNS).stdout.split() == ["192.168.77.1"]
+    assert lab.inside(lab.isp, sys.executable, "-c", ASK_MDNS).stdout.split() == []
 
 
 def test_nothing_of_it_answers_on_the_wan(machine: Machine, lab: Lab) -> None:
