@@ -8,7 +8,8 @@ import msgspec
 
 from app.errors import NotFoundError
 from app.model import Server, ServerFilter
-from app.providers.choice import choose, matching, quality
+from app.netd.latency import Latencies
+from app.providers.choice import asks_for_fastest, choose, matching, quality
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ RECENT = 20  # servers that are remembered
 class Servers:
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.latencies: dict[Target, float] = {}  # milliseconds
+        self.latencies = Latencies(core)
 
     async def of(self, provider: str) -> tuple[Server, ...]:
         """Raises NotFoundError (``provider``)."""
         servers = await self._core.registry.get(provider).servers()
         prefix = f"{provider}/"
         favourites = {f.removeprefix(prefix) for f in self._core.settings.favourites if f.startswith(prefix)}
-        measured = {t.hostname: ms for t, ms in self.latencies.items() if t.provider == provider}
+        measured = self.latencies.of(provider)
         special = favourites | measured.keys()
         if not special:  # ten thousand servers need no copy
             return servers
@@ -67,6 +68,8 @@ class Servers:
         Raises NotFoundError (``provider``, ``server``), ConflictError (nothing there can be connected).
         """
         try:
+            if asks_for_fastest(selector) and self._core.settings.measure_latency:
+                await self.latencies.measure(choose(await self.of(provider), selector))
             found = choose(await self.of(provider), selector)
         except NotFoundError:
             # The provider knows better why: one that nobody signed in to may not even have a list.

@@ -96,6 +96,11 @@ def choose(servers: Sequence[Server], selector: str, rng: random.Random | None =
     return best_first(usable, rng)
 
 
+def asks_for_fastest(selector: str) -> bool:
+    """Whether ``selector`` asks for a measurement: ``fastest``, or ``fastest:PLACE``."""
+    return plain(selector.partition(":")[0]) == FASTEST
+
+
 def _named(servers: Sequence[Server], text: str) -> Server | None:
     name = unicodedata.normalize("NFC", text)
     exact = next((s for s in servers if s.hostname == name), None)

@@ -1,0 +1,98 @@
+"""How far servers are, measured: the time until a TCP connection to one is accepted or refused.
+
+Only when somebody asks for the fastest server, and only if the user has not turned it off. What leaves is one SYN to
+each of a few servers, from netd alone, on the closed list for as long as it takes; an answer is not waited for longer
+than :data:`PATIENCE`. It goes by the WAN, also beside a tunnel: through one, all would seem as far as that tunnel's
+server. A server that drops such packets stays unmeasured, and its load decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from app.addresses import Address
+from app.model import Server
+from app.network.plan import MARK_CLEAR, TransportPeer
+from app.providers.choice import best_first
+from app.tunnel.states import Target
+
+PORT = 443  # VPN servers often answer there, and where they do not the kernel mostly refuses: both measure
+CANDIDATES = 12  # servers for one question
+PATIENCE = 1.5  # seconds
+AGE = 3600.0  # seconds a measurement counts
+PAUSE = 30.0  # seconds between two rounds of measuring
+
+
+class Way(Protocol):
+    def clear_way(self, peers: tuple[TransportPeer, ...]) -> AbstractAsyncContextManager[None]:
+        """The closed list with these TCP destinations in it. Raises KernelError; then nothing is open."""
+        ...
+
+
+class Latencies:
+    def __init__(self, way: Way) -> None:
+        self._way = way
+        self._found: dict[Target, tuple[float, float]] = {}  # when (monotonic), milliseconds
+        self._last = -PAUSE
+        self._busy = asyncio.Lock()
+
+    def of(self, provider: str) -> dict[str, float]:
+        """Milliseconds by host name, as far as they were measured within the last hour."""
+        oldest = time.monotonic() - AGE
+        return {t.hostname: ms for t, (at, ms) in self._found.items() if t.provider == provider and at >= oldest}
+
+    async def measure(self, servers: Sequence[Server]) -> None:
+        """Measure a few of ``servers`` that were not of late; returns after :data:`PATIENCE` at the latest.
+
+        Raises KernelError where the firewall cannot be opened for it.
+        """
+        async with self._busy:
+            if time.monotonic() - self._last < PAUSE:
+                return
+            chosen = candidates([s for s in servers if s.hostname not in self.of(s.provider)], random.SystemRandom())
+            if not chosen:
+                return
+            peers = tuple(dict.fromkeys(TransportPeer(address, PORT) for address in chosen.values()))
+            self._last = time.monotonic()
+            async with self._way.clear_way(peers):
+                results = await asyncio.gather(*(_round_trip(address) for address in chosen.values()))
+            now = time.monotonic()
+            for target, milliseconds in zip(chosen, results, strict=True):
+                if milliseconds is not None:
+                    self._found[target] = (now, milliseconds)
+            self._found = {t: f for t, f in self._found.items() if now - f[0] < AGE}
+
+
+def candidates(servers: Sequence[Server], rng: random.Random) -> dict[Target, Address]:
+    """The best server of each city, then the second best of each, and so on, at most :data:`CANDIDATES`."""
+    turns: dict[Server, int] = {}
+    cities: dict[tuple[str, str], int] = {}
+    for server in best_first([s for s in servers if s.ipv4 is not None and not s.missing], rng):
+        city = (server.country, server.city)
+        turns[server] = cities[city] = cities.get(city, -1) + 1
+    chosen = sorted(turns, key=lambda s: turns[s])[:CANDIDATES]
+    return {Target(s.provider, s.hostname): ipaddress.ip_address(s.ipv4) for s in chosen if s.ipv4 is not None}
+
+
+async def _round_trip(address: Address) -> float | None:
+    """Milliseconds until ``address`` accepts or refuses; None where it does neither."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK_CLEAR)
+        sock.setblocking(False)
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.get_running_loop().sock_connect(sock, (str(address), PORT))
+        except (ConnectionRefusedError, ConnectionResetError):
+            pass  # an answer too
+        except (OSError, TimeoutError):
+            return None
+        return round((time.monotonic() - begun) * 1000, 1)
