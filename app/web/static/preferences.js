@@ -52,7 +52,7 @@ function render() {
     scope,
     check("return", "Go back to the chosen server once it works again", how.return_to_first, (yes) => failover({ return_to_first: yes }), !how.enabled),
     check("boot", "Connect when the gateway starts", now.connect_at_boot, (yes) => change({ connect_at_boot: yes })),
-    check("latency", "Measure how far servers are, before there is a tunnel", now.measure_latency, (yes) => change({ measure_latency: yes })),
+    check("latency", "Measure how far servers are when asked for the fastest", now.measure_latency, (yes) => change({ measure_latency: yes })),
   );
   if (held) $("preferences-body").querySelector(`[name="${CSS.escape(held)}"]`)?.focus();
 }
