@@ -47,6 +47,11 @@ def split(found: list[Packet]) -> tuple[list[Packet], list[Packet]]:
     return asked, [p for p in found if not asked_of_the_provider(p)]
 
 
+def measured(packet: Packet) -> bool:
+    """Asked how far a server of the list is."""
+    return packet.protocol == 6 and packet.destination in {VPNS[h][0] for h in HOSTS.values()} and packet.dport == API
+
+
 def servers(lab: Lab) -> dict[str, Any]:
     return lab.api("GET", "/api/servers?provider=mullvad")["servers"]
 
@@ -103,11 +108,20 @@ def test_from_signing_in_to_logging_out(lab: Lab, mullvad: Mullvad, capsys: pyte
     moves = [(t["cause"], t["server"]) for t in history]
     assert ("failover", second) in moves, moves
 
+    with LeakWatch(lab) as measuring:
+        assert lab.api("POST", "/api/connect", {"server": "fastest:Sweden"})["success"]
+    probes = [p for p in measuring.leaks if measured(p)]
+    others = [p for p in measuring.leaks if not measured(p)]
+    assert 0 < len(probes) <= 2 * len(HOSTS), dump(probes)  # to each a SYN, and at most one packet that ends it
+    assert others == [], dump(others)
+    assert all(s["latency"] > 0 for city in servers(lab)["Sweden"].values() for s in city)
+    chosen = lab.api("GET", "/api/status")["server"]
+
     (old,) = mullvad.peers()
     assert lab.api("POST", "/api/providers/mullvad/rotate-key")["success"]
     (new,) = mullvad.peers()
     assert new["public_key"] != old["public_key"]
-    assert lab.http("laptop", f"http://{INTERNET4}/").strip() == VPNS[HOSTS[second]][0]
+    assert lab.http("laptop", f"http://{INTERNET4}/").strip() == VPNS[HOSTS[chosen]][0]
 
     answer = lab.api("POST", "/api/providers/mullvad/logout")
     assert answer["success"], answer
