@@ -179,6 +179,31 @@ class ChangePreferences(Struct, frozen=True, tag="change_preferences"):
     change: PreferencesChange
 
 
+BulkCommand = (
+    Connect
+    | Disconnect
+    | SelectProvider
+    | AddCustomServer
+    | RemoveCustomServer
+    | ImportConfig
+    | SetDevicePolicy
+    | SetFavourite
+    | ChangePreferences
+)
+
+
+class Bulk(Struct, frozen=True, tag="bulk"):
+    """Carry out ``commands`` in their order: ``atomic``, all or none; else each on its own.
+
+    Atomic, nothing else changes the gateway meanwhile. Where one fails, what was done before it is undone, and its
+    error is raised with ``operations[N]`` before the field. Raises ConflictError (``busy``) while another one is
+    under way.
+    """
+
+    commands: tuple[BulkCommand, ...]
+    atomic: bool = True
+
+
 class GetTraffic(Struct, frozen=True, tag="get_traffic"):
     """Bytes over time. Raises UnavailableError (``storage``)."""
 
@@ -274,6 +299,7 @@ Command = (
     | SetFavourite
     | GetPreferences
     | ChangePreferences
+    | Bulk
     | LeakTest
     | GetLogs
 )
@@ -299,6 +325,20 @@ class Keypair(Struct, frozen=True, tag="keypair"):
 
     def __repr__(self) -> str:
         return f"Keypair(***, {self.public_key!r})"
+
+
+class Outcome(Struct, frozen=True):
+    """Of one command among many: what it answered, or its error."""
+
+    status: int  # as HTTP has it
+    done: Done | None = None
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+
+
+class Outcomes(Struct, frozen=True, tag="outcomes"):
+    outcomes: tuple[Outcome, ...]  # one for each command, in their order
 
 
 class ProviderAnswer(Struct, frozen=True, tag="provider"):
@@ -418,6 +458,7 @@ Result = (
     | ProviderDevices
     | ListAnswer
     | PreferencesAnswer
+    | Outcomes
     | LeakReport
     | LogLines
 )

@@ -9,6 +9,7 @@ from quart import Blueprint
 
 from app.api import (
     backup,
+    bulk,
     connection,
     custom,
     description,
@@ -44,6 +45,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     traffic.blueprint,
     history.blueprint,
     backup.blueprint,
+    bulk.blueprint,
     metrics.blueprint,
     leaktest.blueprint,
     health.blueprint,

@@ -17,7 +17,12 @@ from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMedi
 T = TypeVar("T")
 
 BODY_LIMIT = 64 * 1024  # bytes
-BODY_LIMITS = {"/api/import": 1024 * 1024, "/api/restore": 12 * 1024 * 1024}
+BODY_LIMITS = {
+    "/api/import": 1024 * 1024,
+    "/api/import/bulk": 4 * 1024 * 1024,
+    "/api/bulk": 4 * 1024 * 1024,
+    "/api/restore": 12 * 1024 * 1024,
+}
 BODY_TIMEOUT = 10  # seconds for all of it: a client that trickles holds nothing for longer
 DRAIN_TIMEOUT = 3.0  # seconds
 

@@ -12,21 +12,26 @@ from app import keys
 from app.errors import ConflictError, ConnectTimeoutError, InvalidFieldError, KernelError
 from app.gateway import (
     AddCustomServer,
+    Bulk,
     Command,
     Connect,
     CreateBackup,
+    DescribeProvider,
     Disconnect,
     Done,
     ExportHistory,
     GenerateKeypair,
+    GetAccount,
     GetCounters,
     GetHistory,
     GetLogs,
+    GetPreferences,
     GetTraffic,
     GetTrafficByName,
     ImportConfig,
     Keypair,
     LeakTest,
+    ListProviderDevices,
     ListServers,
     RemoveCustomServer,
     RestoreBackup,
@@ -37,6 +42,7 @@ from app.gateway import (
 )
 from app.model import Device, VpnPolicy
 from app.netd import accounts
+from app.netd.bulk import Bulks
 from app.netd.leaktest import leak_test
 from app.netd.logbook import BOOK
 from app.providers.custom import parse_custom
@@ -49,15 +55,41 @@ if TYPE_CHECKING:
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 MAX_DEVICES = 1024
+
+# What an atomic bulk request does not keep waiting: whatever only looks, and whoever wants everything to stop.
+DURING_BULK = (
+    Disconnect,
+    ListServers,
+    GenerateKeypair,
+    GetTraffic,
+    GetTrafficByName,
+    GetHistory,
+    ExportHistory,
+    GetCounters,
+    GetLogs,
+    LeakTest,
+    DescribeProvider,
+    GetAccount,
+    ListProviderDevices,
+    GetPreferences,
+)
 PLACE_ATTEMPTS = 3  # servers tried where a place was asked for
 
 
 class Commands:
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._bulks = Bulks(core, self._run)
 
     async def run(self, command: Command) -> Result:
         """Carry out ``command``. Raises GatewayError; then nothing was changed."""
+        if isinstance(command, Bulk):
+            return await self._bulks.run(command)
+        if not isinstance(command, DURING_BULK):
+            self._bulks.check_free()
+        return await self._run(command)
+
+    async def _run(self, command: Command) -> Result:
         core = self._core
         core.archive.check_open()
         match command:
@@ -97,6 +129,8 @@ class Commands:
                 return await leak_test(core, name)
             case GetLogs(lines=lines, after=after):
                 return BOOK.read(lines, after)
+            case Bulk():
+                raise AssertionError("a bulk request holds no other")
             case _:
                 return await accounts.run(core, command)
 

@@ -25,7 +25,7 @@ from app.tunnel.states import Target
 
 PORT = 443  # VPN servers often answer there, and where they do not the kernel mostly refuses: both measure
 CANDIDATES = 12  # servers for one question
-PATIENCE = 1.5  # seconds
+PATIENCE = 0.9  # seconds; after one second the kernel would send a second SYN
 AGE = 3600.0  # seconds a measurement counts
 PAUSE = 30.0  # seconds between two rounds of measuring
 
@@ -74,11 +74,18 @@ def candidates(servers: Sequence[Server], rng: random.Random) -> dict[Target, Ad
     """The best server of each city, then the second best of each, and so on, at most :data:`CANDIDATES`."""
     turns: dict[Server, int] = {}
     cities: dict[tuple[str, str], int] = {}
-    for server in best_first([s for s in servers if s.ipv4 is not None and not s.missing], rng):
+    for server in best_first([s for s in servers if _may_be_asked(s)], rng):
         city = (server.country, server.city)
         turns[server] = cities[city] = cities.get(city, -1) + 1
     chosen = sorted(turns, key=lambda s: turns[s])[:CANDIDATES]
     return {Target(s.provider, s.hostname): ipaddress.ip_address(s.ipv4) for s in chosen if s.ipv4 is not None}
+
+
+def _may_be_asked(server: Server) -> bool:
+    """A provider's list has been judged; of what people entered, only what is on the Internet."""
+    if server.ipv4 is None or server.missing:
+        return False
+    return server.provider not in {"custom", "imported"} or ipaddress.ip_address(server.ipv4).is_global
 
 
 async def _round_trip(address: Address) -> float | None:

@@ -28,6 +28,8 @@ from app.store.servers import same_name
 
 T = TypeVar("T")
 
+_Content = tuple[Settings, dict[str, StoredServer], dict[str, ServerSecrets]]
+
 MAX_SERVERS = 256
 _LOCK_FILE = ".lock"
 
@@ -44,6 +46,7 @@ class Store:
         self._settings = Settings()
         self._servers: dict[str, StoredServer] = {}  # by same_name()
         self._secrets: dict[str, ServerSecrets] = {}  # by the server's name
+        self._before: _Content | None = None  # while a transaction is open
         self.problems: list[str] = []  # what load() found wrong, for people; holds no secret
 
     def __enter__(self) -> Store:
@@ -174,6 +177,36 @@ class Store:
         self._servers = {same_name(s.name): s for s in servers}
         self._secrets = dict(secrets)
 
+    # --- Transactions ------------------------------------------------------------------------------------------------
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._before is not None
+
+    def begin(self) -> None:
+        """From here on nothing is written until :meth:`commit`; a crash before that leaves everything as it was."""
+        assert self._before is None
+        self._before = (self._settings, dict(self._servers), dict(self._secrets))
+
+    def commit(self) -> None:
+        """Write all of it at one moment. Raises UnavailableError (``storage``); then it is as before :meth:`begin`."""
+        assert self._before is not None
+        if self._before == (self._settings, self._servers, self._secrets):
+            self._before = None
+            return
+        try:
+            self.replace_all(self._settings, self.servers(), self._secrets)
+        except UnavailableError:
+            self.abort()
+            raise
+        self._before = None
+
+    def abort(self) -> None:
+        """Everything is as before :meth:`begin`, and nothing was written."""
+        assert self._before is not None
+        self._settings, self._servers, self._secrets = self._before
+        self._before = None
+
     # --- Servers -----------------------------------------------------------------------------------------------------
 
     def servers(self, provider: str | None = None) -> tuple[StoredServer, ...]:
@@ -236,6 +269,8 @@ class Store:
     def _write(self, name: str, data: bytes) -> None:
         if self._lock is None:
             raise UnavailableError("The store is not open", code="storage")
+        if self._before is not None:
+            return
         try:
             self._replace_file(name, data)
         except OSError as error:

@@ -11,10 +11,12 @@ from ipaddress import IPv4Address, IPv4Interface
 import msgspec
 
 from app import codec
-from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
+from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.gateway import (
     AddCustomServer,
     BackupFile,
+    Bulk,
+    BulkCommand,
     Check,
     Command,
     Connect,
@@ -35,6 +37,8 @@ from app.gateway import (
     ListServers,
     LogLine,
     LogLines,
+    Outcome,
+    Outcomes,
     RemoveCustomServer,
     RestoreBackup,
     Restored,
@@ -190,6 +194,8 @@ class FakeGateway:
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
+            case Bulk(commands=commands, atomic=atomic):
+                return await self._bulk(commands, atomic=atomic)
             case _:
                 return self.accounts.answer(command, self.state.provider, PROVIDERS)
 
@@ -221,6 +227,18 @@ class FakeGateway:
     async def _reachable(self) -> None:
         if self.away:
             raise UnavailableError("the gateway's network service is not running; it stays blocked")
+
+    async def _bulk(self, commands: tuple[BulkCommand, ...], *, atomic: bool) -> Outcomes:
+        outcomes: list[Outcome] = []
+        for number, command in enumerate(commands):
+            try:
+                found = await self.submit(command)
+                outcomes.append(Outcome(200, done=found if isinstance(found, Done) else Done()))
+            except GatewayError as error:
+                if atomic:
+                    raise InvalidFieldError(error.message, field=f"operations[{number}]") from None
+                outcomes.append(Outcome(error.status, None, error.code, error.message, error.field))
+        return Outcomes(tuple(outcomes))
 
     def _known_provider(self, name: str) -> None:
         if name not in PROVIDERS:

@@ -1,0 +1,236 @@
+"""Many operations in one request, and many .conf files in one archive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.api import confzip
+from app.api.auth import require
+from app.api.connection import Name
+from app.api.context import gateway
+from app.api.custom import Count, Text
+from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
+from app.api.operation import operation
+from app.errors import InvalidFieldError
+from app.gateway import (
+    AddCustomServer,
+    Bulk,
+    BulkCommand,
+    ChangePreferences,
+    Connect,
+    Disconnect,
+    ImportConfig,
+    Outcome,
+    Outcomes,
+    RemoveCustomServer,
+    SelectProvider,
+    SetDevicePolicy,
+    SetFavourite,
+)
+from app.model import DEFAULT_EXIT
+from app.preferences import PreferencesChange
+
+blueprint = Blueprint("bulk", __name__)
+
+MAX_OPERATIONS = 100
+Mode = Literal["atomic", "each"]
+
+
+class ConnectOp(Struct, frozen=True, forbid_unknown_fields=True, tag="connect", tag_field="op"):
+    server: Name
+    exit: Name = DEFAULT_EXIT
+    provider: Name | None = None
+
+    def command(self) -> BulkCommand:
+        return Connect(self.server, self.exit, self.provider)
+
+
+class DisconnectOp(Struct, frozen=True, forbid_unknown_fields=True, tag="disconnect", tag_field="op"):
+    exit: Name = DEFAULT_EXIT
+
+    def command(self) -> BulkCommand:
+        return Disconnect(self.exit)
+
+
+class SelectProviderOp(Struct, frozen=True, forbid_unknown_fields=True, tag="select_provider", tag_field="op"):
+    provider: Name
+
+    def command(self) -> BulkCommand:
+        return SelectProvider(self.provider)
+
+
+class AddCustomServerOp(Struct, frozen=True, forbid_unknown_fields=True, tag="add_custom_server", tag_field="op"):
+    """Fields as of ``POST /api/custom/add``."""
+
+    name: Text
+    endpoint: Text
+    public_key: Text
+    private_key: Text | None = None
+    address: Text | None = None
+    dns: Text | None = None
+    allowed_ips: Text | None = None
+    location: Text | None = None
+    preshared_key: Text | None = None
+    mtu: Count | None = None
+    persistent_keepalive: Count | None = None
+
+    def __repr__(self) -> str:
+        return f"AddCustomServerOp({self.name!r})"  # never the keys
+
+    def command(self) -> BulkCommand:
+        return AddCustomServer(**msgspec.structs.asdict(self))
+
+
+class RemoveServerOp(Struct, frozen=True, forbid_unknown_fields=True, tag="remove_custom_server", tag_field="op"):
+    name: Text
+
+    def command(self) -> BulkCommand:
+        return RemoveCustomServer(self.name)
+
+
+class ImportConfigOp(Struct, frozen=True, forbid_unknown_fields=True, tag="import_config", tag_field="op"):
+    name: Annotated[str, Meta(max_length=255)]
+    config: str
+
+    def __repr__(self) -> str:
+        return f"ImportConfigOp({self.name!r})"  # never the keys
+
+    def command(self) -> BulkCommand:
+        return ImportConfig(self.name, self.config)
+
+
+class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_device_policy", tag_field="op"):
+    mac: MacText
+    policy: PolicyText
+    name: Annotated[str, Meta(max_length=64)] | None = None
+
+    def command(self) -> BulkCommand:
+        return SetDevicePolicy(parse_mac(self.mac), parse_policy(self.policy), self.name)
+
+
+class SetFavouriteOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_favourite", tag_field="op"):
+    provider: Name
+    server: Name
+    favourite: bool = True
+
+    def command(self) -> BulkCommand:
+        return SetFavourite(self.provider, self.server, self.favourite)
+
+
+class ChangeSettingsOp(Struct, frozen=True, forbid_unknown_fields=True, tag="change_settings", tag_field="op"):
+    settings: PreferencesChange  # as of ``PATCH /api/settings``
+
+    def command(self) -> BulkCommand:
+        return ChangePreferences(self.settings)
+
+
+Op = (
+    ConnectOp
+    | DisconnectOp
+    | SelectProviderOp
+    | AddCustomServerOp
+    | RemoveServerOp
+    | ImportConfigOp
+    | SetDevicePolicyOp
+    | SetFavouriteOp
+    | ChangeSettingsOp
+)
+FOR_CONNECT = (ConnectOp, DisconnectOp, SetFavouriteOp)  # the scope that their own endpoints ask for
+
+
+class BulkBody(Struct, frozen=True, forbid_unknown_fields=True):
+    operations: Annotated[tuple[Op, ...], Meta(min_length=1, max_length=MAX_OPERATIONS)]
+    mode: Mode = "atomic"
+
+
+class OperationResult(Struct, frozen=True):
+    """``status`` is what the operation's own endpoint would have answered with."""
+
+    success: bool
+    status: int
+    message: str | None = None
+    warnings: tuple[str, ...] = ()
+    public_key: str | None = None
+    server: str | None = None
+    error: str | None = None
+    code: str | None = None
+    field: str | None = None
+
+
+class BulkAnswer(Struct, frozen=True):
+    success: bool  # all of them
+    results: tuple[OperationResult, ...]  # in the order of the operations
+
+
+class ArchiveQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    mode: Mode = "each"
+
+
+class FileResult(Struct, frozen=True):
+    file: str
+    success: bool
+    name: str | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    code: str | None = None
+    field: str | None = None
+
+
+class ArchiveAnswer(Struct, frozen=True):
+    success: bool  # all of them
+    results: tuple[FileResult, ...]  # in the order of the archive
+
+
+@operation(blueprint, "POST", "/api/bulk", scope="connect", limit="connection")
+async def bulk(body: BulkBody) -> BulkAnswer:
+    """Up to 100 operations in their order: all or none (``atomic``), or each on its own (``each``).
+
+    Atomic, the first one that fails is answered as the error of the whole, its ``field`` begins with
+    ``operations[N]``, and nothing has changed. Operations that would need the scope ``admin`` need it here as well.
+    """
+    if any(not isinstance(op, FOR_CONNECT) for op in body.operations):
+        require("admin")
+    commands = tuple(op.command() for op in body.operations)
+    found = await gateway().submit(Bulk(commands, body.mode == "atomic"))
+    assert isinstance(found, Outcomes)
+    results = tuple(_result(outcome) for outcome in found.outcomes)
+    return BulkAnswer(all(r.success for r in results), results)
+
+
+@operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection")
+async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
+    """Import a zip of .conf files, named as the files are; each on its own (``each``) or all or none (``atomic``)."""
+    entries = await asyncio.to_thread(confzip.read, body)
+    atomic = query.mode == "atomic"
+    bad = next((e for e in entries if e.problem is not None), None)
+    if atomic and bad is not None:
+        raise InvalidFieldError(f"{bad.file}: {bad.problem}; nothing was imported", field="file")
+    commands = tuple(ImportConfig(e.name, e.config) for e in entries if e.problem is None)
+    found = await gateway().submit(Bulk(commands, atomic))
+    assert isinstance(found, Outcomes)
+    outcomes = iter(found.outcomes)
+    results = tuple(
+        FileResult(e.file, False, error=e.problem, code="not_a_config")
+        if e.problem is not None
+        else _file(e, next(outcomes))
+        for e in entries
+    )
+    return ArchiveAnswer(all(r.success for r in results), results)
+
+
+def _result(outcome: Outcome) -> OperationResult:
+    done = outcome.done
+    if done is None:
+        return OperationResult(False, outcome.status, error=outcome.message, code=outcome.code, field=outcome.field)
+    return OperationResult(True, outcome.status, done.message, done.warnings, done.public_key, done.server)
+
+
+def _file(entry: confzip.Entry, outcome: Outcome) -> FileResult:
+    if outcome.done is None:
+        return FileResult(entry.file, False, entry.name, error=outcome.message, code=outcome.code, field=outcome.field)
+    return FileResult(entry.file, True, entry.name, outcome.done.warnings)

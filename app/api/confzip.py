@@ -1,0 +1,121 @@
+"""A zip of .conf files, read as what it is: something hostile until proven otherwise (pure).
+
+Nothing is ever written to a path. What says that somebody plays tricks (paths that lead out, links, bombs) refuses
+the archive as a whole; what is only of no use to us (another kind of file, an old encoding) is said of that entry.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import unicodedata
+import zipfile
+from pathlib import PurePosixPath
+
+from msgspec import Struct
+
+from app.errors import InvalidFieldError, TooLargeError
+
+MAX_ENTRIES = 500
+MAX_ENTRY = 256 * 1024  # bytes of one file
+MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; what netd takes in one line is twice that
+_UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
+_ENCRYPTED = 0x1
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+
+class Entry(Struct, frozen=True):
+    """A file of the archive: ``config``, or the ``problem`` why it is none."""
+
+    file: str
+    name: str = ""
+    config: str = ""
+    problem: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Entry({self.file!r})"  # never the keys
+
+
+def read(data: bytes) -> list[Entry]:
+    """The archive's files in its order. Takes a thread: it inflates megabytes.
+
+    Raises InvalidFieldError (``file``: not a zip, or tricks), TooLargeError (``file``).
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            if len(infos) > MAX_ENTRIES:
+                raise TooLargeError(f"the archive has more than {MAX_ENTRIES} entries", field="file")
+            return _read(archive, infos)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
+        raise InvalidFieldError(f"the archive cannot be read: {_plain(str(error))}", field="file") from None
+
+
+def _read(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Entry]:
+    entries: list[Entry] = []
+    seen: set[str] = set()
+    total = 0
+    for info in infos:
+        shown = _plain(info.filename)
+        _check_tricks(info, shown)
+        path = PurePosixPath(info.filename)
+        if info.is_dir() or "__MACOSX" in path.parts or path.name.startswith("."):
+            continue  # what file managers add
+        problem = _problem(info, path)
+        if problem is not None:
+            entries.append(Entry(shown, problem=problem))
+            continue
+        name = unicodedata.normalize("NFC", path.name[: -len(".conf")])
+        if name.casefold() in seen:
+            entries.append(Entry(shown, problem=f"the archive has another file named {name!r}"))
+            continue
+        seen.add(name.casefold())
+        content, total = _inflate(archive, info, shown, total)
+        try:
+            entries.append(Entry(shown, name, content.decode()))
+        except UnicodeDecodeError:
+            entries.append(Entry(shown, problem="it is no text in UTF-8"))
+    if not entries:
+        raise InvalidFieldError("the archive holds no .conf file", field="file")
+    return entries
+
+
+def _check_tricks(info: zipfile.ZipInfo, shown: str) -> None:
+    """Raises InvalidFieldError."""
+    # orig_filename: the module itself cuts at NUL and turns backslashes round.
+    name = info.orig_filename
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or name[1:2] == ":":
+        raise InvalidFieldError(f"{shown}: a path that leads out of the archive", field="file", code="unsafe_archive")
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise InvalidFieldError(f"{shown}: neither a file nor a folder", field="file", code="unsafe_archive")
+
+
+def _problem(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
+    if path.suffix.lower() != ".conf":
+        return "it is no .conf file"
+    if info.flag_bits & _ENCRYPTED:
+        return "it is encrypted"
+    if not info.flag_bits & _UTF8_NAME and not info.filename.isascii():
+        return "its name is not in UTF-8"
+    if info.compress_type not in _METHODS:
+        return "it is compressed in a way that is not taken"
+    return None
+
+
+def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, total: int) -> tuple[bytes, int]:
+    """What the headers say of sizes is not believed: reading stops at the limit. Raises TooLargeError."""
+    with archive.open(info) as file:
+        content = file.read(MAX_ENTRY + 1)
+    if len(content) > MAX_ENTRY:
+        raise TooLargeError(f"{shown} is larger than {MAX_ENTRY // 1024} KiB", field="file")
+    total += len(content)
+    if total > MAX_TOTAL:
+        raise TooLargeError(f"the files are larger than {MAX_TOTAL // 1024**2} MiB together", field="file")
+    return content, total
+
+
+def _plain(text: str) -> str:
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return shown if len(shown) <= 120 else f"{shown[:119]}…"

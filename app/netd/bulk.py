@@ -1,0 +1,151 @@
+"""Many commands in one request: all or none, or each on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
+from app.gateway import (
+    AddCustomServer,
+    Bulk,
+    BulkCommand,
+    Command,
+    Done,
+    ImportConfig,
+    Outcome,
+    Outcomes,
+    Result,
+)
+from app.tunnel.states import Target
+
+if TYPE_CHECKING:
+    from app.netd.core import Core
+
+log = logging.getLogger(__name__)
+
+BUDGET = 45.0  # seconds for all of it: whoever asked over the socket gives up after a minute
+
+Run = Callable[[Command], Awaitable[Result]]
+
+
+class Bulks:
+    def __init__(self, core: Core, run: Run) -> None:
+        self._core = core
+        self._run = run
+        self._atomic = False
+
+    def check_free(self) -> None:
+        """Raises ConflictError (``busy``) while an atomic request is under way."""
+        if self._atomic:
+            raise ConflictError("a bulk request is being carried out; try again in a moment", code="busy")
+
+    async def run(self, bulk: Bulk) -> Outcomes:
+        """Raises the error of the command that failed, where ``bulk`` is atomic; then nothing has changed."""
+        self.check_free()
+        if bulk.atomic:
+            return await self._all_or_none(bulk.commands)
+        return await self._each(bulk.commands)
+
+    async def _each(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
+        """Servers alone are written once at the end: an SD card takes its time over each file."""
+        if not all(isinstance(c, ImportConfig | AddCustomServer) for c in commands):
+            return await self._one_by_one(commands)
+        self._core.store.begin()
+        try:
+            outcomes = await self._one_by_one(commands)
+        except BaseException:
+            self._core.store.abort()
+            raise
+        self._core.store.commit()
+        return outcomes
+
+    async def _one_by_one(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
+        outcomes: list[Outcome] = []
+        end = asyncio.get_running_loop().time() + BUDGET
+        for command in commands:
+            try:
+                async with asyncio.timeout_at(end):
+                    outcomes.append(_outcome(await self._run(command)))
+            except TimeoutError:
+                outcomes.append(_failed(_out_of_time()))
+            except GatewayError as error:
+                outcomes.append(_failed(error))
+        return Outcomes(tuple(outcomes))
+
+    async def _all_or_none(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
+        core = self._core
+        before = {name: machine.goal for name, machine in core.machines.items()}
+        ours: dict[str, Target | None] = {}
+        outcomes: list[Outcome] = []
+        number = 0
+        self._atomic = True
+        core.store.begin()
+        try:
+            async with asyncio.timeout(BUDGET):
+                for number, command in enumerate(commands):  # noqa: B007 - told in the error
+                    try:
+                        outcomes.append(_outcome(await self._run(command)))
+                    finally:
+                        if (name := getattr(command, "exit", None)) in core.machines:
+                            ours[name] = core.machines[name].goal
+            core.store.commit()
+        except TimeoutError:
+            await self._undo(before, ours)
+            raise _placed(_out_of_time(), number) from None
+        except GatewayError as error:
+            await self._undo(before, ours)
+            raise _placed(error, number) from None
+        except BaseException:
+            await self._undo(before, ours)
+            raise
+        finally:
+            self._atomic = False
+        return Outcomes(tuple(outcomes))
+
+    async def _undo(self, before: dict[str, Target | None], ours: dict[str, Target | None]) -> None:
+        """Back to where it was, devices behind their locks on the way. An exit that somebody else moved is left."""
+        core = self._core
+        if core.store.in_transaction:
+            core.store.abort()
+        for name, machine in core.machines.items():
+            if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
+                goal = before[name]
+                if goal is None:
+                    with contextlib.suppress(GatewayError):  # blocked, then, and said so by the machine
+                        await machine.disconnect()
+                else:
+                    machine.resume(goal)
+            if core.settings.desired.get(name) != (str(machine.goal) if machine.goal else None):
+                await core.want(name, machine.goal)  # somebody disconnected it meanwhile, and meant it
+        try:
+            await core.replan()
+        except KernelError as error:
+            log.error("a bulk request was undone and the plan could not follow: %s", error.message)
+        for device in core.settings.devices:
+            await core.forget_device(device.mac)
+        core.events.publish("server_update", {"provider": core.settings.provider})
+
+
+def _outcome(result: Result) -> Outcome:
+    return Outcome(200, done=result if isinstance(result, Done) else Done())
+
+
+def _failed(error: GatewayError) -> Outcome:
+    return Outcome(error.status, code=error.code, message=error.message, field=error.field)
+
+
+def _out_of_time() -> UnavailableError:
+    return UnavailableError(f"not done within {BUDGET:.0f} s", code="timeout")
+
+
+def _placed(error: GatewayError, number: int) -> GatewayError:
+    """``error`` with the command it came from."""
+    where = f"operations[{number}]"
+    field = f"{where}.{error.field}" if error.field else where
+    placed = GatewayError(f"{where}: {error.message}; nothing was changed", field=field, code=error.code)
+    placed.status = error.status
+    return placed

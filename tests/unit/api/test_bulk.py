@@ -1,0 +1,166 @@
+"""Many operations in one request, and archives of .conf files, over HTTP in front of a fake gateway."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.api import confzip
+from app.errors import InvalidFieldError, TooLargeError
+from app.gateway import Bulk, Connect, ImportConfig
+
+CONF = "[Interface]\nPrivateKey = x\n"
+
+
+def archive(files, **options) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files.items() if isinstance(files, dict) else files:
+            made.writestr(name, content, **options)
+    return buffer.getvalue()
+
+
+def send(server, data, **query) -> requests.Response:
+    headers = {"Content-Type": "application/zip"}
+    return requests.post(f"{server.url}/api/import/bulk", data=data, params=query, headers=headers, timeout=20)
+
+
+def bulk(server, *operations, **more) -> requests.Response:
+    return requests.post(f"{server.url}/api/bulk", json={"operations": operations, **more}, timeout=20)
+
+
+def test_each_operation_has_its_result(server):
+    answer = bulk(
+        server,
+        {"op": "connect", "server": "se-sto-wg-001"},
+        {"op": "connect", "server": "nowhere"},
+        {"op": "set_device_policy", "mac": "02-00-00-00-00-09", "policy": "direct", "name": "TV"},
+        mode="each",
+    )
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["success"] is False
+    assert [r["status"] for r in body["results"]] == [200, 404, 200]
+    assert body["results"][1]["field"] == "server"
+    assert server.gateway.state.devices[-1].mac == "02:00:00:00:00:09"
+
+
+def test_atomic_is_the_default_and_one_command_for_netd(server):
+    assert bulk(server, {"op": "connect", "server": "se-sto-wg-001"}).json()["success"] is True
+    first = next(c for c in server.gateway.commands if isinstance(c, Bulk))
+    assert first == Bulk((Connect("se-sto-wg-001"),), atomic=True)
+    failed = bulk(server, {"op": "disconnect"}, {"op": "remove_custom_server", "name": "nobody"})
+    assert failed.status_code == 422
+    assert failed.json()["field"].startswith("operations[1]")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"operations": []}, "operations"),
+        ({"operations": [{"op": "reboot"}]}, "operations[0].op"),
+        ({"operations": [{"op": "connect"}]}, "operations[0].server"),
+        ({"operations": [{"op": "connect", "server": "a", "sever": "b"}]}, "operations[0].sever"),
+        ({"operations": [{"op": "disconnect"}] * 101}, "operations"),
+        ({"operations": [{"op": "disconnect"}], "mode": "maybe"}, "mode"),
+        ({"operations": [{"op": "set_device_policy", "mac": "02", "policy": "vpn"}]}, "mac"),
+    ],
+)
+def test_what_is_wrong_is_named_before_anything_is_done(server, body, field):
+    answer = requests.post(f"{server.url}/api/bulk", json=body, timeout=20)
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert server.gateway.commands == []
+
+
+def test_an_archive_is_imported_under_its_files_names(server):
+    data = archive({"se/Sweden-1.conf": CONF, "de.CONF": CONF, "readme.txt": "hello", "bad.conf": "nothing"})
+    answer = send(server, data).json()
+    assert answer["success"] is False
+    assert {r["file"]: (r["success"], r["name"]) for r in answer["results"]} == {
+        "se/Sweden-1.conf": (True, "Sweden-1"),
+        "de.CONF": (True, "de"),
+        "readme.txt": (False, None),
+        "bad.conf": (False, "bad"),
+    }
+    assert ImportConfig("Sweden-1", CONF) in server.gateway.commands
+
+
+def test_all_or_none_of_an_archive(server):
+    answer = send(server, archive({"a.conf": CONF, "b.txt": "x"}), mode="atomic")
+    assert (answer.status_code, answer.json()["field"]) == (422, "file")
+    assert server.gateway.commands == []
+    assert send(server, archive({"a.conf": CONF, "b.conf": CONF}), mode="atomic").json()["success"] is True
+
+
+def symlink(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.conf", "/etc/a.conf", "x/../../a.conf", "..\\a.conf", "C:\\a.conf", "c:a.conf", symlink("a.conf")]
+)
+def test_tricks_refuse_the_whole_archive(server, name):
+    answer = send(server, archive([("good.conf", CONF), (name, CONF)]))
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsafe_archive")
+    assert server.gateway.commands == []
+
+
+def test_bombs_are_not_inflated(server):
+    one = archive({"big.conf": b"\0" * (confzip.MAX_ENTRY + 1)})
+    assert len(one) < 2000
+    assert send(server, one).status_code == 413
+    many = archive({f"{n}.conf": b" " * confzip.MAX_ENTRY for n in range(60)})
+    assert send(server, many).status_code == 413
+    assert send(server, archive({f"{n}.conf": CONF for n in range(confzip.MAX_ENTRIES + 1)})).status_code == 413
+    assert server.gateway.commands == []
+
+
+def test_a_size_that_lies_is_found_out():
+    data = bytearray(archive({"a.conf": b"x" * 5000}))
+    for at in (22, data.index(b"PK\x01\x02") + 24):  # "uncompressed size", in both headers
+        data[at : at + 4] = (10).to_bytes(4, "little")
+    with pytest.raises(InvalidFieldError):
+        confzip.read(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK", b"PK\x03\x04" + b"\0" * 60, b"no zip at all", archive({"a.txt": "x" * 3})[:-4]]
+)
+def test_what_is_no_zip_is_told(server, data):
+    answer = send(server, data)
+    assert (answer.status_code, answer.json()["field"]) == (422, "file")
+
+
+def test_the_same_name_twice_and_what_file_managers_add():
+    entries = confzip.read(
+        archive([("a/x.conf", CONF), ("b/X.conf", CONF), ("__MACOSX/._x.conf", "?"), (".y.conf", "?")])
+    )
+    assert [(e.file, e.problem is None) for e in entries] == [("a/x.conf", True), ("b/X.conf", False)]
+
+
+def test_keys_do_not_show():
+    (entry,) = confzip.read(archive({"a.conf": "PrivateKey = s3cret"}))
+    assert "s3cret" not in repr(entry)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_broken_archive_is_refused_or_read_and_nothing_else(data):
+    whole = bytearray(archive({"a/b.conf": CONF, "c.conf": CONF * 50, "d.txt": "x"}))
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(whole)))
+    try:
+        entries = confzip.read(bytes(whole[: cut or None]))
+    except (InvalidFieldError, TooLargeError):
+        return
+    assert all(".." not in e.name and "/" not in e.name for e in entries)
