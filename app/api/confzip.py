@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import stat
+import struct
 import unicodedata
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -21,6 +23,8 @@ MAX_ENTRY = 256 * 1024  # bytes of one file
 MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; what netd takes in one line is twice that
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
 _ENCRYPTED = 0x1
+# What the modules raise at what is no zip, or one that somebody broke on purpose.
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OSError)
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -47,7 +51,7 @@ def read(data: bytes) -> list[Entry]:
             if len(infos) > MAX_ENTRIES:
                 raise TooLargeError(f"the archive has more than {MAX_ENTRIES} entries", field="file")
             return _read(archive, infos)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
+    except _BROKEN as error:
         raise InvalidFieldError(f"the archive cannot be read: {_plain(str(error))}", field="file") from None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from app import keys
@@ -48,7 +50,8 @@ def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
         {"op": "remove_custom_server", "name": "nobody"},
     ]
     with LeakWatch(lab) as watch:
-        status, body = lab.request("POST", "/api/bulk", {"operations": operations})
+        status, content = lab.request("POST", "/api/bulk", {"operations": operations})
+        body = json.loads(content)
         assert (status, body["field"], body["code"]) == (404, "operations[4].name", "not_found")
         wait_for("vpn-se again", lambda: lab.api("GET", "/api/status")["server"] == "vpn-se")
     assert watch.leaks == [], dump(watch.leaks)
