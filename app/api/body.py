@@ -108,12 +108,10 @@ async def read_optional_json(kind: type[T]) -> T | None:
 
 
 async def read_bytes(media_type: str) -> bytes:
-    """The request's content as it is. Raises MalformedRequestError (nothing sent), UnsupportedMediaTypeError."""
+    """The request's content as it is, also where there is none. Raises UnsupportedMediaTypeError."""
     data = await _read()
     if request.mimetype != media_type:
         raise UnsupportedMediaTypeError(f"send the content as it is, with Content-Type: {media_type}")
-    if not data:
-        raise MalformedRequestError("this needs a body")
     return data
 
 

@@ -57,13 +57,22 @@ def _scenarios(events: Path) -> Iterator[dict[str, Any]]:
             yield recorder
 
 
+# An archive is sent as the bytes that it is.
+COMMAND = """
+import schemathesis
+schemathesis.serializer.alias("application/zip", "application/octet-stream")
+from schemathesis.cli import schemathesis as command
+command()
+"""
+
+
 def run(
     directory: Path, url: str, examples: int, *options: str, headers: dict[str, str] | None = None, timeout: float = 250
 ) -> Report:
     """At most ``examples`` generated cases an operation, besides those derived from the description's limits."""
     config, events = directory / "schemathesis.toml", directory / "events.ndjson"
     config.write_text(CONFIG)
-    command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
+    command = [sys.executable, "-c", COMMAND]
     command += ["--config-file", str(config), "--no-color", "run", f"{url}/api/openapi.json"]
     command += ["--checks", "all", "--mode", "all", "--max-examples", str(examples), "--continue-on-failure"]
     command += ["--generation-database", "none", "--report", "ndjson", "--report-ndjson-path", str(events)]
