@@ -17,9 +17,13 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
+import msgspec
+
 from app import codec
+from app.model import ServerFilter
 from app.providers import mullvad_relays
 from app.providers.base import Environment
+from app.providers.choice import choose, matching
 from app.providers.http import Destination, Streams
 from app.providers.lists import KeptList
 from app.providers.mullvad import MullvadProvider
@@ -88,12 +92,20 @@ def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - like the 
         shown = _milliseconds(lambda: codec.encode(asyncio.run(provider.servers())))
         dumped = codec.to_builtins(servers)
         plain_out = _milliseconds(lambda: json.dumps(dumped))
+        usable = [msgspec.structs.replace(s, missing=()) for s in servers]
+        search = _milliseconds(lambda: matching(usable, ServerFilter(search="city ab wg")))
+        ranked = _milliseconds(lambda: choose(usable, "fastest"))
+        place = _milliseconds(lambda: choose(usable, "City ab-aaa"))
+        by_name = _milliseconds(lambda: sorted(usable, key=lambda s: s.hostname))
         tunnel = _milliseconds(lambda: provider.by_key(found.relays[-1].public_key))
     return [
         Result("list of 10,000 servers: read and judged", f"{read:.0f} ms", f"{plain:.0f} ms", read, 1000, " ms"),
         Result("list of 10,000 servers: kept on disk", f"{save:.0f} ms", "-", save, 500, " ms"),
         Result("list of 10,000 servers: first shown after a start", f"{start:.0f} ms", "-", start, 1000, " ms"),
         Result("list of 10,000 servers: as JSON", f"{shown:.0f} ms", f"{plain_out:.0f} ms", shown, 100, " ms"),
+        Result("list of 10,000 servers: searched", f"{search:.0f} ms", "-", search, 200, " ms"),
+        Result("list of 10,000 servers: ranked", f"{ranked:.0f} ms", f"{by_name:.0f} ms", ranked, 200, " ms"),
+        Result("list of 10,000 servers: a city chosen", f"{place:.0f} ms", "-", place, 200, " ms"),
         Result("list of 10,000 servers: one found by its key", f"{tunnel:.1f} ms", "-", tunnel, 10, " ms"),
     ]
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from playwright.sync_api import sync_playwright
 
 from ci.labnet.addresses import INTERNET4, VPNS
 from ci.labnet.lab import wait_for
+from tests.browser.conftest import ARGUMENTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -76,6 +78,22 @@ def test_the_javascript_example(lab, reference):
     done = subprocess.run([node, "-e", changed(section, lab)], capture_output=True, text=True, timeout=60, check=True)
     assert "Status: {" in done.stdout
     assert "Connected\n" in done.stdout
+
+
+def test_the_websocket_example(lab, reference):
+    """In a browser, on the gateway's own page, as it is meant."""
+    start = reference.index("const ws = new WebSocket")
+    code = changed(reference[start : reference.index("};", start) + 2], lab)
+    heard: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{lab.port}/api/docs")
+        page.on("console", lambda message: heard.append(message.text))
+        with page.expect_console_message(lambda m: m.text.startswith("Event: status_change"), timeout=20_000):
+            page.evaluate(f"() => {{ {code} }}")
+        browser.close()
+    assert any(text.startswith("Event: status_change") for text in heard)
 
 
 def test_a_minimal_custom_server_is_taken_and_says_what_it_needs(lab):
