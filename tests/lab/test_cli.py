@@ -56,7 +56,7 @@ def test_a_day_with_the_gateway(lab: Lab, run) -> None:
     assert "laptop" in run("devices")
     assert "handshake" in run("history", "--limit", 5)
     assert "connected to custom/vpn-de" in run("logs")
-    assert "laptop" in run("traffic")
+    wait_for("traffic counted", lambda: "laptop" in run("traffic"))
     assert run("disconnect") == "Disconnected - No internet (killswitch active)\n"
     run("status", status=5)
 
