@@ -270,6 +270,22 @@ class GetLogs(Struct, frozen=True, tag="get_logs"):
     after: int | None = None
 
 
+# About providers, the accounts there, and preferences.
+AccountCommand = (
+    DescribeProvider
+    | SignIn
+    | SignOut
+    | GetAccount
+    | ListProviderDevices
+    | RemoveProviderDevice
+    | RefreshServers
+    | RotateKey
+    | ConfigureProvider
+    | SetFavourite
+    | GetPreferences
+    | ChangePreferences
+)
+
 Command = (
     Connect
     | Disconnect
@@ -287,18 +303,7 @@ Command = (
     | GetCounters
     | CreateBackup
     | RestoreBackup
-    | DescribeProvider
-    | SignIn
-    | SignOut
-    | GetAccount
-    | ListProviderDevices
-    | RemoveProviderDevice
-    | RefreshServers
-    | RotateKey
-    | ConfigureProvider
-    | SetFavourite
-    | GetPreferences
-    | ChangePreferences
+    | AccountCommand
     | Bulk
     | LeakTest
     | GetLogs

@@ -13,7 +13,7 @@ from app.api import confzip
 from app.api.auth import require
 from app.api.connection import Name
 from app.api.context import gateway
-from app.api.custom import Count, Text
+from app.api.custom import CustomServerBody, Text
 from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
 from app.api.operation import operation
 from app.errors import InvalidFieldError
@@ -64,24 +64,7 @@ class SelectProviderOp(Struct, frozen=True, forbid_unknown_fields=True, tag="sel
         return SelectProvider(self.provider)
 
 
-class AddCustomServerOp(Struct, frozen=True, forbid_unknown_fields=True, tag="add_custom_server", tag_field="op"):
-    """Fields as of ``POST /api/custom/add``."""
-
-    name: Text
-    endpoint: Text
-    public_key: Text
-    private_key: Text | None = None
-    address: Text | None = None
-    dns: Text | None = None
-    allowed_ips: Text | None = None
-    location: Text | None = None
-    preshared_key: Text | None = None
-    mtu: Count | None = None
-    persistent_keepalive: Count | None = None
-
-    def __repr__(self) -> str:
-        return f"AddCustomServerOp({self.name!r})"  # never the keys
-
+class AddCustomServerOp(CustomServerBody, frozen=True, tag="add_custom_server", tag_field="op"):
     def command(self) -> BulkCommand:
         return AddCustomServer(**msgspec.structs.asdict(self))
 

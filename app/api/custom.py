@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
@@ -39,21 +40,7 @@ class CustomServerBody(Struct, frozen=True, forbid_unknown_fields=True):
 @operation(blueprint, "POST", "/api/custom/add")
 async def add_custom_server(body: CustomServerBody) -> Success:
     """Add a server from its parts."""
-    result = await gateway().submit(
-        AddCustomServer(
-            name=body.name,
-            endpoint=body.endpoint,
-            public_key=body.public_key,
-            private_key=body.private_key,
-            address=body.address,
-            dns=body.dns,
-            allowed_ips=body.allowed_ips,
-            location=body.location,
-            preshared_key=body.preshared_key,
-            mtu=body.mtu,
-            persistent_keepalive=body.persistent_keepalive,
-        )
-    )
+    result = await gateway().submit(AddCustomServer(**msgspec.structs.asdict(body)))
     assert isinstance(result, Done)
     return Success(True, result.message, result.warnings, result.public_key)
 

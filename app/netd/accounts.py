@@ -12,6 +12,7 @@ from msgspec import UNSET
 from app.errors import ConflictError, InvalidFieldError
 from app.gateway import (
     AccountAnswer,
+    AccountCommand,
     ChangePreferences,
     ConfigureProvider,
     DescribeProvider,
@@ -39,21 +40,6 @@ if TYPE_CHECKING:
     from app.netd.core import Core
 
 MAX_FAVOURITES = 500
-
-AccountCommand = (
-    DescribeProvider
-    | SignIn
-    | SignOut
-    | GetAccount
-    | ListProviderDevices
-    | RemoveProviderDevice
-    | RefreshServers
-    | RotateKey
-    | ConfigureProvider
-    | SetFavourite
-    | GetPreferences
-    | ChangePreferences
-)
 
 
 async def run(core: Core, command: AccountCommand) -> Result:

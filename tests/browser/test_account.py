@@ -12,6 +12,7 @@ from app.account import ProviderDevice
 from app.errors import ConflictError
 from app.gateway import Connect, SignIn
 from app.model import FailoverSettings
+from ci.labnet.lab import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
@@ -76,9 +77,9 @@ def test_let_the_gateway_choose_and_keep_favourites(page: Page, server: WebServe
     page.get_by_label("Search servers").fill("sweden")
     page.get_by_role("button", name="Fastest").click()
     expect(page.locator("#fact-ip")).to_be_hidden()
-    page.wait_for_function("!document.getElementById('choose-fastest').disabled")
-    sent = [c for c in gateway.commands if isinstance(c, Connect)]
-    assert [c.server for c in sent] == ["fastest:Sweden"]
+    sent = wait_for("the request", lambda: [c.server for c in gateway.commands if isinstance(c, Connect)])
+    assert sent == ["fastest:Sweden"]
+    expect(page.locator("#choose-fastest")).to_be_enabled()
 
     page.get_by_label("Search servers").fill("")
     star = page.get_by_role("button", name="de-ber-wg-001 is a favourite")

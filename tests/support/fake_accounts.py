@@ -8,11 +8,11 @@ from app.account import AccountStatus, Capabilities, CredentialField, ListStatus
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.gateway import (
     AccountAnswer,
+    AccountCommand,
     ChangePreferences,
     ConfigureProvider,
     DescribeProvider,
     Done,
-    GetAccount,
     GetPreferences,
     ListAnswer,
     ListProviderDevices,
@@ -22,7 +22,6 @@ from app.gateway import (
     RefreshServers,
     RemoveProviderDevice,
     Result,
-    RotateKey,
     SetFavourite,
     SignIn,
     SignOut,
@@ -41,20 +40,6 @@ SIGNED_IN = AccountStatus(
     max_devices=5,
     key_created=1.7e9,
 )
-COMMANDS = (
-    DescribeProvider
-    | SignIn
-    | SignOut
-    | GetAccount
-    | ListProviderDevices
-    | RemoveProviderDevice
-    | RefreshServers
-    | RotateKey
-    | ConfigureProvider
-    | SetFavourite
-    | GetPreferences
-    | ChangePreferences
-)
 
 
 class FakeAccounts:
@@ -64,7 +49,7 @@ class FakeAccounts:
         self.settings = ProviderSettings()
         self.preferences = Preferences(FailoverSettings(), True, (), True, (), None, (), ())
 
-    def answer(self, command: COMMANDS, current: str, names: tuple[str, ...]) -> Result:
+    def answer(self, command: AccountCommand, current: str, names: tuple[str, ...]) -> Result:
         name = getattr(command, "provider", current)
         if name not in names:
             raise NotFoundError("there is no such provider", field="provider")
@@ -100,7 +85,7 @@ class FakeAccounts:
             self.settings,
         )
 
-    def _account(self, command: COMMANDS) -> Result:
+    def _account(self, command: AccountCommand) -> Result:
         match command:
             case SignIn(credentials=given):
                 if set(given) != {"account_number"}:
