@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
-from app.api import confzip
 from app.api.auth import require
 from app.api.connection import Name
 from app.api.context import gateway
@@ -34,6 +33,9 @@ from app.gateway import (
 )
 from app.model import DEFAULT_EXIT
 from app.preferences import PreferencesChange
+
+if TYPE_CHECKING:
+    from app.api import confzip
 
 blueprint = Blueprint("bulk", __name__)
 
@@ -188,6 +190,8 @@ async def bulk(body: BulkBody) -> BulkAnswer:
 @operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection")
 async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     """Import a zip of .conf files, named as the files are; each on its own (``each``) or all or none (``atomic``)."""
+    from app.api import confzip  # noqa: PLC0415 - a megabyte that most gateways never need
+
     entries = await asyncio.to_thread(confzip.read, body)
     atomic = query.mode == "atomic"
     bad = next((e for e in entries if e.problem is not None), None)
