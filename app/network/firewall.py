@@ -62,6 +62,10 @@ class Firewall:
         self._generation = now  # from before the listing: whatever came after it is looked at next time
         return True
 
+    def doubt(self) -> None:
+        """Look again at next ``holds``: an interface that goes leaves its flowtables, which raises no generation."""
+        self._generation = None
+
     def drops(self) -> dict[str, int]:
         """Packets stopped, by reason. Replacing the table loses none; flushing it, those since the last look."""
         self._count()

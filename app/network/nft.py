@@ -21,7 +21,7 @@ from app.errors import KernelError
 from app.network.netlink_raw import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_DUMP, attribute, attributes, exchange, nfgenmsg
 from app.network.plan import NFT_TABLE
 
-TIMEOUT = 10.0  # seconds
+TIMEOUT = 30.0  # seconds; the first load waits for a dozen kernel modules, from an SD card
 OWN_TABLES = frozenset({NFT_TABLE, f"{NFT_TABLE}_accounting", f"{NFT_TABLE}_probe"})
 
 _SUBSYSTEM = 10 << 8

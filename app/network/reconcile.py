@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL = 2.0  # seconds between looks when nothing was announced
 SYSCTL_INTERVAL = 0.5  # seconds; nobody announces a change of these, but they are quick to read
 DEBOUNCE = 0.05  # seconds; one change is announced in many messages
-APPLY_TIMEOUT = 30.0  # seconds; far beyond what a plan takes, so that nothing waits for ever
+APPLY_TIMEOUT = 90.0  # seconds; far beyond what a plan takes, so that nothing waits for ever
 REPEAT = 60.0  # seconds until the same trouble is reported again
 
 RULESET_CHANGED = "the nftables ruleset was changed"
@@ -127,6 +127,7 @@ class Reconciler:
         for name in missing:
             await steps.wait(self._backend.create(name))
         if missing:
+            self._firewall.doubt()
             state = await links.read_links(ip)
 
         locked = await steps.wait(self._load(plan.ruleset))
