@@ -95,14 +95,27 @@ async def _address(core: Core, machine: ExitMachine, state: Connected, *, ipv6: 
     if seen is None:
         return Check("exit_address", "unknown", "Nobody answered, through the tunnel, which address is seen.")
     wan = core.links.wan
-    return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else ())
+    own = seen.mullvad if state.tunnel.target.provider == "mullvad" else None
+    server = str(state.tunnel.endpoint.address)
+    return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else (), server, own)
 
 
-def address_check(seen: str, wan: tuple[str, ...]) -> Check:
-    """The verdict on the address ``seen`` by the outside, where ``wan`` are the WAN port's own (pure)."""
+def address_check(seen: str, wan: tuple[str, ...], server: str = "", confirmed: bool | None = None) -> Check:
+    """The verdict on the address ``seen`` by the outside (pure).
+
+    ``wan`` are the WAN port's own addresses, ``server`` is the one that is dialled, ``confirmed`` the provider's word
+    on whether ``seen`` is an exit of its own. Behind another router a leak would show that router's address, which
+    nobody here knows: what is neither is not called good.
+    """
     if seen in wan:
         return Check("exit_address", "failed", f"The outside sees {seen}, the WAN port's own address.")
-    return Check("exit_address", "ok", f"Through the tunnel, the outside sees {seen}.")
+    if confirmed is False:
+        return Check("exit_address", "failed", f"The outside sees {seen}; the provider does not know it for its own.")
+    if confirmed or seen == server:
+        return Check("exit_address", "ok", f"The outside sees {seen}, the VPN's own address.")
+    return Check(
+        "exit_address", "unknown", f"The outside sees {seen}. It must not be the address of your Internet connection."
+    )
 
 
 async def _drops(core: Core) -> Check:

@@ -1,0 +1,42 @@
+"""The leak test finds what is there to be found, on the real gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.network.plan import NFT_TABLE
+from ci.labnet import Lab
+from ci.labnet.lab import wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+
+def results(lab: Lab) -> dict[str, str]:
+    return {c["name"]: c["result"] for c in lab.api("POST", "/api/leak-test", {})["checks"]}
+
+
+def test_all_is_well_while_connected(lab: Lab) -> None:
+    lab.api("POST", "/api/provider/custom")
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    found = results(lab)
+    assert set(found.values()) == {"ok"}, found
+    lines = lab.api("GET", "/api/logs")["lines"]
+    assert any("connected to custom/vpn-se" in line["message"] for line in lines)
+
+
+def test_a_hole_made_on_purpose_is_found(lab: Lab) -> None:
+    """netd closes it within a second: so it is made again and again, until the test has run."""
+    script = f"while :; do nft insert rule inet {NFT_TABLE} forward accept; sleep 0.05; done"
+    drilling = lab.popen("gateway", ["sh", "-c", script])
+    try:
+        wait_for("the hole to be found", lambda: results(lab).get("rules") == "failed", 20)
+    finally:
+        drilling.kill()
+        drilling.wait(10)
+    wait_for("the hole to be closed", lambda: results(lab).get("rules") == "ok", 20)
+
+
+def test_while_disconnected_nobody_is_let_out(lab: Lab) -> None:
+    assert lab.api("POST", "/api/disconnect")["success"]
+    found = results(lab)
+    assert (found["tunnel"], found["rules"], found["kill_switch"]) == ("unknown", "ok", "ok")
