@@ -244,12 +244,13 @@ def test_a_capture_with_holes_is_an_error(bare, monkeypatch):
     capture = bare.capture("isp", "net").start()
     tcpdump = f"tcpdump.*-w {re.escape(str(capture.path))}"
     # One that does not get to run, as on a busy machine: the buffer overflows, however quick the machine is.
-    subprocess.run(["pkill", "-STOP", "-f", tcpdump], check=True)
+    # nsenter(1) stops with its child, and continues it when it is continued itself.
+    subprocess.run(["pkill", "-STOP", "-f", f"^{tcpdump}"], check=True)
     wait_for("tcpdump to stand still", lambda: states(tcpdump) == {"T"}, interval=0.01)
     try:
         flood(bare, 2_000, 4001)
     finally:
-        subprocess.run(["pkill", "-CONT", "-f", tcpdump], check=True)
+        subprocess.run(["pkill", "-CONT", "-f", f"^nsenter.*{tcpdump}"], check=True)
     with pytest.raises(LabError, match="packets are missing"):
         capture.stop()
 
