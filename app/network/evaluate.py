@@ -26,13 +26,17 @@ _NAT = {"prerouting": -100, "output": -100, "postrouting": 100}  # where the ker
 _PROTOCOL_NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58}
 
 
+Ending = Literal["sent", "local", "dropped", "rejected", "reset", "unroutable"]
+_STOPPED: dict[str, Ending] = {"drop": "dropped", "reject": "rejected", "reset": "reset"}
+
+
 class Outcome(Struct, frozen=True):
     """``packet`` as it left (``sent``), as it reached the gateway (``local``) or where it was stopped.
 
     ``counted`` names the counters it raised, in order.
     """
 
-    kind: Literal["sent", "local", "dropped", "rejected", "unroutable"]
+    kind: Ending
     packet: Packet
     counted: tuple[str, ...] = ()
 
@@ -145,8 +149,8 @@ def _group(address: Address) -> bool:
 
 
 class _StoppedError(Exception):
-    def __init__(self, kind: Literal["dropped", "rejected", "unroutable"]) -> None:
-        self.kind: Literal["dropped", "rejected", "unroutable"] = kind
+    def __init__(self, kind: Ending) -> None:
+        self.kind: Ending = kind
 
 
 class _Journey:
@@ -187,9 +191,12 @@ class _Journey:
             if not bound and (before.mark, before.dst) != (self._packet.mark, self._packet.dst):
                 self._set(oif=self._route())
             self._pass("output", above=0)
-            if self._packet.oif == "lo":
-                return self._outcome("local")
             self._pass("postrouting")
+            if self._packet.oif == "lo":
+                self._set(iif="lo", oif="")
+                self._pass("prerouting")
+                self._pass("input")
+                return self._outcome("local")
         except _StoppedError as stop:
             return self._outcome(stop.kind)
         return self._outcome("sent")
@@ -215,7 +222,7 @@ class _Journey:
             self._counted += passed.counted
             self._packet = passed.packet
             if passed.verdict != "accept":
-                raise _StoppedError("dropped" if passed.verdict == "drop" else "rejected")
+                raise _StoppedError(_STOPPED[passed.verdict])
             if passed.nat is not None:
                 self._translate(passed.nat)
         self._tracked(hook)
@@ -248,7 +255,7 @@ class _Journey:
     def _set(self, **changes: Address | str | int) -> None:
         self._packet = msgspec.structs.replace(self._packet, **changes)
 
-    def _outcome(self, kind: Literal["sent", "local", "dropped", "rejected", "unroutable"]) -> Outcome:
+    def _outcome(self, kind: Ending) -> Outcome:
         return Outcome(kind, self._packet, tuple(self._counted))
 
 

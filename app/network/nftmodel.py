@@ -79,9 +79,9 @@ def field_of(packet: Packet, field: str) -> Value:
 
 
 class Passed(Struct, frozen=True):
-    """What a base chain made of a packet. ``verdict`` is accept, drop or reject."""
+    """What a base chain made of a packet."""
 
-    verdict: Literal["accept", "drop", "reject"]
+    verdict: Literal["accept", "drop", "reject", "reset"]
     packet: Packet
     counted: tuple[str, ...]
     nat: Nat | None = None  # asked for by a nat chain; the caller knows the addresses
@@ -91,8 +91,11 @@ def run(ruleset: Ruleset, base: Chain, packet: Packet) -> Passed:
     """Send ``packet`` through ``base`` and whatever it jumps to. Raises ValueError, KeyError on a dangling name."""
     evaluation = _Evaluation(ruleset, packet)
     verdict = evaluation.chain(base) or Verdict(base.policy)
-    kind = verdict.kind if verdict.kind in {"accept", "drop", "reject"} else base.policy
-    return Passed(kind, evaluation.packet, tuple(evaluation.counted), evaluation.nat)  # pyright: ignore[reportArgumentType]
+    match verdict.kind:
+        case ("accept" | "drop" | "reject" | "reset") as kind:
+            return Passed(kind, evaluation.packet, tuple(evaluation.counted), evaluation.nat)
+        case other:
+            raise ValueError(f"{other!r} is no final verdict")
 
 
 class _Evaluation:

@@ -47,7 +47,7 @@ class Table(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    kind: Literal["accept", "drop", "reject", "return", "jump", "goto"]
+    kind: Literal["accept", "drop", "reject", "reset", "return", "jump", "goto"]
     target: str = ""
 
 
@@ -341,7 +341,10 @@ def _statement(read: _Reader) -> Statement:
             return Count(read.take().strip('"'))
         case "reject":
             read.take_all("reject with")
-            read.take_all({"tcp": "tcp reset"}.get(read.next, "icmpx admin-prohibited"))
+            if read.accept("tcp"):
+                read.take("reset")
+                return Verdict("reset")
+            read.take_all("icmpx admin-prohibited")
             return Verdict("reject")
         case "masquerade":
             read.take_all("masquerade fully-random")

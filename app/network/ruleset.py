@@ -265,7 +265,8 @@ def _prerouting(seen: View) -> Iterator[str]:
     jumps += _to_tunnel_address()
     # Before connection tracking, so that a forged packet never becomes a connection.
     yield _chain("prerouting_sources", jumps, hook=_hook("filter", "prerouting", "raw"))
-    yield _chain("sources_lan", _sources_lan(seen))
+    if seen.lan:
+        yield _chain("sources_lan", _sources_lan(seen))
     if tunnels:
         yield _chain("sources_tunnel", _not_inside(seen))
     if seen.wan:
@@ -370,9 +371,8 @@ def _input(inp: PlanInput, seen: View) -> Iterator[str]:
         jumps.append(f'iifname "{seen.wan.name}" jump input_wan')
     jumps += [f"{match} goto input_lan" for match in _from_lan(seen, link_local=True)]
     if seen.shared:
-        # A host without an address asks for one.
+        # A host without an address asks for one; what IPv6 says at that point, input_wan has accepted.
         jumps.append(f'iifname "{seen.shared}" ip saddr 0.0.0.0 {_DHCP4} accept')
-        jumps.append(f'iifname "{seen.shared}" ip6 saddr :: icmpv6 type nd-neighbor-solicit accept')
     if seen.wan:
         jumps.append(f'iifname "{seen.wan.name}" {_drop("wan")}')
     jumps.append(_drop("input"))

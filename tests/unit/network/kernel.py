@@ -28,6 +28,7 @@ from app.network.evaluate import Surroundings
 from app.network.packet import Packet
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
 from tests.unit.network import wire
+from tests.unit.network.corpus import ROUTER_MAC
 
 T = TypeVar("T")
 
@@ -35,7 +36,6 @@ _TUNSETIFF, _IFF_TUN, _IFF_TAP, _IFF_NO_PI = 0x400454CA, 0x0001, 0x0002, 0x1000
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
-ROUTER_MAC = "02:00:00:00:0f:01"  # the WAN's router
 FENCE_MAC, FENCE = "02:00:00:00:0f:02", "192.0.2.251"  # an address of every tap, asked for by ARP
 
 

@@ -1,0 +1,287 @@
+"""Packets worth sending through a scenario: from every host of the LAN, from outside, and from the gateway itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import msgspec
+
+from app.model import DirectPolicy, VpnPolicy
+from app.network.evaluate import Outcome, unspecified
+from app.network.packet import Packet
+from app.network.plan import (
+    MARK_CLEAR,
+    MARK_DIRECT,
+    MARK_LOOKUP,
+    MARK_TRANSPORT,
+    RESOLVER_VIP4,
+    RESOLVER_VIP6,
+    PlanInput,
+    TunnelPlan,
+    exit_interface,
+    exit_mark,
+)
+from tests.unit.network.scenarios import MACS
+
+ROUTER_MAC = "02:00:00:00:0f:01"  # the WAN's router
+
+
+def hosts(inp: PlanInput) -> dict[str, tuple[str, str]]:
+    """The LAN's hosts: (IPv4, IPv6) by MAC."""
+    four = inp.lan.address.network
+    six = inp.lan.ula.network if inp.lan.ula else None
+    return {mac: (str(four[20 + n]), str(six[0x20 + n]) if six else f"fe80::{n + 32:x}") for n, mac in enumerate(MACS)}
+
+
+def from_lan(inp: PlanInput) -> Iterator[Packet]:
+    if not inp.links.lan:
+        return
+    link = inp.links.lan[0].name
+    own4, own6 = str(inp.lan.address.ip), str(inp.lan.ula.ip) if inp.lan.ula else "fe80::1234"
+    wan = inp.links.wan
+    outside4 = ["1.1.1.1", "10.9.0.7", "10.64.0.1", *(["203.0.113.77"] if wan else [])]
+    outside6 = ["2001:db8:ffff::1", "fc00:bbbb::1"]
+    for mac, (src4, src6) in hosts(inp).items():
+        for src, own, outside in ((src4, own4, outside4), (src6, own6, outside6)):
+            if src.startswith("fe80") and own.startswith("fe80"):
+                continue
+            icmp = "icmp" if ":" not in src else "icmpv6"
+            for dst in outside:
+                yield lan_packet(link, mac, src, dst, "tcp", 443)
+                yield lan_packet(link, mac, src, dst, "udp", 53)
+            yield lan_packet(link, mac, src, outside[0], "udp", 4433)
+            yield lan_packet(link, mac, src, outside[0], "tcp", 53)
+            yield lan_packet(link, mac, src, outside[0], icmp)
+            for port in (53, 5000, 5301, 5302, 22):
+                yield lan_packet(link, mac, src, own, "tcp", port)
+            yield lan_packet(link, mac, src, own, icmp)
+    mac = MACS[-1]
+    src4, src6 = hosts(inp)[mac]
+    tunnels = [a.ip for e in inp.exits for t in (e.active, e.candidate, e.draining) if t for a in t.addresses]
+    for address in tunnels:
+        yield lan_packet(link, mac, src4 if address.version == 4 else src6, str(address), "tcp", 22)
+    if inp.links.wan is None or inp.links.wan.name != link:
+        for src, dst in (("8.8.8.8", "1.1.1.1"), (own4, "1.1.1.1"), ("2001:db8:5::1", "2001:db8:6::1")):
+            yield lan_packet(link, mac, src, dst, "udp", 443)
+
+
+def lan_packet(link: str, mac: str, src: str, dst: str, proto: str, dport: int = 0) -> Packet:
+    return Packet(ip_address(src), ip_address(dst), proto, dport=dport, iif=link, mac=mac)  # type: ignore[arg-type]
+
+
+def from_outside(inp: PlanInput) -> Iterator[Packet]:
+    """Unasked: from the WAN and out of the tunnels."""
+    lan4, lan6 = hosts(inp)[MACS[-1]]
+    wan = inp.links.wan
+    tunnels = [(e, t) for e in inp.exits for t in (e.active, e.candidate, e.draining) if t]
+    addresses = [a.ip for _, t in tunnels for a in t.addresses]
+    targets = [*addresses, ip_address(lan4), *([ip_address(lan6)] if inp.lan.ula else []), inp.lan.address.ip]
+    links = [wan.name] if wan else []
+    links += [f"wg{e.index}{t.slot}" for e, t in tunnels]
+    for link in links:
+        own = [a.ip for a in wan.addresses] if wan and link == wan.name else []
+        for dst in (*own, *targets, ip_address("9.9.9.9"), ip_address("2001:db8:ee::1")):
+            src = ip_address("198.51.100.200" if dst.version == 4 else "2001:db8:aa::1")
+            for proto, port in (("tcp", 5000), ("udp", 53), ("icmp" if dst.version == 4 else "icmpv6", 0)):
+                yield Packet(src, dst, proto, dport=port, iif=link, mac=ROUTER_MAC)  # type: ignore[arg-type]
+            yield Packet(
+                ip_address("127.0.0.1") if dst.version == 4 else ip_address("::1"),
+                dst,
+                "udp",
+                dport=53,
+                iif=link,
+                mac=ROUTER_MAC,
+            )
+
+
+def own(inp: PlanInput) -> Iterator[Packet]:
+    marks = [0, MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits)]
+    peers = [p for e in inp.exits for t in (e.active, e.candidate, e.draining) if t for p in t.transport]
+    targets = [(p.address, p.port) for p in peers] + [(p.address, p.port + 1) for p in peers[:1]]
+    targets += [(ip_address(a), 53) for a in ("203.0.113.1", "9.9.9.9", "2001:db8:1::53", "10.64.0.1", "fc00:bbbb::1")]
+    targets += [(ip_address(a), 123) for a in ("1.1.1.1", "2001:db8:ee::1")]
+    targets.append((inp.lan.address.network[20], 53))
+    targets.append((inp.lan.address.network[20], 7000))
+    for dst, port in dict.fromkeys(targets):
+        for mark in marks:
+            yield Packet(unspecified(4 if dst.version == 4 else 6), dst, "udp", dport=port, mark=mark)
+    for index in (-1, *(e.index for e in inp.exits), 20):
+        yield Packet(unspecified(4), RESOLVER_VIP4 + index + 1, "udp", dport=53)
+        yield Packet(unspecified(6), RESOLVER_VIP6 + index + 1, "udp", dport=53)
+    yield Packet(unspecified(4), ip_address("192.0.2.9"), "udp", sport=68, dport=67)
+
+
+def tunnels(inp: PlanInput) -> list[tuple[str, int, TunnelPlan]]:
+    """(interface, mark of its exit, tunnel) of each tunnel there is."""
+    found = [(e, t) for e in inp.exits for t in (e.active, e.candidate, e.draining) if t is not None]
+    return [(exit_interface(e.index, t.slot), exit_mark(e.index), t) for e, t in found]
+
+
+def link_talk(inp: PlanInput) -> Iterator[Packet]:
+    """What hosts say on a link to be there at all: DHCP, neighbour discovery, multicast DNS, group membership."""
+    everybody, nobody = ip_address("255.255.255.255"), ip_address("0.0.0.0")
+    router, host = ip_address("fe80::1"), ip_address("fe80::20")
+    all_nodes, all_routers, all_dhcp = (ip_address(a) for a in ("ff02::1", "ff02::2", "ff02::1:2"))
+    links = [link.name for link in inp.links.lan[:1]]
+    links += [inp.links.wan.name] if inp.links.wan and inp.links.wan.name not in links else []
+    links += [name for name, _, _ in tunnels(inp)]
+    for link in links:
+        mac = MACS[-1]
+        yield Packet(nobody, everybody, "udp", 68, 67, iif=link, mac=mac)
+        yield Packet(nobody, everybody, "udp", 5000, 5000, iif=link, mac=mac)
+        yield Packet(ip_address("192.0.2.1"), everybody, "udp", 67, 68, iif=link, mac=mac)
+        yield Packet(host, all_dhcp, "udp", 546, 547, iif=link, mac=mac)
+        yield Packet(router, host, "udp", 547, 546, iif=link, mac=mac)
+        yield Packet(host, ip_address("ff02::fb"), "udp", 5353, 5353, iif=link, mac=mac)
+        yield Packet(inp.lan.address.network[20], ip_address("224.0.0.251"), "udp", 5353, 5353, iif=link, mac=mac)
+        yield Packet(inp.lan.address.network[20], ip_address("224.0.0.22"), "igmp", iif=link, mac=mac)
+        for kind, src, dst in (
+            ("nd-router-solicit", host, all_routers),
+            ("nd-router-advert", router, all_nodes),
+            ("nd-neighbor-solicit", ip_address("::"), ip_address("ff02::1:ff00:1")),
+            ("nd-neighbor-advert", host, all_nodes),
+            ("mld-listener-query", router, all_nodes),
+            ("mld2-listener-report", host, ip_address("ff02::16")),
+        ):
+            yield Packet(src, dst, "icmpv6", icmp_type=kind, iif=link, mac=mac)
+            yield Packet(src, dst, "icmpv6", icmp_type=kind, oif=link)
+        yield Packet(unspecified(4), everybody, "udp", 68, 67, oif=link)
+        yield Packet(unspecified(4), everybody, "udp", 67, 68, oif=link)
+        yield Packet(host, all_dhcp, "udp", 546, 547, oif=link)
+        yield Packet(unspecified(4), ip_address("224.0.0.251"), "udp", 5353, 5353, oif=link)
+
+
+def connections(inp: PlanInput) -> Iterator[Packet]:
+    """Answers, and later packets of connections, as the tracking of connections sees them: also wrong ones."""
+    lan4, lan6 = (ip_address(a) for a in hosts(inp)[MACS[-1]])
+    if not inp.links.lan:
+        return
+    marks = [0, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits)]
+    arrivals = [(name, tuple(a.ip for a in t.addresses)) for name, _, t in tunnels(inp)]
+    if inp.links.wan:
+        arrivals.append((inp.links.wan.name, tuple(a.ip for a in inp.links.wan.addresses)))
+    for link, addresses in arrivals:
+        for address in addresses:
+            src = ip_address("9.9.9.9" if address.version == 4 else "2001:db8:ee::1")
+            host = lan4 if address.version == 4 else lan6
+            for mark in marks:
+                for state in ("established", "related", "invalid"):
+                    tracked = {"ct_state": state, "ct_mark": mark, "ct_dst": host}
+                    yield Packet(src, address, "tcp", 443, 40000, syn=False, iif=link, mac=ROUTER_MAC, **tracked)
+            yield Packet(src, address, "udp", 443, 40000, iif=link, mac=ROUTER_MAC, ct_state="established")
+            # Later packets of a connection that was translated to this address, whoever carries its device now.
+            for mac, (src4, src6) in hosts(inp).items():
+                sender = ip_address(src4 if address.version == 4 else src6)
+                if not sender.is_link_local:
+                    yield Packet(
+                        sender, src, "tcp", 40000, 443, syn=False, iif=inp.links.lan[0].name, mac=mac,
+                        ct_state="established", ct_src=address,
+                    )  # fmt: skip
+    if inp.links.wan:
+        for _, _, t in tunnels(inp):
+            for peer in t.transport:
+                own = next((a.ip for a in inp.links.wan.addresses if a.version == peer.address.version), None)
+                if own is not None:
+                    yield Packet(peer.address, own, "udp", peer.port, 40000, iif=inp.links.wan.name, mac=ROUTER_MAC)
+                    yield Packet(peer.address, own, "udp", peer.port + 1, 40000, iif=inp.links.wan.name, mac=ROUTER_MAC)
+
+
+def own_by_name(inp: PlanInput) -> Iterator[Packet]:
+    """The gateway's own, by mark, user, protocol and kind; some bound to an interface, as probes are."""
+    for name, mark, t in tunnels(inp):
+        for dst in (*t.dns, ip_address("9.9.9.9")):
+            for m in (0, mark, mark + 1):
+                yield Packet(unspecified(dst.version), dst, "udp", 0, 53, oif=name, mark=m)  # type: ignore[arg-type]
+    for dst in (ip_address("9.9.9.9"), ip_address("2001:db8:ee::1"), inp.lan.address.network[20]):
+        for mark in (0, MARK_CLEAR, *(exit_mark(e.index) for e in inp.exits)):
+            for kind in ("destination-unreachable", "echo-reply", "packet-too-big"):
+                proto = "icmp" if dst.version == 4 else "icmpv6"
+                yield Packet(unspecified(dst.version), dst, proto, icmp_type=kind, mark=mark)  # type: ignore[arg-type]
+        for uid in (0, 104):
+            yield Packet(unspecified(dst.version), dst, "udp", 0, 123, uid=uid)  # type: ignore[arg-type]
+    for peer in inp.clear_api:
+        for port in (peer.port, peer.port + 1):
+            for mark in (0, MARK_CLEAR, MARK_LOOKUP):
+                yield Packet(unspecified(peer.address.version), peer.address, "tcp", 0, port, mark=mark)  # type: ignore[arg-type]
+    for address in inp.lookup_servers:
+        for mark in (0, MARK_CLEAR, MARK_LOOKUP, MARK_TRANSPORT):
+            yield Packet(unspecified(address.version), address, "udp", 0, 53, mark=mark)  # type: ignore[arg-type]
+    loopback = ip_address("127.0.0.1")
+    yield Packet(loopback, loopback, "udp", 0, 53)
+    for _, _, t in tunnels(inp):
+        for a in t.addresses:
+            yield Packet(a.ip, a.ip, "udp", 0, 53)
+    if inp.links.wan and inp.links.wan.addresses:
+        near = [a.network[77] for a in inp.links.wan.addresses]
+        for dst in near:
+            proto = "icmp" if dst.version == 4 else "icmpv6"
+            kinds = ("nd-neighbor-solicit", "nd-neighbor-advert") if dst.version == 6 else ("echo-request",)
+            for kind in kinds:
+                yield Packet(unspecified(dst.version), dst, proto, icmp_type=kind, oif=inp.links.wan.name)  # type: ignore[arg-type]
+
+
+def oddities(inp: PlanInput) -> Iterator[Packet]:
+    """What no honest host sends, and what only comes about while a ruleset is being put in force."""
+    links = [link.name for link in inp.links.lan]
+    mac = MACS[-1]
+    four, six = hosts(inp)[mac]
+    ours = [inp.lan.address.ip, *([inp.lan.ula.ip] if inp.lan.ula else [])]
+    named = [*links, *([inp.links.wan.name] if inp.links.wan else [])]
+    for link in (*dict.fromkeys(named), "eth9"):
+        for address in ours:
+            yield Packet(address, address, "tcp", 40000, 5000, iif=link, mac=mac)
+        yield lan_packet(link, mac, four, "127.0.0.1", "udp", 53)
+        yield lan_packet(link, mac, four, "9.9.9.9", "udp", 443)
+        for _, _, t in tunnels(inp):
+            for a in t.addresses:
+                yield lan_packet(
+                    link, mac, "198.51.100.200" if a.version == 4 else "2001:db8:aa::1", str(a.ip), "tcp", 22
+                )
+        if inp.links.wan:
+            for a in inp.links.wan.addresses:
+                if a.version == 6:
+                    yield Packet(ip_address("fe80::1"), a.ip, "udp", 547, 546, iif=link, mac=mac)
+    for link in links:
+        for src, dst in (
+            (four, inp.lan.address.network[99]),
+            (six, inp.lan.ula.network[0x99] if inp.lan.ula else None),
+        ):
+            if dst is not None:
+                yield lan_packet(link, mac, src, str(dst), "udp", 7000)
+        for sender in hosts(inp):
+            src4, src6 = hosts(inp)[sender]
+            for src, dst in ((src4, "9.9.9.9"), (src6, "2001:db8:ee::1")):
+                if src.startswith("fe80"):
+                    continue
+                for state in ("invalid", "established"):
+                    for port in (443, 53):
+                        packet = lan_packet(link, sender, src, dst, "udp", port)
+                        yield msgspec.structs.replace(packet, ct_state=state)
+
+
+def leaks(inp: PlanInput, packet: Packet, outcome: Outcome) -> bool:
+    """Whether ``packet``, from the LAN, has left by any way but its device's own."""
+    if outcome.link is None:
+        return False
+    local = [inp.lan.address.network, *([inp.lan.ula.network] if inp.lan.ula else [])]
+    if outcome.link in {link.name for link in inp.links.lan} and any(
+        n.version == outcome.packet.dst.version and outcome.packet.dst in n for n in local
+    ):
+        return False
+    match dict(inp.devices).get(packet.mac, inp.default_policy):
+        case DirectPolicy():
+            return inp.links.wan is None or outcome.link != inp.links.wan.name
+        case VpnPolicy(exit=name):
+            found = [e for e in inp.exits if e.name == name and e.active is not None]
+            own = {exit_interface(e.index, t.slot) for e in found for t in (e.active, e.draining) if t is not None}
+            return outcome.link not in own
+        case _:
+            return True
+
+
+def everything(inp: PlanInput) -> list[Packet]:
+    return [
+        *from_lan(inp), *from_outside(inp), *own(inp), *link_talk(inp), *connections(inp), *own_by_name(inp),
+        *oddities(inp),
+    ]  # fmt: skip

@@ -1,0 +1,148 @@
+"""What if a line of the plan were lost? Every one matters, and no single one opens the door.
+
+Each rule of the ruleset, each ip rule and each route is taken away in turn, and the corpus sent again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from app.network.evaluate import Evaluator, Outcome
+from app.network.packet import Packet
+from app.network.plan import NetworkPlan
+from app.network.planner import plan
+from tests.unit.network.corpus import everything, leaks
+from tests.unit.network.scenarios import SCENARIOS, surroundings
+
+# Lines that change no packet's way.
+SILENT = {
+    "tcp option maxseg": "changes a TCP option only: test_connections.py",
+    "meta l4proto != tcp accept": "spares other protocols the look at TCP's flags",
+    "tcp flags & (syn | rst) != syn accept": "spares other segments the look at the interfaces",
+}
+# Where everybody goes out directly unless said otherwise, saying so is all there is.
+OPENS = {"default-direct": ["policy_lan: meta mark set ether saddr map @device_mark"]}
+CHOSEN = ("connected", "policies", "one-arm", "one-arm-same-net", "flip", "default-direct")
+
+
+def without_a_line(text: str) -> Iterator[tuple[str, str, str]]:
+    """(chain, line, the text without it) for each rule; declarations stay."""
+    lines = text.splitlines(keepends=True)
+    chain = ""
+    for n, line in enumerate(lines):
+        word = line.strip()
+        if word.startswith("chain "):
+            chain = word.split()[1]
+        elif word == "}":
+            chain = ""
+        elif chain and not word.startswith("type "):
+            yield chain, word, "".join(lines[:n] + lines[n + 1 :])
+
+
+def last_look_alone(text: str) -> str:
+    """The text with the judgement in ``forward`` and ``output`` gone: what is left is the check before the wire."""
+    return re.sub(r"(chain (?:forward|output) \{\n\t\t.*policy )drop;\n(?:\t\t.*\n)*", r"\1accept;\n", text)
+
+
+def general(line: str) -> str:
+    """The line as it is in any situation: without the names and networks of this one."""
+    line = re.sub(r'\{ "(br-lan|usb0)", "(br-lan|usb0)" \}|"(br-lan|eth0|wan)"', "LINK", line)
+    return re.sub(r"fd12:3456:789a::/64, ", "", line.replace("192.168.1.", "192.168.77."))
+
+
+def views(made: NetworkPlan) -> list[tuple[NetworkPlan, bool]]:
+    """As it is; with the rules flushed; and that with nothing but the last look."""
+    last = msgspec.structs.replace(made, ruleset=last_look_alone(made.ruleset))
+    return [(made, True), (made, False), (last, False)]
+
+
+def test_every_line_of_the_ruleset_matters() -> None:
+    """Lines that no packet of the corpus would miss in any situation are either superfluous or untested."""
+    seen: dict[tuple[str, str], bool] = {}
+    for make in SCENARIOS.values():
+        inp = make()
+        made, around, packets = plan(inp), surroundings(inp, hijack=True), everything(inp)
+
+        def send(one: NetworkPlan, *, rules: bool, packets=packets, around=around) -> Iterator[Outcome]:
+            world = Evaluator(one, around, rules=rules)
+            return (world.send(p) for p in packets)
+
+        expected = [list(send(one, rules=rules)) for one, rules in views(made)]
+        for chain, line, text in without_a_line(made.ruleset):
+            key = chain, general(line)
+            if seen.get(key) or any(silent in line for silent in SILENT):
+                continue
+            fewer = views(msgspec.structs.replace(made, ruleset=text))
+            seen[key] = any(
+                now != was
+                for (one, rules), before in zip(fewer, expected, strict=True)
+                for now, was in zip(send(one, rules=rules), before, strict=True)
+            )
+    assert len(seen) > 100
+    assert not [f"{chain}: {line}" for (chain, line), matters in seen.items() if not matters]
+
+
+def sent_by_the_lan(name: str) -> list[Packet]:
+    """New and old packets of the LAN's hosts; those of a shared link by the LAN's sources only."""
+    inp = SCENARIOS[name]()
+    local = [inp.lan.address.network, *([inp.lan.ula.network] if inp.lan.ula else [])]
+    links = {link.name for link in inp.links.lan}
+    return [
+        p for p in everything(inp) if p.iif in links and any(n.version == p.src.version and p.src in n for n in local)
+    ]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_no_single_line_of_the_ruleset_lost_opens_it(name: str) -> None:
+    """With the rules flushed, so that nftables is on its own."""
+    inp = SCENARIOS[name]()
+    made, around, packets = plan(inp), surroundings(inp, hijack=True), sent_by_the_lan(name)
+    assert any(Evaluator(made, around).send(p).kind == "sent" for p in packets)
+    open_: list[str] = []
+    for chain, line, text in without_a_line(made.ruleset):
+        world = Evaluator(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+        if any(leaks(inp, p, world.send(p)) for p in packets):
+            open_.append(f"{chain}: {line}")
+    assert open_ == OPENS.get(name, [])
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_last_look_alone_keeps_the_lan_in(name: str) -> None:
+    inp = SCENARIOS[name]()
+    made, around = plan(inp), surroundings(inp, hijack=True)
+    text = last_look_alone(made.ruleset)
+    assert "goto forward_lan" in made.ruleset
+    assert "jump output_wan" in made.ruleset
+    assert "goto forward_lan" not in text
+    assert "jump output_wan" not in text
+    world = Evaluator(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+    assert not [p for p in sent_by_the_lan(name) if leaks(inp, p, world.send(p))]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_no_single_rule_or_route_lost_opens_routing(name: str) -> None:
+    """With nftables flushed, so that routing is on its own: nothing but the LAN is reached then."""
+    inp = SCENARIOS[name]()
+    made, around, packets = plan(inp), surroundings(inp, hijack=True), sent_by_the_lan(name)
+    lan = {link.name for link in inp.links.lan}
+    local = [inp.lan.address.network, *([inp.lan.ula.network] if inp.lan.ula else [])]
+    fewer = [
+        *(msgspec.structs.replace(made, rules=made.rules[:n] + made.rules[n + 1 :]) for n in range(len(made.rules))),
+        *(
+            msgspec.structs.replace(made, routes=made.routes[:n] + made.routes[n + 1 :])
+            for n in range(len(made.routes))
+        ),
+    ]
+    for one in fewer:
+        world = Evaluator(one, around, nft=False)
+        for packet in packets:
+            outcome = world.send(packet)
+            if outcome.kind == "sent" and not (
+                outcome.link in lan and any(n.version == packet.dst.version and packet.dst in n for n in local)
+            ):
+                lost = set(made.rules) - set(one.rules) or [r for r in made.routes if r not in one.routes]
+                pytest.fail(f"without {lost}: {packet} left by {outcome.link}")
