@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from msgspec import Struct
 
 from app.model import Secret
@@ -15,7 +14,7 @@ KEY_BYTES = 32
 KEY_CHARACTERS = 44
 
 _STANDARD_ALPHABET = re.compile(r"[A-Za-z0-9+/]{43}=")
-_PROBE = X25519PrivateKey.from_private_bytes(b"\x42" * KEY_BYTES)
+_PROBE = b"\x42" * KEY_BYTES  # a private key to try public ones with
 
 
 class InvalidKeyError(ValueError):
@@ -55,9 +54,11 @@ def check_public_key(text: str) -> str:
 
     The points of low order (RFC 7748 section 6.1) give every private key the same all-zero secret.
     """
-    point = X25519PublicKey.from_public_bytes(decode_key(text))
+    from cryptography.hazmat.primitives.asymmetric import x25519  # noqa: PLC0415 - 6 MB, to read stored keys without
+
+    point = x25519.X25519PublicKey.from_public_bytes(decode_key(text))
     try:
-        _PROBE.exchange(point)
+        x25519.X25519PrivateKey.from_private_bytes(_PROBE).exchange(point)
     except ValueError:
         raise InvalidKeyError("not a usable public key: a point of low order") from None
     return text
@@ -65,12 +66,16 @@ def check_public_key(text: str) -> str:
 
 def public_key(private_key: Secret) -> str:
     """The public key that belongs to ``private_key``; raises :class:`InvalidKeyError`."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
+
     private = X25519PrivateKey.from_private_bytes(decode_key(private_key.reveal()))
     return base64.b64encode(private.public_key().public_bytes_raw()).decode()
 
 
 def generate() -> KeyPair:
     """A fresh pair from the system's random source, clamped as wg(8) does it."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
+
     scalar = bytearray(X25519PrivateKey.generate().private_bytes_raw())
     scalar[0] &= 248
     scalar[31] = (scalar[31] & 127) | 64

@@ -22,7 +22,6 @@ from msgspec import Struct
 from app import __version__
 from app.errors import ConflictError, GatewayError, InvalidFieldError, TooLargeError
 from app.model import ServerSecrets, Settings, StoredServer
-from app.store import age
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
@@ -102,6 +101,8 @@ class Backup:
 
     async def create(self, passphrase: str) -> bytes:
         """The file. Raises InvalidFieldError (``passphrase``: too short or long), ConflictError (``busy``)."""
+        from app.store import age  # noqa: PLC0415 - 6 MB of ciphers, to be loaded by the first backup
+
         words = _passphrase(passphrase, MIN_PASSPHRASE)
         return await self._alone(age.encrypt, self.document(), words)
 
@@ -160,6 +161,8 @@ class Backup:
 
 
 def _open(data: bytes, passphrase: str, parts: Mapping[str, Part]) -> Contents:
+    from app.store import age  # noqa: PLC0415
+
     try:
         document = age.decrypt(data, passphrase)
     except age.WrongPassphraseError:
