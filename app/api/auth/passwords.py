@@ -9,13 +9,13 @@ import functools
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from app.errors import InvalidFieldError, TooManyRequestsError
 from app.model import Secret
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -24,9 +24,6 @@ SHORTEST, LONGEST = 10, 1024  # characters
 FEWEST_DIFFERENT = 5
 MOST_PENDING = 8
 M_MMAP_THRESHOLD = -3  # malloc.h
-
-# OWASP's second choice for argon2id: 19 MiB, two passes, one lane. A Pi 3 has 1 GB and takes some tenths of a second.
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 def check_new(password: str) -> str:
@@ -53,13 +50,23 @@ def return_memory() -> None:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
 
 
+@functools.cache
+def _hasher() -> PasswordHasher:
+    """OWASP's second choice for argon2id: 19 MiB, two passes, one lane. A Pi 3 takes some tenths of a second."""
+    from argon2 import PasswordHasher  # noqa: PLC0415 - a megabyte that a gateway without sign-ins does without
+
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
 def hashed(password: str) -> Secret:
-    return Secret(_hasher.hash(password))
+    return Secret(_hasher().hash(password))
 
 
 def _matches(stored: Secret, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
+
     try:
-        return _hasher.verify(stored.reveal(), unicodedata.normalize("NFKC", password))
+        return _hasher().verify(stored.reveal(), unicodedata.normalize("NFKC", password))
     except (VerificationError, InvalidHashError):
         return False
 
