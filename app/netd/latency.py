@@ -48,26 +48,26 @@ class Latencies:
         oldest = time.monotonic() - AGE
         return {t.hostname: ms for t, (at, ms) in self._found.items() if t.provider == provider and at >= oldest}
 
-    async def measure(self, servers: Sequence[Server]) -> None:
-        """Measure a few of ``servers`` that were not of late; returns after :data:`PATIENCE` at the latest.
+    async def measure(self, servers: Sequence[Server]) -> int:
+        """Measure a few of ``servers`` that were not of late; returns how many answered, within :data:`PATIENCE`.
 
         Raises KernelError where the firewall cannot be opened for it.
         """
         async with self._busy:
             if time.monotonic() - self._last < PAUSE:
-                return
+                return 0
             chosen = candidates([s for s in servers if s.hostname not in self.of(s.provider)], random.SystemRandom())
             if not chosen:
-                return
+                return 0
             peers = tuple(dict.fromkeys(TransportPeer(address, PORT) for address in chosen.values()))
             self._last = time.monotonic()
             async with self._way.clear_way(peers):
                 results = await asyncio.gather(*(_round_trip(address) for address in chosen.values()))
             now = time.monotonic()
-            for target, milliseconds in zip(chosen, results, strict=True):
-                if milliseconds is not None:
-                    self._found[target] = (now, milliseconds)
+            fresh = {t: (now, ms) for t, ms in zip(chosen, results, strict=True) if ms is not None}
+            self._found |= fresh
             self._found = {t: f for t, f in self._found.items() if now - f[0] < AGE}
+            return len(fresh)
 
 
 def candidates(servers: Sequence[Server], rng: random.Random) -> dict[Target, Address]:

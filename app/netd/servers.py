@@ -69,7 +69,9 @@ class Servers:
         """
         try:
             if asks_for_fastest(selector) and self._core.settings.measure_latency:
-                await self.latencies.measure(choose(await self.of(provider), selector))
+                measured = await self.latencies.measure(choose(await self.of(provider), selector))
+                if measured:
+                    self._core.events.publish("server_update", {"provider": provider, "measured": measured})
             found = choose(await self.of(provider), selector)
         except NotFoundError:
             # The provider knows better why: one that nobody signed in to may not even have a list.
