@@ -283,11 +283,12 @@ class Core:
             log.error("the first plan could not be applied: %s", error.message)
             self.events.publish("security_alert", {"reason": "plan_failed", "message": error.message})
         self._services_due.set()
+        upkeep = Upkeep(self.registry, self.machines, self.events.publish, because=self.records.because)
         return [
             asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self._watch_links(), name="links"),
             asyncio.create_task(self._keep_services(), name="services"),
-            asyncio.create_task(Upkeep(self.registry, self.machines, self.events.publish).run(), name="providers"),
+            asyncio.create_task(upkeep.run(), name="providers"),
             asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
             asyncio.create_task(self.failover.run(), name="failover"),

@@ -14,7 +14,7 @@ from app.providers.base import AccountProvider, Provider, Verdict
 from app.tunnel.clock import boottime
 from app.tunnel.failover import Memory, fallbacks
 from app.tunnel.ports import Advice
-from app.tunnel.states import Connected, Reason, State, Target
+from app.tunnel.states import Connected, Disconnected, Reason, State, Target
 
 if TYPE_CHECKING:
     from app.netd.core import Core
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DIAGNOSIS_TIMEOUT = 8.0  # seconds; then the server is taken to be at fault
-DIAGNOSIS_AGE = 300.0  # seconds a provider's word is taken for without asking again
+# Seconds a provider's word is taken for without asking again. That all is well may change with the next server that
+# dies; that something is wrong holds until it is mended, which signing in or a tunnel that comes up tells.
+WELL_AGE = 60.0
+PROBLEM_AGE = 300.0
 LOOK = 30.0  # seconds between looks at who may go back
 RETURN_AFTER = 600.0  # seconds on a fallback before the first choice is tried again
 
@@ -41,6 +44,7 @@ class Failover:
         self._core = core
         self.memory = Memory(boottime)
         self._verdicts: dict[str, tuple[float, Verdict]] = {}
+        self._told: dict[str, Reason] = {}  # what was published of an exit since it last worked
 
     # --- when a server fails -----------------------------------------------------------------------------------------
 
@@ -53,8 +57,14 @@ class Failover:
             if verdict in _PROBLEMS:
                 reason, text = _PROBLEMS[verdict]
                 message = text.format(provider.title)
-                core.events.publish("security_alert", {"reason": reason.value, "message": message, "exit": exit_name})
+                if self._told.get(exit_name) is not reason:  # not again at every attempt
+                    self._told[exit_name] = reason
+                    alert: dict[str, object] = {"reason": reason.value, "message": message, "exit": exit_name}
+                    core.events.publish("security_alert", alert)
+                    core.events.publish("provider_account", {"provider": provider.name, "problem": reason.value})
                 return Advice(reason=reason, message=message)
+            if verdict is Verdict.KEY_CHANGED:
+                return Advice()  # the server is not at fault: the next attempt has the key
             target = await self._next(exit_name, failed)
             if target is None:
                 return Advice()
@@ -101,14 +111,14 @@ class Failover:
         if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
             return Verdict.UNKNOWN
         known = self._verdicts.get(provider.name)
-        if known is not None and boottime() - known[0] < DIAGNOSIS_AGE:
+        if known is not None and boottime() - known[0] < (WELL_AGE if known[1] is Verdict.WELL else PROBLEM_AGE):
             return known[1]
         try:
             async with asyncio.timeout(DIAGNOSIS_TIMEOUT):
                 verdict = await provider.diagnose()
         except TimeoutError:
             verdict = Verdict.UNKNOWN
-        if verdict is not Verdict.UNKNOWN:
+        if verdict not in {Verdict.UNKNOWN, Verdict.KEY_CHANGED}:
             self._verdicts[provider.name] = (boottime(), verdict)
         return verdict
 
@@ -120,9 +130,15 @@ class Failover:
 
     def entered(self, exit_name: str, old: State, new: State) -> None:
         """After every move of an exit."""
+        if isinstance(new, Disconnected):
+            self._told.pop(exit_name, None)
         if not isinstance(new, Connected) or (isinstance(old, Connected) and old.tunnel == new.tunnel):
             return
         self.memory.works(exit_name, new.tunnel.target)
+        self._told.pop(exit_name, None)
+        known = self._verdicts.get(new.tunnel.target.provider)
+        if known is not None and known[1] is not Verdict.WELL:
+            self.forget_verdict(new.tunnel.target.provider)
         choices = self._core.settings.first_choice
         if choices.get(exit_name) == str(new.tunnel.target):
             kept = {k: v for k, v in choices.items() if k != exit_name}
@@ -149,7 +165,8 @@ class Failover:
         core.records.because(exit_name, "return_to_first")
         try:
             await machine.connect(target)
-            await core.want(exit_name, target)
+            if machine.goal == target:  # nobody has asked for something else since
+                await core.want(exit_name, target)
         except GatewayError as error:
             core.records.because(exit_name, None)
             self.memory.failed(exit_name, target)

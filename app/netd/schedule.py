@@ -52,7 +52,8 @@ class Schedule:
             target = await self._next(state.tunnel.target, change.select)
             self._core.records.because(machine.name, "scheduled")
             await machine.connect(target)
-            await self._core.want(machine.name, target)
+            if machine.goal == target:  # nobody has asked for something else since
+                await self._core.want(machine.name, target)
         except GatewayError as error:
             self._core.records.because(machine.name, None)
             log.warning("the change of server set for %s was not made: %s", minute, error.message)

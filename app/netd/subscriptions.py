@@ -57,8 +57,10 @@ class Subscriptions:
         self._changed(name)
         with contextlib.suppress(GatewayError):  # the list can be fetched later; signed in we are
             await provider.refresh()
-        with contextlib.suppress(GatewayError):  # a tunnel that could not follow is found dead, and made anew
+        # A tunnel that could not follow keeps the account it came up with; :mod:`app.netd.upkeep` tries again.
+        with contextlib.suppress(GatewayError):
             await self._renew(name)
+            await provider.settle()
         return status
 
     async def sign_out(self, name: str) -> tuple[str, ...]:
@@ -113,6 +115,9 @@ class Subscriptions:
         for machine in on_provider(self._core.machines.values(), name):
             if isinstance(machine.state, Connected):
                 self._core.records.because(machine.name, "key_changed")
-                await machine.renew()
+                try:
+                    await machine.renew()
+                finally:  # of a switch that was made it is taken already; no other move has this cause
+                    self._core.records.because(machine.name, None)
             elif machine.goal is not None:
                 machine.resume(machine.goal)  # it may have waited for this very account

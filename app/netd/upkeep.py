@@ -33,11 +33,14 @@ class Upkeep:
         machines: Mapping[str, ExitMachine],
         publish: Publish,
         *,
+        because: Callable[[str, str | None], object] = lambda _exit, _cause: None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """``because`` is told why an exit's next tunnel is begun (:meth:`app.netd.records.Records.because`)."""
         self._registry = registry
         self._machines = machines
         self._publish = publish
+        self._because = because
         self._now = now
         self._failures: dict[str, int] = {}
         self._quiet_until: dict[str, float] = {}  # CLOCK_MONOTONIC
@@ -84,9 +87,13 @@ class Upkeep:
             self._publish("provider_account", {"provider": provider.name, "rotated": True})
         if {Due.ROTATE, Due.SETTLE} & due:
             # Also after a restart, where a tunnel that was taken over may still have the old key.
-            for machine in self._machines.values():
+            for name, machine in self._machines.items():
                 if machine.goal is not None and machine.goal.provider == provider.name:
-                    await machine.renew()
+                    self._because(name, "key_changed")
+                    try:
+                        await machine.renew()
+                    finally:  # of a switch that was made it is taken already; no other move has this cause
+                        self._because(name, None)
             await provider.settle()
 
     def _failed(self, name: str, error: Exception) -> float:

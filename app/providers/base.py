@@ -55,6 +55,7 @@ class Verdict(enum.StrEnum):
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
     SIGNED_OUT = "signed_out"  # the account itself is refused, or there is none here
+    KEY_CHANGED = "key_changed"  # all is well, with another key than the tunnel had: a rotation's answer was lost
     UNKNOWN = "unknown"  # the provider could not be asked
 
 

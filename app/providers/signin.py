@@ -144,16 +144,20 @@ class SignInProvider(ABC):
             except TooManyDevicesError:
                 self._tried, self._tried_account = given, None
                 raise
+            # A tunnel may be up with the account before: it ends when the tunnel has moved (settle).
+            replaced = old if old is not None and old.device_id != new.device_id else None
+            if replaced is not None:
+                new = replace(new, replaced=replace(replaced, replaced=None))
             try:
                 self._keep(new)
             except GatewayError:
                 await self._forget_quietly(new)
                 raise
+            if replaced is not None and replaced.replaced is not None:
+                await self._forget_quietly(replaced.replaced)
             if self._tried_account is not None:
                 await self._dismiss(self._tried_account)
             self._tried = self._tried_account = None
-            if old is not None and old.device_id != new.device_id:
-                await self._forget_quietly(old)
             log.info("signed in to %s", self.title)
             return self._status(new)
 
@@ -177,6 +181,8 @@ class SignInProvider(ABC):
             account = self._env.accounts.get(self.name)
             if account is None:
                 return ()
+            if account.replaced is not None:
+                await self._forget_quietly(account.replaced)
             warnings: tuple[str, ...] = ()
             try:
                 await self._forget(account)
@@ -244,6 +250,10 @@ class SignInProvider(ABC):
     async def settle(self) -> None:
         async with self._lock:
             account = self._env.accounts.get(self.name)
+            if account is not None and account.replaced is not None:
+                await self._forget_quietly(account.replaced)
+                account = replace(account, replaced=None)
+                self._keep(account)
             if account is not None and account.retired:
                 self._keep(await self._settle(account))
 
@@ -253,9 +263,12 @@ class SignInProvider(ABC):
             if account is None:
                 return Verdict.SIGNED_OUT
             try:
-                problem = (await self._checked_account(account)).problem
+                checked = await self._checked_account(account)
             except GatewayError:
                 return Verdict.UNKNOWN
+        problem = checked.problem
+        if problem is None and checked.private_key != account.private_key:
+            return Verdict.KEY_CHANGED
         return {
             None: Verdict.WELL,
             AccountExpiredError.code: Verdict.ACCOUNT_EXPIRED,
@@ -273,7 +286,7 @@ class SignInProvider(ABC):
                 found.add(Due.ACCOUNT)
             if self.capabilities.key_rotation and now >= self._rotates(account):
                 found.add(Due.ROTATE)
-            if account.retired:
+            if account.retired or account.replaced is not None:
                 found.add(Due.SETTLE)
         return frozenset(found)
 

@@ -41,6 +41,7 @@ class Account(Struct, frozen=True, omit_defaults=True):
     max_devices: int = 0
     checked: float = 0.0  # when the provider was last asked about the account
     problem: str | None = None  # what it said then: an error's code
+    replaced: Account | None = None  # who was signed in before: ended there once no tunnel uses it
     extra: dict[str, Secret] = field(default_factory=dict)  # what only this provider has
 
 
@@ -66,7 +67,12 @@ def decode(data: bytes) -> Decoded[dict[str, Account]]:
     for name, raw in document.accounts.items():
         try:
             account: Account = codec.decode(bytes(raw), Account)
-            for key in (account.private_key, account.pending_key):
+            older = account.replaced
+            for key in (
+                account.private_key,
+                account.pending_key,
+                *((older.private_key, older.pending_key) if older is not None else ()),
+            ):
                 if key is not None:
                     keys.decode_key(key.reveal())
         except (ValueError, RecursionError):

@@ -67,6 +67,7 @@ class ExitMachine:
         self._wake = asyncio.Event()
         self._nudged: Reason | None = None
         self._renewing = False
+        self._at_once = False  # somebody asked again while blocked: the back-off is over
         self._health: Health | None = None
         self._check: asyncio.Task[None] | None = None
 
@@ -101,8 +102,9 @@ class ExitMachine:
         await self._want(None)
 
     def resume(self, target: Target) -> None:
-        """Set the goal without waiting: what was wanted before a restart is wanted still."""
+        """Set the goal without waiting: what was wanted before a restart is wanted still. Ends a back-off."""
         self._goal = target
+        self._at_once = isinstance(self.state, Blocked)
         self._wake.set()
 
     def nudge(self, reason: Reason) -> None:
@@ -160,8 +162,10 @@ class ExitMachine:
                     await self._take_down(None)
                 elif goal != state.target:
                     await self._attempt(goal, 1)
-                elif self._nudged is not None or (
-                    state.retry_at_boot is not None and boottime() >= state.retry_at_boot
+                elif (
+                    self._at_once
+                    or self._nudged is not None
+                    or (state.retry_at_boot is not None and boottime() >= state.retry_at_boot)
                 ):
                     self._nudged = None
                     await self._attempt(goal, state.attempt + 1)
@@ -174,6 +178,7 @@ class ExitMachine:
     async def _attempt(self, goal: Target, number: int) -> None:
         """One attempt from a state in which the devices are blocked."""
         self._nudged = None
+        self._at_once = False
         try:
             tunnel, device = await self._prepare(goal, "a")
             await self._ports.enter(self.name, Connecting(tunnel, number))
@@ -192,7 +197,7 @@ class ExitMachine:
             blocked = Blocked(Reason.SERVER_UNAVAILABLE, error.message, goal, number, boottime() + backoff.LONGEST)
             await self._ports.enter(self.name, blocked)
             self._answer(error, goal)
-            await self._fall_back(goal, number)
+            await self._fall_back(goal, number, error)
         else:
             await self._connected(Connected(tunnel, time.time(), boottime()))
 
@@ -203,21 +208,30 @@ class ExitMachine:
             return  # straight on to the next attempt: somebody is waiting for the answer
         wait = WAN_RETRY if error.reason is Reason.WAN_DOWN else backoff.delay(number)
         await self._ports.enter(self.name, Blocked(error.reason, error.message, goal, number, boottime() + wait))
-        self._answer(ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value), goal)
-        if error.reason is not Reason.WAN_DOWN:
-            await self._fall_back(goal, number)
+        failure = ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value)
+        if error.reason is Reason.WAN_DOWN:
+            self._answer(failure, goal)
+        else:
+            await self._fall_back(goal, number, failure)
 
-    async def _fall_back(self, failed: Target, number: int) -> None:
-        """Ask where to go instead of ``failed``. Who sets another goal meanwhile is not kept waiting."""
+    async def _fall_back(self, failed: Target, number: int, failure: GatewayError) -> None:
+        """Ask where to go instead of ``failed``; who waits for it hears what is at fault, or else ``failure``.
+
+        Who sets another goal meanwhile is not kept waiting.
+        """
         asking = asyncio.create_task(self._ports.fallback(self.name, failed))
         if not await self._finished(asking, failed):
             return
         advice = asking.result()
         if advice.target is not None and advice.target != failed:
+            self._answer(failure, failed)
             self._goal = advice.target  # the next step goes there
         elif advice.reason is not None:
             retry = boottime() + backoff.LONGEST
             await self._ports.enter(self.name, Blocked(advice.reason, advice.message, failed, number, retry))
+            self._answer(ConflictError(advice.message, code=advice.reason.value), failed)
+        else:
+            self._answer(failure, failed)
 
     async def _switch(self, state: Connected, goal: Target) -> None:
         """Make before break: the old tunnel carries the devices until the new one has shaken hands."""
@@ -411,6 +425,7 @@ class ExitMachine:
         if goal != self._goal:
             self._answer(ConflictError("a later request took over", code="superseded"), self._goal)
         self._goal = goal
+        self._at_once = isinstance(self.state, Blocked)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self._wake.set()

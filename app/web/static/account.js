@@ -10,7 +10,7 @@ import { failed, toast } from "./toast.js";
 const PROBLEMS = {
   account_expired: "The account has expired. Add time at the provider, or sign in with another account.",
   key_revoked: "The provider no longer knows this gateway's key. Sign out, and sign in again.",
-  signed_out: "The provider refuses the account. Sign in again.",
+  wrong_credentials: "The provider refuses the account. Sign in again.",
 };
 const FEW_DAYS = 7;
 

@@ -181,8 +181,24 @@ async def test_another_account_replaces_the_first_and_frees_its_place(world: Wor
     other = "5555555555555555"
     mullvad.accounts[other] = mullvad.accounts[ACCOUNT]
     found = await signed_in(world)
+    await found.settle()
     await found.sign_in({"account_number": Secret(other)})
+    # A tunnel may still be up with the first: it is not cut before the next one is there, not even by a power cut.
+    assert [len(mullvad.devices[a]) for a in (ACCOUNT, other)] == [1, 1]
+    again = provider(world)
+    assert Due.SETTLE in again.due(world.environment().now())
+    await again.settle()
     assert [len(mullvad.devices[a]) for a in (ACCOUNT, other)] == [0, 1]
+    assert Due.SETTLE not in again.due(world.environment().now())
+
+
+async def test_signing_out_ends_the_account_before_too(world: World, mullvad: Mullvad) -> None:
+    other = "5555555555555555"
+    mullvad.accounts[other] = mullvad.accounts[ACCOUNT]
+    found = await signed_in(world)
+    await found.sign_in({"account_number": Secret(other)})
+    await found.sign_out()
+    assert mullvad.peers() == []
 
 
 async def test_a_key_in_use_is_replaced_by_another(world: World, mullvad: Mullvad, monkeypatch) -> None:
@@ -286,6 +302,7 @@ async def test_a_lost_answer_to_a_rotation_is_found_again(world: World, mullvad:
         await found.rotate_key()
     again = provider(world)
     if not room:  # the old key is no longer known: a look at the account finds the one that is
+        assert await again.diagnose() is Verdict.KEY_CHANGED  # the server is not at fault
         assert await again.diagnose() is Verdict.WELL
         assert keys.public_key((await again.tunnel("se-sto-wg-001")).private_key) == our_key(mullvad)
         return

@@ -44,7 +44,7 @@ async def test_nord_a_key_made_anew_at_the_provider_is_taken_over(world: World) 
     provider = await case.signed_in(world)
     fresh = keys.generate()
     stand_in.private_key = fresh.private_key.reveal()
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.KEY_CHANGED
     config = await provider.tunnel(case.hostname)
     assert config.private_key == fresh.private_key
     assert config.addresses == (ip_interface("10.5.0.2/32"),)
