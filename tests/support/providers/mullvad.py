@@ -96,15 +96,21 @@ class Mullvad(StandIn):
         self.route("GET", "/www/relays/wireguard/", lambda _: Answer(200, self.www))
 
     def peers(self) -> list[dict[str, Any]]:
-        """Every registered key with its addresses: what the VPN servers would know."""
+        """Every registered key with its addresses, of accounts that are paid for: what the VPN servers would know."""
         return [
             {"public_key": d["pubkey"], "addresses": [d["ipv4_address"], d["ipv6_address"]]}
-            for devices in self.devices.values()
+            for account, devices in self.devices.items()
+            if self.accounts.get(account, 0) > time.time()
             for d in devices
         ]
 
     def revoke_tokens(self) -> None:
         self._tokens.clear()
+
+    def revoke_devices(self) -> None:
+        """Somebody has removed all devices of all accounts."""
+        self.devices.clear()
+        self.on_change()
 
     @property
     def expired(self) -> bool:
@@ -114,6 +120,7 @@ class Mullvad(StandIn):
     def expired(self, value: bool) -> None:
         """All accounts ran out an hour ago (or, False, have a month)."""
         self.accounts = dict.fromkeys(self.accounts, time.time() + (-3600 if value else 30 * 86400))
+        self.on_change()
 
     def add_device(self, account: str, public_key: str, name: str | None = None) -> dict[str, Any]:
         self._number += 1
