@@ -90,6 +90,50 @@ def test_let_the_gateway_choose_and_keep_favourites(page: Page, server: WebServe
     assert gateway.accounts.preferences.favourites == ("mullvad/de-ber-wg-001",)
 
 
+def test_servers_of_late_in_their_order(page: Page, gateway: FakeGateway) -> None:
+    sign_in(page)
+    expect(page.locator("#account")).to_contain_text("90 days left")
+    button = page.get_by_role("button", name="Recent")
+    button.click()
+    expect(page.get_by_text("No server was connected to yet.")).to_be_visible()
+    button.click()
+    gateway.accounts.preferences = msgspec.structs.replace(
+        gateway.accounts.preferences,
+        recent=("mullvad/se-sto-wg-001", "imported/home", "mullvad/gone", "mullvad/de-ber-wg-001"),
+    )
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".server .name")).to_have_text(["se-sto-wg-001", "de-ber-wg-001"])
+    page.get_by_label("Search servers").fill("germany")
+    expect(page.locator(".server .name")).to_have_text(["de-ber-wg-001"])
+    page.get_by_label("Search servers").fill("")
+    gateway.accounts.preferences = msgspec.structs.replace(
+        gateway.accounts.preferences, recent=("mullvad/de-ber-wg-001", "mullvad/se-sto-wg-001")
+    )
+    page.get_by_role("button", name="Connect to de-ber-wg-001").click()
+    expect(page.locator(".server .name")).to_have_text(["de-ber-wg-001", "se-sto-wg-001"])
+    button.click()
+    expect(page.locator(".country").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("account_expired", "The account has expired"),
+        ("key_revoked", "no longer knows this gateway's key"),
+        ("wrong_credentials", "The provider refuses the account"),
+    ],
+)
+def test_what_is_wrong_with_the_account_is_told_apart(
+    page: Page, server: WebServer, gateway: FakeGateway, problem: str, words: str
+) -> None:
+    sign_in(page)
+    expect(page.locator("#account")).to_contain_text("90 days left")
+    gateway.accounts.account = msgspec.structs.replace(gateway.accounts.account, problem=problem)
+    server.run(lambda: gateway.publish("provider_account", {"provider": "mullvad", "problem": problem}))
+    expect(page.locator("#account").get_by_role("alert")).to_contain_text(words)
+
+
 def test_what_the_gateway_does_by_itself_is_kept_at_once(page: Page, gateway: FakeGateway) -> None:
     gateway.accounts.preferences = msgspec.structs.replace(
         gateway.accounts.preferences, failover=FailoverSettings(countries=("Sweden",))

@@ -19,6 +19,7 @@ let groups = {};
 let flat = []; // [{country, city, server}]
 let usable = true; // whether there is nothing to sign in to first
 let onlyFavourites = false;
+let recent = null; // host names, the latest first, while only these are shown
 let shownFor = ""; // what the rows' buttons depend on
 
 export function setUp() {
@@ -30,6 +31,11 @@ export function setUp() {
   $("only-favourites").addEventListener("click", ({ currentTarget }) => {
     onlyFavourites = !onlyFavourites;
     currentTarget.setAttribute("aria-pressed", String(onlyFavourites));
+    render();
+  });
+  $("only-recent").addEventListener("click", async ({ currentTarget }) => {
+    recent = recent ? null : await lately();
+    currentTarget.setAttribute("aria-pressed", String(recent !== null));
     render();
   });
   search.addEventListener("keydown", (event) => {
@@ -62,6 +68,7 @@ export async function load() {
     flat = Object.entries(groups).flatMap(([country, cities]) =>
       Object.entries(cities).flatMap(([city, servers]) => servers.map((server) => ({ country, city, server }))),
     );
+    if (recent) recent = await lately();
     render();
   } catch (error) {
     flat = [];
@@ -75,12 +82,33 @@ export function follow(body) {
   if (now === shownFor) return;
   shownFor = now;
   if (provider !== null) render();
+  if (recent) again();
+}
+
+/** Host names of the provider's servers that were connected to, the latest first. */
+async function lately() {
+  try {
+    const prefix = `${provider}/`;
+    const settings = await get("/api/settings");
+    return settings.recent.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  } catch (error) {
+    failed(error);
+    return recent;
+  }
+}
+
+async function again() {
+  const now = await lately();
+  if (recent === null) return; // not wanted any more
+  recent = now;
+  render();
 }
 
 export async function connect({ hostname, provider: of }, button) {
   await whileBusy(button, async () => {
     try {
       await post("/api/connect", { server: hostname, provider: of });
+      if (recent) await again();
     } catch (error) {
       if (error.code === "not_found") status.forget(hostname);
       if (error.code === "not_signed_in") account.focus();
@@ -147,8 +175,8 @@ function render() {
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const list = $("list");
   $("choices").hidden = !usable || flat.length < 2;
-  if (words.length || onlyFavourites) {
-    const hits = flat.filter(({ country, city, server }) => {
+  if (words.length || onlyFavourites || recent) {
+    const hits = among().filter(({ country, city, server }) => {
       if (onlyFavourites && !server.favourite) return false;
       const text = `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""} ${server.features.join(" ")}`.toLowerCase();
       return words.every((word) => text.includes(word));
@@ -157,7 +185,7 @@ function render() {
     list.replaceChildren(
       h("ul", {}, ...hits.slice(0, RESULTS).map(({ country, city, server }) => row(server, where(country, city)))),
       hits.length > RESULTS ? h("p", { class: "empty" }, `${plural(hits.length - RESULTS, "more server")}: type more to narrow it down`) : "",
-      hits.length ? "" : h("p", { class: "empty" }, onlyFavourites && !words.length ? "No favourites yet: mark a server with its star." : "No server matches."),
+      hits.length ? "" : h("p", { class: "empty" }, words.length ? "No server matches." : recent ? "No server was connected to yet." : "No favourites yet: mark a server with its star."),
     );
     return;
   }
@@ -169,6 +197,13 @@ function render() {
   }
   const open = new Set([...list.querySelectorAll("details[open]")].map((element) => element.dataset.country));
   list.replaceChildren(...Object.entries(groups).map(([country, cities]) => section(country, cities, open)));
+}
+
+/** What a search looks through: all servers, or those of late in their order. */
+function among() {
+  if (!recent) return flat;
+  const place = new Map(recent.map((name, index) => [name, index]));
+  return flat.filter(({ server }) => place.has(server.hostname)).sort((a, b) => place.get(a.server.hostname) - place.get(b.server.hostname));
 }
 
 function section(country, cities, open) {
