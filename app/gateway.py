@@ -393,12 +393,16 @@ class ProcessUse(Struct, frozen=True):
 
 
 class Counters(Struct, frozen=True, tag="counters"):
-    """Bytes since the gateway was first started, by name; ``netd`` is netd's own process."""
+    """Bytes since the gateway was first started, by name; ``netd`` is netd's own process.
+
+    ``contacts`` are exchanges with providers since netd's start, by way: ``tunnel``, or ``clear`` over the WAN.
+    """
 
     total: Bytes
     devices: dict[str, Bytes]
     exits: dict[str, Bytes]
     netd: ProcessUse
+    contacts: dict[str, int] = {}
 
 
 class BackupFile(Struct, frozen=True, tag="backup_file"):

@@ -150,7 +150,10 @@ def of_counters(counters: Counters, devices: dict[str, Bytes]) -> Iterator[Metri
     by_device = _counter("device_bytes", "Bytes of each device that went through", labels=("mac", "direction"))
     for mac, sums in devices.items():
         _add(by_device, (mac,), sums)
-    yield from (lan, exits, by_device)
+    contacts = _counter("provider_contacts", "Exchanges with providers' APIs since netd's start", labels=("way",))
+    for way, count in sorted(counters.contacts.items()):
+        contacts.add_metric((way,), count)
+    yield from (lan, exits, by_device, contacts)
     netd = counters.netd
     yield _gauge("netd_start_time_seconds", "Start of the network service since the Unix epoch", netd.started)
     yield _counter("netd_cpu_seconds", "CPU time of the network service", netd.cpu)

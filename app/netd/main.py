@@ -95,6 +95,7 @@ async def _run(options: argparse.Namespace) -> None:
     )
     core.archive.closing.append(providing.accounts.close)
     gate.attach(core, core.events.publish)
+    core.records.contacts = gate.contacts
     tasks = await core.start()
     for problem in (*store.problems, *providing.accounts.problems, *problems):
         core.events.publish("security_alert", {"reason": "state", "message": problem})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -35,6 +36,7 @@ class Records:
         self.statistics = statistics
         self._causes: dict[str, str] = {}
         self._started = time.time()
+        self.contacts: Mapping[str, int] = {}  # exchanges with providers by way, as their gate counts them
 
     # --- what the core tells -----------------------------------------------------------------------------------------
 
@@ -95,6 +97,7 @@ class Records:
                     devices=statistics.lifetime("device"),
                     exits=statistics.lifetime("exit"),
                     netd=self._use(),
+                    contacts=dict(self.contacts),
                 )
             case _:
                 assert_never(question)

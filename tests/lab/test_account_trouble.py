@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,13 @@ def goes_out(lab: Lab) -> bool:
     return lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip() == EXIT4
 
 
+def contacts(lab: Lab) -> dict[str, int]:
+    """Exchanges with providers, by way, as /metrics tells them."""
+    _, text = lab.request("GET", "/metrics")
+    found = re.findall(r'^vpn_gateway_provider_contacts_total\{way="(\w+)"\} (\d+)', text, re.MULTILINE)
+    return {way: int(count) for way, count in found}
+
+
 def blocked_because(lab: Lab, reason: str) -> dict[str, Any]:
     wait_for(f"the exit to be blocked: {reason}", lambda: the_exit(lab)["reason"] == reason, 90)
     found = the_exit(lab)
@@ -86,6 +94,8 @@ def test_expired_and_revoked_are_told_apart_and_mended(
     asked, others = split(watch.leaks)
     assert asked, "the provider was not asked in the clear, though there was no tunnel"
     assert others == [], dump(others)
+    counted = contacts(lab)
+    assert counted["clear"] > 0, counted
     with capsys.disabled():
         print(f"\n  account trouble: {dict(watch.counts)}, of these to the provider {len(asked)}, leaks {len(others)}")
 

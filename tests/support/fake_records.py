@@ -67,4 +67,10 @@ class FakeRecords:
                     return HistoryTable("time_utc,id\r\n2023-11-14T22:13:22Z,2\r\n", 2)
                 return HistoryTable("2023-11-14T22:13:21Z,1\r\n", None)
             case GetCounters():
-                return Counters(Bytes(1100, 90_007), SUMS["device"], SUMS["exit"], ProcessUse(1.7e9, 1.5, 40 << 20, 20))
+                return Counters(
+                    Bytes(1100, 90_007),
+                    SUMS["device"],
+                    SUMS["exit"],
+                    ProcessUse(1.7e9, 1.5, 40 << 20, 20),
+                    {"clear": 3, "tunnel": 40},
+                )

@@ -77,6 +77,7 @@ def test_what_a_scrape_tells(scrape: str, call: Call) -> None:
     assert value(scrape, "lan_bytes_total", direction="up") == 1100
     assert value(scrape, "dropped_packets_total", reason="spoofed") == 1
     assert value(scrape, "attestation_ok") == 1
+    assert value(scrape, "provider_contacts_total", way="clear") == 3
     assert value(scrape, "dhcp_leases") == 1
     assert value(scrape, "netd_resident_memory_bytes") == 40 << 20
     assert value(scrape, "http_request_duration_seconds_count", method="POST", route="/api/connect") == 2
