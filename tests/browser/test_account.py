@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from app.account import ProviderDevice
 from app.errors import ConflictError
 from app.gateway import Connect, SignIn
-from app.model import FailoverSettings
+from app.model import FailoverSettings, ServerChange
 from ci.labnet.lab import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
@@ -148,6 +148,15 @@ def test_what_the_gateway_does_by_itself_is_kept_at_once(page: Page, gateway: Fa
     kept = gateway.accounts.preferences
     assert kept.failover == FailoverSettings(enabled=False, scope="anywhere", countries=("Sweden",))
     assert kept.connect_at_boot is False
+
+    page.get_by_label("Time of the change").fill("03:15")
+    page.get_by_label("Which server to change to").select_option("fastest")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("03:15, every day: fastest")).to_be_visible()
+    assert gateway.accounts.preferences.server_changes == (ServerChange(195, select="fastest"),)
+    page.get_by_role("button", name="Remove the change at 03:15").click()
+    expect(page.get_by_text("03:15, every day: fastest")).to_have_count(0)
+    assert gateway.accounts.preferences.server_changes == ()
 
 
 def test_ten_thousand_servers_stay_quick(page: Page, server: WebServer, gateway: FakeGateway) -> None:
