@@ -35,6 +35,7 @@ CHECK_INTERVAL = 2.0  # seconds between looks when nothing was announced
 SYSCTL_INTERVAL = 0.5  # seconds; nobody announces a change of these, but they are quick to read
 DEBOUNCE = 0.05  # seconds; one change is announced in many messages
 APPLY_TIMEOUT = 90.0  # seconds; far beyond what a plan takes, so that nothing waits for ever
+SETTLE = 0.1  # seconds; what is announced after we applied a plan is mostly that plan, and the next may be on its way
 REPEAT = 60.0  # seconds until the same trouble is reported again
 
 RULESET_CHANGED = "the nftables ruleset was changed"
@@ -89,6 +90,7 @@ class Reconciler:
         self._plan: NetworkPlan | None = None
         self._foreign: tuple[str, ...] = ()
         self._reported: tuple[tuple[str, ...], float] = ((), 0.0)
+        self._applied = -SETTLE  # when, on the monotonic clock
         self.attestation = Attestation(ok=False)
 
     # --- applying --------------------------------------------------------------------------------------------------
@@ -106,6 +108,8 @@ class Reconciler:
             except KernelError:
                 self._attest(ok=False)
                 raise
+            finally:
+                self._applied = time.monotonic()
             self._attest(ok=True)
 
     async def _make_so(self, plan: NetworkPlan, routed: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -130,12 +134,16 @@ class Reconciler:
             self._firewall.doubt()
             state = await links.read_links(ip)
 
-        locked = await steps.wait(self._load(plan.ruleset))
-        reading = asyncio.create_task(self._firewall.confirm())  # another program's work, beside ours
+        reading = asyncio.create_task(_read(ip, state))  # while nft, another program, works
         try:
-            await self._routing(plan, ip, state, steps, routed, locked=locked)
+            locked = await steps.wait(self._load(plan.ruleset))
+            confirming = asyncio.create_task(self._firewall.confirm())  # that program's work again, beside ours
+            try:
+                await self._routing(plan, ip, state, steps, routed, reading, new=frozenset(missing), locked=locked)
+            finally:
+                await steps.wait(confirming)
         finally:
-            await steps.wait(reading)
+            reading.cancel()
 
     async def _routing(
         self,
@@ -144,17 +152,20 @@ class Reconciler:
         state: dict[str, links.LinkState],
         steps: _Steps,
         routed: Callable[[], Awaitable[None]] | None,
+        reading: asyncio.Task[routes.Live],
         *,
+        new: frozenset[str],
         locked: bool,
     ) -> None:
-        await self._addresses(plan, ip, state, steps)  # before routes are read: with its last address a link loses them
+        await asyncio.wait({reading})
+        if await self._addresses(plan, ip, state, steps) - new:
+            reading = asyncio.create_task(_read(ip, state))  # again: with its last address a link loses its routes
+        live = await reading
         indices = {name: link.index for name, link in state.items()}
-        names = {link.index: name for name, link in state.items()}
-        live = await routes.read(ip, names)
-        new = [route for route in plan.routes if route not in live.routes]
-        for route in (r for r in new if r.kind == "unreachable"):
+        missing = [route for route in plan.routes if route not in live.routes]
+        for route in (r for r in missing if r.kind == "unreachable"):
             await steps.wait(routes.replace_route(ip, route, indices))
-        for route in (r for r in new if r.kind != "unreachable" and locked):
+        for route in (r for r in missing if r.kind != "unreachable" and locked):
             await steps.wait(routes.replace_route(ip, route, indices))
         if routed is not None:
             await steps.wait(routed())
@@ -169,8 +180,8 @@ class Reconciler:
             if (locked or not sysctl.forwards(name)) and sysctl.read(name) not in {value, None}:
                 steps.do(sysctl.write, name, value)
 
-        if new and (live.foreign_routes or set(live.routes) - set(plan.routes)):
-            live = await routes.read(ip, names)  # without those that the new ones have taken the place of
+        if missing and (live.foreign_routes or set(live.routes) - set(plan.routes)):
+            live = await _read(ip, state)  # without those that the new ones have taken the place of
         wanted = set(plan.routes)
         for raw in (*(raw for route, raw in live.routes.items() if route not in wanted), *_raw(live.foreign_routes)):
             steps.do(routes.delete_route, raw)
@@ -181,9 +192,14 @@ class Reconciler:
         if not await self._firewall.holds(ruleset):
             await self._firewall.load(ruleset)
 
-    async def _addresses(self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps) -> None:
+    async def _addresses(
+        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
+    ) -> set[str]:
+        """Returns the interfaces that were not as they should be."""
+        changed: set[str] = set()
         for link in plan.links:
             if link.name in state and not links.as_planned(link, state[link.name]):
+                changed.add(link.name)
                 await steps.wait(links.make_as_planned(ip, link, state[link.name]))
         renumbered: set[str] = set()
         for name, link in state.items():
@@ -195,9 +211,12 @@ class Reconciler:
                 steps.failures.append(KernelError(f"there is no interface {name}"))
                 continue
             if not state[name].up:
+                changed.add(name)
                 await steps.wait(ip.link("set", index=state[name].index, state="up"))
             if address not in state[name].addresses or name in renumbered:
+                changed.add(name)
                 await steps.wait(links.add_address(ip, state[name].index, address, quiet=False))
+        return changed | renumbered
 
     # --- attesting -------------------------------------------------------------------------------------------------
 
@@ -211,7 +230,7 @@ class Reconciler:
     async def _drift(self, plan: NetworkPlan) -> tuple[str, ...]:
         async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
             state = await links.read_links(ip)
-            live = await routes.read(ip, {link.index: name for name, link in state.items()})
+            live = await _read(ip, state)
         found = [] if await self._firewall.holds(plan.ruleset) else [RULESET_CHANGED]
         found += drift.of_links(plan, state, self._backend.kind)
         found += drift.of_routing(plan, live)
@@ -236,6 +255,8 @@ class Reconciler:
             while True:
                 announced = await events.wait(SYSCTL_INTERVAL, DEBOUNCE)
                 due = time.monotonic() - checked >= CHECK_INTERVAL
+                if announced:
+                    await asyncio.sleep(max(0.0, self._applied + SETTLE - time.monotonic()))
                 if announced or due or (self._plan is not None and drift.of_sysctls(self._plan)):
                     checked = time.monotonic()
                     await self._attend()
@@ -297,6 +318,10 @@ class Reconciler:
                     if str(words.get("NDA_LLADDR", "")).lower() == mac.lower() and "NDA_DST" in words:
                         found.append(ip_address(words["NDA_DST"]))
         return found
+
+
+async def _read(ip: Any, state: dict[str, links.LinkState]) -> routes.Live:
+    return await routes.read(ip, {link.index: name for name, link in state.items()})
 
 
 def _raw(foreign: tuple[tuple[str, bytes], ...]) -> tuple[bytes, ...]:

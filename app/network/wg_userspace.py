@@ -114,14 +114,21 @@ class UserspaceBackend:
     kind: Literal["kernel", "userspace"] = "userspace"
 
     async def create(self, name: str) -> None:
-        async with open_netlink() as ip:
-            link = (await read_links(ip)).get(name)
-            if link is not None:
-                if link.kind == KIND and await self._answers(name):
-                    return  # of an earlier netd, perhaps
-                await ip.link("del", index=link.index)  # not a tunnel, or one whose process hangs: carries nothing
+        if name in {name for _, name in socket.if_nameindex()} and await self._taken(name):
+            return  # of an earlier netd, perhaps
         await self._released(name)
         await self._start(name)
+
+    async def _taken(self, name: str) -> bool:
+        """Whether a tunnel that works has the name; whatever else has it is removed."""
+        async with open_netlink() as ip:
+            link = (await read_links(ip)).get(name)
+            if link is None:
+                return False
+            if link.kind == KIND and await self._answers(name):
+                return True
+            await ip.link("del", index=link.index)  # not a tunnel, or one whose process hangs: carries nothing
+            return False
 
     async def _released(self, name: str) -> None:
         """Wait for the end of a deleted interface's process: it removes the socket, and must not remove the next."""
