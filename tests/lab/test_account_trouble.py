@@ -50,7 +50,7 @@ def goes_out(lab: Lab) -> bool:
 def contacts(lab: Lab) -> dict[str, int]:
     """Exchanges with providers, by way, as /metrics tells them."""
     _, text = lab.request("GET", "/metrics")
-    found = re.findall(r'^vpn_gateway_provider_contacts_total\{way="(\w+)"\} (\d+)', text, re.MULTILINE)
+    found = re.findall(r'^vpn_gateway_provider_contacts_total\{way="(\w+)"\} (\d+)', text.decode(), re.MULTILINE)
     return {way: int(count) for way, count in found}
 
 
