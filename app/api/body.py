@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from quart import Request, Response, request
@@ -164,7 +164,9 @@ def _check_media_type() -> None:
 
 def decode(data: bytes, kind: type[T]) -> T:
     try:
-        return codec.decode(data, kind)
+        value = codec.decode(data, kind)
+        _check_known(msgspec.json.decode(data), value)
+        return value
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -172,6 +174,27 @@ def decode(data: bytes, kind: type[T]) -> T:
         raise MalformedRequestError(f"the body is not JSON: {_lower(reason)}") from None
     except RecursionError:
         raise MalformedRequestError("the body is nested too deeply") from None
+
+
+def _check_known(raw: object, value: object, path: str = "") -> None:
+    """Also within what is kept as it is sent, whose Structs take unknown fields: a later version may have written them.
+
+    Of a field whose name is mistaken the default would be taken, silently. Raises InvalidFieldError.
+    """
+    if isinstance(value, msgspec.Struct) and isinstance(raw, dict):
+        known = {f.encode_name: f.name for f in msgspec.structs.fields(value)}
+        known_tag = value.__struct_config__.tag_field
+        sent = cast("dict[str, object]", raw)
+        for name, inner in sent.items():
+            where = _join(path or None, name)
+            if name in known:
+                _check_known(inner, getattr(value, known[name]), where)
+            elif name != known_tag:
+                raise InvalidFieldError(f"unknown field {_short(where)!r}", field=_short(where), code="unknown_field")
+    elif isinstance(value, list | tuple) and isinstance(raw, list):
+        pairs = zip(cast("list[object]", raw), cast("tuple[object, ...]", value), strict=False)
+        for number, (inner, each) in enumerate(pairs):
+            _check_known(inner, each, f"{path}[{number}]")
 
 
 def _invalid(text: str) -> InvalidFieldError:

@@ -264,3 +264,16 @@ def test_absolute_form_is_understood(server: WebServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
         sock.sendall(b"GET http://localhost/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert sock.makefile("rb").read().endswith(b"healthy")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("PATCH", "/api/settings", {"server_changes": [{"at": 1, "day": [1]}]}, "server_changes[0].day"),
+        ("PATCH", "/api/settings", {"failover": {"enable": False}}, "failover.enable"),
+        ("PUT", "/api/providers/mullvad/settings", {"prot": 53}, "prot"),
+    ],
+)
+def test_a_mistaken_name_within_is_told_and_not_taken_for_the_default(call, method, path, body, field) -> None:
+    answer = call(method, path, json=body)
+    assert (answer.status_code, answer.json()["field"], answer.json()["code"]) == (422, field, "unknown_field")
