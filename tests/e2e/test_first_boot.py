@@ -8,6 +8,7 @@ from image.qemu.lab import Lab, until
 from image.qemu.machine import Machine
 
 YEAR = 365 * 86400  # seconds
+PASSWORD = "correct horse battery"
 EARLY = 1000  # seconds that a start, and looking at it, may take
 
 
@@ -51,9 +52,18 @@ def test_a_bad_file_is_told_of_in_2020(new_machine: MakeMachine, bench: Lab) -> 
     assert "broken.conf" in report
     assert machine.read_boot_file("broken.conf") is not None
 
+    machine.write_boot_file("gateway.toml", f'[system]\nadmin_password = "{PASSWORD}"\n')
     machine.start()
     boot(machine, bench)
     goes_on_from(machine, stamp)
+    assert bench.api("GET", "/api/status")[0] == 401
+    assert bench.api("POST", "/api/auth/login", {"password": "not " + PASSWORD})[0] == 401
+    assert bench.api("POST", "/api/auth/login", {"password": PASSWORD})[0] == 200
+    kept = machine.shell("cat /boot/firmware/gateway.toml /data/setup/*")
+    assert "admin_password" in kept
+    assert PASSWORD not in kept
+    # The web's own, on the data partition: not even netd's.
+    assert machine.shell("stat -c '%U %a' /var/lib/vpn-gateway-web /data/vpn-gateway-web").split() == ["web", "700"] * 2
 
 
 def connected(bench: Lab) -> bool:
