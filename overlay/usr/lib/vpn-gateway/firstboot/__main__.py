@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -38,6 +37,8 @@ def main(argv: list[str]) -> int:
             settings(STATE, msgspec.json.decode(text, type=Told))
             return 0
         case ["late"]:
+            import asyncio  # noqa: PLC0415 - early, which everything waits for, does without
+
             return asyncio.run(late(paths))
         case _:
             print("usage: firstboot early|late", file=sys.stderr)
