@@ -184,9 +184,9 @@ class Lab:
             '[ -z "$router" ] || ip route replace default via $router\necho "$ip"\n'
         )
         script.chmod(0o755)
-        tries = max(1, int(timeout / 2))
+        tries = max(1, int(timeout))
         done = self.inside(
-            *(self.lan, "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "2", "-s", str(script)),
+            *(self.lan, "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "1", "-s", str(script)),
             timeout=timeout + 10,
             check=False,
         )
