@@ -5,7 +5,8 @@ each other. IPv6 clients count by their whole address and not by its /64: on a L
 of them must not use up what is another's. A device may take many addresses for itself; the limit is there to keep
 mistakes and loops from hurting, not to hold off a determined neighbour, and what it costs us is bounded.
 
-The page's own files and ``/ws`` are not limited. ``/health`` has a count of its own: monitors go by it.
+The page's own files and ``/ws`` are not limited. ``/health`` has a count of its own: monitors go by it. What is asked
+on a WebSocket counts as if it had come by itself, and so does each connection that a GraphQL request makes.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MovingWindowSupport, Storage
 from limits.strategies import MovingWindowRateLimiter
 from msgspec import Struct
-from quart import Quart, Response, current_app, g, request
+from quart import Quart, Response, current_app, g, has_websocket_context, request, websocket
 
 from app.api.operation import Limit, Operation
 from app.errors import TooManyRequestsError
 
 MOST_CLIENTS = 4096  # remembered at once; beyond, whoever asked longest ago is forgotten
 PREFIXES = ("/api", "/graphql", "/metrics", "/health")
+EXTENSION = "vpn_gateway_limiter"
 _STATE = "rate_limit_state"
 _CREDENTIALS = "rate_limit_credentials"
 
@@ -160,6 +162,14 @@ def remember_credentials(ident: str) -> None:
     setattr(g, _CREDENTIALS, ident)
 
 
+def count(kind: Limit) -> None:
+    """Count what is asked for within the request at hand, or on its WebSocket. Raises TooManyRequestsError."""
+    limiter: Limiter | None = current_app.extensions.get(EXTENSION)
+    if limiter is not None:
+        remote = (websocket if has_websocket_context() else request).remote_addr
+        limiter.hit(kind, "", client_address(remote), getattr(g, _CREDENTIALS, ""))
+
+
 def _operation() -> Operation | None:
     view = current_app.view_functions.get(request.endpoint or "")
     return getattr(view, "operation", None)
@@ -180,7 +190,7 @@ def install(app: Quart, rates: Rates | None) -> None:
     """Limit every request of the API; with ``rates`` None, none."""
     if rates is None:
         return
-    limiter = Limiter(rates)
+    limiter = app.extensions[EXTENSION] = Limiter(rates)
 
     async def before_request() -> None:
         if _limited():

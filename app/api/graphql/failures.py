@@ -7,11 +7,27 @@ import traceback
 from collections.abc import Mapping
 
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from app.errors import GatewayError
 
 log = logging.getLogger(__name__)
+
+# What strawberry raises, and puts in no result, where a query does not say what to carry out.
+UNCLEAR = (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError)
+
+
+def unclear(error: BaseException) -> GraphQLError:
+    """One of ``UNCLEAR`` as an error of the query."""
+    if isinstance(error, InvalidOperationTypeError):
+        message = "subscriptions come by WebSocket, at this path"
+    elif isinstance(error, CannotGetOperationTypeError):
+        message = "operationName: the query has no operation of this name"
+    else:
+        message = "query: it is empty"
+    return GraphQLError(message, extensions={"code": "invalid_query"})
 
 
 class GatewayErrors(MaskErrors):
@@ -21,6 +37,8 @@ class GatewayErrors(MaskErrors):
             cause = cause.original_error
         if cause is None or isinstance(cause, GraphQLError):  # the query is at fault; nothing of ours is in it
             return _with(error, error.message, {"code": "invalid_query"} | (error.extensions or {}))
+        if isinstance(cause, UNCLEAR):
+            return unclear(cause)
         if isinstance(cause, GatewayError):
             extensions: dict[str, object] = {"code": cause.code, "status": cause.status}
             return _with(error, cause.message, extensions | ({"field": cause.field} if cause.field else {}))

@@ -21,13 +21,18 @@ from graphql import (
     ValidationRule,
 )
 from msgspec import Struct
+from quart import has_websocket_context
 from strawberry.extensions import AddValidationRules
+
+from app.api import limits as rates
+from app.errors import TooManyRequestsError
 
 MAX_TOKENS = 1000
 MAX_DEPTH = 15  # the introspection query of common tools is 13 deep
 MAX_ALIASES = 15
 MAX_MUTATIONS = 5  # in one request: as many connections a second as the other endpoints allow
 MAX_COST = 20_000  # fields in the answer, about
+MAX_DIGITS = 1000  # of a number, or in a row within a text
 
 ASKING = 10  # cost of a field at the top: each asks the network service
 MAX_FIRST = 1000  # rows that a page may have
@@ -46,9 +51,19 @@ class _Limits(ValidationRule):
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
         try:
+            _pace()
             check(context.document)
         except GraphQLError as error:
             context.report_error(error)
+
+
+def _pace() -> None:
+    """What is asked on a WebSocket counts as a request does; a subscription once, when it begins."""
+    if has_websocket_context():
+        try:
+            rates.count("general")
+        except TooManyRequestsError as error:
+            raise GraphQLError(error.message, extensions={"code": error.code, "status": error.status}) from None
 
 
 class QueryLimits(AddValidationRules):
@@ -115,5 +130,6 @@ def _page(node: FieldNode) -> int:
     for argument in node.arguments or ():
         if argument.name.value == "first":
             value = argument.value
-            return min(max(1, int(value.value)), MAX_FIRST) if isinstance(value, IntValueNode) else MAX_FIRST
+            small = isinstance(value, IntValueNode) and len(value.value) <= MAX_DIGITS
+            return min(max(1, int(value.value)), MAX_FIRST) if small else MAX_FIRST
     return PAGES[node.name.value]

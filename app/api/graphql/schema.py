@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import strawberry
@@ -9,9 +10,10 @@ from graphql import GraphQLError
 from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
-from app.api.graphql.failures import GatewayErrors
-from app.api.graphql.limits import MAX_TOKENS, QueryLimits
+from app.api.graphql.failures import UNCLEAR, GatewayErrors, unclear
+from app.api.graphql.limits import MAX_DIGITS, MAX_TOKENS, QueryLimits
 from app.api.graphql.mutation import Mutation
 from app.api.graphql.query import Query
 from app.api.graphql.subscription import Subscription
@@ -32,6 +34,17 @@ SCHEMA = GatewaySchema(
 )
 
 
+BY_HTTP = (OperationType.QUERY, OperationType.MUTATION)
+
+
 async def execute(query: str, variables: dict[str, Any] | None, operation_name: str | None) -> ExecutionResult:
     """Raises nothing: what goes wrong is in the result."""
-    return await SCHEMA.execute(query, variable_values=variables, operation_name=operation_name)
+    if re.search(rf"[0-9]{{{MAX_DIGITS + 1}}}", query):  # Python itself refuses to read 4300 and more
+        error = GraphQLError(f"a number has at most {MAX_DIGITS} digits", extensions={"code": "query_too_large"})
+        return ExecutionResult(data=None, errors=[error])
+    try:
+        return await SCHEMA.execute(
+            query, variable_values=variables, operation_name=operation_name, allowed_operation_types=BY_HTTP
+        )
+    except UNCLEAR as error:
+        return ExecutionResult(data=None, errors=[unclear(error)])

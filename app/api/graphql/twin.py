@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from app.api import limits
 from app.api.body import check_parameter, convert
 from app.api.graphql.access import require
 from app.api.operation import declared
@@ -24,10 +25,13 @@ async def call(
 ) -> Answer:
     """The answer of an endpoint's ``handler`` to ``given`` as its body or query; what is None there was not given.
 
-    Raises what the endpoint raises: UnauthorizedError, ForbiddenError, InvalidFieldError, and the handler's own.
+    Raises what the endpoint raises: UnauthorizedError, ForbiddenError, TooManyRequestsError, InvalidFieldError, and
+    the handler's own.
     """
     operation = declared(handler)
     require(operation.scope)
+    if operation.limit != "general":  # that one counted the whole request already
+        limits.count(operation.limit)
     values: dict[str, Any] = {}
     for name, value in parameters.items():
         check_parameter(name, value, operation.parameters[name])

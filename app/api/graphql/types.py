@@ -8,16 +8,29 @@ from __future__ import annotations
 from typing import NewType
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.scalars import JSON
 
 from app.model import ExitState
 
 Long = NewType("Long", int)
+LONGEST = 2**53
+
+
+def _long(value: object) -> int:
+    """As the specification has it for Int: a number without a fraction. Raises GraphQLError."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LONGEST:
+        raise GraphQLError("Long cannot represent this value")
+    return value
+
+
 LONG = strawberry.scalar(
     name="Long",
     description="A whole number below 2^53, exact in JavaScript too; bytes pass the 2^31 of Int in minutes.",
     serialize=int,
-    parse_value=int,
+    parse_value=_long,
 )
 
 strawberry.enum(ExitState)

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from app.api.graphql.schema import SCHEMA
+from app.api.limits import Rates
 from app.errors import ConflictError
 from app.gateway import AddCustomServer, Connect
 from tests.support.fake_gateway import FakeGateway
@@ -156,6 +157,32 @@ def test_a_bug_is_masked(call: Call, gateway: FakeGateway, caplog: pytest.LogCap
     assert "1234secret" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"query": "query A{exits{name}}", "operationName": "B"}, "invalid_query"),
+        ({"query": "fragment A on Query{exits{name}}"}, "invalid_query"),
+        ({"query": "subscription{status{connected}}"}, "invalid_query"),
+        ({"query": '{history(before:"x"){next}}'}, "invalid_query"),
+        ({"query": "{history(before:1e400){next}}"}, "invalid_query"),
+        ({"query": "{history(before:[1]){next}}"}, "invalid_query"),
+        ({"query": f"{{history(before:{'9' * 5000}){{next}}}}"}, "query_too_large"),
+        ({"query": f"{{history(first:{'9' * 5000}){{next}}}}"}, "query_too_large"),
+        *(
+            ({"query": "query($b:Long){history(before:$b){next}}", "variables": {"b": bad}}, "invalid_query")
+            for bad in ("5", 1.5, True, [1], {}, 2**54)
+        ),
+    ],
+)
+def test_a_query_at_fault_is_told_so(call: Call, body: dict[str, Any], code: str, caplog) -> None:
+    answer = call("POST", "/graphql", json=body)
+    assert answer.status_code == 200, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == code, error
+    assert "data" not in answer.json()
+    assert not caplog.records  # it is no bug of ours
+
+
 def test_keys_never_come_out(call: Call) -> None:
     schema = data(call, get_introspection_query())["__schema"]
     for kind in schema["types"]:
@@ -261,6 +288,15 @@ def payload(client: WebSocketClient) -> dict[str, Any]:
     return message["payload"]["data"]
 
 
+def payload_errors(client: WebSocketClient) -> list[str | None]:
+    """The codes of the errors of one query, which is over then."""
+    message = client.receive() or {}
+    if message["type"] == "error":
+        return [e["extensions"]["code"] for e in message["payload"]]
+    assert (client.receive() or {})["type"] == "complete"
+    return [e["extensions"]["code"] for e in message["payload"].get("errors", ())] or [None]
+
+
 def test_status_follows_the_tunnel(server: WebServer, call: Call) -> None:
     with connected(server) as client:
         subscribe(client, "subscription{status{connected server}}")
@@ -294,6 +330,62 @@ def test_a_query_by_web_socket_has_the_same_limits(server: WebServer) -> None:
         assert message is not None
         assert message["type"] == "error"
         client.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[]",
+        "5",
+        '{"type": []}',
+        '{"type": "complete", "id": []}',
+        '{"type": "subscribe", "id": [], "payload": {"query": "{exits{name}}"}}',
+        '{"type": "subscribe", "id": "1", "payload": null}',
+        '{"type": "subscribe", "id": "1"}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 5}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{exits{name}}", "variables": [1]}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{exits{name}}", "variables": {"x": NaN}}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{exits{name}}", "variables": {"x": "\\ud800"}}}',
+        "[" * 3000,
+    ],
+)
+def test_a_message_of_another_shape_closes_the_connection(
+    server: WebServer, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(server) as client:
+        client.send(message)
+        assert client.receive() is None
+        assert client.closed is not None
+        assert client.closed.code == 4400
+    assert not caplog.records
+
+
+def test_who_asks_too_often_by_web_socket_is_told_to_slow_down() -> None:
+    with WebServer(rates=Rates(general=10, connection=5)) as server, connected(server) as client:
+        codes = []
+        for number in range(8):
+            subscribe(client, 'mutation{connect(server:"se-sto-wg-001"){success}}', str(number))
+            (error,) = payload_errors(client)
+            codes.append(error)
+        assert codes == [None] * 5 + ["rate_limited"] * 3
+        assert len([c for c in server.gateway.commands if isinstance(c, Connect)]) == 5
+        codes = []
+        for number in range(8, 16):
+            subscribe(client, "{providers{current}}", str(number))
+            (error,) = payload_errors(client)
+            codes.append(error)
+        assert codes == [None] * 2 + ["rate_limited"] * 6
+        client.close()
+
+
+def test_connecting_by_graphql_is_counted_as_connecting_is() -> None:
+    with WebServer(rates=Rates(general=100, connection=5)) as server:
+        url = f"{server.url}/graphql"
+        connects = "mutation{" + "".join(f"a{n}:disconnect{{success}}" for n in range(3)) + "}"
+        answers = [requests.post(url, json={"query": connects}, timeout=20).json() for _ in range(2)]
+        assert "errors" not in answers[0]
+        assert [e["extensions"]["code"] for e in answers[1]["errors"]] == ["rate_limited"]
+        assert requests.post(f"{server.url}/api/disconnect", timeout=20).status_code == 429
 
 
 def test_nothing_is_left_behind(server: WebServer) -> None:
