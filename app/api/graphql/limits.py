@@ -130,6 +130,7 @@ def _page(node: FieldNode) -> int:
     for argument in node.arguments or ():
         if argument.name.value == "first":
             value = argument.value
-            small = isinstance(value, IntValueNode) and len(value.value) <= MAX_DIGITS
-            return min(max(1, int(value.value)), MAX_FIRST) if small else MAX_FIRST
+            if isinstance(value, IntValueNode) and len(value.value) <= MAX_DIGITS:
+                return min(max(1, int(value.value)), MAX_FIRST)
+            return MAX_FIRST
     return PAGES[node.name.value]
