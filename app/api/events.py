@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import cast
 
 from quart import Blueprint, current_app, websocket
 
+from app.api.auth.principal import principal
 from app.api.errors import ErrorBody
-from app.api.hub import Closing, Hub, Listener, heartbeat
+from app.api.hub import EXPIRED, Closing, Hub, Listener, heartbeat
 from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 
@@ -39,7 +41,7 @@ async def events() -> None:
     listener = await followed.join(after)
     ignoring = asyncio.create_task(_ignore_what_is_said())
     try:
-        closing = await _pump(listener)
+        closing = await _pump(listener, good_until())
         # Hypercorn must see every WebSocket closed by us: one left open has taken the server down with it.
         await websocket.close(closing.code, closing.reason)
     except TimeoutError:
@@ -70,14 +72,32 @@ def _after(given: list[str]) -> int | None:
     return int(given[0])
 
 
-async def _pump(listener: Listener) -> Closing:
+def good_until() -> float | None:
+    """Unix time at which the credentials end that this WebSocket was opened with; None = never."""
+    found = principal()
+    return None if found is None else found.until
+
+
+async def next_before(until: float | None, listener: Listener) -> str | Closing | None:
+    """The next message, None after ``HEARTBEAT`` seconds without one, or ``EXPIRED`` from the Unix time ``until`` on.
+
+    The clock may be set meanwhile: it is looked at again each time.
+    """
+    patience = HEARTBEAT if until is None else min(HEARTBEAT, max(0.01, until - time.time()))
+    try:
+        item = await asyncio.wait_for(listener.next(), patience)
+    except TimeoutError:
+        item = None
+    return EXPIRED if until is not None and time.time() >= until else item
+
+
+async def _pump(listener: Listener, until: float | None) -> Closing:
     while True:
-        try:
-            item = await asyncio.wait_for(listener.next(), HEARTBEAT)
-        except TimeoutError:
-            item = heartbeat()
+        item = await next_before(until, listener)
         if isinstance(item, Closing):
             return item
+        if item is None:
+            item = heartbeat()
         async with asyncio.timeout(SEND_TIMEOUT):
             await websocket.send(item)
 

@@ -64,6 +64,9 @@ class Closing(msgspec.Struct, frozen=True):
     reason: str
 
 
+EXPIRED = Closing(POLICY_VIOLATION, "sign in again")
+
+
 class Listener:
     """What one client still has to be sent. It collects from when it joins, before its first message is made."""
 

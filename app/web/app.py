@@ -15,7 +15,7 @@ from app.api.auth.service import Auth, guessing_alert
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
-from app.api.hub import POLICY_VIOLATION, Closing, Hub
+from app.api.hub import EXPIRED, Hub
 from app.gateway import Gateway
 from app.model import Snapshot
 from app.web import assets
@@ -52,7 +52,7 @@ def create_app(
     latency.install(app)
     errors.install(app)
     auth = Auth(state_dir)
-    auth.on_revoked.append(lambda: hub.expel(Closing(POLICY_VIOLATION, "sign in again"), EXPEL_AFTER))
+    auth.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
     auth.on_guessing.append(lambda address, failures: hub.announce(*guessing_alert(address, failures)))
     security.install(app, hosts)
     guard.install_identification(app, auth)

@@ -55,7 +55,7 @@ def _bearer(state: AuthState, header: str) -> Principal:
 def _key(state: AuthState, token: str) -> Principal | None:
     given = digest(token)
     key = next((k for k in state.keys if hmac.compare_digest(k.hash, given)), None)
-    return None if key is None or expired(key) else Principal("key", key.scope, key.id)
+    return None if key is None or expired(key) else Principal("key", key.scope, key.id, key.expires)
 
 
 def _token(state: AuthState, token: str) -> Principal | None:
@@ -65,14 +65,14 @@ def _token(state: AuthState, token: str) -> Principal | None:
     session = session_of(state, claims.session)
     if session is None or session.kind != "token":
         return None
-    return Principal("token", session.scope, session.id)
+    return Principal("token", session.scope, session.id, min(claims.expires, session.expires))
 
 
 def _browser(state: AuthState, cookie: str) -> Principal | None:
     given = digest(cookie)
     for session in state.sessions:
         if session.cookie is not None and hmac.compare_digest(session.cookie, given):
-            return None if expired(session) else Principal("browser", session.scope, session.id)
+            return None if expired(session) else Principal("browser", session.scope, session.id, session.expires)
     return None
 
 

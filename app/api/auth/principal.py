@@ -20,6 +20,7 @@ class Principal(Struct, frozen=True):
     kind: Literal["open", "browser", "token", "key"]  # "open": no password is set, everybody on the LAN is trusted
     scope: Scope
     ident: str = ""  # of the session or key
+    until: float | None = None  # Unix time from which what was shown is good no more
 
 
 def includes(held: Scope, needed: Scope) -> bool:

@@ -28,6 +28,7 @@ class Claims(Struct, frozen=True):
     session: str
     generation: int
     scope: str
+    expires: float  # Unix time
 
 
 def issue(key: Secret, session: Session, audience: Audience, lifetime: float) -> str:
@@ -66,8 +67,8 @@ def verify(key: Secret, token: str, audience: Audience) -> Claims | None:
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
     match claims:
-        case {"sid": str(session), "gen": int(generation), "scope": str(scope)}:
-            return Claims(session, generation, scope)
+        case {"sid": str(session), "gen": int(generation), "scope": str(scope), "exp": int(expires)}:
+            return Claims(session, generation, scope, expires)
         case _:
             return None
 

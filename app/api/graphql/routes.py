@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from quart import Blueprint, websocket
 
 from app.api.errors import ErrorBody
-from app.api.events import UpgradeRequiredError, hub
+from app.api.events import UpgradeRequiredError, good_until, hub, next_before
 from app.api.hub import Closing
 from app.api.operation import operation
 
@@ -91,11 +91,12 @@ async def subscriptions() -> None:
 
 
 async def _sent_away() -> Closing:
-    """Ends when the service does: a connection that waited for its client would hold that up."""
+    """Ends when the service or the client's credentials do: a connection that waits for its client outlives neither."""
     followed = hub()
     listener = await followed.join()
+    until = good_until()
     try:
-        while not isinstance(item := await listener.next(), Closing):
+        while not isinstance(item := await next_before(until, listener), Closing):
             pass
         return item
     finally:

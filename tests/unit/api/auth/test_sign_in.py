@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.api.auth import passwords
+from app.api.auth import credential_routes, passwords, signin, tokens
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
 from tests.unit.api.auth.conftest import PASSWORD, Client, bearer
@@ -246,6 +246,38 @@ def test_who_looks_on_is_sent_away_when_the_session_ends(server: WebServer, clie
         assert socket.receive()
         one.post("/api/auth/logout")
         assert socket.receive() is None
+
+
+@pytest.mark.parametrize("kind", ["key", "token", "session"])
+def test_who_looks_on_is_sent_away_when_what_was_shown_runs_out(
+    server: WebServer, client: Make, owner: Client, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credential_routes, "DAY", 2.0)
+    monkeypatch.setattr(tokens, "ACCESS", 3)  # in whole seconds, from the last one that is full
+    monkeypatch.setattr(signin, "SESSION_LIFETIME", 2.0 if kind == "session" else 60.0)
+    lasting = bearer(owner.key("read", expires_in_days=60))
+    one = client()
+    if kind == "session":
+        one.login()
+    short = {
+        "key": lambda: bearer(owner.key("connect", expires_in_days=1)),
+        "token": lambda: bearer(owner.tokens()["access_token"]),
+        "session": lambda: cookie_of(one),
+    }[kind]()
+    with (
+        WebSocketClient(server.port, headers=lasting) as other,
+        WebSocketClient(server.port, headers=short) as events,
+        WebSocketClient(server.port, "/graphql", short, subprotocols=["graphql-transport-ws"]) as graphql,
+    ):
+        assert events.receive()
+        for socket in (events, graphql):
+            while (message := socket.receive()) is not None:
+                assert message["type"] == "heartbeat"
+            assert socket.closed is not None
+            assert (socket.closed.code, socket.closed.reason) == (1008, "sign in again")
+        assert other.receive()
+        server.run(lambda: server.gateway.publish("server_update", {}))
+        assert (other.receive() or {})["type"] == "server_update"  # nobody else is disturbed
 
 
 # --- what is kept -------------------------------------------------------------------------------------------------
