@@ -89,6 +89,8 @@ def _check_tricks(info: zipfile.ZipInfo, shown: str) -> None:
     # orig_filename: the module itself cuts at NUL and turns backslashes round.
     name = info.orig_filename
     path = PurePosixPath(name.replace("\\", "/"))
+    if not name:  # no tool makes these, and the module fails at them
+        raise InvalidFieldError("the archive has an entry without a name", field="file", code="unsafe_archive")
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or name[1:2] == ":":
         raise InvalidFieldError(f"{shown}: a path that leads out of the archive", field="file", code="unsafe_archive")
     kind = stat.S_IFMT(info.external_attr >> 16)

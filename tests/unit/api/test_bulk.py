@@ -114,6 +114,14 @@ def test_tricks_refuse_the_whole_archive(server, name):
     assert server.gateway.commands == []
 
 
+def test_an_entry_without_a_name_refuses_the_archive(server):
+    data = bytearray(archive({"x": "hi"}))
+    at = data.index(b"PK\x01\x02") + 28
+    data[at : at + 4] = b"\0\0\1\0"  # the name's one byte is now one of the "extra" field
+    answer = send(server, bytes(data))
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsafe_archive")
+
+
 def test_bombs_are_not_inflated(server):
     one = archive({"big.conf": b"\0" * (confzip.MAX_ENTRY + 1)})
     assert len(one) < 2000
