@@ -37,9 +37,12 @@ def logout(ctx: Context) -> None:
     """End the session that login began, and forget its tokens."""
     try:
         ctx.client.post("/api/auth/logout")
-    except (ApiError, SignInError):
-        pass  # ended already; the tokens go all the same
-    finally:
+    except SignInError:
+        pass  # ended already
+    except ApiError as error:
+        if error.code != "not_a_session":  # an API key's: that one is revoked, and not signed out
+            raise
+    finally:  # the tokens go all the same
         ctx.forget()
     click.echo("Signed out.", err=True)
 

@@ -51,8 +51,12 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None = None, renew: Callable[[], str | None] | None = None) -> None:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url if "//" in url else f"http://{url}")
+            known = parts.scheme in {"http", "https"} and parts.hostname
+        except ValueError:
+            known = False
+        if not known:
             raise CommandError(f"{url!r} is no address of a gateway: write http://192.168.77.1:5000, for instance")
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._token = token
@@ -69,20 +73,38 @@ class Client:
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        return json.loads(self.bytes(method, path, data))
+        return self._json(self.bytes(method, path, data))
 
-    def bytes(self, method: str, path: str, data: bytes | None = None, media_type: str = JSON) -> bytes:
-        """The content of the answer, whatever it is."""
+    def upload(self, path: str, data: bytes, media_type: str) -> Any:
+        """POST ``data`` as it is; the answer is JSON."""
+        return self._json(self.bytes("POST", path, data, media_type))
+
+    def bytes(
+        self, method: str, path: str, data: bytes | None = None, media_type: str = JSON, expected: str = JSON
+    ) -> bytes:
+        """The content of the answer, all of it and of the media type ``expected``."""
         try:
-            return self._exchange(method, path, data, media_type)
+            return self._exchange(method, path, data, media_type, expected)
         except SignInError:
             fresh = self._renew() if self._renew is not None else None
             if fresh is None:
                 raise
             self._token = fresh
-            return self._exchange(method, path, data, media_type)
+            return self._exchange(method, path, data, media_type, expected)
 
-    def _exchange(self, method: str, path: str, data: bytes | None, media_type: str) -> bytes:
+    def _json(self, content: bytes) -> Any:
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            raise self._stranger("what is not JSON") from None
+        if not isinstance(answer, dict):
+            raise self._stranger("another kind of JSON")
+        return answer
+
+    def _stranger(self, what: str) -> CommandError:
+        return CommandError(f"{self.url} answers with {what}: is this the gateway?")
+
+    def _exchange(self, method: str, path: str, data: bytes | None, media_type: str, expected: str) -> bytes:
         headers = {"Accept": f"{JSON}, */*;q=0.5", "User-Agent": f"vpn-gateway/{__version__}"}
         if data is not None:
             headers["Content-Type"] = media_type
@@ -91,7 +113,13 @@ class Client:
         request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - http(s), see above
         try:
             with self._opener.open(request, timeout=TIMEOUT) as answer:
-                return answer.read(ANSWER_LIMIT)
+                found = answer.headers.get_content_type()
+                if found != expected:
+                    raise self._stranger(f"{found} instead of {expected}")
+                content = answer.read(ANSWER_LIMIT)
+                if answer.length:  # still to come: read() with a limit does not tell of an end that came too early
+                    raise UnreachableError(f"{self.url} did not send its whole answer")
+                return content
         except urllib.error.HTTPError as error:
             with error:
                 raise _refusal(error.code, error.read(64 * 1024)) from None

@@ -9,7 +9,7 @@ from functools import cached_property
 import click
 
 from app.cli import tokens
-from app.cli.client import ApiError, Client, SignInError
+from app.cli.client import Client, SignInError
 
 
 @dataclass
@@ -37,16 +37,24 @@ class Context:
         tokens.save(Client(self.url).url, None)
 
     def _renew(self) -> str | None:
-        """An access token lasts for minutes: get the next one with the refresh token, which is good once."""
+        """An access token lasts for minutes: get the next one with the refresh token, which is good once.
+
+        One command at a time: a refresh token that two of them used would end the session.
+        """
         if self._kept is None:
             return None
-        try:
-            answer = Client(self.url).post("/api/auth/refresh", {"refresh_token": self._kept.refresh})
-        except (ApiError, SignInError):
-            with contextlib.suppress(OSError):
-                self.forget()
-            return None
-        return self.keep(answer)
+        with tokens.locked():
+            now = tokens.load(Client(self.url).url)
+            if now is not None and now != self._kept:  # another command was faster
+                self._kept = now
+                return now.access
+            try:
+                answer = Client(self.url).post("/api/auth/refresh", {"refresh_token": self._kept.refresh})
+            except SignInError:
+                with contextlib.suppress(OSError):
+                    self.forget()
+                return None
+            return self.keep(answer)
 
 
 context = click.make_pass_decorator(Context)

@@ -57,7 +57,7 @@ def import_(ctx: Context, file: Path, name: str | None, all_or_nothing: bool) ->
     if data[:4] == b"PK\x03\x04":
         mode = "atomic" if all_or_nothing else "each"
         path = f"/api/import/bulk?{urlencode({'mode': mode})}"
-        _report(ctx, json.loads(ctx.client.bytes("POST", path, data, "application/zip")))
+        _report(ctx, ctx.client.upload(path, data, "application/zip"))
         return
     if name is None and str(file) == "-":
         raise click.UsageError("give the configuration a --name")
@@ -93,7 +93,7 @@ def _report(ctx: Context, answer: dict[str, Any]) -> None:
 def backup(ctx: Context, file: Path, passphrase_file: Path | None) -> None:
     """Write settings, servers and keys to FILE (- = standard output), encrypted with a passphrase."""
     body = {"passphrase": _passphrase(passphrase_file, confirm=True)}
-    data = ctx.client.bytes("POST", "/api/backup", json.dumps(body).encode())
+    data = ctx.client.bytes("POST", "/api/backup", json.dumps(body).encode(), expected="application/octet-stream")
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return

@@ -11,6 +11,7 @@ from app import __version__
 from app.cli import access, files, lan, records, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
+from app.cli.output import clean
 
 PROGRAM = "vpn-gateway"
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         cli.main(argv, prog_name=PROGRAM, complete_var="_VPN_GATEWAY_COMPLETE", standalone_mode=False)
     except CommandError as error:
-        click.echo(f"{PROGRAM}: {error.message}", err=True)
+        click.echo(f"{PROGRAM}: {clean(error.message)}", err=True)
         return error.status
     except click.ClickException as error:
         error.show()
@@ -79,6 +80,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; saying so would fail as well
+        return 1
+    except OSError as error:  # of the file with the tokens, for instance
+        click.echo(f"{PROGRAM}: {clean(error.filename or error)}: {error.strerror}", err=True)
+        return 1
+    except (LookupError, TypeError, AttributeError):
+        click.echo(
+            f"{PROGRAM}: the answer is none that version {__version__} understands: which is the gateway's?", err=True
+        )
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1

@@ -13,7 +13,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def put_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """What is not printable stands within texts alone and is escaped: JSON itself lets U+007F to U+009F through."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def put_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

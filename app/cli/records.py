@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -61,8 +62,8 @@ def _who(row: dict[str, Any]) -> str:
 def history(ctx: Context, limit: int, exit_name: str | None, csv: bool) -> None:
     """What the exits went through, the newest first."""
     if csv:
-        path = "/api/history.csv" + (f"?exit={exit_name}" if exit_name else "")
-        click.echo(ctx.client.bytes("GET", path).decode(), nl=False)
+        path = "/api/history.csv" + (f"?{urlencode({'exit': exit_name})}" if exit_name else "")
+        click.echo(ctx.client.bytes("GET", path, expected="text/csv").decode("utf-8", "replace"), nl=False)
         return
     answer = ctx.client.get("/api/history", limit=limit, exit=exit_name)
     if ctx.json:

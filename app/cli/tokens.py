@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,6 +22,19 @@ def path() -> Path:
     """As the XDG base directory specification has it."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "vpn-gateway" / "tokens.json"
+
+
+@contextlib.contextmanager
+def locked() -> Generator[None]:
+    """Whatever is done within, no other command of this user does meanwhile. Raises OSError."""
+    target = path().parent
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(target / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def load(url: str) -> Tokens | None:

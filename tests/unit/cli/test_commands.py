@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from app import keys
+from app.api.auth import tokens as jwts
 from tests.support.web_server import WebServer
 
 ROOT = Path(__file__).parents[3]
@@ -156,3 +162,161 @@ def test_a_backup_never_replaces_a_file(run, tmp_path):
     assert result.returncode == 1
     assert "File exists" in result.stderr
     assert there.read_text() == "precious"
+
+
+# --- other answers than the gateway's -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def stranger(answer):
+    """Something else at the gateway's address. It sends ``answer``, a whole response, or the next of several."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.wfile.write(answer if isinstance(answer, bytes) else next(answer))
+
+        do_POST = do_GET  # noqa: N815 - the base class's name
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def response(content, media_type, length=None, status="200 OK"):
+    size = len(content) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {size}\r\n\r\n".encode() + content
+
+
+@pytest.fixture
+def phrase(tmp_path):
+    file = tmp_path / "phrase"
+    file.write_text("correct horse battery staple\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response(b"<h1>My router</h1>", "text/html"),
+        response(b"<h1>My router</h1>", "application/json"),
+        response(b"\xff\xfe", "application/json"),
+        response(b"[]", "application/json"),
+        response(b"{}", "application/json"),
+        response(b"", "application/json", status="204 No Content"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "history"])
+def test_what_is_no_gateway_is_told_in_words(run, answer, command):
+    with stranger(answer) as url:
+        result = run(command, url=url)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("vpn-gateway: ")
+    assert "gateway" in result.stderr.removeprefix("vpn-gateway: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (response(b"age-encryption.org/v1\n...", "application/octet-stream", length=5000), 3),  # cut off
+        (response(b"<h1>My router</h1>", "text/html"), 1),
+    ],
+)
+def test_only_a_whole_backup_is_one(run, tmp_path, phrase, answer, status):
+    file = tmp_path / "new.age"
+    with stranger(answer) as url:
+        result = run("backup", file, "--passphrase-file", phrase, url=url)
+    assert (result.returncode, result.stdout) == (status, "")
+    assert not file.exists()
+
+
+def test_an_error_cannot_steer_the_terminal(run):
+    error = json.dumps({"success": False, "error": "\x1b]0;owned\x07 no"}).encode()
+    with stranger(response(error, "application/json", status="404 Not Found")) as url:
+        result = run("status", url=url)
+    assert result.returncode == 1
+    assert "owned" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_json_for_programs_cannot_steer_the_terminal_either(run):
+    name = "\x9b31mtv\x7f\u202e"
+    run("devices", "set", "02:00:00:00:00:78", "blocked", "--name", name)
+    result = run("--json", "devices")
+    assert not set("\x9b\x7f\u202e") & set(result.stdout)
+    assert name in {d["name"] for d in json.loads(result.stdout)["devices"]}
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "ftp://127.0.0.1", "http://"])
+def test_an_address_that_is_none(run, url):
+    result = run("status", url=url)
+    assert result.returncode == 1
+    assert "is no address of a gateway" in result.stderr
+
+
+def test_any_name_may_be_asked_for(run):
+    for name in ("a b", "a&b=c", "\u00fc\n"):
+        result = run("history", "--csv", "--exit", name)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith("time_utc,")
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed_in(tmp_path, monkeypatch):
+    """A gateway with a password, whose access tokens have ended when they are given; and the tokens of a sign-in."""
+    monkeypatch.setattr(jwts, "ACCESS", -1)
+    (tmp_path / "state").mkdir()
+    with WebServer(state_dir=tmp_path / "state") as server:
+        password = {"password": "correct horse battery"}
+        assert requests.post(f"{server.url}/api/auth/password", json=password, timeout=20).ok
+        answer = requests.post(f"{server.url}/api/auth/login", json=password, timeout=20).json()
+        kept = {"access": answer["access_token"], "refresh": answer["refresh_token"]}
+        (tmp_path / ".config/vpn-gateway").mkdir(parents=True)
+        (tmp_path / ".config/vpn-gateway/tokens.json").write_text(json.dumps({server.url: kept}))
+        monkeypatch.setattr(jwts, "ACCESS", 900)
+        yield server
+
+
+def test_many_commands_at_once_renew_the_tokens_once(run, signed_in):
+    """Each refresh token is good once: were it used by two, the session would end."""
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda _: run("providers", url=signed_in.url), range(6)))
+    assert [(r.returncode, r.stderr) for r in results] == [(0, "")] * 6
+    assert run("providers", url=signed_in.url).returncode == 0
+
+
+def test_a_gateway_in_trouble_costs_nobody_their_tokens(run, signed_in, tmp_path):
+    file = tmp_path / ".config/vpn-gateway/tokens.json"
+    before = json.loads(file.read_text())
+    (kept,) = before.values()
+    answers = iter(
+        [
+            response(b'{"success":false,"error":"sign in first"}', "application/json", status="401 Unauthorized"),
+            response(b'{"success":false,"error":"slow down"}', "application/json", status="429 Too Many Requests"),
+        ]
+    )
+    with stranger(answers) as url:
+        file.write_text(json.dumps({url: kept}))
+        result = run("status", url=url)
+    assert (result.returncode, result.stderr) == (1, "vpn-gateway: slow down\n")
+    assert json.loads(file.read_text()) == {url: kept}
+
+
+def test_signing_out_is_said_only_where_it_is_so(run, signed_in, tmp_path):
+    result = run("logout", url=signed_in.url)
+    assert (result.returncode, result.stderr) == (0, "Signed out.\n")
+    with stranger(response(b'{"success":false,"error":"oh"}', "application/json", status="500 Oh")) as url:
+        result = run("logout", url=url)
+    assert (result.returncode, result.stderr) == (1, "vpn-gateway: oh\n")
