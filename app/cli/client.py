@@ -53,10 +53,9 @@ class Client:
     def __init__(self, url: str, token: str | None = None, renew: Callable[[], str | None] | None = None) -> None:
         try:
             parts = urlsplit(url if "//" in url else f"http://{url}")
-            known = parts.scheme in {"http", "https"} and parts.hostname
         except ValueError:
-            known = False
-        if not known:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise CommandError(f"{url!r} is no address of a gateway: write http://192.168.77.1:5000, for instance")
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._token = token
