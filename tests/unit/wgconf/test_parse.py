@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from ipaddress import ip_network
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -318,10 +318,11 @@ def _fill(unit: str, start: str = "", end: str = "") -> str:
     ids=lambda text: repr(text[:12]),
 )
 def test_64_kib_are_decided_quickly(text: str) -> None:
+    """By the processor's time, of which others on the machine take none: what is quadratic needs many seconds of it."""
     assert len(text) <= wgconf.MAX_BYTES
-    started = perf_counter()
+    started = thread_time()
     try:
         wgconf.parse(text)
     except ConfigError:
         pass
-    assert perf_counter() - started < 1.0
+    assert thread_time() - started < 1.0
