@@ -13,6 +13,7 @@ from app.api.auth.principal import principal
 from app.api.errors import ErrorBody
 from app.api.hub import EXPIRED, Closing, Hub, Listener, heartbeat
 from app.api.operation import operation
+from app.api.places import place
 from app.errors import GatewayError, InvalidFieldError
 
 blueprint = Blueprint("events", __name__)
@@ -35,9 +36,14 @@ def hub() -> Hub:
 
 @blueprint.websocket("/ws")
 async def events() -> None:
-    followed = hub()
     after = _after(websocket.args.getlist("after"))
-    await websocket.accept()
+    with place():
+        await websocket.accept()
+        await _tell(after)
+
+
+async def _tell(after: int | None) -> None:
+    followed = hub()
     listener = await followed.join(after)
     ignoring = asyncio.create_task(_ignore_what_is_said())
     try:

@@ -58,8 +58,11 @@ def rate(bytes_a_second: float) -> str:
 
 
 def moment(unix: float | None) -> str:
-    """Local time."""
-    return "-" if unix is None else datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """Local time; a number where no calendar has it."""
+    try:
+        return "-" if unix is None else datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return str(unix)
 
 
 def ago(unix: float | None, now: float | None = None) -> str | None:

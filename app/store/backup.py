@@ -197,7 +197,7 @@ def read_document(
     others = {name: file.content.encode() for name, file in document.files.items() if name not in own}
     unknown = sorted(set(others) - set(parts))
     if unknown:
-        raise _newer(f"it has parts that this version does not know: {', '.join(n[:80] for n in unknown)}")
+        raise _newer(f"it has parts that this version does not know: {', '.join(n[:80] for n in unknown[:5])}")
     try:
         check_settings(settings)
         lacking = check_servers(servers, secrets)

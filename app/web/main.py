@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -18,6 +19,8 @@ from app.web.app import create_app
 from app.web.server import serve
 
 log = logging.getLogger(__name__)
+
+DESCRIPTORS = 4096
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,6 +53,13 @@ def _listening(fds: list[int], binds: list[str]) -> list[socket.socket]:
     return opened
 
 
+def _allow_descriptors() -> None:
+    """Enough for every WebSocket there may be; systemd's default of 1024 is for programs that use select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _run(path: Path, state_dir: Path | None, listening: list[socket.socket]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -79,6 +89,7 @@ def main(argv: list[str]) -> int:
     if not listening:
         print("web: nothing to listen on: give --bind HOST:PORT or --fd N", file=sys.stderr)
         return 2
+    _allow_descriptors()
     if arguments.state_dir is not None and not arguments.state_dir.is_dir():
         print(f"web: there is no directory {arguments.state_dir}", file=sys.stderr)
         return 1

@@ -36,8 +36,9 @@ class WebSocketClient:
         headers: dict[str, str] | None = None,
         host: str = "localhost",
         subprotocols: list[str] | None = None,
+        source: str = "127.0.0.1",  # the client's own address
     ) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._sock = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
         self._ws = WSConnection(ConnectionType.CLIENT)
         self.closed: CloseConnection | None = None
         extra = [(k.encode(), v.encode()) for k, v in (headers or {}).items()]

@@ -14,6 +14,7 @@ from app.api.errors import ErrorBody
 from app.api.events import UpgradeRequiredError, good_until, hub, next_before
 from app.api.hub import Closing
 from app.api.operation import operation
+from app.api.places import place
 
 blueprint = Blueprint("graphql", __name__)
 
@@ -76,6 +77,11 @@ async def graphql_by_get() -> ErrorBody:
 
 @blueprint.websocket("/graphql")
 async def subscriptions() -> None:
+    with place():
+        await _serve()
+
+
+async def _serve() -> None:
     view = await _module("view")
     serving = asyncio.create_task(view.serve(websocket))
     leaving = asyncio.create_task(_sent_away())

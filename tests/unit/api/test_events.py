@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from app.api import places
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
 from app.api.replay import KEPT, Replay, Told
 from app.model import ExitState, ExitStatus
@@ -23,6 +24,33 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_one_device_cannot_take_every_place(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "MOST_OF_ONE", 2)
+    protocol = ["graphql-transport-ws"]
+    with WebSocketClient(server.port) as first, WebSocketClient(server.port, "/graphql", subprotocols=protocol):
+        for path in ("/ws", "/graphql"):
+            with pytest.raises(RefusedError) as refused:
+                WebSocketClient(server.port, path, subprotocols=protocol)
+            assert (refused.value.status, refused.value.body["code"]) == (429, "too_many_websockets")
+            assert refused.value.headers["retry-after"] == "10"
+        with WebSocketClient(server.port, source="127.0.0.2") as other:  # another device is not concerned
+            assert other.receive()
+            monkeypatch.setattr(places, "MOST", 3)
+            with pytest.raises(RefusedError):  # but all of them together have a bound too
+                WebSocketClient(server.port, source="127.0.0.3")
+        assert first.receive()
+        first.close()
+        wait_for(lambda: comes_in(server))
+
+
+def comes_in(server: WebServer) -> bool:
+    try:
+        with WebSocketClient(server.port) as client:
+            return client.receive() is not None
+    except RefusedError:
+        return False
 
 
 def test_snapshot_then_events(server: WebServer, gateway: FakeGateway, call: Call) -> None:
