@@ -33,7 +33,7 @@ def test_power_cuts(new_machine: MakeMachine, bench: Lab, measure: Measure) -> N
             machine.kill()
             cuts += 1
         machine.start()
-        length = boot(machine, bench)
+        length = boot(machine, bench).lease
         whole(machine, bench, stored)
         stored |= write_on(bench, f"server-{cuts}", chance.uniform(0.5, WRITING))
         machine.kill()
