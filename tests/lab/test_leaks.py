@@ -219,12 +219,14 @@ def test_dhcp_option_121(lab, capsys):
         "192.168.1.1",
     )
     with LeakWatch(lab) as watch, lab.option121(*routes):
-        assert "203.0.113.0/24" in lab.exec("gateway", ["ip", "route"]).stdout, (
-            "the routes must be there to be resisted"
+        wait_for(  # the client gives itself the address first, then one route after the other
+            "the routes to be resisted",
+            lambda: {"203.0.113.0/24", "192.168.77.0/25"} <= set(lab.exec("gateway", ["ip", "route"]).stdout.split()),
         )
         connected_again(lab)
         assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
-        connect(lab, "vpn-de")
+        # For a moment the new address is not known to netd, which says so: wan_down.
+        wait_for("vpn-de", lambda: lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"])
         assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
         lab.api("POST", "/api/disconnect")
         time.sleep(1)  # blocked, with the routes in place
