@@ -6,6 +6,8 @@ it busy for minutes. Here every fragment is looked at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -69,6 +71,17 @@ def _pace() -> None:
 class QueryLimits(AddValidationRules):
     def __init__(self) -> None:
         super().__init__([_Limits])
+
+    def on_validate(self) -> Iterator[None]:
+        """Which of several operations is meant must be said (GraphQL, section 6.1); strawberry takes the first."""
+        asked = self.execution_context
+        definitions = asked.graphql_document.definitions if asked.graphql_document else ()
+        operations = sum(isinstance(definition, OperationDefinitionNode) for definition in definitions)
+        # Its public ``operation_name`` is that of the first where none was given.
+        if operations > 1 and not asked._provided_operation_name:  # pyright: ignore[reportPrivateUsage]
+            message = "operationName: the query has several operations; name one of them"
+            asked.pre_execution_errors = [GraphQLError(message, extensions={"code": "invalid_query"})]
+        yield
 
 
 def check(document: DocumentNode) -> None:

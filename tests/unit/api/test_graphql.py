@@ -161,6 +161,7 @@ def test_a_bug_is_masked(call: Call, gateway: FakeGateway, caplog: pytest.LogCap
     ("body", "code"),
     [
         ({"query": "query A{exits{name}}", "operationName": "B"}, "invalid_query"),
+        ({"query": "query A{exits{name}} query B{exits{name}}"}, "invalid_query"),
         ({"query": "fragment A on Query{exits{name}}"}, "invalid_query"),
         ({"query": "subscription{status{connected}}"}, "invalid_query"),
         ({"query": '{history(before:"x"){next}}'}, "invalid_query"),

@@ -19,7 +19,10 @@ from app.web.sockets import systemd_fds
 from tests.support.ws_client import WebSocketClient
 
 WEB = (sys.executable, "-m", "app", "web")
-MEMORY_LIMIT = 45 * 1024  # kB of PSS; the budget of both processes together is 80 MB
+# kB of PSS; the budget of both processes together is 80 MB, of which netd takes 28. Signing in brings argon2 and the
+# libraries that tokens need: 9 MB of code, which other processes share or not.
+MEMORY_LIMIT = 40 * 1024
+MEMORY_LIMIT_SIGNED_IN = 50 * 1024
 
 
 def listening() -> socket.socket:
@@ -193,4 +196,4 @@ async def test_memory_once_somebody_has_signed_in(tmp_path: Path) -> None:
             rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
     match = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
     assert match
-    assert int(match[1]) < MEMORY_LIMIT
+    assert int(match[1]) < MEMORY_LIMIT_SIGNED_IN
