@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PORT ?= 5000
+SHELL_SCRIPTS = $(shell grep -rIlE '^\#!/(usr/)?bin/(env )?(ba)?sh' .ci ci image overlay) image/lib/common.sh
 
 .PHONY: help run test lint unit lab browser bench lock clean
 
@@ -19,11 +20,12 @@ test: ## Run everything that is tested: lint, unit, kernel, lab and browser test
 	@$(PY) -m pytest tests/unit tests/kernel -n 2 --dist loadfile -q
 	@$(PY) -m pytest tests/lab tests/browser -q
 
-lint: ## ruff, pyright (strict) and import-linter
+lint: ## ruff, pyright (strict), import-linter and shellcheck
 	@ci/setup test
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports --no-cache
+	@shellcheck $(SHELL_SCRIPTS)
 	@.venv/bin/pyright
 
 unit: ## Only the quick tests

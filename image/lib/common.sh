@@ -1,5 +1,7 @@
+# shellcheck shell=bash disable=SC2034 # the scripts that source this use the variables
 # Shared by the image's scripts (bash): where things are, saying what goes on, running in the tools root.
 set -euo pipefail
+shopt -s inherit_errexit # $(...) stops at a failed command too
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${VPN_GATEWAY_CACHE:-$HOME/.cache/vpn-gateway}
@@ -9,7 +11,8 @@ export QEMU_CPU=cortex-a72 # 13 times faster under qemu-user than the default CP
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'image: %s\n' "$*" >&2; exit 1; }
 
-# One line per finished step in $timings, printed at the end of a build.
+# One line per finished step in $timings, printed at the end of a build. A failed step ends the script, so call it as a
+# command of its own: in a condition (step ... || ...) bash switches set -e off and it would go on to the next command.
 step() { # NAME COMMAND...
   local label=$1 start=$SECONDS
   shift
@@ -18,19 +21,27 @@ step() { # NAME COMMAND...
   printf '%-42s %5d s\n' "$label" $((SECONDS - start)) | tee -a "${timings:-/dev/null}" >&2
 }
 
-# The name of a cache entry: 16 hex digits of the hash of everything that goes into it.
-key() { cat "$@" | sha256sum | cut -c1-16; }
+# key TEXT FILE...: the name of a cache entry, 16 hex digits of the hash of everything that goes into it.
+key() {
+  local text=$1
+  shift
+  { printf '%s\n' "$text"; [ $# = 0 ] || cat "$@"; } | sha256sum | cut -c1-16
+}
+
+# newest PATTERN: the cache entry of that name which was made last; nothing where there is none.
+newest() { find "$cache" -maxdepth 1 -name "$1" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-; }
 
 version() { sed -n 's/^version = "\(.*\)"/\1/p' "$repo/pyproject.toml"; }
 
 # When the sources were last changed; every file in an image bears this time (reproducible-builds.org).
 source_epoch() { git -C "$repo" log -1 --format=%ct -- 2>/dev/null || stat -c %Y "$repo/pyproject.toml"; }
 
-# in_tools DIRECTORY COMMAND...: run natively in the tools root, with DIRECTORY at /build and the repository, read-only,
+# in_tools DIRECTORY COMMAND...: run natively in the tools root ($tools), with DIRECTORY at /build and the repository, read-only,
 # at /src. All mounts live in a mount namespace of their own: nothing is left behind, whatever happens.
 in_tools() {
   local work=$1
   shift
+  # shellcheck disable=SC2016,SC2154 # the inner shell expands them; every caller sets tools
   TOOLS=$tools WORK=$work SRC=$repo unshare --mount --fork bash -euc '
     mkdir -p "$TOOLS/build" "$TOOLS/src"
     mount --bind "$WORK" "$TOOLS/build"

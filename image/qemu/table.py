@@ -1,26 +1,34 @@
-"""table.py IMAGE LOGS: what a run of the tests has measured, as a table, beside the limits."""
+"""What a run of the tests has measured, as a table, beside the limits."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
-MB = 1e6
+MB = 1e6  # bytes
 
 
-def main(image: Path, logs: Path) -> None:
-    lines = [json.loads(line) for line in (logs / "measured.jsonl").read_text().splitlines()]
+class Measurement(NamedTuple):
+    name: str
+    value: float
+    unit: str = ""
+    limit: float | None = None  # at most this
+
+    def __str__(self) -> str:
+        shown = f"{self.value:.6g}" if self.value == int(self.value) else f"{self.value:.2f}"
+        kept = "" if self.limit is None else f"<= {self.limit:g} {self.unit}"
+        missed = "  MISSED" if self.limit is not None and self.value > self.limit else ""
+        return f"{self.name:<48} {shown:>9} {self.unit:<3} {kept}{missed}".rstrip()
+
+
+def lines(image: Path, logs: Path) -> list[str]:
+    """A line for each measurement in ``logs/measured.jsonl``, with its limit and whether it was kept."""
+    told = logs / "measured.jsonl"
+    measured = [Measurement(**json.loads(line)) for line in told.read_text().splitlines()] if told.exists() else []
     packed = image.with_suffix(".img.xz")
     sizes = [
-        {"name": "image, to download (.img.xz)", "value": packed.stat().st_size / MB, "unit": "MB", "limit": 250},
-        {"name": "image, raw", "value": image.stat().st_size / MB, "unit": "MB", "limit": None},
+        Measurement("image, to download (.img.xz)", packed.stat().st_size / MB, "MB", 250),
+        Measurement("image, raw", image.stat().st_size / MB, "MB"),
     ]
-    for line in sizes + lines:
-        limit = "" if line["limit"] is None else f"<= {line['limit']:g} {line['unit']}"
-        value = f"{line['value']:.6g}" if line["value"] == int(line["value"]) else f"{line['value']:.2f}"
-        sys.stdout.write(f"{line['name']:<48} {value:>9} {line['unit']:<3} {limit}\n")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    return [f"{measurement}\n" for measurement in sizes + measured]

@@ -2,7 +2,10 @@
 # Apply the playbook to the root from outside, by the chroot connection, as image/build does for Debian.
 repo=$(cd "${STAGE_DIR}/../../.." && pwd)
 
-if ! command -v ansible-playbook mksquashfs mmd bmaptool >/dev/null || ! python3 -c 'import pip' 2>/dev/null; then
+missing=
+for program in ansible-playbook mksquashfs mmd bmaptool; do command -v "$program" >/dev/null || missing=yes; done
+python3 -c 'import pip' 2>/dev/null || missing=yes
+if [ -n "$missing" ]; then
 	# The container of pi-gen is thrown away afterwards; on a machine of your own this is the one thing installed.
 	apt-get update -q
 	apt-get install -y -q --no-install-recommends ansible bmap-tools mtools python3-pip squashfs-tools
@@ -21,6 +24,7 @@ export SOURCE_DATE_EPOCH
 
 # Only one kernel is shipped: the 4 KiB-page one starts every model.
 on_chroot <<CHROOT
-apt-get purge -y 'linux-image-*-2712' 'linux-headers-*' || true
+set -e
+dpkg-query -W -f '\${Package}\n' 'linux-image-*-2712' 'linux-headers-*' 2>/dev/null | xargs -r apt-get purge -y
 apt-get autoremove -y --purge
 CHROOT

@@ -1,0 +1,40 @@
+"""A pytest plugin that tells the suite which test begins and how each one ended, over the pipe that the suite made."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TextIO
+
+import pytest
+
+PIPE = "VPN_GATEWAY_PROGRESS_FD"  # environment: the number of the pipe's file descriptor
+
+
+class Progress:
+    def __init__(self, pipe: TextIO) -> None:
+        self._pipe = pipe
+        self._outcome = "passed"
+        self._seconds = 0.0
+
+    def _say(self, **what: object) -> None:
+        self._pipe.write(json.dumps(what) + "\n")
+        self._pipe.flush()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._outcome, self._seconds = "passed", 0.0
+        self._say(begins=nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test has three reports (set-up, call, tear-down); the worst of them is how it ended."""
+        self._seconds += report.duration
+        if report.outcome != "passed" and self._outcome != "failed":
+            self._outcome = report.outcome
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._say(ended=nodeid, outcome=self._outcome, seconds=round(self._seconds, 1))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if number := os.environ.get(PIPE):
+        config.pluginmanager.register(Progress(os.fdopen(int(number), "w")))
