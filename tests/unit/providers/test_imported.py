@@ -16,7 +16,7 @@ from tests.support.providers import mullvad
 from tests.support.providers.keys import key
 from tests.support.providers.world import World
 
-GOOD = Path(__file__).parents[4] / "shared" / "data" / "conf" / "good"
+GOOD = Path(__file__).parents[2] / "data" / "conf" / "good"
 OURS = "SKXuaP6gVYYQaJDe1XM4ILt32RnNonvEuBObfNM7iEk="  # from a label, never used anywhere
 
 AIRVPN = f"""[Interface]

@@ -13,12 +13,12 @@ from app.tunnel.exitcheck import Seen, parse
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Connected, Target, Tunnel
 
-FIXTURES = Path(__file__).parents[4] / "shared" / "data" / "api-fixtures"
+API = Path(__file__).parents[2] / "data" / "api"
 
 
-@pytest.mark.parametrize("name", ["am-i-mullvad-json-connected.json", "am-i-mullvad-json-not-connected.json"])
+@pytest.mark.parametrize("name", ["am-i-mullvad-connected.json", "am-i-mullvad-not-connected.json"])
 def test_the_providers_answer_is_understood(name):
-    body = (FIXTURES / name).read_bytes()
+    body = (API / name).read_bytes()
     said = json.loads(body)
     assert parse(body) == Seen(said["ip"], said["mullvad_exit_ip"])
 

@@ -14,11 +14,7 @@ from app import keys, wgconf
 from app.model import Endpoint, Peer, Secret, TunnelConfig
 from app.wgconf import ConfigError, fields
 
-CORPUS = [
-    path.read_bytes()
-    for folder in (Path(__file__).parents[4] / "shared" / "data" / "conf", Path(__file__).parent / "conf")
-    for path in sorted(folder.glob("*/*.conf"))
-]
+CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "data" / "conf").glob("*/*.conf"))]
 
 # --- Configurations --------------------------------------------------------------------------------------------------
 
