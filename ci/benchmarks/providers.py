@@ -7,9 +7,7 @@ Beside it: what Python's own JSON reader takes for the same bytes, judging nothi
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import json
 import ssl
 import tempfile
@@ -29,34 +27,12 @@ from app.providers.lists import KeptList
 from app.providers.mullvad import MullvadProvider
 from app.providers.relays import Guard
 from app.store.accounts import Accounts
+from ci.benchmarks import relaylists
 from ci.benchmarks.result import Result, median
 from ci.labnet import Lab
 
 SERVERS = 10_000
 ROUNDS = 5
-
-
-def big_list(servers: int = SERVERS) -> bytes:
-    """In Mullvad's shape: 50 countries with 4 cities each."""
-    codes = [f"{chr(97 + n // 26)}{chr(97 + n % 26)}-{c}" for n in range(50) for c in ("aaa", "bbb", "ccc", "ddd")]
-    places = {c: {"country": f"Country {c[:2]}", "city": f"City {c}", "latitude": 1.5, "longitude": 2.5} for c in codes}
-    relays = [
-        {
-            "hostname": f"{codes[n % 200]}-wg-{n:05d}",
-            "location": codes[n % 200],
-            "active": True,
-            "owned": n % 3 == 0,
-            "provider": "M247",
-            "ipv4_addr_in": f"185.{n >> 16}.{n >> 8 & 255}.{n & 255}",
-            "ipv6_addr_in": f"2a03:1b20:4::{n:x}",
-            "include_in_country": True,
-            "weight": 100,
-            "public_key": base64.b64encode(hashlib.sha256(str(n).encode()).digest()).decode(),
-        }
-        for n in range(servers)
-    ]
-    wireguard = {"relays": relays, "port_ranges": [[53, 53], [4000, 60000]], "ipv4_gateway": "10.64.0.1"}
-    return json.dumps({"locations": places, "wireguard": wireguard}).encode()
 
 
 class _NoWayOut:
@@ -76,7 +52,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 
 def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - like the others, and needs none
-    data = big_list()
+    data = relaylists.encode(relaylists.mullvad(SERVERS))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         kept = KeptList(directory, None, "mullvad")

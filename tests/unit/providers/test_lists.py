@@ -1,9 +1,10 @@
-"""Real lists, whole: every entry is either a server or left out with its reason. And lists that ship with an image."""
+"""Whole lists: every entry is either a server or left out with its reason. And lists that ship with an image."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,71 +15,102 @@ from app.providers.errors import BadAnswerError
 from app.providers.lists import KeptList
 from app.providers.mullvad import MullvadProvider
 from app.providers.relays import Guard, RelayList
+from tests.support import relaylists
 from tests.support.providers.keys import key
 from tests.support.providers.nordvpn import server
 from tests.support.providers.world import World
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
-FIXTURES = DATA / "api-fixtures"
-RELAYS = DATA / "relays"
-MULLVAD = next(iter(RELAYS.glob("mullvad-app-v1-relays-*.json")))
-IVPN = RELAYS / "ivpn-v5-servers.json"
+API = Path(__file__).parents[2] / "data" / "api"
+NORD = API / "nordvpn-v1-servers-without-wireguard.json"
+AZIRE = API / "azire-v3-locations.json"
+SIZES = pytest.mark.parametrize("entries", [500, 10_000])
 
 
 def reasons(found: RelayList) -> Counter[tuple[str, bool]]:
     return Counter((entry.reason, entry.bad) for entry in found.skipped)
 
 
+def expected(flaws: tuple[relaylists.Flaw, ...], each: int) -> Counter[tuple[str, bool]]:
+    found: Counter[tuple[str, bool]] = Counter()
+    for flaw in flaws:
+        found[flaw.reason, flaw.bad] += each
+    return found
+
+
 def test_every_list_we_have_is_tested_here() -> None:
-    assert {p.name for p in RELAYS.glob("*.json")} == {MULLVAD.name, IVPN.name}
+    assert set(relaylists.LISTS) == {"mullvad", "ivpn"}
+    assert {p for p in API.glob("*.json") if not p.name.startswith("am-i-")} == {NORD, AZIRE}
 
 
-def test_mullvads_list() -> None:
-    raw = json.loads(MULLVAD.read_bytes())
+@pytest.mark.parametrize("make", relaylists.LISTS.values(), ids=relaylists.LISTS)
+def test_a_seed_gives_the_same_list_every_time(make: Callable[[int, int], relaylists.Made]) -> None:
+    assert make(500, 1) == make(500, 1)
+    assert make(500, 1).data != make(500, 2).data
+
+
+@SIZES
+def test_mullvads_list(entries: int) -> None:
+    made = relaylists.mullvad(entries)
+    raw = json.loads(made.data)
     relays, others = raw["wireguard"]["relays"], raw["openvpn"]["relays"] + raw["bridge"]["relays"]
-    found = mullvad_relays.parse(MULLVAD.read_bytes(), None, Guard())
-    assert len(found.relays) + len(found.skipped) == len(relays) + len(others)
-    inactive = sum(not r["active"] for r in relays)
-    assert len(found.relays) == len(relays) - inactive
-    assert {r.hostname for r in found.relays} == {r["hostname"] for r in relays if r["active"]}
-    assert (
-        reasons(found)
-        == Counter(
-            {
-                ("it is not active", False): inactive,
-                ("it speaks OpenVPN, not WireGuard", False): len(raw["openvpn"]["relays"]),
-                ("it is a bridge, not a WireGuard server", False): len(raw["bridge"]["relays"]),
-            }
-        )
-        - Counter()
+    assert len(relays) == entries
+    found = mullvad_relays.parse(made.data, None, Guard())
+    unreadable_places = 1
+    assert len(found.relays) + len(found.skipped) == len(relays) + len(others) + unreadable_places
+    each = entries // 250
+    assert len(found.relays) == len(relays) - each * len(relaylists.MULLVAD_FLAWS)
+    assert [r.hostname for r in found.relays] == list(made.good)
+    assert reasons(found) == expected(relaylists.MULLVAD_FLAWS, each) + Counter(
+        {
+            ("it speaks OpenVPN, not WireGuard", False): entries // 4,
+            ("it is a bridge, not a WireGuard server", False): entries // 25,
+            ("Object missing required field `hostname`", True): 1,  # among the OpenVPN servers
+            ("Expected `str`, got `int` - at `$.city`", True): unreadable_places,
+        }
     )
+    assert found.skipped == made.left_out
     assert found.port_ranges == tuple(sorted(tuple(r) for r in raw["wireguard"]["port_ranges"]))
     assert found.general == {"dns4": raw["wireguard"]["ipv4_gateway"], "dns6": raw["wireguard"]["ipv6_gateway"]}
-    by_name = {r["hostname"]: r for r in relays}
     for relay in found.relays:
-        theirs = by_name[relay.hostname]
+        theirs = made.good[relay.hostname]
         place = raw["locations"][theirs["location"]]
         assert (relay.ipv4, relay.public_key) == (theirs["ipv4_addr_in"], theirs["public_key"])
         assert (relay.country, relay.city) == (place["country"], place["city"])
         assert (relay.ipv6 is not None) == bool(theirs.get("ipv6_addr_in"))
 
 
-def test_ivpns_list() -> None:
-    raw = json.loads(IVPN.read_bytes())
-    hosts = [h for g in raw["wireguard"] for h in g["hosts"]]
+@SIZES
+def test_ivpns_list(entries: int) -> None:
+    made = relaylists.ivpn(entries)
+    raw = json.loads(made.data)
+    gateways = [g for g in raw["wireguard"] if isinstance(g, dict)]
+    assert sum(len(g.get("hosts", ())) for g in gateways) == entries
     others = [h for g in raw["openvpn"] for h in g["hosts"]]
-    found = ivpn_relays.parse(IVPN.read_bytes(), Guard())
-    assert {r.hostname for r in found.relays} == {h["hostname"] for h in hosts}
-    assert reasons(found) == Counter({("it speaks OpenVPN, not WireGuard", False): len(others)})
+    found = ivpn_relays.parse(made.data, Guard())
+    each = entries // 250
+    assert len(found.relays) == entries - each * len(relaylists.IVPN_FLAWS)
+    assert [r.hostname for r in found.relays] == list(made.good)
+    assert reasons(found) == expected(relaylists.IVPN_FLAWS, each) + Counter(
+        {
+            ("it speaks OpenVPN, not WireGuard", False): len(others),
+            ("Expected `object`, got `null`", True): 1,  # three gateways that are none
+            ("Object missing required field `hosts`", True): 1,
+            ("Expected `str`, got `int` - at `$.country`", True): 1,
+        }
+    )
+    assert found.skipped == made.left_out
     assert {r.details["dns"] for r in found.relays} == {"172.16.0.1"}
     assert all(r.multihop_port and r.load is not None for r in found.relays)
     assert (2049, 2049) in found.port_ranges
     assert (30000, 65000) in found.port_ranges
     assert set(found.general) == {"dns_trackers", "dns_hardcore"}
+    for relay in found.relays:
+        theirs = made.good[relay.hostname]
+        assert (relay.ipv4, relay.public_key) == (theirs["host"], theirs["public_key"])
 
 
-def test_nords_sample_has_no_wireguard_and_says_so() -> None:
-    data = (FIXTURES / "nordvpn-v1-servers-sample.json").read_bytes()
+def test_nords_servers_without_wireguard_are_told() -> None:
+    data = NORD.read_bytes()
     with pytest.raises(BadAnswerError, match="no usable server"):
         nordvpn.parse(data, Guard())
     with_one = json.loads(data)
@@ -90,8 +122,8 @@ def test_nords_sample_has_no_wireguard_and_says_so() -> None:
     ]
 
 
-def test_azires_sample() -> None:
-    found = parse_azire((FIXTURES / "azire-v3-locations-200.json").read_bytes(), Guard())
+def test_azires_answer() -> None:
+    found = parse_azire(AZIRE.read_bytes(), Guard())
     (relay,) = found.relays
     assert (relay.hostname, relay.endpoint_name, relay.location) == (
         "se-sto",
@@ -107,17 +139,22 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.shipped = tmp_path / "shipped"
-    assert ship.main(["--to", str(world.shipped), f"mullvad={MULLVAD}", f"ivpn={IVPN}"]) == 0
+    mullvad, ivpn = relaylists.mullvad(500), relaylists.ivpn(500)
+    (tmp_path / "relays.json").write_bytes(mullvad.data)
+    (tmp_path / "servers.json").write_bytes(ivpn.data)
+    lists = (f"mullvad={tmp_path / 'relays.json'}", f"ivpn={tmp_path / 'servers.json'}")
+    assert ship.main(["--to", str(world.shipped), *lists]) == 0
     told = capsys.readouterr()
-    assert "ivpn: 88 servers" in told.out
-    assert told.err.count("OpenVPN") > 100
+    assert f"mullvad: {len(mullvad.good)} servers, {len(mullvad.left_out)} entries left out\n" in told.out
+    assert f"ivpn: {len(ivpn.good)} servers, {len(ivpn.left_out)} entries left out\n" in told.out
+    assert told.err.count("OpenVPN") == 500 // 4 + 500
     assert (world.shipped / "mullvad.json").stat().st_mode & 0o777 == 0o644
     provider = MullvadProvider(world.environment())
     assert (await provider.list_status()).source == "shipped"
     assert provider.due(world.environment().now()) == frozenset()  # nobody signed in: nobody is contacted
     servers = await provider.servers()
     assert {s.missing for s in servers} == {("account",)}
-    assert len(servers) == len(mullvad_relays.parse(MULLVAD.read_bytes(), None, Guard()).relays)
+    assert [s.hostname for s in servers] == list(mullvad.good)
 
 
 def test_shipping_what_is_no_list_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
