@@ -20,7 +20,7 @@ from tests.browser.conftest import ARGUMENTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "spec" / "api-reference.txt"
+REFERENCE = Path(__file__).parents[2] / "docs" / "api-reference.txt"
 
 
 def changed(text: str, lab) -> str:

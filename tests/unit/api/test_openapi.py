@@ -19,8 +19,9 @@ from app.web.app import create_app
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.api.conftest import Call
 
-REFERENCE = Path(__file__).parents[4] / "shared" / "spec" / "api-reference.txt"
-STATIC = Path(__file__).parents[3] / "app" / "web" / "static"
+ROOT = Path(__file__).parents[3]
+REFERENCE = ROOT / "docs" / "api-reference.txt"
+STATIC = ROOT / "app" / "web" / "static"
 NOT_OF_THE_API = {"/", "/favicon.ico", "/static/{name}"}
 
 
@@ -84,6 +85,21 @@ def test_the_examples_are_the_references(description: dict[str, Any]) -> None:
     shown = json.dumps(description)
     for example in ours:
         assert json.dumps(example) in shown
+
+
+def test_every_endpoint_of_the_reference_is_described(description: dict[str, Any]) -> None:
+    reference = re.findall(r"^(GET|POST|PUT|PATCH|DELETE) (/\S+)$", REFERENCE.read_text(), re.MULTILINE)
+    assert len(reference) == 11
+    described = {(method, path) for method, path, _ in operations(description)}
+    assert [endpoint for endpoint in reference if endpoint not in described] == []
+
+
+def test_our_page_has_the_references_program_for_events() -> None:
+    """The reference has lost its indentation, and knows the gateway by another name."""
+    start = (reference := REFERENCE.read_text()).index("const ws = new WebSocket")
+    theirs = reference[start : reference.index("};", start) + 2].replace("gateway-ip", "vpn-gateway.lan")
+    (ours,) = re.findall(r"^```javascript\n(.*?)^```$", (ROOT / "docs/api.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert [line.strip() for line in ours.splitlines()] == theirs.splitlines()
 
 
 def test_every_example_is_shown(description: dict[str, Any]) -> None:
