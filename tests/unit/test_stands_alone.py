@@ -14,7 +14,7 @@ from tests.support.outside import python, text
 from tests.support.outside.place import Place
 
 ROOT = Path(__file__).parents[2]
-IGNORED = [".git", *(ROOT / ".gitignore").read_text().split()]
+IGNORED = [".git", *(line for line in (ROOT / ".gitignore").read_text().splitlines() if line and line[0] != "#")]
 
 
 def ignored(path: Path) -> bool:
