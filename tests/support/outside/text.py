@@ -10,9 +10,11 @@ from tests.support.outside.place import Place
 Found = Iterator[tuple[int, str]]  # line and path
 
 WORD = re.compile(r"""[^\s"'`()\[\]<>|&;:=,]+""")
+STARTS_HERE = re.compile(r"[\w.@-]+")  # not at a variable, the root of the machine or somebody's home
 ROOT = "@"  # put in where a script says that it means its own folder
 OWN_FOLDER = re.compile(r'"?\$\(dirname "?(?:\$0|\$\{BASH_SOURCE\[0\]\})"?\)"?')
 GO_AND_TELL = re.compile(r'\$\(cd "?([^")]*)"? && pwd\)')
+LINK = re.compile(r"\bln -\w*s\w* (?=[^/])(\S+) ([^\s/]\S*)/[^\s/]+")
 SET_TO_A_PLACE = re.compile(rf'^\s*(?:(?:readonly|local|export) )?(\w+)="?({ROOT}[^\s"]*)', re.MULTILINE)
 
 
@@ -22,6 +24,7 @@ def shell(text: str, folder: str) -> Found:
     text = GO_AND_TELL.sub(r"\1", text)
     for name, place in SET_TO_A_PLACE.findall(text):
         text = re.sub(rf'"?\$(?:{name}\b|\{{{name}\}})"?', place, text)
+    text = LINK.sub(r"\2/\1", text)  # what a link says starts where the link is
     return _upwards(text, ".")
 
 
@@ -33,7 +36,7 @@ def linked(text: str, folder: str) -> Found:
 def _upwards(text: str, folder: str) -> Found:
     for match in WORD.finditer(text):
         first, *more = match[0].split("/")
-        if ".." in (first, *more) and first in ("..", ".", ROOT):
+        if ".." in (first, *more) and STARTS_HERE.fullmatch(first):
             place = Place(".").join("/".join(more)) if first == ROOT else Place(folder).join(match[0])
             if place is not None and place.outside:
                 yield text.count("\n", 0, match.start()) + 1, place.path
