@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PORT ?= 5000
 SHELL_SCRIPTS = $(shell grep -rIlE '^\#!/(usr/)?bin/(env )?(ba)?sh' .ci ci image overlay) image/lib/common.sh
 
-.PHONY: help run test lint unit lab browser bench lock clean
+.PHONY: help run test lint unit bench fresh lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ unit: ## Only the quick tests
 bench: ## Measure, side by side in one run, and print ratios
 	@ci/setup bench
 	@ci/bench
+
+fresh: ## Try a clone in bare systems of Debian and Ubuntu, made and thrown away (DISTRIBUTIONS="trixie here" for some)
+	@ci/fresh $(DISTRIBUTIONS)
 
 lock: ## Renew the lock files from pyproject.toml
 	@$(PY) -m pip install --quiet uv

@@ -2,12 +2,13 @@
 .PHONY: image image-test flash
 
 image: ## build/vpn-gateway-<version>-arm64.img.xz
-	@ci/setup-image build
+	@ci/setup image
 	@image/build
 
 image-test: ## boot the built image in QEMU and test it
-	@ci/setup-image test
+	@ci/setup image-test
 	@image/qemu/test
 
 flash: ## write the built image to DEVICE=/dev/sdX
+	@ci/setup flash
 	@image/flash "$(DEVICE)"

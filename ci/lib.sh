@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# Shared by ci/setup and ci/fresh (bash): saying what goes on, long commands in a few lines, the table of programs.
+set -euo pipefail
+shopt -s inherit_errexit
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+BEAT=15 # seconds after which a long command is said to be still at it
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# Tells every BEAT seconds how far LOG is, until it is sent a line through $pulse. Nothing of it outlives this script.
+beat() { # LOG
+  local began=$SECONDS last
+  while ! read -r -t "$BEAT" -u "$pulse"; do
+    [ -e "/proc/$$" ] || exit 0
+    last=$({ grep -vi 'warning\|debconf' "$1" || true; } | tail -n 1 | cut -c 1-90)
+    printf '    %3d s: %s\n' $((SECONDS - began)) "$last" >&2
+  done
+}
+
+# run_into LOG COMMAND...: runs it, with all that it prints in LOG, and leaves how it ended in $status.
+run_into() {
+  local log=$1
+  shift
+  if [ -z "${pulse:-}" ]; then
+    mkfifo "$scratch/pulse"
+    exec {pulse}<>"$scratch/pulse"
+  fi
+  : >"$log"
+  beat "$log" &
+  local beating=$!
+  set +e # not "|| status=$?": where the command is a function, that would let it go on after a failure
+  (
+    set -e
+    "$@"
+  ) >>"$log" 2>&1 </dev/null
+  status=$?
+  set -e
+  echo >&"$pulse"
+  wait "$beating"
+}
+
+# quietly WHAT COMMAND...: its output is shown only if it fails, and then nothing goes on.
+quietly() {
+  local what=$1 began=$SECONDS
+  shift
+  say "$what"
+  run_into "$scratch/log" "$@"
+  if [ "$status" != 0 ]; then
+    cat "$scratch/log" >&2
+    die "this failed, with status $status: $what"
+  fi
+  printf '    %3d s\n' $((SECONDS - began)) >&2
+}
+
+# rows TARGET: what the target calls, as lines of PROGRAM PACKAGE QUESTION.
+rows() {
+  local parts part line machine
+  case $1 in
+    run | image | flash | fresh) parts=$1 ;;
+    test | bench) parts="run $1" ;;
+    image-test) parts="run test image vm" ;;
+    *) die "there is no target $1" ;;
+  esac
+  machine=$(uname -m)
+  case $machine:$parts in
+    aarch64:*) ;;
+    *image*) parts="$parts foreign" ;;
+  esac
+  while read -r part line; do
+    case " $parts " in *" ${part:-#} "*) printf '%s\n' "$line" ;; esac
+  done <"$repo/ci/programs"
+}
+
+# place_of PROGRAM: where a program of the table is; nothing where it is missing.
+place_of() {
+  local path
+  case $1 in
+    /*) path=$1 ;;
+    */*) path=$repo/$1 ;;
+    *) path=$(type -P "$1" || true) ;;
+  esac
+  if [ -e "$path" ]; then printf '%s\n' "$path"; fi
+}
+
+# What of the Python packages a target needs: nothing, the locked ones that the gateway runs on, or also the tests' own.
+lock_of() { # TARGET
+  case $1 in
+    run) echo requirements.lock ;;
+    test | bench | image-test) echo requirements-dev.lock ;;
+    *) ;;
+  esac
+}

@@ -1,0 +1,48 @@
+"""The Python packages that pyproject.toml asks for: ``packages.py LOCK`` names those that are of no use, and fails."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import re
+import sys
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def wanted(lock: str) -> list[str]:
+    """The packages asked for by name, in the spelling that names them apart (PEP 503)."""
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    lines: list[str] = declared["project"]["dependencies"]
+    if lock == "requirements-dev.lock":
+        lines = lines + declared["dependency-groups"]["dev"]
+    return [_plain(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in lines]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def main(lock: str) -> int:
+    modules: dict[str, list[str]] = defaultdict(list)
+    for module, packages in importlib.metadata.packages_distributions().items():
+        for package in packages:
+            modules[_plain(package)].append(module)
+    faults: list[str] = []
+    for package in wanted(lock):
+        if not modules[package]:
+            faults.append(f"the Python package {package} is missing")
+        for module in modules[package]:
+            try:
+                importlib.import_module(module)
+            except Exception as error:  # whatever it is
+                faults.append(f"the Python package {package} cannot be imported: {error!r}")
+    print("\n".join(faults))
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
