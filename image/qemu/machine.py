@@ -21,10 +21,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from image.qemu.monitor import Monitor
+
 TUNSETIFF = 0x400454CA  # linux/if_tun.h
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 CLONE_NEWNET = 0x40000000
 MIB = 1024 * 1024
+SECTOR = 512  # bytes
 # An emulated processor leaks nothing to other programs; and without its defences it starts in two thirds of the time.
 # What takes a second on a Pi takes ten here, on cores that others use too: systemd's patience is stretched accordingly.
 EMULATED = (
@@ -99,30 +102,33 @@ class Machine:
     extra_args: tuple[str, ...] = ()  # for the kernel
     other_root: Path | None = None  # a root file system to start with the image's kernel, instead of the image's
     process: subprocess.Popen[bytes] | None = None
+    monitor: Monitor | None = None  # while it is on
     console: bytearray = field(default_factory=bytearray)
     _taps: list[int] = field(default_factory=list)
+    _layer: int = 0
 
     @property
     def disk(self) -> Path:
-        return self.work / "card.qcow2"
+        """What the machine writes to: a copy-on-write layer over the image or over another card."""
+        return self.work / f"card-{self._layer}.qcow2"
 
-    def insert_card(self) -> None:
-        """A fresh card with the image on it, larger than the image."""
+    def insert_card(self, card: Path | None = None) -> None:
+        """A fresh card with the image on it, larger than the image; or one that begins as ``card``, which is kept."""
         self.work.mkdir(parents=True, exist_ok=True)
+        self._layer += 1
         self.disk.unlink(missing_ok=True)
-        _run(
-            "qemu-img",
-            "create",
-            "-q",
-            "-f",
-            "qcow2",
-            "-F",
-            "raw",
-            "-b",
-            str((self.other_root or self.image).resolve()),
-            str(self.disk),
-            self.card,
-        )
+        below = card or (self.other_root or self.image).resolve()
+        size = () if card else (self.card,)
+        form = "qcow2" if card else "raw"
+        _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", form, "-b", str(below), str(self.disk), *size)
+
+    def freeze_card(self) -> Path:
+        """Take the card as a power cut at this moment would leave it; the machine runs on, in a layer over it."""
+        assert self.monitor is not None, "the machine is off"
+        frozen = self.disk
+        self._layer += 1
+        self.monitor.ask("blockdev-snapshot-sync", device="card", **{"snapshot-file": str(self.disk)})
+        return frozen
 
     def _boot_file(self, name: str) -> Path:
         target = self.work / name.replace("/", "-")
@@ -186,6 +192,7 @@ class Machine:
         ours, theirs = socket.socketpair()
         shell_path = self.work / "shell.sock"
         shell_path.unlink(missing_ok=True)
+        monitor, control = socket.socketpair()
         self.process = subprocess.Popen(
             [
                 # However the tests end, no machine outlives them.
@@ -210,12 +217,15 @@ class Machine:
                 *("-chardev", "null,id=unused", "-device", "virtconsole,chardev=unused"),
                 *("-device", "virtconsole,chardev=shell"),
                 *("-rtc", f"base={self.rtc}"),
+                *("-chardev", f"socket,id=monitor,fd={control.fileno()}", "-mon", "chardev=monitor,mode=control"),
             ],
-            pass_fds=(*self._taps, theirs.fileno()),
+            pass_fds=(*self._taps, theirs.fileno(), control.fileno()),
             stdin=subprocess.DEVNULL,
             stderr=(self.work / "qemu.log").open("wb"),
         )
         theirs.close()
+        control.close()
+        self.monitor = Monitor(monitor)
         self.console.clear()
         threading.Thread(target=self._collect, args=(ours,), daemon=True).start()
 
@@ -232,6 +242,9 @@ class Machine:
             self.process.kill()
             self.process.wait()
             self.process = None
+        if self.monitor is not None:
+            self.monitor.close()
+            self.monitor = None
 
     def close(self) -> None:
         """Pull the plug and take the machine away, with its network ports."""
@@ -262,6 +275,11 @@ class Machine:
 
     def tail(self, count: int = 3000) -> str:
         return bytes(self.console[-count:]).decode(errors="replace")
+
+    def said_last(self) -> str:
+        """The console's last line that says something."""
+        lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.tail()).split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def shell(self, command: str, timeout: float = 60) -> str:
         """Run ``command`` in the debug shell (``DEBUG_SHELL`` among the kernel's arguments); returns its output."""

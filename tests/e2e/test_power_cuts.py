@@ -1,69 +1,79 @@
-"""The plug is pulled at random moments, while it starts and while it writes: it always comes back with its settings."""
+"""The plug is pulled while it starts and while it writes: it always comes back with its settings.
+
+Every start is cut at many moments, and each card that a cut leaves is checked and read as the next start would. From
+some of them the machine is started again, and that start is cut as well: the first start, which makes keys, takes in
+files and grows the data partition, is interrupted again and again before it is through.
+"""
 
 from __future__ import annotations
 
-import random
-import time
+from pathlib import Path
 
 from image.qemu.boot import boot
+from image.qemu.card import Card
+from image.qemu.cuts import Cut, Cuts
 from image.qemu.fixtures import MakeMachine, Measure
-from image.qemu.lab import Lab
+from image.qemu.lab import Lab, until
 from image.qemu.machine import Machine
 
-SEED = 20
-# Cuts in a row, each of them while it starts, before it is let come up, looked at, and cut while it writes. The first
-# row hits the first start, which makes the data partition, grows it and takes gateway.toml.
-ROWS = (5, 5, 4, 3)
-START = (0.05, 0.9)  # of the time that a start takes; the first parts are the kernel, which writes nothing
-WRITING = 8  # seconds at most
+# From which of a start's cuts the next start begins, as a part of their number; the last one is cut while it writes.
+GO_ON_FROM = (0.2, 0.5, 0.8, 0.6, 1.0)
+IMPORTS = 6  # in each start
+FILE = "home"  # a server given as a file on the card
 
 
-def test_power_cuts(new_machine: MakeMachine, bench: Lab, measure: Measure) -> None:
-    chance = random.Random(SEED)
+def test_power_cuts(new_machine: MakeMachine, bench: Lab, measure: Measure, work: Path) -> None:
     machine = new_machine("power")
+    conf = bench.client_conf()
     machine.write_boot_file("gateway.toml", '[system]\nhostname = "attic"\n')
-    stored: set[str] = set()  # servers whose import was answered: they must be there ever after
-    cuts = 0
-    # What a start takes here, from the kernel to the API; renewed by every start that is let through.
-    length = 60.0
-    for row in ROWS:
-        for _ in range(row):
-            machine.start()
-            time.sleep(chance.uniform(*START) * length)
-            machine.kill()
-            cuts += 1
+    machine.write_boot_file(f"{FILE}.conf", conf)
+    promised: set[str] = set()  # servers whose import was answered: they must be there ever after
+    cuts: list[Cut] = []
+    for number, part in enumerate((*GO_ON_FROM, None)):
         machine.start()
-        length = boot(machine, bench).lease
-        whole(machine, bench, stored)
-        stored |= write_on(bench, f"server-{cuts}", chance.uniform(0.5, WRITING))
+        with Cuts(machine, promised) as row:
+            boot(machine, bench)
+            until(lambda: FILE in servers(bench), 120, "the server of the file on the card")
+            whole(machine, bench, promised)
+            row.anew()
+            write_on(bench, f"server-{number}", promised)
         machine.kill()
-        cuts += 1
-    machine.start()
-    boot(machine, bench)
-    whole(machine, bench, stored)
-    measure("power cuts survived", cuts)
-    assert cuts >= 20
-    assert stored
+        row.taken.append(Cut(machine.disk, -1, "the plug pulled while it wrote", frozenset(promised)))
+        for cut in row.taken:
+            judge(cut, conf, work / "power" / "looked-at")
+        cuts += row.taken
+        if part is not None:
+            cut = row.taken[min(int(part * len(row.taken)), len(row.taken) - 1)]
+            promised = set(cut.promised)
+            machine.insert_card(cut.card)
+    measure("power cuts, each card checked", len(cuts))
+    measure("power cuts, started again from", len(GO_ON_FROM))
+    assert len(cuts) >= 20
+    assert any(cut.promised for cut in cuts)
 
 
-def whole(machine: Machine, bench: Lab, stored: set[str]) -> None:
+def judge(cut: Cut, conf: str, work: Path) -> None:
+    """The card is whole, has all that was promised, and the file on it is imported or still there to be."""
+    card = Card(cut.card, work)
+    there = card.servers()
+    assert cut.promised <= there, f"{cut}: lost {cut.promised - there}"
+    assert FILE in there or card.boot_file(f"{FILE}.conf") == conf, f"{cut}: the file is lost"
+
+
+def whole(machine: Machine, bench: Lab, promised: set[str]) -> None:
     """It has every setting that was ever confirmed, and a data partition that is written to, not a stand-in."""
-    assert stored <= servers(bench)
+    assert promised <= servers(bench)
     assert machine.shell("hostname").strip() == "attic"
     assert machine.shell("findmnt -no FSTYPE,OPTIONS /data").startswith("ext4 rw")
 
 
-def write_on(bench: Lab, prefix: str, seconds: float) -> set[str]:
-    """Import servers for ``seconds``; returns those that the gateway has confirmed."""
-    confirmed: set[str] = set()
-    end = time.monotonic() + seconds
-    tried = 0
-    while time.monotonic() < end:
-        tried += 1
-        name = f"{prefix}-{tried}"
-        if bench.api("POST", "/api/import", {"name": name, "config": bench.client_conf()}, 10)[0] in {200, 201}:
-            confirmed.add(name)
-    return confirmed
+def write_on(bench: Lab, prefix: str, promised: set[str]) -> None:
+    """Import servers, and note each as soon as the gateway has confirmed it."""
+    for number in range(IMPORTS):
+        name = f"{prefix}-{number}"
+        status, answer = bench.api("POST", "/api/import", {"name": name, "config": bench.client_conf()}, 30)
+        assert status in {200, 201}, answer
+        promised.add(name)
 
 
 def servers(bench: Lab) -> set[str]:
