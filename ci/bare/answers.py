@@ -21,7 +21,7 @@ PATIENCE = 120.0  # seconds for the start, and again for the end
 LEFT = (Path("/run/netns"), Path("/var/lib/vpn-gateway-lab"))
 
 
-class Failure(Exception):
+class BrokenPromiseError(Exception):
     """What was promised and is not so."""
 
 
@@ -45,7 +45,7 @@ def running() -> Iterator[subprocess.Popen[str]]:
             if "Ctrl-C" in line:
                 break
         else:
-            raise Failure(f"make run ended before it was up, with status {process.wait()}")
+            raise BrokenPromiseError(f"make run ended before it was up, with status {process.wait()}")
         late.cancel()
         yield process
     finally:
@@ -58,10 +58,11 @@ def answers() -> None:
     with urllib.request.urlopen(f"{URL}/api/status", timeout=10) as answer:
         status = json.load(answer)
     if status.get("connected") is not False:
-        raise Failure(f"a gateway that nobody has told to connect says {status}")
-    shown = subprocess.run([".venv/bin/vpn-gateway", "--url", URL, "servers"], capture_output=True, text=True, check=False)
+        raise BrokenPromiseError(f"a gateway that nobody has told to connect says {status}")
+    command = [".venv/bin/vpn-gateway", "--url", URL, "servers"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
     if shown.returncode or "vpn-se" not in shown.stdout:
-        raise Failure(f"vpn-gateway servers, status {shown.returncode}: {shown.stdout}{shown.stderr}")
+        raise BrokenPromiseError(f"vpn-gateway servers, status {shown.returncode}: {shown.stdout}{shown.stderr}")
 
 
 def ends(process: subprocess.Popen[str]) -> None:
@@ -71,7 +72,7 @@ def ends(process: subprocess.Popen[str]) -> None:
     print(said, end="")
     # GNU make waits for what it runs and then ends by the very signal.
     if process.returncode not in {0, 130, -signal.SIGINT} or "stopping" not in said:
-        raise Failure(f"make run ended with status {process.returncode}")
+        raise BrokenPromiseError(f"make run ended with status {process.returncode}")
 
 
 def left() -> list[str]:
@@ -91,9 +92,9 @@ def main() -> int:
             answers()
             ends(process)
         if found := left():
-            raise Failure(f"what it leaves: {found}")
-    except Failure as failure:
-        print(f"answers: {failure}", file=sys.stderr)
+            raise BrokenPromiseError(f"what it leaves: {found}")
+    except BrokenPromiseError as error:
+        print(f"answers: {error}", file=sys.stderr)
         return 1
     return 0
 
