@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 URL = "http://127.0.0.1:5000"
@@ -26,7 +26,7 @@ class BrokenPromiseError(Exception):
 
 
 @contextlib.contextmanager
-def running() -> Iterator[subprocess.Popen[str]]:
+def running() -> Generator[subprocess.Popen[str]]:
     """``make run``, once it says that it is up; in a process group of its own, as a terminal has it."""
     process = subprocess.Popen(
         ["make", "run"],

@@ -7,11 +7,13 @@ import sys
 from ci.benchmarks import connect, memory, providers, switch, throughput
 from ci.benchmarks.result import Result
 from ci.labnet import Lab, LabError
+from ci.labnet.signals import end_in_order
 
 
 def main() -> int:
     results: list[Result] = []
     lab = Lab("bench")
+    end_in_order()
     try:
         print("==> the lab", flush=True)
         lab.up()
@@ -21,6 +23,8 @@ def main() -> int:
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     finally:
         lab.down()
     print(f"\n{'what':62} {'ours':>11} {'beside':>11} {'result':>9} {'target':>8}")

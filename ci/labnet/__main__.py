@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from ci.labnet.base import LabError
 from ci.labnet.faults import FAULTS, break_it, listing
 from ci.labnet.lab import Lab
 from ci.labnet.product import PROCESSES
+from ci.labnet.signals import end_in_order, restore_interrupt
 
 TRY = """
 The gateway runs: http://127.0.0.1:{port}
@@ -25,8 +25,9 @@ Three things to try, in another terminal:
        curl -X POST http://127.0.0.1:{port}/api/connect -H 'Content-Type: application/json' -d '{{"server":"vpn-se"}}'
        sudo ci/lab exec laptop -- curl -s http://{internet}/
 
-  2. Switch to Germany while something runs:
-       curl -X POST http://127.0.0.1:{port}/api/connect -H 'Content-Type: application/json' -d '{{"server":"vpn-de"}}'
+  2. Switch to Germany while something runs, by the command line; --help shows what else it can do:
+       .venv/bin/vpn-gateway --url http://127.0.0.1:{port} connect vpn-de
+       .venv/bin/vpn-gateway --url http://127.0.0.1:{port} status
 
   3. Break it, and look at what leaves on the WAN (nothing but WireGuard):
        sudo ci/lab exec gateway -- nft flush ruleset
@@ -34,11 +35,6 @@ Three things to try, in another terminal:
 
 Ctrl-C stops everything and leaves nothing behind.
 """
-
-
-def _exit(number: int, frame: object) -> None:
-    del frame
-    sys.exit(128 + number)
 
 
 def say(text: str) -> None:
@@ -80,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
+    restore_interrupt()
     try:
         return run(options)
     except (LabError, RuntimeError, subprocess.SubprocessError) as error:
@@ -119,19 +116,20 @@ def run(options: argparse.Namespace) -> int:
             if options.host not in lab.hosts:
                 raise LabError(f"capture HOST INTERFACE FILE; hosts: {' '.join(lab.hosts)}")
             recording = lab.capture(options.host, options.interface, options.file.absolute())
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            end_in_order()
             recording.start()
             say("recording; Ctrl-C ends it")
-            _until_stopped()
-            say(f"{len(recording.stop(exact=False))} packets in {options.file}")
+            try:
+                _until_stopped()
+            finally:
+                say(f"{len(recording.stop(exact=False))} packets in {options.file}")
     return 0
 
 
 def start(options: argparse.Namespace) -> int:
     lab = Lab(options.id)
     stay = options.command == "run"
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit)
+    end_in_order()
     try:
         lab.up(port=options.port, app=not options.no_app, say=say)
         if not stay:
@@ -143,9 +141,6 @@ def start(options: argparse.Namespace) -> int:
         return 130
     finally:
         if stay and lab.hosts:
-            # Whoever presses Ctrl-C once more must not leave half of it behind.
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
             say("stopping")
             lab.down()
     return 0

@@ -96,7 +96,7 @@ class Capture:
         if exact and self._ethernet:
             self._flush()
         # The process we know is nsenter; tcpdump itself is what has to flush and end.
-        self._host.run("pkill", "-INT", "-f", f"tcpdump.*-w {re.escape(str(self.path))}", check=False)
+        self._host.run("pkill", "-TERM", "-f", f"tcpdump.*-w {re.escape(str(self.path))}", check=False)
         process.wait(timeout=10)
         self._reader.join(timeout=10)
         self.packets = read_pcap(self.path)

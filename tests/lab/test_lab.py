@@ -17,6 +17,7 @@ import pytest
 from ci.labnet import Capture, Lab, LabError, leaks
 from ci.labnet.addresses import INTERNET4, INTERNET6, INTERNET_DNS4, VPN_PORT, VPNS, WAN4_NETWORKS
 from ci.labnet.base import ROOT, wait_for
+from ci.labnet.capture import read_pcap
 from ci.labnet.host import NETNS
 from tests.lab.leakwatch import GATEWAY_WAN_MAC
 
@@ -130,18 +131,47 @@ def test_nothing_is_left_of_a_start_that_was_killed(ident, line, delay):
     assert traces(ident, known) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_run_until_told_to_stop(ident, number):
-    process = subprocess.Popen(
-        command(ident, "run", "--port", "0"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+def started(ident: str, *arguments: str, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
+    """``ci/lab``, ignoring no signal, as a terminal starts it, or ``ignored``, as a shell or nohup(1) does."""
+
+    def inherit() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
+    return subprocess.Popen(
+        command(ident, *arguments),
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=inherit,  # noqa: PLW1509 - no thread of ours holds a lock
     )
+
+
+def up_to(process: subprocess.Popen[str], mark: str) -> str:
+    """What it says, up to the line with ``mark``."""
+    said: list[str] = []
     assert process.stdout is not None
-    said = []
     for line in process.stdout:
         said.append(line)
-        if "Ctrl-C" in line:
+        if mark in line:
             break
-    text = "".join(said)
+    return "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("number", "ignored"),
+    [
+        (signal.SIGTERM, None),
+        (signal.SIGINT, None),
+        (signal.SIGHUP, None),
+        (signal.SIGINT, signal.SIGINT),  # `make run &` in a script
+        (signal.SIGTERM, signal.SIGTERM),
+    ],
+)
+def test_run_until_told_to_stop(ident, number, ignored):
+    process = started(ident, "run", "--port", "0", ignored=ignored)
+    assert process.stdout is not None
+    text = up_to(process, "Ctrl-C")
     found = re.search(r"http://127\.0\.0\.1:(\d+)", text)
     assert found, text
     lab = Lab.attach(ident)
@@ -156,6 +186,32 @@ def test_run_until_told_to_stop(ident, number):
     process.wait(timeout=20)
     process.stdout.close()
     assert traces(ident, known) == []
+
+
+def test_nohup(ident):
+    """Who has it ignore SIGHUP wants it to outlive the terminal; it still ends when told to."""
+    process = started(ident, "run", "--port", "0", "--no-app", ignored=signal.SIGHUP)
+    up_to(process, "Ctrl-C")
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    ignored = int(re.search(r"SigIgn:\s+(\w+)", status)[1], 16)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert ignored & 1 << (signal.SIGHUP - 1)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_recording_ends_in_order(bare, tmp_path):
+    """Whatever it inherited, and however it is told to end: tcpdump ends too, and what it saw is in the file."""
+    for number, ignored in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, None), (signal.SIGHUP, None)):
+        file = tmp_path / f"{number}.pcap"
+        process = started(bare.ident, "capture", "isp", "net", str(file), ignored=ignored)
+        up_to(process, "recording")
+        flood(bare, 10, 4003)
+        wait_for("the packets in the file", lambda f=file: len(read_pcap(f)) >= 10)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=20)
+        assert re.search(r"\d+ packets in ", said)
+        assert states(f"tcpdump.*{file}") == set()
 
 
 def test_labs_beside_each_other(ident):
