@@ -31,8 +31,8 @@ def run(lab: Lab, tmp_path: Path):
             "LC_ALL": "C.UTF-8",
             "VPN_GATEWAY_URL": f"http://127.0.0.1:{lab.port}",
         }
-        command = [sys.executable, "-m", "app", "cli", *map(str, arguments)]
-        done = subprocess.run(command, cwd=ROOT, env=env, input=stdin, capture_output=True, timeout=90, check=False)
+        command = [str(ROOT / ".venv" / "bin" / "vpn-gateway"), *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, env=env, input=stdin, capture_output=True, timeout=90, check=False)
         assert done.returncode == status, f"{arguments}: {done.stdout.decode()}{done.stderr.decode()}\n{lab.logs()}"
         return done.stdout.decode()
 

@@ -177,6 +177,10 @@ def test_run_until_told_to_stop(ident, number, ignored):
     lab = Lab.attach(ident)
     assert lab.port == int(found[1])
     assert lab.request("GET", "/health")[0] == 200
+    shown = re.search(r"\.venv/bin/vpn-gateway .* status", text)
+    assert shown, text
+    done = subprocess.run(shown[0].split(), cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (5, ""), "it answers, and is not connected"
     with pytest.raises(LabError, match="running already"):
         Lab(ident).up(app=False)
     known = namespaces(ident)
