@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # Shared by ci/setup and ci/fresh (bash): saying what goes on, long commands in a few lines, the table of programs.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -8,7 +8,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 BEAT=15 # seconds after which a long command is said to be still at it
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+bold='' plain=''
+if [ -t 2 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*" >&2; }
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
@@ -19,7 +21,7 @@ beat() { # LOG
   local began=$SECONDS last
   while ! read -r -t "$BEAT" -u "$pulse"; do
     [ -e "/proc/$$" ] || exit 0
-    last=$({ grep -vi 'warning\|debconf' "$1" || true; } | tail -n 1 | cut -c 1-90)
+    last=$({ grep -vi 'warning\|debconf' "$1" || true; } | tail -n 1 | sed -E 's/^( *[0-9]+ s:|==>)? *//' | cut -c 1-90)
     printf '    %3d s: %s\n' $((SECONDS - began)) "$last" >&2
   done
 }

@@ -12,27 +12,20 @@ import subprocess
 from collections.abc import Callable
 
 from ci.labnet.addresses import INTERNET4, INTERNET6, INTERNET_DNS4, LAN_HOSTS, VPNS, WAN4_NETWORKS, WAN6_PREFIX
-from ci.labnet.base import ROOT, LabError, wait_for
+from ci.labnet.base import PROJECT, ROOT, LabError, wait_for
 from ci.labnet.host import NETNS, Host, remove
 from ci.labnet.lan import LanHosts
 from ci.labnet.product import Product
 
 __all__ = ["Lab", "LabError", "wait_for"]
 
-TOOLS = {
-    "ip": "iproute2",
-    "nft": "nftables",
-    "dnsmasq": "dnsmasq-base",
-    "wireguard-go": "wireguard-go",
-    "wg": "wireguard-tools",
-    "tcpdump": "tcpdump",
-    "udhcpc": "udhcpc",
-    "curl": "curl",
-    "unshare": "util-linux",
-    "setpriv": "util-linux",
-    "pkill": "procps",
-}
 _IDENT = re.compile(r"[A-Za-z0-9_]{1,24}")  # no hyphen: "a" must not own what "a-b" has; no path either
+
+
+def programs() -> list[str]:
+    """What the lab calls: the programs of ``make run`` in the table that ci/setup installs from."""
+    rows = (line.split() for line in (PROJECT / "ci" / "programs").read_text().splitlines())
+    return [row[1] for row in rows if row[:1] == ["run"] and "/" not in row[1]]
 
 
 class Lab(Product, LanHosts):
@@ -136,9 +129,9 @@ class Lab(Product, LanHosts):
         """Raises LabError where root or a tool is missing."""
         if os.geteuid() != 0:
             raise LabError("this needs root, since it makes network namespaces: run it again with sudo")
-        missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+        missing = [program for program in programs() if shutil.which(program) is None]
         if missing:
-            raise LabError(f"missing tools: apt-get install {' '.join(missing)}")
+            raise LabError(f"not on this machine: {' '.join(missing)}; ci/setup run installs what is missing")
 
     def _save(self) -> None:
         hosts = [
