@@ -14,7 +14,7 @@ PIPE = "VPN_GATEWAY_PROGRESS_FD"  # environment: the number of the pipe's file d
 class Progress:
     def __init__(self, pipe: TextIO) -> None:
         self._pipe = pipe
-        self._outcome = "passed"
+        self._outcome, self._reason = "passed", ""
         self._seconds = 0.0
 
     def _say(self, **what: object) -> None:
@@ -22,7 +22,7 @@ class Progress:
         self._pipe.flush()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._outcome, self._seconds = "passed", 0.0
+        self._outcome, self._reason, self._seconds = "passed", "", 0.0
         self._say(begins=nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -30,9 +30,11 @@ class Progress:
         self._seconds += report.duration
         if report.outcome != "passed" and self._outcome != "failed":
             self._outcome = report.outcome
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self._reason = crash.message.partition("\n")[0] if crash is not None else ""
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        self._say(ended=nodeid, outcome=self._outcome, seconds=round(self._seconds, 1))
+        self._say(ended=nodeid, outcome=self._outcome, reason=self._reason, seconds=round(self._seconds, 1))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -93,11 +93,12 @@ class Run:
                     continue
                 self._running = None
                 outcome, name = told["outcome"], told["ended"]
-                say(f"{self.outcome.lane.name}: {outcome} {name} ({told['seconds']} s)")
+                fault = f"{outcome}: {name}" + (f": {told['reason']}" if told["reason"] else "")
+                say(f"{self.outcome.lane.name}: {fault} ({told['seconds']} s)")
                 if outcome == "passed":
                     self.outcome.passed += 1
                 else:
-                    self.outcome.faults.append(f"{outcome}: {name}")
+                    self.outcome.faults.append(fault)
 
     def wait(self) -> Outcome:
         """Wait for the lane's end, by itself or by its limit, and judge it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from image.qemu.boot import boot
+from image.qemu.boot import BOOT_TIMEOUT, boot
 from image.qemu.card import Card
 from image.qemu.cuts import Cut, Cuts
 from image.qemu.fixtures import MakeMachine, Measure
@@ -33,7 +33,7 @@ def test_power_cuts(new_machine: MakeMachine, bench: Lab, measure: Measure, work
         machine.start()
         with Cuts(machine, promised) as row:
             boot(machine, bench)
-            until(lambda: FILE in servers(bench), 120, "the server of the file on the card")
+            until(lambda: FILE in servers(bench), BOOT_TIMEOUT, "the server of the file on the card")
             whole(machine, bench, promised)
             row.anew()
             write_on(bench, f"server-{number}", promised)

@@ -35,10 +35,10 @@ def test_a_lane_whose_tests_pass_has_no_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "fault"),
     [
-        ("def test_it(): assert False", "failed: test_bad.py::test_it"),
+        ("def test_it(): assert False, 'lost'", "failed: test_bad.py::test_it: AssertionError: lost"),
         (
-            "import pytest\n@pytest.fixture\ndef broken(): yield; assert False\ndef test_it(broken): pass",
-            "failed: test_bad.py::test_it",
+            "import pytest\n@pytest.fixture\ndef broken(): yield; raise OSError('no')\ndef test_it(broken): pass",
+            "failed: test_bad.py::test_it: OSError: no",
         ),
         ("import pytest\ndef test_it(): pytest.skip('no tool')", "skipped: test_bad.py::test_it"),
         ("import os\ndef test_it(): os._exit(0)", "pytest ended (status 0) while this ran: test_bad.py::test_it"),
