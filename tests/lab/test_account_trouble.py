@@ -110,6 +110,7 @@ def test_a_new_account_takes_the_tunnel_over_without_a_break(lab: Lab, mullvad: 
     other = "5555555555555555"
     mullvad.accounts[other] = mullvad.accounts[ACCOUNT]
     assert lab.api("POST", "/api/providers/mullvad/login", {"credentials": {"account_number": ACCOUNT}})["success"]
+    assert lab.api("POST", "/api/provider/mullvad")["success"]
     assert lab.api("POST", "/api/connect", {"server": SERVER})["success"]
     (old,) = mullvad.peers()
     with LeakWatch(lab) as watch:

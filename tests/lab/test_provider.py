@@ -62,10 +62,11 @@ def seen_from(lab: Lab) -> str:
 
 
 def test_not_signed_in_is_told(lab: Lab) -> None:
-    assert lab.api("POST", "/api/provider/nordvpn")["success"]
-    status, body = lab.request("POST", "/api/connect", {"server": "se1.nordvpn.com"})
+    """At a provider that no other test here signs in to."""
+    assert lab.api("POST", "/api/provider/ivpn")["success"]
+    status, body = lab.request("POST", "/api/connect", {"server": "se1.wg.ivpn.net"})
     assert status == 409
-    assert "Sign in to NordVPN first" in json.loads(body)["error"]
+    assert "Sign in to IVPN first" in json.loads(body)["error"]
     assert lab.api("POST", "/api/provider/custom")["success"]
 
 
