@@ -86,6 +86,7 @@ place_of() {
   case $1 in
     /*) path=$1 ;;
     */*) path=$repo/$1 ;;
+    lib*.so.*) path=$(ldconfig -p | sed -n "s#^[[:space:]]*$1 .* => ##p") path=${path%%$'\n'*} ;;
     *) path=$(type -P "$1" || true) ;;
   esac
   if [ -e "$path" ]; then printf '%s\n' "$path"; fi

@@ -1,0 +1,131 @@
+"""The table of programs, and what reads it: a program that is missing is named, and fails what needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ci.labnet import Lab, LabError
+from tests.support.declared import UndeclaredProgramError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A directory with every program of this machine, to be the whole PATH: a test may take one away."""
+    made = tmp_path / "bin"
+    made.mkdir()
+    for directory in os.environ["PATH"].split(":"):
+        for program in Path(directory).glob("*"):
+            link = made / program.name
+            if not link.is_symlink():
+                link.symlink_to(program)
+    return made
+
+
+def check(target: str, path: Path) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": str(path), "HOME": os.environ["HOME"]}
+    return subprocess.run([ROOT / "ci" / "check", target], env=env, capture_output=True, text=True, check=False)
+
+
+def test_all_is_there(path: Path) -> None:
+    done = check("test", path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("target", "program", "package"),
+    [("run", "udhcpc", "udhcpc"), ("run", "kill", "procps"), ("test", "conntrack", "conntrack")],
+)
+def test_a_missing_program_is_named(path: Path, target: str, program: str, package: str) -> None:
+    (path / program).unlink()
+    done = check(target, path)
+    assert done.returncode == 1
+    assert done.stderr == f"check: {program} is missing (package: {package})\n"
+
+
+def test_a_program_that_is_but_a_pointer_elsewhere_is_named(path: Path) -> None:
+    (path / "curl").unlink()
+    (path / "curl").write_text("#!/bin/sh\necho 'get it from the other shop' >&2\nexit 1\n")
+    (path / "curl").chmod(0o755)
+    done = check("run", path)
+    assert done.returncode == 1
+    assert done.stderr == "check: curl --version ends with status 1: get it from the other shop\n"
+
+
+def test_there_is_no_such_target(path: Path) -> None:
+    done = check("tests", path)
+    assert done.returncode == 1
+    assert "there is no target tests" in done.stderr
+
+
+def test_the_lab_does_not_start_without_its_programs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(path))
+    Lab.check()
+    (path / "tcpdump").unlink()
+    with pytest.raises(LabError, match="not on this machine: tcpdump;"):
+        Lab.check()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["perl", "-v"],
+        "perl",
+        ["nsenter", "--net", "--", "perl"],
+        ["ip", "netns", "exec", "none", "perl"],
+        ["socat", "-V"],
+    ],
+)
+def test_a_test_cannot_call_what_is_not_in_the_table(command: list[str] | str) -> None:
+    """Not even where it is installed; socat is, for the tests of the image alone."""
+    with pytest.raises(UndeclaredProgramError, match=r"(perl|socat) is of no package"):
+        subprocess.run(command, check=False)
+
+
+# --- long commands ---------------------------------------------------------------------------------------------------
+
+
+def quietly(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Bash with ci/lib.sh; the time limit also ends what would hold the output open."""
+    text = f"source {ROOT}/ci/lib.sh\n{script}\necho went on\n"
+    bash = shutil.which("bash")
+    assert bash is not None
+    return subprocess.run([bash, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=10, check=False)
+
+
+def test_what_succeeds_is_quiet(tmp_path: Path) -> None:
+    done = quietly(tmp_path, "quietly 'a thing' sh -c 'echo noise; echo more noise >&2'")
+    assert done.returncode == 0
+    assert done.stdout == "went on\n"
+    assert done.stderr.startswith("==> a thing\n")
+    assert "noise" not in done.stderr
+
+
+def test_what_fails_is_shown_and_ends_it(tmp_path: Path) -> None:
+    """The command is a function here: bash lets one go on after a failure where it is called in a condition."""
+    done = quietly(tmp_path, "work() { echo before; false; touch after; }\nquietly 'a thing' work")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "before" in done.stderr
+    assert "this failed, with status 1: a thing" in done.stderr
+    assert not (tmp_path / "after").exists()
+
+
+def test_what_takes_long_says_how_far_it_is(tmp_path: Path) -> None:
+    """It waits until it has been heard of, and is seen by its last line that is no warning."""
+    script = """
+        BEAT=0.1
+        work() { echo 'item 7'; echo 'WARNING: of no interest'; until grep -q 'item 7' said; do :; done; }
+        quietly 'a thing' work 2> >(tee said >&2)
+    """
+    (tmp_path / "said").touch()
+    done = quietly(tmp_path, script)
+    assert done.returncode == 0
+    assert "0 s: item 7\n" in done.stderr
+    assert "WARNING" not in done.stderr
