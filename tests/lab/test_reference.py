@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from ci.labnet.addresses import INTERNET4, VPNS
 from ci.labnet.lab import wait_for
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -93,7 +93,7 @@ def test_the_websocket_example(lab, reference):
     code = changed(reference[start : reference.index("};", start) + 2], lab)
     heard: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{lab.port}/api/docs")
         page.on("console", lambda message: heard.append(message.text))
