@@ -88,6 +88,48 @@ def test_a_test_cannot_call_what_is_not_in_the_table(command: list[str] | str) -
         subprocess.run(command, check=False)
 
 
+# --- where packages come from ----------------------------------------------------------------------------------------
+
+MIRRORS = {
+    "DEBIAN_MIRROR": "http://mirror.test/debian",
+    "DEBIAN_SECURITY": "http://mirror.test/debian-security",
+    "UBUNTU_MIRROR": "http://mirror.test/ubuntu",
+}
+
+
+def sources(path: Path, *arguments: str, **mirrors: str) -> subprocess.CompletedProcess[str]:
+    """``image/debian/sources`` on a machine whose apt knows nothing."""
+    (path / "apt-get").unlink(missing_ok=True)
+    (path / "apt-get").symlink_to(path / "true")
+    command = [ROOT / "image" / "debian" / "sources", *arguments]
+    return subprocess.run(command, env={"PATH": str(path), **mirrors}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("arm64",), ["trixie trixie-updates trixie-backports", "trixie-security"]),
+        (("amd64", "bookworm"), ["bookworm bookworm-updates", "bookworm-security"]),
+        (("amd64", "noble"), ["noble noble-updates noble-security"]),
+    ],
+)
+def test_sources_are_those_of_the_release_that_is_asked_for(
+    path: Path, arguments: tuple[str, ...], wanted: list[str]
+) -> None:
+    lines = sources(path, *arguments, **MIRRORS).stdout.splitlines()
+    assert [line.removeprefix("Suites: ") for line in lines if line.startswith("Suites: ")] == wanted
+    assert {line for line in lines if line.startswith("Arch")} == {f"Architectures: {arguments[0]}"}
+    assert {line.split("/")[2] for line in lines if line.startswith("URIs: ")} == {"mirror.test"}
+
+
+@pytest.mark.parametrize(("codename", "variable"), [("noble", "UBUNTU_MIRROR"), ("trixie", "DEBIAN_MIRROR")])
+def test_a_mirror_that_nobody_knows_is_asked_for(path: Path, codename: str, variable: str) -> None:
+    """By a status of its own: ci/fresh passes over a distribution for no other reason."""
+    done = sources(path, "amd64", codename)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert variable in done.stderr
+
+
 # --- long commands ---------------------------------------------------------------------------------------------------
 
 
