@@ -22,10 +22,10 @@ __all__ = ["Lab", "LabError", "wait_for"]
 _IDENT = re.compile(r"[A-Za-z0-9_]{1,24}")  # no hyphen: "a" must not own what "a-b" has; no path either
 
 
-def programs() -> list[str]:
-    """What the lab calls: the programs of ``make run`` in the table that ci/setup installs from."""
+def programs() -> dict[str, str]:
+    """What the lab calls and the package that brings it: those of ``make run`` in the table of ci/setup."""
     rows = (line.split() for line in (PROJECT / "ci" / "programs").read_text().splitlines())
-    return [row[1] for row in rows if row[:1] == ["run"] and "/" not in row[1]]
+    return {row[1]: row[2] for row in rows if row[:1] == ["run"] and "/" not in row[1]}
 
 
 class Lab(Product, LanHosts):
@@ -129,9 +129,10 @@ class Lab(Product, LanHosts):
         """Raises LabError where root or a tool is missing."""
         if os.geteuid() != 0:
             raise LabError("this needs root, since it makes network namespaces: run it again with sudo")
-        missing = [program for program in programs() if shutil.which(program) is None]
+        missing = {program: package for program, package in programs().items() if shutil.which(program) is None}
         if missing:
-            raise LabError(f"not on this machine: {' '.join(missing)}; ci/setup run installs what is missing")
+            packages = " ".join(sorted(set(missing.values())))
+            raise LabError(f"not on this machine: {' '.join(missing)}; ci/setup run, or apt-get install {packages}")
 
     def _save(self) -> None:
         hosts = [
