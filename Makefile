@@ -41,8 +41,8 @@ fresh: ## Try a clone in bare systems of Debian and Ubuntu, made and thrown away
 
 lock: ## Renew the lock files from pyproject.toml
 	@$(PY) -m pip install --quiet uv
-	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(PY) -m uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	@$(PY) -m uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what was built or installed here
 	rm -rf .venv build .cache .pytest_cache .ruff_cache .hypothesis
