@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from ci.labnet import Lab, LabError
 from tests.support.declared import UndeclaredProgramError
@@ -86,6 +87,21 @@ def test_a_test_cannot_call_what_is_not_in_the_table(command: list[str] | str) -
     """Not even where it is installed; socat is, for the tests of the image alone."""
     with pytest.raises(UndeclaredProgramError, match=r"(perl|socat) is of no package"):
         subprocess.run(command, check=False)
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_every_python_gets_the_same_packages(lock: str) -> None:
+    """What is tested on one is what the image, which has another, is made of."""
+    wanted = [Requirement(line.rstrip(" \\")) for line in (ROOT / lock).read_text().splitlines() if line[:1].isalnum()]
+    assert len(wanted) > 20
+    picked: dict[str, set[str]] = {}
+    for python in ("3.11", "3.12", "3.13"):
+        machine = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+        for one in wanted:
+            if one.marker is None or one.marker.evaluate({**machine, "implementation_name": "cpython"}):
+                picked.setdefault(one.name, set()).add(f"{one.specifier} on {python}")
+    several = {name: versions for name, versions in picked.items() if len({v.split()[0] for v in versions}) > 1}
+    assert several == {}
 
 
 # --- where packages come from ----------------------------------------------------------------------------------------
