@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,17 @@ def run(ident: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def namespaces(ident: str) -> set[int]:
-    return {path.stat().st_ino for path in NETNS.glob(f"vpngw-{ident}-*")}
+@pytest.fixture
+def namespaces() -> Iterator[Callable[[str], set[int]]]:
+    """The network namespaces of a lab, by number.
+
+    They are held open for as long as the test lasts: the kernel gives a free number to the next one that is made, and a
+    process of another lab would pass for what is left of this one.
+    """
+    with contextlib.ExitStack() as held:
+        yield lambda ident: {
+            os.fstat(held.enter_context(path.open("rb")).fileno()).st_ino for path in NETNS.glob(f"vpngw-{ident}-*")
+        }
 
 
 def traces(ident: str, known: set[int]) -> list[str]:
@@ -93,7 +103,7 @@ def root_network() -> str:
 # --- it leaves nothing behind ----------------------------------------------------------------------------------------
 
 
-def test_by_hand_from_up_to_down(ident):
+def test_by_hand_from_up_to_down(namespaces, ident):
     before = root_network()
     up = run(ident, "up", "--port", "0")
     assert up.returncode == 0, up.stderr
@@ -117,7 +127,7 @@ def test_by_hand_from_up_to_down(ident):
 @pytest.mark.parametrize(
     ("line", "delay"), [("making", 0.0), ("making", 0.03), ("making", 0.08), ("connecting", 0.0), ("starting the", 0.1)]
 )
-def test_nothing_is_left_of_a_start_that_was_killed(ident, line, delay):
+def test_nothing_is_left_of_a_start_that_was_killed(namespaces, ident, line, delay):
     process = subprocess.Popen(command(ident, "up", "--port", "0"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     assert process.stdout is not None
     assert any(line.encode() in text for text in process.stdout)
@@ -168,7 +178,7 @@ def up_to(process: subprocess.Popen[str], mark: str) -> str:
         (signal.SIGTERM, signal.SIGTERM),
     ],
 )
-def test_run_until_told_to_stop(ident, number, ignored):
+def test_run_until_told_to_stop(namespaces, ident, number, ignored):
     process = started(ident, "run", "--port", "0", ignored=ignored)
     assert process.stdout is not None
     text = up_to(process, "Ctrl-C")
@@ -218,7 +228,7 @@ def test_a_recording_ends_in_order(bare, tmp_path):
         assert states(f"tcpdump.*{file}") == set()
 
 
-def test_labs_beside_each_other(ident):
+def test_labs_beside_each_other(namespaces, ident):
     """The same addresses twice; and what is gone is gone, whoever was made while it was there."""
     one, other = Lab(ident), Lab(f"{ident}x")
     try:
