@@ -21,7 +21,7 @@ Host {gateway}
   StrictHostKeyChecking no
   UserKnownHostsFile /dev/null
   LogLevel ERROR
-  ConnectTimeout 60
+  ConnectTimeout 300
   ServerAliveInterval 10
   ServerAliveCountMax 6
   ControlMaster auto
@@ -44,6 +44,17 @@ class SshKey:
         config = work / "ssh_config"
         config.write_text(SSH_CONFIG.format(gateway=GATEWAY, key=key, lan=lan))
         return cls(key.with_suffix(".pub").read_text().strip(), config)
+
+    def wait(self, timeout: float = BOOT_TIMEOUT) -> None:
+        """Wait until SSH lets us in: it comes up some time after the API."""
+
+        def in_() -> bool:
+            done = subprocess.run(
+                ["ssh", "-F", str(self.config), f"root@{GATEWAY}", "true"], capture_output=True, check=False
+            )
+            return done.returncode == 0
+
+        until(in_, timeout, "SSH to the gateway")
 
     def forget(self) -> None:
         """Drop the shared connection: the machine has restarted."""

@@ -108,6 +108,7 @@ def capture(booted: tuple[Machine, Capture]) -> Capture:
 def inside(machine: Machine, ssh_key: SshKey) -> Host:
     """Testinfra's view of the booted machine, by SSH from the LAN."""
     assert machine.process is not None
+    ssh_key.wait()
     return testinfra.get_host(f"ssh://root@{GATEWAY}", ssh_config=str(ssh_key.config))
 
 

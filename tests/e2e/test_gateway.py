@@ -156,10 +156,11 @@ def test_it_shuts_down_in_time(machine: Machine, lab: Lab, inside: Host, ssh_key
     measure("shutdown", time.monotonic() - start, "s")
 
 
-def test_the_next_start_is_whole_again(machine: Machine, lab: Lab) -> None:
+def test_the_next_start_is_whole_again(machine: Machine, lab: Lab, ssh_key: SshKey) -> None:
     machine.start()
     boot(machine, lab)
     until(lambda: comes_back(lab), 300, "the connection after power-on")
+    ssh_key.wait()
 
 
 def test_nothing_leaked(machine: Machine, lab: Lab, capture: Capture, measure: Measure) -> None:
