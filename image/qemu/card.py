@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.store import Store
-from image.qemu.machine import BOOT_OFFSET, BOOT_SIZE, SECTOR
+from image.qemu.machine import BOOT_OFFSET, BOOT_SIZE, SECTOR, cut_out, fat_file
 
 DATA_PARTITION = 4  # its number; see image/assemble
 ENTRIES, ENTRY = 446, 16  # bytes: where the partition table begins, and the size of a line in it
@@ -29,9 +29,7 @@ class Card:
 
     def boot_file(self, name: str) -> str | None:
         """A file of the FAT partition; None where there is none."""
-        raw = self._window("boot.vfat", BOOT_OFFSET, BOOT_SIZE)
-        done = subprocess.run(["mtype", "-i", raw, f"::{name}"], capture_output=True, check=False)
-        return done.stdout.decode() if done.returncode == 0 else None
+        return fat_file(self._window("boot.vfat", BOOT_OFFSET, BOOT_SIZE), name)
 
     def servers(self) -> set[str]:
         """The servers in the store, after the check of the data partition that the initrd makes. Raises CardError."""
@@ -42,7 +40,10 @@ class Card:
         copy = self.work / "state"
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
-        _run("debugfs", "-R", f"rdump /vpn-gateway {copy}", data)
+        command = ["debugfs", "-R", f"rdump /vpn-gateway {copy}", data]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CardError(f"the data partition cannot be read: {done.stderr.strip()}")
         state = copy / "vpn-gateway"
         if not state.exists():  # the first start has not come so far
             return set()
@@ -51,22 +52,13 @@ class Card:
 
     def _data_partition(self) -> tuple[int, int]:
         """Offset and size in bytes, by the partition table on the card: a start may have been about to grow it."""
-        table = Path(self._window("table", 0, SECTOR)).read_bytes()
+        table = self._window("table", 0, SECTOR).read_bytes()
         start, length = struct.unpack_from("<II", table, ENTRIES + (DATA_PARTITION - 1) * ENTRY + 8)
         return start * SECTOR, length * SECTOR
 
-    def _window(self, name: str, offset: int, size: int) -> str:
+    def _window(self, name: str, offset: int, size: int) -> Path:
         """A part of the card as a file of its own."""
         self.work.mkdir(parents=True, exist_ok=True)
         target = self.work / name
-        layers = f"driver=raw,offset={offset},size={size},file.driver=qcow2,file.file.driver=file"
-        _run(
-            "qemu-img", "convert", "-O", "raw", "--image-opts", f"{layers},file.file.filename={self.disk}", str(target)
-        )
-        return str(target)
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CardError(f"{' '.join(command)}: {done.stderr.strip()}")
+        cut_out(self.disk, offset, size, target)
+        return target

@@ -84,6 +84,19 @@ def _setns(handle: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
+def cut_out(disk: Path, offset: int, size: int, target: Path) -> None:
+    """Copy ``size`` bytes of a qcow2 disk, from ``offset`` on, to a file of their own."""
+    window = f"driver=raw,offset={offset},size={size}"
+    layers = f"{window},file.driver=qcow2,file.file.driver=file,file.file.filename={disk}"
+    _run("qemu-img", "convert", "-O", "raw", "--image-opts", layers, str(target))
+
+
+def fat_file(partition: Path, name: str) -> str | None:
+    """A file of a FAT partition; None where there is none."""
+    done = subprocess.run(["mtype", "-i", str(partition), f"::{name}"], capture_output=True, check=False)
+    return done.stdout.decode() if done.returncode == 0 else None
+
+
 @dataclass
 class Port:
     """A network card of the machine: ``name`` is the tap's name in ``namespace``."""
@@ -147,9 +160,7 @@ class Machine:
 
     def read_boot_file(self, name: str) -> str | None:
         """A file from the card's FAT partition; None where there is none. The machine is off."""
-        raw = self.boot_partition()
-        done = subprocess.run(["mtype", "-i", str(raw), f"::{name}"], capture_output=True, check=False)
-        return done.stdout.decode() if done.returncode == 0 else None
+        return fat_file(self.boot_partition(), name)
 
     def _scratch(self, text: str) -> str:
         path = self.work / "scratch"
@@ -159,16 +170,7 @@ class Machine:
     def boot_partition(self) -> Path:
         """A copy of the card's FAT partition as a file of its own."""
         raw = self.work / "boot.vfat"
-        options = (
-            "-f",
-            "qcow2",
-            "-O",
-            "raw",
-            f"bs={MIB}",
-            f"skip={BOOT_OFFSET // MIB}",
-            f"count={BOOT_SIZE // MIB + BOOT_OFFSET // MIB}",
-        )
-        _run("qemu-img", "dd", *options, f"if={self.disk}", f"of={raw}")
+        cut_out(self.disk, BOOT_OFFSET, BOOT_SIZE, raw)
         return raw
 
     def _edit_boot_partition(self, edit: Callable[[Path], None]) -> None:

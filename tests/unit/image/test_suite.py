@@ -92,7 +92,7 @@ def clone(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "image", clone / "image")
     (clone / ".venv").symlink_to(sys.prefix)
     (clone / "ci").mkdir()
-    for stub in ("ci/setup", "ci/setup-image", "image/build"):
+    for stub in ("ci/setup", "image/build"):
         (clone / stub).write_text("#!/bin/sh\n")
         (clone / stub).chmod(0o755)
     (clone / "build").mkdir()
