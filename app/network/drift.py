@@ -1,4 +1,4 @@
-"""How the live kernel state differs from the plan, in words (pure, but for :func:`of_sysctls`)."""
+"""How the live kernel state differs from the plan, in words (pure, but for reading kernel parameters)."""
 
 from __future__ import annotations
 
@@ -49,6 +49,35 @@ def of_links(plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal
     for name, link in state.items():
         found += [f"address {a} of {name} should not be there" for a in old_addresses(plan, name, link)]
     return list(dict.fromkeys(found))
+
+
+# --- what was changed since the last plan was applied, when the next one is -----------------------------------------
+# A plan follows on what happens outside (a cable, a lease, a tunnel), which takes routes and interfaces away: that is
+# not drift. Drift is what differs although both plans say the same, and what neither of them has.
+
+
+def of_kept_links(
+    last: NetworkPlan, plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal["kernel", "userspace"]
+) -> list[str]:
+    """Tunnel interfaces that are in both plans and are not as planned."""
+    kept = [link for link in plan.links if link in last.links and usable(link, state, backend)]
+    return [f"interface {link.name} was changed" for link in kept if not as_planned(link, state[link.name])]
+
+
+def of_kept_sysctls(last: NetworkPlan, plan: NetworkPlan) -> list[str]:
+    """Kernel parameters that both plans want alike and that have another value."""
+    kept = [parameter for parameter in plan.sysctls if parameter in set(last.sysctls)]
+    return [f"{name} is not {value}" for name, value in kept if sysctl.read(name) not in {value, None}]
+
+
+def of_kept_routing(last: NetworkPlan, plan: NetworkPlan, live: Live) -> list[str]:
+    """Rules that are in both plans and not in the kernel; rules and routes in the kernel that neither plan has."""
+    old, new = wanted_rules(last), wanted_rules(plan)
+    found = [f"{_rule(r)} is missing" for r in sorted((old & new) - set(live.rules), key=_by_priority)]
+    found += [f"{_rule(r)} was added" for r in sorted(set(live.rules) - old - new, key=_by_priority)]
+    found += [f"{what} was added" for what, _ in live.foreign_rules]
+    found += [f"{_route(r)} was added" for r in live.routes if r not in {*last.routes, *plan.routes}]
+    return found + [f"{what} was added" for what, _ in live.foreign_routes]
 
 
 def old_addresses(plan: NetworkPlan, name: str, link: LinkState) -> list[Interface]:

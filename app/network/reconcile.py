@@ -11,6 +11,7 @@ closed. But where the ruleset could not be replaced nothing is opened.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -42,10 +43,15 @@ RULESET_CHANGED = "the nftables ruleset was changed"
 
 
 class _Steps:
-    """Tries each step and remembers what failed."""
+    """Tries each step and remembers what failed.
 
-    def __init__(self) -> None:
+    ``last`` is the plan that held until now, if one did; ``drift`` is what somebody changed of it since.
+    """
+
+    def __init__(self, last: NetworkPlan | None = None) -> None:
         self.failures: list[Exception] = []
+        self.last = last
+        self.drift: list[str] = []
 
     async def wait(self, step: Awaitable[object]) -> bool:
         try:
@@ -99,21 +105,27 @@ class Reconciler:
         """Make the kernel match ``plan``. Idempotent. Raises KernelError after having tried everything.
 
         ``routed`` is called once the new routes are in, before the rest is tidied up: what waits for it waits less.
-        Also after a failure ``plan`` is what :meth:`run` goes on trying to bring about.
+        Also after a failure ``plan`` is what :meth:`run` goes on trying to bring about. What had drifted from the last
+        plan, and is put back on the way, is counted and reported like what :meth:`run` finds.
         """
         async with self._lock:
+            kept = self._plan if self.attestation.ok else None
             self._plan = plan
+            steps = _Steps(kept)
             try:
-                await self._make_so(plan, routed)
+                await self._make_so(plan, steps, routed)
             except KernelError:
-                self._attest(ok=False)
+                self._attest(ok=False, found=tuple(steps.drift))
                 raise
             finally:
                 self._applied = time.monotonic()
-            self._attest(ok=True)
+                if steps.drift:
+                    self._report(tuple(steps.drift))
+            self._attest(ok=True, found=tuple(steps.drift))
 
-    async def _make_so(self, plan: NetworkPlan, routed: Callable[[], Awaitable[None]] | None = None) -> None:
-        steps = _Steps()
+    async def _make_so(
+        self, plan: NetworkPlan, steps: _Steps, routed: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         try:
             async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
                 await self._steps(plan, ip, steps, routed)
@@ -127,6 +139,11 @@ class Reconciler:
         self, plan: NetworkPlan, ip: Any, steps: _Steps, routed: Callable[[], Awaitable[None]] | None
     ) -> None:
         state = await links.read_links(ip)
+        if steps.last is not None:
+            with contextlib.suppress(KernelError, OSError):  # whatever it is, loading the next one meets it too
+                steps.drift += [] if await self._firewall.holds(steps.last.ruleset) else [RULESET_CHANGED]
+            steps.drift += drift.of_kept_links(steps.last, plan, state, self._backend.kind)
+            steps.drift += drift.of_kept_sysctls(steps.last, plan)
         missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
         for name in missing:
             await steps.wait(self._backend.create(name))
@@ -161,6 +178,8 @@ class Reconciler:
         if await self._addresses(plan, ip, state, steps) - new:
             reading = asyncio.create_task(_read(ip, state))  # again: with its last address a link loses its routes
         live = await reading
+        if steps.last is not None:
+            steps.drift += drift.of_kept_routing(steps.last, plan, live)
         indices = {name: link.index for name, link in state.items()}
         missing = [route for route in plan.routes if route not in live.routes]
         for route in (r for r in missing if r.kind == "unreachable"):
@@ -277,7 +296,7 @@ class Reconciler:
                     self._report(news)
                 return
             try:
-                await self._make_so(self._plan)
+                await self._make_so(self._plan, _Steps())
             except KernelError as error:
                 self._attest(ok=False, found=found)
                 self._report((*found, *news, f"repair failed: {error.message}"), repeated=True)

@@ -378,6 +378,34 @@ async def test_drift_is_put_back_within_a_second_and_told(command):
         assert drifts.told.empty()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "nft add rule inet vpn_gateway forward accept",
+        "ip rule flush",
+        "ip rule add pref 5 lookup main",
+        "ip route add 10.7.0.0/16 dev wan0 mtu 1000 table 7100",
+        "ip link set wg0a mtu 1500",
+        "ip addr add 10.8.0.99/32 dev wg0a",
+        "sysctl -qw net.ipv4.conf.lan0.rp_filter=2",
+    ],
+)
+@inside
+async def test_drift_that_the_next_plan_puts_back_is_counted_and_told(command):
+    ports()
+    drifts = Drifts()
+    one = Reconciler(UserspaceBackend(), on_drift=drifts)
+    await one.apply(plan())
+    run(command)
+    await one.apply(plan(sysctls=(*plan().sysctls, ("net/ipv4/conf/lan0/send_redirects", "0"))))
+    assert await one.verify() == ()
+    assert one.attestation.repairs == 1
+    assert await drifts.next(0.1) == one.attestation.drift
+    await one.apply(plan())
+    assert one.attestation.repairs == 1
+    assert drifts.told.empty()
+
+
 @inside
 async def test_a_foreign_table_is_told_once_and_left_alone():
     ports()
