@@ -41,6 +41,7 @@ from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.netd.subscriptions import Subscriptions
 from app.netd.upkeep import Upkeep
+from app.netd.wiring import Wiring
 from app.network import conntrack
 from app.network.drift import missing
 from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
@@ -111,6 +112,12 @@ class Core:
             )
         )
         self.reconciler = Reconciler(backend, on_drift=self._on_drift)
+        self._wiring = Wiring(
+            problem=lambda: self._links.problem,
+            drops=self.reconciler.drops,
+            foreign=self.reconciler.foreign,
+            publish=self.events.publish,
+        )
 
     # --- ExitPorts -------------------------------------------------------------------------------------------------
 
@@ -209,6 +216,8 @@ class Core:
             wireguard=self._backend.kind,
             wan=self._links.wan,
             lan=self.settings.lan,
+            ports=self._links.ports,
+            wan_problem=self._links.problem,
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
             leases=self._services.leases(),
@@ -293,6 +302,7 @@ class Core:
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
             asyncio.create_task(self.failover.run(), name="failover"),
             asyncio.create_task(self._schedule.run(), name="schedule"),
+            asyncio.create_task(self._wiring.run(), name="wiring"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]
 

@@ -25,6 +25,7 @@ from app.netd.logbook import BOOK
 from app.netd.services import Services, random_ula
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
+from app.network.joined import Joined
 from app.network.onearm import OneArm
 from app.network.wireguard import choose_backend
 from app.notify import notify, stay_alive
@@ -78,6 +79,7 @@ async def _run(options: argparse.Namespace) -> None:
         resolv=options.resolv or run_dir / "wan.resolv",
         http_ports=tuple(options.http_port or (5000,)),
         one_arm=OneArm(run_dir / "topology"),
+        joined=Joined(run_dir / "lan-ports"),
     )
     gate = ProviderGate()
     config, problems = _providers(options.providers)

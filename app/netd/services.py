@@ -10,6 +10,7 @@ from pathlib import Path
 from app.model import Lease, Links, Settings
 from app.network.dhcp_dns import Paths, lan_services, render
 from app.network.dnsmasq import ServiceRunner, read_leases
+from app.network.joined import Joined
 from app.network.observe import observe, watch_links
 from app.network.onearm import OneArm
 
@@ -18,16 +19,24 @@ class Services:
     """``leases`` is dnsmasq's lease file; ``resolv`` names the WAN's name servers as resolv.conf(5) does."""
 
     def __init__(
-        self, *, runner: ServiceRunner, leases: Path, resolv: Path, http_ports: tuple[int, ...], one_arm: OneArm
+        self,
+        *,
+        runner: ServiceRunner,
+        leases: Path,
+        resolv: Path,
+        http_ports: tuple[int, ...],
+        one_arm: OneArm,
+        joined: Joined,
     ) -> None:
         self._runner = runner
         self._leases = leases
         self._resolv = resolv
         self._one_arm = one_arm
+        self._joined = joined
         self.http_ports = http_ports
 
     async def observe(self, settings: Settings) -> Links:
-        return await observe(settings.links, resolv=self._resolv, one_arm=self._one_arm)
+        return await observe(settings.links, resolv=self._resolv, one_arm=self._one_arm, joined=self._joined)
 
     def link_changes(self) -> AsyncIterator[None]:
         return watch_links()

@@ -1,4 +1,4 @@
-"""Our nftables table as it is meant and as it is: loading, attestation, drop counters.
+"""Our nftables tables as they are meant and as they are: loading, attestation, drop counters.
 
 What the kernel should hold cannot be computed from the text (nft rewrites it in its own words), so it is read back
 after each load and remembered as a fingerprint. That this reading shows what *we* loaded, and not what somebody
@@ -16,7 +16,10 @@ DROP = "drop_"
 
 
 class Firewall:
-    """The table ``inet vpn_gateway``. Its user calls ``load``, ``confirm`` and ``holds`` one at a time."""
+    """``inet vpn_gateway`` and, where there is a bridge, ``bridge vpn_gateway``.
+
+    Its user calls ``load``, ``confirm`` and ``holds`` one at a time.
+    """
 
     def __init__(self) -> None:
         self._text: str | None = None
@@ -42,7 +45,7 @@ class Firewall:
             if self._text is None or self._fingerprint is not None:
                 return
             if self._generation is not None:
-                live = await nft.table()
+                live = await nft.tables(_families(self._text))
                 if nft.generation() == self._generation:
                     self._fingerprint = nft.fingerprint(live)
                     return
@@ -56,7 +59,7 @@ class Firewall:
         now = nft.generation()
         if now == self._generation:
             return True
-        live = await nft.table()
+        live = await nft.tables(_families(text))
         if nft.fingerprint(live) != self._fingerprint:
             return False
         self._generation = now  # from before the listing: whatever came after it is looked at next time
@@ -73,12 +76,16 @@ class Firewall:
         return {name.removeprefix(DROP): count.packets for name, count in found if name.startswith(DROP)}
 
     def _count(self) -> None:
-        live = nft.counters() or {}
+        live = nft.counters()
         self._counts |= {
             name: count
             for name, count in live.items()
             if name not in self._counts or count.packets >= self._counts[name].packets
         }
+
+
+def _families(text: str) -> tuple[str, ...]:
+    return tuple(family for family in ("inet", "bridge") if f"\ntable {family} " in f"\n{text}")
 
 
 def _next(generation: int) -> int:

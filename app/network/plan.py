@@ -154,6 +154,13 @@ class LinkPlan(Struct, frozen=True):
     mtu: int
 
 
+class BridgePlan(Struct, frozen=True):
+    """The LAN's bridge with exactly these wired ports; radios come and go by themselves."""
+
+    name: str
+    ports: tuple[str, ...]
+
+
 class NetworkPlan(Struct, frozen=True):
     ruleset: str  # a whole ``nft -f`` transaction that replaces the table
     rules: tuple[RulePlan, ...]
@@ -161,3 +168,10 @@ class NetworkPlan(Struct, frozen=True):
     links: tuple[LinkPlan, ...]
     lan_addresses: tuple[tuple[str, Interface], ...]  # (LAN interface, address) that must be there
     sysctls: tuple[tuple[str, str], ...]  # (path under /proc/sys with slashes, value)
+    bridge: BridgePlan | None = None
+    bridge_ruleset: str = ""  # the same for the bridge family's table; empty where there is no bridge
+
+    @property
+    def transaction(self) -> str:
+        """Both tables, to be replaced at one moment."""
+        return self.ruleset + self.bridge_ruleset

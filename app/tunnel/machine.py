@@ -340,7 +340,8 @@ class ExitMachine:
         config, location = await self._ports.tunnel_config(goal)
         wan = self._ports.links.wan
         if wan is None or not wan.up or not wan.addresses:
-            raise _BlockedError(Reason.WAN_DOWN, handshake.cause(wan, None, None))
+            problem = self._ports.links.problem
+            raise _BlockedError(Reason.WAN_DOWN, problem.message if problem else handshake.cause(wan, None, None))
         resolved: dict[str, list[Address]] = {}
         for peer in config.peers:
             if peer.endpoint is None:

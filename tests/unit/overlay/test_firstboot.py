@@ -147,7 +147,8 @@ def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> No
     files = render.networkd(config, paths.wan_network.read_text())
     assert "Name=wlan0" in files["15-wan.network"]
     assert "UseRoutes=no" in files["15-wan.network"]
-    assert "Bridge=br-lan" in files["16-onboard-lan.network"]
+    assert "KeepMaster=yes" in files["16-onboard-lan.network"]  # netd puts it into the bridge
+    assert "Bridge=" not in files["16-onboard-lan.network"]
     assert render.networkd(Config(), paths.wan_network.read_text()) == {}
 
 

@@ -23,6 +23,7 @@ from firstboot.schema import Config, SchemaError, Vpn, decode
 
 SOCKET = Path("/run/vpn-gateway/netd.sock")
 PATIENCE = 120.0  # seconds for netd to come up
+SETTLE = 15.0  # seconds for USB adapters and radios to appear
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Outcome:
 async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
     outcome = Outcome()
     await _import(paths, gateway, outcome)
+    await _wiring(gateway, outcome)
     done = paths.data / "setup" / "carried-out"
     mark = _mark(config.vpn)
     if not config.vpn.account and done.exists() and done.read_text() == mark:
@@ -66,6 +68,17 @@ async def _import(paths: Paths, gateway: Gateway, outcome: Outcome) -> None:
         with fat.writable():
             fat.remove(path)
         print(f"{path.name}: imported, and removed from the boot partition")
+
+
+async def _wiring(gateway: Gateway, outcome: Outcome) -> None:
+    """Without a WAN that is known no port is the LAN's, so the card is where a person can read why."""
+    deadline = time.monotonic() + SETTLE
+    while (problem := (await gateway.snapshot()).wan_problem) is not None:
+        if time.monotonic() > deadline:
+            outcome.faults.append(f"network.wan: {problem.message}")
+            outcome.retry = True
+            return
+        await asyncio.sleep(1)
 
 
 def _mark(vpn: Vpn) -> str:

@@ -6,12 +6,15 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from msgspec import Struct
 
+from app import portname
+
 from firstboot.schema import AccessPoint, Config, SchemaError, WifiWan
 
 RADIO = "wlan0"
 BRIDGE = "br-lan"
 ONBOARD = "wan"
 
+# The port on the board where it is not the WAN: as 40-lan-port.network. netd puts it into the bridge.
 LAN_PORT = f"""\
 [Match]
 Name={ONBOARD}
@@ -20,7 +23,7 @@ Name={ONBOARD}
 RequiredForOnline=no
 
 [Network]
-Bridge={BRIDGE}
+KeepMaster=yes
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
@@ -44,7 +47,8 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
         files["15-wan.network"] = wan_template.replace("MulticastDNS=no", "MulticastDNS=yes")
     if wan != ONBOARD:
         text = files.get("15-wan.network", wan_template)
-        files["15-wan.network"] = text.replace(f"Name={ONBOARD}", f"Name={wan}")
+        match = portname.networkd_match(portname.parse(wan))
+        files["15-wan.network"] = text.replace(f"Name={ONBOARD}", match)
         files["16-onboard-lan.network"] = LAN_PORT
     return files
 

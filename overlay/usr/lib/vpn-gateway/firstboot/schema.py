@@ -11,8 +11,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
+from app import portname
+
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-INTERFACE = re.compile(r"[a-z][a-z0-9._-]{0,14}")
 SSH_KEY = re.compile(
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
     r" [A-Za-z0-9+/=]{60,}( [^\n]*)?"
@@ -38,7 +39,7 @@ class System(Struct, forbid_unknown_fields=True, frozen=True):
 
 class Network(Struct, forbid_unknown_fields=True, frozen=True):
     topology: Literal["auto", "wired", "access-point", "one-arm", "wifi-wan"] = "auto"
-    wan: str | None = None  # an interface's name, instead of the on-board port
+    wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
 
 
@@ -126,8 +127,8 @@ def _system_faults(system: System) -> Iterator[str]:
 
 def _network_faults(config: Config) -> Iterator[str]:
     network, wifi = config.network, config.wifi
-    if network.wan is not None and not INTERFACE.fullmatch(network.wan):
-        yield "network.wan: the name of a network interface, such as wan or wlan0"
+    if network.wan is not None and not portname.is_valid(network.wan):
+        yield f"network.wan: {portname.FORMS}"
     if network.lan_address is not None and _lan_address(network.lan_address) is None:
         yield (
             "network.lan_address: the gateway's own address and prefix in a private network with room for devices,"
