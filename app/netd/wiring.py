@@ -17,13 +17,13 @@ SETTLE = 15.0  # seconds that USB adapters and radios may take to appear
 
 Publish = Callable[[str, dict[str, object]], object]
 _ADVICE = (
-    "devices could be led past the tunnel: its answers are stopped between the ports of the LAN. Take that cable or device"
-    " out, or plug it into the WAN port"
+    "could lead devices past the tunnel: what it says is stopped between the ports of the LAN."
+    " Take that cable or device out, or plug it into the WAN port"
 )
 
 
 class Wiring:
-    """``drops`` counts what was stopped by reason; ``foreign`` names the ports with a DHCP server, and with a router."""
+    """``drops`` counts what was stopped by reason, ``foreign`` names the ports with DHCP servers and with routers."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Wiring:
             self._told = None
         elif problem is not None and self._told is None and now - since >= SETTLE:
             self._told = problem
+            log.warning("%s", problem.message)
             self._publish("security_alert", {"reason": problem.reason, "message": problem.message})
 
     async def look_for_routers(self) -> None:
@@ -74,12 +75,7 @@ class Wiring:
         ports = await self._foreign()
         for what, now, before in zip(("DHCP server", "router"), ports, self._ports, strict=True):
             for port in sorted(set(now) - set(before)):
-                self._publish(
-                    "security_alert",
-                    {
-                        "reason": "foreign_router",
-                        "message": f"another {what} answers on the LAN port {port}, and {_ADVICE}",
-                        "port": port,
-                    },
-                )
+                message = f"another {what} on the LAN port {port} {_ADVICE}"
+                log.warning("%s", message)
+                self._publish("security_alert", {"reason": "foreign_router", "message": message, "port": port})
         self._ports = ports

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from app.errors import KernelError
 from app.network import nft
+from app.network.bridge_ruleset import DHCP, ROUTERS
 
 _TRIES = 3  # loads until one can be attested; each needs another program's transaction at the wrong moment to fail
 DROP = "drop_"
+_NONE = nft.Count(0, 0)
 
 
 class Firewall:
@@ -30,8 +32,9 @@ class Firewall:
     async def load(self, text: str) -> None:
         """Replace the table in one transaction. Raises KernelError; a refused text changes nothing."""
         self._count()
+        text_now = nft.carry(text, self._counts, await self._seen())
         before = nft.generation()
-        await nft.load(nft.carry(text, self._counts))
+        await nft.load(text_now)
         after = nft.generation()
         self._text, self._fingerprint = text, None
         self._generation = after if after == _next(before) else None
@@ -74,6 +77,12 @@ class Firewall:
         self._count()
         found = sorted(self._counts.items())
         return {name.removeprefix(DROP): count.packets for name, count in found if name.startswith(DROP)}
+
+    async def _seen(self) -> dict[str, tuple[str, ...]]:
+        """The ports with another router behind them, if there ever was one."""
+        if not self._counts.get(f"{DROP}foreign_router", _NONE).packets:
+            return {}
+        return {name: await nft.elements("bridge", name) for name in (DHCP, ROUTERS)}
 
     def _count(self) -> None:
         live = nft.counters()

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -34,6 +34,7 @@ _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 _INET, _BRIDGE = 1, 7
 
 _EMPTY_COUNTER = re.compile(r"(?m)^(\s*counter )(\w+)( \{) *\}$")
+_FILLED_SET = re.compile(r"(\tset (\w+) \{[^}]*\n\t\ttimeout \d+s)(?=\n)")
 # Of an element or object: what changes by itself, or by when it was made, and says nothing about what the table does.
 _INCIDENTAL = frozenset({"handle", "packets", "bytes", "index", "expires"})
 
@@ -163,15 +164,22 @@ def _text(value: bytes) -> str:
 # --- texts and listings (pure) ---------------------------------------------------------------------------------------
 
 
-def carry(ruleset: str, counts: dict[str, Count]) -> str:
-    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table forgets no drop."""
+def carry(ruleset: str, counts: dict[str, Count], elements: Mapping[str, Sequence[str]] = {}) -> str:
+    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table forgets no drop.
+
+    ``elements`` are those of sets that packets fill; their time begins anew.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        names = ", ".join(f'"{name}"' for name in elements.get(match[2], ()))
+        return f"{match[1]}\n\t\telements = {{ {names} }}" if names else match[1]
 
     def start(match: re.Match[str]) -> str:
         count = counts.get(match[2])
         values = f" packets {count.packets} bytes {count.bytes} " if count else " "
         return f"{match[1]}{match[2]}{match[3]}{values}}}"
 
-    return _EMPTY_COUNTER.sub(start, ruleset)
+    return _FILLED_SET.sub(fill, _EMPTY_COUNTER.sub(start, ruleset))
 
 
 def fingerprint(objects: list[dict[str, Any]] | None) -> str:

@@ -113,19 +113,22 @@ def points_at(text: str, port: NetworkPort) -> bool:
             return port.driver in portname.MODEM_DRIVERS
 
 
+_NAME = "with wan = in the section [network] of gateway.toml name"
+
+
 def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: bool) -> LinkProblem | None:
     there = "; ".join(describe(p) for p in ports) or "none"
     if settings.wan is not None:
         return LinkProblem(
             "wan_missing",
-            f"the WAN port {settings.wan} is not there, so no port joins the LAN: plug it in, or name another one as wan in"
-            f" the section [network] of gateway.toml. The ports: {there}",
+            f"the WAN port {settings.wan} is not there, so no port joins the LAN: plug it in, or {_NAME} another one."
+            f" The ports: {there}",
         )
     if bridged:
         return LinkProblem(
             "wan_unknown",
-            "it is not known which port is the WAN, so no port joins the LAN: name it, by its MAC address or its place, as"
-            f" wan in the section [network] of gateway.toml. The ports: {there}",
+            f"it is not known which port is the WAN, so no port joins the LAN: {_NAME} it, by its MAC address or its place."
+            f" The ports: {there}",
         )
     return None
 

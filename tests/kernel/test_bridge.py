@@ -195,10 +195,14 @@ async def test_another_router_is_not_heard_between_ports(kind):
 
 
 @inside
-async def test_what_was_counted_survives_a_new_plan():
+async def test_what_was_seen_and_counted_survives_a_new_plan():
     ports("one", "two", "three")
     one = reconciler()
     await one.apply(lan_plan("one", "two"))
     assert not await passes("dhcp", "one", "two")
+    assert not await passes("advertisement", "two", "one")
     await one.apply(lan_plan("one", "two", "three"))
-    assert (await one.drops())["foreign_router"] == 1
+    assert (await one.drops())["foreign_router"] == 2
+    assert await one.foreign() == (("one",), ("two",))
+    assert not await passes("host", "one", "three")
+    assert await one.verify() == ()

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address, IPv4Interface
 from msgspec import Struct
 
 from app import portname
-
 from firstboot.schema import AccessPoint, Config, SchemaError, WifiWan
 
 RADIO = "wlan0"
