@@ -127,8 +127,8 @@ def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: b
     if bridged:
         return LinkProblem(
             "wan_unknown",
-            f"it is not known which port is the WAN, so no port joins the LAN: {_NAME} it, by its MAC address or its place."
-            f" The ports: {there}",
+            "it is not known which port is the WAN, so no port joins the LAN:"
+            f" {_NAME} it, by its MAC address or its place. The ports: {there}",
         )
     return None
 

@@ -81,7 +81,9 @@ def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: Bridged
         for name in LAN_HOSTS:  # each asks everybody on its wire for an address and a router
             lab.start_dhcp(name)
         for what in ("DHCP server", "router"):
-            wait_for(f"the {what} to be told", lambda what=what: f"another {what} on the LAN port lan1" in lab.logs(), 60)
+            wait_for(
+                f"the {what} to be told", lambda what=what: f"another {what} on the LAN port lan1" in lab.logs(), 60
+            )
         for name in LAN_HOSTS:
             assert lab.wait_address(name).startswith("192.168.77.")
         with LeakWatch(lab) as watch:
@@ -90,8 +92,10 @@ def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: Bridged
     status = lab.api("GET", "/api/status")
     crossed = [p for p in wire.packets if p.source_mac in LAN_MACS]
     with capsys.disabled():
-        print(f"\n  a second router: {status['drops']['foreign_router']} stopped, {len(crossed)} frames of the LAN crossed")
-    # Before that server's first answer its port is one of the LAN's: a broadcast for an address reaches it, and no more.
+        print(
+            f"\n  a second router: {status['drops']['foreign_router']} frames of it stopped, {len(crossed)} reached it"
+        )
+    # Before that server's first answer its port is one of the LAN's: a broadcast for an address reaches it, no more.
     local = ("255.255.255.255", "192.168.77.255", "ff02:", "224.", "239.")
     assert [p for p in crossed if p.dport and not p.destination.startswith(local)] == [], dump(crossed)
     prefix = WAN4_NETWORKS[0]
