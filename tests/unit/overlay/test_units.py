@@ -57,6 +57,17 @@ def test_netd_has_one_capability_and_web_has_none() -> None:
     assert web["User"] == ["web"]
 
 
+def test_a_slow_card_may_finish_at_a_shutdown() -> None:
+    """The Pi's watchdog counts to 15 seconds; where a longer time is asked for, the kernel starts it anew meanwhile."""
+    text = (OVERLAY / "etc/systemd/system.conf.d/vpn-gateway.conf").read_text()
+    wanted = dict(line.split("=") for line in text.splitlines() if "=" in line)
+    times = [wanted["RuntimeWatchdogSec"], wanted["RebootWatchdogSec"]]
+    told = subprocess.run(["systemd-analyze", "timespan", *times], capture_output=True, text=True, check=True).stdout
+    running, shutdown = (int(found) / 1e6 for found in re.findall(r"μs: (\d+)", told))
+    assert running < 15
+    assert shutdown >= 60
+
+
 def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
     assert settings("vpn-gateway-web.socket")["ListenStream"] == ["5000", "80"]
     assert settings("vpn-gateway-web.service")["PrivateNetwork"] == ["yes"]
