@@ -86,10 +86,12 @@ def test_phones_join_the_pis_radio(more: str) -> None:
     assert "ieee80211w" not in "".join(radio.hostapd("SE", access_point(more)))
 
 
-def test_the_configurations_are_kept_from_others(paths: early.Paths) -> None:
+def test_the_radio_stays_off_where_nothing_asks_for_it() -> None:
     files = radio.files(parse(AP + "band = '5GHz'\nchannel = 36"))
     assert [name.name for name in files] == ["1.conf", "2.conf", "3.conf", "4.conf"]
+    assert list(radio.files(parse(WAN))) == [radio.WIFI_WAN]
     assert radio.files(parse("")) == {}
+    assert radio.files(parse("[wifi]\ncountry = 'SE'")) == {}
 
 
 def test_a_radio_that_is_not_there_is_told_of_where_it_is_asked_for() -> None:
