@@ -223,7 +223,7 @@ def test_a_radio_that_appears_is_told_by_its_driver_and_starts_what_was_asked_fo
 
 
 # --- the real programs, without a radio -------------------------------------------------------------------------------
-# There is no mac80211_hwsim to be had everywhere, so no frame is sent: hostapd and wpa_supplicant read the very file,
+# Not every kernel has simulated radios (mac80211_hwsim): hostapd and wpa_supplicant read the very file,
 # with their driver "none" on an empty link, and go on to set it up; what they do not understand they name by its line.
 
 
