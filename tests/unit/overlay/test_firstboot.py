@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from firstboot import early, render
+from firstboot import early, radio, render
 from firstboot.fat import REPORT
 from firstboot.schema import Config, SchemaError, decode, parse
 
@@ -37,10 +37,10 @@ def test_the_example_on_the_image_is_valid_as_it_is() -> None:
 def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
     example = (Path(__file__).parents[3] / "image/boot/gateway.example.toml").read_text()
     text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
-    # One radio cannot do both: each of the two on its own.
-    point, wan = text.index("[wifi.access_point]"), text.index("[wifi.wan]")
+    # One radio cannot do both: each of the two on its own, and as the WAN without another WAN.
+    point, wan = text.index("[wifi.access_point]"), text.index("[[wifi.wan]]")
     end = text.index("[vpn]")
-    parse(text[:point] + text[wan:end] + text[end:])
+    parse(re.sub(r"(?m)^wan = .*\n", "", text[:point]) + text[wan:end] + text[end:])
     parse(text[:wan] + text[end:])
 
 
@@ -145,7 +145,7 @@ def test_a_huge_file_is_refused(paths: early.Paths) -> None:
 def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> None:
     config = parse("[wifi]\ncountry='SE'\n[wifi.wan]\nssid='Hotel'")
     files = render.networkd(config, paths.wan_network.read_text())
-    assert "Name=wlan0" in files["15-wan.network"]
+    assert "Name=radio0" in files["15-wan.network"]
     assert "UseRoutes=no" in files["15-wan.network"]
     assert "KeepMaster=yes" in files["16-onboard-lan.network"]  # netd puts it into the bridge
     assert "Bridge=" not in files["16-onboard-lan.network"]
@@ -155,6 +155,6 @@ def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> No
 def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: early.Paths) -> None:
     config = parse(WIFI.replace('"Hemma"', "'x\" y#=åäö'"))
     assert config.wifi.access_point is not None
-    text = render.hostapd("SE", config.wifi.access_point)
+    (text,) = radio.hostapd("SE", config.wifi.access_point)
     assert config.wifi.access_point.ssid == 'x" y#=åäö'
     assert f"ssid2={config.wifi.access_point.ssid.encode().hex()}\n" in text

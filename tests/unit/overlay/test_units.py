@@ -110,6 +110,46 @@ def test_every_program_that_a_unit_starts_of_ours_is_there_and_executable() -> N
                 assert file.stat().st_mode & 0o111, program
 
 
+def test_hostapd_finds_the_bridge_made_by_networkd() -> None:
+    """One that it had to make itself would go with it, and the LAN's wired ports with that."""
+    found = settings("vpn-gateway-ap.service")
+    bridge = r"sys-subsystem-net-devices-br\x2dlan.device"
+    assert {"systemd-networkd.service", bridge} <= set(" ".join(found["After"]).split())
+    assert bridge in " ".join(found["Wants"]).split()
+    assert found["Restart"] == ["always"]
+    assert found["StartLimitIntervalSec"] == ["0"]
+
+
+def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
+    from firstboot.access_point import PATIENCE, STOPPING
+    from firstboot.radio import plans
+    from firstboot.schema import AccessPoint
+
+    longest = max(len(plans(AccessPoint(band=band))) for band in ("2.4GHz", "5GHz"))
+    (limit,) = settings("vpn-gateway-ap.service")["TimeoutStartSec"]
+    assert int(limit.removesuffix("s")) > longest * (PATIENCE + STOPPING)
+
+
+def test_what_the_radio_refused_gets_into_the_report() -> None:
+    from firstboot import radio
+    from firstboot.faults import Source
+
+    assert settings("vpn-gateway-report.path")["PathChanged"] == [f"/run/{Source.ACCESS_POINT.value}"]
+    point = settings("vpn-gateway-ap.service")
+    assert point["RuntimeDirectory"] == [str(radio.STATE)]
+    assert point["RuntimeDirectoryPreserve"] == ["yes"]
+    assert point["PIDFile"] == [f"/run/{radio.STATE}/pid"]
+    assert point["ConditionPathExists"] == [f"/run/{radio.ACCESS_POINT}"]
+    assert settings("vpn-gateway-report.service")["ConditionPathExists"] == [
+        f"|/run/{radio.ACCESS_POINT}",
+        f"|/run/{radio.WIFI_WAN}",
+    ]
+
+
+def test_a_radio_that_is_the_wan_does_not_nap() -> None:
+    assert "-/usr/sbin/iw dev radio0 set power_save off" in settings("vpn-gateway-wifi-wan.service")["ExecStartPost"]
+
+
 def misread(units: Path) -> list[str]:
     """What systemd says of lines that it does not understand (``systemd-analyze verify``)."""
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""``python -m firstboot early | late``; ``settings JSON`` is early's own, as netd's user."""
+"""``python -m firstboot early | late | report``; ``settings JSON`` is early's own, as netd's user."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import early, render
+from firstboot import early, faults, radio, render
+from firstboot.faults import Source
 from firstboot.render import Told
 
-FAULTS = Path("/run/vpn-gateway-setup/faults")  # early's, for late's report: one report tells everything
+NET = Path("/sys/class/net")
 STATE = Path("/var/lib/vpn-gateway")  # netd's
 
 
@@ -22,15 +23,14 @@ def main(argv: list[str]) -> int:
     match argv:
         case ["early"]:
             auth = early.auth(paths.web)
-            faults = early.reset_password(paths, auth)
+            found = early.reset_password(paths, auth)
             config, more = early.take(paths, auth)
-            faults += more
-            for fault in faults:
+            found += more
+            for fault in found:
                 print(fault, file=sys.stderr)
             early.apply(paths, config)
-            FAULTS.parent.mkdir(parents=True, exist_ok=True)
-            FAULTS.write_text("\n".join(faults))
-            early.report(paths, faults)
+            faults.put(paths.run, Source.EARLY, found)
+            early.report(paths, found)
             tell_netd(paths, render.told(config))
             return 0
         case ["settings", text]:
@@ -40,8 +40,11 @@ def main(argv: list[str]) -> int:
             import asyncio  # noqa: PLC0415 - early, which everything waits for, does without
 
             return asyncio.run(late(paths))
+        case ["report"]:
+            report(paths)
+            return 0
         case _:
-            print("usage: firstboot early|late", file=sys.stderr)
+            print("usage: firstboot early|late|report", file=sys.stderr)
             return 2
 
 
@@ -87,12 +90,17 @@ async def late(paths: early.Paths) -> int:
     """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
     from firstboot.late import carry_out, connected  # noqa: PLC0415 - only late needs netd's protocol
 
-    faults = FAULTS.read_text().splitlines() if FAULTS.exists() else []
     outcome = await carry_out(paths, early.load(paths), await connected())
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
-    early.report(paths, faults + outcome.faults)
+    faults.put(paths.run, Source.LATE, outcome.faults)
+    report(paths)
     return os.EX_TEMPFAIL if outcome.retry else 0
+
+
+def report(paths: early.Paths, net: Path = NET) -> None:
+    """Tell what everybody found, and a radio that is not there: by now its driver has had its time."""
+    early.report(paths, faults.told(paths.run) + radio.missing(early.load(paths), (net / radio.RADIO).exists()))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -14,6 +14,8 @@ from msgspec import Struct, field
 from app import portname
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
+RADIO_NAMES = (RADIO, "wlan0")  # what people call it in network.wan
 SSH_KEY = re.compile(
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
     r" [A-Za-z0-9+/=]{60,}( [^\n]*)?"
@@ -53,12 +55,30 @@ class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
 class WifiWan(Struct, forbid_unknown_fields=True, frozen=True):
     ssid: str | None = None
     passphrase: str | None = None  # None: an open network
+    hidden: bool = False  # it does not tell its name by itself
+
+
+_Network = TypeVar("_Network", AccessPoint, WifiWan)
 
 
 class Wifi(Struct, forbid_unknown_fields=True, frozen=True):
     country: str | None = None  # ISO 3166-1 alpha-2: the radio stays off without it
     access_point: AccessPoint | None = None
-    wan: WifiWan | None = None
+    wan: WifiWan | tuple[WifiWan, ...] | None = None  # one network, or several, the most wanted first
+
+    @property
+    def networks(self) -> tuple[WifiWan, ...]:
+        """The networks of ``wan``, however many."""
+        if self.wan is None:
+            return ()
+        return (self.wan,) if isinstance(self.wan, WifiWan) else self.wan
+
+    @property
+    def named_networks(self) -> tuple[tuple[str, WifiWan], ...]:
+        """``networks``, each with its key in ``gateway.toml``; where there are several, they are counted from 1."""
+        if self.wan is None or isinstance(self.wan, WifiWan):
+            return tuple(("wifi.wan", network) for network in self.networks)
+        return tuple((f"wifi.wan[{number}]", network) for number, network in enumerate(self.wan, 1))
 
 
 class Vpn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -72,6 +92,13 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     network: Network = field(default_factory=Network)
     wifi: Wifi = field(default_factory=Wifi)
     vpn: Vpn = field(default_factory=Vpn)
+
+
+def radio_is_wan(config: Config) -> bool:
+    network = config.network
+    if network.wan is not None:
+        return network.wan in RADIO_NAMES
+    return network.topology == "wifi-wan" or (network.topology == "auto" and bool(config.wifi.networks))
 
 
 def decode(data: bytes) -> str:
@@ -102,8 +129,9 @@ def parse(text: str) -> Config:
 
 
 def _readable(message: str) -> str:
-    """Msgspec's "... - at `$.wifi.country`" with the key first."""
+    """Msgspec's "... - at `$.wifi.country`" with the key first. It counts from 0; people, and we, from 1."""
     reason, _, path = message.partition(" - at ")
+    path = re.sub(r"\[(\d+)\]", lambda index: f"[{int(index[1]) + 1}]", path)
     return f"{path.strip('`').removeprefix('$.')}: {reason}" if path else reason
 
 
@@ -111,6 +139,7 @@ def _faults(config: Config) -> Iterator[str]:
     yield from _system_faults(config.system)
     yield from _network_faults(config)
     yield from _wifi_faults(config.wifi)
+    yield from _unused_wifi(config)
     yield from _vpn_faults(config.vpn)
 
 
@@ -136,8 +165,12 @@ def _network_faults(config: Config) -> Iterator[str]:
         )
     if network.topology == "access-point" and wifi.access_point is None:
         yield "wifi.access_point: needed for the topology access-point"
-    if network.topology == "wifi-wan" and wifi.wan is None:
+    if network.topology == "wifi-wan" and not wifi.networks:
         yield "wifi.wan: needed for the topology wifi-wan"
+    elif network.wan in RADIO_NAMES and not wifi.networks:
+        yield f"wifi.wan: needed where network.wan is the radio ({network.wan}): which network is it to join?"
+    if network.wan is not None and network.wan.startswith("wl") and network.wan not in RADIO_NAMES:
+        yield f"network.wan: no other radio than the board's own, {RADIO}, can be the WAN"
 
 
 def _lan_address(text: str) -> IPv4Interface | None:
@@ -155,21 +188,38 @@ def _wifi_faults(wifi: Wifi) -> Iterator[str]:
         yield "wifi.country: needed for Wi-Fi: the radio may not send before it knows the country's rules"
     if wifi.country is not None and not COUNTRY.fullmatch(wifi.country):
         yield "wifi.country: two capital letters (ISO 3166-1), such as SE"
-    if wifi.access_point is not None and wifi.wan is not None:
+    if wifi.access_point is not None and wifi.networks:
         yield "wifi: one radio cannot be access point and WAN at once: remove wifi.access_point or wifi.wan"
-    for name, part in (("wifi.access_point", wifi.access_point), ("wifi.wan", wifi.wan)):
-        if part is None:
-            continue
-        if part.ssid is None or not 1 <= len(part.ssid.encode()) <= 32 or not part.ssid.isprintable():
-            yield f"{name}.ssid: needed; 1 to 32 bytes of printable characters"
-        if part.passphrase is not None and not (
-            8 <= len(part.passphrase) <= 63 and all(" " <= c <= "~" for c in part.passphrase)
-        ):
-            yield f"{name}.passphrase: 8 to 63 ASCII characters (WPA2)"
+    if wifi.access_point is not None:
+        yield from _network_name_faults("wifi.access_point", wifi.access_point)
+    seen: dict[str | None, str] = {}
+    for name, network in wifi.named_networks:
+        yield from _network_name_faults(name, network)
+        if seen.setdefault(network.ssid, name) != name:
+            yield f"{name}.ssid: the same as {seen[network.ssid]}.ssid"
     if wifi.access_point is not None:
         allowed = range(1, 14) if wifi.access_point.band == "2.4GHz" else (36, 40, 44, 48)
         if wifi.access_point.channel not in allowed:
             yield f"wifi.access_point.channel: {wifi.access_point.band} has " + ", ".join(map(str, allowed))
+
+
+def _network_name_faults(name: str, part: AccessPoint | WifiWan) -> Iterator[str]:
+    if part.ssid is None or not 1 <= len(part.ssid.encode()) <= 32 or not part.ssid.isprintable():
+        yield f"{name}.ssid: needed; 1 to 32 bytes of printable characters"
+    if part.passphrase is not None and not (
+        8 <= len(part.passphrase) <= 63 and all(" " <= c <= "~" for c in part.passphrase)
+    ):
+        yield f"{name}.passphrase: 8 to 63 ASCII characters (WPA2)"
+
+
+def _unused_wifi(config: Config) -> Iterator[str]:
+    """A network that nothing would ever join or send, which its author believes in."""
+    network, wifi = config.network, config.wifi
+    if wifi.networks and not radio_is_wan(config):
+        told = "network.wan names" if network.wan is not None else f"the topology {network.topology} has"
+        yield f"wifi.wan: not used: {told} a wired port for the WAN: remove one of the two"
+    if wifi.access_point is not None and network.topology not in {"auto", "access-point"}:
+        yield f"wifi.access_point: not used with the topology {network.topology}"
 
 
 def _vpn_faults(vpn: Vpn) -> Iterator[str]:
@@ -185,11 +235,18 @@ def merged(new: Config, old: Config | None) -> Config:
     if old is None:
         return new
     wifi, vpn = new.wifi, new.vpn
-    for name in ("access_point", "wan"):
-        part, before = getattr(wifi, name), getattr(old.wifi, name)
-        if part is not None and part.passphrase is None and before is not None and before.ssid == part.ssid:
-            part = msgspec.structs.replace(part, passphrase=before.passphrase)
-            wifi = msgspec.structs.replace(wifi, **{name: part})
+    if wifi.access_point is not None and old.wifi.access_point is not None:
+        point = _with_passphrase(wifi.access_point, (old.wifi.access_point,))
+        wifi = msgspec.structs.replace(wifi, access_point=point)
+    if wifi.wan is not None:
+        known = tuple(_with_passphrase(network, old.wifi.networks) for network in wifi.networks)
+        wifi = msgspec.structs.replace(wifi, wan=known[0] if isinstance(wifi.wan, WifiWan) else known)
     if not vpn.account and vpn.provider == old.vpn.provider:
         vpn = msgspec.structs.replace(vpn, account=old.vpn.account)
     return msgspec.structs.replace(new, wifi=wifi, vpn=vpn)
+
+
+def _with_passphrase(network: _Network, before: Iterable[_Network]) -> _Network:
+    """``network`` with the passphrase that the one of the same name had, where it has none of its own."""
+    known = next((old.passphrase for old in before if old.ssid == network.ssid), None)
+    return network if network.passphrase is not None else msgspec.structs.replace(network, passphrase=known)
