@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
 from ipaddress import ip_interface
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from app.network.planner import plan
 from app.network.reconcile import Reconciler
 from app.network.wg_userspace import UserspaceBackend
 from tests.kernel.namespace import inside, run
+from tests.support.frames import frame
 from tests.unit.network.scenarios import default_exit, inputs
 
 pytestmark = pytest.mark.kernel
@@ -45,40 +45,6 @@ def ports(*names):
 def lan_plan(*names, wan=WAN, radios=()):
     links = Links(wan, (LanLink("br-lan"),), LanBridge("br-lan", names, radios))
     return plan(replace(inputs(default_exit()), links=links))
-
-
-def frame(kind: str) -> bytes:
-    """A whole Ethernet frame to everybody: what a host, a DHCP server or a router says."""
-    ethernet = b"\xff" * 6 + bytes.fromhex("02000000aa01")
-
-    def udp(source: int, target: int, version: int) -> bytes:
-        body = struct.pack(">HHHH", source, target, 12, 0) + b"some"
-        if version == 4:
-            ends = socket.inet_aton("192.0.2.1") + socket.inet_aton("255.255.255.255")
-            head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, 17, 0) + ends
-            total = sum(struct.unpack(">10H", head))
-            total = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
-            return ethernet + b"\x08\x00" + head[:10] + struct.pack(">H", total) + head[12:] + body
-        return six(17, body)
-
-    def six(protocol: int, body: bytes) -> bytes:
-        ends = socket.inet_pton(socket.AF_INET6, "fe80::1") + socket.inet_pton(socket.AF_INET6, "ff02::1")
-        return ethernet + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(body), protocol, 255) + ends + body
-
-    match kind:
-        case "host":
-            return udp(4242, 4242, 4)
-        case "dhcp":
-            return udp(67, 68, 4)
-        case "dhcpv6":
-            return udp(547, 546, 6)
-        case "advertisement":
-            return six(58, bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8))
-        case "redirect":
-            return six(58, bytes([137, 0, 0, 0]) + bytes(36))
-        case "extended":  # RFC 7113: an advertisement behind an extension header
-            return six(0, bytes([58, 0, 1, 4, 0, 0, 0, 0]) + bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8))
-    raise AssertionError(kind)
 
 
 @contextlib.contextmanager
