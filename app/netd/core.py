@@ -40,6 +40,7 @@ from app.netd.services import Services
 from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.netd.subscriptions import Subscriptions
+from app.netd.timesync import TimeSync
 from app.netd.upkeep import Upkeep
 from app.network import conntrack
 from app.network.drift import missing
@@ -73,7 +74,7 @@ class Core:
         services: Services,
         run_dir: Path,
         flowtable: bool,
-        time_sync_uid: Callable[[], int | None],
+        time_sync: TimeSync,
     ) -> None:
         self.events = EventBus()
         self.store = store
@@ -83,7 +84,7 @@ class Core:
         self._runtime_path = run_dir / "runtime.json"
         self._ran_before = self._runtime_path.exists()  # in this boot: /run is empty after a start of the machine
         self._flowtable = flowtable
-        self._time_sync_uid = time_sync_uid
+        self._time_sync = time_sync
         self._links = Links(wan=None, lan=())
         self._states: dict[str, State] = {}
         self._entered: dict[str, float] = {}
@@ -287,6 +288,8 @@ class Core:
         return [
             asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self._watch_links(), name="links"),
+            asyncio.create_task(self._time_sync.watch(self.replan, self.events.publish), name="time"),
+            asyncio.create_task(self._time_sync.resolve(self.lookup), name="time servers"),
             asyncio.create_task(self._keep_services(), name="services"),
             asyncio.create_task(upkeep.run(), name="providers"),
             asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
@@ -333,6 +336,7 @@ class Core:
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
         settings = self.settings
+        asked = self._time_sync.access
         return PlanInput(
             links=self._links,
             lan=settings.lan,
@@ -341,7 +345,8 @@ class Core:
             devices=tuple((d.mac, d.policy) for d in settings.devices),
             lookup_servers=tuple(dict.fromkeys(a for servers in self._lookup_servers for a in servers)),
             clear_api=tuple(dict.fromkeys(p for peers in self._clear_api for p in peers)),
-            time_sync_uid=self._time_sync_uid(),
+            time_sync_uid=asked[0] if asked else None,
+            time_servers=asked[1] if asked else (),
             flowtable=self._flowtable,
             http_ports=self._services.http_ports,
         )

@@ -24,6 +24,8 @@ NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 
 class Product(World):
+    netd_options: tuple[str, ...] = ()  # more of them, for the next start
+
     def __init__(self, ident: str) -> None:
         super().__init__(ident)
         self.port = 0
@@ -95,6 +97,7 @@ class Product(World):
             *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
             *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
             *("--providers", str(self.directory / "providers.toml")),
+            *self.netd_options,
         ]
         web = [
             *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),

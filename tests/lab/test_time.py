@@ -1,0 +1,82 @@
+"""Time servers in the clear: those of the list, for the time daemon, until the clock is set. Captured on the WAN."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from ci.labnet import Lab
+from ci.labnet.addresses import INTERNET4, INTERNET_DNS4
+from ci.labnet.lab import wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+NOBODY = 65534
+ASK = """
+import os, socket, sys
+os.setgid(int(sys.argv[1])), os.setuid(int(sys.argv[1]))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(1)
+    try:
+        sock.sendto(b"\\x1b" + bytes(47), (sys.argv[2], 123))
+        print("answered" if len(sock.recv(99)) == 48 else "odd")
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Its time daemon is ``nobody``; a server is configured by name, and DHCP offers none yet."""
+    lab = Lab(f"time{os.getpid()}")
+    lab.netd_options = (
+        *("--time-user", "nobody", "--time-set", str(lab.directory / "time-set")),
+        *("--time-offered", str(lab.directory / "time-offered"), "--time-servers", str(lab.directory / "time-servers")),
+    )
+    try:
+        lab.up()
+        (lab.directory / "time-servers").write_text("ntp.lab\n")
+        yield lab
+    finally:
+        lab.down()
+
+
+def ask(lab: Lab, address: str, uid: int = NOBODY) -> str:
+    return lab.exec("gateway", [sys.executable, "-c", ASK, str(uid), address]).stdout.strip()
+
+
+def chosen(lab: Lab) -> list[str]:
+    return lab.exec("gateway", ["cat", "/run/vpn-gateway/ntp/servers"]).stdout.split()
+
+
+def test_the_way_to_the_time_servers_closes_when_the_clock_is_set(lab: Lab) -> None:
+    wait_for("the name to be found", lambda: chosen(lab)[:1] == [INTERNET4])
+    with lab.capture("isp", "wan") as capture:
+        wait_for("the plan to have it", lambda: ask(lab, INTERNET4) == "answered")
+        assert ask(lab, INTERNET_DNS4) != "answered", "not in the list"
+        assert ask(lab, INTERNET4, uid=0) != "answered", "not the time daemon"
+        packets = capture.stop()
+    assert {p.destination for p in packets if p.dport == 123} == {INTERNET4}
+
+    (lab.directory / "time-offered").write_text(f"NTP={INTERNET_DNS4}\n")
+    wait_for("DHCP's to come first", lambda: chosen(lab)[:2] == [INTERNET_DNS4, INTERNET4])
+    wait_for("the plan to have it", lambda: f"{INTERNET_DNS4}" in closed_list(lab))
+    with lab.capture("isp", "wan") as capture:
+        ask(lab, INTERNET_DNS4)  # nothing answers there
+        packets = capture.stop()
+    assert [p.destination for p in packets if p.dport == 123] == [INTERNET_DNS4]
+
+    (lab.directory / "time-set").touch()
+    wait_for("the way to close", lambda: ask(lab, INTERNET4) != "answered", timeout=5)
+    with lab.capture("isp", "wan") as capture:
+        for address in (INTERNET4, INTERNET_DNS4):
+            assert ask(lab, address) != "answered"
+        packets = capture.stop()
+    assert [p for p in packets if p.dport == 123] == []
+
+
+def closed_list(lab: Lab) -> str:
+    return lab.exec("gateway", ["nft", "list", "chain", "inet", "vpn_gateway", "output_wan"]).stdout
