@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -42,7 +42,7 @@ def nobody(_kind: str, _payload: dict[str, object]) -> None:
 
 
 @asynccontextmanager
-async def running(*tasks: Awaitable[None]) -> AsyncIterator[None]:
+async def running(*tasks: Awaitable[None]) -> AsyncGenerator[None]:
     started = [asyncio.ensure_future(task) for task in tasks]
     try:
         yield

@@ -151,6 +151,9 @@ def apply(paths: Paths, config: Config) -> None:
     for name, text in render.networkd(config, paths.wan_network.read_text()).items():
         (network / name).write_text(text)
 
+    # Not a secret, and netd, which is not root, reads it.
+    write(paths.run / "vpn-gateway-setup" / "time-servers", render.time_servers(config).encode(), 0o644)
+
     country = config.wifi.country
     access_point = config.wifi.access_point if config.network.topology in {"auto", "access-point"} else None
     wifi_wan = config.wifi.wan if render.wan_interface(config) == render.RADIO else None
