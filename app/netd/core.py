@@ -29,6 +29,7 @@ from app.model import (
 )
 from app.netd import runtime
 from app.netd.archive import Archive, forget
+from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
 from app.netd.events import EventBus
 from app.netd.failover import Failover
@@ -44,6 +45,7 @@ from app.netd.timesync import TimeSync
 from app.netd.upkeep import Upkeep
 from app.network import conntrack
 from app.network.drift import missing
+from app.network.leasefile import Step
 from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
@@ -95,6 +97,7 @@ class Core:
         self._started = time.time()
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
+        self._clock = ClockSteps()
         self.machines: dict[str, ExitMachine] = {}
         self.servers = Servers(self)
         self.failover = Failover(self)
@@ -122,6 +125,10 @@ class Core:
     @property
     def links(self) -> Links:
         return self._links
+
+    @property
+    def clock_behind(self) -> float:
+        return self._clock.behind
 
     @property
     def settings(self) -> Settings:
@@ -291,6 +298,9 @@ class Core:
             asyncio.create_task(self._time_sync.watch(self.replan, self.events.publish), name="time"),
             asyncio.create_task(self._time_sync.resolve(self.lookup), name="time servers"),
             asyncio.create_task(self._keep_services(), name="services"),
+            asyncio.create_task(
+                keep_leases(self._clock, self._services.lease_file, self._move_leases), name="clock steps"
+            ),
             asyncio.create_task(upkeep.run(), name="providers"),
             asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
@@ -410,6 +420,10 @@ class Core:
             except Exception as error:
                 log.exception("DHCP and DNS could not be brought up to date")
                 self.events.publish("security_alert", {"reason": "lan_services", "message": str(error)})
+
+    def _move_leases(self, before: str, seconds: float) -> None:
+        self._services.move_leases(before, Step(seconds, time.time(), self.settings.lan.lease_time))
+        self._services_due.set()
 
     def _ipv6_default(self) -> bool:
         """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""

@@ -29,6 +29,7 @@ class Paths(Struct, frozen=True):
     """Where dnsmasq keeps what outlives it."""
 
     leases: str
+    moved: str = ""  # which move of the leases this is: another text, so that dnsmasq reads its file anew
 
 
 def lan_services(lan: LanSettings, links: Links) -> LanSettings:
@@ -85,6 +86,8 @@ def _dhcp4(lan: LanSettings, paths: Paths) -> Iterator[str]:
     yield "dhcp-authoritative"
     yield "no-ping"
     yield f"dhcp-leasefile={paths.leases}"
+    if paths.moved:
+        yield f"# the leases were moved with the clock: {paths.moved}"
     yield f"dhcp-range={lan.dhcp_start},{lan.dhcp_end},{lan.address.netmask},{lan.lease_time}s"
     yield f"dhcp-option=option:router,{lan.address.ip}"
     yield f"dhcp-option=option:dns-server,{lan.address.ip}"

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
+
 from app.atomic import write_atomic
 from app.errors import KernelError
 from app.model import Lease
@@ -18,10 +20,18 @@ STOP_TIMEOUT = 3.0  # seconds
 POLL = 0.01
 
 
+class HandOver(Struct, frozen=True):
+    """What the file ``path`` of an instance is to hold when it starts the next time. Once: after that it is its own."""
+
+    instance: str
+    path: Path
+    text: str
+
+
 class ServiceRunner(Protocol):
     """Keeps the instances of ``configs`` (name -> text) running and no others. Raises KernelError."""
 
-    async def apply(self, configs: Mapping[str, str]) -> None: ...
+    async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None: ...
 
 
 class SystemdRunner:
@@ -33,8 +43,11 @@ class SystemdRunner:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def apply(self, configs: Mapping[str, str]) -> None:
+    async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if hand_over is not None:
+            # Before the configuration, whose change starts the instance anew; its unit puts this in its place.
+            _write(self._directory / f"{hand_over.instance}.leases", hand_over.text)
         for name, text in configs.items():
             path = self._directory / f"{name}.conf"
             if not _holds(path, text):
@@ -50,7 +63,7 @@ class ProcessRunner:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def apply(self, configs: Mapping[str, str]) -> None:
+    async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         for path in self._directory.glob("*.conf"):
             if path.stem not in configs:
@@ -64,6 +77,8 @@ class ProcessRunner:
                     # Stopped before the file changes: if we are cut off between, the next netd finds nothing running
                     # and starts it, and never takes one with the old text for up to date.
                     await self._stop(name)
+                    if hand_over is not None and hand_over.instance == name:
+                        hand_over.path.write_text(hand_over.text)  # in its place: the file is dnsmasq's own
                     _write(path, text)
                 if self._pid(name) is None:
                     await self._start(name)
