@@ -18,6 +18,7 @@ UNITS = (
     "vpn-gateway-grow.service",
     "vpn-gateway-import.service",
     "vpn-gateway-netd.service",
+    "vpn-gateway-ntp.path",
     "vpn-gateway-web.service",
     "vpn-gateway-web.socket",
     "systemd-networkd.service",
