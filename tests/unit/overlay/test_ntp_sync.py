@@ -54,6 +54,14 @@ def test_the_daemon_is_told_and_restarted_once(machine: Machine) -> None:
     assert len(machine.calls()) == 2
 
 
+def test_a_list_that_changes_while_the_daemon_is_restarted_is_not_missed(machine: Machine) -> None:
+    program = Path(machine.environment["PATH"].split(":")[0]) / "systemctl"
+    program.write_text(program.read_text() + f"echo 192.168.1.2 >{machine.chosen}\n")
+    assert machine.choose("192.168.1.1\n") == 0
+    assert machine.told.read_text() == "[Time]\nNTP=\nNTP=192.168.1.2\n"
+    assert len(machine.calls()) == 2
+
+
 def test_the_servers_that_it_has_are_no_news(machine: Machine) -> None:
     (line,) = [x for x in SHIPPED.read_text().splitlines() if x.startswith("NTP=")]
     assert machine.choose(line.removeprefix("NTP=") + "\n") == 0
