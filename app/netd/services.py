@@ -8,7 +8,7 @@ from ipaddress import IPv6Interface
 from pathlib import Path
 
 from app.model import Lease, Links, Settings
-from app.network.dhcp_dns import Paths, lan_services, render
+from app.network.dhcp_dns import Paths, lan_services, moved_in, render
 from app.network.dnsmasq import HandOver, ServiceRunner, read_leases
 from app.network.leasefile import Step, moved
 from app.network.observe import observe, watch_links
@@ -25,7 +25,7 @@ class Services:
         self._leases = leases
         self._resolv = resolv
         self._one_arm = one_arm
-        self._moved = ""
+        self._moved = moved_in(runner.present("lan"))  # another netd's: dnsmasq is not started anew for us
         self._hand_over: HandOver | None = None
         self.http_ports = http_ports
 

@@ -33,6 +33,10 @@ class ServiceRunner(Protocol):
 
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None: ...
 
+    def present(self, name: str) -> str:
+        """The configuration that the instance has; empty where there is none."""
+        ...
+
 
 class SystemdRunner:
     """On the image: netd writes the files, and a .path unit (re)starts the instance whose file changed.
@@ -42,6 +46,9 @@ class SystemdRunner:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def present(self, name: str) -> str:
+        return _present(self._directory, name)
 
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -62,6 +69,9 @@ class ProcessRunner:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def present(self, name: str) -> str:
+        return _present(self._directory, name)
 
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -130,6 +140,13 @@ class ProcessRunner:
                         await asyncio.sleep(POLL)
         if self._pid(name) is not None:
             raise KernelError(f"dnsmasq ({name}) does not end")
+
+
+def _present(directory: Path, name: str) -> str:
+    try:
+        return (directory / f"{name}.conf").read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -44,13 +44,7 @@ class House:
         }.items():
             monkeypatch.setenv(name, value)
         self.runner = ProcessRunner(directory / "dnsmasq")
-        self.services = Services(
-            runner=self.runner,
-            leases=directory / "dnsmasq.leases",
-            resolv=directory / "resolv",
-            http_ports=(),
-            one_arm=OneArm(directory / "topology"),
-        )
+        self.services = self.another_netd()
         self.clock = ClockSteps(wall=self.now)
 
     def now(self) -> float:
@@ -60,6 +54,18 @@ class House:
         new = self._ahead.with_suffix(".new")
         new.write_text(f"{ahead:+d}")
         new.replace(self._ahead)
+
+    def another_netd(self) -> Services:
+        return Services(
+            runner=self.runner,
+            leases=self._directory / "dnsmasq.leases",
+            resolv=self._directory / "resolv",
+            http_ports=(),
+            one_arm=OneArm(self._directory / "topology"),
+        )
+
+    def pid(self) -> str:
+        return (self._directory / "dnsmasq" / "lan.pid").read_text()
 
     async def apply(self) -> None:
         await self.services.apply(Settings(lan=LAN), LINKS, ipv6_default=False, direct=False)
@@ -121,6 +127,10 @@ async def test_leases_survive_a_clock_that_is_set(tmp_path, monkeypatch, step):
         assert house.known()[PHONE].address == address
         assert LAN.lease_time - 60 <= left <= LAN.lease_time
         assert await house.lease(PHONE) == address
+        pid = house.pid()
+        house.services = house.another_netd()
+        await house.apply()
+        assert house.pid() == pid, "who comes after netd leaves dnsmasq alone"
     finally:
         keeper.cancel()
         await house.runner.apply({})
