@@ -110,6 +110,7 @@ class PlanInput(Struct, frozen=True):
     lookup_servers: tuple[Address, ...] = ()  # WAN name servers, only while an endpoint's name is being resolved
     clear_api: tuple[TransportPeer, ...] = ()  # provider API addresses (TCP), only while blocked
     time_sync_uid: int | None = None  # the time daemon's uid, only until the first synchronisation
+    time_servers: tuple[Address, ...] = ()  # whom it may ask until then
     flowtable: bool = False  # whether the kernel has nf_flow_table
     http_ports: tuple[int, ...] = (5000,)
 

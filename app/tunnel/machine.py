@@ -383,7 +383,7 @@ class ExitMachine:
 
     async def _cause(self, tunnel: Tunnel) -> str:
         peer = handshake.peer_of(await self._ports.backend.stats(self._interface(tunnel)), tunnel.peer_key)
-        return handshake.cause(self._ports.links.wan, tunnel.endpoint, peer)
+        return handshake.cause(self._ports.links.wan, tunnel.endpoint, peer, self._ports.clock_behind)
 
     async def _wan_changed(self, state: Connected) -> None:
         """Point every peer at its endpoint again: WireGuard forgets the old source address and takes the new one."""

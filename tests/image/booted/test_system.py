@@ -19,6 +19,7 @@ UNITS = (
     "vpn-gateway-import.service",
     "vpn-gateway-netd.service",
     "vpn-gateway-report.path",
+    "vpn-gateway-ntp.path",
     "vpn-gateway-web.service",
     "vpn-gateway-web.socket",
     "systemd-networkd.service",

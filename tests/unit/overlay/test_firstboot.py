@@ -52,6 +52,15 @@ def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
         ("[system]\nhostnam = 'x'", "hostnam"),
         ("[system]\nssh_key = 'hunter2'", "system.ssh_key"),
         (f"[system]\nssh_key = '''{KEY}\n{KEY}'''", "system.ssh_key"),
+        ("[system]\nntp = 7", "system.ntp"),
+        ("[system]\nntp = '192.0.2.1, 192.0.2.2'", "system.ntp"),
+        ("[system]\nntp = ['300.1.2.3']", "system.ntp: '300.1.2.3' is neither"),
+        ("[system]\nntp = ['192.0.2.1:123']", "system.ntp: '192.0.2.1:123' is neither"),
+        ("[system]\nntp = ['pool.ntp.org; reboot']", "system.ntp"),
+        ("[system]\nntp = ['']", "system.ntp"),
+        ("[system]\nntp = ['pool.ntp.org', '127.0.0.1']", "system.ntp: '127.0.0.1' is not the address of a server"),
+        ("[system]\nntp = ['224.0.1.1']", "system.ntp: '224.0.1.1' is not the address of a server"),
+        (f"[system]\nntp = {['192.0.2.1'] * 9}", "system.ntp: at most 8"),
         ("[network]\ntopology = 'mesh'", "network.topology"),
         ("[network]\nwan = 'eth0; reboot'", "network.wan"),
         ("[wifi]\ncountry = 'Sweden'", "wifi.country"),
@@ -84,6 +93,13 @@ def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(SchemaError) as error:
         parse("[system]\nhostname='-'\nssh_key='x'\n[wifi]\ncountry='x'")
     assert len(error.value.faults) == 3
+
+
+def test_time_servers_by_name_and_address_are_for_netd() -> None:
+    config = parse('[system]\nntp = ["192.0.2.1", "2001:db8::123", "pool.ntp.org", "router"]')
+    assert render.time_servers(config).split() == ["192.0.2.1", "2001:db8::123", "pool.ntp.org", "router"]
+    assert render.time_servers(parse('[system]\nntp = "192.0.2.1"')) == "192.0.2.1\n"
+    assert render.time_servers(Config()) == ""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

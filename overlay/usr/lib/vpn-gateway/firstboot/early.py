@@ -151,6 +151,8 @@ def apply(paths: Paths, config: Config) -> None:
     for name, text in render.networkd(config, paths.wan_network.read_text()).items():
         (network / name).write_text(text)
 
+    # Not a secret, and netd, which is not root, reads it.
+    write(paths.run / "vpn-gateway-setup" / "time-servers", render.time_servers(config).encode(), 0o644)
     _wifi(paths, config)
 
     keys = paths.data / "ssh" / "authorized_keys"

@@ -65,6 +65,11 @@ def told(config: Config) -> Told:
     return Told(name, wan, (BRIDGE,), address)
 
 
+def time_servers(config: Config) -> str:
+    """For netd, one a line; none: those that it knows itself."""
+    return "".join(f"{server}\n" for server in config.system.time_servers)
+
+
 def dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
     """The larger part of the network beside the gateway's own address, both ends included."""
     low, high = address.network.network_address + 1, address.network.broadcast_address - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError, ip_address
 from typing import Literal, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ SSH_KEY = re.compile(
 )
 COUNTRY = re.compile(r"[A-Z]{2}")
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+NTP_MOST = 8
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 10, 1024  # characters, as the web interface asks for
 
 
@@ -37,6 +38,11 @@ class System(Struct, forbid_unknown_fields=True, frozen=True):
     hostname: str = "vpn-gateway"
     admin_password: str | None = None  # of the web interface; never stored as it is
     ssh_key: str | None = None  # one public key; SSH is off without it
+    ntp: str | tuple[str, ...] = ()  # time servers, names or addresses, instead of the image's
+
+    @property
+    def time_servers(self) -> tuple[str, ...]:
+        return (self.ntp,) if isinstance(self.ntp, str) else self.ntp
 
 
 class Network(Struct, forbid_unknown_fields=True, frozen=True):
@@ -152,6 +158,24 @@ def _system_faults(system: System) -> Iterator[str]:
         yield f"system.admin_password: {PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters on one line"
     if system.ssh_key is not None and not SSH_KEY.fullmatch(system.ssh_key.strip()):
         yield "system.ssh_key: one OpenSSH public key, such as the line in id_ed25519.pub"
+    if len(system.time_servers) > NTP_MOST:
+        yield f"system.ntp: at most {NTP_MOST} servers"
+    for server in system.time_servers:
+        if (reason := _ntp_fault(server)) is not None:
+            yield f"system.ntp: {server[:80]!r} {reason}"
+
+
+def _ntp_fault(server: str) -> str | None:
+    try:
+        address = ip_address(server)
+    except ValueError:
+        labels = server.lower().removesuffix(".").split(".")
+        # A last label of digits makes it a mistaken address (RFC 3696, 2).
+        named = len(server) <= 253 and all(map(HOSTNAME.fullmatch, labels)) and not labels[-1].isdigit()
+        return None if named else "is neither an address nor a host name, such as 192.0.2.1 or pool.ntp.org"
+    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+        return "is not the address of a server on the WAN"
+    return None
 
 
 def _network_faults(config: Config) -> Iterator[str]:
