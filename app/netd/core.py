@@ -22,6 +22,7 @@ from app.gateway import Command, Result
 from app.model import (
     DirectPolicy,
     Event,
+    Lease,
     Links,
     Settings,
     Snapshot,
@@ -77,6 +78,7 @@ class Core:
     ) -> None:
         self.events = EventBus()
         self.store = store
+        self.state_dir = state_dir
         self.registry = registry
         self._backend = backend
         self._services = services
@@ -121,6 +123,10 @@ class Core:
     @property
     def links(self) -> Links:
         return self._links
+
+    @property
+    def leases(self) -> tuple[Lease, ...]:
+        return self._services.leases()
 
     @property
     def settings(self) -> Settings:
@@ -211,7 +217,7 @@ class Core:
             lan=self.settings.lan,
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
-            leases=self._services.leases(),
+            leases=self.leases,
             drops=await self.reconciler.drops(),
             started=self._started,
             events_after=self.events.kept_after,

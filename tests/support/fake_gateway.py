@@ -37,6 +37,7 @@ from app.gateway import (
     ListServers,
     LogLine,
     LogLines,
+    MakeSupportFile,
     Outcome,
     Outcomes,
     RemoveCustomServer,
@@ -46,6 +47,7 @@ from app.gateway import (
     SelectProvider,
     ServerList,
     SetDevicePolicy,
+    SupportFile,
 )
 from app.model import (
     Attestation,
@@ -194,6 +196,8 @@ class FakeGateway:
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
+            case MakeSupportFile():
+                return SupportFile("VPN Gateway: support file\n")
             case Bulk(commands=commands, atomic=atomic):
                 return await self._bulk(commands, atomic=atomic)
             case _:

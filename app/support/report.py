@@ -1,0 +1,70 @@
+"""Puts the support file together out of its sections, within a size that can be attached to anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from app.support.strike import Striker
+
+MOST_BYTES = 1_000_000  # of the whole file
+LONGEST_LINE = 2000  # characters
+
+_ABOUT = """\
+VPN Gateway: support file
+
+For whoever is to find out why a gateway does not do what it should. Taken out are keys, passwords, passphrases, tokens,
+account numbers, names of Wi-Fi networks and of devices, the second half of each MAC address, and every public address:
+public-address-1 is the same address wherever it stands. Names of servers and private addresses are in it. Have a look
+at it before you give it away.
+"""
+
+
+class Section(Struct, frozen=True):
+    """``text`` is what was found, or says why nothing was. Of what is too long, ``keep`` says which end matters."""
+
+    title: str
+    text: str
+    limit: int = 60_000  # characters
+    keep: Literal["first", "last"] = "first"
+
+
+def unreadable(error: BaseException | str) -> str:
+    """What stands in a section whose source could not be read."""
+    reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"(could not be read: {reason})"
+
+
+def assemble(sections: Sequence[Section], striker: Striker) -> str:
+    """The file's whole text (pure). What is cut off is cut after everything was struck out, and said."""
+    parts = [_ABOUT]
+    left = MOST_BYTES - len(_ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
+    for section in sections:
+        text = _shortened(striker.text(section.text), section.limit, section.keep)
+        if len(text.encode()) > left:
+            text = "(left out: the file would become too large)"
+        left -= len(text.encode())
+        title = striker.text(section.title)
+        parts.append(f"{title}\n{'=' * len(title)}\n\n{text}\n")
+    return "\n".join(parts)
+
+
+def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> str:
+    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text.rstrip())
+    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..." for line in text.split("\n")]
+    kept: list[str] = []
+    size = 0
+    for line in lines if keep == "first" else reversed(lines):
+        size += len(line) + 1
+        if size > limit:
+            break
+        kept.append(line)
+    if keep == "last":
+        kept.reverse()
+    cut = len(lines) - len(kept)
+    if cut:
+        note = f"({cut} more lines were left out)"
+        kept = [*kept, note] if keep == "first" else [note, *kept]
+    return "\n".join(kept) or "(nothing)"
