@@ -1,4 +1,4 @@
-"""import, backup, restore, support: what goes in and out as files. Passphrases come by prompt or file, not by argument."""
+"""import, backup, restore, support: what goes in and out as files. Passphrases: by prompt or file, not by argument."""
 
 from __future__ import annotations
 

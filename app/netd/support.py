@@ -132,7 +132,7 @@ def _nameless(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 async def _servers(core: Core) -> str:
     """The custom and imported ones, one a line; who is signed in with a provider is not told, only whether."""
-    lines = [_fields(server) for server in core.store.servers()]
+    lines = [json.dumps(_rounded(codec.to_builtins(s)), ensure_ascii=False) for s in core.store.servers()]
     for provider in core.registry.all:
         known = await provider.servers()
         lines.append(f"{provider.name}: {len(known)} servers")
@@ -161,8 +161,17 @@ def _moment(unix: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix))
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False)
+def _json(value: Any) -> str:
+    return json.dumps(_rounded(value), indent=1, ensure_ascii=False)
+
+
+def _rounded(value: Any) -> Any:
+    """Times without the many digits that make a number look like one of an account."""
+    if isinstance(value, float):
+        return round(value, 1)
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 SOURCES: tuple[tuple[str, Callable[[Core], Awaitable[str]], int], ...] = (
