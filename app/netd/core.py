@@ -22,7 +22,6 @@ from app.gateway import Command, Result
 from app.model import (
     DirectPolicy,
     Event,
-    Lease,
     Links,
     Settings,
     Snapshot,
@@ -125,10 +124,6 @@ class Core:
         return self._links
 
     @property
-    def leases(self) -> tuple[Lease, ...]:
-        return self._services.leases()
-
-    @property
     def settings(self) -> Settings:
         return self.store.settings
 
@@ -217,7 +212,7 @@ class Core:
             lan=self.settings.lan,
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
-            leases=self.leases,
+            leases=self._services.leases(),
             drops=await self.reconciler.drops(),
             started=self._started,
             events_after=self.events.kept_after,

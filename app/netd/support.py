@@ -16,11 +16,11 @@ import msgspec
 from app import codec
 from app.errors import TooManyRequestsError
 from app.gateway import SupportFile
-from app.model import DEFAULT_EXIT, LanSettings, Settings, StoredServer
+from app.model import DEFAULT_EXIT
 from app.netd.logbook import BOOK, KEPT
 from app.network.plan import NetworkPlan
 from app.statistics import HistoryQuery, Transition
-from app.store.reveal import stored_secrets
+from app.store.reveal import stored_names, stored_secrets
 from app.support import machine, programs
 from app.support.report import Section, assemble, unreadable
 from app.support.strike import Striker
@@ -45,32 +45,14 @@ class Support:
         try:
             ours = asyncio.gather(*(_section(*source, self._core) for source in SOURCES))
             theirs, around = await asyncio.gather(asyncio.to_thread(machine.sections), programs.sections())
-            names = names_of(self._core.settings, self._core.store.servers())
-            names["device-name"] |= {lease.hostname for lease in self._core.leases if lease.hostname}
             sections = [*theirs[:2], *await ours, *theirs[2:], *around]
-            return SupportFile(await asyncio.to_thread(self._assembled, sections, names))
+            return SupportFile(await asyncio.to_thread(self._assembled, sections))
         finally:
             self._busy = False
 
-    def _assembled(self, sections: list[Section], names: dict[str, set[str]]) -> str:
-        return assemble(sections, Striker(stored_secrets(self._core.state_dir), names))
-
-
-def names_of(settings: Settings, servers: tuple[StoredServer, ...]) -> dict[str, set[str]]:
-    """What people called their devices, their gateway and their own servers' hosts, by kind (pure)."""
-    hosts = {peer.endpoint.host for server in servers for peer in server.peers if peer.endpoint is not None}
-    ours = LanSettings()
-    return {
-        "device-name": {device.name for device in settings.devices if device.name},
-        "gateway-name": {settings.lan.hostname} - {ours.hostname},
-        "domain": {settings.lan.domain} - {ours.domain},
-        "host-name": {host for host in hosts if not _literal(host)},
-    }
-
-
-def _literal(host: str) -> bool:
-    """Whether it is an address, which gets the stand-in of an address."""
-    return ":" in host or host.replace(".", "").isdigit()
+    def _assembled(self, sections: list[Section]) -> str:
+        state = self._core.state_dir
+        return assemble(sections, Striker(stored_secrets(state), stored_names(state)))
 
 
 # --- sections --------------------------------------------------------------------------------------------------------

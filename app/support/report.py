@@ -12,7 +12,7 @@ from app.support.strike import Striker
 MOST_BYTES = 1_000_000  # of the whole file
 LONGEST_LINE = 2000  # characters
 
-_ABOUT = """\
+ABOUT = """\
 VPN Gateway: support file
 
 For whoever is to find out why a gateway does not do what it should. Taken out are keys, passwords, passphrases, tokens,
@@ -39,16 +39,25 @@ def unreadable(error: BaseException | str) -> str:
 
 def assemble(sections: Sequence[Section], striker: Striker) -> str:
     """The file's whole text (pure). What is cut off is cut after everything was struck out, and said."""
-    parts = [_ABOUT]
-    left = MOST_BYTES - len(_ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
+    parts = [ABOUT]
+    left = MOST_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
     for section in sections:
         text = _shortened(striker.text(section.text), section.limit, section.keep)
         if len(text.encode()) > left:
             text = "(left out: the file would become too large)"
         left -= len(text.encode())
-        title = striker.text(section.title)
-        parts.append(f"{title}\n{'=' * len(title)}\n\n{text}\n")
+        parts.append(_headed(striker.text(section.title), text))
     return "\n".join(parts)
+
+
+def followed(text: str, section: Section, striker: Striker) -> str:
+    """A file that is whole already, struck out by what ``striker`` knows besides, and one more section (pure)."""
+    more = _shortened(striker.text(section.text), section.limit, section.keep)
+    return f"{striker.known(text)}\n{_headed(section.title, more)}"
+
+
+def _headed(title: str, text: str) -> str:
+    return f"{title}\n{'=' * len(title)}\n\n{text}\n"
 
 
 def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> str:

@@ -79,20 +79,24 @@ class Striker:
 
     def text(self, text: str) -> str:
         """``text`` without any of it. In small steps, so that a thread that does this lets others run in between."""
+        return "\n".join(self._by_look(line) for line in self.known(text).split("\n"))
+
+    def known(self, text: str) -> str:
+        """``text`` without what was named, whatever it looks like; for what was struck out by its look before."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         lower = text.lower()
         present = [name for name in self._spelled if name.lower() in lower]  # of a thousand devices, few
+        if not present:
+            return text
         names = re.compile(rf"(?i)(?<![\w-])(?:{'|'.join(map(re.escape, _longest_first(present)))})(?![\w-])")
-        return "\n".join(self._line(line, names if present else None) for line in text.split("\n"))
+        return names.sub(self._name, text)
 
-    def _line(self, line: str, names: re.Pattern[str] | None) -> str:
+    def _by_look(self, line: str) -> str:
         line = KEY.sub(lambda found: self._stand_in("key", found[0]), line)
         line = redact(line)
         for pattern in (_SSID, _SERIAL):
             line = pattern.sub(r"\1***", line)
-        if names is not None:
-            line = names.sub(self._name, line)
         return _PLACES.sub(self._place, line)
 
     def _stand_in(self, kind: str, what: object) -> str:
