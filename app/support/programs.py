@@ -23,7 +23,7 @@ _NETWORK = re.compile(
     r"(?i)\b(eth\d|wan\d?|lan\d|wlan\d|br-lan|wg\d|usb\d? \d|enx|end\d|enp|wwan|ppp|link is (up|down)|carrier|phy\d"
     r"|bcmgenet|genet|macb|lan78xx|smsc95xx|r815\d|ax\d{5}|asix|cdc_\w+|rndis\w*|ipheth|huawei\w*|qmi_wwan|option"
     r"|brcm\w*|cfg80211|mac80211|ieee80211|rfkill|regulatory|rtl\w*|rtw\w*|mt76\w*|ath\w*|mdio\w*|phylink|dwc\w*"
-    r"|xhci\w*|wireguard|nf_\w+|nft\w*|conntrack|nfnetlink|bridge|ipv6|tcp|netdev|net|802\.1q|mmc\d|voltage|throttl\w*"
+    r"|xhci\w*|wireguard|nf_\w+|nft\w*|conntrack|nfnetlink|bridge|ipv6|tcp|netdev|net|802\.1q|mmc\d|\w*voltage|throttl\w*"
     r"|thermal|watchdog|oom|out of memory|firmware|segfault|panic|oops|bug|call trace|i/o error|ext4-fs error)\b"
 )
 

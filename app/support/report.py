@@ -38,11 +38,11 @@ def unreadable(error: BaseException | str) -> str:
 
 
 def assemble(sections: Sequence[Section], striker: Striker) -> str:
-    """The file's whole text (pure). What is cut off is cut after everything was struck out, and said."""
+    """The file's whole text (pure). What is left out of it is said in its place."""
     parts = [ABOUT]
     left = MOST_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
     for section in sections:
-        text = _shortened(striker.text(section.text), section.limit, section.keep)
+        text = _struck(section, striker)
         if len(text.encode()) > left:
             text = "(left out: the file would become too large)"
         left -= len(text.encode())
@@ -52,17 +52,27 @@ def assemble(sections: Sequence[Section], striker: Striker) -> str:
 
 def followed(text: str, section: Section, striker: Striker) -> str:
     """A file that is whole already, struck out by what ``striker`` knows besides, and one more section (pure)."""
-    more = _shortened(striker.text(section.text), section.limit, section.keep)
-    return f"{striker.known(text)}\n{_headed(section.title, more)}"
+    return f"{striker.known(text)}\n{_headed(section.title, _struck(section, striker))}"
 
 
 def _headed(title: str, text: str) -> str:
     return f"{title}\n{'=' * len(title)}\n\n{text}\n"
 
 
-def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> str:
-    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text.rstrip())
+def _struck(section: Section, striker: Striker) -> str:
+    """Whole lines are left out before: to look through them costs a small board seconds. The rest is cut after."""
+    text, left_out = _shortened(section.text.rstrip(), section.limit, section.keep)
+    text = striker.text(text)
+    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
     lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..." for line in text.split("\n")]
+    if left_out:
+        lines.insert(len(lines) if section.keep == "first" else 0, f"({left_out} more lines were left out)")
+    return "\n".join(lines) or "(nothing)"
+
+
+def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> tuple[str, int]:
+    """As many whole lines as fit, and the number of the others."""
+    lines = text.split("\n")
     kept: list[str] = []
     size = 0
     for line in lines if keep == "first" else reversed(lines):
@@ -72,8 +82,4 @@ def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> str:
         kept.append(line)
     if keep == "last":
         kept.reverse()
-    cut = len(lines) - len(kept)
-    if cut:
-        note = f"({cut} more lines were left out)"
-        kept = [*kept, note] if keep == "first" else [note, *kept]
-    return "\n".join(kept) or "(nothing)"
+    return "\n".join(kept), len(lines) - len(kept)

@@ -94,6 +94,7 @@ class FakeGateway:
         self.failure: Exception | None = None
         self.away = False
         self.pause = 0.0
+        self.support_text = "VPN Gateway: support file\n"
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self.kept: list[Event] = []
         self.servers = list(SERVERS)
@@ -197,7 +198,7 @@ class FakeGateway:
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
             case MakeSupportFile():
-                return SupportFile("VPN Gateway: support file\n")
+                return SupportFile(self.support_text)
             case Bulk(commands=commands, atomic=atomic):
                 return await self._bulk(commands, atomic=atomic)
             case _:

@@ -1,4 +1,4 @@
-"""``python -m firstboot early | late``; ``settings JSON`` is early's own, as netd's user."""
+"""``python -m firstboot early | late | support``; ``settings JSON`` is early's own, as netd's user."""
 
 from __future__ import annotations
 
@@ -40,8 +40,16 @@ def main(argv: list[str]) -> int:
             import asyncio  # noqa: PLC0415 - early, which everything waits for, does without
 
             return asyncio.run(late(paths))
+        case ["support"]:
+            import asyncio  # noqa: PLC0415 - see above
+
+            from firstboot import support  # noqa: PLC0415
+
+            faults = FAULTS.read_text().splitlines() if FAULTS.exists() else []
+            asyncio.run(support.carry_out(paths, STATE, faults))
+            return 0
         case _:
-            print("usage: firstboot early|late", file=sys.stderr)
+            print("usage: firstboot early|late|support", file=sys.stderr)
             return 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ class Fat:
 
     @contextlib.contextmanager
     def writable(self) -> Iterator[None]:
+        """Not to be entered twice; another part of the set-up, which would make it read-only meanwhile, waits."""
+        with _alone(self.directory), self._remounted():
+            yield
+
+    @contextlib.contextmanager
+    def _remounted(self) -> Iterator[None]:
         mounted = os.path.ismount(self.directory)
         if mounted:
             subprocess.run(["mount", "-o", "remount,rw", str(self.directory)], check=True)
@@ -62,6 +69,16 @@ class Fat:
     def remove(self, path: Path) -> None:
         overwrite(path)
         path.unlink()
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def overwrite(path: Path) -> None:
