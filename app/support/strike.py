@@ -59,6 +59,11 @@ _NO_MAC = frozenset({"000000000000", "ffffffffffff"})
 
 # hostapd and wpa_supplicant quote the name in either way, iw does not, networkd has words of its own.
 _SSID = re.compile(r"(?i)((?<![a-z])e?ssid\b[\"']?\s*[:=]?\s*|\bWiFi access point:\s*)(\".*\"|'.*'|\S.*)")
+# dnsmasq tells names of devices whose leases are long gone; where a device has none, what stands last goes.
+_LEASED = re.compile(
+    r"(\b(?:DHCPACK|DHCPREPLY|DHCPINFORM|BOOTP|SLAAC-CONFIRM)\([^)]*\)(?: [0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*)+ "
+    r"|\bclient provides name: |\bnot giving name )\S+"
+)
 _SERIAL = re.compile(r"(?i)\b(serial ?number\s*:\s*)\S.*")  # of a USB device, as the kernel tells it
 
 
@@ -95,7 +100,7 @@ class Striker:
     def _by_look(self, line: str) -> str:
         line = KEY.sub(lambda found: self._stand_in("key", found[0]), line)
         line = redact(line)
-        for pattern in (_SSID, _SERIAL):
+        for pattern in (_SSID, _LEASED, _SERIAL):
             line = pattern.sub(r"\1***", line)
         return _PLACES.sub(self._place, line)
 
