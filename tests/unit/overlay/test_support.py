@@ -121,7 +121,7 @@ def test_without_netd_it_is_made_of_what_can_be_read(paths: early.Paths, state: 
 import asyncio
 from pathlib import Path
 from firstboot import early, late, support
-late.SOCKET, late.PATIENCE = Path("/nowhere/netd.sock"), 0
+late.SOCKET, support.NETD_PATIENCE = Path("/nowhere/netd.sock"), 0
 paths = early.Paths(*map(Path, {[str(getattr(paths, field)) for field in ("fat", "data", "run")]!r}))
 asyncio.run(support.carry_out(paths, Path({str(state)!r}), ["told " + {" ".join([*secrets, *HIDDEN])!r}], settled=0))
 """

@@ -23,6 +23,7 @@ RESULT = "support.txt"
 REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
 BLANK = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"  # what editors and shells put into a file that is meant to be empty
 SETTLED = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
+NETD_PATIENCE = 30.0  # seconds; somebody waits beside the Pi to take the card out again
 TRIES, PAUSE = 3, 5.0  # of writing: somebody else may be at the partition; seconds
 
 _SECRET_KEYS = ("pass", "secret", "account", "user", "token", "psk", "pin", "key")
@@ -107,7 +108,7 @@ async def _from_netd() -> str:
     from app.gateway import MakeSupportFile, SupportFile  # noqa: PLC0415 - see above
     from firstboot.late import connected  # noqa: PLC0415
 
-    result = await (await connected()).submit(MakeSupportFile())
+    result = await (await connected(NETD_PATIENCE)).submit(MakeSupportFile())
     assert isinstance(result, SupportFile)
     return result.text
 
