@@ -81,6 +81,7 @@ class Core:
     ) -> None:
         self.events = EventBus()
         self.store = store
+        self.state_dir = state_dir
         self.registry = registry
         self._backend = backend
         self._services = services

@@ -252,6 +252,11 @@ class Reconciler:
                 await steps.wait(links.add_address(ip, state[name].index, address, quiet=False))
         return changed | renumbered
 
+    @property
+    def plan(self) -> NetworkPlan | None:
+        """The last plan that was to be applied."""
+        return self._plan
+
     # --- attesting -------------------------------------------------------------------------------------------------
 
     async def verify(self) -> tuple[str, ...]:

@@ -174,3 +174,15 @@ def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: early.Paths) -> None:
     (text,) = radio.hostapd("SE", config.wifi.access_point)
     assert config.wifi.access_point.ssid == 'x" y#=åäö'
     assert f"ssid2={config.wifi.access_point.ssid.encode().hex()}\n" in text
+
+
+def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
+    paths: early.Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.sethostname", lambda _: None)
+    early.apply(paths, parse("[system]\nntp = ['192.0.2.1']"))
+    path = Path(re.search(r"--time-servers (\S+)", NETD_UNIT.read_text())[1])  # type: ignore[index]
+    servers = paths.run / path.relative_to("/run")
+    assert servers.read_text() == "192.0.2.1\n"
+    assert servers.stat().st_mode & 0o777 == 0o644
+    assert servers.parent.stat().st_mode & 0o777 == 0o755

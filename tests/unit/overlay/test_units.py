@@ -68,6 +68,20 @@ def test_a_slow_card_may_finish_at_a_shutdown() -> None:
     assert shutdown >= 60
 
 
+def test_netd_may_read_the_journal_and_web_may_not() -> None:
+    """The support file tells what the kernel said; netd's own kernel log stays closed to it."""
+    netd, web = settings("vpn-gateway-netd.service"), settings("vpn-gateway-web.service")
+    assert netd["SupplementaryGroups"] == ["systemd-journal"]
+    assert netd["ProtectKernelLogs"] == ["yes"]
+    assert "SupplementaryGroups" not in web
+
+
+def test_a_support_file_is_made_whatever_else_does_not_start() -> None:
+    unit = settings("vpn-gateway-support.service")
+    assert not {"Requires", "BindsTo", "Requisite", "Wants"} & set(unit)
+    assert "vpn-gateway-netd.service" in " ".join(unit["After"])
+
+
 def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
     assert settings("vpn-gateway-web.socket")["ListenStream"] == ["5000", "80"]
     assert settings("vpn-gateway-web.service")["PrivateNetwork"] == ["yes"]

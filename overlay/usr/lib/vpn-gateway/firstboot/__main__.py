@@ -1,4 +1,4 @@
-"""``python -m firstboot early | late | report``; ``settings JSON`` is early's own, as netd's user."""
+"""``python -m firstboot early | late | report | support``; ``settings JSON`` is early's own, as netd's user."""
 
 from __future__ import annotations
 
@@ -43,8 +43,15 @@ def main(argv: list[str]) -> int:
         case ["report"]:
             report(paths)
             return 0
+        case ["support"]:
+            import asyncio  # noqa: PLC0415 - see above
+
+            from firstboot import support  # noqa: PLC0415
+
+            asyncio.run(support.carry_out(paths, STATE, faults.told(paths.run)))
+            return 0
         case _:
-            print("usage: firstboot early|late|report", file=sys.stderr)
+            print("usage: firstboot early|late|report|support", file=sys.stderr)
             return 2
 
 

@@ -151,8 +151,10 @@ def apply(paths: Paths, config: Config) -> None:
     for name, text in render.networkd(config, paths.wan_network.read_text()).items():
         (network / name).write_text(text)
 
-    # Not a secret, and netd, which is not root, reads it.
-    write(paths.run / "vpn-gateway-setup" / "time-servers", render.time_servers(config).encode(), 0o644)
+    # Not a secret, and netd, which is not root, reads it: in a folder that it may enter.
+    time_servers = paths.run / "vpn-gateway-time" / "servers"
+    time_servers.parent.mkdir(mode=0o755, exist_ok=True)
+    write(time_servers, render.time_servers(config).encode(), 0o644)
     _wifi(paths, config)
 
     keys = paths.data / "ssh" / "authorized_keys"

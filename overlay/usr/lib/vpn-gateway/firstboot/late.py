@@ -99,9 +99,9 @@ async def _vpn(paths: Paths, vpn: Vpn, gateway: Gateway) -> None:
         await gateway.submit(Connect(vpn.connect))
 
 
-async def connected() -> Gateway:
-    """netd, as soon as it answers. Raises UnavailableError where it never does."""
-    deadline = time.monotonic() + PATIENCE
+async def connected(patience: float = PATIENCE) -> Gateway:
+    """netd, as soon as it answers. Raises UnavailableError where it does not within ``patience`` seconds."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             gateway = Client(SOCKET)
