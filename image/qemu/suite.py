@@ -23,6 +23,7 @@ from typing import TextIO
 from image.qemu import table
 from image.qemu.progress import PIPE
 
+LANE = "VPN_GATEWAY_IMAGE_LANE"  # its name, for tests that need names of their own
 GRACE = 60.0  # seconds for a stopped lane to take its machines and namespaces down
 TEST_LIMIT = 1800  # seconds for one test, whatever hangs; pytest-timeout names the test
 
@@ -40,14 +41,18 @@ class Lane:
 STAGES: tuple[tuple[Lane, ...], ...] = (
     (Lane("start", 900, ("tests/e2e/test_boot_time.py",)),),  # alone: it measures
     (
-        Lane("machine", 2400, ("tests/image", "tests/e2e/test_gateway.py", "tests/e2e/test_pi.py")),
+        Lane(
+            "machine",
+            3000,
+            (
+                *("tests/image", "tests/e2e/test_gateway.py", "tests/e2e/test_pi.py"),
+                *("tests/e2e/test_wiring.py", "tests/e2e/test_wifi.py"),
+            ),
+        ),
         Lane(
             "cards",
             3000,
-            (
-                *("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py"),
-                *("tests/e2e/test_wiring.py", "tests/e2e/test_clock.py"),
-            ),
+            ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py", "tests/e2e/test_clock.py"),
         ),
     ),
 )
@@ -83,7 +88,7 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, PIPE: str(write)},
+                env={**os.environ, PIPE: str(write), LANE: lane.name},
                 pass_fds=(write,),
                 start_new_session=True,  # it is stopped with all that it started
             )
