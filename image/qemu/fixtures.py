@@ -20,6 +20,7 @@ from image.qemu.boot import SshKey, boot
 from image.qemu.capture import Capture
 from image.qemu.lab import GATEWAY, WEB, Lab
 from image.qemu.machine import DEBUG_SHELL, Machine
+from image.qemu.progress import LANE
 
 MakeMachine = Callable[..., Machine]
 Measure = Callable[..., None]
@@ -50,7 +51,9 @@ def lab(work: Path) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def bench(work: Path) -> Iterator[Lab]:
-    with Lab(work / "bench", "vgb", offers=(f"option:ntp-server,{WEB}",)).running() as lab:
+    lane = os.environ.get(LANE, "bench")  # two lanes run beside each other
+    offers = (f"option:ntp-server,{WEB}",)
+    with Lab(work / f"bench-{lane}", f"vg{lane[0]}", offers=offers).running() as lab:
         yield lab
 
 

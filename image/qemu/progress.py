@@ -8,6 +8,7 @@ from typing import TextIO
 
 import pytest
 
+LANE = "VPN_GATEWAY_IMAGE_LANE"  # its name, for tests that need names of their own
 PIPE = "VPN_GATEWAY_PROGRESS_FD"  # environment: the number of the pipe's file descriptor
 
 

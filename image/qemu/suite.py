@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TextIO
 
 from image.qemu import table
-from image.qemu.progress import PIPE
+from image.qemu.progress import LANE, PIPE
 
-LANE = "VPN_GATEWAY_IMAGE_LANE"  # its name, for tests that need names of their own
 GRACE = 60.0  # seconds for a stopped lane to take its machines and namespaces down
 TEST_LIMIT = 1800  # seconds for one test, whatever hangs; pytest-timeout names the test
 
