@@ -13,6 +13,7 @@ from app.model import LanLink, LanSettings, Lease, Links, Settings
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.services import Services
 from app.network.dnsmasq import ProcessRunner
+from app.network.joined import Joined
 from app.network.leasefile import Step
 from app.network.onearm import OneArm
 from tests.kernel.namespace import inside, run
@@ -62,6 +63,7 @@ class House:
             resolv=self._directory / "resolv",
             http_ports=(),
             one_arm=OneArm(self._directory / "topology"),
+            joined=Joined(self._directory / "lan-ports"),
         )
 
     def pid(self) -> str:
