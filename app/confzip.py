@@ -8,22 +8,25 @@ encrypted one) is said of that entry.
 from __future__ import annotations
 
 import io
+import re
 import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from msgspec import Struct
 
 from app.encoding import NotTextError, decode
-from app.errors import InvalidFieldError, TooLargeError
+from app.errors import GatewayError, InvalidFieldError, TooLargeError
 from app.filenames import is_clutter, is_config, plain
 
 MAX_BYTES = 4 * 1024 * 1024  # of the archive itself
 MAX_ENTRIES = 4000  # with folders and what file managers add; a provider's zip of all servers has some 700 files
 MAX_ENTRY = 256 * 1024  # bytes of one file
 MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; what netd takes in one line is twice that
+_OPERATION = re.compile(r"operations\[([0-9]+)\]: ")
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
 _ENCRYPTED = 0x1
 # What the modules raise at what is no zip, or one that somebody broke on purpose.
@@ -130,3 +133,13 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, total:
     if total > MAX_TOTAL:
         raise TooLargeError(f"the files are larger than {MAX_TOTAL // 1024**2} MiB together", field="file")
     return content, total
+
+
+def of_file(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
+    """``error`` of a command that had one operation for each of ``files``, with the name of the one it came from."""
+    at = _OPERATION.match(error.message)
+    if at is None:
+        return error
+    told = GatewayError(f"{files[int(at[1])].file}: {error.message[at.end() :]}", field="file", code=error.code)
+    told.status = error.status
+    return told

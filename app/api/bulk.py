@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 blueprint = Blueprint("bulk", __name__)
 
 MAX_OPERATIONS = 100
-_OPERATION = re.compile(r"operations\[([0-9]+)\]: ")
 Mode = Literal["atomic", "each"]
 
 
@@ -208,7 +206,7 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     try:
         found = await gateway().submit(Bulk(commands, atomic))
     except GatewayError as error:
-        raise _of_file(error, files) from None
+        raise confzip.of_file(error, files) from None
     assert isinstance(found, Outcomes)
     outcomes = iter(found.outcomes)
     results = tuple(
@@ -233,13 +231,3 @@ def _file(entry: confzip.Entry, outcome: Outcome) -> FileResult:
             entry.file, False, server_name(entry.name), error=outcome.message, code=outcome.code, field=outcome.field
         )
     return FileResult(entry.file, True, outcome.done.server, outcome.done.warnings)
-
-
-def _of_file(error: GatewayError, files: list[confzip.Entry]) -> GatewayError:
-    """``error`` with the file's name instead of the place that its operation has in the command."""
-    at = _OPERATION.match(error.message)
-    if at is None:
-        return error
-    told = GatewayError(f"{files[int(at[1])].file}: {error.message[at.end() :]}", field="file", code=error.code)
-    told.status = error.status
-    return told

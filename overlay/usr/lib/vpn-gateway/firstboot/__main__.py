@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import early, render
+from firstboot import early, render, strays
+from firstboot.fat import Fat
 from firstboot.render import Told
 
 FAULTS = Path("/run/vpn-gateway-setup/faults")  # early's, for late's report: one report tells everything
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> int:
             auth = early.auth(paths.web)
             faults = early.reset_password(paths, auth)
             config, more = early.take(paths, auth)
-            faults += more
+            faults += more + strays.told(Fat(paths.fat))
             for fault in faults:
                 print(fault, file=sys.stderr)
             early.apply(paths, config)
@@ -91,7 +92,7 @@ async def late(paths: early.Paths) -> int:
     outcome = await carry_out(paths, early.load(paths), await connected())
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
-    early.report(paths, faults + outcome.faults)
+    early.report(paths, faults + outcome.faults + outcome.notes)
     return os.EX_TEMPFAIL if outcome.retry else 0
 
 

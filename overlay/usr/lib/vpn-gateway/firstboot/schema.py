@@ -11,6 +11,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
+from app import encoding
+from app.encoding import Decoded, NotTextError
+
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 INTERFACE = re.compile(r"[a-z][a-z0-9._-]{0,14}")
 SSH_KEY = re.compile(
@@ -73,15 +76,13 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     vpn: Vpn = field(default_factory=Vpn)
 
 
-def decode(data: bytes) -> str:
-    """``data`` as text: UTF-8, or what Windows' Notepad makes of it (a byte order mark, UTF-16)."""
-    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding).replace("\r\n", "\n")
-            except UnicodeDecodeError as error:
-                raise SchemaError(f"the file is not {encoding} text: save it as UTF-8 ({error.reason})") from None
-    raise AssertionError
+def decode(data: bytes) -> Decoded:
+    """``data`` as text with Unix' line ends. Raises SchemaError."""
+    try:
+        text, guessed = encoding.decode(data)
+    except NotTextError as error:
+        raise SchemaError(str(error)) from None
+    return Decoded(text.replace("\r\n", "\n"), guessed)
 
 
 def parse(text: str) -> Config:
