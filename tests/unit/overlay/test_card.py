@@ -296,6 +296,15 @@ def test_folders_are_told_of(paths: early.Paths) -> None:
     assert early.take(paths, nobody) == (Config(), [])
 
 
+def test_a_name_that_the_kernel_lists_and_does_not_find_is_told_of(paths: early.Paths) -> None:
+    (paths.fat / "Z?rich.conf").symlink_to("nowhere")  # listed, and not found, as such a name on FAT is
+    (line,) = strays.told(Fat(paths.fat))
+    assert line.startswith("Z?rich.conf: it cannot be found")
+    script = (ROOT / "overlay/etc/initramfs-tools/scripts/local-bottom/vpn-gateway").read_text()
+    (mount,) = (line for line in script.splitlines() if line.startswith("mount -t vfat"))
+    assert "utf8=1" in mount.split()[4].split(",")
+
+
 def test_settings_written_into_the_example_are_told_of(paths: early.Paths) -> None:
     example = (ROOT / "image/boot/gateway.example.toml").read_text()
     (paths.fat / "gateway.example.toml").write_text(example)

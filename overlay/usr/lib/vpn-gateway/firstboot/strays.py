@@ -34,7 +34,10 @@ def told(fat: Fat) -> list[str]:
     with contextlib.suppress(OSError):  # no FAT partition, or a damaged one: what can be told is told
         both = fat.find(CONFIG) is not None
         for path in fat.entries():
-            why = _of_folder(path) if path.is_dir() else _of_file(path, both=both)
+            if not path.exists():
+                why = "it cannot be found under its own name: call it something in plain letters"
+            else:
+                why = _of_folder(path) if path.is_dir() else _of_file(path, both=both)
             if why is not None:
                 lines.append(f"{plain(path.name)}: {why}")
     return lines
@@ -65,8 +68,8 @@ def _of_file(path: Path, *, both: bool) -> str | None:
     if name == EXAMPLE:
         return _of_example(path)
     if name == CONFIG_TXT:
-        here = f"not read, because {CONFIG} is there as well; remove one of them. Passwords in it stay in it"
-        return here if both else None
+        also = f"not read, because {CONFIG} is there as well, and passwords in it stay in it: remove one of them"
+        return also if both else None
     if name in _OURS or "support" in name or ending in _FIRMWARE or is_vpn_config(name) or is_archive(name):
         return None  # where a .conf cannot be used, whoever imports it says why
     return _by_name(name, ending) or _by_content(path)
@@ -83,7 +86,7 @@ def _by_name(name: str, ending: str) -> str | None:
         return "an OpenVPN file; the gateway speaks WireGuard: ask the provider for a WireGuard .conf"
     if name.startswith("gateway") or ending == ".toml":
         how = "save it as plain text called" if ending in _DOCUMENTS else "rename it to"
-        return f"settings are not read from it: {how} {CONFIG}"
+        return f"settings are not read from it, and passwords in it stay in it: {how} {CONFIG}"
     if ".conf" in name:
         return "not read: save it as plain text with a name that ends in .conf"
     if ending in _ARCHIVES:
@@ -101,7 +104,7 @@ def _by_content(path: Path) -> str | None:
 def _of_example(path: Path) -> str | None:
     text = _text(path)
     if text is not None and _SETTING.search(text):
-        return f"the settings in it are not read, it is only the example: copy it to {CONFIG}"
+        return f"settings are not read from the example, and passwords in it stay in it: copy it to {CONFIG}"
     return None
 
 
