@@ -83,9 +83,18 @@ def test_of_two_files_the_right_name_wins_and_the_other_is_told_of(paths: early.
 
 @pytest.mark.parametrize("name", [CONFIG, CONFIG_TXT])
 def test_a_power_cut_while_secrets_are_taken_out_loses_no_file(paths: early.Paths, name: str) -> None:
-    (paths.fat / f"{name}.new").write_text('[system]\nhostname = "attic"\n')
-    assert early.take(paths, nobody)[0].system.hostname == "attic"
-    assert on_card(paths) == [name]
+    for left in (None, bytes(100)):  # of the file that is replaced: nothing, or nothing but zeros
+        (paths.fat / name).unlink(missing_ok=True)
+        if left is not None:
+            (paths.fat / name).write_bytes(left)
+        (paths.fat / f"{name}.new").write_text('[system]\nhostname = "attic"\n')
+        config, faults = early.take(paths, nobody)
+        assert (config.system.hostname, faults, on_card(paths)) == ("attic", [], [name])
+
+
+def test_a_file_that_cannot_be_read_is_told_of(paths: early.Paths) -> None:
+    (paths.fat / CONFIG).symlink_to("/proc/self/mem")  # a file whose beginning is an I/O error
+    assert early.take(paths, nobody) == (Config(), ["gateway.toml: it cannot be read: Input/output error"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
@@ -142,9 +151,11 @@ async def test_what_a_file_became_is_told_until_the_machine_is_switched_off(
     assert (outcome.retry, outcome.notes) == (True, [])
     assert outcome.faults[0] == "berlin (1).conf: away for a moment. It stays here, with the keys that it holds"
     gateway.failure = None
-    for _ in range(2):  # another try, for the sake of something else
+    for name in ("oslo.conf", "rome.conf"):  # another try, for the sake of something else
         outcome = await carry_out(paths, Config(), gateway)
-        (paths.fat / "oslo.conf").write_text(CONF)
+        assert outcome.notes == ['berlin (1).conf: it is the server "berlin 1"']
+        (paths.fat / name).write_text(CONF)
+        outcome = await carry_out(paths, Config(), gateway)
         assert outcome.notes == ['berlin (1).conf: it is the server "berlin 1"']
 
 
@@ -246,6 +257,15 @@ async def test_a_zip_taken_before_the_power_was_cut_is_only_removed(paths: early
         assert (await carry_out(paths, Config(), gateway)).faults == []
         assert on_card(paths) == []
     assert [s.hostname for s in gateway.servers if s.provider == "imported"] == ["x", "x-2"]
+
+
+@pytest.mark.parametrize("name", ["berlin.conf", "all.zip"])
+async def test_what_was_overwritten_before_the_power_was_cut_is_only_removed(
+    paths: early.Paths, gateway: FakeGateway, name: str
+) -> None:
+    (paths.fat / name).write_bytes(bytes(300))
+    outcome = await carry_out(paths, Config(), gateway)
+    assert (outcome.faults, outcome.notes, gateway.commands, on_card(paths)) == ([], [], [], [])
 
 
 # --- what is not read ------------------------------------------------------------------------------------------------

@@ -87,12 +87,15 @@ def take(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
     old = load(paths)
     try:
         path = fat.settings()
-        data = read(path) if path is not None else None
     except OSError:
         return old, []  # no FAT partition to be read; nothing to report to either
     if path is None:
         return old, []
     name = path.name.lower()
+    try:
+        data = read(path)
+    except OSError as error:
+        return old, [f"{name}: it cannot be read: {error.strerror}"]
     try:
         if data is None:
             raise SchemaError(f"larger than {LIMIT} bytes")

@@ -35,10 +35,13 @@ class Fat:
     def settings(self) -> Path | None:
         """The file that holds the settings. Raises OSError.
 
-        The last two are what a power cut leaves while the secrets are taken out of the first two.
+        The last two are what a power cut leaves while the secrets are taken out of the first two, which may be there
+        still and have nothing left in them.
         """
         names = (CONFIG, CONFIG_TXT, CONFIG + UNFINISHED, CONFIG_TXT + UNFINISHED)
-        return next((path for name in names if (path := self.find(name)) is not None), None)
+        found = [path for name in names if (path := self.find(name)) is not None]
+        whole = (path for path in found if len(found) == 1 or not is_overwritten(read(path)))
+        return next(whole, found[0] if found else None)
 
     def importable(self) -> list[Path]:
         """The .conf files and zips of them that were dropped beside gateway.toml."""
@@ -88,6 +91,11 @@ def read(path: Path, limit: int = LIMIT) -> bytes | None:
     with path.open("rb") as file:
         data = file.read(limit + 1)
     return data if len(data) <= limit else None
+
+
+def is_overwritten(data: bytes | None) -> bool:
+    """Whether an earlier start was about to remove the file that ``data`` is from."""
+    return bool(data) and not data.strip(b"\0")
 
 
 def overwrite(path: Path) -> None:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import msgspec
 
+from app import confzip
 from app.errors import GatewayError, NotFoundError, UnavailableError
 from app.filenames import plain, server_name
 from app.gateway import Bulk, Connect, Done, Gateway, ImportConfig, Outcomes, Result, SelectProvider, SignIn
 from app.ipc import Client
 from firstboot.early import Paths, signed_in, write
-from firstboot.fat import LIMIT, Fat, is_archive, read
+from firstboot.fat import LIMIT, Fat, is_archive, is_overwritten, read
 from firstboot.schema import Config, SchemaError, Vpn, decode
 
 SOCKET = Path("/run/vpn-gateway/netd.sock")
@@ -54,11 +55,14 @@ async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
 async def _import(paths: Paths, gateway: Gateway, outcome: Outcome) -> None:
     """A file that was imported is removed: it holds a private key. To import one again changes nothing."""
     fat = Fat(paths.fat)
+    outcome.notes = _noted(paths, [])
     for path in fat.importable():
         name = plain(path.name)
-        take = _archive if is_archive(path.name) else _config
         try:
-            notes = await take(path, gateway)
+            data = _read(path, confzip.MAX_BYTES if is_archive(path.name) else LIMIT)
+            take = _archive if is_archive(path.name) else _config
+            # What was overwritten already was imported, by a start that was cut off before it could remove it.
+            notes = [] if is_overwritten(data) else await take(path.name, data, gateway)
         except (SchemaError, GatewayError, OSError) as error:
             outcome.faults.append(f"{name}: {error}. It stays here, with the keys that it holds")
             outcome.retry |= isinstance(error, GatewayError) and _may_get_better(error)
@@ -87,18 +91,15 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-async def _config(path: Path, gateway: Gateway) -> list[str]:
-    """Import a .conf file; returns what people should know. Raises SchemaError, GatewayError, OSError."""
-    text = decode(_read(path, LIMIT)).text
-    done = await gateway.submit(ImportConfig(plain(path.name), text, from_file=True))
-    return [f'it is the server "{name}"' for _, name in _renamed([path.name], [done])]
+async def _config(name: str, data: bytes, gateway: Gateway) -> list[str]:
+    """Import a .conf file; returns what people should know. Raises SchemaError, GatewayError."""
+    done = await gateway.submit(ImportConfig(plain(name), decode(data).text, from_file=True))
+    return [f'it is the server "{server}"' for _, server in _renamed([name], [done])]
 
 
-async def _archive(path: Path, gateway: Gateway) -> list[str]:
+async def _archive(_name: str, data: bytes, gateway: Gateway) -> list[str]:
     """Import all of a zip's .conf files or none, as :func:`_config` does."""
-    from app import confzip  # noqa: PLC0415 - a megabyte that most starts never need
-
-    entries = await asyncio.to_thread(confzip.read, _read(path, confzip.MAX_BYTES))
+    entries = await asyncio.to_thread(confzip.read, data)
     bad = [f"{entry.file}: {entry.problem}" for entry in entries if entry.problem is not None and not entry.foreign]
     if bad:
         raise SchemaError(f"{_some(bad)}; nothing was imported")
