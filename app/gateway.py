@@ -271,6 +271,13 @@ class GetLogs(Struct, frozen=True, tag="get_logs"):
     after: int | None = None
 
 
+class MakeSupportFile(Struct, frozen=True, tag="make_support_file"):
+    """Everything that helps to find a fault, as text; no secret and no public address is in it. Changes nothing.
+
+    Raises TooManyRequestsError (``busy``) while one is being made.
+    """
+
+
 # About providers, the accounts there, and preferences.
 AccountCommand = (
     DescribeProvider
@@ -308,6 +315,7 @@ Command = (
     | Bulk
     | LeakTest
     | GetLogs
+    | MakeSupportFile
 )
 
 
@@ -452,6 +460,10 @@ class LogLines(Struct, frozen=True, tag="log_lines"):
     last: int
 
 
+class SupportFile(Struct, frozen=True, tag="support_file"):
+    text: str
+
+
 Result = (
     Done
     | ServerList
@@ -471,6 +483,7 @@ Result = (
     | Outcomes
     | LeakReport
     | LogLines
+    | SupportFile
 )
 
 

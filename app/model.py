@@ -188,7 +188,7 @@ class LanSettings(Struct, frozen=True):
 class LinkSettings(Struct, frozen=True):
     """Which interfaces have which role. None = found by what is plugged in."""
 
-    wan: str | None = None
+    wan: str | None = None  # as app.portname: a name, a MAC address, a place on the USB
     lan: tuple[str, ...] | None = None
 
 
@@ -264,9 +264,42 @@ class LanLink(Struct, frozen=True):
     mtu: int = 1500
 
 
+PortRole = Literal["wan", "lan", "modem", "none"]
+
+
+class NetworkPort(Struct, frozen=True):
+    """A network port of the machine, wired or radio."""
+
+    name: str
+    role: PortRole = "none"  # modem: a phone or stick, which is never the LAN
+    mac: str = ""  # the one it was made with, where that is known
+    driver: str | None = None
+    usb: str | None = None  # its place, such as "usb-1.2"
+    radio: bool = False
+    carrier: bool = False
+
+
+class LanBridge(Struct, frozen=True):
+    """The bridge that is the LAN. Its wired ports are put in by us, and by nobody before the WAN is known."""
+
+    name: str
+    ports: tuple[str, ...] = ()  # wired
+    radios: tuple[str, ...] = ()  # an access point's, which hostapd puts in
+
+
+class LinkProblem(Struct, frozen=True):
+    """Why there is no WAN, or one that cannot be used, and what to do about it."""
+
+    reason: Literal["wan_missing", "wan_unknown"]
+    message: str
+
+
 class Links(Struct, frozen=True):
     wan: WanLink | None
     lan: tuple[LanLink, ...]
+    bridge: LanBridge | None = None
+    ports: tuple[NetworkPort, ...] = ()
+    problem: LinkProblem | None = None
 
 
 # --- State shown to people -------------------------------------------------------------------------------------------
@@ -321,6 +354,8 @@ class Snapshot(Struct, frozen=True):
     wireguard: str  # "kernel" | "userspace"
     wan: WanLink | None
     lan: LanSettings
+    ports: tuple[NetworkPort, ...] = ()
+    wan_problem: LinkProblem | None = None
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()

@@ -1,10 +1,15 @@
-"""sbom.py ROOT NAME: a CycloneDX 1.5 bill of materials of a root, on standard output: Debian packages and Python's."""
+"""sbom.py ROOT NAME: a CycloneDX 1.5 bill of materials of a root, on standard output.
+
+Debian packages, Python's, and the boot firmware by the day on which it was built, which its package's version does not
+tell.
+"""
 
 from __future__ import annotations
 
 import email.parser
 import json
 import os
+import re
 import sys
 import uuid
 from datetime import UTC, datetime
@@ -42,8 +47,31 @@ def python(root: Path) -> list[dict[str, str]]:
     ]
 
 
+FIRMWARE = ("start.elf", "start_cd.elf", "start4.elf", "start4cd.elf")  # what image/assemble takes
+BUILT = re.compile(rb"VC_BUILD_ID_TIME: ([A-Z][a-z]{2} +\d{1,2} \d{4})\0")
+COMMIT = re.compile(rb"VC_BUILD_ID_VERSION: ([0-9a-f]{40})")
+
+
+def firmware(root: Path) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for name in FIRMWARE:
+        content = (root / "usr/lib/raspi-firmware" / name).read_bytes()
+        built, commit = BUILT.search(content), COMMIT.search(content)
+        day = datetime.strptime(built[1].decode(), "%b %d %Y").date().isoformat() if built else "unknown"  # noqa: DTZ007 - a day
+        found.append(
+            {
+                "type": "firmware",
+                "name": name,
+                "version": day,
+                "description": f"Raspberry Pi boot firmware, commit {commit[1].decode() if commit else 'unknown'}",
+                "purl": f"pkg:generic/raspberrypi/{name}@{day}",
+            }
+        )
+    return found
+
+
 def main(root: Path, name: str) -> None:
-    components = sorted(debian(root) + python(root), key=lambda c: c["purl"])
+    components = sorted(debian(root) + python(root) + firmware(root), key=lambda c: c["purl"])
     made = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     version = (root / "usr/lib/vpn-gateway/version").read_text().strip()
     listing = json.dumps(components, sort_keys=True)

@@ -26,6 +26,7 @@ from app.api import (
     settings,
     status,
     subscriptions,
+    support,
     traffic,
 )
 from app.api.auth import credential_routes, routes
@@ -48,6 +49,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     bulk.blueprint,
     metrics.blueprint,
     leaktest.blueprint,
+    support.blueprint,
     health.blueprint,
     events.blueprint,
     description.blueprint,

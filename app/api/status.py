@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from app.api.context import snapshot
 from app.api.operation import operation
-from app.model import Attestation, ExitState, ExitStatus, Snapshot, WanLink
+from app.model import Attestation, ExitState, ExitStatus, LinkProblem, NetworkPort, Snapshot, WanLink
 
 blueprint = Blueprint("status", __name__)
 
@@ -41,6 +41,8 @@ class StatusBody(Struct, frozen=True):
     current_provider: str
     exits: tuple[ExitStatus, ...]
     wan: WanLink | None
+    wan_problem: LinkProblem | None  # why there is no WAN
+    ports: tuple[NetworkPort, ...]
     attestation: Attestation
     drops: dict[str, int]  # packets by reason
     wireguard: str  # "kernel" | "userspace"
@@ -82,6 +84,8 @@ def status_body(snapshot: Snapshot) -> StatusBody:
         current_provider=snapshot.provider,
         exits=snapshot.exits,
         wan=snapshot.wan,
+        wan_problem=snapshot.wan_problem,
+        ports=snapshot.ports,
         attestation=snapshot.attestation,
         drops=snapshot.drops,
         wireguard=snapshot.wireguard,

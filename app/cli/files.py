@@ -1,4 +1,4 @@
-"""import, backup, restore: what goes in and out as files. Passphrases come by prompt or file, never by argument."""
+"""import, backup, restore, support: what goes in and out as files. Passphrases: by prompt or file, not by argument."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -120,6 +121,29 @@ def _write_new(file: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             file.unlink()
         raise CommandError(f"{file}: {error.strerror}") from None
+
+
+@click.command()
+@click.option(
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Where to (- = standard output); default: vpn-gateway-support-DATE.txt here.",
+)
+@context
+def support(ctx: Context, file: Path | None) -> None:
+    """Write a text to attach to a report: what goes on in the gateway, without secrets and public addresses."""
+    data = ctx.client.bytes("GET", "/api/support", expected="text/plain")
+    if str(file) == "-":
+        sys.stdout.buffer.write(data)
+        return
+    file = file or Path(f"vpn-gateway-support-{datetime.now(UTC):%Y-%m-%d}.txt")
+    _write_new(file, data)
+    if ctx.json:
+        put_json({"file": str(file), "bytes": len(data)})
+    else:
+        click.echo(f"Written to {file}: {len(data)} bytes. Have a look at it before you give it away.")
 
 
 @click.command()

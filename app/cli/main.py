@@ -53,6 +53,7 @@ for command in (
     files.import_,
     files.backup,
     files.restore,
+    files.support,
     records.traffic,
     records.history,
     records.logs,

@@ -58,6 +58,7 @@ def status(ctx: Context) -> None:
                 ("Connected for", now["uptime"]),
                 ("Switching to", now["switching_to"]),
                 ("Blocked because", now["message"] or now["reason"]),
+                ("WAN", (now.get("wan_problem") or {}).get("message")),
                 ("Next attempt in", None if now["retry_in"] is None else f"{now['retry_in']:.0f} s"),
                 ("Last handshake", ago(now["latest_handshake"])),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),

@@ -33,6 +33,7 @@ from app.gateway import (
     LeakTest,
     ListProviderDevices,
     ListServers,
+    MakeSupportFile,
     RemoveCustomServer,
     RestoreBackup,
     Result,
@@ -46,6 +47,7 @@ from app.netd.bulk import Bulks
 from app.netd.imports import import_one
 from app.netd.leaktest import leak_test
 from app.netd.logbook import BOOK
+from app.netd.support import Support
 from app.providers.custom import parse_custom
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Target, tunnels_of
@@ -67,6 +69,7 @@ DURING_BULK = (
     ExportHistory,
     GetCounters,
     GetLogs,
+    MakeSupportFile,
     LeakTest,
     DescribeProvider,
     GetAccount,
@@ -80,6 +83,7 @@ class Commands:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._bulks = Bulks(core, self._run)
+        self._support = Support(core)
 
     async def run(self, command: Command) -> Result:
         """Carry out ``command``. Raises GatewayError; then nothing was changed."""
@@ -129,6 +133,8 @@ class Commands:
                 return await leak_test(core, name)
             case GetLogs(lines=lines, after=after):
                 return BOOK.read(lines, after)
+            case MakeSupportFile():
+                return await self._support.make()
             case Bulk():
                 raise AssertionError("a bulk request holds no other")
             case _:

@@ -29,6 +29,7 @@ from app.model import (
 )
 from app.netd import runtime
 from app.netd.archive import Archive, forget
+from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
 from app.netd.events import EventBus
 from app.netd.failover import Failover
@@ -40,9 +41,12 @@ from app.netd.services import Services
 from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.netd.subscriptions import Subscriptions
+from app.netd.timesync import TimeSync
 from app.netd.upkeep import Upkeep
+from app.netd.wiring import Wiring
 from app.network import conntrack
 from app.network.drift import missing
+from app.network.leasefile import Step
 from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
@@ -73,17 +77,18 @@ class Core:
         services: Services,
         run_dir: Path,
         flowtable: bool,
-        time_sync_uid: Callable[[], int | None],
+        time_sync: TimeSync,
     ) -> None:
         self.events = EventBus()
         self.store = store
+        self.state_dir = state_dir
         self.registry = registry
         self._backend = backend
         self._services = services
         self._runtime_path = run_dir / "runtime.json"
         self._ran_before = self._runtime_path.exists()  # in this boot: /run is empty after a start of the machine
         self._flowtable = flowtable
-        self._time_sync_uid = time_sync_uid
+        self._time_sync = time_sync
         self._links = Links(wan=None, lan=())
         self._states: dict[str, State] = {}
         self._entered: dict[str, float] = {}
@@ -94,6 +99,7 @@ class Core:
         self._started = time.time()
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
+        self._clock = ClockSteps()
         self.machines: dict[str, ExitMachine] = {}
         self.servers = Servers(self)
         self.failover = Failover(self)
@@ -111,6 +117,12 @@ class Core:
             )
         )
         self.reconciler = Reconciler(backend, on_drift=self._on_drift)
+        self._wiring = Wiring(
+            problem=lambda: self._links.problem,
+            drops=self.reconciler.drops,
+            foreign=self.reconciler.foreign,
+            publish=self.events.publish,
+        )
 
     # --- ExitPorts -------------------------------------------------------------------------------------------------
 
@@ -121,6 +133,10 @@ class Core:
     @property
     def links(self) -> Links:
         return self._links
+
+    @property
+    def clock_behind(self) -> float:
+        return self._clock.behind
 
     @property
     def settings(self) -> Settings:
@@ -209,6 +225,8 @@ class Core:
             wireguard=self._backend.kind,
             wan=self._links.wan,
             lan=self.settings.lan,
+            ports=self._links.ports,
+            wan_problem=self._links.problem,
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
             leases=self._services.leases(),
@@ -287,12 +305,18 @@ class Core:
         return [
             asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self._watch_links(), name="links"),
+            asyncio.create_task(self._time_sync.watch(self.replan, self.events.publish), name="time"),
+            asyncio.create_task(self._time_sync.resolve(self.lookup), name="time servers"),
             asyncio.create_task(self._keep_services(), name="services"),
+            asyncio.create_task(
+                keep_leases(self._clock, self._services.lease_file, self._move_leases), name="clock steps"
+            ),
             asyncio.create_task(upkeep.run(), name="providers"),
             asyncio.create_task(watch_leases(self._services.leases, self.events.publish), name="leases"),
             asyncio.create_task(self.records.statistics.run(), name="statistics"),
             asyncio.create_task(self.failover.run(), name="failover"),
             asyncio.create_task(self._schedule.run(), name="schedule"),
+            asyncio.create_task(self._wiring.run(), name="wiring"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]
 
@@ -333,6 +357,7 @@ class Core:
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
         settings = self.settings
+        asked = self._time_sync.access
         return PlanInput(
             links=self._links,
             lan=settings.lan,
@@ -341,7 +366,8 @@ class Core:
             devices=tuple((d.mac, d.policy) for d in settings.devices),
             lookup_servers=tuple(dict.fromkeys(a for servers in self._lookup_servers for a in servers)),
             clear_api=tuple(dict.fromkeys(p for peers in self._clear_api for p in peers)),
-            time_sync_uid=self._time_sync_uid(),
+            time_sync_uid=asked[0] if asked else None,
+            time_servers=asked[1] if asked else (),
             flowtable=self._flowtable,
             http_ports=self._services.http_ports,
         )
@@ -405,6 +431,10 @@ class Core:
             except Exception as error:
                 log.exception("DHCP and DNS could not be brought up to date")
                 self.events.publish("security_alert", {"reason": "lan_services", "message": str(error)})
+
+    def _move_leases(self, before: str, seconds: float) -> None:
+        self._services.move_leases(before, Step(seconds, time.time(), self.settings.lan.lease_time))
+        self._services_due.set()
 
     def _ipv6_default(self) -> bool:
         """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""

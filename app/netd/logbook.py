@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import deque
 
 from app.gateway import LogLine, LogLines
+from app.support.secrets import redact
 
 KEPT = 1000  # lines
 LONGEST = 2000  # characters of a line
-_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=(?!=)|\b[0-9a-fA-F]{64}\b")
-_NAMED = re.compile(
-    r"(?i)(\b(?:private_?key|preshared_?key|password|passphrase|token|secret|authorization|account(?:_number)?)"
-    r"[\"']?\s*[:=]\s*)(?:(?:bearer|basic|token)\s+)?[^\s,;}]+"
-)
-_ACCOUNT = re.compile(r"\b\d{16}\b|\b\d{4}(?: \d{4}){3}\b")
-_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
-
-
-def redact(text: str) -> str:
-    """``text`` without WireGuard keys, account numbers, tokens and whatever is named a secret (pure)."""
-    for pattern in (_KEY, _ACCOUNT, _JWT):
-        text = pattern.sub("***", text)
-    return _NAMED.sub(r"\1***", text)
 
 
 class Logbook(logging.Handler):

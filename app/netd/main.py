@@ -12,7 +12,6 @@ import logging
 import os
 import pwd
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,8 +22,10 @@ from app.netd.core import Core
 from app.netd.gate import ProviderGate, environment
 from app.netd.logbook import BOOK
 from app.netd.services import Services, random_ula
+from app.netd.timesync import Files, TimeSync
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
+from app.network.joined import Joined
 from app.network.onearm import OneArm
 from app.network.wireguard import choose_backend
 from app.notify import notify, stay_alive
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 PROVIDERS = Path("/etc/vpn-gateway/providers.toml")
 SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8) makes it at the first synchronisation
+NETWORKD = Path("/run/systemd/netif/state")  # what DHCP has told systemd-networkd
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -48,6 +50,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--resolv", type=Path, default=None, help="the WAN's name servers, as resolv.conf")
     parser.add_argument("--http-port", type=int, action="append", help="a TCP port that answers on the LAN")
     parser.add_argument("--time-user", default=None, help="the time daemon's user, let out until the clock is set")
+    parser.add_argument("--time-set", type=Path, default=SYNCHRONIZED, help="is there once the clock is set")
+    parser.add_argument("--time-offered", type=Path, default=NETWORKD, help="has DHCP's time servers, as networkd says")
+    parser.add_argument("--time-servers", type=Path, default=None, help="time servers to ask, one a line")
     parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
@@ -78,6 +83,7 @@ async def _run(options: argparse.Namespace) -> None:
         resolv=options.resolv or run_dir / "wan.resolv",
         http_ports=tuple(options.http_port or (5000,)),
         one_arm=OneArm(run_dir / "topology"),
+        joined=Joined(run_dir / "lan-ports"),
     )
     gate = ProviderGate()
     config, problems = _providers(options.providers)
@@ -91,7 +97,15 @@ async def _run(options: argparse.Namespace) -> None:
         services=services,
         run_dir=run_dir,
         flowtable=await has_flowtable(),
-        time_sync_uid=_time_sync_uid(options.time_user),
+        time_sync=TimeSync(
+            pwd.getpwnam(options.time_user).pw_uid if options.time_user else None,
+            Files(
+                synchronized=options.time_set,
+                offered=options.time_offered,
+                configured=options.time_servers or run_dir / "time-servers",
+                chosen=run_dir / "ntp" / "servers",
+            ),
+        ),
     )
     core.archive.closing.append(providing.accounts.close)
     gate.attach(core, core.events.publish)
@@ -131,11 +145,3 @@ def _providers(path: Path) -> tuple[ProvidersConfig, list[str]]:
     except InvalidFieldError as error:
         log.error("%s: no provider's API has another place than its own", error.message)
         return ProvidersConfig(), [error.message]
-
-
-def _time_sync_uid(user: str | None) -> Callable[[], int | None]:
-    """The uid to let out to NTP, or None once the clock has been set."""
-    if user is None:
-        return lambda: None
-    uid = pwd.getpwnam(user).pw_uid
-    return lambda: None if SYNCHRONIZED.exists() else uid

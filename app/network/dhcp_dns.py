@@ -25,10 +25,19 @@ RESERVED_NAMES = ("wpad", "isatap", "localhost")
 CACHE_SECONDS = 120  # a cached answer may come from the exit before this one; short, so that it does not stay wrong
 
 
+_MOVED = "# the leases were moved with the clock: "
+
+
+def moved_in(text: str) -> str:
+    """The ``moved`` of the configuration ``text``."""
+    return next((line.removeprefix(_MOVED) for line in text.splitlines() if line.startswith(_MOVED)), "")
+
+
 class Paths(Struct, frozen=True):
     """Where dnsmasq keeps what outlives it."""
 
     leases: str
+    moved: str = ""  # which move of the leases this is: another text, so that dnsmasq reads its file anew
 
 
 def lan_services(lan: LanSettings, links: Links) -> LanSettings:
@@ -85,6 +94,8 @@ def _dhcp4(lan: LanSettings, paths: Paths) -> Iterator[str]:
     yield "dhcp-authoritative"
     yield "no-ping"
     yield f"dhcp-leasefile={paths.leases}"
+    if paths.moved:
+        yield _MOVED + paths.moved
     yield f"dhcp-range={lan.dhcp_start},{lan.dhcp_end},{lan.address.netmask},{lan.lease_time}s"
     yield f"dhcp-option=option:router,{lan.address.ip}"
     yield f"dhcp-option=option:dns-server,{lan.address.ip}"

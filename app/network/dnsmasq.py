@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
+
 from app.atomic import write_atomic
 from app.errors import KernelError
 from app.model import Lease
@@ -18,10 +20,22 @@ STOP_TIMEOUT = 3.0  # seconds
 POLL = 0.01
 
 
+class HandOver(Struct, frozen=True):
+    """What the file ``path`` of an instance is to hold when it starts the next time. Once: after that it is its own."""
+
+    instance: str
+    path: Path
+    text: str
+
+
 class ServiceRunner(Protocol):
     """Keeps the instances of ``configs`` (name -> text) running and no others. Raises KernelError."""
 
-    async def apply(self, configs: Mapping[str, str]) -> None: ...
+    async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None: ...
+
+    def present(self, name: str) -> str:
+        """The configuration that the instance has; empty where there is none."""
+        ...
 
 
 class SystemdRunner:
@@ -33,8 +47,14 @@ class SystemdRunner:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def apply(self, configs: Mapping[str, str]) -> None:
+    def present(self, name: str) -> str:
+        return _present(self._directory, name)
+
+    async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if hand_over is not None:
+            # Before the configuration, whose change starts the instance anew; its unit puts this in its place.
+            _write(self._directory / f"{hand_over.instance}.leases", hand_over.text)
         for name, text in configs.items():
             path = self._directory / f"{name}.conf"
             if not _holds(path, text):
@@ -50,7 +70,10 @@ class ProcessRunner:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def apply(self, configs: Mapping[str, str]) -> None:
+    def present(self, name: str) -> str:
+        return _present(self._directory, name)
+
+    async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         for path in self._directory.glob("*.conf"):
             if path.stem not in configs:
@@ -64,6 +87,8 @@ class ProcessRunner:
                     # Stopped before the file changes: if we are cut off between, the next netd finds nothing running
                     # and starts it, and never takes one with the old text for up to date.
                     await self._stop(name)
+                    if hand_over is not None and hand_over.instance == name:
+                        hand_over.path.write_text(hand_over.text)  # in its place: the file is dnsmasq's own
                     _write(path, text)
                 if self._pid(name) is None:
                     await self._start(name)
@@ -115,6 +140,13 @@ class ProcessRunner:
                         await asyncio.sleep(POLL)
         if self._pid(name) is not None:
             raise KernelError(f"dnsmasq ({name}) does not end")
+
+
+def _present(directory: Path, name: str) -> str:
+    try:
+        return (directory / f"{name}.conf").read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _holds(path: Path, text: str) -> bool:

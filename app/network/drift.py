@@ -7,8 +7,8 @@ from typing import Literal
 
 from app.addresses import Interface
 from app.network import sysctl
-from app.network.links import LinkState, as_planned
-from app.network.plan import LinkPlan, NetworkPlan, RoutePlan, RulePlan
+from app.network.links import LinkState, as_planned, members
+from app.network.plan import BridgePlan, LinkPlan, NetworkPlan, RoutePlan, RulePlan
 from app.network.routes import LOCAL_RULES, Live
 from app.network.wireguard import OURS
 
@@ -46,6 +46,7 @@ def of_links(plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal
             found.append(f"address {address} of {name} is missing")
         elif not state[name].up:
             found.append(f"interface {name} is down")
+    found += of_bridge(plan, state)
     for name, link in state.items():
         found += [f"address {a} of {name} should not be there" for a in old_addresses(plan, name, link)]
     return list(dict.fromkeys(found))
@@ -59,9 +60,10 @@ def of_links(plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal
 def of_kept_links(
     last: NetworkPlan, plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal["kernel", "userspace"]
 ) -> list[str]:
-    """Tunnel interfaces that are in both plans and are not as planned."""
+    """Tunnel interfaces that are in both plans and are not as planned; ports that joined the bridge or left it."""
     kept = [link for link in plan.links if link in last.links and usable(link, state, backend)]
-    return [f"interface {link.name} was changed" for link in kept if not as_planned(link, state[link.name])]
+    found = [f"interface {link.name} was changed" for link in kept if not as_planned(link, state[link.name])]
+    return found + (of_bridge(plan, state) if plan.bridge == last.bridge else [])
 
 
 def of_kept_sysctls(last: NetworkPlan, plan: NetworkPlan) -> list[str]:
@@ -78,6 +80,21 @@ def of_kept_routing(last: NetworkPlan, plan: NetworkPlan, live: Live) -> list[st
     found += [f"{what} was added" for what, _ in live.foreign_rules]
     found += [f"{_route(r)} was added" for r in live.routes if r not in {*last.routes, *plan.routes}]
     return found + [f"{what} was added" for what, _ in live.foreign_routes]
+
+
+def of_bridge(plan: NetworkPlan, state: Mapping[str, LinkState]) -> list[str]:
+    if plan.bridge is None:
+        return []
+    out, into = moves(plan.bridge, state)
+    name = plan.bridge.name
+    return [f"{p} does not belong in {name}" for p in out] + [f"{p} is not in {name}" for p in into]
+
+
+def moves(bridge: BridgePlan, state: Mapping[str, LinkState]) -> tuple[list[str], list[str]]:
+    """The ports to take out of the bridge, and those to put in."""
+    present = members(bridge.name, state)
+    there = {name for name in bridge.ports if name in state} if bridge.name in state else set[str]()
+    return sorted(present - there), sorted(there - present)
 
 
 def old_addresses(plan: NetworkPlan, name: str, link: LinkState) -> list[Interface]:

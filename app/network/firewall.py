@@ -1,4 +1,4 @@
-"""Our nftables table as it is meant and as it is: loading, attestation, drop counters.
+"""Our nftables tables as they are meant and as they are: loading, attestation, drop counters.
 
 What the kernel should hold cannot be computed from the text (nft rewrites it in its own words), so it is read back
 after each load and remembered as a fingerprint. That this reading shows what *we* loaded, and not what somebody
@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from app.errors import KernelError
 from app.network import nft
+from app.network.bridge_ruleset import DHCP, ROUTERS
 
 _TRIES = 3  # loads until one can be attested; each needs another program's transaction at the wrong moment to fail
 DROP = "drop_"
+_NONE = nft.Count(0, 0)
 
 
 class Firewall:
-    """The table ``inet vpn_gateway``. Its user calls ``load``, ``confirm`` and ``holds`` one at a time."""
+    """``inet vpn_gateway`` and, where there is a bridge, ``bridge vpn_gateway``.
+
+    Its user calls ``load``, ``confirm`` and ``holds`` one at a time.
+    """
 
     def __init__(self) -> None:
         self._text: str | None = None
@@ -27,8 +32,9 @@ class Firewall:
     async def load(self, text: str) -> None:
         """Replace the table in one transaction. Raises KernelError; a refused text changes nothing."""
         self._count()
+        text_now = nft.carry(text, self._counts, await self._seen())
         before = nft.generation()
-        await nft.load(nft.carry(text, self._counts))
+        await nft.load(text_now)
         after = nft.generation()
         self._text, self._fingerprint = text, None
         self._generation = after if after == _next(before) else None
@@ -42,7 +48,7 @@ class Firewall:
             if self._text is None or self._fingerprint is not None:
                 return
             if self._generation is not None:
-                live = await nft.table()
+                live = await nft.tables(_families(self._text))
                 if nft.generation() == self._generation:
                     self._fingerprint = nft.fingerprint(live)
                     return
@@ -56,7 +62,7 @@ class Firewall:
         now = nft.generation()
         if now == self._generation:
             return True
-        live = await nft.table()
+        live = await nft.tables(_families(text))
         if nft.fingerprint(live) != self._fingerprint:
             return False
         self._generation = now  # from before the listing: whatever came after it is looked at next time
@@ -72,13 +78,23 @@ class Firewall:
         found = sorted(self._counts.items())
         return {name.removeprefix(DROP): count.packets for name, count in found if name.startswith(DROP)}
 
+    async def _seen(self) -> dict[str, tuple[str, ...]]:
+        """The ports with another router behind them, if there ever was one."""
+        if not self._counts.get(f"{DROP}foreign_router", _NONE).packets:
+            return {}
+        return {name: await nft.elements("bridge", name) for name in (DHCP, ROUTERS)}
+
     def _count(self) -> None:
-        live = nft.counters() or {}
+        live = nft.counters()
         self._counts |= {
             name: count
             for name, count in live.items()
             if name not in self._counts or count.packets >= self._counts[name].packets
         }
+
+
+def _families(text: str) -> tuple[str, ...]:
+    return tuple(family for family in ("inet", "bridge") if f"\ntable {family} " in f"\n{text}")
 
 
 def _next(generation: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_interface
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +13,7 @@ from app.addresses import Interface
 from app.network.plan import LinkPlan
 from app.network.routes import PROTOCOL_OURS
 
+SYS = Path("/sys/class/net")
 _IFF_UP = 1
 _IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
 _ARPHRD_ETHER = 1
@@ -24,6 +27,8 @@ class LinkState(Struct, frozen=True):
     kind: str | None  # "veth", "bridge", "wireguard", "tun", ...; None for hardware
     ethernet: bool
     master: int  # number of the bridge it is a port of, 0 = none
+    radio: bool
+    mac: str
     addresses: frozenset[Interface]
     ours: frozenset[Interface]  # of these, the ones that we put there (IFA_PROTO, Linux 5.18)
 
@@ -43,8 +48,8 @@ async def read_links(ip: Any) -> dict[str, LinkState]:
     async for message in await ip.get_links():
         words = dict(message["attrs"])
         info: Any = words.get("IFLA_LINKINFO")
-        index = message["index"]
-        found[words["IFLA_IFNAME"]] = LinkState(
+        index, name = message["index"], words["IFLA_IFNAME"]
+        found[name] = LinkState(
             index=index,
             up=bool(message["flags"] & _IFF_UP),
             carrier=words.get("IFLA_CARRIER", 0) == 1,
@@ -52,6 +57,8 @@ async def read_links(ip: Any) -> dict[str, LinkState]:
             kind=dict(info["attrs"]).get("IFLA_INFO_KIND") if info else None,
             ethernet=message["ifi_type"] == _ARPHRD_ETHER,
             master=words.get("IFLA_MASTER", 0),
+            radio=not info and (SYS / name / "phy80211").exists(),
+            mac=str(words.get("IFLA_PERM_ADDRESS") or words.get("IFLA_ADDRESS") or ""),
             addresses=frozenset(addresses.get(index, ())),
             ours=frozenset(ours.get(index, ())),
         )
@@ -86,6 +93,22 @@ async def add_address(ip: Any, index: int, address: Interface, *, quiet: bool) -
 
 async def delete_address(ip: Any, index: int, address: Interface) -> None:
     await ip.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+
+
+def is_port(state: LinkState) -> bool:
+    """Whether it is wired Ethernet: hardware, or a virtual machine's or namespace's cable (pure)."""
+    return state.ethernet and state.kind in {None, "veth"} and not state.radio
+
+
+def members(bridge: str, state: Mapping[str, LinkState]) -> frozenset[str]:
+    """The wired ports in ``bridge`` (pure)."""
+    index = state[bridge].index if bridge in state else 0
+    return frozenset(name for name, link in state.items() if index and link.master == index and is_port(link))
+
+
+async def join(ip: Any, port: LinkState, bridge: int) -> None:
+    """Make ``port`` one of the bridge with number ``bridge``; of none where that is 0."""
+    await ip.link("set", index=port.index, master=bridge)
 
 
 async def make_as_planned(ip: Any, link: LinkPlan, state: LinkState) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -30,9 +31,10 @@ _TABLE_NAME, _GEN_ID = 1, 1
 _OBJ_TABLE, _OBJ_NAME, _OBJ_TYPE, _OBJ_DATA, _OBJECT_COUNTER = 1, 2, 3, 4, 1
 _COUNTER_BYTES, _COUNTER_PACKETS = 1, 2
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
-_INET = 1
+_INET, _BRIDGE = 1, 7
 
 _EMPTY_COUNTER = re.compile(r"(?m)^(\s*counter )(\w+)( \{) *\}$")
+_FILLED_SET = re.compile(r"(\tset (\w+) \{[^}]*\n\t\ttimeout \d+s)(?=\n)")
 # Of an element or object: what changes by itself, or by when it was made, and says nothing about what the table does.
 _INCIDENTAL = frozenset({"handle", "packets", "bytes", "index", "expires"})
 
@@ -89,14 +91,27 @@ def complaint(ruleset: str, problem: str, status: int) -> str:
     return f"{reason} in line {place[1]}: {text[int(place[1]) - 1].strip()[:100]}"
 
 
-async def table() -> list[dict[str, Any]] | None:
-    """The live table as nft's JSON objects; None where there is none. Raises KernelError."""
-    status, out, problem = await _run(["-j", "list", "table", "inet", NFT_TABLE])
-    if status == 0:
-        return json.loads(out)["nftables"]
-    if "No such file" in problem:
-        return None
-    raise KernelError(f"nft cannot list the ruleset: {problem.strip()[:200]}")
+async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
+    """The live tables of ours in ``families`` as nft's JSON objects; a missing one adds none. Raises KernelError."""
+    found: list[dict[str, Any]] = []
+    for family in families:
+        status, out, problem = await _run(["-j", "list", "table", family, NFT_TABLE])
+        if status == 0:
+            found += json.loads(out)["nftables"]
+        elif "No such file" not in problem:
+            raise KernelError(f"nft cannot list the ruleset: {problem.strip()[:200]}")
+    return found
+
+
+async def elements(family: str, name: str) -> tuple[str, ...]:
+    """What a set of our table that packets fill holds now; nothing where there is none. Raises KernelError."""
+    status, out, problem = await _run(["-j", "list", "set", family, NFT_TABLE, name])
+    if status != 0:
+        if "No such file" in problem:
+            return ()
+        raise KernelError(f"nft cannot list the set {name}: {problem.strip()[:200]}")
+    (found,) = (item["set"] for item in json.loads(out)["nftables"] if "set" in item)
+    return tuple(sorted(e["elem"]["val"] if isinstance(e, dict) else e for e in found.get("elem", ())))
 
 
 # --- the kernel itself -----------------------------------------------------------------------------------------------
@@ -121,23 +136,24 @@ def foreign_tables() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def counters() -> dict[str, Count] | None:
-    """The named counters of our table; None where there is no such table. Raises OSError."""
+def counters() -> dict[str, Count]:
+    """The named counters of our tables. Raises OSError."""
     wanted = attribute(_OBJ_TABLE, NFT_TABLE.encode() + b"\0")
     wanted += attribute(_OBJ_TYPE, struct.pack(">I", _OBJECT_COUNTER))
-    try:
-        answers = exchange(NETLINK_NETFILTER, _GETOBJ, NLM_F_DUMP, nfgenmsg(_INET, wanted))
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
     found: dict[str, Count] = {}
-    for answer in answers:
-        values = attributes(answer[4:])
-        if _text(values[_OBJ_TABLE]) == NFT_TABLE:
-            data = attributes(values[_OBJ_DATA])
-            packets, size = (struct.unpack(">Q", data[kind])[0] for kind in (_COUNTER_PACKETS, _COUNTER_BYTES))
-            found[_text(values[_OBJ_NAME])] = Count(packets, size)
+    for family in (_INET, _BRIDGE):
+        try:
+            answers = exchange(NETLINK_NETFILTER, _GETOBJ, NLM_F_DUMP, nfgenmsg(family, wanted))
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT}:
+                raise
+            continue
+        for answer in answers:
+            values = attributes(answer[4:])
+            if _text(values[_OBJ_TABLE]) == NFT_TABLE:
+                data = attributes(values[_OBJ_DATA])
+                packets, size = (struct.unpack(">Q", data[kind])[0] for kind in (_COUNTER_PACKETS, _COUNTER_BYTES))
+                found[_text(values[_OBJ_NAME])] = Count(packets, size)
     return found
 
 
@@ -148,15 +164,22 @@ def _text(value: bytes) -> str:
 # --- texts and listings (pure) ---------------------------------------------------------------------------------------
 
 
-def carry(ruleset: str, counts: dict[str, Count]) -> str:
-    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table forgets no drop."""
+def carry(ruleset: str, counts: dict[str, Count], elements: Mapping[str, Sequence[str]] = {}) -> str:
+    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table forgets no drop.
+
+    ``elements`` are those of sets that packets fill; their time begins anew.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        names = ", ".join(f'"{name}"' for name in elements.get(match[2], ()))
+        return f"{match[1]}\n\t\telements = {{ {names} }}" if names else match[1]
 
     def start(match: re.Match[str]) -> str:
         count = counts.get(match[2])
         values = f" packets {count.packets} bytes {count.bytes} " if count else " "
         return f"{match[1]}{match[2]}{match[3]}{values}}}"
 
-    return _EMPTY_COUNTER.sub(start, ruleset)
+    return _FILLED_SET.sub(fill, _EMPTY_COUNTER.sub(start, ruleset))
 
 
 def fingerprint(objects: list[dict[str, Any]] | None) -> str:
@@ -172,6 +195,8 @@ def _canonical(value: Any) -> str:
 def _essence(value: Any) -> Any:
     if isinstance(value, dict):
         found = {k: _essence(v) for k, v in value.items() if k not in _INCIDENTAL}
+        if "timeout" in found.get("flags", ()):  # a set that packets fill
+            found.pop("elem", None)
         for key in ("elem", "set"):  # of a named and of an anonymous set: elements have no order
             if isinstance(found.get(key), list):
                 found[key] = sorted(found[key], key=_canonical)

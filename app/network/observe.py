@@ -2,85 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
 from app.addresses import Address
-from app.model import LanLink, Links, LinkSettings, WanLink
-from app.network.links import LinkState, read_links
+from app.model import LanLink, Links, LinkSettings, NetworkPort, WanLink
+from app.network.joined import Joined
+from app.network.links import SYS, LinkState, is_port, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
 from app.network.onearm import OneArm
+from app.network.roles import BRIDGE, roles
 from app.network.routes import FAMILIES
+from app.portname import usb_place
 
-BRIDGE = "br-lan"
 POLL = 5.0  # seconds; the name servers are a file, of which no netlink event tells
 DEBOUNCE = 0.1  # seconds
 
-_SYS = Path("/sys/class/net")
 _MAIN = 254
 
 
-def _never(single: bool) -> bool:  # noqa: ARG001
-    return False
-
-
-def roles(
-    settings: LinkSettings,
-    links: Mapping[str, LinkState],
-    *,
-    plugged: frozenset[str] = frozenset(),
-    one_arm: Callable[[bool], bool] = _never,
-) -> tuple[str | None, tuple[str, ...]]:
-    """(WAN, LANs) among ``links`` (pure).
-
-    What the settings name; else the WAN is the port called ``wan...``, or the first wired one, those on the board
-    before the ``plugged`` ones; and the LAN is the bridge ``br-lan`` where there is one, or all other wired ports.
-    Where the settings name none, ``one_arm`` is told whether there is a single port, and answers whether it is to be
-    the LAN's as well.
-    """
-    wired = [name for name in links if _wired(name, links[name])]
-    ports = [name for name in wired if not links[name].master]
-    wan = settings.wan
-    if wan is None:
-        named = [n for n in ports if n.startswith("wan")]
-        others = [n for n in ports if not n.startswith("lan")]
-        wan = min(named or others, key=lambda n: (n in plugged, n), default=None)
-    lan = settings.lan
-    if lan is None:
-        lan = (BRIDGE,) if BRIDGE in links else tuple(sorted(n for n in ports if n != wan))
-        if settings.wan is None and wan is not None:
-            bridged = any(link.master for link in links.values())  # wired ports, or an access point's radio
-            if one_arm(len(wired) == 1 and not bridged):
-                lan = (wan,)
-    return (wan if wan in links else None), tuple(n for n in lan if n in links)
-
-
-def _wired(name: str, link: LinkState) -> bool:
-    """Hardware, or a virtual machine's or namespace's cable; not Wi-Fi."""
-    return link.ethernet and link.kind in {None, "veth"} and not (_SYS / name / "phy80211").exists()
-
-
-def _plugged(names: Mapping[str, LinkState]) -> frozenset[str]:
-    return frozenset(name for name in names if "/usb" in str((_SYS / name / "device").resolve()))
-
-
-async def observe(settings: LinkSettings, *, resolv: Path, one_arm: OneArm | None = None) -> Links:
+async def observe(
+    settings: LinkSettings, *, resolv: Path, one_arm: OneArm | None = None, joined: Joined | None = None
+) -> Links:
     """The links as they are now. ``resolv`` is the WAN's name servers in the form of resolv.conf(5)."""
-    may = one_arm.allowed if one_arm else _never
     async with open_netlink() as ip:
         links = await read_links(ip)
-        wan_name, lan_names = roles(settings, links, plugged=_plugged(links), one_arm=may)
+        ours = links[BRIDGE].index if BRIDGE in links else 0
+        found = roles(
+            settings,
+            [
+                port(name, link)
+                for name, link in links.items()
+                if (is_port(link) or link.radio) and not (ours and link.master not in {0, ours})
+            ],
+            others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
+            in_bridge=frozenset(name for name, link in links.items() if link.master),
+            joined=joined.ports if joined else frozenset(),
+            one_arm=one_arm.allowed if one_arm else _never,
+        )
+        if joined and found.bridge and found.wan is not None:
+            joined.remember(frozenset(found.bridge.ports))
         wan = None
-        if wan_name is not None:
-            state = links[wan_name]
+        if found.wan is not None:
+            state = links[found.wan]
             gateways = await _gateways(ip, state.index)
             four, six = gateways.get(4), gateways.get(6)
             usable = [a for a in state.addresses if not a.is_link_local]  # such a one is no connection to anywhere
             wan = WanLink(
-                name=wan_name,
+                name=found.wan,
                 up=state.up and state.carrier,
                 mtu=state.mtu,
                 addresses=tuple(sorted(usable, key=lambda a: (a.version, int(a.ip), a.network.prefixlen))),
@@ -88,7 +60,26 @@ async def observe(settings: LinkSettings, *, resolv: Path, one_arm: OneArm | Non
                 gateway6=six if isinstance(six, IPv6Address) else None,
                 nameservers=nameservers(resolv),
             )
-        return Links(wan=wan, lan=tuple(LanLink(n, links[n].mtu) for n in lan_names))
+        lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
+        return Links(wan, lan, found.bridge, found.ports, found.problem)
+
+
+def port(name: str, link: LinkState) -> NetworkPort:
+    """``link`` as a port: with the driver and the place that /sys tells of it."""
+    device = SYS / name / "device"
+    driver = device / "driver"
+    return NetworkPort(
+        name,
+        mac=link.mac,
+        driver=driver.resolve().name if driver.exists() else None,
+        usb=usb_place(str(device.resolve())) if device.exists() else None,
+        radio=link.radio,
+        carrier=link.carrier,
+    )
+
+
+def _never(single: bool) -> bool:  # noqa: ARG001
+    return False
 
 
 async def _gateways(ip: Any, index: int) -> dict[int, Address]:

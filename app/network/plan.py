@@ -110,6 +110,7 @@ class PlanInput(Struct, frozen=True):
     lookup_servers: tuple[Address, ...] = ()  # WAN name servers, only while an endpoint's name is being resolved
     clear_api: tuple[TransportPeer, ...] = ()  # provider API addresses (TCP), only while blocked
     time_sync_uid: int | None = None  # the time daemon's uid, only until the first synchronisation
+    time_servers: tuple[Address, ...] = ()  # whom it may ask until then
     flowtable: bool = False  # whether the kernel has nf_flow_table
     http_ports: tuple[int, ...] = (5000,)
 
@@ -154,6 +155,13 @@ class LinkPlan(Struct, frozen=True):
     mtu: int
 
 
+class BridgePlan(Struct, frozen=True):
+    """The LAN's bridge with exactly these wired ports; radios come and go by themselves."""
+
+    name: str
+    ports: tuple[str, ...]
+
+
 class NetworkPlan(Struct, frozen=True):
     ruleset: str  # a whole ``nft -f`` transaction that replaces the table
     rules: tuple[RulePlan, ...]
@@ -161,3 +169,10 @@ class NetworkPlan(Struct, frozen=True):
     links: tuple[LinkPlan, ...]
     lan_addresses: tuple[tuple[str, Interface], ...]  # (LAN interface, address) that must be there
     sysctls: tuple[tuple[str, str], ...]  # (path under /proc/sys with slashes, value)
+    bridge: BridgePlan | None = None
+    bridge_ruleset: str = ""  # the same for the bridge family's table; empty where there is no bridge
+
+    @property
+    def transaction(self) -> str:
+        """Both tables, to be replaced at one moment."""
+        return self.ruleset + self.bridge_ruleset

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from app.addresses import Interface, Network
+from app.network.bridge_ruleset import bridge_ruleset
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -19,6 +20,7 @@ from app.network.plan import (
     RULE_LAST,
     TABLE_DIRECT,
     TABLE_LAN,
+    BridgePlan,
     LinkPlan,
     NetworkPlan,
     PlanInput,
@@ -54,6 +56,7 @@ def plan(inp: PlanInput) -> NetworkPlan:
     """The plan for ``inp``; equal inputs give equal plans. Raises InvalidFieldError naming the field."""
     seen = view(inp)
     rules = [r for family in FAMILIES for r in _rules(seen, family, time_sync=inp.time_sync_uid is not None)]
+    bridge = seen.bridge
     return NetworkPlan(
         ruleset=ruleset(inp, seen),
         rules=tuple(sorted(rules, key=lambda r: (r.family, r.priority))),
@@ -61,6 +64,8 @@ def plan(inp: PlanInput) -> NetworkPlan:
         links=tuple(LinkPlan(t.interface, t.addresses, t.mtu) for t in seen.tunnels),
         lan_addresses=_lan_addresses(seen),
         sysctls=sysctls(seen),
+        bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
+        bridge_ruleset=bridge_ruleset(bridge) if bridge else "",
     )
 
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from app.addresses import Address, Interface, Network
 from app.errors import InvalidFieldError
-from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WanLink
+from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
 from app.network.plan import (
     MARK_BLOCKED,
     MARK_DIRECT,
@@ -113,6 +113,7 @@ class View(Struct, frozen=True):
     default_mark: int
     device_marks: tuple[tuple[str, int], ...]  # (MAC, mark), sorted
     direct: bool  # some device, or the default, may use the WAN in the clear
+    bridge: LanBridge | None = None
 
     @property
     def lan_names(self) -> tuple[str, ...]:
@@ -173,8 +174,12 @@ def view(inp: PlanInput) -> View:
     """Check ``inp`` and answer what it means. Raises InvalidFieldError."""
     wan = inp.links.wan
     names = tuple(dict.fromkeys(link.name for link in inp.links.lan))
-    for name in (*names, *((wan.name,) if wan else ())):
+    bridge = inp.links.bridge
+    members = (*bridge.ports, *bridge.radios) if bridge else ()
+    for name in (*names, *members, *((wan.name,) if wan else ())):
         _check(_INTERFACE.fullmatch(name) is not None, "links", "not an interface name")
+    _check(wan is None or wan.name not in members, "links", "the WAN is a port of the LAN's bridge")
+    _check(bridge is None or bridge.name in names, "links", "the bridge is not the LAN")
     lan4, ula = inp.lan.address, inp.lan.ula
     _check(any(lan4.network.subnet_of(n) for n in PRIVATE4), "lan.address", "the LAN must be in an RFC 1918 range")
     _check(lan4.network.prefixlen <= 30, "lan.address", "the LAN needs room for a device")
@@ -205,6 +210,7 @@ def view(inp: PlanInput) -> View:
         default_mark=default_mark,
         device_marks=tuple(sorted(marks.items())),
         direct=MARK_DIRECT in (default_mark, *marks.values()),
+        bridge=bridge,
     )
 
 

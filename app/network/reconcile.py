@@ -1,6 +1,7 @@
 """The reconciler: makes the kernel match a plan, and keeps it so.
 
-The order of steps keeps every moment no more open than both the old and the new plan. Interfaces are made first, for a
+The order of steps keeps every moment no more open than both the old and the new plan. A port that the LAN's bridge must
+not have leaves it first of all, and others join once the ruleset is in force. Interfaces are made first, for a
 flowtable must find them, but they have no address yet and no route. Then the ruleset is replaced in one transaction: it
 alone decides who may leave by which interface, so from here on the new plan's limits hold whatever routing says. Routes
 follow, ``unreachable`` ones first, so that no rule ever leads to an empty table; then rules; then forwarding itself.
@@ -24,6 +25,7 @@ from app.addresses import Address
 from app.errors import KernelError
 from app.model import Attestation
 from app.network import drift, links, nft, routes, sysctl
+from app.network.bridge_ruleset import DHCP, ROUTERS
 from app.network.firewall import Firewall
 from app.network.monitor import changes
 from app.network.netlink import open_netlink
@@ -141,9 +143,10 @@ class Reconciler:
         state = await links.read_links(ip)
         if steps.last is not None:
             with contextlib.suppress(KernelError, OSError):  # whatever it is, loading the next one meets it too
-                steps.drift += [] if await self._firewall.holds(steps.last.ruleset) else [RULESET_CHANGED]
+                steps.drift += [] if await self._firewall.holds(steps.last.transaction) else [RULESET_CHANGED]
             steps.drift += drift.of_kept_links(steps.last, plan, state, self._backend.kind)
             steps.drift += drift.of_kept_sysctls(steps.last, plan)
+        await self._leave_bridge(plan, ip, state, steps)
         missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
         for name in missing:
             await steps.wait(self._backend.create(name))
@@ -153,7 +156,9 @@ class Reconciler:
 
         reading = asyncio.create_task(_read(ip, state))  # while nft, another program, works
         try:
-            locked = await steps.wait(self._load(plan.ruleset))
+            locked = await steps.wait(self._load(plan.transaction))
+            if locked:
+                await self._join_bridge(plan, ip, state, steps)
             confirming = asyncio.create_task(self._firewall.confirm())  # that program's work again, beside ours
             try:
                 await self._routing(plan, ip, state, steps, routed, reading, new=frozenset(missing), locked=locked)
@@ -207,6 +212,16 @@ class Reconciler:
         for name in drift.strays(plan, state):
             await steps.wait(self._backend.remove(name))
 
+    async def _leave_bridge(self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps) -> None:
+        if plan.bridge is not None:
+            for name in drift.moves(plan.bridge, state)[0]:
+                await steps.wait(links.join(ip, state[name], 0))
+
+    async def _join_bridge(self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps) -> None:
+        if plan.bridge is not None:
+            for name in drift.moves(plan.bridge, state)[1]:
+                await steps.wait(links.join(ip, state[name], state[plan.bridge.name].index))
+
     async def _load(self, ruleset: str) -> None:
         if not await self._firewall.holds(ruleset):
             await self._firewall.load(ruleset)
@@ -237,6 +252,11 @@ class Reconciler:
                 await steps.wait(links.add_address(ip, state[name].index, address, quiet=False))
         return changed | renumbered
 
+    @property
+    def plan(self) -> NetworkPlan | None:
+        """The last plan that was to be applied."""
+        return self._plan
+
     # --- attesting -------------------------------------------------------------------------------------------------
 
     async def verify(self) -> tuple[str, ...]:
@@ -250,7 +270,7 @@ class Reconciler:
         async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
             state = await links.read_links(ip)
             live = await _read(ip, state)
-        found = [] if await self._firewall.holds(plan.ruleset) else [RULESET_CHANGED]
+        found = [] if await self._firewall.holds(plan.transaction) else [RULESET_CHANGED]
         found += drift.of_links(plan, state, self._backend.kind)
         found += drift.of_routing(plan, live)
         found += drift.of_sysctls(plan)
@@ -326,6 +346,11 @@ class Reconciler:
     async def drops(self) -> dict[str, int]:
         """Packets stopped, by reason; neither replacing the ruleset nor a restart of netd loses any. Raises OSError."""
         return self._firewall.drops()
+
+    async def foreign(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ports of the LAN with a DHCP server that is not ours, and with a router. Raises KernelError."""
+        dhcp, routers = await nft.elements("bridge", DHCP), await nft.elements("bridge", ROUTERS)
+        return dhcp, routers
 
     async def neighbours(self, mac: str) -> list[Address]:
         """The addresses that the device with ``mac`` uses, from the neighbour tables."""

@@ -519,7 +519,13 @@ def _closed_list(inp: PlanInput, seen: View) -> Iterator[str]:
     if six := collapse(a.network for a in (seen.wan.addresses if seen.wan else ()) if a.version == 6):
         yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {_any(six)} accept"
     if inp.time_sync_uid is not None:
-        yield f"meta skuid {inp.time_sync_uid} udp dport 123 accept"
+        yield from (f"meta skuid {inp.time_sync_uid} {servers} udp dport 123 accept" for servers in _time_servers(inp))
+
+
+def _time_servers(inp: PlanInput) -> Iterator[str]:
+    for family in FAMILIES:
+        if found := sorted(_literal(a) for a in inp.time_servers if a.version == family):
+            yield f"{_ip(family)} daddr {_any(found)}"
 
 
 # --- postrouting -----------------------------------------------------------------------------------------------------
@@ -552,5 +558,5 @@ def _egress_wan(inp: PlanInput, seen: View) -> Iterator[str]:
     yield f"{_DHCP6} accept"
     yield f"icmpv6 type {{ {_NEIGHBOUR}, {_MULTICAST} }} accept"
     if inp.time_sync_uid is not None:
-        yield "udp dport 123 accept"
+        yield from (f"{servers} udp dport 123 accept" for servers in _time_servers(inp))
     yield _drop("egress")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from app import keys, wgconf
+from app import keys, portname, wgconf
 from app.errors import InvalidFieldError
 from app.model import DEFAULT_EXIT, LanSettings, Policy, ServerSecrets, Settings, StoredServer, VpnPolicy
 from app.store.servers import put_together, same_name
@@ -24,7 +24,6 @@ MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has s
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_INTERFACE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.@-]{0,14}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _ULA = ipaddress.ip_network("fc00::/7")
 
@@ -34,8 +33,9 @@ def check_settings(settings: Settings) -> None:
     _need(bool(_WORD.fullmatch(settings.provider)), "provider", "a provider's name")
     _check_lan(settings.lan)
     wan, lan = settings.links.wan, settings.links.lan
-    for field, name in (("links.wan", wan), *(("links.lan", n) for n in lan or ())):
-        _need(name is None or bool(_INTERFACE.fullmatch(name)), field, "an interface's name")
+    _need(wan is None or portname.is_valid(wan), "links.wan", portname.FORMS)
+    for name in lan or ():
+        _need(portname.is_valid(name), "links.lan", portname.FORMS)
     _need(lan is None or (0 < len(lan) <= 16 and len(set(lan)) == len(lan)), "links.lan", "1 to 16 different names")
 
     exits = settings.exits

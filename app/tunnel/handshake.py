@@ -31,8 +31,13 @@ async def wait(backend: WireGuardBackend, name: str, public_key: str, timeout: f
         pause = min(pause * 1.5, LAST_POLL)
 
 
-def cause(wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats | None) -> str:
-    """Why no handshake came, as well as one can know from this side, with the next step (pure)."""
+def cause(
+    wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats | None, clock_behind: float = 0.0
+) -> str:
+    """Why no handshake came, as well as one can know from this side, with the next step (pure).
+
+    ``clock_behind``: seconds by which this gateway's clock is behind what it has said before.
+    """
     if wan is None:
         return "no WAN port was found: plug a cable to your router into the WAN port"
     if not wan.up:
@@ -51,4 +56,17 @@ def cause(wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats |
     where = str(Endpoint(str(address), endpoint.port))
     if peer is not None and peer.rx_bytes > 0:
         return f"{where} answers but the handshake fails: check the keys, the preshared key and this gateway's clock"
+    if clock_behind >= 1:
+        # The handshake's timestamp is how a replay is told (WireGuard's paper, 5.4.2). It ends by itself.
+        return (
+            f"no answer from {where}: this gateway's clock was set back, and a server that has seen it ahead takes it"
+            f" for a replay for another {_duration(clock_behind)}; it connects by itself then, to another server now"
+        )
     return f"no answer from {where}: the server is down, UDP is filtered, or it does not know this gateway's key"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"

@@ -340,7 +340,8 @@ class ExitMachine:
         config, location = await self._ports.tunnel_config(goal)
         wan = self._ports.links.wan
         if wan is None or not wan.up or not wan.addresses:
-            raise _BlockedError(Reason.WAN_DOWN, handshake.cause(wan, None, None))
+            problem = self._ports.links.problem
+            raise _BlockedError(Reason.WAN_DOWN, problem.message if problem else handshake.cause(wan, None, None))
         resolved: dict[str, list[Address]] = {}
         for peer in config.peers:
             if peer.endpoint is None:
@@ -382,7 +383,7 @@ class ExitMachine:
 
     async def _cause(self, tunnel: Tunnel) -> str:
         peer = handshake.peer_of(await self._ports.backend.stats(self._interface(tunnel)), tunnel.peer_key)
-        return handshake.cause(self._ports.links.wan, tunnel.endpoint, peer)
+        return handshake.cause(self._ports.links.wan, tunnel.endpoint, peer, self._ports.clock_behind)
 
     async def _wan_changed(self, state: Connected) -> None:
         """Point every peer at its endpoint again: WireGuard forgets the old source address and takes the new one."""

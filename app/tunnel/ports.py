@@ -30,6 +30,11 @@ class ExitPorts(Protocol):
     @property
     def settings(self) -> Settings: ...
 
+    @property
+    def clock_behind(self) -> float:
+        """Seconds until this machine's clock is as late as it has been before somebody set it back."""
+        ...
+
     async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
         """Configuration and location of a server. Raises NotFoundError, ConflictError, NotImplementedYetError."""
         ...

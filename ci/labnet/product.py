@@ -24,6 +24,9 @@ NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 
 class Product(World):
+    netd_options: tuple[str, ...] = ()  # more of them, for the next start
+    netd_environment: tuple[str, ...] = ()  # NAME=VALUE, also for what netd starts
+
     def __init__(self, ident: str) -> None:
         super().__init__(ident)
         self.port = 0
@@ -92,9 +95,11 @@ class Product(World):
         python = sys.executable
         self.web_state_dir.mkdir(mode=0o700, exist_ok=True)
         netd = [
+            *("env", *self.netd_environment),
             *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
             *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
             *("--providers", str(self.directory / "providers.toml")),
+            *self.netd_options,
         ]
         web = [
             *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),

@@ -18,7 +18,7 @@ from testinfra.host import Host
 
 from image.qemu.boot import SshKey, boot
 from image.qemu.capture import Capture
-from image.qemu.lab import GATEWAY, Lab
+from image.qemu.lab import GATEWAY, WEB, Lab
 from image.qemu.machine import DEBUG_SHELL, Machine
 
 MakeMachine = Callable[..., Machine]
@@ -50,7 +50,7 @@ def lab(work: Path) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def bench(work: Path) -> Iterator[Lab]:
-    with Lab(work / "bench", "vgb").running() as lab:
+    with Lab(work / "bench", "vgb", offers=(f"option:ntp-server,{WEB}",)).running() as lab:
         yield lab
 
 

@@ -73,6 +73,7 @@ def keypair() -> tuple[str, str]:
 class Lab:
     work: Path
     prefix: str = "vgi"
+    offers: tuple[str, ...] = ()  # more DHCP options of the ISP's, as dnsmasq's --dhcp-option takes them
     client_key: tuple[str, str] = field(default_factory=keypair)
     server_key: tuple[str, str] = field(default_factory=keypair)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -140,6 +141,7 @@ class Lab:
         self._dhcp = self.spawn(
             *(self.isp, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=wan0"),
             *("--bind-dynamic", "--dhcp-range=203.0.113.50,203.0.113.99,1h", "--dhcp-option=6,203.0.113.1"),
+            *(f"--dhcp-option={option}" for option in self.offers),
             *(f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root", "--dhcp-authoritative"),
         )
 

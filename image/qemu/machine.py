@@ -1,8 +1,8 @@
 """The built image as a machine: QEMU's ``virt`` board, the image's own kernel, initrd and command line.
 
-A machine has two network cards. Each is a tap device that lives in a network namespace of the caller's choice, so that
-the namespace *is* what is plugged into the port. Nothing of the host's own network is touched. Writes go to a copy-on-
-write file; the image stays as it was built.
+A machine has two network cards or more. Each is a tap device that lives in a network namespace of the caller's choice,
+so that the namespace *is* what is plugged into the port. Nothing of the host's own network is touched. Writes go to a
+copy-on-write file; the image stays as it was built.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ EMULATED = (
     # systemd-debug-generator(8) makes drop-ins of these.
     *(f"systemd.set_credential_binary=systemd.unit-dropin.{unit}.service:{PATIENT}" for unit in OWN_LIMIT),
 )
+MORE_SLOTS = 0x10  # where further network cards are
 BOOT_OFFSET, BOOT_SIZE = 4 * MIB, 256 * MIB  # bytes: where image/assemble puts the FAT partition
 
 
@@ -118,6 +119,8 @@ class Machine:
     card: str = "4G"  # size of the card that the image is written to
     rtc: str = "utc"  # QEMU's -rtc base=
     extra_args: tuple[str, ...] = ()  # for the kernel
+    more: tuple[Port, ...] = ()  # further network cards
+    first_slot: int = 1  # of the cards on the PCI bus; the one in slot 1 is "the port on the board"
     other_root: Path | None = None  # a root file system to start with the image's kernel, instead of the image's
     process: subprocess.Popen[bytes] | None = None
     monitor: Monitor | None = None  # while it is on
@@ -129,6 +132,10 @@ class Machine:
     def disk(self) -> Path:
         """What the machine writes to: a copy-on-write layer over the image or over another card."""
         return self.work / f"card-{self._layer}.qcow2"
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        return (self.wan, self.lan, *self.more)
 
     def insert_card(self, card: Path | None = None) -> None:
         """A fresh card with the image on it, larger than the image; or one that begins as ``card``, which is kept."""
@@ -189,13 +196,14 @@ class Machine:
             cmdline = "root=/dev/vda rootfstype=ext4 rw rootwait quiet systemd.show_status=true systemd.firstboot=off"
         cmdline = " ".join(a for a in cmdline.split() if not a.startswith("console="))
         if not self._taps:
-            self._taps = [tap_in(port.namespace, port.name) for port in (self.wan, self.lan)]
-        for port in (self.wan, self.lan):
+            self._taps = [tap_in(port.namespace, port.name) for port in self.ports]
+        for port in self.ports:
             _run("ip", "-n", port.namespace, "link", "set", port.name, "up")
         network: list[str] = []
-        for number, (port, tap) in enumerate(zip((self.wan, self.lan), self._taps, strict=True), start=1):
-            network += ["-netdev", f"tap,id=n{number},fd={tap}"]
-            network += ["-device", f"virtio-net-pci,netdev=n{number},mac={port.mac},addr={number:#x},romfile="]
+        slots = [self.first_slot, self.first_slot + 1, *range(MORE_SLOTS, MORE_SLOTS + len(self.more))]
+        for slot, port, tap in zip(slots, self.ports, self._taps, strict=True):
+            network += ["-netdev", f"tap,id=n{slot},fd={tap}"]
+            network += ["-device", f"virtio-net-pci,netdev=n{slot},mac={port.mac},addr={slot:#x},romfile="]
         ours, theirs = socket.socketpair()
         shell_path = self.work / "shell.sock"
         shell_path.unlink(missing_ok=True)

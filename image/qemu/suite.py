@@ -41,7 +41,14 @@ STAGES: tuple[tuple[Lane, ...], ...] = (
     (Lane("start", 900, ("tests/e2e/test_boot_time.py",)),),  # alone: it measures
     (
         Lane("machine", 2400, ("tests/image", "tests/e2e/test_gateway.py", "tests/e2e/test_pi.py")),
-        Lane("cards", 2400, ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py")),
+        Lane(
+            "cards",
+            3000,
+            (
+                *("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py"),
+                *("tests/e2e/test_wiring.py", "tests/e2e/test_clock.py"),
+            ),
+        ),
     ),
 )
 

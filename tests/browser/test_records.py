@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -52,6 +54,13 @@ def test_history_grows_by_itself_and_by_pages(page: Page, server: WebServer, gat
     expect(first).to_contain_text("Blocked <b>vpn</b> (second)")
     expect(first).to_contain_text("the server stopped answering · after 1h 1m · 2.0 MB / 10 B")
     expect(page.get_by_role("link", name="CSV")).to_have_attribute("href", "/api/history.csv")
+
+
+def test_the_support_file_is_one_click_away(page: Page) -> None:
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Support file").click()
+    assert re.fullmatch(r"vpn-gateway-support-\d{4}-\d\d-\d\d\.txt", waiting.value.suggested_filename)
+    assert waiting.value.path().read_text() == "VPN Gateway: support file\n"
 
 
 def test_an_alert_is_not_missed_while_the_stream_is_down(page: Page, server: WebServer, gateway: FakeGateway) -> None:

@@ -7,4 +7,5 @@ import os
 collect_ignore = [
     *([] if "VPN_GATEWAY_IMAGE" in os.environ else ["booted"]),
     *([] if {"VPN_GATEWAY_IMAGE", "VPN_GATEWAY_ROOT"} & set(os.environ) else ["test_root.py"]),
+    *([] if "VPN_GATEWAY_IMAGE" in os.environ else ["test_boards.py"]),
 ]

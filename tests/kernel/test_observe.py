@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from app.model import LinkSettings
+from app.network.joined import Joined
 from app.network.observe import nameservers, observe, watch_links
 from app.network.onearm import SETTLE, OneArm
 from tests.kernel.namespace import inside, run
@@ -48,6 +49,12 @@ async def seen(tmp_path, settings=AUTO, one_arm=None):
     return await observe(settings, resolv=tmp_path / "resolv", one_arm=one_arm)
 
 
+async def bridge(tmp_path, settings=AUTO, joined=None):
+    links = await observe(settings, resolv=tmp_path / "resolv", joined=joined)
+    assert links.bridge is not None
+    return (links.wan.name if links.wan else None), links.bridge.ports, links.problem and links.problem.reason
+
+
 async def names(tmp_path, settings=AUTO, one_arm=None):
     links = await seen(tmp_path, settings, one_arm)
     return (links.wan.name if links.wan else None), tuple(link.name for link in links.lan)
@@ -68,7 +75,37 @@ async def test_roles_follow_what_is_plugged_in(tmp_path):
     run("ip link set eth0 master br-lan")
     assert await names(tmp_path) == ("wan0", ("br-lan",))
     run("ip link del wan0")
-    assert await names(tmp_path) == ("eth1", ("br-lan",))  # not the bridge's port
+    assert await names(tmp_path) == (None, ("br-lan",))  # with a bridge nothing is guessed
+
+
+@inside
+async def test_no_port_joins_the_bridge_before_the_wan_is_known(tmp_path):
+    run("ip link add br-lan type bridge")
+    port("enx1")
+    port("enx2")
+    assert await bridge(tmp_path) == (None, (), "wan_unknown")
+    assert await bridge(tmp_path, LinkSettings(wan="eth0")) == (None, (), "wan_missing")
+    assert await bridge(tmp_path, LinkSettings(wan="enx1")) == ("enx1", ("enx2",), None)
+    mac = run("cat /sys/class/net/enx2/address").strip()
+    assert await bridge(tmp_path, LinkSettings(wan=mac.upper().replace(":", "-"))) == ("enx2", ("enx1",), None)
+    port("wan0")
+    assert await bridge(tmp_path) == ("wan0", ("enx1", "enx2"), None)
+    assert await bridge(tmp_path, LinkSettings(wan="eth0")) == (None, (), "wan_missing")
+
+
+@inside
+async def test_the_lan_stays_while_the_wan_is_unplugged_and_takes_nothing_new(tmp_path):
+    run("ip link add br-lan type bridge")
+    for name in ("enx1", "enx2"):
+        port(name)
+    named = LinkSettings(wan="enx1")
+    joined = Joined(tmp_path / "joined")
+    assert await bridge(tmp_path, named, joined) == ("enx1", ("enx2",), None)
+    run("ip link del enx1")
+    port("enx3")  # it may be the WAN, under another name
+    assert await bridge(tmp_path, named, joined) == (None, ("enx2",), "wan_missing")
+    assert await bridge(tmp_path, named, Joined(tmp_path / "joined")) == (None, ("enx2",), "wan_missing")
+    assert await bridge(tmp_path, named) == (None, (), "wan_missing")
 
 
 @inside

@@ -38,6 +38,7 @@ from app.gateway import (
     ListServers,
     LogLine,
     LogLines,
+    MakeSupportFile,
     Outcome,
     Outcomes,
     RemoveCustomServer,
@@ -47,6 +48,7 @@ from app.gateway import (
     SelectProvider,
     ServerList,
     SetDevicePolicy,
+    SupportFile,
 )
 from app.model import (
     Attestation,
@@ -93,6 +95,7 @@ class FakeGateway:
         self.failure: Exception | None = None
         self.away = False
         self.pause = 0.0
+        self.support_text = "VPN Gateway: support file\n"
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self.kept: list[Event] = []
         self.servers = list(SERVERS)
@@ -194,6 +197,8 @@ class FakeGateway:
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
+            case MakeSupportFile():
+                return SupportFile(self.support_text)
             case Bulk(commands=commands, atomic=atomic):
                 return await self._bulk(commands, atomic=atomic)
             case _:

@@ -33,6 +33,8 @@ const DROPS = {
   input: "Service not offered there",
   output: "From the gateway itself, not permitted",
   egress: "Caught by the last check",
+  ports: "Between two ports while the WAN is not known",
+  foreign_router: "From another router on a LAN port",
 };
 
 let status = null;
@@ -101,6 +103,7 @@ function place() {
 }
 
 function explain() {
+  if (status?.wan_problem && state !== "connected") return sentence(status.wan_problem.message);
   switch (state) {
     case "connected":
       return status.switching_to ? `Switching to ${status.switching_to}; the old tunnel stays until the new one is up.` : "";

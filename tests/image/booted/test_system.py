@@ -18,6 +18,8 @@ UNITS = (
     "vpn-gateway-grow.service",
     "vpn-gateway-import.service",
     "vpn-gateway-netd.service",
+    "vpn-gateway-report.path",
+    "vpn-gateway-ntp.path",
     "vpn-gateway-web.service",
     "vpn-gateway-web.socket",
     "systemd-networkd.service",
@@ -139,6 +141,20 @@ def test_keys_are_for_their_owner_only(inside: Host) -> None:
 def test_the_kernel_has_wireguard_and_netd_uses_it(inside: Host) -> None:
     assert inside.file("/sys/module/wireguard").is_directory
     assert "WireGuard is kernel" in inside.check_output("journalctl -b -u vpn-gateway-netd --no-pager --quiet")
+
+
+def test_the_support_file_reads_the_machine_from_netds_sandbox(inside: Host) -> None:
+    text = inside.check_output("vpn-gateway support --output -")
+    parts = dict(re.findall(r"(?ms)^(\S[^\n]*)\n=+\n\n(.*?)(?=^\S[^\n]*\n=+\n|\Z)", text))
+    assert "Startup finished in" in parts["Boot times"]
+    assert "UserspaceTimestampMonotonic=" in parts["systemd"]
+    assert "kernel: " in parts["Messages of the kernel about the network"]
+    assert "vpn-gateway-netd" in parts["Messages of the network's services"] or "ready: WireGuard is" in text
+    assert "table inet vpn_gateway" in parts["Firewall in the kernel"]
+    assert "driver: virtio_net" in parts["Network ports"]
+    assert "nftables " in parts["Versions"]
+    refused = [title for title, part in parts.items() if "(could not be read" in part]
+    assert set(refused) <= {"Wi-Fi", "Voltage, heat, clock"}, refused  # QEMU's board has neither
 
 
 @pytest.mark.parametrize(

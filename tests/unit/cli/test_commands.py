@@ -123,6 +123,17 @@ def test_a_file_is_imported_as_people_name_and_save_it(run, web, tmp_path):
     assert "für unterwegs" in web.gateway.commands[-1].config
 
 
+def test_the_support_file_goes_where_it_is_told_and_over_no_other(run, web, tmp_path):
+    file = tmp_path / "support.txt"
+    assert "Have a look at it" in run("support", "--output", file).stdout
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("VPN Gateway: support file\n", 0o600)
+    again = run("support", "--output", file)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "File exists" in again.stderr
+    assert run("support", "--output", "-").stdout == "VPN Gateway: support file\n"
+    assert json.loads(run("--json", "support", "--output", tmp_path / "two.txt").stdout)["bytes"] == 26
+
+
 def test_a_device_gets_its_policy(run):
     assert run("devices", "set", "02:00:00:00:00:77", "blocked", "--name", "TV").returncode == 0
     assert "02:00:00:00:00:77  TV" in run("devices").stdout

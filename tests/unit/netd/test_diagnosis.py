@@ -8,7 +8,8 @@ import pytest
 
 from app import keys
 from app.netd.leaktest import address_check, dns_check, handshake_check
-from app.netd.logbook import KEPT, Logbook, redact
+from app.netd.logbook import KEPT, Logbook
+from app.support.secrets import redact
 
 
 def book(count: int) -> Logbook:

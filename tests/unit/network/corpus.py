@@ -200,6 +200,9 @@ def own_by_name(inp: PlanInput) -> Iterator[Packet]:
                 yield Packet(unspecified(dst.version), dst, proto, icmp_type=kind, mark=mark)  # type: ignore[arg-type]
         for uid in (0, 104):
             yield Packet(unspecified(dst.version), dst, "udp", 0, 123, uid=uid)  # type: ignore[arg-type]
+            # One that is no server of the list, and a server's other port.
+            yield Packet(unspecified(dst.version), dst + 1, "udp", 0, 123, uid=uid)  # type: ignore[arg-type]
+            yield Packet(unspecified(dst.version), dst, "udp", 0, 124, uid=uid)  # type: ignore[arg-type]
     for peer in inp.clear_api:
         for port in (peer.port, peer.port + 1):
             for mark in (0, MARK_CLEAR, MARK_LOOKUP):

@@ -129,6 +129,7 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
         lookup_servers=(ip_address("9.9.9.9"),),
         clear_api=(TransportPeer(ip_address("192.0.2.44"), 443), TransportPeer(ip_address("2001:db8:44::1"), 443)),
         time_sync_uid=104,
+        time_servers=(ip_address("192.0.2.123"), ip_address("9.9.9.9"), ip_address("2001:db8:ee::1")),
         http_ports=(80, 5000),
     ),
 }

@@ -18,7 +18,7 @@ import pytest
 from app.errors import KernelError
 from app.model import Lease
 from app.network import dnsmasq
-from app.network.dnsmasq import ProcessRunner, SystemdRunner, read_leases
+from app.network.dnsmasq import HandOver, ProcessRunner, SystemdRunner, read_leases
 
 
 def free_port() -> int:
@@ -174,6 +174,46 @@ async def test_for_systemd_only_changed_files_are_written(tmp_path):
     assert {path.name: path.read_text() for path in directory.iterdir()} == {"lan.conf": "a\n", "exit-0.conf": "new\n"}
     assert (directory / "lan.conf").stat().st_ino == inodes["lan.conf"]
     assert (directory / "lan.conf").stat().st_mode & 0o777 == 0o644
+
+
+async def test_what_is_handed_over_is_there_when_the_instance_starts_and_not_again(instances, tmp_path):
+    runner, leases = ProcessRunner(instances.directory), tmp_path / "leases"
+    leases.write_text("dnsmasq's own")
+    await runner.apply({"lan": instances.text("lan", "old")})
+    await runner.apply({"lan": instances.text("lan", "new")}, HandOver("lan", leases, "moved"))
+    assert instances.says("lan") == "new"
+    assert leases.read_text() == "moved"
+    leases.write_text("dnsmasq's own")
+    await runner.apply({"lan": instances.text("lan", "newer")})
+    assert leases.read_text() == "dnsmasq's own"
+
+
+async def test_on_the_image_the_unit_is_handed_the_leases_before_it_is_started_anew(tmp_path):
+    directory, script = tmp_path / "dnsmasq", Path(__file__).parents[3] / "overlay/usr/lib/vpn-gateway/dnsmasq-leases"
+    leases, taken = tmp_path / "leases", tmp_path / "runtime"
+    taken.mkdir()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "VPN_GATEWAY_DNSMASQ": str(directory),
+        "VPN_GATEWAY_LEASES": str(leases),
+        "RUNTIME_DIRECTORY": str(taken),
+    }
+
+    def start() -> str:
+        subprocess.run([script, "lan"], env=environment, check=True, timeout=10)
+        return leases.read_text()
+
+    runner = SystemdRunner(directory)
+    await runner.apply({"lan": "one\n"})
+    leases.write_text("dnsmasq's own")
+    assert start() == "dnsmasq's own"
+    await runner.apply({"lan": "two\n"}, HandOver("lan", leases, "moved\n"))
+    assert [path.name for path in sorted(directory.iterdir())] == ["lan.conf", "lan.leases"]
+    assert start() == "moved\n"
+    leases.write_text("dnsmasq's own")
+    assert start() == "dnsmasq's own", "it is handed over once"
+    await runner.apply({"lan": "three\n"}, HandOver("lan", leases, "moved again\n"))
+    assert start() == "moved again\n"
 
 
 def test_leases(tmp_path):

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from firstboot import early, render
+from firstboot import early, radio, render
 from firstboot.fat import REPORT
 from firstboot.schema import Config, SchemaError, decode, parse
 
+NETD_UNIT = Path(__file__).parents[3] / "overlay/usr/lib/systemd/system/vpn-gateway-netd.service"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKm3y9m8z2xq0oQ1vI8e4mQ2Z1q6m9oJm0N7aB3cD4eF me@laptop"
 WIFI = """
 [wifi]
@@ -37,10 +38,10 @@ def test_the_example_on_the_image_is_valid_as_it_is() -> None:
 def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
     example = (Path(__file__).parents[3] / "image/boot/gateway.example.toml").read_text()
     text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
-    # One radio cannot do both: each of the two on its own.
-    point, wan = text.index("[wifi.access_point]"), text.index("[wifi.wan]")
+    # One radio cannot do both: each of the two on its own, and as the WAN without another WAN.
+    point, wan = text.index("[wifi.access_point]"), text.index("[[wifi.wan]]")
     end = text.index("[vpn]")
-    parse(text[:point] + text[wan:end] + text[end:])
+    parse(re.sub(r"(?m)^wan = .*\n", "", text[:point]) + text[wan:end] + text[end:])
     parse(text[:wan] + text[end:])
 
 
@@ -52,6 +53,15 @@ def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
         ("[system]\nhostnam = 'x'", "hostnam"),
         ("[system]\nssh_key = 'hunter2'", "system.ssh_key"),
         (f"[system]\nssh_key = '''{KEY}\n{KEY}'''", "system.ssh_key"),
+        ("[system]\nntp = 7", "system.ntp"),
+        ("[system]\nntp = '192.0.2.1, 192.0.2.2'", "system.ntp"),
+        ("[system]\nntp = ['300.1.2.3']", "system.ntp: '300.1.2.3' is neither"),
+        ("[system]\nntp = ['192.0.2.1:123']", "system.ntp: '192.0.2.1:123' is neither"),
+        ("[system]\nntp = ['pool.ntp.org; reboot']", "system.ntp"),
+        ("[system]\nntp = ['']", "system.ntp"),
+        ("[system]\nntp = ['pool.ntp.org', '127.0.0.1']", "system.ntp: '127.0.0.1' is not the address of a server"),
+        ("[system]\nntp = ['224.0.1.1']", "system.ntp: '224.0.1.1' is not the address of a server"),
+        (f"[system]\nntp = {['192.0.2.1'] * 9}", "system.ntp: at most 8"),
         ("[network]\ntopology = 'mesh'", "network.topology"),
         ("[network]\nwan = 'eth0; reboot'", "network.wan"),
         ("[wifi]\ncountry = 'Sweden'", "wifi.country"),
@@ -84,6 +94,13 @@ def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(SchemaError) as error:
         parse("[system]\nhostname='-'\nssh_key='x'\n[wifi]\ncountry='x'")
     assert len(error.value.faults) == 3
+
+
+def test_time_servers_by_name_and_address_are_for_netd() -> None:
+    config = parse('[system]\nntp = ["192.0.2.1", "2001:db8::123", "pool.ntp.org", "router"]')
+    assert render.time_servers(config).split() == ["192.0.2.1", "2001:db8::123", "pool.ntp.org", "router"]
+    assert render.time_servers(parse('[system]\nntp = "192.0.2.1"')) == "192.0.2.1\n"
+    assert render.time_servers(Config()) == ""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -145,15 +162,28 @@ def test_a_huge_file_is_refused(paths: early.Paths) -> None:
 def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> None:
     config = parse("[wifi]\ncountry='SE'\n[wifi.wan]\nssid='Hotel'")
     files = render.networkd(config, paths.wan_network.read_text())
-    assert "Name=wlan0" in files["15-wan.network"]
+    assert "Name=radio0" in files["15-wan.network"]
     assert "UseRoutes=no" in files["15-wan.network"]
-    assert "Bridge=br-lan" in files["16-onboard-lan.network"]
+    assert "KeepMaster=yes" in files["16-onboard-lan.network"]  # netd puts it into the bridge
+    assert "Bridge=" not in files["16-onboard-lan.network"]
     assert render.networkd(Config(), paths.wan_network.read_text()) == {}
 
 
 def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: early.Paths) -> None:
     config = parse(WIFI.replace('"Hemma"', "'x\" y#=åäö'"))
     assert config.wifi.access_point is not None
-    text = render.hostapd("SE", config.wifi.access_point)
+    (text,) = radio.hostapd("SE", config.wifi.access_point)
     assert config.wifi.access_point.ssid == 'x" y#=åäö'
     assert f"ssid2={config.wifi.access_point.ssid.encode().hex()}\n" in text
+
+
+def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
+    paths: early.Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.sethostname", lambda _: None)
+    early.apply(paths, parse("[system]\nntp = ['192.0.2.1']"))
+    path = Path(re.search(r"--time-servers (\S+)", NETD_UNIT.read_text())[1])  # type: ignore[index]
+    servers = paths.run / path.relative_to("/run")
+    assert servers.read_text() == "192.0.2.1\n"
+    assert servers.stat().st_mode & 0o777 == 0o644
+    assert servers.parent.stat().st_mode & 0o777 == 0o755

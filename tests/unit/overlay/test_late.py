@@ -6,9 +6,11 @@ import pytest
 from firstboot import early
 from firstboot.late import carry_out
 from firstboot.schema import Config, parse
+from msgspec.structs import replace
 
 from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
 from app.gateway import Connect, ImportConfig, SelectProvider, SignIn
+from app.model import LinkProblem
 from tests.support.fake_gateway import FakeGateway
 
 CONF = "[Interface]\nPrivateKey = x\n"
@@ -51,6 +53,15 @@ async def test_a_file_imported_before_the_power_was_cut_is_only_removed(
         (paths.fat / "home.conf").write_text(CONF)
         assert (await carry_out(paths, Config(), gateway)).faults == []
         assert list(paths.fat.iterdir()) == []
+
+
+async def test_a_wan_that_is_not_known_is_told_on_the_card_and_looked_for_again(
+    paths: early.Paths, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firstboot.late.SETTLE", 0.0)
+    gateway.state = replace(gateway.state, wan=None, wan_problem=LinkProblem("wan_unknown", "which? enx1; enx2"))
+    outcome = await carry_out(paths, Config(), gateway)
+    assert (outcome.faults, outcome.retry) == (["network.wan: which? enx1; enx2"], True)
 
 
 async def test_the_connection_is_made_once_and_then_is_the_users(paths: early.Paths, gateway: FakeGateway) -> None:

@@ -57,6 +57,31 @@ def test_netd_has_one_capability_and_web_has_none() -> None:
     assert web["User"] == ["web"]
 
 
+def test_a_slow_card_may_finish_at_a_shutdown() -> None:
+    """The Pi's watchdog counts to 15 seconds; where a longer time is asked for, the kernel starts it anew meanwhile."""
+    text = (OVERLAY / "etc/systemd/system.conf.d/vpn-gateway.conf").read_text()
+    wanted = dict(line.split("=") for line in text.splitlines() if "=" in line)
+    times = [wanted["RuntimeWatchdogSec"], wanted["RebootWatchdogSec"]]
+    told = subprocess.run(["systemd-analyze", "timespan", *times], capture_output=True, text=True, check=True).stdout
+    running, shutdown = (int(found) / 1e6 for found in re.findall(r"μs: (\d+)", told))
+    assert running < 15
+    assert shutdown >= 60
+
+
+def test_netd_may_read_the_journal_and_web_may_not() -> None:
+    """The support file tells what the kernel said; netd's own kernel log stays closed to it."""
+    netd, web = settings("vpn-gateway-netd.service"), settings("vpn-gateway-web.service")
+    assert netd["SupplementaryGroups"] == ["systemd-journal"]
+    assert netd["ProtectKernelLogs"] == ["yes"]
+    assert "SupplementaryGroups" not in web
+
+
+def test_a_support_file_is_made_whatever_else_does_not_start() -> None:
+    unit = settings("vpn-gateway-support.service")
+    assert not {"Requires", "BindsTo", "Requisite", "Wants"} & set(unit)
+    assert "vpn-gateway-netd.service" in " ".join(unit["After"])
+
+
 def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
     assert settings("vpn-gateway-web.socket")["ListenStream"] == ["5000", "80"]
     assert settings("vpn-gateway-web.service")["PrivateNetwork"] == ["yes"]
@@ -97,6 +122,46 @@ def test_every_program_that_a_unit_starts_of_ours_is_there_and_executable() -> N
             if program.startswith("/usr/lib/vpn-gateway/"):
                 file = OVERLAY / program.lstrip("/")
                 assert file.stat().st_mode & 0o111, program
+
+
+def test_hostapd_finds_the_bridge_made_by_networkd() -> None:
+    """One that it had to make itself would go with it, and the LAN's wired ports with that."""
+    found = settings("vpn-gateway-ap.service")
+    bridge = r"sys-subsystem-net-devices-br\x2dlan.device"
+    assert {"systemd-networkd.service", bridge} <= set(" ".join(found["After"]).split())
+    assert bridge in " ".join(found["Wants"]).split()
+    assert found["Restart"] == ["always"]
+    assert found["StartLimitIntervalSec"] == ["0"]
+
+
+def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
+    from firstboot.access_point import PATIENCE, STOPPING
+    from firstboot.radio import plans
+    from firstboot.schema import AccessPoint
+
+    longest = max(len(plans(AccessPoint(band=band))) for band in ("2.4GHz", "5GHz"))
+    (limit,) = settings("vpn-gateway-ap.service")["TimeoutStartSec"]
+    assert int(limit.removesuffix("s")) > longest * (PATIENCE + STOPPING)
+
+
+def test_what_the_radio_refused_gets_into_the_report() -> None:
+    from firstboot import radio
+    from firstboot.faults import Source
+
+    assert settings("vpn-gateway-report.path")["PathChanged"] == [f"/run/{Source.ACCESS_POINT.value}"]
+    point = settings("vpn-gateway-ap.service")
+    assert point["RuntimeDirectory"] == [str(radio.STATE)]
+    assert point["RuntimeDirectoryPreserve"] == ["yes"]
+    assert point["PIDFile"] == [f"/run/{radio.STATE}/pid"]
+    assert point["ConditionPathExists"] == [f"/run/{radio.ACCESS_POINT}"]
+    assert settings("vpn-gateway-report.service")["ConditionPathExists"] == [
+        f"|/run/{radio.ACCESS_POINT}",
+        f"|/run/{radio.WIFI_WAN}",
+    ]
+
+
+def test_a_radio_that_is_the_wan_does_not_nap() -> None:
+    assert "-/usr/sbin/iw dev radio0 set power_save off" in settings("vpn-gateway-wifi-wan.service")["ExecStartPost"]
 
 
 def misread(units: Path) -> list[str]:

@@ -31,6 +31,7 @@ class Ports:
         self.backend = self
         self.links = Links(wan=WAN, lan=())
         self.settings = Settings(exit_check_url=None)
+        self.clock_behind = 0.0
         self.answers = False
         self.attempts = 0
         self.advice = Advice()

@@ -110,3 +110,13 @@ def test_a_family_the_wan_can_reach_is_chosen():
 def test_the_cause_is_named(wan, endpoint, says):
     where = TransportPeer(ip_address(endpoint), 51820) if endpoint else None
     assert says in cause(wan, where, None)
+
+
+def test_a_clock_that_was_set_back_is_named_and_for_how_long():
+    where = TransportPeer(ip_address("198.51.100.7"), 51820)
+    assert "set back" not in cause(WAN, where, None, 0.4)
+    assert "set back, and a server that has seen it ahead takes it for a replay for another 75 s" in cause(
+        WAN, where, None, 75.0
+    )
+    assert "another 3 min;" in cause(WAN, where, None, 200.0)
+    assert "another 72 h;" in cause(WAN, where, None, 3 * 86_400.0)

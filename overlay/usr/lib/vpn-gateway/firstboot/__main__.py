@@ -1,4 +1,4 @@
-"""``python -m firstboot early | late``; ``settings JSON`` is early's own, as netd's user."""
+"""``python -m firstboot early | late | report | support``; ``settings JSON`` is early's own, as netd's user."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import early, render, strays
+from firstboot import early, faults, radio, render, strays
 from firstboot.fat import Fat
+from firstboot.faults import Source
 from firstboot.render import Told
 
-FAULTS = Path("/run/vpn-gateway-setup/faults")  # early's, for late's report: one report tells everything
+NET = Path("/sys/class/net")
 STATE = Path("/var/lib/vpn-gateway")  # netd's
 
 
@@ -23,15 +24,14 @@ def main(argv: list[str]) -> int:
     match argv:
         case ["early"]:
             auth = early.auth(paths.web)
-            faults = early.reset_password(paths, auth)
+            found = early.reset_password(paths, auth)
             config, more = early.take(paths, auth)
-            faults += more + strays.told(Fat(paths.fat))
-            for fault in faults:
+            found += more + strays.told(Fat(paths.fat))
+            for fault in found:
                 print(fault, file=sys.stderr)
             early.apply(paths, config)
-            FAULTS.parent.mkdir(parents=True, exist_ok=True)
-            FAULTS.write_text("\n".join(faults))
-            early.report(paths, faults)
+            faults.put(paths.run, Source.EARLY, found)
+            early.report(paths, found)
             tell_netd(paths, render.told(config))
             return 0
         case ["settings", text]:
@@ -41,8 +41,18 @@ def main(argv: list[str]) -> int:
             import asyncio  # noqa: PLC0415 - early, which everything waits for, does without
 
             return asyncio.run(late(paths))
+        case ["report"]:
+            report(paths)
+            return 0
+        case ["support"]:
+            import asyncio  # noqa: PLC0415 - see above
+
+            from firstboot import support  # noqa: PLC0415
+
+            asyncio.run(support.carry_out(paths, STATE, faults.told(paths.run)))
+            return 0
         case _:
-            print("usage: firstboot early|late", file=sys.stderr)
+            print("usage: firstboot early|late|report|support", file=sys.stderr)
             return 2
 
 
@@ -88,12 +98,17 @@ async def late(paths: early.Paths) -> int:
     """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
     from firstboot.late import carry_out, connected  # noqa: PLC0415 - only late needs netd's protocol
 
-    faults = FAULTS.read_text().splitlines() if FAULTS.exists() else []
     outcome = await carry_out(paths, early.load(paths), await connected())
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
-    early.report(paths, faults + outcome.faults + outcome.notes)
+    faults.put(paths.run, Source.LATE, outcome.faults + outcome.notes)
+    report(paths)
     return os.EX_TEMPFAIL if outcome.retry else 0
+
+
+def report(paths: early.Paths, net: Path = NET) -> None:
+    """Tell what everybody found, and a radio that is not there: by now its driver has had its time."""
+    early.report(paths, faults.told(paths.run) + radio.missing(early.load(paths), (net / radio.RADIO).exists()))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import render
+from firstboot import radio, render
 from firstboot.fat import LIMIT, REPORT, UNFINISHED, Fat, read
 from firstboot.schema import Config, SchemaError, decode, merged, parse
 from firstboot.secrets import without_secrets
@@ -103,7 +103,7 @@ def take(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
         new = parse(text)
         config = merged(new, old)
         if config.wifi.access_point is not None and config.wifi.country is not None:
-            render.hostapd(config.wifi.country, config.wifi.access_point)
+            radio.hostapd(config.wifi.country, config.wifi.access_point)
         if config.system.admin_password is not None:
             auth("set-password", config.system.admin_password + "\n")
             config = _replace(config, "system", admin_password=None)
@@ -163,18 +163,11 @@ def apply(paths: Paths, config: Config) -> None:
     for name, text in render.networkd(config, paths.wan_network.read_text()).items():
         (network / name).write_text(text)
 
-    country = config.wifi.country
-    access_point = config.wifi.access_point if config.network.topology in {"auto", "access-point"} else None
-    wifi_wan = config.wifi.wan if render.wan_interface(config) == render.RADIO else None
-    if country is not None:
-        subprocess.run(["iw", "reg", "set", country], check=False)
-        setup = paths.run / "vpn-gateway-setup"
-        if access_point is not None:
-            write(setup / "hostapd.conf", render.hostapd(country, access_point).encode(), 0o600)
-            _start("vpn-gateway-ap.service")
-        if wifi_wan is not None:
-            write(setup / "wpa_supplicant.conf", render.wpa_supplicant(country, wifi_wan).encode(), 0o600)
-            _start("vpn-gateway-wifi-wan.service")
+    # Not a secret, and netd, which is not root, reads it: in a folder that it may enter.
+    time_servers = paths.run / "vpn-gateway-time" / "servers"
+    time_servers.parent.mkdir(mode=0o755, exist_ok=True)
+    write(time_servers, render.time_servers(config).encode(), 0o644)
+    _wifi(paths, config)
 
     keys = paths.data / "ssh" / "authorized_keys"
     if config.system.ssh_key is None:
@@ -188,6 +181,17 @@ def apply(paths: Paths, config: Config) -> None:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new)], check=True)
         new.with_suffix(".new.pub").rename(host_key.with_suffix(".pub"))
         new.rename(host_key)  # last: it is what says that there is one
+
+
+def _wifi(paths: Paths, config: Config) -> None:
+    if config.wifi.country is None:
+        return
+    subprocess.run(["iw", "reg", "set", config.wifi.country], check=False)
+    wanted = radio.files(config)
+    for name, text in wanted.items():
+        write(paths.run / name, text.encode(), 0o600)
+    if wanted:
+        _start("vpn-gateway-wifi-wan.service" if radio.WIFI_WAN in wanted else "vpn-gateway-ap.service")
 
 
 def _start(unit: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -51,15 +52,26 @@ class Fat:
 
     @contextlib.contextmanager
     def writable(self) -> Iterator[None]:
-        mounted = os.path.ismount(self.directory)
-        if mounted:
-            subprocess.run(["mount", "-o", "remount,rw", str(self.directory)], check=True)
+        """One process at a time: the first to be done would make it read-only for the other. Not to be nested."""
+        with self._alone():
+            mounted = os.path.ismount(self.directory)
+            if mounted:
+                subprocess.run(["mount", "-o", "remount,rw", str(self.directory)], check=True)
+            try:
+                yield
+            finally:
+                if mounted:
+                    os.sync()
+                    subprocess.run(["mount", "-o", "remount,ro", str(self.directory)], check=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        handle = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
-            if mounted:
-                os.sync()
-                subprocess.run(["mount", "-o", "remount,ro", str(self.directory)], check=True)
+            os.close(handle)
 
     def replace(self, path: Path, text: str) -> None:
         """Put ``text`` where ``path`` is. The old content is overwritten first: it may hold a secret."""

@@ -26,6 +26,7 @@ from firstboot.schema import Config, SchemaError, Vpn, decode
 
 SOCKET = Path("/run/vpn-gateway/netd.sock")
 PATIENCE = 120.0  # seconds for netd to come up
+SETTLE = 15.0  # seconds for USB adapters and radios to appear
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Outcome:
 async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
     outcome = Outcome()
     await _import(paths, gateway, outcome)
+    await _wiring(gateway, outcome)
     done = paths.data / "setup" / "carried-out"
     mark = _mark(config.vpn)
     if not config.vpn.account and done.exists() and done.read_text() == mark:
@@ -140,6 +142,17 @@ def _may_get_better(error: GatewayError) -> bool:
     return error.status >= 500 or error.status == 429 or error.code == "busy"
 
 
+async def _wiring(gateway: Gateway, outcome: Outcome) -> None:
+    """Without a WAN that is known no port is the LAN's, so the card is where a person can read why."""
+    deadline = time.monotonic() + SETTLE
+    while (problem := (await gateway.snapshot()).wan_problem) is not None:
+        if time.monotonic() > deadline:
+            outcome.faults.append(f"network.wan: {problem.message}")
+            outcome.retry = True
+            return
+        await asyncio.sleep(1)
+
+
 def _mark(vpn: Vpn) -> str:
     """Tells one ``[vpn]`` from another; without the account, which is taken out of it sooner or later."""
     return hashlib.sha256(msgspec.json.encode((vpn.provider, vpn.connect))).hexdigest()
@@ -168,9 +181,9 @@ async def _connect(server: str, gateway: Gateway) -> None:
         await gateway.submit(Connect(server_name(server)))
 
 
-async def connected() -> Gateway:
-    """netd, as soon as it answers. Raises UnavailableError where it never does."""
-    deadline = time.monotonic() + PATIENCE
+async def connected(patience: float = PATIENCE) -> Gateway:
+    """netd, as soon as it answers. Raises UnavailableError where it does not within ``patience`` seconds."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             gateway = Client(SOCKET)

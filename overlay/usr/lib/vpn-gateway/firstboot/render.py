@@ -6,12 +6,13 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from msgspec import Struct
 
-from firstboot.schema import AccessPoint, Config, SchemaError, WifiWan
+from app import portname
+from firstboot.schema import RADIO, Config, radio_is_wan
 
-RADIO = "wlan0"
 BRIDGE = "br-lan"
 ONBOARD = "wan"
 
+# The port on the board where it is not the WAN: as 40-lan-port.network. netd puts it into the bridge.
 LAN_PORT = f"""\
 [Match]
 Name={ONBOARD}
@@ -20,19 +21,14 @@ Name={ONBOARD}
 RequiredForOnline=no
 
 [Network]
-Bridge={BRIDGE}
+KeepMaster=yes
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
 
 
 def wan_interface(config: Config) -> str:
-    if config.network.wan is not None:
-        return config.network.wan
-    wifi_wan = config.network.topology == "wifi-wan" or (
-        config.network.topology == "auto" and config.wifi.wan is not None
-    )
-    return RADIO if wifi_wan else ONBOARD
+    return RADIO if radio_is_wan(config) else config.network.wan or ONBOARD
 
 
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
@@ -44,7 +40,8 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
         files["15-wan.network"] = wan_template.replace("MulticastDNS=no", "MulticastDNS=yes")
     if wan != ONBOARD:
         text = files.get("15-wan.network", wan_template)
-        files["15-wan.network"] = text.replace(f"Name={ONBOARD}", f"Name={wan}")
+        match = portname.networkd_match(portname.parse(wan))
+        files["15-wan.network"] = text.replace(f"Name={ONBOARD}", match)
         files["16-onboard-lan.network"] = LAN_PORT
     return files
 
@@ -68,47 +65,13 @@ def told(config: Config) -> Told:
     return Told(name, wan, (BRIDGE,), address)
 
 
+def time_servers(config: Config) -> str:
+    """For netd, one a line; none: those that it knows itself."""
+    return "".join(f"{server}\n" for server in config.system.time_servers)
+
+
 def dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
     """The larger part of the network beside the gateway's own address, both ends included."""
     low, high = address.network.network_address + 1, address.network.broadcast_address - 1
     below, above = (low, address.ip - 1), (address.ip + 1, high)
     return max(below, above, key=lambda part: int(part[1]) - int(part[0]))
-
-
-def hostapd(country: str, ap: AccessPoint) -> str:
-    """hostapd.conf(5). WPA2 with protected management frames where the client can: WPA3 fails on the Pi's radio."""
-    if ap.passphrase is None:
-        raise SchemaError("wifi.access_point.passphrase: needed: the LAN is never open")
-    assert ap.ssid is not None
-    five = ap.band == "5GHz"
-    return "\n".join(
-        (
-            f"interface={RADIO}",
-            f"bridge={BRIDGE}",
-            "driver=nl80211",
-            f"country_code={country}",
-            "ieee80211d=1",
-            f"ssid2={ap.ssid.encode().hex()}",
-            "utf8_ssid=1",
-            f"hw_mode={'a' if five else 'g'}",
-            f"channel={ap.channel}",
-            "ieee80211n=1",
-            f"ieee80211ac={int(five)}",
-            "wmm_enabled=1",
-            "auth_algs=1",
-            "wpa=2",
-            "wpa_key_mgmt=WPA-PSK",
-            "rsn_pairwise=CCMP",
-            "ieee80211w=1",
-            f"wpa_passphrase={ap.passphrase}",
-            "",
-        )
-    )
-
-
-def wpa_supplicant(country: str, wan: WifiWan) -> str:
-    """wpa_supplicant.conf(5)."""
-    assert wan.ssid is not None
-    key = "key_mgmt=NONE" if wan.passphrase is None else f'psk="{wan.passphrase}"'
-    network = f"network={{\n  ssid={wan.ssid.encode().hex()}\n  {key}\n}}\n"
-    return f"country={country}\nctrl_interface=/run/wpa_supplicant\n{network}"

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError, ip_address
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
-from app import encoding
+from app import encoding, portname
 from app.encoding import Decoded, NotTextError
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-INTERFACE = re.compile(r"[a-z][a-z0-9._-]{0,14}")
+RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
+RADIO_NAMES = (RADIO, "wlan0")  # what people call it in network.wan
 SSH_KEY = re.compile(
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
     r" [A-Za-z0-9+/=]{60,}( [^\n]*)?"
 )
 COUNTRY = re.compile(r"[A-Z]{2}")
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+NTP_MOST = 8
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 10, 1024  # characters, as the web interface asks for
 
 
@@ -37,11 +39,16 @@ class System(Struct, forbid_unknown_fields=True, frozen=True):
     hostname: str = "vpn-gateway"
     admin_password: str | None = None  # of the web interface; never stored as it is
     ssh_key: str | None = None  # one public key; SSH is off without it
+    ntp: str | tuple[str, ...] = ()  # time servers, names or addresses, instead of the image's
+
+    @property
+    def time_servers(self) -> tuple[str, ...]:
+        return (self.ntp,) if isinstance(self.ntp, str) else self.ntp
 
 
 class Network(Struct, forbid_unknown_fields=True, frozen=True):
     topology: Literal["auto", "wired", "access-point", "one-arm", "wifi-wan"] = "auto"
-    wan: str | None = None  # an interface's name, instead of the on-board port
+    wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
 
 
@@ -55,12 +62,30 @@ class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
 class WifiWan(Struct, forbid_unknown_fields=True, frozen=True):
     ssid: str | None = None
     passphrase: str | None = None  # None: an open network
+    hidden: bool = False  # it does not tell its name by itself
+
+
+_Network = TypeVar("_Network", AccessPoint, WifiWan)
 
 
 class Wifi(Struct, forbid_unknown_fields=True, frozen=True):
     country: str | None = None  # ISO 3166-1 alpha-2: the radio stays off without it
     access_point: AccessPoint | None = None
-    wan: WifiWan | None = None
+    wan: WifiWan | tuple[WifiWan, ...] | None = None  # one network, or several, the most wanted first
+
+    @property
+    def networks(self) -> tuple[WifiWan, ...]:
+        """The networks of ``wan``, however many."""
+        if self.wan is None:
+            return ()
+        return (self.wan,) if isinstance(self.wan, WifiWan) else self.wan
+
+    @property
+    def named_networks(self) -> tuple[tuple[str, WifiWan], ...]:
+        """``networks``, each with its key in ``gateway.toml``; where there are several, they are counted from 1."""
+        if self.wan is None or isinstance(self.wan, WifiWan):
+            return tuple(("wifi.wan", network) for network in self.networks)
+        return tuple((f"wifi.wan[{number}]", network) for number, network in enumerate(self.wan, 1))
 
 
 class Vpn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -74,6 +99,13 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     network: Network = field(default_factory=Network)
     wifi: Wifi = field(default_factory=Wifi)
     vpn: Vpn = field(default_factory=Vpn)
+
+
+def radio_is_wan(config: Config) -> bool:
+    network = config.network
+    if network.wan is not None:
+        return network.wan in RADIO_NAMES
+    return network.topology == "wifi-wan" or (network.topology == "auto" and bool(config.wifi.networks))
 
 
 def decode(data: bytes) -> Decoded:
@@ -102,8 +134,9 @@ def parse(text: str) -> Config:
 
 
 def _readable(message: str) -> str:
-    """Msgspec's "... - at `$.wifi.country`" with the key first."""
+    """Msgspec's "... - at `$.wifi.country`" with the key first. It counts from 0; people, and we, from 1."""
     reason, _, path = message.partition(" - at ")
+    path = re.sub(r"\[(\d+)\]", lambda index: f"[{int(index[1]) + 1}]", path)
     return f"{path.strip('`').removeprefix('$.')}: {reason}" if path else reason
 
 
@@ -111,6 +144,7 @@ def _faults(config: Config) -> Iterator[str]:
     yield from _system_faults(config.system)
     yield from _network_faults(config)
     yield from _wifi_faults(config.wifi)
+    yield from _unused_wifi(config)
     yield from _vpn_faults(config.vpn)
 
 
@@ -123,12 +157,30 @@ def _system_faults(system: System) -> Iterator[str]:
         yield f"system.admin_password: {PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters on one line"
     if system.ssh_key is not None and not SSH_KEY.fullmatch(system.ssh_key.strip()):
         yield "system.ssh_key: one OpenSSH public key, such as the line in id_ed25519.pub"
+    if len(system.time_servers) > NTP_MOST:
+        yield f"system.ntp: at most {NTP_MOST} servers"
+    for server in system.time_servers:
+        if (reason := _ntp_fault(server)) is not None:
+            yield f"system.ntp: {server[:80]!r} {reason}"
+
+
+def _ntp_fault(server: str) -> str | None:
+    try:
+        address = ip_address(server)
+    except ValueError:
+        labels = server.lower().removesuffix(".").split(".")
+        # A last label of digits makes it a mistaken address (RFC 3696, 2).
+        named = len(server) <= 253 and all(map(HOSTNAME.fullmatch, labels)) and not labels[-1].isdigit()
+        return None if named else "is neither an address nor a host name, such as 192.0.2.1 or pool.ntp.org"
+    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+        return "is not the address of a server on the WAN"
+    return None
 
 
 def _network_faults(config: Config) -> Iterator[str]:
     network, wifi = config.network, config.wifi
-    if network.wan is not None and not INTERFACE.fullmatch(network.wan):
-        yield "network.wan: the name of a network interface, such as wan or wlan0"
+    if network.wan is not None and not portname.is_valid(network.wan):
+        yield f"network.wan: {portname.FORMS}"
     if network.lan_address is not None and _lan_address(network.lan_address) is None:
         yield (
             "network.lan_address: the gateway's own address and prefix in a private network with room for devices,"
@@ -136,8 +188,12 @@ def _network_faults(config: Config) -> Iterator[str]:
         )
     if network.topology == "access-point" and wifi.access_point is None:
         yield "wifi.access_point: needed for the topology access-point"
-    if network.topology == "wifi-wan" and wifi.wan is None:
+    if network.topology == "wifi-wan" and not wifi.networks:
         yield "wifi.wan: needed for the topology wifi-wan"
+    elif network.wan in RADIO_NAMES and not wifi.networks:
+        yield f"wifi.wan: needed where network.wan is the radio ({network.wan}): which network is it to join?"
+    if network.wan is not None and network.wan.startswith("wl") and network.wan not in RADIO_NAMES:
+        yield f"network.wan: no other radio than the board's own, {RADIO}, can be the WAN"
 
 
 def _lan_address(text: str) -> IPv4Interface | None:
@@ -155,21 +211,38 @@ def _wifi_faults(wifi: Wifi) -> Iterator[str]:
         yield "wifi.country: needed for Wi-Fi: the radio may not send before it knows the country's rules"
     if wifi.country is not None and not COUNTRY.fullmatch(wifi.country):
         yield "wifi.country: two capital letters (ISO 3166-1), such as SE"
-    if wifi.access_point is not None and wifi.wan is not None:
+    if wifi.access_point is not None and wifi.networks:
         yield "wifi: one radio cannot be access point and WAN at once: remove wifi.access_point or wifi.wan"
-    for name, part in (("wifi.access_point", wifi.access_point), ("wifi.wan", wifi.wan)):
-        if part is None:
-            continue
-        if part.ssid is None or not 1 <= len(part.ssid.encode()) <= 32 or not part.ssid.isprintable():
-            yield f"{name}.ssid: needed; 1 to 32 bytes of printable characters"
-        if part.passphrase is not None and not (
-            8 <= len(part.passphrase) <= 63 and all(" " <= c <= "~" for c in part.passphrase)
-        ):
-            yield f"{name}.passphrase: 8 to 63 ASCII characters (WPA2)"
+    if wifi.access_point is not None:
+        yield from _network_name_faults("wifi.access_point", wifi.access_point)
+    seen: dict[str | None, str] = {}
+    for name, network in wifi.named_networks:
+        yield from _network_name_faults(name, network)
+        if seen.setdefault(network.ssid, name) != name:
+            yield f"{name}.ssid: the same as {seen[network.ssid]}.ssid"
     if wifi.access_point is not None:
         allowed = range(1, 14) if wifi.access_point.band == "2.4GHz" else (36, 40, 44, 48)
         if wifi.access_point.channel not in allowed:
             yield f"wifi.access_point.channel: {wifi.access_point.band} has " + ", ".join(map(str, allowed))
+
+
+def _network_name_faults(name: str, part: AccessPoint | WifiWan) -> Iterator[str]:
+    if part.ssid is None or not 1 <= len(part.ssid.encode()) <= 32 or not part.ssid.isprintable():
+        yield f"{name}.ssid: needed; 1 to 32 bytes of printable characters"
+    if part.passphrase is not None and not (
+        8 <= len(part.passphrase) <= 63 and all(" " <= c <= "~" for c in part.passphrase)
+    ):
+        yield f"{name}.passphrase: 8 to 63 ASCII characters (WPA2)"
+
+
+def _unused_wifi(config: Config) -> Iterator[str]:
+    """A network that nothing would ever join or send, which its author believes in."""
+    network, wifi = config.network, config.wifi
+    if wifi.networks and not radio_is_wan(config):
+        told = "network.wan names" if network.wan is not None else f"the topology {network.topology} has"
+        yield f"wifi.wan: not used: {told} a wired port for the WAN: remove one of the two"
+    if wifi.access_point is not None and network.topology not in {"auto", "access-point"}:
+        yield f"wifi.access_point: not used with the topology {network.topology}"
 
 
 def _vpn_faults(vpn: Vpn) -> Iterator[str]:
@@ -185,11 +258,18 @@ def merged(new: Config, old: Config | None) -> Config:
     if old is None:
         return new
     wifi, vpn = new.wifi, new.vpn
-    for name in ("access_point", "wan"):
-        part, before = getattr(wifi, name), getattr(old.wifi, name)
-        if part is not None and part.passphrase is None and before is not None and before.ssid == part.ssid:
-            part = msgspec.structs.replace(part, passphrase=before.passphrase)
-            wifi = msgspec.structs.replace(wifi, **{name: part})
+    if wifi.access_point is not None and old.wifi.access_point is not None:
+        point = _with_passphrase(wifi.access_point, (old.wifi.access_point,))
+        wifi = msgspec.structs.replace(wifi, access_point=point)
+    if wifi.wan is not None:
+        known = tuple(_with_passphrase(network, old.wifi.networks) for network in wifi.networks)
+        wifi = msgspec.structs.replace(wifi, wan=known[0] if isinstance(wifi.wan, WifiWan) else known)
     if not vpn.account and vpn.provider == old.vpn.provider:
         vpn = msgspec.structs.replace(vpn, account=old.vpn.account)
     return msgspec.structs.replace(new, wifi=wifi, vpn=vpn)
+
+
+def _with_passphrase(network: _Network, before: Iterable[_Network]) -> _Network:
+    """``network`` with the passphrase that the one of the same name had, where it has none of its own."""
+    known = next((old.passphrase for old in before if old.ssid == network.ssid), None)
+    return network if network.passphrase is not None else msgspec.structs.replace(network, passphrase=known)

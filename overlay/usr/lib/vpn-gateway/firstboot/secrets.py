@@ -12,7 +12,7 @@ KEYS = frozenset({"passphrase", "admin_password"})
 TABLE = ("vpn", "account")  # every value in it
 TAKEN = "(taken; kept on the data partition)"
 
-_HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s-]+?)\s*\]\s*(#.*)?")
+_HEADER = re.compile(r"\s*\[{1,2}\s*([A-Za-z0-9_.\s-]+?)\s*\]{1,2}\s*(#.*)?")  # of a table, or of one in an array
 _PAIR = re.compile(r"(\s*)([A-Za-z0-9_-]+)(\s*=)")
 
 
@@ -54,10 +54,17 @@ def _is_secret(path: tuple[str, ...]) -> bool:
 
 def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, (*path, key))
-        else:
+        tables = _tables(value)
+        for part in tables:
+            yield from _leaves(part, (*path, key))
+        if not tables:
             yield (*path, key), value
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    """The tables of a table or of an array of them; none where it is anything else."""
+    parts = value if isinstance(value, list) else [value]
+    return parts if all(isinstance(part, dict) for part in parts) else []
 
 
 def _secrets(table: Mapping[str, Any]) -> Iterator[str]:
@@ -66,12 +73,21 @@ def _secrets(table: Mapping[str, Any]) -> Iterator[str]:
 
 def _anew(table: Mapping[str, Any]) -> str:
     """The same settings without the secrets, and without the author's comments."""
-    by_table: dict[tuple[str, ...], list[str]] = {}
-    for path, value in _leaves(table):
-        lines = by_table.setdefault(path[:-1], [])
-        if _is_secret(path):
-            lines.append(f'# {path[-1]} = "{TAKEN}"')
+    return "\n".join(_sections(table))
+
+
+def _sections(table: Mapping[str, Any], path: tuple[str, ...] = (), header: str = "") -> Iterator[str]:
+    lines: list[str] = []
+    for key, value in table.items():
+        if _tables(value):
+            continue
+        if _is_secret((*path, key)):
+            lines.append(f'# {key} = "{TAKEN}"')
         else:
-            lines.append(f"{path[-1]} = {json.dumps(value, ensure_ascii=False)}")
-    parts = [f"[{'.'.join(path)}]\n" + "\n".join(lines) + "\n" for path, lines in by_table.items()]
-    return "\n".join(parts)
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    if lines or header.startswith("[["):  # an element of an array counts, whatever is in it
+        yield "".join(f"{line}\n" for line in (header, *lines) if line)
+    for key, value in table.items():
+        name = ".".join((*path, key))
+        for part in _tables(value):
+            yield from _sections(part, (*path, key), f"[[{name}]]" if isinstance(value, list) else f"[{name}]")

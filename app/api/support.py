@@ -1,0 +1,26 @@
+"""The support file: what a person attaches to a report of a fault."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from quart import Blueprint
+
+from app.api.context import gateway
+from app.api.operation import Download, operation
+from app.gateway import MakeSupportFile, SupportFile
+
+blueprint = Blueprint("support", __name__)
+
+
+@operation(blueprint, "GET", "/api/support", scope="admin", limit="connection", produces="text/plain; charset=utf-8")
+async def support_file() -> Download:
+    """One text that tells what goes on in the gateway, to be attached to a report.
+
+    Board, firmware, kernel messages of the network, ports and their drivers, boot times, throttling, memory, plan and
+    live state, history, versions. Secrets, public addresses, names of devices and of Wi-Fi networks are struck out.
+    One is made at a time: who asks meanwhile gets a 429.
+    """
+    result = await gateway().submit(MakeSupportFile())
+    assert isinstance(result, SupportFile)
+    return Download(result.text.encode(), f"vpn-gateway-support-{datetime.now(UTC):%Y-%m-%d}.txt")

@@ -1,0 +1,155 @@
+"""Whom the time daemon may ask in the clear, and until when: the first synchronisation, and not a second longer.
+
+First come the servers that the WAN's DHCP server names, for they answer where a network lets nothing else out, then
+those of ``gateway.toml``, or else the ones that the image has. The time daemon is told addresses only: a name would be
+its own question to a resolver, which waits for a tunnel, which may wait for the time. Names are looked up here, the way
+a VPN server's is. Neither the list nor a name is looked at any more once the clock is set: from then on the time comes
+through the tunnel like all else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+from msgspec import Struct
+
+from app.addresses import Address
+from app.atomic import write_atomic
+from app.errors import KernelError
+from app.tunnel.resolve import LookupFailedError, literal
+
+log = logging.getLogger(__name__)
+
+# Cloudflare's and Google's, as in timesyncd.conf.d/vpn-gateway.conf: what it asks before it hears of us.
+DEFAULT = tuple(ip_address(a) for a in ("162.159.200.1", "216.239.35.0", "162.159.200.123", "216.239.35.4"))
+PERIOD = 0.5  # seconds between looks at the files
+FIRST_RETRY, LAST_RETRY = 2.0, 60.0  # seconds until a name that was not found is asked for again; doubled each time
+MOST_OFFERED = 4  # servers; DHCP may name hundreds
+MOST_OF_A_NAME = 4
+
+Lookup = Callable[[str], Awaitable[list[Address]]]
+Publish = Callable[[str, dict[str, object]], object]
+
+
+class Files(Struct, frozen=True):
+    """Where it is told what: all may be missing."""
+
+    synchronized: Path  # is there once the clock has been set
+    offered: Path  # systemd-networkd's state, with a line ``NTP=``
+    configured: Path  # names and addresses of gateway.toml, one a line
+    chosen: Path  # what we write: addresses in their order, for the time daemon
+
+
+class TimeSync:
+    """``uid`` is the time daemon's user, or None where there is none that we let out."""
+
+    def __init__(self, uid: int | None, files: Files) -> None:
+        self._uid = uid
+        self._files = files
+        self._found: dict[str, tuple[Address, ...]] = {}
+        # Closed once, closed for good: a time daemon that is restarted forgets what it has done.
+        self._closed = uid is None or files.synchronized.exists()
+        self._servers: tuple[Address, ...] = () if self._closed else self._choose()
+
+    @property
+    def access(self) -> tuple[int, tuple[Address, ...]] | None:
+        """The uid and the servers that the closed list has, or None once the clock has been set."""
+        return None if self._closed or self._uid is None else (self._uid, self._servers)
+
+    async def watch(self, replan: Callable[[], Awaitable[None]], publish: Publish) -> None:
+        """Run until cancelled: the plan follows the list, and closes when the clock is set."""
+        planned = self.access
+        told = False
+        while True:
+            self._look()
+            self._tell_daemon()
+            if self.access != planned:
+                wanted = self.access
+                try:
+                    await replan()
+                    planned, told = wanted, False
+                except KernelError as error:  # again in a moment; said once
+                    if not told:
+                        log.error("the way to the time servers could not be changed: %s", error.message)
+                        publish("security_alert", {"reason": "plan_failed", "message": error.message})
+                    told = True
+            if self._closed and planned is None:
+                await asyncio.Event().wait()
+            await asyncio.sleep(PERIOD)
+
+    async def resolve(self, lookup: Lookup) -> None:
+        """Run until cancelled: look up the names of gateway.toml while the clock is not set."""
+        pause = FIRST_RETRY
+        while not self._closed:
+            missing = [n for n in self._configured() if literal(n) is None and n not in self._found]
+            pause = min(2 * pause, LAST_RETRY) if missing else FIRST_RETRY
+            for name in missing:
+                try:
+                    found = await lookup(name)
+                except (LookupFailedError, KernelError) as error:
+                    log.warning("the time server %s: %s", name, error)
+                    continue
+                if found:
+                    self._found[name] = tuple(found[:MOST_OF_A_NAME])
+            await asyncio.sleep(pause)
+        await asyncio.Event().wait()
+
+    def _look(self) -> None:
+        if self._closed:
+            return
+        if self._files.synchronized.exists():
+            log.info("the clock is set: no more time servers in the clear")
+            self._closed = True
+        else:
+            self._servers = self._choose()
+
+    def _choose(self) -> tuple[Address, ...]:
+        chosen = list(offered(_text(self._files.offered))[:MOST_OFFERED])
+        configured = self._configured()
+        for name in configured:
+            address = literal(name)
+            chosen += self._found.get(name, ()) if address is None else (address,)
+        return tuple(dict.fromkeys(chosen if configured else (*chosen, *DEFAULT)))
+
+    def _configured(self) -> tuple[str, ...]:
+        return tuple(_text(self._files.configured).split())
+
+    def _tell_daemon(self) -> None:
+        text = " ".join(map(str, self._servers)) + "\n"
+        if self._closed or not self._servers or _text(self._files.chosen) == text:
+            return
+        try:
+            self._files.chosen.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_atomic(self._files.chosen, text.encode())
+        except OSError as error:
+            log.warning("the time daemon cannot be told its servers: %s", error)
+
+
+def offered(state: str) -> tuple[Address, ...]:
+    """The addresses of the line ``NTP=`` of networkd's state (pure): a name there is passed over."""
+    values = [line.removeprefix("NTP=") for line in state.splitlines() if line.startswith("NTP=")]
+    return tuple(dict.fromkeys(_usable(word for value in values for word in value.split())))
+
+
+def _usable(words: Iterable[str]) -> Iterator[Address]:
+    for word in words:
+        address = literal(word)
+        if address is not None and not (
+            address.is_loopback
+            or address.is_link_local  # no rule of the firewall could name it
+            or address.is_multicast
+            or address.is_unspecified
+            or str(address) == "255.255.255.255"
+        ):
+            yield address
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

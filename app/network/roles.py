@@ -1,0 +1,139 @@
+"""Which port is the WAN and which ones are the LAN, from what there is and what was said (pure).
+
+A port that carries the ISP's network and one that carries the LAN must never be in one bridge: frames would pass
+between them where no packet filter of the IP layer looks. So on a machine with a bridge nothing is guessed: the WAN is
+the port that was named, or the one called ``wan...``, as the port on the board is; without it no port joins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app import portname
+from app.model import LanBridge, LinkProblem, LinkSettings, NetworkPort
+
+BRIDGE = "br-lan"
+
+
+class Roles(Struct, frozen=True):
+    wan: str | None
+    lan: tuple[str, ...]
+    bridge: LanBridge | None
+    ports: tuple[NetworkPort, ...]
+    problem: LinkProblem | None
+
+
+def _never(single: bool) -> bool:  # noqa: ARG001
+    return False
+
+
+def roles(
+    settings: LinkSettings,
+    ports: Sequence[NetworkPort],
+    *,
+    others: Sequence[str] = (),
+    in_bridge: frozenset[str] = frozenset(),
+    joined: frozenset[str] = frozenset(),
+    one_arm: Callable[[bool], bool] = _never,
+) -> Roles:
+    """The roles of ``ports``.
+
+    ``others`` are interfaces that are no ports (the bridge among them), ``in_bridge`` the ports that are in a bridge
+    now, ``joined`` those that were the LAN's when the WAN was last known. Without a bridge called ``br-lan`` the WAN is
+    the port named in the settings, or called ``wan...``, or the first wired one, those on the board before USB's; the
+    LAN is all other wired ports. Where the settings name none, ``one_arm`` is told whether there is a single port, and
+    answers whether it is to be the LAN's as well.
+    """
+    wired = sorted((p for p in ports if not p.radio), key=lambda p: (p.usb is not None, p.name))
+    modems = {p.name for p in wired if p.driver in portname.MODEM_DRIVERS}
+    bridged = BRIDGE in others
+    wan = _wan(settings, ports, others, [p for p in wired if p.name not in modems], in_bridge, bridged=bridged)
+    eligible = tuple(sorted(p.name for p in wired if p.name != wan and p.name not in modems))
+
+    lan = settings.lan
+    if lan is None:
+        lan = (BRIDGE,) if bridged else tuple(n for n in eligible if n not in in_bridge)
+        alone = len(wired) == 1 and not in_bridge - {p.name for p in wired}
+        if settings.wan is None and wan is not None and one_arm(alone):
+            lan = (wan,)
+    there = {*others, *(p.name for p in ports)}
+    # One-arm by settings: the LAN is pointed at as the WAN is.
+    lan = tuple(name for n in lan if (name := wan if wan is not None and n == settings.wan else n) in there)
+
+    bridge = None
+    if BRIDGE in lan:
+        radios = tuple(sorted(p.name for p in ports if p.radio and p.name in in_bridge and p.name != wan))
+        bridge = LanBridge(BRIDGE, tuple(n for n in eligible if wan is not None or n in joined), radios)
+    lans = {*lan, *((*bridge.ports, *bridge.radios) if bridge else ())}
+    told = tuple(
+        replace(
+            p, role="wan" if p.name == wan else "lan" if p.name in lans else "modem" if p.name in modems else "none"
+        )
+        for p in sorted(ports, key=lambda p: p.name)
+    )
+    return Roles(wan, lan, bridge, told, _problem(settings, told, bridged=bridged) if wan is None else None)
+
+
+def _wan(
+    settings: LinkSettings,
+    ports: Sequence[NetworkPort],
+    others: Sequence[str],
+    wired: Sequence[NetworkPort],
+    in_bridge: frozenset[str],
+    *,
+    bridged: bool,
+) -> str | None:
+    if settings.wan is not None:
+        return next(
+            (p.name for p in ports if points_at(settings.wan, p)), settings.wan if settings.wan in others else None
+        )
+    named = [p.name for p in wired if p.name.startswith("wan") and (bridged or p.name not in in_bridge)]
+    if named or bridged:
+        return min(named, default=None)
+    return next((p.name for p in wired if p.name not in in_bridge and not p.name.startswith("lan")), None)
+
+
+def points_at(text: str, port: NetworkPort) -> bool:
+    """Whether ``text``, in the form of :mod:`app.portname`, means ``port``."""
+    try:
+        name = portname.parse(text)
+    except ValueError:
+        return False
+    match name.kind:
+        case "name":
+            return port.name == name.text
+        case "mac":
+            return port.mac == name.text
+        case "usb":
+            return port.usb == name.text
+        case "modem":
+            return port.driver in portname.MODEM_DRIVERS
+
+
+_NAME = "with wan = in the section [network] of gateway.toml name"
+
+
+def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: bool) -> LinkProblem | None:
+    there = "; ".join(describe(p) for p in ports) or "none"
+    if settings.wan is not None:
+        return LinkProblem(
+            "wan_missing",
+            f"the WAN port {settings.wan} is not there, so no port joins the LAN: plug it in, or {_NAME} another one."
+            f" The ports: {there}",
+        )
+    if bridged:
+        return LinkProblem(
+            "wan_unknown",
+            "it is not known which port is the WAN, so no port joins the LAN:"
+            f" {_NAME} it, by its MAC address or its place. The ports: {there}",
+        )
+    return None
+
+
+def describe(port: NetworkPort) -> str:
+    """``enx00e04c680122 (r8152, 00:e0:4c:68:01:22, usb-1.2, cable in)``."""
+    facts = [port.driver, port.mac, port.usb, "radio" if port.radio else "cable in" if port.carrier else "no cable"]
+    return f"{port.name} ({', '.join(f for f in facts if f)})"

@@ -1,0 +1,79 @@
+"""How a person points at a network port: by its name, its MAC address or its place on the USB (pure).
+
+A USB adapter has no name that could be known before it is plugged in, and must be told from its neighbour before the
+first start: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2``, or ``usb-modem`` for a phone or stick that shares its
+connection. Used by what reads ``gateway.toml`` as well as by netd, so it imports nothing of either.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+MODEM = "usb-modem"
+# Drivers that are a phone's or a mobile network's and no Ethernet adapter's. cdc_ether and cdc_ncm are both.
+MODEM_DRIVERS = ("rndis_host", "ipheth", "cdc_mbim", "qmi_wwan", "huawei_cdc_ncm")
+
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_USB = re.compile(r"usb-[0-9]{1,2}(\.[0-9]{1,2}){0,6}")
+_USB_DEVICE = re.compile(r"/[0-9]+-([0-9]+(?:\.[0-9]+)*)(?::[0-9.]+)?(?=/|$)")
+
+FORMS = "the name of a port such as wan, its MAC address, its place such as usb-1.2, or usb-modem"
+
+Kind = Literal["name", "mac", "usb", "modem"]
+
+
+@dataclass(frozen=True)
+class PortName:
+    kind: Kind
+    text: str  # as written, a MAC address in lower case with colons
+
+
+def parse(text: str) -> PortName:
+    """Raises ValueError for what can point at no port."""
+    mac = text.lower().replace("-", ":")
+    if text == MODEM:
+        return PortName("modem", text)
+    if _USB.fullmatch(text):
+        return PortName("usb", text)
+    if _MAC.fullmatch(mac):
+        return PortName("mac", mac)
+    if _INTERFACE.fullmatch(text):
+        return PortName("name", text)
+    raise ValueError(FORMS)
+
+
+def is_valid(text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def networkd_match(name: PortName) -> str:
+    """The line of a ``[Match]`` section for the port (systemd.network(5)).
+
+    ID_PATH, which ``Path=`` is compared with, has ``usb-0:1.2:1.0`` for configuration 1, interface 0 of the device at
+    port 2 of the hub at port 1.
+    """
+    match name.kind:
+        case "modem":
+            return "Driver=" + " ".join(MODEM_DRIVERS)
+        case "usb":
+            return f"Path=*usb*-0:{name.text.removeprefix('usb-')}:*"
+        case "mac":
+            return f"PermanentMACAddress={name.text}"
+        case "name":
+            return f"Name={name.text}"
+
+
+def usb_place(device: str) -> str | None:
+    """``usb-1.2`` of a device's path in /sys; None where it is on no USB.
+
+    The device nearest to the port counts: hubs before it are in its own name already.
+    """
+    places = _USB_DEVICE.findall(device) if "/usb" in device else []
+    return f"usb-{places[-1]}" if places else None

@@ -1,0 +1,85 @@
+"""Puts the support file together out of its sections, within a size that can be attached to anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from app.support.strike import Striker
+
+MOST_BYTES = 1_000_000  # of the whole file
+LONGEST_LINE = 2000  # characters
+
+ABOUT = """\
+VPN Gateway: support file
+
+For whoever is to find out why a gateway does not do what it should. Taken out are keys, passwords, passphrases, tokens,
+account numbers, names of Wi-Fi networks and of devices, the second half of each MAC address, and every public address:
+public-address-1 is the same address wherever it stands. Names of servers and private addresses are in it. Have a look
+at it before you give it away.
+"""
+
+
+class Section(Struct, frozen=True):
+    """``text`` is what was found, or says why nothing was. Of what is too long, ``keep`` says which end matters."""
+
+    title: str
+    text: str
+    limit: int = 60_000  # characters
+    keep: Literal["first", "last"] = "first"
+
+
+def unreadable(error: BaseException | str) -> str:
+    """What stands in a section whose source could not be read."""
+    reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"(could not be read: {reason})"
+
+
+def assemble(sections: Sequence[Section], striker: Striker) -> str:
+    """The file's whole text (pure). What is left out of it is said in its place."""
+    parts = [ABOUT]
+    left = MOST_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
+    for section in sections:
+        text = _struck(section, striker)
+        if len(text.encode()) > left:
+            text = "(left out: the file would become too large)"
+        left -= len(text.encode())
+        parts.append(_headed(striker.text(section.title), text))
+    return "\n".join(parts)
+
+
+def followed(text: str, section: Section, striker: Striker) -> str:
+    """A file that is whole already, struck out by what ``striker`` knows besides, and one more section (pure)."""
+    return f"{striker.known(text)}\n{_headed(section.title, _struck(section, striker))}"
+
+
+def _headed(title: str, text: str) -> str:
+    return f"{title}\n{'=' * len(title)}\n\n{text}\n"
+
+
+def _struck(section: Section, striker: Striker) -> str:
+    """Whole lines are left out before: to look through them costs a small board seconds. The rest is cut after."""
+    text, left_out = _shortened(section.text.rstrip(), section.limit, section.keep)
+    text = striker.text(text)
+    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..." for line in text.split("\n")]
+    if left_out:
+        lines.insert(len(lines) if section.keep == "first" else 0, f"({left_out} more lines were left out)")
+    return "\n".join(lines) or "(nothing)"
+
+
+def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> tuple[str, int]:
+    """As many whole lines as fit, and the number of the others."""
+    lines = text.split("\n")
+    kept: list[str] = []
+    size = 0
+    for line in lines if keep == "first" else reversed(lines):
+        size += len(line) + 1
+        if size > limit:
+            break
+        kept.append(line)
+    if keep == "last":
+        kept.reverse()
+    return "\n".join(kept), len(lines) - len(kept)

@@ -1,0 +1,138 @@
+"""Time servers in the clear: those of the list, for the time daemon, until the clock is set. Captured on the WAN.
+
+And what a clock that is set, of netd and dnsmasq alone (libfaketime), does to the LAN and to servers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ci.labnet import Lab
+from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, LAN_HOSTS
+from ci.labnet.lab import wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+NOBODY = 65534
+ASK = """
+import os, socket, sys
+os.setgid(int(sys.argv[1])), os.setuid(int(sys.argv[1]))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(1)
+    try:
+        sock.sendto(b"\\x1b" + bytes(47), (sys.argv[2], 123))
+        print("answered" if len(sock.recv(99)) == 48 else "odd")
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Its time daemon is ``nobody``; a server is configured by name, and DHCP offers none yet."""
+    lab = Lab(f"time{os.getpid()}")
+    lab.netd_options = (
+        *("--time-user", "nobody", "--time-set", str(lab.directory / "time-set")),
+        *("--time-offered", str(lab.directory / "time-offered"), "--time-servers", str(lab.directory / "time-servers")),
+    )
+    try:
+        lab.up()
+        (lab.directory / "time-servers").write_text("ntp.lab\n")
+        yield lab
+    finally:
+        lab.down()
+
+
+def ask(lab: Lab, address: str, uid: int = NOBODY) -> str:
+    return lab.exec("gateway", [sys.executable, "-c", ASK, str(uid), address]).stdout.strip()
+
+
+def chosen(lab: Lab) -> list[str]:
+    return lab.exec("gateway", ["cat", "/run/vpn-gateway/ntp/servers"]).stdout.split()
+
+
+def test_the_way_to_the_time_servers_closes_when_the_clock_is_set(lab: Lab) -> None:
+    wait_for("the name to be found", lambda: chosen(lab)[:1] == [INTERNET4])
+    with lab.capture("isp", "wan") as capture:
+        wait_for("the plan to have it", lambda: ask(lab, INTERNET4) == "answered")
+        assert ask(lab, INTERNET_DNS4) != "answered", "not in the list"
+        assert ask(lab, INTERNET4, uid=0) != "answered", "not the time daemon"
+        packets = capture.stop()
+    assert {p.destination for p in packets if p.dport == 123} == {INTERNET4}
+
+    (lab.directory / "time-offered").write_text(f"NTP={INTERNET_DNS4}\n")
+    wait_for("DHCP's to come first", lambda: chosen(lab)[:2] == [INTERNET_DNS4, INTERNET4])
+    wait_for("the plan to have it", lambda: f"{INTERNET_DNS4}" in closed_list(lab))
+    with lab.capture("isp", "wan") as capture:
+        ask(lab, INTERNET_DNS4)  # nothing answers there
+        packets = capture.stop()
+    assert [p.destination for p in packets if p.dport == 123] == [INTERNET_DNS4]
+
+    (lab.directory / "time-set").touch()
+    wait_for("the way to close", lambda: ask(lab, INTERNET4) != "answered", timeout=5)
+    with lab.capture("isp", "wan") as capture:
+        for address in (INTERNET4, INTERNET_DNS4):
+            assert ask(lab, address) != "answered"
+        packets = capture.stop()
+    assert [p for p in packets if p.dport == 123] == []
+
+
+def closed_list(lab: Lab) -> str:
+    return lab.exec("gateway", ["nft", "list", "chain", "inet", "vpn_gateway", "output_wan"]).stdout
+
+
+DAYS = 3 * 86_400
+
+
+@pytest.fixture
+def house() -> Iterator[Lab]:
+    """netd and what it starts read the clock that the file ``clock`` says; wireguard-go, in Go, does not."""
+    lab = Lab(f"jump{os.getpid()}")
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    lab.netd_environment = (
+        *(f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={lab.directory / 'clock'}"),
+        *("FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"),
+    )
+    try:
+        yield lab.up()
+    finally:
+        lab.down()
+
+
+def set_clock(lab: Lab, ahead: int) -> None:
+    new = lab.directory / "clock.new"
+    new.write_text(f"{ahead:+d}")
+    new.replace(lab.directory / "clock")
+
+
+def leases(lab: Lab) -> dict[str, tuple[str, float]]:
+    """Host name -> address and end."""
+    return {x["hostname"]: (x["address"], x["expires"]) for x in lab.api("GET", "/api/leases")["leases"]}
+
+
+def test_devices_keep_their_leases_when_the_clock_jumps_by_days(house: Lab) -> None:
+    before = leases(house)
+    assert before.keys() >= LAN_HOSTS.keys()
+    set_clock(house, DAYS)
+    wait_for("netd to see it", lambda: "the clock was set forward" in house.logs())
+    wait_for("the leases to go on", lambda: all(end > time.time() + DAYS for _, end in leases(house).values()))
+    house.start_dhcp("phone")  # dnsmasq looks at its leases whenever a device asks
+    assert house.wait_address("phone") == before["phone"][0]
+    assert {name: address for name, (address, _) in leases(house).items()} == {n: a for n, (a, _) in before.items()}
+    assert house.exec("laptop", ["dig", "+short", "tv.lan"]).stdout.strip() == before["tv"][0]
+
+
+def test_who_cannot_connect_after_the_clock_was_set_back_is_told_so(house: Lab) -> None:
+    set_clock(house, -DAYS)
+    wait_for("netd to see it", lambda: "the clock was set back" in house.logs())
+    house.stop_vpn("vpn-se")
+    status, answer = house.request("POST", "/api/connect", {"server": "vpn-se"})
+    assert status == 504
+    assert "clock was set back" in answer.decode()
+    assert "for another 72 h" in answer.decode()

@@ -1,0 +1,135 @@
+"""Cables in the wrong place: a second router on a LAN port, and ports of which nobody knows which one is the WAN.
+
+The LAN is a bridge here, as on the image, with br_netfilter off, as there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from app.model import LinkSettings
+from ci.labnet import Lab
+from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS, WAN4_NETWORKS
+from ci.labnet.lab import wait_for
+from tests.lab.leakwatch import LeakWatch, dump
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+LAN_MACS = set(LAN_HOSTS.values())
+
+
+class BridgedLab(Lab):
+    """The gateway's bridge, and a second cable, ``lan1``, that ends in the ISP's network beside the WAN's."""
+
+    links = LinkSettings(wan="wan0")
+
+    def _wire(
+        self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)
+    ) -> None:
+        if (one, one_if) == ("gateway", "wan0"):
+            super()._wire("gateway", "wan0", "isp", "port0", macs)
+            super()._wire("gateway", "lan1", "isp", "port1")
+            self.hosts["isp"].shell("""
+                ip link add wan type bridge forward_delay 0 mcast_snooping 0
+                for port in port0 port1; do ip link set $port master wan up; done
+            """)
+        else:
+            super()._wire(one, one_if, other, other_if, macs)
+
+    def boot(self) -> None:
+        gateway = self.hosts["gateway"]
+        gateway.shell("""
+            sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
+            sysctl -qw net.ipv6.conf.lan1.accept_ra=0
+            ip link add br-lan address 02:00:00:00:00:01 type bridge forward_delay 0 mcast_snooping 0
+            ip link set br-lan up
+        """)
+        super().boot()
+        gateway.shell("ip link set lan1 up")
+
+    def seed(self, **changes: object) -> None:
+        super().seed(**{"links": self.links, **changes})
+
+    def ports_in_the_bridge(self) -> list[str]:
+        shown = self.hosts["gateway"].run("ip", "-j", "link", "show", "master", "br-lan").stdout
+        return [link["ifname"] for link in json.loads(shown or "[]")]
+
+
+@pytest.fixture
+def lab() -> Iterator[BridgedLab]:
+    lab = BridgedLab(f"wiring{os.getpid()}")
+    try:
+        yield lab
+    finally:
+        lab.down()
+
+
+def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: BridgedLab, capsys) -> None:
+    lab.up(app=False)
+    lab.listen()
+    lab.start_gateway()
+    lab.wait_ready()
+    lab.add_servers()
+    assert sorted(lab.ports_in_the_bridge()) == ["lan0", "lan1"]
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    with lab.capture("isp", "port1") as wire:
+        for name in LAN_HOSTS:  # each asks everybody on its wire for an address and a router
+            lab.start_dhcp(name)
+        for what in ("DHCP server", "router"):
+            wait_for(
+                f"the {what} to be told", lambda what=what: f"another {what} on the LAN port lan1" in lab.logs(), 60
+            )
+        for name in LAN_HOSTS:
+            assert lab.wait_address(name).startswith("192.168.77.")
+        with LeakWatch(lab) as watch:
+            assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert watch.leaks == [], dump(watch.leaks)
+    status = lab.api("GET", "/api/status")
+    crossed = [p for p in wire.packets if p.source_mac in LAN_MACS]
+    with capsys.disabled():
+        print(
+            f"\n  a second router: {status['drops']['foreign_router']} frames of it stopped, {len(crossed)} reached it"
+        )
+    # Before that server's first answer its port is one of the LAN's: a broadcast for an address reaches it, no more.
+    local = ("255.255.255.255", "192.168.77.255", "ff02:", "224.", "239.")
+    assert [p for p in crossed if p.dport and not p.destination.startswith(local)] == [], dump(crossed)
+    prefix = WAN4_NETWORKS[0]
+    for name in LAN_HOSTS:
+        assert f" {prefix}." not in lab.hosts[name].run("ip", "addr").stdout
+        assert f" {prefix}." not in lab.hosts[name].run("ip", "route").stdout
+
+
+def test_ports_of_which_none_is_known_to_be_the_wan_are_apart(lab: BridgedLab) -> None:
+    lab.links = LinkSettings(wan="eth0")  # what people write for the port on the board
+    lab.up(app=False)
+    for number, host in enumerate(LAN_HOSTS):
+        lab.hosts[host].shell(f"ip addr add {WAN4_NETWORKS[0]}.{200 + number}/24 dev eth0")
+    router = f"{WAN4_NETWORKS[0]}.1"
+    lab.seed()
+    lab.listen()
+    lab.boot()
+    gateway = lab.hosts["gateway"]
+    with lab.capture("isp", "port0") as first, lab.capture("isp", "port1") as second:
+        lab.start_app()
+        lab.wait_ready()
+        problem = lab.api("GET", "/api/status")["wan_problem"]
+        assert problem["reason"] == "wan_missing"
+        assert "wan0 (" in problem["message"]
+        assert lab.ports_in_the_bridge() == []
+        # However the ports get into the bridge, nothing crosses, and out they go.
+        gateway.shell("for port in lan0 lan1 wan0; do ip link set $port master br-lan; done")
+        assert not lab.ping("laptop", router)
+        wait_for("the ports' release", lambda: lab.ports_in_the_bridge() == [])
+        # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
+        lab.stop_app()
+        moment = time.time()
+        gateway.shell("nft delete table bridge vpn_gateway; for p in lan0 lan1; do ip link set $p master br-lan; done")
+        assert lab.ping("laptop", router, timeout=5)
+    seen = [p for p in (*first.packets, *second.packets) if p.source_mac in LAN_MACS]
+    assert [p for p in seen if p.time < moment] == [], dump(seen)
+    assert seen != []

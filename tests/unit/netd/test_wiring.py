@@ -1,0 +1,80 @@
+"""Cables in the wrong place are told once: after adapters had time to appear, and for as long as they stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.model import LinkProblem
+from app.netd.wiring import SETTLE, Wiring
+
+UNKNOWN = LinkProblem("wan_unknown", "which?")
+
+
+class Machine:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.problem: LinkProblem | None = None
+        self.stopped = 0
+        self.ports: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self.asked = 0
+        self.told: list[dict[str, object]] = []
+        self.wiring = Wiring(
+            problem=lambda: self.problem,
+            drops=self.drops,
+            foreign=self.foreign,
+            publish=lambda kind, payload: self.told.append({"type": kind, **payload}),
+            clock=lambda: self.now,
+        )
+
+    async def drops(self) -> dict[str, int]:
+        return {"foreign_router": self.stopped}
+
+    async def foreign(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        self.asked += 1
+        return self.ports
+
+    def look(self, after: float) -> list[dict[str, object]]:
+        self.now += after
+        self.told.clear()
+        self.wiring.look_for_wan()
+        return self.told
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def test_a_wan_that_stays_unknown_is_told_once_and_again_after_it_was_known(machine: Machine) -> None:
+    machine.problem = UNKNOWN
+    assert machine.look(1) == []
+    machine.problem = LinkProblem("wan_unknown", "which of two?")  # another adapter has appeared
+    assert machine.look(SETTLE - 1) == []
+    assert machine.look(2) == [{"type": "security_alert", "reason": "wan_unknown", "message": "which of two?"}]
+    assert machine.look(SETTLE * 2) == []
+    machine.problem = None
+    assert machine.look(1) == []
+    machine.problem = UNKNOWN
+    assert machine.look(1) == []
+    assert len(machine.look(SETTLE)) == 1
+
+
+async def test_another_router_is_told_by_its_port_while_it_answers(machine: Machine) -> None:
+    await machine.wiring.look_for_routers()
+    assert machine.asked == 0  # an idle gateway starts no process for it
+    machine.stopped, machine.ports = 3, (("enx1",), ("enx1", "enx2"))
+    await machine.wiring.look_for_routers()
+    assert [(t["reason"], t["port"]) for t in machine.told] == [("foreign_router", p) for p in ("enx1", "enx1", "enx2")]
+    assert "another DHCP server on the LAN port enx1" in str(machine.told[0]["message"])
+    machine.told.clear()
+    machine.stopped = 4
+    await machine.wiring.look_for_routers()
+    assert machine.told == []
+    machine.ports = ((), ())
+    await machine.wiring.look_for_routers()
+    asked = machine.asked
+    await machine.wiring.look_for_routers()
+    assert machine.asked == asked
+    machine.stopped, machine.ports = 5, (("enx1",), ())
+    await machine.wiring.look_for_routers()
+    assert len(machine.told) == 1

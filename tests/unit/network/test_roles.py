@@ -1,0 +1,115 @@
+"""Which port is which: no combination of ports, settings and memory puts the WAN, or what may be it, into the LAN."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.model import LinkSettings, NetworkPort
+from app.network.bridge_ruleset import bridge_ruleset
+from app.network.roles import BRIDGE, points_at, roles
+from app.portname import MODEM_DRIVERS, networkd_match, parse, usb_place
+
+ONBOARD = NetworkPort("wan", driver="bcmgenet", mac="dc:a6:32:00:00:01")
+ONE = NetworkPort("enx1", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.1")
+TWO = NetworkPort("enx2", driver="ax88179_178a", mac="00:e0:4c:00:00:02", usb="usb-1.2")
+PHONE = NetworkPort("usb0", driver="rndis_host", mac="02:00:00:00:00:03", usb="usb-1.3")
+RADIO = NetworkPort("radio0", driver="brcmfmac", radio=True)
+EVERY = (ONBOARD, ONE, TWO, PHONE, RADIO)
+NAMES = [p.name for p in EVERY]
+
+
+@given(
+    ports=st.sets(st.sampled_from(EVERY)),
+    wan=st.sampled_from([None, *NAMES, "eth0", "00-E0-4C-00-00-01", "usb-1.2", "usb-1.7", "usb-modem"]),
+    lan=st.sampled_from([None, (BRIDGE,), ("enx1",)]),
+    in_bridge=st.frozensets(st.sampled_from(NAMES)),
+    joined=st.frozensets(st.sampled_from(NAMES)),
+)
+def test_the_wan_and_what_may_be_it_are_never_in_the_bridge(ports, wan, lan, in_bridge, joined):
+    found = roles(LinkSettings(wan=wan, lan=lan), list(ports), others=[BRIDGE], in_bridge=in_bridge, joined=joined)
+    there = {p.name for p in ports}
+    assert found.wan is None or found.wan in there
+    assert (found.problem is None) == (found.wan is not None)
+    members = set(found.bridge.ports) | set(found.bridge.radios) if found.bridge else set()
+    assert found.wan not in members
+    assert members <= there
+    assert "usb0" not in members  # a phone brings a router with it
+    if found.wan is None:
+        assert set(found.bridge.ports if found.bridge else ()) <= joined
+    assert {p.name for p in found.ports if p.role == "wan"} == ({found.wan} if found.wan else set())
+    if found.problem:
+        assert all(p.name in found.problem.message for p in ports)
+
+
+def test_without_a_port_on_the_board_nothing_is_guessed():
+    found = roles(LinkSettings(), [ONE, TWO], others=[BRIDGE])
+    assert (found.wan, found.bridge.ports, found.problem.reason) == (None, (), "wan_unknown")
+    assert "enx1 (r8152, 00:e0:4c:00:00:01, usb-1.1, no cable)" in found.problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "wan", "lan"),
+    [
+        ("enx1", "enx1", ("enx2", "wan")),
+        ("00:E0:4C:00:00:02", "enx2", ("enx1", "wan")),
+        ("usb-1.2", "enx2", ("enx1", "wan")),
+        ("usb-modem", "usb0", ("enx1", "enx2", "wan")),
+        ("radio0", "radio0", ("enx1", "enx2", "wan")),
+        ("eth0", None, ()),
+    ],
+)
+def test_a_port_is_pointed_at_by_name_address_or_place(text, wan, lan):
+    found = roles(LinkSettings(wan=text), EVERY, others=[BRIDGE])
+    assert (found.wan, found.bridge.ports) == (wan, lan)
+
+
+def test_one_arm_by_settings_points_at_one_port_twice():
+    place = LinkSettings(wan="usb-1.2", lan=("usb-1.2",))
+    assert (roles(place, [ONE, TWO], others=[BRIDGE]).wan, roles(place, [ONE, TWO], others=[BRIDGE]).lan) == (
+        "enx2",
+        ("enx2",),
+    )
+
+
+def test_frames_pass_between_known_ports_of_the_lan_alone():
+    none = roles(LinkSettings(), [ONE, TWO], others=[BRIDGE]).bridge
+    one = roles(LinkSettings(), [ONBOARD, ONE], others=[BRIDGE]).bridge
+    two = roles(LinkSettings(), [ONBOARD, ONE, TWO], others=[BRIDGE]).bridge
+    assert "accept" not in bridge_ruleset(none)
+    assert "accept" not in bridge_ruleset(one)
+    assert 'iifname { "enx1", "enx2" } oifname { "enx1", "enx2" } accept' in bridge_ruleset(two)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("wan.7", "Name=wan.7"),
+        ("00:E0:4C:00:00:02", "PermanentMACAddress=00:e0:4c:00:00:02"),
+        ("usb-1.2", "Path=*usb*-0:1.2:*"),
+        ("usb-modem", "Driver=" + " ".join(MODEM_DRIVERS)),
+    ],
+)
+def test_networkd_is_pointed_at_the_same_port(text, match):
+    assert networkd_match(parse(text)) == match
+
+
+@pytest.mark.parametrize("text", ["", "eth0 eth1", "a" * 16, "wan\nName=*", "*", "usb-1.2/..", "[Match]", "é"])
+def test_what_points_at_no_port_is_refused(text):
+    with pytest.raises(ValueError, match="usb-modem"):
+        parse(text)
+    assert not points_at(text, ONE)
+
+
+@pytest.mark.parametrize(
+    ("device", "place"),
+    [
+        ("/sys/devices/platform/scb/fd500000.pcie/pci0000:00/0000:00:00.0/0000:01:00.0/usb2/2-1/2-1:1.0", "usb-1"),
+        ("/sys/devices/platform/soc/3f980000.usb/usb1/1-1/1-1.1/1-1.1.3/1-1.1.3:1.0", "usb-1.1.3"),
+        ("/sys/devices/platform/scb/fd580000.ethernet", None),
+        ("/sys/devices/pci0000:00/0000:00:03.0/virtio0", None),
+    ],
+)
+def test_the_place_on_the_usb_is_read_from_the_device(device, place):
+    assert usb_place(device) == place
