@@ -81,6 +81,7 @@ class ImportConfig(Struct, frozen=True, tag="import_config"):
 
     name: str
     config: str
+    from_file: bool = False  # ``name`` is a file's: it is made to fit, and told as ``Done.server``
 
     def __repr__(self) -> str:
         return f"ImportConfig({self.name!r})"  # never the keys
@@ -322,7 +323,7 @@ class Done(Struct, frozen=True, tag="done"):
     message: str | None = None
     warnings: tuple[str, ...] = ()
     public_key: str | None = None  # ours, where a command made or derived one
-    server: str | None = None  # what was chosen, where a place was asked for
+    server: str | None = None  # what was chosen where a place was asked for, or what a file's server is called
 
 
 class ServerList(Struct, frozen=True, tag="server_list"):

@@ -15,7 +15,8 @@ from app.api.context import gateway
 from app.api.custom import CustomServerBody, Text
 from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
 from app.api.operation import operation
-from app.errors import InvalidFieldError
+from app.errors import GatewayError, InvalidFieldError
+from app.filenames import server_name
 from app.gateway import (
     AddCustomServer,
     Bulk,
@@ -35,7 +36,7 @@ from app.model import DEFAULT_EXIT
 from app.preferences import PreferencesChange
 
 if TYPE_CHECKING:
-    from app.api import confzip
+    from app import confzip
 
 blueprint = Blueprint("bulk", __name__)
 
@@ -159,7 +160,7 @@ class ArchiveQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class FileResult(Struct, frozen=True):
     file: str
     success: bool
-    name: str | None = None
+    name: str | None = None  # of the server
     warnings: tuple[str, ...] = ()
     error: str | None = None
     code: str | None = None
@@ -189,16 +190,23 @@ async def bulk(body: BulkBody) -> BulkAnswer:
 
 @operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection")
 async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
-    """Import a zip of .conf files, named as the files are; each on its own (``each``) or all or none (``atomic``)."""
-    from app.api import confzip  # noqa: PLC0415 - a megabyte that most gateways never need
+    """Import a zip of .conf files, named as the files are; each on its own (``each``) or all or none (``atomic``).
+
+    Where there is not the room for all of its servers, none is imported either way (``too_many``).
+    """
+    from app import confzip  # noqa: PLC0415 - a megabyte that most gateways never need
 
     entries = await asyncio.to_thread(confzip.read, body)
     atomic = query.mode == "atomic"
     bad = next((e for e in entries if e.problem is not None), None)
     if atomic and bad is not None:
         raise InvalidFieldError(f"{bad.file}: {bad.problem}; nothing was imported", field="file")
-    commands = tuple(ImportConfig(e.name, e.config) for e in entries if e.problem is None)
-    found = await gateway().submit(Bulk(commands, atomic))
+    files = [e for e in entries if e.problem is None]
+    commands = tuple(ImportConfig(e.name, e.config, from_file=True) for e in files)
+    try:
+        found = await gateway().submit(Bulk(commands, atomic))
+    except GatewayError as error:
+        raise confzip.of_file(error, files) from None
     assert isinstance(found, Outcomes)
     outcomes = iter(found.outcomes)
     results = tuple(
@@ -219,5 +227,7 @@ def _result(outcome: Outcome) -> OperationResult:
 
 def _file(entry: confzip.Entry, outcome: Outcome) -> FileResult:
     if outcome.done is None:
-        return FileResult(entry.file, False, entry.name, error=outcome.message, code=outcome.code, field=outcome.field)
-    return FileResult(entry.file, True, entry.name, outcome.done.warnings)
+        return FileResult(
+            entry.file, False, server_name(entry.name), error=outcome.message, code=outcome.code, field=outcome.field
+        )
+    return FileResult(entry.file, True, outcome.done.server, outcome.done.warnings)

@@ -9,22 +9,37 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Success, operation
+from app.errors import InvalidFieldError
 from app.gateway import Done, ImportConfig
 
 blueprint = Blueprint("importing", __name__)
 
 
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(max_length=255)]
     config: str  # bounded by the limit of the whole body
+    name: Annotated[str, Meta(max_length=255)] | None = None  # taken as it is, or refused
+    file: Annotated[str, Meta(min_length=1, max_length=255)] | None = None  # instead: a file's, to make a name of
 
     def __repr__(self) -> str:
-        return f"ImportBody({self.name!r})"  # never the keys
+        return f"ImportBody({self.name!r}, {self.file!r})"  # never the keys
+
+    def command(self) -> ImportConfig:
+        """Raises InvalidFieldError (neither name nor file, or both)."""
+        if self.file is None:
+            if self.name is None:
+                raise InvalidFieldError("name is missing", field="name", code="missing_field")
+            return ImportConfig(self.name, self.config)
+        if self.name is not None:
+            raise InvalidFieldError("file: give it or a name, not both", field="file")
+        return ImportConfig(self.file, self.config, from_file=True)
 
 
 @operation(blueprint, "POST", "/api/import")
 async def import_config(body: ImportBody) -> Success:
-    """Import a .conf; its hooks are never run."""
-    result = await gateway().submit(ImportConfig(body.name, body.config))
+    """Import a .conf; its hooks are never run.
+
+    With ``file`` instead of ``name`` the server is called as the file is, as far as that fits; ``server`` tells.
+    """
+    result = await gateway().submit(body.command())
     assert isinstance(result, Done)
-    return Success(True, result.message, result.warnings, result.public_key)
+    return Success(True, result.message, result.warnings, result.public_key, result.server)

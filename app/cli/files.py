@@ -17,6 +17,7 @@ import click
 from app.cli.client import CommandError
 from app.cli.context import Context, context
 from app.cli.output import clean, moment, put_json, put_pairs
+from app.encoding import NotTextError, decode
 
 LIMIT = 16 * 1024 * 1024  # bytes that are read of a file; the gateway takes less
 
@@ -63,15 +64,15 @@ def import_(ctx: Context, file: Path, name: str | None, all_or_nothing: bool) ->
     if name is None and str(file) == "-":
         raise click.UsageError("give the configuration a --name")
     try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise CommandError(f"{file} is no text file in UTF-8") from None
-    name = name or file.stem
-    answer = ctx.client.post("/api/import", {"name": name, "config": text})
+        text = decode(data).text
+    except NotTextError as error:
+        raise CommandError(f"{file}: {error}") from None
+    called = {"file": file.name} if name is None else {"name": name}
+    answer = ctx.client.post("/api/import", {**called, "config": text})
     if ctx.json:
         put_json(answer)
         return
-    click.echo(f"Imported as {clean(name)}.")
+    click.echo(f"Imported as {clean(answer.get('server') or name)}.")
     for warning in answer.get("warnings", ()):
         click.echo(f"warning: {clean(warning)}", err=True)
 

@@ -14,12 +14,13 @@ from app.gateway import (
     Bulk,
     BulkCommand,
     Command,
-    Done,
     ImportConfig,
     Outcome,
     Outcomes,
     Result,
 )
+from app.netd import outcomes
+from app.netd.imports import import_files
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Bulks:
     async def run(self, bulk: Bulk) -> Outcomes:
         """Raises the error of the command that failed, where ``bulk`` is atomic; then nothing has changed."""
         self.check_free()
+        files = tuple(c for c in bulk.commands if isinstance(c, ImportConfig) and c.from_file)
+        if files and len(files) == len(bulk.commands):
+            return await import_files(self._core, files, self.check_free, atomic=bulk.atomic)
         if bulk.atomic:
             return await self._all_or_none(bulk.commands)
         return await self._each(bulk.commands)
@@ -56,31 +60,31 @@ class Bulks:
             return await self._one_by_one(commands)
         self._core.store.begin()
         try:
-            outcomes = await self._one_by_one(commands)
+            results = await self._one_by_one(commands)
         except BaseException:
             self._core.store.abort()
             raise
         self._core.store.commit()
-        return outcomes
+        return results
 
     async def _one_by_one(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
-        outcomes: list[Outcome] = []
+        found: list[Outcome] = []
         end = asyncio.get_running_loop().time() + BUDGET
         for command in commands:
             try:
                 async with asyncio.timeout_at(end):
-                    outcomes.append(_outcome(await self._run(command)))
+                    found.append(outcomes.done(await self._run(command)))
             except TimeoutError:
-                outcomes.append(_failed(_out_of_time()))
+                found.append(outcomes.failed(_out_of_time()))
             except GatewayError as error:
-                outcomes.append(_failed(error))
-        return Outcomes(tuple(outcomes))
+                found.append(outcomes.failed(error))
+        return Outcomes(tuple(found))
 
     async def _all_or_none(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
         core = self._core
         before = {name: machine.goal for name, machine in core.machines.items()}
         ours: dict[str, Target | None] = {}
-        outcomes: list[Outcome] = []
+        found: list[Outcome] = []
         number = 0
         self._atomic = True
         core.store.begin()
@@ -88,23 +92,23 @@ class Bulks:
             async with asyncio.timeout(BUDGET):
                 for number, command in enumerate(commands):  # noqa: B007 - told in the error
                     try:
-                        outcomes.append(_outcome(await self._run(command)))
+                        found.append(outcomes.done(await self._run(command)))
                     finally:
                         if (name := getattr(command, "exit", None)) in core.machines:
                             ours[name] = core.machines[name].goal
             core.store.commit()
         except TimeoutError:
             await self._undo(before, ours)
-            raise _placed(_out_of_time(), number) from None
+            raise outcomes.placed(_out_of_time(), number) from None
         except GatewayError as error:
             await self._undo(before, ours)
-            raise _placed(error, number) from None
+            raise outcomes.placed(error, number) from None
         except BaseException:
             await self._undo(before, ours)
             raise
         finally:
             self._atomic = False
-        return Outcomes(tuple(outcomes))
+        return Outcomes(tuple(found))
 
     async def _undo(self, before: dict[str, Target | None], ours: dict[str, Target | None]) -> None:
         """Back to where it was, devices behind their locks on the way. An exit that somebody else moved is left."""
@@ -130,22 +134,5 @@ class Bulks:
         core.events.publish("server_update", {"provider": core.settings.provider})
 
 
-def _outcome(result: Result) -> Outcome:
-    return Outcome(200, done=result if isinstance(result, Done) else Done())
-
-
-def _failed(error: GatewayError) -> Outcome:
-    return Outcome(error.status, code=error.code, message=error.message, field=error.field)
-
-
 def _out_of_time() -> UnavailableError:
     return UnavailableError(f"not done within {BUDGET:.0f} s", code="timeout")
-
-
-def _placed(error: GatewayError, number: int) -> GatewayError:
-    """``error`` with the command it came from."""
-    where = f"operations[{number}]"
-    field = f"{where}.{error.field}" if error.field else where
-    placed = GatewayError(f"{where}: {error.message}; nothing was changed", field=field, code=error.code)
-    placed.status = error.status
-    return placed

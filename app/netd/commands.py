@@ -44,11 +44,11 @@ from app.gateway import (
 from app.model import Device, VpnPolicy
 from app.netd import accounts
 from app.netd.bulk import Bulks
+from app.netd.imports import import_one
 from app.netd.leaktest import leak_test
 from app.netd.logbook import BOOK
 from app.netd.support import Support
 from app.providers.custom import parse_custom
-from app.providers.imported import parse_import
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Target, tunnels_of
 
@@ -115,7 +115,7 @@ class Commands:
             case AddCustomServer():
                 return self._add(command)
             case ImportConfig():
-                return self._import(command)
+                return import_one(core, command)
             case RemoveCustomServer(name=name):
                 return self._remove(name)
             case GenerateKeypair():
@@ -173,13 +173,6 @@ class Commands:
         core = self._core
         core.store.check_name_free(command.name.strip())
         stored, secrets = parse_custom(command, added=time.time(), lan=core.lan_networks)
-        core.store.add_server(stored, secrets)
-        core.events.publish("server_update", {"provider": stored.provider, "added": stored.name})
-        return Done(warnings=stored.warnings, public_key=stored.public_key)
-
-    def _import(self, command: ImportConfig) -> Done:
-        core = self._core
-        stored, secrets = parse_import(command.name, command.config, added=time.time(), lan=core.lan_networks)
         core.store.add_server(stored, secrets)
         core.events.publish("server_update", {"provider": stored.provider, "added": stored.name})
         return Done(warnings=stored.warnings, public_key=stored.public_key)

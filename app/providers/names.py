@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 from app.errors import InvalidFieldError
+from app.filenames import LONGEST
 
-MAX_NAME = 64  # characters
+MAX_NAME = LONGEST  # characters
 MAX_LOCATION = 100  # characters
 UNKNOWN = "Unknown"
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 FORMAT = "vpn-gateway backup"
 VERSION = 1
-MAX_BYTES = 8 * 1024 * 1024  # of the encrypted file; 256 servers with 64 peers each are a quarter of it
+MAX_BYTES = 8 * 1024 * 1024  # of the encrypted file; 1024 servers as providers have them are a tenth of it
 MIN_PASSPHRASE, MAX_PASSPHRASE = 8, 1024  # characters
 
 # From each version to the next, on the JSON document as it was read.
@@ -100,11 +100,14 @@ class Backup:
         self._busy = False
 
     async def create(self, passphrase: str) -> bytes:
-        """The file. Raises InvalidFieldError (``passphrase``: too short or long), ConflictError (``busy``)."""
+        """The file. Raises InvalidFieldError (``passphrase``), ConflictError (``busy``), TooLargeError."""
         from app.store import age  # noqa: PLC0415 - 6 MB of ciphers, to be loaded by the first backup
 
         words = _passphrase(passphrase, MIN_PASSPHRASE)
-        return await self._alone(age.encrypt, self.document(), words)
+        data = await self._alone(age.encrypt, self.document(), words)
+        if len(data) > MAX_BYTES:
+            raise TooLargeError(f"More than the {MAX_BYTES // 1024 // 1024} MiB that can be restored; remove servers")
+        return data
 
     async def inspect(self, data: bytes, passphrase: str) -> Summary:
         """What ``data`` holds, after every check that a restore would make. Changes nothing; raises as restore does."""

@@ -20,7 +20,7 @@ from app.store.servers import put_together, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
 MAX_DEVICES = 1024
-MAX_SERVERS = 256
+MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

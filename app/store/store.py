@@ -23,6 +23,7 @@ from app.store import documents, staged
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
+from app.store.check import MAX_SERVERS
 from app.store.documents import Decoded, Loaded
 from app.store.servers import same_name
 
@@ -30,7 +31,6 @@ T = TypeVar("T")
 
 _Content = tuple[Settings, dict[str, StoredServer], dict[str, ServerSecrets]]
 
-MAX_SERVERS = 256
 _LOCK_FILE = ".lock"
 
 
@@ -149,7 +149,7 @@ class Store:
         """Replace the settings by ``change(settings)`` and return them; nothing is written where they are equal."""
         changed = change(self._settings)
         if changed != self._settings:
-            self._write(settings_file.FILE, settings_file.encode(changed))
+            self._write(settings_file.FILE, lambda: settings_file.encode(changed))
             self._settings = changed
         return changed
 
@@ -220,9 +220,13 @@ class Store:
             raise NotFoundError("There is no custom or imported server of this name", field="name")
         return found
 
+    def holder(self, name: str) -> StoredServer | None:
+        """The server that has this name, or one that differs in case only."""
+        return self._servers.get(same_name(name))
+
     def check_name_free(self, name: str) -> None:
         """Raises ConflictError where a custom or imported server has this name, or one that differs in case only."""
-        taken = self._servers.get(same_name(name))
+        taken = self.holder(name)
         if taken is not None:
             raise ConflictError(f'There is already a server "{taken.name}" ({taken.provider})', field="name")
 
@@ -233,8 +237,8 @@ class Store:
             raise ConflictError(f"There are already {MAX_SERVERS} servers; remove one first", code="too_many")
         all_secrets = {**self._secrets, server.name: secrets}
         all_servers = {**self._servers, same_name(server.name): server}
-        self._write(secrets_file.FILE, secrets_file.encode(all_secrets))
-        self._write(servers_file.FILE, servers_file.encode(tuple(all_servers.values())))
+        self._write(secrets_file.FILE, lambda: secrets_file.encode(all_secrets))
+        self._write(servers_file.FILE, lambda: servers_file.encode(tuple(all_servers.values())))
         self._secrets, self._servers = all_secrets, all_servers
 
     def remove_server(self, name: str) -> StoredServer:
@@ -242,10 +246,10 @@ class Store:
         server = self.server(name)
         all_servers = {key: s for key, s in self._servers.items() if s is not server}
         all_secrets = {key: s for key, s in self._secrets.items() if key != server.name}
-        self._write(servers_file.FILE, servers_file.encode(tuple(all_servers.values())))
+        self._write(servers_file.FILE, lambda: servers_file.encode(tuple(all_servers.values())))
         self._servers, self._secrets = all_servers, all_secrets
         try:
-            self._write(secrets_file.FILE, secrets_file.encode(all_secrets))
+            self._write(secrets_file.FILE, lambda: secrets_file.encode(all_secrets))
         except (
             UnavailableError
         ):  # the server is gone all the same; its key goes with the next write or at the next load
@@ -266,13 +270,14 @@ class Store:
         server = self._servers.get(same_name(name))
         return server is not None and server.name in self._secrets
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, encode: Callable[[], bytes]) -> None:
+        """What ``encode`` makes, unless a transaction is open: a thousand servers are not encoded a thousand times."""
         if self._lock is None:
             raise UnavailableError("The store is not open", code="storage")
         if self._before is not None:
             return
         try:
-            self._replace_file(name, data)
+            self._replace_file(name, encode())
         except OSError as error:
             raise _storage_error(error) from error
 

@@ -99,8 +99,8 @@ def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None 
     """
     document = text.read(data)
     warnings: list[ConfigWarning] = []
-    if document.lossy:
-        warnings.append(ConfigWarning("encoding", "Some characters are not UTF-8; they were replaced"))
+    if document.guessed:
+        warnings.append(ConfigWarning("encoding", "It is not UTF-8: letters in comments may be others than were meant"))
     interface_section, peer_sections = _sections(document.sections)
     interface = _Settings(interface_section, warnings)
     peers = [_Settings(section, warnings) for section in peer_sections]

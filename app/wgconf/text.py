@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 from dataclasses import dataclass, field
 
+from app import encoding
 from app.wgconf.types import ConfigError
 
 MAX_BYTES = 64 * 1024
 
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, None),  # before UTF-16's, which it begins with
-    (codecs.BOM_UTF32_BE, None),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines() would also split at U+2028 and others
 _SECTION = re.compile(r"[A-Za-z0-9_ .-]{1,40}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -47,45 +40,29 @@ class Section:
 class Document:
     sections: list[Section]
     comments: list[str]  # those before the first section
-    lossy: bool  # whether some bytes were not text
+    guessed: bool  # whether the encoding had to be
 
 
 def decode(data: bytes | str) -> tuple[str, bool]:
-    """The text, and whether bytes had to be replaced. Raises ConfigError (too large, not text).
+    """The text, and whether its encoding had to be guessed. Raises ConfigError (too large, not text).
 
-    Windows writes UTF-8 and UTF-16 with a byte order mark, which wg(8) refuses. Other bytes than UTF-8 can only matter
-    in comments: every value is checked to be ASCII later.
+    What was guessed can only matter in comments: every value is checked to be ASCII later.
     """
-    if isinstance(data, str):
-        if len(data) > MAX_BYTES or len(data.encode("utf-8", "replace")) > MAX_BYTES:
-            raise ConfigError(f"it is larger than {MAX_BYTES // 1024} KiB")
-        return data.removeprefix("\ufeff"), False
-    if len(data) > MAX_BYTES:
+    size = len(data) if isinstance(data, bytes) or len(data) > MAX_BYTES else len(data.encode("utf-8", "replace"))
+    if size > MAX_BYTES:
         raise ConfigError(f"it is larger than {MAX_BYTES // 1024} KiB")
-    encoding: str | None = "utf-8"
-    for mark, name in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            data, encoding = data[len(mark) :], name
-            break
-    else:
-        if data[:2] in (b"[\0", b"#\0"):
-            encoding = "utf-16-le"
-        elif data[:2] in (b"\0[", b"\0#"):
-            encoding = "utf-16-be"
-    if encoding is None:
-        raise ConfigError("it is UTF-32 text; save it as UTF-8")
+    if isinstance(data, str):
+        return data.removeprefix("\ufeff"), False
     try:
-        return data.decode(encoding), False
-    except UnicodeDecodeError:
-        if encoding != "utf-8":
-            raise ConfigError("it is damaged UTF-16 text; save it as UTF-8") from None
-        return data.decode(encoding, "replace"), True
+        return encoding.decode(data)
+    except encoding.NotTextError as error:
+        raise ConfigError(str(error)) from None
 
 
 def read(data: bytes | str) -> Document:
     """The sections of ``data``, in order. Raises ConfigError with the line."""
-    text, lossy = decode(data)
-    document = Document(sections=[], comments=[], lossy=lossy)
+    text, guessed = decode(data)
+    document = Document(sections=[], comments=[], guessed=guessed)
     for number, line in enumerate(_LINE_END.split(text), 1):
         _refuse_control_characters(number, line)
         setting, hash_sign, comment = line.partition("#")

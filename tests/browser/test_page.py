@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_import_a_file(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "my vpn (1).conf"
     file.write_bytes(b"\xff\xfe" + CONFIG.encode("utf-16-le"))  # as Notepad saves it
     page.locator("#import-file").set_input_files(file)
-    expect(page.locator("#import-name")).to_have_value("my-vpn-1-")
+    expect(page.locator("#import-name")).to_have_value("my vpn 1")
     expect(page.locator("#import-config")).to_have_value(CONFIG)
     page.locator("#import-name").fill("my-vpn")
     page.get_by_role("button", name="Import", exact=True).nth(1).click()
@@ -114,6 +115,29 @@ def test_import_a_file(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("button", name="Imported")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("button", name="Connect to my-vpn")).to_be_visible()
     expect(page.locator("#import-config")).to_have_value("")
+
+
+def test_files_are_called_and_read_as_the_gateway_does_it(page: Page) -> None:
+    examples = json.loads((Path(__file__).parents[1] / "data/files.json").read_text())
+    found = page.evaluate(
+        """async ({ names, encodings }) => {
+          const { serverName, decode } = await import("/static/files.js");
+          const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16)).buffer;
+          return [names.map((e) => serverName(e.file)), encodings.map((e) => decode(bytes(e.hex)))];
+        }""",
+        examples,
+    )
+    assert found == [[e["server"] for e in examples["names"]], [e["text"] for e in examples["encodings"]]]
+
+
+def test_a_second_file_of_the_same_name_is_taken_under_another(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "home (1).conf"
+    for content, name in ((CONFIG, "home 1"), (CONFIG + "# another", "home 1-2")):
+        file.write_text(content)
+        page.locator("#import-file").set_input_files(file)
+        expect(page.locator("#import-name")).to_have_value("home 1")
+        page.get_by_role("button", name="Import", exact=True).nth(1).click()
+        expect(page.get_by_text(f"{name} was added")).to_be_visible()
 
 
 def test_import_errors_are_at_their_field(page: Page) -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from app import keys
+from app.ipc import Client
 from ci.labnet import Lab
 from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "overlay/usr/lib/vpn-gateway"))
+
+from firstboot import early
+from firstboot.late import carry_out
+from firstboot.schema import Config
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 
@@ -85,3 +98,79 @@ def test_all_of_it_is_done_and_lasts(lab: Lab) -> None:
         {"op": "disconnect"},
     ]
     assert lab.api("POST", "/api/bulk", {"operations": undo})["success"]
+
+
+def send(lab: Lab, names: list[str], mode: str = "each") -> tuple[int, dict[str, Any]]:
+    """A zip with a file of each name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in names:
+            made.writestr(name, config())
+    answer = requests.post(
+        f"http://127.0.0.1:{lab.port}/api/import/bulk",
+        data=buffer.getvalue(),
+        params={"mode": mode},
+        headers={"Content-Type": "application/zip"},
+        timeout=60,
+    )
+    return answer.status_code, answer.json()
+
+
+def imported(lab: Lab) -> list[str]:
+    """In the order in which they were added."""
+    stored = json.loads((lab.state_dir / "servers.json").read_bytes())["servers"]
+    names = [server["name"] for server in stored if server["provider"] == "imported"]
+    listed = lab.api("GET", "/api/servers?provider=imported")["servers"]
+    shown = [s["hostname"] for cities in listed.values() for servers in cities.values() for s in servers]
+    assert sorted(shown) == sorted(names)
+    return names
+
+
+def remove(lab: Lab, names: list[str]) -> None:
+    for start in range(0, len(names), 100):
+        some = [{"op": "remove_custom_server", "name": name} for name in names[start : start + 100]]
+        assert lab.api("POST", "/api/bulk", {"operations": some})["success"]
+
+
+@pytest.mark.parametrize("mode", ["each", "atomic"])
+def test_a_provider_s_zip_of_all_servers_is_taken_whole_or_told_before_anything_is_done(lab: Lab, mode: str) -> None:
+    before = imported(lab)
+    status, body = send(lab, [f"all/se-{n} (wg).conf" for n in range(720)], mode)
+    assert (status, body["success"]) == (200, True), body
+    first = body["results"][0]
+    assert (first["file"], first["success"], first["name"]) == ("all/se-0 (wg).conf", True, "se-0 wg")
+    assert len(imported(lab)) == len(before) + 720
+    now = state(lab)
+    status, body = send(lab, [f"more-{n}.conf" for n in range(500)], mode)
+    assert (status, body["code"]) == (409, "too_many"), body
+    assert body["error"].startswith("these are 500 files, and there is room for ")
+    assert state(lab) == now
+    remove(lab, [name for name in imported(lab) if name not in before])
+    assert imported(lab) == before
+
+
+def netd(lab: Lab) -> Client:
+    return Client(Path(f"/proc/{lab.hosts['gateway'].init}/root/run/vpn-gateway/netd.sock"))
+
+
+async def test_what_lies_on_the_card_is_imported_by_the_real_daemon(lab: Lab, tmp_path: Path) -> None:
+    """As first boot does it, over netd's socket; a second time as after a power cut, when it is there already."""
+    paths = early.Paths(*(tmp_path / name for name in ("fat", "data", "run", "wan", "web")))
+    for folder in (paths.fat, paths.data, paths.run):
+        folder.mkdir()
+    text, other = config(), config()
+    before = imported(lab)
+    for _ in range(2):
+        (paths.fat / "card (1).conf.txt").write_bytes((text + "# für unterwegs").encode("cp1252"))
+        with zipfile.ZipFile(paths.fat / "card.zip", "w") as made:
+            made.writestr("card (1).conf", other)
+        outcome = await carry_out(paths, Config(), netd(lab))
+        assert (outcome.faults, outcome.retry) == ([], False)
+        assert list(paths.fat.iterdir()) == []
+    assert imported(lab) == [*before, "card 1", "card 1-2"]
+    (paths.fat / "bad.zip").write_bytes(b"no zip")
+    (paths.fat / "bad.conf").write_text("[Interface]\n")
+    outcome = await carry_out(paths, Config(), netd(lab))
+    assert [fault.split(":")[0] for fault in outcome.faults] == ["bad.conf", "bad.zip"]
+    assert imported(lab) == [*before, "card 1", "card 1-2"]
+    remove(lab, ["card 1", "card 1-2"])

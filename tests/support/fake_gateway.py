@@ -12,6 +12,7 @@ import msgspec
 
 from app import codec
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
+from app.filenames import numbered, server_name
 from app.gateway import (
     AddCustomServer,
     BackupFile,
@@ -98,6 +99,7 @@ class FakeGateway:
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self.kept: list[Event] = []
         self.servers = list(SERVERS)
+        self._imported: dict[str, str] = {}  # name -> configuration
         self.records = FakeRecords()
         self.accounts = FakeAccounts()
         self.state = Snapshot(
@@ -167,10 +169,8 @@ class FakeGateway:
                 return ServerList(chosen, tuple(found[:limit]))
             case AddCustomServer():
                 return self._add(command.name, "custom", command.endpoint)
-            case ImportConfig(name=name, config=config):
-                if "[Interface]" not in config:
-                    raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
-                return self._add(name, "imported", "192.0.2.99:51820")
+            case ImportConfig():
+                return self._import(command)
             case RemoveCustomServer(name=name):
                 found = next((s for s in self.servers if s.hostname == name and s.provider != "mullvad"), None)
                 if found is None:
@@ -241,7 +241,8 @@ class FakeGateway:
                 outcomes.append(Outcome(200, done=found if isinstance(found, Done) else Done()))
             except GatewayError as error:
                 if atomic:
-                    raise InvalidFieldError(error.message, field=f"operations[{number}]") from None
+                    where = f"operations[{number}]"
+                    raise InvalidFieldError(f"{where}: {error.message}; nothing was changed", field=where) from None
                 outcomes.append(Outcome(error.status, None, error.code, error.message, error.field))
         return Outcomes(tuple(outcomes))
 
@@ -273,6 +274,23 @@ class FakeGateway:
             )
         )
         return Done()
+
+    def _import(self, command: ImportConfig) -> Done:
+        if "[Interface]" not in command.config:
+            raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
+        if not command.from_file:
+            return self._add(command.name, "imported", "192.0.2.99:51820")
+        name = chosen = server_name(command.name)
+        number = 1
+        while any(s.hostname == name for s in self.servers):
+            if self._imported.get(name) == command.config:
+                return Done(warnings=(f'it is there already, as "{name}"',), server=name)
+            number += 1
+            name = numbered(chosen, number)
+        self._imported[name] = command.config
+        self.servers.append(Server(name, "imported", endpoint="192.0.2.99:51820"))
+        self.publish("server_update", {"provider": "imported", "added": name})
+        return Done(public_key="b3VycyBpcyBoZXJlIQ==", server=name)
 
     def _add(self, name: str, provider: str, endpoint: str) -> Done:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):

@@ -2,10 +2,12 @@
 
 import { post, sentence } from "./api.js";
 import { $, h, setText, whileBusy } from "./dom.js";
+import { decode, serverName } from "./files.js";
 import * as servers from "./servers.js";
 import { toast } from "./toast.js";
 
 const REQUIRED = new Set(["name", "config", "endpoint", "public_key"]); // what is empty elsewhere is not sent
+let taken = null; // the file that the form was filled from, and the name that was made of its own
 const LARGEST = 256 * 1024; // bytes; real files have a few hundred
 
 export function setUp() {
@@ -41,6 +43,7 @@ function setUpFiles() {
 
 async function take(file) {
   if (!file) return;
+  taken = null;
   reset($("import-form"));
   if (file.size > LARGEST) {
     showError($("import-form"), { message: `${file.name} is too large to be a WireGuard configuration.`, field: "config" });
@@ -48,17 +51,10 @@ async function take(file) {
   }
   $("import-config").value = decode(await file.arrayBuffer());
   setText($("drop-text"), file.name);
-  const name = file.name.replace(/\.(conf|txt)$/i, "");
-  $("import-name").value = name.replace(/[^A-Za-z0-9._-]+/g, "-").slice(0, 64);
+  taken = { file: file.name, name: serverName(file.name) };
+  $("import-name").value = taken.name;
   clear($("import-name").closest(".field"));
   $("import-name").focus();
-}
-
-/** Windows saves text as UTF-16 with a byte order mark. */
-function decode(buffer) {
-  const [a, b] = new Uint8Array(buffer);
-  const encoding = a === 0xff && b === 0xfe ? "utf-16le" : a === 0xfe && b === 0xff ? "utf-16be" : "utf-8";
-  return new TextDecoder(encoding).decode(buffer);
 }
 
 async function send(event, path, provider) {
@@ -71,10 +67,17 @@ async function send(event, path, provider) {
     const text = name === "config" ? value : value.trim();
     if (text || REQUIRED.has(name)) body[name] = text;
   }
+  if (provider === "imported" && taken && body.name === taken.name) {
+    // Nobody chose this name: the gateway may make it another where a server has it already.
+    body.file = taken.file;
+    delete body.name;
+  }
   await whileBusy(event.submitter ?? form.querySelector("[type=submit]"), async () => {
     try {
-      added(body.name, await post(path, body), provider === "custom" && !body.private_key);
+      const answer = await post(path, body);
+      added(answer.server ?? body.name, answer, provider === "custom" && !body.private_key);
       form.reset();
+      if (provider === "imported") taken = null;
       setText($("drop-text"), "Choose a file or drop it here");
       await servers.showProvider(provider);
     } catch (error) {

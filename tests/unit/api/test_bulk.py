@@ -11,7 +11,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.api import confzip
+from app import confzip
 from app.errors import InvalidFieldError, TooLargeError
 from app.gateway import Bulk, Connect, ImportConfig
 
@@ -89,7 +89,7 @@ def test_an_archive_is_imported_under_its_files_names(server):
         "readme.txt": (False, None),
         "bad.conf": (False, "bad"),
     }
-    assert ImportConfig("Sweden-1", CONF) in server.gateway.commands
+    assert ImportConfig("Sweden-1.conf", CONF, from_file=True) in server.gateway.commands
 
 
 def test_all_or_none_of_an_archive(server):
@@ -148,11 +148,62 @@ def test_what_is_no_zip_is_told(server, data):
     assert (answer.status_code, answer.json()["field"]) == (422, "file")
 
 
-def test_the_same_name_twice_and_what_file_managers_add():
-    entries = confzip.read(
-        archive([("a/x.conf", CONF), ("b/X.conf", CONF), ("__MACOSX/._x.conf", "?"), (".y.conf", "?")])
+def test_what_file_managers_add_is_passed_over():
+    clutter = ("__MACOSX/._x.conf", ".y.conf", "a/._x.conf", "a/Thumbs.db", "a/.DS_Store")
+    entries = confzip.read(archive([("a/x.conf", CONF), *((name, "?") for name in clutter)]))
+    assert [e.file for e in entries] == ["a/x.conf"]
+
+
+def test_files_of_one_name_are_told_apart(server):
+    other = CONF + "# another"
+    answer = send(server, archive([("a/x.conf", CONF), ("b/x.conf", other), ("c/x.conf", CONF)])).json()
+    assert answer["success"] is True
+    assert [(r["file"], r["name"]) for r in answer["results"]] == [
+        ("a/x.conf", "x"),
+        ("b/x.conf", "x-2"),
+        ("c/x.conf", "x"),
+    ]
+    assert "already" in answer["results"][2]["warnings"][0]
+
+
+def test_names_and_encodings_as_people_have_them(server):
+    data = archive(
+        {
+            "us+nyc=1.conf.txt": CONF.encode("utf-16"),
+            "John's iPhone (1).conf": (CONF + "# für unterwegs").encode("cp1252"),
+            "se sto.conf": b"\xef\xbb\xbf" + CONF.encode(),
+        }
     )
-    assert [(e.file, e.problem is None) for e in entries] == [("a/x.conf", True), ("b/X.conf", False)]
+    answer = send(server, data, mode="atomic").json()
+    assert [r["name"] for r in answer["results"]] == ["us-nyc-1", "Johns iPhone 1", "se sto"]
+    configs = [c.config for c in server.gateway.commands if isinstance(c, ImportConfig)]
+    assert configs == [CONF, CONF + "# für unterwegs", CONF]
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "utf-8"])  # of Windows' Explorer, of macOS
+def test_a_name_without_the_flag_for_utf8(encoding):
+    name = "Zürich.conf".encode(encoding)
+    stand_in = b"x" * len(name)  # written without the flag, as it is ASCII
+    (entry,) = confzip.read(archive({stand_in.decode(): CONF}).replace(stand_in, name))
+    assert (entry.file, entry.config) == ("Zürich.conf", CONF)
+
+
+def test_an_archive_that_fails_as_a_whole_names_the_file(server):
+    answer = send(server, archive({"a.conf": CONF, "se/bad.conf": "nothing"}), mode="atomic")
+    assert (answer.status_code, answer.json()["field"]) == (422, "file")
+    assert answer.json()["error"].startswith("se/bad.conf: ")
+
+
+def test_an_archive_without_a_configuration_says_so(server):
+    answer = send(server, archive({"readme.txt": "hello", "client.ovpn": "remote x"}))
+    assert (answer.status_code, answer.json()["field"]) == (422, "file")
+
+
+def test_how_many_entries_are_too_many(server):
+    answer = send(server, archive({f"{n}.conf": CONF for n in range(confzip.MAX_ENTRIES + 1)}))
+    assert answer.status_code == 413
+    assert f"{confzip.MAX_ENTRIES + 1} entries" in answer.json()["error"]
+    assert server.gateway.commands == []
 
 
 def test_keys_do_not_show():
@@ -171,4 +222,4 @@ def test_a_broken_archive_is_refused_or_read_and_nothing_else(data):
         entries = confzip.read(bytes(whole[: cut or None]))
     except (InvalidFieldError, TooLargeError):
         return
-    assert all(".." not in e.name and "/" not in e.name for e in entries)
+    assert all("/" not in e.name and e.name not in {".", ".."} for e in entries)

@@ -172,6 +172,17 @@ def test_import(gateway: FakeGateway, call: Call) -> None:
     assert "line 1" in assert_error(answer, 422, "invalid_field", "config")["error"]
 
 
+def test_import_of_a_file_under_a_name_made_of_its_own(gateway: FakeGateway, call: Call) -> None:
+    config = "[Interface]\nPrivateKey = xxx\n"
+    answer = call("POST", "/api/import", json={"file": "berlin (1).conf", "config": config}).json()
+    assert (answer["success"], answer["server"]) == (True, "berlin 1")
+    chosen = {"name": "berlin (1)", "config": config}
+    assert_error(call("POST", "/api/import", json=chosen), 422, "invalid_field", "name")
+    assert_error(call("POST", "/api/import", json={"config": config}), 422, "missing_field", "name")
+    both = {"name": "a", "file": "a.conf", "config": config}
+    assert_error(call("POST", "/api/import", json=both), 422, "invalid_field", "file")
+
+
 def test_keypair(call: Call) -> None:
     answer = call("GET", "/api/keypair")
     assert answer.json() == {"private_key": "cHJpdmF0ZQ==", "public_key": "cHVibGlj"}

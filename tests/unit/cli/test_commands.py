@@ -109,9 +109,18 @@ def test_a_file_is_imported_under_its_name(run, web, tmp_path):
     file.write_text(config())
     result = run("import", file)
     assert result.stdout.startswith("Imported as my-vps.\n"), result.stderr
-    assert web.gateway.commands[-1].name == "my-vps"
+    sent = web.gateway.commands[-1]
+    assert (sent.name, sent.from_file) == ("my-vps.conf", True)
     assert run("import", "-", "--name", "other", stdin=config()).returncode == 0
     assert web.gateway.commands[-1].name == "other"
+
+
+def test_a_file_is_imported_as_people_name_and_save_it(run, web, tmp_path):
+    file = tmp_path / "us+nyc (1).conf.txt"
+    file.write_bytes((config() + "# für unterwegs\n").encode("cp1252"))
+    result = run("import", file)
+    assert result.stdout.startswith("Imported as us-nyc 1.\n"), result.stderr
+    assert "für unterwegs" in web.gateway.commands[-1].config
 
 
 def test_the_support_file_goes_where_it_is_told_and_over_no_other(run, web, tmp_path):

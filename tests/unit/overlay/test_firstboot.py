@@ -105,7 +105,7 @@ def test_time_servers_by_name_and_address_are_for_netd() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_file_from_windows_is_read(encoding: str) -> None:
-    assert parse(decode("[system]\r\nhostname = 'gw'\r\n".encode(encoding))).system.hostname == "gw"
+    assert parse(decode("[system]\r\nhostname = 'gw'\r\n".encode(encoding)).text).system.hostname == "gw"
 
 
 def test_secrets_leave_the_fat_partition_and_outlive_it(paths: early.Paths) -> None:

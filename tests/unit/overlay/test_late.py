@@ -27,7 +27,10 @@ async def test_files_are_imported_and_overwritten_and_gone(paths: early.Paths, g
     (paths.fat / "windows.conf").write_bytes(CONF.encode("utf-16"))
     outcome = await carry_out(paths, Config(), gateway)
     assert (outcome.faults, outcome.retry) == ([], False)
-    assert gateway.commands == [ImportConfig("Home", CONF), ImportConfig("windows", CONF)]
+    assert gateway.commands == [
+        ImportConfig("Home.CONF", CONF, from_file=True),
+        ImportConfig("windows.conf", CONF, from_file=True),
+    ]
     assert list(paths.fat.iterdir()) == []
 
 

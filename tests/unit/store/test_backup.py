@@ -119,6 +119,12 @@ def files(store):
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.name != ".lock"}
 
 
+async def test_what_could_not_be_restored_is_not_made(store, monkeypatch):
+    monkeypatch.setattr(backup_module, "MAX_BYTES", 100)
+    with pytest.raises(TooLargeError, match="remove servers"):
+        await Backup(store).create(PASSPHRASE)
+
+
 async def test_everything_comes_back_on_another_gateway_also_after_its_restart(store, other, tmp_path):
     data = await Backup(store).create(PASSPHRASE)
     summary = await Backup(other).restore(data, PASSPHRASE)

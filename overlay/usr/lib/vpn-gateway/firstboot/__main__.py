@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import early, faults, radio, render
+from firstboot import early, faults, radio, render, strays
+from firstboot.fat import Fat
 from firstboot.faults import Source
 from firstboot.render import Told
 
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> int:
             auth = early.auth(paths.web)
             found = early.reset_password(paths, auth)
             config, more = early.take(paths, auth)
-            found += more
+            found += more + strays.told(Fat(paths.fat))
             for fault in found:
                 print(fault, file=sys.stderr)
             early.apply(paths, config)
@@ -100,7 +101,7 @@ async def late(paths: early.Paths) -> int:
     outcome = await carry_out(paths, early.load(paths), await connected())
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
-    faults.put(paths.run, Source.LATE, outcome.faults)
+    faults.put(paths.run, Source.LATE, outcome.faults + outcome.notes)
     report(paths)
     return os.EX_TEMPFAIL if outcome.retry else 0
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import msgspec
 
 from firstboot import radio, render
-from firstboot.fat import CONFIG, LIMIT, REPORT, Fat
+from firstboot.fat import LIMIT, REPORT, UNFINISHED, Fat, read
 from firstboot.schema import Config, SchemaError, decode, merged, parse
 from firstboot.secrets import without_secrets
 
 RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
+GUESSED = "not UTF-8: letters such as å or ü in it may be others than were meant; if so, save it as UTF-8"
 
 Auth = Callable[[str, str], None]  # action, what it reads; raises SchemaError
 
@@ -77,7 +78,7 @@ def reset_password(paths: Paths, auth: Auth) -> list[str]:
 
 
 def take(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
-    """The configuration in force, and the faults of the file where it has any: then the last good one stays in force.
+    """The configuration in force, and the faults of the file. Where it cannot be used the last good one is in force.
 
     A file that is taken has its secrets removed from the FAT partition, once they are safe on the data partition; of
     the admin password only its hash is kept, by the web interface.
@@ -85,30 +86,41 @@ def take(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
     fat = Fat(paths.fat)
     old = load(paths)
     try:
-        data = fat.read(CONFIG)
+        path = fat.settings()
     except OSError:
         return old, []  # no FAT partition to be read; nothing to report to either
-    if data is None:
+    if path is None:
         return old, []
+    name = path.name.lower()
     try:
-        if len(data) > LIMIT:
+        data = read(path)
+    except OSError as error:
+        return old, [f"{name}: it cannot be read: {error.strerror}"]
+    try:
+        if data is None:
             raise SchemaError(f"larger than {LIMIT} bytes")
-        text = decode(data)
-        config = merged(parse(text), old)
+        text, guessed = decode(data)
+        new = parse(text)
+        config = merged(new, old)
         if config.wifi.access_point is not None and config.wifi.country is not None:
             radio.hostapd(config.wifi.country, config.wifi.access_point)
         if config.system.admin_password is not None:
             auth("set-password", config.system.admin_password + "\n")
             config = _replace(config, "system", admin_password=None)
     except SchemaError as error:
-        return old, [f"{CONFIG}: {fault}" for fault in error.faults]
+        return old, [f"{name}: {fault}" for fault in error.faults]
     except subprocess.SubprocessError as error:  # its text would hold what it was given
-        return old, [f"{CONFIG}: system.admin_password: {type(error).__name__}"]
+        return old, [f"{name}: system.admin_password: {type(error).__name__}"]
     if config != old:
         store(paths, config)
+    if name.endswith(UNFINISHED):
+        with fat.writable():
+            path = fat.finish(path)
     if (bare := without_secrets(text)) != text:
         with fat.writable():
-            fat.replace(CONFIG, bare)
+            fat.replace(path, bare)
+    if guessed and not msgspec.json.encode(new).isascii():
+        return config, [f"{name}: {GUESSED}"]
     return config, []
 
 
@@ -129,7 +141,7 @@ def signed_in(paths: Paths) -> None:
 def report(paths: Paths, lines: list[str]) -> None:
     """``lines`` as the report on the FAT partition, or no report where there is nothing to say. Writes only changes."""
     path = paths.fat / REPORT
-    text = "\r\n".join(("VPN Gateway could not use everything that it found here:", "", *lines, ""))
+    text = "\r\n".join(("VPN Gateway could not use everything here as it found it:", "", *lines, ""))
     try:
         if not lines:
             if path.exists():

@@ -11,7 +11,8 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from app import portname
+from app import encoding, portname
+from app.encoding import Decoded, NotTextError
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
@@ -107,15 +108,13 @@ def radio_is_wan(config: Config) -> bool:
     return network.topology == "wifi-wan" or (network.topology == "auto" and bool(config.wifi.networks))
 
 
-def decode(data: bytes) -> str:
-    """``data`` as text: UTF-8, or what Windows' Notepad makes of it (a byte order mark, UTF-16)."""
-    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding).replace("\r\n", "\n")
-            except UnicodeDecodeError as error:
-                raise SchemaError(f"the file is not {encoding} text: save it as UTF-8 ({error.reason})") from None
-    raise AssertionError
+def decode(data: bytes) -> Decoded:
+    """``data`` as text with Unix' line ends. Raises SchemaError."""
+    try:
+        text, guessed = encoding.decode(data)
+    except NotTextError as error:
+        raise SchemaError(str(error)) from None
+    return Decoded(text.replace("\r\n", "\n"), guessed)
 
 
 def parse(text: str) -> Config:

@@ -1,26 +1,32 @@
 """A zip of .conf files, read as what it is: something hostile until proven otherwise (pure).
 
-Nothing is ever written to a path. What says that somebody plays tricks (paths that lead out, links, bombs) refuses
-the archive as a whole; what is only of no use to us (another kind of file, an old encoding) is said of that entry.
+It comes by the API or lies on the card. Nothing is ever written to a path. What says that somebody plays tricks (paths
+that lead out, links, bombs) refuses the archive as a whole; what is only of no use to us (another kind of file, an
+encrypted one) is said of that entry.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import stat
 import struct
-import unicodedata
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from app.errors import InvalidFieldError, TooLargeError
+from app.encoding import NotTextError, decode
+from app.errors import GatewayError, InvalidFieldError, TooLargeError
+from app.filenames import is_clutter, is_config, plain
 
-MAX_ENTRIES = 500
+MAX_BYTES = 4 * 1024 * 1024  # of the archive itself
+MAX_ENTRIES = 4000  # with folders and what file managers add; a provider's zip of all servers has some 700 files
 MAX_ENTRY = 256 * 1024  # bytes of one file
 MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; what netd takes in one line is twice that
+_OPERATION = re.compile(r"operations\[([0-9]+)\]: ")
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
 _ENCRYPTED = 0x1
 # What the modules raise at what is no zip, or one that somebody broke on purpose.
@@ -31,10 +37,11 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 class Entry(Struct, frozen=True):
     """A file of the archive: ``config``, or the ``problem`` why it is none."""
 
-    file: str
-    name: str = ""
+    file: str  # for people, with its folders
+    name: str = ""  # the file's own
     config: str = ""
     problem: str | None = None
+    foreign: bool = False  # ``problem`` is that it is another kind of file: a readme, a program
 
     def __repr__(self) -> str:
         return f"Entry({self.file!r})"  # never the keys
@@ -49,39 +56,49 @@ def read(data: bytes) -> list[Entry]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             if len(infos) > MAX_ENTRIES:
-                raise TooLargeError(f"the archive has more than {MAX_ENTRIES} entries", field="file")
+                raise TooLargeError(
+                    f"the archive has {len(infos)} entries, more than the {MAX_ENTRIES} that are read", field="file"
+                )
             return _read(archive, infos)
     except _BROKEN as error:
-        raise InvalidFieldError(f"the archive cannot be read: {_plain(str(error))}", field="file") from None
+        raise InvalidFieldError(f"the archive cannot be read: {plain(str(error))}", field="file") from None
 
 
 def _read(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Entry]:
     entries: list[Entry] = []
-    seen: set[str] = set()
     total = 0
     for info in infos:
-        shown = _plain(info.filename)
+        name = _name(info)
+        shown = plain(name)
         _check_tricks(info, shown)
-        path = PurePosixPath(info.filename)
-        if info.is_dir() or "__MACOSX" in path.parts or path.name.startswith("."):
-            continue  # what file managers add
-        problem = _problem(info, path)
+        path = PurePosixPath(name)
+        if info.is_dir() or any(is_clutter(part) for part in path.parts):
+            continue
+        if not is_config(path.name):
+            entries.append(Entry(shown, problem="it is no .conf file", foreign=True))
+            continue
+        problem = _problem(info)
         if problem is not None:
             entries.append(Entry(shown, problem=problem))
             continue
-        name = unicodedata.normalize("NFC", path.name[: -len(".conf")])
-        if name.casefold() in seen:
-            entries.append(Entry(shown, problem=f"the archive has another file named {name!r}"))
-            continue
-        seen.add(name.casefold())
         content, total = _inflate(archive, info, shown, total)
         try:
-            entries.append(Entry(shown, name, content.decode()))
-        except UnicodeDecodeError:
-            entries.append(Entry(shown, problem="it is no text in UTF-8"))
-    if not entries:
+            entries.append(Entry(shown, path.name, decode(content).text))
+        except NotTextError as error:
+            entries.append(Entry(shown, problem=str(error)))
+    if all(entry.foreign for entry in entries):
         raise InvalidFieldError("the archive holds no .conf file", field="file")
     return entries
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The entry's name. Without its flag for UTF-8, it is UTF-8 all the same (macOS) or the old code page (Windows)."""
+    if info.flag_bits & _UTF8_NAME:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()  # cp437 is what the module has read it as
+    except ValueError:
+        return info.filename
 
 
 def _check_tricks(info: zipfile.ZipInfo, shown: str) -> None:
@@ -98,13 +115,9 @@ def _check_tricks(info: zipfile.ZipInfo, shown: str) -> None:
         raise InvalidFieldError(f"{shown}: neither a file nor a folder", field="file", code="unsafe_archive")
 
 
-def _problem(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
-    if path.suffix.lower() != ".conf":
-        return "it is no .conf file"
+def _problem(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
-    if not info.flag_bits & _UTF8_NAME and not info.filename.isascii():
-        return "its name is not in UTF-8"
     if info.compress_type not in _METHODS:
         return "it is compressed in a way that is not taken"
     return None
@@ -122,6 +135,11 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, total:
     return content, total
 
 
-def _plain(text: str) -> str:
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return shown if len(shown) <= 120 else f"{shown[:119]}…"
+def of_file(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
+    """``error`` of a command that had one operation for each of ``files``, with the name of the one it came from."""
+    at = _OPERATION.match(error.message)
+    if at is None:
+        return error
+    told = GatewayError(f"{files[int(at[1])].file}: {error.message[at.end() :]}", field="file", code=error.code)
+    told.status = error.status
+    return told

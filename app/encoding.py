@@ -1,0 +1,53 @@
+"""What people's editors write, as text: the one decoder of gateway.toml and .conf files, from wherever (pure).
+
+First boot, which everything waits for, imports it as well: it imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import NamedTuple
+
+FALLBACK = "cp1252"  # what Windows of western Europe and America writes as "ANSI"
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, None),  # before UTF-16's, which it begins with
+    (codecs.BOM_UTF32_BE, None),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class NotTextError(ValueError):
+    """The bytes are no text that is read here; the message tells how to save it."""
+
+
+class Decoded(NamedTuple):
+    text: str
+    guessed: bool  # neither Unicode nor ASCII: letters beyond ASCII may be others than were meant
+
+
+def decode(data: bytes) -> Decoded:
+    """UTF-8 or UTF-16, with or without a byte order mark, else Windows' code page. Raises NotTextError.
+
+    Any bytes at all are text in a code page, so one that is not western shows wrong letters; what is ASCII is right in
+    all of them. Bytes that the code page does not have become U+FFFD.
+    """
+    encoding: str | None = "utf-8"
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    else:
+        # A configuration begins with ASCII: half of its first character's two bytes is zero.
+        if len(data) >= 2 and (data[0] == 0) != (data[1] == 0):
+            encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
+    if encoding is None:
+        raise NotTextError("it is UTF-32 text; save it as UTF-8")
+    try:
+        return Decoded(data.decode(encoding), guessed=False)
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise NotTextError("it is damaged UTF-16 text; save it as UTF-8") from None
+        return Decoded(data.decode(FALLBACK, "replace"), guessed=True)

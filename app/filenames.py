@@ -1,0 +1,67 @@
+"""File names as people and their computers make them: which are read, and what a server is called by one (pure).
+
+The page has the same rules in ``static/files.js``; tests/data/files.json holds both to the same examples. First
+boot, which everything waits for, imports this as well: it imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONGEST = 64  # characters of a server's name
+NAMELESS = "server"
+
+_ENDING = re.compile(r"(?:\.(?:conf|txt))*\Z", re.IGNORECASE)
+_CONFIG = re.compile(r".\.conf(?:\.txt)?\Z", re.IGNORECASE)  # editors like to add .txt, and not to show it
+_APOSTROPHES = dict.fromkeys(
+    map(ord, "'`\N{ACUTE ACCENT}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}")
+)
+_UNFIT = "\0"
+_RUN = re.compile(f"[{_UNFIT} ]+")
+# What file managers put beside other people's files. Names that begin with a dot are too: ._berlin.conf, .DS_Store.
+_CLUTTER = frozenset(
+    {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information", "$recycle.bin", "lost.dir"}
+)
+_RECOVERED = re.compile(r"found\.[0-9]{3}")  # Windows' chkdsk
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a computer puts a file or folder of this name there on its own."""
+    folded = name.casefold()
+    return name.startswith((".", "~$")) or folded in _CLUTTER or _RECOVERED.fullmatch(folded) is not None
+
+
+def is_config(name: str) -> bool:
+    """Whether a file of this name is to be read as a WireGuard configuration."""
+    return not is_clutter(name) and _CONFIG.search(name) is not None
+
+
+def server_name(file: str) -> str:
+    """A name that :func:`app.providers.names.check_name` takes for the server in ``file`` (no folders before it).
+
+    ``berlin (1).conf`` is "berlin 1", ``us+nyc=1.conf.txt`` "us-nyc-1": what does not fit becomes a space where there
+    is one, else a hyphen. A name that fits stays as it is, but for the ending.
+    """
+    name = unicodedata.normalize("NFC", _ENDING.sub("", file.strip(), count=1)).translate(_APOSTROPHES)
+    name = "".join(c if _fits(c) else _UNFIT for c in name).rstrip(f"{_UNFIT} ")
+    start = next((at for at, c in enumerate(name) if c.isalnum()), len(name))
+    name = _RUN.sub(lambda run: " " if " " in run[0] else "-", name[start:])
+    # Composed once more: an apostrophe may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", name)[:LONGEST].rstrip() or NAMELESS
+
+
+def numbered(name: str, number: int) -> str:
+    """``name`` for the ``number``-th server that would be called so."""
+    ending = f"-{number}"
+    return name[: LONGEST - len(ending)].rstrip() + ending
+
+
+def plain(name: str) -> str:
+    """``name`` for people to read: in one line, and not a page long."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return shown if len(shown) <= 120 else f"{shown[:119]}…"
+
+
+def _fits(character: str) -> bool:
+    return character in "._- " or unicodedata.category(character)[0] in "LMN"

@@ -1,0 +1,124 @@
+"""Importing .conf files: under the name that a person chose, or under one made of the file's.
+
+A chosen name is taken as it is or refused. A file's is cleaned, and where another server has it, a number makes it
+another; the same configuration under the same name is there already, so that an import can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from app.errors import ConflictError, GatewayError
+from app.filenames import numbered, server_name
+from app.gateway import Done, ImportConfig, Outcome, Outcomes
+from app.model import ServerSecrets, StoredServer
+from app.netd.outcomes import failed, placed
+from app.providers.imported import ImportedProvider, parse_import
+from app.store import MAX_SERVERS, Store
+
+if TYPE_CHECKING:
+    from app.addresses import Network
+    from app.netd.core import Core
+
+Parsed = tuple[StoredServer, ServerSecrets]
+
+
+def parsed(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
+    """Raises InvalidFieldError (name, configuration)."""
+    name = server_name(command.name) if command.from_file else command.name
+    return parse_import(name, command.config, added=time.time(), lan=lan)
+
+
+def import_one(core: Core, command: ImportConfig) -> Done:
+    """Raises InvalidFieldError, ConflictError (name in use, store full), UnavailableError (``storage``)."""
+    server, secrets = parsed(command, core.lan_networks)
+    if command.from_file:
+        done = add_file(core.store, server, secrets)
+    else:
+        core.store.add_server(server, secrets)
+        done = Done(warnings=server.warnings, public_key=server.public_key)
+    core.events.publish("server_update", {"provider": server.provider, "added": done.server or server.name})
+    return done
+
+
+def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done:
+    """Keep ``server`` under its name or the first free one with a number. Raises ConflictError (store full)."""
+    name = server.name
+    numbers = count(2)
+    while (holder := store.holder(name)) is not None:
+        if _same(store, holder, server, secrets):
+            there = f'it is there already, as "{holder.name}"'
+            return Done(warnings=(there,), public_key=server.public_key, server=holder.name)
+        name = numbered(server.name, next(numbers))
+    store.add_server(replace(server, name=name), secrets)
+    warnings = server.warnings
+    if name != server.name:
+        warnings = (f'there is another server "{server.name}", so this one is called "{name}"', *warnings)
+    return Done(warnings=warnings, public_key=server.public_key, server=name)
+
+
+def _same(store: Store, holder: StoredServer, server: StoredServer, secrets: ServerSecrets) -> bool:
+    """Whether ``holder`` came from the same configuration, whatever of the warnings or the place has changed since."""
+    told = ("provider", "peers", "addresses", "dns", "mtu", "listen_port", "public_key")
+    if any(getattr(holder, key) != getattr(server, key) for key in told):
+        return False
+    return store.has_secrets(holder.name) and store.secrets_for(holder.name) == secrets
+
+
+async def import_files(
+    core: Core, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
+) -> Outcomes:
+    """Import an archive's files and write them at one moment: ``atomic``, all or none; else each on its own.
+
+    Where the store has not the room for all of them, none is imported either way. Raises the first file's error where
+    ``atomic`` (with ``operations[N]``), ConflictError (``too_many``), UnavailableError (``storage``).
+    """
+    lan = core.lan_networks
+    # In a thread: a thousand files take a small machine seconds, in which the watch over the rules must not wait.
+    read = await asyncio.to_thread(lambda: [_parsed_or_error(command, lan) for command in commands])
+    core.archive.check_open()  # what may have begun meanwhile
+    check_free()
+    store = core.store
+    room = MAX_SERVERS - len(store.servers())
+    outcomes: list[Outcome] = []
+    store.begin()
+    try:
+        for number, found in enumerate(read):
+            try:
+                if isinstance(found, GatewayError):
+                    raise found
+                outcomes.append(Outcome(200, done=add_file(store, *found)))
+            except GatewayError as error:
+                if error.code == "too_many":
+                    raise _no_room(len(commands), room) from None
+                if atomic:
+                    raise placed(error, number) from None
+                outcomes.append(failed(error))
+    except BaseException:
+        store.abort()
+        raise
+    store.commit()
+    # One event for all: a listener is dropped that is some hundreds behind.
+    core.events.publish("server_update", {"provider": ImportedProvider.name})
+    return Outcomes(tuple(outcomes))
+
+
+def _parsed_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:
+    try:
+        return parsed(command, lan)
+    except GatewayError as error:
+        return error
+
+
+def _no_room(files: int, room: int) -> ConflictError:
+    return ConflictError(
+        f"these are {files} files, and there is room for {room} more servers ({MAX_SERVERS} at most);"
+        " nothing was imported",
+        code="too_many",
+    )

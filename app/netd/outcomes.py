@@ -1,0 +1,23 @@
+"""What became of one command among many."""
+
+from __future__ import annotations
+
+from app.errors import GatewayError
+from app.gateway import Done, Outcome, Result
+
+
+def done(result: Result) -> Outcome:
+    return Outcome(200, done=result if isinstance(result, Done) else Done())
+
+
+def failed(error: GatewayError) -> Outcome:
+    return Outcome(error.status, code=error.code, message=error.message, field=error.field)
+
+
+def placed(error: GatewayError, number: int) -> GatewayError:
+    """``error`` with the command it came from."""
+    where = f"operations[{number}]"
+    field = f"{where}.{error.field}" if error.field else where
+    told = GatewayError(f"{where}: {error.message}; nothing was changed", field=field, code=error.code)
+    told.status = error.status
+    return told
