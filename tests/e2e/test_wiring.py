@@ -9,7 +9,7 @@ from image.qemu.boot import boot
 from image.qemu.capture import Capture
 from image.qemu.fixtures import MakeMachine
 from image.qemu.lab import Lab, until
-from image.qemu.machine import Machine, Port
+from image.qemu.machine import Machine, MachineError, Port
 from tests.support.frames import SOURCE, Kind, frame
 
 PATIENCE = 600  # seconds, emulated
@@ -60,8 +60,7 @@ def test_nothing_passes_until_the_wan_is_named(new_machine: MakeMachine, bench: 
             say(bench, kind)
         until(lambda: status(bench)["drops"]["foreign_router"] >= 2, 120, "both to be counted")
         assert capture.count() == 0, capture.packets()
-        said = machine.shell("journalctl -q -o cat -u vpn-gateway-netd")
-        until(lambda: "another DHCP server on the LAN port" in journal(machine), 120, f"the alert in {said}")
+        until(lambda: "another DHCP server on the LAN port" in journal(machine), 120, "the alert")
         # The control: once the port is let off, what a host says behind it passes.
         machine.shell("nft flush set bridge vpn_gateway foreign_dhcp")
         say(bench, "host")
@@ -72,7 +71,7 @@ def shell(machine: Machine, command: str) -> str:
     """What the debug shell answers; nothing while there is none yet."""
     try:
         return machine.shell(command, timeout=20)
-    except (OSError, RuntimeError):
+    except (OSError, MachineError):
         return ""
 
 
