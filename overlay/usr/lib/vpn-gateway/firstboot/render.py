@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from msgspec import Struct
 
 from app import portname
+from firstboot import uplink
 from firstboot.schema import RADIO, Config, radio_is_wan
 
 BRIDGE = "br-lan"
@@ -32,16 +33,18 @@ def wan_interface(config: Config) -> str:
 
 
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
-    """Files for /run/systemd/network: another WAN than the on-board port, which then joins the LAN."""
-    wan = wan_interface(config)
-    files: dict[str, str] = {}
-    if config.network.topology == "one-arm":
+    """Files for /run/systemd/network: another WAN than DHCP on the on-board port, and that port where it is LAN."""
+    wan, network = wan_interface(config), config.network
+    text = wan_template
+    if network.topology == "one-arm":
         # The wire is the LAN's too, so the gateway answers to its name there.
-        files["15-wan.network"] = wan_template.replace("MulticastDNS=no", "MulticastDNS=yes")
+        text = text.replace("MulticastDNS=no", "MulticastDNS=yes")
+    if network.wan_address is not None:
+        text = text.replace("DHCP=ipv4", uplink.networkd_lines(network.wan_address))
     if wan != ONBOARD:
-        text = files.get("15-wan.network", wan_template)
-        match = portname.networkd_match(portname.parse(wan))
-        files["15-wan.network"] = text.replace(f"Name={ONBOARD}", match)
+        text = text.replace(f"Name={ONBOARD}", portname.networkd_match(portname.parse(wan)))
+    files = {"15-wan.network": text} if text != wan_template else {}
+    if wan != ONBOARD:
         files["16-onboard-lan.network"] = LAN_PORT
     return files
 
@@ -60,7 +63,9 @@ def told(config: Config) -> Told:
     name, address = config.system.hostname, config.network.lan_address
     if topology == "one-arm":
         return Told(name, wan, (wan,), address)
-    if topology == "auto" and wan == ONBOARD and config.wifi.access_point is None:
+    # A port with an address of the provider's is not one that may become one-arm.
+    given = config.network.wan_address is not None
+    if topology == "auto" and wan == ONBOARD and config.wifi.access_point is None and not given:
         return Told(name, lan_address=address)
     return Told(name, wan, (BRIDGE,), address)
 

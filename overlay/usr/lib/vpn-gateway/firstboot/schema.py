@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct, field
 
 from app import portname
+from firstboot import uplink
+from firstboot.uplink import WanAddress
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
@@ -22,6 +24,7 @@ SSH_KEY = re.compile(
 )
 COUNTRY = re.compile(r"[A-Z]{2}")
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+LAN = IPv4Network("192.168.77.0/24")  # where lan_address says nothing else
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 10, 1024  # characters, as the web interface asks for
 
 
@@ -43,6 +46,7 @@ class Network(Struct, forbid_unknown_fields=True, frozen=True):
     topology: Literal["auto", "wired", "access-point", "one-arm", "wifi-wan"] = "auto"
     wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
+    wan_address: WanAddress | None = None  # None: by DHCP
 
 
 class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
@@ -171,6 +175,23 @@ def _network_faults(config: Config) -> Iterator[str]:
         yield f"wifi.wan: needed where network.wan is the radio ({network.wan}): which network is it to join?"
     if network.wan is not None and network.wan.startswith("wl") and network.wan not in RADIO_NAMES:
         yield f"network.wan: no other radio than the board's own, {RADIO}, can be the WAN"
+    yield from _wan_faults(config)
+
+
+def _wan_faults(config: Config) -> Iterator[str]:
+    """What is said of the WAN, and a WAN of which it cannot be true."""
+    network = config.network
+    if network.wan_address is None:
+        return
+    key = "network.wan_address"
+    lan = _lan_address(network.lan_address) if network.lan_address else None
+    yield from uplink.address_faults(key, network.wan_address, lan.network if lan else LAN)
+    if radio_is_wan(config):
+        yield f"{key}: not with Wi-Fi as WAN, which has an address in every network that it joins: remove one of the two"
+    if network.topology == "one-arm":
+        yield f"{key}: not with one-arm, where network.lan_address is the gateway's address on that one wire"
+    if network.wan == portname.MODEM:
+        yield f"{key}: not with {portname.MODEM}: a phone or stick gives the address itself"
 
 
 def _lan_address(text: str) -> IPv4Interface | None:
