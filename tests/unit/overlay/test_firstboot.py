@@ -37,7 +37,7 @@ def test_the_example_on_the_image_is_valid_as_it_is() -> None:
 def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
     example = (Path(__file__).parents[3] / "image/boot/gateway.example.toml").read_text()
     text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
-    # One radio cannot do both: each of the two on its own, and as the WAN without another WAN, or what that one is told.
+    # One radio cannot do both: each of the two on its own, and as the WAN without another WAN and what that one needs.
     point, wan = text.index("[wifi.access_point]"), text.index("[[wifi.wan]]")
     end, kinds, wifi = text.index("[vpn]"), text.index("# What your provider"), text.index("[wifi]")
     parse(re.sub(r"(?m)^wan = .*\n", "", text[:kinds]) + text[wifi:point] + text[wan:end] + text[end:])

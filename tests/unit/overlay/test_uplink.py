@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 from firstboot import early, render
+from firstboot.__main__ import settings
 from firstboot.schema import SchemaError, parse
 
-STATIC = "[network.wan_address]\naddress = '203.0.113.7/24'\ngateway = '203.0.113.1'\ndns = ['203.0.113.1', '2001:db8::1']\n"
+from app.store import Store
+
+STATIC = (
+    "[network.wan_address]\naddress = '203.0.113.7/24'\ngateway = '203.0.113.1'\ndns = ['203.0.113.1', '2001:db8::1']\n"
+)
 WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
 
 
@@ -94,23 +99,61 @@ def test_a_link_of_two_addresses_has_no_broadcast_address(paths: early.Paths) ->
     assert "Address=203.0.113.0/31" in lines(files(paths, text)["15-wan.network"], "Network")
 
 
+@pytest.mark.parametrize(("key", "text"), [("network.wan_address", STATIC), ("network.wan_vlan", "wan_vlan = 7\n")])
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
         ("", WIFI_WAN, "Wi-Fi"),
-        ("[network]\ntopology = 'one-arm'\n", "", "one-arm"),
-        ("[network]\nwan = 'usb-modem'\n", "", "usb-modem"),
+        ("topology = 'one-arm'\n", "", "one-arm"),
+        ("wan = 'usb-modem'\n", "", "usb-modem"),
     ],
 )
-def test_a_fixed_address_where_it_cannot_be(before: str, after: str, why: str) -> None:
-    told = faults(before + STATIC + after)
+def test_what_a_wire_needs_where_the_wan_is_none(key: str, text: str, before: str, after: str, why: str) -> None:
+    told = faults(f"[network]\n{before}{text}{after}")
     assert len(told) == 1, told
-    assert told[0].startswith(f"network.wan_address: not with {why}"), told
+    assert told[0].startswith(f"{key}: not with {why}"), told
+
+
+def test_a_vlan_is_the_wan_and_its_port_is_nothing_else(paths: early.Paths) -> None:
+    found = files(paths, "[network]\nwan_vlan = 7\n")
+    assert sorted(found) == ["14-wan-carrier.network", "14-wan-vlan.netdev", "15-wan.network"]
+    assert lines(found["14-wan-vlan.netdev"], "NetDev") == ["Name=wan-vlan", "Kind=vlan"]
+    assert lines(found["14-wan-vlan.netdev"], "VLAN") == ["Id=7"]
+    port = found["14-wan-carrier.network"]
+    assert lines(port, "Match") == ["Name=wan"]
+    network = lines(port, "Network")
+    assert network[0] == "VLAN=wan-vlan"
+    assert {"LinkLocalAddressing=no", "IPv6AcceptRA=no", "LLDP=no", "EmitLLDP=no"} < set(network)
+    assert not any(line.startswith(("DHCP=", "Address=", "Bridge=")) for line in network)
+    template = paths.wan_network.read_text()
+    assert found["15-wan.network"] == template.replace("Name=wan", "Name=wan-vlan")
+
+
+def test_a_vlan_on_another_port_with_a_fixed_address(paths: early.Paths) -> None:
+    text = "[network]\nwan = '00:E0:4C:68:01:22'\nwan_vlan = 4094\n" + STATIC
+    found = files(paths, text)
+    assert lines(found["14-wan-carrier.network"], "Match") == ["PermanentMACAddress=00:e0:4c:68:01:22"]
+    assert lines(found["15-wan.network"], "Match") == ["Name=wan-vlan"]
+    assert "Address=203.0.113.7/24" in lines(found["15-wan.network"], "Network")
+    assert lines(found["16-onboard-lan.network"], "Match") == ["Name=wan"]
+
+
+@pytest.mark.parametrize("more", ["", "topology = 'wired'\n", "wan = 'usb-1.2'\n"])
+def test_netd_is_told_the_wan_and_the_port_under_it(tmp_path: Path, more: str) -> None:
+    settings(tmp_path, render.told(parse(f"[network]\nwan_vlan = 7\n{more}")))
+    with Store(tmp_path) as store:
+        links = store.settings.links
+    assert (links.wan, links.lan, links.carrier) == ("wan-vlan", ("br-lan",), "usb-1.2" if "usb" in more else "wan")
+
+
+@pytest.mark.parametrize("number", ["0", "4095", "-1", "'7'", "7.0"])
+def test_a_number_that_no_vlan_has(number: str) -> None:
+    told = faults(f"[network]\nwan_vlan = {number}\n")
+    assert len(told) == 1
+    assert told[0].startswith("network.wan_vlan: "), told
 
 
 def test_the_lan_can_make_way_for_the_wan() -> None:
     text = STATIC.replace("203.0.113", "192.168.77")
     assert faults(text)[0].startswith("network.wan_address.address: overlaps the LAN, 192.168.77.0/24")
     parse("[network]\nlan_address = '10.9.9.1/24'\n" + text)
-
-

@@ -28,13 +28,19 @@ IPv6AcceptRA=no
 """
 
 
-def wan_interface(config: Config) -> str:
+def wan_port(config: Config) -> str:
+    """The port that the WAN is, or that it runs on, in a form of app.portname."""
     return RADIO if radio_is_wan(config) else config.network.wan or ONBOARD
+
+
+def wan_interface(config: Config) -> str:
+    """The port, or the name of the interface on it that is the WAN."""
+    return uplink.VLAN if config.network.wan_vlan is not None else wan_port(config)
 
 
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
     """Files for /run/systemd/network: another WAN than DHCP on the on-board port, and that port where it is LAN."""
-    wan, network = wan_interface(config), config.network
+    wan, port, network = wan_interface(config), wan_port(config), config.network
     text = wan_template
     if network.topology == "one-arm":
         # The wire is the LAN's too, so the gateway answers to its name there.
@@ -44,7 +50,12 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
     if wan != ONBOARD:
         text = text.replace(f"Name={ONBOARD}", portname.networkd_match(portname.parse(wan)))
     files = {"15-wan.network": text} if text != wan_template else {}
-    if wan != ONBOARD:
+    if wan != port:
+        match = portname.networkd_match(portname.parse(port))
+        files["14-wan-carrier.network"] = uplink.carrier_network(match, tagged=network.wan_vlan is not None)
+    if network.wan_vlan is not None:
+        files["14-wan-vlan.netdev"] = uplink.vlan_netdev(network.wan_vlan)
+    if port != ONBOARD:
         files["16-onboard-lan.network"] = LAN_PORT
     return files
 
@@ -56,18 +67,19 @@ class Told(Struct, frozen=True):
     wan: str | None = None
     lan: tuple[str, ...] | None = None
     lan_address: str | None = None
+    carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
 def told(config: Config) -> Told:
-    wan, topology = wan_interface(config), config.network.topology
+    wan, port, topology = wan_interface(config), wan_port(config), config.network.topology
     name, address = config.system.hostname, config.network.lan_address
     if topology == "one-arm":
         return Told(name, wan, (wan,), address)
     # A port with an address of the provider's is not one that may become one-arm.
-    given = config.network.wan_address is not None
-    if topology == "auto" and wan == ONBOARD and config.wifi.access_point is None and not given:
+    found_by_itself = wan == ONBOARD and config.network.wan_address is None
+    if topology == "auto" and found_by_itself and config.wifi.access_point is None:
         return Told(name, lan_address=address)
-    return Told(name, wan, (BRIDGE,), address)
+    return Told(name, wan, (BRIDGE,), address, port if wan != port else None)
 
 
 def dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:

@@ -47,6 +47,7 @@ class Network(Struct, forbid_unknown_fields=True, frozen=True):
     wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
     wan_address: WanAddress | None = None  # None: by DHCP
+    wan_vlan: int | None = None  # the number that the provider's frames are tagged with
 
 
 class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
@@ -181,17 +182,26 @@ def _network_faults(config: Config) -> Iterator[str]:
 def _wan_faults(config: Config) -> Iterator[str]:
     """What is said of the WAN, and a WAN of which it cannot be true."""
     network = config.network
-    if network.wan_address is None:
-        return
-    key = "network.wan_address"
-    lan = _lan_address(network.lan_address) if network.lan_address else None
-    yield from uplink.address_faults(key, network.wan_address, lan.network if lan else LAN)
-    if radio_is_wan(config):
-        yield f"{key}: not with Wi-Fi as WAN, which has an address in every network that it joins: remove one of the two"
-    if network.topology == "one-arm":
-        yield f"{key}: not with one-arm, where network.lan_address is the gateway's address on that one wire"
-    if network.wan == portname.MODEM:
-        yield f"{key}: not with {portname.MODEM}: a phone or stick gives the address itself"
+    if network.wan_address is not None:
+        lan = _lan_address(network.lan_address) if network.lan_address else None
+        yield from uplink.address_faults("network.wan_address", network.wan_address, lan.network if lan else LAN)
+    if network.wan_vlan is not None and network.wan_vlan not in uplink.VLAN_IDS:
+        yield f"network.wan_vlan: {uplink.VLAN_IDS[0]} to {uplink.VLAN_IDS[-1]}"
+    for key in _wired_wan(network):
+        if radio_is_wan(config):
+            yield f"{key}: not with Wi-Fi as WAN: remove one of the two"
+        if network.topology == "one-arm":
+            yield f"{key}: not with one-arm, whose one wire is your router's: set network.lan_address alone"
+        if network.wan == portname.MODEM:
+            yield f"{key}: not with {portname.MODEM}: a phone or stick sees to that itself"
+
+
+def _wired_wan(network: Network) -> Iterator[str]:
+    """The keys with which a provider's cable is meant."""
+    if network.wan_address is not None:
+        yield "network.wan_address"
+    if network.wan_vlan is not None:
+        yield "network.wan_vlan"
 
 
 def _lan_address(text: str) -> IPv4Interface | None:

@@ -15,6 +15,27 @@ from ipaddress import (
 
 from msgspec import Struct
 
+# The WAN where it is another interface than its port. Not "lan...": that is the boot ruleset's name for the LAN.
+VLAN = "wan-vlan"
+VLAN_IDS = range(1, 4095)  # IEEE 802.1Q
+
+# The port under it: nothing but frames for the interface that it carries, and in no bridge.
+_CARRIER = """\
+[Match]
+{match}
+
+[Link]
+RequiredForOnline=no
+
+[Network]
+{vlan}LinkLocalAddressing=no
+IPv6AcceptRA=no
+LLMNR=no
+MulticastDNS=no
+LLDP=no
+EmitLLDP=no
+"""
+
 
 class WanAddress(Struct, forbid_unknown_fields=True, frozen=True):
     """A fixed IPv4 address."""
@@ -83,3 +104,13 @@ def _host6(text: str) -> IPv6Address | None:
     except ValueError:
         return None
     return address if isinstance(address, IPv6Address) and not address.scope_id and _unicast(address) else None
+
+
+def carrier_network(match: str, *, tagged: bool) -> str:
+    """A .network file for the port that ``match`` points at."""
+    return _CARRIER.format(match=match, vlan=f"VLAN={VLAN}\n" if tagged else "")
+
+
+def vlan_netdev(number: int) -> str:
+    """A .netdev file (systemd.netdev(5))."""
+    return f"[NetDev]\nName={VLAN}\nKind=vlan\n\n[VLAN]\nId={number}\n"
