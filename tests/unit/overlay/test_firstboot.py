@@ -41,7 +41,10 @@ def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
     point, wan = text.index("[wifi.access_point]"), text.index("[[wifi.wan]]")
     end, kinds, wifi = text.index("[vpn]"), text.index("# What your provider"), text.index("[wifi]")
     parse(re.sub(r"(?m)^wan = .*\n", "", text[:kinds]) + text[wifi:point] + text[wan:end] + text[end:])
-    parse(text[:wan] + text[end:])
+    # A fixed address and a session cannot both be; each of the two on its own.
+    session, fixed = text.index("[network.pppoe]"), text.index("# Or a fixed address")
+    parse(text[:session] + text[fixed:wan] + text[end:])
+    parse(text[:fixed] + text[wifi:wan] + text[end:])
 
 
 @pytest.mark.parametrize(

@@ -8,36 +8,10 @@ from pathlib import Path
 import pytest
 from firstboot import early, render
 from firstboot.__main__ import settings
-from firstboot.schema import SchemaError, parse
+from firstboot.schema import parse
 
 from app.store import Store
-
-STATIC = (
-    "[network.wan_address]\naddress = '203.0.113.7/24'\ngateway = '203.0.113.1'\ndns = ['203.0.113.1', '2001:db8::1']\n"
-)
-WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
-
-
-def files(paths: early.Paths, text: str) -> dict[str, str]:
-    return render.networkd(parse(text), paths.wan_network.read_text())
-
-
-def lines(text: str, section: str) -> list[str]:
-    """The settings of one section of a .network or .netdev file, without remarks."""
-    found: list[str] = []
-    here = ""
-    for line in text.splitlines():
-        if line.startswith("["):
-            here = line.strip("[]")
-        elif here == section and line and not line.startswith("#"):
-            found.append(line)
-    return found
-
-
-def faults(text: str) -> list[str]:
-    with pytest.raises(SchemaError) as error:
-        parse(text)
-    return list(error.value.faults)
+from tests.unit.overlay.cards import STATIC, WIFI_WAN, faults, files, lines
 
 
 def test_a_fixed_address_takes_the_place_of_dhcp(paths: early.Paths) -> None:

@@ -35,7 +35,10 @@ def wan_port(config: Config) -> str:
 
 def wan_interface(config: Config) -> str:
     """The port, or the name of the interface on it that is the WAN."""
-    return uplink.VLAN if config.network.wan_vlan is not None else wan_port(config)
+    network = config.network
+    if network.pppoe is not None:
+        return uplink.PPPOE
+    return uplink.VLAN if network.wan_vlan is not None else wan_port(config)
 
 
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
@@ -49,12 +52,15 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
         text = text.replace("DHCP=ipv4", uplink.networkd_lines(network.wan_address))
     if wan != ONBOARD:
         text = text.replace(f"Name={ONBOARD}", portname.networkd_match(portname.parse(wan)))
-    files = {"15-wan.network": text} if text != wan_template else {}
+    # pppd's interface is pppd's alone.
+    files = {"15-wan.network": text} if text != wan_template and network.pppoe is None else {}
     if wan != port:
         match = portname.networkd_match(portname.parse(port))
         files["14-wan-carrier.network"] = uplink.carrier_network(match, tagged=network.wan_vlan is not None)
     if network.wan_vlan is not None:
         files["14-wan-vlan.netdev"] = uplink.vlan_netdev(network.wan_vlan)
+        if network.pppoe is not None:
+            files["15-wan-vlan.network"] = uplink.carrier_network(f"Name={uplink.VLAN}", tagged=False)
     if port != ONBOARD:
         files["16-onboard-lan.network"] = LAN_PORT
     return files

@@ -17,6 +17,8 @@ from msgspec import Struct
 
 # The WAN where it is another interface than its port. Not "lan...": that is the boot ruleset's name for the LAN.
 VLAN = "wan-vlan"
+PPPOE = "wan-ppp"
+PPPOE_MTU = 1492  # RFC 2516
 VLAN_IDS = range(1, 4095)  # IEEE 802.1Q
 
 # The port under it: nothing but frames for the interface that it carries, and in no bridge.
@@ -45,6 +47,13 @@ class WanAddress(Struct, forbid_unknown_fields=True, frozen=True):
     dns: tuple[str, ...] = ()
 
 
+class Pppoe(Struct, forbid_unknown_fields=True, frozen=True):
+    """A session that the provider opens for a user name and a password."""
+
+    username: str | None = None
+    password: str | None = None  # None: an earlier run has taken it out of the file
+
+
 def address_faults(key: str, wan: WanAddress, lan: IPv4Network) -> Iterator[str]:
     """``lan`` is the gateway's own network, which the WAN's must not overlap."""
     address = _interface(wan.address)
@@ -63,6 +72,17 @@ def address_faults(key: str, wan: WanAddress, lan: IPv4Network) -> Iterator[str]
         if _host(server) is None and _host6(server) is None:
             yield f"{key}.dns: IPv4 or IPv6 addresses of name servers, in quotation marks"
             return
+
+
+def pppoe_faults(key: str, pppoe: Pppoe) -> Iterator[str]:
+    if pppoe.username is None or not _word(pppoe.username):
+        yield f"{key}.username: needed; 1 to 255 characters on one line"
+    if pppoe.password is not None and not _word(pppoe.password):
+        yield f"{key}.password: 1 to 255 characters on one line"
+
+
+def _word(text: str) -> bool:
+    return 1 <= len(text.encode()) <= 255 and text.isprintable()  # RFC 1334 has one byte for the length
 
 
 def networkd_lines(wan: WanAddress) -> str:
