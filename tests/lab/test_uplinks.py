@@ -6,6 +6,7 @@ tests/unit/overlay/test_uplink.py reads.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -15,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from app.model import LinkSettings
-from ci.labnet import Lab
-from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, VPNS, WAN4_NETWORKS
+from ci.labnet import Lab, leaks
+from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, LAN_HOSTS, VPNS, WAN4_NETWORKS
+from ci.labnet.base import PROJECT
 from ci.labnet.lab import wait_for
+from image.qemu import pppoe_server
 from tests.lab.leakwatch import CONTROL, GATEWAY_WAN_MAC, LeakWatch, dump
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -27,6 +30,9 @@ ADDRESS, ROUTER = f"{NETWORK}.7", f"{NETWORK}.1"  # outside of what the ISP's DH
 
 VLAN = 7
 UNTAGGED_ROUTER = "10.99.0.1"
+LOGIN = ("0123@provider.example", "a password of the lab's")
+SESSIONS = {pppoe_server.DISCOVERY, pppoe_server.SESSION}
+CLIENT = "tests.lab.pppoe_client"
 TAGGER = Path(__file__).with_name("tagger.py")
 
 
@@ -90,6 +96,47 @@ def vlan() -> Iterator[VlanLab]:
         lab.down()
 
 
+class PppoeLab(Lab):
+    """The provider opens a session for a name and a password. There is a DHCP server on the bare wire, too."""
+
+    def start_world(self) -> None:
+        super().start_world()
+        isp = self.hosts["isp"]
+        isp.start(sys.executable, pppoe_server.__file__, "wan", *LOGIN, log=self.directory / "isp-pppoe.log")
+
+    def boot(self) -> None:
+        self.hosts["gateway"].shell("sysctl -qw net.ipv6.conf.wan0.addr_gen_mode=1")
+        super().boot()
+
+    def start_wan_dhcp(self) -> None:
+        self.hosts["gateway"].shell(f"echo nameserver {INTERNET_DNS4} >/run/vpn-gateway/wan.resolv")
+        self.dial()
+
+    def dial(self) -> None:
+        client = (sys.executable, "-m", CLIENT, "wan0", "wan-ppp", *LOGIN)
+        self.hosts["gateway"].start(*client, log=self.directory / "pppoe.log", cwd=PROJECT)
+
+    def hang_up(self) -> None:
+        self.hosts["gateway"].run("pkill", "-f", CLIENT)
+        wait_for("the end of the session", lambda: not self.has_session())
+
+    def has_session(self) -> bool:
+        return self.hosts["gateway"].run("ip", "link", "show", "wan-ppp", check=False).returncode == 0
+
+    def seed(self, **changes: object) -> None:
+        links = LinkSettings(wan="wan-ppp", lan=("lan0",), carrier="wan0")
+        super().seed(**{"links": links, **changes})
+
+
+@pytest.fixture
+def session() -> Iterator[PppoeLab]:
+    lab = PppoeLab(f"pppoe{os.getpid()}")
+    try:
+        yield lab.up()
+    finally:
+        lab.down()
+
+
 @pytest.fixture
 def static() -> Iterator[StaticLab]:
     lab = StaticLab(f"static{os.getpid()}")
@@ -145,3 +192,64 @@ def test_a_vlan(vlan: VlanLab, capsys: pytest.CaptureFixture[str]) -> None:
     gateway.shell("ip link set wan0 master br-lan")
     wait_for("the port's release", lambda: "master" not in gateway.run("ip", "link", "show", "wan0").stdout)
     assert "master br-lan" in gateway.run("ip", "link", "show", "lan0").stdout
+
+
+def test_the_tunnel_fits_what_the_wan_takes(vlan: VlanLab) -> None:
+    """1492 bytes are PPPoE's; the laptop gets an answer that is larger than that through it."""
+    gateway = vlan.hosts["gateway"]
+    gateway.shell("ip link set wan-vlan mtu 1492")
+    wait_for("the smaller WAN", lambda: vlan.api("GET", "/api/status")["wan"]["mtu"] == 1492)
+    assert vlan.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    links = json.loads(gateway.run("ip", "-j", "link", "show").stdout)
+    assert {link["mtu"] for link in links if link["ifname"].startswith("wg")} == {1492 - 80}
+    assert len(vlan.http("laptop", f"http://{INTERNET4}/bytes/100000", timeout=10)) == 100000
+
+
+def test_a_session_that_comes_and_goes(session: PppoeLab, capsys: pytest.CaptureFixture[str]) -> None:
+    with session.capture("isp", "wan") as wire, LeakWatch(session) as watch:
+        through_the_tunnel_or_not_at_all(session)
+        assert session.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+        wan = session.api("GET", "/api/status")["wan"]
+        assert (wan["name"], wan["carrier"], wan["mtu"]) == ("wan-ppp", "wan0", 1492)
+        assert (wan["addresses"], wan["gateway4"]) == ([f"{pppoe_server.THEIRS}/32"], pppoe_server.OURS)
+        session.hang_up()
+        wait_for("the WAN to be down", lambda: not session.api("GET", "/api/status")["wan"]["up"])
+        status = session.api("GET", "/api/status")
+        assert (status["wan"]["name"], status["wan_problem"]) == ("wan-ppp", None)
+        assert not session.tcp("laptop", INTERNET4, 80)
+        session.dial()
+        wait_for("the tunnel over the next session", lambda: reaches(session, VPNS["vpn-se"][0]), 60)
+    with capsys.disabled():
+        print(f"\n  PPPoE: {dict(watch.counts)}")
+    assert watch.leaks == [], dump(watch.leaks)
+    sent = [p for p in wire.packets if p.source_mac == GATEWAY_WAN_MAC]
+    assert len([p for p in sent if p.session]) > 100
+    bare = [p for p in sent if not p.session and p.ethertype not in SESSIONS and not p.payload.startswith(CONTROL)]
+    assert bare == [], dump(bare)
+    # The control: both locks broken on purpose; a clear packet within a session is seen to be one.
+    session.stop_app()
+    with session.capture("isp", "wan") as wire:
+        session.hosts["gateway"].shell("nft flush ruleset; ip rule flush; ip rule add pref 1 table main")
+        session.ping("gateway", INTERNET4)
+    found = leaks(wire.packets, GATEWAY_WAN_MAC)
+    assert [p for p in found if p.session and p.destination == INTERNET4] != [], dump(wire.packets)
+
+
+def test_a_direct_device_over_a_session_outlives_it(session: PppoeLab) -> None:
+    """The rules for packets in the clear stand on an interface that comes and goes."""
+    policy = {"policy": "direct"}
+    assert session.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", policy)["success"]
+    wait_for("the TV to come out directly", lambda: reaches(session, pppoe_server.THEIRS, "tv"))
+    session.hang_up()
+    wait_for("the WAN to be down", lambda: not session.api("GET", "/api/status")["wan"]["up"])
+    assert session.api("PUT", f"/api/devices/{LAN_HOSTS['phone']}/policy", policy)["success"]  # a plan without a link
+    session.dial()
+    for host in ("tv", "phone"):
+        wait_for(f"{host} after it", lambda host=host: reaches(session, pppoe_server.THEIRS, host), 30)
+    assert not session.tcp("laptop", INTERNET4, 80)
+    assert session.api("GET", "/api/status")["killswitch_active"]
+
+
+def reaches(lab: Lab, address: str, host: str = "laptop") -> bool:
+    """Whether ``host`` gets to the Internet, and is seen there as ``address``."""
+    return lab.http(host, f"http://{INTERNET4}/", timeout=2, check=False) == address
