@@ -1,7 +1,7 @@
 """A WAN without DHCP of its own: the tunnel works over it, and nothing leaks, as captured on the ISP's end.
 
-networkd, which carries out gateway.toml on the image, is played by ip(8): ``boot`` sets up what the files say that
-tests/unit/overlay/test_uplink.py reads.
+networkd and pppd, which carry out gateway.toml on the image, are played by ip(8) and by small programs: a kernel may have
+no VLANs and no PPP. What the real ones make of their files is seen in tests/unit/overlay.
 """
 
 from __future__ import annotations
