@@ -258,7 +258,7 @@ class WanLink(Struct, frozen=True):
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     nameservers: tuple[Address, ...] = ()
-    carrier: str | None = None  # the port that it runs on, where the WAN is a VLAN or PPPoE
+    port: str | None = None  # the one that it runs on, where the WAN is a VLAN or PPPoE
 
 
 class LanLink(Struct, frozen=True):

@@ -55,7 +55,7 @@ async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: t
     assert found.wan is not None
     state = links.get(found.wan)
     if state is None:
-        return WanLink(found.wan, mtu=_MTU_UNKNOWN, nameservers=servers, carrier=found.carrier)
+        return WanLink(found.wan, mtu=_MTU_UNKNOWN, nameservers=servers, port=found.carrier)
     gateways = await _gateways(ip, state)
     four, six = gateways.get(4), gateways.get(6)
     usable = [a for a in state.addresses if not a.is_link_local]  # such a one is no connection to anywhere
@@ -67,7 +67,7 @@ async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: t
         gateway4=four if isinstance(four, IPv4Address) else None,
         gateway6=six if isinstance(six, IPv6Address) else None,
         nameservers=servers,
-        carrier=found.carrier,
+        port=found.carrier,
     )
 
 

@@ -35,9 +35,9 @@ def cause(wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats |
     """Why no handshake came, as well as one can know from this side, with the next step (pure)."""
     if wan is None:
         return "no WAN port was found: plug a cable to your router into the WAN port"
-    if wan.carrier is not None and not (wan.up and wan.addresses):
+    if wan.port is not None and not (wan.up and wan.addresses):
         return (
-            f"the WAN {wan.name} over the port {wan.carrier} is not up: check the cable, and the VLAN's number or the"
+            f"the WAN {wan.name} over the port {wan.port} is not up: check the cable, and the VLAN's number or the"
             " PPPoE user name and password in gateway.toml"
         )
     if not wan.up:

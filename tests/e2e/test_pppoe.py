@@ -73,7 +73,7 @@ def looks_right(machine: Machine, bench: Lab) -> None:
     status, answer = bench.api("GET", "/api/status")
     assert status == 200
     wan = answer["wan"]  # type: ignore[index]
-    assert (wan["name"], wan["carrier"], wan["mtu"]) == ("wan-ppp", "wan", 1492)
+    assert (wan["name"], wan["port"], wan["mtu"]) == ("wan-ppp", "wan", 1492)
     assert (wan["addresses"], wan["gateway4"]) == ([f"{pppoe_server.THEIRS}/32"], pppoe_server.OURS)
     assert wan["nameservers"] == [pppoe_server.RESOLVER]
     assert machine.shell("cat /sys/class/net/wg0*/mtu").split() == ["1412"]

@@ -203,7 +203,7 @@ async def test_a_point_to_point_wan_has_the_other_end_as_router(tmp_path):
     run("ip link set enx1 master br-lan")
     settings = LinkSettings(wan="wan-ppp", lan=("br-lan",), carrier="wan")
     links = await seen(tmp_path, settings)
-    assert (links.wan.name, links.wan.up, links.wan.mtu, links.wan.carrier) == ("wan-ppp", False, 1492, "wan")
+    assert (links.wan.name, links.wan.up, links.wan.mtu, links.wan.port) == ("wan-ppp", False, 1492, "wan")
     assert (links.bridge.ports, links.problem) == (("enx1",), None)
     run("ip tuntap add wan-ppp mode tun")
     run("ip link set wan-ppp up mtu 1480")
@@ -211,7 +211,7 @@ async def test_a_point_to_point_wan_has_the_other_end_as_router(tmp_path):
     assert (await seen(tmp_path, settings)).wan.gateway4 is None
     run("ip route add default dev wan-ppp")
     links = await seen(tmp_path, settings)
-    assert (links.wan.name, links.wan.mtu, links.wan.carrier) == ("wan-ppp", 1480, "wan")
+    assert (links.wan.name, links.wan.mtu, links.wan.port) == ("wan-ppp", 1480, "wan")
     assert links.wan.addresses == (ip_interface("100.64.3.9/32"),)
     assert links.wan.gateway4 == ip_address("100.64.0.1")
     assert links.bridge.ports == ("enx1",)

@@ -1,7 +1,7 @@
 """A WAN without DHCP of its own: the tunnel works over it, and nothing leaks, as captured on the ISP's end.
 
-networkd and pppd, which carry out gateway.toml on the image, are played by ip(8) and by small programs: a kernel may have
-no VLANs and no PPP. What the real ones make of their files is seen in tests/unit/overlay.
+networkd and pppd, which carry out gateway.toml on the image, are played by ip(8) and by small programs: a kernel may
+have no VLANs and no PPP. What the real ones make of their files is seen in tests/unit/overlay.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def test_a_vlan(vlan: VlanLab, capsys: pytest.CaptureFixture[str]) -> None:
     with vlan.capture("isp", "cable") as wire, LeakWatch(vlan, wire="cable") as watch:
         through_the_tunnel_or_not_at_all(vlan)
     status = vlan.api("GET", "/api/status")
-    assert (status["wan"]["name"], status["wan"]["carrier"], status["wan_problem"]) == ("wan-vlan", "wan0", None)
+    assert (status["wan"]["name"], status["wan"]["port"], status["wan_problem"]) == ("wan-vlan", "wan0", None)
     assert {p["name"]: p["role"] for p in status["ports"]} == {"lan0": "lan", "wan0": "wan"}
     with capsys.disabled():
         print(f"\n  a VLAN: {dict(watch.counts)}")
@@ -210,7 +210,7 @@ def test_a_session_that_comes_and_goes(session: PppoeLab, capsys: pytest.Capture
         through_the_tunnel_or_not_at_all(session)
         assert session.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
         wan = session.api("GET", "/api/status")["wan"]
-        assert (wan["name"], wan["carrier"], wan["mtu"]) == ("wan-ppp", "wan0", 1492)
+        assert (wan["name"], wan["port"], wan["mtu"]) == ("wan-ppp", "wan0", 1492)
         assert (wan["addresses"], wan["gateway4"]) == ([f"{pppoe_server.THEIRS}/32"], pppoe_server.OURS)
         session.hang_up()
         wait_for("the WAN to be down", lambda: not session.api("GET", "/api/status")["wan"]["up"])

@@ -162,7 +162,7 @@ def test_addresses_of_tunnels_are_as_given():
 
 def test_the_flowtable_names_no_session_that_has_not_begun():
     """The kernel refuses a flowtable on an interface that is not there, and the whole ruleset with it."""
-    for wan, named in ((WAN, True), (WanLink("wan", carrier="port"), False)):
+    for wan, named in ((WAN, True), (WanLink("wan", port="enx1"), False)):
         inp = msgspec.structs.replace(inputs(default_exit(), wan=wan, devices=DEVICES), flowtable=True)
         (devices,) = (line for line in plan(inp).ruleset.splitlines() if "devices = {" in line)
         assert ('"wan"' in devices) is named
