@@ -190,6 +190,7 @@ class LinkSettings(Struct, frozen=True):
 
     wan: str | None = None  # as app.portname: a name, a MAC address, a place on the USB
     lan: tuple[str, ...] | None = None
+    carrier: str | None = None  # the port under the WAN where that is a VLAN or PPPoE, pointed at in the same forms
 
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -257,6 +258,7 @@ class WanLink(Struct, frozen=True):
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     nameservers: tuple[Address, ...] = ()
+    port: str | None = None  # the one that it runs on, where the WAN is a VLAN or PPPoE
 
 
 class LanLink(Struct, frozen=True):
@@ -271,7 +273,7 @@ class NetworkPort(Struct, frozen=True):
     """A network port of the machine, wired or radio."""
 
     name: str
-    role: PortRole = "none"  # modem: a phone or stick, which is never the LAN
+    role: PortRole = "none"  # wan: also the port under it; modem: a phone or stick, which is never the LAN
     mac: str = ""  # the one it was made with, where that is known
     driver: str | None = None
     usb: str | None = None  # its place, such as "usb-1.2"

@@ -31,17 +31,21 @@ class LinkState(Struct, frozen=True):
     mac: str
     addresses: frozenset[Interface]
     ours: frozenset[Interface]  # of these, the ones that we put there (IFA_PROTO, Linux 5.18)
+    peer: str | None = None  # the other end's IPv4 address on a point-to-point link
 
 
 async def read_links(ip: Any) -> dict[str, LinkState]:
     """Every interface by name."""
     addresses: dict[int, set[Interface]] = {}
     ours: dict[int, set[Interface]] = {}
+    peers: dict[int, str] = {}
     async for message in await ip.get_addr():
         words = dict(message["attrs"])
         text = words.get("IFA_LOCAL") or words.get("IFA_ADDRESS")
         address = ip_interface(f"{text}/{message['prefixlen']}")
         addresses.setdefault(message["index"], set()).add(address)
+        if address.version == 4 and words.get("IFA_ADDRESS") not in {None, text}:
+            peers[message["index"]] = words["IFA_ADDRESS"]
         if words.get("IFA_PROTO") == PROTOCOL_OURS:
             ours.setdefault(message["index"], set()).add(address)
     found: dict[str, LinkState] = {}
@@ -61,6 +65,7 @@ async def read_links(ip: Any) -> dict[str, LinkState]:
             mac=str(words.get("IFLA_PERM_ADDRESS") or words.get("IFLA_ADDRESS") or ""),
             addresses=frozenset(addresses.get(index, ())),
             ours=frozenset(ours.get(index, ())),
+            peer=peers.get(index),
         )
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from app.network.links import SYS, LinkState, is_port, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
 from app.network.onearm import OneArm
-from app.network.roles import BRIDGE, roles
+from app.network.roles import BRIDGE, Roles, roles
 from app.network.routes import FAMILIES
 from app.portname import usb_place
 
@@ -22,6 +22,7 @@ POLL = 5.0  # seconds; the name servers are a file, of which no netlink event te
 DEBOUNCE = 0.1  # seconds
 
 _MAIN = 254
+_MTU_UNKNOWN = 1492  # of a WAN that is not up yet: PPPoE's (RFC 2516), which is the smallest of its kinds
 
 
 async def observe(
@@ -45,23 +46,29 @@ async def observe(
         )
         if joined and found.bridge and found.wan is not None:
             joined.remember(frozenset(found.bridge.ports))
-        wan = None
-        if found.wan is not None:
-            state = links[found.wan]
-            gateways = await _gateways(ip, state.index)
-            four, six = gateways.get(4), gateways.get(6)
-            usable = [a for a in state.addresses if not a.is_link_local]  # such a one is no connection to anywhere
-            wan = WanLink(
-                name=found.wan,
-                up=state.up and state.carrier,
-                mtu=state.mtu,
-                addresses=tuple(sorted(usable, key=lambda a: (a.version, int(a.ip), a.network.prefixlen))),
-                gateway4=four if isinstance(four, IPv4Address) else None,
-                gateway6=six if isinstance(six, IPv6Address) else None,
-                nameservers=nameservers(resolv),
-            )
+        wan = await _wan(ip, found, links, nameservers(resolv)) if found.wan is not None else None
         lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
         return Links(wan, lan, found.bridge, found.ports, found.problem)
+
+
+async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: tuple[Address, ...]) -> WanLink:
+    assert found.wan is not None
+    state = links.get(found.wan)
+    if state is None:
+        return WanLink(found.wan, mtu=_MTU_UNKNOWN, nameservers=servers, port=found.carrier)
+    gateways = await _gateways(ip, state)
+    four, six = gateways.get(4), gateways.get(6)
+    usable = [a for a in state.addresses if not a.is_link_local]  # such a one is no connection to anywhere
+    return WanLink(
+        name=found.wan,
+        up=state.up and state.carrier,
+        mtu=state.mtu,
+        addresses=tuple(sorted(usable, key=lambda a: (a.version, int(a.ip), a.network.prefixlen))),
+        gateway4=four if isinstance(four, IPv4Address) else None,
+        gateway6=six if isinstance(six, IPv6Address) else None,
+        nameservers=servers,
+        port=found.carrier,
+    )
 
 
 def port(name: str, link: LinkState) -> NetworkPort:
@@ -82,29 +89,31 @@ def _never(single: bool) -> bool:  # noqa: ARG001
     return False
 
 
-async def _gateways(ip: Any, index: int) -> dict[int, Address]:
-    """The best default route's gateway in main over the link, by IP version."""
+async def _gateways(ip: Any, link: LinkState) -> dict[int, Address]:
+    """The best default route's gateway in main over the link, by IP version.
+
+    A route over a point-to-point link needs none: whoever is at the other end is the router.
+    """
     found: dict[int, tuple[int, Address]] = {}
     for version, family in FAMILIES.items():
         async for message in await ip.get_routes(family=family, table=_MAIN):
             if message["dst_len"] != 0:
                 continue
             metric = dict(message["attrs"]).get("RTA_PRIORITY", 0)
-            for oif, gateway in _hops(message):
-                if oif == index and (version not in found or metric < found[version][0]):
+            for oif, named in _hops(message):
+                gateway = named or (link.peer if version == 4 else None)
+                if gateway and oif == link.index and (version not in found or metric < found[version][0]):
                     found[version] = (metric, ip_address(gateway))
     return {version: gateway for version, (_, gateway) in found.items()}
 
 
-def _hops(message: Any) -> Iterator[tuple[int, str]]:
+def _hops(message: Any) -> Iterator[tuple[int, str | None]]:
     """(interface, gateway) of a route: its own, or of each of its ways where two routers offer one."""
     words = dict(message["attrs"])
-    if "RTA_GATEWAY" in words:
-        yield words.get("RTA_OIF", 0), words["RTA_GATEWAY"]
+    if "RTA_MULTIPATH" not in words:
+        yield words.get("RTA_OIF", 0), words.get("RTA_GATEWAY")
     for way in words.get("RTA_MULTIPATH", ()):
-        gateway = dict(way["attrs"]).get("RTA_GATEWAY")
-        if gateway is not None:
-            yield way["oif"], gateway
+        yield way["oif"], dict(way["attrs"]).get("RTA_GATEWAY")
 
 
 def nameservers(path: Path) -> tuple[Address, ...]:

@@ -3,6 +3,10 @@
 A port that carries the ISP's network and one that carries the LAN must never be in one bridge: frames would pass
 between them where no packet filter of the IP layer looks. So on a machine with a bridge nothing is guessed: the WAN is
 the port that was named, or the one called ``wan...``, as the port on the board is; without it no port joins.
+
+A WAN that is a VLAN or PPPoE is an interface of its own, on a port that carries it: its carrier. What else goes over
+that port's wire is the provider's network all the same, so the carrier is kept out of the LAN like the WAN itself. It
+is also what has to be known before a port joins: a PPPoE session comes and goes, and the LAN stays.
 """
 
 from __future__ import annotations
@@ -19,11 +23,12 @@ BRIDGE = "br-lan"
 
 
 class Roles(Struct, frozen=True):
-    wan: str | None
+    wan: str | None  # of a VLAN or PPPoE that is not up yet there is no more than the name
     lan: tuple[str, ...]
     bridge: LanBridge | None
     ports: tuple[NetworkPort, ...]
     problem: LinkProblem | None
+    carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
 def _never(single: bool) -> bool:  # noqa: ARG001
@@ -50,8 +55,14 @@ def roles(
     wired = sorted((p for p in ports if not p.radio), key=lambda p: (p.usb is not None, p.name))
     modems = {p.name for p in wired if p.driver in portname.MODEM_DRIVERS}
     bridged = BRIDGE in others
-    wan = _wan(settings, ports, others, [p for p in wired if p.name not in modems], in_bridge, bridged=bridged)
-    eligible = tuple(sorted(p.name for p in wired if p.name != wan and p.name not in modems))
+    carrier = None
+    if settings.carrier is None:
+        wan = _wan(settings, ports, others, [p for p in wired if p.name not in modems], in_bridge, bridged=bridged)
+    else:
+        carrier = next((p.name for p in ports if points_at(settings.carrier, p)), None)
+        wan = settings.wan if carrier is not None else None
+    outside = {wan, carrier}
+    eligible = tuple(sorted(p.name for p in wired if p.name not in outside and p.name not in modems))
 
     lan = settings.lan
     if lan is None:
@@ -62,19 +73,22 @@ def roles(
     there = {*others, *(p.name for p in ports)}
     # One-arm by settings: the LAN is pointed at as the WAN is.
     lan = tuple(name for n in lan if (name := wan if wan is not None and n == settings.wan else n) in there)
+    if settings.carrier is not None:
+        lan = tuple(n for n in lan if n not in outside)  # one wire for both: not where the WAN is tagged or a session
 
     bridge = None
     if BRIDGE in lan:
-        radios = tuple(sorted(p.name for p in ports if p.radio and p.name in in_bridge and p.name != wan))
+        radios = tuple(sorted(p.name for p in ports if p.radio and p.name in in_bridge and p.name not in outside))
         bridge = LanBridge(BRIDGE, tuple(n for n in eligible if wan is not None or n in joined), radios)
     lans = {*lan, *((*bridge.ports, *bridge.radios) if bridge else ())}
     told = tuple(
         replace(
-            p, role="wan" if p.name == wan else "lan" if p.name in lans else "modem" if p.name in modems else "none"
+            p, role="wan" if p.name in outside else "lan" if p.name in lans else "modem" if p.name in modems else "none"
         )
         for p in sorted(ports, key=lambda p: p.name)
     )
-    return Roles(wan, lan, bridge, told, _problem(settings, told, bridged=bridged) if wan is None else None)
+    problem = _problem(settings, told, bridged=bridged) if wan is None else None
+    return Roles(wan, lan, bridge, told, problem, carrier)
 
 
 def _wan(
@@ -121,8 +135,8 @@ def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: b
     if settings.wan is not None:
         return LinkProblem(
             "wan_missing",
-            f"the WAN port {settings.wan} is not there, so no port joins the LAN: plug it in, or {_NAME} another one."
-            f" The ports: {there}",
+            f"the WAN port {settings.carrier or settings.wan} is not there, so no port joins the LAN:"
+            f" plug it in, or {_NAME} another one. The ports: {there}",
         )
     if bridged:
         return LinkProblem(

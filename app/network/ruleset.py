@@ -196,7 +196,8 @@ def _sets(inp: PlanInput, seen: View) -> Iterator[str]:
                 routes = (str(n) for n in e.active.carries(family))
                 yield _set("set", f"exit{e.index}_routes{family}", f"{_ip(family)} daddr", routes, "interval")
     if inp.flowtable and seen.lan_names:
-        wan = (seen.wan.name,) if seen.wan and seen.direct else ()
+        # One without a router may be a PPPoE session that has not begun, and no interface yet: nft would refuse it all.
+        wan = (seen.wan.name,) if seen.wan and any(seen.direct_gateway(f) for f in FAMILIES) else ()
         devices = dict.fromkeys((*seen.lan_names, *(t.interface for t in seen.carrying), *wan))
         names = ", ".join(f'"{name}"' for name in devices)
         yield f"flowtable fast {{\n\thook ingress priority filter\n\tdevices = {{ {names} }}\n}}"

@@ -40,6 +40,11 @@ def cause(
     """
     if wan is None:
         return "no WAN port was found: plug a cable to your router into the WAN port"
+    if wan.port is not None and not (wan.up and wan.addresses):
+        return (
+            f"the WAN {wan.name} over the port {wan.port} is not up: check the cable, and the VLAN's number or the"
+            " PPPoE user name and password in gateway.toml"
+        )
     if not wan.up:
         return f"the WAN port {wan.name} has no link: check the cable to your router"
     if not wan.addresses:

@@ -18,6 +18,9 @@ from ci.labnet.base import LabError, wait_for
 from ci.labnet.host import Host
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806
+ETHERTYPE_VLAN = 0x8100  # IEEE 802.1Q
+ETHERTYPE_PPPOE_DISCOVERY, ETHERTYPE_PPPOE = 0x8863, 0x8864  # RFC 2516
+_PPP = {0x0021: ETHERTYPE_IPV4, 0x0057: ETHERTYPE_IPV6}  # what a session carries
 ETHERTYPE_MARKER = 0x88B5  # for local experiments (IEEE 802)
 LINKTYPE_RAW = 101  # IP without a link header, as a tunnel's interface has it (tcpdump.org/linktypes.html)
 
@@ -39,6 +42,8 @@ class Packet(NamedTuple):
     sport: int
     dport: int
     payload: bytes
+    vlan: int | None = None  # the number of its tag
+    session: bool = False  # within PPPoE
 
     def __str__(self) -> str:
         return (
@@ -150,6 +155,14 @@ def read_pcap(path: Path) -> list[Packet]:
 def _parse(when: float, frame: bytes) -> Packet:
     mac = ":".join(f"{b:02x}" for b in frame[6:12])
     (ethertype,) = struct.unpack_from(">H", frame, 12)
+    if ethertype == ETHERTYPE_VLAN and len(frame) >= 18:
+        (tag,) = struct.unpack_from(">H", frame, 14)
+        return _parse(when, frame[:12] + frame[16:])._replace(vlan=tag & 0xFFF)
+    if ethertype == ETHERTYPE_PPPOE and len(frame) >= 22:
+        (protocol,) = struct.unpack_from(">H", frame, 20)
+        if protocol in _PPP:
+            inner = _parse(when, frame[:12] + _PPP[protocol].to_bytes(2, "big") + frame[22:])
+            return inner._replace(session=True)
     body = frame[14:]
     if ethertype == ETHERTYPE_IPV4 and len(body) >= 20:
         source, destination = ipaddress.IPv4Address(body[12:16]), ipaddress.IPv4Address(body[16:20])

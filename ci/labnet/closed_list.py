@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from ci.labnet.addresses import VPN_PORT, VPNS
-from ci.labnet.capture import ETHERTYPE_ARP, Packet
+from ci.labnet.capture import ETHERTYPE_ARP, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY, Packet
 
 ICMP6_PERMITTED = {133, 134, 135, 136, 143}  # RFC 4861 and MLDv2 reports (RFC 3810)
 
@@ -21,7 +21,7 @@ def leaks(packets: list[Packet], gateway_mac: str, *, lookups: frozenset[str] = 
 
 
 def _permitted(p: Packet, lookups: frozenset[str]) -> bool:
-    if p.ethertype == ETHERTYPE_ARP:
+    if p.ethertype in {ETHERTYPE_ARP, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY}:  # no packet: neighbours and sessions
         return True
     if p.protocol == 58:
         kind = p.payload[0] if p.payload else 0

@@ -195,6 +195,33 @@ async def test_the_wan_is_described_as_the_kernel_has_it(tmp_path):
 
 
 @inside
+async def test_a_point_to_point_wan_has_the_other_end_as_router(tmp_path):
+    """As pppd leaves it: no router in the default route, and the provider's end as the address's peer."""
+    run("ip link add br-lan type bridge")
+    port("wan")
+    port("enx1")
+    run("ip link set enx1 master br-lan")
+    settings = LinkSettings(wan="wan-ppp", lan=("br-lan",), carrier="wan")
+    links = await seen(tmp_path, settings)
+    assert (links.wan.name, links.wan.up, links.wan.mtu, links.wan.port) == ("wan-ppp", False, 1492, "wan")
+    assert (links.bridge.ports, links.problem) == (("enx1",), None)
+    run("ip tuntap add wan-ppp mode tun")
+    run("ip link set wan-ppp up mtu 1480")
+    run("ip addr add 100.64.3.9 peer 100.64.0.1 dev wan-ppp")
+    assert (await seen(tmp_path, settings)).wan.gateway4 is None
+    run("ip route add default dev wan-ppp")
+    links = await seen(tmp_path, settings)
+    assert (links.wan.name, links.wan.mtu, links.wan.port) == ("wan-ppp", 1480, "wan")
+    assert links.wan.addresses == (ip_interface("100.64.3.9/32"),)
+    assert links.wan.gateway4 == ip_address("100.64.0.1")
+    assert links.bridge.ports == ("enx1",)
+    run("ip link set wan master br-lan")  # however it got there, netd is told to take it out
+    assert (await seen(tmp_path, settings)).bridge.ports == ("enx1",)
+    run("ip link del wan")
+    assert (await seen(tmp_path, settings)).wan is None
+
+
+@inside
 async def test_changes_of_the_wan_are_announced_at_once():
     port("wan0")
     watch = watch_links()

@@ -31,8 +31,13 @@ class LeakWatch:
         *,
         lookups: frozenset[str] = frozenset(),
         router: tuple[str, str] = (GATEWAY_LAN4, "fe80::ff:fe00:1"),
+        wire: str = "wan",
     ) -> None:
-        """``router``: the gateway's addresses, IPv4 and IPv6, that the hosts are made to send everything to."""
+        """``router``: the gateway's addresses, IPv4 and IPv6, that the hosts are made to send everything to.
+
+        ``wire``: the ISP's end of the cable.
+        """
+        self._wire = wire
         self._lab = lab
         self._router = router
         self._lookups = lookups
@@ -41,7 +46,7 @@ class LeakWatch:
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> LeakWatch:
-        self._capture = self._lab.capture("isp", "wan").start()
+        self._capture = self._lab.capture("isp", self._wire).start()
         for host in LAN_HOSTS:
             self._senders.append(self.send_from(host))
         return self

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app.errors import InvalidFieldError
-from app.model import DirectPolicy, LanSettings, VpnPolicy
+from app.model import DirectPolicy, LanSettings, VpnPolicy, WanLink
 from app.network.plan import MARK_BLOCKED, MARK_DIRECT, ExitPlan, TransportPeer, exit_mark
 from app.network.planner import plan
 from app.network.policy import view
@@ -158,3 +158,11 @@ def test_addresses_of_tunnels_are_as_given():
         ("wg0a", ip_interface("10.64.1.2/32"), 1420),
         ("wg0b", ip_interface("10.64.1.2/32"), 1420),
     ]
+
+
+def test_the_flowtable_names_no_session_that_has_not_begun():
+    """The kernel refuses a flowtable on an interface that is not there, and the whole ruleset with it."""
+    for wan, named in ((WAN, True), (WanLink("wan", port="enx1"), False)):
+        inp = msgspec.structs.replace(inputs(default_exit(), wan=wan, devices=DEVICES), flowtable=True)
+        (devices,) = (line for line in plan(inp).ruleset.splitlines() if "devices = {" in line)
+        assert ('"wan"' in devices) is named

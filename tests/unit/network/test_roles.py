@@ -18,27 +18,41 @@ PHONE = NetworkPort("usb0", driver="rndis_host", mac="02:00:00:00:00:03", usb="u
 RADIO = NetworkPort("radio0", driver="brcmfmac", radio=True)
 EVERY = (ONBOARD, ONE, TWO, PHONE, RADIO)
 NAMES = [p.name for p in EVERY]
+POINTERS = [None, *NAMES, "eth0", "00-E0-4C-00-00-01", "usb-1.2", "usb-1.7", "usb-modem"]
 
 
 @given(
     ports=st.sets(st.sampled_from(EVERY)),
-    wan=st.sampled_from([None, *NAMES, "eth0", "00-E0-4C-00-00-01", "usb-1.2", "usb-1.7", "usb-modem"]),
+    wan=st.sampled_from(POINTERS),
+    carrier=st.sampled_from(POINTERS),
+    up=st.booleans(),
     lan=st.sampled_from([None, (BRIDGE,), ("enx1",)]),
     in_bridge=st.frozensets(st.sampled_from(NAMES)),
     joined=st.frozensets(st.sampled_from(NAMES)),
 )
-def test_the_wan_and_what_may_be_it_are_never_in_the_bridge(ports, wan, lan, in_bridge, joined):
-    found = roles(LinkSettings(wan=wan, lan=lan), list(ports), others=[BRIDGE], in_bridge=in_bridge, joined=joined)
+def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up, lan, in_bridge, joined):
+    if carrier is not None:
+        wan = "wan-ppp"
+    found = roles(
+        LinkSettings(wan=wan, lan=lan, carrier=carrier),
+        list(ports),
+        others=[BRIDGE, "wan-ppp"] if up else [BRIDGE],
+        in_bridge=in_bridge,
+        joined=joined,
+    )
     there = {p.name for p in ports}
-    assert found.wan is None or found.wan in there
+    outside = {found.carrier if carrier is not None else found.wan} - {None}
+    assert found.wan is None or outside <= there
     assert (found.problem is None) == (found.wan is not None)
+    assert found.wan is None or carrier is None or (found.wan == "wan-ppp" and found.carrier is not None)
     members = set(found.bridge.ports) | set(found.bridge.radios) if found.bridge else set()
-    assert found.wan not in members
+    assert not outside & members
+    assert carrier is None or not outside & set(found.lan)
     assert members <= there
     assert "usb0" not in members  # a phone brings a router with it
     if found.wan is None:
         assert set(found.bridge.ports if found.bridge else ()) <= joined
-    assert {p.name for p in found.ports if p.role == "wan"} == ({found.wan} if found.wan else set())
+    assert {p.name for p in found.ports if p.role == "wan"} == outside
     if found.problem:
         assert all(p.name in found.problem.message for p in ports)
 
@@ -63,6 +77,25 @@ def test_without_a_port_on_the_board_nothing_is_guessed():
 def test_a_port_is_pointed_at_by_name_address_or_place(text, wan, lan):
     found = roles(LinkSettings(wan=text), EVERY, others=[BRIDGE])
     assert (found.wan, found.bridge.ports) == (wan, lan)
+
+
+def test_the_lan_waits_for_the_port_under_the_wan_and_not_for_the_session_on_it():
+    settings = LinkSettings(wan="wan-ppp", lan=(BRIDGE,), carrier="usb-1.1")
+    down = roles(settings, EVERY, others=[BRIDGE])
+    assert (down.wan, down.carrier, down.bridge.ports, down.problem) == ("wan-ppp", "enx1", ("enx2", "wan"), None)
+    assert roles(settings, EVERY, others=[BRIDGE, "wan-ppp"]) == down
+    assert {p.name: p.role for p in down.ports}["enx1"] == "wan"
+    # A session that is left over from a port that is gone, or of which nobody knows the port.
+    gone = roles(settings, [ONBOARD, TWO], others=[BRIDGE, "wan-ppp"], joined=frozenset({"enx2"}))
+    assert (gone.wan, gone.carrier, gone.bridge.ports, gone.problem.reason) == (None, None, ("enx2",), "wan_missing")
+    assert "the WAN port usb-1.1 is not there" in gone.problem.message
+
+
+@pytest.mark.parametrize("lan", [("enx1",), ("usb-1.1",), ("wan-vlan",)])
+def test_no_settings_make_a_lan_of_the_port_under_the_wan(lan):
+    found = roles(LinkSettings(wan="wan-vlan", lan=lan, carrier="usb-1.1"), EVERY, others=[BRIDGE, "wan-vlan"])
+    assert found.lan == ()
+    assert found.bridge is None
 
 
 def test_one_arm_by_settings_points_at_one_port_twice():

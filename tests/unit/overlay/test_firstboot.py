@@ -38,11 +38,14 @@ def test_the_example_on_the_image_is_valid_as_it_is() -> None:
 def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
     example = (Path(__file__).parents[3] / "image/boot/gateway.example.toml").read_text()
     text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
-    # One radio cannot do both: each of the two on its own, and as the WAN without another WAN.
+    # One radio cannot do both: each of the two on its own, and as the WAN without another WAN and what that one needs.
     point, wan = text.index("[wifi.access_point]"), text.index("[[wifi.wan]]")
-    end = text.index("[vpn]")
-    parse(re.sub(r"(?m)^wan = .*\n", "", text[:point]) + text[wan:end] + text[end:])
-    parse(text[:wan] + text[end:])
+    end, kinds, wifi = text.index("[vpn]"), text.index("# What your provider"), text.index("[wifi]")
+    parse(re.sub(r"(?m)^wan = .*\n", "", text[:kinds]) + text[wifi:point] + text[wan:end] + text[end:])
+    # A fixed address and a session cannot both be; each of the two on its own.
+    session, fixed = text.index("[network.pppoe]"), text.index("# Or a fixed address")
+    parse(text[:session] + text[fixed:wan] + text[end:])
+    parse(text[:fixed] + text[wifi:wan] + text[end:])
 
 
 @pytest.mark.parametrize(

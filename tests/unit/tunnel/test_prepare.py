@@ -101,6 +101,8 @@ def test_a_family_the_wan_can_reach_is_chosen():
         (None, None, "no WAN port"),
         (WanLink("wan0"), None, "cable"),
         (WanLink("wan0", True), None, "DHCP"),
+        (WanLink("wan-ppp", port="wan"), None, "PPPoE user name"),
+        (WanLink("wan-vlan", True, port="wan"), None, "the VLAN's number"),
         (WanLink("wan0", True, 1500, WAN.addresses), "198.51.100.7", "no route for IPv4"),
         (WAN, "2001:db8::1", "no route for IPv6"),
         (WAN, "198.51.100.7", "no answer from 198.51.100.7:51820"),

@@ -88,7 +88,8 @@ def settings(state: Path, told: Told) -> None:
             address = IPv4Interface(told.lan_address)
             start, end = render.dhcp_range(address)
             lan = msgspec.structs.replace(lan, address=address, dhcp_start=start, dhcp_end=end)
-        return msgspec.structs.replace(old, links=LinkSettings(wan=told.wan, lan=told.lan), lan=lan)
+        links = LinkSettings(wan=told.wan, lan=told.lan, carrier=told.carrier)
+        return msgspec.structs.replace(old, links=links, lan=lan)
 
     with Store(state) as store:
         store.update_settings(change)

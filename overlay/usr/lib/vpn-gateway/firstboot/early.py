@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import radio, render
+from firstboot import pppoe, radio, render
 from firstboot.fat import LIMIT, REPORT, UNFINISHED, Fat, read
 from firstboot.schema import Config, SchemaError, decode, merged, parse
 from firstboot.secrets import without_secrets
@@ -104,6 +104,7 @@ def take(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
         config = merged(new, old)
         if config.wifi.access_point is not None and config.wifi.country is not None:
             radio.hostapd(config.wifi.country, config.wifi.access_point)
+        pppoe.files(config)
         if config.system.admin_password is not None:
             auth("set-password", config.system.admin_password + "\n")
             config = _replace(config, "system", admin_password=None)
@@ -168,6 +169,7 @@ def apply(paths: Paths, config: Config) -> None:
     time_servers.parent.mkdir(mode=0o755, exist_ok=True)
     write(time_servers, render.time_servers(config).encode(), 0o644)
     _wifi(paths, config)
+    _pppoe(paths, config)
 
     keys = paths.data / "ssh" / "authorized_keys"
     if config.system.ssh_key is None:
@@ -192,6 +194,14 @@ def _wifi(paths: Paths, config: Config) -> None:
         write(paths.run / name, text.encode(), 0o600)
     if wanted:
         _start("vpn-gateway-wifi-wan.service" if radio.WIFI_WAN in wanted else "vpn-gateway-ap.service")
+
+
+def _pppoe(paths: Paths, config: Config) -> None:
+    wanted = pppoe.files(config)
+    for name, text in wanted.items():
+        write(paths.run / name, text.encode(), 0o600)
+    if wanted:
+        _start("vpn-gateway-pppoe.service")
 
 
 def _start(unit: str) -> None:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from msgspec import Struct
 
 from app import portname
+from firstboot import uplink
 from firstboot.schema import RADIO, Config, radio_is_wan
 
 BRIDGE = "br-lan"
@@ -27,21 +28,40 @@ IPv6AcceptRA=no
 """
 
 
-def wan_interface(config: Config) -> str:
+def wan_port(config: Config) -> str:
+    """The port that the WAN is, or that it runs on, in a form of app.portname."""
     return RADIO if radio_is_wan(config) else config.network.wan or ONBOARD
 
 
+def wan_interface(config: Config) -> str:
+    """The port, or the name of the interface on it that is the WAN."""
+    network = config.network
+    if network.pppoe is not None:
+        return uplink.PPPOE
+    return uplink.VLAN if network.wan_vlan is not None else wan_port(config)
+
+
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
-    """Files for /run/systemd/network: another WAN than the on-board port, which then joins the LAN."""
-    wan = wan_interface(config)
-    files: dict[str, str] = {}
-    if config.network.topology == "one-arm":
+    """Files for /run/systemd/network: another WAN than DHCP on the on-board port, and that port where it is LAN."""
+    wan, port, network = wan_interface(config), wan_port(config), config.network
+    text = wan_template
+    if network.topology == "one-arm":
         # The wire is the LAN's too, so the gateway answers to its name there.
-        files["15-wan.network"] = wan_template.replace("MulticastDNS=no", "MulticastDNS=yes")
+        text = text.replace("MulticastDNS=no", "MulticastDNS=yes")
+    if network.wan_address is not None:
+        text = text.replace("DHCP=ipv4", uplink.networkd_lines(network.wan_address))
     if wan != ONBOARD:
-        text = files.get("15-wan.network", wan_template)
-        match = portname.networkd_match(portname.parse(wan))
-        files["15-wan.network"] = text.replace(f"Name={ONBOARD}", match)
+        text = text.replace(f"Name={ONBOARD}", portname.networkd_match(portname.parse(wan)))
+    # pppd's interface is pppd's alone.
+    files = {"15-wan.network": text} if text != wan_template and network.pppoe is None else {}
+    if wan != port:
+        match = portname.networkd_match(portname.parse(port))
+        files["14-wan-carrier.network"] = uplink.carrier_network(match, tagged=network.wan_vlan is not None)
+    if network.wan_vlan is not None:
+        files["14-wan-vlan.netdev"] = uplink.vlan_netdev(network.wan_vlan)
+        if network.pppoe is not None:
+            files["15-wan-vlan.network"] = uplink.carrier_network(f"Name={uplink.VLAN}", tagged=False)
+    if port != ONBOARD:
         files["16-onboard-lan.network"] = LAN_PORT
     return files
 
@@ -53,16 +73,19 @@ class Told(Struct, frozen=True):
     wan: str | None = None
     lan: tuple[str, ...] | None = None
     lan_address: str | None = None
+    carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
 def told(config: Config) -> Told:
-    wan, topology = wan_interface(config), config.network.topology
+    wan, port, topology = wan_interface(config), wan_port(config), config.network.topology
     name, address = config.system.hostname, config.network.lan_address
     if topology == "one-arm":
         return Told(name, wan, (wan,), address)
-    if topology == "auto" and wan == ONBOARD and config.wifi.access_point is None:
+    # A port with an address of the provider's is not one that may become one-arm.
+    found_by_itself = wan == ONBOARD and config.network.wan_address is None
+    if topology == "auto" and found_by_itself and config.wifi.access_point is None:
         return Told(name, lan_address=address)
-    return Told(name, wan, (BRIDGE,), address)
+    return Told(name, wan, (BRIDGE,), address, port if wan != port else None)
 
 
 def time_servers(config: Config) -> str:

@@ -13,6 +13,8 @@ from msgspec import Struct, field
 
 from app import encoding, portname
 from app.encoding import Decoded, NotTextError
+from firstboot import uplink
+from firstboot.uplink import Pppoe, WanAddress
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
@@ -24,6 +26,7 @@ SSH_KEY = re.compile(
 COUNTRY = re.compile(r"[A-Z]{2}")
 PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 NTP_MOST = 8
+LAN = IPv4Network("192.168.77.0/24")  # where lan_address says nothing else
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 10, 1024  # characters, as the web interface asks for
 
 
@@ -50,6 +53,9 @@ class Network(Struct, forbid_unknown_fields=True, frozen=True):
     topology: Literal["auto", "wired", "access-point", "one-arm", "wifi-wan"] = "auto"
     wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
+    wan_address: WanAddress | None = None  # None: by DHCP
+    wan_vlan: int | None = None  # the number that the provider's frames are tagged with
+    pppoe: Pppoe | None = None
 
 
 class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
@@ -194,6 +200,38 @@ def _network_faults(config: Config) -> Iterator[str]:
         yield f"wifi.wan: needed where network.wan is the radio ({network.wan}): which network is it to join?"
     if network.wan is not None and network.wan.startswith("wl") and network.wan not in RADIO_NAMES:
         yield f"network.wan: no other radio than the board's own, {RADIO}, can be the WAN"
+    yield from _wan_faults(config)
+
+
+def _wan_faults(config: Config) -> Iterator[str]:
+    """What is said of the WAN, and a WAN of which it cannot be true."""
+    network = config.network
+    if network.wan_address is not None:
+        lan = _lan_address(network.lan_address) if network.lan_address else None
+        yield from uplink.address_faults("network.wan_address", network.wan_address, lan.network if lan else LAN)
+    if network.wan_vlan is not None and network.wan_vlan not in uplink.VLAN_IDS:
+        yield f"network.wan_vlan: {uplink.VLAN_IDS[0]} to {uplink.VLAN_IDS[-1]}"
+    if network.pppoe is not None:
+        yield from uplink.pppoe_faults("network.pppoe", network.pppoe)
+        if network.wan_address is not None:
+            yield "network.wan_address: not with network.pppoe, which brings the address: remove one of the two"
+    for key in _wired_wan(network):
+        if radio_is_wan(config):
+            yield f"{key}: not with Wi-Fi as WAN: remove one of the two"
+        if network.topology == "one-arm":
+            yield f"{key}: not with one-arm, whose one wire is your router's: set network.lan_address alone"
+        if network.wan == portname.MODEM:
+            yield f"{key}: not with {portname.MODEM}: a phone or stick sees to that itself"
+
+
+def _wired_wan(network: Network) -> Iterator[str]:
+    """The keys with which a provider's cable is meant."""
+    if network.wan_address is not None:
+        yield "network.wan_address"
+    if network.wan_vlan is not None:
+        yield "network.wan_vlan"
+    if network.pppoe is not None:
+        yield "network.pppoe"
 
 
 def _lan_address(text: str) -> IPv4Interface | None:
@@ -257,7 +295,10 @@ def merged(new: Config, old: Config | None) -> Config:
     """``new`` with the secrets that an earlier run has taken out of the file."""
     if old is None:
         return new
-    wifi, vpn = new.wifi, new.vpn
+    network, wifi, vpn = new.network, new.wifi, new.vpn
+    pppoe, before = network.pppoe, old.network.pppoe
+    if pppoe and before and pppoe.password is None and pppoe.username == before.username:
+        network = msgspec.structs.replace(network, pppoe=before)
     if wifi.access_point is not None and old.wifi.access_point is not None:
         point = _with_passphrase(wifi.access_point, (old.wifi.access_point,))
         wifi = msgspec.structs.replace(wifi, access_point=point)
@@ -266,7 +307,7 @@ def merged(new: Config, old: Config | None) -> Config:
         wifi = msgspec.structs.replace(wifi, wan=known[0] if isinstance(wifi.wan, WifiWan) else known)
     if not vpn.account and vpn.provider == old.vpn.provider:
         vpn = msgspec.structs.replace(vpn, account=old.vpn.account)
-    return msgspec.structs.replace(new, wifi=wifi, vpn=vpn)
+    return msgspec.structs.replace(new, network=network, wifi=wifi, vpn=vpn)
 
 
 def _with_passphrase(network: _Network, before: Iterable[_Network]) -> _Network:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-KEYS = frozenset({"passphrase", "admin_password"})
+KEYS = frozenset({"passphrase", "admin_password", "password"})
 TABLE = ("vpn", "account")  # every value in it
 TAKEN = "(taken; kept on the data partition)"
 
