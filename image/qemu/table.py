@@ -28,7 +28,7 @@ def lines(image: Path, logs: Path) -> list[str]:
     measured = [Measurement(**json.loads(line)) for line in told.read_text().splitlines()] if told.exists() else []
     packed = image.with_suffix(".img.xz")
     sizes = [
-        Measurement("image, to download (.img.xz)", packed.stat().st_size / MB, "MB", 250),
+        Measurement("image, to download (.img.xz)", packed.stat().st_size / MB, "MB", 180),
         Measurement("image, raw", image.stat().st_size / MB, "MB"),
     ]
     return [f"{measurement}\n" for measurement in sizes + measured]
