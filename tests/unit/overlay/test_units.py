@@ -82,6 +82,11 @@ def test_a_support_file_is_made_whatever_else_does_not_start() -> None:
     assert "vpn-gateway-netd.service" in " ".join(unit["After"])
 
 
+def test_a_clock_that_was_set_is_noted_at_once() -> None:
+    """A power cut in the minute after would start with the old time, which servers refuse."""
+    assert settings("vpn-gateway-clock-save.timer")["OnClockChange"] == ["yes"]
+
+
 def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
     assert settings("vpn-gateway-web.socket")["ListenStream"] == ["5000", "80"]
     assert settings("vpn-gateway-web.service")["PrivateNetwork"] == ["yes"]
