@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +29,7 @@ Host {gateway}
   ServerAliveCountMax 6
   ControlMaster auto
   ControlPersist 60
-  ControlPath {key}.%C
+  ControlPath {sockets}/%C
 """
 
 
@@ -42,7 +45,10 @@ class SshKey:
         key.unlink(missing_ok=True)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
         config = work / "ssh_config"
-        config.write_text(SSH_CONFIG.format(gateway=GATEWAY, key=key, lan=lan))
+        # Not beside the key: a socket's path has 107 bytes at the most (unix(7)), and a clone may lie deep.
+        sockets = tempfile.mkdtemp(prefix="vpngw-")
+        atexit.register(shutil.rmtree, sockets, ignore_errors=True)
+        config.write_text(SSH_CONFIG.format(gateway=GATEWAY, key=key, lan=lan, sockets=sockets))
         return cls(key.with_suffix(".pub").read_text().strip(), config)
 
     def wait(self, timeout: float = BOOT_TIMEOUT) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from image.qemu.machine import Machine
 
 EVERY = 0.01  # seconds between two looks at the number of writes
-FIRST, GROWTH = 3, 1.3  # writes until the first cut, and how much further the next one lies each time
+FIRST, GROWTH = 3, 1.7  # writes until the first cut, and how much further the next one lies each time
 
 
 @dataclass(frozen=True)
