@@ -8,7 +8,7 @@ import re
 
 from app.support.report import Section, unreadable
 
-TIMEOUT = 15.0  # seconds for one program
+TIMEOUT = 45.0  # seconds for one program; systemd's take ten on a board that is still starting
 MOST = 2_000_000  # bytes read of what one says
 
 _JOURNAL = ("journalctl", "--no-pager", "--no-hostname", "--boot", "--output=short-monotonic", "--quiet")
