@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from app.addresses import Interface
@@ -68,18 +69,14 @@ def of_kept_links(
 
 def of_kept_sysctls(last: NetworkPlan, plan: NetworkPlan) -> list[str]:
     """Kernel parameters that both plans want alike and that have another value."""
-    kept = [parameter for parameter in plan.sysctls if parameter in set(last.sysctls)]
-    return [f"{name} is not {value}" for name, value in kept if sysctl.read(name) not in {value, None}]
+    before = set(last.sysctls)
+    return _of_parameters(parameter for parameter in plan.sysctls if parameter in before)
 
 
 def of_kept_routing(last: NetworkPlan, plan: NetworkPlan, live: Live) -> list[str]:
     """Rules that are in both plans and not in the kernel; rules and routes in the kernel that neither plan has."""
     old, new = wanted_rules(last), wanted_rules(plan)
-    found = [f"{_rule(r)} is missing" for r in sorted((old & new) - set(live.rules), key=_by_priority)]
-    found += [f"{_rule(r)} was added" for r in sorted(set(live.rules) - old - new, key=_by_priority)]
-    found += [f"{what} was added" for what, _ in live.foreign_rules]
-    found += [f"{_route(r)} was added" for r in live.routes if r not in {*last.routes, *plan.routes}]
-    return found + [f"{what} was added" for what, _ in live.foreign_routes]
+    return _of_rules(old & new, old | new, live) + _added_routes({*last.routes, *plan.routes}, live)
 
 
 def of_bridge(plan: NetworkPlan, state: Mapping[str, LinkState]) -> list[str]:
@@ -104,19 +101,32 @@ def old_addresses(plan: NetworkPlan, name: str, link: LinkState) -> list[Interfa
 
 
 def of_routing(plan: NetworkPlan, live: Live) -> list[str]:
-    rules, routes = wanted_rules(plan), set(plan.routes)
-    found = [f"{_rule(r)} is missing" for r in sorted(rules - set(live.rules), key=_by_priority)]
-    found += [f"{_rule(r)} was added" for r in sorted(set(live.rules) - rules, key=_by_priority)]
-    found += [f"{what} was added" for what, _ in live.foreign_rules]
+    rules = wanted_rules(plan)
+    found = _of_rules(rules, rules, live)
     found += [f"{_route(r)} is missing" for r in plan.routes if r not in live.routes]
-    found += [f"{_route(r)} was added" for r in live.routes if r not in routes]
-    found += [f"{what} was added" for what, _ in live.foreign_routes]
+    found += _added_routes(set(plan.routes), live)
     return list(dict.fromkeys(found))
 
 
 def of_sysctls(plan: NetworkPlan) -> list[str]:
     """Read now; a parameter that the kernel does not have is none that could differ."""
-    return [f"{name} is not {value}" for name, value in plan.sysctls if sysctl.read(name) not in {value, None}]
+    return _of_parameters(plan.sysctls)
+
+
+def _of_rules(wanted: AbstractSet[RulePlan], known: AbstractSet[RulePlan], live: Live) -> list[str]:
+    """``wanted`` rules that are missing, and rules that are not even ``known``."""
+    found = [f"{_rule(r)} is missing" for r in sorted(wanted - set(live.rules), key=_by_priority)]
+    found += [f"{_rule(r)} was added" for r in sorted(set(live.rules) - known, key=_by_priority)]
+    return found + [f"{what} was added" for what, _ in live.foreign_rules]
+
+
+def _added_routes(known: AbstractSet[RoutePlan], live: Live) -> list[str]:
+    found = [f"{_route(r)} was added" for r in live.routes if r not in known]
+    return found + [f"{what} was added" for what, _ in live.foreign_routes]
+
+
+def _of_parameters(parameters: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{name} is not {value}" for name, value in parameters if sysctl.read(name) not in {value, None}]
 
 
 def wanted_rules(plan: NetworkPlan) -> set[RulePlan]:

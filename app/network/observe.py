@@ -14,7 +14,7 @@ from app.network.links import SYS, LinkState, is_port, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
 from app.network.onearm import OneArm
-from app.network.roles import BRIDGE, Roles, roles
+from app.network.roles import BRIDGE, Roles, never, roles
 from app.network.routes import FAMILIES
 from app.portname import usb_place
 
@@ -42,7 +42,7 @@ async def observe(
             others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
             in_bridge=frozenset(name for name, link in links.items() if link.master),
             joined=joined.ports if joined else frozenset(),
-            one_arm=one_arm.allowed if one_arm else _never,
+            one_arm=one_arm.allowed if one_arm else never,
         )
         if joined and found.bridge and found.wan is not None:
             joined.remember(frozenset(found.bridge.ports))
@@ -83,10 +83,6 @@ def port(name: str, link: LinkState) -> NetworkPort:
         radio=link.radio,
         carrier=link.carrier,
     )
-
-
-def _never(single: bool) -> bool:  # noqa: ARG001
-    return False
 
 
 async def _gateways(ip: Any, link: LinkState) -> dict[int, Address]:

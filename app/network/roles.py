@@ -31,7 +31,7 @@ class Roles(Struct, frozen=True):
     carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
-def _never(single: bool) -> bool:  # noqa: ARG001
+def never(single: bool) -> bool:  # noqa: ARG001
     return False
 
 
@@ -42,7 +42,7 @@ def roles(
     others: Sequence[str] = (),
     in_bridge: frozenset[str] = frozenset(),
     joined: frozenset[str] = frozenset(),
-    one_arm: Callable[[bool], bool] = _never,
+    one_arm: Callable[[bool], bool] = never,
 ) -> Roles:
     """The roles of ``ports``.
 
