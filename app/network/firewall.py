@@ -28,6 +28,7 @@ class Firewall:
         self._fingerprint: str | None = None
         self._generation: int | None = None  # at which the live table was last known to be the one that was loaded
         self._counts: dict[str, nft.Count] = {}
+        self._stopped_without = 0  # frames of other routers that had been stopped when no port was known to have one
 
     async def load(self, text: str) -> None:
         """Replace the table in one transaction. Raises KernelError; a refused text changes nothing."""
@@ -79,10 +80,17 @@ class Firewall:
         return {name.removeprefix(DROP): count.packets for name, count in found if name.startswith(DROP)}
 
     async def _seen(self) -> dict[str, tuple[str, ...]]:
-        """The ports with another router behind them, if there ever was one."""
-        if not self._counts.get(f"{DROP}foreign_router", _NONE).packets:
+        """The ports with another router behind them; asked for only where one was heard since there was none."""
+        stopped = self._counts.get(f"{DROP}foreign_router", _NONE).packets
+        if stopped == self._stopped_without:
             return {}
-        return {name: await nft.elements("bridge", name) for name in (DHCP, ROUTERS)}
+        try:
+            found = {name: await nft.elements("bridge", name) for name in (DHCP, ROUTERS)}
+        except KernelError:
+            return {}  # they will be heard again; a ruleset that is not replaced is worse
+        if not any(found.values()):
+            self._stopped_without = stopped
+        return found
 
     def _count(self) -> None:
         live = nft.counters()
