@@ -7,7 +7,6 @@ GATEWAY_LAN4 = "192.168.77.1"
 
 WAN4_NETWORKS = ("192.168.1", "192.168.43")  # before and after a renumbering; .1 is the ISP's router
 WAN6_PREFIX = "2001:db8:1"
-ROGUE6_PREFIX = "2001:db8:bad"
 
 INTERNET4, INTERNET6 = "203.0.113.80", "2001:db8:80::80"
 INTERNET_DNS4 = "203.0.113.53"

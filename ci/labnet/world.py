@@ -8,11 +8,11 @@ import sys
 from collections.abc import Generator, Sequence
 
 from app import keys
+from ci.labnet import rogue_router
 from ci.labnet.addresses import (
     INTERNET4,
     INTERNET6,
     INTERNET_DNS4,
-    ROGUE6_PREFIX,
     VPN_PORT,
     VPNS,
     WAN4_NETWORKS,
@@ -178,13 +178,16 @@ class World(Base):
 
     def set_rogue_ra(self, on: bool) -> None:
         """Somebody on the WAN announces a default route, of high preference, and a prefix."""
-        if not on:
-            self.hosts["isp"].shell(f"ip addr del {ROGUE6_PREFIX}::1/64 dev wan || true")
-            self.start_isp()
+        isp = self.hosts["isp"]
+        router = (sys.executable, str(HERE / "rogue_router.py"))
+        if on:
+            isp.shell(f"ip addr replace {rogue_router.SOURCE}/64 dev {rogue_router.INTERFACE} nodad")
+            isp.start(*router, "1800", log=self.directory / "rogue-router.log")
             return
-        lines = ["bind-dynamic", "interface=wan", "enable-ra", f"dhcp-range={ROGUE6_PREFIX}::,ra-only,64"]
-        self.dnsmasq("isp", "dhcp", [*lines, "ra-param=wan,high,4,9000"])
-        self.hosts["isp"].shell(f"ip addr replace {ROGUE6_PREFIX}::1/64 dev wan nodad")
+        if isp.run("pkill", "-f", "rogue_router.py", check=False).returncode != 0:
+            return  # there was none
+        isp.run(*router, "0")
+        isp.shell(f"ip addr del {rogue_router.SOURCE}/64 dev {rogue_router.INTERFACE}")
 
     @contextlib.contextmanager
     def rogue_ra(self) -> Generator[None]:
