@@ -55,7 +55,10 @@ async def keep_leases(
     before = leases()
     while True:
         await asyncio.sleep(period)
+        # In this order, a step between the two is told now or at the next look, and ``before`` is older than it.
+        now = leases()
         step = steps.look()
         if abs(step) >= LEASES:
             move(before, step)
-        before = leases()
+            now = leases()
+        before = now

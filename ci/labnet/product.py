@@ -180,7 +180,8 @@ class Product(World):
         for name, pid in before.items():
             self.hold(name, False)
             self.hosts["gateway"].run("kill", "-TERM", pid, check=False)
-        wait_for("new processes", lambda: all(self._pid(name) != pid for name, pid in before.items()))
+        for name, pid in before.items():
+            wait_for(f"a new {name}", lambda n=name, old=pid: self._pid(n) != old)
         self.wait_ready()
 
     def _pid(self, name: str) -> str:

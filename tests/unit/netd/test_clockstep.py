@@ -79,3 +79,27 @@ async def test_the_leases_are_those_from_before_the_step() -> None:
     assert moves == [("two", 3 * DAY)]
     assert not task.done()
     task.cancel()
+
+
+async def test_a_step_while_the_leases_are_read_takes_none_of_them() -> None:
+    """dnsmasq may have ended all leases by the time that netd reads them, and looks at the clock."""
+    clocks, moves = Clocks(), list[tuple[str, float]]()
+    reads = 0
+    moved = asyncio.Event()
+
+    def leases() -> str:
+        nonlocal reads
+        reads += 1
+        if reads == 4:
+            clocks.wall += 3 * DAY
+        return "all" if reads < 4 else "none left"
+
+    def move(before: str, step: float) -> None:
+        moves.append((before, step))
+        moved.set()
+
+    task = asyncio.create_task(keep_leases(clocks.steps, leases, move, period=0.005))
+    async with asyncio.timeout(5):
+        await moved.wait()
+    assert moves == [("all", 3 * DAY)]
+    task.cancel()
