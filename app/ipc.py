@@ -203,7 +203,8 @@ class Client:
             self._pending[ident] = future
             self._writer.write(codec.encode(Request(ident, op, command)) + b"\n")
         try:
-            answer = await asyncio.wait_for(future, CALL_TIMEOUT)
+            async with asyncio.timeout(CALL_TIMEOUT):
+                answer = await future
         except TimeoutError:
             raise UnavailableError("the gateway's network service does not answer") from None
         finally:

@@ -81,7 +81,8 @@ async def drain(response: Response) -> Response:
     body = request.body
     if isinstance(body, DrainableBody):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(body.arrived.wait(), DRAIN_TIMEOUT)
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                await body.arrived.wait()
     return response
 
 

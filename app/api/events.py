@@ -91,7 +91,8 @@ async def next_before(until: float | None, listener: Listener) -> str | Closing 
     """
     patience = HEARTBEAT if until is None else min(HEARTBEAT, max(0.01, until - time.time()))
     try:
-        item = await asyncio.wait_for(listener.next(), patience)
+        async with asyncio.timeout(patience):
+            item = await listener.next()
     except TimeoutError:
         item = None
     return EXPIRED if until is not None and time.time() >= until else item

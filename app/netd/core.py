@@ -422,7 +422,8 @@ class Core:
         """DHCP and DNS follow the plan, apart from it: they are never in the way of a change of tunnel."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._services_due.wait(), SERVICES_CHECK)
+                async with asyncio.timeout(SERVICES_CHECK):
+                    await self._services_due.wait()
             self._services_due.clear()
             try:
                 await self._services.apply(

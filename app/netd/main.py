@@ -33,6 +33,7 @@ from app.providers.config import ProvidersConfig
 from app.providers.config import load as load_providers
 from app.providers.registry import Registry
 from app.store import Store
+from app.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -131,9 +132,7 @@ async def _run(options: argparse.Namespace) -> None:
         task.result()  # a task that ended is a bug: end loudly; the network stays, the supervisor restarts us
     notify("STOPPING=1")
     server.close()
-    for task in (*tasks, alive):
-        task.cancel()
-    await asyncio.gather(*tasks, alive, return_exceptions=True)
+    await end((*tasks, alive))
     await core.records.statistics.close()
     store.close()
 

@@ -100,7 +100,8 @@ class Statistics:
         if not self._opened:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._sample(), 2.0)
+            async with asyncio.timeout(2.0):
+                await self._sample()
         await asyncio.to_thread(self._write)
         await asyncio.to_thread(self._database.close)
         self._opened = False

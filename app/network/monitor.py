@@ -57,7 +57,8 @@ class Changes:
     async def wait(self, timeout: float, debounce: float) -> bool:
         """True after a change and ``debounce`` seconds more, False after ``timeout`` seconds without one."""
         try:
-            await asyncio.wait_for(self._event.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
         except TimeoutError:
             return False
         await asyncio.sleep(debounce)

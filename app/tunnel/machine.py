@@ -17,6 +17,7 @@ from app.addresses import Address
 from app.errors import ConflictError, ConnectTimeoutError, GatewayError, KernelError
 from app.network.plan import Slot, exit_interface, exit_mark
 from app.network.wireguard import DeviceConfig, DeviceStats
+from app.tasks import end
 from app.tunnel import backoff, handshake, probe
 from app.tunnel.clock import boottime
 from app.tunnel.exitcheck import Seen, exit_address
@@ -377,9 +378,7 @@ class ExitMachine:
             return True
         finally:
             if not task.done():
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, GatewayError):
-                    await task
+                await end([task])
 
     async def _cause(self, tunnel: Tunnel) -> str:
         peer = handshake.peer_of(await self._ports.backend.stats(self._interface(tunnel)), tunnel.peer_key)
@@ -447,7 +446,8 @@ class ExitMachine:
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._wake.wait()
 
     def _interface(self, tunnel: Tunnel) -> str:
         return exit_interface(self.index, tunnel.slot)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from app.api.events import HUB
 from app.api.hub import EXPIRED, Hub
 from app.gateway import Gateway
 from app.model import Snapshot
+from app.tasks import end
 from app.web import assets
 
 EXPEL_AFTER = 0.5  # seconds: whoever has just set the password has the answer, and its cookie, by then
@@ -65,11 +65,7 @@ def create_app(
     async def follow() -> AsyncGenerator[None, None]:
         tasks = [asyncio.create_task(hub.run(), name="hub"), asyncio.create_task(auth.watch(), name="auth")]
         yield
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end(tasks)
 
     app.while_serving(follow)
     return app

@@ -51,7 +51,8 @@ async def serve(app: WebApp, sockets: list[socket.socket], stop: asyncio.Event) 
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait_for(serving, LAST_GRACE)
+        async with asyncio.timeout(LAST_GRACE):
+            await serving
     except TimeoutError:
         logging.getLogger(__name__).warning("some requests did not end in time")
     finally:

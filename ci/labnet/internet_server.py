@@ -16,9 +16,10 @@ NTP_EPOCH = 2208988800  # seconds from 1900 to 1970 (RFC 5905)
 
 async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        request = (await asyncio.wait_for(reader.readline(), 10)).decode("latin-1").split()
-        while (await asyncio.wait_for(reader.readline(), 10)).strip():
-            pass
+        async with asyncio.timeout(10):
+            request = (await reader.readline()).decode("latin-1").split()
+            while (await reader.readline()).strip():
+                pass
         address = writer.get_extra_info("peername")[0].removeprefix("::ffff:")
         wants_json = len(request) > 1 and request[1].startswith("/json")
         body = json.dumps({"ip": address}) if wants_json else f"{address}\n"

@@ -1,0 +1,30 @@
+"""Ends tasks, also one that loses its cancellation.
+
+A task that is cancelled in the moment in which what it awaits is done may go on as if nothing had been said. A process
+that then waits for it never ends; systemd kills it after a minute and a half, and until then nothing starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 1.0  # seconds until a task is cancelled again
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], patience: float = PATIENCE) -> None:
+    """Cancel ``tasks`` and return once all have ended; their results and errors are dropped."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        done, pending = await asyncio.wait(pending, timeout=patience)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # seen: nobody is told of it at the end of the process
+        for task in pending:
+            log.warning("%s goes on although it was cancelled; cancelled again", task.get_name())

@@ -1,0 +1,42 @@
+"""Tasks end, also those that lose a cancellation or that fail meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from app import tasks
+
+
+async def deaf(times: int, heard: list[int]) -> None:
+    while len(heard) <= times:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        heard.append(1)
+
+
+async def test_a_task_that_loses_cancellations_is_ended_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    heard = list[int]()
+    task = asyncio.create_task(deaf(2, heard), name="the deaf one")
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await tasks.end([task], patience=0.01)
+    assert task.done()
+    assert len(heard) == 3
+    assert "the deaf one goes on" in caplog.text
+
+
+async def test_a_task_that_failed_or_ended_is_no_trouble() -> None:
+    async def fails() -> None:
+        raise ValueError
+
+    async def ends() -> None:
+        return
+
+    given = [asyncio.create_task(fails()), asyncio.create_task(ends())]
+    await asyncio.sleep(0)
+    await tasks.end(given)
+    assert all(task.done() for task in given)
+    await tasks.end([])
