@@ -181,7 +181,10 @@ class Product(World):
             self.hold(name, False)
             self.hosts["gateway"].run("kill", "-TERM", pid, check=False)
         for name, pid in before.items():
-            wait_for(f"a new {name}", lambda n=name, old=pid: self._pid(n) != old)
+            try:
+                wait_for(f"a new {name}", lambda n=name, old=pid: self._pid(n) != old)
+            except LabError as error:
+                raise LabError(f"{error}\n{self.logs()}") from None
         self.wait_ready()
 
     def _pid(self, name: str) -> str:

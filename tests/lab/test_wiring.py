@@ -129,7 +129,7 @@ def test_ports_of_which_none_is_known_to_be_the_wan_are_apart(lab: BridgedLab) -
         lab.stop_app()
         moment = time.time()
         gateway.shell("nft delete table bridge vpn_gateway; for p in lan0 lan1; do ip link set $p master br-lan; done")
-        assert lab.ping("laptop", router, timeout=5)
+        wait_for("the same frames on the wire", lambda: lab.ping("laptop", router))
     seen = [p for p in (*first.packets, *second.packets) if p.source_mac in LAN_MACS]
     assert [p for p in seen if p.time < moment] == [], dump(seen)
     assert seen != []
