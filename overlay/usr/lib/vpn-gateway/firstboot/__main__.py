@@ -1,4 +1,4 @@
-"""``python -m firstboot early | late | report | support | wan``; ``settings JSON JSON`` is early's own, as netd's user."""
+"""``python -m firstboot early | late | report | support | wan``; ``settings`` is early's own, as netd's user."""
 
 from __future__ import annotations
 

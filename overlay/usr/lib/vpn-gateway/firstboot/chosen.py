@@ -1,7 +1,7 @@
 """The WAN that was chosen on the page: networkd's files for it, as gateway.toml would have them, without a restart.
 
-netd writes which port it is, and has no privilege to do the rest itself. So nothing is taken from it but one word, which
-must point at a port in one of the forms that gateway.toml takes.
+netd writes which port it is, and has no privilege to do the rest itself. So nothing is taken from it but one word,
+which must point at a port in one of the forms that gateway.toml takes.
 """
 
 from __future__ import annotations
