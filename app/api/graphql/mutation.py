@@ -72,6 +72,7 @@ class Mutation:
         return cast("types.Success", await call(devices.set_device_policy, {"policy": policy, "name": name}, mac=mac))
 
     @strawberry.mutation
-    async def choose_wan(self, port: str | None) -> types.Wan:
+    async def choose_wan(self, port: str | None = strawberry.UNSET) -> types.Wan:
         """Make a port the WAN, by its name, MAC address or place; null goes back to the one that is found by itself."""
-        return cast("types.Wan", await call(wan.choose_wan, {"port": port}, nulls=True))
+        given = {} if port is strawberry.UNSET else {"port": port}  # left out, it is no choice
+        return cast("types.Wan", await call(wan.choose_wan, given, nulls=True))
