@@ -18,6 +18,7 @@ from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS, WAN4_NETWORKS
 from ci.labnet.base import HERE
 from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
+from tests.support.ws_client import WebSocketClient
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -206,6 +207,8 @@ def choose_among_adapters(lab: AdapterLab) -> None:
         assert lab.roles() == {"enx0": "wan", "lan0": "lan"}
         wait_for("the tunnel again", lambda: lab.api("GET", "/api/status")["connected"])
 
+        seq = lab.api("GET", "/api/status")["seq"]
+
         # The other one: what was the WAN is the LAN's, and never are both in the bridge.
         lab.api("PUT", "/api/wan", {"port": "lan0"})
         assert lab.roles() == {"enx0": "lan", "lan0": "wan"}
@@ -215,6 +218,15 @@ def choose_among_adapters(lab: AdapterLab) -> None:
         assert lab.api("PUT", "/api/wan", {"port": None})["problem"]["reason"] == "wan_unknown"
         assert lab.ports_in_the_bridge() == ["enx0"]
         assert not lab.ping("laptop", router)
+        with WebSocketClient(lab.port, f"/ws?after={seq}") as client:
+            missed = client.receive()["payload"]
+            assert missed["complete"]
+            events = [client.receive() for _ in range(missed["events"])]
+        assert [e["payload"] for e in events if e["type"] == "wan_change"] == [
+            {"interface": "lan0", "port": "lan0", "problem": None},
+            {"interface": None, "port": None, "problem": "wan_unknown"},
+        ]
+        assert [e["payload"] for e in events if e["type"] == "settings_change"] == [{"changed": ["wan"]}] * 2
 
         # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
         lab.stop_app()
