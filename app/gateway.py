@@ -99,6 +99,16 @@ class SetDevicePolicy(Struct, frozen=True, tag="set_device_policy"):
     name: str | None = None
 
 
+class ChooseWan(Struct, frozen=True, tag="choose_wan"):
+    """Make ``port``, in a form of app.portname, the WAN; None = the one found by what is plugged in.
+
+    Raises InvalidFieldError (no such port, or none that can be the WAN), ConflictError (``wan_fixed``: gateway.toml
+    says which one it is; ``only_port``, ``lan_port``: the LAN would have none), KernelError. Then nothing has changed.
+    """
+
+    port: str | None
+
+
 class DescribeProvider(Struct, frozen=True, tag="describe_provider"):
     """Raises NotFoundError."""
 
@@ -313,6 +323,7 @@ Command = (
     | RestoreBackup
     | AccountCommand
     | Bulk
+    | ChooseWan
     | LeakTest
     | GetLogs
     | MakeSupportFile

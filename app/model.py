@@ -296,6 +296,13 @@ class LinkProblem(Struct, frozen=True):
     message: str
 
 
+class WanChoice(Struct, frozen=True):
+    """What says which port is the WAN."""
+
+    port: str | None = None  # as it was named, in a form of app.portname; None = found by what is plugged in
+    fixed_by: str | None = None  # the key of gateway.toml that says so, where only that file changes it
+
+
 class Links(Struct, frozen=True):
     wan: WanLink | None
     lan: tuple[LanLink, ...]
@@ -358,6 +365,7 @@ class Snapshot(Struct, frozen=True):
     lan: LanSettings
     ports: tuple[NetworkPort, ...] = ()
     wan_problem: LinkProblem | None = None
+    wan_choice: WanChoice = WanChoice()
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()

@@ -28,6 +28,7 @@ from app.api import (
     subscriptions,
     support,
     traffic,
+    wan,
 )
 from app.api.auth import credential_routes, routes
 from app.api.graphql import routes as graphql
@@ -43,6 +44,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     importing.blueprint,
     keys.blueprint,
     devices.blueprint,
+    wan.blueprint,
     traffic.blueprint,
     history.blueprint,
     backup.blueprint,

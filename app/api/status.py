@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from app.api.context import snapshot
 from app.api.operation import operation
-from app.model import Attestation, ExitState, ExitStatus, LinkProblem, NetworkPort, Snapshot, WanLink
+from app.model import Attestation, ExitState, ExitStatus, LinkProblem, NetworkPort, Snapshot, WanChoice, WanLink
 
 blueprint = Blueprint("status", __name__)
 
@@ -42,6 +42,7 @@ class StatusBody(Struct, frozen=True):
     exits: tuple[ExitStatus, ...]
     wan: WanLink | None
     wan_problem: LinkProblem | None  # why there is no WAN
+    wan_choice: WanChoice  # what says which port is the WAN
     ports: tuple[NetworkPort, ...]
     attestation: Attestation
     drops: dict[str, int]  # packets by reason
@@ -85,6 +86,7 @@ def status_body(snapshot: Snapshot) -> StatusBody:
         exits=snapshot.exits,
         wan=snapshot.wan,
         wan_problem=snapshot.wan_problem,
+        wan_choice=snapshot.wan_choice,
         ports=snapshot.ports,
         attestation=snapshot.attestation,
         drops=snapshot.drops,

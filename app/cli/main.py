@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, files, lan, records, tunnel
+from app.cli import access, files, lan, ports, records, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -50,6 +50,8 @@ for command in (
     tunnel.providers,
     tunnel.provider,
     lan.devices,
+    ports.ports,
+    ports.wan,
     files.import_,
     files.backup,
     files.restore,

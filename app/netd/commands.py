@@ -13,6 +13,7 @@ from app.errors import ConflictError, ConnectTimeoutError, InvalidFieldError, Ke
 from app.gateway import (
     AddCustomServer,
     Bulk,
+    ChooseWan,
     Command,
     Connect,
     CreateBackup,
@@ -48,6 +49,7 @@ from app.netd.imports import import_one
 from app.netd.leaktest import leak_test
 from app.netd.logbook import BOOK
 from app.netd.support import Support
+from app.netd.wanport import choose
 from app.providers.custom import parse_custom
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Target, tunnels_of
@@ -123,6 +125,9 @@ class Commands:
                 return Keypair(pair.private_key.reveal(), pair.public_key)
             case SetDevicePolicy():
                 return await self._policy(command)
+            case ChooseWan(port=port):
+                await choose(core, port)
+                return Done()
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return await core.records.answer(command)
             case CreateBackup():

@@ -43,6 +43,7 @@ from app.netd.status import exit_status
 from app.netd.subscriptions import Subscriptions
 from app.netd.timesync import TimeSync
 from app.netd.upkeep import Upkeep
+from app.netd.wanport import WanPort
 from app.netd.wiring import Wiring
 from app.network import conntrack
 from app.network.drift import missing
@@ -78,6 +79,7 @@ class Core:
         run_dir: Path,
         flowtable: bool,
         time_sync: TimeSync,
+        wan_port: WanPort,
     ) -> None:
         self.events = EventBus()
         self.store = store
@@ -89,12 +91,14 @@ class Core:
         self._ran_before = self._runtime_path.exists()  # in this boot: /run is empty after a start of the machine
         self._flowtable = flowtable
         self._time_sync = time_sync
+        self.wan_port = wan_port
         self._links = Links(wan=None, lan=())
         self._states: dict[str, State] = {}
         self._entered: dict[str, float] = {}
         self._lookup_servers: list[tuple[Address, ...]] = []
         self._clear_api: list[tuple[TransportPeer, ...]] = []
         self._applying = asyncio.Lock()
+        self._looking = asyncio.Lock()  # at the ports: what was seen before a change of settings is not told after it
         self._leaving = False  # for good: the next process goes on
         self._started = time.time()
         self._commands = Commands(self)
@@ -227,6 +231,7 @@ class Core:
             lan=self.settings.lan,
             ports=self._links.ports,
             wan_problem=self._links.problem,
+            wan_choice=self.wan_port.choice(self.settings.links),
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
             leases=self._services.leases(),
@@ -271,6 +276,30 @@ class Core:
         await self._apply({})
         self._services_due.set()
 
+    async def relink(self) -> None:
+        """Look which port is which, and make the kernel follow. Raises KernelError."""
+        async with self._looking:
+            links = await self._services.observe(self.settings)
+            if links == self._links:
+                return
+            before, self._links = self._links, links
+            try:
+                await self.replan()
+            finally:
+                self._tell_links(before)
+
+    def _tell_links(self, before: Links) -> None:
+        links = self._links
+        wan, was = links.wan, before.wan
+        if (wan and (wan.name, wan.port)) != (was and (was.name, was.port)):
+            names = {"interface": wan.name if wan else None, "port": (wan.port or wan.name) if wan else None}
+            self.events.publish("wan_change", {**names, "problem": links.problem.reason if links.problem else None})
+        if (wan, links.problem) != (was, before.problem):
+            self.events.publish("status_change", {"wan": codec.to_builtins(wan)})
+        if wan != was:
+            for machine in self.machines.values():
+                machine.nudge(Reason.WAN_DOWN)
+
     async def forget_device(self, mac: str) -> None:
         """Drop the connection tracking of a device whose policy changed, so that no old flow survives it."""
         for address in await self.reconciler.neighbours(mac):
@@ -280,6 +309,8 @@ class Core:
 
     async def start(self) -> list[asyncio.Task[None]]:
         """Bring the network to where it was wanted; returns the tasks that keep it there."""
+        self.store.update_settings(self.wan_port.settled)
+        self.wan_port.tell(self.settings.links)
         self._links = await self._services.observe(self.settings)
         adopted = await self._adoptable()
         for index, name in enumerate(self.settings.exits):
@@ -403,20 +434,11 @@ class Core:
 
     async def _watch_links(self) -> None:
         async for _ in self._services.link_changes():
-            links = await self._services.observe(self.settings)
-            if links == self._links:
-                continue
-            moved = links.wan != self._links.wan
-            self._links = links
             try:
-                await self.replan()
+                await self.relink()
             except KernelError as error:
                 log.error("the links changed and the plan could not follow: %s", error.message)
                 self.events.publish("security_alert", {"reason": "plan_failed", "message": error.message})
-            if moved:
-                self.events.publish("status_change", {"wan": codec.to_builtins(links.wan)})
-                for machine in self.machines.values():
-                    machine.nudge(Reason.WAN_DOWN)
 
     async def _keep_services(self) -> None:
         """DHCP and DNS follow the plan, apart from it: they are never in the way of a change of tunnel."""

@@ -23,6 +23,7 @@ from app.netd.gate import ProviderGate, environment
 from app.netd.logbook import BOOK
 from app.netd.services import Services, random_ula
 from app.netd.timesync import Files, TimeSync
+from app.netd.wanport import WanPort
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.joined import Joined
@@ -54,6 +55,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--time-set", type=Path, default=SYNCHRONIZED, help="is there once the clock is set")
     parser.add_argument("--time-offered", type=Path, default=NETWORKD, help="has DHCP's time servers, as networkd says")
     parser.add_argument("--time-servers", type=Path, default=None, help="time servers to ask, one a line")
+    parser.add_argument("--wan-card", type=Path, default=None, help="is there where gateway.toml names the WAN")
     parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
@@ -107,6 +109,7 @@ async def _run(options: argparse.Namespace) -> None:
                 chosen=run_dir / "ntp" / "servers",
             ),
         ),
+        wan_port=WanPort(options.wan_card or run_dir / "wan-card", run_dir / "wan" / "port"),
     )
     core.archive.closing.append(providing.accounts.close)
     gate.attach(core, core.events.publish)

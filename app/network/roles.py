@@ -127,7 +127,7 @@ def points_at(text: str, port: NetworkPort) -> bool:
             return port.driver in portname.MODEM_DRIVERS
 
 
-_NAME = "with wan = in the section [network] of gateway.toml name"
+_CHOOSE = "on the page, with `vpn-gateway wan PORT` or with wan = in the section [network] of gateway.toml choose"
 
 
 def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: bool) -> LinkProblem | None:
@@ -136,13 +136,13 @@ def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: b
         return LinkProblem(
             "wan_missing",
             f"the WAN port {settings.carrier or settings.wan} is not there, so no port joins the LAN:"
-            f" plug it in, or {_NAME} another one. The ports: {there}",
+            f" plug it in, or {_CHOOSE} another one. The ports: {there}",
         )
     if bridged:
         return LinkProblem(
             "wan_unknown",
             "it is not known which port is the WAN, so no port joins the LAN:"
-            f" {_NAME} it, by its MAC address or its place. The ports: {there}",
+            f" {_CHOOSE} it, by its MAC address or its place. The ports: {there}",
         )
     return None
 

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.errors import ConnectTimeoutError
-from app.model import Attestation, ExitState, ExitStatus
+from app.errors import ConflictError, ConnectTimeoutError
+from app.gateway import ChooseWan
+from app.model import Attestation, ExitState, ExitStatus, WanChoice
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
 from tests.support.web_server import WebServer
@@ -83,6 +84,31 @@ def test_what_happens_elsewhere_shows_at_once(page: Page, server: WebServer, gat
     expect(page.get_by_role("button", name="Stop trying")).to_be_visible()
     server.run(lambda: gateway.publish("security_alert", {"reason": "drift", "message": "rule put back"}))
     expect(page.get_by_role("alert").filter(has_text="Security: rule put back")).to_be_visible()
+
+
+def test_the_wan_is_chosen_where_it_is_not_known(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    ports = page.locator("#wan-ports")
+    expect(ports).to_be_hidden()
+    server.run(gateway.lose_wan)
+    expect(page.locator("#explain")).to_have_text("It is not known which port is the WAN")
+    expect(ports.locator("li")).to_have_count(2)  # a radio is none to choose
+    expect(ports).to_contain_text("eth1 usb-1.2, 00:e0:4c:00:00:02, r8152, cable in")
+    button = page.get_by_role("button", name="Use eth1 as WAN")
+    gateway.failure = ConflictError("the port is not there any more", field="port")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("the port is not there any more", ignore_case=True)
+    gateway.failure = None
+    button.click()
+    expect(page.get_by_text("The WAN is eth1 now.")).to_be_visible()
+    expect(ports).to_be_hidden()
+    assert gateway.commands[-1] == ChooseWan("eth1")
+
+
+def test_a_wan_that_the_card_names_is_not_chosen_here(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.7", "network.wan"))
+    server.run(gateway.lose_wan)
+    expect(page.locator("#explain")).to_have_text("It is not known which port is the WAN")
+    expect(page.locator("#wan-ports")).to_be_hidden()
 
 
 def test_a_kill_switch_that_does_not_hold_is_shown(page: Page, server: WebServer, gateway: FakeGateway) -> None:

@@ -15,8 +15,10 @@ import pytest
 from app.model import LinkSettings
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS, WAN4_NETWORKS
+from ci.labnet.base import HERE
 from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
+from tests.support.ws_client import WebSocketClient
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -27,30 +29,35 @@ class BridgedLab(Lab):
     """The gateway's bridge, and a second cable, ``lan1``, that ends in the ISP's network beside the WAN's."""
 
     links = LinkSettings(wan="wan0")
+    second_cable = True
 
     def _wire(
         self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)
     ) -> None:
         if (one, one_if) == ("gateway", "wan0"):
             super()._wire("gateway", "wan0", "isp", "port0", macs)
-            super()._wire("gateway", "lan1", "isp", "port1")
-            self.hosts["isp"].shell("""
+            ports = "port0 port1" if self.second_cable else "port0"
+            if self.second_cable:
+                super()._wire("gateway", "lan1", "isp", "port1")
+            self.hosts["isp"].shell(f"""
                 ip link add wan type bridge forward_delay 0 mcast_snooping 0
-                for port in port0 port1; do ip link set $port master wan up; done
+                for port in {ports}; do ip link set $port master wan up; done
             """)
         else:
             super()._wire(one, one_if, other, other_if, macs)
 
     def boot(self) -> None:
         gateway = self.hosts["gateway"]
+        if self.second_cable:
+            gateway.shell("sysctl -qw net.ipv6.conf.lan1.accept_ra=0")
         gateway.shell("""
             sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
-            sysctl -qw net.ipv6.conf.lan1.accept_ra=0
             ip link add br-lan address 02:00:00:00:00:01 type bridge forward_delay 0 mcast_snooping 0
             ip link set br-lan up
         """)
         super().boot()
-        gateway.shell("ip link set lan1 up")
+        if self.second_cable:
+            gateway.shell("ip link set lan1 up")
 
     def seed(self, **changes: object) -> None:
         super().seed(**{"links": self.links, **changes})
@@ -131,5 +138,101 @@ def test_ports_of_which_none_is_known_to_be_the_wan_are_apart(lab: BridgedLab) -
         gateway.shell("nft delete table bridge vpn_gateway; for p in lan0 lan1; do ip link set $p master br-lan; done")
         wait_for("the same frames on the wire", lambda: lab.ping("laptop", router))
     seen = [p for p in (*first.packets, *second.packets) if p.source_mac in LAN_MACS]
+    assert [p for p in seen if p.time < moment] == [], dump(seen)
+    assert seen != []
+
+
+class AdapterLab(BridgedLab):
+    """Two adapters of which neither is called as the port on the board: ``enx0`` leads to the ISP."""
+
+    links = LinkSettings()
+    second_cable = False
+
+    def boot(self) -> None:
+        super().boot()
+        self.hosts["gateway"].shell("""
+            pkill udhcpc; ip link set wan0 down; ip link set wan0 name enx0; ip link set enx0 up
+        """)
+
+    def dhcp_client_follows(self) -> None:
+        """What networkd does on the image, once it has been told the port (tests/unit/overlay/test_networkd.py)."""
+        gateway = self.hosts["gateway"]
+        told = gateway.run("cat", "/run/vpn-gateway/wan/port").stdout.strip()
+        gateway.start("udhcpc", "-i", told, "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-s", str(HERE / "wan-dhcp"))
+
+    def roles(self) -> dict[str, str]:
+        return {p["name"]: p["role"] for p in self.api("GET", "/api/wan")["ports"]}
+
+
+def test_the_wan_is_chosen_among_adapters_and_no_frame_ever_passes_between_them() -> None:
+    lab = AdapterLab(f"choice{os.getpid()}")
+    try:
+        choose_among_adapters(lab)
+    finally:
+        lab.down()
+
+
+def choose_among_adapters(lab: AdapterLab) -> None:
+    lab.up(app=False)
+    lab.hosts["laptop"].shell(f"ip addr add {WAN4_NETWORKS[0]}.200/24 dev eth0")
+    router = f"{WAN4_NETWORKS[0]}.1"
+    lab.seed()
+    lab.listen()
+    lab.boot()
+    gateway = lab.hosts["gateway"]
+    with lab.capture("isp", "port0") as wire:
+        lab.start_app()
+        lab.wait_ready()
+        assert lab.api("GET", "/api/status")["wan_problem"]["reason"] == "wan_unknown"
+        assert lab.roles() == {"enx0": "none", "lan0": "none"}
+        assert lab.ports_in_the_bridge() == []
+        assert not lab.ping("laptop", router)
+        assert lab.api("PUT", "/api/wan", {"port": "eth7"})["code"] == "invalid_field"
+        assert lab.ports_in_the_bridge() == []
+
+        answer = lab.api("PUT", "/api/wan", {"port": "enx0"})
+        assert (answer["port"], answer["interface"], answer["problem"]) == ("enx0", "enx0", None)
+        assert lab.roles() == {"enx0": "wan", "lan0": "lan"}
+        assert lab.ports_in_the_bridge() == ["lan0"]
+        assert not lab.ping("laptop", router)
+        lab.dhcp_client_follows()
+        wait_for("the WAN's address", lambda: lab.api("GET", "/api/status")["wan"]["gateway4"])
+        lab.add_servers()
+        lab.start_dhcp("phone")
+        assert lab.wait_address("phone").startswith("192.168.77.")
+        assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+        assert lab.http("phone", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+
+        lab.restart_app()
+        assert lab.roles() == {"enx0": "wan", "lan0": "lan"}
+        wait_for("the tunnel again", lambda: lab.api("GET", "/api/status")["connected"])
+
+        seq = lab.api("GET", "/api/status")["seq"]
+
+        # The other one: what was the WAN is the LAN's, and never are both in the bridge.
+        lab.api("PUT", "/api/wan", {"port": "lan0"})
+        assert lab.roles() == {"enx0": "lan", "lan0": "wan"}
+        assert lab.ports_in_the_bridge() == ["enx0"]
+        assert not lab.ping("laptop", router)
+        # Known no more: the LAN's port stays, the other one may be the WAN.
+        assert lab.api("PUT", "/api/wan", {"port": None})["problem"]["reason"] == "wan_unknown"
+        assert lab.ports_in_the_bridge() == ["enx0"]
+        assert not lab.ping("laptop", router)
+        with WebSocketClient(lab.port, f"/ws?after={seq}") as client:
+            missed = client.receive()["payload"]
+            assert missed["complete"]
+            events = [client.receive() for _ in range(missed["events"])]
+        assert [e["payload"] for e in events if e["type"] == "wan_change"] == [
+            {"interface": "lan0", "port": "lan0", "problem": None},
+            {"interface": None, "port": None, "problem": "wan_unknown"},
+        ]
+        assert [e["payload"] for e in events if e["type"] == "settings_change"] == [{"changed": ["wan"]}] * 2
+
+        # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
+        lab.stop_app()
+        moment = time.time()
+        gateway.shell("nft delete table bridge vpn_gateway; for p in enx0 lan0; do ip link set $p master br-lan; done")
+        assert lab.ping("laptop", router, timeout=5)
+    seen = [p for p in wire.packets if p.source_mac in LAN_MACS]
     assert [p for p in seen if p.time < moment] == [], dump(seen)
     assert seen != []

@@ -19,6 +19,7 @@ from app.gateway import (
     Bulk,
     BulkCommand,
     Check,
+    ChooseWan,
     Command,
     Connect,
     CreateBackup,
@@ -58,12 +59,16 @@ from app.model import (
     ExitStatus,
     LanSettings,
     Lease,
+    LinkProblem,
+    NetworkPort,
     Server,
     ServerFilter,
     Snapshot,
     VpnPolicy,
+    WanChoice,
     WanLink,
 )
+from app.netd.wanport import named
 from app.providers.choice import matching
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
@@ -84,6 +89,11 @@ SERVERS = (
     server("vpn-de", "custom", "Germany", "Berlin", "198.51.100.2"),
 )
 
+PORTS = (
+    NetworkPort("eth0", "wan", "00:e0:4c:00:00:01", "r8152", "usb-1.1", carrier=True),
+    NetworkPort("eth1", "lan", "00:e0:4c:00:00:02", "r8152", "usb-1.2", carrier=True),
+    NetworkPort("radio0", "none", "dc:a6:32:00:00:03", "brcmfmac", radio=True),
+)
 DOWN = ExitStatus("default", ExitState.DISCONNECTED)
 
 
@@ -113,6 +123,7 @@ class FakeGateway:
                 "eth0", up=True, addresses=(IPv4Interface("203.0.113.7/24"),), gateway4=IPv4Address("203.0.113.1")
             ),
             lan=LanSettings(),
+            ports=PORTS,
             devices=(Device("02:00:00:00:00:01", VpnPolicy(), "Telly"),),
             leases=(Lease("02:00:00:00:00:02", "192.168.77.21", "phone", 0),),
             drops={"blocked": 11, "spoofed": 1},
@@ -190,6 +201,8 @@ class FakeGateway:
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))
                 return Done()
+            case ChooseWan(port=text):
+                return self._choose_wan(text)
             case LeakTest(exit=name):
                 if name != "default":
                     raise NotFoundError(f"there is no exit {name!r}", field="exit")
@@ -273,6 +286,30 @@ class FakeGateway:
                 ipv6=True,
             )
         )
+        return Done()
+
+    def lose_wan(self) -> None:
+        """Two adapters, and nobody has said which one is the WAN."""
+        ports = tuple(msgspec.structs.replace(p, role="none") for p in self.state.ports)
+        problem = LinkProblem("wan_unknown", "it is not known which port is the WAN")
+        self.state = msgspec.structs.replace(self.state, wan=None, wan_problem=problem, ports=ports)
+        self.publish("status_change", {"wan": None})
+
+    def _choose_wan(self, text: str | None) -> Done:
+        if text is None:
+            self.state = msgspec.structs.replace(self.state, wan_choice=WanChoice())
+            self.lose_wan()
+            return Done()
+        port = named(text, self.state.ports, None)
+        ports = tuple(
+            msgspec.structs.replace(p, role="none" if p.radio else "wan" if text in {p.name, p.mac, p.usb} else "lan")
+            for p in self.state.ports
+        )
+        wan = WanLink(next(p.name for p in ports if p.role == "wan"), up=True)
+        self.state = msgspec.structs.replace(
+            self.state, wan=wan, wan_problem=None, ports=ports, wan_choice=WanChoice(port)
+        )
+        self.publish("status_change", {"wan": None})
         return Done()
 
     def _import(self, command: ImportConfig) -> Done:

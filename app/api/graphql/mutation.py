@@ -6,7 +6,7 @@ from typing import cast
 
 import strawberry
 
-from app.api import connection, custom, devices, importing, providers
+from app.api import connection, custom, devices, importing, providers, wan
 from app.api.graphql import types
 from app.api.graphql.twin import call
 from app.model import DEFAULT_EXIT
@@ -70,3 +70,9 @@ class Mutation:
     async def set_device_policy(self, mac: str, policy: str, name: str | None = None) -> types.Success:
         """Decide what one device may do: vpn, vpn:<exit>, direct or blocked."""
         return cast("types.Success", await call(devices.set_device_policy, {"policy": policy, "name": name}, mac=mac))
+
+    @strawberry.mutation
+    async def choose_wan(self, port: str | None = strawberry.UNSET) -> types.Wan:
+        """Make a port the WAN, by its name, MAC address or place; null goes back to the one that is found by itself."""
+        given = {} if port is strawberry.UNSET else {"port": port}  # left out, it is no choice
+        return cast("types.Wan", await call(wan.choose_wan, given, nulls=True))

@@ -8,7 +8,7 @@ import strawberry
 from msgspec import Struct
 
 from app import model
-from app.api import devices, history, providers, servers, status, traffic
+from app.api import devices, history, providers, servers, status, traffic, wan
 from app.api.body import convert
 from app.api.context import snapshot
 from app.api.graphql import types
@@ -36,6 +36,11 @@ class Query:
     async def status(self) -> types.Status:
         """As ``GET /api/status``."""
         return cast("types.Status", await call(status.status))
+
+    @strawberry.field
+    async def wan(self) -> types.Wan:
+        """The network ports, and which one is the WAN."""
+        return cast("types.Wan", await call(wan.get_wan))
 
     @strawberry.field
     async def exits(self) -> list[types.Exit]:

@@ -21,9 +21,15 @@ def chosen(given: dict[str, Any]) -> dict[str, Any]:
 
 
 async def call(
-    handler: Callable[..., Awaitable[Answer]], given: dict[str, Any] | None = None, **parameters: str
+    handler: Callable[..., Awaitable[Answer]],
+    given: dict[str, Any] | None = None,
+    *,
+    nulls: bool = False,
+    **parameters: str,
 ) -> Answer:
-    """The answer of an endpoint's ``handler`` to ``given`` as its body or query; what is None there was not given.
+    """The answer of an endpoint's ``handler`` to ``given`` as its body or query.
+
+    What is None there was not given; with ``nulls`` it was, as null.
 
     Raises what the endpoint raises: UnauthorizedError, ForbiddenError, TooManyRequestsError, InvalidFieldError, and
     the handler's own.
@@ -36,7 +42,7 @@ async def call(
     for name, value in parameters.items():
         check_parameter(name, value, operation.parameters[name])
         values[name] = value
-    named = chosen(given or {})
+    named = (given or {}) if nulls else chosen(given or {})
     if operation.body is not None:
         values["body"] = convert(named, operation.body)
     if operation.query is not None:

@@ -76,6 +76,46 @@ class Drop:
 
 
 @strawberry.type
+class Port:
+    """A network port, wired or radio; ``role`` is ``wan``, ``lan``, ``modem`` or ``none``."""
+
+    name: str
+    role: str
+    mac: str
+    driver: str | None
+    usb: str | None
+    radio: bool
+    carrier: bool
+
+
+@strawberry.type
+class WanProblem:
+    """Why there is no WAN: a code, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+@strawberry.type
+class WanChoice:
+    """What says which port is the WAN; ``fixedBy`` is the key of gateway.toml that only that file changes."""
+
+    port: str | None
+    fixed_by: str | None
+
+
+@strawberry.type
+class Wan:
+    """As ``GET /api/wan``."""
+
+    port: str | None
+    fixed_by: str | None
+    interface: str | None
+    problem: WanProblem | None
+    ports: list[Port]
+
+
+@strawberry.type
 class Status:
     """As ``GET /api/status``: of the default exit, and ``exits`` of all."""
 
@@ -101,6 +141,9 @@ class Status:
     interface: str | None
     current_provider: str
     exits: list[Exit]
+    wan_problem: WanProblem | None
+    wan_choice: WanChoice
+    ports: list[Port]
     attestation: Attestation
     wireguard: str
     version: str

@@ -3,6 +3,7 @@
 import { clock, post, sentence } from "./api.js";
 import { $, h, setText, whileBusy } from "./dom.js";
 import { ago, bytes, duration, number, plural } from "./format.js";
+import * as ports from "./ports.js";
 import { failed, toast } from "./toast.js";
 
 const LAST_SERVER = "last-server";
@@ -90,6 +91,7 @@ function render() {
   setText($("explain"), explain());
   renderActions();
   renderKillSwitch();
+  ports.show(status);
   $("facts").hidden = state !== "connected";
   document.title = status ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway` : "VPN Gateway";
   if (status) setText($("about"), `VPN Gateway ${status.version} · WireGuard in ${status.wireguard === "kernel" ? "the kernel" : "user space"}`);

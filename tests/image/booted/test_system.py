@@ -20,6 +20,7 @@ UNITS = (
     "vpn-gateway-netd.service",
     "vpn-gateway-report.path",
     "vpn-gateway-ntp.path",
+    "vpn-gateway-wan.path",
     "vpn-gateway-web.service",
     "vpn-gateway-web.socket",
     "systemd-networkd.service",

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from app.api.graphql.schema import SCHEMA
 from app.api.limits import Rates
 from app.errors import ConflictError
-from app.gateway import AddCustomServer, Connect
+from app.gateway import AddCustomServer, ChooseWan, Connect
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
@@ -60,6 +60,35 @@ def test_status_is_that_of_the_endpoint(call: Call) -> None:
     assert (shown["state"], shown["server"]) == ("CONNECTED", "se-sto-wg-001")
     assert shown["exits"] == [{"name": "default", "state": "CONNECTED"}]
     assert {d["reason"]: d["packets"] for d in shown["drops"]} == status["drops"]
+
+
+def test_ports_and_what_is_wrong_with_the_wan(call: Call, server: WebServer, gateway: FakeGateway) -> None:
+    ports = "ports{name role mac driver usb radio carrier}"
+    query = f"{{status{{wanProblem{{reason message}} wanChoice{{port fixedBy}} {ports}}}}}"
+    for lost in (False, True):
+        if lost:
+            server.run(gateway.lose_wan)
+        shown, status = data(call, query)["status"], call("GET", "/api/status").json()
+        assert shown["ports"] == status["ports"]
+        assert len(shown["ports"]) == 3
+        assert shown["wanProblem"] == status["wan_problem"]
+        assert (shown["wanProblem"] is None) is not lost
+        assert shown["wanChoice"] == {"port": None, "fixedBy": None}
+    assert shown["wanProblem"]["reason"] == "wan_unknown"
+
+
+def test_the_wan_is_chosen_and_given_back(call: Call, server: WebServer, gateway: FakeGateway) -> None:
+    server.run(gateway.lose_wan)
+    query = "mutation($p: String){chooseWan(port: $p){port interface fixedBy problem{reason} ports{name role}}}"
+    chosen = data(call, query, p="usb-1.2")["chooseWan"]
+    assert gateway.commands[-1] == ChooseWan("usb-1.2")
+    assert (chosen["port"], chosen["interface"], chosen["problem"]) == ("usb-1.2", "eth1", None)
+    assert data(call, "{wan{port interface fixedBy problem{reason} ports{name role}}}")["wan"] == chosen
+    assert data(call, query, p=None)["chooseWan"]["problem"] == {"reason": "wan_unknown"}
+    assert gateway.commands[-1] == ChooseWan(None)
+    error = refusal(call, query, p="eth7")
+    assert error["extensions"] == {"code": "invalid_field", "status": 422, "field": "port"}
+    assert refusal(call, "mutation{chooseWan{port}}")["extensions"]["field"] == "port"
 
 
 def test_byte_counts_beyond_32_bits(call: Call, server: WebServer, gateway: FakeGateway) -> None:

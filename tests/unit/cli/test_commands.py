@@ -17,6 +17,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
+from app.gateway import ChooseWan
 from tests.support.web_server import WebServer
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +65,23 @@ def test_status_tells_people_and_by_its_exit_status_programs(run):
     assert up.returncode == 0
     assert "se-sto-wg-001" in up.stdout
     assert run("disconnect").stdout == "Disconnected - No internet (killswitch active)\n"
+
+
+def test_ports_are_a_table_and_one_is_made_the_wan(run, web):
+    lines = run("ports").stdout.splitlines()
+    assert lines[0].split() == ["PORT", "ROLE", "MAC", "PLACE", "DRIVER", "CABLE"]
+    assert lines[1].split() == ["eth0", "wan", "00:e0:4c:00:00:01", "usb-1.1", "r8152", "in"]
+    assert lines[3].split() == ["radio0", "none", "dc:a6:32:00:00:03", "-", "brcmfmac", "radio"]
+    assert run("wan", "usb-1.2").stdout == "The WAN is eth1 now.\n"
+    assert web.gateway.commands[-1] == ChooseWan("usb-1.2")
+    lost = run("wan", "auto")
+    assert (lost.returncode, lost.stdout) == (0, "it is not known which port is the WAN\n")
+    assert web.gateway.commands[-1] == ChooseWan(None)
+    assert "it is not known which port is the WAN" in run("ports").stderr
+    refused = run("wan", "radio0")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "radio0 is a radio" in refused.stderr
+    assert json.loads(run("--json", "wan", "eth0").stdout)["interface"] == "eth0"
 
 
 def test_json_is_the_answer_of_the_api(run):

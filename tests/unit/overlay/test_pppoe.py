@@ -89,7 +89,7 @@ def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: early.Paths) -> No
 
 @pytest.mark.parametrize(("more", "carrier"), [("", "wan"), ("wan_vlan = 7\nwan = 'usb-1.2'\n", "usb-1.2")])
 def test_netd_is_told_of_the_session_and_the_port_under_it(tmp_path: Path, more: str, carrier: str) -> None:
-    settings(tmp_path, render.told(parse(f"[network]\n{more}{LOGIN}")))
+    settings(tmp_path, render.told(parse(f"[network]\n{more}{LOGIN}")), render.Told())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-ppp", ("br-lan",), carrier)

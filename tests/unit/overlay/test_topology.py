@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from firstboot import early, render
 from firstboot.__main__ import settings
+from firstboot.render import Told
 from firstboot.schema import parse
 
 WIFI_AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
@@ -17,11 +18,11 @@ WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
     ("text", "wan", "lan"),
     [
         ("", None, None),
-        ("[network]\ntopology = 'wired'", "wan", ("br-lan",)),
+        ("[network]\ntopology = 'wired'", None, ("br-lan",)),
         ("[network]\ntopology = 'one-arm'", "wan", ("wan",)),
         ("[network]\ntopology = 'one-arm'\nwan = 'enx1'", "enx1", ("enx1",)),
-        (WIFI_AP, "wan", ("br-lan",)),
-        (WIFI_AP + "[network]\ntopology = 'access-point'", "wan", ("br-lan",)),
+        (WIFI_AP, None, ("br-lan",)),
+        (WIFI_AP + "[network]\ntopology = 'access-point'", None, ("br-lan",)),
         (WIFI_WAN, "radio0", ("br-lan",)),
         (WIFI_WAN + "[network]\ntopology = 'wifi-wan'", "radio0", ("br-lan",)),
         (WIFI_WAN + "[network]\nwan = 'radio0'", "radio0", ("br-lan",)),
@@ -37,7 +38,7 @@ def test_netd_is_told_ports_name_and_address(tmp_path: Path) -> None:
     from app.store import Store
 
     config = parse("[system]\nhostname='attic'\n[network]\ntopology='one-arm'\nlan_address='192.168.1.2/24'")
-    settings(tmp_path, render.told(config))
+    settings(tmp_path, render.told(config), Told())
     with Store(tmp_path) as store:
         lan, links = store.settings.lan, store.settings.links
     assert lan.hostname == "attic"  # the web answers to this name only: another one is DNS rebinding

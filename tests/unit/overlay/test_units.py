@@ -165,6 +165,28 @@ def test_what_the_radio_refused_gets_into_the_report() -> None:
     ]
 
 
+def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
+    """Each of the three is told where the other one has its file."""
+    from firstboot import chosen, early
+
+    from app.model import LinkSettings
+    from app.netd.main import arguments
+    from app.netd.wanport import WanPort
+
+    netd = settings("vpn-gateway-netd.service")
+    words = netd["ExecStart"][0].split(" app netd ")[1].split()
+    options = arguments(words)
+    assert options.wan_card == early.wan_card(early.Paths())
+    (watched,) = settings("vpn-gateway-wan.path")["PathChanged"]
+    assert options.run_dir / "wan" == Path(watched)
+    assert watched.removeprefix("/run/") in netd["RuntimeDirectory"][0].split()
+    WanPort(tmp_path / "none", tmp_path / watched.removeprefix("/run/") / "port").tell(LinkSettings(wan="usb-1.2"))
+    assert chosen.chosen(early.Paths(run=tmp_path)) == "usb-1.2"
+    unit = settings("vpn-gateway-wan.service")
+    assert unit["ReadWritePaths"] == ["/run/systemd/network"]
+    assert unit["CapabilityBoundingSet"] == ["CAP_DAC_READ_SEARCH"]
+
+
 def test_a_radio_that_is_the_wan_does_not_nap() -> None:
     assert "-/usr/sbin/iw dev radio0 set power_save off" in settings("vpn-gateway-wifi-wan.service")["ExecStartPost"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from firstboot import early, render
 from firstboot.__main__ import settings
+from firstboot.render import Told
 from firstboot.schema import parse
 
 from app.store import Store
@@ -114,7 +115,7 @@ def test_a_vlan_on_another_port_with_a_fixed_address(paths: early.Paths) -> None
 
 @pytest.mark.parametrize("more", ["", "topology = 'wired'\n", "wan = 'usb-1.2'\n"])
 def test_netd_is_told_the_wan_and_the_port_under_it(tmp_path: Path, more: str) -> None:
-    settings(tmp_path, render.told(parse(f"[network]\nwan_vlan = 7\n{more}")))
+    settings(tmp_path, render.told(parse(f"[network]\nwan_vlan = 7\n{more}")), Told())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-vlan", ("br-lan",), "usb-1.2" if "usb" in more else "wan")

@@ -1,4 +1,4 @@
-"""``python -m firstboot early | late | report | support``; ``settings JSON`` is early's own, as netd's user."""
+"""``python -m firstboot early | late | report | support | wan``; ``settings`` is early's own, as netd's user."""
 
 from __future__ import annotations
 
@@ -34,8 +34,13 @@ def main(argv: list[str]) -> int:
             early.report(paths, found)
             tell_netd(paths, render.told(config))
             return 0
-        case ["settings", text]:
-            settings(STATE, msgspec.json.decode(text, type=Told))
+        case ["settings", text, last]:
+            settings(STATE, msgspec.json.decode(text, type=Told), msgspec.json.decode(last, type=Told))
+            return 0
+        case ["wan"]:
+            from firstboot import chosen  # noqa: PLC0415 - few choose
+
+            chosen.carry_out(paths, chosen.reload)
             return 0
         case ["late"]:
             import asyncio  # noqa: PLC0415 - early, which everything waits for, does without
@@ -52,7 +57,7 @@ def main(argv: list[str]) -> int:
             asyncio.run(support.carry_out(paths, STATE, faults.told(paths.run)))
             return 0
         case _:
-            print("usage: firstboot early|late|report|support", file=sys.stderr)
+            print("usage: firstboot early|late|report|support|wan", file=sys.stderr)
             return 2
 
 
@@ -63,11 +68,12 @@ def tell_netd(paths: early.Paths, told: Told) -> None:
     """
     last = paths.data / "setup" / "told"
     text = msgspec.json.encode(told)
-    if text == (last.read_bytes() if last.exists() else msgspec.json.encode(Told())):
+    before = last.read_bytes() if last.exists() else msgspec.json.encode(Told())
+    if text == before:
         return
     # netd's state belongs to netd's user: a file of root's would lock it out.
     subprocess.run(
-        [sys.executable, "-sP", "-m", "firstboot", "settings", text.decode()],
+        [sys.executable, "-sP", "-m", "firstboot", "settings", text.decode(), before.decode()],
         check=True,
         user="netd",
         group="vpn-gateway",
@@ -77,8 +83,11 @@ def tell_netd(paths: early.Paths, told: Told) -> None:
     early.write(last, text, 0o600)
 
 
-def settings(state: Path, told: Told) -> None:
-    """Tell netd's settings which port is which, and the gateway's name and address on the LAN."""
+def settings(state: Path, told: Told, last: Told) -> None:
+    """Tell netd's settings which port is which, and the gateway's name and address on the LAN.
+
+    A WAN that was chosen elsewhere than in gateway.toml, which named ``last.wan``, stays until that file names one.
+    """
     from app.model import LinkSettings, Settings  # noqa: PLC0415 - early must not fail for what only this needs
     from app.store import Store  # noqa: PLC0415
 
@@ -89,6 +98,8 @@ def settings(state: Path, told: Told) -> None:
             start, end = render.dhcp_range(address)
             lan = msgspec.structs.replace(lan, address=address, dhcp_start=start, dhcp_end=end)
         links = LinkSettings(wan=told.wan, lan=told.lan, carrier=told.carrier)
+        if told.wan is None and old.links.wan != last.wan:
+            links = LinkSettings(wan=old.links.wan, lan=told.lan, carrier=old.links.carrier)
         return msgspec.structs.replace(old, links=links, lan=lan)
 
     with Store(state) as store:

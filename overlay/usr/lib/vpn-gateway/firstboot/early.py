@@ -168,6 +168,7 @@ def apply(paths: Paths, config: Config) -> None:
     time_servers = paths.run / "vpn-gateway-time" / "servers"
     time_servers.parent.mkdir(mode=0o755, exist_ok=True)
     write(time_servers, render.time_servers(config).encode(), 0o644)
+    _wan_card(paths, config)
     _wifi(paths, config)
     _pppoe(paths, config)
 
@@ -183,6 +184,21 @@ def apply(paths: Paths, config: Config) -> None:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new)], check=True)
         new.with_suffix(".new.pub").rename(host_key.with_suffix(".pub"))
         new.rename(host_key)  # last: it is what says that there is one
+
+
+def _wan_card(paths: Paths, config: Config) -> None:
+    path = wan_card(paths)
+    card = render.card(config)
+    if card is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(mode=0o755, exist_ok=True)  # netd, which is not root, reads it
+    write(path, msgspec.json.encode(card), 0o644)
+
+
+def wan_card(paths: Paths) -> Path:
+    """The file that is there where gateway.toml says which port is the WAN."""
+    return paths.run / "vpn-gateway-wan" / "card"
 
 
 def _wifi(paths: Paths, config: Config) -> None:

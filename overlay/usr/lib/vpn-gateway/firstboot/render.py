@@ -66,6 +66,35 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
     return files
 
 
+def wan_fixed_by(config: Config) -> str | None:
+    """The key that says which port is the WAN, or what the WAN is on that port; None: it may be chosen on the page."""
+    network = config.network
+    if network.wan is not None:
+        return "network.wan"
+    if radio_is_wan(config):
+        return "wifi.wan"
+    if network.topology == "one-arm":
+        return "network.topology"
+    for key in ("wan_address", "wan_vlan", "pppoe"):
+        if getattr(network, key) is not None:
+            return f"network.{key}"
+    return None
+
+
+class Card(Struct, frozen=True):
+    """For netd, as long as the machine runs: the port that no one but gateway.toml changes. As ``Told`` has it."""
+
+    by: str
+    wan: str | None
+    lan: tuple[str, ...] | None
+    carrier: str | None
+
+
+def card(config: Config) -> Card | None:
+    by, links = wan_fixed_by(config), told(config)
+    return None if by is None else Card(by, links.wan, links.lan, links.carrier)
+
+
 class Told(Struct, frozen=True):
     """What goes into netd's settings. Links that are None: netd sees for itself what is plugged in."""
 
@@ -85,6 +114,8 @@ def told(config: Config) -> Told:
     found_by_itself = wan == ONBOARD and config.network.wan_address is None
     if topology == "auto" and found_by_itself and config.wifi.access_point is None:
         return Told(name, lan_address=address)
+    if wan_fixed_by(config) is None:
+        return Told(name, lan=(BRIDGE,), lan_address=address)
     return Told(name, wan, (BRIDGE,), address, port if wan != port else None)
 
 

@@ -1,0 +1,32 @@
+/** Where no port is known to be the WAN: the ports, to choose one. */
+
+import { call } from "./api.js";
+import { $, h, whileBusy } from "./dom.js";
+import { failed, toast } from "./toast.js";
+
+let shown = "";
+
+export function show(status) {
+  const list = $("wan-ports");
+  const open = status?.wan_problem && !status.wan_choice.fixed_by;
+  const ports = open ? status.ports.filter((port) => !port.radio) : [];
+  list.hidden = !ports.length;
+  // What did not change stays: a button that is about to be pressed, and what a screen reader is reading.
+  const now = JSON.stringify(ports);
+  if (now === shown) return;
+  shown = now;
+  list.replaceChildren(...ports.map(row));
+}
+
+function row(port) {
+  const facts = [port.usb, port.mac, port.driver, port.carrier ? "cable in" : "no cable"].filter(Boolean).join(", ");
+  const use = (event) => whileBusy(event.currentTarget, () => call("PUT", "/api/wan", { port: port.name }).then(told, failed));
+  return h(
+    "li",
+    {},
+    h("span", {}, h("strong", {}, port.name), ` ${facts}`),
+    h("button", { class: "button small", type: "button", "aria-label": `Use ${port.name} as WAN`, onclick: use }, "Use as WAN"),
+  );
+}
+
+const told = (answer) => toast(answer.interface ? `The WAN is ${answer.interface} now.` : "There is no WAN now.");
