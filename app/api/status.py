@@ -42,6 +42,7 @@ class StatusBody(Struct, frozen=True):
     exits: tuple[ExitStatus, ...]
     wan: WanLink | None
     wan_problem: LinkProblem | None  # why there is no WAN
+    problems: tuple[str, ...]  # what of the stored settings and servers cannot be used
     ports: tuple[NetworkPort, ...]
     attestation: Attestation
     drops: dict[str, int]  # packets by reason
@@ -85,6 +86,7 @@ def status_body(snapshot: Snapshot) -> StatusBody:
         exits=snapshot.exits,
         wan=snapshot.wan,
         wan_problem=snapshot.wan_problem,
+        problems=snapshot.problems,
         ports=snapshot.ports,
         attestation=snapshot.attestation,
         drops=snapshot.drops,

@@ -17,7 +17,7 @@ import msgspec
 
 from app import __version__, codec
 from app.addresses import Address, Network
-from app.errors import KernelError, NotFoundError
+from app.errors import InvalidFieldError, KernelError, NotFoundError
 from app.gateway import Command, Result
 from app.model import (
     DirectPolicy,
@@ -47,7 +47,7 @@ from app.netd.wiring import Wiring
 from app.network import conntrack
 from app.network.drift import missing
 from app.network.leasefile import Step
-from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
+from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
@@ -96,6 +96,7 @@ class Core:
         self._clear_api: list[tuple[TransportPeer, ...]] = []
         self._applying = asyncio.Lock()
         self._leaving = False  # for good: the next process goes on
+        self._unplannable: str | None = None  # why no network can be planned from the settings and links as they are
         self._started = time.time()
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
@@ -227,6 +228,7 @@ class Core:
             lan=self.settings.lan,
             ports=self._links.ports,
             wan_problem=self._links.problem,
+            problems=(*self.store.problems, *([self._unplannable] if self._unplannable else [])),
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
             leases=self._services.leases(),
@@ -347,13 +349,29 @@ class Core:
         async with self._applying:
             if self._leaving:
                 await asyncio.Event().wait()  # until we are cancelled
-            merged = {**self._states, **states}
-            exits = tuple(
-                (plans or {}).get(name) or policy_for(name, index, merged[name])
-                for index, name in enumerate(self.settings.exits)
-            )
-            await self.reconciler.apply(make_plan(self._inputs(exits)), routed=routed)
-            self._states = merged
+            await self.reconciler.apply(self._plan(states, plans or {}), routed=routed)
+            self._states = {**self._states, **states}
+
+    def _plan(self, states: dict[str, State], plans: dict[str, ExitPlan]) -> NetworkPlan:
+        """The plan with ``states`` and ``plans`` in it.
+
+        Raises InvalidFieldError where a tunnel in them is at fault; KernelError where it is the settings or the links,
+        for whoever changes the network is ready for a kernel that does not follow.
+        """
+        merged = {**self._states, **states}
+        exits = tuple(
+            plans.get(name) or policy_for(name, index, merged[name]) for index, name in enumerate(self.settings.exits)
+        )
+        try:
+            plan = make_plan(self._inputs(exits))
+        except InvalidFieldError as error:
+            if states or plans:
+                self._plan({}, {})
+                raise
+            self._unplannable = f"the network cannot be planned: {error.message}"
+            raise KernelError(self._unplannable, code="unplannable") from None
+        self._unplannable = None
+        return plan
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
         settings = self.settings

@@ -101,6 +101,7 @@ class Status:
     interface: str | None
     current_provider: str
     exits: list[Exit]
+    problems: list[str]
     attestation: Attestation
     wireguard: str
     version: str

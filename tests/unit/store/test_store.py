@@ -19,6 +19,7 @@ from app.model import (
     Device,
     DirectPolicy,
     Endpoint,
+    LanSettings,
     Peer,
     Secret,
     ServerSecrets,
@@ -274,6 +275,44 @@ def test_one_damaged_entry_costs_only_itself(directory: Path) -> None:
         assert [store.has_secrets(n) for n in "bc"] == [False, True]
         assert (directory / "servers.json.bad").exists()
         assert (directory / "secrets.json.bad").exists()
+
+
+def damage_settings(directory: Path, **parts: object) -> None:
+    document = json.loads((directory / "settings.json").read_text())
+    document["settings"] |= parts
+    (directory / "settings.json").write_text(json.dumps(document))
+
+
+PUBLIC_LAN = {"address": "8.8.8.1/24", "dhcp_start": "8.8.8.20", "dhcp_end": "8.8.8.250"}
+
+
+def test_a_lan_of_public_addresses_is_left_out_and_nothing_is_connected(directory: Path) -> None:
+    """An older version restored such a backup."""
+    device = Device("02:00:00:00:00:01", DirectPolicy(), "Telly")
+    with Store(directory) as store:
+        store.update_settings(
+            lambda s: replace(s, desired={"default": "custom/a"}, devices=(device,), favourites=("custom/a",))
+        )
+    damage_settings(directory, lan=PUBLIC_LAN)
+    with Store(directory) as store:
+        (problem,) = store.problems
+        assert "lan.address" in problem
+        assert store.settings == Settings(devices=(device,), favourites=("custom/a",))
+        assert (directory / "settings.json.bad").exists()
+        store.update_settings(lambda s: replace(s, provider="custom"))
+    with Store(directory) as store:
+        assert (store.problems, store.settings.lan) == ([], LanSettings())
+
+
+def test_where_the_devices_are_lost_no_other_device_is_let_out_in_the_clear(directory: Path) -> None:
+    with Store(directory) as store:
+        store.update_settings(lambda s: replace(s, default_policy=DirectPolicy(), desired={"default": "custom/a"}))
+    damage_settings(directory, devices=[{"mac": "TELLY", "policy": {"type": "blocked"}}], exits=[])
+    with Store(directory) as store:
+        (problem,) = store.problems
+        assert "devices" in problem
+        assert "exits" in problem
+        assert store.settings == Settings()
 
 
 def test_a_newer_version_is_read_as_far_as_it_is_known_and_kept(directory: Path) -> None:

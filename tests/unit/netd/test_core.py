@@ -1,0 +1,175 @@
+"""The core with a kernel of the mind: what it asks for, and what becomes of settings when that does not follow."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+
+import pytest
+
+from app.errors import InvalidFieldError, KernelError
+from app.model import Attestation, LanLink, Links
+from app.netd import core as core_module
+from app.netd.core import Core
+from app.netd.gate import ProviderGate, environment
+from app.netd.timesync import Files, TimeSync
+from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
+from app.providers.config import ProvidersConfig
+from app.providers.registry import Registry
+from app.store import Store
+from app.tunnel.states import Connecting, Target, Tunnel
+
+PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
+
+
+class Kernel:
+    """A reconciler and a WireGuard; ``refuses``: the kernel does not follow."""
+
+    def __init__(self) -> None:
+        self.kind = "kernel"
+        self.attestation = Attestation(ok=False)
+        self.plans: list[NetworkPlan] = []
+        self.refuses = False
+
+    async def names(self) -> set[str]:
+        return set()
+
+    async def stats(self, name: str) -> None:
+        return None
+
+    async def apply(self, plan: NetworkPlan, *, routed=None) -> None:
+        if self.refuses:
+            raise KernelError("refused")
+        self.plans.append(plan)
+        self.attestation = Attestation(ok=True)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def drops(self) -> dict[str, int]:
+        return {}
+
+    async def foreign(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return (), ()
+
+    async def neighbours(self, mac: str) -> list[str]:
+        return []
+
+
+class Machine:
+    """netd's :class:`Services`: links and leases."""
+
+    http_ports = (5000,)
+
+    def __init__(self) -> None:
+        self.links = Links(wan=None, lan=(LanLink("lan0"),))
+        self.link_events: asyncio.Queue[None] = asyncio.Queue()
+
+    async def observe(self, settings: object) -> Links:
+        return self.links
+
+    async def link_changes(self):
+        while True:
+            yield await self.link_events.get()
+
+    async def apply(self, *arguments: object, **more: object) -> None:
+        pass
+
+    def leases(self) -> tuple[()]:
+        return ()
+
+    def lease_file(self) -> str:
+        return ""
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    made = Kernel()
+    monkeypatch.setattr(core_module, "Reconciler", lambda backend, on_drift: made)
+    return made
+
+
+@pytest.fixture
+async def core(tmp_path: Path, kernel: Kernel):
+    files = Files(*(tmp_path / name for name in ("synchronized", "offered", "configured", "chosen")))
+    with Store(tmp_path) as store:
+        made = Core(
+            store=store,
+            state_dir=tmp_path,
+            backend=kernel,  # type: ignore[arg-type]
+            registry=Registry(store, environment(store, tmp_path, ProviderGate(), ProvidersConfig())),
+            services=Machine(),  # type: ignore[arg-type]
+            run_dir=tmp_path,
+            flowtable=False,
+            time_sync=TimeSync(None, files),
+        )
+        yield made
+        await made.records.statistics.close()
+
+
+@pytest.fixture
+async def started(core: Core):
+    """Starts the core; only the tasks named run."""
+    running: list[asyncio.Task[None]] = []
+
+    async def start(*wanted: str) -> None:
+        for task in await core.start():
+            if task.get_name() in wanted:
+                running.append(task)
+            else:
+                task.cancel()
+
+    yield start
+    for task in running:
+        assert not task.done() or task.cancelled(), task
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def alerts(core: Core) -> list[tuple[object, object]]:
+    kept = core.events._recent
+    return [(e.payload["reason"], e.payload["message"]) for e in kept if e.type == "security_alert"]
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+# --- settings and links that cannot be planned -----------------------------------------------------------------------
+
+
+async def test_links_that_cannot_be_planned_leave_it_up_blocked_and_heard(core, kernel, started):
+    services = core._services
+    good, services.links = services.links, Links(wan=None, lan=(LanLink('lan"0'),))
+    await started("links")
+    now = await core.snapshot()
+    assert (kernel.plans, now.attestation.ok) == ([], False)
+    (problem,) = now.problems
+    assert "links" in problem
+    assert alerts(core) == [("plan_failed", problem)]
+
+    def change(links: Links) -> None:
+        services.links = links
+        services.link_events.put_nowait(None)
+
+    change(good)
+    await until(lambda: kernel.plans)
+    assert (await core.snapshot()).problems == ()
+    change(Links(wan=None, lan=(LanLink("lan 0"),)))
+    await until(lambda: len(alerts(core)) == 2)
+    assert (await core.snapshot()).problems == now.problems
+    assert len(kernel.plans) == 1
+
+
+async def test_a_tunnel_that_cannot_be_planned_is_at_fault_itself(core, kernel, started):
+    """The caller hears what is wrong with the server, and the settings are not blamed."""
+    await started()
+    plan = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 100, (PEER,), (ip_network("0.0.0.0/0"),), ())
+    tunnel = Tunnel(Target("custom", "x"), plan, "key", PEER)
+    with pytest.raises(InvalidFieldError) as caught:
+        await core.enter("default", Connecting(tunnel))
+    assert caught.value.field == "mtu"
+    assert (await core.snapshot()).problems == ()
