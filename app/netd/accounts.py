@@ -32,7 +32,7 @@ from app.gateway import (
     SignIn,
     SignOut,
 )
-from app.model import Secret
+from app.model import Secret, Settings
 from app.preferences import Preferences, PreferencesChange
 from app.providers.base import find_server
 
@@ -79,14 +79,17 @@ async def run(core: Core, command: AccountCommand) -> Result:
 
 async def _favourite(core: Core, command: SetFavourite) -> Done:
     name = f"{command.provider}/{unicodedata.normalize('NFC', command.server)}"
-    others = tuple(f for f in core.settings.favourites if f != name)
     if command.favourite:
         await find_server(core.registry.get(command.provider), command.server)
-        if len(others) >= MAX_FAVOURITES:
+
+    def change(settings: Settings) -> Settings:
+        others = tuple(f for f in settings.favourites if f != name)
+        if command.favourite and len(others) >= MAX_FAVOURITES:
             raise ConflictError(f"there are already {MAX_FAVOURITES} favourites", code="too_many")
-        others = (*others, name)
-    if others != core.settings.favourites:
-        core.store.update_settings(lambda s: msgspec.structs.replace(s, favourites=others))
+        return msgspec.structs.replace(settings, favourites=(*others, name) if command.favourite else others)
+
+    before = core.settings.favourites
+    if core.store.update_settings(change).favourites != before:
         core.events.publish("server_update", {"provider": command.provider, "favourite": command.server})
     return Done()
 

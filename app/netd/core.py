@@ -262,11 +262,15 @@ class Core:
 
     async def want(self, exit_name: str, target: Target | None) -> None:
         """Remember, for after a restart, what the exit should be connected to."""
-        desired = {k: v for k, v in self.settings.desired.items() if k != exit_name}
-        if target is not None:
-            desired[exit_name] = str(target)
-        first = {k: v for k, v in self.settings.first_choice.items() if k != exit_name}
-        self.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired, first_choice=first))
+
+        def change(settings: Settings) -> Settings:
+            desired = {k: v for k, v in settings.desired.items() if k != exit_name}
+            if target is not None:
+                desired[exit_name] = str(target)
+            first = {k: v for k, v in settings.first_choice.items() if k != exit_name}
+            return msgspec.structs.replace(settings, desired=desired, first_choice=first)
+
+        self.store.update_settings(change)
 
     async def replan(self) -> None:
         """Make the kernel follow changed settings. Raises KernelError."""

@@ -7,9 +7,12 @@ from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app.errors import InvalidFieldError, KernelError
-from app.model import Attestation, LanLink, Links
+from app.gateway import SetDevicePolicy, SetFavourite
+from app.model import Attestation, BlockedPolicy, Device, DirectPolicy, LanLink, Links
+from app.netd import accounts
 from app.netd import core as core_module
 from app.netd.core import Core
 from app.netd.gate import ProviderGate, environment
@@ -173,3 +176,55 @@ async def test_a_tunnel_that_cannot_be_planned_is_at_fault_itself(core, kernel, 
         await core.enter("default", Connecting(tunnel))
     assert caught.value.field == "mtu"
     assert (await core.snapshot()).problems == ()
+
+
+# --- settings that several change at once ----------------------------------------------------------------------------
+
+MAC = "02:00:00:00:00:01"
+OTHER = Device("02:00:00:00:00:02", BlockedPolicy())
+
+
+def store_another(core: Core) -> None:
+    core.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
+
+
+@pytest.mark.parametrize("old", [None, Device(MAC, BlockedPolicy(), "Telly")])
+async def test_a_policy_that_the_kernel_refuses_takes_back_itself_alone(core, kernel, started, monkeypatch, old):
+    """What others stored while the kernel was asked stays."""
+    await started()
+    core.store.update_settings(lambda s: replace(s, devices=(old,) if old else ()))
+
+    async def refuse(plan, **_):
+        store_another(core)
+        raise KernelError("refused")
+
+    monkeypatch.setattr(kernel, "apply", refuse)
+    with pytest.raises(KernelError):
+        await core.submit(SetDevicePolicy(MAC, DirectPolicy()))
+    assert core.settings.favourites == ("custom/a",)
+    assert set(core.settings.devices) == {OTHER, *([old] if old else [])}
+
+
+async def test_a_policy_that_somebody_else_set_meanwhile_is_not_taken_back(core, kernel, started, monkeypatch):
+    await started()
+
+    async def refuse(plan, **_):
+        core.store.update_settings(lambda s: replace(s, devices=(Device(MAC, BlockedPolicy()),)))
+        raise KernelError("refused")
+
+    monkeypatch.setattr(kernel, "apply", refuse)
+    with pytest.raises(KernelError):
+        await core.submit(SetDevicePolicy(MAC, DirectPolicy()))
+    assert core.settings.devices == (Device(MAC, BlockedPolicy()),)
+
+
+async def test_a_favourite_forgets_none_that_was_marked_meanwhile(core, started, monkeypatch):
+    """The server's list may have to be fetched first; two may be marked meanwhile."""
+    await started()
+
+    async def find(provider, name):
+        core.store.update_settings(lambda s: replace(s, favourites=("mullvad/first",)))
+
+    monkeypatch.setattr(accounts, "find_server", find)
+    await core.submit(SetFavourite("mullvad", "second", favourite=True))
+    assert core.settings.favourites == ("mullvad/first", "mullvad/second")
