@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from app import keys, portname, wgconf
+from app.addresses import Address
 from app.errors import InvalidFieldError
 from app.lan import check_lan
-from app.model import DEFAULT_EXIT, Policy, ServerSecrets, Settings, StoredServer, VpnPolicy
+from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
 from app.store.servers import put_together, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
@@ -35,11 +36,7 @@ def check_settings(settings: Settings) -> None:
         provider, slash, hostname = target.partition("/")
         good = name in settings.exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
         _need(bool(good), "desired", "exits of ours with provider/hostname")
-    _need(len(settings.fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
-    bad = [a for a in settings.fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
-    _need(not bad, "fallback_dns", "addresses of resolvers")
-    if settings.exit_check_url is not None:
-        _need(_is_url(settings.exit_check_url), "exit_check_url", "an http or https address")
+    check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
 
 
 def check_network(settings: Settings) -> None:
@@ -63,6 +60,30 @@ def check_network(settings: Settings) -> None:
     for device in settings.devices:
         _check_policy(device.policy, exits, "devices")
         _need(device.name is None or _is_line(device.name, 64), "devices", "names of at most 64 printable characters")
+
+
+def check_preferences(
+    fallback_dns: Sequence[Address] = (), exit_check_url: str | None = None, server_changes: Sequence[ServerChange] = ()
+) -> None:
+    """What somebody may change by himself, by whatever way it comes. Raises InvalidFieldError."""
+    _need(len(fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
+    bad = [a for a in fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
+    _need(not bad, "fallback_dns", "addresses of resolvers")
+    if exit_check_url is not None:
+        _check_url(exit_check_url)
+    for number, change in enumerate(server_changes):
+        _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
+        _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
+
+
+def _check_url(url: str) -> None:
+    """Who answers there is believed about the exit: only over TLS."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        good = False
+    _need(good and _is_line(url, 255), "exit_check_url", "an https address, or null for never")
 
 
 def _check_policy(policy: Policy, exits: tuple[str, ...], field: str) -> None:
@@ -112,11 +133,3 @@ def _need(condition: bool, field: str, what: str) -> None:
 
 def _is_line(text: str, longest: int) -> bool:
     return 0 < len(text) <= longest and text.isprintable()
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return _is_line(text, 500) and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
@@ -10,17 +11,19 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError, KernelError
-from app.gateway import SetDevicePolicy, SetFavourite
-from app.model import Attestation, BlockedPolicy, Device, DirectPolicy, LanLink, Links
+from app.gateway import ChangePreferences, SetDevicePolicy, SetFavourite
+from app.model import Attestation, BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import accounts
 from app.netd import core as core_module
 from app.netd.core import Core
 from app.netd.gate import ProviderGate, environment
 from app.netd.timesync import Files, TimeSync
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
+from app.preferences import PreferencesChange
 from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
 from app.store import Store
+from app.store.check import check_settings
 from app.tunnel.states import Connecting, Target, Tunnel
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
@@ -228,3 +231,46 @@ async def test_a_favourite_forgets_none_that_was_marked_meanwhile(core, started,
     monkeypatch.setattr(accounts, "find_server", find)
     await core.submit(SetFavourite("mullvad", "second", favourite=True))
     assert core.settings.favourites == ("mullvad/first", "mullvad/second")
+
+
+# --- one judge of a value --------------------------------------------------------------------------------------------
+
+PREFERENCES = [
+    ("exit_check_url", "exit_check_url", good, url)
+    for url, good in {
+        "https://example.net/json": True,
+        "https://[2001:db8::1]:8443/ip": True,
+        "http://example.net/json": False,
+        "https://user:pw@example.net/": False,
+        "https://example.net:0/": False,
+        "https:///json": False,
+        "https://example.net/\x07": False,
+        "https://example.net/" + "a" * 240: False,
+        "file:///etc/shadow": False,
+        "": False,
+    }.items()
+] + [
+    ("fallback_dns", "fallback_dns", True, (ip_address("9.9.9.9"), ip_address("2620:fe::fe"))),
+    ("fallback_dns", "fallback_dns", False, (ip_address("224.0.0.1"),)),
+    ("fallback_dns", "fallback_dns", False, (ip_address("127.0.0.1"),)),
+    ("fallback_dns", "fallback_dns", False, (ip_address("9.9.9.9"),) * 17),
+    ("server_changes", "", True, (ServerChange(60),)),
+    ("server_changes", "server_changes[1].days", False, (ServerChange(60), ServerChange(60, frozenset()))),
+    ("server_changes", "server_changes[0].select", False, (ServerChange(60, select=" "),)),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "good", "value"), PREFERENCES, ids=range(len(PREFERENCES)))
+async def test_a_restore_and_a_change_take_the_same_preferences(core, started, name, field, good, value):
+    await started()
+
+    async def change():
+        await core.submit(ChangePreferences(PreferencesChange(**{name: value})))
+
+    async def restore():
+        check_settings(Settings(**{name: value}))
+
+    for way in (change, restore):
+        with contextlib.nullcontext() if good else pytest.raises(InvalidFieldError) as caught:
+            await way()
+        assert good or caught.value.field == field
