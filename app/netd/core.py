@@ -205,8 +205,9 @@ class Core:
         """The mark that leads into a tunnel that is up and its resolvers; None while there is none."""
         for machine in self.machines.values():
             state = self._states[machine.name]
-            if isinstance(state, Connected) and any(n.prefixlen == 0 for n in state.tunnel.plan.routes):
-                return exit_mark(machine.index), state.tunnel.plan.dns
+            plan = state.tunnel.plan if isinstance(state, Connected) else None
+            if plan is not None and (plan.carries_all(4) or plan.carries_all(6)):
+                return exit_mark(machine.index), plan.dns
         return None
 
     def changed(self, exit_name: str) -> None:
@@ -461,9 +462,7 @@ class Core:
     def _ipv6_default(self) -> bool:
         """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""
         state = self._states.get(self.settings.exits[0])
-        return isinstance(state, Connected) and any(
-            n.version == 6 and n.prefixlen == 0 for n in state.tunnel.plan.routes
-        )
+        return isinstance(state, Connected) and state.tunnel.plan.carries_all(6)
 
     def _any_direct(self) -> bool:
         return any(

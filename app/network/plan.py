@@ -26,7 +26,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.addresses import Address, Interface, Network
+from app.addresses import Address, Family, Interface, Network, hold_internet
 from app.lan import RESOLVERS6
 from app.model import LanSettings, Links, Policy
 
@@ -88,6 +88,10 @@ class TunnelPlan(Struct, frozen=True):
     transport: tuple[TransportPeer, ...]  # resolved endpoints
     routes: tuple[Network, ...]  # the union of the peers' allowed IPs
     dns: tuple[Address, ...]  # resolvers to be asked inside the tunnel
+
+    def carries_all(self, family: Family) -> bool:
+        """Whether everything on the Internet of this family goes through; without an own address nothing does."""
+        return any(a.version == family for a in self.addresses) and hold_internet(self.routes, family)
 
 
 class ExitPlan(Struct, frozen=True):

@@ -7,7 +7,6 @@ names the field and can neither break nor open the ruleset.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -15,13 +14,12 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
-    collapse_addresses,
 )
 from typing import Literal, assert_never
 
 from msgspec import Struct
 
-from app.addresses import Address, Interface, Network
+from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
 from app.lan import RESOLVERS6, check_address, check_ula
 from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
@@ -39,7 +37,6 @@ from app.network.plan import (
     exit_mark,
 )
 
-Family = Literal[4, 6]
 FAMILIES: tuple[Family, Family] = (4, 6)
 
 VIPS4 = IPv4Network((RESOLVER_VIP4, 24))
@@ -158,14 +155,6 @@ def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
 def vip(index: int, family: Family) -> Address:
     """Where dnsmasq sends the queries of exit ``index``; -1 is the direct resolver's."""
     return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
-
-
-def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
-    """The same addresses in the fewest networks, sorted, IPv4 first."""
-    found = tuple(networks)
-    four = collapse_addresses(n for n in found if isinstance(n, IPv4Network))
-    six = collapse_addresses(n for n in found if isinstance(n, IPv6Network))
-    return (*four, *six)
 
 
 def view(inp: PlanInput) -> View:

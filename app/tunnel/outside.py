@@ -45,9 +45,8 @@ class Outside:
         plan = state.tunnel.plan
         if url is None:
             return
-        ipv6 = any(n.version == 6 for n in plan.routes)
         for attempt in range(1, ATTEMPTS + 1):
-            seen = await exit_address(url, plan.dns, self._mark, ipv6=ipv6)
+            seen = await exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6))
             if seen is not None:
                 self._seen = seen
                 if confirmed(state, seen) is False:

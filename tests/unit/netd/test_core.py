@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError, KernelError
-from app.gateway import ChangePreferences, SetDevicePolicy, SetFavourite
+from app.gateway import ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.model import Attestation, BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import accounts
 from app.netd import core as core_module
@@ -24,7 +24,8 @@ from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
 from app.store import Store
 from app.store.check import check_settings
-from app.tunnel.states import Connecting, Target, Tunnel
+from app.tunnel.exitcheck import Seen
+from app.tunnel.states import Connected, Connecting, Target, Tunnel
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 
@@ -37,6 +38,9 @@ class Kernel:
         self.attestation = Attestation(ok=False)
         self.plans: list[NetworkPlan] = []
         self.refuses = False
+
+    async def verify(self) -> tuple[str, ...]:
+        return ()
 
     async def names(self) -> set[str]:
         return set()
@@ -274,3 +278,46 @@ async def test_a_restore_and_a_change_take_the_same_preferences(core, started, n
         with contextlib.nullcontext() if good else pytest.raises(InvalidFieldError) as caught:
             await way()
         assert good or caught.value.field == field
+
+
+# Whether a tunnel carries IPv6: its routes and own addresses, and the answer that everybody gives.
+CARRIED = [
+    ("0.0.0.0/0, ::/0", "10.0.0.2/32, fd00:1::2/128", True),
+    ("0.0.0.0/0, ::/1, 8000::/1", "10.0.0.2/32, fd00:1::2/128", True),
+    ("0.0.0.0/0, 2000::/3", "10.0.0.2/32, fd00:1::2/128", True),  # all that there is on the Internet (RFC 4291)
+    ("0.0.0.0/0, fd00::/8", "10.0.0.2/32, fd00:1::2/128", False),  # the provider's own resolvers, say
+    ("0.0.0.0/0, ::/0", "10.0.0.2/32", False),
+    ("0.0.0.0/0", "10.0.0.2/32", False),
+]
+
+
+@pytest.mark.parametrize(("routes", "addresses", "carried"), CARRIED)
+async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(
+    core, started, monkeypatch, routes, addresses, carried
+):
+    asked: list[bool] = []
+
+    async def look(*_, ipv6: bool, **__):
+        asked.append(ipv6)
+        return Seen("203.0.113.1")
+
+    monkeypatch.setattr("app.tunnel.outside.exit_address", look)
+    monkeypatch.setattr("app.netd.leaktest.exit_address", look)
+    await started()
+    plan = TunnelPlan(
+        "a",
+        tuple(map(ip_interface, addresses.split(", "))),
+        1420,
+        (PEER,),
+        tuple(map(ip_network, routes.split(", "))),
+        (),
+    )
+    state = Connected(Tunnel(Target("custom", "x"), plan, "key", PEER), 1.0, 1.0)
+    await core.enter("default", state)
+    core.machines["default"]._outside.follow(state)
+    await until(lambda: asked)
+    report = await core.submit(LeakTest())
+    assert asked == [carried, carried]
+    assert ("IPv6 is carried" in str(report.checks)) is carried
+    assert (await core.snapshot()).exit().ipv6 is carried
+    assert core._ipv6_default() is carried
