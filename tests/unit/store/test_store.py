@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import json
 import stat
 import subprocess
@@ -373,3 +375,46 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError):
         Store(tmp_path / "file" / "state").load()
+
+
+# --- Transactions and others -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["abort", "commit"])
+async def test_what_another_task_changes_during_a_transaction_stays(directory: Path, end: str) -> None:
+    """A failover, say, while a bulk request waits for a tunnel and is then undone."""
+
+    async def another() -> None:
+        store.update_settings(lambda s: replace(s, favourites=(*s.favourites, "custom/other")))
+
+    # Each command of a client is a task of its own, begun outside of the transaction.
+    go = asyncio.Event()
+
+    async def waiting() -> None:
+        await go.wait()
+        await another()
+
+    with Store(directory) as store:
+        task = asyncio.create_task(waiting())
+        store.begin()
+        store.update_settings(lambda s: replace(s, provider="custom", favourites=("custom/ours",)))
+        go.set()
+        await task
+        assert store.settings.favourites == ("custom/ours", "custom/other")
+        getattr(store, end)()
+        wanted = ("custom", ("custom/ours", "custom/other")) if end == "commit" else ("mullvad", ("custom/other",))
+        assert (store.settings.provider, store.settings.favourites) == wanted
+        store.update_settings(lambda s: replace(s, connect_at_boot=False))
+    with Store(directory) as store:
+        assert (store.settings.provider, store.settings.favourites) == wanted
+        assert not store.settings.connect_at_boot
+
+
+async def test_a_crash_within_a_transaction_keeps_what_another_task_has_changed(directory: Path) -> None:
+    with Store(directory) as store:
+        before = contextvars.copy_context()
+        store.begin()
+        store.update_settings(lambda s: replace(s, provider="custom"))
+        before.run(store.update_settings, lambda s: replace(s, favourites=("custom/other",)))
+    with Store(directory) as store:
+        assert (store.settings.provider, store.settings.favourites) == ("mullvad", ("custom/other",))
