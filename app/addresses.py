@@ -1,4 +1,4 @@
-"""``Address``, ``Network`` and ``Interface``: IPv4 or IPv6, as one type each.
+"""``Address``, ``Network`` and ``Interface``: IPv4 or IPv6, as one type each; and what networks hold together (pure).
 
 msgspec allows a single custom type in a union, so at run time each is an abstract class with both versions registered;
 to the type checker it is the plain union.
@@ -7,6 +7,7 @@ to the type checker it is the plain union.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -14,8 +15,9 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
+    collapse_addresses,
 )
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     Address = IPv4Address | IPv6Address
@@ -39,3 +41,37 @@ else:
     ):
         for _version in _versions:
             _abstract.register(_version)
+
+Family = Literal[4, 6]
+
+# What "exclude private IPs" calculators leave out of AllowedIPs, and what is never routed on the Internet (RFC 6890).
+NOT_INTERNET4 = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+    )
+)
+INTERNET6 = IPv6Network("2000::/3")  # RFC 4291, section 2.4
+
+
+def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """The same addresses in the fewest networks, sorted, IPv4 first: two halves become ``0.0.0.0/0``."""
+    found = tuple(networks)
+    four = collapse_addresses(n for n in found if isinstance(n, IPv4Network))
+    six = collapse_addresses(n for n in found if isinstance(n, IPv6Network))
+    return (*four, *six)
+
+
+def hold_internet(networks: Iterable[Network], family: Family) -> bool:
+    """Whether ``networks`` together hold every address of the Internet: the default, two halves, or many parts."""
+    if family == 6:
+        return any(isinstance(n, IPv6Network) and INTERNET6.subnet_of(n) for n in collapse(networks))
+    ours = (n for n in networks if isinstance(n, IPv4Network))
+    return collapse((*ours, *NOT_INTERNET4)) == (IPv4Network("0.0.0.0/0"),)

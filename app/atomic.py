@@ -19,16 +19,17 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``, mode 0600. On OSError the old content is still there.
+def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace ``path`` by ``data``. On OSError the old content is still there.
 
-    The temporary file is made 0600 before a byte is in it, and in the same directory, so that the rename is atomic.
+    The temporary file is 0600 until all bytes are in it, and in the same directory, so that the rename is atomic.
     """
     descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:

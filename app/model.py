@@ -366,6 +366,7 @@ class Snapshot(Struct, frozen=True):
     ports: tuple[NetworkPort, ...] = ()
     wan_problem: LinkProblem | None = None
     wan_choice: WanChoice = WanChoice()
+    problems: tuple[str, ...] = ()  # what of the stored state cannot be used, for people; no secret
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()

@@ -43,6 +43,7 @@ class StatusBody(Struct, frozen=True):
     wan: WanLink | None
     wan_problem: LinkProblem | None  # why there is no WAN
     wan_choice: WanChoice  # what says which port is the WAN
+    problems: tuple[str, ...]  # what of the stored settings and servers cannot be used
     ports: tuple[NetworkPort, ...]
     attestation: Attestation
     drops: dict[str, int]  # packets by reason
@@ -87,6 +88,7 @@ def status_body(snapshot: Snapshot) -> StatusBody:
         wan=snapshot.wan,
         wan_problem=snapshot.wan_problem,
         wan_choice=snapshot.wan_choice,
+        problems=snapshot.problems,
         ports=snapshot.ports,
         attestation=snapshot.attestation,
         drops=snapshot.drops,

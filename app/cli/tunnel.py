@@ -59,6 +59,7 @@ def status(ctx: Context) -> None:
                 ("Switching to", now["switching_to"]),
                 ("Blocked because", now["message"] or now["reason"]),
                 ("WAN", (now.get("wan_problem") or {}).get("message")),
+                ("Problems", "; ".join(now.get("problems", ())) or None),
                 ("Next attempt in", None if now["retry_in"] is None else f"{now['retry_in']:.0f} s"),
                 ("Last handshake", ago(now["latest_handshake"])),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),

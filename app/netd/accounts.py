@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING, assert_never
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET
 
-from app.errors import ConflictError, InvalidFieldError
+from app.errors import ConflictError
 from app.gateway import (
     AccountAnswer,
     AccountCommand,
@@ -32,14 +31,16 @@ from app.gateway import (
     SignIn,
     SignOut,
 )
-from app.model import Secret
+from app.model import Secret, Settings
 from app.preferences import Preferences, PreferencesChange
 from app.providers.base import find_server
+from app.store.check import check_preferences
 
 if TYPE_CHECKING:
     from app.netd.core import Core
 
 MAX_FAVOURITES = 500
+JUDGED = ("fallback_dns", "exit_check_url", "server_changes")  # of any other preference every value makes sense
 
 
 async def run(core: Core, command: AccountCommand) -> Result:
@@ -79,14 +80,17 @@ async def run(core: Core, command: AccountCommand) -> Result:
 
 async def _favourite(core: Core, command: SetFavourite) -> Done:
     name = f"{command.provider}/{unicodedata.normalize('NFC', command.server)}"
-    others = tuple(f for f in core.settings.favourites if f != name)
     if command.favourite:
         await find_server(core.registry.get(command.provider), command.server)
-        if len(others) >= MAX_FAVOURITES:
+
+    def change(settings: Settings) -> Settings:
+        others = tuple(f for f in settings.favourites if f != name)
+        if command.favourite and len(others) >= MAX_FAVOURITES:
             raise ConflictError(f"there are already {MAX_FAVOURITES} favourites", code="too_many")
-        others = (*others, name)
-    if others != core.settings.favourites:
-        core.store.update_settings(lambda s: msgspec.structs.replace(s, favourites=others))
+        return msgspec.structs.replace(settings, favourites=(*others, name) if command.favourite else others)
+
+    before = core.settings.favourites
+    if core.store.update_settings(change).favourites != before:
         core.events.publish("server_update", {"provider": command.provider, "favourite": command.server})
     return Done()
 
@@ -107,30 +111,8 @@ def preferences(core: Core) -> Preferences:
 
 async def _change(core: Core, change: PreferencesChange) -> None:
     """Raises InvalidFieldError."""
-    if isinstance(change.exit_check_url, str):
-        _check_url(change.exit_check_url)
-    if change.server_changes is not UNSET:
-        for number, entry in enumerate(change.server_changes):
-            if not entry.days:
-                raise InvalidFieldError(
-                    f"server_changes[{number}].days: name at least one day", field=f"server_changes[{number}].days"
-                )
-            if not entry.select.strip():
-                raise InvalidFieldError(
-                    f"server_changes[{number}].select: a server, a place, fastest or random",
-                    field=f"server_changes[{number}].select",
-                )
     wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
+    check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
     if wanted:
         core.store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
         core.events.publish("settings_change", {"changed": sorted(wanted)})
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise InvalidFieldError("exit_check_url: an https address, or null for never", field="exit_check_url")

@@ -42,7 +42,7 @@ from app.gateway import (
     ServerList,
     SetDevicePolicy,
 )
-from app.model import Device, VpnPolicy
+from app.model import Device, Settings, VpnPolicy
 from app.netd import accounts
 from app.netd.bulk import Bulks
 from app.netd.imports import import_one
@@ -204,19 +204,24 @@ class Commands:
             raise InvalidFieldError("mac: six pairs of hexadecimal digits, such as 02:00:00:00:00:01", field="mac")
         if isinstance(command.policy, VpnPolicy):
             core.exit(command.policy.exit)
-        before = core.settings
-        others = tuple(d for d in before.devices if d.mac != mac)
-        if len(others) >= MAX_DEVICES:
+        old = next((d for d in core.settings.devices if d.mac == mac), None)
+        if old is None and len(core.settings.devices) >= MAX_DEVICES:
             raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
-        old = next((d for d in before.devices if d.mac == mac), None)
         name = command.name if command.name is not None else (old.name if old else None)
-        devices = (*others, Device(mac, command.policy, name))
-        core.store.update_settings(lambda s: msgspec.structs.replace(s, devices=devices))
+        new = Device(mac, command.policy, name)
+        core.store.update_settings(lambda s: with_device(s, mac, new))
         try:
             await core.replan()
         except KernelError:
-            core.store.update_settings(lambda _: before)
+            # Of this device alone, and only where nobody has set another policy meanwhile.
+            core.store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
             raise
         await core.forget_device(mac)
         core.events.publish("device_change", {"mac": mac, "reason": "policy"})
         return Done()
+
+
+def with_device(settings: Settings, mac: str, device: Device | None) -> Settings:
+    """``settings`` in which ``device`` is all that there is about ``mac`` (pure)."""
+    others = tuple(d for d in settings.devices if d.mac != mac)
+    return msgspec.structs.replace(settings, devices=(*others, device) if device is not None else others)

@@ -17,7 +17,7 @@ import msgspec
 
 from app import __version__, codec
 from app.addresses import Address, Network
-from app.errors import KernelError, NotFoundError
+from app.errors import InvalidFieldError, KernelError, NotFoundError
 from app.gateway import Command, Result
 from app.model import (
     DirectPolicy,
@@ -48,7 +48,7 @@ from app.netd.wiring import Wiring
 from app.network import conntrack
 from app.network.drift import missing
 from app.network.leasefile import Step
-from app.network.plan import ExitPlan, PlanInput, TransportPeer, exit_interface, exit_mark
+from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
@@ -100,6 +100,7 @@ class Core:
         self._applying = asyncio.Lock()
         self._looking = asyncio.Lock()  # at the ports: what was seen before a change of settings is not told after it
         self._leaving = False  # for good: the next process goes on
+        self._unplannable: str | None = None  # why no network can be planned from the settings and links as they are
         self._started = time.time()
         self._commands = Commands(self)
         self._services_due = asyncio.Event()
@@ -208,8 +209,9 @@ class Core:
         """The mark that leads into a tunnel that is up and its resolvers; None while there is none."""
         for machine in self.machines.values():
             state = self._states[machine.name]
-            if isinstance(state, Connected) and any(n.prefixlen == 0 for n in state.tunnel.plan.routes):
-                return exit_mark(machine.index), state.tunnel.plan.dns
+            plan = state.tunnel.plan if isinstance(state, Connected) else None
+            if plan is not None and (plan.carries_all(4) or plan.carries_all(6)):
+                return exit_mark(machine.index), plan.dns
         return None
 
     def changed(self, exit_name: str) -> None:
@@ -232,6 +234,7 @@ class Core:
             ports=self._links.ports,
             wan_problem=self._links.problem,
             wan_choice=self.wan_port.choice(self.settings.links),
+            problems=(*self.store.problems, *([self._unplannable] if self._unplannable else [])),
             devices=self.settings.devices,
             default_policy=self.settings.default_policy,
             leases=self._services.leases(),
@@ -265,11 +268,15 @@ class Core:
 
     async def want(self, exit_name: str, target: Target | None) -> None:
         """Remember, for after a restart, what the exit should be connected to."""
-        desired = {k: v for k, v in self.settings.desired.items() if k != exit_name}
-        if target is not None:
-            desired[exit_name] = str(target)
-        first = {k: v for k, v in self.settings.first_choice.items() if k != exit_name}
-        self.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired, first_choice=first))
+
+        def change(settings: Settings) -> Settings:
+            desired = {k: v for k, v in settings.desired.items() if k != exit_name}
+            if target is not None:
+                desired[exit_name] = str(target)
+            first = {k: v for k, v in settings.first_choice.items() if k != exit_name}
+            return msgspec.structs.replace(settings, desired=desired, first_choice=first)
+
+        self.store.update_settings(change)
 
     async def replan(self) -> None:
         """Make the kernel follow changed settings. Raises KernelError."""
@@ -378,13 +385,29 @@ class Core:
         async with self._applying:
             if self._leaving:
                 await asyncio.Event().wait()  # until we are cancelled
-            merged = {**self._states, **states}
-            exits = tuple(
-                (plans or {}).get(name) or policy_for(name, index, merged[name])
-                for index, name in enumerate(self.settings.exits)
-            )
-            await self.reconciler.apply(make_plan(self._inputs(exits)), routed=routed)
-            self._states = merged
+            await self.reconciler.apply(self._plan(states, plans or {}), routed=routed)
+            self._states = {**self._states, **states}
+
+    def _plan(self, states: dict[str, State], plans: dict[str, ExitPlan]) -> NetworkPlan:
+        """The plan with ``states`` and ``plans`` in it.
+
+        Raises InvalidFieldError where a tunnel in them is at fault; KernelError where it is the settings or the links,
+        for whoever changes the network is ready for a kernel that does not follow.
+        """
+        merged = {**self._states, **states}
+        exits = tuple(
+            plans.get(name) or policy_for(name, index, merged[name]) for index, name in enumerate(self.settings.exits)
+        )
+        try:
+            plan = make_plan(self._inputs(exits))
+        except InvalidFieldError as error:
+            if states or plans:
+                self._plan({}, {})
+                raise
+            self._unplannable = f"the network cannot be planned: {error.message}"
+            raise KernelError(self._unplannable, code="unplannable") from None
+        self._unplannable = None
+        return plan
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
         settings = self.settings
@@ -462,9 +485,7 @@ class Core:
     def _ipv6_default(self) -> bool:
         """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""
         state = self._states.get(self.settings.exits[0])
-        return isinstance(state, Connected) and any(
-            n.version == 6 and n.prefixlen == 0 for n in state.tunnel.plan.routes
-        )
+        return isinstance(state, Connected) and state.tunnel.plan.carries_all(6)
 
     def _any_direct(self) -> bool:
         return any(

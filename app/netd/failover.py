@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.errors import GatewayError
-from app.model import Server
+from app.model import Server, Settings
 from app.providers.base import AccountProvider, Provider, Verdict
 from app.tunnel.clock import boottime
 from app.tunnel.failover import Memory, fallbacks
@@ -97,13 +97,19 @@ class Failover:
     def _move(self, exit_name: str, target: Target) -> None:
         """Raises UnavailableError (``storage``)."""
         core = self._core
-        settings = core.settings
-        first = settings.first_choice.get(exit_name) or settings.desired.get(exit_name) or str(target)
-        choices = {k: v for k, v in settings.first_choice.items() if k != exit_name}
-        if first != str(target):
-            choices[exit_name] = first
-        desired = {**settings.desired, exit_name: str(target)}
-        core.store.update_settings(lambda s: msgspec.structs.replace(s, desired=desired, first_choice=choices))
+
+        def first_of(settings: Settings) -> str:
+            return settings.first_choice.get(exit_name) or settings.desired.get(exit_name) or str(target)
+
+        def change(settings: Settings) -> Settings:
+            choices = {k: v for k, v in settings.first_choice.items() if k != exit_name}
+            if first_of(settings) != str(target):
+                choices[exit_name] = first_of(settings)
+            desired = {**settings.desired, exit_name: str(target)}
+            return msgspec.structs.replace(settings, desired=desired, first_choice=choices)
+
+        first = first_of(core.settings)
+        core.store.update_settings(change)
         core.records.because(exit_name, "failover")
         log.warning("exit %s: going on with %s in place of %s", exit_name, target, first)
 
@@ -139,10 +145,8 @@ class Failover:
         known = self._verdicts.get(new.tunnel.target.provider)
         if known is not None and known[1] is not Verdict.WELL:
             self.forget_verdict(new.tunnel.target.provider)
-        choices = self._core.settings.first_choice
-        if choices.get(exit_name) == str(new.tunnel.target):
-            kept = {k: v for k, v in choices.items() if k != exit_name}
-            self._core.store.update_settings(lambda s: msgspec.structs.replace(s, first_choice=kept))
+        if self._core.settings.first_choice.get(exit_name) == str(new.tunnel.target):
+            self._core.store.update_settings(lambda s: _without_first_choice(s, exit_name))
 
     async def run(self) -> None:
         """Go back to the first choice when it may work again; make before break, so a failed try costs nothing."""
@@ -176,3 +180,8 @@ class Failover:
 def _nowhere(target: Target) -> Server:
     """A server that has left the list: no place is near it."""
     return Server(target.hostname, target.provider)
+
+
+def _without_first_choice(settings: Settings, exit_name: str) -> Settings:
+    kept = {k: v for k, v in settings.first_choice.items() if k != exit_name}
+    return msgspec.structs.replace(settings, first_choice=kept)

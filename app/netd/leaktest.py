@@ -51,7 +51,7 @@ def _kill_switch(core: Core) -> Check:
 
 async def _tunnel(core: Core, machine: ExitMachine, state: Connected) -> list[Check]:
     plan = state.tunnel.plan
-    ipv6 = any(n.version == 6 and n.prefixlen == 0 for n in plan.routes)
+    ipv6 = plan.carries_all(6)
     return [
         await _handshake(core, machine, state),
         await _address(core, machine, state, ipv6=ipv6),

@@ -83,7 +83,6 @@ class Servers:
     def used(self, target: Target) -> None:
         """Remember it as the latest. Raises UnavailableError (``storage``)."""
         name = str(target)
-        recent = self._core.settings.recent
-        if recent[:1] != (name,):
-            kept = (name, *(r for r in recent if r != name))[:RECENT]
-            self._core.store.update_settings(lambda s: msgspec.structs.replace(s, recent=kept))
+        self._core.store.update_settings(
+            lambda s: msgspec.structs.replace(s, recent=(name, *(r for r in s.recent if r != name))[:RECENT])
+        )

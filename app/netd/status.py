@@ -38,5 +38,5 @@ def exit_status(machine: ExitMachine, entered: float) -> ExitStatus:
         latest_handshake=max(handshakes, default=None),
         rx_bytes=sum(p.rx_bytes for p in stats.peers) if stats else 0,
         tx_bytes=sum(p.tx_bytes for p in stats.peers) if stats else 0,
-        ipv6=bool(tunnel and any(n.version == 6 for n in tunnel.plan.routes)),
+        ipv6=tunnel is not None and tunnel.plan.carries_all(6),
     )

@@ -103,8 +103,9 @@ class Subscriptions:
     async def configure(self, name: str, settings: ProviderSettings) -> None:
         """Takes effect at the next connection. Raises InvalidFieldError for what the provider does not have."""
         self.get(name).check_settings(settings)
-        all_settings = {**self._core.settings.provider_settings, name: settings}
-        self._core.store.update_settings(lambda s: msgspec.structs.replace(s, provider_settings=all_settings))
+        self._core.store.update_settings(
+            lambda s: msgspec.structs.replace(s, provider_settings={**s.provider_settings, name: settings})
+        )
 
     def _changed(self, name: str) -> None:
         self._core.failover.forget_verdict(name)

@@ -28,6 +28,7 @@ from msgspec import Struct
 
 from app.addresses import Network
 from app.errors import KernelError
+from app.network import nft
 from app.statistics import ALL, Counter, InterfaceBytes, Subject
 
 TABLE = "vpn_gateway_accounting"
@@ -258,14 +259,8 @@ def interfaces() -> dict[str, InterfaceBytes]:
 
 
 async def _nft(*arguments: str, feed: str | None = None) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        "nft",
-        *arguments,
-        stdin=asyncio.subprocess.PIPE if feed is not None else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate(feed.encode() if feed is not None else None)
-    if process.returncode:
-        raise KernelError(f"nft: {err.decode(errors='replace').strip()[:500]}")
+    """Raises KernelError."""
+    status, out, problem = await nft.run(arguments, feed)
+    if status != 0:
+        raise KernelError(f"nft: {problem.strip()[:500]}")
     return out

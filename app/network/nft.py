@@ -47,7 +47,11 @@ class Count(Struct, frozen=True):
 # --- the nft program -------------------------------------------------------------------------------------------------
 
 
-async def _run(arguments: list[str], text: str | None = None) -> tuple[int, bytes, str]:
+async def run(arguments: Sequence[str], text: str | None = None) -> tuple[int, bytes, str]:
+    """Run nft with ``text`` as its input; returns status, output and complaint. The only place that starts it.
+
+    Raises KernelError where it cannot be run or does not finish in time; then it is no longer there.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             "nft",
@@ -73,7 +77,7 @@ async def _run(arguments: list[str], text: str | None = None) -> tuple[int, byte
 
 async def load(ruleset: str) -> None:
     """Load one transaction: all of it or nothing. Raises KernelError with the first complaint and its line."""
-    status, _, problem = await _run(["-f", "-"], ruleset)
+    status, _, problem = await run(["-f", "-"], ruleset)
     if status != 0:
         raise KernelError(f"nftables refused the ruleset: {complaint(ruleset, problem, status)}")
 
@@ -95,7 +99,7 @@ async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
     """The live tables of ours in ``families`` as nft's JSON objects; a missing one adds none. Raises KernelError."""
     found: list[dict[str, Any]] = []
     for family in families:
-        status, out, problem = await _run(["-j", "list", "table", family, NFT_TABLE])
+        status, out, problem = await run(["-j", "list", "table", family, NFT_TABLE])
         if status == 0:
             found += json.loads(out)["nftables"]
         elif "No such file" not in problem:
@@ -105,7 +109,7 @@ async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
 
 async def elements(family: str, name: str) -> tuple[str, ...]:
     """What a set of our table that packets fill holds now; nothing where there is none. Raises KernelError."""
-    status, out, problem = await _run(["-j", "list", "set", family, NFT_TABLE, name])
+    status, out, problem = await run(["-j", "list", "set", family, NFT_TABLE, name])
     if status != 0:
         if "No such file" in problem:
             return ()

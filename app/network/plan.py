@@ -21,12 +21,13 @@ Packet marks (skb mark, all 32 bits; nobody else marks packets on the gateway):
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from typing import Literal
 
 from msgspec import Struct
 
-from app.addresses import Address, Interface, Network
+from app.addresses import Address, Family, Interface, Network, hold_internet
+from app.lan import RESOLVERS6
 from app.model import LanSettings, Links, Policy
 
 NFT_TABLE = "vpn_gateway"
@@ -51,7 +52,7 @@ MAX_EXITS = 32
 # resolver and route change in the same transaction and dnsmasq is never restarted for a switch.
 RESOLVER_PORT_BASE = 5300  # exit n's forwarder listens on RESOLVER_PORT_BASE + n + 1; DIRECT's on RESOLVER_PORT_BASE
 RESOLVER_VIP4 = IPv4Address("198.18.53.0")  # + n + 1 (RFC 2544 range: never on the Internet); DIRECT: + 0
-RESOLVER_VIP6 = IPv6Address("fd76:706e:6777:53::")  # + n + 1
+RESOLVER_VIP6 = RESOLVERS6.network_address  # + n + 1
 
 Slot = Literal["a", "b"]
 
@@ -87,6 +88,10 @@ class TunnelPlan(Struct, frozen=True):
     transport: tuple[TransportPeer, ...]  # resolved endpoints
     routes: tuple[Network, ...]  # the union of the peers' allowed IPs
     dns: tuple[Address, ...]  # resolvers to be asked inside the tunnel
+
+    def carries_all(self, family: Family) -> bool:
+        """Whether everything on the Internet of this family goes through; without an own address nothing does."""
+        return any(a.version == family for a in self.addresses) and hold_internet(self.routes, family)
 
 
 class ExitPlan(Struct, frozen=True):

@@ -7,7 +7,6 @@ names the field and can neither break nor open the ruleset.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -15,14 +14,14 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
-    collapse_addresses,
 )
 from typing import Literal, assert_never
 
 from msgspec import Struct
 
-from app.addresses import Address, Interface, Network
+from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
+from app.lan import RESOLVERS6, check_address, check_ula
 from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
 from app.network.plan import (
     MARK_BLOCKED,
@@ -38,14 +37,10 @@ from app.network.plan import (
     exit_mark,
 )
 
-Family = Literal[4, 6]
 FAMILIES: tuple[Family, Family] = (4, 6)
 
-# The LAN's own ranges (RFC 1918, RFC 4193). Anything else would let "LAN is allowed" mean a part of the Internet.
-PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
-PRIVATE6 = IPv6Network("fc00::/7")
 VIPS4 = IPv4Network((RESOLVER_VIP4, 24))
-VIPS6 = IPv6Network((RESOLVER_VIP6, 64))
+VIPS6 = RESOLVERS6
 
 MIN_MTU = 576  # bytes, RFC 791
 
@@ -162,14 +157,6 @@ def vip(index: int, family: Family) -> Address:
     return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
 
 
-def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
-    """The same addresses in the fewest networks, sorted, IPv4 first."""
-    found = tuple(networks)
-    four = collapse_addresses(n for n in found if isinstance(n, IPv4Network))
-    six = collapse_addresses(n for n in found if isinstance(n, IPv6Network))
-    return (*four, *six)
-
-
 def view(inp: PlanInput) -> View:
     """Check ``inp`` and answer what it means. Raises InvalidFieldError."""
     wan = inp.links.wan
@@ -181,11 +168,9 @@ def view(inp: PlanInput) -> View:
     _check(wan is None or wan.name not in members, "links", "the WAN is a port of the LAN's bridge")
     _check(bridge is None or bridge.name in names, "links", "the bridge is not the LAN")
     lan4, ula = inp.lan.address, inp.lan.ula
-    _check(any(lan4.network.subnet_of(n) for n in PRIVATE4), "lan.address", "the LAN must be in an RFC 1918 range")
-    _check(lan4.network.prefixlen <= 30, "lan.address", "the LAN needs room for a device")
+    check_address(lan4)
     if ula is not None:
-        _check(ula.network.subnet_of(PRIVATE6), "lan.ula", "not a unique local address (RFC 4193)")
-        _check(not ula.network.overlaps(VIPS6), "lan.ula", f"{VIPS6} is in use by the gateway itself")
+        check_ula(ula)
     for port in inp.http_ports:
         _check(0 < port < 65536, "http_ports", "not a port")
     for peer in inp.clear_api:

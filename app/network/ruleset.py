@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
-from app.addresses import Address
+from app.addresses import Address, Family, collapse
 from app.network.plan import (
     MARK_BLOCKED,
     MARK_CLEAR,
@@ -25,7 +25,7 @@ from app.network.plan import (
     TransportPeer,
     exit_mark,
 )
-from app.network.policy import FAMILIES, VIPS4, VIPS6, Exit, Family, Tunnel, View, collapse, vip
+from app.network.policy import FAMILIES, VIPS4, VIPS6, Exit, Tunnel, View, vip
 
 # Why a packet was stopped, each with its counter ``drop_<reason>``.
 REASONS = {

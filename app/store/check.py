@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from app import keys, portname, wgconf
+from app.addresses import Address
 from app.errors import InvalidFieldError
-from app.model import DEFAULT_EXIT, LanSettings, Policy, ServerSecrets, Settings, StoredServer, VpnPolicy
+from app.lan import check_lan
+from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
 from app.store.servers import put_together, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
@@ -23,15 +25,23 @@ MAX_DEVICES = 1024
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_ULA = ipaddress.ip_network("fc00::/7")
 
 
 def check_settings(settings: Settings) -> None:
     """Raises InvalidFieldError."""
+    check_network(settings)
     _need(bool(_WORD.fullmatch(settings.provider)), "provider", "a provider's name")
-    _check_lan(settings.lan)
+    for name, target in settings.desired.items():
+        provider, slash, hostname = target.partition("/")
+        good = name in settings.exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
+        _need(bool(good), "desired", "exits of ours with provider/hostname")
+    check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
+
+
+def check_network(settings: Settings) -> None:
+    """Whether a network can be planned from ``settings``. Raises InvalidFieldError."""
+    check_lan(settings.lan)
     wan, lan = settings.links.wan, settings.links.lan
     _need(wan is None or portname.is_valid(wan), "links.wan", portname.FORMS)
     for name in lan or ():
@@ -51,31 +61,29 @@ def check_settings(settings: Settings) -> None:
         _check_policy(device.policy, exits, "devices")
         _need(device.name is None or _is_line(device.name, 64), "devices", "names of at most 64 printable characters")
 
-    for name, target in settings.desired.items():
-        provider, slash, hostname = target.partition("/")
-        good = name in exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
-        _need(bool(good), "desired", "exits of ours with provider/hostname")
-    _need(len(settings.fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
-    bad = [a for a in settings.fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
+
+def check_preferences(
+    fallback_dns: Sequence[Address] = (), exit_check_url: str | None = None, server_changes: Sequence[ServerChange] = ()
+) -> None:
+    """What somebody may change by himself, by whatever way it comes. Raises InvalidFieldError."""
+    _need(len(fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
+    bad = [a for a in fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
     _need(not bad, "fallback_dns", "addresses of resolvers")
-    if settings.exit_check_url is not None:
-        _need(_is_url(settings.exit_check_url), "exit_check_url", "an http or https address")
+    if exit_check_url is not None:
+        _check_url(exit_check_url)
+    for number, change in enumerate(server_changes):
+        _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
+        _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
 
 
-def _check_lan(lan: LanSettings) -> None:
-    network, address = lan.address.network, lan.address.ip
-    outside = address in {network.network_address, network.broadcast_address}
-    _need(8 <= network.prefixlen <= 30 and not outside, "lan.address", "a host's address with a prefix of 8 to 30")
-    usable = not (address.is_multicast or address.is_loopback or address.is_unspecified or address.is_link_local)
-    _need(usable, "lan.address", "an address that a LAN can have")
-    _need(lan.dhcp_start in network, "lan.dhcp_start", "an address of the LAN")
-    _need(lan.dhcp_end in network and lan.dhcp_start <= lan.dhcp_end, "lan.dhcp_end", "of the LAN, not below the start")
-    _need(120 <= lan.lease_time <= 365 * 86400, "lan.lease_time", "120 seconds to a year")
-    _need(bool(_LABEL.fullmatch(lan.hostname)), "lan.hostname", "one label of a host name (RFC 1123)")
-    labels = lan.domain.split(".")
-    _need(len(lan.domain) <= 200 and all(_LABEL.fullmatch(p) for p in labels), "lan.domain", "a domain (RFC 1123)")
-    if lan.ula is not None:
-        _need(lan.ula.ip in _ULA and lan.ula.network.prefixlen == 64, "lan.ula", "a /64 within fc00::/7 (RFC 4193)")
+def _check_url(url: str) -> None:
+    """Who answers there is believed about the exit: only over TLS."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        good = False
+    _need(good and _is_line(url, 255), "exit_check_url", "an https address, or null for never")
 
 
 def _check_policy(policy: Policy, exits: tuple[str, ...], field: str) -> None:
@@ -125,11 +133,3 @@ def _need(condition: bool, field: str, what: str) -> None:
 
 def _is_line(text: str, longest: int) -> bool:
     return 0 < len(text) <= longest and text.isprintable()
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return _is_line(text, 500) and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False

@@ -1,11 +1,17 @@
-"""``settings.json``: one versioned document that holds :class:`app.model.Settings`."""
+"""``settings.json``: one versioned document that holds :class:`app.model.Settings`.
+
+Its values are judged when it is read, too: another version, or a hand, may have written what no network can be planned
+from. A part at fault is left out, and then nothing is connected: the gateway comes up blocked, and says why.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from app import codec
+from app.errors import InvalidFieldError
 from app.model import Settings
+from app.store.check import check_network
 from app.store.documents import Decoded
 
 FILE = "settings.json"
@@ -27,4 +33,27 @@ def decode(data: bytes) -> Decoded[Settings]:
     Fields that a newer version added are passed over, so that a rollback to this version keeps the rest.
     """
     document: Document = codec.decode(data, Document)
-    return Decoded(document.settings, document.version)
+    settings, left_out = plannable(document.settings)
+    return Decoded(settings, document.version, left_out)
+
+
+def plannable(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """``settings`` with the default in place of each part that no network can be planned from, and why (pure)."""
+    faults: list[str] = []
+    for _ in Settings.__struct_fields__:  # each is at fault once at most
+        try:
+            check_network(settings)
+        except InvalidFieldError as error:
+            faults.append(error.message)
+            settings = _without(settings, (error.field or "").partition(".")[0])
+        else:
+            return settings, tuple(faults)
+    raise ValueError("no network can be planned from the defaults either")
+
+
+def _without(settings: Settings, part: str) -> Settings:
+    """The default in place of ``part``, and nothing that lets anybody out in its stead."""
+    default = Settings()
+    policy = default.default_policy if part == "devices" else settings.default_policy  # "direct" is for known devices
+    changed = msgspec.structs.replace(settings, default_policy=policy, desired={}, first_choice={})
+    return msgspec.structs.replace(changed, **{part: getattr(default, part)})

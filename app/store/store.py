@@ -12,6 +12,7 @@ import fcntl
 import os
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
@@ -32,6 +33,7 @@ T = TypeVar("T")
 _Content = tuple[Settings, dict[str, StoredServer], dict[str, ServerSecrets]]
 
 _LOCK_FILE = ".lock"
+_OURS: ContextVar[bool] = ContextVar("in_transaction", default=False)  # this task's, and those that it starts
 
 
 class Store:
@@ -147,11 +149,25 @@ class Store:
 
     def update_settings(self, change: Callable[[Settings], Settings]) -> Settings:
         """Replace the settings by ``change(settings)`` and return them; nothing is written where they are equal."""
+        if self._before is not None and not _OURS.get():
+            self._update_beside_transaction(change)
         changed = change(self._settings)
         if changed != self._settings:
             self._write(settings_file.FILE, lambda: settings_file.encode(changed))
             self._settings = changed
         return changed
+
+    def _update_beside_transaction(self, change: Callable[[Settings], Settings]) -> None:
+        """Another task's change is made at once and stays, whatever becomes of the transaction."""
+        assert self._before is not None
+        before, servers, secrets = self._before
+        changed = change(before)
+        if changed != before:
+            try:
+                self._replace_file(settings_file.FILE, settings_file.encode(changed))
+            except OSError as error:
+                raise _storage_error(error) from error
+            self._before = (changed, servers, secrets)
 
     def replace_all(
         self,
@@ -184,13 +200,15 @@ class Store:
         return self._before is not None
 
     def begin(self) -> None:
-        """From here on nothing is written until :meth:`commit`; a crash before that leaves everything as it was."""
+        """From here on nothing of this task is written until :meth:`commit`; a crash leaves everything as it was."""
         assert self._before is None
+        _OURS.set(True)
         self._before = (self._settings, dict(self._servers), dict(self._secrets))
 
     def commit(self) -> None:
         """Write all of it at one moment. Raises UnavailableError (``storage``); then it is as before :meth:`begin`."""
         assert self._before is not None
+        _OURS.set(False)
         if self._before == (self._settings, self._servers, self._secrets):
             self._before = None
             return
@@ -202,8 +220,9 @@ class Store:
         self._before = None
 
     def abort(self) -> None:
-        """Everything is as before :meth:`begin`, and nothing was written."""
+        """Everything is as before :meth:`begin`, but for the settings that other tasks have changed since."""
         assert self._before is not None
+        _OURS.set(False)
         self._settings, self._servers, self._secrets = self._before
         self._before = None
 

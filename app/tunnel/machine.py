@@ -20,8 +20,9 @@ from app.network.wireguard import DeviceConfig, DeviceStats
 from app.tasks import end
 from app.tunnel import backoff, handshake, probe
 from app.tunnel.clock import boottime
-from app.tunnel.exitcheck import Seen, exit_address
+from app.tunnel.exitcheck import Seen
 from app.tunnel.health import Health, Verdict
+from app.tunnel.outside import Outside, confirmed
 from app.tunnel.ports import ExitPorts
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
@@ -60,7 +61,6 @@ class ExitMachine:
         self.name = name
         self.index = index
         self.state: State = state or Disconnected()
-        self.seen: Seen | None = None
         self.stats: DeviceStats | None = None
         self._ports = ports
         self._goal: Target | None = state.tunnel.target if isinstance(state, Connected) else None
@@ -70,7 +70,7 @@ class ExitMachine:
         self._renewing = False
         self._at_once = False  # somebody asked again while blocked: the back-off is over
         self._health: Health | None = None
-        self._check: asyncio.Task[None] | None = None
+        self._outside = Outside(name, exit_mark(index), ports)
 
     # --- what others may ask ---------------------------------------------------------------------------------------
 
@@ -114,6 +114,16 @@ class ExitMachine:
         self._wake.set()
 
     @property
+    def seen(self) -> Seen | None:
+        """What the outside sees of the tunnel that is up; None while it is not known."""
+        return self._outside.seen(self.state)
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Whether the provider in use says that the address seen is an exit of its own; None where it says nothing."""
+        return confirmed(self.state, self.seen)
+
+    @property
     def goal(self) -> Target | None:
         return self._goal
 
@@ -136,6 +146,7 @@ class ExitMachine:
     async def _step(self) -> None:
         self._wake.clear()
         goal, state = self._goal, self.state
+        self._outside.follow(state)
         match state:
             case Disconnected():
                 if goal is None:
@@ -268,16 +279,12 @@ class ExitMachine:
             self._goal = state.tunnel.target  # still there, still working: keep it
 
     async def _connected(self, state: Connected) -> None:
-        self.seen = None
         self._health = None
         self._nudged = None
         self._renewing = False
         await self._ports.enter(self.name, state)
         log.info("exit %s: connected to %s on %s", self.name, state.tunnel.target, self._interface(state.tunnel))
         self._answer(None, state.tunnel.target)
-        if self._check is not None:
-            self._check.cancel()
-        self._check = asyncio.create_task(self._look_from_outside(state))
 
     async def _watch(self, state: Connected) -> None:
         """One look at a connected tunnel; returns after a tick, or at once when something happened."""
@@ -312,18 +319,15 @@ class ExitMachine:
 
     async def _lost(self, state: Connected, reason: Reason, message: str) -> None:
         log.warning("exit %s: %s", self.name, message)
-        self.seen = None
         await self._ports.enter(self.name, Blocked(reason, message, state.tunnel.target, 0, boottime()))
 
     async def _take_down(self, tunnel: Tunnel | None) -> None:
-        self.seen = None
         self.stats = None
         await self._ports.enter(self.name, Disconnecting(tunnel))
         await self._ports.enter(self.name, Disconnected())
 
     async def _fail(self, reason: Reason, message: str) -> None:
         goal = self._goal
-        self.seen = None
         retry = boottime() + backoff.FIRST
         try:
             if goal is None:
@@ -395,31 +399,6 @@ class ExitMachine:
                 await self._ports.backend.set_endpoint(
                     self._interface(state.tunnel), peer.public_key, peer.endpoint[0], peer.endpoint[1]
                 )
-
-    @property
-    def confirmed(self) -> bool | None:
-        """Whether the provider in use says that the address seen is an exit of its own; None where it says nothing."""
-        if not isinstance(self.state, Connected) or self.seen is None:
-            return None
-        return self.seen.mullvad if self.state.tunnel.target.provider == "mullvad" else None
-
-    async def _look_from_outside(self, state: Connected) -> None:
-        url = self._ports.settings.exit_check_url
-        plan = state.tunnel.plan
-        if url is None:
-            return
-        ipv6 = any(n.version == 6 for n in plan.routes)
-        for attempt in range(1, 4):
-            seen = await exit_address(url, plan.dns, exit_mark(self.index), ipv6=ipv6)
-            if not isinstance(self.state, Connected) or self.state.tunnel != state.tunnel:
-                return
-            if seen is not None:
-                self.seen = seen
-                if self.confirmed is False:
-                    log.warning("exit %s: Mullvad does not know %s for an exit of its own", self.name, seen.ip)
-                self._ports.changed(self.name)
-                return
-            await asyncio.sleep(backoff.delay(attempt))
 
     async def _want(self, goal: Target | None) -> None:
         if goal != self._goal:

@@ -7,9 +7,9 @@ Names have been resolved by the caller; what comes out is the planner's view (``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses
+from ipaddress import IPv4Address
 
-from app.addresses import Address, Network
+from app.addresses import Address, collapse
 from app.errors import ConflictError
 from app.model import Peer, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
@@ -19,13 +19,6 @@ from app.tunnel.states import Target, Tunnel
 OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
 MIN_MTU = 1280  # RFC 8200, section 5
 KEEPALIVE = 25  # seconds, where the configuration names none: the gateway sits behind the router's NAT
-
-
-def collapse(networks: tuple[Network, ...]) -> tuple[Network, ...]:
-    """The same destinations in the fewest networks: ``0.0.0.0/1`` and ``128.0.0.0/1`` become ``0.0.0.0/0``."""
-    four = collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
-    six = collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
-    return (*four, *six)
 
 
 def primary_peer(config: TunnelConfig) -> Peer:

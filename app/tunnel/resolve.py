@@ -1,22 +1,23 @@
 """The one-off look-up of an endpoint's host name, in the clear, over the WAN's own name servers.
 
 It is on the closed list: marked ``MARK_LOOKUP``, to the name servers named in the plan, only while it runs. The same
-question inside a tunnel carries the exit's mark instead. dnspython builds and checks the messages.
+question inside a tunnel carries the exit's mark instead. dnspython exchanges the messages and checks them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import dns.asyncquery
 import dns.exception
 import dns.message
 import dns.rdatatype
 
 from app.addresses import Address
 from app.network.plan import MARK_LOOKUP
+from app.tunnel.marked import Marked
 
 TRY_TIMEOUT = 1.5  # seconds for one question to one server
 ROUNDS = 2
@@ -35,20 +36,29 @@ def literal(host: str) -> Address | None:
 
 
 async def ask(host: str, server: Address, kind: str, *, mark: int, timeout: float = TRY_TIMEOUT) -> list[Address]:
-    """Ask ``server`` for the ``kind`` (A, AAAA) of ``host``. Raises OSError, DNSException or TimeoutError."""
+    """Ask ``server`` for the ``kind`` (A, AAAA) of ``host``, over TCP where a datagram does not hold the answer.
+
+    Each of the two has ``timeout``. Raises OSError, DNSException or TimeoutError.
+    """
     query = dns.message.make_query(host, kind)
-    family = socket.AF_INET if isinstance(server, IPv4Address) else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        sock.setblocking(False)
-        sock.connect((str(server), 53))
-        loop = asyncio.get_running_loop()
+    where, backend = str(server), Marked(mark)
+    try:
         async with asyncio.timeout(timeout):
-            await loop.sock_sendall(sock, query.to_wire())
-            while True:
-                reply = dns.message.from_wire(await loop.sock_recv(sock, 65535), ignore_trailing=True)
-                if reply.id == query.id and query.is_response(reply):
-                    break
+            reply = await dns.asyncquery.udp(
+                query, where, ignore_trailing=True, raise_on_truncation=True, ignore_errors=True, backend=backend
+            )
+    except dns.message.Truncated as cut:
+        try:
+            async with asyncio.timeout(timeout):
+                reply = await dns.asyncquery.tcp(query, where, ignore_trailing=True, backend=backend)
+        except (OSError, EOFError, dns.exception.DNSException):
+            reply = cut.message()  # some of the addresses are better than none
+            if not _addresses(reply, kind):
+                raise OSError("the answer is truncated, and TCP does not bring it") from None
+    return _addresses(reply, kind)
+
+
+def _addresses(reply: dns.message.Message, kind: str) -> list[Address]:
     wanted = dns.rdatatype.from_text(kind)
     return [ip_address(item.to_text()) for rrset in reply.answer if rrset.rdtype == wanted for item in rrset]
 

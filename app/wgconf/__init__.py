@@ -1,6 +1,6 @@
 """WireGuard .conf dialects <-> model, and the linter. Pure: text in, values out; nothing in a file is ever executed."""
 
-from app.wgconf.check import carries_all_ipv4, carries_all_ipv6, check
+from app.wgconf.check import check
 from app.wgconf.parse import MAX_PEERS, parse
 from app.wgconf.render import format_config
 from app.wgconf.text import MAX_BYTES
@@ -13,8 +13,6 @@ __all__ = [
     "ConfigWarning",
     "ContradictionError",
     "ParsedConfig",
-    "carries_all_ipv4",
-    "carries_all_ipv6",
     "check",
     "format_config",
     "parse",

@@ -8,44 +8,17 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from app import keys
-from app.addresses import Address, Interface, Network
+from app.addresses import NOT_INTERNET4, Address, Interface, Network, hold_internet
 from app.model import Endpoint, Peer, TunnelConfig
 from app.wgconf.fields import MIN_MTU_IPV6
 from app.wgconf.types import ConfigWarning, ContradictionError
 
-# What "exclude private IPs" calculators leave out of AllowedIPs, and what is never routed on the Internet (RFC 6890).
-_NOT_INTERNET4 = tuple(
-    ipaddress.IPv4Network(text)
-    for text in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "224.0.0.0/3",
-    )
-)
 _PRIVATE: tuple[Network, ...] = (
-    *_NOT_INTERNET4[1:3],
-    *_NOT_INTERNET4[4:7],
+    *NOT_INTERNET4[1:3],
+    *NOT_INTERNET4[4:7],
     ipaddress.IPv6Network("fc00::/7"),
     ipaddress.IPv6Network("fe80::/10"),
 )
-_INTERNET6 = ipaddress.IPv6Network("2000::/3")
-
-
-def carries_all_ipv4(networks: Iterable[Network]) -> bool:
-    """Whether ``networks`` together hold every IPv4 address of the Internet: 0.0.0.0/0, two halves, or many parts."""
-    ours = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
-    return list(ipaddress.collapse_addresses([*ours, *_NOT_INTERNET4])) == [ipaddress.IPv4Network("0.0.0.0/0")]
-
-
-def carries_all_ipv6(networks: Iterable[Network]) -> bool:
-    """The same for IPv6, of which 2000::/3 is the Internet (RFC 4291 section 2.4)."""
-    ours = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
-    return any(_INTERNET6.subnet_of(n) for n in ipaddress.collapse_addresses(ours))
 
 
 def within(address: Address, networks: Iterable[Network]) -> bool:
@@ -178,15 +151,15 @@ def _about_peers(peers: tuple[Peer, ...], lan: tuple[Network, ...]) -> Iterator[
 def _about_routes(config: TunnelConfig) -> Iterator[ConfigWarning]:
     networks = [n for p in config.peers for n in p.allowed_ips]
     versions = {a.version for a in config.addresses} or {4, 6}
-    if not carries_all_ipv4(networks) and not carries_all_ipv6(networks):
+    if not hold_internet(networks, 4) and not hold_internet(networks, 6):
         message = (
             "This is a split tunnel: only the networks in AllowedIPs are reached through it; "
             "all other traffic of the LAN stays blocked"
         )
         yield _warn("split_tunnel", message, "AllowedIPs")
-    elif not carries_all_ipv4(networks):
+    elif not hold_internet(networks, 4):
         yield _warn("no_ipv4", "AllowedIPs does not hold all of IPv4; the rest of IPv4 stays blocked", "AllowedIPs")
-    elif not carries_all_ipv6(networks):
+    elif not hold_internet(networks, 6):
         yield _warn("no_ipv6", "AllowedIPs does not hold all of IPv6; the rest of IPv6 stays blocked", "AllowedIPs")
     for version in (4, 6):
         if version not in versions and any(n.version == version for n in networks):

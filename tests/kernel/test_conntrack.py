@@ -9,6 +9,11 @@ import pytest
 from app.network.conntrack import flush_mark, flush_source
 from tests.kernel.namespace import inside, run
 
+SCTP = (
+    "conntrack -I -p sctp -s 10.0.0.1 -d 198.51.100.9 --orig-port-src 5 --orig-port-dst 7 -t 300 --state ESTABLISHED"
+    " --orig-vtag 1 --reply-vtag 1"
+)
+
 pytestmark = pytest.mark.kernel
 
 
@@ -23,6 +28,10 @@ def listed():
             words = dict(word.split("=", 1) for word in reversed(line.split()) if "=" in word)
             found.add((words["src"], int(words["sport"]), int(words.get("mark", 0))))
     return found
+
+
+def others_than_udp():
+    return (run("conntrack -L -p icmp") + run("conntrack -L -p sctp")).splitlines()
 
 
 @inside
@@ -44,12 +53,17 @@ async def test_by_mark_and_by_that_mark_alone():
 async def test_by_source_and_by_that_source_alone():
     for number in range(60):
         add("10.0.0.1", 2000 + number, 0x100)
+    run(SCTP)
+    run("conntrack -I -p icmp -s 10.0.0.1 -d 198.51.100.9 --icmp-type 8 --icmp-code 0 --icmp-id 9 -t 300")
+    assert len(others_than_udp()) == 2
     add("10.0.0.11", 1000, 0x100)
     add("fd00::1", 1001, 0x100, "fd00::9")
     add("198.51.100.9", 1002, 0, "10.0.0.1")  # begun by somebody else
     await flush_source(ip_address("10.0.0.1"))
     rest = {("10.0.0.11", 1000, 0x100), ("198.51.100.9", 1002, 0)}
     assert listed() == rest | {("fd00::1", 1001, 0x100)}
-    await flush_source(ip_address("fd00::1"))
+    assert others_than_udp() == []
     await flush_source(ip_address("fd00::2"))
+    assert listed() == rest | {("fd00::1", 1001, 0x100)}
+    await flush_source(ip_address("fd00::1"))
     assert listed() == rest

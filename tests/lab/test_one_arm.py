@@ -45,7 +45,9 @@ class OneArmLab(Lab):
         self.hosts["gateway"].shell("ip link del lan0")
 
     def seed(self, **changes: object) -> None:
-        super().seed(**{"links": LinkSettings(), "lan": LanSettings(address=IPv4Interface(f"{GATEWAY}/24")), **changes})
+        address = IPv4Interface(f"{GATEWAY}/24")
+        lan = LanSettings(address=address, dhcp_start=address.ip + 100, dhcp_end=address.ip + 150)
+        super().seed(**{"links": LinkSettings(), "lan": lan, **changes})
 
     def add_servers(self) -> None:
         wait_for("one-arm", lambda: self.address_of_the_gateway() == GATEWAY, 40)

@@ -19,6 +19,12 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 PASSPHRASE = "correct horse battery staple"
 
 
+@pytest.fixture(autouse=True)
+def no_exit_check(lab: Lab) -> None:
+    """The lab's own has no TLS, with which no restore would take it."""
+    assert lab.api("PATCH", "/api/settings", {"exit_check_url": None})
+
+
 def connect(lab: Lab, server: str) -> None:
     answer = lab.api("POST", "/api/connect", {"server": server})
     assert answer["success"], f"{answer}\n{lab.logs()}"
@@ -139,3 +145,25 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab):
     assert (after["server"], after["since"]) == ("vpn-de", before["since"])
     assert {p.name: p.read_bytes() for p in lab.state_dir.glob("*.json")} == files
     assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+
+
+def test_stored_settings_that_cannot_be_planned_come_up_blocked_and_say_so(lab):
+    """netd ended at once, and again after each restart: nobody could reach it to mend anything."""
+    connect(lab, "vpn-se")
+    policy(lab, "tv", "direct")
+    path = lab.state_dir / "settings.json"
+    document = json.loads(path.read_text())
+    document["settings"]["lan"] |= {"address": "8.8.8.1/24", "dhcp_start": "8.8.8.20", "dhcp_end": "8.8.8.250"}
+    lab.kill_app("netd", restart=False)
+    path.write_text(json.dumps(document))
+    lab.restart_app()
+    now = lab.api("GET", "/api/status")
+    assert (now["connected"], now["killswitch_active"]) == (False, True)
+    (problem,) = now["problems"]
+    assert "lan.address" in problem
+    assert lab.http("laptop", f"http://{INTERNET4}/", check=False, timeout=2) == ""
+    connect(lab, "vpn-de")
+    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    lab.restart_app()
+    back(lab, "vpn-de")
+    assert lab.api("GET", "/api/status")["problems"] == []

@@ -144,6 +144,7 @@ class Status:
     wan_problem: WanProblem | None
     wan_choice: WanChoice
     ports: list[Port]
+    problems: list[str]
     attestation: Attestation
     wireguard: str
     version: str

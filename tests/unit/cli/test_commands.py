@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 import requests
 
@@ -82,6 +83,16 @@ def test_ports_are_a_table_and_one_is_made_the_wan(run, web):
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "radio0 is a radio" in refused.stderr
     assert json.loads(run("--json", "wan", "eth0").stdout)["interface"] == "eth0"
+
+
+def test_settings_that_could_not_be_used_are_told_by_every_way(run, web):
+    problem = "settings.json: left out what was damaged (lan.address: the LAN must be in a private range)"
+    assert "Problems" not in run("status").stdout
+    web.gateway.state = msgspec.structs.replace(web.gateway.state, problems=(problem, "another"))
+    assert f"Problems:    {problem}; another\n" in run("status").stdout
+    asked = requests.post(f"{web.url}/graphql", json={"query": "{ status { problems } }"}, timeout=20).json()
+    shown = requests.get(f"{web.url}/api/status", timeout=20).json()
+    assert shown["problems"] == asked["data"]["status"]["problems"] == [problem, "another"]
 
 
 def test_json_is_the_answer_of_the_api(run):

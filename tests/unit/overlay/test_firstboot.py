@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -190,3 +191,27 @@ def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
     assert servers.read_text() == "192.0.2.1\n"
     assert servers.stat().st_mode & 0o777 == 0o644
     assert servers.parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_what_was_taken_is_on_the_disk_with_its_name(paths: early.Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the folder's own sync a power cut may bring the old file back, though its secrets have left the card."""
+    steps: list[str] = []
+    really = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        held = paths.stored.exists() and paths.stored.read_bytes() == b"new"
+        synced = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        steps.append("folder" if synced == paths.stored.parent and held else "file")
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    early.write(paths.stored, b"new", 0o600)
+    assert steps == ["file", "folder"]
+
+
+def test_what_a_cut_off_write_left_is_removed_and_nothing_else(paths: early.Paths) -> None:
+    early.write(paths.stored, b"{}", 0o600)
+    early.tidy(paths)  # there need not be a folder for SSH
+    (paths.stored.parent / ".new-1234").write_text("passphrase")
+    early.tidy(paths)
+    assert [p.name for p in paths.stored.parent.iterdir()] == [paths.stored.name]

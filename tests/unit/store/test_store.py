@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import json
 import stat
 import subprocess
@@ -19,6 +21,7 @@ from app.model import (
     Device,
     DirectPolicy,
     Endpoint,
+    LanSettings,
     Peer,
     Secret,
     ServerSecrets,
@@ -276,6 +279,44 @@ def test_one_damaged_entry_costs_only_itself(directory: Path) -> None:
         assert (directory / "secrets.json.bad").exists()
 
 
+def damage_settings(directory: Path, **parts: object) -> None:
+    document = json.loads((directory / "settings.json").read_text())
+    document["settings"] |= parts
+    (directory / "settings.json").write_text(json.dumps(document))
+
+
+PUBLIC_LAN = {"address": "8.8.8.1/24", "dhcp_start": "8.8.8.20", "dhcp_end": "8.8.8.250"}
+
+
+def test_a_lan_of_public_addresses_is_left_out_and_nothing_is_connected(directory: Path) -> None:
+    """An older version restored such a backup."""
+    device = Device("02:00:00:00:00:01", DirectPolicy(), "Telly")
+    with Store(directory) as store:
+        store.update_settings(
+            lambda s: replace(s, desired={"default": "custom/a"}, devices=(device,), favourites=("custom/a",))
+        )
+    damage_settings(directory, lan=PUBLIC_LAN)
+    with Store(directory) as store:
+        (problem,) = store.problems
+        assert "lan.address" in problem
+        assert store.settings == Settings(devices=(device,), favourites=("custom/a",))
+        assert (directory / "settings.json.bad").exists()
+        store.update_settings(lambda s: replace(s, provider="custom"))
+    with Store(directory) as store:
+        assert (store.problems, store.settings.lan) == ([], LanSettings())
+
+
+def test_where_the_devices_are_lost_no_other_device_is_let_out_in_the_clear(directory: Path) -> None:
+    with Store(directory) as store:
+        store.update_settings(lambda s: replace(s, default_policy=DirectPolicy(), desired={"default": "custom/a"}))
+    damage_settings(directory, devices=[{"mac": "TELLY", "policy": {"type": "blocked"}}], exits=[])
+    with Store(directory) as store:
+        (problem,) = store.problems
+        assert "devices" in problem
+        assert "exits" in problem
+        assert store.settings == Settings()
+
+
 def test_a_newer_version_is_read_as_far_as_it_is_known_and_kept(directory: Path) -> None:
     with Store(directory) as store:
         store.update_settings(lambda s: replace(s, provider="custom"))
@@ -334,3 +375,46 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError):
         Store(tmp_path / "file" / "state").load()
+
+
+# --- Transactions and others -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["abort", "commit"])
+async def test_what_another_task_changes_during_a_transaction_stays(directory: Path, end: str) -> None:
+    """A failover, say, while a bulk request waits for a tunnel and is then undone."""
+
+    async def another() -> None:
+        store.update_settings(lambda s: replace(s, favourites=(*s.favourites, "custom/other")))
+
+    # Each command of a client is a task of its own, begun outside of the transaction.
+    go = asyncio.Event()
+
+    async def waiting() -> None:
+        await go.wait()
+        await another()
+
+    with Store(directory) as store:
+        task = asyncio.create_task(waiting())
+        store.begin()
+        store.update_settings(lambda s: replace(s, provider="custom", favourites=("custom/ours",)))
+        go.set()
+        await task
+        assert store.settings.favourites == ("custom/ours", "custom/other")
+        getattr(store, end)()
+        wanted = ("custom", ("custom/ours", "custom/other")) if end == "commit" else ("mullvad", ("custom/other",))
+        assert (store.settings.provider, store.settings.favourites) == wanted
+        store.update_settings(lambda s: replace(s, connect_at_boot=False))
+    with Store(directory) as store:
+        assert (store.settings.provider, store.settings.favourites) == wanted
+        assert not store.settings.connect_at_boot
+
+
+async def test_a_crash_within_a_transaction_keeps_what_another_task_has_changed(directory: Path) -> None:
+    with Store(directory) as store:
+        before = contextvars.copy_context()
+        store.begin()
+        store.update_settings(lambda s: replace(s, provider="custom"))
+        before.run(store.update_settings, lambda s: replace(s, favourites=("custom/other",)))
+    with Store(directory) as store:
+        assert (store.settings.provider, store.settings.favourites) == ("mullvad", ("custom/other",))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -8,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.model import Settings
-from app.network.plan import TransportPeer, TunnelPlan
+from app.network.plan import TransportPeer, TunnelPlan, exit_mark
+from app.tunnel import outside as outside_module
 from app.tunnel.exitcheck import Seen, parse
-from app.tunnel.machine import ExitMachine
+from app.tunnel.outside import Outside
 from app.tunnel.states import Connected, Target, Tunnel
 
 API = Path(__file__).parents[2] / "data" / "api"
@@ -51,9 +53,11 @@ class Ports:
 
     settings: Settings = field(default_factory=Settings)
     told: list[str] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     def changed(self, exit_name: str) -> None:
         self.told.append(exit_name)
+        self.heard.set()
 
 
 @pytest.mark.parametrize(
@@ -64,14 +68,17 @@ async def test_mullvad_is_asked_whether_the_exit_is_its_own(monkeypatch, caplog,
     async def look(*_, **__):
         return Seen("203.0.113.7", said)
 
-    monkeypatch.setattr("app.tunnel.machine.exit_address", look)
+    monkeypatch.setattr("app.tunnel.outside.exit_address", look)
     plan = TunnelPlan("a", (), 1420, (), (), ())
     tunnel = Tunnel(Target(provider, "one"), plan, "key", TransportPeer(ip_address("203.0.113.1"), 51820))
     ports = Ports()
-    machine = ExitMachine("default", 0, ports, Connected(tunnel, 1.0, 1.0))
-    assert machine.confirmed is None
-    await machine._look_from_outside(machine.state)
-    assert machine.seen == Seen("203.0.113.7", said)
-    assert machine.confirmed is confirmed
+    outside = Outside("default", exit_mark(0), ports)
+    state = Connected(tunnel, 1.0, 1.0)
+    outside.follow(state)
+    assert outside.seen(state) is None
+    async with asyncio.timeout(5):
+        await ports.heard.wait()
+    assert outside.seen(state) == Seen("203.0.113.7", said)
+    assert outside_module.confirmed(state, outside.seen(state)) is confirmed
     assert ports.told == ["default"]
     assert ("does not know 203.0.113.7" in caplog.text) is (confirmed is False)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
 from app.errors import ConflictError, ConnectTimeoutError
 from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, WanLink
+from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard import DeviceStats, PeerStats
 from app.tunnel import backoff
+from app.tunnel.exitcheck import Seen
 from app.tunnel.machine import ExitMachine
 from app.tunnel.ports import Advice
-from app.tunnel.states import Blocked, Connected, Reason, Target
+from app.tunnel.states import Blocked, Connected, Reason, Target, Tunnel
 
 SERVER = Target("mullvad", "se-sto-wg-001")
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
@@ -36,6 +39,7 @@ class Ports:
         self.attempts = 0
         self.advice = Advice()
         self.states = []
+        self.told = asyncio.Event()
         self.machine = ExitMachine("default", 0, self)  # type: ignore[arg-type]
 
     async def tunnel_config(self, target):
@@ -45,8 +49,17 @@ class Ports:
         self.machine.state = state
         self.states.append(state)
 
+    def changed(self, exit_name):
+        self.told.set()
+
     async def fallback(self, exit_name, failed):
         return self.advice
+
+    async def flip(self, exit_name, state, draining):
+        pass
+
+    async def set_endpoint(self, *_):
+        pass
 
     async def configure(self, name, device):
         self.attempts += 1
@@ -121,3 +134,79 @@ async def test_asking_again_once_is_one_attempt_not_a_storm(ports):
         await ports.machine.connect(SERVER)
     await asyncio.sleep(0.2)  # nothing is to happen: there is no event to wait for
     assert ports.attempts == before + 1
+
+
+# --- the address that the outside sees -------------------------------------------------------------------------------
+
+PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.0.0.0/0"),), ())
+TUNNEL = Tunnel(SERVER, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often the outside was asked; it sees another address each time."""
+    times = []
+
+    async def look(*_, **__):
+        times.append(1)
+        return Seen(f"203.0.113.{len(times)}")
+
+    monkeypatch.setattr("app.tunnel.outside.exit_address", look)
+    return times
+
+
+@contextlib.asynccontextmanager
+async def running(ports):
+    ports.answers = True
+    ports.settings = Settings()
+    task = asyncio.create_task(ports.machine.run())
+    yield ports.machine
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_tunnel_taken_over_from_the_last_netd_is_seen_from_outside_too(asked):
+    """Without a switch: until somebody asked for one, nobody knew the address after a restart of netd."""
+    ports = Ports()
+    ports.machine = ExitMachine("default", 0, ports, Connected(TUNNEL, 1.0, 1.0))
+    async with running(ports) as machine, asyncio.timeout(5):
+        await ports.told.wait()
+        assert machine.seen == Seen("203.0.113.1")
+        assert len(asked) == 1
+
+
+async def test_each_life_of_a_tunnel_is_asked_about_once_and_shows_its_own_answer(asked):
+    ports = Ports()
+    async with running(ports) as machine, asyncio.timeout(5):
+        for number in (1, 2):  # the same server, the same slot: another tunnel all the same
+            await machine.connect(SERVER)
+            await ports.told.wait()
+            assert machine.seen == Seen(f"203.0.113.{number}")
+            machine.nudge(Reason.WAN_DOWN)  # something happens, and the tunnel stays
+            await until(lambda: machine._nudged is None)
+            ports.told.clear()
+            await machine.disconnect()
+            assert machine.seen is None
+        assert len(asked) == 2
+
+
+async def test_what_was_seen_of_one_tunnel_is_not_shown_for_the_next(asked):
+    """A switch passes through no state in which nothing is up."""
+    ports = Ports()
+    async with running(ports) as machine, asyncio.timeout(5):
+        await machine.connect(SERVER)
+        await ports.told.wait()
+        shown = []
+        entered = ports.enter
+
+        async def enter(exit_name, state):
+            await entered(exit_name, state)
+            shown.append((state.tunnel.target, machine.seen))
+
+        ports.enter = enter
+        other = Target("mullvad", "se-got-wg-001")
+        ports.told.clear()
+        await machine.connect(other)
+        await ports.told.wait()
+        assert shown == [(SERVER, Seen("203.0.113.1")), (other, None)]
+        assert machine.seen == Seen("203.0.113.2")

@@ -6,11 +6,12 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
+from app.addresses import collapse
 from app.errors import ConflictError
 from app.model import Endpoint, Peer, Secret, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, TransportPeer
 from app.tunnel.handshake import cause
-from app.tunnel.prepare import choose_address, collapse, prepare, primary_peer
+from app.tunnel.prepare import choose_address, prepare, primary_peer
 from app.tunnel.states import Target
 
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))

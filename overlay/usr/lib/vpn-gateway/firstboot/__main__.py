@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
     paths = early.Paths()
     match argv:
         case ["early"]:
+            early.tidy(paths)
             auth = early.auth(paths.web)
             found = early.reset_password(paths, auth)
             config, more = early.take(paths, auth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import socket
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from app import atomic
 from firstboot import pppoe, radio, render
 from firstboot.fat import LIMIT, REPORT, UNFINISHED, Fat, read
 from firstboot.schema import Config, SchemaError, decode, merged, parse
@@ -172,7 +173,7 @@ def apply(paths: Paths, config: Config) -> None:
     _wifi(paths, config)
     _pppoe(paths, config)
 
-    keys = paths.data / "ssh" / "authorized_keys"
+    keys = _authorized_keys(paths)
     if config.system.ssh_key is None:
         keys.unlink(missing_ok=True)
         return
@@ -184,6 +185,7 @@ def apply(paths: Paths, config: Config) -> None:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new)], check=True)
         new.with_suffix(".new.pub").rename(host_key.with_suffix(".pub"))
         new.rename(host_key)  # last: it is what says that there is one
+        atomic.sync_directory(host_key.parent)
 
 
 def _wan_card(paths: Paths, config: Config) -> None:
@@ -226,12 +228,17 @@ def _start(unit: str) -> None:
 
 
 def write(path: Path, data: bytes, mode: int) -> None:
-    """Atomically: the whole new file, or the whole old one, whatever happens to the power."""
+    """Atomically and for good: the whole new file, or the whole old one, whatever happens to the power."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    atomic.write_atomic(path, data, mode)
+
+
+def tidy(paths: Paths) -> None:
+    """Remove what writes that were cut off have left on the data partition; some of it was secret."""
+    for path in (paths.stored, _authorized_keys(paths)):
+        with contextlib.suppress(OSError):  # tidiness must keep nobody from starting
+            atomic.remove_leftovers(path.parent)
+
+
+def _authorized_keys(paths: Paths) -> Path:
+    return paths.data / "ssh" / "authorized_keys"

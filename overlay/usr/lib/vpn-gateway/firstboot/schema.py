@@ -13,10 +13,11 @@ from msgspec import Struct, field
 
 from app import encoding, portname
 from app.encoding import Decoded, NotTextError
+from app.errors import InvalidFieldError
+from app.lan import HOST_LABEL, check_address
 from firstboot import uplink
 from firstboot.uplink import Pppoe, WanAddress
 
-HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
 RADIO_NAMES = (RADIO, "wlan0")  # what people call it in network.wan
 SSH_KEY = re.compile(
@@ -24,7 +25,6 @@ SSH_KEY = re.compile(
     r" [A-Za-z0-9+/=]{60,}( [^\n]*)?"
 )
 COUNTRY = re.compile(r"[A-Z]{2}")
-PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 NTP_MOST = 8
 LAN = IPv4Network("192.168.77.0/24")  # where lan_address says nothing else
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 10, 1024  # characters, as the web interface asks for
@@ -155,7 +155,7 @@ def _faults(config: Config) -> Iterator[str]:
 
 
 def _system_faults(system: System) -> Iterator[str]:
-    if not HOSTNAME.fullmatch(system.hostname):
+    if not HOST_LABEL.fullmatch(system.hostname):
         yield "system.hostname: letters a-z, digits and hyphens, at most 63 (RFC 1123)"
     if system.admin_password is not None and not (
         PASSWORD_SHORTEST <= len(system.admin_password) <= PASSWORD_LONGEST and "\n" not in system.admin_password
@@ -176,7 +176,7 @@ def _ntp_fault(server: str) -> str | None:
     except ValueError:
         labels = server.lower().removesuffix(".").split(".")
         # A last label of digits makes it a mistaken address (RFC 3696, 2).
-        named = len(server) <= 253 and all(map(HOSTNAME.fullmatch, labels)) and not labels[-1].isdigit()
+        named = len(server) <= 253 and all(map(HOST_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
         return None if named else "is neither an address nor a host name, such as 192.0.2.1 or pool.ntp.org"
     if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
         return "is not the address of a server on the WAN"
@@ -237,11 +237,10 @@ def _wired_wan(network: Network) -> Iterator[str]:
 def _lan_address(text: str) -> IPv4Interface | None:
     try:
         address = IPv4Interface(text)
-    except (AddressValueError, NetmaskValueError):
+        check_address(address)
+    except (AddressValueError, NetmaskValueError, InvalidFieldError):
         return None
-    net = address.network
-    usable = 8 <= net.prefixlen <= 29 and address.ip not in {net.network_address, net.broadcast_address}
-    return address if usable and any(net.subnet_of(n) for n in PRIVATE) else None
+    return address
 
 
 def _wifi_faults(wifi: Wifi) -> Iterator[str]:

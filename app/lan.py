@@ -1,0 +1,56 @@
+"""The LAN's addresses and names are judged here: for a backup, the stored settings, ``gateway.toml`` and the planner.
+
+What passes is safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the field as
+in the settings (``lan.dhcp_start``). Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+
+from app.errors import InvalidFieldError
+from app.model import LanSettings
+
+# The LAN's own ranges (RFC 1918, RFC 4193). Anything else would let "LAN is allowed" mean a part of the Internet.
+PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+PRIVATE6 = IPv6Network("fc00::/7")
+RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")  # the gateway's own, for its resolvers: app.network.plan
+
+HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123
+
+
+def check_lan(lan: LanSettings) -> None:
+    """Raises InvalidFieldError."""
+    check_address(lan.address)
+    if lan.ula is not None:
+        check_ula(lan.ula)
+    network = lan.address.network
+    _need(lan.dhcp_start in network, "lan.dhcp_start", "an address of the LAN")
+    _need(lan.dhcp_end in network and lan.dhcp_start <= lan.dhcp_end, "lan.dhcp_end", "of the LAN, not below the start")
+    _need(120 <= lan.lease_time <= 365 * 86400, "lan.lease_time", "120 seconds to a year")
+    _need(bool(HOST_LABEL.fullmatch(lan.hostname)), "lan.hostname", "one label of a host name (RFC 1123)")
+    labels = lan.domain.split(".")
+    _need(len(lan.domain) <= 200 and all(map(HOST_LABEL.fullmatch, labels)), "lan.domain", "a domain (RFC 1123)")
+
+
+def check_address(address: IPv4Interface) -> None:
+    """The gateway's own address and its network. Raises InvalidFieldError."""
+    network = address.network
+    private = any(network.subnet_of(n) for n in PRIVATE4)
+    _need(private, "lan.address", "the LAN must be in a private range (RFC 1918)")
+    _need(network.prefixlen <= 30, "lan.address", "the LAN needs room for a device: a prefix of 8 to 30")
+    ends = {network.network_address, network.broadcast_address}
+    _need(address.ip not in ends, "lan.address", "the gateway's own address, not the network's or its broadcast")
+
+
+def check_ula(ula: IPv6Interface) -> None:
+    """Raises InvalidFieldError."""
+    network = ula.network
+    _need(network.subnet_of(PRIVATE6) and network.prefixlen == 64, "lan.ula", "a /64 within fc00::/7 (RFC 4193)")
+    _need(not network.overlaps(RESOLVERS6), "lan.ula", f"{RESOLVERS6} is in use by the gateway itself")
+
+
+def _need(good: bool, field: str, what: str) -> None:
+    if not good:
+        raise InvalidFieldError(f"{field}: {what}", field=field)

@@ -1,0 +1,68 @@
+"""The exit address belongs to a tunnel that is up, and is asked for once in its life, however it came to be up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from app.tunnel import backoff
+from app.tunnel.exitcheck import Seen, exit_address
+from app.tunnel.ports import ExitPorts
+from app.tunnel.states import Connected, State, Tunnel
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+
+
+class Outside:
+    """What the Internet sees of exit ``name``, asked through it by packets with ``mark``."""
+
+    def __init__(self, name: str, mark: int, ports: ExitPorts) -> None:
+        self._name = name
+        self._mark = mark
+        self._ports = ports
+        self._life: tuple[Tunnel, float] | None = None
+        self._seen: Seen | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    def follow(self, state: State) -> None:
+        """Called in every state: a tunnel that is new in it is asked about, and what was said of others forgotten."""
+        life = _life(state)
+        if life == self._life:
+            return
+        self._life, self._seen = life, None
+        if self._asking is not None:
+            self._asking.cancel()
+        self._asking = asyncio.create_task(self._ask(state)) if isinstance(state, Connected) else None
+
+    def seen(self, state: State) -> Seen | None:
+        """What was seen of the tunnel in ``state``; None while it is not known."""
+        return self._seen if self._life == _life(state) else None
+
+    async def _ask(self, state: Connected) -> None:
+        url = self._ports.settings.exit_check_url
+        plan = state.tunnel.plan
+        if url is None:
+            return
+        for attempt in range(1, ATTEMPTS + 1):
+            seen = await exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6))
+            if seen is not None:
+                self._seen = seen
+                if confirmed(state, seen) is False:
+                    log.warning("exit %s: Mullvad does not know %s for an exit of its own", self._name, seen.ip)
+                self._ports.changed(self._name)
+                return
+            await asyncio.sleep(backoff.delay(attempt))
+
+
+def confirmed(state: State, seen: Seen | None) -> bool | None:
+    """Whether the provider in use says that the address seen is an exit of its own; None where it says nothing."""
+    if not isinstance(state, Connected) or seen is None:
+        return None
+    return seen.mullvad if state.tunnel.target.provider == "mullvad" else None
+
+
+def _life(state: State) -> tuple[Tunnel, float] | None:
+    """What tells a tunnel that is up from every other one, also from an earlier one to the same server."""
+    return (state.tunnel, state.since_boot) if isinstance(state, Connected) else None
