@@ -91,6 +91,7 @@ function render() {
   setText($("explain"), explain());
   renderActions();
   renderKillSwitch();
+  renderProblems();
   ports.show(status);
   $("facts").hidden = state !== "connected";
   document.title = status ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway` : "VPN Gateway";
@@ -119,6 +120,14 @@ function explain() {
     default:
       return "";
   }
+}
+
+/** What of the stored settings and servers cannot be used. */
+function renderProblems() {
+  const problems = status?.problems ?? [];
+  const list = $("problems");
+  list.hidden = !problems.length;
+  list.replaceChildren(...problems.map((problem) => h("li", {}, sentence(problem))));
 }
 
 function renderActions() {
