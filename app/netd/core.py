@@ -28,6 +28,7 @@ from app.model import (
     TunnelConfig,
 )
 from app.netd import runtime
+from app.netd.adapters import RECORD, Adapters
 from app.netd.archive import Archive, forget
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
@@ -128,6 +129,7 @@ class Core:
             foreign=self.reconciler.foreign,
             publish=self.events.publish,
         )
+        self._adapters = Adapters(run_dir / RECORD, publish=self.events.publish)
 
     # --- ExitPorts -------------------------------------------------------------------------------------------------
 
@@ -355,6 +357,7 @@ class Core:
             asyncio.create_task(self.failover.run(), name="failover"),
             asyncio.create_task(self._schedule.run(), name="schedule"),
             asyncio.create_task(self._wiring.run(), name="wiring"),
+            asyncio.create_task(self._adapters.run(), name="adapters"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]
 

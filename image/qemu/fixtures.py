@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import testinfra
@@ -62,10 +63,10 @@ def ssh_key(work: Path, lab: Lab) -> SshKey:
     return SshKey.make(work, lab.lan)
 
 
-def fresh_machine(work: Path, lab: Lab, **options: object) -> Machine:
+def fresh_machine(work: Path, lab: Lab, kind: type[Machine] = Machine, **options: object) -> Machine:
     """A machine with a fresh card, still off; ``options`` are Machine's."""
     image = Path(os.environ["VPN_GATEWAY_IMAGE"])
-    machine = Machine(image, work, lab.wan_port, lab.lan_port, extra_args=DEBUG_SHELL, **options)  # type: ignore[arg-type]
+    machine = kind(image, work, lab.wan_port, lab.lan_port, **{"extra_args": DEBUG_SHELL, **options})  # type: ignore[arg-type]
     machine.insert_card()
     return machine
 
@@ -75,7 +76,7 @@ def new_machine(work: Path, bench: Lab) -> Iterator[MakeMachine]:
     """A function that makes a machine in the lab ``bench``; it takes a name and Machine's options."""
     machines: list[Machine] = []
 
-    def make(name: str, **options: object) -> Machine:
+    def make(name: str, **options: Any) -> Machine:
         machines.append(fresh_machine(work / name, bench, **options))
         return machines[-1]
 

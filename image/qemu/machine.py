@@ -18,7 +18,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -190,20 +190,11 @@ class Machine:
         """Power on. The console is collected in the background."""
         if not self.disk.exists():
             self.insert_card()
-        cmdline = self._boot_file("slot-a/cmdline.txt").read_text().strip()
-        # The Pi's consoles do not exist here; everything else of the command line is the image's own.
-        if self.other_root is not None:
-            cmdline = "root=/dev/vda rootfstype=ext4 rw rootwait quiet systemd.show_status=true systemd.firstboot=off"
-        cmdline = " ".join(a for a in cmdline.split() if not a.startswith("console="))
         if not self._taps:
             self._taps = [tap_in(port.namespace, port.name) for port in self.ports]
         for port in self.ports:
             _run("ip", "-n", port.namespace, "link", "set", port.name, "up")
-        network: list[str] = []
-        slots = [self.first_slot, self.first_slot + 1, *range(MORE_SLOTS, MORE_SLOTS + len(self.more))]
-        for slot, port, tap in zip(slots, self.ports, self._taps, strict=True):
-            network += ["-netdev", f"tap,id=n{slot},fd={tap}"]
-            network += ["-device", f"virtio-net-pci,netdev=n{slot},mac={port.mac},addr={slot:#x},romfile="]
+        board = self._board(self._taps)
         ours, theirs = socket.socketpair()
         shell_path = self.work / "shell.sock"
         shell_path.unlink(missing_ok=True)
@@ -211,28 +202,12 @@ class Machine:
         self.process = subprocess.Popen(
             [
                 # However the tests end, no machine outlives them.
-                *("setpriv", "--pdeathsig", "KILL"),
-                *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(self.memory)),
-                *("-accel", "tcg,thread=multi", "-nodefaults", "-no-user-config", "-display", "none"),
-                *(
-                    "-kernel",
-                    str(self._boot_file("slot-a/vmlinuz")),
-                    "-initrd",
-                    str(self._boot_file("slot-a/initrd.img")),
-                ),
-                *("-append", " ".join(["console=ttyAMA0", cmdline, *EMULATED, *self.extra_args])),
-                *("-drive", f"file={self.disk},if=none,id=card,cache=writethrough,discard=unmap"),
-                *("-device", "virtio-blk-pci,drive=card,addr=0x3"),
-                *("-device", "virtio-rng-pci,addr=0x4"),
-                *network,
-                *("-chardev", f"socket,id=console,fd={theirs.fileno()}", "-serial", "chardev:console"),
-                *("-device", "virtio-serial-pci,addr=0x5"),
+                *("setpriv", "--pdeathsig", "KILL", "qemu-system-aarch64", "-display", "none"),
+                *("-accel", "tcg,thread=multi"),
+                *("-chardev", f"socket,id=console,fd={theirs.fileno()}"),
                 *("-chardev", f"socket,id=shell,path={shell_path},server=on,wait=off"),
-                # The second one: systemd puts a login on the first by itself.
-                *("-chardev", "null,id=unused", "-device", "virtconsole,chardev=unused"),
-                *("-device", "virtconsole,chardev=shell"),
-                *("-rtc", f"base={self.rtc}"),
                 *("-chardev", f"socket,id=monitor,fd={control.fileno()}", "-mon", "chardev=monitor,mode=control"),
+                *board,
             ],
             pass_fds=(*self._taps, theirs.fileno(), control.fileno()),
             stdin=subprocess.DEVNULL,
@@ -243,6 +218,35 @@ class Machine:
         self.monitor = Monitor(monitor)
         self.console.clear()
         threading.Thread(target=self._collect, args=(ours,), daemon=True).start()
+
+    def _board(self, taps: Sequence[int]) -> list[str]:
+        """QEMU's arguments for everything but the chardevs ``console`` and ``shell``."""
+        cmdline = self._boot_file("slot-a/cmdline.txt").read_text().strip()
+        # The Pi's consoles do not exist here; everything else of the command line is the image's own.
+        if self.other_root is not None:
+            cmdline = "root=/dev/vda rootfstype=ext4 rw rootwait quiet systemd.show_status=true systemd.firstboot=off"
+        cmdline = " ".join(a for a in cmdline.split() if not a.startswith("console="))
+        network: list[str] = []
+        slots = [self.first_slot, self.first_slot + 1, *range(MORE_SLOTS, MORE_SLOTS + len(self.more))]
+        for slot, port, tap in zip(slots, self.ports, taps, strict=True):
+            network += ["-netdev", f"tap,id=n{slot},fd={tap}"]
+            network += ["-device", f"virtio-net-pci,netdev=n{slot},mac={port.mac},addr={slot:#x},romfile="]
+        return [
+            *("-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(self.memory)),
+            *("-nodefaults", "-no-user-config"),
+            *("-kernel", str(self._boot_file("slot-a/vmlinuz")), "-initrd", str(self._boot_file("slot-a/initrd.img"))),
+            *("-append", " ".join(["console=ttyAMA0", cmdline, *EMULATED, *self.extra_args])),
+            *("-drive", f"file={self.disk},if=none,id=card,cache=writethrough,discard=unmap"),
+            *("-device", "virtio-blk-pci,drive=card,addr=0x3"),
+            *("-device", "virtio-rng-pci,addr=0x4"),
+            *network,
+            *("-serial", "chardev:console"),
+            *("-device", "virtio-serial-pci,addr=0x5"),
+            # The second one: systemd puts a login on the first by itself.
+            *("-chardev", "null,id=unused", "-device", "virtconsole,chardev=unused"),
+            *("-device", "virtconsole,chardev=shell"),
+            *("-rtc", f"base={self.rtc}"),
+        ]
 
     def _collect(self, console: socket.socket) -> None:
         with console, (self.work / "console.log").open("ab") as log:

@@ -1,8 +1,4 @@
-"""PPPoE as the WAN: pppd and the kernel on the image, and a provider's end that needs no kernel for it.
-
-Run it by name: ``image/qemu/test tests/e2e/test_pppoe.py``. It was written without a run, and is in no lane of the
-suite before it has passed one.
-"""
+"""PPPoE as the WAN: pppd and the kernel on the image, and a provider's end that needs no kernel for it."""
 
 from __future__ import annotations
 

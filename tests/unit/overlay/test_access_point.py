@@ -147,6 +147,7 @@ def test_the_report_tells_what_everybody_found(paths: early.Paths) -> None:
     faults.put(paths.run, Source.EARLY, ["gateway.toml: a"])
     faults.put(paths.run, Source.ACCESS_POINT, ["wifi.access_point: b"])
     faults.put(paths.run, Source.LATE, ["home.conf: c"])
+    faults.put(paths.run, Source.NETD, ["an adapter: d"])
     net = paths.run / "net"
     (net / radio.RADIO).mkdir(parents=True)
     report(paths, net)
@@ -155,6 +156,7 @@ def test_the_report_tells_what_everybody_found(paths: early.Paths) -> None:
         "gateway.toml: a",
         "home.conf: c",
         "wifi.access_point: b",
+        "an adapter: d",
     ]
     (net / radio.RADIO).rmdir()
     report(paths, net)
@@ -164,6 +166,14 @@ def test_the_report_tells_what_everybody_found(paths: early.Paths) -> None:
         faults.put(paths.run, source, [])
     report(paths, net)
     assert not (paths.fat / REPORT).exists()
+
+
+def test_a_link_of_netd_s_brings_no_file_of_root_s_into_the_report(paths: early.Paths) -> None:
+    (paths.run / "shadow").write_text("root: hash\n")
+    (paths.run / Source.NETD.value).parent.mkdir()
+    (paths.run / Source.NETD.value).symlink_to(paths.run / "shadow")
+    faults.put(paths.run, Source.EARLY, ["gateway.toml: a"])
+    assert faults.told(paths.run) == ["gateway.toml: a"]
 
 
 def test_nothing_is_written_where_nothing_has_changed(paths: early.Paths) -> None:

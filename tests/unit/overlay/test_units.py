@@ -149,11 +149,17 @@ def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
     assert int(limit.removesuffix("s")) > longest * (PATIENCE + STOPPING)
 
 
-def test_what_the_radio_refused_gets_into_the_report() -> None:
+def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
     from firstboot import radio
     from firstboot.faults import Source
 
-    assert settings("vpn-gateway-report.path")["PathChanged"] == [f"/run/{Source.ACCESS_POINT.value}"]
+    from app.netd.adapters import RECORD
+
+    netd = f"/run/{Source.NETD.value}"
+    assert f"{settings('vpn-gateway-netd.service')['RuntimeDirectory'][0].split()[0]}/{RECORD}" == str(
+        Source.NETD.value
+    )
+    assert settings("vpn-gateway-report.path")["PathChanged"] == [f"/run/{Source.ACCESS_POINT.value}", netd]
     point = settings("vpn-gateway-ap.service")
     assert point["RuntimeDirectory"] == [str(radio.STATE)]
     assert point["RuntimeDirectoryPreserve"] == ["yes"]
@@ -162,6 +168,7 @@ def test_what_the_radio_refused_gets_into_the_report() -> None:
     assert settings("vpn-gateway-report.service")["ConditionPathExists"] == [
         f"|/run/{radio.ACCESS_POINT}",
         f"|/run/{radio.WIFI_WAN}",
+        f"|{netd}",
     ]
 
 

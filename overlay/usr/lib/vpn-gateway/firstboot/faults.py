@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import Enum
 from pathlib import Path
 
+from app import atomic
 from firstboot import radio
 
 
@@ -14,6 +16,7 @@ class Source(Enum):
     EARLY = Path("vpn-gateway-setup/faults")
     LATE = Path("vpn-gateway-setup/faults-late")
     ACCESS_POINT = radio.STATE / "faults"
+    NETD = Path("vpn-gateway/adapters")  # app.netd.adapters
 
 
 def put(run: Path, source: Source, lines: list[str]) -> None:
@@ -29,6 +32,12 @@ def put(run: Path, source: Source, lines: list[str]) -> None:
 
 
 def told(run: Path) -> list[str]:
-    """All there is, in the order in which the sources are started."""
-    paths = (run / source.value for source in Source)
-    return [line for path in paths if path.exists() for line in path.read_text().splitlines()]
+    """All there is, in the order in which the sources are started.
+
+    What this is made into, everybody can read; netd may write one of the files, and must not have root follow a link.
+    """
+    found: list[str] = []
+    for source in Source:
+        with contextlib.suppress(OSError):
+            found += (atomic.read(run / source.value) or b"").decode(errors="replace").splitlines()
+    return found

@@ -1,0 +1,61 @@
+"""Tells of USB adapters that stay a disk: in the log, on the page, and in a file for the report on the card."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.atomic import write_atomic
+from app.network import modeswitch
+from app.network.onearm import SWITCH
+
+log = logging.getLogger(__name__)
+
+PERIOD = 5.0  # seconds between looks
+RECORD = "adapters"  # in netd's run directory: a line for each that was told, empty once there is none
+
+Publish = Callable[[str, dict[str, object]], object]
+
+
+class Adapters:
+    def __init__(
+        self,
+        record: Path,
+        *,
+        publish: Publish,
+        disks: Callable[[], tuple[str, ...]] = modeswitch.disks,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._record = record
+        self._publish = publish
+        self._disks = disks
+        self._clock = clock
+        self._since: dict[str, float] = {}
+        try:
+            self._told = record.read_text().splitlines()
+        except OSError:
+            self._told = []
+
+    async def run(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(PERIOD)
+
+    def look(self) -> None:
+        """Tell once of each that has been a disk for longer than it takes to switch it."""
+        now = self._clock()
+        self._since = {disk: self._since.get(disk, now) for disk in self._disks()}
+        advice = {modeswitch.advice(disk): since for disk, since in self._since.items()}
+        stuck = [message for message, since in advice.items() if message in self._told or now - since >= SWITCH]
+        for message in stuck:
+            if message not in self._told:
+                log.warning("%s", message)
+                self._publish("security_alert", {"reason": "adapter_is_disk", "message": message})
+        if stuck != self._told:
+            self._told = stuck
+            with contextlib.suppress(OSError):  # then the card does not tell of it
+                write_atomic(self._record, "".join(f"{line}\n" for line in stuck).encode())

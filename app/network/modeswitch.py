@@ -1,0 +1,59 @@
+"""Which USB adapters and modems are a disk now: read from /sys.
+
+They begin as one, with a driver for Windows on it, and are no network port before they are switched. Which devices do
+so is what udev's rules hand to usb-modeswitch: its own list, and what the image adds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from app.portname import usb_place
+
+DEVICES = Path("/sys/bus/usb/devices")
+RULES = (Path("/usr/lib/udev/rules.d"), Path("/etc/udev/rules.d"))
+
+_MASS_STORAGE = "08"  # bInterfaceClass
+_ID = re.compile(r'ATTRS?\{id(Vendor|Product)\}=="([0-9a-f]{4})"')
+
+
+def disks(devices: Path = DEVICES, rules: tuple[Path, ...] = RULES) -> tuple[str, ...]:
+    """Those that are a disk and nothing else now: ``0bda:8151 at usb-1.2``."""
+    found: list[str] = []
+    for device in sorted(devices.glob("*")):
+        try:
+            classes = {path.read_text().strip() for path in device.glob("*:*/bInterfaceClass")}
+            if classes != {_MASS_STORAGE}:
+                continue
+            ids = tuple((device / name).read_text().strip() for name in ("idVendor", "idProduct"))
+        except OSError:  # pulled out, or being switched
+            continue
+        vendor, product = ids
+        if {(vendor, product), (vendor, None)} & switched(rules):
+            found.append(f"{vendor}:{product} at {usb_place(str(device.resolve())) or device.name}")
+    return tuple(found)
+
+
+@cache
+def switched(rules: tuple[Path, ...]) -> frozenset[tuple[str, str | None]]:
+    """(vendor, product) of all devices that begin as a disk; of some makers every product."""
+    files = [path for directory in rules for path in sorted(directory.glob("*modeswitch.rules"))]
+    return frozenset(_ids(files))
+
+
+def _ids(files: Iterable[Path]) -> Iterator[tuple[str, str | None]]:
+    for path in files:
+        for line in path.read_text(errors="replace").splitlines():
+            ids = dict(_ID.findall(line))
+            if "usb_modeswitch" in line and "Vendor" in ids and not line.startswith("#"):
+                yield ids["Vendor"], ids.get("Product")
+
+
+def advice(disk: str) -> str:
+    return (
+        f"the USB device {disk} is a network adapter or modem that still shows itself as a disk, so there is no port:"
+        " pull it out and plug it in again"
+    )

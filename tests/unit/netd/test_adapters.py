@@ -1,0 +1,83 @@
+"""An adapter that stays a disk is told once, after it had time to be switched, and its end gets into the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.netd.adapters import Adapters
+from app.network.modeswitch import advice
+from app.network.onearm import SWITCH
+
+ONE, TWO = "0bda:8151 at usb-1.2", "12d1:1f01 at usb-1.3"
+
+
+class Machine:
+    def __init__(self, record: Path) -> None:
+        self.now = 100.0
+        self.disks: tuple[str, ...] = ()
+        self.record = record
+        self.told: list[object] = []
+        self.start()
+
+    def start(self) -> None:
+        """netd, anew."""
+        self.adapters = Adapters(
+            self.record,
+            publish=lambda kind, payload: self.told.append((kind, payload["reason"], payload["message"])),
+            disks=lambda: self.disks,
+            clock=lambda: self.now,
+        )
+
+    def look(self, after: float, *disks: str) -> list[object]:
+        self.now += after
+        self.disks = disks
+        self.told.clear()
+        self.adapters.look()
+        return self.told
+
+    @property
+    def recorded(self) -> list[str]:
+        return self.record.read_text().splitlines()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "adapters")
+
+
+def alert(disk: str) -> tuple[str, str, str]:
+    return ("security_alert", "adapter_is_disk", advice(disk))
+
+
+def test_what_is_switched_in_time_is_not_worth_a_word(machine: Machine) -> None:
+    assert machine.look(0, ONE) == []
+    assert machine.look(SWITCH - 1, ONE) == []
+    assert machine.look(1) == []
+    assert machine.look(1, ONE) == []  # in again: its time begins anew
+    assert not machine.record.exists()  # nor a report
+
+
+def test_what_stays_a_disk_is_told_once_and_taken_back(machine: Machine) -> None:
+    assert machine.look(0, ONE) == []
+    assert machine.look(SWITCH, ONE) == [alert(ONE)]
+    assert machine.recorded == [advice(ONE)]
+    assert machine.look(SWITCH, ONE, TWO) == []
+    assert machine.look(SWITCH, ONE, TWO) == [alert(TWO)]
+    assert machine.recorded == [advice(ONE), advice(TWO)]
+    assert machine.look(1, TWO) == []
+    assert machine.recorded == [advice(TWO)]
+    assert machine.look(1) == []
+    assert machine.recorded == []
+
+
+def test_another_netd_knows_what_was_told(machine: Machine) -> None:
+    machine.look(0, ONE)
+    machine.look(SWITCH, ONE)
+    machine.start()
+    assert machine.look(1, ONE) == []
+    assert machine.recorded == [advice(ONE)]
+    machine.start()
+    machine.look(1)
+    assert machine.recorded == []
