@@ -309,6 +309,7 @@ class Links(Struct, frozen=True):
     bridge: LanBridge | None = None
     ports: tuple[NetworkPort, ...] = ()
     problem: LinkProblem | None = None
+    expected: str | None = None  # the name that the WAN will have, while there is no such interface
 
 
 # --- State shown to people -------------------------------------------------------------------------------------------

@@ -34,12 +34,18 @@ class Services:
         self._resolv = resolv
         self._one_arm = one_arm
         self._joined = joined
+        self._last_wan: str | None = None
         self._moved = moved_in(runner.present("lan"))  # another netd's: dnsmasq is not started anew for us
         self._hand_over: HandOver | None = None
         self.http_ports = http_ports
 
     async def observe(self, settings: Settings) -> Links:
-        return await observe(settings.links, resolv=self._resolv, one_arm=self._one_arm, joined=self._joined)
+        links = await observe(
+            settings.links, resolv=self._resolv, one_arm=self._one_arm, joined=self._joined, last_wan=self._last_wan
+        )
+        if links.wan is not None:
+            self._last_wan = links.wan.name
+        return links
 
     def link_changes(self) -> AsyncIterator[None]:
         return watch_links()

@@ -14,7 +14,7 @@ from app.network.links import SYS, LinkState, is_port, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
 from app.network.onearm import OneArm
-from app.network.roles import BRIDGE, Roles, never, roles
+from app.network.roles import BRIDGE, Roles, expected, never, roles
 from app.network.routes import FAMILIES
 from app.portname import usb_place
 
@@ -26,9 +26,17 @@ _MTU_UNKNOWN = 1492  # of a WAN that is not up yet: PPPoE's (RFC 2516), which is
 
 
 async def observe(
-    settings: LinkSettings, *, resolv: Path, one_arm: OneArm | None = None, joined: Joined | None = None
+    settings: LinkSettings,
+    *,
+    resolv: Path,
+    one_arm: OneArm | None = None,
+    joined: Joined | None = None,
+    last_wan: str | None = None,
 ) -> Links:
-    """The links as they are now. ``resolv`` is the WAN's name servers in the form of resolv.conf(5)."""
+    """The links as they are now.
+
+    ``resolv`` is the WAN's name servers in the form of resolv.conf(5), ``last_wan`` the name of the last one there was.
+    """
     async with open_netlink() as ip:
         links = await read_links(ip)
         ours = links[BRIDGE].index if BRIDGE in links else 0
@@ -48,7 +56,14 @@ async def observe(
             joined.remember(frozenset(found.bridge.ports))
         wan = await _wan(ip, found, links, nameservers(resolv)) if found.wan is not None else None
         lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
-        return Links(wan, lan, found.bridge, found.ports, found.problem)
+        return Links(
+            wan,
+            lan,
+            found.bridge,
+            found.ports,
+            found.problem,
+            expected(settings, links, last_wan) if wan is None else None,
+        )
 
 
 async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: tuple[Address, ...]) -> WanLink:

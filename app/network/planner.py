@@ -125,9 +125,10 @@ def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
     if time_sync:
         rule(_TIME, TABLE_MAIN, iif="lo", dport=123)
     # Before it takes a route "via G dev WAN" into main, the kernel asks the rules whether G is on that link: without an
-    # answer the WAN's DHCP client cannot set its default route ("Nexthop has invalid gateway", ip_fib_check_nh).
-    if seen.wan:
-        rule(_BOUND, TABLE_MAIN, iif="lo", oif=seen.wan.name)
+    # answer the WAN's DHCP client cannot set its default route ("Nexthop has invalid gateway", ip_fib_check_nh). Also
+    # of a WAN that is away: its client may have an address before we hear of the link, and tries that route only once.
+    if seen.wan_name:
+        rule(_BOUND, TABLE_MAIN, iif="lo", oif=seen.wan_name)
     # A query to a resolver's stand-in address is routed, and given a source, before its mark exists: hence by address.
     if seen.direct:
         rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=_host(-1, family))

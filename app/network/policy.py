@@ -102,6 +102,7 @@ class View(Struct, frozen=True):
     lan: tuple[str, ...]  # LAN links that are nothing else
     shared: str | None  # the link that is WAN and LAN at once (one-arm), known by source address only
     wan: WanLink | None
+    wan_name: str | None  # also of a WAN that is not there yet
     lan4: IPv4Interface
     ula: IPv6Interface | None
     exits: tuple[Exit, ...]
@@ -163,7 +164,8 @@ def view(inp: PlanInput) -> View:
     names = tuple(dict.fromkeys(link.name for link in inp.links.lan))
     bridge = inp.links.bridge
     members = (*bridge.ports, *bridge.radios) if bridge else ()
-    for name in (*names, *members, *((wan.name,) if wan else ())):
+    wan_names = [n for n in (wan.name if wan else None, inp.links.expected) if n]
+    for name in (*names, *members, *wan_names):
         _check(_INTERFACE.fullmatch(name) is not None, "links", "not an interface name")
     _check(wan is None or wan.name not in members, "links", "the WAN is a port of the LAN's bridge")
     _check(bridge is None or bridge.name in names, "links", "the bridge is not the LAN")
@@ -189,6 +191,7 @@ def view(inp: PlanInput) -> View:
         lan=tuple(n for n in names if n != shared),
         shared=shared,
         wan=wan,
+        wan_name=wan.name if wan else inp.links.expected,
         lan4=lan4,
         ula=ula,
         exits=tuple(_exit(e, local) for e in sorted(inp.exits, key=lambda e: e.index)),

@@ -11,7 +11,7 @@ is also what has to be known before a port joins: a PPPoE session comes and goes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -108,6 +108,18 @@ def _wan(
     if named or bridged:
         return min(named, default=None)
     return next((p.name for p in wired if p.name not in in_bridge and not p.name.startswith("lan")), None)
+
+
+def expected(settings: LinkSettings, there: Container[str], last: str | None) -> str | None:
+    """The name that the WAN will have once it is there: the one in the settings, or its ``last``.
+
+    None where that cannot be known, or an interface of ``there`` has the name, for then it is something else.
+    """
+    name = last or "wan"
+    if settings.wan is not None:
+        pointed = portname.parse(settings.wan) if portname.is_valid(settings.wan) else None
+        name = pointed.text if pointed is not None and pointed.kind == "name" else last
+    return name if name is not None and name not in there else None
 
 
 def points_at(text: str, port: NetworkPort) -> bool:

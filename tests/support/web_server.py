@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from app import ipc
 from app.api.events import HUB
-from app.api.limits import Rates
+from app.api.limits import EXTENSION, Rates
 from app.gateway import Gateway
 from app.web import sockets
 from app.web.app import create_app
@@ -18,6 +19,16 @@ from app.web.server import serve
 from tests.support.fake_gateway import FakeGateway
 
 T = TypeVar("T")
+
+
+class Clock:
+    """A clock that stands still until it is set: what counts by it does not depend on how busy the machine is."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class WebServer:
@@ -29,11 +40,13 @@ class WebServer:
         rates: Rates | None = None,
         state_dir: Path | None = None,
         netd: Path | None = None,  # the socket of a real one, to be asked instead of the fake gateway
+        clock: Callable[[], float] = time.monotonic,  # what ``rates`` go by
     ) -> None:
         self._port = port
         self._rates = rates
         self._state_dir = state_dir
         self._netd = netd
+        self._clock = clock
         self.gateway = FakeGateway()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -56,6 +69,9 @@ class WebServer:
         self.port: int = listening.getsockname()[1]
         gateway: Gateway = ipc.connect(self._netd) if self._netd else self.gateway
         self.app = create_app(gateway, rates=self._rates, state_dir=self._state_dir)
+        if self._rates is not None:
+            limiter = self.app.extensions[EXTENSION]
+            limiter._clock = limiter.storage._clock = self._clock
         self.hub = self.app.extensions[HUB]
         self._ready.set()
         await serve(self.app, [listening], self._stop)

@@ -22,7 +22,7 @@ from app.api.limits import Rates
 from app.errors import ConflictError
 from app.gateway import AddCustomServer, ChooseWan, Connect
 from tests.support.fake_gateway import FakeGateway
-from tests.support.web_server import WebServer
+from tests.support.web_server import Clock, WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
 from tests.unit.api.conftest import Call
 
@@ -246,7 +246,7 @@ BOMB = (
 def test_queries_that_ask_too_much(call: Call, gateway: FakeGateway, query: str) -> None:
     started = time.monotonic()
     answer = ask(call, query)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10  # answered in full they would take minutes
     assert "data" not in answer
     assert answer["errors"]
     assert gateway.commands == []
@@ -391,7 +391,7 @@ def test_a_message_of_another_shape_closes_the_connection(
 
 
 def test_who_asks_too_often_by_web_socket_is_told_to_slow_down() -> None:
-    with WebServer(rates=Rates(general=10, connection=5)) as server, connected(server) as client:
+    with WebServer(rates=Rates(general=10, connection=5), clock=Clock()) as server, connected(server) as client:
         codes = []
         for number in range(8):
             subscribe(client, 'mutation{connect(server:"se-sto-wg-001"){success}}', str(number))
@@ -409,7 +409,7 @@ def test_who_asks_too_often_by_web_socket_is_told_to_slow_down() -> None:
 
 
 def test_connecting_by_graphql_is_counted_as_connecting_is() -> None:
-    with WebServer(rates=Rates(general=100, connection=5)) as server:
+    with WebServer(rates=Rates(general=100, connection=5), clock=Clock()) as server:
         url = f"{server.url}/graphql"
         connects = "mutation{" + "".join(f"a{n}:disconnect{{success}}" for n in range(3)) + "}"
         answers = [requests.post(url, json={"query": connects}, timeout=20).json() for _ in range(2)]

@@ -18,6 +18,7 @@ from app.netd import core as core_module
 from app.netd.core import Core
 from app.netd.gate import ProviderGate, environment
 from app.netd.timesync import Files, TimeSync
+from app.netd.wanport import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
 from app.preferences import PreferencesChange
 from app.providers.config import ProvidersConfig
@@ -113,6 +114,7 @@ async def core(tmp_path: Path, kernel: Kernel):
             run_dir=tmp_path,
             flowtable=False,
             time_sync=TimeSync(None, files),
+            wan_port=WanPort(tmp_path / "card", tmp_path / "wan" / "port"),
         )
         yield made
         await made.records.statistics.close()

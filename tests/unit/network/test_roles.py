@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.model import LinkSettings, NetworkPort
 from app.network.bridge_ruleset import bridge_ruleset
-from app.network.roles import BRIDGE, points_at, roles
+from app.network.roles import BRIDGE, expected, points_at, roles
 from app.portname import MODEM_DRIVERS, networkd_match, parse, usb_place
 
 ONBOARD = NetworkPort("wan", driver="bcmgenet", mac="dc:a6:32:00:00:01")
@@ -146,3 +146,20 @@ def test_what_points_at_no_port_is_refused(text):
 )
 def test_the_place_on_the_usb_is_read_from_the_device(device, place):
     assert usb_place(device) == place
+
+
+@pytest.mark.parametrize(
+    ("wan", "there", "last", "name"),
+    [
+        (None, (), None, "wan"),  # as the port on the board is called
+        (None, ("eth0",), "usb0", "usb0"),
+        (None, ("usb0",), "usb0", None),  # it is there, and something else now
+        ("eth7", (), "eth3", "eth7"),
+        ("eth7", ("eth7",), None, None),
+        ("usb-1.2", (), None, None),  # known once it has been there
+        ("usb-1.2", (), "enx0", "enx0"),
+        ("usb-modem", (), "usb0", "usb0"),
+    ],
+)
+def test_the_name_of_an_absent_wan(wan: str | None, there: tuple[str, ...], last: str | None, name: str | None) -> None:
+    assert expected(LinkSettings(wan=wan), there, last) == name
