@@ -51,7 +51,7 @@ STAGES: tuple[tuple[Lane, ...], ...] = (
         Lane(
             "cards",
             3000,
-            ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py"),
+            ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py", "tests/e2e/test_pppoe.py"),
         ),
     ),
 )
