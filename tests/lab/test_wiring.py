@@ -68,7 +68,7 @@ class BridgedLab(Lab):
 
 
 def reaches(lab: BridgedLab, router: str) -> None:
-    """The laptop reaches ``router``, if not at once: it may be about to give up on an address asked for in vain before."""
+    """The laptop reaches ``router``, if not at once: it may be giving up on the address, asked for in vain before."""
     wait_for("the same frames on the wire", lambda: lab.ping("laptop", router))
 
 
