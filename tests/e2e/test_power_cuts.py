@@ -17,7 +17,7 @@ from image.qemu.lab import Lab, until
 from image.qemu.machine import Machine
 
 # From which of a start's cuts the next start begins, as a part of their number; the last one is cut while it writes.
-GO_ON_FROM = (0.2, 0.5, 0.8, 0.6, 1.0)
+GO_ON_FROM = (0.2, 0.6, 1.0)
 IMPORTS = 6  # in each start
 FILE = "home"  # a server given as a file on the card
 
