@@ -1,0 +1,51 @@
+"""The network ports of a Raspberry Pi 3, told by their places on the USB, on QEMU's model of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from image.qemu.boot import BOOT_TIMEOUT, LAPTOP
+from image.qemu.fixtures import MakeMachine
+from image.qemu.lab import Lab, until
+from image.qemu.pi3 import DEBUG_SHELL, Pi3
+
+PATIENCE = 600  # seconds
+# In this order: the Pi's own board, its serial port, its card reader with the image's partitions, the system on it.
+SEEN = ("Raspberry Pi 3 Model B", "mmcblk0: p1 p2 p3 p4", "squashfs", "Welcome to")
+
+
+def test_it_starts_on_the_pi_3_model_and_knows_the_port_on_the_board(new_machine: MakeMachine, bench: Lab) -> None:
+    machine = new_machine("pi3", kind=Pi3, extra_args=DEBUG_SHELL)
+    machine.start()
+    for text in SEEN:
+        machine.wait_console(text, PATIENCE)
+    bench.isp_up()
+    bench.inside(bench.lan, "ip", "address", "replace", LAPTOP, "dev", "eth0")
+    until(lambda: ports(bench), BOOT_TIMEOUT, "the API, by the adapter beside the port on the board")
+
+    # 3 B: the port on the board, smsc95xx there, is told by its place (11-wan-pi3.link).
+    wan = ports(bench)["usb-1.1"]
+    assert (wan["name"], wan["role"], wan["driver"]) == ("wan", "wan", "cdc_ether")
+    lan = ports(bench)["usb-1.2"]
+    assert (lan["name"][:3], lan["role"]) == ("enx", "lan")
+    told = machine.shell("udevadm info /sys/class/net/wan")
+    assert "ID_PATH=platform-3f980000.usb-usb-0:1.1:1.0\n" in told
+    assert "ID_NET_LINK_FILE=/etc/systemd/network/11-wan-pi3.link\n" in told
+    until(lambda: addresses(bench), PATIENCE, "an address from the ISP")
+    assert addresses(bench)[0].startswith("203.0.113.")
+    assert bench.lease(30).startswith("192.168.77.")
+
+
+def status(bench: Lab) -> dict[str, Any]:
+    code, answer = bench.api("GET", "/api/status", timeout=20)
+    return answer if code == 200 and isinstance(answer, dict) else {"ports": [], "wan": None}
+
+
+def ports(bench: Lab) -> dict[str, dict[str, Any]]:
+    """By their place on the USB."""
+    return {port["usb"]: port for port in status(bench)["ports"]}
+
+
+def addresses(bench: Lab) -> list[str]:
+    wan = status(bench)["wan"]
+    return wan["addresses"] if wan else []
