@@ -43,12 +43,12 @@ STAGES: tuple[tuple[Lane, ...], ...] = (
         Lane(
             "machine",
             3000,
-            ("tests/image", "tests/e2e/test_gateway.py", "tests/e2e/test_pi.py", "tests/e2e/test_wifi.py"),
+            ("tests/image", "tests/e2e/test_gateway.py", "tests/e2e/test_pi.py", "tests/e2e/test_wiring.py"),
         ),
         Lane(
             "cards",
             3000,
-            ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py", "tests/e2e/test_wiring.py"),
+            ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py"),
         ),
     ),
 )
