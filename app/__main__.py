@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
 
             return web(argv[1:])
         case ["auth"]:
-            from app.api.auth.command import main as auth  # noqa: PLC0415
+            from app.auth.command import main as auth  # noqa: PLC0415
 
             return auth(argv[1:])
         case ["cli"]:

@@ -15,14 +15,13 @@ from quart import Blueprint, Response
 
 from app import codec
 from app.api.body import check_parameter, read_bytes, read_json, read_optional_json, read_query
+from app.auth.scope import Scope
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[msgspec.Struct]])
 
 
 JSON = "application/json"
 
-# Who may call once a password is set: anybody, or a session or key with at least this scope (they include each other).
-Scope = Literal["public", "read", "connect", "admin"]
 # The rate limit that counts it, as the reference has them.
 Limit = Literal["general", "connection"]
 

@@ -56,7 +56,8 @@ def test_a_bad_file_is_told_of_in_2020(new_machine: MakeMachine, bench: Lab) -> 
     machine.start()
     boot(machine, bench)
     goes_on_from(machine, stamp)
-    assert bench.api("GET", "/api/status")[0] == 401
+    said = machine.shell("cat /boot/firmware/gateway-report.txt; journalctl -b -u vpn-gateway-firstboot --no-pager")
+    assert bench.api("GET", "/api/status")[0] == 401, said
     assert bench.api("POST", "/api/auth/login", {"password": "not " + PASSWORD})[0] == 401
     assert bench.api("POST", "/api/auth/login", {"password": PASSWORD})[0] == 200
     kept = machine.shell("cat /boot/firmware/gateway.toml /data/setup/*")

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.api.auth.passwords import LONGEST
-from app.api.operation import Scope
+from app.auth.passwords import LONGEST
+from app.auth.scope import Scope
 
 PasswordText = Annotated[str, Meta(max_length=LONGEST)]
 Code = Annotated[str, Meta(max_length=64)]

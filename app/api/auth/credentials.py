@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from app.api.auth import tokens
 from app.api.auth.principal import Principal, challenge
-from app.api.auth.state import AuthState, Key, Session, digest
+from app.auth.state import AuthState, Key, Session, digest
 from app.errors import UnauthorizedError
 
 COOKIE = "vpn_gateway_session"

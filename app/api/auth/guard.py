@@ -13,7 +13,8 @@ from app.api import limits
 from app.api.auth.credentials import COOKIE, Presented
 from app.api.auth.principal import remember, require
 from app.api.auth.service import Auth
-from app.api.operation import Operation, Scope
+from app.api.operation import Operation
+from app.auth.scope import Scope
 from app.errors import UnauthorizedError
 
 EXTENSION = "vpn_gateway_auth"

@@ -11,8 +11,8 @@ import msgspec
 
 from app.api.auth.credentials import Presented, expired, identify
 from app.api.auth.principal import Principal
-from app.api.auth.state import AuthState, Key, Session
-from app.api.auth.store import AuthStore
+from app.auth.state import AuthState, Key, Session
+from app.auth.store import AuthStore
 from app.errors import ConflictError, UnavailableError
 
 LOOK = 1.0  # seconds between looks at what others wrote

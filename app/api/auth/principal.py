@@ -7,11 +7,10 @@ from typing import Literal
 from msgspec import Struct
 from quart import g
 
-from app.api.operation import Scope
+from app.auth.scope import Scope, includes
 from app.errors import ForbiddenError, UnauthorizedError
 
 REALM = "vpn-gateway"
-_RANK: dict[Scope, int] = {"public": 0, "read": 1, "connect": 2, "admin": 3}
 _PRINCIPAL = "auth_principal"
 _REFUSAL = "auth_refusal"
 
@@ -21,10 +20,6 @@ class Principal(Struct, frozen=True):
     scope: Scope
     ident: str = ""  # of the session or key
     until: float | None = None  # Unix time from which what was shown is good no more
-
-
-def includes(held: Scope, needed: Scope) -> bool:
-    return _RANK[held] >= _RANK[needed]
 
 
 def remember(found: Principal | None, refusal: UnauthorizedError | None) -> None:

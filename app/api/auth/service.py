@@ -11,8 +11,8 @@ import msgspec
 from app.api.auth import totp
 from app.api.auth.credentials import KEY_PREFIX
 from app.api.auth.signin import Caller, SignIn
-from app.api.auth.state import AuthState, Key, Totp, digest
-from app.api.operation import Scope
+from app.auth.scope import Scope
+from app.auth.state import AuthState, Key, Totp, digest
 from app.errors import ConflictError, ForbiddenError, NotFoundError
 from app.model import Secret
 

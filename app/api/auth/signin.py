@@ -11,13 +11,14 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from app.api.auth import passwords, tokens, totp
+from app.api.auth import tokens, totp
 from app.api.auth.credentials import expired, session_of
 from app.api.auth.keeper import Keeper
 from app.api.auth.lockout import FREE, Lockout
 from app.api.auth.principal import Principal, challenge
-from app.api.auth.state import AuthState, Password, Session, digest, new_signing_key
-from app.api.operation import Scope
+from app.auth import passwords
+from app.auth.scope import Scope
+from app.auth.state import AuthState, Password, Session, digest, new_signing_key
 from app.errors import (
     ConflictError,
     ForbiddenError,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from app.api.auth.state import Session
+from app.auth.state import Session
 from app.model import Secret
 
 ACCESS, REFRESH = 15 * 60, 30 * 24 * 3600  # seconds

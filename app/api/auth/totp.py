@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from app.api.auth.state import Totp, digest
+from app.auth.state import Totp, digest
 from app.model import Secret
 
 STEP = 30  # seconds

@@ -6,7 +6,7 @@ from quart import has_websocket_context
 
 from app.api import auth
 from app.api.auth.guard import identify_websocket
-from app.api.operation import Scope
+from app.auth.scope import Scope
 
 
 def require(needed: Scope) -> None:

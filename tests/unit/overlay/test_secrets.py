@@ -76,7 +76,7 @@ def test_a_password_that_the_web_refuses_is_told_of_and_nothing_is_taken(paths: 
 
 
 def test_the_shortest_password_is_the_webs() -> None:
-    from app.api.auth.passwords import SHORTEST
+    from app.auth.passwords import SHORTEST
 
     assert PASSWORD_SHORTEST == SHORTEST
 

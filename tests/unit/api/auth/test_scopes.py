@@ -13,7 +13,8 @@ from quart import Quart
 
 from app.api import BLUEPRINTS
 from app.api.auth.principal import includes
-from app.api.operation import Operation, Scope
+from app.api.operation import Operation
+from app.auth.scope import Scope
 from tests.support.web_server import WebServer
 from tests.unit.api.auth.conftest import Client, bearer
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.api.auth import credential_routes, passwords, signin, tokens
+from app.api.auth import credential_routes, signin, tokens
+from app.auth import passwords
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
 from tests.unit.api.auth.conftest import PASSWORD, Client, bearer
@@ -347,7 +348,7 @@ def test_a_disk_that_is_full_changes_nothing(
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("app.api.auth.store.write_atomic", full)
+    monkeypatch.setattr("app.auth.store.write_atomic", full)
     answer = owner.post("/api/auth/password", json={"password": "another good password", "current": PASSWORD})
     assert_error(answer, 503, "unavailable")
     assert (state_dir / "auth.json").read_bytes() == before

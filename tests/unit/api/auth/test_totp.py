@@ -12,7 +12,7 @@ import pyotp
 import pytest
 
 from app.api.auth import totp
-from app.api.auth.state import Totp
+from app.auth.state import Totp
 from app.model import Secret
 from tests.unit.api.auth.conftest import PASSWORD, Client
 from tests.unit.api.conftest import assert_error

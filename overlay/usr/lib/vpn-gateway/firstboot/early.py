@@ -21,6 +21,10 @@ from firstboot.secrets import without_secrets
 RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
 GUESSED = "not UTF-8: letters such as å or ü in it may be others than were meant; if so, save it as UTF-8"
 
+# Seconds; it takes a tenth of one, and the whole unit has 120. Whoever asks for a password must not stay without one
+# because a card is slow.
+AUTH_TIMEOUT = 90
+
 Auth = Callable[[str, str], None]  # action, what it reads; raises SchemaError
 
 
@@ -51,7 +55,7 @@ def auth(web: Path) -> Auth:
 
     def run(action: str, text: str) -> None:
         command = [sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web)]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=40)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=AUTH_TIMEOUT)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or ["it failed"]
             raise SchemaError(f"system.admin_password: {lines[-1].removeprefix('auth: ')}")

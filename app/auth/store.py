@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from app import codec
-from app.api.auth import state as states
-from app.api.auth.state import AuthState
 from app.atomic import read, remove_leftovers, write_atomic
+from app.auth import state as states
+from app.auth.state import AuthState
 from app.errors import UnavailableError
 
 log = logging.getLogger(__name__)

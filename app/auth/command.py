@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from app.api.auth.passwords import check_new, hashed
-from app.api.auth.state import AuthState, Password, fresh, new_signing_key
-from app.api.auth.store import DamagedError, change
+from app.auth.passwords import check_new, hashed
+from app.auth.state import AuthState, Password, fresh, new_signing_key
+from app.auth.store import DamagedError, change
 from app.errors import GatewayError
 
 

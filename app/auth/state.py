@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from app.api.operation import Scope
+from app.auth.scope import Scope
 from app.model import Secret
 
 VERSION = 1
