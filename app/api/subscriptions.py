@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from quart import Blueprint
 
-from app.account import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.gateway import (
@@ -27,6 +26,7 @@ from app.gateway import (
     SignOut,
 )
 from app.model import ProviderSettings
+from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 
 blueprint = Blueprint("subscriptions", __name__)
 

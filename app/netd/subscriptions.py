@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.account import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.errors import ConflictError, GatewayError
 from app.model import ProviderSettings, Secret
 from app.netd.machines import on_provider
+from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.providers.base import AccountProvider
 from app.tunnel.states import Connected
 

@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from app.account import (
+from app.addresses import Network
+from app.errors import NotFoundError
+from app.model import ProviderSettings, Secret, Server, TunnelConfig
+from app.protocol.accounts import (
     AccountStatus,
     Capabilities,
     CredentialField,
@@ -23,9 +26,6 @@ from app.account import (
     ProviderDevice,
     SkippedEntry,
 )
-from app.addresses import Network
-from app.errors import NotFoundError
-from app.model import ProviderSettings, Secret, Server, TunnelConfig
 
 if TYPE_CHECKING:
     from app.providers.http import ApiConfig, Outgoing

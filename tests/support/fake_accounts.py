@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from app.account import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.gateway import (
     AccountAnswer,
@@ -28,6 +27,7 @@ from app.gateway import (
 )
 from app.model import FailoverSettings, ProviderSettings
 from app.preferences import Preferences
+from app.protocol.accounts import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
 
 ACCOUNT = "1234123412341234"
 SIGNED_OUT = AccountStatus(signed_in=False)
