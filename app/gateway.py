@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from app.model import DEFAULT_EXIT, Event, Policy, ProviderSettings, Server, ServerFilter, Snapshot
-from app.preferences import Preferences, PreferencesChange
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.preferences import Preferences, PreferencesChange
 from app.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
 
 

@@ -33,7 +33,7 @@ from app.gateway import (
     SetFavourite,
 )
 from app.model import DEFAULT_EXIT
-from app.preferences import PreferencesChange
+from app.protocol.preferences import PreferencesChange
 
 if TYPE_CHECKING:
     from app import confzip

@@ -32,7 +32,7 @@ from app.gateway import (
     SignOut,
 )
 from app.model import Secret, Settings
-from app.preferences import Preferences, PreferencesChange
+from app.protocol.preferences import Preferences, PreferencesChange
 from app.providers.base import find_server
 from app.store.check import check_preferences
 

@@ -26,8 +26,8 @@ from app.gateway import (
     SignOut,
 )
 from app.model import FailoverSettings, ProviderSettings
-from app.preferences import Preferences
 from app.protocol.accounts import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.preferences import Preferences
 
 ACCOUNT = "1234123412341234"
 SIGNED_OUT = AccountStatus(signed_in=False)

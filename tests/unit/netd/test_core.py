@@ -20,7 +20,7 @@ from app.netd.gate import ProviderGate, environment
 from app.netd.timesync import Files, TimeSync
 from app.netd.wanport import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
-from app.preferences import PreferencesChange
+from app.protocol.preferences import PreferencesChange
 from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
 from app.store import Store
