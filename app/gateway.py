@@ -14,7 +14,7 @@ from msgspec import Struct
 from app.model import DEFAULT_EXIT, Event, Policy, ProviderSettings, Server, ServerFilter, Snapshot
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.preferences import Preferences, PreferencesChange
-from app.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
+from app.protocol.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
 
 
 class Connect(Struct, frozen=True, tag="connect"):

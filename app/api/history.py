@@ -11,7 +11,7 @@ from quart import Blueprint
 from app.api.context import gateway
 from app.api.operation import Download, operation
 from app.gateway import ExportHistory, GetHistory, HistoryRecords, HistoryTable
-from app.statistics import HistoryQuery, Transition
+from app.protocol.statistics import HistoryQuery, Transition
 
 blueprint = Blueprint("history", __name__)
 

@@ -22,7 +22,7 @@ from app.api.operation import Download, operation
 from app.errors import GatewayError
 from app.gateway import Counters, GetCounters
 from app.model import ExitState, ExitStatus, Snapshot
-from app.statistics import OTHER, Bytes
+from app.protocol.statistics import OTHER, Bytes
 
 blueprint = Blueprint("metrics", __name__)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from app import codec
 from app.model import Event
-from app.statistics import Rates
+from app.protocol.statistics import Rates
 from app.tunnel.clock import boottime
 
 KEPT = 1000  # events

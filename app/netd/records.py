@@ -22,7 +22,7 @@ from app.gateway import (
     TrafficSeries,
 )
 from app.netd.statistics import Statistics
-from app.statistics import TOTAL, Bytes, InterfaceBytes, Rates, Subject
+from app.protocol.statistics import TOTAL, Bytes, InterfaceBytes, Rates, Subject
 from app.tunnel.states import Connected, Connecting, Disconnected, State
 
 Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory | GetCounters

@@ -19,7 +19,7 @@ from app.addresses import Network
 from app.errors import GatewayError, UnavailableError
 from app.network.accounting import Accounting, exit_counters, interfaces, origin
 from app.network.plan import exit_interface
-from app.statistics import (
+from app.protocol.statistics import (
     Bytes,
     HistoryPage,
     HistoryQuery,

@@ -19,7 +19,7 @@ from app.gateway import SupportFile
 from app.model import DEFAULT_EXIT
 from app.netd.logbook import BOOK, KEPT
 from app.network.plan import NetworkPlan
-from app.statistics import HistoryQuery, Transition
+from app.protocol.statistics import HistoryQuery, Transition
 from app.store.reveal import stored_names, stored_secrets
 from app.support import machine, programs
 from app.support.report import Section, assemble, unreadable

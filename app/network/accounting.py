@@ -29,7 +29,7 @@ from msgspec import Struct
 from app.addresses import Network
 from app.errors import KernelError
 from app.network import nft
-from app.statistics import ALL, Counter, InterfaceBytes, Subject
+from app.protocol.statistics import ALL, Counter, InterfaceBytes, Subject
 
 TABLE = "vpn_gateway_accounting"
 MAX_DEVICES = 1024

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.statistics import OTHER, SECONDS, Kind, Reading, Step, Subject
+from app.protocol.statistics import OTHER, SECONDS, Kind, Reading, Step, Subject
 
 MAX_DEVICES_A_BATCH = 256  # kept one by one; the rest of a batch, the smallest, become OTHER
 MAX_MINUTES_SPREAD = 600  # seconds: over a longer silence the bytes are booked in hours and days only

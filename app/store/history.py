@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from msgspec.structs import astuple, replace
 
 from app.errors import InvalidFieldError
-from app.statistics import HistoryPage, HistoryQuery, Transition
+from app.protocol.statistics import HistoryPage, HistoryQuery, Transition
 from app.store.database import Database
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from app.statistics import (
+from app.protocol.statistics import (
     ALL,
     MAX_POINTS,
     RETENTION,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.statistics import InterfaceBytes, Transition
+from app.protocol.statistics import InterfaceBytes, Transition
 from app.tunnel.clock import boottime
 from app.tunnel.states import (
     Blocked,

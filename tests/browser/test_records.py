@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from app.api.hub import Closing
 from app.model import ExitState, ExitStatus
-from app.statistics import Transition
+from app.protocol.statistics import Transition
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 

@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import KernelError
 from app.network.accounting import TABLE, Accounting, interfaces, render
-from app.statistics import ALL, Bytes, Reading, Subject, TrafficQuery
+from app.protocol.statistics import ALL, Bytes, Reading, Subject, TrafficQuery
 from app.store.database import Database
 from app.store.traffic import TrafficLog
 from app.tunnel.clock import boottime

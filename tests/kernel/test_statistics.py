@@ -11,7 +11,7 @@ import pytest
 
 from app.netd.statistics import Statistics
 from app.network.plan import TransportPeer, TunnelPlan
-from app.statistics import ALL, Bytes, HistoryQuery, Subject, TrafficQuery
+from app.protocol.statistics import ALL, Bytes, HistoryQuery, Subject, TrafficQuery
 from app.tunnel.clock import boottime
 from app.tunnel.states import Blocked, Connected, Connecting, Disconnected, Reason, Target, Tunnel
 from tests.support.echo_net import LAN, MAC, PACKETS, PAYLOAD, Net, run

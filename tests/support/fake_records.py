@@ -17,7 +17,7 @@ from app.gateway import (
     TrafficByName,
     TrafficSeries,
 )
-from app.statistics import SECONDS, Bytes, HistoryPage, Point, Series, Transition
+from app.protocol.statistics import SECONDS, Bytes, HistoryPage, Point, Series, Transition
 
 PHONE = "02:00:00:00:00:02"
 SUMS = {"device": {PHONE: Bytes(1000, 90_000), "other": Bytes(0, 7)}, "exit": {"default": Bytes(1100, 90_100)}}

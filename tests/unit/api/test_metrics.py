@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from app.api.metrics import MAX_DEVICES, Devices, of_names
 from app.model import Lease
-from app.statistics import Bytes
+from app.protocol.statistics import Bytes
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.support.ws_client import WebSocketClient

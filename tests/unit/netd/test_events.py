@@ -9,7 +9,7 @@ import pytest
 from app.model import Lease
 from app.netd.events import KEPT, QUEUE, EventBus, first_number
 from app.netd.leases import changes, known, watch_leases
-from app.statistics import Bytes, Rates
+from app.protocol.statistics import Bytes, Rates
 
 
 async def collect(bus, count, after=None):

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError
-from app.statistics import HistoryQuery, Transition
+from app.protocol.statistics import HistoryQuery, Transition
 from app.store import history as history_module
 from app.store.database import Database
 from app.store.history import CSV_HEADER, History

@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidFieldError
-from app.statistics import ALL, OTHER, RETENTION, SECONDS, Bytes, Counter, Reading, Subject, TrafficQuery, traffic_query
+from app.protocol.statistics import (
+    ALL,
+    OTHER,
+    RETENTION,
+    SECONDS,
+    Bytes,
+    Counter,
+    Reading,
+    Subject,
+    TrafficQuery,
+    traffic_query,
+)
 from app.store import traffic as traffic_module
 from app.store.booking import MAX_DEVICES_A_BATCH, Batch
 from app.store.database import Database

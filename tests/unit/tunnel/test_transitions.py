@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.network.plan import TransportPeer, TunnelPlan
-from app.statistics import InterfaceBytes
+from app.protocol.statistics import InterfaceBytes
 from app.tunnel.states import Blocked, Connected, Connecting, Disconnected, Disconnecting, Reason, Target, Tunnel
 from app.tunnel.transitions import Journal
 
