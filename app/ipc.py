@@ -21,8 +21,8 @@ from msgspec import Struct
 
 from app import codec
 from app.errors import GatewayError, MalformedRequestError, UnavailableError
-from app.gateway import Command, Gateway, Result
 from app.model import Event, Snapshot
+from app.protocol.commands import Command, Gateway, Result
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Download, operation
-from app.gateway import BackupFile, CreateBackup, RestoreBackup, Restored
+from app.protocol.commands import BackupFile, CreateBackup, RestoreBackup, Restored
 
 blueprint = Blueprint("backup", __name__)
 

@@ -17,7 +17,8 @@ from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
 from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 from app.filenames import server_name
-from app.gateway import (
+from app.model import DEFAULT_EXIT
+from app.protocol.commands import (
     AddCustomServer,
     Bulk,
     BulkCommand,
@@ -32,7 +33,6 @@ from app.gateway import (
     SetDevicePolicy,
     SetFavourite,
 )
-from app.model import DEFAULT_EXIT
 from app.protocol.preferences import PreferencesChange
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Success, operation
-from app.gateway import Connect, Disconnect, Done
 from app.model import DEFAULT_EXIT
+from app.protocol.commands import Connect, Disconnect, Done
 
 blueprint = Blueprint("connection", __name__)
 

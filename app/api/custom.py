@@ -10,7 +10,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Success, operation
-from app.gateway import AddCustomServer, Done, RemoveCustomServer
+from app.protocol.commands import AddCustomServer, Done, RemoveCustomServer
 
 blueprint = Blueprint("custom", __name__)
 

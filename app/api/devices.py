@@ -11,7 +11,6 @@ from quart import Blueprint
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
-from app.gateway import Done, SetDevicePolicy
 from app.model import (
     DEFAULT_EXIT,
     BlockedPolicy,
@@ -21,6 +20,7 @@ from app.model import (
     Snapshot,
     VpnPolicy,
 )
+from app.protocol.commands import Done, SetDevicePolicy
 
 blueprint = Blueprint("devices", __name__)
 

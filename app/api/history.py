@@ -10,7 +10,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Download, operation
-from app.gateway import ExportHistory, GetHistory, HistoryRecords, HistoryTable
+from app.protocol.commands import ExportHistory, GetHistory, HistoryRecords, HistoryTable
 from app.protocol.statistics import HistoryQuery, Transition
 
 blueprint = Blueprint("history", __name__)

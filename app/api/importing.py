@@ -10,7 +10,7 @@ from quart import Blueprint
 from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
-from app.gateway import Done, ImportConfig
+from app.protocol.commands import Done, ImportConfig
 
 blueprint = Blueprint("importing", __name__)
 

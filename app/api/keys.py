@@ -8,7 +8,7 @@ from quart import Blueprint, request
 from app.api.context import gateway
 from app.api.operation import operation
 from app.api.security import check_same_origin
-from app.gateway import GenerateKeypair, Keypair
+from app.protocol.commands import GenerateKeypair, Keypair
 
 blueprint = Blueprint("keys", __name__)
 

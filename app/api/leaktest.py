@@ -9,8 +9,8 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import operation
-from app.gateway import Check, GetLogs, LeakReport, LeakTest, LogLine, LogLines
 from app.model import DEFAULT_EXIT
+from app.protocol.commands import Check, GetLogs, LeakReport, LeakTest, LogLine, LogLines
 
 blueprint = Blueprint("diagnosis", __name__)
 

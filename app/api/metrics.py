@@ -20,8 +20,8 @@ from app.api.events import hub
 from app.api.latency import requests_of
 from app.api.operation import Download, operation
 from app.errors import GatewayError
-from app.gateway import Counters, GetCounters
 from app.model import ExitState, ExitStatus, Snapshot
+from app.protocol.commands import Counters, GetCounters
 from app.protocol.statistics import OTHER, Bytes
 
 blueprint = Blueprint("metrics", __name__)

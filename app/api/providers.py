@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from app.api.context import gateway, snapshot
 from app.api.operation import operation
-from app.gateway import SelectProvider
+from app.protocol.commands import SelectProvider
 
 blueprint = Blueprint("providers", __name__)
 

@@ -11,8 +11,8 @@ from quart import Blueprint
 from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.api.providers import shown_as
-from app.gateway import Done, ListServers, ServerList, SetFavourite
 from app.model import Server, ServerFilter
+from app.protocol.commands import Done, ListServers, ServerList, SetFavourite
 
 blueprint = Blueprint("servers", __name__)
 

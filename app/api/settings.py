@@ -6,7 +6,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import operation
-from app.gateway import ChangePreferences, GetPreferences, PreferencesAnswer
+from app.protocol.commands import ChangePreferences, GetPreferences, PreferencesAnswer
 from app.protocol.preferences import Preferences, PreferencesChange
 
 blueprint = Blueprint("settings", __name__)

@@ -9,7 +9,9 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Success, operation
-from app.gateway import (
+from app.model import ProviderSettings
+from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.commands import (
     AccountAnswer,
     ConfigureProvider,
     DescribeProvider,
@@ -25,8 +27,6 @@ from app.gateway import (
     SignIn,
     SignOut,
 )
-from app.model import ProviderSettings
-from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 
 blueprint = Blueprint("subscriptions", __name__)
 

@@ -8,7 +8,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Download, operation
-from app.gateway import MakeSupportFile, SupportFile
+from app.protocol.commands import MakeSupportFile, SupportFile
 
 blueprint = Blueprint("support", __name__)
 

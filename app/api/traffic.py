@@ -12,7 +12,7 @@ from quart import Blueprint
 
 from app.api.context import gateway, snapshot
 from app.api.operation import operation
-from app.gateway import GetTraffic, GetTrafficByName, TrafficByName, TrafficSeries
+from app.protocol.commands import GetTraffic, GetTrafficByName, TrafficByName, TrafficSeries
 from app.protocol.statistics import OTHER, Bytes, Kind, Point, Step, TrafficQuery, traffic_query
 
 blueprint = Blueprint("traffic", __name__)

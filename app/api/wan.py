@@ -9,8 +9,8 @@ from quart import Blueprint
 
 from app.api.context import gateway, snapshot
 from app.api.operation import operation
-from app.gateway import ChooseWan
 from app.model import LinkProblem, NetworkPort
+from app.protocol.commands import ChooseWan
 
 blueprint = Blueprint("wan", __name__)
 

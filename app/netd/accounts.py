@@ -9,7 +9,8 @@ import msgspec
 from msgspec import UNSET
 
 from app.errors import ConflictError
-from app.gateway import (
+from app.model import Secret, Settings
+from app.protocol.commands import (
     AccountAnswer,
     AccountCommand,
     ChangePreferences,
@@ -31,7 +32,6 @@ from app.gateway import (
     SignIn,
     SignOut,
 )
-from app.model import Secret, Settings
 from app.protocol.preferences import Preferences, PreferencesChange
 from app.providers.base import find_server
 from app.store.check import check_preferences

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app import atomic
 from app.errors import UnavailableError
-from app.gateway import BackupFile, CreateBackup, RestoreBackup, Restored
+from app.protocol.commands import BackupFile, CreateBackup, RestoreBackup, Restored
 from app.store import Store, accounts
 from app.store.backup import Backup, Part, Summary
 

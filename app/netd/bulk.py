@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
-from app.gateway import (
+from app.netd import outcomes
+from app.netd.imports import import_files
+from app.protocol.commands import (
     AddCustomServer,
     Bulk,
     BulkCommand,
@@ -19,8 +21,6 @@ from app.gateway import (
     Outcomes,
     Result,
 )
-from app.netd import outcomes
-from app.netd.imports import import_files
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:

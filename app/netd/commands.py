@@ -10,7 +10,15 @@ import msgspec
 
 from app import keys
 from app.errors import ConflictError, ConnectTimeoutError, InvalidFieldError, KernelError
-from app.gateway import (
+from app.model import Device, Settings, VpnPolicy
+from app.netd import accounts
+from app.netd.bulk import Bulks
+from app.netd.imports import import_one
+from app.netd.leaktest import leak_test
+from app.netd.logbook import BOOK
+from app.netd.support import Support
+from app.netd.wanport import choose
+from app.protocol.commands import (
     AddCustomServer,
     Bulk,
     ChooseWan,
@@ -42,14 +50,6 @@ from app.gateway import (
     ServerList,
     SetDevicePolicy,
 )
-from app.model import Device, Settings, VpnPolicy
-from app.netd import accounts
-from app.netd.bulk import Bulks
-from app.netd.imports import import_one
-from app.netd.leaktest import leak_test
-from app.netd.logbook import BOOK
-from app.netd.support import Support
-from app.netd.wanport import choose
 from app.providers.custom import parse_custom
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Target, tunnels_of

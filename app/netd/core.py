@@ -18,7 +18,6 @@ import msgspec
 from app import __version__, codec
 from app.addresses import Address, Network
 from app.errors import InvalidFieldError, KernelError, NotFoundError
-from app.gateway import Command, Result
 from app.model import (
     DirectPolicy,
     Event,
@@ -53,6 +52,7 @@ from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, ex
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
+from app.protocol.commands import Command, Result
 from app.providers.registry import Registry
 from app.store import Store
 from app.tunnel.handshake import peer_of
@@ -67,7 +67,7 @@ SERVICES_CHECK = 10.0  # seconds between looks at dnsmasq; it outlives netd, so 
 
 
 class Core:
-    """netd's state and its one way to the kernel. Implements :class:`app.gateway.Gateway` and ``ExitPorts``."""
+    """netd's state and its one way to the kernel. Implements :class:`app.protocol.commands.Gateway` and ``ExitPorts``."""
 
     def __init__(
         self,

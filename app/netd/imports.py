@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from app.errors import ConflictError, GatewayError
 from app.filenames import numbered, server_name
-from app.gateway import Done, ImportConfig, Outcome, Outcomes
 from app.model import ServerSecrets, StoredServer
 from app.netd.outcomes import failed, placed
+from app.protocol.commands import Done, ImportConfig, Outcome, Outcomes
 from app.providers.imported import ImportedProvider, parse_import
 from app.store import MAX_SERVERS, Store
 

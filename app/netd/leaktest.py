@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from app.errors import KernelError
-from app.gateway import Check, LeakReport
 from app.network.plan import exit_interface, exit_mark
+from app.protocol.commands import Check, LeakReport
 from app.tunnel.exitcheck import exit_address
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import GatewayError
-from app.gateway import Done, Outcome, Result
+from app.protocol.commands import Done, Outcome, Result
 
 
 def done(result: Result) -> Outcome:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
-from app.gateway import (
+from app.netd.statistics import Statistics
+from app.protocol.commands import (
     Counters,
     ExportHistory,
     GetCounters,
@@ -21,7 +22,6 @@ from app.gateway import (
     TrafficByName,
     TrafficSeries,
 )
-from app.netd.statistics import Statistics
 from app.protocol.statistics import TOTAL, Bytes, InterfaceBytes, Rates, Subject
 from app.tunnel.states import Connected, Connecting, Disconnected, State
 

@@ -15,10 +15,10 @@ import msgspec
 
 from app import codec
 from app.errors import TooManyRequestsError
-from app.gateway import SupportFile
 from app.model import DEFAULT_EXIT
 from app.netd.logbook import BOOK, KEPT
 from app.network.plan import NetworkPlan
+from app.protocol.commands import SupportFile
 from app.protocol.statistics import HistoryQuery, Transition
 from app.store.reveal import stored_names, stored_secrets
 from app.support import machine, programs

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.errors import ConflictError
-from app.gateway import Connect, SignIn
 from app.model import FailoverSettings, ServerChange
 from app.protocol.accounts import ProviderDevice
+from app.protocol.commands import Connect, SignIn
 from ci.labnet.lab import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.errors import ConflictError, ConnectTimeoutError
-from app.gateway import ChooseWan
 from app.model import Attestation, ExitState, ExitStatus, WanChoice
+from app.protocol.commands import ChooseWan
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
 from tests.support.web_server import WebServer

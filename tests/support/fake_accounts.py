@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
-from app.gateway import (
+from app.model import FailoverSettings, ProviderSettings
+from app.protocol.accounts import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.commands import (
     AccountAnswer,
     AccountCommand,
     ChangePreferences,
@@ -25,8 +27,6 @@ from app.gateway import (
     SignIn,
     SignOut,
 )
-from app.model import FailoverSettings, ProviderSettings
-from app.protocol.accounts import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.preferences import Preferences
 
 ACCOUNT = "1234123412341234"

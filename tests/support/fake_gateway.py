@@ -13,7 +13,25 @@ import msgspec
 from app import codec
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.filenames import numbered, server_name
-from app.gateway import (
+from app.model import (
+    Attestation,
+    Device,
+    Event,
+    ExitState,
+    ExitStatus,
+    LanSettings,
+    Lease,
+    LinkProblem,
+    NetworkPort,
+    Server,
+    ServerFilter,
+    Snapshot,
+    VpnPolicy,
+    WanChoice,
+    WanLink,
+)
+from app.netd.wanport import named
+from app.protocol.commands import (
     AddCustomServer,
     BackupFile,
     Bulk,
@@ -51,24 +69,6 @@ from app.gateway import (
     SetDevicePolicy,
     SupportFile,
 )
-from app.model import (
-    Attestation,
-    Device,
-    Event,
-    ExitState,
-    ExitStatus,
-    LanSettings,
-    Lease,
-    LinkProblem,
-    NetworkPort,
-    Server,
-    ServerFilter,
-    Snapshot,
-    VpnPolicy,
-    WanChoice,
-    WanLink,
-)
-from app.netd.wanport import named
 from app.providers.choice import matching
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords

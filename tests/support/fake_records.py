@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.gateway import (
+from app.protocol.commands import (
     Counters,
     ExportHistory,
     GetCounters,

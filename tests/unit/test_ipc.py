@@ -8,10 +8,10 @@ import os
 import pytest
 
 from app.errors import ConflictError, GatewayError, UnavailableError
-from app.gateway import Connect, Done, GenerateKeypair, Keypair, ListServers, ServerList
 from app.ipc import Server, connect
 from app.model import Attestation, Event, LanSettings, Snapshot
 from app.model import Server as ServerEntry
+from app.protocol.commands import Connect, Done, GenerateKeypair, Keypair, ListServers, ServerList
 
 
 class Answering:

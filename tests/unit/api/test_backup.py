@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from app.errors import InvalidFieldError
-from app.gateway import CreateBackup, RestoreBackup
+from app.protocol.commands import CreateBackup, RestoreBackup
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.api.conftest import Call, assert_error
 

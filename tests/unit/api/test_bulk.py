@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app import confzip
 from app.errors import InvalidFieldError, TooLargeError
-from app.gateway import Bulk, Connect, ImportConfig
+from app.protocol.commands import Bulk, Connect, ImportConfig
 
 CONF = "[Interface]\nPrivateKey = x\n"
 

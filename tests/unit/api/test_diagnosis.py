@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.api.operation import declared
 from app.api.support import support_file
 from app.errors import TooManyRequestsError
-from app.gateway import GetLogs, LeakTest, MakeSupportFile
+from app.protocol.commands import GetLogs, LeakTest, MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.api.conftest import Call, assert_error
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from app.api.graphql.schema import SCHEMA
 from app.api.limits import Rates
 from app.errors import ConflictError
-from app.gateway import AddCustomServer, ChooseWan, Connect
+from app.protocol.commands import AddCustomServer, ChooseWan, Connect
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import Clock, WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app import gateway
+from app.protocol import commands as gateway
 from app.api import examples
 from app.api.openapi import document
 from app.web.app import create_app

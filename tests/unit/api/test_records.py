@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.gateway import ExportHistory, GetHistory, GetTraffic
+from app.protocol.commands import ExportHistory, GetHistory, GetTraffic
 from app.protocol.statistics import ALL, HistoryQuery, Subject, TrafficQuery
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_records import PHONE

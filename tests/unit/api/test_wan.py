@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from app.errors import ConflictError
-from app.gateway import ChooseWan
 from app.model import WanChoice
+from app.protocol.commands import ChooseWan
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.unit.api.conftest import Call, assert_error

@@ -18,7 +18,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
-from app.gateway import ChooseWan
+from app.protocol.commands import ChooseWan
 from tests.support.web_server import WebServer
 
 ROOT = Path(__file__).parents[3]

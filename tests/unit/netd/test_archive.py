@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from app.errors import InvalidFieldError, UnavailableError
-from app.gateway import CreateBackup, RestoreBackup
 from app.model import Secret
 from app.netd.archive import Archive
+from app.protocol.commands import CreateBackup, RestoreBackup
 from app.store import Store, age
 from app.store.accounts import FILE, Account, Accounts
 

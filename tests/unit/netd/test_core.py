@@ -11,7 +11,6 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError, KernelError
-from app.gateway import ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.model import Attestation, BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import accounts
 from app.netd import core as core_module
@@ -20,6 +19,7 @@ from app.netd.gate import ProviderGate, environment
 from app.netd.timesync import Files, TimeSync
 from app.netd.wanport import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
+from app.protocol.commands import ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.protocol.preferences import PreferencesChange
 from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry

@@ -11,10 +11,10 @@ import pytest
 
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError
-from app.gateway import Done, ImportConfig, Outcomes
 from app.netd.archive import Archive
 from app.netd.events import EventBus
 from app.netd.imports import import_files, import_one
+from app.protocol.commands import Done, ImportConfig, Outcomes
 from app.store import MAX_SERVERS, Store
 
 PEER = keys.generate().public_key

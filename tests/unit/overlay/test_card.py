@@ -15,7 +15,7 @@ from firstboot.schema import Config, parse
 
 from app import confzip
 from app.errors import ConflictError, InvalidFieldError, UnavailableError
-from app.gateway import Bulk, Connect, ImportConfig, SelectProvider
+from app.protocol.commands import Bulk, Connect, ImportConfig, SelectProvider
 from tests.support.fake_gateway import FakeGateway
 
 ROOT = Path(__file__).parents[3]

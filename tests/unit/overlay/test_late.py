@@ -9,8 +9,8 @@ from firstboot.schema import Config, parse
 from msgspec.structs import replace
 
 from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
-from app.gateway import Connect, ImportConfig, SelectProvider, SignIn
 from app.model import LinkProblem
+from app.protocol.commands import Connect, ImportConfig, SelectProvider, SignIn
 from tests.support.fake_gateway import FakeGateway
 
 CONF = "[Interface]\nPrivateKey = x\n"

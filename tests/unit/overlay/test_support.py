@@ -19,8 +19,8 @@ from firstboot.fat import Fat
 from firstboot.schema import parse
 
 from app.errors import UnavailableError
-from app.gateway import MakeSupportFile
 from app.ipc import Server
+from app.protocol.commands import MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.store.test_reveal import fill
 

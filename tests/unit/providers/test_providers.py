@@ -10,8 +10,8 @@ import pytest
 
 from app import codec, keys
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
-from app.gateway import AddCustomServer
 from app.model import Endpoint, Secret, Server
+from app.protocol.commands import AddCustomServer
 from app.providers.base import find_server
 from app.providers.custom import parse_custom
 from app.providers.imported import parse_import

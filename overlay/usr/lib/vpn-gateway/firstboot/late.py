@@ -18,8 +18,8 @@ import msgspec
 from app import confzip
 from app.errors import GatewayError, NotFoundError, UnavailableError
 from app.filenames import plain, server_name
-from app.gateway import Bulk, Connect, Done, Gateway, ImportConfig, Outcomes, Result, SelectProvider, SignIn
 from app.ipc import Client
+from app.protocol.commands import Bulk, Connect, Done, Gateway, ImportConfig, Outcomes, Result, SelectProvider, SignIn
 from firstboot.early import Paths, signed_in, write
 from firstboot.fat import LIMIT, Fat, is_archive, is_overwritten, read
 from firstboot.schema import Config, SchemaError, Vpn, decode
