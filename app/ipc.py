@@ -21,8 +21,9 @@ from msgspec import Struct
 
 from app import codec
 from app.errors import GatewayError, MalformedRequestError, UnavailableError
-from app.model import Event, Snapshot
 from app.protocol.commands import Command, Gateway, Result
+from app.protocol.events import Event
+from app.protocol.status import Snapshot
 
 log = logging.getLogger(__name__)
 

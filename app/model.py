@@ -5,9 +5,8 @@ Units: seconds, bytes and Unix time stamps (UTC) throughout. Keys are base64 as 
 
 from __future__ import annotations
 
-import enum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -310,79 +309,3 @@ class Links(Struct, frozen=True):
     ports: tuple[NetworkPort, ...] = ()
     problem: LinkProblem | None = None
     expected: str | None = None  # the name that the WAN will have, while there is no such interface
-
-
-# --- State shown to people -------------------------------------------------------------------------------------------
-
-
-class ExitState(enum.StrEnum):
-    DISCONNECTED = "disconnected"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    DISCONNECTING = "disconnecting"
-    BLOCKED = "blocked"
-
-
-class ExitStatus(Struct, frozen=True):
-    name: str
-    state: ExitState
-    server: str | None = None
-    provider: str | None = None
-    location: str | None = None
-    ip: str | None = None  # as seen through the tunnel
-    since: float | None = None  # Unix time the present state was entered
-    uptime: float | None = None  # seconds connected, from the monotonic clock
-    reason: str | None = None  # a code while blocked, such as "handshake_timeout"
-    message: str | None = None  # the same for people, with the next step
-    retry_in: float | None = None  # seconds to the next attempt
-    switching_to: str | None = None
-    interface: str | None = None
-    latest_handshake: float | None = None  # Unix time
-    rx_bytes: int = 0
-    tx_bytes: int = 0
-    ipv6: bool = False
-    confirmed: bool | None = None  # the provider itself says that ``ip`` is an exit of its own (Mullvad only)
-
-
-class Attestation(Struct, frozen=True):
-    """The verdict on the live kernel state against the plan."""
-
-    ok: bool
-    checked: float = 0.0  # Unix time
-    repairs: int = 0
-    drift: tuple[str, ...] = ()  # what was found at the last repair
-
-
-class Snapshot(Struct, frozen=True):
-    """Everything a client may see at one instant; no secrets."""
-
-    seq: int
-    version: str
-    provider: str
-    exits: tuple[ExitStatus, ...]
-    attestation: Attestation
-    wireguard: str  # "kernel" | "userspace"
-    wan: WanLink | None
-    lan: LanSettings
-    ports: tuple[NetworkPort, ...] = ()
-    wan_problem: LinkProblem | None = None
-    wan_choice: WanChoice = WanChoice()
-    problems: tuple[str, ...] = ()  # what of the stored state cannot be used, for people; no secret
-    devices: tuple[Device, ...] = ()
-    default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
-    leases: tuple[Lease, ...] = ()
-    drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
-    started: float = 0.0
-    events_after: int = 0  # the events after this number can still be had
-
-    def exit(self, name: str = DEFAULT_EXIT) -> ExitStatus:
-        return next(e for e in self.exits if e.name == name)
-
-
-class Event(Struct, frozen=True):
-    """Something that happened. ``type`` is one of the reference's: status_change, server_update, security_alert, ..."""
-
-    seq: int
-    time: float
-    type: str
-    payload: dict[str, Any]

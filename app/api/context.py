@@ -8,8 +8,8 @@ from typing import cast
 from quart import current_app
 
 from app.errors import UnavailableError
-from app.model import Snapshot
 from app.protocol.commands import Gateway
+from app.protocol.status import Snapshot
 
 SNAPSHOT_TIMEOUT = 5.0  # seconds; netd answers in milliseconds or is in trouble
 

@@ -11,16 +11,9 @@ from quart import Blueprint
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
-from app.model import (
-    DEFAULT_EXIT,
-    BlockedPolicy,
-    DirectPolicy,
-    Lease,
-    Policy,
-    Snapshot,
-    VpnPolicy,
-)
+from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, Lease, Policy, VpnPolicy
 from app.protocol.commands import Done, SetDevicePolicy
+from app.protocol.status import Snapshot
 
 blueprint = Blueprint("devices", __name__)
 

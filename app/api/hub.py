@@ -21,8 +21,9 @@ from app.api.errors import error_body
 from app.api.replay import Replay, Told
 from app.api.status import status_body
 from app.errors import GatewayError
-from app.model import Event, Snapshot
 from app.protocol.commands import Gateway
+from app.protocol.events import Event
+from app.protocol.status import Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from app.api.events import hub
 from app.api.latency import requests_of
 from app.api.operation import Download, operation
 from app.errors import GatewayError
-from app.model import ExitState, ExitStatus, Snapshot
 from app.protocol.commands import Counters, GetCounters
 from app.protocol.statistics import OTHER, Bytes
+from app.protocol.status import ExitState, ExitStatus, Snapshot
 
 blueprint = Blueprint("metrics", __name__)
 

@@ -7,7 +7,8 @@ from quart import Blueprint
 
 from app.api.context import snapshot
 from app.api.operation import operation
-from app.model import Attestation, ExitState, ExitStatus, LinkProblem, NetworkPort, Snapshot, WanChoice, WanLink
+from app.model import LinkProblem, NetworkPort, WanChoice, WanLink
+from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 
 blueprint = Blueprint("status", __name__)
 

@@ -18,14 +18,7 @@ import msgspec
 from app import __version__, codec
 from app.addresses import Address, Network
 from app.errors import InvalidFieldError, KernelError, NotFoundError
-from app.model import (
-    DirectPolicy,
-    Event,
-    Links,
-    Settings,
-    Snapshot,
-    TunnelConfig,
-)
+from app.model import DirectPolicy, Links, Settings, TunnelConfig
 from app.netd import runtime
 from app.netd.adapters import RECORD, Adapters
 from app.netd.archive import Archive, forget
@@ -53,6 +46,8 @@ from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
 from app.protocol.commands import Command, Result
+from app.protocol.events import Event
+from app.protocol.status import Snapshot
 from app.providers.registry import Registry
 from app.store import Store
 from app.tunnel.handshake import peer_of

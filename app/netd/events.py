@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from app import codec
-from app.model import Event
+from app.protocol.events import Event
 from app.protocol.statistics import Rates
 from app.tunnel.clock import boottime
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.model import ExitStatus
 from app.network.plan import exit_interface
+from app.protocol.status import ExitStatus
 from app.tunnel.clock import boottime
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Blocked, Connected, Target, shown_as, tunnels_of

@@ -1,1 +1,1 @@
-"""The protocol between netd and its clients (web, set-up, tests): values alone, no I/O, no keys but where asked for one."""
+"""The protocol between netd and its clients (web, set-up, tests): typed values, no I/O."""

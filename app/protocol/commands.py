@@ -11,10 +11,12 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from app.model import DEFAULT_EXIT, Event, Policy, ProviderSettings, Server, ServerFilter, Snapshot
+from app.model import DEFAULT_EXIT, Policy, ProviderSettings, Server, ServerFilter
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.events import Event
 from app.protocol.preferences import Preferences, PreferencesChange
 from app.protocol.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
+from app.protocol.status import Snapshot
 
 
 class Connect(Struct, frozen=True, tag="connect"):

@@ -171,7 +171,7 @@ class Transition(Struct, frozen=True, kw_only=True):
     id: int = 0  # grows; 0 = not stored yet
     time: float
     exit: str
-    before: str  # app.model.ExitState
+    before: str  # app.protocol.status.ExitState
     after: str
     cause: str  # a code: requested, handshake, handshake_timeout, ...
     message: str | None = None

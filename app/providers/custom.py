@@ -22,7 +22,7 @@ EVERYTHING = "0.0.0.0/0,::/0"
 
 
 class CustomFields(Protocol):
-    """The fields of :class:`app.protocol.commands.AddCustomServer`, a layer above this one. Empty text counts as not given."""
+    """The fields of :class:`AddCustomServer`. Empty text counts as not given."""
 
     @property
     def name(self) -> str: ...

@@ -11,8 +11,8 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from app.model import ExitState
 from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
+from app.protocol.status import ExitState
 
 
 class Target(Struct, frozen=True):

@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.errors import ConflictError, ConnectTimeoutError
-from app.model import Attestation, ExitState, ExitStatus, WanChoice
+from app.model import WanChoice
 from app.protocol.commands import ChooseWan
+from app.protocol.status import Attestation, ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
 from tests.support.web_server import WebServer

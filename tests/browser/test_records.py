@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.api.hub import Closing
-from app.model import ExitState, ExitStatus
 from app.protocol.statistics import Transition
+from app.protocol.status import ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 

@@ -14,18 +14,13 @@ from app import codec
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.filenames import numbered, server_name
 from app.model import (
-    Attestation,
     Device,
-    Event,
-    ExitState,
-    ExitStatus,
     LanSettings,
     Lease,
     LinkProblem,
     NetworkPort,
     Server,
     ServerFilter,
-    Snapshot,
     VpnPolicy,
     WanChoice,
     WanLink,
@@ -69,6 +64,8 @@ from app.protocol.commands import (
     SetDevicePolicy,
     SupportFile,
 )
+from app.protocol.events import Event
+from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 from app.providers.choice import matching
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords

@@ -9,9 +9,11 @@ import pytest
 
 from app.errors import ConflictError, GatewayError, UnavailableError
 from app.ipc import Server, connect
-from app.model import Attestation, Event, LanSettings, Snapshot
+from app.model import LanSettings
 from app.model import Server as ServerEntry
 from app.protocol.commands import Connect, Done, GenerateKeypair, Keypair, ListServers, ServerList
+from app.protocol.events import Event
+from app.protocol.status import Attestation, Snapshot
 
 
 class Answering:

@@ -11,7 +11,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.scalars import JSON
 
-from app.model import ExitState
+from app.protocol.status import ExitState
 
 Long = NewType("Long", int)
 LONGEST = 2**53

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app.api import places
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
 from app.api.replay import KEPT, Replay, Told
-from app.model import ExitState, ExitStatus
+from app.protocol.status import ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient

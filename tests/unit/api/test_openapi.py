@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.protocol import commands as gateway
 from app.api import examples
 from app.api.openapi import document
+from app.protocol import commands as gateway
 from app.web.app import create_app
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.api.conftest import Call

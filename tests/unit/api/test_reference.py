@@ -9,7 +9,7 @@ import pytest
 
 from app.api.status import uptime_text
 from app.errors import UnavailableError
-from app.model import Attestation, ExitState, ExitStatus
+from app.protocol.status import Attestation, ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.unit.api.conftest import Call, assert_error

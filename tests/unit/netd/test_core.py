@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError, KernelError
-from app.model import Attestation, BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
+from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import accounts
 from app.netd import core as core_module
 from app.netd.core import Core
@@ -21,6 +21,7 @@ from app.netd.wanport import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
 from app.protocol.commands import ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.protocol.preferences import PreferencesChange
+from app.protocol.status import Attestation
 from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
 from app.store import Store

@@ -1,0 +1,84 @@
+"""The state shown to people: the exits, the verdict on the kernel, and everything at one instant. Values only."""
+
+from __future__ import annotations
+
+import enum
+
+from msgspec import Struct, field
+
+from app.model import (
+    DEFAULT_EXIT,
+    Device,
+    LanSettings,
+    Lease,
+    LinkProblem,
+    NetworkPort,
+    Policy,
+    VpnPolicy,
+    WanChoice,
+    WanLink,
+)
+
+
+class ExitState(enum.StrEnum):
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTING = "disconnecting"
+    BLOCKED = "blocked"
+
+
+class ExitStatus(Struct, frozen=True):
+    name: str
+    state: ExitState
+    server: str | None = None
+    provider: str | None = None
+    location: str | None = None
+    ip: str | None = None  # as seen through the tunnel
+    since: float | None = None  # Unix time the present state was entered
+    uptime: float | None = None  # seconds connected, from the monotonic clock
+    reason: str | None = None  # a code while blocked, such as "handshake_timeout"
+    message: str | None = None  # the same for people, with the next step
+    retry_in: float | None = None  # seconds to the next attempt
+    switching_to: str | None = None
+    interface: str | None = None
+    latest_handshake: float | None = None  # Unix time
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    ipv6: bool = False
+    confirmed: bool | None = None  # the provider itself says that ``ip`` is an exit of its own (Mullvad only)
+
+
+class Attestation(Struct, frozen=True):
+    """The verdict on the live kernel state against the plan."""
+
+    ok: bool
+    checked: float = 0.0  # Unix time
+    repairs: int = 0
+    drift: tuple[str, ...] = ()  # what was found at the last repair
+
+
+class Snapshot(Struct, frozen=True):
+    """Everything a client may see at one instant; no secrets."""
+
+    seq: int
+    version: str
+    provider: str
+    exits: tuple[ExitStatus, ...]
+    attestation: Attestation
+    wireguard: str  # "kernel" | "userspace"
+    wan: WanLink | None
+    lan: LanSettings
+    ports: tuple[NetworkPort, ...] = ()
+    wan_problem: LinkProblem | None = None
+    wan_choice: WanChoice = WanChoice()
+    problems: tuple[str, ...] = ()  # what of the stored state cannot be used, for people; no secret
+    devices: tuple[Device, ...] = ()
+    default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
+    leases: tuple[Lease, ...] = ()
+    drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
+    started: float = 0.0
+    events_after: int = 0  # the events after this number can still be had
+
+    def exit(self, name: str = DEFAULT_EXIT) -> ExitStatus:
+        return next(e for e in self.exits if e.name == name)
