@@ -14,16 +14,19 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from app import codec
 from app.errors import GatewayError, MalformedRequestError, UnavailableError
-from app.protocol.commands import Command, Gateway, Result
+from app.protocol.commands import AnyCommand, Command
 from app.protocol.events import Event
+from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
+
+R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ CALL_TIMEOUT = 60.0  # seconds; connect answers well before
 class Request(Struct, frozen=True):
     id: int
     op: Literal["snapshot", "providers", "submit", "subscribe"]
-    command: Command | None = None
+    command: AnyCommand | None = None
     after: int | None = None
 
 
@@ -166,8 +169,8 @@ class Client:
     async def providers(self) -> tuple[str, ...]:
         return codec.decode(await self._call(op="providers"), tuple[str, ...])
 
-    async def submit(self, command: Command) -> Result:
-        return codec.decode(await self._call(op="submit", command=command), Result)
+    async def submit(self, command: Command[R]) -> R:
+        return codec.decode(await self._call(op="submit", command=command), command.result_type())
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
         """Raises UnavailableError when netd is not there; ends when it goes away or the listener is too slow."""
@@ -193,7 +196,7 @@ class Client:
         except OSError as error:
             raise UnavailableError("the gateway's network service is not running; it stays blocked") from error
 
-    async def _call(self, *, op: Any, command: Command | None = None) -> msgspec.Raw:
+    async def _call(self, *, op: Any, command: Command[object] | None = None) -> msgspec.Raw:
         async with self._lock:
             if self._writer is None or self._writer.is_closing() or self._reading is None or self._reading.done():
                 reader, self._writer = await self._open()

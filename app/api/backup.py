@@ -9,7 +9,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Download, operation
-from app.protocol.commands import BackupFile, CreateBackup, RestoreBackup, Restored
+from app.protocol.commands import CreateBackup, RestoreBackup
 
 blueprint = Blueprint("backup", __name__)
 
@@ -48,9 +48,8 @@ class RestoredBody(Struct, frozen=True):
 @operation(blueprint, "POST", "/api/backup", produces="application/octet-stream")
 async def create_backup(body: BackupBody) -> Download:
     """Settings, devices, servers and their keys in one file (age, encrypted with the passphrase)."""
-    result = await gateway().submit(CreateBackup(body.passphrase))
-    assert isinstance(result, BackupFile)
-    return Download(result.data, f"vpn-gateway-{datetime.now(UTC):%Y-%m-%d}.age")
+    data = await gateway().submit(CreateBackup(body.passphrase))
+    return Download(data, f"vpn-gateway-{datetime.now(UTC):%Y-%m-%d}.age")
 
 
 @operation(blueprint, "POST", "/api/restore")
@@ -60,7 +59,6 @@ async def restore_backup(body: RestoreBody) -> RestoredBody:
     Where anything is wrong with it, nothing has changed.
     """
     result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, body.dry_run))
-    assert isinstance(result, Restored)
     return RestoredBody(
         success=True,
         dry_run=result.dry_run,

@@ -18,6 +18,7 @@ from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 from app.filenames import server_name
 from app.model import DEFAULT_EXIT
+from app.protocol.answers import Outcome
 from app.protocol.commands import (
     AddCustomServer,
     Bulk,
@@ -26,8 +27,6 @@ from app.protocol.commands import (
     Connect,
     Disconnect,
     ImportConfig,
-    Outcome,
-    Outcomes,
     RemoveCustomServer,
     SelectProvider,
     SetDevicePolicy,
@@ -182,9 +181,8 @@ async def bulk(body: BulkBody) -> BulkAnswer:
     if any(not isinstance(op, FOR_CONNECT) for op in body.operations):
         require("admin")
     commands = tuple(op.command() for op in body.operations)
-    found = await gateway().submit(Bulk(commands, body.mode == "atomic"))
-    assert isinstance(found, Outcomes)
-    results = tuple(_result(outcome) for outcome in found.outcomes)
+    outcomes = await gateway().submit(Bulk(commands, body.mode == "atomic"))
+    results = tuple(_result(outcome) for outcome in outcomes)
     return BulkAnswer(all(r.success for r in results), results)
 
 
@@ -204,11 +202,9 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     files = [e for e in entries if e.problem is None]
     commands = tuple(ImportConfig(e.name, e.config, from_file=True) for e in files)
     try:
-        found = await gateway().submit(Bulk(commands, atomic))
+        outcomes = iter(await gateway().submit(Bulk(commands, atomic)))
     except GatewayError as error:
         raise confzip.of_file(error, files) from None
-    assert isinstance(found, Outcomes)
-    outcomes = iter(found.outcomes)
     results = tuple(
         FileResult(e.file, False, error=e.problem, code="not_a_config")
         if e.problem is not None

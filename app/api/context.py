@@ -8,7 +8,7 @@ from typing import cast
 from quart import current_app
 
 from app.errors import UnavailableError
-from app.protocol.commands import Gateway
+from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
 
 SNAPSHOT_TIMEOUT = 5.0  # seconds; netd answers in milliseconds or is in trouble

@@ -10,7 +10,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Download, operation
-from app.protocol.commands import ExportHistory, GetHistory, HistoryRecords, HistoryTable
+from app.protocol.commands import ExportHistory, GetHistory
 from app.protocol.statistics import HistoryQuery, Transition
 
 blueprint = Blueprint("history", __name__)
@@ -49,9 +49,8 @@ async def history(query: PageQuery) -> PageBody:
     that was left.
     """
     wanted = HistoryQuery(query.limit, query.before, query.exit, query.since, query.until)
-    result = await gateway().submit(GetHistory(wanted))
-    assert isinstance(result, HistoryRecords)
-    return PageBody(result.page.records, result.page.next)
+    page = await gateway().submit(GetHistory(wanted))
+    return PageBody(page.records, page.next)
 
 
 @operation(blueprint, "GET", "/api/history.csv", produces="text/csv; charset=utf-8; header=present")
@@ -61,7 +60,6 @@ async def history_csv(query: ExportQuery) -> Download:
     text = ""
     while True:
         result = await gateway().submit(ExportHistory(wanted))
-        assert isinstance(result, HistoryTable)
         text += result.csv
         if result.next is None:
             return Download(text.encode(), "vpn-gateway-history.csv")

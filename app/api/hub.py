@@ -21,8 +21,8 @@ from app.api.errors import error_body
 from app.api.replay import Replay, Told
 from app.api.status import status_body
 from app.errors import GatewayError
-from app.protocol.commands import Gateway
 from app.protocol.events import Event
+from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from quart import Blueprint
 from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
-from app.protocol.commands import Done, ImportConfig
+from app.protocol.commands import ImportConfig
 
 blueprint = Blueprint("importing", __name__)
 
@@ -41,5 +41,4 @@ async def import_config(body: ImportBody) -> Success:
     With ``file`` instead of ``name`` the server is called as the file is, as far as that fits; ``server`` tells.
     """
     result = await gateway().submit(body.command())
-    assert isinstance(result, Done)
     return Success(True, result.message, result.warnings, result.public_key, result.server)

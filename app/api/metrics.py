@@ -20,7 +20,8 @@ from app.api.events import hub
 from app.api.latency import requests_of
 from app.api.operation import Download, operation
 from app.errors import GatewayError
-from app.protocol.commands import Counters, GetCounters
+from app.protocol.answers import Counters
+from app.protocol.commands import GetCounters
 from app.protocol.statistics import OTHER, Bytes
 from app.protocol.status import ExitState, ExitStatus, Snapshot
 
@@ -74,7 +75,6 @@ async def metrics() -> Download:
     try:
         now = await snapshot()
         counters = await gateway().submit(GetCounters())
-        assert isinstance(counters, Counters)
         shown = devices.split(counters.devices)
         from_netd = [*of_snapshot(now, time.time()), *of_counters(counters, shown), of_names(now, shown)]
         up = 1

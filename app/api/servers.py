@@ -12,7 +12,8 @@ from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.api.providers import shown_as
 from app.model import Server, ServerFilter
-from app.protocol.commands import Done, ListServers, ServerList, SetFavourite
+from app.protocol.answers import ServerList
+from app.protocol.commands import ListServers, SetFavourite
 
 blueprint = Blueprint("servers", __name__)
 
@@ -108,7 +109,6 @@ async def find(query: ServersQuery) -> ServerList:
     result = await gateway().submit(
         ListServers(query.provider or None, wanted if wanted != ServerFilter() else None, query.sort, limit)
     )
-    assert isinstance(result, ServerList)
     return result if by_order else ServerList(result.provider, tuple(by_name(result.servers)[: query.limit]))
 
 
@@ -135,6 +135,5 @@ async def remove_favourite(provider: Text, server: Text) -> Success:
 
 
 async def _favourite(provider: str, server: str, *, favourite: bool) -> Success:
-    result = await gateway().submit(SetFavourite(provider, server, favourite))
-    assert isinstance(result, Done)
+    await gateway().submit(SetFavourite(provider, server, favourite))
     return Success(True)

@@ -6,7 +6,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import operation
-from app.protocol.commands import ChangePreferences, GetPreferences, PreferencesAnswer
+from app.protocol.commands import ChangePreferences, GetPreferences
 from app.protocol.preferences import Preferences, PreferencesChange
 
 blueprint = Blueprint("settings", __name__)
@@ -15,14 +15,10 @@ blueprint = Blueprint("settings", __name__)
 @operation(blueprint, "GET", "/api/settings")
 async def get_settings() -> Preferences:
     """Failover, automatic connection, changes of server by the clock, resolvers."""
-    result = await gateway().submit(GetPreferences())
-    assert isinstance(result, PreferencesAnswer)
-    return result.preferences
+    return await gateway().submit(GetPreferences())
 
 
 @operation(blueprint, "PATCH", "/api/settings")
 async def change_settings(body: PreferencesChange) -> Preferences:
     """Change what is named and leave the rest; answers with all of it."""
-    result = await gateway().submit(ChangePreferences(body))
-    assert isinstance(result, PreferencesAnswer)
-    return result.preferences
+    return await gateway().submit(ChangePreferences(body))

@@ -12,15 +12,10 @@ from app.api.operation import Success, operation
 from app.model import ProviderSettings
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.commands import (
-    AccountAnswer,
     ConfigureProvider,
     DescribeProvider,
-    Done,
     GetAccount,
-    ListAnswer,
     ListProviderDevices,
-    ProviderAnswer,
-    ProviderDevices,
     RefreshServers,
     RemoveProviderDevice,
     RotateKey,
@@ -68,9 +63,7 @@ class ListBody(Struct, frozen=True):
 @operation(blueprint, "GET", "/api/providers/<name>", errors=(404,))
 async def describe_provider(name: Name) -> ProviderInfo:
     """What a provider can do, the form to sign in with, and how things stand with the account."""
-    result = await gateway().submit(DescribeProvider(name))
-    assert isinstance(result, ProviderAnswer)
-    return result.provider
+    return await gateway().submit(DescribeProvider(name))
 
 
 @operation(blueprint, "POST", "/api/providers/<name>/login", limit="connection", errors=PROVIDER_ERRORS)
@@ -79,33 +72,26 @@ async def sign_in(name: Name, body: SignInBody) -> AccountBody:
 
     After ``too_many_devices`` the account's devices can be listed and removed; then sign in again.
     """
-    result = await gateway().submit(SignIn(name, dict(body.credentials)))
-    assert isinstance(result, AccountAnswer)
-    return AccountBody(True, result.status)
+    return AccountBody(True, await gateway().submit(SignIn(name, dict(body.credentials))))
 
 
 @operation(blueprint, "POST", "/api/providers/<name>/logout", limit="connection", errors=PROVIDER_ERRORS)
 async def sign_out(name: Name) -> Success:
     """Disconnect, remove device and key at the provider, and everything of the account here."""
     result = await gateway().submit(SignOut(name))
-    assert isinstance(result, Done)
     return Success(True, result.message, result.warnings)
 
 
 @operation(blueprint, "GET", "/api/providers/<name>/account", errors=PROVIDER_ERRORS)
 async def account(name: Name, query: AccountQuery) -> AccountBody:
     """The account: masked number, days left, this device, the key's age."""
-    result = await gateway().submit(GetAccount(name, query.refresh))
-    assert isinstance(result, AccountAnswer)
-    return AccountBody(True, result.status)
+    return AccountBody(True, await gateway().submit(GetAccount(name, query.refresh)))
 
 
 @operation(blueprint, "GET", "/api/providers/<name>/devices", errors=PROVIDER_ERRORS)
 async def provider_devices(name: Name) -> ProviderDevicesBody:
     """The account's devices, as the provider has them."""
-    result = await gateway().submit(ListProviderDevices(name))
-    assert isinstance(result, ProviderDevices)
-    return ProviderDevicesBody(result.devices)
+    return ProviderDevicesBody(await gateway().submit(ListProviderDevices(name)))
 
 
 @operation(blueprint, "DELETE", "/api/providers/<name>/devices/<device>", errors=PROVIDER_ERRORS)
@@ -118,17 +104,13 @@ async def remove_provider_device(name: Name, device: Ident) -> Success:
 @operation(blueprint, "POST", "/api/providers/<name>/refresh", limit="connection", errors=PROVIDER_ERRORS)
 async def refresh_servers(name: Name) -> ListBody:
     """Fetch the server list; each entry that is not offered is told with its reason."""
-    result = await gateway().submit(RefreshServers(name))
-    assert isinstance(result, ListAnswer)
-    return ListBody(True, result.list)
+    return ListBody(True, await gateway().submit(RefreshServers(name)))
 
 
 @operation(blueprint, "POST", "/api/providers/<name>/rotate-key", limit="connection", errors=PROVIDER_ERRORS)
 async def rotate_key(name: Name) -> AccountBody:
     """Register a fresh key and move the tunnel over to it, make before break."""
-    result = await gateway().submit(RotateKey(name))
-    assert isinstance(result, AccountAnswer)
-    return AccountBody(True, result.status)
+    return AccountBody(True, await gateway().submit(RotateKey(name)))
 
 
 @operation(blueprint, "PUT", "/api/providers/<name>/settings", errors=PROVIDER_ERRORS)

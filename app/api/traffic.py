@@ -12,7 +12,8 @@ from quart import Blueprint
 
 from app.api.context import gateway, snapshot
 from app.api.operation import operation
-from app.protocol.commands import GetTraffic, GetTrafficByName, TrafficByName, TrafficSeries
+from app.protocol.answers import TrafficByName
+from app.protocol.commands import GetTraffic, GetTrafficByName
 from app.protocol.statistics import OTHER, Bytes, Kind, Point, Step, TrafficQuery, traffic_query
 
 blueprint = Blueprint("traffic", __name__)
@@ -82,7 +83,6 @@ async def traffic(query: SeriesQuery) -> SeriesBody:
     """
     wanted = traffic_query(query.device, query.exit, query.range, query.step)
     result = await gateway().submit(GetTraffic(wanted))
-    assert isinstance(result, TrafficSeries)
     series = result.series
     return SeriesBody(
         device=series.subject.name if series.subject.kind == "device" else None,
@@ -129,6 +129,4 @@ async def traffic_by_exit(query: SumQuery) -> ExitsBody:
 
 async def _by_name(kind: Kind, query: SumQuery) -> tuple[TrafficQuery, TrafficByName]:
     wanted = traffic_query(range_=query.range, step=query.step)
-    result = await gateway().submit(GetTrafficByName(kind, wanted))
-    assert isinstance(result, TrafficByName)
-    return wanted, result
+    return wanted, await gateway().submit(GetTrafficByName(kind, wanted))

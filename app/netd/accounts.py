@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
 
 from app.errors import ConflictError
 from app.model import Secret, Settings
+from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.answers import Done
 from app.protocol.commands import (
-    AccountAnswer,
-    AccountCommand,
     ChangePreferences,
     ConfigureProvider,
     DescribeProvider,
-    Done,
     GetAccount,
     GetPreferences,
-    ListAnswer,
+    HandlerEntry,
     ListProviderDevices,
-    PreferencesAnswer,
-    ProviderAnswer,
-    ProviderDevices,
     RefreshServers,
     RemoveProviderDevice,
-    Result,
     RotateKey,
     SetFavourite,
     SignIn,
     SignOut,
 )
-from app.protocol.preferences import Preferences, PreferencesChange
+from app.protocol.preferences import Preferences
 from app.providers.base import find_server
 from app.store.check import check_preferences
 
@@ -43,60 +38,90 @@ MAX_FAVOURITES = 500
 JUDGED = ("fallback_dns", "exit_check_url", "server_changes")  # of any other preference every value makes sense
 
 
-async def run(core: Core, command: AccountCommand) -> Result:
-    """Carry out ``command``. Raises GatewayError; then nothing was changed."""
-    subscriptions = core.subscriptions
-    match command:
-        case DescribeProvider(provider=name):
-            return ProviderAnswer(await subscriptions.info(name))
-        case SignIn(provider=name, credentials=given):
-            return AccountAnswer(await subscriptions.sign_in(name, {k: Secret(v) for k, v in given.items()}))
-        case SignOut(provider=name):
-            return Done(warnings=await subscriptions.sign_out(name))
-        case GetAccount(provider=name, refresh=refresh):
-            return AccountAnswer(await subscriptions.account(name, refresh=refresh))
-        case ListProviderDevices(provider=name):
-            return ProviderDevices(await subscriptions.devices(name))
-        case RemoveProviderDevice(provider=name, device=device):
-            await subscriptions.remove_device(name, device)
-            return Done()
-        case RefreshServers(provider=name):
-            return ListAnswer(await subscriptions.refresh(name))
-        case RotateKey(provider=name):
-            return AccountAnswer(await subscriptions.rotate(name))
-        case ConfigureProvider(provider=name, settings=settings):
-            await subscriptions.configure(name, settings)
-            return Done()
-        case SetFavourite():
-            return await _favourite(core, command)
-        case GetPreferences():
-            return PreferencesAnswer(preferences(core))
-        case ChangePreferences(change=change):
-            await _change(core, change)
-            return PreferencesAnswer(preferences(core))
-        case _:
-            assert_never(command)
+class Accounts:
+    """Every method carries out the command that it takes. Raises GatewayError; then nothing was changed."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (
+            DescribeProvider.handled_by(self._describe),
+            SignIn.handled_by(self._sign_in),
+            SignOut.handled_by(self._sign_out),
+            GetAccount.handled_by(self._account),
+            ListProviderDevices.handled_by(self._devices),
+            RemoveProviderDevice.handled_by(self._remove_device),
+            RefreshServers.handled_by(self._refresh),
+            RotateKey.handled_by(self._rotate),
+            ConfigureProvider.handled_by(self._configure),
+            SetFavourite.handled_by(self._favourite),
+            GetPreferences.handled_by(self._preferences),
+            ChangePreferences.handled_by(self._change),
+        )
+
+    async def _describe(self, command: DescribeProvider) -> ProviderInfo:
+        return await self._core.subscriptions.info(command.provider)
+
+    async def _sign_in(self, command: SignIn) -> AccountStatus:
+        credentials = {name: Secret(value) for name, value in command.credentials.items()}
+        return await self._core.subscriptions.sign_in(command.provider, credentials)
+
+    async def _sign_out(self, command: SignOut) -> Done:
+        return Done(warnings=await self._core.subscriptions.sign_out(command.provider))
+
+    async def _account(self, command: GetAccount) -> AccountStatus:
+        return await self._core.subscriptions.account(command.provider, refresh=command.refresh)
+
+    async def _devices(self, command: ListProviderDevices) -> tuple[ProviderDevice, ...]:
+        return await self._core.subscriptions.devices(command.provider)
+
+    async def _remove_device(self, command: RemoveProviderDevice) -> Done:
+        await self._core.subscriptions.remove_device(command.provider, command.device)
+        return Done()
+
+    async def _refresh(self, command: RefreshServers) -> ListStatus:
+        return await self._core.subscriptions.refresh(command.provider)
+
+    async def _rotate(self, command: RotateKey) -> AccountStatus:
+        return await self._core.subscriptions.rotate(command.provider)
+
+    async def _configure(self, command: ConfigureProvider) -> Done:
+        await self._core.subscriptions.configure(command.provider, command.settings)
+        return Done()
+
+    async def _favourite(self, command: SetFavourite) -> Done:
+        core = self._core
+        name = f"{command.provider}/{unicodedata.normalize('NFC', command.server)}"
+        if command.favourite:
+            await find_server(core.registry.get(command.provider), command.server)
+
+        def change(settings: Settings) -> Settings:
+            others = tuple(f for f in settings.favourites if f != name)
+            if command.favourite and len(others) >= MAX_FAVOURITES:
+                raise ConflictError(f"there are already {MAX_FAVOURITES} favourites", code="too_many")
+            return msgspec.structs.replace(settings, favourites=(*others, name) if command.favourite else others)
+
+        before = core.settings.favourites
+        if core.store.update_settings(change).favourites != before:
+            core.events.publish("server_update", {"provider": command.provider, "favourite": command.server})
+        return Done()
+
+    async def _preferences(self, _command: GetPreferences) -> Preferences:
+        return preferences(self._core.settings)
+
+    async def _change(self, command: ChangePreferences) -> Preferences:
+        """Raises InvalidFieldError."""
+        core, change = self._core, command.change
+        wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
+        check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
+        if wanted:
+            core.store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
+            core.events.publish("settings_change", {"changed": sorted(wanted)})
+        return preferences(core.settings)
 
 
-async def _favourite(core: Core, command: SetFavourite) -> Done:
-    name = f"{command.provider}/{unicodedata.normalize('NFC', command.server)}"
-    if command.favourite:
-        await find_server(core.registry.get(command.provider), command.server)
-
-    def change(settings: Settings) -> Settings:
-        others = tuple(f for f in settings.favourites if f != name)
-        if command.favourite and len(others) >= MAX_FAVOURITES:
-            raise ConflictError(f"there are already {MAX_FAVOURITES} favourites", code="too_many")
-        return msgspec.structs.replace(settings, favourites=(*others, name) if command.favourite else others)
-
-    before = core.settings.favourites
-    if core.store.update_settings(change).favourites != before:
-        core.events.publish("server_update", {"provider": command.provider, "favourite": command.server})
-    return Done()
-
-
-def preferences(core: Core) -> Preferences:
-    settings = core.settings
+def preferences(settings: Settings) -> Preferences:
     return Preferences(
         failover=settings.failover,
         connect_at_boot=settings.connect_at_boot,
@@ -107,12 +132,3 @@ def preferences(core: Core) -> Preferences:
         favourites=settings.favourites,
         recent=settings.recent,
     )
-
-
-async def _change(core: Core, change: PreferencesChange) -> None:
-    """Raises InvalidFieldError."""
-    wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
-    check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
-    if wanted:
-        core.store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
-        core.events.publish("settings_change", {"changed": sorted(wanted)})

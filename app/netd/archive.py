@@ -16,7 +16,8 @@ from pathlib import Path
 
 from app import atomic
 from app.errors import UnavailableError
-from app.protocol.commands import BackupFile, CreateBackup, RestoreBackup, Restored
+from app.protocol.answers import Restored
+from app.protocol.commands import CreateBackup, RestoreBackup
 from app.store import Store, accounts
 from app.store.backup import Backup, Part, Summary
 
@@ -40,9 +41,9 @@ class Archive:
         if self._restored:
             raise UnavailableError("a backup was restored and the gateway is restarting", code="restarting")
 
-    async def create(self, command: CreateBackup) -> BackupFile:
+    async def create(self, command: CreateBackup) -> bytes:
         """Raises InvalidFieldError (``passphrase``), ConflictError (``busy``)."""
-        return BackupFile(await self._backup.create(command.passphrase))
+        return await self._backup.create(command.passphrase)
 
     async def restore(self, command: RestoreBackup) -> Restored:
         """Raises as :meth:`app.store.backup.Backup.restore` does; then nothing has changed."""

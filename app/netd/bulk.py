@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
 from app.netd import outcomes
 from app.netd.imports import import_files
-from app.protocol.commands import (
-    AddCustomServer,
-    Bulk,
-    BulkCommand,
-    Command,
-    ImportConfig,
-    Outcome,
-    Outcomes,
-    Result,
-)
+from app.protocol.answers import Outcome
+from app.protocol.commands import AddCustomServer, Bulk, Command, ImportConfig
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:
@@ -30,7 +22,7 @@ log = logging.getLogger(__name__)
 
 BUDGET = 45.0  # seconds for all of it: whoever asked over the socket gives up after a minute
 
-Run = Callable[[Command], Awaitable[Result]]
+Run = Callable[[Command[object]], Awaitable[object]]
 
 
 class Bulks:
@@ -44,7 +36,7 @@ class Bulks:
         if self._atomic:
             raise ConflictError("a bulk request is being carried out; try again in a moment", code="busy")
 
-    async def run(self, bulk: Bulk) -> Outcomes:
+    async def run(self, bulk: Bulk) -> tuple[Outcome, ...]:
         """Raises the error of the command that failed, where ``bulk`` is atomic; then nothing has changed."""
         self.check_free()
         files = tuple(c for c in bulk.commands if isinstance(c, ImportConfig) and c.from_file)
@@ -54,7 +46,7 @@ class Bulks:
             return await self._all_or_none(bulk.commands)
         return await self._each(bulk.commands)
 
-    async def _each(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
+    async def _each(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         """Servers alone are written once at the end: an SD card takes its time over each file."""
         if not all(isinstance(c, ImportConfig | AddCustomServer) for c in commands):
             return await self._one_by_one(commands)
@@ -67,7 +59,7 @@ class Bulks:
         self._core.store.commit()
         return results
 
-    async def _one_by_one(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
+    async def _one_by_one(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         found: list[Outcome] = []
         end = asyncio.get_running_loop().time() + BUDGET
         for command in commands:
@@ -78,9 +70,9 @@ class Bulks:
                 found.append(outcomes.failed(_out_of_time()))
             except GatewayError as error:
                 found.append(outcomes.failed(error))
-        return Outcomes(tuple(found))
+        return tuple(found)
 
-    async def _all_or_none(self, commands: tuple[BulkCommand, ...]) -> Outcomes:
+    async def _all_or_none(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         core = self._core
         before = {name: machine.goal for name, machine in core.machines.items()}
         ours: dict[str, Target | None] = {}
@@ -108,7 +100,7 @@ class Bulks:
             raise
         finally:
             self._atomic = False
-        return Outcomes(tuple(found))
+        return tuple(found)
 
     async def _undo(self, before: dict[str, Target | None], ours: dict[str, Target | None]) -> None:
         """Back to where it was, devices behind their locks on the way. An exit that somebody else moved is left."""

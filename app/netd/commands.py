@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from app import keys
 from app.errors import ConflictError, ConnectTimeoutError, InvalidFieldError, KernelError
 from app.model import Device, Settings, VpnPolicy
-from app.netd import accounts
+from app.netd.accounts import Accounts
 from app.netd.bulk import Bulks
 from app.netd.imports import import_one
 from app.netd.leaktest import leak_test
 from app.netd.logbook import BOOK
 from app.netd.support import Support
 from app.netd.wanport import choose
+from app.protocol.answers import Done, Keypair, LeakReport, LogLines, ServerList
 from app.protocol.commands import (
     AddCustomServer,
     Bulk,
@@ -25,29 +26,22 @@ from app.protocol.commands import (
     Command,
     Connect,
     CreateBackup,
-    DescribeProvider,
     Disconnect,
-    Done,
     ExportHistory,
     GenerateKeypair,
-    GetAccount,
     GetCounters,
     GetHistory,
     GetLogs,
-    GetPreferences,
     GetTraffic,
     GetTrafficByName,
+    Handler,
     ImportConfig,
-    Keypair,
     LeakTest,
-    ListProviderDevices,
     ListServers,
     MakeSupportFile,
     RemoveCustomServer,
     RestoreBackup,
-    Result,
     SelectProvider,
-    ServerList,
     SetDevicePolicy,
 )
 from app.providers.custom import parse_custom
@@ -57,27 +51,11 @@ from app.tunnel.states import Target, tunnels_of
 if TYPE_CHECKING:
     from app.netd.core import Core
 
+R = TypeVar("R")
+
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 MAX_DEVICES = 1024
 
-# What an atomic bulk request does not keep waiting: whatever only looks, and whoever wants everything to stop.
-DURING_BULK = (
-    Disconnect,
-    ListServers,
-    GenerateKeypair,
-    GetTraffic,
-    GetTrafficByName,
-    GetHistory,
-    ExportHistory,
-    GetCounters,
-    GetLogs,
-    MakeSupportFile,
-    LeakTest,
-    DescribeProvider,
-    GetAccount,
-    ListProviderDevices,
-    GetPreferences,
-)
 PLACE_ATTEMPTS = 3  # servers tried where a place was asked for
 
 
@@ -85,65 +63,43 @@ class Commands:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._bulks = Bulks(core, self._run)
-        self._support = Support(core)
+        records, archive = core.records, core.archive
+        self._handlers: dict[type[Command[Any]], Handler] = dict(
+            (
+                Connect.handled_by(self._connect),
+                Disconnect.handled_by(self._disconnect),
+                SelectProvider.handled_by(self._select_provider),
+                ListServers.handled_by(self._list_servers),
+                AddCustomServer.handled_by(self._add),
+                ImportConfig.handled_by(self._import),
+                RemoveCustomServer.handled_by(self._remove),
+                GenerateKeypair.handled_by(self._generate_keypair),
+                SetDevicePolicy.handled_by(self._policy),
+                ChooseWan.handled_by(self._choose_wan),
+                GetTraffic.handled_by(records.traffic),
+                GetTrafficByName.handled_by(records.traffic_by_name),
+                GetHistory.handled_by(records.history),
+                ExportHistory.handled_by(records.history_table),
+                GetCounters.handled_by(records.counters),
+                CreateBackup.handled_by(archive.create),
+                RestoreBackup.handled_by(archive.restore),
+                LeakTest.handled_by(self._leak_test),
+                GetLogs.handled_by(self._logs),
+                MakeSupportFile.handled_by(Support(core).make),
+                Bulk.handled_by(self._bulks.run),
+                *Accounts(core).handlers(),
+            )
+        )
 
-    async def run(self, command: Command) -> Result:
+    async def run(self, command: Command[R]) -> R:
         """Carry out ``command``. Raises GatewayError; then nothing was changed."""
-        if isinstance(command, Bulk):
-            return await self._bulks.run(command)
-        if not isinstance(command, DURING_BULK):
+        if not command.during_bulk:
             self._bulks.check_free()
         return await self._run(command)
 
-    async def _run(self, command: Command) -> Result:
-        core = self._core
-        core.archive.check_open()
-        match command:
-            case Connect():
-                return await self._connect(command)
-            case Disconnect(exit=name):
-                machine = core.exit(name)
-                await core.want(name, None)
-                await machine.disconnect()
-                return Done("Disconnected - No internet (killswitch active)")
-            case SelectProvider(provider=name):
-                core.registry.get(name)
-                core.store.update_settings(lambda s: msgspec.structs.replace(s, provider=name))
-                core.events.publish("server_update", {"provider": name})
-                return Done()
-            case ListServers(provider=name, wanted=wanted, order=order, limit=limit):
-                chosen = name or core.settings.provider
-                return ServerList(chosen, await core.servers.listed(chosen, wanted, order, limit))
-            case AddCustomServer():
-                return self._add(command)
-            case ImportConfig():
-                return import_one(core, command)
-            case RemoveCustomServer(name=name):
-                return self._remove(name)
-            case GenerateKeypair():
-                pair = keys.generate()
-                return Keypair(pair.private_key.reveal(), pair.public_key)
-            case SetDevicePolicy():
-                return await self._policy(command)
-            case ChooseWan(port=port):
-                await choose(core, port)
-                return Done()
-            case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
-                return await core.records.answer(command)
-            case CreateBackup():
-                return await core.archive.create(command)
-            case RestoreBackup():
-                return await core.archive.restore(command)
-            case LeakTest(exit=name):
-                return await leak_test(core, name)
-            case GetLogs(lines=lines, after=after):
-                return BOOK.read(lines, after)
-            case MakeSupportFile():
-                return await self._support.make()
-            case Bulk():
-                raise AssertionError("a bulk request holds no other")
-            case _:
-                return await accounts.run(core, command)
+    async def _run(self, command: Command[R]) -> R:
+        self._core.archive.check_open()
+        return await self._handlers[type(command)](command)
 
     async def _connect(self, command: Connect) -> Done:
         core = self._core
@@ -174,7 +130,43 @@ class Commands:
             if previous is not None and machine.goal == Target.parse(previous):
                 await core.want(machine.name, machine.goal)
 
-    def _add(self, command: AddCustomServer) -> Done:
+    async def _disconnect(self, command: Disconnect) -> Done:
+        core = self._core
+        machine = core.exit(command.exit)
+        await core.want(command.exit, None)
+        await machine.disconnect()
+        return Done("Disconnected - No internet (killswitch active)")
+
+    async def _select_provider(self, command: SelectProvider) -> Done:
+        core = self._core
+        core.registry.get(command.provider)
+        core.store.update_settings(lambda s: msgspec.structs.replace(s, provider=command.provider))
+        core.events.publish("server_update", {"provider": command.provider})
+        return Done()
+
+    async def _list_servers(self, command: ListServers) -> ServerList:
+        core = self._core
+        chosen = command.provider or core.settings.provider
+        return ServerList(chosen, await core.servers.listed(chosen, command.wanted, command.order, command.limit))
+
+    async def _generate_keypair(self, _command: GenerateKeypair) -> Keypair:
+        pair = keys.generate()
+        return Keypair(pair.private_key.reveal(), pair.public_key)
+
+    async def _import(self, command: ImportConfig) -> Done:
+        return import_one(self._core, command)
+
+    async def _choose_wan(self, command: ChooseWan) -> Done:
+        await choose(self._core, command.port)
+        return Done()
+
+    async def _leak_test(self, command: LeakTest) -> LeakReport:
+        return await leak_test(self._core, command.exit)
+
+    async def _logs(self, command: GetLogs) -> LogLines:
+        return BOOK.read(command.lines, command.after)
+
+    async def _add(self, command: AddCustomServer) -> Done:
         core = self._core
         core.store.check_name_free(command.name.strip())
         stored, secrets = parse_custom(command, added=time.time(), lan=core.lan_networks)
@@ -182,9 +174,9 @@ class Commands:
         core.events.publish("server_update", {"provider": stored.provider, "added": stored.name})
         return Done(warnings=stored.warnings, public_key=stored.public_key)
 
-    def _remove(self, name: str) -> Done:
+    async def _remove(self, command: RemoveCustomServer) -> Done:
         core = self._core
-        server = core.store.server(name)
+        server = core.store.server(command.name)
         target = Target(server.provider, server.name)
         for machine in core.machines.values():
             if machine.goal == target or any(t.target == target for t in tunnels_of(machine.state)):
@@ -193,7 +185,7 @@ class Commands:
                     field="name",
                     code="in_use",
                 )
-        core.store.remove_server(name)
+        core.store.remove_server(command.name)
         core.events.publish("server_update", {"provider": server.provider, "removed": server.name})
         return Done()
 

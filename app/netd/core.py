@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -45,7 +46,7 @@ from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, ex
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
-from app.protocol.commands import Command, Result
+from app.protocol.commands import Command
 from app.protocol.events import Event
 from app.protocol.status import Snapshot
 from app.providers.registry import Registry
@@ -56,13 +57,15 @@ from app.tunnel.ports import Advice
 from app.tunnel.resolve import lookup
 from app.tunnel.states import MOVES, Connected, Reason, State, Target, policy_for, tunnels_of
 
+R = TypeVar("R")
+
 log = logging.getLogger(__name__)
 
 SERVICES_CHECK = 10.0  # seconds between looks at dnsmasq; it outlives netd, so this is only the net below
 
 
 class Core:
-    """netd's state and its one way to the kernel. Implements :class:`app.protocol.commands.Gateway` and ``ExitPorts``."""
+    """netd's state and its one way to the kernel; a :class:`app.protocol.gateway.Gateway`, and ``ExitPorts``."""
 
     def __init__(
         self,
@@ -98,7 +101,6 @@ class Core:
         self._leaving = False  # for good: the next process goes on
         self._unplannable: str | None = None  # why no network can be planned from the settings and links as they are
         self._started = time.time()
-        self._commands = Commands(self)
         self._services_due = asyncio.Event()
         self._clock = ClockSteps()
         self.machines: dict[str, ExitMachine] = {}
@@ -125,6 +127,7 @@ class Core:
             publish=self.events.publish,
         )
         self._adapters = Adapters(run_dir / RECORD, publish=self.events.publish)
+        self._commands = Commands(self)
 
     # --- ExitPorts -------------------------------------------------------------------------------------------------
 
@@ -243,7 +246,7 @@ class Core:
     def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
         return self.events.subscribe(after)
 
-    async def submit(self, command: Command) -> Result:
+    async def submit(self, command: Command[R]) -> R:
         return await self._commands.run(command)
 
     async def providers(self) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from app.errors import ConflictError, GatewayError
 from app.filenames import numbered, server_name
 from app.model import ServerSecrets, StoredServer
 from app.netd.outcomes import failed, placed
-from app.protocol.commands import Done, ImportConfig, Outcome, Outcomes
+from app.protocol.answers import Done, Outcome
+from app.protocol.commands import ImportConfig
 from app.providers.imported import ImportedProvider, parse_import
 from app.store import MAX_SERVERS, Store
 
@@ -73,7 +74,7 @@ def _same(store: Store, holder: StoredServer, server: StoredServer, secrets: Ser
 
 async def import_files(
     core: Core, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
-) -> Outcomes:
+) -> tuple[Outcome, ...]:
     """Import an archive's files and write them at one moment: ``atomic``, all or none; else each on its own.
 
     Where the store has not the room for all of them, none is imported either way. Raises the first file's error where
@@ -106,7 +107,7 @@ async def import_files(
     store.commit()
     # One event for all: a listener is dropped that is some hundreds behind.
     core.events.publish("server_update", {"provider": ImportedProvider.name})
-    return Outcomes(tuple(outcomes))
+    return tuple(outcomes)
 
 
 def _parsed_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:

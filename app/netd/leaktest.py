@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import KernelError
 from app.network.plan import exit_interface, exit_mark
-from app.protocol.commands import Check, LeakReport
+from app.protocol.answers import Check, LeakReport
 from app.tunnel.exitcheck import exit_address
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine

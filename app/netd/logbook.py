@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from app.protocol.commands import LogLine, LogLines
+from app.protocol.answers import LogLine, LogLines
 from app.support.secrets import redact
 
 KEPT = 1000  # lines

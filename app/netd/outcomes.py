@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.errors import GatewayError
-from app.protocol.commands import Done, Outcome, Result
+from app.protocol.answers import Done, Outcome
 
 
-def done(result: Result) -> Outcome:
+def done(result: object) -> Outcome:
     return Outcome(200, done=result if isinstance(result, Done) else Done())
 
 

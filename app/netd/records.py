@@ -9,24 +9,10 @@ from pathlib import Path
 from typing import assert_never
 
 from app.netd.statistics import Statistics
-from app.protocol.commands import (
-    Counters,
-    ExportHistory,
-    GetCounters,
-    GetHistory,
-    GetTraffic,
-    GetTrafficByName,
-    HistoryRecords,
-    HistoryTable,
-    ProcessUse,
-    TrafficByName,
-    TrafficSeries,
-)
-from app.protocol.statistics import TOTAL, Bytes, InterfaceBytes, Rates, Subject
+from app.protocol.answers import Counters, HistoryTable, ProcessUse, TrafficByName, TrafficSeries
+from app.protocol.commands import ExportHistory, GetCounters, GetHistory, GetTraffic, GetTrafficByName
+from app.protocol.statistics import TOTAL, Bytes, HistoryPage, InterfaceBytes, Rates, Subject
 from app.tunnel.states import Connected, Connecting, Disconnected, State
-
-Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory | GetCounters
-Answer = TrafficSeries | TrafficByName | HistoryRecords | HistoryTable | Counters
 
 
 class Records:
@@ -77,30 +63,32 @@ class Records:
 
     # --- what people ask ---------------------------------------------------------------------------------------------
 
-    async def answer(self, question: Question) -> Answer:
-        """Raises InvalidFieldError, UnavailableError (``storage``)."""
-        statistics = self.statistics
-        match question:
-            case GetTraffic(query=query):
-                return TrafficSeries(await statistics.traffic(query), _rate(statistics.rates, query.subject))
-            case GetTrafficByName(kind=kind, query=query):
-                rates = statistics.rates
-                moving = rates.devices if kind == "device" else rates.exits if kind == "exit" else {}
-                return TrafficByName(await statistics.traffic_by_name(kind, query), moving)
-            case GetHistory(query=query):
-                return HistoryRecords(await statistics.history(query))
-            case ExportHistory(query=query):
-                return HistoryTable(*await statistics.history_csv(query))
-            case GetCounters():
-                return Counters(
-                    total=statistics.lifetime("total").get(TOTAL, Bytes()),
-                    devices=statistics.lifetime("device"),
-                    exits=statistics.lifetime("exit"),
-                    netd=self._use(),
-                    contacts=dict(self.contacts),
-                )
-            case _:
-                assert_never(question)
+    async def traffic(self, command: GetTraffic) -> TrafficSeries:
+        """Raises UnavailableError (``storage``), as all of these."""
+        series = await self.statistics.traffic(command.query)
+        return TrafficSeries(series, _rate(self.statistics.rates, command.query.subject))
+
+    async def traffic_by_name(self, command: GetTrafficByName) -> TrafficByName:
+        rates = self.statistics.rates
+        moving = rates.devices if command.kind == "device" else rates.exits if command.kind == "exit" else {}
+        return TrafficByName(await self.statistics.traffic_by_name(command.kind, command.query), moving)
+
+    async def history(self, command: GetHistory) -> HistoryPage:
+        """Raises InvalidFieldError (``limit``)."""
+        return await self.statistics.history(command.query)
+
+    async def history_table(self, command: ExportHistory) -> HistoryTable:
+        return HistoryTable(*await self.statistics.history_csv(command.query))
+
+    async def counters(self, _command: GetCounters) -> Counters:
+        lifetime = self.statistics.lifetime
+        return Counters(
+            total=lifetime("total").get(TOTAL, Bytes()),
+            devices=lifetime("device"),
+            exits=lifetime("exit"),
+            netd=self._use(),
+            contacts=dict(self.contacts),
+        )
 
     def _use(self) -> ProcessUse:
         """Of this process and not of those it started (proc_pid_statm(5), getrusage(2))."""

@@ -18,7 +18,7 @@ from app.errors import TooManyRequestsError
 from app.model import DEFAULT_EXIT
 from app.netd.logbook import BOOK, KEPT
 from app.network.plan import NetworkPlan
-from app.protocol.commands import SupportFile
+from app.protocol.commands import MakeSupportFile
 from app.protocol.statistics import HistoryQuery, Transition
 from app.store.reveal import stored_names, stored_secrets
 from app.support import machine, programs
@@ -37,7 +37,7 @@ class Support:
         self._core = core
         self._busy = False
 
-    async def make(self) -> SupportFile:
+    async def make(self, _command: MakeSupportFile) -> str:
         """Raises TooManyRequestsError (``busy``) while one is being made: it keeps a small board busy for seconds."""
         if self._busy:
             raise TooManyRequestsError("a support file is being made; try again in a moment", code="busy")
@@ -46,7 +46,7 @@ class Support:
             ours = asyncio.gather(*(_section(*source, self._core) for source in SOURCES))
             theirs, around = await asyncio.gather(asyncio.to_thread(machine.sections), programs.sections())
             sections = [*theirs[:2], *await ours, *theirs[2:], *around]
-            return SupportFile(await asyncio.to_thread(self._assembled, sections))
+            return await asyncio.to_thread(self._assembled, sections)
         finally:
             self._busy = False
 

@@ -1,25 +1,58 @@
-"""The protocol between those who drive the gateway (web, command line, tests) and netd, who is it.
+"""The commands: a closed set, each with the type of its answer. Nothing else makes netd do anything.
 
-A closed set of typed commands, a snapshot, an event stream: nothing else crosses the process boundary, and no key does
-except in the one answer that makes a key pair. :mod:`app.ipc` carries it over a Unix socket; netd implements it.
+No key crosses the process boundary but in the one answer that makes a key pair, and in what people give.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Literal, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, Union, get_args
 
 from msgspec import Struct
 
-from app.model import DEFAULT_EXIT, Policy, ProviderSettings, Server, ServerFilter
+from app.model import DEFAULT_EXIT, Policy, ProviderSettings, ServerFilter
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
-from app.protocol.events import Event
+from app.protocol.answers import (
+    Counters,
+    Done,
+    HistoryTable,
+    Keypair,
+    LeakReport,
+    LogLines,
+    Outcome,
+    Restored,
+    ServerList,
+    TrafficByName,
+    TrafficSeries,
+)
 from app.protocol.preferences import Preferences, PreferencesChange
-from app.protocol.statistics import Bytes, HistoryPage, HistoryQuery, Kind, Series, TrafficQuery
-from app.protocol.status import Snapshot
+from app.protocol.statistics import HistoryPage, HistoryQuery, Kind, TrafficQuery
+
+R_co = TypeVar("R_co", covariant=True)
+
+Handler = Callable[[Any], Awaitable[Any]]
+HandlerEntry = tuple["type[Command[Any]]", Handler]  # of a table, made by :meth:`Command.handled_by`
 
 
-class Connect(Struct, frozen=True, tag="connect"):
+class Command(Struct, Generic[R_co], frozen=True):
+    """A command is answered with an ``R_co``, or with a :class:`app.errors.GatewayError`; then nothing has changed."""
+
+    during_bulk: ClassVar[bool] = False  # an atomic bulk request does not keep it waiting: it only looks, or stops all
+    in_bulk: ClassVar[bool] = False  # a bulk request may hold it
+
+    @classmethod
+    def result_type(cls) -> Any:
+        """The type of the answer, as it is decoded at the other end of the socket."""
+        (base,) = cls.__dict__["__orig_bases__"]
+        return get_args(base)[0]
+
+    @classmethod
+    def handled_by(cls, handler: Callable[[Self], Awaitable[R_co]]) -> HandlerEntry:
+        """An entry of a table of handlers: the command and what carries it out, whose types fit each other."""
+        return cls, handler
+
+
+class Connect(Command[Done], frozen=True, tag="connect"):
     """Bring ``exit`` up on ``server`` of the current provider; returns once a handshake has completed.
 
     ``server`` is a host name, a city, a country, ``fastest`` or ``random``, these two also as ``fastest:Sweden``.
@@ -27,25 +60,34 @@ class Connect(Struct, frozen=True, tag="connect"):
     Raises NotFoundError (no such server), ConflictError (incomplete), ConnectTimeoutError (cause in the message).
     """
 
+    in_bulk = True
+
     server: str
     exit: str = DEFAULT_EXIT
     provider: str | None = None
 
 
-class Disconnect(Struct, frozen=True, tag="disconnect"):
+class Disconnect(Command[Done], frozen=True, tag="disconnect"):
     """Take ``exit`` down; its devices are blocked from then on. Idempotent."""
+
+    during_bulk = True
+    in_bulk = True
 
     exit: str = DEFAULT_EXIT
 
 
-class SelectProvider(Struct, frozen=True, tag="select_provider"):
+class SelectProvider(Command[Done], frozen=True, tag="select_provider"):
     """Make ``provider`` the current one; a running tunnel is left alone. Raises NotFoundError."""
+
+    in_bulk = True
 
     provider: str
 
 
-class ListServers(Struct, frozen=True, tag="list_servers"):
+class ListServers(Command[ServerList], frozen=True, tag="list_servers"):
     """The servers of ``provider`` (None = the current one) that ``wanted`` lets through, by ``order``."""
+
+    during_bulk = True
 
     provider: str | None = None
     wanted: ServerFilter | None = None
@@ -53,8 +95,10 @@ class ListServers(Struct, frozen=True, tag="list_servers"):
     limit: int | None = None
 
 
-class AddCustomServer(Struct, frozen=True, tag="add_custom_server"):
+class AddCustomServer(Command[Done], frozen=True, tag="add_custom_server"):
     """Fields as in the reference, unparsed. Raises InvalidFieldError (names the field), ConflictError (name in use)."""
+
+    in_bulk = True
 
     name: str
     endpoint: str
@@ -72,14 +116,18 @@ class AddCustomServer(Struct, frozen=True, tag="add_custom_server"):
         return f"AddCustomServer({self.name!r})"  # never the keys
 
 
-class RemoveCustomServer(Struct, frozen=True, tag="remove_custom_server"):
+class RemoveCustomServer(Command[Done], frozen=True, tag="remove_custom_server"):
     """Remove a custom or imported server and its keys. Raises NotFoundError, ConflictError (in use)."""
+
+    in_bulk = True
 
     name: str
 
 
-class ImportConfig(Struct, frozen=True, tag="import_config"):
+class ImportConfig(Command[Done], frozen=True, tag="import_config"):
     """Import a .conf; hooks are never run. Raises InvalidFieldError with line, key and reason, ConflictError."""
+
+    in_bulk = True
 
     name: str
     config: str
@@ -89,19 +137,23 @@ class ImportConfig(Struct, frozen=True, tag="import_config"):
         return f"ImportConfig({self.name!r})"  # never the keys
 
 
-class GenerateKeypair(Struct, frozen=True, tag="generate_keypair"):
+class GenerateKeypair(Command[Keypair], frozen=True, tag="generate_keypair"):
     """A fresh Curve25519 pair (RFC 7748), not stored anywhere."""
 
+    during_bulk = True
 
-class SetDevicePolicy(Struct, frozen=True, tag="set_device_policy"):
+
+class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
     """Raises InvalidFieldError (bad MAC), NotFoundError (no such exit)."""
+
+    in_bulk = True
 
     mac: str
     policy: Policy
     name: str | None = None
 
 
-class ChooseWan(Struct, frozen=True, tag="choose_wan"):
+class ChooseWan(Command[Done], frozen=True, tag="choose_wan"):
     """Make ``port``, in a form of app.portname, the WAN; None = the one found by what is plugged in.
 
     Raises InvalidFieldError (no such port, or none that can be the WAN), ConflictError (``wan_fixed``: gateway.toml
@@ -111,13 +163,15 @@ class ChooseWan(Struct, frozen=True, tag="choose_wan"):
     port: str | None
 
 
-class DescribeProvider(Struct, frozen=True, tag="describe_provider"):
+class DescribeProvider(Command[ProviderInfo], frozen=True, tag="describe_provider"):
     """Raises NotFoundError."""
+
+    during_bulk = True
 
     provider: str
 
 
-class SignIn(Struct, frozen=True, tag="sign_in"):
+class SignIn(Command[AccountStatus], frozen=True, tag="sign_in"):
     """Register this gateway with the account. On failure nothing has changed.
 
     Raises InvalidFieldError (names the form's field), ConflictError (``too_many_devices``, ``account_expired``, ...),
@@ -131,122 +185,117 @@ class SignIn(Struct, frozen=True, tag="sign_in"):
         return f"SignIn({self.provider!r}, ***)"
 
 
-class SignOut(Struct, frozen=True, tag="sign_out"):
+class SignOut(Command[Done], frozen=True, tag="sign_out"):
     """Disconnect what uses the account; remove device and key there and here. ``warnings`` tell what could not be."""
 
     provider: str
 
 
-class GetAccount(Struct, frozen=True, tag="get_account"):
+class GetAccount(Command[AccountStatus], frozen=True, tag="get_account"):
     """With ``refresh`` the provider is asked first."""
+
+    during_bulk = True
 
     provider: str
     refresh: bool = False
 
 
-class ListProviderDevices(Struct, frozen=True, tag="list_provider_devices"):
+class ListProviderDevices(Command[tuple[ProviderDevice, ...]], frozen=True, tag="list_provider_devices"):
     """The account's devices, as the provider has them."""
+
+    during_bulk = True
 
     provider: str
 
 
-class RemoveProviderDevice(Struct, frozen=True, tag="remove_provider_device"):
+class RemoveProviderDevice(Command[Done], frozen=True, tag="remove_provider_device"):
     provider: str
     device: str
 
 
-class RefreshServers(Struct, frozen=True, tag="refresh_servers"):
+class RefreshServers(Command[ListStatus], frozen=True, tag="refresh_servers"):
     """Fetch the provider's server list. On failure the last good one stays."""
 
     provider: str
 
 
-class RotateKey(Struct, frozen=True, tag="rotate_key"):
+class RotateKey(Command[AccountStatus], frozen=True, tag="rotate_key"):
     """Register a fresh key and move the tunnel over to it, make before break."""
 
     provider: str
 
 
-class ConfigureProvider(Struct, frozen=True, tag="configure_provider"):
+class ConfigureProvider(Command[Done], frozen=True, tag="configure_provider"):
     """Raises InvalidFieldError for what the provider does not have. Takes effect at the next connection."""
 
     provider: str
     settings: ProviderSettings
 
 
-class SetFavourite(Struct, frozen=True, tag="set_favourite"):
+class SetFavourite(Command[Done], frozen=True, tag="set_favourite"):
     """Raises NotFoundError (no such server), ConflictError (``too_many``). Idempotent."""
+
+    in_bulk = True
 
     provider: str
     server: str
     favourite: bool
 
 
-class GetPreferences(Struct, frozen=True, tag="get_preferences"):
+class GetPreferences(Command[Preferences], frozen=True, tag="get_preferences"):
     """The settings that people change while the gateway runs."""
 
+    during_bulk = True
 
-class ChangePreferences(Struct, frozen=True, tag="change_preferences"):
+
+class ChangePreferences(Command[Preferences], frozen=True, tag="change_preferences"):
     """Raises InvalidFieldError."""
+
+    in_bulk = True
 
     change: PreferencesChange
 
 
-BulkCommand = (
-    Connect
-    | Disconnect
-    | SelectProvider
-    | AddCustomServer
-    | RemoveCustomServer
-    | ImportConfig
-    | SetDevicePolicy
-    | SetFavourite
-    | ChangePreferences
-)
-
-
-class Bulk(Struct, frozen=True, tag="bulk"):
-    """Carry out ``commands`` in their order: ``atomic``, all or none; else each on its own.
-
-    Atomic, nothing else changes the gateway meanwhile. Where one fails, what was done before it is undone, and its
-    error is raised with ``operations[N]`` before the field. Raises ConflictError (``busy``) while another one is
-    under way.
-    """
-
-    commands: tuple[BulkCommand, ...]
-    atomic: bool = True
-
-
-class GetTraffic(Struct, frozen=True, tag="get_traffic"):
+class GetTraffic(Command[TrafficSeries], frozen=True, tag="get_traffic"):
     """Bytes over time. Raises UnavailableError (``storage``)."""
+
+    during_bulk = True
 
     query: TrafficQuery
 
 
-class GetTrafficByName(Struct, frozen=True, tag="get_traffic_by_name"):
+class GetTrafficByName(Command[TrafficByName], frozen=True, tag="get_traffic_by_name"):
     """Sums over ``query``'s range, whatever its subject. Raises UnavailableError (``storage``)."""
+
+    during_bulk = True
 
     kind: Kind
     query: TrafficQuery
 
 
-class GetHistory(Struct, frozen=True, tag="get_history"):
+class GetHistory(Command[HistoryPage], frozen=True, tag="get_history"):
     """One page of the exits' transitions. Raises InvalidFieldError (``limit``), UnavailableError (``storage``)."""
 
+    during_bulk = True
+
     query: HistoryQuery
 
 
-class ExportHistory(Struct, frozen=True, tag="export_history"):
+class ExportHistory(Command[HistoryTable], frozen=True, tag="export_history"):
     """A page of 1000 as CSV, whatever ``query``'s limit; the first has a header. Raises UnavailableError."""
 
+    during_bulk = True
+
     query: HistoryQuery
 
 
-class GetCounters(Struct, frozen=True, tag="get_counters"):
+class GetCounters(Command[Counters], frozen=True, tag="get_counters"):
     """What only ever grows, for metrics."""
 
+    during_bulk = True
 
-class CreateBackup(Struct, frozen=True, tag="create_backup"):
+
+class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
     """Everything the gateway cannot make again, encrypted. Raises InvalidFieldError (``passphrase``), ConflictError."""
 
     passphrase: str
@@ -255,7 +304,7 @@ class CreateBackup(Struct, frozen=True, tag="create_backup"):
         return "CreateBackup(***)"
 
 
-class RestoreBackup(Struct, frozen=True, tag="restore_backup"):
+class RestoreBackup(Command[Restored], frozen=True, tag="restore_backup"):
     """Replace everything by ``backup`` and restart netd; with ``dry_run`` only check that this could be done.
 
     Raises InvalidFieldError (``passphrase``: wrong; ``backup``: damaged, newer or not valid), TooLargeError,
@@ -270,245 +319,56 @@ class RestoreBackup(Struct, frozen=True, tag="restore_backup"):
         return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
 
 
-class LeakTest(Struct, frozen=True, tag="leak_test"):
+class LeakTest(Command[LeakReport], frozen=True, tag="leak_test"):
     """Look whether anything could leave in the clear; changes nothing. Raises NotFoundError (no such exit)."""
+
+    during_bulk = True
 
     exit: str = DEFAULT_EXIT
 
 
-class GetLogs(Struct, frozen=True, tag="get_logs"):
+class GetLogs(Command[LogLines], frozen=True, tag="get_logs"):
     """The last ``lines`` of netd's log, or the first so many after number ``after``."""
+
+    during_bulk = True
 
     lines: int = 100
     after: int | None = None
 
 
-class MakeSupportFile(Struct, frozen=True, tag="make_support_file"):
+class MakeSupportFile(Command[str], frozen=True, tag="make_support_file"):
     """Everything that helps to find a fault, as text; no secret and no public address is in it. Changes nothing.
 
     Raises TooManyRequestsError (``busy``) while one is being made.
     """
 
-
-# About providers, the accounts there, and preferences.
-AccountCommand = (
-    DescribeProvider
-    | SignIn
-    | SignOut
-    | GetAccount
-    | ListProviderDevices
-    | RemoveProviderDevice
-    | RefreshServers
-    | RotateKey
-    | ConfigureProvider
-    | SetFavourite
-    | GetPreferences
-    | ChangePreferences
-)
-
-Command = (
-    Connect
-    | Disconnect
-    | SelectProvider
-    | ListServers
-    | AddCustomServer
-    | RemoveCustomServer
-    | ImportConfig
-    | GenerateKeypair
-    | SetDevicePolicy
-    | GetTraffic
-    | GetTrafficByName
-    | GetHistory
-    | ExportHistory
-    | GetCounters
-    | CreateBackup
-    | RestoreBackup
-    | AccountCommand
-    | Bulk
-    | ChooseWan
-    | LeakTest
-    | GetLogs
-    | MakeSupportFile
-)
+    during_bulk = True
 
 
-class Done(Struct, frozen=True, tag="done"):
-    message: str | None = None
-    warnings: tuple[str, ...] = ()
-    public_key: str | None = None  # ours, where a command made or derived one
-    server: str | None = None  # what was chosen where a place was asked for, or what a file's server is called
+def _union(commands: list[type[Command[Any]]]) -> Any:
+    return Union[tuple(commands)]  # noqa: UP007 - made of a list
 
 
-class ServerList(Struct, frozen=True, tag="server_list"):
-    provider: str
-    servers: tuple[Server, ...]
+# msgspec chooses among the classes by their tags; for a type checker it is enough what they have in common.
+if TYPE_CHECKING:
+    BulkCommand = Command[object]
+else:
+    BulkCommand = _union([c for c in Command.__subclasses__() if c.in_bulk])
 
 
-class Keypair(Struct, frozen=True, tag="keypair"):
-    """The only answer that holds a private key; it is made for the caller and forgotten."""
+class Bulk(Command[tuple[Outcome, ...]], frozen=True, tag="bulk"):
+    """Carry out ``commands`` in their order: ``atomic``, all or none; else each on its own.
 
-    private_key: str
-    public_key: str
-
-    def __repr__(self) -> str:
-        return f"Keypair(***, {self.public_key!r})"
-
-
-class Outcome(Struct, frozen=True):
-    """Of one command among many: what it answered, or its error."""
-
-    status: int  # as HTTP has it
-    done: Done | None = None
-    code: str | None = None
-    message: str | None = None
-    field: str | None = None
-
-
-class Outcomes(Struct, frozen=True, tag="outcomes"):
-    outcomes: tuple[Outcome, ...]  # one for each command, in their order
-
-
-class ProviderAnswer(Struct, frozen=True, tag="provider"):
-    provider: ProviderInfo
-
-
-class AccountAnswer(Struct, frozen=True, tag="account"):
-    status: AccountStatus
-
-
-class ProviderDevices(Struct, frozen=True, tag="provider_devices"):
-    devices: tuple[ProviderDevice, ...]
-
-
-class ListAnswer(Struct, frozen=True, tag="list_status"):
-    list: ListStatus
-
-
-class PreferencesAnswer(Struct, frozen=True, tag="preferences"):
-    preferences: Preferences
-
-
-class TrafficSeries(Struct, frozen=True, tag="traffic_series"):
-    series: Series
-    rate: Bytes  # a second, just now
-
-
-class TrafficByName(Struct, frozen=True, tag="traffic_by_name"):
-    sums: dict[str, Bytes]
-    rates: dict[str, Bytes]  # a second, just now; only what moves
-
-
-class HistoryRecords(Struct, frozen=True, tag="history_records"):
-    page: HistoryPage
-
-
-class HistoryTable(Struct, frozen=True, tag="history_table"):
-    csv: str
-    next: int | None  # the ``before`` of the next page
-
-
-class ProcessUse(Struct, frozen=True):
-    started: float  # Unix time
-    cpu: float  # seconds
-    resident: int  # bytes
-    descriptors: int
-
-
-class Counters(Struct, frozen=True, tag="counters"):
-    """Bytes since the gateway was first started, by name; ``netd`` is netd's own process.
-
-    ``contacts`` are exchanges with providers since netd's start, by way: ``tunnel``, or ``clear`` over the WAN.
+    Atomic, nothing else changes the gateway meanwhile. Where one fails, what was done before it is undone, and its
+    error is raised with ``operations[N]`` before the field. Raises ConflictError (``busy``) while another one is
+    under way.
     """
 
-    total: Bytes
-    devices: dict[str, Bytes]
-    exits: dict[str, Bytes]
-    netd: ProcessUse
-    contacts: dict[str, int] = {}
+    commands: tuple[BulkCommand, ...]
+    atomic: bool = True
 
 
-class BackupFile(Struct, frozen=True, tag="backup_file"):
-    data: bytes
-
-
-class Restored(Struct, frozen=True, tag="restored"):
-    """What the backup holds. Without ``dry_run`` it is on disk, and netd is about to restart with it."""
-
-    dry_run: bool
-    created: float  # Unix time
-    application: str  # the version that made it
-    version: int  # of its format
-    servers: int
-    devices: int
-    parts: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-Verdict = Literal["ok", "failed", "unknown"]
-
-
-class Check(Struct, frozen=True):
-    name: str
-    result: Verdict
-    message: str  # a sentence for people
-
-
-class LeakReport(Struct, frozen=True, tag="leak_report"):
-    ok: bool  # no check failed
-    checks: tuple[Check, ...]
-
-
-class LogLine(Struct, frozen=True):
-    number: int
-    time: float  # Unix time
-    level: str
-    logger: str
-    message: str
-
-
-class LogLines(Struct, frozen=True, tag="log_lines"):
-    """The oldest first; ``last`` is what to ask for lines ``after``."""
-
-    lines: tuple[LogLine, ...]
-    last: int
-
-
-class SupportFile(Struct, frozen=True, tag="support_file"):
-    text: str
-
-
-Result = (
-    Done
-    | ServerList
-    | Keypair
-    | TrafficSeries
-    | TrafficByName
-    | HistoryRecords
-    | HistoryTable
-    | BackupFile
-    | Restored
-    | Counters
-    | ProviderAnswer
-    | AccountAnswer
-    | ProviderDevices
-    | ListAnswer
-    | PreferencesAnswer
-    | Outcomes
-    | LeakReport
-    | LogLines
-    | SupportFile
-)
-
-
-class Gateway(Protocol):
-    async def snapshot(self) -> Snapshot: ...
-
-    def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Events from now on, or those after sequence number ``after`` that are still kept, then live ones."""
-        ...
-
-    async def submit(self, command: Command) -> Result:
-        """Carry out ``command``. Raises a :class:`app.errors.GatewayError`; then nothing was changed."""
-        ...
-
-    async def providers(self) -> tuple[str, ...]: ...
+if TYPE_CHECKING:
+    AnyCommand = Command[object]
+else:
+    AnyCommand = _union(Command.__subclasses__())

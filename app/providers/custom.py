@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from app import keys, wgconf
 from app.addresses import Network
 from app.errors import InvalidFieldError
 from app.model import Peer, Server, ServerSecrets, StoredServer, TunnelConfig
+from app.protocol.commands import AddCustomServer
 from app.providers.base import Capabilities
 from app.providers.names import check_location, check_name
 from app.providers.stored import StoredServers
@@ -19,33 +20,6 @@ from app.wgconf import fields
 T = TypeVar("T")
 
 EVERYTHING = "0.0.0.0/0,::/0"
-
-
-class CustomFields(Protocol):
-    """The fields of :class:`AddCustomServer`. Empty text counts as not given."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def endpoint(self) -> str: ...
-    @property
-    def public_key(self) -> str: ...
-    @property
-    def private_key(self) -> str | None: ...
-    @property
-    def address(self) -> str | None: ...
-    @property
-    def dns(self) -> str | None: ...
-    @property
-    def allowed_ips(self) -> str | None: ...
-    @property
-    def location(self) -> str | None: ...
-    @property
-    def preshared_key(self) -> str | None: ...
-    @property
-    def mtu(self) -> int | None: ...
-    @property
-    def persistent_keepalive(self) -> int | None: ...
 
 
 def _checked(field: str, parse: Callable[[str], T], text: str) -> T:
@@ -62,9 +36,11 @@ def _optional(field: str, parse: Callable[[str], T], text: str | int | None) -> 
 
 
 def parse_custom(
-    given: CustomFields, *, added: float, lan: tuple[Network, ...] = ()
+    given: AddCustomServer, *, added: float, lan: tuple[Network, ...] = ()
 ) -> tuple[StoredServer, ServerSecrets]:
     """The server that ``given`` describes; ``added`` is the Unix time. Raises InvalidFieldError with the API's field.
+
+    Empty text counts as not given.
 
     Without ``private_key`` a pair is made: ``StoredServer.public_key`` is what the server's side needs. Without
     ``address`` the server is kept but cannot be connected. ``allowed_ips`` is everything where not given. ``lan`` are

@@ -15,7 +15,7 @@ from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
 from app.api.hub import EXPIRED, Hub
-from app.protocol.commands import Gateway
+from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
 from app.tasks import end
 from app.web import assets

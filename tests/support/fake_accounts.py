@@ -7,22 +7,16 @@ import msgspec
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.model import FailoverSettings, ProviderSettings
 from app.protocol.accounts import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.answers import Done
 from app.protocol.commands import (
-    AccountAnswer,
-    AccountCommand,
     ChangePreferences,
+    Command,
     ConfigureProvider,
     DescribeProvider,
-    Done,
     GetPreferences,
-    ListAnswer,
     ListProviderDevices,
-    PreferencesAnswer,
-    ProviderAnswer,
-    ProviderDevices,
     RefreshServers,
     RemoveProviderDevice,
-    Result,
     SetFavourite,
     SignIn,
     SignOut,
@@ -49,24 +43,26 @@ class FakeAccounts:
         self.settings = ProviderSettings()
         self.preferences = Preferences(FailoverSettings(), True, (), True, (), None, (), ())
 
-    def answer(self, command: AccountCommand, current: str, names: tuple[str, ...]) -> Result:
+    def answer(self, command: Command[object], current: str, names: tuple[str, ...]) -> object:
         name = getattr(command, "provider", current)
         if name not in names:
             raise NotFoundError("there is no such provider", field="provider")
         match command:
             case DescribeProvider():
-                return ProviderAnswer(self._info(name, current))
+                return self._info(name, current)
             case SetFavourite(provider=provider, server=server, favourite=favourite):
                 others = tuple(f for f in self.preferences.favourites if f != f"{provider}/{server}")
                 chosen = (*others, f"{provider}/{server}") if favourite else others
                 self.preferences = msgspec.structs.replace(self.preferences, favourites=chosen)
                 return Done()
             case GetPreferences():
-                return PreferencesAnswer(self.preferences)
+                return self.preferences
             case ChangePreferences(change=change):
                 wanted = {n: v for n in change.__struct_fields__ if (v := getattr(change, n)) is not msgspec.UNSET}
                 self.preferences = msgspec.structs.replace(self.preferences, **wanted)
-                return PreferencesAnswer(self.preferences)
+                return self.preferences
+            case _:
+                pass
         if name != "mullvad":
             raise ConflictError(f"{name} has no accounts", field="provider", code="no_accounts")
         return self._account(command)
@@ -85,7 +81,7 @@ class FakeAccounts:
             self.settings,
         )
 
-    def _account(self, command: AccountCommand) -> Result:
+    def _account(self, command: Command[object]) -> object:
         match command:
             case SignIn(credentials=given):
                 if set(given) != {"account_number"}:
@@ -97,15 +93,17 @@ class FakeAccounts:
                 self.account = SIGNED_OUT
                 return Done()
             case ListProviderDevices():
-                return ProviderDevices(self.devices)
+                return self.devices
             case RemoveProviderDevice(device=device):
                 if device not in {d.id for d in self.devices}:
                     raise NotFoundError("there is no such device", field="device")
                 self.devices = tuple(d for d in self.devices if d.id != device)
                 return Done()
             case RefreshServers():
-                return ListAnswer(ListStatus("provider", 4, 1.7e9, changed=True))
+                return ListStatus("provider", 4, 1.7e9, changed=True)
             case ConfigureProvider(settings=settings):
                 self.settings = settings
                 return Done()
-        return AccountAnswer(self.account)
+            case _:
+                pass
+        return self.account

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Interface
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,18 +27,25 @@ from app.model import (
     WanLink,
 )
 from app.netd.wanport import named
+from app.protocol.answers import (
+    Check,
+    Done,
+    Keypair,
+    LeakReport,
+    LogLine,
+    LogLines,
+    Outcome,
+    Restored,
+    ServerList,
+)
 from app.protocol.commands import (
     AddCustomServer,
-    BackupFile,
     Bulk,
-    BulkCommand,
-    Check,
     ChooseWan,
     Command,
     Connect,
     CreateBackup,
     Disconnect,
-    Done,
     ExportHistory,
     GenerateKeypair,
     GetCounters,
@@ -46,29 +54,21 @@ from app.protocol.commands import (
     GetTraffic,
     GetTrafficByName,
     ImportConfig,
-    Keypair,
-    LeakReport,
     LeakTest,
     ListServers,
-    LogLine,
-    LogLines,
     MakeSupportFile,
-    Outcome,
-    Outcomes,
     RemoveCustomServer,
     RestoreBackup,
-    Restored,
-    Result,
     SelectProvider,
-    ServerList,
     SetDevicePolicy,
-    SupportFile,
 )
 from app.protocol.events import Event
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 from app.providers.choice import matching
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
+
+R = TypeVar("R")
 
 PROVIDERS = ("mullvad", "custom", "imported")
 
@@ -98,7 +98,7 @@ class FakeGateway:
     """Set ``failure`` to make every command fail, ``away`` to make netd unreachable, ``pause`` to make it slow."""
 
     def __init__(self) -> None:
-        self.commands: list[Command] = []
+        self.commands: list[Command[object]] = []
         self.failure: Exception | None = None
         self.away = False
         self.pause = 0.0
@@ -151,7 +151,11 @@ class FakeGateway:
         finally:
             self._listeners.discard(queue)
 
-    async def submit(self, command: Command) -> Result:
+    async def submit(self, command: Command[R]) -> R:
+        answer = await self._answer(command)
+        return codec.decode(codec.encode(answer), command.result_type())  # as it would arrive
+
+    async def _answer(self, command: Command[Any]) -> Any:
         await self._reachable()
         codec.encode(command)  # what the API hands over must be able to cross the socket
         self.commands.append(command)
@@ -191,7 +195,7 @@ class FakeGateway:
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return self.records.answer(command)
             case CreateBackup():
-                return BackupFile(b"age-encryption.org/v1\n...")
+                return b"age-encryption.org/v1\n..."
             case RestoreBackup(dry_run=dry_run):
                 return Restored(dry_run, 1_700_000_000.0, "0.1.0", 1, servers=2, devices=1, parts=("accounts.json",))
             case SetDevicePolicy(mac=mac, policy=policy, name=name):
@@ -208,7 +212,7 @@ class FakeGateway:
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
             case MakeSupportFile():
-                return SupportFile(self.support_text)
+                return self.support_text
             case Bulk(commands=commands, atomic=atomic):
                 return await self._bulk(commands, atomic=atomic)
             case _:
@@ -243,7 +247,7 @@ class FakeGateway:
         if self.away:
             raise UnavailableError("the gateway's network service is not running; it stays blocked")
 
-    async def _bulk(self, commands: tuple[BulkCommand, ...], *, atomic: bool) -> Outcomes:
+    async def _bulk(self, commands: tuple[Command[object], ...], *, atomic: bool) -> tuple[Outcome, ...]:
         outcomes: list[Outcome] = []
         for number, command in enumerate(commands):
             try:
@@ -254,7 +258,7 @@ class FakeGateway:
                     where = f"operations[{number}]"
                     raise InvalidFieldError(f"{where}: {error.message}; nothing was changed", field=where) from None
                 outcomes.append(Outcome(error.status, None, error.code, error.message, error.field))
-        return Outcomes(tuple(outcomes))
+        return tuple(outcomes)
 
     def _known_provider(self, name: str) -> None:
         if name not in PROVIDERS:

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import time
 
-from app.protocol.commands import (
-    Counters,
-    ExportHistory,
-    GetCounters,
-    GetHistory,
-    GetTraffic,
-    GetTrafficByName,
-    HistoryRecords,
-    HistoryTable,
-    ProcessUse,
-    TrafficByName,
-    TrafficSeries,
-)
+from app.protocol.answers import Counters, HistoryTable, ProcessUse, TrafficByName, TrafficSeries
+from app.protocol.commands import ExportHistory, GetCounters, GetHistory, GetTraffic, GetTrafficByName
 from app.protocol.statistics import SECONDS, Bytes, HistoryPage, Point, Series, Transition
 
 PHONE = "02:00:00:00:00:02"
@@ -24,7 +13,7 @@ SUMS = {"device": {PHONE: Bytes(1000, 90_000), "other": Bytes(0, 7)}, "exit": {"
 RATES = {"device": {PHONE: Bytes(10, 900)}, "exit": {"default": Bytes(11, 901)}}
 
 Question = GetTraffic | GetTrafficByName | GetHistory | ExportHistory | GetCounters
-Answer = TrafficSeries | TrafficByName | HistoryRecords | HistoryTable | Counters
+Answer = TrafficSeries | TrafficByName | HistoryPage | HistoryTable | Counters
 
 
 class FakeRecords:
@@ -59,9 +48,7 @@ class FakeRecords:
             case GetHistory(query=query):
                 found = [r for r in self.history if query.before is None or r.id < query.before]
                 more = len(found) > query.limit
-                return HistoryRecords(
-                    HistoryPage(tuple(found[: query.limit]), found[query.limit - 1].id if more else None)
-                )
+                return HistoryPage(tuple(found[: query.limit]), found[query.limit - 1].id if more else None)
             case ExportHistory(query=query):
                 if query.before is None:
                     return HistoryTable("time_utc,id\r\n2023-11-14T22:13:22Z,2\r\n", 2)

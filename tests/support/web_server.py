@@ -12,7 +12,7 @@ from typing import TypeVar
 from app import ipc
 from app.api.events import HUB
 from app.api.limits import EXTENSION, Rates
-from app.protocol.commands import Gateway
+from app.protocol.gateway import Gateway
 from app.web import sockets
 from app.web.app import create_app
 from app.web.server import serve

@@ -11,7 +11,8 @@ from app.errors import ConflictError, GatewayError, UnavailableError
 from app.ipc import Server, connect
 from app.model import LanSettings
 from app.model import Server as ServerEntry
-from app.protocol.commands import Connect, Done, GenerateKeypair, Keypair, ListServers, ServerList
+from app.protocol.answers import Done, Keypair, ServerList
+from app.protocol.commands import Connect, GenerateKeypair, ListServers
 from app.protocol.events import Event
 from app.protocol.status import Attestation, Snapshot
 

@@ -44,12 +44,12 @@ async def test_a_restore_brings_everything_back_and_is_this_process_s_last_word(
         accounts.remove("mullvad")
         store.update_settings(lambda s: msgspec.structs.replace(s, provider="imported"))
 
-        dry = await archive.restore(RestoreBackup(file.data, PASSPHRASE, dry_run=True))
+        dry = await archive.restore(RestoreBackup(file, PASSPHRASE, dry_run=True))
         assert (dry.dry_run, dry.parts, left) == (True, (FILE,), [])
         archive.check_open()
         assert contents(tmp_path) != before
 
-        restored = await archive.restore(RestoreBackup(file.data, PASSPHRASE))
+        restored = await archive.restore(RestoreBackup(file, PASSPHRASE))
         assert (restored.dry_run, left) == (False, ["left"])
         assert contents(tmp_path) == before
         with pytest.raises(UnavailableError) as refused:
@@ -71,7 +71,7 @@ async def test_a_damaged_account_stops_it(tmp_path):
         file = await archive.create(CreateBackup(PASSPHRASE))
         before = contents(tmp_path)
         with pytest.raises(InvalidFieldError) as refused:
-            await archive.restore(RestoreBackup(file.data, PASSPHRASE))
+            await archive.restore(RestoreBackup(file, PASSPHRASE))
         assert (refused.value.code, refused.value.field) == ("invalid_backup", "backup")
         assert contents(tmp_path) == before
         archive.check_open()

@@ -14,7 +14,8 @@ from app.errors import ConflictError, GatewayError, InvalidFieldError
 from app.netd.archive import Archive
 from app.netd.events import EventBus
 from app.netd.imports import import_files, import_one
-from app.protocol.commands import Done, ImportConfig, Outcomes
+from app.protocol.answers import Done, Outcome
+from app.protocol.commands import ImportConfig
 from app.store import MAX_SERVERS, Store
 
 PEER = keys.generate().public_key
@@ -55,7 +56,7 @@ def everything(core: Core, tmp_path: Path) -> dict[str, object]:
     return {f: json.loads((tmp_path / f).read_bytes()) for f in ("servers.json", "secrets.json")}
 
 
-async def take(core: Core, *files: ImportConfig, atomic: bool = False) -> Outcomes:
+async def take(core: Core, *files: ImportConfig, atomic: bool = False) -> tuple[Outcome, ...]:
     return await import_files(core, files, lambda: None, atomic=atomic)
 
 
@@ -104,14 +105,14 @@ def test_another_key_is_another_server(core: Core) -> None:
 async def test_an_archive_is_one_event_and_one_write(core: Core) -> None:
     seq = core.events.seq
     found = await take(core, *(file(f"se-{n}.conf") for n in range(700)))
-    assert all(isinstance(outcome.done, Done) for outcome in found.outcomes)
+    assert all(isinstance(outcome.done, Done) for outcome in found)
     assert len(names(core)) == 700
     assert core.events.seq == seq + 1
 
 
 async def test_each_on_its_own(core: Core) -> None:
     found = await take(core, file("a/b.conf", "nonsense"), file("c.conf"))
-    assert [outcome.status for outcome in found.outcomes] == [422, 200]
+    assert [outcome.status for outcome in found] == [422, 200]
     assert names(core) == ["c"]
 
 

@@ -19,7 +19,9 @@ from app import confzip
 from app.errors import GatewayError, NotFoundError, UnavailableError
 from app.filenames import plain, server_name
 from app.ipc import Client
-from app.protocol.commands import Bulk, Connect, Done, Gateway, ImportConfig, Outcomes, Result, SelectProvider, SignIn
+from app.protocol.answers import Done
+from app.protocol.commands import Bulk, Connect, ImportConfig, SelectProvider, SignIn
+from app.protocol.gateway import Gateway
 from firstboot.early import Paths, signed_in, write
 from firstboot.fat import LIMIT, Fat, is_archive, is_overwritten, read
 from firstboot.schema import Config, SchemaError, Vpn, decode
@@ -108,23 +110,22 @@ async def _archive(_name: str, data: bytes, gateway: Gateway) -> list[str]:
     files = [entry for entry in entries if entry.problem is None]
     commands = tuple(ImportConfig(entry.name, entry.config, from_file=True) for entry in files)
     try:
-        answer = await gateway.submit(Bulk(commands, atomic=True))
+        outcomes = await gateway.submit(Bulk(commands, atomic=True))
     except GatewayError as error:
         raise confzip.of_file(error, files) from None
-    assert isinstance(answer, Outcomes)
-    renamed = _renamed([entry.name for entry in files], [found.done for found in answer.outcomes])
+    renamed = _renamed([entry.name for entry in files], [found.done for found in outcomes])
     notes = [_some([f'{file} is the server "{name}"' for file, name in renamed])] if renamed else []
     if foreign := [entry.file for entry in entries if entry.foreign]:
         notes.append(f"left out, as they are no .conf files: {_some(foreign)}")
     return notes
 
 
-def _renamed(files: list[str], answers: Sequence[Result | None]) -> list[tuple[str, str]]:
+def _renamed(files: list[str], answers: Sequence[Done | None]) -> list[tuple[str, str]]:
     """The files whose server is called otherwise than they are, and what it is called."""
     return [
         (plain(file), done.server)
         for file, done in zip(files, answers, strict=True)
-        if isinstance(done, Done) and done.server is not None and _stem(file) != done.server.casefold()
+        if done is not None and done.server is not None and _stem(file) != done.server.casefold()
     ]
 
 

@@ -105,12 +105,10 @@ async def made(paths: Paths, state: Path, faults: list[str]) -> str:
 
 async def _from_netd() -> str:
     """Raises GatewayError, OSError."""
-    from app.protocol.commands import MakeSupportFile, SupportFile  # noqa: PLC0415 - see above
+    from app.protocol.commands import MakeSupportFile  # noqa: PLC0415 - see above
     from firstboot.late import connected  # noqa: PLC0415
 
-    result = await (await connected(NETD_PATIENCE)).submit(MakeSupportFile())
-    assert isinstance(result, SupportFile)
-    return result.text
+    return await (await connected(NETD_PATIENCE)).submit(MakeSupportFile())
 
 
 def _settings(state: Path) -> str:

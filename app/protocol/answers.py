@@ -1,0 +1,119 @@
+"""The answers to commands, where they are no values of another module. Values only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from app.model import Server
+from app.protocol.statistics import Bytes, Series
+
+
+class Done(Struct, frozen=True):
+    message: str | None = None
+    warnings: tuple[str, ...] = ()
+    public_key: str | None = None  # ours, where a command made or derived one
+    server: str | None = None  # what was chosen where a place was asked for, or what a file's server is called
+
+
+class ServerList(Struct, frozen=True):
+    provider: str
+    servers: tuple[Server, ...]
+
+
+class Keypair(Struct, frozen=True):
+    """The only answer that holds a private key; it is made for the caller and forgotten."""
+
+    private_key: str
+    public_key: str
+
+    def __repr__(self) -> str:
+        return f"Keypair(***, {self.public_key!r})"
+
+
+class Outcome(Struct, frozen=True):
+    """Of one command among many: what it answered, or its error."""
+
+    status: int  # as HTTP has it
+    done: Done | None = None
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+
+
+class TrafficSeries(Struct, frozen=True):
+    series: Series
+    rate: Bytes  # a second, just now
+
+
+class TrafficByName(Struct, frozen=True):
+    sums: dict[str, Bytes]
+    rates: dict[str, Bytes]  # a second, just now; only what moves
+
+
+class HistoryTable(Struct, frozen=True):
+    csv: str
+    next: int | None  # the ``before`` of the next page
+
+
+class ProcessUse(Struct, frozen=True):
+    started: float  # Unix time
+    cpu: float  # seconds
+    resident: int  # bytes
+    descriptors: int
+
+
+class Counters(Struct, frozen=True):
+    """Bytes since the gateway was first started, by name; ``netd`` is netd's own process.
+
+    ``contacts`` are exchanges with providers since netd's start, by way: ``tunnel``, or ``clear`` over the WAN.
+    """
+
+    total: Bytes
+    devices: dict[str, Bytes]
+    exits: dict[str, Bytes]
+    netd: ProcessUse
+    contacts: dict[str, int] = {}
+
+
+class Restored(Struct, frozen=True):
+    """What the backup holds. Without ``dry_run`` it is on disk, and netd is about to restart with it."""
+
+    dry_run: bool
+    created: float  # Unix time
+    application: str  # the version that made it
+    version: int  # of its format
+    servers: int
+    devices: int
+    parts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+Verdict = Literal["ok", "failed", "unknown"]
+
+
+class Check(Struct, frozen=True):
+    name: str
+    result: Verdict
+    message: str  # a sentence for people
+
+
+class LeakReport(Struct, frozen=True):
+    ok: bool  # no check failed
+    checks: tuple[Check, ...]
+
+
+class LogLine(Struct, frozen=True):
+    number: int
+    time: float  # Unix time
+    level: str
+    logger: str
+    message: str
+
+
+class LogLines(Struct, frozen=True):
+    """The oldest first; ``last`` is what to ask for lines ``after``."""
+
+    lines: tuple[LogLine, ...]
+    last: int
