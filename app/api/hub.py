@@ -10,18 +10,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 
 from app import codec
 from app.api.context import snapshot_of
-from app.api.devices import DeviceBody, device_bodies
+from app.api.devices import device_bodies
 from app.api.errors import error_body
+from app.api.messages import DeviceChange, Message, Resume
 from app.api.replay import Replay, Told
 from app.api.status import status_body
 from app.errors import GatewayError
-from app.protocol.events import Event
+from app.protocol.events import DeviceChanged, Event, GatewayEvent, StatusChanged, TrafficRates, kind, payload
 from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
 
@@ -33,31 +33,6 @@ RETRY_FIRST, RETRY_MOST = 0.2, 2.0  # seconds
 GOING_AWAY = 1001  # RFC 6455 7.4.1
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013  # IANA WebSocket close codes
-
-
-class Message(msgspec.Struct, frozen=True):
-    """What a client receives, as JSON."""
-
-    type: str
-    payload: object
-    seq: int | None
-    time: float  # Unix time
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """The first message to a client that named the last event it has seen.
-
-    Where ``complete``, the ``events`` that it missed follow; else they cannot be had any more, and a snapshot follows.
-    """
-
-    complete: bool
-    events: int
-
-
-class DeviceChange(msgspec.Struct, frozen=True):
-    mac: str
-    reason: str  # "policy", "lease" (a new one, or with another address or name) or "lease_ended"
-    device: DeviceBody | None  # as it is now; None = gone
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -201,9 +176,9 @@ class Hub:
             listener.close(closing)
         self._listeners -= who
 
-    def announce(self, kind: str, payload: dict[str, object]) -> None:
+    def announce(self, event: GatewayEvent) -> None:
         """Tell everybody of what happened in this process and not in netd; it has no number."""
-        self._tell(_told(Message(kind, payload, None, time.time())))
+        self._tell(_told(Message(kind(event), payload(event), None, time.time())))
 
     async def _snapshot(self) -> Snapshot:
         snapshot = await snapshot_of(self._gateway)
@@ -222,16 +197,17 @@ class Hub:
 
         ``known`` is a snapshot that includes the event, where there is one already.
         """
-        if event.type == "traffic":  # told in passing: it has the number of the event before, and is not kept
-            self._tell(_told(Message(event.type, event.payload, event.seq, event.time)))
-            return
-        if event.type == "status_change":
-            told = _status(known or await self._snapshot(), event)
-        elif event.type == "device_change":
-            change = _device_change(event.payload, known or await self._snapshot())
-            told = _told(Message(event.type, change, event.seq, event.time), event.seq)
-        else:
-            told = _told(Message(event.type, event.payload, event.seq, event.time), event.seq)
+        match event.event:
+            case TrafficRates() as rates:  # it has the number of the event before, and is not kept
+                self._tell(_told(Message(kind(rates), payload(rates), event.seq, event.time)))
+                return
+            case StatusChanged():
+                told = _status(known or await self._snapshot(), event)
+            case DeviceChanged() as changed:
+                change = _device_change(changed, known or await self._snapshot())
+                told = _told(Message(kind(changed), change, event.seq, event.time), event.seq)
+            case other:
+                told = _told(Message(kind(other), payload(other), event.seq, event.time), event.seq)
         self._replay.add(event.seq, told)
         self._tell(told)
 
@@ -251,10 +227,9 @@ def _status(snapshot: Snapshot, event: Event | None = None) -> Told:
     return _told(Message("status_change", body, event.seq, event.time), event.seq)
 
 
-def _device_change(payload: dict[str, Any], snapshot: Snapshot) -> DeviceChange:
-    mac = str(payload.get("mac"))
-    device = next((d for d in device_bodies(snapshot) if d.mac == mac), None)
-    return DeviceChange(mac, str(payload.get("reason", "policy")), device)
+def _device_change(changed: DeviceChanged, snapshot: Snapshot) -> DeviceChange:
+    device = next((d for d in device_bodies(snapshot) if d.mac == changed.mac), None)
+    return DeviceChange(changed.mac, changed.reason, device)
 
 
 def _unavailable(error: GatewayError) -> Told:

@@ -27,6 +27,7 @@ from app.protocol.commands import (
     SignIn,
     SignOut,
 )
+from app.protocol.events import ServersChanged, SettingsChanged
 from app.protocol.preferences import Preferences
 from app.providers.base import find_server
 from app.store.check import check_preferences
@@ -104,7 +105,7 @@ class Accounts:
 
         before = core.settings.favourites
         if core.store.update_settings(change).favourites != before:
-            core.events.publish("server_update", {"provider": command.provider, "favourite": command.server})
+            core.events.publish(ServersChanged(command.provider, favourite=command.server))
         return Done()
 
     async def _preferences(self, _command: GetPreferences) -> Preferences:
@@ -117,7 +118,7 @@ class Accounts:
         check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
         if wanted:
             core.store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
-            core.events.publish("settings_change", {"changed": sorted(wanted)})
+            core.events.publish(SettingsChanged(tuple(sorted(wanted))))
         return preferences(core.settings)
 
 

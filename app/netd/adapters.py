@@ -12,13 +12,12 @@ from pathlib import Path
 from app.atomic import write_atomic
 from app.network import modeswitch
 from app.network.onearm import SWITCH
+from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
 PERIOD = 5.0  # seconds between looks
 RECORD = "adapters"  # in netd's run directory: a line for each that was told, empty once there is none
-
-Publish = Callable[[str, dict[str, object]], object]
 
 
 class Adapters:
@@ -26,7 +25,7 @@ class Adapters:
         self,
         record: Path,
         *,
-        publish: Publish,
+        publish: EventSink,
         disks: Callable[[], tuple[str, ...]] = modeswitch.disks,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,7 +53,7 @@ class Adapters:
         for message in stuck:
             if message not in self._told:
                 log.warning("%s", message)
-                self._publish("security_alert", {"reason": "adapter_is_disk", "message": message})
+                self._publish(SecurityAlert("adapter_is_disk", message))
         if stuck != self._told:
             self._told = stuck
             with contextlib.suppress(OSError):  # then the card does not tell of it

@@ -13,6 +13,7 @@ from app.netd import outcomes
 from app.netd.imports import import_files
 from app.protocol.answers import Outcome
 from app.protocol.commands import AddCustomServer, Bulk, Command, ImportConfig
+from app.protocol.events import ServersChanged
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Bulks:
             log.error("a bulk request was undone and the plan could not follow: %s", error.message)
         for device in core.settings.devices:
             await core.forget_device(device.mac)
-        core.events.publish("server_update", {"provider": core.settings.provider})
+        core.events.publish(ServersChanged(core.settings.provider))
 
 
 def _out_of_time() -> UnavailableError:

@@ -44,6 +44,7 @@ from app.protocol.commands import (
     SelectProvider,
     SetDevicePolicy,
 )
+from app.protocol.events import DeviceChanged, ServersChanged
 from app.providers.custom import parse_custom
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Target, tunnels_of
@@ -141,7 +142,7 @@ class Commands:
         core = self._core
         core.registry.get(command.provider)
         core.store.update_settings(lambda s: msgspec.structs.replace(s, provider=command.provider))
-        core.events.publish("server_update", {"provider": command.provider})
+        core.events.publish(ServersChanged(command.provider))
         return Done()
 
     async def _list_servers(self, command: ListServers) -> ServerList:
@@ -171,7 +172,7 @@ class Commands:
         core.store.check_name_free(command.name.strip())
         stored, secrets = parse_custom(command, added=time.time(), lan=core.lan_networks)
         core.store.add_server(stored, secrets)
-        core.events.publish("server_update", {"provider": stored.provider, "added": stored.name})
+        core.events.publish(ServersChanged(stored.provider, added=stored.name))
         return Done(warnings=stored.warnings, public_key=stored.public_key)
 
     async def _remove(self, command: RemoveCustomServer) -> Done:
@@ -186,7 +187,7 @@ class Commands:
                     code="in_use",
                 )
         core.store.remove_server(command.name)
-        core.events.publish("server_update", {"provider": server.provider, "removed": server.name})
+        core.events.publish(ServersChanged(server.provider, removed=server.name))
         return Done()
 
     async def _policy(self, command: SetDevicePolicy) -> Done:
@@ -209,7 +210,7 @@ class Commands:
             core.store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
             raise
         await core.forget_device(mac)
-        core.events.publish("device_change", {"mac": mac, "reason": "policy"})
+        core.events.publish(DeviceChanged(mac, "policy"))
         return Done()
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from app import __version__, codec
+from app import __version__
 from app.addresses import Address, Network
 from app.errors import InvalidFieldError, KernelError, NotFoundError
 from app.model import DirectPolicy, Links, Settings, TunnelConfig
@@ -47,7 +47,7 @@ from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard import WireGuardBackend
 from app.protocol.commands import Command
-from app.protocol.events import Event
+from app.protocol.events import Event, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Snapshot
 from app.providers.registry import Registry
 from app.store import Store
@@ -215,8 +215,7 @@ class Core:
         return None
 
     def changed(self, exit_name: str) -> None:
-        status = exit_status(self.machines[exit_name], self._entered[exit_name])
-        self.events.publish("status_change", {"exit": codec.to_builtins(status)})
+        self.events.publish(StatusChanged(exit_name))
 
     # --- Gateway ---------------------------------------------------------------------------------------------------
 
@@ -299,10 +298,10 @@ class Core:
         links = self._links
         wan, was = links.wan, before.wan
         if (wan and (wan.name, wan.port)) != (was and (was.name, was.port)):
-            names = {"interface": wan.name if wan else None, "port": (wan.port or wan.name) if wan else None}
-            self.events.publish("wan_change", {**names, "problem": links.problem.reason if links.problem else None})
+            reason = links.problem.reason if links.problem else None
+            self.events.publish(WanChanged(wan and wan.name, wan and (wan.port or wan.name), reason))
         if (wan, links.problem) != (was, before.problem):
-            self.events.publish("status_change", {"wan": codec.to_builtins(wan)})
+            self.events.publish(StatusChanged())
         if wan != was:
             for machine in self.machines.values():
                 machine.nudge(Reason.WAN_DOWN)
@@ -337,7 +336,7 @@ class Core:
         except KernelError as error:
             # Stay up and stay blocked: the boot ruleset holds, and the reconciler tries again.
             log.error("the first plan could not be applied: %s", error.message)
-            self.events.publish("security_alert", {"reason": "plan_failed", "message": error.message})
+            self.events.publish(SecurityAlert("plan_failed", error.message))
         self._services_due.set()
         upkeep = Upkeep(self.registry, self.machines, self.events.publish, because=self.records.because)
         return [
@@ -446,11 +445,11 @@ class Core:
             runtime.save(self._runtime_path, runtime.Runtime(connected))
 
     def _on_statistics_problem(self, problem: str) -> None:
-        self.events.publish("security_alert", {"reason": "statistics", "message": problem})
+        self.events.publish(SecurityAlert("statistics", problem))
 
     def _on_drift(self, drift: tuple[str, ...]) -> None:
         log.warning("drift repaired: %s", "; ".join(drift))
-        self.events.publish("security_alert", {"reason": "drift", "message": "; ".join(drift), "drift": list(drift)})
+        self.events.publish(SecurityAlert("drift", "; ".join(drift), drift=drift))
         for machine in self.machines.values():
             for tunnel in tunnels_of(machine.state):
                 if missing(exit_interface(machine.index, tunnel.slot)) in drift:
@@ -462,7 +461,7 @@ class Core:
                 await self.relink()
             except KernelError as error:
                 log.error("the links changed and the plan could not follow: %s", error.message)
-                self.events.publish("security_alert", {"reason": "plan_failed", "message": error.message})
+                self.events.publish(SecurityAlert("plan_failed", error.message))
 
     async def _keep_services(self) -> None:
         """DHCP and DNS follow the plan, apart from it: they are never in the way of a change of tunnel."""
@@ -477,7 +476,7 @@ class Core:
                 )
             except Exception as error:
                 log.exception("DHCP and DNS could not be brought up to date")
-                self.events.publish("security_alert", {"reason": "lan_services", "message": str(error)})
+                self.events.publish(SecurityAlert("lan_services", str(error)))
 
     def _move_leases(self, before: str, seconds: float) -> None:
         self._services.move_leases(before, Step(seconds, time.time(), self.settings.lan.lease_time))

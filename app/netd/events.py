@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from app import codec
-from app.protocol.events import Event
+from app.protocol.events import Event, GatewayEvent, TrafficRates
 from app.protocol.statistics import Rates
 from app.tunnel.clock import boottime
 
@@ -47,12 +46,12 @@ class EventBus:
         """Events after this number are still kept."""
         return self._recent[0].seq - 1 if self._recent else self._first
 
-    def publish(self, kind: str, payload: dict[str, object]) -> Event:
+    def publish(self, event: GatewayEvent) -> Event:
         self._seq += 1
-        event = Event(self._seq, time.time(), kind, payload)
-        self._recent.append(event)
-        self._tell(event)
-        return event
+        numbered = Event(self._seq, time.time(), event)
+        self._recent.append(numbered)
+        self._tell(numbered)
+        return numbered
 
     def tell_rates(self, rates: Rates) -> None:
         """Tell of ``rates`` in passing: they are old in a moment, so they take no number and are not kept."""
@@ -60,7 +59,7 @@ class EventBus:
             return
         busiest = sorted(rates.devices.items(), key=lambda item: -item[1].up - item[1].down)[:MAX_NAMES]
         shown = msgspec.structs.replace(rates, devices=dict(busiest))
-        self._tell(Event(self._seq, time.time(), "traffic", codec.to_builtins(shown)))
+        self._tell(Event(self._seq, time.time(), TrafficRates(**msgspec.structs.asdict(shown))))
 
     def _tell(self, event: Event) -> None:
         for queue in list(self._listeners):

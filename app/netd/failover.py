@@ -10,6 +10,7 @@ import msgspec
 
 from app.errors import GatewayError
 from app.model import Server, Settings
+from app.protocol.events import AccountChanged, SecurityAlert
 from app.providers.base import AccountProvider, Provider, Verdict
 from app.tunnel.clock import boottime
 from app.tunnel.failover import Memory, fallbacks
@@ -59,9 +60,8 @@ class Failover:
                 message = text.format(provider.title)
                 if self._told.get(exit_name) is not reason:  # not again at every attempt
                     self._told[exit_name] = reason
-                    alert: dict[str, object] = {"reason": reason.value, "message": message, "exit": exit_name}
-                    core.events.publish("security_alert", alert)
-                    core.events.publish("provider_account", {"provider": provider.name, "problem": reason.value})
+                    core.events.publish(SecurityAlert(reason.value, message, exit=exit_name))
+                    core.events.publish(AccountChanged(provider.name, reason.value))
                 return Advice(reason=reason, message=message)
             if verdict is Verdict.KEY_CHANGED:
                 return Advice()  # the server is not at fault: the next attempt has the key

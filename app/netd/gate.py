@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from app.addresses import Address, Network
 from app.model import ProviderSettings
 from app.network.plan import MARK_CLEAR, TransportPeer
+from app.protocol.events import EventSink, ProviderContact
 from app.providers.base import Environment
 from app.providers.config import ProvidersConfig
 from app.providers.outgoing import GatedOutgoing
@@ -26,8 +27,6 @@ from app.tunnel.resolve import LookupFailedError, lookup
 log = logging.getLogger(__name__)
 
 SHIPPED = Path("/usr/share/vpn-gateway/lists")  # server lists that came with the image
-
-Publish = Callable[[str, dict[str, object]], object]
 
 
 class Ways(Protocol):
@@ -51,10 +50,10 @@ class ProviderGate:
 
     def __init__(self) -> None:
         self._network: Ways | None = None
-        self._publish: Publish = lambda _kind, _payload: None
+        self._publish: EventSink = lambda _: None
         self.contacts = {"tunnel": 0, "clear": 0}  # exchanges since the start, by way
 
-    def attach(self, network: Ways, publish: Publish) -> None:
+    def attach(self, network: Ways, publish: EventSink) -> None:
         self._network = network
         self._publish = publish
 
@@ -83,11 +82,11 @@ class ProviderGate:
             self._count("clear", addresses, port)
             yield MARK_CLEAR
 
-    def _count(self, way: str, addresses: Sequence[Address], port: int) -> None:
+    def _count(self, way: Literal["tunnel", "clear"], addresses: Sequence[Address], port: int) -> None:
         self.contacts[way] += 1
-        shown = [str(address) for address in addresses]
+        shown = tuple(str(address) for address in addresses)
         log.info("asking a provider at %s, TCP port %d (%s)", ", ".join(shown), port, way)
-        self._publish("provider_contact", {"way": way, "addresses": shown, "port": port})
+        self._publish(ProviderContact(way, shown, port))
 
     def _opened(self) -> Ways:
         if self._network is None:

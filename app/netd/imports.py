@@ -20,6 +20,7 @@ from app.model import ServerSecrets, StoredServer
 from app.netd.outcomes import failed, placed
 from app.protocol.answers import Done, Outcome
 from app.protocol.commands import ImportConfig
+from app.protocol.events import ServersChanged
 from app.providers.imported import ImportedProvider, parse_import
 from app.store import MAX_SERVERS, Store
 
@@ -44,7 +45,7 @@ def import_one(core: Core, command: ImportConfig) -> Done:
     else:
         core.store.add_server(server, secrets)
         done = Done(warnings=server.warnings, public_key=server.public_key)
-    core.events.publish("server_update", {"provider": server.provider, "added": done.server or server.name})
+    core.events.publish(ServersChanged(server.provider, added=done.server or server.name))
     return done
 
 
@@ -106,7 +107,7 @@ async def import_files(
         raise
     store.commit()
     # One event for all: a listener is dropped that is some hundreds behind.
-    core.events.publish("server_update", {"provider": ImportedProvider.name})
+    core.events.publish(ServersChanged(ImportedProvider.name))
     return tuple(outcomes)
 
 

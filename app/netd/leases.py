@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 from app.model import Lease
+from app.protocol.events import DeviceChanged, EventSink
 
 PERIOD = 2.0  # seconds between looks at the file
 
 Known = dict[str, tuple[str, str | None]]
 
 
-async def watch_leases(
-    leases: Callable[[], Iterable[Lease]], publish: Callable[[str, dict[str, object]], object], period: float = PERIOD
-) -> None:
+async def watch_leases(leases: Callable[[], Iterable[Lease]], publish: EventSink, period: float = PERIOD) -> None:
     """Run until cancelled: each change becomes a ``device_change``. Those there are at the start are no news."""
     before = known(leases())
     while True:
@@ -24,7 +24,7 @@ async def watch_leases(
             await asyncio.sleep(period / 10)
             now = known(leases())
         for mac, reason in changes(before, now):
-            publish("device_change", {"mac": mac, "reason": reason})
+            publish(DeviceChanged(mac, reason))
         before = now
 
 
@@ -33,7 +33,7 @@ def known(leases: Iterable[Lease]) -> Known:
     return {lease.mac: (lease.address, lease.hostname) for lease in leases}
 
 
-def changes(before: Known, now: Known) -> Iterator[tuple[str, str]]:
+def changes(before: Known, now: Known) -> Iterator[tuple[str, Literal["lease", "lease_ended"]]]:
     """MAC address and reason, in a fixed order."""
     for mac in sorted(before.keys() | now.keys()):
         if mac not in now:

@@ -30,6 +30,7 @@ from app.network.joined import Joined
 from app.network.onearm import OneArm
 from app.network.wireguard import choose_backend
 from app.notify import notify, stay_alive
+from app.protocol.events import SecurityAlert
 from app.providers.config import ProvidersConfig
 from app.providers.config import load as load_providers
 from app.providers.registry import Registry
@@ -116,7 +117,7 @@ async def _run(options: argparse.Namespace) -> None:
     core.records.contacts = gate.contacts
     tasks = await core.start()
     for problem in (*store.problems, *providing.accounts.problems, *problems):
-        core.events.publish("security_alert", {"reason": "state", "message": problem})
+        core.events.publish(SecurityAlert("state", problem))
     uids = {os.getuid(), 0}
     if options.web_user:
         uids.add(pwd.getpwnam(options.web_user).pw_uid)

@@ -9,6 +9,7 @@ import msgspec
 from app.errors import NotFoundError
 from app.model import Server, ServerFilter
 from app.netd.latency import Latencies
+from app.protocol.events import ServersChanged
 from app.providers.choice import asks_for_fastest, choose, matching, quality
 from app.tunnel.states import Target
 
@@ -71,7 +72,7 @@ class Servers:
             if asks_for_fastest(selector) and self._core.settings.measure_latency:
                 measured = await self.latencies.measure(choose(await self.of(provider), selector))
                 if measured:
-                    self._core.events.publish("server_update", {"provider": provider, "measured": measured})
+                    self._core.events.publish(ServersChanged(provider, measured=measured))
             found = choose(await self.of(provider), selector)
         except NotFoundError:
             # The provider knows better why: one that nobody signed in to may not even have a list.

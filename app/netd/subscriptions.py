@@ -13,6 +13,7 @@ from app.errors import ConflictError, GatewayError
 from app.model import ProviderSettings, Secret
 from app.netd.machines import on_provider
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.events import ServersChanged
 from app.providers.base import AccountProvider
 from app.tunnel.states import Connected
 
@@ -89,7 +90,7 @@ class Subscriptions:
     async def refresh(self, name: str) -> ListStatus:
         status = await self.get(name).refresh()
         if status.changed:
-            self._core.events.publish("server_update", {"provider": name, "servers": status.servers})
+            self._core.events.publish(ServersChanged(name, servers=status.servers))
         return status
 
     async def rotate(self, name: str) -> AccountStatus:
@@ -109,7 +110,7 @@ class Subscriptions:
 
     def _changed(self, name: str) -> None:
         self._core.failover.forget_verdict(name)
-        self._core.events.publish("server_update", {"provider": name})
+        self._core.events.publish(ServersChanged(name))
 
     async def _renew(self, name: str) -> None:
         """Tunnels of this provider go over to its present key. Raises GatewayError; the old ones are still up then."""

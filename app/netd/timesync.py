@@ -20,6 +20,7 @@ from msgspec import Struct
 from app.addresses import Address
 from app.atomic import write_atomic
 from app.errors import KernelError
+from app.protocol.events import EventSink, SecurityAlert
 from app.tunnel.resolve import LookupFailedError, literal
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ MOST_OFFERED = 4  # servers; DHCP may name hundreds
 MOST_OF_A_NAME = 4
 
 Lookup = Callable[[str], Awaitable[list[Address]]]
-Publish = Callable[[str, dict[str, object]], object]
 
 
 class Files(Struct, frozen=True):
@@ -60,7 +60,7 @@ class TimeSync:
         """The uid and the servers that the closed list has, or None once the clock has been set."""
         return None if self._closed or self._uid is None else (self._uid, self._servers)
 
-    async def watch(self, replan: Callable[[], Awaitable[None]], publish: Publish) -> None:
+    async def watch(self, replan: Callable[[], Awaitable[None]], publish: EventSink) -> None:
         """Run until cancelled: the plan follows the list, and closes when the clock is set."""
         planned = self.access
         told = False
@@ -75,7 +75,7 @@ class TimeSync:
                 except KernelError as error:  # again in a moment; said once
                     if not told:
                         log.error("the way to the time servers could not be changed: %s", error.message)
-                        publish("security_alert", {"reason": "plan_failed", "message": error.message})
+                        publish(SecurityAlert("plan_failed", error.message))
                     told = True
             if self._closed and planned is None:
                 await asyncio.Event().wait()

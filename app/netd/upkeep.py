@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from app.errors import GatewayError
+from app.protocol.events import AccountChanged, EventSink, ServersChanged
 from app.providers.base import AccountProvider, Due
 from app.providers.errors import RateLimitedError
 from app.providers.registry import Registry
@@ -23,15 +24,13 @@ INTERVAL = 60.0  # seconds between looks
 FIRST = 3.0  # seconds after the start: a tunnel that is about to come up should carry what follows
 SHORTEST, LONGEST = 60.0, 3600.0  # seconds that a provider is left alone after a failure, doubled each time
 
-Publish = Callable[[str, dict[str, object]], object]
-
 
 class Upkeep:
     def __init__(
         self,
         registry: Registry,
         machines: Mapping[str, ExitMachine],
-        publish: Publish,
+        publish: EventSink,
         *,
         because: Callable[[str, str | None], object] = lambda _exit, _cause: None,
         now: Callable[[], float] = time.time,
@@ -73,18 +72,13 @@ class Upkeep:
         if Due.REFRESH in due:
             status = await provider.refresh()
             if status.changed:
-                self._publish("server_update", {"provider": provider.name, "servers": status.servers})
+                self._publish(ServersChanged(provider.name, servers=status.servers))
         if Due.ACCOUNT in due:
             account = await provider.account(refresh=True)
-            told: dict[str, object] = {
-                "provider": provider.name,
-                "problem": account.problem,
-                "days_left": account.days_left,
-            }
-            self._publish("provider_account", told)
+            self._publish(AccountChanged(provider.name, account.problem, account.days_left))
         if Due.ROTATE in due:
             await provider.rotate_key()
-            self._publish("provider_account", {"provider": provider.name, "rotated": True})
+            self._publish(AccountChanged(provider.name, rotated=True))
         if {Due.ROTATE, Due.SETTLE} & due:
             # Also after a restart, where a tunnel that was taken over may still have the old key.
             for name, machine in self._machines.items():

@@ -22,6 +22,7 @@ from app.atomic import write_atomic
 from app.errors import ConflictError, InvalidFieldError, KernelError
 from app.model import LinkSettings, NetworkPort, Settings, WanChoice
 from app.network.roles import describe, points_at
+from app.protocol.events import SettingsChanged
 
 if TYPE_CHECKING:
     from app.netd.core import Core
@@ -142,7 +143,7 @@ async def _choose(core: Core, text: str | None) -> None:
             await core.relink()
         raise
     core.wan_port.tell(links)
-    core.events.publish("settings_change", {"changed": ["wan"]})
+    core.events.publish(SettingsChanged(("wan",)))
 
 
 def _store(core: Core, links: LinkSettings) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from app.errors import GatewayError
 from app.model import LinkProblem
+from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
 PERIOD = 5.0  # seconds between looks
 SETTLE = 15.0  # seconds that USB adapters and radios may take to appear
 
-Publish = Callable[[str, dict[str, object]], object]
 _ADVICE = (
     "could lead devices past the tunnel: what it says is stopped between the ports of the LAN."
     " Take that cable or device out, or plug it into the WAN port"
@@ -31,7 +31,7 @@ class Wiring:
         problem: Callable[[], LinkProblem | None],
         drops: Callable[[], Awaitable[Mapping[str, int]]],
         foreign: Callable[[], Awaitable[tuple[tuple[str, ...], tuple[str, ...]]]],
-        publish: Publish,
+        publish: EventSink,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._problem = problem
@@ -64,7 +64,7 @@ class Wiring:
         elif problem is not None and self._told is None and now - since >= SETTLE:
             self._told = problem
             log.warning("%s", problem.message)
-            self._publish("security_alert", {"reason": problem.reason, "message": problem.message})
+            self._publish(SecurityAlert(problem.reason, problem.message))
 
     async def look_for_routers(self) -> None:
         """Tell of each port once for as long as its router keeps answering. Raises KernelError, OSError."""
@@ -77,5 +77,5 @@ class Wiring:
             for port in sorted(set(now) - set(before)):
                 message = f"another {what} on the LAN port {port} {_ADVICE}"
                 log.warning("%s", message)
-                self._publish("security_alert", {"reason": "foreign_router", "message": message, "port": port})
+                self._publish(SecurityAlert("foreign_router", message, port=port))
         self._ports = ports

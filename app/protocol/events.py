@@ -1,16 +1,114 @@
-"""Events: what happened, numbered and dated."""
+"""Events: what happens in the gateway, each kind with its own fields, numbered and dated.
+
+The tag is the ``type`` that clients of ``/ws`` see, the fields are the payload's; one that is ``UNSET`` is left out
+there. docs/events.md describes them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from app.protocol.statistics import Rates
+
+Text = str | UnsetType
+Number = int | UnsetType
+
+
+class StatusChanged(Struct, frozen=True, tag="status_change"):
+    """The status has changed; clients receive all of it."""
+
+    exit: str | None = None  # whose; None = the WAN's
+
+
+class ServersChanged(Struct, frozen=True, tag="server_update"):
+    provider: str
+    added: Text = UNSET  # a server's name
+    removed: Text = UNSET
+    favourite: Text = UNSET  # the server that has become one, or is one no longer
+    servers: Number = UNSET  # how many a fetched list has
+    measured: Number = UNSET  # how many answered
+
+
+class SecurityAlert(Struct, frozen=True, tag="security_alert"):
+    reason: str  # a code
+    message: str  # for people
+    exit: Text = UNSET  # the one concerned
+    drift: tuple[str, ...] | UnsetType = UNSET  # what in the kernel was not as planned
+    port: Text = UNSET  # the LAN port that a foreign router answers on
+    client: Text = UNSET  # the address that passwords are tried from
+    failures: Number = UNSET  # how many in a row
+
+
+class SettingsChanged(Struct, frozen=True, tag="settings_change"):
+    changed: tuple[str, ...]  # names
+
+
+class WanChanged(Struct, frozen=True, tag="wan_change"):
+    """Another port is the WAN."""
+
+    interface: str | None  # None = there is none
+    port: str | None  # under a VLAN or PPPoE; else the interface
+    problem: str | None  # the reason why there is none
+
+
+class DeviceChanged(Struct, frozen=True, tag="device_change"):
+    """A device of the LAN is another; clients receive it as it is now."""
+
+    mac: str
+    reason: Literal["policy", "lease", "lease_ended"]
+
+
+class TrafficRates(Rates, frozen=True, tag="traffic"):
+    """Old in a moment: it takes the number of the event before, and is not kept."""
+
+
+class ProviderContact(Struct, frozen=True, tag="provider_contact"):
+    """A provider is asked."""
+
+    way: Literal["tunnel", "clear"]
+    addresses: tuple[str, ...]
+    port: int
+
+
+class AccountChanged(Struct, frozen=True, tag="provider_account"):
+    """News of the account at a provider."""
+
+    provider: str
+    problem: str | UnsetType | None = UNSET  # a code
+    days_left: int | UnsetType | None = UNSET
+    rotated: bool | UnsetType = UNSET  # it has a fresh key
+
+
+GatewayEvent = (
+    StatusChanged
+    | ServersChanged
+    | SecurityAlert
+    | SettingsChanged
+    | WanChanged
+    | DeviceChanged
+    | TrafficRates
+    | ProviderContact
+    | AccountChanged
+)
+EventSink = Callable[[GatewayEvent], object]
+
+
+def kind(event: GatewayEvent) -> str:
+    return str(event.__struct_config__.tag)
+
+
+def payload(event: GatewayEvent) -> dict[str, Any]:
+    """What clients receive of it."""
+    return {name: value for name, value in msgspec.structs.asdict(event).items() if value is not UNSET}
 
 
 class Event(Struct, frozen=True):
-    """Something that happened. ``type`` is one of the reference's: status_change, server_update, security_alert, ..."""
+    """A :data:`GatewayEvent` as it happened. Numbers follow one another."""
 
     seq: int
-    time: float
-    type: str
-    payload: dict[str, Any]
+    time: float  # Unix time
+    event: GatewayEvent

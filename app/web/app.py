@@ -53,7 +53,7 @@ def create_app(
     errors.install(app)
     auth = Auth(state_dir)
     auth.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
-    auth.on_guessing.append(lambda address, failures: hub.announce(*guessing_alert(address, failures)))
+    auth.on_guessing.append(lambda address, failures: hub.announce(guessing_alert(address, failures)))
     security.install(app, hosts)
     guard.install_identification(app, auth)
     limits.install(app, rates)

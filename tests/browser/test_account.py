@@ -12,6 +12,7 @@ from app.errors import ConflictError
 from app.model import FailoverSettings, ServerChange
 from app.protocol.accounts import ProviderDevice
 from app.protocol.commands import Connect, SignIn
+from app.protocol.events import AccountChanged, ServersChanged
 from ci.labnet.lab import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
@@ -130,7 +131,7 @@ def test_what_is_wrong_with_the_account_is_told_apart(
     sign_in(page)
     expect(page.locator("#account")).to_contain_text("90 days left")
     gateway.accounts.account = msgspec.structs.replace(gateway.accounts.account, problem=problem)
-    server.run(lambda: gateway.publish("provider_account", {"provider": "mullvad", "problem": problem}))
+    server.run(lambda: gateway.publish(AccountChanged("mullvad", problem)))
     expect(page.locator("#account").get_by_role("alert")).to_contain_text(words)
 
 
@@ -166,7 +167,7 @@ def test_ten_thousand_servers_stay_quick(page: Page, server: WebServer, gateway:
         )
         for i in range(10_000)
     ]
-    server.run(lambda: gateway.publish("server_update", {"provider": "mullvad"}))
+    server.run(lambda: gateway.publish(ServersChanged("mullvad")))
     expect(page.locator(".country .count").first).to_have_text("2,500 servers")
     opening = page.evaluate(
         """() => new Promise((done) => {

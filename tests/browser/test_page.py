@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.errors import ConflictError, ConnectTimeoutError
 from app.model import WanChoice
 from app.protocol.commands import ChooseWan
+from app.protocol.events import SecurityAlert, ServersChanged, StatusChanged
 from app.protocol.status import Attestation, ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
@@ -83,7 +84,7 @@ def test_what_happens_elsewhere_shows_at_once(page: Page, server: WebServer, gat
     expect(page.locator("#explain")).to_have_text("vpn-se does not answer; check that the server is up")
     expect(page.locator("#retry")).to_have_text(re.compile(r"Trying again in 2\ds\."))
     expect(page.get_by_role("button", name="Stop trying")).to_be_visible()
-    server.run(lambda: gateway.publish("security_alert", {"reason": "drift", "message": "rule put back"}))
+    server.run(lambda: gateway.publish(SecurityAlert("drift", "rule put back")))
     expect(page.get_by_role("alert").filter(has_text="Security: rule put back")).to_be_visible()
 
 
@@ -110,7 +111,7 @@ def test_settings_that_cannot_be_used_are_told(page: Page, server: WebServer, ga
     expect(problems).to_be_hidden()
     told = ("settings.json: left out what was damaged (lan.address)", "another")
     gateway.state = msgspec.structs.replace(gateway.state, problems=told)
-    server.run(lambda: gateway.publish("status_change", {}))
+    server.run(lambda: gateway.publish(StatusChanged()))
     expect(problems.get_by_role("listitem")).to_have_count(2)
     expect(problems).to_contain_text("left out what was damaged (lan.address)")
 
@@ -125,7 +126,7 @@ def test_a_wan_that_the_card_names_is_not_chosen_here(page: Page, server: WebSer
 def test_a_kill_switch_that_does_not_hold_is_shown(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     broken = Attestation(ok=False, checked=time.time(), drift=("table inet vpn_gateway missing",))
     gateway.state = msgspec.structs.replace(gateway.state, attestation=broken)
-    server.run(lambda: gateway.publish("status_change", {}))
+    server.run(lambda: gateway.publish(StatusChanged()))
     expect(page.locator("#killswitch-title")).to_have_text("Kill switch not confirmed")
     expect(page.locator("#killswitch-text")).to_contain_text("table inet vpn_gateway missing")
 
@@ -241,7 +242,7 @@ def test_thousands_of_servers(page: Page, server: WebServer, gateway: FakeGatewa
         for n in range(200)
     ]
     gateway.servers = many
-    server.run(lambda: gateway.publish("server_update", {}))
+    server.run(lambda: gateway.publish(ServersChanged("mullvad")))
     expect(page.locator(".country")).to_have_count(50)
     expect(page.locator(".server")).to_have_count(0)
     started = time.monotonic()

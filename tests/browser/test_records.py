@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.api.hub import Closing
+from app.protocol.events import SecurityAlert
 from app.protocol.statistics import Transition
 from app.protocol.status import ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
@@ -70,7 +71,7 @@ def test_an_alert_is_not_missed_while_the_stream_is_down(page: Page, server: Web
         for listener in list(server.hub._listeners):
             server.hub.leave(listener)
             listener.close(Closing(1001, "cut"))
-        gateway.publish("security_alert", {"reason": "drift", "message": "a rule was removed"})
+        gateway.publish(SecurityAlert("drift", "a rule was removed"))
 
     server.run(cut_and_alert)
     expect(page.locator("#link")).to_have_text("Reconnecting")

@@ -62,7 +62,7 @@ from app.protocol.commands import (
     SelectProvider,
     SetDevicePolicy,
 )
-from app.protocol.events import Event
+from app.protocol.events import Event, GatewayEvent, ServersChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 from app.providers.choice import matching
 from tests.support.fake_accounts import FakeAccounts
@@ -172,7 +172,7 @@ class FakeGateway:
             case SelectProvider(provider=name):
                 self._known_provider(name)
                 self.state = msgspec.structs.replace(self.state, provider=name)
-                self.publish("server_update", {"provider": name})
+                self.publish(ServersChanged(name))
                 return Done()
             case ListServers(provider=name, wanted=wanted, limit=limit):
                 chosen = name or self.state.provider
@@ -188,7 +188,7 @@ class FakeGateway:
                 if found is None:
                     raise NotFoundError(f"there is no server {name!r}", field="name")
                 self.servers.remove(found)
-                self.publish("server_update", {"provider": found.provider, "removed": name})
+                self.publish(ServersChanged(found.provider, removed=name))
                 return Done()
             case GenerateKeypair():
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
@@ -220,21 +220,21 @@ class FakeGateway:
 
     # --- for tests ---------------------------------------------------------------------------------------------------
 
-    def publish(self, kind: str, payload: dict[str, object]) -> None:
+    def publish(self, event: GatewayEvent) -> None:
         self.state = msgspec.structs.replace(self.state, seq=self.state.seq + 1)
-        event = Event(self.state.seq, time.time(), kind, payload)
-        self.kept.append(event)
+        numbered = Event(self.state.seq, time.time(), event)
+        self.kept.append(numbered)
         for queue in self._listeners:
-            queue.put_nowait(event)
+            queue.put_nowait(numbered)
 
-    def tell_rates(self, payload: dict[str, object]) -> None:
+    def tell_rates(self, rates: TrafficRates) -> None:
         """In passing, as netd does: without a number of its own, and not kept."""
         for queue in self._listeners:
-            queue.put_nowait(Event(self.state.seq, time.time(), "traffic", payload))
+            queue.put_nowait(Event(self.state.seq, time.time(), rates))
 
     def set_exit(self, status: ExitStatus) -> None:
         self.state = msgspec.structs.replace(self.state, exits=(status,))
-        self.publish("status_change", {"exit": codec.to_builtins(status)})
+        self.publish(StatusChanged(status.name))
 
     def go_away(self) -> None:
         self.away = True
@@ -294,7 +294,7 @@ class FakeGateway:
         ports = tuple(msgspec.structs.replace(p, role="none") for p in self.state.ports)
         problem = LinkProblem("wan_unknown", "it is not known which port is the WAN")
         self.state = msgspec.structs.replace(self.state, wan=None, wan_problem=problem, ports=ports)
-        self.publish("status_change", {"wan": None})
+        self.publish(StatusChanged())
 
     def _choose_wan(self, text: str | None) -> Done:
         if text is None:
@@ -310,7 +310,7 @@ class FakeGateway:
         self.state = msgspec.structs.replace(
             self.state, wan=wan, wan_problem=None, ports=ports, wan_choice=WanChoice(port)
         )
-        self.publish("status_change", {"wan": None})
+        self.publish(StatusChanged())
         return Done()
 
     def _import(self, command: ImportConfig) -> Done:
@@ -327,7 +327,7 @@ class FakeGateway:
             name = numbered(chosen, number)
         self._imported[name] = command.config
         self.servers.append(Server(name, "imported", endpoint="192.0.2.99:51820"))
-        self.publish("server_update", {"provider": "imported", "added": name})
+        self.publish(ServersChanged("imported", added=name))
         return Done(public_key="b3VycyBpcyBoZXJlIQ==", server=name)
 
     def _add(self, name: str, provider: str, endpoint: str) -> Done:
@@ -336,5 +336,5 @@ class FakeGateway:
         if any(s.hostname == name for s in self.servers):
             raise ConflictError(f"the name {name!r} is in use", field="name", code="name_in_use")
         self.servers.append(Server(name, provider, endpoint=endpoint))
-        self.publish("server_update", {"provider": provider, "added": name})
+        self.publish(ServersChanged(provider, added=name))
         return Done(public_key="b3VycyBpcyBoZXJlIQ==")

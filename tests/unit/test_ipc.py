@@ -13,7 +13,7 @@ from app.model import LanSettings
 from app.model import Server as ServerEntry
 from app.protocol.answers import Done, Keypair, ServerList
 from app.protocol.commands import Connect, GenerateKeypair, ListServers
-from app.protocol.events import Event
+from app.protocol.events import Event, ServersChanged
 from app.protocol.status import Attestation, Snapshot
 
 
@@ -47,7 +47,7 @@ class Answering:
 
     async def subscribe(self, after=None):
         for seq in range((after or 0) + 1, (after or 0) + 4):
-            yield Event(seq, 0.0, "status_change", {"n": seq})
+            yield Event(seq, 0.0, ServersChanged("mullvad", servers=seq))
 
 
 @pytest.fixture

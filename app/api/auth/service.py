@@ -15,6 +15,7 @@ from app.auth.scope import Scope
 from app.auth.state import AuthState, Key, Totp, digest
 from app.errors import ConflictError, ForbiddenError, NotFoundError
 from app.model import Secret
+from app.protocol.events import SecurityAlert
 
 MOST_KEYS = 50
 ENROLMENT_LIFETIME = 600.0  # seconds between asking for a second factor and its first code
@@ -96,7 +97,7 @@ class Auth(SignIn):
             raise ConflictError("there is a second factor already: remove it first", code="totp_set")
 
 
-def guessing_alert(address: str, failures: int) -> tuple[str, dict[str, object]]:
+def guessing_alert(address: str, failures: int) -> SecurityAlert:
     """The event that tells of somebody who tries passwords."""
     message = f"{failures} failed attempts to sign in from {address}"
-    return "security_alert", {"reason": "sign_in_failures", "message": message, "client": address, "failures": failures}
+    return SecurityAlert("sign_in_failures", message, client=address, failures=failures)

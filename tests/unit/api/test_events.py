@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from app.api import places
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
 from app.api.replay import KEPT, Replay, Told
+from app.protocol.events import DeviceChanged, GatewayEvent, SecurityAlert, ServersChanged, TrafficRates
+from app.protocol.statistics import Bytes
 from app.protocol.status import ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
@@ -66,12 +68,12 @@ def test_snapshot_then_events(server: WebServer, gateway: FakeGateway, call: Cal
         assert (event["type"], event["seq"]) == ("status_change", first["seq"] + 1)
         assert (event["payload"]["connected"], event["payload"]["server"]) == (True, "se-sto-wg-001")
 
-        server.run(lambda: gateway.publish("security_alert", {"reason": "drift"}))
+        server.run(lambda: gateway.publish(SecurityAlert("drift", "put back")))
         event = client.receive()
         assert event is not None
         assert (event["type"], event["payload"], event["seq"]) == (
             "security_alert",
-            {"reason": "drift"},
+            {"reason": "drift", "message": "put back"},
             first["seq"] + 2,
         )
 
@@ -82,10 +84,10 @@ def test_everybody_gets_every_event_in_order(server: WebServer, gateway: FakeGat
         for client in clients:
             client.receive()
         for n in range(50):
-            server.run(lambda n=n: gateway.publish("server_update", {"n": n}))
+            server.run(lambda n=n: gateway.publish(ServersChanged("mullvad", servers=n)))
         for client in clients:
             messages = [client.receive() for _ in range(50)]
-            assert [m["payload"]["n"] for m in messages if m] == list(range(50))
+            assert [m["payload"]["servers"] for m in messages if m] == list(range(50))
             assert [m["seq"] for m in messages if m] == sorted(m["seq"] for m in messages if m)
     finally:
         for client in clients:
@@ -133,7 +135,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(server: WebServer, gateway
     wait_for(lambda: server.hub.listeners == 1)
     client.__exit__()
     wait_for(lambda: server.hub.listeners == 0)
-    server.run(lambda: gateway.publish("server_update", {}))
+    server.run(lambda: gateway.publish(ServersChanged("mullvad")))
     assert call("GET", "/health").text == "healthy"
 
 
@@ -236,7 +238,7 @@ def drain(client: WebSocketClient, until: int) -> list[dict]:
 
 
 def test_a_client_that_comes_back_gets_exactly_what_it_missed(server: WebServer, gateway: FakeGateway) -> None:
-    publish = lambda n: server.run(lambda: gateway.publish("server_update", {"n": n}))  # noqa: E731
+    publish = lambda n: server.run(lambda: gateway.publish(ServersChanged("mullvad", servers=n)))  # noqa: E731
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         for n in range(5):
@@ -253,15 +255,15 @@ def test_a_client_that_comes_back_gets_exactly_what_it_missed(server: WebServer,
         later = client.receive()
     numbers = [m["seq"] for m in [*kept, *missed, later]]
     assert numbers == list(range(seen + 1, seen + 12))
-    assert [m["payload"]["n"] for m in missed[:4]] == [5, 6, 7, 8]
+    assert [m["payload"]["servers"] for m in missed[:4]] == [5, 6, 7, 8]
     assert missed[4]["payload"]["state"] == "connecting"
-    assert later["payload"]["n"] == 9
+    assert later["payload"]["servers"] == 9
 
 
 def test_a_client_that_was_away_too_long_is_told_and_gets_a_snapshot(server: WebServer, gateway: FakeGateway) -> None:
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
-        server.run(lambda: [gateway.publish("server_update", {"n": n}) for n in range(KEPT + 1)])
+        server.run(lambda: [gateway.publish(ServersChanged("mullvad", servers=n)) for n in range(KEPT + 1)])
         drain(client, seen + KEPT + 1)
     for after in (seen, 5, gateway.state.seq + 1, 10**15):
         with WebSocketClient(server.port, f"/ws?after={after}") as client:
@@ -288,7 +290,7 @@ def test_what_happened_while_netd_was_out_of_reach_is_told(server: WebServer, ga
         with WebSocketClient(server.port, f"/ws?after={seen}") as late:
             assert [late.receive()["type"] for _ in range(2)] == ["resume", "unavailable"]
         for n in range(3):
-            gateway.publish("security_alert", {"n": n})
+            gateway.publish(SecurityAlert("state", str(n)))
         gateway.away = False
         messages = [client.receive() for _ in range(4)]
     assert [(m["type"], m["seq"]) for m in messages] == [
@@ -306,7 +308,7 @@ def test_after_a_restart_of_netd_nobody_hears_that_nothing_was_missed(server: We
         assert client.receive()["type"] == "unavailable"
         gateway.kept.clear()  # what the old one had not told yet, nobody knows
         gateway.state = replace(gateway.state, seq=5000, events_after=5000)
-        gateway.publish("security_alert", {"reason": "state"})
+        gateway.publish(SecurityAlert("state", "lost"))
         gateway.away = False
         assert [(m["type"], m["seq"]) for m in (client.receive(), client.receive())] == [
             ("security_alert", 5001),
@@ -320,18 +322,18 @@ def test_after_a_restart_of_netd_nobody_hears_that_nothing_was_missed(server: We
 
 def test_a_restart_of_the_web_service_costs_no_event() -> None:
     with WebServer() as server:
-        server.gateway.publish("security_alert", {"n": 1})  # before anybody listened
+        server.gateway.publish(SecurityAlert("state", "lost"))  # before anybody listened
         with WebSocketClient(server.port) as client:
             client.receive()
         with WebSocketClient(server.port, "/ws?after=100") as client:
             assert client.receive()["payload"] == {"complete": True, "events": 1}
-            assert client.receive()["payload"] == {"n": 1}
+            assert client.receive()["payload"] == {"reason": "state", "message": "lost"}
 
 
 def test_rates_are_told_in_passing(server: WebServer, gateway: FakeGateway) -> None:
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
-        server.run(lambda: gateway.tell_rates({"total": {"up": 1, "down": 2}}))
+        server.run(lambda: gateway.tell_rates(TrafficRates(1.0, 5.0, Bytes(1, 2))))
         message = client.receive()
         assert (message["type"], message["seq"], message["payload"]["total"]["down"]) == ("traffic", seen, 2)
     with WebSocketClient(server.port, f"/ws?after={seen}") as client:
@@ -341,17 +343,22 @@ def test_rates_are_told_in_passing(server: WebServer, gateway: FakeGateway) -> N
 def test_a_changed_device_is_shown_as_it_is_now(server: WebServer, gateway: FakeGateway, call: Call) -> None:
     with WebSocketClient(server.port) as client:
         client.receive()
-        server.run(lambda: gateway.publish("device_change", {"mac": "02:00:00:00:00:02", "reason": "lease"}))
+        server.run(lambda: gateway.publish(DeviceChanged("02:00:00:00:00:02", "lease")))
         change = client.receive()["payload"]
         listed = call("GET", "/api/devices").json()["devices"]
         assert change == {"mac": "02:00:00:00:00:02", "reason": "lease", "device": listed[1]}
-        server.run(lambda: gateway.publish("device_change", {"mac": "02:00:00:00:00:99", "reason": "lease_ended"}))
+        server.run(lambda: gateway.publish(DeviceChanged("02:00:00:00:00:99", "lease_ended")))
         assert client.receive()["payload"]["device"] is None
 
 
 # --- many ------------------------------------------------------------------------------------------------------------
 
 CLIENTS, EVENTS = 500, 40
+
+
+def numbered(n: int) -> GatewayEvent:
+    """One kind and another in turn, with ``n`` in it."""
+    return SecurityAlert("state", "", failures=n) if n % 2 else ServersChanged("mullvad", servers=n)
 
 
 def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_waited_for(
@@ -367,11 +374,13 @@ def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_wai
         first = max(s["seq"] for s in snapshots if s) + 1
         expected = list(range(first, first + EVENTS))
         for n in range(EVENTS):
-            server.run(lambda n=n: gateway.publish(["server_update", "security_alert"][n % 2], {"n": n}))
+            server.run(lambda n=n: gateway.publish(numbered(n)))
         for client in clients:
             messages = [client.receive() for _ in range(EVENTS)]
             assert [m["seq"] for m in messages if m] == expected
-            assert [m["payload"]["n"] for m in messages if m] == list(range(EVENTS))
+            assert [m["payload"][["servers", "failures"][n % 2]] for n, m in enumerate(messages) if m] == list(
+                range(EVENTS)
+            )
         done = time.monotonic()
     finally:
         for client in clients:
@@ -392,11 +401,11 @@ def test_one_that_reads_nothing_is_dropped_and_the_others_notice_nothing(
         wait_for(lambda: server.hub.listeners == 2)
         sent = 0
         while server.hub.listeners == 2:
-            server.run(lambda: gateway.publish("server_update", {"text": "x" * 50_000}))
+            server.run(lambda: gateway.publish(ServersChanged("x" * 50_000)))
             sent += 1
-            assert len(well.receive()["payload"]["text"]) == 50_000
+            assert len(well.receive()["payload"]["provider"]) == 50_000
             assert sent < 2000, "it was never dropped"
-        server.run(lambda: gateway.publish("server_update", {"last": True}))
-        assert well.receive()["payload"] == {"last": True}
+        server.run(lambda: gateway.publish(ServersChanged("last")))
+        assert well.receive()["payload"] == {"provider": "last"}
     stuck.__exit__()
     assert call("GET", "/health").text == "healthy"

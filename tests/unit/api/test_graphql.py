@@ -21,6 +21,7 @@ from app.api.graphql.schema import SCHEMA
 from app.api.limits import Rates
 from app.errors import ConflictError
 from app.protocol.commands import AddCustomServer, ChooseWan, Connect
+from app.protocol.events import ServersChanged
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import Clock, WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
@@ -346,9 +347,9 @@ def test_events_come_in_order(server: WebServer, gateway: FakeGateway) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         for n in range(20):
-            server.run(lambda n=n: gateway.publish("server_update", {"n": n}))
+            server.run(lambda n=n: gateway.publish(ServersChanged("mullvad", servers=n)))
         events = [payload(client)["events"] for _ in range(20)]
-        assert [e["payload"]["n"] for e in events] == list(range(20))
+        assert [e["payload"]["servers"] for e in events] == list(range(20))
         assert [e["seq"] for e in events] == sorted(e["seq"] for e in events)
         client.close()
 

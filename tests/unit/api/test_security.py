@@ -10,6 +10,7 @@ import pytest
 
 from app.api.security import CONTENT_SECURITY_POLICY
 from app.model import LanSettings
+from app.protocol.events import StatusChanged
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
@@ -67,7 +68,7 @@ def test_names_follow_the_settings(server: WebServer, gateway: FakeGateway, call
     with WebSocketClient(server.port) as client:
         client.receive()
         gateway.state = msgspec.structs.replace(gateway.state, lan=lan)
-        server.run(lambda: gateway.publish("status_change", {}))
+        server.run(lambda: gateway.publish(StatusChanged()))
         client.receive()
     assert call("GET", "/api/status", headers=headers).status_code == 200
     assert call("GET", "/api/status", headers={"Host": "casa.local"}).status_code == 200

@@ -9,6 +9,7 @@ import pytest
 from app.netd.adapters import Adapters
 from app.network.modeswitch import advice
 from app.network.onearm import SWITCH
+from app.protocol.events import GatewayEvent, SecurityAlert
 
 ONE, TWO = "0bda:8151 at usb-1.2", "12d1:1f01 at usb-1.3"
 
@@ -18,19 +19,19 @@ class Machine:
         self.now = 100.0
         self.disks: tuple[str, ...] = ()
         self.record = record
-        self.told: list[object] = []
+        self.told: list[GatewayEvent] = []
         self.start()
 
     def start(self) -> None:
         """netd, anew."""
         self.adapters = Adapters(
             self.record,
-            publish=lambda kind, payload: self.told.append((kind, payload["reason"], payload["message"])),
+            publish=self.told.append,
             disks=lambda: self.disks,
             clock=lambda: self.now,
         )
 
-    def look(self, after: float, *disks: str) -> list[object]:
+    def look(self, after: float, *disks: str) -> list[GatewayEvent]:
         self.now += after
         self.disks = disks
         self.told.clear()
@@ -47,8 +48,8 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "adapters")
 
 
-def alert(disk: str) -> tuple[str, str, str]:
-    return ("security_alert", "adapter_is_disk", advice(disk))
+def alert(disk: str) -> SecurityAlert:
+    return SecurityAlert("adapter_is_disk", advice(disk))
 
 
 def test_what_is_switched_in_time_is_not_worth_a_word(machine: Machine) -> None:

@@ -20,6 +20,7 @@ from app.netd.timesync import Files, TimeSync
 from app.netd.wanport import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
 from app.protocol.commands import ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
+from app.protocol.events import SecurityAlert
 from app.protocol.preferences import PreferencesChange
 from app.protocol.status import Attestation
 from app.providers.config import ProvidersConfig
@@ -142,7 +143,7 @@ async def started(core: Core):
 
 def alerts(core: Core) -> list[tuple[object, object]]:
     kept = core.events._recent
-    return [(e.payload["reason"], e.payload["message"]) for e in kept if e.type == "security_alert"]
+    return [(e.event.reason, e.event.message) for e in kept if isinstance(e.event, SecurityAlert)]
 
 
 async def until(condition) -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.model import Lease
 from app.netd.events import KEPT, QUEUE, EventBus, first_number
 from app.netd.leases import changes, known, watch_leases
+from app.protocol.events import DeviceChanged, ServersChanged, StatusChanged, TrafficRates
 from app.protocol.statistics import Bytes, Rates
 
 
@@ -26,10 +27,10 @@ async def test_numbers_follow_one_another_and_what_is_kept_can_be_had():
     start = bus.seq
     assert bus.kept_after == start
     for n in range(KEPT):
-        bus.publish("x", {"n": n})
+        bus.publish(ServersChanged("mullvad", servers=n))
     assert bus.kept_after == start
     assert [e.seq for e in await collect(bus, KEPT, start)] == list(range(start + 1, start + KEPT + 1))
-    bus.publish("x", {})
+    bus.publish(StatusChanged())
     assert bus.kept_after == start + 1
     assert [e.seq for e in await collect(bus, 1, bus.seq - 1)] == [bus.seq]
 
@@ -43,9 +44,10 @@ async def test_rates_take_no_number_and_are_not_kept():
     devices = {f"02:00:00:00:00:{n:02x}": Bytes(n, n) for n in range(256)}
     bus.tell_rates(Rates(time=1.0, period=5.0, total=Bytes(1, 2), devices=devices))
     (event,) = await listening
-    assert (event.type, event.seq, event.payload["total"]) == ("traffic", start, {"up": 1, "down": 2})
-    assert len(event.payload["devices"]) == 100
-    assert "02:00:00:00:00:ff" in event.payload["devices"]
+    told = event.event
+    assert (type(told), event.seq, told.total) == (TrafficRates, start, Bytes(1, 2))
+    assert len(told.devices) == 100
+    assert "02:00:00:00:00:ff" in told.devices
     assert (bus.seq, bus.kept_after) == (start, start)
 
 
@@ -55,7 +57,7 @@ async def test_a_listener_too_far_behind_is_dropped():
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     for n in range(QUEUE + 2):
-        bus.publish("x", {"n": n})
+        bus.publish(ServersChanged("mullvad", servers=n))
     with pytest.raises(StopAsyncIteration):
         await first
 
@@ -76,11 +78,11 @@ def test_what_of_the_leases_is_news():
 
 async def test_leases_are_watched():
     leases = [Lease("a", "10.0.0.1", None, 0)]
-    told: asyncio.Queue[tuple[str, dict]] = asyncio.Queue()
-    task = asyncio.create_task(watch_leases(lambda: list(leases), lambda *event: told.put_nowait(event), 0.01))
+    told: asyncio.Queue[DeviceChanged] = asyncio.Queue()
+    task = asyncio.create_task(watch_leases(lambda: list(leases), told.put_nowait, 0.01))
     await asyncio.sleep(0)  # what there is at the start is no news
     leases.append(Lease("b", "10.0.0.2", "phone", 0))
-    assert await asyncio.wait_for(told.get(), 5) == ("device_change", {"mac": "b", "reason": "lease"})
+    assert await asyncio.wait_for(told.get(), 5) == DeviceChanged("b", "lease")
     leases.pop(0)
-    assert await asyncio.wait_for(told.get(), 5) == ("device_change", {"mac": "a", "reason": "lease_ended"})
+    assert await asyncio.wait_for(told.get(), 5) == DeviceChanged("a", "lease_ended")
     task.cancel()

@@ -13,6 +13,7 @@ from app.model import FailoverSettings, Server, Settings
 from app.netd import failover
 from app.netd.failover import RETURN_AFTER, WELL_AGE, Failover
 from app.netd.servers import Servers
+from app.protocol.events import AccountChanged, SecurityAlert, ServersChanged
 from app.providers.base import Verdict
 from app.tunnel.ports import Advice
 from app.tunnel.states import Blocked, Connected, Reason, Target, Tunnel
@@ -51,7 +52,7 @@ class Core:
         self.settings = Settings(desired={"default": str(FIRST)})
         self.store = self
         self.told = []
-        self.events = SimpleNamespace(publish=lambda *event: self.told.append(event))
+        self.events = SimpleNamespace(publish=self.told.append)
         self.causes = []
         self.records = SimpleNamespace(because=lambda _exit, cause: self.causes.append(cause))
         self.list = tuple(Server(t.hostname, "mullvad", "Sweden", "Stockholm", "192.0.2.1") for t in (FIRST, SECOND))
@@ -68,7 +69,7 @@ class Core:
         self.settings = msgspec.structs.replace(self.settings, desired={exit_name: str(target)}, first_choice={})
 
     def alerts(self):
-        return [payload["reason"] for kind, payload in self.told if kind == "security_alert"]
+        return [event.reason for event in self.told if isinstance(event, SecurityAlert)]
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_what_is_wrong_with_the_account_is_told_once_and_not_at_every_atte
         assert (await found.advice("default", FIRST)).reason is Reason.ACCOUNT_EXPIRED
         now.now += 70
     assert core.alerts() == ["account_expired"]
-    assert ("provider_account", {"provider": "mullvad", "problem": "account_expired"}) in core.told
+    assert AccountChanged("mullvad", "account_expired") in core.told
 
 
 async def test_a_tunnel_that_came_up_ends_what_was_said_of_the_account(now):
@@ -175,4 +176,4 @@ async def test_a_round_of_measuring_is_told(now):
 
     found.latencies.measure = measure  # type: ignore[method-assign]
     await found.meant("mullvad", "fastest:Sweden")
-    assert core.told == [("server_update", {"provider": "mullvad", "measured": 2})]
+    assert core.told == [ServersChanged("mullvad", measured=2)]

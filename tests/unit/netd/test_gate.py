@@ -14,6 +14,7 @@ from app.addresses import Address
 from app.model import ProviderSettings
 from app.netd.gate import ProviderGate, environment
 from app.network.plan import MARK_CLEAR, TransportPeer
+from app.protocol.events import GatewayEvent, ProviderContact
 from app.providers.config import ProvidersConfig
 from app.providers.http import ApiConfig
 from app.store import Store
@@ -27,7 +28,7 @@ RESOLVERS = (ip_address("10.64.0.1"),)
 class FakeCore:
     tunnel: tuple[int, tuple[Address, ...]] | None = None
     open_now: list[tuple[TransportPeer, ...]] = field(default_factory=list)
-    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    told: list[GatewayEvent] = field(default_factory=list)
     names: dict[str, list[Address]] = field(default_factory=dict)
 
     def tunnel_way(self) -> tuple[int, tuple[Address, ...]] | None:
@@ -46,8 +47,8 @@ class FakeCore:
             raise LookupFailedError(f"cannot look up {host}")
         return self.names[host]
 
-    def publish(self, kind: str, payload: dict[str, object]) -> None:
-        self.told.append((kind, payload))
+    def publish(self, event: GatewayEvent) -> None:
+        self.told.append(event)
 
 
 @pytest.fixture
@@ -82,8 +83,7 @@ async def test_while_blocked_exactly_this_is_open_meanwhile(core: FakeCore, gate
             raise TimeoutError
     assert core.open_now == []
     assert gate.contacts == {"tunnel": 0, "clear": 2}
-    told = {"way": "clear", "addresses": ["203.0.113.80", "2001:db8::80"], "port": 443}
-    assert core.told == [("provider_contact", told)] * 2
+    assert core.told == [ProviderContact("clear", ("203.0.113.80", "2001:db8::80"), 443)] * 2
 
 
 async def test_through_the_tunnel_nothing_is_opened(

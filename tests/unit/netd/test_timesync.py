@@ -14,6 +14,7 @@ from app.addresses import Address
 from app.errors import KernelError
 from app.netd import timesync
 from app.netd.timesync import DEFAULT, Files, TimeSync, offered
+from app.protocol.events import GatewayEvent, SecurityAlert
 from app.tunnel.resolve import LookupFailedError
 
 UID = 104
@@ -37,7 +38,7 @@ def files(tmp_path: Path) -> Files:
     )
 
 
-def nobody(_kind: str, _payload: dict[str, object]) -> None:
+def nobody(_event: GatewayEvent) -> None:
     raise AssertionError
 
 
@@ -119,17 +120,17 @@ async def test_the_plan_closes_by_itself_when_the_clock_is_set_and_stays_closed(
 
 async def test_a_refused_plan_is_made_again_and_told_once(files: Files) -> None:
     sync = TimeSync(UID, files)
-    tries, told = [0], []
+    tries, told = [0], list[GatewayEvent]()
 
     async def replan() -> None:
         tries[0] += 1
         if tries[0] < 4:
             raise KernelError("no")
 
-    async with running(sync.watch(replan, lambda kind, payload: told.append((kind, payload)))):
+    async with running(sync.watch(replan, told.append)):
         files.synchronized.touch()
         await until(lambda: tries[0] == 4)
-    assert [kind for kind, _ in told] == ["security_alert"]
+    assert told == [SecurityAlert("plan_failed", "no")]
 
 
 async def test_the_list_follows_dhcp(files: Files) -> None:

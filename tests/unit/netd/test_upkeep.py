@@ -11,6 +11,7 @@ from app.errors import ConnectTimeoutError
 from app.model import ProviderSettings
 from app.netd import upkeep
 from app.netd.upkeep import Upkeep
+from app.protocol.events import AccountChanged, GatewayEvent, ServersChanged
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
 from app.providers.signin import DAY
@@ -52,9 +53,9 @@ async def kept(world: World):
     assert isinstance(provider, MullvadProvider)
     await provider.sign_in(MULLVAD.good())
     machine = Machine(Target("mullvad", MULLVAD.hostname), provider)
-    told: list[tuple[str, dict[str, object]]] = []
+    told: list[GatewayEvent] = []
     now = world.environment().now
-    found = Upkeep(registry, {"default": machine}, lambda *event: told.append(event), now=now)  # type: ignore[dict-item]
+    found = Upkeep(registry, {"default": machine}, told.append, now=now)  # type: ignore[dict-item]
     yield stand_in, provider, machine, found, told
     store.close()
     await world.close()
@@ -64,7 +65,7 @@ async def test_the_first_list_comes_by_itself_and_then_nothing(world: World, kep
     stand_in, provider, machine, found, told = kept
     await found.look()
     assert len(await provider.servers()) == 4
-    assert told == [("server_update", {"provider": "mullvad", "servers": 4})]
+    assert told == [ServersChanged("mullvad", servers=4)]
     asked = len(stand_in.seen)
     await found.look()
     assert len(stand_in.seen) == asked
@@ -89,7 +90,7 @@ async def test_a_key_is_rotated_make_before_break(world: World, kept) -> None:
     await found.look()
     assert machine.used == [registered[1]]
     assert [p["public_key"] for p in stand_in.peers()] == [registered[1]]
-    assert ("provider_account", {"provider": "mullvad", "rotated": True}) in told
+    assert AccountChanged("mullvad", rotated=True) in told
     found._quiet_until.clear()
     await found.look()
     assert machine.used == [registered[1]]
@@ -123,7 +124,7 @@ async def test_an_account_that_ran_out_is_told_once_a_day(world: World, kept) ->
     stand_in.expired = True
     world.ahead = 1.1 * DAY
     await found.look()
-    assert ("provider_account", {"provider": "mullvad", "problem": "account_expired", "days_left": 0}) in told
+    assert AccountChanged("mullvad", "account_expired", 0) in told
     count = len(told)
     await found.look()
     assert len(told) == count

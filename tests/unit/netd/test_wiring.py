@@ -6,6 +6,7 @@ import pytest
 
 from app.model import LinkProblem
 from app.netd.wiring import SETTLE, Wiring
+from app.protocol.events import GatewayEvent, SecurityAlert
 
 UNKNOWN = LinkProblem("wan_unknown", "which?")
 
@@ -17,12 +18,12 @@ class Machine:
         self.stopped = 0
         self.ports: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self.asked = 0
-        self.told: list[dict[str, object]] = []
+        self.told: list[GatewayEvent] = []
         self.wiring = Wiring(
             problem=lambda: self.problem,
             drops=self.drops,
             foreign=self.foreign,
-            publish=lambda kind, payload: self.told.append({"type": kind, **payload}),
+            publish=self.told.append,
             clock=lambda: self.now,
         )
 
@@ -33,7 +34,11 @@ class Machine:
         self.asked += 1
         return self.ports
 
-    def look(self, after: float) -> list[dict[str, object]]:
+    @property
+    def alerts(self) -> list[SecurityAlert]:
+        return [event for event in self.told if isinstance(event, SecurityAlert)]
+
+    def look(self, after: float) -> list[GatewayEvent]:
         self.now += after
         self.told.clear()
         self.wiring.look_for_wan()
@@ -50,7 +55,7 @@ def test_a_wan_that_stays_unknown_is_told_once_and_again_after_it_was_known(mach
     assert machine.look(1) == []
     machine.problem = LinkProblem("wan_unknown", "which of two?")  # another adapter has appeared
     assert machine.look(SETTLE - 1) == []
-    assert machine.look(2) == [{"type": "security_alert", "reason": "wan_unknown", "message": "which of two?"}]
+    assert machine.look(2) == [SecurityAlert("wan_unknown", "which of two?")]
     assert machine.look(SETTLE * 2) == []
     machine.problem = None
     assert machine.look(1) == []
@@ -64,8 +69,10 @@ async def test_another_router_is_told_by_its_port_while_it_answers(machine: Mach
     assert machine.asked == 0  # an idle gateway starts no process for it
     machine.stopped, machine.ports = 3, (("enx1",), ("enx1", "enx2"))
     await machine.wiring.look_for_routers()
-    assert [(t["reason"], t["port"]) for t in machine.told] == [("foreign_router", p) for p in ("enx1", "enx1", "enx2")]
-    assert "another DHCP server on the LAN port enx1" in str(machine.told[0]["message"])
+    assert [(told.reason, told.port) for told in machine.alerts] == [
+        ("foreign_router", p) for p in ("enx1", "enx1", "enx2")
+    ]
+    assert "another DHCP server on the LAN port enx1" in machine.alerts[0].message
     machine.told.clear()
     machine.stopped = 4
     await machine.wiring.look_for_routers()

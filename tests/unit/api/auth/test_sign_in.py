@@ -18,6 +18,7 @@ import requests
 
 from app.api.auth import credential_routes, signin, tokens
 from app.auth import passwords
+from app.protocol.events import ServersChanged
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
 from tests.unit.api.auth.conftest import PASSWORD, Client, bearer
@@ -277,7 +278,7 @@ def test_who_looks_on_is_sent_away_when_what_was_shown_runs_out(
             assert socket.closed is not None
             assert (socket.closed.code, socket.closed.reason) == (1008, "sign in again")
         assert other.receive()
-        server.run(lambda: server.gateway.publish("server_update", {}))
+        server.run(lambda: server.gateway.publish(ServersChanged("mullvad")))
         assert (other.receive() or {})["type"] == "server_update"  # nobody else is disturbed
 
 
