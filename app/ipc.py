@@ -173,7 +173,7 @@ class Client:
         return codec.decode(await self._call(op="submit", command=command), command.result_type())
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Raises UnavailableError when netd is not there; ends when it goes away or the listener is too slow."""
+        """Raises UnavailableError when netd is not there, or another version; ends when it goes or the listener is slow."""
         reader, writer = await self._open()
         try:
             writer.write(codec.encode(Request(1, "subscribe", after=after)) + b"\n")
@@ -181,6 +181,8 @@ class Client:
                 yield codec.decode(line, Event)
         except ConnectionError:
             return
+        except msgspec.ValidationError as error:
+            raise UnavailableError(f"the gateway's network service is of another version: {error}") from None
         finally:
             writer.close()
 

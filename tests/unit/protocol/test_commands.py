@@ -1,0 +1,108 @@
+"""Commands cross the socket with their tags and know what they are answered with; a bulk request holds some of them."""
+
+from __future__ import annotations
+
+import typing
+
+import msgspec
+import pytest
+
+from app import codec
+from app.model import Server, VpnPolicy
+from app.protocol.accounts import AccountStatus, ProviderDevice
+from app.protocol.answers import Done, Keypair, Outcome, ServerList
+from app.protocol.commands import (
+    AnyCommand,
+    Bulk,
+    ChangePreferences,
+    Command,
+    Connect,
+    CreateBackup,
+    Disconnect,
+    GenerateKeypair,
+    ListProviderDevices,
+    ListServers,
+    MakeSupportFile,
+    SetDevicePolicy,
+    SignIn,
+)
+from app.protocol.preferences import PreferencesChange
+
+COMMANDS: tuple[type[Command[object]], ...] = typing.get_args(AnyCommand)
+
+# Netd acts on these while an atomic bulk request is under way; a bulk request may hold those.
+DURING_BULK = {
+    "describe_provider",
+    "disconnect",
+    "export_history",
+    "generate_keypair",
+    "get_account",
+    "get_counters",
+    "get_history",
+    "get_logs",
+    "get_preferences",
+    "get_traffic",
+    "get_traffic_by_name",
+    "leak_test",
+    "list_provider_devices",
+    "list_servers",
+    "make_support_file",
+}
+IN_BULK = {
+    "add_custom_server",
+    "change_preferences",
+    "connect",
+    "disconnect",
+    "import_config",
+    "remove_custom_server",
+    "select_provider",
+    "set_device_policy",
+    "set_favourite",
+}
+
+
+def tag(command: type[Command[object]]) -> object:
+    return command.__struct_config__.tag
+
+
+def test_what_a_bulk_request_holds_and_lets_through() -> None:
+    assert {tag(c) for c in COMMANDS if c.during_bulk} == DURING_BULK
+    assert {tag(c) for c in COMMANDS if c.in_bulk} == IN_BULK
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Connect("se-1", provider="mullvad"),
+        SetDevicePolicy("02:00:00:00:00:01", VpnPolicy("work"), "Telly"),
+        ChangePreferences(PreferencesChange(connect_at_boot=False)),
+        SignIn("mullvad", {"account_number": "1"}),
+        Bulk((Connect("se-1"), Disconnect()), atomic=False),
+    ],
+    ids=repr,
+)
+def test_a_command_crosses_the_socket_whole(command: Command[object]) -> None:
+    assert codec.decode(codec.encode(command), AnyCommand) == command
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (Connect, Done(server="se-1", warnings=("slow",))),
+        (ListServers, ServerList("mullvad", (Server("se-1", "mullvad"),))),
+        (GenerateKeypair, Keypair("a", "b")),
+        (SignIn, AccountStatus(True, days_left=3)),
+        (ListProviderDevices, (ProviderDevice("d-1", "Owl"),)),
+        (CreateBackup, b"\x00age\xff"),
+        (MakeSupportFile, "text"),
+        (Bulk, (Outcome(200, Done()), Outcome(409, code="taken"))),
+    ],
+)
+def test_an_answer_arrives_as_its_type(command: type[Command[object]], answer: object) -> None:
+    assert codec.decode(codec.encode(answer), command.result_type()) == answer
+
+
+@pytest.mark.parametrize("command", [ListServers(), Bulk(()), CreateBackup("correct horse")], ids=repr)
+def test_a_bulk_request_holds_no_other_command(command: Command[object]) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"commands\[0\]"):
+        codec.decode(codec.encode(Bulk((command,))), AnyCommand)
