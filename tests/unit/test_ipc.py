@@ -98,6 +98,17 @@ async def test_events_follow_the_number_asked_for(ends):
     assert [e.seq async for e in ends[1].subscribe(after=4)] == [5, 6, 7]
 
 
+async def test_an_event_of_another_version_says_so(ends):
+    async def of_tomorrow(after=None):
+        yield {"seq": 1, "time": 0.0, "event": {"type": "of_tomorrow"}}
+
+    gateway, client, _ = ends
+    gateway.subscribe = of_tomorrow
+    with pytest.raises(UnavailableError, match="another version"):
+        async for _ in client.subscribe():
+            pass
+
+
 async def test_without_netd_the_error_says_so_and_a_return_is_noticed(tmp_path):
     client = connect(tmp_path / "s")
     with pytest.raises(UnavailableError):

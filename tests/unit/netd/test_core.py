@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import typing
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from app.netd.gate import ProviderGate, environment
 from app.netd.timesync import Files, TimeSync
 from app.netd.wanport import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
-from app.protocol.commands import ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
+from app.protocol.commands import AnyCommand, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.protocol.events import SecurityAlert
 from app.protocol.preferences import PreferencesChange
 from app.protocol.status import Attestation
@@ -325,3 +326,7 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(
     assert ("IPv6 is carried" in str(report.checks)) is carried
     assert (await core.snapshot()).exit().ipv6 is carried
     assert core._ipv6_default() is carried
+
+
+async def test_every_command_is_carried_out(core: Core) -> None:
+    assert core._commands._handlers.keys() == set(typing.get_args(AnyCommand))

@@ -62,10 +62,9 @@ WIRE: list[tuple[GatewayEvent, str, str]] = [
     (WanChanged("ppp0", "eth0", None), "wan_change", '{"interface":"ppp0","port":"eth0","problem":null}'),
     (WanChanged(None, None, "wan_missing"), "wan_change", '{"interface":null,"port":null,"problem":"wan_missing"}'),
     (
-        TrafficRates(1.5, 5.0, Bytes(1, 2), {"02:00:00:00:00:01": Bytes(3, 4)}, {"default": Bytes(5, 6)}),
+        TrafficRates(1.5, 5.0, Bytes(1, 2), {"a": Bytes(3, 4)}),
         "traffic",
-        '{"time":1.5,"period":5.0,"total":{"up":1,"down":2},"devices":{"02:00:00:00:00:01":{"up":3,"down":4}},'
-        '"exits":{"default":{"up":5,"down":6}}}',
+        '{"time":1.5,"period":5.0,"total":{"up":1,"down":2},"devices":{"a":{"up":3,"down":4}},"exits":{}}',
     ),
     (
         ProviderContact("clear", ("192.0.2.1", "2001:db8::1"), 443),
@@ -80,11 +79,12 @@ WIRE: list[tuple[GatewayEvent, str, str]] = [
     (AccountChanged("mullvad", "key_revoked"), "provider_account", '{"provider":"mullvad","problem":"key_revoked"}'),
     (AccountChanged("mullvad", rotated=True), "provider_account", '{"provider":"mullvad","rotated":true}'),
 ]
+# The web service says these in its own words.
 REPLACED = (
     StatusChanged(),
     StatusChanged("default"),
     DeviceChanged("02:00:00:00:00:01", "lease"),
-)  # by the web service
+)
 
 PAYLOADS: dict[str, type[msgspec.Struct]] = {
     event.__struct_config__.tag: DeviceChange if event is DeviceChanged else event
