@@ -173,7 +173,7 @@ class Client:
         return codec.decode(await self._call(op="submit", command=command), command.result_type())
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Raises UnavailableError when netd is away or of another version; ends when it goes or the listener is too slow."""
+        """Raises UnavailableError when netd is away or of another version; ends when it goes or we are too slow."""
         reader, writer = await self._open()
         try:
             writer.write(codec.encode(Request(1, "subscribe", after=after)) + b"\n")
