@@ -1,4 +1,4 @@
-"""What each command does. Nothing is changed before everything about it has been checked."""
+"""Commands are carried out here. Nothing is changed before everything about one has been checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of one command among many."""
+"""The outcome of one command among many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of a provider and of the account there: capabilities, form, devices, list. Values only, no secret."""
+"""A provider and the account there as people are shown them: capabilities, form, devices, list. No secret."""
 
 from __future__ import annotations
 

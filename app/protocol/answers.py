@@ -1,4 +1,4 @@
-"""The answers to commands, where they are no values of another module. Values only."""
+"""The answers to commands that no other module defines. Values only."""
 
 from __future__ import annotations
 
