@@ -9,7 +9,7 @@ import msgspec
 from app.errors import NotFoundError
 from app.model import Server, ServerFilter
 from app.netd.latency import Latencies
-from app.providers.choice import asks_for_fastest, choose, matching, quality
+from app.providers.selection import asks_for_fastest, choose, matching, quality
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:

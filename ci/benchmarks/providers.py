@@ -21,11 +21,11 @@ from app import codec
 from app.model import ServerFilter
 from app.providers import mullvad_relays
 from app.providers.base import Environment
-from app.providers.choice import choose, matching
 from app.providers.http import Destination, Streams
 from app.providers.lists import KeptList
 from app.providers.mullvad import MullvadProvider
 from app.providers.relays import Guard
+from app.providers.selection import choose, matching
 from app.store.accounts import Accounts
 from ci.benchmarks import relaylists
 from ci.benchmarks.result import Result, median

@@ -69,7 +69,7 @@ from app.model import (
     WanLink,
 )
 from app.netd.wanport import named
-from app.providers.choice import matching
+from app.providers.selection import matching
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
 
