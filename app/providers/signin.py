@@ -18,7 +18,7 @@ from app import keys
 from app.errors import ConflictError, GatewayError, NotFoundError, NotImplementedYetError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret, Server, TunnelConfig
-from app.providers import form, options
+from app.providers import options
 from app.providers.base import (
     AccountStatus,
     Capabilities,
@@ -30,6 +30,7 @@ from app.providers.base import (
     Verdict,
     no_such_server,
 )
+from app.providers.credentials import check_credentials, masked, same_account
 from app.providers.errors import (
     AccountExpiredError,
     KeyInUseError,
@@ -132,10 +133,10 @@ class SignInProvider(ABC):
     # --- Account -----------------------------------------------------------------------------------------------------
 
     async def sign_in(self, credentials: Mapping[str, Secret]) -> AccountStatus:
-        given = form.checked(self.credentials, credentials, self.title)
+        given = check_credentials(self.credentials, credentials, self.title)
         async with self._lock:
             old = self._env.accounts.get(self.name)
-            if old is not None and form.same_account(self.credentials, old.credentials, given):
+            if old is not None and same_account(self.credentials, old.credentials, given):
                 again = await self._still_good(old)
                 if again is not None:
                     return again
@@ -367,7 +368,7 @@ class SignInProvider(ABC):
         expired = 0 < account.expires <= now
         return AccountStatus(
             signed_in=True,
-            account=form.masked(account.credentials.get(self.credentials[0].name)),
+            account=masked(account.credentials.get(self.credentials[0].name)),
             expires=account.expires or None,
             days_left=max(0, int((account.expires - now) // DAY)) if account.expires else None,
             device=account.device_name,
