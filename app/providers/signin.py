@@ -18,7 +18,6 @@ from app import keys
 from app.errors import ConflictError, GatewayError, NotFoundError, NotImplementedYetError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret, Server, TunnelConfig
-from app.providers import options
 from app.providers.base import (
     AccountStatus,
     Capabilities,
@@ -30,6 +29,7 @@ from app.providers.base import (
     Verdict,
     no_such_server,
 )
+from app.providers.connection_options import check_options
 from app.providers.credentials import check_credentials, masked, same_account
 from app.providers.errors import (
     AccountExpiredError,
@@ -327,7 +327,7 @@ class SignInProvider(ABC):
         )
 
     def check_settings(self, settings: ProviderSettings) -> None:
-        options.check(settings, self.capabilities, self._servers, self.title)
+        check_options(settings, self.capabilities, self._servers, self.title)
 
     # --- Parts -------------------------------------------------------------------------------------------------------
 

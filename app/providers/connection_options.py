@@ -8,7 +8,7 @@ from app.providers.base import Capabilities
 from app.providers.serverlist import ServerList
 
 
-def check(settings: ProviderSettings, can: Capabilities, servers: ServerList, title: str) -> None:
+def check_options(settings: ProviderSettings, can: Capabilities, servers: ServerList, title: str) -> None:
     """Raises InvalidFieldError where ``settings`` ask for what the provider does not have."""
     if settings.port is not None and not can.choose_port:
         raise InvalidFieldError(f"port: {title} has one port only", field="port")
