@@ -7,7 +7,7 @@ import ipaddress
 from app.errors import ConflictError, NotFoundError
 from app.model import Endpoint, Peer, Server, StoredServer, TunnelConfig
 from app.providers.base import no_such_server
-from app.providers.names import UNKNOWN, city_and_country
+from app.providers.server_names import UNKNOWN, city_and_country
 from app.store import Store
 from app.store.servers import put_together
 
