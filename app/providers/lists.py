@@ -42,7 +42,7 @@ class KeptList:
 
 
 def encode(relays: RelayList) -> bytes:
-    """In the form of the files; ``python -m app.providers.ship`` writes the image's with it."""
+    """In the form of the files; ``python -m app.providers.bundle_lists`` writes the image's with it."""
     return codec.encode(_Document(VERSION, relays))
 
 

@@ -1,4 +1,4 @@
-"""Whole lists: every entry is either a server or left out with its reason. And lists that ship with an image."""
+"""Whole lists: every entry is either a server or left out with its reason. And lists that bundle_lists with an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.providers import ivpn_relays, mullvad_relays, nordvpn, ship
+from app.providers import bundle_lists, ivpn_relays, mullvad_relays, nordvpn
 from app.providers.azirevpn import parse as parse_azire
 from app.providers.errors import BadAnswerError
 from app.providers.lists import KeptList
@@ -143,7 +143,7 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
     (tmp_path / "relays.json").write_bytes(mullvad.data)
     (tmp_path / "servers.json").write_bytes(ivpn.data)
     lists = (f"mullvad={tmp_path / 'relays.json'}", f"ivpn={tmp_path / 'servers.json'}")
-    assert ship.main(["--to", str(world.shipped), *lists]) == 0
+    assert bundle_lists.main(["--to", str(world.shipped), *lists]) == 0
     told = capsys.readouterr()
     assert f"mullvad: {len(mullvad.good)} servers, {len(mullvad.left_out)} entries left out\n" in told.out
     assert f"ivpn: {len(ivpn.good)} servers, {len(ivpn.left_out)} entries left out\n" in told.out
@@ -159,8 +159,8 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
 
 def test_shipping_what_is_no_list_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad").write_text("{}")
-    assert ship.main(["--to", str(tmp_path), f"mullvad={tmp_path / 'bad'}"]) == 1
+    assert bundle_lists.main(["--to", str(tmp_path), f"mullvad={tmp_path / 'bad'}"]) == 1
     assert "another shape" in capsys.readouterr().err
     assert KeptList(tmp_path, None, "mullvad").load() == (None, "none")
     with pytest.raises(SystemExit):
-        ship.main(["--to", str(tmp_path), "nobody=x"])
+        bundle_lists.main(["--to", str(tmp_path), "nobody=x"])

@@ -1,6 +1,6 @@
-"""``python -m app.providers.ship``: turn a provider's own list into the file that comes with an image.
+"""``python -m app.providers.bundle_lists``: turn a provider's own list into the file that comes with an image.
 
-    python -m app.providers.ship --to overlay/lists mullvad=relays.json ivpn=servers.json
+    python -m app.providers.bundle_lists --to overlay/lists mullvad=relays.json ivpn=servers.json
 
 A gateway that has never been online offers its servers then. No account and no network are needed: the files are what
 the provider's list address answers, fetched by whoever builds the image. Skipped entries are told with their reason.
