@@ -17,6 +17,7 @@ from app.errors import GatewayError
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers import relays
+from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField, ProviderDevice
 from app.providers.errors import (
     AccountExpiredError,
@@ -30,7 +31,6 @@ from app.providers.errors import (
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig, Response
 from app.providers.relays import Collector, Guard, Relay, RelayList
 from app.providers.serverlist import Fetched
-from app.providers.signin import SignInProvider
 from app.store.accounts import Account
 
 WHO = "AzireVPN"

@@ -2,7 +2,7 @@
 
 Another package adds one through the entry point group ``vpn_gateway.providers``: the entry point's name is the
 provider's, and it loads a callable that takes an :class:`Environment` and returns a :class:`Provider`. One that people
-sign in to is best derived from :class:`app.providers.signin.SignInProvider`.
+sign in to is best derived from :class:`app.providers.account_provider.SignInProvider`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from app.errors import ConflictError, InvalidFieldError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret
 from app.providers import ivpn_relays
+from app.providers.account_provider import EVERYTHING, SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.errors import (
     AccountExpiredError,
@@ -24,7 +25,6 @@ from app.providers.errors import (
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig
 from app.providers.relays import Guard, Relay, RelayList
 from app.providers.serverlist import Fetched
-from app.providers.signin import EVERYTHING, SignInProvider
 from app.store.accounts import Account
 
 WHO = "IVPN"

@@ -14,6 +14,7 @@ from app.errors import ConflictError, GatewayError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret
 from app.providers import mullvad_relays
+from app.providers.account_provider import EVERYTHING, SignInProvider
 from app.providers.base import Capabilities, CredentialField, ProviderDevice
 from app.providers.errors import (
     AccountExpiredError,
@@ -26,7 +27,6 @@ from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig
 from app.providers.mullvad_api import AccountData, DeviceData, MullvadApi, TokenRefusedError, moment
 from app.providers.relays import Guard, Relay, RelayList
 from app.providers.serverlist import Fetched
-from app.providers.signin import EVERYTHING, SignInProvider
 from app.store.accounts import Account
 
 T = TypeVar("T")

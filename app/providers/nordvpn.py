@@ -13,12 +13,12 @@ from app import keys
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers import relays
+from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.errors import AccountExpiredError, BadAnswerError, WrongCredentialsError
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig, Response
 from app.providers.relays import BadEntryError, Collector, Guard, OtherEntryError, Relay, RelayList
 from app.providers.serverlist import Fetched
-from app.providers.signin import SignInProvider
 from app.store.accounts import Account
 
 WHO = "NordVPN"

@@ -22,12 +22,12 @@ from app.errors import InvalidFieldError
 from app.keys import KeyPair
 from app.model import Endpoint, Peer, ProviderSettings, Secret
 from app.providers import relays
+from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.errors import BadAnswerError, KeyRevokedError, WrongCredentialsError
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, Api, ApiConfig, tls_context
 from app.providers.relays import Collector, Guard, OtherEntryError, Relay, RelayList
 from app.providers.serverlist import Fetched
-from app.providers.signin import SignInProvider
 from app.store.accounts import Account
 from app.wgconf.countries import COUNTRIES
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.errors import NotFoundError
 from app.model import Server
+from app.providers.account_provider import SignInProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, Environment, Provider
 from app.providers.custom import CustomProvider
@@ -21,7 +22,6 @@ from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
 from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
-from app.providers.signin import SignInProvider
 from app.providers.surfshark import SurfsharkProvider
 from app.store import Store
 from app.store.accounts import Accounts

@@ -14,6 +14,7 @@ from app import keys
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers import relays
+from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.errors import (
     AccountExpiredError,
@@ -25,7 +26,6 @@ from app.providers.errors import (
 from app.providers.http import LIST_LIMIT, LIST_TIMEOUT, ApiConfig, Response
 from app.providers.relays import Collector, Guard, OtherEntryError, Relay, RelayList
 from app.providers.serverlist import Fetched
-from app.providers.signin import SignInProvider
 from app.store.accounts import Account
 
 WHO = "Surfshark"

@@ -13,7 +13,7 @@ from app.netd import upkeep
 from app.netd.upkeep import Upkeep
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
-from app.providers.signin import DAY
+from app.providers.account_provider import DAY
 from app.store import Store
 from app.tunnel.states import Target
 from tests.support.providers.world import World

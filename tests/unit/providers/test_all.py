@@ -11,6 +11,7 @@ import pytest
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError
 from app.model import ProviderSettings, Secret
+from app.providers.account_provider import DAY
 from app.providers.base import AccountProvider, Due, Verdict
 from app.providers.errors import (
     AccountExpiredError,
@@ -22,7 +23,6 @@ from app.providers.errors import (
 )
 from app.providers.http import LIST_LIMIT, Api
 from app.providers.registry import WITH_ACCOUNT
-from app.providers.signin import DAY
 from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES, Case
 

@@ -12,6 +12,7 @@ from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.model import Endpoint, ProviderSettings, Secret
 from app.providers import base
+from app.providers.account_provider import DAY
 from app.providers.base import AccountProvider, Due, Verdict
 from app.providers.errors import (
     AccountExpiredError,
@@ -24,7 +25,6 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 from app.providers.mullvad import MullvadProvider
-from app.providers.signin import DAY
 from tests.support.providers.keys import key
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 from tests.support.providers.world import World
@@ -206,7 +206,7 @@ async def test_a_key_in_use_is_replaced_by_another(world: World, mullvad: Mullva
     mullvad.accounts["5" * 16] = mullvad.accounts[ACCOUNT]
     mullvad.add_device("5" * 16, taken.public_key)
     pairs = iter([taken, fresh])
-    monkeypatch.setattr("app.providers.signin.keys.generate", lambda: next(pairs))
+    monkeypatch.setattr("app.providers.account_provider.keys.generate", lambda: next(pairs))
     await provider(world).sign_in(GOOD)
     assert our_key(mullvad) == fresh.public_key
 
