@@ -28,7 +28,7 @@ PARSERS: Mapping[str, Callable[[bytes, Guard], RelayList]] = {
 }
 
 
-def ship(name: str, data: bytes, directory: Path) -> RelayList:
+def bundle(name: str, data: bytes, directory: Path) -> RelayList:
     """Write ``NAME.json`` into ``directory``. Raises BadAnswerError, OSError."""
     found = PARSERS[name](data, Guard())
     directory.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in PARSERS or not path:
             parser.error(f"{text}: PROVIDER is one of {', '.join(PARSERS)}")
         try:
-            found = ship(name, Path(path).read_bytes(), given.to)
+            found = bundle(name, Path(path).read_bytes(), given.to)
         except (GatewayError, OSError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             return 1

@@ -11,9 +11,9 @@ from app.errors import ConnectTimeoutError
 from app.model import ProviderSettings
 from app.netd import upkeep
 from app.netd.upkeep import Upkeep
+from app.providers.account_provider import DAY
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
-from app.providers.account_provider import DAY
 from app.store import Store
 from app.tunnel.states import Target
 from tests.support.providers.world import World

@@ -1,4 +1,4 @@
-"""Whole lists: every entry is either a server or left out with its reason. And lists that bundle_lists with an image."""
+"""Whole lists: every entry is either a server or left out with its reason. And lists that come with an image."""
 
 from __future__ import annotations
 
