@@ -18,7 +18,7 @@ from app.model import ProviderSettings
 from app.network.plan import MARK_CLEAR, TransportPeer
 from app.providers.base import Environment
 from app.providers.config import ProvidersConfig
-from app.providers.outgoing import GatedOutgoing
+from app.providers.transport import FirewalledTransport
 from app.store import Store
 from app.store.accounts import Accounts
 from app.tunnel.resolve import LookupFailedError, lookup
@@ -47,7 +47,7 @@ class Ways(Protocol):
 
 
 class ProviderGate:
-    """An :class:`app.providers.outgoing.Gate`. Closed until :meth:`attach`."""
+    """An :class:`app.providers.transport.Gate`. Closed until :meth:`attach`."""
 
     def __init__(self) -> None:
         self._network: Ways | None = None
@@ -103,7 +103,7 @@ def environment(store: Store, state_dir: Path, gate: ProviderGate, config: Provi
         return (lan.address.network, lan.ula.network) if lan.ula else (lan.address.network,)
 
     return Environment(
-        outgoing=GatedOutgoing(gate, own=own_networks, allowed=config.allowed_networks),
+        outgoing=FirewalledTransport(gate, own=own_networks, allowed=config.allowed_networks),
         accounts=Accounts(state_dir),
         lists=state_dir / "lists",
         shipped=SHIPPED,

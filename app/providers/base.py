@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from app.account import (
     AccountStatus,
@@ -25,11 +25,10 @@ from app.account import (
 )
 from app.addresses import Network
 from app.errors import NotFoundError
+from app.https.transport import Transport
 from app.model import ProviderSettings, Secret, Server, TunnelConfig
-
-if TYPE_CHECKING:
-    from app.providers.http import ApiConfig, Outgoing
-    from app.store.accounts import Accounts
+from app.providers.config import ApiConfig
+from app.store.accounts import Accounts
 
 __all__ = [
     "AccountProvider",
@@ -175,7 +174,7 @@ def _no_apis() -> Mapping[str, ApiConfig]:
 class Environment:
     """What a provider is given: the way out, where things are kept, and what is set."""
 
-    outgoing: Outgoing
+    outgoing: Transport
     accounts: Accounts
     lists: Path  # directory of the last good server lists
     shipped: Path | None = None  # directory of lists that came with the image, in the same form

@@ -16,9 +16,16 @@ import msgspec
 from msgspec import Struct, field
 
 from app import codec
-from app.addresses import Network
+from app.addresses import Address, Network
 from app.errors import InvalidFieldError
-from app.providers.http import ApiConfig
+
+
+class ApiConfig(Struct, frozen=True):
+    """Where one API of a provider is. ``ca`` replaces the system's certificate authorities: a PEM file, or PEM text."""
+
+    url: str
+    addresses: tuple[Address, ...] = ()
+    ca: str | None = None
 
 
 class ProvidersConfig(Struct, frozen=True, forbid_unknown_fields=True):

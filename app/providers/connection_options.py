@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.errors import InvalidFieldError
 from app.model import ProviderSettings
 from app.providers.base import Capabilities
-from app.providers.serverlist import ServerList
+from app.providers.server_list.servers import ServerList
 
 
 def check_options(settings: ProviderSettings, can: Capabilities, servers: ServerList, title: str) -> None:

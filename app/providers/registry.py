@@ -11,12 +11,12 @@ from importlib import metadata
 from pathlib import Path
 
 from app.errors import NotFoundError
+from app.https.transport import Destination, Streams
 from app.model import Server
 from app.providers.account_provider import SignInProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, Environment, Provider
 from app.providers.custom import CustomProvider
-from app.providers.http import Destination, Streams
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider

@@ -11,7 +11,7 @@ from app.errors import ConnectTimeoutError
 from app.model import ProviderSettings
 from app.netd import upkeep
 from app.netd.upkeep import Upkeep
-from app.providers.account_provider import DAY
+from app.providers.account_session import DAY
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
 from app.store import Store

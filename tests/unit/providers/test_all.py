@@ -11,8 +11,9 @@ import pytest
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError
 from app.model import ProviderSettings, Secret
-from app.providers.account_provider import DAY
+from app.providers.account_session import DAY
 from app.providers.base import AccountProvider, Due, Verdict
+from app.providers.client import ProviderClient
 from app.providers.errors import (
     AccountExpiredError,
     BadAnswerError,
@@ -21,13 +22,13 @@ from app.providers.errors import (
     RateLimitedError,
     WrongCredentialsError,
 )
-from app.providers.http import LIST_LIMIT, Api
 from app.providers.registry import WITH_ACCOUNT
+from app.providers.server_list.source import LIST_LIMIT
 from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES, Case
 
 MULLVAD = CASES[0].provider
-DEFAULTS = dict(Api.request.__kwdefaults__ or {})
+DEFAULTS = dict(ProviderClient.send.__kwdefaults__ or {})
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
@@ -106,7 +107,7 @@ async def test_nothing_secret_is_logged_shown_or_readable(
     provider = await case.signed_in(world)
     private = (await provider.tunnel(case.hostname)).private_key.reveal()
     status = await provider.account(refresh=True)
-    account = provider._env.accounts.get(case.name)
+    account = provider._session.account
     stand_in.status = 500
     errors: list[GatewayError] = []
     for attempt in (provider.refresh(), provider.account(refresh=True), provider.sign_in(case.bad())):
@@ -165,7 +166,7 @@ async def test_trouble_while_signing_in_has_a_name(
 
 
 async def test_a_slow_provider_is_given_up(world: World, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.providers.http.Api.request.__kwdefaults__", {**DEFAULTS, "timeout": 0.3})
+    monkeypatch.setattr("app.providers.client.ProviderClient.send.__kwdefaults__", {**DEFAULTS, "timeout": 0.3})
     stand_in = await case.start(world)
     stand_in.hang = True
     with pytest.raises(ProviderDownError, match="did not answer"):

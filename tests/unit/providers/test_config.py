@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidFieldError
-from app.providers.config import ProvidersConfig, load
-from app.providers.http import ApiConfig
+from app.providers.config import ApiConfig, ProvidersConfig, load
 
 
 def test_the_documents_example(tmp_path: Path) -> None:
