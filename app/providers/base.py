@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from app.account import (
     AccountStatus,
@@ -34,6 +34,7 @@ __all__ = [
     "AccountProvider",
     "AccountStatus",
     "Capabilities",
+    "ConfirmsExit",
     "CredentialField",
     "Due",
     "Environment",
@@ -155,6 +156,15 @@ class AccountProvider(Provider, Protocol):
 
     def check_settings(self, settings: ProviderSettings) -> None:
         """Raises InvalidFieldError where ``settings`` ask for what this provider does not have."""
+        ...
+
+
+@runtime_checkable
+class ConfirmsExit(Protocol):
+    """A provider that can tell from the exit check's answer whether the address seen is an exit of its own."""
+
+    def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
+        """``answer`` is the JSON that ``exit_check_url`` gave; its values come from outside. None = it does not say."""
         ...
 
 

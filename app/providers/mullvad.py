@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, ip_address
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -58,7 +59,7 @@ class MullvadProvider(SignInProvider):
             devices=account,
         )
 
-    def confirms_exit(self, answer: Mapping[str, object]) -> bool | None:
+    def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
         """What https://am.i.mullvad.net/json says of the address that it sees."""
         said = answer.get("mullvad_exit_ip")
         return said if isinstance(said, bool) else None
