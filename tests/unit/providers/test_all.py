@@ -202,6 +202,18 @@ async def test_a_broken_list_leaves_the_last_good_one(world: World, case: Case, 
     assert await case.make(world).servers() == before
 
 
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_refused_list_is_the_same_error_everywhere(world: World, case: Case, status: int) -> None:
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    before = await provider.servers()
+    stand_in.status = status
+    with pytest.raises(BadAnswerError, match=rf"gave no server list \(HTTP {status}\)") as refused:
+        await provider.refresh()
+    assert refused.value.code == "bad_server_list"
+    assert await provider.servers() == before
+
+
 async def test_hostile_entries_are_left_out_one_by_one(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     provider = case.make(world)
