@@ -1,4 +1,4 @@
-"""The interface of a provider: a new one is a file that has this shape and a line in :mod:`app.providers.registry`.
+"""The interface of a provider: a new one is a class of this shape and a line in :mod:`app.providers.registry`.
 
 Another package adds one through the entry point group ``vpn_gateway.providers``: the entry point's name is the
 provider's, and it loads a callable that takes an :class:`Environment` and returns a :class:`Provider`. One that people
@@ -168,30 +168,20 @@ class ConfirmsExit(Protocol):
         ...
 
 
-def _no_networks() -> tuple[Network, ...]:
-    return ()
-
-
-def _default_settings(_provider: str) -> ProviderSettings:
-    return ProviderSettings()
-
-
-def _no_apis() -> Mapping[str, ApiConfig]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Environment:
-    """What a provider is given: the way out, where things are kept, and what is set."""
+    """What a provider is given: the transport, where things are kept, and what is set."""
 
     outgoing: Transport
     accounts: Accounts
     lists: Path  # directory of the last good server lists
     shipped: Path | None = None  # directory of lists that came with the image, in the same form
-    settings: Callable[[str], ProviderSettings] = _default_settings  # by the provider's name
-    own_networks: Callable[[], tuple[Network, ...]] = _no_networks  # our LAN: no server can be in it
+    settings: Callable[[str], ProviderSettings] = lambda _: ProviderSettings()  # by the provider's name
+    own_networks: Callable[[], tuple[Network, ...]] = tuple  # our LAN: no server can be in it
     allowed_networks: tuple[Network, ...] = ()  # not on the Internet, and servers may be in them all the same (labs)
-    apis: Mapping[str, ApiConfig] = field(default_factory=_no_apis)  # by name, in place of the provider's own
+    apis: Mapping[str, ApiConfig] = field(
+        default_factory=dict[str, ApiConfig]
+    )  # by name, in place of the provider's own
     now: Callable[[], float] = time.time
 
 

@@ -26,7 +26,7 @@ from app.https.exchange import (
 )
 from app.https.headers import retry_after
 from app.https.transport import Destination, Transport, tls_context
-from app.providers.config import ApiConfig
+from app.providers.config import ApiConfig, is_https
 from app.providers.decode import decode_answer
 from app.providers.errors import BadAnswerError, ProviderDownError, RateLimitedError, RefusedError
 from app.providers.request import Content, write_request
@@ -66,12 +66,12 @@ class ProviderClient:
     """Sends requests to one base URL. Pauses when the provider asks for it (429, 503 with Retry-After)."""
 
     def __init__(self, transport: Transport, config: ApiConfig, who: str) -> None:
+        if not is_https(config.url):
+            raise ValueError(f"{who}: the API's URL must begin with https:// and a host")
         parts = urlsplit(config.url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise ValueError(f"{who}: the API's URL must begin with https://")
         self.who = who
         self._transport = transport
-        self._to = Destination(parts.hostname, parts.port or 443, config.addresses)
+        self._to = Destination(parts.hostname or "", parts.port or 443, config.addresses)
         self._base = parts.path.rstrip("/")
         self._ca = config.ca
         self._quiet_until = 0.0

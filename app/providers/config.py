@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -43,6 +44,17 @@ def load(path: Path) -> ProvidersConfig:
     except (OSError, ValueError, TypeError) as error:
         raise InvalidFieldError(f"{path.name}: {error}", field="providers") from None
     for name, api in found.apis.items():
-        if not api.url.startswith("https://"):
-            raise InvalidFieldError(f"{path.name}: the URL of {name} must begin with https://", field="providers")
+        if not is_https(api.url):
+            raise InvalidFieldError(
+                f"{path.name}: the URL of {name} must begin with https:// and a host", field="providers"
+            )
     return found
+
+
+def is_https(url: str) -> bool:
+    """Whether ``url`` begins with https:// and the name or address of a host, with a port or without."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

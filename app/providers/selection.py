@@ -15,7 +15,7 @@ from app.model import Server, ServerFilter
 
 FASTEST, RANDOM = "fastest", "random"
 
-UNKNOWN_LOAD = 50.0  # percent: neither praised nor blamed for not being told
+UNKNOWN_LOAD = 50.0  # percent: a server of unknown load is treated as average
 
 
 def plain(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from app import codec
-from app.account import SkippedEntry
+from app.providers.base import SkippedEntry
 from app.providers.errors import BadAnswerError
 from app.providers.server_list.address_policy import BadEntryError
 from app.providers.server_list.entry_fields import HOSTNAME

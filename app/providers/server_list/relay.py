@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from app.account import SkippedEntry
 from app.model import Server
+from app.providers.base import SkippedEntry
 
 DEFAULT_PORT = 51820
 UNKNOWN = "Unknown"
