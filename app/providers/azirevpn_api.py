@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from app.addresses import Address
 from app.https.exchange import Response
-from app.providers.client import Errors, Problem, error
+from app.providers.client import Errors, Problem, raises
 from app.providers.decode import decode_answer
 from app.providers.errors import (
     BadAnswerError,
@@ -74,17 +74,17 @@ def _problem(answer: Response) -> Problem:
 
 ERRORS = Errors(
     {
-        401: error(
+        401: raises(
             WrongCredentialsError, "AzireVPN does not accept this gateway's token; sign in again", field="password"
         ),
-        404: error(KeyRevokedError, "AzireVPN no longer knows this gateway's device; sign in again"),
-        409: error(KeyInUseError, "This key is registered with AzireVPN already"),
-        _NO_ROOM: error(TooManyDevicesError, "This account has no room for another device", field="device"),
+        404: raises(KeyRevokedError, "AzireVPN no longer knows this gateway's device; sign in again"),
+        409: raises(KeyInUseError, "This key is registered with AzireVPN already"),
+        _NO_ROOM: raises(TooManyDevicesError, "This account has no room for another device", field="device"),
     },
     _problem,
 )
 
-_NOT_ACCEPTED = error(WrongCredentialsError, "AzireVPN does not accept this user name and password", field="password")
+_NOT_ACCEPTED = raises(WrongCredentialsError, "AzireVPN does not accept this user name and password", field="password")
 
 LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403, 422), _NOT_ACCEPTED))
 

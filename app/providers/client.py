@@ -57,7 +57,7 @@ class Errors:
 NO_ERRORS = Errors()
 
 
-def error(kind: type[GatewayError], message: str, **arguments: Any) -> Callable[[Response], GatewayError]:
+def raises(kind: type[GatewayError], message: str, **arguments: Any) -> Callable[[Response], GatewayError]:
     """An entry of :class:`Errors`: the same error for every such answer."""
     return lambda _: kind(message, **arguments)
 

@@ -14,7 +14,7 @@ from app.https.exchange import Response
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers.account_session import AccountSession
-from app.providers.client import Errors, ProviderClient, error
+from app.providers.client import Errors, ProviderClient, raises
 from app.providers.decode import decode_answer
 from app.providers.errors import (
     AccountExpiredError,
@@ -71,8 +71,8 @@ def _too_many(answer: Response) -> TooManyDevicesError:
     )
 
 
-_SESSION_ENDED = error(KeyRevokedError, "IVPN has ended this gateway's session; sign in again")
-_ASKS_FOR_CAPTCHA = error(
+_SESSION_ENDED = raises(KeyRevokedError, "IVPN has ended this gateway's session; sign in again")
+_ASKS_FOR_CAPTCHA = raises(
     ConflictError,
     "IVPN asks for a captcha after too many attempts; try again later, or import a .conf file",
     code="captcha_needed",
@@ -80,15 +80,15 @@ _ASKS_FOR_CAPTCHA = error(
 
 ERRORS = Errors(
     {
-        UNAUTHORIZED: error(WrongCredentialsError, "IVPN does not know this account ID", field="account_id"),
+        UNAUTHORIZED: raises(WrongCredentialsError, "IVPN does not know this account ID", field="account_id"),
         NO_SESSION: _SESSION_ENDED,
         SESSION_NOT_FOUND: _SESSION_ENDED,
         SESSION_LIMIT: _too_many,
-        NOT_ACTIVE: error(AccountExpiredError, "This IVPN account has run out; add time to it"),
-        TWO_FACTOR: error(
+        NOT_ACTIVE: raises(AccountExpiredError, "This IVPN account has run out; add time to it"),
+        TWO_FACTOR: raises(
             InvalidFieldError, "Two-factor code: it is needed", field="two_factor", code="two_factor_needed"
         ),
-        TWO_FACTOR_WRONG: error(
+        TWO_FACTOR_WRONG: raises(
             InvalidFieldError, "Two-factor code: it is wrong or too old", field="two_factor", code="two_factor_needed"
         ),
         CAPTCHA: _ASKS_FOR_CAPTCHA,

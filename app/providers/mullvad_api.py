@@ -10,7 +10,7 @@ from msgspec import Struct
 from app.addresses import Interface
 from app.https.exchange import Response
 from app.model import Secret
-from app.providers.client import Errors, Problem, ProviderClient, error
+from app.providers.client import Errors, Problem, ProviderClient, raises
 from app.providers.decode import decode_answer, moment
 from app.providers.errors import (
     BadAnswerError,
@@ -68,18 +68,18 @@ def _problem(answer: Response) -> Problem:
         return answer.status
 
 
-_TOKEN_REFUSED = error(TokenRefusedError, "Mullvad refused its own token")
+_TOKEN_REFUSED = raises(TokenRefusedError, "Mullvad refused its own token")
 
 ERRORS = Errors(
     {
-        "INVALID_ACCOUNT": error(
+        "INVALID_ACCOUNT": raises(
             WrongCredentialsError, "Mullvad does not know this account number", field="account_number"
         ),
-        "MAX_DEVICES_REACHED": error(
+        "MAX_DEVICES_REACHED": raises(
             TooManyDevicesError, "This account has no room for another device", field="device"
         ),
-        "PUBKEY_IN_USE": error(KeyInUseError, "This key is registered with Mullvad already"),
-        "DEVICE_NOT_FOUND": error(DeviceGoneError, "Mullvad no longer knows this device; sign in again"),
+        "PUBKEY_IN_USE": raises(KeyInUseError, "This key is registered with Mullvad already"),
+        "DEVICE_NOT_FOUND": raises(DeviceGoneError, "Mullvad no longer knows this device; sign in again"),
         "INVALID_ACCESS_TOKEN": _TOKEN_REFUSED,
         401: _TOKEN_REFUSED,
     },

@@ -15,7 +15,7 @@ from app.providers.account_parts import Parts, ProviderContext
 from app.providers.account_provider import SignInProvider
 from app.providers.account_session import AccountSession
 from app.providers.base import Capabilities, CredentialField
-from app.providers.client import Errors, ProviderClient, error
+from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
 from app.providers.decode import moment
 from app.providers.dialling import DirectDialler
@@ -40,7 +40,9 @@ class _Service(Struct, frozen=True):
     service: Kind = Kind()
 
 
-_NOT_ACCEPTED = error(WrongCredentialsError, "NordVPN does not accept this access token; make a new one", field="token")
+_NOT_ACCEPTED = raises(
+    WrongCredentialsError, "NordVPN does not accept this access token; make a new one", field="token"
+)
 
 ERRORS = Errors({401: _NOT_ACCEPTED, 403: _NOT_ACCEPTED})
 

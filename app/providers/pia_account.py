@@ -15,7 +15,7 @@ from app.https.transport import tls_context
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers.account_session import AccountSession
-from app.providers.client import Errors, ProviderClient, error
+from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
 from app.providers.errors import WrongCredentialsError
 from app.store.accounts import Account
@@ -24,7 +24,7 @@ TOKEN_LIFE = 23 * 3600.0  # seconds; PIA's tokens last a day
 
 _BEGIN, _END = "-----BEGINCERTIFICATE-----", "-----ENDCERTIFICATE-----"
 
-_NOT_ACCEPTED = error(WrongCredentialsError, "PIA does not accept this user name and password", field="password")
+_NOT_ACCEPTED = raises(WrongCredentialsError, "PIA does not accept this user name and password", field="password")
 
 ERRORS = Errors(dict.fromkeys((400, 401, 403), _NOT_ACCEPTED))
 

@@ -16,7 +16,7 @@ from app.https.transport import Transport
 from app.model import Endpoint, Peer, ProviderSettings
 from app.providers.account_session import AccountSession
 from app.providers.account_token import AccountToken
-from app.providers.client import Errors, ProviderClient, error
+from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
 from app.providers.errors import BadAnswerError, KeyRevokedError, WrongCredentialsError
 from app.providers.pia_account import PiaAuthority
@@ -52,7 +52,7 @@ def _problem(answer: Response) -> int | None:
     return answer.status if answer.status in {401, 403} else None
 
 
-_NOT_ACCEPTED = error(
+_NOT_ACCEPTED = raises(
     WrongCredentialsError, "PIA's server does not accept this sign-in; sign in again", field="password"
 )
 

@@ -12,7 +12,7 @@ from app.keys import KeyPair
 from app.model import Secret
 from app.providers.account_session import AccountSession
 from app.providers.account_token import AccountToken
-from app.providers.client import Errors, ProviderClient, error
+from app.providers.client import Errors, ProviderClient, raises
 from app.providers.decode import moment
 from app.providers.errors import (
     AccountExpiredError,
@@ -46,14 +46,14 @@ class _TokenEndedError(WrongCredentialsError):
     """The token is no longer good: sign in for another."""
 
 
-_NOT_ACCEPTED = error(WrongCredentialsError, "Surfshark does not accept this address and password", field="password")
-_TOKEN_ENDED = error(_TokenEndedError, "Surfshark no longer accepts this sign-in; sign in again", field="password")
-_KEY_UNKNOWN = error(KeyRevokedError, "Surfshark no longer knows this gateway's key; sign in again")
+_NOT_ACCEPTED = raises(WrongCredentialsError, "Surfshark does not accept this address and password", field="password")
+_TOKEN_ENDED = raises(_TokenEndedError, "Surfshark no longer accepts this sign-in; sign in again", field="password")
+_KEY_UNKNOWN = raises(KeyRevokedError, "Surfshark no longer knows this gateway's key; sign in again")
 
 LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403), _NOT_ACCEPTED))
 PLAN_ERRORS = Errors({401: _TOKEN_ENDED})
 REGISTER_ERRORS = Errors(
-    {401: _TOKEN_ENDED, 409: error(KeyInUseError, "This key is registered with Surfshark already")}
+    {401: _TOKEN_ENDED, 409: raises(KeyInUseError, "This key is registered with Surfshark already")}
 )
 VALIDATE_ERRORS = Errors({401: _TOKEN_ENDED, 400: _KEY_UNKNOWN, 404: _KEY_UNKNOWN})
 

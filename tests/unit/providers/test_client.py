@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import ConflictError, GatewayError
 from app.https.exchange import Response
-from app.providers.client import Errors, Problem, ProviderClient, error
+from app.providers.client import Errors, Problem, ProviderClient, raises
 from app.providers.config import ApiConfig
 from app.providers.decode import decode_answer, moment
 from app.providers.errors import BadAnswerError, KeyInUseError, KeyRevokedError, RefusedError
@@ -20,7 +20,7 @@ def _problem(answer: Response) -> Problem:
     return None if answer.ok else decode_answer(answer.body, dict[str, str], "Example")["code"]
 
 
-ERRORS = Errors({"TAKEN": error(KeyInUseError, "taken"), 404: error(KeyRevokedError, "gone")}, _problem)
+ERRORS = Errors({"TAKEN": raises(KeyInUseError, "taken"), 404: raises(KeyRevokedError, "gone")}, _problem)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_an_answer_without_a_problem_is_read(client: ProviderClient) -> No
 
 
 def test_each_raise_makes_an_error_of_its_own() -> None:
-    make = error(ConflictError, "busy", code="busy")
+    make = raises(ConflictError, "busy", code="busy")
     answer = Response(409, {})
     assert make(answer) is not make(answer)
 
