@@ -1,4 +1,4 @@
-"""What a provider says of the account that is signed in, and what is shown of it."""
+"""The health of the account that is signed in, as its provider reports it and as people see it."""
 
 from __future__ import annotations
 

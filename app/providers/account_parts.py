@@ -76,7 +76,7 @@ class Parts:
 
 
 class ProviderContext:
-    """What the parts of one provider are made from."""
+    """Holds what the parts of one provider are made from."""
 
     def __init__(
         self, environment: Environment, name: str, title: str, apis: Mapping[str, ApiConfig], source: ListSource

@@ -1,4 +1,4 @@
-"""How to connect through a provider: what people set, against what it has (pure but for the list's first reading)."""
+"""A provider's settings are checked against what it has (pure but for the list's first reading)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``custom`` and ``imported`` share: their servers are in the store, and a server's name is its hostname."""
+"""The servers of ``custom`` and ``imported`` are in the store; a server's name is its hostname."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which providers there are, in the order in which they are listed: ours, then those of other packages."""
+"""The registry lists the providers: those of the gateway first, then those of other packages."""
 
 from __future__ import annotations
 

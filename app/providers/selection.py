@@ -1,4 +1,4 @@
-"""Which server is meant, and which are better than others (pure).
+"""A selector is resolved to servers, the best first (pure).
 
 People name a server, a city, a country, ``fastest`` or ``random``, the last two also within a place
 (``fastest:Sweden``). A server's own name wins over a place of the same name.

@@ -1,4 +1,4 @@
-"""Which addresses providers' servers may have (pure)."""
+"""The policy for the addresses of providers' servers: on the Internet, and never in the gateway's LAN (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list is gathered entry by entry: each is judged by itself, and a bad one is left out with its reason (pure).
+"""The collector gathers a list entry by entry: a bad one is left out with its reason, the others stay (pure).
 
 A list comes from outside and may be broken or hostile. What passes can be dialled: a WireGuard key, an address on the
 Internet, plain names.

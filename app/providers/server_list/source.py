@@ -1,4 +1,4 @@
-"""Where a provider's server list is fetched from, and how it is read."""
+"""A provider declares where its server list is and how it is read; one function fetches them all."""
 
 from __future__ import annotations
 
