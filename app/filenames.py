@@ -38,7 +38,7 @@ def is_config(name: str) -> bool:
 
 
 def server_name(file: str) -> str:
-    """A name that :func:`app.providers.names.check_name` takes for the server in ``file`` (no folders before it).
+    """A name that :func:`app.providers.server_names.check_name` takes for the server in ``file``, without its folders.
 
     ``berlin (1).conf`` is "berlin 1", ``us+nyc=1.conf.txt`` "us-nyc-1": what does not fit becomes a space where there
     is one, else a hyphen. A name that fits stays as it is, but for the ending.

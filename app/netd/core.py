@@ -51,6 +51,7 @@ from app.protocol.events import Event, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Snapshot
 from app.providers.registry import Registry
 from app.store import Store
+from app.tunnel.exitcheck import Confirm
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
 from app.tunnel.ports import Advice
@@ -176,6 +177,9 @@ class Core:
         # The devices' connections start anew the moment the route has changed: until then they would go out by the new
         # tunnel with the old one's address, and nobody would answer.
         await self._apply({}, {exit_name: both}, routed=lambda: self._forget_flows(machine.index))
+
+    def exit_confirmation(self, provider: str) -> Confirm:
+        return self.registry.exit_confirmation(provider)
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
         return await self.failover.advice(exit_name, failed)

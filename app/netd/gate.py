@@ -19,7 +19,7 @@ from app.network.plan import MARK_CLEAR, TransportPeer
 from app.protocol.events import EventSink, ProviderContact
 from app.providers.base import Environment
 from app.providers.config import ProvidersConfig
-from app.providers.outgoing import GatedOutgoing
+from app.providers.transport import FirewalledTransport
 from app.store import Store
 from app.store.accounts import Accounts
 from app.tunnel.resolve import LookupFailedError, lookup
@@ -46,7 +46,7 @@ class Ways(Protocol):
 
 
 class ProviderGate:
-    """An :class:`app.providers.outgoing.Gate`. Closed until :meth:`attach`."""
+    """An :class:`app.providers.transport.Gate`. Closed until :meth:`attach`."""
 
     def __init__(self) -> None:
         self._network: Ways | None = None
@@ -102,7 +102,7 @@ def environment(store: Store, state_dir: Path, gate: ProviderGate, config: Provi
         return (lan.address.network, lan.ula.network) if lan.ula else (lan.address.network,)
 
     return Environment(
-        outgoing=GatedOutgoing(gate, own=own_networks, allowed=config.allowed_networks),
+        outgoing=FirewalledTransport(gate, own=own_networks, allowed=config.allowed_networks),
         accounts=Accounts(state_dir),
         lists=state_dir / "lists",
         shipped=SHIPPED,

@@ -20,7 +20,7 @@ from typing import Protocol
 from app.addresses import Address
 from app.model import Server
 from app.network.plan import MARK_CLEAR, TransportPeer
-from app.providers.choice import best_first
+from app.providers.selection import best_first
 from app.tunnel.states import Target
 
 PORT = 443  # VPN servers often answer there, and where they do not the kernel mostly refuses: both measure

@@ -91,13 +91,13 @@ async def _address(core: Core, machine: ExitMachine, state: Connected, *, ipv6: 
     url = core.settings.exit_check_url
     if url is None:
         return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
-    seen = await exit_address(url, state.tunnel.plan.dns, exit_mark(machine.index), ipv6=ipv6)
+    confirm = core.exit_confirmation(state.tunnel.target.provider)
+    seen = await exit_address(url, state.tunnel.plan.dns, exit_mark(machine.index), ipv6=ipv6, confirm=confirm)
     if seen is None:
         return Check("exit_address", "unknown", "Nobody answered, through the tunnel, which address is seen.")
     wan = core.links.wan
-    own = seen.mullvad if state.tunnel.target.provider == "mullvad" else None
     server = str(state.tunnel.endpoint.address)
-    return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else (), server, own)
+    return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else (), server, seen.confirmed)
 
 
 def address_check(seen: str, wan: tuple[str, ...], server: str = "", confirmed: bool | None = None) -> Check:

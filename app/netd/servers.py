@@ -10,7 +10,7 @@ from app.errors import NotFoundError
 from app.model import Server, ServerFilter
 from app.netd.latency import Latencies
 from app.protocol.events import ServersChanged
-from app.providers.choice import asks_for_fastest, choose, matching, quality
+from app.providers.selection import asks_for_fastest, choose, matching, quality
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:

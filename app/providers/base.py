@@ -1,8 +1,8 @@
-"""The interface of a provider: a new one is a file that has this shape and a line in :mod:`app.providers.registry`.
+"""The interface of a provider: a new one is a class of this shape and a line in :mod:`app.providers.registry`.
 
 Another package adds one through the entry point group ``vpn_gateway.providers``: the entry point's name is the
 provider's, and it loads a callable that takes an :class:`Environment` and returns a :class:`Provider`. One that people
-sign in to is best derived from :class:`app.providers.signin.SignInProvider`.
+sign in to is best derived from :class:`app.providers.account_provider.SignInProvider`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from app.addresses import Network
 from app.errors import NotFoundError
+from app.https.transport import Transport
 from app.model import ProviderSettings, Secret, Server, TunnelConfig
 from app.protocol.accounts import (
     AccountStatus,
@@ -26,15 +27,14 @@ from app.protocol.accounts import (
     ProviderDevice,
     SkippedEntry,
 )
-
-if TYPE_CHECKING:
-    from app.providers.http import ApiConfig, Outgoing
-    from app.store.accounts import Accounts
+from app.providers.config import ApiConfig
+from app.store.accounts import Accounts
 
 __all__ = [
     "AccountProvider",
     "AccountStatus",
     "Capabilities",
+    "ConfirmsExit",
     "CredentialField",
     "Due",
     "Environment",
@@ -159,30 +159,29 @@ class AccountProvider(Provider, Protocol):
         ...
 
 
-def _no_networks() -> tuple[Network, ...]:
-    return ()
+@runtime_checkable
+class ConfirmsExit(Protocol):
+    """A provider that can tell from the exit check's answer whether the address seen is an exit of its own."""
 
-
-def _default_settings(_provider: str) -> ProviderSettings:
-    return ProviderSettings()
-
-
-def _no_apis() -> Mapping[str, ApiConfig]:
-    return {}
+    def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
+        """``answer`` is the JSON that ``exit_check_url`` gave; its values come from outside. None = it does not say."""
+        ...
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What a provider is given: the way out, where things are kept, and what is set."""
+    """What a provider is given: the transport, where things are kept, and what is set."""
 
-    outgoing: Outgoing
+    outgoing: Transport
     accounts: Accounts
     lists: Path  # directory of the last good server lists
     shipped: Path | None = None  # directory of lists that came with the image, in the same form
-    settings: Callable[[str], ProviderSettings] = _default_settings  # by the provider's name
-    own_networks: Callable[[], tuple[Network, ...]] = _no_networks  # our LAN: no server can be in it
+    settings: Callable[[str], ProviderSettings] = lambda _: ProviderSettings()  # by the provider's name
+    own_networks: Callable[[], tuple[Network, ...]] = tuple  # our LAN: no server can be in it
     allowed_networks: tuple[Network, ...] = ()  # not on the Internet, and servers may be in them all the same (labs)
-    apis: Mapping[str, ApiConfig] = field(default_factory=_no_apis)  # by name, in place of the provider's own
+    apis: Mapping[str, ApiConfig] = field(
+        default_factory=dict[str, ApiConfig]
+    )  # by name, in place of the provider's own
     now: Callable[[], float] = time.time
 
 

@@ -11,14 +11,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
 
 from app import codec
-from app.addresses import Network
+from app.addresses import Address, Network
 from app.errors import InvalidFieldError
-from app.providers.http import ApiConfig
+
+
+class ApiConfig(Struct, frozen=True):
+    """Where one API of a provider is. ``ca`` replaces the system's certificate authorities: a PEM file, or PEM text."""
+
+    url: str
+    addresses: tuple[Address, ...] = ()
+    ca: str | None = None
 
 
 class ProvidersConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +44,17 @@ def load(path: Path) -> ProvidersConfig:
     except (OSError, ValueError, TypeError) as error:
         raise InvalidFieldError(f"{path.name}: {error}", field="providers") from None
     for name, api in found.apis.items():
-        if not api.url.startswith("https://"):
-            raise InvalidFieldError(f"{path.name}: the URL of {name} must begin with https://", field="providers")
+        if not is_https(api.url):
+            raise InvalidFieldError(
+                f"{path.name}: the URL of {name} must begin with https:// and a host", field="providers"
+            )
     return found
+
+
+def is_https(url: str) -> bool:
+    """Whether ``url`` begins with https:// and the name or address of a host, with a port or without."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -11,8 +11,8 @@ from app.errors import InvalidFieldError
 from app.model import Peer, Server, ServerSecrets, StoredServer, TunnelConfig
 from app.protocol.commands import AddCustomServer
 from app.providers.base import Capabilities
-from app.providers.names import check_location, check_name
-from app.providers.stored import StoredServers
+from app.providers.local_server import StoredServers
+from app.providers.server_names import check_location, check_name
 from app.store import Store
 from app.store.servers import take_apart
 from app.wgconf import fields

@@ -52,7 +52,7 @@ class ProviderDownError(UnavailableError):
 
 
 class RateLimitedError(UnavailableError):
-    """The provider asks to be left alone for ``retry_after`` seconds."""
+    """The provider rate-limits this gateway: retry after ``retry_after`` seconds."""
 
     code = "provider_rate_limited"
 
@@ -66,3 +66,14 @@ class BadAnswerError(GatewayError):
 
     status = 502
     code = "provider_bad_answer"
+
+
+class RefusedError(BadAnswerError):
+    """The provider refused a request for a reason that this version does not know."""
+
+
+class TokenRefusedError(GatewayError):
+    """The access token is no longer good: ask for another."""
+
+    status = 502
+    code = "token_refused"

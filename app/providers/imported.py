@@ -10,8 +10,8 @@ from app import wgconf
 from app.addresses import Network
 from app.model import Server, ServerSecrets, StoredServer, TunnelConfig
 from app.providers.base import Capabilities
-from app.providers.names import UNKNOWN, check_name
-from app.providers.stored import StoredServers, main_key
+from app.providers.local_server import StoredServers, main_key
+from app.providers.server_names import UNKNOWN, check_name
 from app.store import Store
 from app.store.servers import take_apart
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from app.providers import relays
-from app.providers.relays import BadEntryError, Collector, Guard, OtherEntryError, Relay, RelayList
+from app.providers.decode import decode_list
+from app.providers.server_list import entry_fields
+from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
+from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.relay import Relay, RelayList
+from app.providers.server_list.source import ListSource, body_only
 
 WHO = "IVPN"
 
-_TUNNEL = relays.networks("10.0.0.0/8", "172.16.0.0/12", "fd00::/8")
+_TUNNEL = entry_fields.networks("10.0.0.0/8", "172.16.0.0/12", "fd00::/8")
 
 
 class _Host(Struct, frozen=True):
@@ -70,37 +74,39 @@ class _Name(Struct, frozen=True):
     hostname: str
 
 
-def parse(data: bytes, guard: Guard) -> RelayList:
+def parse(data: bytes, policy: AddressPolicy) -> RelayList:
     """``GET /v5/servers.json``. Raises BadAnswerError."""
-    document: _List = relays.decode_list(data, _List, WHO)
+    document: _List = decode_list(data, _List, WHO)
     collector = Collector()
     for place, raw in enumerate(document.wireguard):
         try:
             gateway = msgspec.json.decode(bytes(raw), type=_Gateway)
-            country, city = relays.words(gateway.country, "country"), relays.words(gateway.city, "city")
+            country, city = entry_fields.words(gateway.country, "country"), entry_fields.words(gateway.city, "city")
         except (ValueError, RecursionError) as error:
             collector.skip(f"wireguard[{place}]", str(error))
             continue
 
         def make(host: _Host, gateway: _Gateway = gateway, country: str = country, city: str = city) -> Relay:
-            hop = relays.port(host.multihop_port, "multihop_port")
+            hop = entry_fields.port(host.multihop_port, "multihop_port")
             try:
-                resolver = Guard(allowed=_TUNNEL).address((host.local_ip or "").partition("/")[0], 4, "local_ip")
+                resolver = AddressPolicy(allowed=_TUNNEL).address(
+                    (host.local_ip or "").partition("/")[0], 4, "local_ip"
+                )
             except BadEntryError:
                 resolver = ""
             return Relay(
-                hostname=relays.hostname(host.hostname),
-                public_key=relays.public_key(host.public_key),
+                hostname=entry_fields.hostname(host.hostname),
+                public_key=entry_fields.public_key(host.public_key),
                 country=country,
                 city=city,
-                country_code=relays.country_code(gateway.country_code),
-                ipv4=guard.address(host.host, 4, "host"),
+                country_code=entry_fields.country_code(gateway.country_code),
+                ipv4=policy.address(host.host, 4, "host"),
                 multihop_port=hop,
-                load=relays.percent(host.load),
-                hosted_by=relays.words(host.isp, "isp") if host.isp else None,
+                load=entry_fields.percent(host.load),
+                hosted_by=entry_fields.words(host.isp, "isp") if host.isp else None,
                 features=("multihop",) if hop else (),
-                latitude=relays.degrees(gateway.latitude, 90),
-                longitude=relays.degrees(gateway.longitude, 180),
+                latitude=entry_fields.degrees(gateway.latitude, 90),
+                longitude=entry_fields.degrees(gateway.longitude, 180),
                 details={"dns": resolver} if resolver else {},
             )
 
@@ -133,7 +139,10 @@ def _general(config: _Config) -> dict[str, str]:
         tracker = config.antitracker.get(theirs)
         if tracker is not None and tracker.ip is not None:
             try:
-                found[f"dns_{ours}"] = Guard(allowed=_TUNNEL).address(tracker.ip, 4, "ip")
+                found[f"dns_{ours}"] = AddressPolicy(allowed=_TUNNEL).address(tracker.ip, 4, "ip")
             except BadEntryError:
                 continue
     return found
+
+
+SOURCE = ListSource("/v5/servers.json", body_only(parse))

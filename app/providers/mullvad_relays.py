@@ -7,9 +7,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from app.providers import relays
+from app.providers.decode import decode_list
 from app.providers.errors import BadAnswerError
-from app.providers.relays import BadEntryError, Collector, Guard, OtherEntryError, Relay, RelayList
+from app.providers.server_list import entry_fields
+from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
+from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.relay import Relay, RelayList
+from app.providers.server_list.source import ListAnswer, ListSource
 
 WHO = "Mullvad"
 MAX_RANGES = 64
@@ -63,19 +67,19 @@ class _WwwRelay(Struct, frozen=True):
     multihop_port: int | None = None
 
 
-def parse(data: bytes, www: bytes | None, guard: Guard, old: RelayList | None = None) -> RelayList:
+def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList | None = None) -> RelayList:
     """The list, with multihop ports from ``www`` or, where that is not there, from ``old``. Raises BadAnswerError."""
-    document: _List = relays.decode_list(data, _List, WHO)
+    document: _List = decode_list(data, _List, WHO)
     collector = Collector()
     places: dict[str, _Location] = {}
     for code, raw in document.locations.items():
         try:
             place = msgspec.json.decode(bytes(raw), type=_Location)
             places[code] = _Location(
-                relays.words(place.country, "country"),
-                relays.words(place.city, "city"),
-                relays.degrees(place.latitude, 90),
-                relays.degrees(place.longitude, 180),
+                entry_fields.words(place.country, "country"),
+                entry_fields.words(place.city, "city"),
+                entry_fields.degrees(place.latitude, 90),
+                entry_fields.degrees(place.longitude, 180),
             )
         except (ValueError, RecursionError) as error:
             shown = code if len(code) <= 20 and code.isascii() and code.isprintable() else "?"
@@ -83,28 +87,28 @@ def parse(data: bytes, www: bytes | None, guard: Guard, old: RelayList | None = 
     ports = _multihop_ports(www, old)
 
     def make(entry: _Relay) -> Relay:
-        name = relays.hostname(entry.hostname)
+        name = entry_fields.hostname(entry.hostname)
         if not entry.active:
             raise OtherEntryError("it is not active")
         place = places.get(entry.location)
         if place is None:
             raise BadEntryError("its location is not in the list")
-        code = relays.country_code(entry.location[:2]) if entry.location[2:3] == "-" else None
-        ipv6 = guard.address(entry.ipv6_addr_in, 6, "ipv6_addr_in") if entry.ipv6_addr_in else None
+        code = entry_fields.country_code(entry.location[:2]) if entry.location[2:3] == "-" else None
+        ipv6 = policy.address(entry.ipv6_addr_in, 6, "ipv6_addr_in") if entry.ipv6_addr_in else None
         hop = ports.get(name)
         known = {"daita": entry.daita or "daita" in entry.features, "ipv6": ipv6 is not None, "multihop": hop}
         more = [f for f in ("quic", "lwo") if f in entry.features]
         return Relay(
             hostname=name,
-            public_key=relays.public_key(entry.public_key),
+            public_key=entry_fields.public_key(entry.public_key),
             country=place.country,
             city=place.city,
             country_code=code,
-            ipv4=guard.address(entry.ipv4_addr_in, 4, "ipv4_addr_in"),
+            ipv4=policy.address(entry.ipv4_addr_in, 4, "ipv4_addr_in"),
             ipv6=ipv6,
             multihop_port=hop,
             owned=entry.owned,
-            hosted_by=relays.words(entry.provider, "provider") if entry.provider else None,
+            hosted_by=entry_fields.words(entry.provider, "provider") if entry.provider else None,
             features=(*(name for name, there in known.items() if there), *more),
             latitude=place.latitude,
             longitude=place.longitude,
@@ -131,7 +135,7 @@ def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
 
 def _general(wireguard: _WireGuard) -> dict[str, str]:
     """The resolvers are inside the tunnel: private addresses are what they should have."""
-    everything = Guard(allowed=[*_TUNNEL_NETWORKS])
+    everything = AddressPolicy(allowed=[*_TUNNEL_NETWORKS])
     found: dict[str, str] = {}
     for name, text, version in (("dns4", wireguard.ipv4_gateway, 4), ("dns6", wireguard.ipv6_gateway, 6)):
         try:
@@ -141,7 +145,7 @@ def _general(wireguard: _WireGuard) -> dict[str, str]:
     return found
 
 
-_TUNNEL_NETWORKS = relays.networks("10.0.0.0/8", "100.64.0.0/10", "fc00::/7")
+_TUNNEL_NETWORKS = entry_fields.networks("10.0.0.0/8", "100.64.0.0/10", "fc00::/7")
 
 
 def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
@@ -149,7 +153,7 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
     if www is None:
         return ports
     try:
-        entries = relays.decode_list(www, list[msgspec.Raw], WHO)
+        entries = decode_list(www, list[msgspec.Raw], WHO)
     except BadAnswerError:  # nothing but multihop depends on it
         return ports
     for raw in entries:
@@ -160,3 +164,20 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
         if entry.multihop_port is not None and 0 < entry.multihop_port < 65536:
             ports[entry.hostname] = entry.multihop_port
     return ports
+
+
+def _has_multihop(relays: RelayList) -> bool:
+    """Whether the second list came, too: it is asked for only with the first."""
+    return any(relay.multihop_port for relay in relays.relays)
+
+
+def _parse_answer(answer: ListAnswer, policy: AddressPolicy) -> RelayList:
+    return parse(answer.body, answer.more.get("www"), policy, answer.previous)
+
+
+SOURCE = ListSource(
+    "/app/v1/relays",
+    _parse_answer,
+    more={"www": "/www/relays/wireguard/"},  # only multihop needs it, and the ports known already serve
+    complete=_has_multihop,
+)

@@ -1,4 +1,4 @@
-"""Which providers there are, in the order in which they are listed: ours, then those of other packages."""
+"""The registry lists the providers: those of the gateway first, then those of other packages."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import contextlib
 import logging
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from app.errors import NotFoundError
+from app.https.transport import Destination, Streams
 from app.model import Server
+from app.providers.account_provider import SignInProvider
 from app.providers.azirevpn import AzireVpnProvider
-from app.providers.base import AccountProvider, Environment, Provider
+from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
-from app.providers.http import Destination, Streams
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
 from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
-from app.providers.signin import SignInProvider
 from app.providers.surfshark import SurfsharkProvider
 from app.store import Store
 from app.store.accounts import Accounts
@@ -55,6 +56,10 @@ def offline() -> Environment:
     return Environment(outgoing=_NoWayOut(), accounts=Accounts(_NOWHERE), lists=_NOWHERE)
 
 
+def _says_nothing(_answer: Mapping[str, Any]) -> None:
+    return None
+
+
 class Registry:
     def __init__(self, store: Store, environment: Environment | None = None) -> None:
         environment = environment or offline()
@@ -81,6 +86,11 @@ class Registry:
         if provider is None:
             raise NotFoundError(f"There is no such provider; there are {', '.join(self.names)}", field="provider")
         return provider
+
+    def exit_confirmation(self, name: str) -> Callable[[Mapping[str, Any]], bool | None]:
+        """How the provider ``name`` confirms an exit; one that cannot, or that is gone, says nothing."""
+        provider = self._providers.get(name)
+        return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _says_nothing
 
     def _known(self, public_key: str) -> Server | None:
         """The server with this key in any provider's list: imported files seldom tell where their server is."""

@@ -7,66 +7,50 @@ Name look-up and connection carry the exit's mark, so that they leave by the tun
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
-import socket
-import ssl
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from app.addresses import Address
+from app.https.exchange import AnswerTooLargeError, NotHttpError, Request, UnsendableRequestError, exchange
+from app.https.headers import host_header
+from app.https.transport import Destination, dial, tls_context
 from app.tunnel.resolve import LookupFailedError, literal, lookup
 
-TIMEOUT = 5.0  # seconds for the whole exchange, each step of it
-LIMIT = 65536  # bytes read at most
+TIMEOUT = 15.0  # seconds for one address: connection, TLS and answer
+LIMIT = 65536  # bytes of an answer
+
+Confirm = Callable[[Mapping[str, Any]], bool | None]  # what a provider reads from the answer: see ConfirmsExit
 
 
-class Seen(Struct, frozen=True):
-    """What the outside sees of us."""
+class ExitAddress(Struct, frozen=True):
+    """The address that the outside sees."""
 
     ip: str
-    mullvad: bool | None = None  # whether Mullvad knows the address for an exit of its own; None = not said
+    confirmed: bool | None = None  # whether the provider in use says that it is an exit of its own; None = not said
 
 
-def parse(body: bytes) -> Seen | None:
+def parse(body: bytes, confirm: Confirm) -> ExitAddress | None:
     """What ``body`` says, or None where there is no address in it (pure)."""
     text = body.decode("utf-8", "replace").strip()
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = text
-    found, mullvad = (data.get("ip"), data.get("mullvad_exit_ip")) if isinstance(data, dict) else (data, None)
+    answer: Mapping[str, Any] = data if isinstance(data, dict) else {"ip": data}
     try:
-        return Seen(str(ip_address(str(found))), mullvad if isinstance(mullvad, bool) else None)
+        return ExitAddress(str(ip_address(str(answer.get("ip")))), confirm(answer))
     except ValueError:
         return None
 
 
-def _get(url: str, address: Address, mark: int) -> bytes:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    host = parts.hostname or ""
-    sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        sock.settimeout(TIMEOUT)
-        sock.connect((str(address), port))
-        if secure:
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
-        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-        connection.sock = sock
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
-        response = connection.getresponse()
-        return response.read(LIMIT) if response.status == http.HTTPStatus.OK else b""
-    finally:
-        sock.close()
-
-
-async def exit_address(url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool) -> Seen | None:
+async def exit_address(
+    url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool, confirm: Confirm
+) -> ExitAddress | None:
     """What ``url`` sees when asked through the exit with ``mark``, or None."""
     host = urlsplit(url).hostname or ""
     try:
@@ -76,7 +60,28 @@ async def exit_address(url: str, resolvers: tuple[Address, ...], mark: int, *, i
         return None
     for address in addresses:
         try:
-            return parse(await asyncio.to_thread(_get, url, address, mark))
-        except (OSError, http.client.HTTPException):
+            return parse(await _get(url, address, mark), confirm)
+        except (OSError, AnswerTooLargeError, NotHttpError, UnsendableRequestError):
             continue
     return None
+
+
+async def _get(url: str, address: Address, mark: int) -> bytes:
+    """Raises OSError (TimeoutError is one), AnswerTooLargeError, NotHttpError, UnsendableRequestError."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    standard_port = 443 if secure else 80  # without TLS in a lab only: the settings take https alone
+    to = Destination(parts.hostname or "", parts.port or standard_port)
+    headers = {
+        "host": host_header(to, standard_port),
+        "accept-encoding": "identity",
+        "accept": "application/json",
+        "connection": "close",
+    }
+    request = Request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers)
+    async with asyncio.timeout(TIMEOUT):
+        # In a thread: reading the system's authorities takes a Pi tens of milliseconds.
+        tls = await asyncio.to_thread(tls_context) if secure else None
+        async with dial([address], to, tls, mark=mark) as streams:
+            answer = await exchange(streams, request, limit=LIMIT)
+    return answer.body if answer.status == 200 else b""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from app.model import FailoverSettings, Server
-from app.providers.choice import best_first, plain
-from app.providers.names import UNKNOWN
+from app.providers.selection import best_first, plain
+from app.providers.server_names import UNKNOWN
 from app.tunnel.states import Target
 
 PENALTY = 300.0  # seconds a server is passed over after its first failure

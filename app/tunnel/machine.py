@@ -20,9 +20,9 @@ from app.network.wireguard import DeviceConfig, DeviceStats
 from app.tasks import end
 from app.tunnel import backoff, handshake, probe
 from app.tunnel.clock import boottime
-from app.tunnel.exitcheck import Seen
+from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.health import Health, Verdict
-from app.tunnel.outside import Outside, confirmed
+from app.tunnel.outside import Outside
 from app.tunnel.ports import ExitPorts
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
@@ -114,14 +114,14 @@ class ExitMachine:
         self._wake.set()
 
     @property
-    def seen(self) -> Seen | None:
+    def seen(self) -> ExitAddress | None:
         """What the outside sees of the tunnel that is up; None while it is not known."""
         return self._outside.seen(self.state)
 
     @property
     def confirmed(self) -> bool | None:
         """Whether the provider in use says that the address seen is an exit of its own; None where it says nothing."""
-        return confirmed(self.state, self.seen)
+        return self.seen.confirmed if self.seen is not None else None
 
     @property
     def goal(self) -> Target | None:

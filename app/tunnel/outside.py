@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from app.tunnel import backoff
-from app.tunnel.exitcheck import Seen, exit_address
+from app.tunnel.exitcheck import ExitAddress, exit_address
 from app.tunnel.ports import ExitPorts
 from app.tunnel.states import Connected, State, Tunnel
 
@@ -23,7 +23,7 @@ class Outside:
         self._mark = mark
         self._ports = ports
         self._life: tuple[Tunnel, float] | None = None
-        self._seen: Seen | None = None
+        self._seen: ExitAddress | None = None
         self._asking: asyncio.Task[None] | None = None
 
     def follow(self, state: State) -> None:
@@ -36,31 +36,26 @@ class Outside:
             self._asking.cancel()
         self._asking = asyncio.create_task(self._ask(state)) if isinstance(state, Connected) else None
 
-    def seen(self, state: State) -> Seen | None:
+    def seen(self, state: State) -> ExitAddress | None:
         """What was seen of the tunnel in ``state``; None while it is not known."""
         return self._seen if self._life == _life(state) else None
 
     async def _ask(self, state: Connected) -> None:
         url = self._ports.settings.exit_check_url
         plan = state.tunnel.plan
+        provider = state.tunnel.target.provider
+        confirm = self._ports.exit_confirmation(provider)
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
-            seen = await exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6))
+            seen = await exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
             if seen is not None:
                 self._seen = seen
-                if confirmed(state, seen) is False:
-                    log.warning("exit %s: Mullvad does not know %s for an exit of its own", self._name, seen.ip)
+                if seen.confirmed is False:
+                    log.warning("exit %s: %s does not know %s for an exit of its own", self._name, provider, seen.ip)
                 self._ports.changed(self._name)
                 return
             await asyncio.sleep(backoff.delay(attempt))
-
-
-def confirmed(state: State, seen: Seen | None) -> bool | None:
-    """Whether the provider in use says that the address seen is an exit of its own; None where it says nothing."""
-    if not isinstance(state, Connected) or seen is None:
-        return None
-    return seen.mullvad if state.tunnel.target.provider == "mullvad" else None
 
 
 def _life(state: State) -> tuple[Tunnel, float] | None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from app.addresses import Address
 from app.model import Links, Settings, TunnelConfig
 from app.network.wireguard import WireGuardBackend
+from app.tunnel.exitcheck import Confirm
 from app.tunnel.states import Connected, Reason, State, Target
 
 
@@ -37,6 +38,10 @@ class ExitPorts(Protocol):
 
     async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
         """Configuration and location of a server. Raises NotFoundError, ConflictError, NotImplementedYetError."""
+        ...
+
+    def exit_confirmation(self, provider: str) -> Confirm:
+        """How ``provider`` tells from the exit check's answer whether the address is an exit of its own."""
         ...
 
     async def enter(self, exit_name: str, state: State) -> None:

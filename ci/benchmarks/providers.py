@@ -18,14 +18,14 @@ from pathlib import Path
 import msgspec
 
 from app import codec
+from app.https.transport import Destination, Streams
 from app.model import ServerFilter
 from app.providers import mullvad_relays
 from app.providers.base import Environment
-from app.providers.choice import choose, matching
-from app.providers.http import Destination, Streams
-from app.providers.lists import KeptList
 from app.providers.mullvad import MullvadProvider
-from app.providers.relays import Guard
+from app.providers.selection import choose, matching
+from app.providers.server_list.address_policy import AddressPolicy
+from app.providers.server_list.cache import ListCache
 from app.store.accounts import Accounts
 from ci.benchmarks import relaylists
 from ci.benchmarks.result import Result, median
@@ -55,12 +55,12 @@ def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - like the 
     data = relaylists.encode(relaylists.mullvad(SERVERS))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        kept = KeptList(directory, None, "mullvad")
-        found = mullvad_relays.parse(data, None, Guard())
+        kept = ListCache(directory, None, "mullvad")
+        found = mullvad_relays.parse(data, None, AddressPolicy())
         assert len(found.relays) == SERVERS
         environment = Environment(outgoing=_NoWayOut(), accounts=Accounts(directory), lists=directory)
         plain = _milliseconds(lambda: json.loads(data))
-        read = _milliseconds(lambda: mullvad_relays.parse(data, None, Guard()))
+        read = _milliseconds(lambda: mullvad_relays.parse(data, None, AddressPolicy()))
         save = _milliseconds(lambda: kept.save(found))
         start = _milliseconds(lambda: asyncio.run(MullvadProvider(environment).servers()))
         provider = MullvadProvider(environment)

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 
+from app.https.transport import Destination, Streams, dial
 from app.model import Secret
+from app.providers.account_provider import SignInProvider
 from app.providers.base import Environment
 from app.providers.config import load
-from app.providers.http import Destination, Streams, dial
-from app.providers.signin import SignInProvider
 from app.store.accounts import Accounts
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS

@@ -64,7 +64,7 @@ from app.protocol.commands import (
 )
 from app.protocol.events import Event, GatewayEvent, ServersChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
-from app.providers.choice import matching
+from app.providers.selection import matching
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
 

@@ -66,7 +66,7 @@ OF_EVERY_LIST = (
     Flaw("Expected `object`, got `array`", instead([1, 2]), named=False),
     Flaw("Expected `str`, got `int` - at `$.hostname`", with_(hostname=7), named=False),
     Flaw("Expected `str`, got `null` - at `$.public_key`", with_(public_key=None)),
-    Flaw("the host name is none", with_(hostname="../../etc/passwd"), named=False),
+    Flaw("invalid host name", with_(hostname="../../etc/passwd"), named=False),
     Flaw("the public key: a key has 44 characters, this has 8", with_(public_key="c2hvcnQ=")),
     Flaw("the public key: not a usable public key: a point of low order", with_(public_key=LOW_ORDER)),
     Flaw("an earlier entry has the same host name", twin),

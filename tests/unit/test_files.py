@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.encoding import NotTextError, decode
 from app.errors import InvalidFieldError
 from app.filenames import LONGEST, is_clutter, is_config, numbered, plain, server_name
-from app.providers.names import check_name
+from app.providers.server_names import check_name
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "data/files.json").read_text())
 

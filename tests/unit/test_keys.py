@@ -4,6 +4,7 @@ import base64
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from app import keys
 from app.model import Secret
@@ -73,3 +74,27 @@ def test_what_is_no_key(text: str, reason: str) -> None:
 def test_a_point_of_low_order_is_no_public_key(point: str) -> None:
     with pytest.raises(keys.InvalidKeyError, match="low order"):
         keys.check_public_key(base64.b64encode(bytes.fromhex(point)).decode())
+
+
+P = 2**255 - 19  # RFC 7748: numbers from P on have a second, canonical form
+ORDER_8 = (
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+)
+
+
+@pytest.mark.parametrize("number", [*range(20), *ORDER_8, *range(P - 3, 2**255)])
+def test_a_point_is_refused_where_no_secret_can_be_agreed_on_with_it(number: int) -> None:
+    """The points of low order are looked up in a table: what the exchange itself says is compared, in every form."""
+    for encoded in (number, number + 2**255):  # RFC 7748 section 5: the highest bit is ignored
+        raw = encoded.to_bytes(32, "little")
+        if not any(raw):
+            continue  # refused as no key at all
+        point = X25519PublicKey.from_public_bytes(raw)
+        try:
+            X25519PrivateKey.from_private_bytes(b"\x42" * 32).exchange(point)
+        except ValueError:
+            with pytest.raises(keys.InvalidKeyError, match="low order"):
+                keys.check_public_key(base64.b64encode(raw).decode())
+        else:
+            assert keys.check_public_key(base64.b64encode(raw).decode())

@@ -13,9 +13,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from app.addresses import Network
+from app.https.transport import Destination, Streams, dial
 from app.model import ProviderSettings
 from app.providers.base import Environment
-from app.providers.http import ApiConfig, Destination, Streams, dial
+from app.providers.config import ApiConfig
 from app.store.accounts import Accounts
 from tests.support.providers.ca import Authority
 from tests.support.providers.standin import StandIn

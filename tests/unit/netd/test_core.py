@@ -28,7 +28,7 @@ from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
 from app.store import Store
 from app.store.check import check_settings
-from app.tunnel.exitcheck import Seen
+from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.states import Connected, Connecting, Target, Tunnel
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
@@ -304,7 +304,7 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(
 
     async def look(*_, ipv6: bool, **__):
         asked.append(ipv6)
-        return Seen("203.0.113.1")
+        return ExitAddress("203.0.113.1")
 
     monkeypatch.setattr("app.tunnel.outside.exit_address", look)
     monkeypatch.setattr("app.netd.leaktest.exit_address", look)

@@ -15,8 +15,7 @@ from app.model import ProviderSettings
 from app.netd.gate import ProviderGate, environment
 from app.network.plan import MARK_CLEAR, TransportPeer
 from app.protocol.events import GatewayEvent, ProviderContact
-from app.providers.config import ProvidersConfig
-from app.providers.http import ApiConfig
+from app.providers.config import ApiConfig, ProvidersConfig
 from app.store import Store
 from app.tunnel.resolve import LookupFailedError
 

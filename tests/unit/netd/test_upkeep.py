@@ -12,9 +12,9 @@ from app.model import ProviderSettings
 from app.netd import upkeep
 from app.netd.upkeep import Upkeep
 from app.protocol.events import AccountChanged, GatewayEvent, ServersChanged
+from app.providers.account_session import DAY
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
-from app.providers.signin import DAY
 from app.store import Store
 from app.tunnel.states import Target
 from tests.support.providers.world import World

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.model import Secret
+from app.providers.account_provider import SignInProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
 from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
-from app.providers.signin import SignInProvider
 from app.providers.surfshark import SurfsharkProvider
 from tests.support.providers import azirevpn, ivpn, mullvad, nordvpn, pia, surfshark
 from tests.support.providers.keys import key

@@ -11,7 +11,9 @@ import pytest
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError
 from app.model import ProviderSettings, Secret
+from app.providers.account_session import DAY
 from app.providers.base import AccountProvider, Due, Verdict
+from app.providers.client import ProviderClient
 from app.providers.errors import (
     AccountExpiredError,
     BadAnswerError,
@@ -20,14 +22,13 @@ from app.providers.errors import (
     RateLimitedError,
     WrongCredentialsError,
 )
-from app.providers.http import LIST_LIMIT, Api
 from app.providers.registry import WITH_ACCOUNT
-from app.providers.signin import DAY
+from app.providers.server_list.source import LIST_LIMIT
 from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES, Case
 
 MULLVAD = CASES[0].provider
-DEFAULTS = dict(Api.request.__kwdefaults__ or {})
+DEFAULTS = dict(ProviderClient.send.__kwdefaults__ or {})
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
@@ -106,7 +107,7 @@ async def test_nothing_secret_is_logged_shown_or_readable(
     provider = await case.signed_in(world)
     private = (await provider.tunnel(case.hostname)).private_key.reveal()
     status = await provider.account(refresh=True)
-    account = provider._env.accounts.get(case.name)
+    account = provider._session.account
     stand_in.status = 500
     errors: list[GatewayError] = []
     for attempt in (provider.refresh(), provider.account(refresh=True), provider.sign_in(case.bad())):
@@ -165,7 +166,7 @@ async def test_trouble_while_signing_in_has_a_name(
 
 
 async def test_a_slow_provider_is_given_up(world: World, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.providers.http.Api.request.__kwdefaults__", {**DEFAULTS, "timeout": 0.3})
+    monkeypatch.setattr("app.providers.client.ProviderClient.send.__kwdefaults__", {**DEFAULTS, "timeout": 0.3})
     stand_in = await case.start(world)
     stand_in.hang = True
     with pytest.raises(ProviderDownError, match="did not answer"):
@@ -199,6 +200,18 @@ async def test_a_broken_list_leaves_the_last_good_one(world: World, case: Case, 
     assert len(refused.value.message) < 400
     assert await provider.servers() == before
     assert await case.make(world).servers() == before
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_refused_list_is_the_same_error_everywhere(world: World, case: Case, status: int) -> None:
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    before = await provider.servers()
+    stand_in.status = status
+    with pytest.raises(BadAnswerError, match=rf"gave no server list \(HTTP {status}\)") as refused:
+        await provider.refresh()
+    assert refused.value.code == "bad_server_list"
+    assert await provider.servers() == before
 
 
 async def test_hostile_entries_are_left_out_one_by_one(world: World, case: Case) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidFieldError
-from app.providers.config import ProvidersConfig, load
-from app.providers.http import ApiConfig
+from app.providers.config import ApiConfig, ProvidersConfig, load
 
 
 def test_the_documents_example(tmp_path: Path) -> None:
@@ -35,6 +34,9 @@ def test_no_file_is_nothing_special(tmp_path: Path) -> None:
         ("[apis", "providers.toml"),
         ("[apis.mullvad]\n", "url"),
         ('[apis.mullvad]\nurl = "http://api.mullvad.net"\n', "https://"),
+        ('[apis.mullvad]\nurl = "https://"\n', "a host"),
+        ('[apis.mullvad]\nurl = "https://api.mullvad.net:99999"\n', "a host"),
+        ('[apis.mullvad]\nurl = "https://[::1"\n', "a host"),
         ('[apis.mullvad]\nurl = "https://x"\naddresses = ["nowhere"]\n', "addresses"),
         ("allowed_networks = 5\n", "allowed_networks"),
         ("something_else = 1\n", "something_else"),

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import NotFoundError
-from app.providers.base import AccountProvider, Provider
+from app import keys
+from app.errors import NotFoundError, NotImplementedYetError
+from app.model import Secret
+from app.providers.base import AccountProvider, Provider, Verdict
+from app.providers.errors import WrongCredentialsError
 from app.providers.registry import Registry
 from app.store import Store
+from tests.support.providers.keys import key
+from tests.support.providers.standin import Answer, Request, StandIn
 from tests.support.providers.world import World
 
 MODULE = """
@@ -129,3 +134,63 @@ async def test_a_package_adds_providers(
 
 async def test_without_the_package_it_is_gone(store: Store, world: World) -> None:
     assert "plain" not in Registry(store, world.environment()).names
+
+
+# --- The example of docs/providers.md --------------------------------------------------------------------------------
+
+DOCS = Path(__file__).parents[3] / "docs" / "providers.md"
+
+
+class ExampleVpn(StandIn):
+    """What the example's API has, as far as the example asks for it."""
+
+    def __init__(self) -> None:
+        super().__init__(names=("api.vpn.example",))
+        self.registered: str | None = None
+        self.route("POST", "/keys", self._register)
+        self.route("DELETE", "/keys", self._forget)
+        self.route("GET", "/account", lambda _: Answer(200, {}))
+        entries = [{"name": "one", "ip": "185.10.0.1", "key": key(1)}, {"name": "two", "ip": "10.0.0.1", "key": key(2)}]
+        self.route("GET", "/servers", lambda _: Answer(200, entries))
+
+    def _register(self, request: Request) -> Answer:
+        if request.headers["authorization"] != "Bearer right":
+            return Answer(401, {})
+        self.registered = request.json()["key"]
+        return Answer(200, {"address": "10.9.0.2/32"})
+
+    def _forget(self, _request: Request) -> Answer:
+        self.registered = None
+        return Answer(200, {})
+
+
+async def test_the_example_in_the_documentation_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, world: World
+) -> None:
+    text = DOCS.read_text("utf-8").partition("## A provider of your own")[2]
+    (tmp_path / "vpn_documented.py").write_text(text.partition("```python\n")[2].partition("```")[0])
+    info = tmp_path / "vpn_documented-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vpn-documented\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vpn_gateway.providers]\nexample = vpn_documented:ExampleProvider\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    stand_in = ExampleVpn()
+    await world.serve(stand_in, example="https://api.vpn.example")
+    provider = Registry(store, world.environment()).get("example")
+    assert isinstance(provider, AccountProvider)
+    with pytest.raises(WrongCredentialsError, match="does not know this token"):
+        await provider.sign_in({"token": Secret("wrong")})
+    assert (await provider.sign_in({"token": Secret("right")})).signed_in
+    listed = await provider.refresh()
+    assert [server.hostname for server in await provider.servers()] == ["one"]
+    assert [(entry.entry, entry.reason) for entry in listed.skipped] == [("two", "ip is not on the Internet")]
+    config = await provider.tunnel("one")
+    assert keys.public_key(config.private_key) == stand_in.registered
+    assert str(config.peers[0].endpoint) == "185.10.0.1:51820"
+    assert await provider.diagnose() is Verdict.WELL
+    with pytest.raises(NotImplementedYetError):
+        await provider.rotate_key()
+    assert await provider.sign_out() == ()
+    assert stand_in.registered is None
+    sys.modules.pop("vpn_documented", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.model import Server
-from app.providers import ship
+from app.providers import bundle_lists
 from app.providers.imported import parse_import
 from app.providers.registry import Registry
 from app.store import Store
@@ -74,7 +74,7 @@ async def test_airvpn(store: Store, world: World) -> None:
 
 async def test_a_providers_list_tells_where_a_servers_key_is(store: Store, world: World) -> None:
     data = mullvad.relay_list(mullvad.relay("se-got-wg-001", "185.213.154.66", key(7)))
-    ship.ship("mullvad", data, world.directory / "shipped")
+    bundle_lists.bundle("mullvad", data, world.directory / "shipped")
     config = AIRVPN.replace("nl3.vpn.airdns.org:1637", "185.213.154.66:51820").encode()
     assert (await imported(store, world, "here", config)).location == "Unknown"
     world.shipped = world.directory / "shipped"

@@ -1,4 +1,4 @@
-"""Whole lists: every entry is either a server or left out with its reason. And lists that ship with an image."""
+"""Whole lists: every entry is either a server or left out with its reason. And lists that come with an image."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from app.providers import ivpn_relays, mullvad_relays, nordvpn, ship
-from app.providers.azirevpn import parse as parse_azire
+from app.providers import bundle_lists, ivpn_relays, mullvad_relays, nordvpn_relays
+from app.providers.azirevpn_relays import parse as parse_azire
 from app.providers.errors import BadAnswerError
-from app.providers.lists import KeptList
 from app.providers.mullvad import MullvadProvider
-from app.providers.relays import Guard, RelayList
+from app.providers.server_list.address_policy import AddressPolicy
+from app.providers.server_list.cache import ListCache
+from app.providers.server_list.relay import RelayList
 from tests.support import relaylists
 from tests.support.providers.keys import key
 from tests.support.providers.nordvpn import server
@@ -54,7 +55,7 @@ def test_mullvads_list(entries: int) -> None:
     raw = json.loads(made.data)
     relays, others = raw["wireguard"]["relays"], raw["openvpn"]["relays"] + raw["bridge"]["relays"]
     assert len(relays) == entries
-    found = mullvad_relays.parse(made.data, None, Guard())
+    found = mullvad_relays.parse(made.data, None, AddressPolicy())
     unreadable_places = 1
     assert len(found.relays) + len(found.skipped) == len(relays) + len(others) + unreadable_places
     each = entries // 250
@@ -86,7 +87,7 @@ def test_ivpns_list(entries: int) -> None:
     gateways = [g for g in raw["wireguard"] if isinstance(g, dict)]
     assert sum(len(g.get("hosts", ())) for g in gateways) == entries
     others = [h for g in raw["openvpn"] for h in g["hosts"]]
-    found = ivpn_relays.parse(made.data, Guard())
+    found = ivpn_relays.parse(made.data, AddressPolicy())
     each = entries // 250
     assert len(found.relays) == entries - each * len(relaylists.IVPN_FLAWS)
     assert [r.hostname for r in found.relays] == list(made.good)
@@ -112,10 +113,10 @@ def test_ivpns_list(entries: int) -> None:
 def test_nords_servers_without_wireguard_are_told() -> None:
     data = NORD.read_bytes()
     with pytest.raises(BadAnswerError, match="no usable server"):
-        nordvpn.parse(data, Guard())
+        nordvpn_relays.parse(data, AddressPolicy())
     with_one = json.loads(data)
     with_one.append(server("se1.nordvpn.com", "185.236.42.10", key(1)))
-    found = nordvpn.parse(json.dumps(with_one).encode(), Guard())
+    found = nordvpn_relays.parse(json.dumps(with_one).encode(), AddressPolicy())
     assert [r.hostname for r in found.relays] == ["se1.nordvpn.com"]
     assert [(s.entry, s.reason) for s in found.skipped] == [
         (entry["hostname"], "it does not speak WireGuard") for entry in json.loads(data)
@@ -123,7 +124,7 @@ def test_nords_servers_without_wireguard_are_told() -> None:
 
 
 def test_azires_answer() -> None:
-    found = parse_azire(AZIRE.read_bytes(), Guard())
+    found = parse_azire(AZIRE.read_bytes(), AddressPolicy())
     (relay,) = found.relays
     assert (relay.hostname, relay.endpoint_name, relay.location) == (
         "se-sto",
@@ -143,7 +144,7 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
     (tmp_path / "relays.json").write_bytes(mullvad.data)
     (tmp_path / "servers.json").write_bytes(ivpn.data)
     lists = (f"mullvad={tmp_path / 'relays.json'}", f"ivpn={tmp_path / 'servers.json'}")
-    assert ship.main(["--to", str(world.shipped), *lists]) == 0
+    assert bundle_lists.main(["--to", str(world.shipped), *lists]) == 0
     told = capsys.readouterr()
     assert f"mullvad: {len(mullvad.good)} servers, {len(mullvad.left_out)} entries left out\n" in told.out
     assert f"ivpn: {len(ivpn.good)} servers, {len(ivpn.left_out)} entries left out\n" in told.out
@@ -159,8 +160,8 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
 
 def test_shipping_what_is_no_list_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad").write_text("{}")
-    assert ship.main(["--to", str(tmp_path), f"mullvad={tmp_path / 'bad'}"]) == 1
+    assert bundle_lists.main(["--to", str(tmp_path), f"mullvad={tmp_path / 'bad'}"]) == 1
     assert "another shape" in capsys.readouterr().err
-    assert KeptList(tmp_path, None, "mullvad").load() == (None, "none")
+    assert ListCache(tmp_path, None, "mullvad").load() == (None, "none")
     with pytest.raises(SystemExit):
-        ship.main(["--to", str(tmp_path), "nobody=x"])
+        bundle_lists.main(["--to", str(tmp_path), "nobody=x"])

@@ -12,6 +12,7 @@ from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.model import Endpoint, ProviderSettings, Secret
 from app.providers import base
+from app.providers.account_session import DAY
 from app.providers.base import AccountProvider, Due, Verdict
 from app.providers.errors import (
     AccountExpiredError,
@@ -24,7 +25,6 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 from app.providers.mullvad import MullvadProvider
-from app.providers.signin import DAY
 from tests.support.providers.keys import key
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 from tests.support.providers.world import World
@@ -89,12 +89,7 @@ async def test_the_account_file_is_private_and_nothing_is_logged_or_shown(
     mullvad.revoke_tokens()
     await found.account(refresh=True)
     await found.rotate_key()
-    shown = (
-        caplog.text
-        + repr(await found.account())
-        + repr(await found.servers())
-        + repr(found._env.accounts.get("mullvad"))
-    )
+    shown = caplog.text + repr(await found.account()) + repr(await found.servers()) + repr(found._session.account)
     for secret in (ACCOUNT, "mva_", private):
         assert secret not in shown
 
@@ -206,7 +201,7 @@ async def test_a_key_in_use_is_replaced_by_another(world: World, mullvad: Mullva
     mullvad.accounts["5" * 16] = mullvad.accounts[ACCOUNT]
     mullvad.add_device("5" * 16, taken.public_key)
     pairs = iter([taken, fresh])
-    monkeypatch.setattr("app.providers.signin.keys.generate", lambda: next(pairs))
+    monkeypatch.setattr("app.keys.generate", lambda: next(pairs))
     await provider(world).sign_in(GOOD)
     assert our_key(mullvad) == fresh.public_key
 
@@ -649,7 +644,7 @@ async def test_every_broken_answer_is_an_error_with_a_code(
 
 
 async def test_a_provider_that_never_answers_is_given_up(world: World, mullvad: Mullvad, monkeypatch) -> None:
-    monkeypatch.setattr("app.providers.http.Api.request.__kwdefaults__", {**_defaults(), "timeout": 0.3})
+    monkeypatch.setattr("app.providers.client.ProviderClient.send.__kwdefaults__", {**_defaults(), "timeout": 0.3})
     mullvad.hang = True
     with pytest.raises(ProviderDownError, match="did not answer"):
         await asyncio.wait_for(provider(world).sign_in(GOOD), 5)
@@ -657,9 +652,9 @@ async def test_a_provider_that_never_answers_is_given_up(world: World, mullvad: 
 
 
 def _defaults() -> dict:
-    from app.providers.http import Api
+    from app.providers.client import ProviderClient
 
-    return dict(Api.request.__kwdefaults__)
+    return dict(ProviderClient.send.__kwdefaults__)
 
 
 async def test_a_certificate_of_somebody_else_is_refused(world: World, mullvad: Mullvad) -> None:

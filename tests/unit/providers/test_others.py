@@ -12,6 +12,7 @@ import pytest
 from app import keys
 from app.errors import InvalidFieldError
 from app.model import Endpoint, Secret
+from app.providers.account_session import DAY
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import Due, Verdict
 from app.providers.errors import (
@@ -24,7 +25,6 @@ from app.providers.errors import (
 )
 from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
-from app.providers.signin import DAY
 from app.providers.surfshark import SurfsharkProvider
 from tests.support.providers import azirevpn, nordvpn, pia, surfshark
 from tests.support.providers.ca import Authority
@@ -63,7 +63,7 @@ async def test_nord_a_key_that_is_none_is_refused(world: World, private: str) ->
     case = BY_NAME["nordvpn"]
     stand_in = await case.start(world)
     stand_in.private_key = private
-    with pytest.raises(BadAnswerError, match="a key that is none") as refused:
+    with pytest.raises(BadAnswerError, match="an invalid key") as refused:
         await NordVpnProvider(world.environment()).sign_in(case.good())
     assert not private or private not in refused.value.message
 
@@ -143,7 +143,7 @@ async def test_azire_a_key_in_use(world: World, monkeypatch: pytest.MonkeyPatch)
     stand_in = await case.start(world)
     taken = keys.generate()
     stand_in.add_device(taken.public_key)
-    monkeypatch.setattr("app.providers.signin.keys.generate", lambda: taken)
+    monkeypatch.setattr("app.keys.generate", lambda: taken)
     with pytest.raises(KeyInUseError) as refused:
         await AzireVpnProvider(world.environment()).sign_in(case.good())
     assert refused.value.code == "key_in_use"
@@ -191,7 +191,7 @@ async def test_surfshark_somebody_elses_key(world: World, monkeypatch: pytest.Mo
     stand_in = await case.start(world)
     taken = keys.generate()
     stand_in.others.add(taken.public_key)
-    monkeypatch.setattr("app.providers.signin.keys.generate", lambda: taken)
+    monkeypatch.setattr("app.keys.generate", lambda: taken)
     with pytest.raises(KeyInUseError):
         await SurfsharkProvider(world.environment()).sign_in(case.good())
 

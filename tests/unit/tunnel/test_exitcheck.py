@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,19 +13,24 @@ import pytest
 
 from app.model import Settings
 from app.network.plan import TransportPeer, TunnelPlan, exit_mark
-from app.tunnel import outside as outside_module
-from app.tunnel.exitcheck import Seen, parse
+from app.providers.mullvad import MullvadProvider
+from app.providers.registry import Registry, offline
+from app.store import Store
+from app.tunnel.exitcheck import Confirm, ExitAddress, exit_address, parse
 from app.tunnel.outside import Outside
 from app.tunnel.states import Connected, Target, Tunnel
 
 API = Path(__file__).parents[2] / "data" / "api"
 
 
+MULLVAD = MullvadProvider(offline()).confirms_exit
+
+
 @pytest.mark.parametrize("name", ["am-i-mullvad-connected.json", "am-i-mullvad-not-connected.json"])
 def test_the_providers_answer_is_understood(name):
     body = (API / name).read_bytes()
     said = json.loads(body)
-    assert parse(body) == Seen(said["ip"], said["mullvad_exit_ip"])
+    assert parse(body, MULLVAD) == ExitAddress(said["ip"], said["mullvad_exit_ip"])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,7 @@ def test_the_providers_answer_is_understood(name):
     ],
 )
 def test_only_an_address_is_an_address(body, address):
-    assert parse(body) == (Seen(address) if address is not None else None)
+    assert parse(body, MULLVAD) == (ExitAddress(address) if address is not None else None)
 
 
 # --- What the machine makes of it ------------------------------------------------------------------------------------
@@ -51,9 +59,13 @@ def test_only_an_address_is_an_address(body, address):
 class Ports:
     """As much of netd as a look from outside needs."""
 
+    registry: Registry
     settings: Settings = field(default_factory=Settings)
     told: list[str] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def exit_confirmation(self, provider: str) -> Confirm:
+        return self.registry.exit_confirmation(provider)
 
     def changed(self, exit_name: str) -> None:
         self.told.append(exit_name)
@@ -62,23 +74,114 @@ class Ports:
 
 @pytest.mark.parametrize(
     ("provider", "said", "confirmed"),
-    [("mullvad", True, True), ("mullvad", False, False), ("mullvad", None, None), ("custom", False, None)],
+    [
+        ("mullvad", True, True),
+        ("mullvad", False, False),
+        ("mullvad", None, None),
+        ("custom", False, None),
+        ("removed", False, None),
+    ],
 )
-async def test_mullvad_is_asked_whether_the_exit_is_its_own(monkeypatch, caplog, provider, said, confirmed):
-    async def look(*_, **__):
-        return Seen("203.0.113.7", said)
+async def test_mullvad_is_asked_whether_the_exit_is_its_own(monkeypatch, caplog, tmp_path, provider, said, confirmed):
+    async def look(*_, confirm, **__):
+        return parse(json.dumps({"ip": "203.0.113.7", "mullvad_exit_ip": said}).encode(), confirm)
 
     monkeypatch.setattr("app.tunnel.outside.exit_address", look)
     plan = TunnelPlan("a", (), 1420, (), (), ())
     tunnel = Tunnel(Target(provider, "one"), plan, "key", TransportPeer(ip_address("203.0.113.1"), 51820))
-    ports = Ports()
+    ports = Ports(Registry(Store(tmp_path)))
     outside = Outside("default", exit_mark(0), ports)
     state = Connected(tunnel, 1.0, 1.0)
     outside.follow(state)
     assert outside.seen(state) is None
     async with asyncio.timeout(5):
         await ports.heard.wait()
-    assert outside.seen(state) == Seen("203.0.113.7", said)
-    assert outside_module.confirmed(state, outside.seen(state)) is confirmed
+    assert outside.seen(state) == ExitAddress("203.0.113.7", confirmed)
     assert ports.told == ["default"]
     assert ("does not know 203.0.113.7" in caplog.text) is (confirmed is False)
+
+
+# --- The exchange itself ---------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A server on the loopback that answers with ``answer``: its port, and the requests it got."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], heard
+
+
+def marked(monkeypatch) -> list[tuple[int, ...]]:
+    """The socket options that are set; SO_MARK itself takes a privilege that a test need not have."""
+    options: list[tuple[int, ...]] = []
+
+    class Recorder(socket.socket):
+        def setsockopt(self, *given) -> None:
+            options.append(given)
+
+    monkeypatch.setattr("app.https.transport.socket.socket", Recorder)
+    return options
+
+
+async def look(port: int, path: str = "/json?x=1") -> ExitAddress | None:
+    url = f"http://127.0.0.1:{port}{path}"
+    async with asyncio.timeout(10):
+        return await exit_address(url, (), exit_mark(0), ipv6=False, confirm=MULLVAD)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK"])
+async def test_the_address_is_asked_for_by_a_marked_socket(monkeypatch, version):
+    options = marked(monkeypatch)
+    body = b'{"ip": "203.0.113.7", "mullvad_exit_ip": true}'
+    async with answering(version + b"\r\ncontent-type: application/json\r\n\r\n" + body) as (port, heard):
+        assert await look(port) == ExitAddress("203.0.113.7", confirmed=True)
+    assert (socket.SOL_SOCKET, socket.SO_MARK, exit_mark(0)) in options
+    head, *lines = heard[0].decode().lower().split("\r\n")
+    assert head == "get /json?x=1 http/1.1"
+    # Nothing in it tells what kind of machine asks.
+    expected = {f"host: 127.0.0.1:{port}", "accept-encoding: identity", "accept: application/json", "connection: close"}
+    assert {line for line in lines if line} == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x00\x01\x02\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 11\r\n\r\n203.0.113.7",
+        b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n203.0.113.7",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"1" * 70_000,
+        b"HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n203.0.113.7",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 60_000,
+    ],
+    ids=["nothing", "no HTTP", "404", "redirect", "announced too large", "too large", "cut", "deep"],
+)
+async def test_what_is_no_answer_is_no_address(monkeypatch, answer):
+    marked(monkeypatch)
+    async with answering(answer) as (port, heard):
+        assert await look(port) is None
+    assert heard
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch):
+    marked(monkeypatch)
+    monkeypatch.setattr("app.tunnel.exitcheck.TIMEOUT", 0.2)
+    silent = asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        assert await look(server.sockets[0].getsockname()[1]) is None
+        silent.set()

@@ -13,7 +13,7 @@ from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, Wan
 from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard import DeviceStats, PeerStats
 from app.tunnel import backoff
-from app.tunnel.exitcheck import Seen
+from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.machine import ExitMachine
 from app.tunnel.ports import Advice
 from app.tunnel.states import Blocked, Connected, Reason, Target, Tunnel
@@ -44,6 +44,9 @@ class Ports:
 
     async def tunnel_config(self, target):
         return CONFIG, None
+
+    def exit_confirmation(self, provider):
+        return lambda _: None
 
     async def enter(self, exit_name, state):
         self.machine.state = state
@@ -149,7 +152,7 @@ def asked(monkeypatch):
 
     async def look(*_, **__):
         times.append(1)
-        return Seen(f"203.0.113.{len(times)}")
+        return ExitAddress(f"203.0.113.{len(times)}")
 
     monkeypatch.setattr("app.tunnel.outside.exit_address", look)
     return times
@@ -171,7 +174,7 @@ async def test_a_tunnel_taken_over_from_the_last_netd_is_seen_from_outside_too(a
     ports.machine = ExitMachine("default", 0, ports, Connected(TUNNEL, 1.0, 1.0))
     async with running(ports) as machine, asyncio.timeout(5):
         await ports.told.wait()
-        assert machine.seen == Seen("203.0.113.1")
+        assert machine.seen == ExitAddress("203.0.113.1")
         assert len(asked) == 1
 
 
@@ -181,7 +184,7 @@ async def test_each_life_of_a_tunnel_is_asked_about_once_and_shows_its_own_answe
         for number in (1, 2):  # the same server, the same slot: another tunnel all the same
             await machine.connect(SERVER)
             await ports.told.wait()
-            assert machine.seen == Seen(f"203.0.113.{number}")
+            assert machine.seen == ExitAddress(f"203.0.113.{number}")
             machine.nudge(Reason.WAN_DOWN)  # something happens, and the tunnel stays
             await until(lambda: machine._nudged is None)
             ports.told.clear()
@@ -208,5 +211,5 @@ async def test_what_was_seen_of_one_tunnel_is_not_shown_for_the_next(asked):
         ports.told.clear()
         await machine.connect(other)
         await ports.told.wait()
-        assert shown == [(SERVER, Seen("203.0.113.1")), (other, None)]
-        assert machine.seen == Seen("203.0.113.2")
+        assert shown == [(SERVER, ExitAddress("203.0.113.1")), (other, None)]
+        assert machine.seen == ExitAddress("203.0.113.2")

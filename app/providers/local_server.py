@@ -1,4 +1,4 @@
-"""What ``custom`` and ``imported`` share: their servers are in the store, and a server's name is its hostname."""
+"""The servers of ``custom`` and ``imported`` are in the store; a server's name is its hostname."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ipaddress
 from app.errors import ConflictError, NotFoundError
 from app.model import Endpoint, Peer, Server, StoredServer, TunnelConfig
 from app.providers.base import no_such_server
-from app.providers.names import UNKNOWN, city_and_country
+from app.providers.server_names import UNKNOWN, city_and_country
 from app.store import Store
 from app.store.servers import put_together
 

@@ -1,14 +1,14 @@
-"""How to connect through a provider: what people set, against what it has (pure but for the list's first reading)."""
+"""A provider's settings are checked against what it has (pure but for the list's first reading)."""
 
 from __future__ import annotations
 
 from app.errors import InvalidFieldError
 from app.model import ProviderSettings
 from app.providers.base import Capabilities
-from app.providers.serverlist import ServerList
+from app.providers.server_list.servers import ServerList
 
 
-def check(settings: ProviderSettings, can: Capabilities, servers: ServerList, title: str) -> None:
+def check_options(settings: ProviderSettings, can: Capabilities, servers: ServerList, title: str) -> None:
     """Raises InvalidFieldError where ``settings`` ask for what the provider does not have."""
     if settings.port is not None and not can.choose_port:
         raise InvalidFieldError(f"port: {title} has one port only", field="port")

@@ -1,6 +1,6 @@
-"""``python -m app.providers.ship``: turn a provider's own list into the file that comes with an image.
+"""``python -m app.providers.bundle_lists``: turn a provider's own list into the file that comes with an image.
 
-    python -m app.providers.ship --to overlay/lists mullvad=relays.json ivpn=servers.json
+    python -m app.providers.bundle_lists --to overlay/lists mullvad=relays.json ivpn=servers.json
 
 A gateway that has never been online offers its servers then. No account and no network are needed: the files are what
 the provider's list address answers, fetched by whoever builds the image. Skipped entries are told with their reason.
@@ -10,30 +10,33 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from app import atomic
 from app.errors import GatewayError
-from app.providers import azirevpn, ivpn_relays, lists, mullvad_relays, nordvpn, pia, surfshark
-from app.providers.relays import Guard, RelayList
+from app.providers import azirevpn_relays, ivpn_relays, mullvad_relays, nordvpn_relays, pia_relays, surfshark_relays
+from app.providers.server_list.address_policy import AddressPolicy
+from app.providers.server_list.cache import encode
+from app.providers.server_list.relay import RelayList
+from app.providers.server_list.source import ListAnswer, ListSource
 
-PARSERS: Mapping[str, Callable[[bytes, Guard], RelayList]] = {
-    "mullvad": lambda data, guard: mullvad_relays.parse(data, None, guard),
-    "ivpn": ivpn_relays.parse,
-    "nordvpn": nordvpn.parse,
-    "azirevpn": azirevpn.parse,
-    "surfshark": surfshark.parse,
-    "pia": pia.parse,
+SOURCES: Mapping[str, ListSource] = {
+    "mullvad": mullvad_relays.SOURCE,
+    "ivpn": ivpn_relays.SOURCE,
+    "nordvpn": nordvpn_relays.SOURCE,
+    "azirevpn": azirevpn_relays.SOURCE,
+    "surfshark": surfshark_relays.SOURCE,
+    "pia": pia_relays.SOURCE,
 }
 
 
-def ship(name: str, data: bytes, directory: Path) -> RelayList:
+def bundle(name: str, data: bytes, directory: Path) -> RelayList:
     """Write ``NAME.json`` into ``directory``. Raises BadAnswerError, OSError."""
-    found = PARSERS[name](data, Guard())
+    found = SOURCES[name].parse(ListAnswer(data), AddressPolicy())
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.json"
-    atomic.write_atomic(path, lists.encode(found))
+    atomic.write_atomic(path, encode(found))
     path.chmod(0o644)  # nothing in it is secret, and it is part of the image
     return found
 
@@ -45,10 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     for text in given.lists:
         name, _, path = text.partition("=")
-        if name not in PARSERS or not path:
-            parser.error(f"{text}: PROVIDER is one of {', '.join(PARSERS)}")
+        if name not in SOURCES or not path:
+            parser.error(f"{text}: PROVIDER is one of {', '.join(SOURCES)}")
         try:
-            found = ship(name, Path(path).read_bytes(), given.to)
+            found = bundle(name, Path(path).read_bytes(), given.to)
         except (GatewayError, OSError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             return 1

@@ -1,50 +1,43 @@
-"""One provider's server list here: kept on disk, judged, fetched anew, looked up."""
+"""The servers of one provider on this gateway: loaded from the cache, refreshed, looked up."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app.errors import ConflictError
 from app.model import ProviderSettings, Server
 from app.providers.base import Environment, ListStatus
+from app.providers.client import ProviderClient
 from app.providers.errors import ProviderDownError
-from app.providers.lists import KeptList
-from app.providers.relays import DEFAULT_PORT, BadEntryError, Guard, Relay, RelayList, as_server
+from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
+from app.providers.server_list.cache import ListCache
+from app.providers.server_list.relay import DEFAULT_PORT, Relay, RelayList, as_server
+from app.providers.server_list.source import ListSource, fetch
 
 log = logging.getLogger(__name__)
 
 MAX_AGE = 6 * 3600.0  # seconds after which a list is fetched again (with its ETag: mostly nothing comes)
 
 
-class Fetched(Struct, frozen=True):
-    """A list as it came. ``more`` holds answers beside the main one, by a name of the provider's choice."""
-
-    body: bytes
-    etag: str | None = None
-    more: dict[str, bytes] = {}
-
-
-Fetch = Callable[[str | None], Awaitable[Fetched | None]]
-Parse = Callable[[Fetched, Guard, RelayList | None], RelayList]
-
-
 class ServerList:
     """Read from the disk when it is first asked for."""
 
-    def __init__(self, environment: Environment, name: str, title: str) -> None:
+    def __init__(
+        self, environment: Environment, name: str, title: str, source: ListSource, client: ProviderClient
+    ) -> None:
         self._env = environment
         self._name = name
         self._title = title
-        self._kept = KeptList(environment.lists, environment.shipped, name)
+        self._source = source
+        self._client = client
+        self._cache = ListCache(environment.lists, environment.shipped, name)
         self._loaded = False
         self._list: RelayList | None = None
-        self._source = "none"
+        self._origin = "none"
         self._relays: dict[str, Relay] = {}
         self._by_key: dict[str, Relay] | None = None
         self._shown: tuple[bool, tuple[Server, ...]] | None = None
@@ -73,7 +66,7 @@ class ServerList:
         try:
             for text, version in ((relay.ipv4, 4), (relay.ipv6, 6)):
                 if text is not None:
-                    self._guard().address(text, version, "its address")
+                    self._policy().address(text, version, "its address")
         except BadEntryError as error:
             raise ConflictError(f"{relay.hostname} cannot be used: {error}", field="server") from None
         return relay
@@ -118,46 +111,46 @@ class ServerList:
     def fresh(self, now: float) -> bool:
         """A clock that was wrong when the list came must not put the next one off for years."""
         current = self.current
-        return current is not None and self._source != "shipped" and 0 <= now - current.fetched < MAX_AGE
+        return current is not None and self._origin != "shipped" and 0 <= now - current.fetched < MAX_AGE
 
     def status(self) -> ListStatus:
         current = self.current
         if current is None:
             return ListStatus("none")
-        return ListStatus(self._source, len(current.relays), current.fetched or None, skipped=current.skipped)
+        return ListStatus(self._origin, len(current.relays), current.fetched or None, skipped=current.skipped)
 
-    async def refresh(self, fetch: Fetch, parse: Parse) -> ListStatus:
-        """Raises what ``fetch`` and ``parse`` raise; the last good list stays then."""
+    async def refresh(self) -> ListStatus:
+        """Fetch the list. Raises what the client raises, and BadAnswerError; the last good list stays then."""
         self._load()
-        old = self._list if self._source != "shipped" else None
-        fetched = await fetch(old.etag if old is not None else None)
+        old = self._list if self._origin != "shipped" else None
+        fetched = await fetch(self._source, self._client, old)
         now = self._env.now()
         if fetched is None and old is not None:
             new = replace(old, fetched=now)
         elif fetched is None:
             raise ProviderDownError(f"{self._title} sent no list although there is none here")
         else:
-            new = await asyncio.to_thread(parse, fetched, self._guard(), old)
+            new = await asyncio.to_thread(self._source.parse, fetched, self._policy())
             new = replace(new, etag=fetched.etag, fetched=now)
         try:
-            await asyncio.to_thread(self._kept.save, new)
+            await asyncio.to_thread(self._cache.save, new)
         except OSError as error:  # it can be used all the same, until the next start
             log.warning("%s: the server list cannot be kept: %s", self._title, error.strerror)
         changed = old is None or new.relays != old.relays
         self._use(new, "provider")
         return replace(self.status(), changed=changed)
 
-    def _guard(self) -> Guard:
-        return Guard(self._env.own_networks(), self._env.allowed_networks)
+    def _policy(self) -> AddressPolicy:
+        return AddressPolicy(self._env.own_networks(), self._env.allowed_networks)
 
     def _load(self) -> None:
         if not self._loaded:
             self._loaded = True
-            found, source = self._kept.load()
+            found, origin = self._cache.load()
             if found is not None:
-                self._use(found, source)
+                self._use(found, origin)
 
-    def _use(self, relays: RelayList, source: str) -> None:
-        self._list, self._source = relays, source
+    def _use(self, relays: RelayList, origin: str) -> None:
+        self._list, self._origin = relays, origin
         self._relays = {relay.hostname: relay for relay in relays.relays}
         self._by_key = self._shown = None

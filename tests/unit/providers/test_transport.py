@@ -12,9 +12,10 @@ import pytest
 
 from app.addresses import Address
 from app.model import Secret
+from app.providers.client import ProviderClient
+from app.providers.config import ApiConfig
 from app.providers.errors import BadAnswerError, ProviderDownError
-from app.providers.http import Api, ApiConfig
-from app.providers.outgoing import GatedOutgoing
+from app.providers.transport import FirewalledTransport
 from tests.support.providers.standin import Answer, StandIn
 from tests.support.providers.world import LOOPBACK, World
 
@@ -58,17 +59,19 @@ async def server(world: World) -> StandIn:
     return stand_in
 
 
-def api(world: World, server: StandIn, gate: RecordingGate, *known: Address, allowed=LOOPBACKS, own=()) -> Api:
-    outgoing = GatedOutgoing(gate, own=lambda: own, allowed=allowed)
+def api(
+    world: World, server: StandIn, gate: RecordingGate, *known: Address, allowed=LOOPBACKS, own=()
+) -> ProviderClient:
+    outgoing = FirewalledTransport(gate, own=lambda: own, allowed=allowed)
     url = f"https://api.example:{server.port}"
-    return Api(outgoing, ApiConfig(url, addresses=known, ca=str(world.authority.path)), "Example")
+    return ProviderClient(outgoing, ApiConfig(url, addresses=known, ca=str(world.authority.path)), "Example")
 
 
 async def test_exactly_one_destination_is_open_and_only_meanwhile(world: World, server: StandIn) -> None:
     gate = RecordingGate({"api.example": [LOOPBACK]})
     open_at_the_server: list[object] = []
     server.route("GET", "/look", lambda _: open_at_the_server.append(list(gate.open_now)) or Answer(200, {}))
-    assert (await api(world, server, gate).request("GET", "/look")).ok
+    assert (await api(world, server, gate).send("GET", "/look")).ok
     assert open_at_the_server == [[(("127.0.0.1",), server.port)]]
     assert gate.opened == [(("127.0.0.1",), server.port)]
     assert not gate.open_now
@@ -76,13 +79,13 @@ async def test_exactly_one_destination_is_open_and_only_meanwhile(world: World, 
 
 async def test_known_addresses_spare_the_look_up(world: World, server: StandIn) -> None:
     gate = RecordingGate()
-    assert (await api(world, server, gate, LOOPBACK).request("GET", "/ok")).ok
+    assert (await api(world, server, gate, LOOPBACK).send("GET", "/ok")).ok
     assert not gate.asked
 
 
 async def test_an_outdated_known_address_is_looked_up_again(world: World, server: StandIn) -> None:
     gate = RecordingGate({"api.example": [LOOPBACK]})
-    assert (await api(world, server, gate, NOBODY).request("GET", "/ok")).ok
+    assert (await api(world, server, gate, NOBODY).send("GET", "/ok")).ok
     assert gate.opened == [(("127.0.0.2",), server.port), (("127.0.0.1",), server.port)]
     assert not gate.open_now
 
@@ -92,7 +95,7 @@ async def test_an_address_that_went_to_somebody_else_is_told_as_such(world: Worl
     await world.serve(other)
     gate = RecordingGate()
     with pytest.raises(ProviderDownError) as refused:
-        await api(world, other, gate, LOOPBACK).request("GET", "/ok", bearer=Secret("token"))
+        await api(world, other, gate, LOOPBACK).send("GET", "/ok", bearer=Secret("token"))
     assert refused.value.code == "provider_certificate"
     assert not other.seen
     assert not gate.open_now
@@ -108,24 +111,24 @@ async def test_a_name_that_leads_to_the_lan_is_not_followed(
     gate = RecordingGate({"api.example": [ip_address(address)]})
     found = api(world, server, gate, allowed=(), own=(ip_network("192.168.77.0/24"),))
     with pytest.raises(ProviderDownError, match=reason):
-        await found.request("GET", "/ok")
+        await found.send("GET", "/ok")
     assert not gate.opened
 
 
 async def test_no_name_server_no_connection(world: World, server: StandIn) -> None:
     gate = RecordingGate()
     with pytest.raises(ProviderDownError, match="no name server knows"):
-        await api(world, server, gate).request("GET", "/ok")
+        await api(world, server, gate).send("GET", "/ok")
     assert not gate.opened
 
 
 async def test_redirects_are_not_followed_and_size_is_bounded(world: World, server: StandIn) -> None:
     gate = RecordingGate({"api.example": [LOOPBACK], "other.example": [LOOPBACK]})
     found = api(world, server, gate)
-    assert (await found.request("GET", "/away")).status == 302
+    assert (await found.send("GET", "/away")).status == 302
     assert gate.asked == ["api.example"]
     with pytest.raises(BadAnswerError, match="more than 262144 bytes"):
-        await found.request("GET", "/big")
+        await found.send("GET", "/big")
     assert not gate.open_now
 
 
@@ -137,7 +140,7 @@ async def test_proxies_of_the_environment_are_not_used(
         for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{trap.getsockname()[1]}")
         gate = RecordingGate({"api.example": [LOOPBACK]})
-        assert (await api(world, server, gate).request("GET", "/ok")).ok
+        assert (await api(world, server, gate).send("GET", "/ok")).ok
         with pytest.raises(BlockingIOError):
             trap.accept()
 
@@ -151,12 +154,12 @@ async def test_the_socket_carries_the_gates_mark(
         def setsockopt(self, *given) -> None:
             options.append(given)
 
-    monkeypatch.setattr("app.providers.http.socket.socket", Recorder)
+    monkeypatch.setattr("app.https.transport.socket.socket", Recorder)
     gate = RecordingGate({"api.example": [LOOPBACK]}, mark=MARK)
-    assert (await api(world, server, gate).request("GET", "/ok")).ok
+    assert (await api(world, server, gate).send("GET", "/ok")).ok
     assert (socket.SOL_SOCKET, socket.SO_MARK, MARK) in options
 
 
 async def test_an_http_url_is_refused(world: World, server: StandIn) -> None:
     with pytest.raises(ValueError, match="https"):
-        Api(GatedOutgoing(RecordingGate()), ApiConfig("http://api.example"), "Example")
+        ProviderClient(FirewalledTransport(RecordingGate()), ApiConfig("http://api.example"), "Example")

@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from app.errors import InvalidFieldError
-from app.providers.names import check_location, check_name, city_and_country
+from app.providers.server_names import check_location, check_name, city_and_country
 
 GOOD = [
     "my-vps",

@@ -12,7 +12,7 @@ from app.providers.base import CredentialField
 SHOWN = 4  # last characters of an account that are shown again
 
 
-def checked(form: tuple[CredentialField, ...], given: Mapping[str, Secret], title: str) -> dict[str, Secret]:
+def check_credentials(form: tuple[CredentialField, ...], given: Mapping[str, Secret], title: str) -> dict[str, Secret]:
     """The values without blanks around them (within, where there is a pattern). Raises InvalidFieldError.
 
     The error names the field and shows nothing of its value.

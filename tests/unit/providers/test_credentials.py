@@ -5,7 +5,7 @@ import pytest
 from app.errors import InvalidFieldError
 from app.model import Secret
 from app.providers.base import CredentialField
-from app.providers.form import checked, masked, same_account
+from app.providers.credentials import check_credentials, masked, same_account
 
 FORM = (
     CredentialField("account", "Account", help="four digits", pattern=r"[0-9]{4}"),
@@ -19,7 +19,7 @@ def given(**values: str) -> dict[str, Secret]:
 
 
 def test_blanks_go_and_what_is_optional_may_be_missing() -> None:
-    found = checked(FORM, given(account=" 12\t34\n", word=" a b ", code="  "), "Example")
+    found = check_credentials(FORM, given(account=" 12\t34\n", word=" a b ", code="  "), "Example")
     assert found == given(account="1234", word="a b")
 
 
@@ -38,7 +38,7 @@ def test_blanks_go_and_what_is_optional_may_be_missing() -> None:
 )
 def test_what_does_not_fit_names_the_field_and_not_the_value(values: dict[str, str], field: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
-        checked(FORM, given(**values), "Example")
+        check_credentials(FORM, given(**values), "Example")
     assert refused.value.field == field
     assert not any(value in refused.value.message for value in values.values() if len(value) > 2)
 

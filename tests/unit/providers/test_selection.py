@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import ConflictError, NotFoundError
 from app.model import FailoverSettings, Server, ServerFilter
-from app.providers.choice import choose, matching
+from app.providers.selection import choose, matching
 from app.tunnel.failover import LONGEST_PENALTY, MAX_HOPS, PENALTY, Memory, fallbacks
 from app.tunnel.states import Target
 

@@ -1,4 +1,4 @@
-"""The way out for providers: every connection is announced to a gate first, and only while it lasts.
+"""The transport of providers: every connection is announced to a gate first, and only while it lasts.
 
 The gate is netd's: it opens the firewall for exactly the addresses and the TCP port asked for, to sockets with the mark
 that it yields, and closes it again. Nothing here knows of the firewall, of tunnels or of the environment (no proxies).
@@ -13,8 +13,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Protocol
 
 from app.addresses import Address, Network
-from app.providers.http import Destination, Streams, dial
-from app.providers.relays import BadEntryError, Guard
+from app.https.transport import Destination, Streams, dial
+from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
 
 MAX_ADDRESSES = 4  # of one name that are tried
 
@@ -34,8 +34,8 @@ class Gate(Protocol):
         ...
 
 
-class GatedOutgoing:
-    """An :class:`app.providers.http.Outgoing` that goes through ``gate``.
+class FirewalledTransport:
+    """An :class:`app.https.transport.Transport` that goes through ``gate``.
 
     The addresses that are known beforehand come first, and those of the look-up where none of them will do. A name that
     leads into our own LAN, or anywhere but to the Internet, is not followed; ``allowed`` networks are (labs).
@@ -82,12 +82,12 @@ class GatedOutgoing:
         return await self._gate.lookup(to.host)
 
     def _usable(self, addresses: Sequence[Address], host: str) -> list[Address]:
-        guard = Guard(self._own(), self._allowed)
+        policy = AddressPolicy(self._own(), self._allowed)
         usable: list[Address] = []
         problem: str | None = None
         for address in addresses[:MAX_ADDRESSES]:
             try:
-                guard.address(str(address), address.version, f"the address of {host}")
+                policy.address(str(address), address.version, f"the address of {host}")
                 usable.append(address)
             except BadEntryError as error:
                 problem = str(error)

@@ -1,4 +1,4 @@
-"""The last good server list of each provider on disk, and the one that came with the image."""
+"""The cache of server lists: the last good one of each provider on disk, or the one that came with the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from app import atomic, codec
-from app.providers.relays import RelayList
+from app.providers.server_list.relay import RelayList
 
 VERSION = 1
 
@@ -18,7 +18,7 @@ class _Document(Struct, frozen=True):
     list: RelayList
 
 
-class KeptList:
+class ListCache:
     """``NAME.json`` in the lists' directory. A damaged or missing one falls back to the shipped one."""
 
     def __init__(self, directory: Path, shipped: Path | None, name: str) -> None:
@@ -42,7 +42,7 @@ class KeptList:
 
 
 def encode(relays: RelayList) -> bytes:
-    """In the form of the files; ``python -m app.providers.ship`` writes the image's with it."""
+    """In the form of the files; ``python -m app.providers.bundle_lists`` writes the image's with it."""
     return codec.encode(_Document(VERSION, relays))
 
 

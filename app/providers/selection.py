@@ -1,4 +1,4 @@
-"""Which server is meant, and which are better than others (pure).
+"""A selector is resolved to servers, the best first (pure).
 
 People name a server, a city, a country, ``fastest`` or ``random``, the last two also within a place
 (``fastest:Sweden``). A server's own name wins over a place of the same name.
@@ -15,7 +15,7 @@ from app.model import Server, ServerFilter
 
 FASTEST, RANDOM = "fastest", "random"
 
-UNKNOWN_LOAD = 50.0  # percent: neither praised nor blamed for not being told
+UNKNOWN_LOAD = 50.0  # percent: a server of unknown load is treated as average
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,166 @@
+"""A provider that people sign in to, put together from the parts it has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from app.errors import ConflictError, NotFoundError, NotImplementedYetError
+from app.model import ProviderSettings, Secret, Server, TunnelConfig
+from app.providers.account_health import AccountHealth
+from app.providers.account_parts import DeviceApi, Parts, ProviderContext
+from app.providers.base import (
+    AccountStatus,
+    Capabilities,
+    CredentialField,
+    Due,
+    Environment,
+    ListStatus,
+    ProviderDevice,
+    Verdict,
+    no_such_server,
+)
+from app.providers.config import ApiConfig
+from app.providers.connection_options import check_options
+from app.providers.errors import NotSignedInError
+from app.providers.server_list.source import ListSource
+from app.providers.sign_in import SignIn
+from app.store.accounts import Account
+
+
+class SignInProvider(ABC):
+    """Implements :class:`app.providers.base.AccountProvider` with the parts that :meth:`make_parts` gives."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    credentials: ClassVar[tuple[CredentialField, ...]]  # the first one's end is what is shown of an account
+    apis: ClassVar[Mapping[str, ApiConfig]]  # the provider's own, by name; the main one first
+    source: ClassVar[ListSource]
+
+    def __init__(self, environment: Environment) -> None:
+        context = ProviderContext(environment, self.name, self.title, self.apis, self.source)
+        parts = self.make_parts(context)
+        can = self.capabilities
+        if can.key_rotation != (parts.rotation is not None) or can.devices != (parts.devices is not None):
+            raise TypeError(f"{self.name}: the capabilities are not those of its parts")
+        self._session = context.session
+        self._servers = context.servers
+        self._dialler = parts.dialler
+        self._rotation = parts.rotation
+        self._devices = parts.devices
+        self._health = AccountHealth(context.session, parts.account.check)
+        self._sign_in = SignIn(context.session, self.credentials, parts.account, self._health, parts.devices)
+
+    @abstractmethod
+    def make_parts(self, context: ProviderContext) -> Parts:
+        """The provider's own: how an account is registered, how a server is dialled, and what else it has."""
+
+    # --- Account -----------------------------------------------------------------------------------------------------
+
+    async def sign_in(self, credentials: Mapping[str, Secret]) -> AccountStatus:
+        given = self._sign_in.check_form(credentials)
+        async with self._session.lock:
+            await self._sign_in.sign_in(given)
+        return await self.account()
+
+    async def sign_out(self) -> tuple[str, ...]:
+        async with self._session.lock:
+            return await self._sign_in.sign_out()
+
+    async def account(self, *, refresh: bool = False) -> AccountStatus:
+        account = self._session.account
+        if account is None:
+            return AccountStatus(signed_in=False)
+        if refresh:
+            async with self._session.lock:
+                account = await self._health.check(self._session.signed_in())
+        shown = account.credentials.get(self.credentials[0].name)
+        return self._health.status(account, shown, self._rotation.due_at(account) if self._rotation else None)
+
+    async def diagnose(self) -> Verdict:
+        async with self._session.lock:
+            return await self._health.diagnose()
+
+    # --- Devices and keys --------------------------------------------------------------------------------------------
+
+    async def devices(self) -> tuple[ProviderDevice, ...]:
+        async with self._session.lock:
+            devices, account = await self._device_list()
+            return await devices.devices(account)
+
+    async def remove_device(self, device_id: str) -> None:
+        async with self._session.lock:
+            devices, account = await self._device_list()
+            device = next((d for d in await devices.devices(account) if d.id == device_id), None)
+            if device is None:
+                raise NotFoundError(f"{self.title}: the account has no such device", field="device")
+            if device.current:
+                raise ConflictError("this is the gateway itself: sign out instead", field="device")
+            await devices.remove_device(account, device_id)
+
+    async def _device_list(self) -> tuple[DeviceApi, Account]:
+        if self._devices is None:
+            self._session.signed_in()
+            raise NotImplementedYetError(f"{self.title} does not tell its accounts' devices")
+        return self._devices, await self._sign_in.account_for(self._devices)
+
+    async def rotate_key(self, hostname: str | None = None) -> TunnelConfig | None:
+        async with self._session.lock:
+            account = self._session.signed_in()
+            if self._rotation is None:
+                raise NotImplementedYetError(f"{self.title} has no key rotation")
+            await self._rotation.rotate(account)
+        return await self.tunnel(hostname) if hostname is not None else None
+
+    async def settle(self) -> None:
+        async with self._session.lock:
+            await self._sign_in.forget_replaced()
+            account = self._session.account
+            if account is not None and self._rotation is not None:
+                await self._rotation.settle(account)
+
+    def due(self, now: float) -> frozenset[Due]:
+        account = self._session.account
+        if account is None:
+            return frozenset()  # a provider that nobody signed in to is never contacted by itself
+        waiting = {
+            Due.REFRESH: not self._servers.fresh(now),
+            Due.ACCOUNT: self._health.is_due(account, now),
+            Due.ROTATE: self._rotation is not None and now >= self._rotation.due_at(account),
+            Due.SETTLE: account.replaced is not None or (self._rotation is not None and bool(account.retired)),
+        }
+        return frozenset(due for due, is_waiting in waiting.items() if is_waiting)
+
+    # --- Servers -----------------------------------------------------------------------------------------------------
+
+    async def servers(self) -> tuple[Server, ...]:
+        return self._servers.servers(signed_in=self._session.account is not None)
+
+    def by_key(self, public_key: str) -> Server | None:
+        """The server with this key in the list that is here."""
+        return self._servers.by_key(public_key)
+
+    async def refresh(self) -> ListStatus:
+        async with self._session.lock:
+            return await self._servers.refresh()
+
+    async def list_status(self) -> ListStatus:
+        return self._servers.status()
+
+    async def tunnel(self, hostname: str) -> TunnelConfig:
+        account = self._session.signed_in()  # before the server: without an account there may be no list to find it in
+        relay = self._servers.get(hostname)
+        if relay is None:
+            raise no_such_server(self.title)
+        self._servers.usable(relay)
+        account, peer = await self._dialler.dial(relay, account, self._session.settings)
+        if account.private_key is None or not account.addresses:
+            raise NotSignedInError(f"The key for {self.title} was lost; sign in again", field="provider")
+        return TunnelConfig(
+            private_key=account.private_key, addresses=account.addresses, peers=(peer,), dns=account.dns
+        )
+
+    def check_settings(self, settings: ProviderSettings) -> None:
+        check_options(settings, self.capabilities, self._servers, self.title)

@@ -1,0 +1,50 @@
+"""The account of one provider on this gateway: stored, and changed by one task at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.model import ProviderSettings
+from app.providers.base import Environment
+from app.providers.errors import NotSignedInError
+from app.store.accounts import Account
+
+DAY = 86400.0  # seconds
+
+
+class AccountSession:
+    """Holds the account that is signed in. Who changes it holds ``lock`` meanwhile."""
+
+    def __init__(self, environment: Environment, name: str, title: str) -> None:
+        self.title = title
+        self.lock = asyncio.Lock()
+        self._name = name
+        self._env = environment
+
+    def now(self) -> float:
+        """Unix time."""
+        return self._env.now()
+
+    @property
+    def settings(self) -> ProviderSettings:
+        return self._env.settings(self._name)
+
+    @property
+    def account(self) -> Account | None:
+        """The account that is signed in."""
+        return self._env.accounts.get(self._name)
+
+    def signed_in(self) -> Account:
+        """The account that is signed in. Raises NotSignedInError."""
+        account = self.account
+        if account is None:
+            raise NotSignedInError(f"Sign in to {self.title} first, or import one of its .conf files", field="provider")
+        return account
+
+    def keep(self, account: Account) -> None:
+        """Store ``account``: it is on disk when this returns. Raises UnavailableError."""
+        self._env.accounts.put(self._name, account)
+
+    def remove(self) -> None:
+        """Remove the account here. Raises UnavailableError."""
+        self._env.accounts.remove(self._name)

@@ -1,0 +1,44 @@
+"""The token of an account that ends after a while, and its renewal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from app.errors import GatewayError
+from app.providers.account_session import AccountSession
+from app.providers.errors import TokenRefusedError
+from app.store.accounts import Account
+
+T = TypeVar("T")
+
+MARGIN = 60.0  # seconds before its end at which a token counts as ended
+
+
+class AccountToken:
+    """Gives requests a good token. ``renew`` returns the account with another one; it may store it."""
+
+    def __init__(
+        self,
+        session: AccountSession,
+        renew: Callable[[Account], Awaitable[Account]],
+        *,
+        refused: type[GatewayError] = TokenRefusedError,
+    ) -> None:
+        self._session = session
+        self._renew = renew
+        self._refused = refused
+
+    async def fresh(self, account: Account) -> Account:
+        """``account`` with a token that has not ended, as far as this gateway knows."""
+        ended = account.token_expires > 0 and account.token_expires - MARGIN <= self._session.now()
+        return await self._renew(account) if account.token is None or ended else account
+
+    async def use(self, account: Account, request: Callable[[Account], Awaitable[T]]) -> tuple[Account, T]:
+        """The answer to ``request``, and the account with the token that served: a fresh one where one was refused."""
+        account = await self.fresh(account)
+        try:
+            return account, await request(account)
+        except self._refused:
+            account = await self._renew(account)
+            return account, await request(account)

@@ -1,0 +1,95 @@
+"""AzireVPN's API: the shapes of its answers, and what each refusal means."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from app.addresses import Address
+from app.https.exchange import Response
+from app.providers.client import Errors, Problem, raises
+from app.providers.decode import decode_answer
+from app.providers.errors import (
+    BadAnswerError,
+    KeyInUseError,
+    KeyRevokedError,
+    TooManyDevicesError,
+    WrongCredentialsError,
+)
+
+T = TypeVar("T")
+
+WHO = "AzireVPN"
+
+
+class Token(Struct, frozen=True):
+    key: str
+    id: str = ""
+
+
+class Key(Struct, frozen=True):
+    key: str
+    created_at: int = 0
+
+
+class Device(Struct, frozen=True):
+    id: str
+    ipv4_address: str
+    ipv6_address: str | None = None
+    dns: list[Address] = []
+    device_name: str | None = None
+    keys: list[Key] = []
+
+
+class _Ips(Struct, frozen=True):
+    allocated: int = 0
+    available: int = 0
+
+
+class User(Struct, frozen=True):
+    is_active: bool = True
+    expires_at: int = 0
+    ips: _Ips = _Ips()
+
+
+class _Message(Struct, frozen=True):
+    message: str = ""
+
+
+_NO_ROOM = "limit"
+
+
+def _problem(answer: Response) -> Problem:
+    """The HTTP status; that there is no room for a device is told in words only."""
+    if answer.ok or answer.status in {401, 404, 409}:
+        return None if answer.ok else answer.status
+    try:
+        message = decode_answer(answer.body, _Message, WHO).message
+    except BadAnswerError:
+        return answer.status
+    return _NO_ROOM if "limit" in message.lower() else answer.status
+
+
+ERRORS = Errors(
+    {
+        401: raises(
+            WrongCredentialsError, "AzireVPN does not accept this gateway's token; sign in again", field="password"
+        ),
+        404: raises(KeyRevokedError, "AzireVPN no longer knows this gateway's device; sign in again"),
+        409: raises(KeyInUseError, "This key is registered with AzireVPN already"),
+        _NO_ROOM: raises(TooManyDevicesError, "This account has no room for another device", field="device"),
+    },
+    _problem,
+)
+
+_NOT_ACCEPTED = raises(WrongCredentialsError, "AzireVPN does not accept this user name and password", field="password")
+
+LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403, 422), _NOT_ACCEPTED))
+
+
+def data(answer: Response, kind: type[T]) -> T:
+    """The ``data`` of an answer, or all of it: their documents show some answers without. Raises BadAnswerError."""
+    frame = decode_answer(answer.body, dict[str, msgspec.Raw], WHO)
+    return decode_answer(bytes(frame["data"]) if "data" in frame else answer.body, kind, WHO)

@@ -1,0 +1,42 @@
+"""Values in providers' answers (pure). What cannot be understood is a BadAnswerError, which shows no value of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from app import codec
+from app.providers.errors import BadAnswerError
+
+T = TypeVar("T")
+
+
+def decode_answer(body: bytes, kind: type[T], who: str) -> T:
+    """``body``, JSON, as ``kind``. Raises BadAnswerError."""
+    try:
+        return codec.decode(body, kind)
+    except msgspec.ValidationError as error:
+        raise BadAnswerError(f"{who} sent an answer of another shape: {error}") from None
+    except (ValueError, RecursionError):
+        raise BadAnswerError(f"{who} sent something that is not JSON") from None
+
+
+def decode_list(data: bytes, kind: type[T], who: str) -> T:
+    """The frame of a server list. Raises BadAnswerError."""
+    try:
+        return codec.decode(data, kind)
+    except msgspec.ValidationError as error:
+        raise BadAnswerError(f"{who}: the server list has another shape: {error}", code="bad_server_list") from None
+    except (ValueError, RecursionError):
+        raise BadAnswerError(f"{who}: the server list is not JSON", code="bad_server_list") from None
+
+
+def moment(text: str | None, who: str) -> float:
+    """A date of RFC 3339 as Unix time, in UTC where it names no zone. Raises BadAnswerError."""
+    try:
+        parsed = datetime.fromisoformat(text or "")
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise BadAnswerError(f"{who} sent an invalid date") from None

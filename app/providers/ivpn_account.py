@@ -1,0 +1,173 @@
+"""Sessions at IVPN: one for this gateway, with one key, or with two while a key is replaced."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app import keys
+from app.errors import ConflictError, InvalidFieldError
+from app.https.exchange import Response
+from app.keys import KeyPair
+from app.model import Secret
+from app.providers.account_session import AccountSession
+from app.providers.client import Errors, ProviderClient, raises
+from app.providers.decode import decode_answer
+from app.providers.errors import (
+    AccountExpiredError,
+    BadAnswerError,
+    KeyRevokedError,
+    TooManyDevicesError,
+    WrongCredentialsError,
+)
+from app.store.accounts import Account
+
+WHO = "IVPN"
+
+# Status codes within the answer, which is HTTP 200 or 4xx.
+OK, UNAUTHORIZED, NO_SESSION, SESSION_NOT_FOUND, SESSION_LIMIT, NOT_ACTIVE = 200, 401, 424, 601, 602, 702
+CAPTCHA, CAPTCHA_WRONG, TWO_FACTOR, TWO_FACTOR_WRONG = 70001, 70002, 70011, 70012
+
+_IPV6_PREFIX = ipaddress.IPv6Address("fd00:4956:504e:ffff::")  # of every server; the rest is the IPv4 address
+
+
+class _Service(Struct, frozen=True):
+    is_active: bool = True
+    active_until: int = 0
+
+
+class _WireGuard(Struct, frozen=True):
+    status: int = 0
+    ip_address: str | None = None
+
+
+class _Answer(Struct, frozen=True):
+    status: int
+    token: str | None = None
+    device_name: str | None = None
+    service_status: _Service | None = None
+    wireguard: _WireGuard | None = None
+    ip_address: str | None = None
+    data: Any = None
+
+
+def _problem(answer: Response) -> int | None:
+    """Raises BadAnswerError."""
+    status = decode_answer(answer.body, _Answer, WHO).status
+    return None if status == OK else status
+
+
+def _too_many(answer: Response) -> TooManyDevicesError:
+    data = decode_answer(answer.body, _Answer, WHO).data
+    limit = data.get("limit") if isinstance(data, dict) else None
+    many = f"all its {limit}" if isinstance(limit, int) else "as many as it may have"
+    return TooManyDevicesError(
+        f"This account is signed in on {many} devices; sign out on one (IVPN does not tell which they are), or sign in "
+        "with sign_out_others",
+        field="sign_out_others",
+    )
+
+
+_SESSION_ENDED = raises(KeyRevokedError, "IVPN has ended this gateway's session; sign in again")
+_ASKS_FOR_CAPTCHA = raises(
+    ConflictError,
+    "IVPN asks for a captcha after too many attempts; try again later, or import a .conf file",
+    code="captcha_needed",
+)
+
+ERRORS = Errors(
+    {
+        UNAUTHORIZED: raises(WrongCredentialsError, "IVPN does not know this account ID", field="account_id"),
+        NO_SESSION: _SESSION_ENDED,
+        SESSION_NOT_FOUND: _SESSION_ENDED,
+        SESSION_LIMIT: _too_many,
+        NOT_ACTIVE: raises(AccountExpiredError, "This IVPN account has run out; add time to it"),
+        TWO_FACTOR: raises(
+            InvalidFieldError, "Two-factor code: it is needed", field="two_factor", code="two_factor_needed"
+        ),
+        TWO_FACTOR_WRONG: raises(
+            InvalidFieldError, "Two-factor code: it is wrong or too old", field="two_factor", code="two_factor_needed"
+        ),
+        CAPTCHA: _ASKS_FOR_CAPTCHA,
+        CAPTCHA_WRONG: _ASKS_FOR_CAPTCHA,
+    },
+    _problem,
+)
+
+
+class IvpnAccount:
+    """An :class:`app.providers.account_parts.AccountApi`."""
+
+    def __init__(self, session: AccountSession, client: ProviderClient) -> None:
+        self._session = session
+        self._client = client
+
+    async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
+        body = {
+            "username": credentials["account_id"].reveal(),
+            "wg_public_key": pair.public_key,
+            "force": credentials.get("sign_out_others") == Secret("yes"),
+            "captcha": "",
+            "captcha_id": "",
+            "confirmation": credentials["two_factor"].reveal() if "two_factor" in credentials else "",
+        }
+        answer = await self._ask("/v4/session/new", body)
+        if answer.token is None or answer.wireguard is None:
+            raise BadAnswerError(f"{WHO} gave no session")
+        account = Account(
+            credentials={"account_id": credentials["account_id"]},  # a two-factor code is good once
+            private_key=pair.private_key,
+            key_created=self._session.now(),
+            token=Secret(answer.token),
+            device_name=answer.device_name,
+            device_id="session",
+            checked=self._session.now(),
+        )
+        account = _addressed(account, answer.wireguard.ip_address)
+        return self._with_service(account, answer.service_status)
+
+    async def check(self, account: Account) -> Account:
+        answer = await self._ask("/v4/session/status", {"session_token": _token(account)})
+        return self._with_service(account, answer.service_status)
+
+    def _with_service(self, account: Account, service: _Service | None) -> Account:
+        if service is None:
+            return account
+        if not service.is_active:
+            raise AccountExpiredError("This IVPN account has run out; add time to it", expires=service.active_until)
+        return replace(account, expires=float(service.active_until))
+
+    async def forget(self, account: Account) -> None:
+        try:
+            await self._ask("/v4/session/delete", {"session_token": _token(account)})
+        except KeyRevokedError:
+            return
+
+    async def replace_key(self, account: Account, pair: KeyPair) -> Account:
+        """The key named as connected stays good beside the new one; without it, IVPN forgets all keys at once."""
+        body = {"session_token": _token(account), "public_key": pair.public_key, "connected_public_key": ""}
+        if account.private_key is not None:
+            body["connected_public_key"] = keys.public_key(account.private_key)
+        answer = await self._ask("/v4/session/wg/set", body)
+        return _addressed(account, answer.ip_address)
+
+    async def _ask(self, path: str, body: dict[str, Any]) -> _Answer:
+        return await self._client.read(_Answer, "POST", path, errors=ERRORS, json=body)
+
+
+def _token(account: Account) -> str:
+    return account.token.reveal() if account.token is not None else ""
+
+
+def _addressed(account: Account, text: str | None) -> Account:
+    """``account`` with its address in the tunnel, and the IPv6 one that IVPN's servers derive from it."""
+    try:
+        four = ipaddress.IPv4Address((text or "").partition("/")[0])
+    except ValueError:
+        raise BadAnswerError(f"{WHO} gave this gateway no address") from None
+    six = ipaddress.IPv6Address(int(_IPV6_PREFIX) + int(four))
+    addresses = (ipaddress.ip_interface(f"{four}/32"), ipaddress.ip_interface(f"{six}/128"))
+    return replace(account, addresses=addresses)

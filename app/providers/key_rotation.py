@@ -1,0 +1,66 @@
+"""Key rotation: a provider gets a fresh key, and the devices of older keys are removed once nothing uses them.
+
+The new key is on disk before the provider hears of it: a power cut or a lost answer loses no key that it knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+
+from app import keys
+from app.keys import KeyPair
+from app.providers.account_session import DAY, AccountSession
+from app.providers.errors import KeyInUseError
+from app.store.accounts import Account
+
+log = logging.getLogger(__name__)
+
+EXPIRY_MARGIN = 2 * DAY  # before a key of limited life ends
+
+
+async def nothing_to_remove(account: Account) -> Account:
+    return replace(account, retired=())
+
+
+class KeyRotation:
+    """``replace_key`` registers a key and returns the account with it; after KeyInUseError the next key is a fresh one.
+
+    ``remove_retired`` removes the devices of older keys, for providers that have one for each key.
+    """
+
+    def __init__(
+        self,
+        session: AccountSession,
+        replace_key: Callable[[Account, KeyPair], Awaitable[Account]],
+        remove_retired: Callable[[Account], Awaitable[Account]] = nothing_to_remove,
+    ) -> None:
+        self._session = session
+        self._replace_key = replace_key
+        self._remove_retired = remove_retired
+
+    def due_at(self, account: Account) -> float:
+        """When the key of ``account`` is to be replaced (Unix time)."""
+        by_age = account.key_created + self._session.settings.rotate_days * DAY
+        return min(by_age, account.key_expires - EXPIRY_MARGIN) if account.key_expires else by_age
+
+    async def rotate(self, account: Account) -> None:
+        """Register and store a fresh key for ``account``; the caller holds the session's lock."""
+        session = self._session
+        private = account.pending_key or keys.generate().private_key
+        account = replace(account, pending_key=private)
+        session.keep(account)
+        try:
+            new = await self._replace_key(account, KeyPair(private, keys.public_key(private)))
+        except KeyInUseError:
+            session.keep(replace(account, pending_key=None))  # another key next time
+            raise
+        session.keep(replace(new, private_key=private, pending_key=None, key_created=session.now()))
+        log.info("%s: a new key is registered", session.title)
+
+    async def settle(self, account: Account) -> None:
+        """Remove the devices of older keys; the caller holds the session's lock. Idempotent."""
+        if account.retired:
+            self._session.keep(await self._remove_retired(account))

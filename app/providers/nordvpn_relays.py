@@ -1,0 +1,127 @@
+"""NordVPN's server list, ``GET /v1/servers`` (pure)."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from app.providers.decode import decode_list
+from app.providers.server_list import entry_fields
+from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
+from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.relay import UNKNOWN, Relay, RelayList
+from app.providers.server_list.source import ListSource, body_only
+
+WHO = "NordVPN"
+WIREGUARD = "wireguard_udp"
+WIREGUARD_ID = 35  # where only the number of a technology is given
+
+# The whole list is 33 MB; these fields of it are under 5.
+FIELDS = (
+    "hostname",
+    "station",
+    "status",
+    "load",
+    "groups.title",
+    "technologies.identifier",
+    "technologies.id",
+    "technologies.metadata",
+    "technologies.pivot.status",
+    "locations.country.name",
+    "locations.country.code",
+    "locations.country.city.name",
+    "locations.country.city.latitude",
+    "locations.country.city.longitude",
+)
+QUERY = {
+    "limit": "20000",
+    "filters[servers.status]": "online",
+    "filters[servers_technologies][identifier]": WIREGUARD,
+    **{f"fields[servers.{name}]": "" for name in FIELDS},
+}
+
+
+class _Pivot(Struct, frozen=True):
+    status: str = "online"
+
+
+class _Metadata(Struct, frozen=True):
+    name: str
+    value: str
+
+
+class _Technology(Struct, frozen=True):
+    id: int = 0
+    identifier: str = ""
+    metadata: list[_Metadata] = []
+    pivot: _Pivot = _Pivot()
+
+
+class _City(Struct, frozen=True):
+    name: str = UNKNOWN
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class _Country(Struct, frozen=True):
+    name: str = UNKNOWN
+    code: str = ""
+    city: _City = _City()
+
+
+class _Location(Struct, frozen=True):
+    country: _Country = _Country()
+
+
+class _Group(Struct, frozen=True):
+    title: str = ""
+
+
+class _Server(Struct, frozen=True):
+    hostname: str
+    station: str
+    technologies: list[_Technology]
+    status: str = "online"
+    load: float | None = None
+    locations: list[_Location] = []
+    groups: list[_Group] = []
+
+
+_FEATURES = {"P2P": "p2p", "Double VPN": "multihop", "Onion Over VPN": "onion", "Dedicated IP": "dedicated"}
+
+
+def parse(data: bytes, policy: AddressPolicy) -> RelayList:
+    """``GET /v1/servers``, or recommendations, which have the same shape. Raises BadAnswerError."""
+    collector = Collector()
+
+    def make(server: _Server) -> Relay:
+        name = entry_fields.hostname(server.hostname)
+        if server.status != "online":
+            raise OtherEntryError("it is not online")
+        wireguard = next((t for t in server.technologies if t.identifier == WIREGUARD or t.id == WIREGUARD_ID), None)
+        if wireguard is None:
+            raise OtherEntryError("it does not speak WireGuard")
+        if wireguard.pivot.status != "online":
+            raise OtherEntryError("its WireGuard is not online")
+        key = next((m.value for m in wireguard.metadata if m.name == "public_key"), None)
+        if key is None:
+            raise BadEntryError("it has no public key")
+        country = server.locations[0].country if server.locations else _Country()
+        return Relay(
+            hostname=name,
+            public_key=entry_fields.public_key(key),
+            country=entry_fields.words(country.name, "country"),
+            city=entry_fields.words(country.city.name, "city"),
+            country_code=entry_fields.country_code(country.code),
+            ipv4=policy.address(server.station, 4, "station"),
+            load=entry_fields.percent(server.load),
+            features=tuple(_FEATURES[g.title] for g in server.groups if g.title in _FEATURES),
+            latitude=entry_fields.degrees(country.city.latitude, 90),
+            longitude=entry_fields.degrees(country.city.longitude, 180),
+        )
+
+    collector.each(decode_list(data, list[msgspec.Raw], WHO), "servers", _Server, make)
+    return collector.finish(WHO)
+
+
+SOURCE = ListSource("/v1/servers", body_only(parse), query=QUERY)

@@ -1,0 +1,135 @@
+"""Dialling PIA's servers: each is given the gateway's key just before, and answers with addresses and resolvers."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app import keys
+from app.https.exchange import Response
+from app.https.transport import Transport
+from app.model import Endpoint, Peer, ProviderSettings
+from app.providers.account_session import AccountSession
+from app.providers.account_token import AccountToken
+from app.providers.client import Errors, ProviderClient, raises
+from app.providers.config import ApiConfig
+from app.providers.errors import BadAnswerError, KeyRevokedError, WrongCredentialsError
+from app.providers.pia_account import PiaAuthority
+from app.providers.pia_relays import ADD_KEY_PORT
+from app.providers.server_list import entry_fields
+from app.providers.server_list.relay import Relay
+from app.store.accounts import Account
+
+WHO = "PIA"
+REGISTRATION_LIFE = 120.0  # seconds: one connect asks several times, a server forgets an unused key after hours
+
+V4_ONLY = entry_fields.networks("0.0.0.0/0")
+
+
+class _Added(Struct, frozen=True):
+    status: str
+    server_key: str = ""
+    server_port: int = 0
+    server_ip: str = ""
+    peer_ip: str = ""
+    dns_servers: list[str] = []
+
+
+class _Registration(Struct, frozen=True):
+    hostname: str
+    made: float  # monotonic clock
+    account: Account
+    peer: Peer
+
+
+def _problem(answer: Response) -> int | None:
+    """A server that took no key says so in its answer, whatever the HTTP status."""
+    return answer.status if answer.status in {401, 403} else None
+
+
+_NOT_ACCEPTED = raises(
+    WrongCredentialsError, "PIA's server does not accept this sign-in; sign in again", field="password"
+)
+
+ERRORS = Errors({401: _NOT_ACCEPTED, 403: _NOT_ACCEPTED}, _problem)
+
+
+class PiaDialler:
+    """Each server answers by its own name and address; of ``server_api`` only the port is used."""
+
+    def __init__(
+        self,
+        session: AccountSession,
+        check: Callable[[Account], Awaitable[Account]],
+        authority: PiaAuthority,
+        server_api: ApiConfig,
+        transport: Transport,
+    ) -> None:
+        self._session = session
+        self._check = check
+        self._token = AccountToken(session, self._renewed)
+        self._authority = authority
+        port = server_api.url.rpartition(":")[2].rstrip("/")
+        self._port = int(port) if port.isdigit() else ADD_KEY_PORT
+        self._transport = transport
+        self._last: _Registration | None = None
+
+    async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:  # noqa: ARG002
+        """Register the key with the server, unless that was done just now."""
+        last = self._last
+        fresh = last is not None and time.monotonic() - last.made < REGISTRATION_LIFE
+        if (
+            last is not None
+            and fresh
+            and (last.hostname, last.account.private_key)
+            == (
+                relay.hostname,
+                account.private_key,
+            )
+        ):
+            return last.account, last.peer
+        async with self._session.lock:
+            account = await self._token.fresh(account)
+            private = account.private_key
+            if private is None:
+                raise KeyRevokedError("The key for PIA was lost; sign in again")
+            added = await self._add_key(relay, account, keys.public_key(private))
+        account, peer = _understood(relay, account, added)
+        self._last = _Registration(relay.hostname, time.monotonic(), account, peer)
+        return account, peer
+
+    async def _renewed(self, account: Account) -> Account:
+        account = await self._check(account)
+        self._session.keep(account)
+        return account
+
+    async def _add_key(self, relay: Relay, account: Account, public_key: str) -> _Added:
+        url = f"https://{relay.details['cn']}:{self._port}"
+        config = ApiConfig(url, (IPv4Address(relay.ipv4 or ""),), self._authority.of(account.credentials))
+        client = ProviderClient(self._transport, config, f"{WHO} {relay.hostname}")
+        token = account.token.reveal() if account.token is not None else ""
+        query = {"pt": token, "pubkey": public_key}
+        added = await client.read(_Added, "GET", "/addKey", errors=ERRORS, query=query)
+        if added.status != "OK":
+            raise KeyRevokedError(f"{relay.hostname} did not take this gateway's key")
+        return added
+
+
+def _understood(relay: Relay, account: Account, added: _Added) -> tuple[Account, Peer]:
+    """Raises BadAnswerError."""
+    try:
+        address = ipaddress.IPv4Interface(added.peer_ip.partition("/")[0])
+        dns = tuple(ipaddress.ip_address(text) for text in added.dns_servers[:4])
+        key = keys.check_public_key(added.server_key)
+    except ValueError as error:
+        raise BadAnswerError(f"{WHO} gave something that cannot be used: {error}") from None
+    if not 0 < added.server_port < 65536 or added.server_ip not in {"", relay.ipv4}:
+        raise BadAnswerError(f"{WHO} names another server than the one asked")
+    endpoint = Endpoint(relay.ipv4 or "", added.server_port)
+    peer = Peer(public_key=key, endpoint=endpoint, allowed_ips=V4_ONLY)
+    return replace(account, addresses=(address,), dns=dns), peer

@@ -1,0 +1,61 @@
+"""The request that a provider's API is sent: its headers and its body (pure)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TypedDict
+from urllib.parse import urlencode
+
+from app import codec
+from app.https.exchange import Request
+from app.https.headers import host_header
+from app.https.transport import Destination
+from app.model import Secret
+
+
+class Content(TypedDict, total=False):
+    """What a request may carry. At most one of ``json`` and ``form``, and one of ``bearer`` and ``basic``."""
+
+    query: Mapping[str, str] | None
+    json: object
+    form: Mapping[str, str] | None
+    bearer: Secret | None
+    basic: tuple[str, Secret] | None
+
+
+def write_request(
+    to: Destination,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    json: object = None,
+    form: Mapping[str, str] | None = None,
+    bearer: Secret | None = None,
+    basic: tuple[str, Secret] | None = None,
+    etag: str | None = None,
+) -> Request:
+    body = b""
+    headers = {
+        "host": host_header(to),
+        "user-agent": "vpn-gateway",
+        "accept": "application/json",
+        "connection": "close",
+        "accept-encoding": "identity",
+    }
+    if json is not None:
+        body, headers["content-type"] = codec.encode(json, secrets=True), "application/json"
+    elif form is not None:
+        body, headers["content-type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+    if body or method in {"POST", "PUT"}:
+        headers["content-length"] = str(len(body))
+    if bearer is not None:
+        headers["authorization"] = f"Bearer {bearer.reveal()}"
+    elif basic is not None:
+        pair = f"{basic[0]}:{basic[1].reveal()}"
+        headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    if etag is not None:
+        headers["if-none-match"] = etag
+    target = path + (f"?{urlencode(query)}" if query else "")
+    return Request(method, target, headers, body)

@@ -1,0 +1,73 @@
+"""A server as a provider's list has it, and the list itself."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from app.model import Server
+from app.providers.base import SkippedEntry
+
+DEFAULT_PORT = 51820
+UNKNOWN = "Unknown"
+
+
+class Relay(Struct, frozen=True, omit_defaults=True):
+    """A server of a provider's list. ``ipv4``, ``ipv6`` or ``endpoint_name``: at least one is there."""
+
+    hostname: str
+    public_key: str = ""  # "" = told at connect time (PIA)
+    country: str = UNKNOWN
+    city: str = UNKNOWN
+    country_code: str | None = None
+    ipv4: str | None = None
+    ipv6: str | None = None
+    endpoint_name: str | None = None
+    port: int | None = None
+    multihop_port: int | None = None
+    load: float | None = None
+    owned: bool | None = None
+    hosted_by: str | None = None
+    features: tuple[str, ...] = ()
+    latitude: float | None = None
+    longitude: float | None = None
+    weight: int = 100
+    details: dict[str, str] = field(default_factory=dict)  # what only this provider has
+
+    @property
+    def location(self) -> str:
+        known = [part for part in (self.city, self.country) if part != UNKNOWN]
+        return ", ".join(known) or UNKNOWN
+
+
+class RelayList(Struct, frozen=True):
+    """All of a list that is kept. ``general`` holds what is not of one server (resolvers, multihop, ...)."""
+
+    relays: tuple[Relay, ...]
+    port_ranges: tuple[tuple[int, int], ...] = ()
+    general: dict[str, str] = field(default_factory=dict)
+    etag: str | None = None
+    fetched: float = 0.0  # Unix time
+    skipped: tuple[SkippedEntry, ...] = ()
+
+
+def as_server(relay: Relay, provider: str, *, missing: tuple[str, ...] = ()) -> Server:
+    """``relay`` as people see it."""
+    host = relay.ipv4 or relay.ipv6 or relay.endpoint_name or ""
+    return Server(
+        hostname=relay.hostname,
+        provider=provider,
+        country=relay.country,
+        city=relay.city,
+        ipv4=relay.ipv4,
+        ipv6=relay.ipv6,
+        endpoint=f"{f'[{host}]' if ':' in host else host}:{relay.port or DEFAULT_PORT}",
+        location=relay.location,
+        missing=missing,
+        country_code=relay.country_code,
+        load=relay.load,
+        owned=relay.owned,
+        hosted_by=relay.hosted_by,
+        features=relay.features,
+        latitude=relay.latitude,
+        longitude=relay.longitude,
+    )

@@ -1,0 +1,139 @@
+"""Accounts at Surfshark: a token for some days, to which keys are registered that end after some days, too."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app import keys
+from app.keys import KeyPair
+from app.model import Secret
+from app.providers.account_session import AccountSession
+from app.providers.account_token import AccountToken
+from app.providers.client import Errors, ProviderClient, raises
+from app.providers.decode import moment
+from app.providers.errors import (
+    AccountExpiredError,
+    KeyInUseError,
+    KeyRevokedError,
+    RefusedError,
+    WrongCredentialsError,
+)
+from app.store.accounts import Account
+
+WHO = "Surfshark"
+
+ADDRESSES = (ipaddress.ip_interface("10.14.0.2/16"),)
+DNS = (ipaddress.ip_address("162.252.172.57"), ipaddress.ip_address("149.154.159.92"))
+
+
+class _Login(Struct, frozen=True):
+    token: str
+
+
+class _Key(Struct, frozen=True):
+    expiresAt: str | None = None  # noqa: N815
+    id: str | None = None
+
+
+class _Plan(Struct, frozen=True):
+    expiresAt: str | None = None  # noqa: N815
+
+
+class _TokenEndedError(WrongCredentialsError):
+    """The token is no longer good: sign in for another."""
+
+
+_NOT_ACCEPTED = raises(WrongCredentialsError, "Surfshark does not accept this address and password", field="password")
+_TOKEN_ENDED = raises(_TokenEndedError, "Surfshark no longer accepts this sign-in; sign in again", field="password")
+_KEY_UNKNOWN = raises(KeyRevokedError, "Surfshark no longer knows this gateway's key; sign in again")
+
+LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403), _NOT_ACCEPTED))
+PLAN_ERRORS = Errors({401: _TOKEN_ENDED})
+REGISTER_ERRORS = Errors(
+    {401: _TOKEN_ENDED, 409: raises(KeyInUseError, "This key is registered with Surfshark already")}
+)
+VALIDATE_ERRORS = Errors({401: _TOKEN_ENDED, 400: _KEY_UNKNOWN, 404: _KEY_UNKNOWN})
+
+KEYS_PATH = "/v1/account/users/public-keys"
+
+
+class SurfsharkAccount:
+    """An :class:`app.providers.account_parts.AccountApi`."""
+
+    def __init__(self, session: AccountSession, client: ProviderClient) -> None:
+        self._session = session
+        self._client = client
+        self._token = AccountToken(session, self._renewed, refused=_TokenEndedError)
+
+    async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
+        now = self._session.now()
+        account = replace(
+            await self._logged_in(credentials),
+            private_key=pair.private_key,
+            addresses=ADDRESSES,
+            dns=DNS,
+            key_created=now,
+            device_id=pair.public_key,
+            checked=now,
+        )
+        return await self._with_key(await self._with_plan(account), pair.public_key)
+
+    async def check(self, account: Account) -> Account:
+        _, account = await self._token.use(account, self._with_plan)
+        if account.private_key is None:
+            raise KeyRevokedError("The key for Surfshark was lost; sign in again")
+        key = await self._validate(account, keys.public_key(account.private_key))
+        return replace(account, key_expires=moment(key.expiresAt, WHO) if key.expiresAt else account.key_expires)
+
+    async def replace_key(self, account: Account, pair: KeyPair) -> Account:
+        """The old key is not ended by this: it works until its days are over."""
+        _, account = await self._token.use(account, lambda with_token: self._with_key(with_token, pair.public_key))
+        return replace(account, device_id=pair.public_key)
+
+    async def forget(self, account: Account) -> None:
+        """No request is known that ends a key: Surfshark does so by itself some days after its last registration."""
+
+    async def _logged_in(self, credentials: dict[str, Secret]) -> Account:
+        body = {"username": credentials["username"].reveal(), "password": credentials["password"].reveal()}
+        login = await self._client.read(_Login, "POST", "/v1/auth/login", errors=LOGIN_ERRORS, json=body)
+        return Account(credentials=credentials, token=Secret(login.token))
+
+    async def _renewed(self, account: Account) -> Account:
+        """A token lasts for some days; the password is kept for the next one."""
+        account = replace(account, token=(await self._logged_in(account.credentials)).token)
+        self._session.keep(account)
+        return account
+
+    async def _with_plan(self, account: Account) -> Account:
+        path = "/v1/payment/subscriptions/current"
+        try:
+            plan = await self._client.read(_Plan, "GET", path, errors=PLAN_ERRORS, bearer=account.token)
+        except RefusedError:
+            plan = _Plan()
+        expires = moment(plan.expiresAt, WHO) if plan.expiresAt else account.expires
+        if 0 < expires <= self._session.now():
+            raise AccountExpiredError("This Surfshark subscription has run out", expires=expires)
+        return replace(account, expires=expires)
+
+    async def _with_key(self, account: Account, public_key: str) -> Account:
+        body = {"pubKey": public_key}
+        try:
+            key = await self._client.read(
+                _Key, "POST", KEYS_PATH, errors=REGISTER_ERRORS, json=body, bearer=account.token
+            )
+        except KeyInUseError as in_use:  # ours, where the answer to an earlier attempt was lost; or somebody else's
+            try:
+                key = await self._validate(account, public_key)
+            except (RefusedError, KeyRevokedError):
+                raise in_use from None
+        extra = {**account.extra, "key_id": Secret(key.id)} if key.id else account.extra
+        return replace(account, key_expires=moment(key.expiresAt, WHO) if key.expiresAt else 0.0, extra=extra)
+
+    async def _validate(self, account: Account, public_key: str) -> _Key:
+        """Also what gives a key new days. Raises KeyRevokedError where Surfshark does not know it."""
+        body = {"pubKey": public_key}
+        path = f"{KEYS_PATH}/validate"
+        return await self._client.read(_Key, "POST", path, errors=VALIDATE_ERRORS, json=body, bearer=account.token)
