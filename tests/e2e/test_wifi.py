@@ -63,7 +63,7 @@ wpa_passphrase={PASSPHRASE}
 REWRITE = """\
 import msgspec
 from pathlib import Path
-from firstboot import early, radio
+from app.firstboot import early, radio
 paths = early.Paths()
 config = early.load(paths)
 point = msgspec.structs.replace(config.wifi.access_point, band="5GHz", channel=36)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import asyncio, os, subprocess, sys
 from pathlib import Path
-from firstboot import early, late, support
+from app.firstboot import early, late, support
 
 card, nothing = Path(sys.argv[1]), Path(sys.argv[1]).parent / "nothing"
 subprocess.run(["mount", "-t", "tmpfs", "none", card], check=True)
@@ -37,7 +37,7 @@ def test_it_is_written_to_a_read_only_partition_which_is_read_only_again(tmp_pat
     (tmp_path / "card").mkdir()
     done = subprocess.run(
         ["unshare", "--mount", sys.executable, "-c", SCRIPT, tmp_path / "card"],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'overlay/usr/lib/vpn-gateway'}"},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         timeout=60,
         check=False,

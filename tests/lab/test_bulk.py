@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,13 @@ import pytest
 import requests
 
 from app import keys
+from app.firstboot import early
+from app.firstboot.late import carry_out
+from app.firstboot.schema import Config
 from app.ipc import Client
 from ci.labnet import Lab
 from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "overlay/usr/lib/vpn-gateway"))
-
-from firstboot import early
-from firstboot.late import carry_out
-from firstboot.schema import Config
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 

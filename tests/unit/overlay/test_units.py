@@ -141,9 +141,9 @@ def test_hostapd_finds_the_bridge_made_by_networkd() -> None:
 
 
 def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
-    from firstboot.access_point import PATIENCE, STOPPING
-    from firstboot.radio import plans
-    from firstboot.schema import AccessPoint
+    from app.firstboot.access_point import PATIENCE, STOPPING
+    from app.firstboot.radio import plans
+    from app.firstboot.schema import AccessPoint
 
     longest = max(len(plans(AccessPoint(band=band))) for band in ("2.4GHz", "5GHz"))
     (limit,) = settings("vpn-gateway-ap.service")["TimeoutStartSec"]
@@ -151,9 +151,8 @@ def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
 
 
 def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
-    from firstboot import radio
-    from firstboot.faults import Source
-
+    from app.firstboot import radio
+    from app.firstboot.faults import Source
     from app.netd.adapters import RECORD
 
     netd = f"/run/{Source.NETD.value}"
@@ -175,8 +174,7 @@ def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
 
 def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     """Each of the three is told where the other one has its file."""
-    from firstboot import chosen, early
-
+    from app.firstboot import chosen, early
     from app.model import LinkSettings
     from app.netd.main import arguments
     from app.netd.wanport import WanPort
@@ -230,7 +228,7 @@ def test_the_web_starts_without_what_only_graphql_needs() -> None:
     assert not {"strawberry", "graphql", "pyroute2", "sqlite3"} & found
 
 
-@pytest.mark.parametrize("module", ["firstboot.__main__", "app.auth.command"])
+@pytest.mark.parametrize("module", ["app.firstboot.main", "app.auth.command"])
 def test_what_the_start_waits_for_loads_no_web_server(module: str) -> None:
     """Firstboot sets the admin password with the second: with Quart it took so long that a slow board gave up."""
     found = loaded(module)
@@ -247,6 +245,6 @@ def loaded(module: str) -> set[str]:
         text=True,
         check=True,
         timeout=60,
-        env=os.environ | {"PYTHONPATH": f"{OVERLAY.parent}:{OVERLAY}/usr/lib/vpn-gateway"},
+        env=os.environ | {"PYTHONPATH": str(OVERLAY.parent)},
     )
     return set(run.stdout.split())

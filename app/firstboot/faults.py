@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from app import atomic
-from firstboot import radio
+from app.firstboot import radio
 
 
 class Source(Enum):

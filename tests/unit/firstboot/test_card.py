@@ -8,13 +8,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from firstboot import early, strays
-from firstboot.fat import CONFIG, CONFIG_TXT, REPORT, Fat, is_archive, is_vpn_config
-from firstboot.late import carry_out
-from firstboot.schema import Config, parse
 
 from app import confzip
 from app.errors import ConflictError, InvalidFieldError, UnavailableError
+from app.firstboot import early, strays
+from app.firstboot.fat import CONFIG, CONFIG_TXT, REPORT, Fat, is_archive, is_vpn_config
+from app.firstboot.late import carry_out
+from app.firstboot.schema import Config, parse
 from app.gateway import Bulk, Connect, ImportConfig, SelectProvider
 from tests.support.fake_gateway import FakeGateway
 

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from firstboot import early, radio
-from firstboot.schema import AccessPoint, SchemaError, WifiWan, parse
-from firstboot.secrets import without_secrets
+
+from app.firstboot import early, radio
+from app.firstboot.schema import AccessPoint, SchemaError, WifiWan, parse
+from app.firstboot.secrets import without_secrets
 
 OVERLAY = Path(__file__).parents[3] / "overlay"
 AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma å'\npassphrase = 'correct \" horse'\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from firstboot import early, render
-from firstboot.schema import SchemaError, parse
+
+from app.firstboot import early, render
+from app.firstboot.schema import SchemaError, parse
 
 STATIC = (
     "[network.wan_address]\naddress = '203.0.113.7/24'\ngateway = '203.0.113.1'\ndns = ['203.0.113.1', '2001:db8::1']\n"

@@ -14,9 +14,9 @@ from msgspec import Struct, field
 from app import encoding, portname
 from app.encoding import Decoded, NotTextError
 from app.errors import InvalidFieldError
+from app.firstboot import uplink
+from app.firstboot.uplink import Pppoe, WanAddress
 from app.lan import HOST_LABEL, check_address
-from firstboot import uplink
-from firstboot.uplink import Pppoe, WanAddress
 
 RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
 RADIO_NAMES = (RADIO, "wlan0")  # what people call it in network.wan

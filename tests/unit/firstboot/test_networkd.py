@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from firstboot import chosen, early
 
-from tests.unit.overlay.cards import STATIC, files
+from app.firstboot import chosen, early
+from tests.unit.firstboot.cards import STATIC, files
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 

@@ -1,15 +1,12 @@
-"""First boot's package lies in the overlay, as on the image."""
+"""The paths that firstboot works on, in a directory of the test."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "overlay/usr/lib/vpn-gateway"))
-
-from firstboot import early
+from app.firstboot import early
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from app import atomic, portname
-from firstboot import early, render
+from app.firstboot import early, render
 
 LONGEST = 64  # bytes
 FILES = ("15-wan.network", "16-onboard-lan.network")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstboot.render import BRIDGE
-from firstboot.schema import RADIO, AccessPoint, Config, SchemaError, Wifi, radio_is_wan
+from app.firstboot.render import BRIDGE
+from app.firstboot.schema import RADIO, AccessPoint, Config, SchemaError, Wifi, radio_is_wan
 
 # Below /run. The access point's own directory is its unit's; the other is ours.
 ACCESS_POINT = Path("vpn-gateway-setup/access-point")  # one hostapd.conf for each thing to try, in order

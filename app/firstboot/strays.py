@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.encoding import NotTextError, decode
 from app.filenames import is_clutter, is_config, plain
-from firstboot.fat import CONFIG, CONFIG_TXT, FOREIGN, REPORT, UNFINISHED, Fat, is_archive, is_vpn_config, read
+from app.firstboot.fat import CONFIG, CONFIG_TXT, FOREIGN, REPORT, UNFINISHED, Fat, is_archive, is_vpn_config, read
 
 EXAMPLE = "gateway.example.toml"
 _OURS = frozenset({CONFIG, CONFIG + UNFINISHED, CONFIG_TXT + UNFINISHED, EXAMPLE, REPORT, "reset-password.txt"})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from firstboot import early, render
-from firstboot.__main__ import settings
-from firstboot.render import Told
-from firstboot.schema import parse
+
+from app.firstboot import early, render
+from app.firstboot.main import settings
+from app.firstboot.render import Told
+from app.firstboot.schema import parse
 
 WIFI_AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
 WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from firstboot import early, late, support
-from firstboot.fat import Fat
-from firstboot.schema import parse
 
 from app.errors import UnavailableError
+from app.firstboot import early, late, support
+from app.firstboot.fat import Fat
+from app.firstboot.schema import parse
 from app.gateway import MakeSupportFile
 from app.ipc import Server
 from tests.support.fake_gateway import FakeGateway
@@ -120,15 +120,14 @@ def test_without_netd_it_is_made_of_what_can_be_read(paths: early.Paths, state: 
     script = f"""
 import asyncio
 from pathlib import Path
-from firstboot import early, late, support
+from app.firstboot import early, late, support
 late.SOCKET, support.NETD_PATIENCE = Path("/nowhere/netd.sock"), 0
 paths = early.Paths(*map(Path, {[str(getattr(paths, field)) for field in ("fat", "data", "run")]!r}))
 asyncio.run(support.carry_out(paths, Path({str(state)!r}), ["told " + {" ".join([*secrets, *HIDDEN])!r}], settled=0))
 """
-    path = f"{ROOT}:{ROOT / 'overlay/usr/lib/vpn-gateway'}"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         timeout=90,
         check=False,

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from app.firstboot import uplink
+from app.firstboot.render import wan_port
+from app.firstboot.schema import Config, SchemaError
+from app.firstboot.uplink import Pppoe
 from app.model import NetworkPort
 from app.network.roles import points_at
 from app.portname import usb_place
-from firstboot import uplink
-from firstboot.render import wan_port
-from firstboot.schema import Config, SchemaError
-from firstboot.uplink import Pppoe
 
 # Below /run.
 OPTIONS = Path("vpn-gateway-setup/pppoe/options")
@@ -103,7 +103,3 @@ def main(run: Path = Path("/run")) -> NoReturn:
         sys.exit(os.EX_TEMPFAIL)
     words = command(interface, run)
     os.execv(words[0], words)  # noqa: S606 - no shell is wanted
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from app.filenames import is_clutter, is_config
@@ -51,7 +51,7 @@ class Fat:
         return [e for e in self.entries() if (is_vpn_config(e.name) or is_archive(e.name)) and e.is_file()]
 
     @contextlib.contextmanager
-    def writable(self) -> Iterator[None]:
+    def writable(self) -> Generator[None]:
         """One process at a time: the first to be done would make it read-only for the other. Not to be nested."""
         with self._alone():
             mounted = os.path.ismount(self.directory)
@@ -65,7 +65,7 @@ class Fat:
                     subprocess.run(["mount", "-o", "remount,ro", str(self.directory)], check=True)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Generator[None]:
         handle = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

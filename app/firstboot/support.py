@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.firstboot.early import Paths
+from app.firstboot.fat import Fat
 from app.support import machine, programs
 from app.support.report import Section, assemble, followed, unreadable
 from app.support.strike import Striker
-from firstboot.early import Paths
-from firstboot.fat import Fat
 
 RESULT = "support.txt"
 REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
@@ -105,8 +105,8 @@ async def made(paths: Paths, state: Path, faults: list[str]) -> str:
 
 async def _from_netd() -> str:
     """Raises GatewayError, OSError."""
+    from app.firstboot.late import connected  # noqa: PLC0415
     from app.gateway import MakeSupportFile, SupportFile  # noqa: PLC0415 - see above
-    from firstboot.late import connected  # noqa: PLC0415
 
     result = await (await connected(NETD_PATIENCE)).submit(MakeSupportFile())
     assert isinstance(result, SupportFile)

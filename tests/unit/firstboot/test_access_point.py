@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from firstboot import early, faults, radio
-from firstboot.__main__ import report
-from firstboot.fat import REPORT, Fat
-from firstboot.faults import Source
-from firstboot.schema import parse
 
-PACKAGE = Path(early.__file__).parents[1]
+from app.firstboot import early, faults, radio
+from app.firstboot.fat import REPORT, Fat
+from app.firstboot.faults import Source
+from app.firstboot.main import report
+from app.firstboot.schema import parse
+
+ROOT = Path(early.__file__).parents[2]
 AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
 FIVE = AP + "band = '5GHz'\nchannel = 36\n"
 WIRED = "driver=wired"
@@ -43,8 +44,8 @@ class Board:
             return subprocess.CompletedProcess(entered, done.returncode, out.read(), err.read())
 
     def python(self, code: str) -> subprocess.CompletedProcess[str]:
-        head = f"import sys; from pathlib import Path; sys.path.insert(0, {str(PACKAGE)!r})\n"
-        return self.inside(sys.executable, "-c", head + "from firstboot import access_point\n" + code)
+        head = f"import sys; from pathlib import Path; sys.path.insert(0, {str(ROOT)!r})\n"
+        return self.inside(sys.executable, "-c", head + "from app.firstboot import access_point\n" + code)
 
     def start(self, patience: float = 30.0) -> subprocess.CompletedProcess[str]:
         return self.python(f"sys.exit(access_point.main(Path({str(self.run)!r}), {patience}))")

@@ -1,4 +1,7 @@
-"""``python -m firstboot early | late | report | support | wan``; ``settings`` is early's own, as netd's user."""
+"""``python -m app firstboot ACTION`` runs one step of the start: each unit of the image starts one of them.
+
+``settings`` is started by ``early`` itself, as netd's user.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from firstboot import early, faults, radio, render, strays
-from firstboot.fat import Fat
-from firstboot.faults import Source
-from firstboot.render import Told
+from app.firstboot import early, faults, radio, render, strays
+from app.firstboot.fat import Fat
+from app.firstboot.faults import Source
+from app.firstboot.render import Told
 
 NET = Path("/sys/class/net")
 STATE = Path("/var/lib/vpn-gateway")  # netd's
@@ -39,10 +42,18 @@ def main(argv: list[str]) -> int:
             settings(STATE, msgspec.json.decode(text, type=Told), msgspec.json.decode(last, type=Told))
             return 0
         case ["wan"]:
-            from firstboot import chosen  # noqa: PLC0415 - few choose
+            from app.firstboot import chosen  # noqa: PLC0415 - few choose
 
             chosen.carry_out(paths, chosen.reload)
             return 0
+        case ["access-point"]:
+            from app.firstboot import access_point  # noqa: PLC0415
+
+            return access_point.main()
+        case ["pppoe"]:
+            from app.firstboot import pppoe  # noqa: PLC0415
+
+            return pppoe.main()
         case ["late"]:
             import asyncio  # noqa: PLC0415 - early, which everything waits for, does without
 
@@ -53,12 +64,12 @@ def main(argv: list[str]) -> int:
         case ["support"]:
             import asyncio  # noqa: PLC0415 - see above
 
-            from firstboot import support  # noqa: PLC0415
+            from app.firstboot import support  # noqa: PLC0415
 
             asyncio.run(support.carry_out(paths, STATE, faults.told(paths.run)))
             return 0
         case _:
-            print("usage: firstboot early|late|report|support|wan", file=sys.stderr)
+            print("usage: python -m app firstboot early|late|report|support|wan|pppoe|access-point", file=sys.stderr)
             return 2
 
 
@@ -74,7 +85,7 @@ def tell_netd(paths: early.Paths, told: Told) -> None:
         return
     # netd's state belongs to netd's user: a file of root's would lock it out.
     subprocess.run(
-        [sys.executable, "-sP", "-m", "firstboot", "settings", text.decode(), before.decode()],
+        [sys.executable, "-sP", "-m", "app", "firstboot", "settings", text.decode(), before.decode()],
         check=True,
         user="netd",
         group="vpn-gateway",
@@ -109,7 +120,7 @@ def settings(state: Path, told: Told, last: Told) -> None:
 
 async def late(paths: early.Paths) -> int:
     """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
-    from firstboot.late import carry_out, connected  # noqa: PLC0415 - only late needs netd's protocol
+    from app.firstboot.late import carry_out, connected  # noqa: PLC0415 - only late needs netd's protocol
 
     outcome = await carry_out(paths, early.load(paths), await connected())
     for fault in outcome.faults:
@@ -122,7 +133,3 @@ async def late(paths: early.Paths) -> int:
 def report(paths: early.Paths, net: Path = NET) -> None:
     """Tell what everybody found, and a radio that is not there: by now its driver has had its time."""
     early.report(paths, faults.told(paths.run) + radio.missing(early.load(paths), (net / radio.RADIO).exists()))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

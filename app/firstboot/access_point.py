@@ -1,4 +1,4 @@
-"""``python -m firstboot.access_point``: hostapd with the first of its configurations that the radio takes.
+"""``python -m app firstboot access-point`` starts hostapd with the first of its configurations that the radio takes.
 
 A radio or a country may refuse what ``gateway.toml`` asks for: a width, a channel, a band. So each configuration is
 tried until one sends. hostapd is left running then, and this program ends with hostapd's number in a file for systemd
@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from firstboot import radio
-from firstboot.faults import Source, put
-from firstboot.render import BRIDGE
+from app.firstboot import radio
+from app.firstboot.faults import Source, put
+from app.firstboot.render import BRIDGE
 
 RUN = Path("/run")
 PATIENCE = 30.0  # seconds for one configuration; looking for neighbours before a wide channel takes some of them
@@ -102,7 +102,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from firstboot import chosen, early, render
-from firstboot.__main__ import settings
-from firstboot.render import Told
-from firstboot.schema import parse
 
+from app.firstboot import chosen, early, render
+from app.firstboot.main import settings
+from app.firstboot.render import Told
+from app.firstboot.schema import parse
 from app.model import LinkSettings
 from app.netd.wanport import Card, WanPort
 from app.store import Store
@@ -137,8 +137,8 @@ def test_netd_knows_which_key_names_the_wan(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch, text: str, by: str | None
 ) -> None:
     monkeypatch.setattr("socket.sethostname", lambda _: None)
-    monkeypatch.setattr("firstboot.early._start", lambda _: None)
-    monkeypatch.setattr("firstboot.early.subprocess.run", lambda *_, **__: None)
+    monkeypatch.setattr("app.firstboot.early._start", lambda _: None)
+    monkeypatch.setattr("app.firstboot.early.subprocess.run", lambda *_, **__: None)
     config = parse(text)
     early.apply(keeper.paths, config)
     port = WanPort(early.wan_card(keeper.paths), keeper.file)

@@ -18,11 +18,11 @@ import msgspec
 from app import confzip
 from app.errors import GatewayError, NotFoundError, UnavailableError
 from app.filenames import plain, server_name
+from app.firstboot.early import Paths, signed_in, write
+from app.firstboot.fat import LIMIT, Fat, is_archive, is_overwritten, read
+from app.firstboot.schema import Config, SchemaError, Vpn, decode
 from app.gateway import Bulk, Connect, Done, Gateway, ImportConfig, Outcomes, Result, SelectProvider, SignIn
 from app.ipc import Client
-from firstboot.early import Paths, signed_in, write
-from firstboot.fat import LIMIT, Fat, is_archive, is_overwritten, read
-from firstboot.schema import Config, SchemaError, Vpn, decode
 
 SOCKET = Path("/run/vpn-gateway/netd.sock")
 PATIENCE = 120.0  # seconds for netd to come up

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from app import atomic
-from firstboot import pppoe, radio, render
-from firstboot.fat import LIMIT, REPORT, UNFINISHED, Fat, read
-from firstboot.schema import Config, SchemaError, decode, merged, parse
-from firstboot.secrets import without_secrets
+from app.firstboot import pppoe, radio, render
+from app.firstboot.fat import LIMIT, REPORT, UNFINISHED, Fat, read
+from app.firstboot.schema import Config, SchemaError, decode, merged, parse
+from app.firstboot.secrets import without_secrets
 
 RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
 GUESSED = "not UTF-8: letters such as å or ü in it may be others than were meant; if so, save it as UTF-8"

@@ -9,14 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from firstboot import early, pppoe, render
-from firstboot.__main__ import settings
-from firstboot.schema import parse
-from firstboot.secrets import TAKEN
-from firstboot.uplink import Pppoe
 
+from app.firstboot import early, pppoe, render
+from app.firstboot.main import settings
+from app.firstboot.schema import parse
+from app.firstboot.secrets import TAKEN
+from app.firstboot.uplink import Pppoe
 from app.store import Store
-from tests.unit.overlay.cards import STATIC, WIFI_WAN, faults, files, lines
+from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
 
 OVERLAY = Path(__file__).parents[3] / "overlay"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from firstboot import early
-from firstboot.late import carry_out
-from firstboot.schema import Config, parse
 from msgspec.structs import replace
 
 from app.errors import ConflictError, InvalidFieldError, NotFoundError, UnavailableError
+from app.firstboot import early
+from app.firstboot.late import carry_out
+from app.firstboot.schema import Config, parse
 from app.gateway import Connect, ImportConfig, SelectProvider, SignIn
 from app.model import LinkProblem
 from tests.support.fake_gateway import FakeGateway
@@ -58,7 +58,7 @@ async def test_a_file_imported_before_the_power_was_cut_is_only_removed(
 async def test_a_wan_that_is_not_known_is_told_on_the_card_and_looked_for_again(
     paths: early.Paths, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firstboot.late.SETTLE", 0.0)
+    monkeypatch.setattr("app.firstboot.late.SETTLE", 0.0)
     gateway.state = replace(gateway.state, wan=None, wan_problem=LinkProblem("wan_unknown", "which? enx1; enx2"))
     outcome = await carry_out(paths, Config(), gateway)
     assert (outcome.faults, outcome.retry) == (["network.wan: which? enx1; enx2"], True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from firstboot import early
-from firstboot.schema import PASSWORD_SHORTEST, Config, parse
-from firstboot.secrets import without_secrets
+
+from app.firstboot import early
+from app.firstboot.schema import PASSWORD_SHORTEST, Config, parse
+from app.firstboot.secrets import without_secrets
 
 WIFI = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\n"
 

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from firstboot import early, radio, render
-from firstboot.fat import REPORT
-from firstboot.schema import Config, SchemaError, decode, parse
+
+from app.firstboot import early, radio, render
+from app.firstboot.fat import REPORT
+from app.firstboot.schema import Config, SchemaError, decode, parse
 
 NETD_UNIT = Path(__file__).parents[3] / "overlay/usr/lib/systemd/system/vpn-gateway-netd.service"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKm3y9m8z2xq0oQ1vI8e4mQ2Z1q6m9oJm0N7aB3cD4eF me@laptop"

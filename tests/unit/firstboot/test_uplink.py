@@ -6,13 +6,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from firstboot import early, render
-from firstboot.__main__ import settings
-from firstboot.render import Told
-from firstboot.schema import parse
 
+from app.firstboot import early, render
+from app.firstboot.main import settings
+from app.firstboot.render import Told
+from app.firstboot.schema import parse
 from app.store import Store
-from tests.unit.overlay.cards import STATIC, WIFI_WAN, faults, files, lines
+from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
 
 
 def test_a_fixed_address_takes_the_place_of_dhcp(paths: early.Paths) -> None:

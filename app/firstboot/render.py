@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv4Interface
 from msgspec import Struct
 
 from app import portname
-from firstboot import uplink
-from firstboot.schema import RADIO, Config, radio_is_wan
+from app.firstboot import uplink
+from app.firstboot.schema import RADIO, Config, radio_is_wan
 
 BRIDGE = "br-lan"
 ONBOARD = "wan"
