@@ -1,1 +1,1 @@
-"""First boot without a screen: take ``gateway.toml`` and ``*.conf`` from the FAT partition; report there."""
+"""The set-up without a screen: ``gateway.toml`` and ``*.conf`` come from the FAT partition, a report goes there."""

@@ -2,7 +2,7 @@
 
 A radio or a country may refuse what ``gateway.toml`` asks for: a width, a channel, a band. So each configuration is
 tried until one sends. hostapd is left running then, and this program ends with hostapd's number in a file for systemd
-(``Type=forking``); what was refused is told in the report.
+(``Type=forking``); what was refused is in the report.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.firstboot import radio
-from app.firstboot.faults import Source, put
-from app.firstboot.render import BRIDGE
+from app.firstboot.faults import Source, record
+from app.lan import BRIDGE
 
-RUN = Path("/run")
-PATIENCE = 30.0  # seconds for one configuration; looking for neighbours before a wide channel takes some of them
-STOPPING = 5.0  # seconds for hostapd to take its radio down
+TIMEOUT = 30.0  # seconds for one configuration; looking for neighbours before a wide channel takes some of them
+STOP_TIMEOUT = 5.0  # seconds for hostapd to take its radio down
 
 
-def main(run: Path = RUN, patience: float = PATIENCE) -> int:
+def main(run: Path, timeout: float = TIMEOUT) -> int:
     try:
         socket.if_nametoindex(BRIDGE)
     except OSError:
@@ -37,19 +36,19 @@ def main(run: Path = RUN, patience: float = PATIENCE) -> int:
     for config in configs:
         name = _name(config)
         process = subprocess.Popen(["hostapd", str(config)], stdin=subprocess.DEVNULL)
-        if _sends(process, state / "control" / radio.RADIO, patience):
+        if _sends(process, state / "control" / radio.RADIO, timeout):
             (state / "pid").write_text(f"{process.pid}\n")
             print(f"the access point sends at {name}")
-            put(run, Source.ACCESS_POINT, [told(refused, name)] if refused else [])
+            record(run, Source.ACCESS_POINT, [refusal(refused, name)] if refused else [])
             return 0
         _stop(process)
         print(f"the radio does not send at {name}", file=sys.stderr)
         refused.append(name)
-    put(run, Source.ACCESS_POINT, [told(refused, None)])
+    record(run, Source.ACCESS_POINT, [refusal(refused, None)])
     return os.EX_UNAVAILABLE
 
 
-def told(refused: Sequence[str], taken: str | None) -> str:
+def refusal(refused: Sequence[str], taken: str | None) -> str:
     """The line for the report."""
     head = f"wifi.access_point: the radio does not send at {'; nor at '.join(refused)}."
     if taken is None:
@@ -63,13 +62,13 @@ def _name(config: Path) -> str:
         return file.readline().removeprefix("#").strip()
 
 
-def _sends(process: subprocess.Popen[bytes], control: Path, patience: float) -> bool:
-    """Whether hostapd has its access point up within ``patience`` seconds.
+def _sends(process: subprocess.Popen[bytes], control: Path, timeout: float) -> bool:
+    """Whether hostapd has its access point up within ``timeout`` seconds.
 
     It is asked, rather than read: its exit status tells nothing of a set-up that fails after it has begun, and its
     output must go to the log, also once nobody reads it here.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if _state(control) == "ENABLED":
             return process.poll() is None
@@ -98,7 +97,7 @@ def _state(control: Path) -> str | None:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(STOPPING)
+        process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

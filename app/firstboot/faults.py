@@ -1,4 +1,4 @@
-"""What could not be used, kept by who found it, below ``/run``: the report is made of all of it, whoever writes it."""
+"""The faults that each step found, kept below ``/run``: whichever step writes the report writes all of them."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from pathlib import Path
 
 from app import atomic
 from app.firstboot import radio
+from app.firstboot.paths import write
 
 
 class Source(Enum):
-    """Who found it, and where that one keeps it."""
+    """The step that found a fault, and the file in which it keeps them."""
 
-    EARLY = Path("vpn-gateway-setup/faults")
-    LATE = Path("vpn-gateway-setup/faults-late")
+    CONFIGURATION = Path("vpn-gateway-setup/faults")
+    IMPORT = Path("vpn-gateway-setup/faults-late")
     ACCESS_POINT = radio.STATE / "faults"
     NETD = Path("vpn-gateway/adapters")  # app.netd.adapters
 
 
-def put(run: Path, source: Source, lines: list[str]) -> None:
-    """``lines`` instead of what ``source`` told before. Nothing is written where that was the same."""
+def record(run: Path, source: Source, lines: list[str]) -> None:
+    """Replace what ``source`` recorded before by ``lines``. Nothing is written where that is the same."""
     path = run / source.value
     text = "".join(f"{line}\n" for line in lines)
     if path.exists() and path.read_text() == text:
         return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    new.rename(path)
+    write(path, text.encode(), 0o644)
 
 
-def told(run: Path) -> list[str]:
-    """All there is, in the order in which the sources are started.
+def recorded(run: Path) -> list[str]:
+    """All faults, in the order in which the steps are started.
 
-    What this is made into, everybody can read; netd may write one of the files, and must not have root follow a link.
+    The report made of them is for everybody to read; netd may write one of the files, and must not have root follow a
+    link.
     """
     found: list[str] = []
     for source in Source:

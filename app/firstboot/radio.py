@@ -1,12 +1,13 @@
-"""The board's own radio: what it is called, and the files with which it becomes an access point or the WAN. Pure."""
+"""The configurations with which the board's own radio becomes an access point or joins the WAN (pure)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.firstboot.render import BRIDGE
-from app.firstboot.schema import RADIO, AccessPoint, Config, SchemaError, Wifi, radio_is_wan
+from app.errors import InvalidFieldError
+from app.firstboot.schema import RADIO, AccessPoint, Config, Wifi, radio_is_wan
+from app.lan import BRIDGE
 
 # Below /run. The access point's own directory is its unit's; the other is ours.
 ACCESS_POINT = Path("vpn-gateway-setup/access-point")  # one hostapd.conf for each thing to try, in order
@@ -59,9 +60,10 @@ def missing(config: Config, found: bool) -> list[str]:
 
 
 def hostapd(country: str, ap: AccessPoint) -> tuple[str, ...]:
-    """A hostapd.conf(5) for each of the :func:`plans`. The first line says in words which one it is."""
+    """A hostapd.conf(5) for each of the :func:`plans`, which its first line describes. Raises InvalidFieldError."""
     if ap.passphrase is None:
-        raise SchemaError("wifi.access_point.passphrase: needed: the LAN is never open")
+        field = "wifi.access_point.passphrase"
+        raise InvalidFieldError(f"{field}: needed: the LAN is never open", field=field)
     return tuple(_hostapd(country, ap, plan) for plan in plans(ap))
 
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.firstboot.early import Paths
 from app.firstboot.fat import Fat
+from app.firstboot.paths import Paths
 from app.support import machine, programs
 from app.support.report import Section, assemble, followed, unreadable
 from app.support.strike import Striker
@@ -43,15 +43,15 @@ def _blank(path: Path) -> bool:
     return path.stat().st_size <= 64 and not path.read_bytes().strip(BLANK)
 
 
-async def carry_out(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
+async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
     """Where one is asked for, put it there; returns whether that was done. ``faults`` are those of the start."""
     fat = Fat(paths.fat)
     asked = requests(fat)
     if not asked:
         return False
-    # It is the time since power-on that is waited for: until then nothing much can be told, and people are told so.
+    # Counted from power-on: until then there is little to say, and docs/image.md tells people to wait.
     await asyncio.sleep(max(0.0, settled - time.clock_gettime(time.CLOCK_BOOTTIME)))
-    text = await made(paths, state, faults)
+    text = await make(paths, state, faults)
     for left in reversed(range(TRIES)):
         try:
             put(fat, text)
@@ -78,7 +78,7 @@ def put(fat: Fat, text: str) -> None:
             request.unlink()
 
 
-async def made(paths: Paths, state: Path, faults: list[str]) -> str:
+async def make(paths: Paths, state: Path, faults: list[str]) -> str:
     """What netd makes, or what is to be found out without it; also without what the set-up alone knows to be secret."""
     striker = _striker(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
@@ -105,7 +105,7 @@ async def made(paths: Paths, state: Path, faults: list[str]) -> str:
 
 async def _from_netd() -> str:
     """Raises GatewayError, OSError."""
-    from app.firstboot.late import connected  # noqa: PLC0415
+    from app.firstboot.after_netd import connected  # noqa: PLC0415
     from app.gateway import MakeSupportFile, SupportFile  # noqa: PLC0415 - see above
 
     result = await (await connected(NETD_PATIENCE)).submit(MakeSupportFile())
@@ -127,7 +127,7 @@ def _settings(state: Path) -> str:
 
 
 def _striker(paths: Paths, state: Path) -> Striker:
-    secrets, names = told_on_the_card(paths.stored)
+    secrets, names = card_secrets(paths.stored)
     try:
         from app.store.reveal import stored_names, stored_secrets  # noqa: PLC0415 - see above
     except Exception as error:  # what has a secret's look is struck out all the same
@@ -139,7 +139,7 @@ def _striker(paths: Paths, state: Path) -> Striker:
     return Striker(secrets, names)
 
 
-def told_on_the_card(stored: Path) -> tuple[set[str], dict[str, set[str]]]:
+def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:
     """Secrets, and names by kind, of what ``gateway.toml`` said, as it is kept on the data partition."""
     secrets: set[str] = set()
     names: dict[str, set[str]] = {}

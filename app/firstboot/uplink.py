@@ -1,4 +1,4 @@
-"""How the provider hands out the Internet where it does not do so by DHCP: the shape and checks of it. No I/O."""
+"""The ways to the Internet other than DHCP (a fixed address, a VLAN, PPPoE): their shape and their checks (pure)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ipaddress import (
 )
 
 from msgspec import Struct
+
+from app.addresses import is_routable
 
 # The WAN where it is another interface than its port. Not "lan...": that is the boot ruleset's name for the LAN.
 VLAN = "wan-vlan"
@@ -75,13 +77,13 @@ def address_faults(key: str, wan: WanAddress, lan: IPv4Network) -> Iterator[str]
 
 
 def pppoe_faults(key: str, pppoe: Pppoe) -> Iterator[str]:
-    if pppoe.username is None or not _word(pppoe.username):
+    if pppoe.username is None or not _is_word(pppoe.username):
         yield f"{key}.username: needed; 1 to 255 characters on one line"
-    if pppoe.password is not None and not _word(pppoe.password):
+    if pppoe.password is not None and not _is_word(pppoe.password):
         yield f"{key}.password: 1 to 255 characters on one line"
 
 
-def _word(text: str) -> bool:
+def _is_word(text: str) -> bool:
     return 1 <= len(text.encode()) <= 255 and text.isprintable()  # RFC 1334 has one byte for the length
 
 
@@ -98,7 +100,7 @@ def _interface(text: str | None) -> IPv4Interface | None:
     except (AddressValueError, NetmaskValueError):
         return None
     usable = 8 <= address.network.prefixlen <= 31 and _is_host(address.ip, address.network)
-    return address if usable and _unicast(address.ip) else None
+    return address if usable and is_routable(address.ip) else None
 
 
 def _is_host(address: IPv4Address, network: IPv4Network) -> bool:
@@ -106,16 +108,12 @@ def _is_host(address: IPv4Address, network: IPv4Network) -> bool:
     return address in network and address not in ends
 
 
-def _unicast(address: IPv4Address | IPv6Address) -> bool:
-    return not (address.is_multicast or address.is_unspecified or address.is_loopback or address.is_link_local)
-
-
 def _host(text: str | None) -> IPv4Address | None:
     try:
         address = IPv4Address(text or "")
     except AddressValueError:
         return None
-    return address if _unicast(address) else None
+    return address if is_routable(address) else None
 
 
 def _host6(text: str) -> IPv6Address | None:
@@ -123,7 +121,7 @@ def _host6(text: str) -> IPv6Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    return address if isinstance(address, IPv6Address) and not address.scope_id and _unicast(address) else None
+    return address if isinstance(address, IPv6Address) and not address.scope_id and is_routable(address) else None
 
 
 def carrier_network(match: str, *, tagged: bool) -> str:

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidFieldError
-from app.firstboot.render import dhcp_range
-from app.firstboot.schema import SchemaError, parse
-from app.lan import check_address, check_lan
+from app.firstboot.gateway_toml import ConfigError, parse
+from app.lan import check_address, check_lan, dhcp_range
 from app.model import LanSettings, Settings
 from app.network.policy import view
 from app.store.check import check_settings
@@ -26,7 +25,7 @@ INTERFACES = st.builds(lambda address, length: IPv4Interface((address, length)),
 def accepted(judge, *arguments) -> bool:
     try:
         judge(*arguments)
-    except (InvalidFieldError, SchemaError):
+    except (InvalidFieldError, ConfigError):
         return False
     return True
 

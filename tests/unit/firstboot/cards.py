@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.firstboot import early, render
-from app.firstboot.schema import SchemaError, parse
+from app.firstboot import render
+from app.firstboot.gateway_toml import ConfigError, parse
+from app.firstboot.paths import Paths
 
 STATIC = (
     "[network.wan_address]\naddress = '203.0.113.7/24'\ngateway = '203.0.113.1'\ndns = ['203.0.113.1', '2001:db8::1']\n"
@@ -13,7 +14,7 @@ STATIC = (
 WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
 
 
-def files(paths: early.Paths, text: str) -> dict[str, str]:
+def files(paths: Paths, text: str) -> dict[str, str]:
     return render.networkd(parse(text), paths.wan_network.read_text())
 
 
@@ -30,6 +31,6 @@ def lines(text: str, section: str) -> list[str]:
 
 
 def faults(text: str) -> list[str]:
-    with pytest.raises(SchemaError) as error:
+    with pytest.raises(ConfigError) as error:
         parse(text)
     return list(error.value.faults)

@@ -16,13 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import early, faults, radio
+from app.firstboot import faults, radio
+from app.firstboot.configuration import store_config
 from app.firstboot.fat import REPORT, Fat
 from app.firstboot.faults import Source
-from app.firstboot.main import report
-from app.firstboot.schema import parse
+from app.firstboot.gateway_toml import parse
+from app.firstboot.paths import Paths, write
+from app.firstboot.report import report_all
 
-ROOT = Path(early.__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
 FIVE = AP + "band = '5GHz'\nchannel = 36\n"
 WIRED = "driver=wired"
@@ -47,8 +49,8 @@ class Board:
         head = f"import sys; from pathlib import Path; sys.path.insert(0, {str(ROOT)!r})\n"
         return self.inside(sys.executable, "-c", head + "from app.firstboot import access_point\n" + code)
 
-    def start(self, patience: float = 30.0) -> subprocess.CompletedProcess[str]:
-        return self.python(f"sys.exit(access_point.main(Path({str(self.run)!r}), {patience}))")
+    def start(self, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
+        return self.python(f"sys.exit(access_point.main(Path({str(self.run)!r}), {timeout}))")
 
     def state(self) -> str:
         """hostapd's own word."""
@@ -62,14 +64,14 @@ class Board:
             here = content.replace("/run/vpn-gateway-ap", str(self.run / radio.STATE))
             if driver == WIRED:  # a country's list of channels does not come there, and is waited for for 5 s
                 here = here.replace("country_code=SE\nieee80211d=1\n", "")
-            early.write(self.run / name, here.replace("driver=nl80211", driver or "driver=nl80211").encode(), 0o600)
+            write(self.run / name, here.replace("driver=nl80211", driver or "driver=nl80211").encode(), 0o600)
 
     def told(self) -> list[str]:
-        return faults.told(self.run)
+        return faults.recorded(self.run)
 
 
 @pytest.fixture
-def board(paths: early.Paths) -> Iterator[Board]:
+def board(paths: Paths) -> Iterator[Board]:
     (paths.run / radio.STATE).mkdir()
     script = f"ip link add br-lan type bridge && ip tuntap add {radio.RADIO} mode tap && echo ready && exec sleep 1000"
     # Whatever is started in it ends with it.
@@ -126,7 +128,7 @@ def test_where_nothing_works_it_is_told_and_tried_again(board: Board) -> None:
 def test_one_that_hangs_is_not_waited_for_for_ever(board: Board) -> None:
     # Without any driver hostapd waits for the country's list of channels.
     board.configure(AP + "channel = 13", "driver=none", WIRED)
-    assert board.start(patience=2.0).returncode == 0
+    assert board.start(timeout=2.0).returncode == 0
     assert board.state() == "ENABLED"
     assert "does not send at 2.4 GHz, channel 13" in board.told()[0]
 
@@ -142,16 +144,16 @@ def test_hostapd_never_makes_the_bridge(board: Board) -> None:
     assert board.inside("ip", "link", "show", "br-lan").returncode != 0
 
 
-def test_the_report_tells_what_everybody_found(paths: early.Paths) -> None:
+def test_the_report_tells_what_everybody_found(paths: Paths) -> None:
     (paths.data / "setup").mkdir()
-    early.store(paths, parse(AP))
-    faults.put(paths.run, Source.EARLY, ["gateway.toml: a"])
-    faults.put(paths.run, Source.ACCESS_POINT, ["wifi.access_point: b"])
-    faults.put(paths.run, Source.LATE, ["home.conf: c"])
-    faults.put(paths.run, Source.NETD, ["an adapter: d"])
+    store_config(paths, parse(AP))
+    faults.record(paths.run, Source.CONFIGURATION, ["gateway.toml: a"])
+    faults.record(paths.run, Source.ACCESS_POINT, ["wifi.access_point: b"])
+    faults.record(paths.run, Source.IMPORT, ["home.conf: c"])
+    faults.record(paths.run, Source.NETD, ["an adapter: d"])
     net = paths.run / "net"
     (net / radio.RADIO).mkdir(parents=True)
-    report(paths, net)
+    report_all(paths, net)
     text = (paths.fat / REPORT).read_text()
     assert [line for line in text.splitlines() if ": " in line] == [
         "gateway.toml: a",
@@ -160,29 +162,29 @@ def test_the_report_tells_what_everybody_found(paths: early.Paths) -> None:
         "an adapter: d",
     ]
     (net / radio.RADIO).rmdir()
-    report(paths, net)
+    report_all(paths, net)
     assert "wifi: this board has no radio" in (paths.fat / REPORT).read_text()
     (net / radio.RADIO).mkdir()
     for source in Source:
-        faults.put(paths.run, source, [])
-    report(paths, net)
+        faults.record(paths.run, source, [])
+    report_all(paths, net)
     assert not (paths.fat / REPORT).exists()
 
 
-def test_a_link_of_netd_s_brings_no_file_of_root_s_into_the_report(paths: early.Paths) -> None:
+def test_a_link_of_netd_s_brings_no_file_of_root_s_into_the_report(paths: Paths) -> None:
     (paths.run / "shadow").write_text("root: hash\n")
     (paths.run / Source.NETD.value).parent.mkdir()
     (paths.run / Source.NETD.value).symlink_to(paths.run / "shadow")
-    faults.put(paths.run, Source.EARLY, ["gateway.toml: a"])
-    assert faults.told(paths.run) == ["gateway.toml: a"]
+    faults.record(paths.run, Source.CONFIGURATION, ["gateway.toml: a"])
+    assert faults.recorded(paths.run) == ["gateway.toml: a"]
 
 
-def test_nothing_is_written_where_nothing_has_changed(paths: early.Paths) -> None:
+def test_nothing_is_written_where_nothing_has_changed(paths: Paths) -> None:
     """Each write has the report looked at again."""
-    faults.put(paths.run, Source.ACCESS_POINT, ["a"])
+    faults.record(paths.run, Source.ACCESS_POINT, ["a"])
     path = paths.run / Source.ACCESS_POINT.value
     before = path.stat()
-    faults.put(paths.run, Source.ACCESS_POINT, ["a"])
+    faults.record(paths.run, Source.ACCESS_POINT, ["a"])
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 

@@ -11,10 +11,14 @@ import pytest
 
 from app import confzip
 from app.errors import ConflictError, InvalidFieldError, UnavailableError
-from app.firstboot import early, strays
+from app.firstboot import unread_files
+from app.firstboot.after_netd import carry_out
+from app.firstboot.configuration import load_config
 from app.firstboot.fat import CONFIG, CONFIG_TXT, REPORT, Fat, is_archive, is_vpn_config
-from app.firstboot.late import carry_out
-from app.firstboot.schema import Config, parse
+from app.firstboot.gateway_toml import parse
+from app.firstboot.paths import Paths
+from app.firstboot.report import write_report
+from app.firstboot.schema import Config
 from app.gateway import Bulk, Connect, ImportConfig, SelectProvider
 from tests.support.fake_gateway import FakeGateway
 
@@ -47,7 +51,7 @@ def archive(files: dict[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def on_card(paths: early.Paths) -> list[str]:
+def on_card(paths: Paths) -> list[str]:
     return sorted(p.name for p in paths.fat.iterdir())
 
 
@@ -55,53 +59,53 @@ def on_card(paths: early.Paths) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["gateway.toml.txt", "Gateway.toml.TXT", "gateway.toml", "GATEWAY.TOML"])
-def test_the_settings_are_read_and_their_secrets_taken_out_where_they_are(paths: early.Paths, name: str) -> None:
+def test_the_settings_are_read_and_their_secrets_taken_out_where_they_are(paths: Paths, name: str) -> None:
     (paths.fat / name).write_text(SECRET)
-    config, faults = early.take(paths, nobody)
+    config, faults = load_config(paths, nobody)
     assert (config.system.hostname, faults) == ("attic", [])
     assert on_card(paths) == [name]
     text = (paths.fat / name).read_text()
     assert "hush" not in text
     assert 'hostname = "attic"' in text
-    assert strays.told(Fat(paths.fat)) == []
-    assert early.take(paths, nobody) == (config, [])
+    assert unread_files.explain(Fat(paths.fat)) == []
+    assert load_config(paths, nobody) == (config, [])
 
 
-def test_a_fault_is_told_of_the_file_that_has_it(paths: early.Paths) -> None:
+def test_a_fault_is_told_of_the_file_that_has_it(paths: Paths) -> None:
     (paths.fat / "gateway.toml.txt").write_text("[system]\nhostname = 'NOT A NAME'")
-    assert early.take(paths, nobody)[1][0].startswith("gateway.toml.txt: system.hostname: ")
+    assert load_config(paths, nobody)[1][0].startswith("gateway.toml.txt: system.hostname: ")
 
 
-def test_of_two_files_the_right_name_wins_and_the_other_is_told_of(paths: early.Paths) -> None:
+def test_of_two_files_the_right_name_wins_and_the_other_is_told_of(paths: Paths) -> None:
     (paths.fat / CONFIG).write_text('[system]\nhostname = "right"\n')
     (paths.fat / CONFIG_TXT).write_text(SECRET)
-    assert early.take(paths, nobody)[0].system.hostname == "right"
-    (line,) = strays.told(Fat(paths.fat))
+    assert load_config(paths, nobody)[0].system.hostname == "right"
+    (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith("gateway.toml.txt: not read, because gateway.toml is there")
     assert (paths.fat / CONFIG_TXT).read_text() == SECRET
 
 
 @pytest.mark.parametrize("name", [CONFIG, CONFIG_TXT])
-def test_a_power_cut_while_secrets_are_taken_out_loses_no_file(paths: early.Paths, name: str) -> None:
+def test_a_power_cut_while_secrets_are_taken_out_loses_no_file(paths: Paths, name: str) -> None:
     for left in (None, bytes(100)):  # of the file that is replaced: nothing, or nothing but zeros
         (paths.fat / name).unlink(missing_ok=True)
         if left is not None:
             (paths.fat / name).write_bytes(left)
         (paths.fat / f"{name}.new").write_text('[system]\nhostname = "attic"\n')
-        config, faults = early.take(paths, nobody)
+        config, faults = load_config(paths, nobody)
         assert (config.system.hostname, faults, on_card(paths)) == ("attic", [], [name])
 
 
-def test_a_file_that_cannot_be_read_is_told_of(paths: early.Paths) -> None:
+def test_a_file_that_cannot_be_read_is_told_of(paths: Paths) -> None:
     (paths.fat / CONFIG).symlink_to("/proc/self/mem")  # a file whose beginning is an I/O error
-    assert early.take(paths, nobody) == (Config(), ["gateway.toml: it cannot be read: Input/output error"])
+    assert load_config(paths, nobody) == (Config(), ["gateway.toml: it cannot be read: Input/output error"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
-def test_settings_in_what_editors_write(paths: early.Paths, encoding: str) -> None:
+def test_settings_in_what_editors_write(paths: Paths, encoding: str) -> None:
     text = SECRET.replace("Hemma", "Müllers Netz").replace("\n", "\r\n")
     (paths.fat / CONFIG).write_bytes(text.encode(encoding))
-    config, faults = early.take(paths, nobody)
+    config, faults = load_config(paths, nobody)
     assert config.wifi.access_point is not None
     assert config.wifi.access_point.ssid == "Müllers Netz"
     assert [fault.split(",")[0] for fault in faults] == (
@@ -112,16 +116,16 @@ def test_settings_in_what_editors_write(paths: early.Paths, encoding: str) -> No
     assert "hush" not in (paths.fat / CONFIG).read_text()
 
 
-def test_a_guess_that_matters_in_comments_only_is_none_to_tell_of(paths: early.Paths) -> None:
+def test_a_guess_that_matters_in_comments_only_is_none_to_tell_of(paths: Paths) -> None:
     (paths.fat / CONFIG).write_bytes('# für zu Hause\n[system]\nhostname = "attic"\n'.encode("cp1252"))
-    config, faults = early.take(paths, nobody)
+    config, faults = load_config(paths, nobody)
     assert (config.system.hostname, faults) == ("attic", [])
 
 
 # --- .conf -----------------------------------------------------------------------------------------------------------
 
 
-async def test_names_and_encodings_as_people_have_them(paths: early.Paths, gateway: FakeGateway) -> None:
+async def test_names_and_encodings_as_people_have_them(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "berlin (1).conf").write_text(CONF)
     (paths.fat / "John's iPhone.conf.txt").write_bytes((CONF + "# für unterwegs").encode("cp1252"))
     (paths.fat / "us+nyc=1.CONF").write_bytes(CONF.encode("utf-16"))
@@ -142,9 +146,7 @@ async def test_names_and_encodings_as_people_have_them(paths: early.Paths, gatew
     ]
 
 
-async def test_what_a_file_became_is_told_until_the_machine_is_switched_off(
-    paths: early.Paths, gateway: FakeGateway
-) -> None:
+async def test_what_a_file_became_is_told_until_the_machine_is_switched_off(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "berlin (1).conf").write_text(CONF)
     gateway.failure = UnavailableError("away for a moment")
     outcome = await carry_out(paths, Config(), gateway)
@@ -159,7 +161,7 @@ async def test_what_a_file_became_is_told_until_the_machine_is_switched_off(
         assert outcome.notes == ['berlin (1).conf: it is the server "berlin 1"']
 
 
-async def test_another_file_of_a_name_in_use_is_taken_under_a_number(paths: early.Paths, gateway: FakeGateway) -> None:
+async def test_another_file_of_a_name_in_use_is_taken_under_a_number(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "vpn-se.conf").write_text(CONF)
     outcome = await carry_out(paths, Config(), gateway)
     assert (outcome.faults, outcome.notes) == ([], ['vpn-se.conf: it is the server "vpn-se-2"'])
@@ -167,9 +169,7 @@ async def test_another_file_of_a_name_in_use_is_taken_under_a_number(paths: earl
 
 
 @pytest.mark.parametrize("connect", ["berlin (1)", "berlin 1", "berlin (1).conf"])
-async def test_a_file_is_connected_to_by_its_own_name_too(
-    paths: early.Paths, gateway: FakeGateway, connect: str
-) -> None:
+async def test_a_file_is_connected_to_by_its_own_name_too(paths: Paths, gateway: FakeGateway, connect: str) -> None:
     (paths.fat / "berlin (1).conf").write_text(CONF)
     vpn = parse(f'[vpn]\nprovider = "imported"\nconnect = "{connect}"\n')
     assert (await carry_out(paths, vpn, gateway)).faults == []
@@ -177,7 +177,7 @@ async def test_a_file_is_connected_to_by_its_own_name_too(
     assert gateway.commands[-1] == Connect("berlin 1")
 
 
-async def test_what_computers_add_is_passed_over(paths: early.Paths, gateway: FakeGateway) -> None:
+async def test_what_computers_add_is_passed_over(paths: Paths, gateway: FakeGateway) -> None:
     names = ["._berlin.conf", ".DS_Store", "Thumbs.db", "desktop.ini", "._gateway.toml", "._a.zip"]
     for name in names:
         (paths.fat / name).write_bytes(b"\0\5\x16\7")
@@ -186,13 +186,13 @@ async def test_what_computers_add_is_passed_over(paths: early.Paths, gateway: Fa
     (paths.fat / "__MACOSX").mkdir()
     outcome = await carry_out(paths, Config(), gateway)
     assert (outcome.faults, outcome.notes, gateway.commands) == ([], [], [])
-    assert strays.told(Fat(paths.fat)) == []
+    assert unread_files.explain(Fat(paths.fat)) == []
 
 
 # --- zips ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_zip_is_imported_and_overwritten_and_gone(paths: early.Paths, gateway: FakeGateway) -> None:
+async def test_a_zip_is_imported_and_overwritten_and_gone(paths: Paths, gateway: FakeGateway) -> None:
     data = archive({"all/se (1).conf": CONF, "all/de.conf.txt": CONF.encode("utf-16"), "all/README.pdf": "%PDF"})
     (paths.fat / "Servers.ZIP").write_bytes(data)
     watch = (paths.fat / "Servers.ZIP").open("rb")  # what is left of the file where its name is gone
@@ -220,7 +220,7 @@ async def test_a_zip_is_imported_and_overwritten_and_gone(paths: early.Paths, ga
     ],
 )
 async def test_a_zip_that_cannot_be_taken_whole_stays_and_is_told_of(
-    paths: early.Paths, gateway: FakeGateway, data: bytes, told: str
+    paths: Paths, gateway: FakeGateway, data: bytes, told: str
 ) -> None:
     (paths.fat / "servers.zip").write_bytes(data)
     outcome = await carry_out(paths, Config(), gateway)
@@ -241,7 +241,7 @@ async def test_a_zip_that_cannot_be_taken_whole_stays_and_is_told_of(
     ],
 )
 async def test_why_a_zip_was_not_imported(
-    paths: early.Paths, gateway: FakeGateway, failure: ConflictError, retry: bool
+    paths: Paths, gateway: FakeGateway, failure: ConflictError, retry: bool
 ) -> None:
     (paths.fat / "all.zip").write_bytes(archive({"a.conf": CONF, "se/b.conf": CONF}))
     gateway.failure = failure
@@ -250,7 +250,7 @@ async def test_why_a_zip_was_not_imported(
     assert outcome.faults[0].startswith(f"all.zip: {failure.message.replace('operations[1]', 'se/b.conf')}. It stays")
 
 
-async def test_a_zip_taken_before_the_power_was_cut_is_only_removed(paths: early.Paths, gateway: FakeGateway) -> None:
+async def test_a_zip_taken_before_the_power_was_cut_is_only_removed(paths: Paths, gateway: FakeGateway) -> None:
     data = archive({"a/x.conf": CONF, "b/x.conf": CONF + "# another"})
     for _ in range(2):
         (paths.fat / "all.zip").write_bytes(data)
@@ -261,7 +261,7 @@ async def test_a_zip_taken_before_the_power_was_cut_is_only_removed(paths: early
 
 @pytest.mark.parametrize("name", ["berlin.conf", "all.zip"])
 async def test_what_was_overwritten_before_the_power_was_cut_is_only_removed(
-    paths: early.Paths, gateway: FakeGateway, name: str
+    paths: Paths, gateway: FakeGateway, name: str
 ) -> None:
     (paths.fat / name).write_bytes(bytes(300))
     outcome = await carry_out(paths, Config(), gateway)
@@ -291,50 +291,54 @@ async def test_what_was_overwritten_before_the_power_was_cut_is_only_removed(
         ("naïve 🙂.ovpn", "WireGuard"),
     ],
 )
-def test_a_file_that_was_meant_for_us_is_told_of(paths: early.Paths, name: str, told: str) -> None:
+def test_a_file_that_was_meant_for_us_is_told_of(paths: Paths, name: str, told: str) -> None:
     (paths.fat / name).write_text("whatever")
-    (line,) = strays.told(Fat(paths.fat))
+    (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith(f"{name}: ")
     assert told in line
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_configuration_under_any_name_is_told_of(paths: early.Paths, encoding: str) -> None:
+def test_a_configuration_under_any_name_is_told_of(paths: Paths, encoding: str) -> None:
     (paths.fat / "berlin.txt").write_bytes(CONF.encode(encoding))
-    (line,) = strays.told(Fat(paths.fat))
+    (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith("berlin.txt: it looks like a WireGuard configuration")
 
 
-def test_folders_are_told_of(paths: early.Paths) -> None:
+def test_folders_are_told_of(paths: Paths) -> None:
     (paths.fat / "gateway.toml").mkdir()
     (paths.fat / "a.conf").mkdir()
     for name in ("mullvad/se/b.conf", "mullvad/a.conf", "photos/x.jpg", "slot-a/x.conf", "mac/._x.conf"):
         (paths.fat / name).parent.mkdir(parents=True, exist_ok=True)
         (paths.fat / name).write_text(CONF)
-    assert [line.split(":")[0] for line in strays.told(Fat(paths.fat))] == ["a.conf", "gateway.toml", "mullvad"]
-    assert "put a.conf and 1 more beside" in strays.told(Fat(paths.fat))[2]
-    assert early.take(paths, nobody) == (Config(), [])
+    assert [line.split(":")[0] for line in unread_files.explain(Fat(paths.fat))] == [
+        "a.conf",
+        "gateway.toml",
+        "mullvad",
+    ]
+    assert "put a.conf and 1 more beside" in unread_files.explain(Fat(paths.fat))[2]
+    assert load_config(paths, nobody) == (Config(), [])
 
 
-def test_a_name_that_the_kernel_lists_and_does_not_find_is_told_of(paths: early.Paths) -> None:
+def test_a_name_that_the_kernel_lists_and_does_not_find_is_told_of(paths: Paths) -> None:
     (paths.fat / "Z?rich.conf").symlink_to("nowhere")  # listed, and not found, as such a name on FAT is
-    (line,) = strays.told(Fat(paths.fat))
+    (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith("Z?rich.conf: it cannot be found")
     script = (ROOT / "overlay/etc/initramfs-tools/scripts/local-bottom/vpn-gateway").read_text()
     (mount,) = (line for line in script.splitlines() if line.startswith("mount -t vfat"))
     assert "utf8=1" in mount.split()[4].split(",")
 
 
-def test_settings_written_into_the_example_are_told_of(paths: early.Paths) -> None:
+def test_settings_written_into_the_example_are_told_of(paths: Paths) -> None:
     example = (ROOT / "image/boot/gateway.example.toml").read_text()
     (paths.fat / "gateway.example.toml").write_text(example)
-    assert strays.told(Fat(paths.fat)) == []
+    assert unread_files.explain(Fat(paths.fat)) == []
     (paths.fat / "gateway.example.toml").write_text(example.replace("#hostname", "hostname"))
-    (line,) = strays.told(Fat(paths.fat))
+    (line,) = unread_files.explain(Fat(paths.fat))
     assert line.endswith("copy it to gateway.toml")
 
 
-def test_what_belongs_to_the_card_and_what_is_none_of_ours_is_not_told_of(paths: early.Paths) -> None:
+def test_what_belongs_to_the_card_and_what_is_none_of_ours_is_not_told_of(paths: Paths) -> None:
     assemble = (ROOT / "image/assemble").read_text().split("for file in ")[1].split(";")[0].split()
     assert "bootcode.bin" in assemble
     names = [
@@ -354,18 +358,18 @@ def test_what_belongs_to_the_card_and_what_is_none_of_ours_is_not_told_of(paths:
     (paths.fat / "slot-a").mkdir()
     (paths.fat / "a.conf").write_text(CONF)  # read, or told of, by whoever imports it
     (paths.fat / "a.zip").write_text(CONF)
-    assert strays.told(Fat(paths.fat)) == []
+    assert unread_files.explain(Fat(paths.fat)) == []
 
 
-def test_without_a_partition_nothing_is_told(paths: early.Paths) -> None:
+def test_without_a_partition_nothing_is_told(paths: Paths) -> None:
     paths.fat.rmdir()
-    assert strays.told(Fat(paths.fat)) == []
+    assert unread_files.explain(Fat(paths.fat)) == []
 
 
-def test_a_name_from_the_card_cannot_forge_a_line_of_the_report(paths: early.Paths) -> None:
+def test_a_name_from_the_card_cannot_forge_a_line_of_the_report(paths: Paths) -> None:
     (paths.fat / "a\nb\udc80.ovpn").write_text("x")
-    lines = strays.told(Fat(paths.fat))
-    early.report(paths, lines)
+    lines = unread_files.explain(Fat(paths.fat))
+    write_report(paths, lines)
     assert "a\ufffdb\ufffd.ovpn: " in (paths.fat / REPORT).read_text()
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.firstboot import chosen, early, render
-from app.firstboot.main import settings
-from app.firstboot.render import Told
-from app.firstboot.schema import parse
+from app.firstboot import before_network, chosen_wan, netd_settings, render
+from app.firstboot.configuration import store_config
+from app.firstboot.gateway_toml import parse
+from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.paths import Paths
 from app.model import LinkSettings
-from app.netd.wanport import Card, WanPort
+from app.netd.wanport import WanPort
 from app.store import Store
+from app.wan_card import WanCard
 
 POINT = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
 
@@ -19,7 +21,7 @@ POINT = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase
 class Keeper:
     """The unit of root's, with netd's own writing and a networkd that counts how often it is to read its files."""
 
-    def __init__(self, paths: early.Paths) -> None:
+    def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self.file = paths.run / "vpn-gateway" / "wan" / "port"
         self.network = paths.run / "systemd" / "network"
@@ -31,11 +33,11 @@ class Keeper:
         self.reloads += 1
 
     def choose(self, wan: str | None) -> dict[str, str]:
-        WanPort(early.wan_card(self.paths), self.file).tell(LinkSettings(wan=wan))
+        WanPort(self.paths.wan_card, self.file).tell(LinkSettings(wan=wan))
         return self.run()
 
     def run(self) -> dict[str, str]:
-        chosen.carry_out(self.paths, self.reload)
+        chosen_wan.follow(self.paths, self.reload)
         return {path.name: path.read_text() for path in self.network.iterdir()}
 
     def as_the_card(self, text: str) -> dict[str, str]:
@@ -43,7 +45,7 @@ class Keeper:
 
 
 @pytest.fixture
-def keeper(paths: early.Paths) -> Keeper:
+def keeper(paths: Paths) -> Keeper:
     return Keeper(paths)
 
 
@@ -61,7 +63,7 @@ def test_the_files_are_those_that_gateway_toml_would_have_made(keeper: Keeper, p
 
 
 def test_the_access_point_of_the_card_stays(keeper: Keeper) -> None:
-    early.store(keeper.paths, parse(POINT))
+    store_config(keeper.paths, parse(POINT))
     assert keeper.choose("usb-1.1") == keeper.as_the_card(POINT + "[network]\nwan = 'usb-1.1'\n")
 
 
@@ -103,7 +105,7 @@ def test_what_is_no_port_is_refused(keeper: Keeper, text: str) -> None:
     assert keeper.reloads == 0
 
 
-def test_a_link_to_another_file_is_not_followed(keeper: Keeper, paths: early.Paths) -> None:
+def test_a_link_to_another_file_is_not_followed(keeper: Keeper, paths: Paths) -> None:
     other = paths.data / "other"
     other.write_text("usb-1.2\n")
     keeper.file.symlink_to(other)
@@ -137,36 +139,36 @@ def test_netd_knows_which_key_names_the_wan(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch, text: str, by: str | None
 ) -> None:
     monkeypatch.setattr("socket.sethostname", lambda _: None)
-    monkeypatch.setattr("app.firstboot.early._start", lambda _: None)
-    monkeypatch.setattr("app.firstboot.early.subprocess.run", lambda *_, **__: None)
+    monkeypatch.setattr("app.firstboot.before_network._start", lambda _: None)
+    monkeypatch.setattr("app.firstboot.before_network.subprocess.run", lambda *_, **__: None)
     config = parse(text)
-    early.apply(keeper.paths, config)
-    port = WanPort(early.wan_card(keeper.paths), keeper.file)
+    before_network.apply(keeper.paths, config)
+    port = WanPort(keeper.paths.wan_card, keeper.file)
     assert port.fixed_by == by
     if by is None:
         return
-    card = early.wan_card(keeper.paths)
+    card = keeper.paths.wan_card
     assert (card.stat().st_mode & 0o777, card.parent.stat().st_mode & 0o777) == (0o644, 0o755)
-    told = render.told(config)
-    assert msgspec.json.decode(card.read_bytes(), type=Card) == Card(by, told.wan, told.lan, told.carrier)
+    told = wanted(config)
+    assert msgspec.json.decode(card.read_bytes(), type=WanCard) == WanCard(by, told.wan, told.lan, told.carrier)
     before = {p.name: p.read_text() for p in keeper.network.iterdir()}
     keeper.file.write_text("usb-1.7\n")
     assert keeper.run() == before
-    early.apply(keeper.paths, parse(""))
+    before_network.apply(keeper.paths, parse(""))
     assert WanPort(card, keeper.file).fixed_by is None
 
 
-def links_after(paths: early.Paths, links: LinkSettings, text: str, last: str) -> LinkSettings:
+def links_after(paths: Paths, links: LinkSettings, text: str, last: str) -> LinkSettings:
     import msgspec.structs
 
     with Store(paths.data) as store:
         store.update_settings(lambda s: msgspec.structs.replace(s, links=links))
-    settings(paths.data, render.told(parse(text)), render.told(parse(last)) if last else Told())
+    netd_settings.store(paths.data, wanted(parse(text)), wanted(parse(last)) if last else NetdSettings())
     with Store(paths.data) as store:
         return store.settings.links
 
 
-def test_a_choice_outlives_what_else_is_changed_on_the_card(paths: early.Paths) -> None:
+def test_a_choice_outlives_what_else_is_changed_on_the_card(paths: Paths) -> None:
     mine = LinkSettings(wan="usb-1.2")
     assert links_after(paths, mine, "[system]\nhostname = 'attic'", "") == mine
     assert links_after(paths, mine, POINT, "").wan == "usb-1.2"

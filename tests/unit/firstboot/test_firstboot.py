@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import early, radio, render
+from app.firstboot import before_network, radio, render
+from app.firstboot.before_network import remove_leftovers
+from app.firstboot.configuration import load_config
 from app.firstboot.fat import REPORT
-from app.firstboot.schema import Config, SchemaError, decode, parse
+from app.firstboot.gateway_toml import ConfigError, decode, parse
+from app.firstboot.paths import Paths, write
+from app.firstboot.report import write_report
+from app.firstboot.schema import Config
 
 NETD_UNIT = Path(__file__).parents[3] / "overlay/usr/lib/systemd/system/vpn-gateway-netd.service"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKm3y9m8z2xq0oQ1vI8e4mQ2Z1q6m9oJm0N7aB3cD4eF me@laptop"
@@ -28,8 +33,8 @@ def nobody(action: str, text: str) -> None:
     raise AssertionError(action)
 
 
-def take(paths: early.Paths) -> tuple[Config, list[str]]:
-    return early.take(paths, nobody)
+def take(paths: Paths) -> tuple[Config, list[str]]:
+    return load_config(paths, nobody)
 
 
 def test_the_example_on_the_image_is_valid_as_it_is() -> None:
@@ -91,12 +96,12 @@ def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
     ],
 )
 def test_a_fault_is_named_by_its_key(text: str, named: str) -> None:
-    with pytest.raises(SchemaError, match=named.replace(".", r"\.").replace("[", r"\[")):
+    with pytest.raises(ConfigError, match=named.replace(".", r"\.").replace("[", r"\[")):
         parse(text)
 
 
 def test_all_faults_are_told_at_once() -> None:
-    with pytest.raises(SchemaError) as error:
+    with pytest.raises(ConfigError) as error:
         parse("[system]\nhostname='-'\nssh_key='x'\n[wifi]\ncountry='x'")
     assert len(error.value.faults) == 3
 
@@ -113,7 +118,7 @@ def test_a_file_from_windows_is_read(encoding: str) -> None:
     assert parse(decode("[system]\r\nhostname = 'gw'\r\n".encode(encoding)).text).system.hostname == "gw"
 
 
-def test_secrets_leave_the_fat_partition_and_outlive_it(paths: early.Paths) -> None:
+def test_secrets_leave_the_fat_partition_and_outlive_it(paths: Paths) -> None:
     (paths.fat / "Gateway.toml").write_text(WIFI)
     config, faults = take(paths)
     assert not faults
@@ -129,7 +134,7 @@ def test_secrets_leave_the_fat_partition_and_outlive_it(paths: early.Paths) -> N
     assert again == config
 
 
-def test_a_changed_network_name_needs_its_own_passphrase(paths: early.Paths) -> None:
+def test_a_changed_network_name_needs_its_own_passphrase(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(WIFI)
     take(paths)
     (paths.fat / "gateway.toml").write_text(WIFI.replace("Hemma", "Borta").replace("passphrase", "#"))
@@ -139,32 +144,32 @@ def test_a_changed_network_name_needs_its_own_passphrase(paths: early.Paths) -> 
     assert config.wifi.access_point.ssid == "Hemma"
 
 
-def test_a_bad_file_changes_nothing_and_is_reported_beside_it(paths: early.Paths) -> None:
+def test_a_bad_file_changes_nothing_and_is_reported_beside_it(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'good'")
     take(paths)
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'BAD ONE'")
     config, faults = take(paths)
     assert config.system.hostname == "good"
-    early.report(paths, faults)
+    write_report(paths, faults)
     assert "system.hostname" in (paths.fat / REPORT).read_text()
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'better'")
     config, faults = take(paths)
-    early.report(paths, faults)
+    write_report(paths, faults)
     assert config.system.hostname == "better"
     assert not (paths.fat / REPORT).exists()
 
 
-def test_without_any_file_the_defaults_hold(paths: early.Paths) -> None:
+def test_without_any_file_the_defaults_hold(paths: Paths) -> None:
     assert take(paths) == (Config(), [])
     assert list(paths.fat.iterdir()) == []
 
 
-def test_a_huge_file_is_refused(paths: early.Paths) -> None:
+def test_a_huge_file_is_refused(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_bytes(b"#" * 1_000_000)
     assert "larger than" in take(paths)[1][0]
 
 
-def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> None:
+def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: Paths) -> None:
     config = parse("[wifi]\ncountry='SE'\n[wifi.wan]\nssid='Hotel'")
     files = render.networkd(config, paths.wan_network.read_text())
     assert "Name=radio0" in files["15-wan.network"]
@@ -174,7 +179,7 @@ def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: early.Paths) -> No
     assert render.networkd(Config(), paths.wan_network.read_text()) == {}
 
 
-def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: early.Paths) -> None:
+def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: Paths) -> None:
     config = parse(WIFI.replace('"Hemma"', "'x\" y#=åäö'"))
     assert config.wifi.access_point is not None
     (text,) = radio.hostapd("SE", config.wifi.access_point)
@@ -183,10 +188,10 @@ def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: early.Paths) -> None:
 
 
 def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
-    paths: early.Paths, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("socket.sethostname", lambda _: None)
-    early.apply(paths, parse("[system]\nntp = ['192.0.2.1']"))
+    before_network.apply(paths, parse("[system]\nntp = ['192.0.2.1']"))
     path = Path(re.search(r"--time-servers (\S+)", NETD_UNIT.read_text())[1])  # type: ignore[index]
     servers = paths.run / path.relative_to("/run")
     assert servers.read_text() == "192.0.2.1\n"
@@ -194,7 +199,7 @@ def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
     assert servers.parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_what_was_taken_is_on_the_disk_with_its_name(paths: early.Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_taken_is_on_the_disk_with_its_name(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the folder's own sync a power cut may bring the old file back, though its secrets have left the card."""
     steps: list[str] = []
     really = os.fsync
@@ -206,13 +211,13 @@ def test_what_was_taken_is_on_the_disk_with_its_name(paths: early.Paths, monkeyp
         really(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    early.write(paths.stored, b"new", 0o600)
+    write(paths.stored, b"new", 0o600)
     assert steps == ["file", "folder"]
 
 
-def test_what_a_cut_off_write_left_is_removed_and_nothing_else(paths: early.Paths) -> None:
-    early.write(paths.stored, b"{}", 0o600)
-    early.tidy(paths)  # there need not be a folder for SSH
+def test_what_a_cut_off_write_left_is_removed_and_nothing_else(paths: Paths) -> None:
+    write(paths.stored, b"{}", 0o600)
+    remove_leftovers(paths)  # there need not be a folder for SSH
     (paths.stored.parent / ".new-1234").write_text("passphrase")
-    early.tidy(paths)
+    remove_leftovers(paths)
     assert [p.name for p in paths.stored.parent.iterdir()] == [paths.stored.name]

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import chosen, early
+from app.firstboot import chosen_wan
+from app.firstboot.paths import Paths
 from tests.unit.firstboot.cards import STATIC, files
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -103,13 +104,13 @@ def work(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_fixed_address_is_set(paths: early.Paths, work: Path) -> None:
+def test_a_fixed_address_is_set(paths: Paths, work: Path) -> None:
     with networkd(files(paths, STATIC), work) as link:
         until(lambda: "203.0.113.7" in addresses(link("wan")), work.parent / "log")
 
 
 @pytest.mark.parametrize("text", [LOGIN, "[network]\nwan_vlan = 7\n", "[network]\nwan_vlan = 7\n" + LOGIN])
-def test_the_port_under_the_wan_is_up_and_bare(paths: early.Paths, work: Path, text: str) -> None:
+def test_the_port_under_the_wan_is_up_and_bare(paths: Paths, work: Path, text: str) -> None:
     with networkd(files(paths, text), work) as link:
         until(lambda: link("wan").get("operstate") == "UP", work.parent / "log")
         # The kernel gives each end a link-local address in the same moment, unless somebody has forbidden it.
@@ -123,7 +124,7 @@ def asks_for_an_address(running: Networkd, port: str) -> subprocess.Popen[bytes]
     return subprocess.Popen(running.command("timeout", "20", *words), stderr=subprocess.DEVNULL)
 
 
-def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: early.Paths, work: Path) -> None:
+def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work: Path) -> None:
     image = {p.name: p.read_text() for p in paths.wan_network.parent.glob("*0-*.network")}
     image["40-lan-port.network"] = image["40-lan-port.network"].replace("Kind=!*\n", "")  # cables here have a kind
     log = work.parent / "log"
@@ -137,11 +138,11 @@ def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: early.Paths
         for port, other in (("usb1", "usb2"), ("usb2", "usb1")):
             with asks_for_an_address(running, port) as asked:
                 choice.write_text(f"{port}\n")
-                chosen.carry_out(inside, running.reload)
+                chosen_wan.follow(inside, running.reload)
                 assert asked.wait() == 0, log.read_text(errors="replace")
             # The WAN has a link-local address, a port of the LAN has none.
             until(lambda port=port: addresses(running(port)), log)
             until(lambda other=other: not addresses(running(other)), log)
         choice.write_text("\n")
-        chosen.carry_out(inside, running.reload)
+        chosen_wan.follow(inside, running.reload)
         until(lambda: not addresses(running("usb2")), log)

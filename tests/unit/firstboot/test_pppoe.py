@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import early, pppoe, render
-from app.firstboot.main import settings
-from app.firstboot.schema import parse
-from app.firstboot.secrets import TAKEN
+from app.firstboot import before_network, netd_settings, pppoe, pppoe_session
+from app.firstboot.configuration import load_config
+from app.firstboot.gateway_toml import parse
+from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.paths import Paths
+from app.firstboot.redact import TAKEN
 from app.firstboot.uplink import Pppoe
 from app.store import Store
 from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
@@ -59,7 +61,7 @@ def test_pppd_reads_the_very_word(tmp_path: Path, word: str) -> None:
     assert f"unrecognized option '{word}'" in pppd(tmp_path, f"{quoted}\n")  # the word that it names is the one it read
 
 
-def test_a_session_is_the_wan_and_its_port_is_nothing_else(paths: early.Paths) -> None:
+def test_a_session_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None:
     found = files(paths, LOGIN)
     assert list(found) == ["14-wan-carrier.network"]
     assert lines(found["14-wan-carrier.network"], "Match") == ["Name=wan"]
@@ -69,7 +71,7 @@ def test_a_session_is_the_wan_and_its_port_is_nothing_else(paths: early.Paths) -
     assert pppoe.files(parse(LOGIN))[pppoe.PORT] == "wan"
 
 
-def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: early.Paths) -> None:
+def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: Paths) -> None:
     text = "[network]\nwan = 'usb-1.2'\nwan_vlan = 7\n" + LOGIN
     found = files(paths, text)
     assert sorted(found) == [
@@ -89,7 +91,7 @@ def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: early.Paths) -> No
 
 @pytest.mark.parametrize(("more", "carrier"), [("", "wan"), ("wan_vlan = 7\nwan = 'usb-1.2'\n", "usb-1.2")])
 def test_netd_is_told_of_the_session_and_the_port_under_it(tmp_path: Path, more: str, carrier: str) -> None:
-    settings(tmp_path, render.told(parse(f"[network]\n{more}{LOGIN}")), render.Told())
+    netd_settings.store(tmp_path, wanted(parse(f"[network]\n{more}{LOGIN}")), NetdSettings())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-ppp", ("br-lan",), carrier)
@@ -129,48 +131,48 @@ def test_what_is_missing_or_wrong_is_named_by_its_key(text: str, key: str) -> No
     assert "one" not in told[0].removesuffix("on one line")
 
 
-def test_the_password_leaves_the_card_and_outlives_it(paths: early.Paths) -> None:
+def test_the_password_leaves_the_card_and_outlives_it(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(LOGIN)
-    config, told = early.take(paths, nobody)
+    config, told = load_config(paths, nobody)
     assert told == []
     left = (paths.fat / "gateway.toml").read_text()
     assert "s3cret" not in left
     assert left == f'{BARE}# password = "{TAKEN}"\n'
     assert paths.stored.stat().st_mode & 0o777 == 0o600
-    again, told = early.take(paths, nobody)  # the next start reads the file without it
+    again, told = load_config(paths, nobody)  # the next start reads the file without it
     assert (again, told) == (config, [])
     assert again.network.pppoe == Pppoe("me@provider.example", PASSWORD)
     # What goes on to netd, as a program's argument, has no secret.
-    assert "s3cret" not in str(render.told(again))
+    assert "s3cret" not in str(wanted(again))
 
 
-def test_another_user_needs_a_password_of_his_own(paths: early.Paths) -> None:
+def test_another_user_needs_a_password_of_his_own(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(LOGIN)
-    before, _ = early.take(paths, nobody)
+    before, _ = load_config(paths, nobody)
     (paths.fat / "gateway.toml").write_text(BARE.replace("me@", "you@"))
-    config, told = early.take(paths, nobody)
+    config, told = load_config(paths, nobody)
     assert config == before
     assert len(told) == 1
     assert told[0].startswith("gateway.toml: network.pppoe.password: needed")
 
 
-def test_the_password_is_in_no_argument(paths: early.Paths) -> None:
+def test_the_password_is_in_no_argument(paths: Paths) -> None:
     config = parse(LOGIN)
     files = pppoe.files(config)
     assert [name for name, text in files.items() if "s3cret" in text] == [pppoe.OPTIONS]
-    words = pppoe.command("wan", paths.run)
+    words = pppoe_session.command("wan", paths.run)
     assert words == ["/usr/sbin/pppd", "file", str(paths.run / pppoe.OPTIONS), "nic-wan"]
     unit = (OVERLAY / "usr/lib/systemd/system/vpn-gateway-pppoe.service").read_text().splitlines()
     assert {f"ConditionPathExists=/run/{pppoe.OPTIONS}", "LimitCORE=0"} < set(unit)
     assert (OVERLAY / pppoe.SESSION_UP.lstrip("/")).stat().st_mode & 0o111
 
 
-def test_the_files_of_the_session_are_roots_alone(paths: early.Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_of_the_session_are_roots_alone(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
-    monkeypatch.setattr(early, "_start", started.append)
-    early._pppoe(paths, parse(BARE.replace("[network.pppoe]", "").replace("username", "#")))
+    monkeypatch.setattr(before_network, "_start", started.append)
+    before_network._set_up_pppoe(paths, parse(BARE.replace("[network.pppoe]", "").replace("username", "#")))
     assert (started, list(paths.run.iterdir())) == ([], [])
-    early._pppoe(paths, parse(LOGIN))
+    before_network._set_up_pppoe(paths, parse(LOGIN))
     assert started == ["vpn-gateway-pppoe.service"]
     for name in (pppoe.OPTIONS, pppoe.PORT):
         assert (paths.run / name).stat().st_mode & 0o777 == 0o600
@@ -186,12 +188,12 @@ def test_the_port_is_found_by_whatever_points_at_it(tmp_path: Path) -> None:
         (net / name / "address").write_text(f"{mac}\n")
     (net / "enx1/device").symlink_to(bus)
     (net / "bonding_masters").write_text("")  # a file among the interfaces
-    assert pppoe.find("wan", net) == "wan"
-    assert pppoe.find("wan-vlan", net) == "wan-vlan"
-    assert pppoe.find("00-E0-4C-68-01-22", net) == "enx1"
-    assert pppoe.find("usb-1.2", net) == "enx1"
-    assert pppoe.find("usb-1.3", net) is None
-    assert pppoe.find("eth0", net) is None
+    assert pppoe_session.find("wan", net) == "wan"
+    assert pppoe_session.find("wan-vlan", net) == "wan-vlan"
+    assert pppoe_session.find("00-E0-4C-68-01-22", net) == "enx1"
+    assert pppoe_session.find("usb-1.2", net) == "enx1"
+    assert pppoe_session.find("usb-1.3", net) is None
+    assert pppoe_session.find("eth0", net) is None
 
 
 def test_the_name_servers_of_the_session_go_to_resolved(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import early, radio
-from app.firstboot.schema import AccessPoint, SchemaError, WifiWan, parse
-from app.firstboot.secrets import without_secrets
+from app.firstboot import radio
+from app.firstboot.configuration import load_config
+from app.firstboot.gateway_toml import ConfigError, parse
+from app.firstboot.paths import Paths
+from app.firstboot.redact import without_secrets
+from app.firstboot.schema import AccessPoint, WifiWan
 
 OVERLAY = Path(__file__).parents[3] / "overlay"
 AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma å'\npassphrase = 'correct \" horse'\n"
@@ -118,19 +121,19 @@ def test_several_networks_are_joined_in_the_order_in_which_they_are_named() -> N
     assert [block.get("scan_ssid") for block in found] == [None, None, "1"]
 
 
-def test_the_passphrases_of_several_networks_leave_the_card_and_are_kept(paths: early.Paths) -> None:
+def test_the_passphrases_of_several_networks_leave_the_card_and_are_kept(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(WANS)
-    config, faults = early.take(paths, nobody)
+    config, faults = load_config(paths, nobody)
     assert not faults
     left = (paths.fat / "gateway.toml").read_text()
     assert "s3cret" not in left
     assert left.count("(taken; ") == 2
     assert "# mine" in left
-    assert early.take(paths, nobody) == (config, [])
+    assert load_config(paths, nobody) == (config, [])
     # Another order is another wish; the passphrases stay with their networks.
     parts = left.split("[[wifi.wan]]")
     (paths.fat / "gateway.toml").write_text("[[wifi.wan]]".join((parts[0], parts[3], "\n" + parts[2], parts[1])))
-    config, faults = early.take(paths, nobody)
+    config, faults = load_config(paths, nobody)
     assert not faults
     assert [(network.ssid, network.passphrase) for network in config.wifi.networks] == [
         ("Cabin", "s3cret of the cabin"),
@@ -139,7 +142,7 @@ def test_the_passphrases_of_several_networks_leave_the_card_and_are_kept(paths: 
     ]
     # One network of several, as a table of its own.
     (paths.fat / "gateway.toml").write_text(WAN.replace("Hotel å", "Cabin"))
-    assert early.take(paths, nobody)[0].wifi.wan == WifiWan("Cabin", "s3cret of the cabin")
+    assert load_config(paths, nobody)[0].wifi.wan == WifiWan("Cabin", "s3cret of the cabin")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +195,7 @@ def test_a_file_written_anew_keeps_the_place_of_every_network() -> None:
     ],
 )
 def test_a_fault_is_named_by_its_key_and_holds_no_secret(text: str, fault: str) -> None:
-    with pytest.raises(SchemaError) as error:
+    with pytest.raises(ConfigError) as error:
         parse(text)
     assert any(told.startswith(fault) for told in error.value.faults), error.value.faults
     assert "s3cret" not in str(error.value)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from app.firstboot import early
-from app.firstboot.schema import PASSWORD_SHORTEST, Config, parse
-from app.firstboot.secrets import without_secrets
+from app.auth.password_rules import check_new
+from app.errors import InvalidFieldError
+from app.firstboot.admin_password import Auth, reset_password
+from app.firstboot.configuration import forget_account, load_config
+from app.firstboot.gateway_toml import ConfigError, parse
+from app.firstboot.paths import Paths
+from app.firstboot.redact import without_secrets
+from app.firstboot.schema import Config
 
 WIFI = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\n"
 
@@ -54,9 +59,9 @@ def test_however_a_secret_is_written_it_is_gone_and_the_rest_is_not(text: str) -
     assert after.vpn.provider == before.vpn.provider
 
 
-def test_the_admin_password_is_set_and_kept_nowhere_but_hashed(paths: early.Paths, auth: early.Auth) -> None:
+def test_the_admin_password_is_set_and_kept_nowhere_but_hashed(paths: Paths, auth: Auth) -> None:
     (paths.fat / "gateway.toml").write_text("[system]\nadmin_password = 'correct horse battery'\n")
-    config, faults = early.take(paths, auth)
+    config, faults = load_config(paths, auth)
     assert faults == []
     assert config.system.admin_password is None
     everything = [p for p in paths.fat.parent.rglob("*") if p.is_file()]
@@ -64,41 +69,57 @@ def test_the_admin_password_is_set_and_kept_nowhere_but_hashed(paths: early.Path
     (state,) = paths.web.glob("*.json")
     assert b"argon2id" in state.read_bytes()
     assert state.stat().st_mode & 0o777 == 0o600
-    early.take(paths, nobody)  # the next start has nothing to set
+    load_config(paths, nobody)  # the next start has nothing to set
 
 
-def test_a_password_that_the_web_refuses_is_told_of_and_nothing_is_taken(paths: early.Paths, auth: early.Auth) -> None:
+def test_a_password_that_the_web_refuses_is_told_of_and_nothing_is_taken(paths: Paths, auth: Auth) -> None:
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'new'\nadmin_password = 'aaaaaaaaaaaa'\n")
-    config, faults = early.take(paths, auth)
+    config, faults = load_config(paths, auth)
     assert config == Config()
     assert len(faults) == 1
     assert faults[0].startswith("gateway.toml: system.admin_password: ")
     assert "aaaa" not in faults[0]
 
 
-def test_the_shortest_password_is_the_webs() -> None:
-    from app.auth.passwords import SHORTEST
-
-    assert PASSWORD_SHORTEST == SHORTEST
+@pytest.mark.parametrize(
+    ("password", "accepted"),
+    [
+        ("pass-word", False),
+        ("pass-words", True),
+        ("\ufb03-six-wo", True),  # the ligature of ffi is three letters in the spelling that is hashed (NFKC)
+        ("abcdefgh" * 128, True),
+        ("abcdefgh" * 128 + "i", False),
+    ],
+)
+def test_the_card_takes_a_password_of_the_web_s_length(password: str, accepted: bool) -> None:
+    text = f"[system]\nadmin_password = '{password}'\n"
+    if accepted:
+        assert check_new(password)
+        assert parse(text).system.admin_password == password
+        return
+    with pytest.raises(InvalidFieldError):
+        check_new(password)
+    with pytest.raises(ConfigError, match=r"^system\.admin_password: 10 to 1024 characters on one line$"):
+        parse(text)
 
 
 @pytest.mark.parametrize("name", ["reset-password", "Reset-Password.TXT"])
-def test_a_forgotten_password_is_reset_by_a_file_on_the_card(paths: early.Paths, auth: early.Auth, name: str) -> None:
+def test_a_forgotten_password_is_reset_by_a_file_on_the_card(paths: Paths, auth: Auth, name: str) -> None:
     auth("set-password", "correct horse battery\n")
     (state,) = paths.web.glob("*.json")
     assert b"argon2id" in state.read_bytes()
-    assert early.reset_password(paths, auth) == []
+    assert reset_password(paths, auth) == []
     assert b"argon2id" in state.read_bytes()  # nobody asked
     (paths.fat / name).touch()
-    assert early.reset_password(paths, auth) == []
+    assert reset_password(paths, auth) == []
     assert b"argon2id" not in state.read_bytes()
     assert list(paths.fat.iterdir()) == []
 
 
-def test_a_reset_that_failed_is_told_of_and_stays_asked_for(paths: early.Paths, auth: early.Auth) -> None:
+def test_a_reset_that_failed_is_told_of_and_stays_asked_for(paths: Paths, auth: Auth) -> None:
     (paths.fat / "reset-password").touch()
     paths.web.rmdir()
-    (fault,) = early.reset_password(paths, auth)
+    (fault,) = reset_password(paths, auth)
     assert fault.startswith("reset-password: ")
     assert (paths.fat / "reset-password").exists()
 
@@ -106,20 +127,20 @@ def test_a_reset_that_failed_is_told_of_and_stays_asked_for(paths: early.Paths, 
 ACCOUNT = "[vpn]\nprovider = 'mullvad'\n[vpn.account]\naccount_number = '1234123412341234'\n"
 
 
-def test_an_account_is_kept_until_it_was_used(paths: early.Paths) -> None:
+def test_an_account_is_kept_until_it_was_used(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(ACCOUNT)
     wanted = {"account_number": "1234123412341234"}
-    assert early.take(paths, nobody)[0].vpn.account == wanted
+    assert load_config(paths, nobody)[0].vpn.account == wanted
     assert "1234" not in (paths.fat / "gateway.toml").read_text()
-    assert early.take(paths, nobody)[0].vpn.account == wanted  # a start later, from the data partition
+    assert load_config(paths, nobody)[0].vpn.account == wanted  # a start later, from the data partition
     assert paths.stored.stat().st_mode & 0o777 == 0o600
-    early.signed_in(paths)
-    assert not early.take(paths, nobody)[0].vpn.account
+    forget_account(paths)
+    assert not load_config(paths, nobody)[0].vpn.account
     assert b"1234" not in paths.stored.read_bytes()
 
 
-def test_an_account_is_not_given_to_another_provider(paths: early.Paths) -> None:
+def test_an_account_is_not_given_to_another_provider(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(ACCOUNT)
-    early.take(paths, nobody)
+    load_config(paths, nobody)
     (paths.fat / "gateway.toml").write_text("[vpn]\nprovider = 'ivpn'\n")
-    assert early.take(paths, nobody)[0].vpn.account is None
+    assert load_config(paths, nobody)[0].vpn.account is None

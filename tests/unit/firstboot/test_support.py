@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from app.errors import UnavailableError
-from app.firstboot import early, late, support
+from app.firstboot import after_netd, support
+from app.firstboot.configuration import store_config
 from app.firstboot.fat import Fat
-from app.firstboot.schema import parse
+from app.firstboot.gateway_toml import parse
+from app.firstboot.paths import Paths
 from app.gateway import MakeSupportFile
 from app.ipc import Server
 from tests.support.fake_gateway import FakeGateway
@@ -51,8 +53,8 @@ def netd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGatewa
     """One that answers at netd's socket, in a thread of its own as netd is a process of its own."""
     gateway = FakeGateway()
     loop = asyncio.new_event_loop()
-    monkeypatch.setattr(late, "SOCKET", tmp_path / "netd.sock")
-    server = loop.run_until_complete(Server(gateway, late.SOCKET, {os.getuid()}).start())
+    monkeypatch.setattr(after_netd, "SOCKET", tmp_path / "netd.sock")
+    server = loop.run_until_complete(Server(gateway, after_netd.SOCKET, {os.getuid()}).start())
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield gateway
@@ -62,8 +64,8 @@ def netd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGatewa
     loop.close()
 
 
-def set_up(paths: early.Paths) -> None:
-    early.store(paths, parse(SETUP))
+def set_up(paths: Paths) -> None:
+    store_config(paths, parse(SETUP))
 
 
 @pytest.mark.parametrize(
@@ -79,31 +81,33 @@ def set_up(paths: early.Paths) -> None:
     ],
 )
 async def test_what_asks_for_one(
-    paths: early.Paths, state: Path, netd: FakeGateway, name: str, content: bytes, asks: bool
+    paths: Paths, state: Path, netd: FakeGateway, name: str, content: bytes, asks: bool
 ) -> None:
     (paths.fat / name).write_bytes(content)
     unit = (ROOT / "overlay/usr/lib/systemd/system/vpn-gateway-support.service").read_text()
     globs = re.findall(r"^ConditionPathExistsGlob=\|/boot/firmware/(.*)$", unit, re.MULTILINE)
     started = any(fnmatch.fnmatchcase(name, glob) for glob in globs)
     assert started or not asks, "systemd would not start it"
-    assert await support.carry_out(paths, state, [], settled=0) is asks
+    assert await support.answer_request(paths, state, [], settled=0) is asks
     left = {path.name.lower(): path.read_bytes() for path in paths.fat.iterdir()}
     if asks:
         assert set(left) == {"support.txt"}
         assert left["support.txt"].startswith(b"VPN Gateway: support file\r\n")
-        assert not await support.carry_out(paths, state, [], settled=0), "once is enough"
+        assert not await support.answer_request(paths, state, [], settled=0), "once is enough"
     else:
         assert left == {name: content}
         assert netd.commands == []
 
 
 async def test_netds_file_is_taken_without_what_only_the_set_up_knows(
-    paths: early.Paths, state: Path, netd: FakeGateway
+    paths: Paths, state: Path, netd: FakeGateway
 ) -> None:
     set_up(paths)
     (paths.fat / "support").touch()
     netd.support_text = f"State\n=====\n\nconnected, public-address-1, {', '.join(HIDDEN)}\n"
-    assert await support.carry_out(paths, state, ["wifi.country: two letters", f"a fault of {HIDDEN[0]}"], settled=0)
+    assert await support.answer_request(
+        paths, state, ["wifi.country: two letters", f"a fault of {HIDDEN[0]}"], settled=0
+    )
     assert netd.commands == [MakeSupportFile()]
     text = (paths.fat / "support.txt").read_text()
     assert "connected, public-address-1, wifi-name-1, ***, gateway-name-1, ***" in text
@@ -111,7 +115,7 @@ async def test_netds_file_is_taken_without_what_only_the_set_up_knows(
     assert not [hidden for hidden in HIDDEN if hidden in text]
 
 
-def test_without_netd_it_is_made_of_what_can_be_read(paths: early.Paths, state: Path) -> None:
+def test_without_netd_it_is_made_of_what_can_be_read(paths: Paths, state: Path) -> None:
     """In a process of its own, with the machine's real programs."""
     set_up(paths)
     secrets = fill(state)
@@ -120,10 +124,12 @@ def test_without_netd_it_is_made_of_what_can_be_read(paths: early.Paths, state: 
     script = f"""
 import asyncio
 from pathlib import Path
-from app.firstboot import early, late, support
-late.SOCKET, support.NETD_PATIENCE = Path("/nowhere/netd.sock"), 0
-paths = early.Paths(*map(Path, {[str(getattr(paths, field)) for field in ("fat", "data", "run")]!r}))
-asyncio.run(support.carry_out(paths, Path({str(state)!r}), ["told " + {" ".join([*secrets, *HIDDEN])!r}], settled=0))
+from app.firstboot import after_netd, support
+from app.firstboot.paths import Paths
+after_netd.SOCKET, support.NETD_PATIENCE = Path("/nowhere/netd.sock"), 0
+paths = Paths(*map(Path, {[str(getattr(paths, field)) for field in ("fat", "data", "run")]!r}))
+faults = ["told " + {" ".join([*secrets, *HIDDEN])!r}]
+asyncio.run(support.answer_request(paths, Path({str(state)!r}), faults, settled=0))
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -145,7 +151,7 @@ asyncio.run(support.carry_out(paths, Path({str(state)!r}), ["told " + {" ".join(
 
 
 async def test_a_netd_that_refuses_is_told_of(
-    paths: early.Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netd.failure = UnavailableError("a backup was restored and the gateway is restarting")
 
@@ -153,13 +159,13 @@ async def test_a_netd_that_refuses_is_told_of(
         return []
 
     monkeypatch.setattr(support.programs, "sections", nothing)  # the test's own process may not call them all
-    text = await support.made(paths, state, [])
+    text = await support.make(paths, state, [])
     assert "netd does not answer: a backup was restored" in text
     assert "\nVersions\n" in text
 
 
 async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried_again(
-    paths: early.Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(support, "PAUSE", 0.0)
     (paths.fat / "support").touch()
@@ -175,15 +181,15 @@ async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried
     monkeypatch.setattr(Fat, "writable", refused)
     refusals = support.TRIES
     with pytest.raises(subprocess.CalledProcessError):
-        await support.carry_out(paths, state, [], settled=0)
+        await support.answer_request(paths, state, [], settled=0)
     assert [path.name for path in paths.fat.iterdir()] == ["support"]
     tries.clear()
     refusals = 1
-    assert await support.carry_out(paths, state, [], settled=0)
+    assert await support.answer_request(paths, state, [], settled=0)
     assert [path.name for path in paths.fat.iterdir()] == ["support.txt"]
 
 
-def test_two_parts_of_the_set_up_are_not_at_the_partition_at_once(paths: early.Paths) -> None:
+def test_two_parts_of_the_set_up_are_not_at_the_partition_at_once(paths: Paths) -> None:
     inside, free = threading.Event(), threading.Event()
 
     def other() -> None:
@@ -200,12 +206,12 @@ def test_two_parts_of_the_set_up_are_not_at_the_partition_at_once(paths: early.P
     assert free.is_set()
 
 
-def test_what_the_set_up_keeps_is_told_apart(paths: early.Paths) -> None:
+def test_what_the_set_up_keeps_is_told_apart(paths: Paths) -> None:
     set_up(paths)
-    secrets, names = support.told_on_the_card(paths.stored)
+    secrets, names = support.card_secrets(paths.stored)
     assert {"correct horse", "9876987698769876"} <= secrets
     assert names == {"wifi-name": {"Anna & Co"}, "gateway-name": {"annas-box"}}
     paths.stored.write_bytes(paths.stored.read_bytes()[:-1])  # cut off
-    assert {"correct horse", "9876987698769876", "Anna & Co"} <= support.told_on_the_card(paths.stored)[0]
+    assert {"correct horse", "9876987698769876", "Anna & Co"} <= support.card_secrets(paths.stored)[0]
     paths.stored.unlink()
-    assert support.told_on_the_card(paths.stored) == (set(), {})
+    assert support.card_secrets(paths.stored) == (set(), {})

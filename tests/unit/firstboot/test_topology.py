@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import early, render
-from app.firstboot.main import settings
-from app.firstboot.render import Told
-from app.firstboot.schema import parse
+from app.firstboot import netd_settings, render
+from app.firstboot.gateway_toml import parse
+from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.paths import Paths
 
 WIFI_AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
 WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
@@ -31,7 +31,7 @@ WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
     ],
 )
 def test_the_topology_says_which_port_is_which(text: str, wan: str | None, lan: tuple[str, ...] | None) -> None:
-    told = render.told(parse(text))
+    told = wanted(parse(text))
     assert (told.wan, told.lan) == (wan, lan)
 
 
@@ -39,7 +39,7 @@ def test_netd_is_told_ports_name_and_address(tmp_path: Path) -> None:
     from app.store import Store
 
     config = parse("[system]\nhostname='attic'\n[network]\ntopology='one-arm'\nlan_address='192.168.1.2/24'")
-    settings(tmp_path, render.told(config), Told())
+    netd_settings.store(tmp_path, wanted(config), NetdSettings())
     with Store(tmp_path) as store:
         lan, links = store.settings.lan, store.settings.links
     assert lan.hostname == "attic"  # the web answers to this name only: another one is DNS rebinding
@@ -48,7 +48,7 @@ def test_netd_is_told_ports_name_and_address(tmp_path: Path) -> None:
     assert (links.wan, links.lan) == ("wan", ("wan",))
 
 
-def test_mdns_is_answered_on_the_lan_only(paths: early.Paths) -> None:
+def test_mdns_is_answered_on_the_lan_only(paths: Paths) -> None:
     template = paths.wan_network.read_text()
     assert "MulticastDNS=no" in template
     assert "MulticastDNS=yes" in paths.wan_network.with_name("31-br-lan.network").read_text()

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from app.firstboot import early, render
-from app.firstboot.main import settings
-from app.firstboot.render import Told
-from app.firstboot.schema import parse
+from app.firstboot import netd_settings
+from app.firstboot.gateway_toml import parse
+from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.paths import Paths
 from app.store import Store
 from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
 
 
-def test_a_fixed_address_takes_the_place_of_dhcp(paths: early.Paths) -> None:
+def test_a_fixed_address_takes_the_place_of_dhcp(paths: Paths) -> None:
     found = files(paths, STATIC)
     assert list(found) == ["15-wan.network"]
     text = found["15-wan.network"]
@@ -31,7 +31,7 @@ def test_a_fixed_address_takes_the_place_of_dhcp(paths: early.Paths) -> None:
     assert network[5:] == lines(paths.wan_network.read_text(), "Network")[1:]  # all else is as it was
 
 
-def test_a_fixed_address_on_another_port(paths: early.Paths) -> None:
+def test_a_fixed_address_on_another_port(paths: Paths) -> None:
     found = files(paths, "[network]\nwan = 'usb-1.2'\n" + STATIC)
     assert lines(found["15-wan.network"], "Match") == ["Path=*usb*-0:1.2:*"]
     assert "Address=203.0.113.7/24" in lines(found["15-wan.network"], "Network")
@@ -39,7 +39,7 @@ def test_a_fixed_address_on_another_port(paths: early.Paths) -> None:
 
 
 def test_a_port_with_a_fixed_address_does_not_become_one_arm() -> None:
-    told = render.told(parse(STATIC))
+    told = wanted(parse(STATIC))
     assert (told.wan, told.lan) == ("wan", ("br-lan",))
 
 
@@ -68,7 +68,7 @@ def test_a_wrong_address_is_named_by_its_key(old: str, new: str, key: str) -> No
     assert told[0].startswith(f"{key}: "), told
 
 
-def test_a_link_of_two_addresses_has_no_broadcast_address(paths: early.Paths) -> None:
+def test_a_link_of_two_addresses_has_no_broadcast_address(paths: Paths) -> None:
     text = STATIC.replace("203.0.113.7/24", "203.0.113.0/31")
     assert ip_network("203.0.113.0/31").num_addresses == 2
     assert "Address=203.0.113.0/31" in lines(files(paths, text)["15-wan.network"], "Network")
@@ -89,7 +89,7 @@ def test_what_a_wire_needs_where_the_wan_is_none(key: str, text: str, before: st
     assert told[0].startswith(f"{key}: not with {why}"), told
 
 
-def test_a_vlan_is_the_wan_and_its_port_is_nothing_else(paths: early.Paths) -> None:
+def test_a_vlan_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None:
     found = files(paths, "[network]\nwan_vlan = 7\n")
     assert sorted(found) == ["14-wan-carrier.network", "14-wan-vlan.netdev", "15-wan.network"]
     assert lines(found["14-wan-vlan.netdev"], "NetDev") == ["Name=wan-vlan", "Kind=vlan"]
@@ -104,7 +104,7 @@ def test_a_vlan_is_the_wan_and_its_port_is_nothing_else(paths: early.Paths) -> N
     assert found["15-wan.network"] == template.replace("Name=wan", "Name=wan-vlan")
 
 
-def test_a_vlan_on_another_port_with_a_fixed_address(paths: early.Paths) -> None:
+def test_a_vlan_on_another_port_with_a_fixed_address(paths: Paths) -> None:
     text = "[network]\nwan = '00:E0:4C:68:01:22'\nwan_vlan = 4094\n" + STATIC
     found = files(paths, text)
     assert lines(found["14-wan-carrier.network"], "Match") == ["PermanentMACAddress=00:e0:4c:68:01:22"]
@@ -115,7 +115,7 @@ def test_a_vlan_on_another_port_with_a_fixed_address(paths: early.Paths) -> None
 
 @pytest.mark.parametrize("more", ["", "topology = 'wired'\n", "wan = 'usb-1.2'\n"])
 def test_netd_is_told_the_wan_and_the_port_under_it(tmp_path: Path, more: str) -> None:
-    settings(tmp_path, render.told(parse(f"[network]\nwan_vlan = 7\n{more}")), Told())
+    netd_settings.store(tmp_path, wanted(parse(f"[network]\nwan_vlan = 7\n{more}")), NetdSettings())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-vlan", ("br-lan",), "usb-1.2" if "usb" in more else "wan")

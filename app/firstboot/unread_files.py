@@ -1,6 +1,6 @@
-"""What lies on the card, was meant for the gateway and is not read: each told with why, and what to do.
+"""Files on the card that were meant for the gateway and are not read: each is explained, with what to do about it.
 
-What belongs to the card itself and what is none of ours (a photo) is not told of.
+What belongs to the card itself, and what has nothing to do with the gateway (a photo), is passed over.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _MOST = 2000  # entries that are looked at below a folder
 _SETTING = re.compile(r"^\s*[^#\s\[]", re.MULTILINE)
 
 
-def told(fat: Fat) -> list[str]:
+def explain(fat: Fat) -> list[str]:
     """A line for each, in the order of their names."""
     lines: list[str] = []
-    with contextlib.suppress(OSError):  # no FAT partition, or a damaged one: what can be told is told
+    with contextlib.suppress(OSError):  # no FAT partition, or a damaged one: what can be said is said
         both = fat.find(CONFIG) is not None
         for path in fat.entries():
             if not path.exists():

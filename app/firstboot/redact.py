@@ -1,4 +1,4 @@
-"""Taking the secrets out of ``gateway.toml`` while leaving the rest as its author wrote it. No I/O."""
+"""Secrets are taken out of ``gateway.toml`` here, while the rest stays as its author wrote it (pure)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def without_secrets(text: str) -> str:
     except tomllib.TOMLDecodeError:
         left = found
     if left or any(secret in bare for secret in found):
-        return _anew(tomllib.loads(text))
+        return _rewritten(tomllib.loads(text))
     return bare
 
 
@@ -71,7 +71,7 @@ def _secrets(table: Mapping[str, Any]) -> Iterator[str]:
     return (str(value) for path, value in _leaves(table) if _is_secret(path))
 
 
-def _anew(table: Mapping[str, Any]) -> str:
+def _rewritten(table: Mapping[str, Any]) -> str:
     """The same settings without the secrets, and without the author's comments."""
     return "\n".join(_sections(table))
 
