@@ -71,6 +71,7 @@ def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
         ("[system]\nntp = ['']", "system.ntp"),
         ("[system]\nntp = ['pool.ntp.org', '127.0.0.1']", "system.ntp: '127.0.0.1' is not the address of a server"),
         ("[system]\nntp = ['224.0.1.1']", "system.ntp: '224.0.1.1' is not the address of a server"),
+        ("[system]\nntp = ['255.255.255.255']", "system.ntp: '255.255.255.255' is not the address of a server"),
         (f"[system]\nntp = {['192.0.2.1'] * 9}", "system.ntp: at most 8"),
         ("[network]\ntopology = 'mesh'", "network.topology"),
         ("[network]\nwan = 'eth0; reboot'", "network.wan"),

@@ -58,6 +58,7 @@ def test_a_port_with_a_fixed_address_does_not_become_one_arm() -> None:
         ("dns = ['203.0.113.1', '2001:db8::1']", "", "network.wan_address.dns"),
         ("dns = ['203.0.113.1', '2001:db8::1']", "dns = ['dns.example']", "network.wan_address.dns"),
         ("dns = ['203.0.113.1', '2001:db8::1']", "dns = ['127.0.0.1']", "network.wan_address.dns"),
+        ("dns = ['203.0.113.1', '2001:db8::1']", "dns = ['255.255.255.255']", "network.wan_address.dns"),
         ("dns = ['203.0.113.1', '2001:db8::1']", "dns = '203.0.113.1'", "network.wan_address.dns"),
         ("dns =", "nameserver =", "network.wan_address"),
     ],
