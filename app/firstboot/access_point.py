@@ -66,7 +66,7 @@ def _sends(process: subprocess.Popen[bytes], control: Path, timeout: float) -> b
     """Whether hostapd has its access point up within ``timeout`` seconds.
 
     It is asked, rather than read: its exit status tells nothing of a set-up that fails after it has begun, and its
-    output must go to the log, also once nobody reads it here.
+    output must go to the log, also once this program has ended.
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -111,5 +111,5 @@ def _start(unit: str) -> None:
 def remove_leftovers(paths: Paths) -> None:
     """Remove what writes that were cut off have left on the data partition; some of it was secret."""
     for path in (paths.stored, paths.authorized_keys):
-        with contextlib.suppress(OSError):  # tidiness must keep nobody from starting
+        with contextlib.suppress(OSError):  # a start must not fail for it
             atomic.remove_leftovers(path.parent)

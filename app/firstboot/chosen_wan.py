@@ -50,7 +50,7 @@ def _write_files(paths: Paths, port: str) -> None:
 
 
 def chosen_port(paths: Paths) -> str | None:
-    """The port, in a form of app.portname; empty: the one found by itself; None: nothing that could be used."""
+    """The port, in a form of app.portname; empty: the one that is found automatically; None: nothing usable."""
     data = atomic.read(paths.run / "vpn-gateway" / "wan" / "port")
     if data is None:
         return None

@@ -38,7 +38,7 @@ def decode(data: bytes) -> Decoded:
 def parse(text: str) -> Config:
     """The configuration that ``text`` describes.
 
-    Raises ConfigError with every fault that can be told apart; no fault holds a value, which could be a secret.
+    Raises ConfigError with each fault that can be found in one pass; none holds a value, which could be a secret.
     """
     try:
         config = msgspec.convert(tomllib.loads(text), Config)
@@ -54,7 +54,7 @@ def parse(text: str) -> Config:
 
 
 def _readable(message: str) -> str:
-    """Msgspec's "... - at `$.wifi.country`" with the key first. It counts from 0; people, and we, from 1."""
+    """A message of msgspec's ("... - at `$.wifi.country`") with the key first, and counted from 1 instead of 0."""
     reason, _, path = message.partition(" - at ")
     path = re.sub(r"\[(\d+)\]", lambda index: f"[{int(index[1]) + 1}]", path)
     return f"{path.strip('`').removeprefix('$.')}: {reason}" if path else reason

@@ -100,7 +100,7 @@ def _hostapd(country: str, ap: AccessPoint, plan: Plan) -> str:
 
 
 def _width(plan: Plan) -> tuple[str, ...]:
-    """802.11n and, at 5 GHz, 802.11ac. Neither sends wider than 20 MHz unless it is told to.
+    """802.11n and, at 5 GHz, 802.11ac. Neither sends wider than 20 MHz unless configured to.
 
     Channels 36 to 48 are one block of 80 MHz around channel 42, and two of 40 MHz, in which 36 and 44 are the lower.
     """

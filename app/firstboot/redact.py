@@ -20,7 +20,7 @@ def without_secrets(text: str) -> str:
     """``text``, which is valid TOML, with every secret's value taken out.
 
     Line by line, so that comments and layout stay. TOML has more ways to write a value than one to a line (inline
-    tables, dotted keys, strings of several lines): where one of them hid a secret from that, the file is written anew.
+    tables, dotted keys, strings of several lines): where one of them hid a secret, the whole file is written again.
     """
     found = set(_secrets(tomllib.loads(text)))
     if not found:

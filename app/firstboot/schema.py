@@ -43,7 +43,7 @@ class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
 class WifiWan(Struct, forbid_unknown_fields=True, frozen=True):
     ssid: str | None = None
     passphrase: str | None = None  # None: an open network
-    hidden: bool = False  # it does not tell its name by itself
+    hidden: bool = False  # it does not send its name unasked
 
 
 class Wifi(Struct, forbid_unknown_fields=True, frozen=True):

@@ -23,7 +23,7 @@ RESULT = "support.txt"
 REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
 BLANK = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"  # what editors and shells put into a file that is meant to be empty
 SETTLED = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
-NETD_PATIENCE = 30.0  # seconds; somebody waits beside the Pi to take the card out again
+NETD_TIMEOUT = 30.0  # seconds; somebody waits beside the Pi to take the card out again
 TRIES, PAUSE = 3, 5.0  # of writing: somebody else may be at the partition; seconds
 
 _SECRET_KEYS = ("pass", "secret", "account", "user", "token", "psk", "pin", "key")
@@ -32,7 +32,7 @@ _OURS = frozenset({"vpn-gateway"})  # the name that it has unless somebody gives
 
 
 def requests(fat: Fat) -> list[Path]:
-    """The files that ask for one. A report of an earlier start has text in it and asks for nothing."""
+    """The files that ask for a support file. One of an earlier start has text in it and asks for nothing."""
     if not fat.directory.is_dir():
         return []
     found = {name: fat.find(name) for name in REQUESTS}
@@ -44,7 +44,7 @@ def _blank(path: Path) -> bool:
 
 
 async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
-    """Where one is asked for, put it there; returns whether that was done. ``faults`` are those of the start."""
+    """Put a support file on the card where one is asked for; returns whether. ``faults`` are those of the start."""
     fat = Fat(paths.fat)
     asked = requests(fat)
     if not asked:
@@ -66,7 +66,7 @@ async def answer_request(paths: Paths, state: Path, faults: list[str], *, settle
 
 
 def put(fat: Fat, text: str) -> None:
-    """The whole of it under its name, or nothing; then the requests are gone. A power cut at worst makes it twice."""
+    """Write the whole file under its name, or nothing, and remove the requests. A power cut at worst makes it twice."""
     with fat.writable():
         new = fat.directory / "support.new"
         with new.open("wb") as file:
@@ -79,7 +79,7 @@ def put(fat: Fat, text: str) -> None:
 
 
 async def make(paths: Paths, state: Path, faults: list[str]) -> str:
-    """What netd makes, or what is to be found out without it; also without what the set-up alone knows to be secret."""
+    """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
     striker = _striker(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
     try:
@@ -108,7 +108,7 @@ async def _from_netd() -> str:
     from app.firstboot.after_netd import connected  # noqa: PLC0415
     from app.gateway import MakeSupportFile, SupportFile  # noqa: PLC0415 - see above
 
-    result = await (await connected(NETD_PATIENCE)).submit(MakeSupportFile())
+    result = await (await connected(NETD_TIMEOUT)).submit(MakeSupportFile())
     assert isinstance(result, SupportFile)
     return result.text
 

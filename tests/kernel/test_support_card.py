@@ -23,7 +23,7 @@ subprocess.run(["mount", "-t", "tmpfs", "none", card], check=True)
 (card / "SUPPORT").touch()
 (card / "Support.txt").touch()
 subprocess.run(["mount", "-o", "remount,ro", card], check=True)
-after_netd.SOCKET, support.NETD_PATIENCE = nothing, 0
+after_netd.SOCKET, support.NETD_TIMEOUT = nothing, 0
 paths = Paths(card, nothing, nothing)
 assert asyncio.run(support.answer_request(paths, nothing, [], settled=0))
 (file,) = card.iterdir()

@@ -126,7 +126,7 @@ import asyncio
 from pathlib import Path
 from app.firstboot import after_netd, support
 from app.firstboot.paths import Paths
-after_netd.SOCKET, support.NETD_PATIENCE = Path("/nowhere/netd.sock"), 0
+after_netd.SOCKET, support.NETD_TIMEOUT = Path("/nowhere/netd.sock"), 0
 paths = Paths(*map(Path, {[str(getattr(paths, field)) for field in ("fat", "data", "run")]!r}))
 faults = ["told " + {" ".join([*secrets, *HIDDEN])!r}]
 asyncio.run(support.answer_request(paths, Path({str(state)!r}), faults, settled=0))
