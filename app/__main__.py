@@ -1,4 +1,4 @@
-"""``python -m app netd | web | auth | cli ...``: two processes and two commands, each importing only its own part."""
+"""``python -m app netd|web|firstboot|auth|cli ...`` starts one process or command, which imports its own part alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ def main(argv: list[str]) -> int:
             from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])
+        case ["firstboot"]:
+            from app.firstboot.main import main as firstboot  # noqa: PLC0415 - the whole start waits for its imports
+
+            return firstboot(argv[1:])
         case ["auth"]:
             from app.auth.command import main as auth  # noqa: PLC0415
 
@@ -24,7 +28,7 @@ def main(argv: list[str]) -> int:
 
             return cli(argv[1:])
         case _:
-            print("usage: python -m app netd|web|auth|cli [options]; --help after each", file=sys.stderr)
+            print("usage: python -m app netd|web|firstboot|auth|cli [options]; --help after each", file=sys.stderr)
             return 2
 
 

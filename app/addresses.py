@@ -58,7 +58,19 @@ NOT_INTERNET4 = tuple(
         "224.0.0.0/3",
     )
 )
+_LIMITED_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
 INTERNET6 = IPv6Network("2000::/3")  # RFC 4291, section 2.4
+
+
+def is_routable(address: Address) -> bool:
+    """Whether ``address`` is one machine's and reachable beyond its own link."""
+    return not (
+        address.is_unspecified
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address == _LIMITED_BROADCAST
+    )
 
 
 def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:

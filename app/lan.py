@@ -6,10 +6,10 @@ in the settings (``lan.dhcp_start``). Pure.
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from app.errors import InvalidFieldError
+from app.hostnames import LABEL
 from app.model import LanSettings
 
 # The LAN's own ranges (RFC 1918, RFC 4193). Anything else would let "LAN is allowed" mean a part of the Internet.
@@ -17,7 +17,7 @@ PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network
 PRIVATE6 = IPv6Network("fc00::/7")
 RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")  # the gateway's own, for its resolvers: app.network.plan
 
-HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123
+BRIDGE = "br-lan"  # the LAN of a machine whose ports are one bridge, as the image's are
 
 
 def check_lan(lan: LanSettings) -> None:
@@ -29,9 +29,9 @@ def check_lan(lan: LanSettings) -> None:
     _need(lan.dhcp_start in network, "lan.dhcp_start", "an address of the LAN")
     _need(lan.dhcp_end in network and lan.dhcp_start <= lan.dhcp_end, "lan.dhcp_end", "of the LAN, not below the start")
     _need(120 <= lan.lease_time <= 365 * 86400, "lan.lease_time", "120 seconds to a year")
-    _need(bool(HOST_LABEL.fullmatch(lan.hostname)), "lan.hostname", "one label of a host name (RFC 1123)")
+    _need(bool(LABEL.fullmatch(lan.hostname)), "lan.hostname", "one label of a host name (RFC 1123)")
     labels = lan.domain.split(".")
-    _need(len(lan.domain) <= 200 and all(map(HOST_LABEL.fullmatch, labels)), "lan.domain", "a domain (RFC 1123)")
+    _need(len(lan.domain) <= 200 and all(map(LABEL.fullmatch, labels)), "lan.domain", "a domain (RFC 1123)")
 
 
 def check_address(address: IPv4Interface) -> None:
@@ -42,6 +42,13 @@ def check_address(address: IPv4Interface) -> None:
     _need(network.prefixlen <= 30, "lan.address", "the LAN needs room for a device: a prefix of 8 to 30")
     ends = {network.network_address, network.broadcast_address}
     _need(address.ip not in ends, "lan.address", "the gateway's own address, not the network's or its broadcast")
+
+
+def dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
+    """The larger part of the network beside the gateway's own ``address``, both ends included."""
+    low, high = address.network.network_address + 1, address.network.broadcast_address - 1
+    below, above = (low, address.ip - 1), (address.ip + 1, high)
+    return max(below, above, key=lambda part: int(part[1]) - int(part[0]))
 
 
 def check_ula(ula: IPv6Interface) -> None:

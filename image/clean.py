@@ -68,7 +68,7 @@ def main(root: Path) -> None:
     # Made anew natively: byte code made under emulation takes minutes, and holds the time of the build.
     for cache in sorted(root.glob("usr/lib/python3*/**/__pycache__")):
         shutil.rmtree(cache)
-    for library in (*sorted(root.glob("usr/lib/python3*")), root / "usr/lib/vpn-gateway/firstboot"):
+    for library in sorted(root.glob("usr/lib/python3*")):
         compileall.compile_dir(
             library,
             quiet=2,

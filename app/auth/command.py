@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.auth.passwords import check_new, hashed
+from app.auth.password_rules import check_new
+from app.auth.passwords import hashed
 from app.auth.state import AuthState, Password, fresh, new_signing_key
 from app.auth.store import DamagedError, change
 from app.errors import GatewayError

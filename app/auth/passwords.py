@@ -6,38 +6,24 @@ import asyncio
 import contextlib
 import ctypes
 import functools
-import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from app.errors import InvalidFieldError, TooManyRequestsError
+from app.auth.password_rules import LONGEST, check_new, normalized
+from app.errors import TooManyRequestsError
 from app.model import Secret
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
+__all__ = ["LONGEST", "Passwords", "check_new", "hashed", "return_memory"]
+
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
 
-SHORTEST, LONGEST = 10, 1024  # characters
-FEWEST_DIFFERENT = 5
 MOST_PENDING = 8
 M_MMAP_THRESHOLD = -3  # malloc.h
-
-
-def check_new(password: str) -> str:
-    """``password`` in its one spelling (NIST SP 800-63B 3.1.1.2: NFKC). Raises InvalidFieldError."""
-    text = unicodedata.normalize("NFKC", password)
-    if len(text) < SHORTEST:
-        raise InvalidFieldError(f"password: at least {SHORTEST} characters", field="password")
-    if len(text) > LONGEST:
-        raise InvalidFieldError(f"password: at most {LONGEST} characters", field="password")
-    if len(set(text)) < FEWEST_DIFFERENT:
-        raise InvalidFieldError(
-            f"password: too easy to guess; use at least {FEWEST_DIFFERENT} different characters", field="password"
-        )
-    return text
 
 
 @functools.cache
@@ -66,7 +52,7 @@ def _matches(stored: Secret, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
 
     try:
-        return _hasher().verify(stored.reveal(), unicodedata.normalize("NFKC", password))
+        return _hasher().verify(stored.reveal(), normalized(password))
     except (VerificationError, InvalidHashError):
         return False
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from app.addresses import Address
+from app.addresses import Address, is_routable
 from app.atomic import write_atomic
 from app.errors import KernelError
 from app.protocol.events import EventSink, SecurityAlert
@@ -138,13 +138,7 @@ def offered(state: str) -> tuple[Address, ...]:
 def _usable(words: Iterable[str]) -> Iterator[Address]:
     for word in words:
         address = literal(word)
-        if address is not None and not (
-            address.is_loopback
-            or address.is_link_local  # no rule of the firewall could name it
-            or address.is_multicast
-            or address.is_unspecified
-            or str(address) == "255.255.255.255"
-        ):
+        if address is not None and is_routable(address):
             yield address
 
 

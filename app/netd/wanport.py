@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app import portname
@@ -23,20 +22,12 @@ from app.errors import ConflictError, InvalidFieldError, KernelError
 from app.model import LinkSettings, NetworkPort, Settings, WanChoice
 from app.network.roles import describe, points_at
 from app.protocol.events import SettingsChanged
+from app.wan_card import WanCard
 
 if TYPE_CHECKING:
     from app.netd.core import Core
 
 log = logging.getLogger(__name__)
-
-
-class Card(Struct, frozen=True):
-    """What ``gateway.toml`` says of the ports, where it names the WAN."""
-
-    by: str  # the key that names it
-    wan: str | None = None
-    lan: tuple[str, ...] | None = None
-    carrier: str | None = None
 
 
 class WanPort:
@@ -72,9 +63,9 @@ class WanPort:
             log.warning("the DHCP client cannot be told which port is the WAN: %s", error)
 
 
-def _read(path: Path) -> Card | None:
+def _read(path: Path) -> WanCard | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Card)
+        return msgspec.json.decode(path.read_bytes(), type=WanCard)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:

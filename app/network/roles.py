@@ -17,9 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app import portname
+from app.lan import BRIDGE
 from app.model import LanBridge, LinkProblem, LinkSettings, NetworkPort
-
-BRIDGE = "br-lan"
 
 
 class Roles(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class Capture:
     mac: str
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Capture]:
+    def running(self) -> Generator[Capture]:
         options = ("-i", self.interface, "-U", "-w", str(self.file), "-Z", "root", f"ether src {self.mac}")
         process = self.lab.spawn(self.namespace, "tcpdump", "-n", "--immediate-mode", *options)
         until(self.file.exists, 10, "tcpdump")

@@ -118,7 +118,7 @@ def inside(machine: Machine, ssh_key: SshKey) -> Host:
 
 def memory_used(host: Host) -> float:
     """MB that programs and the kernel hold: what is neither free nor a cache, as top(1) and htop(1) count it."""
-    found = re.findall(r"^(\w+):\s+(\d+) kB$", host.file("/proc/meminfo").content_string, re.MULTILINE)
+    found = re.findall(r"^(\w+):\s+(\d+) kB$", host.check_output("cat /proc/meminfo"), re.MULTILINE)
     kb = {name: int(value) for name, value in found}
     free = kb["MemFree"] + kb["Buffers"] + kb["Cached"] + kb["SReclaimable"] - kb["Shmem"]
     return (kb["MemTotal"] - free) / 1024

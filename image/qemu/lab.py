@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -231,7 +231,7 @@ class Lab:
                 run("ip", "netns", "delete", name)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Lab]:
+    def running(self) -> Generator[Lab]:
         try:
             self.up()
             yield self

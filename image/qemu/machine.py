@@ -18,7 +18,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -320,7 +320,7 @@ class Machine:
             return match[1].decode(errors="replace").replace("\r", "")
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Machine]:
+    def running(self) -> Generator[Machine]:
         self.start()
         try:
             yield self

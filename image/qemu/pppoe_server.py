@@ -182,7 +182,7 @@ def main(interface: str, username: str, password: str) -> None:
     server = Server(wire[0].getsockname()[4], username, password)
     while True:
         for ready in select.select([*wire, device], [], [])[0]:
-            if ready is device:
+            if isinstance(ready, int):  # the tun device; the others are sockets
                 server.send(os.read(device, 65536))
                 continue
             frame, origin = ready.recvfrom(65536)

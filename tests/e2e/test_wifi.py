@@ -63,13 +63,15 @@ wpa_passphrase={PASSPHRASE}
 REWRITE = """\
 import msgspec
 from pathlib import Path
-from firstboot import early, radio
-paths = early.Paths()
-config = early.load(paths)
+from app.firstboot import radio
+from app.firstboot.configuration import stored_config
+from app.firstboot.paths import Paths, write
+paths = Paths()
+config = stored_config(paths)
 point = msgspec.structs.replace(config.wifi.access_point, band="5GHz", channel=36)
 wifi = msgspec.structs.replace(config.wifi, access_point=point)
 for name, text in radio.files(msgspec.structs.replace(config, wifi=wifi)).items():
-    early.write(paths.run / name, text.encode(), 0o600)
+    write(paths.run / name, text.encode(), 0o600)
 """
 PYTHON = "PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site python3 -sP"
 

@@ -73,7 +73,7 @@ def test_the_application_starts_with_the_packages_it_was_locked_with(root: Host)
     done = root.run(
         "cd /usr/lib/vpn-gateway && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
         " python3 -sP -m app netd --help && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
-        " python3 -sP -c 'import app.web.app, app.netd.main'"
+        " python3 -sP -c 'import app.web.app, app.netd.main, app.firstboot.before_network, app.firstboot.after_netd'"
     )
     assert done.rc == 0, done.stderr
     assert "--state-dir" in done.stdout

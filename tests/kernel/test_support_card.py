@@ -15,21 +15,22 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import asyncio, os, subprocess, sys
 from pathlib import Path
-from firstboot import early, late, support
+from app.firstboot import after_netd, support
+from app.firstboot.paths import Paths
 
 card, nothing = Path(sys.argv[1]), Path(sys.argv[1]).parent / "nothing"
 subprocess.run(["mount", "-t", "tmpfs", "none", card], check=True)
 (card / "SUPPORT").touch()
 (card / "Support.txt").touch()
 subprocess.run(["mount", "-o", "remount,ro", card], check=True)
-late.SOCKET, support.NETD_PATIENCE = nothing, 0
-paths = early.Paths(card, nothing, nothing)
-assert asyncio.run(support.carry_out(paths, nothing, [], settled=0))
+after_netd.SOCKET, support.NETD_TIMEOUT = nothing, 0
+paths = Paths(card, nothing, nothing)
+assert asyncio.run(support.answer_request(paths, nothing, [], settled=0))
 (file,) = card.iterdir()
 assert file.name == "Support.txt", file
 assert file.read_text().startswith("VPN Gateway: support file")
 assert os.statvfs(card).f_flag & os.ST_RDONLY, "it was left writable"
-assert not asyncio.run(support.carry_out(paths, nothing, [], settled=0))
+assert not asyncio.run(support.answer_request(paths, nothing, [], settled=0))
 """
 
 
@@ -37,7 +38,7 @@ def test_it_is_written_to_a_read_only_partition_which_is_read_only_again(tmp_pat
     (tmp_path / "card").mkdir()
     done = subprocess.run(
         ["unshare", "--mount", sys.executable, "-c", SCRIPT, tmp_path / "card"],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'overlay/usr/lib/vpn-gateway'}"},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         timeout=60,
         check=False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,13 @@ import pytest
 import requests
 
 from app import keys
+from app.firstboot.after_netd import carry_out
+from app.firstboot.paths import Paths
+from app.firstboot.schema import Config
 from app.ipc import Client
 from ci.labnet import Lab
 from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "overlay/usr/lib/vpn-gateway"))
-
-from firstboot import early
-from firstboot.late import carry_out
-from firstboot.schema import Config
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 
@@ -155,7 +151,7 @@ def netd(lab: Lab) -> Client:
 
 async def test_what_lies_on_the_card_is_imported_by_the_real_daemon(lab: Lab, tmp_path: Path) -> None:
     """As first boot does it, over netd's socket; a second time as after a power cut, when it is there already."""
-    paths = early.Paths(*(tmp_path / name for name in ("fat", "data", "run", "wan", "web")))
+    paths = Paths(*(tmp_path / name for name in ("fat", "data", "run", "wan", "web")))
     for folder in (paths.fat, paths.data, paths.run):
         folder.mkdir()
     text, other = config(), config()

@@ -1,7 +1,7 @@
 """A WAN without DHCP of its own: the tunnel works over it, and nothing leaks, as captured on the ISP's end.
 
 networkd and pppd, which carry out gateway.toml on the image, are played by ip(8) and by small programs: a kernel may
-have no VLANs and no PPP. What the real ones make of their files is seen in tests/unit/overlay.
+have no VLANs and no PPP. What the real ones make of their files is seen in tests/unit/firstboot.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class AdapterLab(BridgedLab):
         """)
 
     def dhcp_client_follows(self) -> None:
-        """What networkd does on the image, once it has been told the port (tests/unit/overlay/test_networkd.py)."""
+        """What networkd does on the image, once it has been told the port (tests/unit/firstboot/test_networkd.py)."""
         gateway = self.hosts["gateway"]
         told = gateway.run("cat", "/run/vpn-gateway/wan/port").stdout.strip()
         gateway.start("udhcpc", "-i", told, "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-s", str(HERE / "wan-dhcp"))

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
-from app.addresses import collapse, hold_internet
+from app.addresses import collapse, hold_internet, is_routable
 
 WITHOUT_PRIVATE = (
     "0.0.0.0/5, 8.0.0.0/7, 11.0.0.0/8, 12.0.0.0/6, 16.0.0.0/4, 32.0.0.0/3, 64.0.0.0/2, 128.0.0.0/3, 160.0.0.0/5,"
@@ -38,3 +38,16 @@ def test_what_holds_the_internet(text, four, six):
 
 def test_the_fewest_networks_are_sorted_with_ipv4_first():
     assert collapse(networks("8000::/1, 128.0.0.0/1, ::/1, 0.0.0.0/1")) == networks("0.0.0.0/0, ::/0")
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1", "10.0.0.1", "2001:db8::1", "fd00::1"])
+def test_a_machine_s_address_is_routable(text):
+    assert is_routable(ip_address(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.0.0.0", "127.0.0.1", "169.254.0.1", "224.0.1.1", "255.255.255.255", "::", "::1", "fe80::1", "ff02::1"],
+)
+def test_groups_and_addresses_of_a_link_are_not_routable(text):
+    assert not is_routable(ip_address(text))

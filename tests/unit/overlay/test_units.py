@@ -141,19 +141,18 @@ def test_hostapd_finds_the_bridge_made_by_networkd() -> None:
 
 
 def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
-    from firstboot.access_point import PATIENCE, STOPPING
-    from firstboot.radio import plans
-    from firstboot.schema import AccessPoint
+    from app.firstboot.access_point import STOP_TIMEOUT, TIMEOUT
+    from app.firstboot.radio import plans
+    from app.firstboot.schema import AccessPoint
 
     longest = max(len(plans(AccessPoint(band=band))) for band in ("2.4GHz", "5GHz"))
     (limit,) = settings("vpn-gateway-ap.service")["TimeoutStartSec"]
-    assert int(limit.removesuffix("s")) > longest * (PATIENCE + STOPPING)
+    assert int(limit.removesuffix("s")) > longest * (TIMEOUT + STOP_TIMEOUT)
 
 
 def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
-    from firstboot import radio
-    from firstboot.faults import Source
-
+    from app.firstboot import radio
+    from app.firstboot.faults import Source
     from app.netd.adapters import RECORD
 
     netd = f"/run/{Source.NETD.value}"
@@ -175,8 +174,8 @@ def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
 
 def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     """Each of the three is told where the other one has its file."""
-    from firstboot import chosen, early
-
+    from app.firstboot import chosen_wan
+    from app.firstboot.paths import Paths
     from app.model import LinkSettings
     from app.netd.main import arguments
     from app.netd.wanport import WanPort
@@ -184,12 +183,12 @@ def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     netd = settings("vpn-gateway-netd.service")
     words = netd["ExecStart"][0].split(" app netd ")[1].split()
     options = arguments(words)
-    assert options.wan_card == early.wan_card(early.Paths())
+    assert options.wan_card == Paths().wan_card
     (watched,) = settings("vpn-gateway-wan.path")["PathChanged"]
     assert options.run_dir / "wan" == Path(watched)
     assert watched.removeprefix("/run/") in netd["RuntimeDirectory"][0].split()
     WanPort(tmp_path / "none", tmp_path / watched.removeprefix("/run/") / "port").tell(LinkSettings(wan="usb-1.2"))
-    assert chosen.chosen(early.Paths(run=tmp_path)) == "usb-1.2"
+    assert chosen_wan.chosen_port(Paths(run=tmp_path)) == "usb-1.2"
     unit = settings("vpn-gateway-wan.service")
     assert unit["ReadWritePaths"] == ["/run/systemd/network"]
     assert unit["CapabilityBoundingSet"] == ["CAP_DAC_READ_SEARCH"]
@@ -230,7 +229,7 @@ def test_the_web_starts_without_what_only_graphql_needs() -> None:
     assert not {"strawberry", "graphql", "pyroute2", "sqlite3"} & found
 
 
-@pytest.mark.parametrize("module", ["firstboot.__main__", "app.auth.command"])
+@pytest.mark.parametrize("module", ["app.firstboot.before_network", "app.auth.command"])
 def test_what_the_start_waits_for_loads_no_web_server(module: str) -> None:
     """Firstboot sets the admin password with the second: with Quart it took so long that a slow board gave up."""
     found = loaded(module)
@@ -238,15 +237,41 @@ def test_what_the_start_waits_for_loads_no_web_server(module: str) -> None:
     assert not {"quart", "flask", "hypercorn", "jinja2", "werkzeug", "limits", "strawberry"} & found
 
 
-def loaded(module: str) -> set[str]:
-    """Import ``module`` in a Python of its own; returns the names of the packages that this loads."""
-    script = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+def test_the_step_before_the_network_loads_little_of_the_application() -> None:
+    """Every module that it loads is a part of every start, and a reason more for the start to fail."""
+    found = loaded("app.__main__", "app.firstboot.main", "app.firstboot.before_network")
+    ours = {name.removeprefix("app.") for name in found if name.startswith("app.")}
+    assert {name for name in ours if not name.startswith("firstboot")} <= {
+        *("__main__", "addresses", "atomic", "auth", "auth.password_rules", "encoding", "errors", "filenames"),
+        *("hostnames", "lan", "model", "portname", "wan_card"),
+    }
+    assert not {"asyncio", "sqlite3", "argon2", "cryptography", "click", "pyroute2"} & found
+
+
+def test_every_step_of_firstboot_has_a_unit_that_finds_the_application() -> None:
+    from app.firstboot.main import ACTIONS
+
+    started: list[str] = []
+    for unit in UNITS.glob("vpn-gateway*.service"):
+        found = settings(unit.name)
+        for words in found.get("ExecStart", []):
+            program, module, action = words.partition(" -m app firstboot ")
+            if module:
+                started.append(action)
+                assert program == "/usr/bin/python3 -sP"
+                assert "PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site" in found["Environment"][0].split()
+    assert sorted(started) == sorted(ACTIONS)
+
+
+def loaded(*modules: str) -> set[str]:
+    """Import ``modules`` in a Python of its own; returns the names of all modules that this loads."""
+    script = f"import sys, {', '.join(modules)}; print(*sorted(sys.modules))"
     run = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
-        env=os.environ | {"PYTHONPATH": f"{OVERLAY.parent}:{OVERLAY}/usr/lib/vpn-gateway"},
+        env=os.environ | {"PYTHONPATH": str(OVERLAY.parent)},
     )
     return set(run.stdout.split())

@@ -1,0 +1,32 @@
+"""The rules of a new admin password, for the web interface and for ``gateway.toml`` (pure).
+
+What the whole start waits for imports this: it stands apart from the hashing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from app.errors import InvalidFieldError
+
+SHORTEST, LONGEST = 10, 1024  # characters
+FEWEST_DIFFERENT = 5
+
+
+def normalized(password: str) -> str:
+    """``password`` in its one spelling (NIST SP 800-63B 3.1.1.2: NFKC)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def check_new(password: str) -> str:
+    """``password`` as it is to be hashed. Raises InvalidFieldError."""
+    text = normalized(password)
+    if len(text) < SHORTEST:
+        raise InvalidFieldError(f"password: at least {SHORTEST} characters", field="password")
+    if len(text) > LONGEST:
+        raise InvalidFieldError(f"password: at most {LONGEST} characters", field="password")
+    if len(set(text)) < FEWEST_DIFFERENT:
+        raise InvalidFieldError(
+            f"password: too easy to guess; use at least {FEWEST_DIFFERENT} different characters", field="password"
+        )
+    return text

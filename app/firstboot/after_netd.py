@@ -1,0 +1,115 @@
+"""The step after netd answers: import from the card, sign in, connect. By the same protocol as the web, as root.
+
+What the network was not ready for is left for another try (``Outcome.retry``); what will not get better on its own is
+in the report. What was carried out is not carried out again, so that the web interface has the last word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from app.errors import GatewayError, NotFoundError, UnavailableError
+from app.filenames import server_name
+from app.firstboot import faults, report
+from app.firstboot.card_import import import_files
+from app.firstboot.configuration import forget_account, stored_config
+from app.firstboot.faults import Source
+from app.firstboot.outcome import Outcome, may_succeed_later
+from app.firstboot.paths import Paths, write
+from app.firstboot.schema import Config, Vpn
+from app.ipc import Client
+from app.protocol.commands import Connect, SelectProvider, SignIn
+from app.protocol.gateway import Gateway
+
+SOCKET = Path("/run/vpn-gateway/netd.sock")
+NETD_TIMEOUT = 120.0  # seconds for netd to come up
+SETTLE_TIME = 15.0  # seconds for USB adapters and radios to appear
+
+
+async def run(paths: Paths) -> int:
+    """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
+    outcome = await carry_out(paths, stored_config(paths), await connected())
+    for fault in outcome.faults:
+        print(fault, file=sys.stderr)
+    faults.record(paths.run, Source.IMPORT, outcome.faults + outcome.notes)
+    report.report_all(paths)
+    return os.EX_TEMPFAIL if outcome.retry else 0
+
+
+async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
+    outcome = Outcome()
+    await import_files(paths, gateway, outcome)
+    await _wait_for_wan(gateway, outcome)
+    done = paths.data / "setup" / "carried-out"
+    fingerprint = _fingerprint(config.vpn)
+    if not config.vpn.account and done.exists() and done.read_text() == fingerprint:
+        return outcome
+    try:
+        await _set_up_vpn(paths, config.vpn, gateway)
+    except GatewayError as error:
+        outcome.faults.append(f"vpn: {error.message}")
+        outcome.retry |= may_succeed_later(error)
+    else:
+        write(done, fingerprint.encode(), 0o600)
+    return outcome
+
+
+async def _wait_for_wan(gateway: Gateway, outcome: Outcome) -> None:
+    """Without a WAN that is known no port is the LAN's, so the card is where a person can read why."""
+    deadline = time.monotonic() + SETTLE_TIME
+    while (problem := (await gateway.snapshot()).wan_problem) is not None:
+        if time.monotonic() > deadline:
+            outcome.faults.append(f"network.wan: {problem.message}")
+            outcome.retry = True
+            return
+        await asyncio.sleep(1)
+
+
+def _fingerprint(vpn: Vpn) -> str:
+    """Tells one ``[vpn]`` from another, without the account, which is taken out of it sooner or later."""
+    return hashlib.sha256(msgspec.json.encode((vpn.provider, vpn.connect))).hexdigest()
+
+
+async def _set_up_vpn(paths: Paths, vpn: Vpn, gateway: Gateway) -> None:
+    """Raises GatewayError."""
+    snapshot = await gateway.snapshot()
+    if vpn.provider is not None and vpn.provider != snapshot.provider:
+        await gateway.submit(SelectProvider(vpn.provider))
+    if vpn.provider is not None and vpn.account:
+        await gateway.submit(SignIn(vpn.provider, vpn.account))
+        forget_account(paths)
+        print(f"signed in with {vpn.provider}")
+    if vpn.connect is not None and snapshot.exit().server not in {vpn.connect, server_name(vpn.connect)}:
+        await _connect(vpn.connect, gateway)
+
+
+async def _connect(server: str, gateway: Gateway) -> None:
+    """Connect to ``server``, or to what a file of this name is called. Raises GatewayError."""
+    try:
+        await gateway.submit(Connect(server))
+    except GatewayError as error:
+        if error.status != NotFoundError.status or server_name(server) == server:
+            raise
+        await gateway.submit(Connect(server_name(server)))
+
+
+async def connected(timeout: float = NETD_TIMEOUT) -> Gateway:
+    """netd, as soon as it answers. Raises UnavailableError where it does not within ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            gateway = Client(SOCKET)
+            await gateway.snapshot()
+        except (GatewayError, OSError):
+            if time.monotonic() > deadline:
+                raise UnavailableError("netd does not answer") from None
+            await asyncio.sleep(1)
+        else:
+            return gateway

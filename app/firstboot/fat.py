@@ -1,0 +1,124 @@
+"""The FAT partition, which any computer can write: read it, put a report there, take secrets off it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+from app.filenames import is_clutter, is_config
+
+CONFIG = "gateway.toml"
+CONFIG_TXT = "gateway.toml.txt"  # Windows' and macOS' editors like to add the ending, and not to show it
+UNFINISHED = ".new"  # behind the name of a file that is being replaced
+REPORT = "gateway-report.txt"
+FOREIGN = frozenset({"wpa_supplicant.conf"})  # other systems': Raspberry Pi OS knows this one
+LIMIT = 256 * 1024  # bytes: more than that is no configuration
+
+
+class Fat:
+    """``directory`` is mounted read-only; :meth:`writable` makes it writable for as long as it takes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def entries(self) -> list[Path]:
+        """What lies on it, but for what computers add on their own. Raises OSError."""
+        return sorted(e for e in self.directory.iterdir() if not is_clutter(e.name))
+
+    def find(self, name: str) -> Path | None:
+        """The file called ``name``, if there is one. FAT knows no case, so neither do we. Raises OSError."""
+        return next((e for e in self.entries() if e.name.lower() == name and e.is_file()), None)
+
+    def settings(self) -> Path | None:
+        """The file that holds the settings. Raises OSError.
+
+        The last two are what a power cut leaves while the secrets are taken out of the first two, which may be there
+        still and have nothing left in them.
+        """
+        names = (CONFIG, CONFIG_TXT, CONFIG + UNFINISHED, CONFIG_TXT + UNFINISHED)
+        found = [path for name in names if (path := self.find(name)) is not None]
+        whole = (path for path in found if len(found) == 1 or not is_overwritten(read(path)))
+        return next(whole, found[0] if found else None)
+
+    def importable(self) -> list[Path]:
+        """The .conf files and zips of them that were dropped beside gateway.toml."""
+        if not self.directory.is_dir():
+            return []
+        return [e for e in self.entries() if (is_vpn_config(e.name) or is_archive(e.name)) and e.is_file()]
+
+    @contextlib.contextmanager
+    def writable(self) -> Generator[None]:
+        """One process at a time: the first to be done would make it read-only for the other. Not to be nested."""
+        with self._alone():
+            mounted = os.path.ismount(self.directory)
+            if mounted:
+                subprocess.run(["mount", "-o", "remount,rw", str(self.directory)], check=True)
+            try:
+                yield
+            finally:
+                if mounted:
+                    os.sync()
+                    subprocess.run(["mount", "-o", "remount,ro", str(self.directory)], check=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None]:
+        handle = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def replace(self, path: Path, text: str) -> None:
+        """Put ``text`` where ``path`` is. The old content is overwritten first: it may hold a secret."""
+        new = path.with_name(path.name + UNFINISHED)
+        new.write_text(text, encoding="utf-8")
+        _sync(new)
+        self.remove(path)
+        self.finish(new)
+
+    def finish(self, new: Path) -> Path:
+        """The file that :meth:`replace` was about to put in place when the power was cut."""
+        return new.rename(new.with_name(new.name.removesuffix(UNFINISHED)))
+
+    def remove(self, path: Path) -> None:
+        overwrite(path)
+        path.unlink()
+
+
+def is_vpn_config(name: str) -> bool:
+    return is_config(name) and name.lower() not in FOREIGN
+
+
+def is_archive(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+def read(path: Path, limit: int = LIMIT) -> bytes | None:
+    """The file's content, or None where it is longer than ``limit`` bytes. Raises OSError."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
+
+
+def is_overwritten(data: bytes | None) -> bool:
+    """Whether an earlier start was about to remove the file that ``data`` is from."""
+    return bool(data) and not data.strip(b"\0")
+
+
+def overwrite(path: Path) -> None:
+    """Zeros over the content. A card's wear levelling may keep a copy; no file system can do more than this."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,42 @@
+"""The faults that each step found, kept below ``/run``: whichever step writes the report writes all of them."""
+
+from __future__ import annotations
+
+import contextlib
+from enum import Enum
+from pathlib import Path
+
+from app import atomic
+from app.firstboot import radio
+from app.firstboot.paths import write
+
+
+class Source(Enum):
+    """The step that found a fault, and the file in which it keeps them."""
+
+    CONFIGURATION = Path("vpn-gateway-setup/faults")
+    IMPORT = Path("vpn-gateway-setup/faults-late")
+    ACCESS_POINT = radio.STATE / "faults"
+    NETD = Path("vpn-gateway/adapters")  # app.netd.adapters
+
+
+def record(run: Path, source: Source, lines: list[str]) -> None:
+    """Replace what ``source`` recorded before by ``lines``. Nothing is written where that is the same."""
+    path = run / source.value
+    text = "".join(f"{line}\n" for line in lines)
+    if path.exists() and path.read_text() == text:
+        return
+    write(path, text.encode(), 0o644)
+
+
+def recorded(run: Path) -> list[str]:
+    """All faults, in the order in which the steps are started.
+
+    The report made of them is for everybody to read; netd may write one of the files, and must not have root follow a
+    link.
+    """
+    found: list[str] = []
+    for source in Source:
+        with contextlib.suppress(OSError):
+            found += (atomic.read(run / source.value) or b"").decode(errors="replace").splitlines()
+    return found

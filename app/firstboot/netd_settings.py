@@ -1,0 +1,106 @@
+"""What the configuration says of netd's settings, and how netd comes to have it before it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from app.firstboot.paths import Paths, write
+from app.firstboot.render import ONBOARD, wan_interface, wan_port
+from app.firstboot.schema import Config, radio_is_wan
+from app.lan import BRIDGE, dhcp_range
+from app.model import LanSettings, LinkSettings, Settings
+from app.wan_card import WanCard
+
+
+class NetdSettings(Struct, frozen=True):
+    """The settings that ``gateway.toml`` has a say in. Links that are None: netd sees for itself what is plugged in."""
+
+    hostname: str = LanSettings().hostname
+    wan: str | None = None
+    lan: tuple[str, ...] | None = None
+    lan_address: str | None = None
+    carrier: str | None = None  # the port under the WAN, where that is another interface
+
+
+def wanted(config: Config) -> NetdSettings:
+    wan, port, topology = wan_interface(config), wan_port(config), config.network.topology
+    name, address = config.system.hostname, config.network.lan_address
+    if topology == "one-arm":
+        return NetdSettings(name, wan, (wan,), address)
+    # A port with an address of the provider's is not one that may become one-arm.
+    may_be_one_arm = wan == ONBOARD and config.network.wan_address is None
+    if topology == "auto" and may_be_one_arm and config.wifi.access_point is None:
+        return NetdSettings(name, lan_address=address)
+    if wan_fixed_by(config) is None:
+        return NetdSettings(name, lan=(BRIDGE,), lan_address=address)
+    return NetdSettings(name, wan, (BRIDGE,), address, port if wan != port else None)
+
+
+def wan_fixed_by(config: Config) -> str | None:
+    """The key that says which port is the WAN, or what the WAN is on that port; None: it may be chosen on the page."""
+    network = config.network
+    if network.wan is not None:
+        return "network.wan"
+    if radio_is_wan(config):
+        return "wifi.wan"
+    if network.topology == "one-arm":
+        return "network.topology"
+    for key in ("wan_address", "wan_vlan", "pppoe"):
+        if getattr(network, key) is not None:
+            return f"network.{key}"
+    return None
+
+
+def wan_card(config: Config) -> WanCard | None:
+    by, links = wan_fixed_by(config), wanted(config)
+    return None if by is None else WanCard(by, links.wan, links.lan, links.carrier)
+
+
+def update(paths: Paths, new: NetdSettings) -> None:
+    """Put ``new`` into netd's settings where it differs from what was put there last.
+
+    So a change made in the web interface stays, until the file says something new.
+    """
+    last = paths.data / "setup" / "told"
+    text = msgspec.json.encode(new)
+    before = last.read_bytes() if last.exists() else msgspec.json.encode(NetdSettings())
+    if text == before:
+        return
+    # netd's state belongs to netd's user: a file of root's would lock it out.
+    subprocess.run(
+        [sys.executable, "-sP", "-m", "app", "firstboot", "settings", text.decode(), before.decode()],
+        check=True,
+        user="netd",
+        group="vpn-gateway",
+        extra_groups=[],
+        umask=0o077,
+    )
+    write(last, text, 0o600)
+
+
+def store(state: Path, new: NetdSettings, last: NetdSettings) -> None:
+    """Write ``new`` into the settings that netd keeps in ``state``: roles of the ports, name and address on the LAN.
+
+    A WAN that was chosen elsewhere than in gateway.toml, which named ``last.wan``, stays until that file names one.
+    """
+    from app.store import Store  # noqa: PLC0415 - the step that everything waits for must not fail for it
+
+    def change(old: Settings) -> Settings:
+        lan = msgspec.structs.replace(old.lan, hostname=new.hostname)
+        if new.lan_address is not None:
+            address = IPv4Interface(new.lan_address)
+            start, end = dhcp_range(address)
+            lan = msgspec.structs.replace(lan, address=address, dhcp_start=start, dhcp_end=end)
+        links = LinkSettings(wan=new.wan, lan=new.lan, carrier=new.carrier)
+        if new.wan is None and old.links.wan != last.wan:
+            links = LinkSettings(wan=old.links.wan, lan=new.lan, carrier=old.links.carrier)
+        return msgspec.structs.replace(old, links=links, lan=lan)
+
+    with Store(state) as store:
+        store.update_settings(change)

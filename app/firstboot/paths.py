@@ -1,0 +1,37 @@
+"""Where firstboot finds and leaves things; tests have directories of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import atomic
+
+
+@dataclass(frozen=True)
+class Paths:
+    fat: Path = Path("/boot/firmware")
+    data: Path = Path("/data")
+    run: Path = Path("/run")
+    wan_network: Path = Path("/etc/systemd/network/20-wan.network")
+    web: Path = Path("/var/lib/vpn-gateway-web")  # the web process's own: password, sessions, API keys
+
+    @property
+    def stored(self) -> Path:
+        """The last good configuration, secrets included."""
+        return self.data / "setup" / "gateway.json"
+
+    @property
+    def wan_card(self) -> Path:
+        """The file for netd that exists where gateway.toml says which port is the WAN (app.wan_card)."""
+        return self.run / "vpn-gateway-wan" / "card"
+
+    @property
+    def authorized_keys(self) -> Path:
+        return self.data / "ssh" / "authorized_keys"
+
+
+def write(path: Path, data: bytes, mode: int) -> None:
+    """Replace ``path`` atomically and durably; a power cut leaves the whole old file or the whole new one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    atomic.write_atomic(path, data, mode)

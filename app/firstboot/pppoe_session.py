@@ -1,0 +1,53 @@
+"""The program of ``vpn-gateway-pppoe.service``: it finds the port of the session and becomes pppd.
+
+A PPPoE session needs the name of an interface, and people point at a port by its address or place as well. What that
+is called is known when it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from app.firstboot.pppoe import OPTIONS, PORT
+from app.model import NetworkPort
+from app.network.roles import points_at
+from app.portname import usb_place
+
+PPPD = "/usr/sbin/pppd"
+NET = Path("/sys/class/net")
+
+
+def find(text: str, net: Path = NET) -> str | None:
+    """The name of the interface that ``text``, in a form of app.portname, points at."""
+    for link in sorted(net.iterdir()):
+        if not (link / "address").exists():
+            continue
+        device = link / "device"
+        driver = device / "driver"
+        port = NetworkPort(
+            link.name,
+            mac=(link / "address").read_text().strip(),
+            driver=driver.resolve().name if driver.exists() else None,
+            usb=usb_place(str(device.resolve())) if device.exists() else None,
+        )
+        if points_at(text, port):
+            return link.name
+    return None
+
+
+def command(interface: str, run: Path) -> list[str]:
+    return [PPPD, "file", str(run / OPTIONS), f"nic-{interface}"]
+
+
+def main(run: Path) -> NoReturn:
+    """Becomes pppd. EX_TEMPFAIL where there is no such port: systemd tries again in a while."""
+    text = (run / PORT).read_text().strip()
+    interface = find(text)
+    if interface is None:
+        print(f"the port {text} is not there", file=sys.stderr)
+        sys.exit(os.EX_TEMPFAIL)
+    words = command(interface, run)
+    os.execv(words[0], words)  # noqa: S606 - no shell is wanted

@@ -1,0 +1,170 @@
+"""The support file on the FAT partition, for whoever has a gateway that no network reaches: an empty file asks for it.
+
+netd makes it where it answers. Where it does not, this does, as root and with whatever can be read then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.firstboot.fat import Fat
+from app.firstboot.paths import Paths
+from app.support import machine, programs
+from app.support.report import Section, assemble, followed, unreadable
+from app.support.strike import Striker
+
+RESULT = "support.txt"
+REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
+BLANK = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"  # what editors and shells put into a file that is meant to be empty
+SETTLED = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
+NETD_TIMEOUT = 30.0  # seconds; somebody waits beside the Pi to take the card out again
+TRIES, PAUSE = 3, 5.0  # of writing: somebody else may be at the partition; seconds
+
+_SECRET_KEYS = ("pass", "secret", "account", "user", "token", "psk", "pin", "key")
+_NAME_KEYS = {"ssid": "wifi-name", "hostname": "gateway-name"}
+_OURS = frozenset({"vpn-gateway"})  # the name that it has unless somebody gives it another
+
+
+def requests(fat: Fat) -> list[Path]:
+    """The files that ask for a support file. One of an earlier start has text in it and asks for nothing."""
+    if not fat.directory.is_dir():
+        return []
+    found = {name: fat.find(name) for name in REQUESTS}
+    return [path for name, path in found.items() if path is not None and (name != RESULT or _blank(path))]
+
+
+def _blank(path: Path) -> bool:
+    return path.stat().st_size <= 64 and not path.read_bytes().strip(BLANK)
+
+
+async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
+    """Put a support file on the card where one is asked for; returns whether. ``faults`` are those of the start."""
+    fat = Fat(paths.fat)
+    asked = requests(fat)
+    if not asked:
+        return False
+    # Counted from power-on: until then there is little to say, and docs/image.md tells people to wait.
+    await asyncio.sleep(max(0.0, settled - time.clock_gettime(time.CLOCK_BOOTTIME)))
+    text = await make(paths, state, faults)
+    for left in reversed(range(TRIES)):
+        try:
+            put(fat, text)
+        except (OSError, subprocess.CalledProcessError):
+            if not left:
+                raise
+            await asyncio.sleep(PAUSE)
+        else:
+            break
+    print("a support file was put on the boot partition, as asked for there")
+    return True
+
+
+def put(fat: Fat, text: str) -> None:
+    """Write the whole file under its name, or nothing, and remove the requests. A power cut at worst makes it twice."""
+    with fat.writable():
+        new = fat.directory / "support.new"
+        with new.open("wb") as file:
+            file.write(text.replace("\n", "\r\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(fat.find(RESULT) or fat.directory / RESULT)
+        for request in requests(fat):
+            request.unlink()
+
+
+async def make(paths: Paths, state: Path, faults: list[str]) -> str:
+    """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
+    striker = _striker(paths, state)
+    set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
+    try:
+        from app.errors import GatewayError  # noqa: PLC0415 - where our own code is broken, a file is needed most
+
+        try:
+            text = await _from_netd()
+        except (GatewayError, OSError) as error:
+            reason = f"netd does not answer: {error}"
+        else:
+            return await asyncio.to_thread(followed, text, set_up, striker)
+    except Exception as error:
+        reason = f"netd cannot be asked: {type(error).__name__}"
+    sections = [
+        Section("State", unreadable(reason)),
+        Section("Settings", _settings(state)),
+        *await asyncio.to_thread(machine.sections),
+        *await programs.sections(),
+        set_up,
+    ]
+    return await asyncio.to_thread(assemble, sections, striker)
+
+
+async def _from_netd() -> str:
+    """Raises GatewayError, OSError."""
+    from app.firstboot.after_netd import connected  # noqa: PLC0415
+    from app.protocol.commands import MakeSupportFile  # noqa: PLC0415 - see above
+
+    return await (await connected(NETD_TIMEOUT)).submit(MakeSupportFile())
+
+
+def _settings(state: Path) -> str:
+    """Netd's own, as they lie there; of the devices only how many there are."""
+    try:
+        document = json.loads((state / "settings.json").read_bytes())
+        document["settings"]["devices"] = f"{len(document['settings'].get('devices', ()))} with a policy"
+    except Exception as error:
+        return unreadable(error)
+    return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+# --- what must not be in it ------------------------------------------------------------------------------------------
+
+
+def _striker(paths: Paths, state: Path) -> Striker:
+    secrets, names = card_secrets(paths.stored)
+    try:
+        from app.store.reveal import stored_names, stored_secrets  # noqa: PLC0415 - see above
+    except Exception as error:  # what has a secret's look is struck out all the same
+        print(f"netd's secrets cannot be read: {type(error).__name__}")
+    else:
+        secrets |= stored_secrets(state)
+        for kind, found in stored_names(state).items():
+            names[kind] = names.get(kind, set()) | found
+    return Striker(secrets, names)
+
+
+def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:
+    """Secrets, and names by kind, of what ``gateway.toml`` said, as it is kept on the data partition."""
+    secrets: set[str] = set()
+    names: dict[str, set[str]] = {}
+    try:
+        data = stored.read_bytes()
+    except OSError:
+        return secrets, names
+    try:
+        document: object = json.loads(data)
+    except (ValueError, RecursionError):  # damaged: whatever could be a passphrase or an account
+        return {text for text in data.decode(errors="replace").split('"') if len(text) >= 8}, names
+    for keys, text in _texts(document):
+        kind = next((kind for key, kind in _NAME_KEYS.items() if keys and keys[-1] == key), None)
+        if kind is not None:
+            names[kind] = names.get(kind, set()) | {text} - _OURS
+        elif any(part in key.lower() for key in keys for part in _SECRET_KEYS):
+            secrets.add(text)
+    return secrets, names
+
+
+def _texts(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each text with the keys that lead to it."""
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*keys, key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, keys)

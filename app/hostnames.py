@@ -1,0 +1,17 @@
+"""Host names, as people write them (RFC 1123, pure)."""
+
+from __future__ import annotations
+
+import re
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LONGEST = 253  # characters
+
+
+def is_host_name(text: str) -> bool:
+    """Whether ``text`` is one label or several with dots between, in any case, and no mistaken address.
+
+    A last label of digits makes it one (RFC 3696, section 2).
+    """
+    labels = text.lower().removesuffix(".").split(".")
+    return len(text) <= _LONGEST and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()

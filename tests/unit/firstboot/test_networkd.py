@@ -1,0 +1,148 @@
+"""The WAN's files as networkd itself carries them out, on a cable in namespaces of their own.
+
+It is this machine's networkd, which may be older than the image's and says so of a line or two. Where the kernel has no
+VLANs, the port under one is all that there is to see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.firstboot import chosen_wan
+from app.firstboot.paths import Paths
+from tests.unit.firstboot.cards import STATIC, files
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
+
+NETWORKD = "/usr/lib/systemd/systemd-networkd"
+LOGIN = "[network.pppoe]\nusername = 'me'\npassword = 'secret'\n"
+
+# A read-only /sys tells networkd that there is no udev to wait for.
+SCRIPT = f"""
+set -e
+mount -t sysfs -o ro sysfs /sys
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp /run/udev
+chown -R systemd-network /run/systemd/netif
+cp "$1"/* /run/systemd/network
+mount -t tmpfs tmpfs /etc/systemd/network
+ip link add wan type veth peer name far
+ip link set far up
+for n in 1 2; do ip link add usb$n type veth peer name far$n && ip link set far$n up; done
+mkdir /run/dbus && dbus-daemon --system --fork --print-pid >/run/dbus.pid
+exec {NETWORKD}
+"""
+
+
+class Networkd:
+    def __init__(self, pid: int) -> None:
+        self._pid = str(pid)
+
+    @property
+    def run(self) -> Path:
+        """Its /run."""
+        return Path(f"/proc/{self._pid}/root/run")
+
+    def command(self, *words: str) -> list[str]:
+        """``words`` as a command beside networkd."""
+        return ["nsenter", "-t", self._pid, "--net", "--mount", "--", *words]
+
+    def reload(self) -> None:
+        """With no more privilege than vpn-gateway-wan.service has."""
+        weak = ("setpriv", "--bounding-set=-all,+dac_read_search", "--no-new-privs")
+        subprocess.run(self.command(*weak, "networkctl", "reload"), check=True, timeout=20)
+
+    def __call__(self, name: str) -> dict[str, object]:
+        words = self.command("ip", "-j", "address", "show", "dev", name)
+        shown = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        return next(iter(json.loads(shown or "[]")), {})
+
+
+@contextmanager
+def networkd(files: dict[str, str], work: Path) -> Iterator[Networkd]:
+    """networkd with ``files``; it gives a function that tells of a link as ip(8) does."""
+    for name, text in files.items():
+        (work / name).write_text(text)
+    command = ["unshare", "--net", "--mount", "--", "sh", "-c", SCRIPT, "networkd", str(work)]
+    with (work.parent / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        running = Networkd(process.pid)
+        try:
+            yield running
+        finally:
+            with suppress(OSError, ValueError):  # it may have come no further
+                os.kill(int((running.run / "dbus.pid").read_text()), signal.SIGKILL)
+            process.kill()
+
+
+def until(condition: Callable[[], object], log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text(errors="replace")
+        time.sleep(0.05)
+
+
+def addresses(link: dict[str, object]) -> set[str]:
+    found = link.get("addr_info", [])
+    assert isinstance(found, list)
+    return {entry["local"] for entry in found if entry["family"] == "inet" or entry["scope"] == "link"}
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    made = tmp_path / "files"
+    made.mkdir()
+    return made
+
+
+def test_a_fixed_address_is_set(paths: Paths, work: Path) -> None:
+    with networkd(files(paths, STATIC), work) as link:
+        until(lambda: "203.0.113.7" in addresses(link("wan")), work.parent / "log")
+
+
+@pytest.mark.parametrize("text", [LOGIN, "[network]\nwan_vlan = 7\n", "[network]\nwan_vlan = 7\n" + LOGIN])
+def test_the_port_under_the_wan_is_up_and_bare(paths: Paths, work: Path, text: str) -> None:
+    with networkd(files(paths, text), work) as link:
+        until(lambda: link("wan").get("operstate") == "UP", work.parent / "log")
+        # The kernel gives each end a link-local address in the same moment, unless somebody has forbidden it.
+        until(lambda: addresses(link("far")), work.parent / "log")
+        assert addresses(link("wan")) == set()
+
+
+def asks_for_an_address(running: Networkd, port: str) -> subprocess.Popen[bytes]:
+    """Ends with 0 once a DHCP client has asked by the port's cable."""
+    words = ["tcpdump", "-i", f"far{port[-1]}", "-c", "1", "-Q", "in", "udp", "dst", "port", "67"]
+    return subprocess.Popen(running.command("timeout", "20", *words), stderr=subprocess.DEVNULL)
+
+
+def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work: Path) -> None:
+    image = {p.name: p.read_text() for p in paths.wan_network.parent.glob("*0-*.network")}
+    image["40-lan-port.network"] = image["40-lan-port.network"].replace("Kind=!*\n", "")  # cables here have a kind
+    log = work.parent / "log"
+    with networkd(image, work) as running:
+        for name in ("usb1", "usb2"):
+            until(lambda name=name: running(name).get("operstate") == "UP", log)
+        until((running.run / "dbus/system_bus_socket").exists, log)
+        inside = replace(paths, run=running.run)
+        choice = running.run / "vpn-gateway" / "wan" / "port"
+        choice.parent.mkdir(parents=True)
+        for port, other in (("usb1", "usb2"), ("usb2", "usb1")):
+            with asks_for_an_address(running, port) as asked:
+                choice.write_text(f"{port}\n")
+                chosen_wan.follow(inside, running.reload)
+                assert asked.wait() == 0, log.read_text(errors="replace")
+            # The WAN has a link-local address, a port of the LAN has none.
+            until(lambda port=port: addresses(running(port)), log)
+            until(lambda other=other: not addresses(running(other)), log)
+        choice.write_text("\n")
+        chosen_wan.follow(inside, running.reload)
+        until(lambda: not addresses(running("usb2")), log)

@@ -1,0 +1,208 @@
+"""PPPoE from gateway.toml: what it needs, where the password goes and where it does not, and pppd's own reading of it.
+
+No session is opened: that takes a kernel with PPP and a provider.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.firstboot import before_network, netd_settings, pppoe, pppoe_session
+from app.firstboot.configuration import load_config
+from app.firstboot.gateway_toml import parse
+from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.paths import Paths
+from app.firstboot.redact import TAKEN
+from app.firstboot.uplink import Pppoe
+from app.store import Store
+from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
+
+OVERLAY = Path(__file__).parents[3] / "overlay"
+
+PASSWORD = "s3cret's \"word\\n#"
+LOGIN = f"[network.pppoe]\nusername = 'me@provider.example'\npassword = '''{PASSWORD}'''\n"
+BARE = "[network.pppoe]\nusername = 'me@provider.example'\n"
+
+
+def nobody(action: str, text: str) -> None:
+    """Where no password is to be touched."""
+    raise AssertionError(action)
+
+
+def pppd(tmp_path: Path, options: str) -> str:
+    """What the real pppd says of an options file. The kernel need not have PPP for that."""
+    path = tmp_path / "options"
+    path.write_text(options.replace("plugin pppoe.so\n", ""))  # which does need it
+    run = subprocess.run(
+        ["pppd", "dryrun", "file", str(path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    return run.stdout + run.stderr
+
+
+def test_pppd_understands_every_option(tmp_path: Path) -> None:
+    options = pppoe.options(Pppoe("me@provider.example", PASSWORD))
+    # It has read them all and misses the port, which the plugin would bring.
+    assert pppd(tmp_path, options) == "pppd: no device specified and stdin is not a tty\n"
+    assert "unrecognized option 'ip-up-scrpt'" in pppd(tmp_path, options.replace("ip-up-script", "ip-up-scrpt"))
+
+
+@pytest.mark.parametrize("word", [PASSWORD, "plain", " ", "#", "a\\", '"', "'", "$HOME `id`", "åäö", "a#b c"])
+def test_pppd_reads_the_very_word(tmp_path: Path, word: str) -> None:
+    *_, last = pppoe.options(Pppoe("me", word)).splitlines()
+    quoted = last.removeprefix("password ")
+    assert f"unrecognized option '{word}'" in pppd(tmp_path, f"{quoted}\n")  # the word that it names is the one it read
+
+
+def test_a_session_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None:
+    found = files(paths, LOGIN)
+    assert list(found) == ["14-wan-carrier.network"]
+    assert lines(found["14-wan-carrier.network"], "Match") == ["Name=wan"]
+    network = lines(found["14-wan-carrier.network"], "Network")
+    assert {"LinkLocalAddressing=no", "IPv6AcceptRA=no"} < set(network)
+    assert not any(line.startswith(("DHCP=", "VLAN=", "Address=")) for line in network)
+    assert pppoe.files(parse(LOGIN))[pppoe.PORT] == "wan"
+
+
+def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: Paths) -> None:
+    text = "[network]\nwan = 'usb-1.2'\nwan_vlan = 7\n" + LOGIN
+    found = files(paths, text)
+    assert sorted(found) == [
+        "14-wan-carrier.network",
+        "14-wan-vlan.netdev",
+        "15-wan-vlan.network",
+        "16-onboard-lan.network",
+    ]
+    assert lines(found["14-wan-carrier.network"], "Match") == ["Path=*usb*-0:1.2:*"]
+    assert "VLAN=wan-vlan" in lines(found["14-wan-carrier.network"], "Network")
+    assert lines(found["15-wan-vlan.network"], "Match") == ["Name=wan-vlan"]
+    vlan = lines(found["15-wan-vlan.network"], "Network")
+    assert "LinkLocalAddressing=no" in vlan
+    assert not any(line.startswith(("DHCP=", "VLAN=", "Address=")) for line in vlan)
+    assert pppoe.files(parse(text))[pppoe.PORT] == "wan-vlan"
+
+
+@pytest.mark.parametrize(("more", "carrier"), [("", "wan"), ("wan_vlan = 7\nwan = 'usb-1.2'\n", "usb-1.2")])
+def test_netd_is_told_of_the_session_and_the_port_under_it(tmp_path: Path, more: str, carrier: str) -> None:
+    netd_settings.store(tmp_path, wanted(parse(f"[network]\n{more}{LOGIN}")), NetdSettings())
+    with Store(tmp_path) as store:
+        links = store.settings.links
+    assert (links.wan, links.lan, links.carrier) == ("wan-ppp", ("br-lan",), carrier)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key"),
+    [
+        ("", WIFI_WAN, "network.pppoe: not with Wi-Fi"),
+        ("topology = 'one-arm'\n", "", "network.pppoe: not with one-arm"),
+        ("wan = 'usb-modem'\n", "", "network.pppoe: not with usb-modem"),
+        ("", STATIC, "network.wan_address: not with network.pppoe"),
+    ],
+)
+def test_pppoe_where_it_cannot_be(before: str, after: str, key: str) -> None:
+    told = faults(f"[network]\n{before}{LOGIN}{after}")
+    assert len(told) == 1, told
+    assert told[0].startswith(key), told
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[network.pppoe]\npassword = 'x'\n", "network.pppoe.username"),
+        (LOGIN.replace("me@provider.example", ""), "network.pppoe.username"),
+        (LOGIN.replace("me@provider.example", "m" * 256), "network.pppoe.username"),
+        (BARE + 'password = "one\\ntwo"\n', "network.pppoe.password"),
+        (BARE + "password = ''\n", "network.pppoe.password"),
+        (BARE + "password = 7\n", "network.pppoe.password"),
+        (BARE + "pasword = 'x'\n", "network.pppoe"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named_by_its_key(text: str, key: str) -> None:
+    told = faults(text)
+    assert len(told) == 1
+    assert told[0].startswith(f"{key}: "), told
+    assert "one" not in told[0].removesuffix("on one line")
+
+
+def test_the_password_leaves_the_card_and_outlives_it(paths: Paths) -> None:
+    (paths.fat / "gateway.toml").write_text(LOGIN)
+    config, told = load_config(paths, nobody)
+    assert told == []
+    left = (paths.fat / "gateway.toml").read_text()
+    assert "s3cret" not in left
+    assert left == f'{BARE}# password = "{TAKEN}"\n'
+    assert paths.stored.stat().st_mode & 0o777 == 0o600
+    again, told = load_config(paths, nobody)  # the next start reads the file without it
+    assert (again, told) == (config, [])
+    assert again.network.pppoe == Pppoe("me@provider.example", PASSWORD)
+    # What goes on to netd, as a program's argument, has no secret.
+    assert "s3cret" not in str(wanted(again))
+
+
+def test_another_user_needs_a_password_of_his_own(paths: Paths) -> None:
+    (paths.fat / "gateway.toml").write_text(LOGIN)
+    before, _ = load_config(paths, nobody)
+    (paths.fat / "gateway.toml").write_text(BARE.replace("me@", "you@"))
+    config, told = load_config(paths, nobody)
+    assert config == before
+    assert len(told) == 1
+    assert told[0].startswith("gateway.toml: network.pppoe.password: needed")
+
+
+def test_the_password_is_in_no_argument(paths: Paths) -> None:
+    config = parse(LOGIN)
+    files = pppoe.files(config)
+    assert [name for name, text in files.items() if "s3cret" in text] == [pppoe.OPTIONS]
+    words = pppoe_session.command("wan", paths.run)
+    assert words == ["/usr/sbin/pppd", "file", str(paths.run / pppoe.OPTIONS), "nic-wan"]
+    unit = (OVERLAY / "usr/lib/systemd/system/vpn-gateway-pppoe.service").read_text().splitlines()
+    assert {f"ConditionPathExists=/run/{pppoe.OPTIONS}", "LimitCORE=0"} < set(unit)
+    assert (OVERLAY / pppoe.SESSION_UP.lstrip("/")).stat().st_mode & 0o111
+
+
+def test_the_files_of_the_session_are_roots_alone(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(before_network, "_start", started.append)
+    before_network._set_up_pppoe(paths, parse(BARE.replace("[network.pppoe]", "").replace("username", "#")))
+    assert (started, list(paths.run.iterdir())) == ([], [])
+    before_network._set_up_pppoe(paths, parse(LOGIN))
+    assert started == ["vpn-gateway-pppoe.service"]
+    for name in (pppoe.OPTIONS, pppoe.PORT):
+        assert (paths.run / name).stat().st_mode & 0o777 == 0o600
+        assert (paths.run / name).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_port_is_found_by_whatever_points_at_it(tmp_path: Path) -> None:
+    net = tmp_path / "net"
+    bus = tmp_path / "devices/usb1/1-1/1-1.2/1-1.2:1.0"
+    bus.mkdir(parents=True)
+    for name, mac in (("enx1", "00:e0:4c:68:01:22"), ("wan", "dc:a6:32:00:00:01"), ("wan-vlan", "dc:a6:32:00:00:01")):
+        (net / name).mkdir(parents=True)
+        (net / name / "address").write_text(f"{mac}\n")
+    (net / "enx1/device").symlink_to(bus)
+    (net / "bonding_masters").write_text("")  # a file among the interfaces
+    assert pppoe_session.find("wan", net) == "wan"
+    assert pppoe_session.find("wan-vlan", net) == "wan-vlan"
+    assert pppoe_session.find("00-E0-4C-68-01-22", net) == "enx1"
+    assert pppoe_session.find("usb-1.2", net) == "enx1"
+    assert pppoe_session.find("usb-1.3", net) is None
+    assert pppoe_session.find("eth0", net) is None
+
+
+def test_the_name_servers_of_the_session_go_to_resolved(tmp_path: Path) -> None:
+    script = OVERLAY / pppoe.SESSION_UP.lstrip("/")
+    told = tmp_path / "resolvectl"
+    told.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\n')
+    told.chmod(0o755)
+    for servers in ({"DNS1": "192.0.2.1", "DNS2": "192.0.2.2"}, {"DNS1": "192.0.2.1"}, {}):
+        path = f"{tmp_path}:/usr/bin:/bin"
+        arguments = ["wan-ppp", "", "0", "100.64.3.9", "100.64.0.1"]
+        subprocess.run([str(script), *arguments], env={"PATH": path, **servers}, check=True, timeout=20)
+    assert (tmp_path / "told").read_text() == "dns wan-ppp 192.0.2.1 192.0.2.2\ndns wan-ppp 192.0.2.1\n"
