@@ -15,7 +15,7 @@ from app.netd.services import Services
 from app.network.dnsmasq import ProcessRunner
 from app.network.joined import Joined
 from app.network.leasefile import Step
-from app.network.onearm import OneArm
+from app.network.one_arm import OneArm
 from tests.kernel.namespace import inside, run
 
 pytestmark = pytest.mark.kernel
