@@ -52,7 +52,7 @@ from app.network.leasefile import Step
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
-from app.network.wireguard import WireGuardBackend
+from app.network.wireguard.types import WireGuardBackend
 from app.providers.registry import Registry
 from app.store import Store
 from app.tunnel.handshake import peer_of

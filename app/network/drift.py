@@ -11,7 +11,7 @@ from app.network import sysctl
 from app.network.links import LinkState, as_planned, members
 from app.network.plan import BridgePlan, LinkPlan, NetworkPlan, RoutePlan, RulePlan
 from app.network.routes import LOCAL_RULES, Live
-from app.network.wireguard import OURS
+from app.network.wireguard.types import OURS
 
 LINK_KINDS: dict[Literal["kernel", "userspace"], str] = {"kernel": "wireguard", "userspace": "tun"}
 

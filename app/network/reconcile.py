@@ -30,7 +30,7 @@ from app.network.firewall import Firewall
 from app.network.monitor import changes
 from app.network.netlink import open_netlink
 from app.network.plan import NetworkPlan
-from app.network.wireguard import WireGuardBackend
+from app.network.wireguard.types import WireGuardBackend
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import sys
 
 SCRIPT = """
 import asyncio, sys
-import app.network.wg_kernel, app.network.wg_userspace, app.network.reconcile
+import app.network.wireguard.kernel, app.network.wireguard.userspace, app.network.reconcile
 from app.network.netlink import open_netlink
 async def main():
     async with open_netlink() as ip:

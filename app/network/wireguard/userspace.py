@@ -23,7 +23,7 @@ from app.addresses import Address
 from app.errors import KernelError
 from app.network.links import read_links
 from app.network.netlink import open_netlink
-from app.network.wireguard import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
+from app.network.wireguard.types import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
 SOCKETS = Path("/var/run/wireguard")
 KIND = "tun"  # of the link

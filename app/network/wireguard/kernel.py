@@ -21,7 +21,7 @@ from app.addresses import Address, Network
 from app.errors import KernelError
 from app.network.links import read_links
 from app.network.netlink import open_netlink
-from app.network.wireguard import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
+from app.network.wireguard.types import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
 KIND = "wireguard"  # of the link
 ALLOWED_IPS_A_MESSAGE = 500  # an attribute, and so all of a peer, ends at 64 KiB; one of IPv6 takes 36 bytes
