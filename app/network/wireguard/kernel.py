@@ -1,35 +1,25 @@
-"""The kernel's WireGuard, over generic netlink (Linux: include/uapi/linux/wireguard.h) with pyroute2's messages.
-
-pyroute2's own ``set()`` takes one peer a call and cannot replace the set of peers, so the messages are composed here
-and sent as they are.
-"""
+"""The kernel's WireGuard, over generic netlink with pyroute2's messages."""
 
 from __future__ import annotations
 
 import errno
-import re
-import socket
 from collections.abc import Iterator
-from ipaddress import IPv6Address, ip_address
 from typing import Any, Literal
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.generic.wireguard import AsyncWireGuard, wgmsg
 
-from app.addresses import Address, Network
-from app.errors import KernelError
+from app.addresses import Address
 from app.network.links import read_links
 from app.network.netlink import open_netlink
-from app.network.wireguard.types import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
+from app.network.wireguard.interfaces import NamedInterfaces, refused
+from app.network.wireguard.kernel_messages import configuration, device_query, endpoint_change, parse
+from app.network.wireguard.types import DeviceConfig, DeviceStats
 
 KIND = "wireguard"  # of the link
-ALLOWED_IPS_A_MESSAGE = 500  # an attribute, and so all of a peer, ends at 64 KiB; one of IPv6 takes 36 bytes
 
-_PROBE = "wgprobe"  # not one of ours by name, so the reconciler leaves it alone for its moment of life
-_GET_DEVICE, _SET_DEVICE, _VERSION = 0, 1, 1
-_REPLACE_PEERS = 1  # WGDEVICE_F_*
-_REPLACE_ALLOWED_IPS, _UPDATE_ONLY = 2, 4  # WGPEER_F_*
+_PROBE = "wgprobe"  # not a name of an exit's interface, so the reconciler leaves it alone for as long as it exists
 
 
 async def kernel_has_wireguard() -> bool:
@@ -45,119 +35,7 @@ async def kernel_has_wireguard() -> bool:
     return True
 
 
-# --- messages (pure) -------------------------------------------------------------------------------------------------
-
-
-def configuration(name: str, device: DeviceConfig) -> Iterator[wgmsg]:
-    """The messages that make interface ``name`` be ``device`` and nothing else. They hold the keys.
-
-    The first carries what is the interface's own and takes all old peers away.
-    """
-    first: list[list[Any]] = [
-        ["WGDEVICE_A_FLAGS", _REPLACE_PEERS],
-        ["WGDEVICE_A_FWMARK", device.fwmark],
-        ["WGDEVICE_A_LISTEN_PORT", device.listen_port or 0],
-        ["WGDEVICE_A_PRIVATE_KEY", device.private_key.reveal()],
-    ]
-    parts = [part for peer in device.peers for part in _peer(peer)] or [None]
-    for part in parts:
-        yield _message(name, first, part)
-        first = []
-
-
-def endpoint_change(name: str, public_key: str, endpoint: tuple[Address, int]) -> wgmsg:
-    """A peer that is there is pointed somewhere; its session, and everything else, stays."""
-    part: list[list[Any]] = [
-        ["WGPEER_A_PUBLIC_KEY", public_key],
-        ["WGPEER_A_FLAGS", _UPDATE_ONLY],
-        ["WGPEER_A_ENDPOINT", _endpoint(endpoint)],
-    ]
-    return _message(name, [], part)
-
-
-def _message(name: str, device: list[list[Any]], peer: list[list[Any]] | None, command: int = _SET_DEVICE) -> wgmsg:
-    message = wgmsg()
-    message["cmd"], message["version"] = command, _VERSION
-    peers: list[list[Any]] = [] if peer is None else [["WGDEVICE_A_PEERS", [{"attrs": peer}]]]
-    message["attrs"] = [["WGDEVICE_A_IFNAME", name], *device, *peers]
-    return message
-
-
-def _peer(peer: PeerConfig) -> Iterator[list[list[Any]]]:
-    """A peer in one part, or in several where its allowed IPs are too many for one message."""
-    part: list[list[Any]] = [
-        ["WGPEER_A_PUBLIC_KEY", peer.public_key],
-        ["WGPEER_A_FLAGS", _REPLACE_ALLOWED_IPS],
-        ["WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL", peer.persistent_keepalive],
-    ]
-    if peer.preshared_key is not None:
-        part.append(["WGPEER_A_PRESHARED_KEY", peer.preshared_key.reveal()])
-    if peer.endpoint is not None:
-        part.append(["WGPEER_A_ENDPOINT", _endpoint(peer.endpoint)])
-    rest = list(peer.allowed_ips)
-    while True:
-        now, rest = rest[:ALLOWED_IPS_A_MESSAGE], rest[ALLOWED_IPS_A_MESSAGE:]
-        yield [*part, ["WGPEER_A_ALLOWEDIPS", [{"attrs": _allowed_ip(network)} for network in now]]]
-        if not rest:
-            return
-        part = [["WGPEER_A_PUBLIC_KEY", peer.public_key], ["WGPEER_A_FLAGS", _UPDATE_ONLY]]
-
-
-def _allowed_ip(network: Network) -> list[list[Any]]:
-    return [
-        ["WGALLOWEDIP_A_FAMILY", socket.AF_INET if network.version == 4 else socket.AF_INET6],
-        ["WGALLOWEDIP_A_IPADDR", network.network_address.packed],
-        ["WGALLOWEDIP_A_CIDR_MASK", network.prefixlen],
-    ]
-
-
-def _endpoint(endpoint: tuple[Address, int]) -> dict[str, Any]:
-    """As pyroute2 takes it. Raises KernelError where the address's zone is no interface."""
-    address, port = endpoint
-    found: dict[str, Any] = {"addr": str(address).partition("%")[0], "port": port}
-    if isinstance(address, IPv6Address) and address.scope_id is not None:
-        try:
-            zone = socket.if_nametoindex(address.scope_id)
-        except OSError:
-            raise KernelError(f"the endpoint's zone {address.scope_id} is no interface here") from None
-        found["scope_id"] = socket.htonl(zone)  # pyroute2 writes it big-endian; the kernel's is its own
-    return found
-
-
-def parse(messages: list[Any]) -> DeviceStats:
-    """The answer to WG_CMD_GET_DEVICE; the keys in it are passed over.
-
-    A long list of allowed IPs goes on in the next message, under the same peer once more.
-    """
-    peers: dict[str, PeerStats] = {}
-    for message in messages:
-        for peer in message.get_attr("WGDEVICE_A_PEERS") or ():
-            key = peer.get_attr("WGPEER_A_PUBLIC_KEY").decode()
-            peers.setdefault(key, _peer_stats(key, peer))
-    return DeviceStats(
-        fwmark=messages[0].get_attr("WGDEVICE_A_FWMARK") or 0,
-        listen_port=messages[0].get_attr("WGDEVICE_A_LISTEN_PORT") or 0,
-        peers=tuple(peers.values()),
-    )
-
-
-def _peer_stats(key: str, peer: Any) -> PeerStats:
-    endpoint = peer.get_attr("WGPEER_A_ENDPOINT")
-    handshake = peer.get_attr("WGPEER_A_LAST_HANDSHAKE_TIME") or {}
-    seconds = handshake.get("tv_sec", 0) + handshake.get("tv_nsec", 0) / 1e9
-    return PeerStats(
-        public_key=key,
-        endpoint=(ip_address(endpoint["addr"]), endpoint["port"]) if endpoint and endpoint["port"] else None,
-        latest_handshake=seconds or None,
-        rx_bytes=peer.get_attr("WGPEER_A_RX_BYTES") or 0,
-        tx_bytes=peer.get_attr("WGPEER_A_TX_BYTES") or 0,
-    )
-
-
-# --- the kernel ------------------------------------------------------------------------------------------------------
-
-
-class KernelBackend:
+class KernelBackend(NamedInterfaces):
     kind: Literal["kernel", "userspace"] = "kernel"
 
     async def create(self, name: str) -> None:
@@ -170,7 +48,7 @@ class KernelBackend:
             try:
                 await ip.link("add", ifname=name, kind=KIND)
             except NetlinkError as error:
-                raise _refused(f"the kernel cannot make {name}", error) from None
+                raise refused(f"the kernel cannot make {name}", error) from None
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._send(name, configuration(name, device))
@@ -180,32 +58,19 @@ class KernelBackend:
 
     async def stats(self, name: str) -> DeviceStats | None:
         try:
-            messages = await _request(_message(name, [], None, _GET_DEVICE), NLM_F_DUMP)
+            messages = await _request(device_query(name), NLM_F_DUMP)
         except NetlinkError as error:
             if error.code in {errno.ENODEV, errno.EOPNOTSUPP}:  # gone, or not a tunnel any more
                 return None
-            raise _refused(f"the kernel does not tell of {name}", error) from None
+            raise refused(f"the kernel does not tell of {name}", error) from None
         return parse(messages) if messages else None
-
-    async def remove(self, name: str) -> None:
-        async with open_netlink() as ip:
-            for index in await ip.link_lookup(ifname=name):
-                try:
-                    await ip.link("del", index=index)
-                except NetlinkError as error:
-                    if error.code != errno.ENODEV:
-                        raise _refused(f"the kernel cannot remove {name}", error) from None
-
-    async def names(self) -> set[str]:
-        async with open_netlink() as ip:
-            return {name for name in await read_links(ip) if OURS.fullmatch(name)}
 
     async def _send(self, name: str, messages: Iterator[wgmsg]) -> None:
         try:
             for message in messages:
                 await _request(message, NLM_F_ACK)
         except NetlinkError as error:
-            raise _refused(f"the kernel refused the configuration of {name}", error) from None
+            raise refused(f"the kernel refused the configuration of {name}", error) from None
 
 
 async def _request(message: wgmsg, flags: int) -> list[Any]:
@@ -214,8 +79,3 @@ async def _request(message: wgmsg, flags: int) -> list[Any]:
         await wg.setup_endpoint()  # learns the family's number, which the first request needs already
         answers = await wg.nlm_request(message, msg_type=wg.prid, msg_flags=NLM_F_REQUEST | flags)
         return [answer async for answer in answers]
-
-
-def _refused(what: str, error: NetlinkError) -> KernelError:
-    reason = re.sub(r"\s+", " ", str(error.args[1] if len(error.args) > 1 else error))
-    return KernelError(f"{what}: {reason}")

@@ -10,7 +10,7 @@ from msgspec import Struct
 from app.addresses import Address, Network
 from app.model import Secret
 
-OURS = re.compile(r"wg\d+[ab]")
+INTERFACE_NAME = re.compile(r"wg\d+[ab]")  # of the interfaces that the gateway manages, and of no others
 
 
 class PeerConfig(Struct, frozen=True):
