@@ -11,7 +11,6 @@ from ipaddress import IPv4Network, IPv6Network
 
 from app.addresses import Interface, Network
 from app.network import sysctl
-from app.network.bridge_ruleset import bridge_ruleset
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -31,6 +30,7 @@ from app.network.plan import (
 )
 from app.network.policy import FAMILIES, Family, View, view, vip
 from app.network.ruleset import ruleset
+from app.network.ruleset.bridge import bridge_ruleset
 
 TABLE_MAIN = 254
 METRIC_LAST = 2**32 - 1  # of the unreachable defaults: any route of the same table comes first
