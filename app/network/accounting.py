@@ -35,7 +35,7 @@ TABLE = "vpn_gateway_accounting"
 MAX_DEVICES = 1024
 IDLE = "1d"
 
-_FLOWTABLE_PRIORITY = 0  # "filter": where app.network.ruleset has its flowtable
+_FLOWTABLE_PRIORITY = 0  # "filter": where app.network.ruleset.sets has its flowtable
 _ETHERNET_HEADER = 14  # bytes; at egress it is there already and counted with the packet
 _EXIT = re.compile(r"wg([0-9]+)[ab]")
 
