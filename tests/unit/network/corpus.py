@@ -8,8 +8,6 @@ from ipaddress import ip_address
 import msgspec
 
 from app.model import DirectPolicy, VpnPolicy
-from app.network.evaluate import Outcome, unspecified
-from app.network.packet import Packet
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -22,6 +20,8 @@ from app.network.plan import (
     exit_interface,
     exit_mark,
 )
+from app.packet_trace.packet import Packet
+from app.packet_trace.tracer import Outcome, unspecified
 from tests.unit.network.scenarios import MACS
 
 ROUTER_MAC = "02:00:00:00:0f:01"  # the WAN's router

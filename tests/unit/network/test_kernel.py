@@ -9,10 +9,10 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from app.network.evaluate import Evaluator, Outcome
-from app.network.packet import Packet
 from app.network.plan import PlanInput
 from app.network.planner import plan as make_plan
+from app.packet_trace.packet import Packet
+from app.packet_trace.tracer import Evaluator, Outcome
 from tests.unit.network.corpus import ROUTER_MAC, from_lan, from_outside, hosts, own
 from tests.unit.network.kernel import Kernel
 from tests.unit.network.scenarios import SCENARIOS, surroundings

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from app.network.evaluate import Evaluator, Outcome
-from app.network.packet import Packet
 from app.network.plan import NetworkPlan
 from app.network.planner import plan
+from app.packet_trace.packet import Packet
+from app.packet_trace.tracer import Evaluator, Outcome
 from tests.unit.network.corpus import everything, leaks
 from tests.unit.network.scenarios import SCENARIOS, surroundings
 

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
-from app.network.evaluate import Evaluator
-from app.network.packet import Packet
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, exit_interface
 from app.network.planner import plan
+from app.packet_trace.packet import Packet
+from app.packet_trace.tracer import Evaluator
 from tests.unit.network.scenarios import SECOND, SIX, WORK, inputs, surroundings, tunnel
 
 LAN_LINK, WAN_LINK = "br-lan", "wan"

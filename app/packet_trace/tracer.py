@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from app.addresses import Address, Interface
-from app.network.nftmodel import run
-from app.network.nfttext import Nat, Ruleset, parse
-from app.network.packet import Packet
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
 from app.network.planner import TABLE_MAIN
+from app.packet_trace.nft_interpreter import run
+from app.packet_trace.nft_parser import Nat, Ruleset, parse
+from app.packet_trace.packet import Packet
 
 _NAT = {"prerouting": -100, "output": -100, "postrouting": 100}  # where the kernel translates, by hook
 _PROTOCOL_NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58}

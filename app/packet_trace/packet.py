@@ -1,4 +1,4 @@
-"""A packet as rules and routes see it, for :mod:`app.network.evaluate` (pure)."""
+"""A packet as rules and routes see it, for :mod:`app.packet_trace.tracer` (pure)."""
 
 from __future__ import annotations
 

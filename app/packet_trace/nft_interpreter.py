@@ -1,4 +1,4 @@
-"""What a ruleset does to a packet: the model of :mod:`app.network.nfttext` carried out (pure).
+"""What a ruleset does to a packet: the model of :mod:`app.packet_trace.nft_parser` carried out (pure).
 
 Semantics: nft(8). A match on a header that the packet does not have ends its rule, whatever the operator; so does a
 look-up that finds nothing.
@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from app.network.nfttext import (
+from app.packet_trace.nft_parser import (
     Chain,
     Count,
     Key,
@@ -27,7 +27,7 @@ from app.network.nfttext import (
     Verdict,
     Vmap,
 )
-from app.network.packet import Packet
+from app.packet_trace.packet import Packet
 
 
 def field_of(packet: Packet, field: str) -> Value:
