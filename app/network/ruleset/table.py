@@ -1,7 +1,8 @@
 """The nftables text of a plan: one transaction that replaces the whole table (pure).
 
-The text keeps to a small part of the language, the part that :mod:`app.packet_trace.nft_interpreter` can evaluate, and that
-nftables 1.0.6 and later load. Interfaces are named by string, for a tunnel may come and go under a standing ruleset.
+The text keeps to a small part of the language: the part that the packet tracer (:mod:`app.packet_trace`) reads, and
+that nftables 1.0.6 and later load. Interfaces are named by string, for a tunnel may come and go under a standing
+ruleset.
 
 Chains named like hooks are the hooks; the others are reached from them. What a device may do is decided by maps and
 sets, so that 250 devices and 32 exits cost one look-up each.

@@ -20,8 +20,7 @@ from app.network.plan import (
     exit_interface,
     exit_mark,
 )
-from app.packet_trace.packet import Packet
-from app.packet_trace.tracer import Outcome, unspecified
+from app.packet_trace import Packet, PacketOutcome, unspecified
 from tests.unit.network.scenarios import MACS
 
 ROUTER_MAC = "02:00:00:00:0f:01"  # the WAN's router
@@ -263,7 +262,7 @@ def oddities(inp: PlanInput) -> Iterator[Packet]:
                         yield msgspec.structs.replace(packet, ct_state=state)
 
 
-def leaks(inp: PlanInput, packet: Packet, outcome: Outcome) -> bool:
+def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
     """Whether ``packet``, from the LAN, has left by any way but its device's own."""
     if outcome.link is None:
         return False

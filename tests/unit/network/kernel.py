@@ -25,8 +25,7 @@ from typing import Any, TypeVar
 
 from app.addresses import Address
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
-from app.packet_trace.packet import Packet
-from app.packet_trace.tracer import Surroundings
+from app.packet_trace import Packet, Surroundings
 from tests.unit.network import wire
 from tests.unit.network.corpus import ROUTER_MAC
 
