@@ -258,9 +258,9 @@ def interfaces() -> dict[str, InterfaceBytes]:
     return found
 
 
-async def _nft(*arguments: str, feed: str | None = None) -> bytes:
+async def _nft(*arguments: str, feed: str = "") -> bytes:
     """Raises KernelError."""
-    status, out, problem = await nft.run(arguments, feed)
-    if status != 0:
-        raise KernelError(f"nft: {problem.strip()[:500]}")
-    return out
+    done = await nft.run(*arguments, text=feed)
+    if done.status != 0:
+        raise KernelError(f"nft: {done.stderr.strip()[:500]}")
+    return done.stdout

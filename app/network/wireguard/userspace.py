@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import socket
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from app.network.netlink import open_netlink
 from app.network.wireguard.interfaces import NamedInterfaces
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.network.wireguard.uapi import configuration, endpoint_change, parse_stats
+from app.process import FailedError, NotFinishedError, NotStartedError, spawn
 
 SOCKETS = Path("/var/run/wireguard")
 KIND = "tun"  # of the link
@@ -67,34 +67,18 @@ class UserspaceBackend(NamedInterfaces):
         path.unlink(missing_ok=True)  # its process was killed, or hangs; it ends when it misses the socket
 
     async def _start(self, name: str) -> None:
-        # Without a log level the process in the background writes nowhere, and standard error ends with its parent.
+        # Without a log level the process in the background writes nowhere. It goes there once its socket listens.
         try:
-            process = await asyncio.create_subprocess_exec(
-                "wireguard-go",
-                name,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                cwd="/",
-                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-            )
-        except FileNotFoundError:
-            raise KernelError("this kernel has no WireGuard and wireguard-go is not installed") from None
-        # It goes into the background once its socket listens, so its end is the event to wait for.
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                _, problem = await process.communicate()
-        except TimeoutError:
+            await spawn("wireguard-go", name, timeout=START_TIMEOUT)
+        except NotStartedError as error:
+            if error.missing:
+                raise KernelError("this kernel has no WireGuard and wireguard-go is not installed") from None
+            raise
+        except NotFinishedError:
             raise KernelError(f"wireguard-go did not start for {name}") from None
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode != 0:
-            said = problem.decode(errors="replace").strip().splitlines()
-            raise KernelError(f"wireguard-go could not make {name}: {said[-1][:200] if said else process.returncode}")
+        except FailedError as error:
+            reason = error.stderr.splitlines()[-1][:200] if error.stderr else error.status
+            raise KernelError(f"wireguard-go could not make {name}: {reason}") from None
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._set(name, configuration(device))
