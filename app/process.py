@@ -2,7 +2,7 @@
 
 A program has a time limit and a process group of its own. Where it does not finish in time, and where the task that
 waits for it is cancelled, the whole group is killed, so nothing of it goes on unnoticed. It gets a search path and a
-language that its messages can be read in, and nothing else of the app's environment.
+language that its messages can be read in, and nothing of the app's own environment unless its caller names it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,14 +64,22 @@ class Finished(Struct, frozen=True):
 
 
 async def run(
-    *command: str, timeout: float, feed: str = "", check: bool = True, cwd: Path | None = None, user: int | None = None
+    *command: str,
+    timeout: float,
+    feed: str = "",
+    check: bool = True,
+    cwd: Path | None = None,
+    user: int | None = None,
+    environment: Mapping[str, str] = {},
 ) -> Finished:
-    """Run a program to its end, with ``feed`` as its standard input.
+    """Run a program to its end, with ``feed`` as its standard input and ``environment`` besides what each one gets.
 
     Raises NotStartedError, NotFinishedError and, unless ``check`` is off, FailedError.
     """
     stdin = _PIPE if feed else _NOTHING
-    async with _started(command, timeout, stdin=stdin, stdout=_PIPE, stderr=_PIPE, cwd=cwd, user=user) as process:
+    async with _started(
+        command, timeout, stdin=stdin, stdout=_PIPE, stderr=_PIPE, cwd=cwd, user=user, environment=environment
+    ) as process:
         out, err = await process.communicate(feed.encode() or None)
     finished = Finished(_status(process), out, err.decode(errors="replace"))
     if check and finished.status != 0:
@@ -122,9 +130,9 @@ async def _started(
     stderr: int | IO[bytes],
     cwd: Path | None = None,
     user: int | None = None,
+    environment: Mapping[str, str] = {},
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
     """The running program; however the block is left, it runs no more."""
-    environment = {"PATH": os.environ.get("PATH", _PATH), "LC_ALL": "C.UTF-8"}
     options: dict[str, Any] = {} if user is None else {"user": user}
     try:
         process = await asyncio.create_subprocess_exec(
@@ -134,7 +142,7 @@ async def _started(
             stderr=stderr,
             start_new_session=True,
             cwd=cwd,
-            env=environment,
+            env={"PATH": os.environ.get("PATH", _PATH), "LC_ALL": "C.UTF-8", **environment},
             **options,
         )
     except OSError as error:

@@ -71,8 +71,11 @@ def reset_password(state_dir: Path, yes: bool) -> None:
 
     from app import process  # noqa: PLC0415
 
+    # On the image Python finds the app's packages by these.
+    search = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    reset = process.run(*command, timeout=RESET_TIMEOUT, check=False, cwd=root, user=user, environment=search)
     try:
-        done = asyncio.run(process.run(*command, timeout=RESET_TIMEOUT, check=False, cwd=root, user=user))
+        done = asyncio.run(reset)
     except GatewayError as error:
         raise CommandError(error.message) from None
     click.echo(done.stdout, nl=False)
