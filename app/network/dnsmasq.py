@@ -70,7 +70,7 @@ class ProcessRunner:
     """Where there is no systemd: detached processes of our own, found again by their pid files."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._directory = directory.absolute()  # dnsmasq is started in the root directory
 
     def present(self, name: str) -> str:
         return _present(self._directory, name)
