@@ -9,6 +9,7 @@ from __future__ import annotations
 from app.network.plan import NetworkPlan
 from app.packet_trace.host import Host, Surroundings
 from app.packet_trace.journey import Journey, PacketOutcome
+from app.packet_trace.nft_model import Ruleset
 from app.packet_trace.packet import Packet
 
 
@@ -17,6 +18,10 @@ class PacketTracer:
 
     def __init__(self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True) -> None:
         self._host = Host(plan, around, nft=nft, rules=rules)
+
+    @property
+    def ruleset(self) -> Ruleset:
+        return self._host.ruleset
 
     def send(self, packet: Packet) -> PacketOutcome:
         """What becomes of ``packet``: one that arrives on ``iif``, or the gateway's own where that is empty.
