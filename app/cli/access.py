@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from app.cli.client import ApiError, Client, CommandError, SignInError
 from app.cli.context import Context, context
 from app.cli.output import put_json, put_pairs
 from app.cli.tokens import path as tokens_path
+from app.errors import GatewayError
 
 STATE = Path("/var/lib/vpn-gateway-web")  # of the web process, on the image
+RESET_TIMEOUT = 60.0  # seconds; the card may be slow
 
 
 @click.command()
@@ -66,7 +67,20 @@ def reset_password(state_dir: Path, yes: bool) -> None:
     # As the directory's owner, so that the files stay the web process's own.
     user = owner if os.geteuid() == 0 and owner != 0 else None
     root = Path(__file__).parents[2]
-    raise SystemExit(subprocess.run(command, cwd=root, check=False, user=user).returncode)
+    import asyncio  # noqa: PLC0415 - no other command needs it, and it takes a while to load on a Pi
+
+    from app import process  # noqa: PLC0415
+
+    # On the image Python finds the app's packages by these.
+    search = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    reset = process.run(*command, timeout=RESET_TIMEOUT, check=False, cwd=root, user=user, environment=search)
+    try:
+        done = asyncio.run(reset)
+    except GatewayError as error:
+        raise CommandError(error.message) from None
+    click.echo(done.stdout, nl=False)
+    click.echo(done.stderr, nl=False, err=True)
+    raise SystemExit(done.status)
 
 
 @click.command()

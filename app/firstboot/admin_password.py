@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import InvalidFieldError
+from app.firstboot import programs
 from app.firstboot.fat import Fat
 from app.firstboot.paths import Paths
+from app.firstboot.programs import ProgramError
 
 RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
 FIELD = "system.admin_password"
@@ -25,11 +26,12 @@ def auth_command(web: Path) -> Auth:
     """The web interface's own command, at its state in ``web``."""
 
     def run(action: str, text: str) -> None:
-        command = [sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web)]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or ["it failed"]
-            raise InvalidFieldError(f"{FIELD}: {lines[-1].removeprefix('auth: ')}", field=FIELD)
+        command = (sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web))
+        try:
+            programs.run(*command, text=text, timeout=TIMEOUT)
+        except ProgramError as error:
+            reason = error.stderr.splitlines()[-1] if error.stderr else str(error)
+            raise InvalidFieldError(f"{FIELD}: {reason.removeprefix('auth: ')}", field=FIELD) from None
 
     return run
 
@@ -47,7 +49,7 @@ def reset_password(paths: Paths, auth: Auth) -> list[str]:
                 path.unlink()
     except InvalidFieldError as error:
         return [f"{RESET[0]}: {error.message.removeprefix(f'{FIELD}: ')}"]
-    except (OSError, subprocess.SubprocessError) as error:
-        return [f"{RESET[0]}: {type(error).__name__}"]
+    except (OSError, ProgramError) as error:
+        return [f"{RESET[0]}: {error}"]
     print("the admin password was removed, as asked for on the boot partition")
     return []

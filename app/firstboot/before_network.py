@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 import sys
 
 import msgspec
@@ -16,6 +15,7 @@ from app.firstboot import (
     faults,
     netd_settings,
     pppoe,
+    programs,
     radio,
     render,
     report,
@@ -24,6 +24,7 @@ from app.firstboot import (
 from app.firstboot.fat import Fat
 from app.firstboot.faults import Source
 from app.firstboot.paths import Paths, write
+from app.firstboot.programs import ProgramError
 from app.firstboot.schema import Config
 
 
@@ -72,7 +73,8 @@ def _write_wan_card(paths: Paths, config: Config) -> None:
 def _set_up_wifi(paths: Paths, config: Config) -> None:
     if config.wifi.country is None:
         return
-    subprocess.run(["iw", "reg", "set", config.wifi.country], check=False)
+    with contextlib.suppress(ProgramError):  # the access point says more of a country that nobody knows
+        programs.run("iw", "reg", "set", config.wifi.country)
     wanted = radio.files(config)
     for name, text in wanted.items():
         write(paths.run / name, text.encode(), 0o600)
@@ -97,7 +99,7 @@ def _set_up_ssh(paths: Paths, config: Config) -> None:
     if not host_key.exists():
         new = host_key.with_suffix(".new")
         new.unlink(missing_ok=True)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new)], check=True)
+        programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new))
         new.with_suffix(".new.pub").rename(host_key.with_suffix(".pub"))
         new.rename(host_key)  # last: that it exists means that both do
         atomic.sync_directory(host_key.parent)
@@ -105,7 +107,7 @@ def _set_up_ssh(paths: Paths, config: Config) -> None:
 
 def _start(unit: str) -> None:
     """Queue the start of ``unit``. To wait for it here would be a deadlock: it is ordered after this very unit."""
-    subprocess.run(["systemctl", "start", "--no-block", unit], check=True)
+    programs.run("systemctl", "start", "--no-block", unit)
 
 
 def remove_leftovers(paths: Paths) -> None:

@@ -6,14 +6,13 @@ which must point at a port in one of the forms that gateway.toml takes.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 
 import msgspec
 
 from app import atomic, portname
-from app.firstboot import render
+from app.firstboot import programs, render
 from app.firstboot.configuration import stored_config
 from app.firstboot.paths import Paths, write
 
@@ -24,7 +23,7 @@ FILES = ("15-wan.network", "16-onboard-lan.network")
 def follow(paths: Paths, reload: Callable[[], None]) -> None:
     """Bring the files to what is chosen now, and ``reload`` them.
 
-    Raises OSError, CalledProcessError: then it is to be tried again.
+    Raises OSError, ProgramError: then it is to be tried again.
     """
     port, done = chosen_port(paths), None
     while port is not None and port != done and not paths.wan_card.exists():
@@ -62,4 +61,4 @@ def chosen_port(paths: Paths) -> str | None:
 
 
 def reload() -> None:
-    subprocess.run(["networkctl", "reload"], check=True, timeout=30)
+    programs.run("networkctl", "reload")

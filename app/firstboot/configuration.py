@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import msgspec
 
 from app.errors import InvalidFieldError
@@ -64,8 +62,6 @@ def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
         return old, [f"{name}: {fault}" for fault in error.faults]
     except InvalidFieldError as error:
         return old, [f"{name}: {error.message}"]
-    except subprocess.SubprocessError as error:  # its text would hold what it was given
-        return old, [f"{name}: system.admin_password: {type(error).__name__}"]
     if config != old:
         store_config(paths, config)
     if name.endswith(UNFINISHED):
@@ -82,7 +78,7 @@ def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
 def _completed(config: Config, auth: Auth) -> Config:
     """``config`` with its passphrases checked to be there and its admin password handed over.
 
-    Raises InvalidFieldError, SubprocessError.
+    Raises InvalidFieldError.
     """
     if config.wifi.access_point is not None and config.wifi.country is not None:
         radio.hostapd(config.wifi.country, config.wifi.access_point)

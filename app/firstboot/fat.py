@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
 from app.filenames import is_clutter, is_config
+from app.firstboot import programs
 
 CONFIG = "gateway.toml"
 CONFIG_TXT = "gateway.toml.txt"  # Windows' and macOS' editors like to add the ending, and not to show it
@@ -56,13 +56,13 @@ class Fat:
         with self._alone():
             mounted = os.path.ismount(self.directory)
             if mounted:
-                subprocess.run(["mount", "-o", "remount,rw", str(self.directory)], check=True)
+                programs.run("mount", "-o", "remount,rw", str(self.directory))
             try:
                 yield
             finally:
                 if mounted:
                     os.sync()
-                    subprocess.run(["mount", "-o", "remount,ro", str(self.directory)], check=True)
+                    programs.run("mount", "-o", "remount,ro", str(self.directory))
 
     @contextlib.contextmanager
     def _alone(self) -> Generator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -10,12 +9,15 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from app.firstboot import programs
 from app.firstboot.paths import Paths, write
 from app.firstboot.render import ONBOARD, wan_interface, wan_port
 from app.firstboot.schema import Config, radio_is_wan
 from app.lan import BRIDGE, dhcp_range
 from app.model import LanSettings, LinkSettings, Settings
 from app.wan_card import WanCard
+
+TIMEOUT = 90.0  # seconds; it loads the store, on a slow card
 
 
 class NetdSettings(Struct, frozen=True):
@@ -73,14 +75,8 @@ def update(paths: Paths, new: NetdSettings) -> None:
     if text == before:
         return
     # netd's state belongs to netd's user: a file of root's would lock it out.
-    subprocess.run(
-        [sys.executable, "-sP", "-m", "app", "firstboot", "settings", text.decode(), before.decode()],
-        check=True,
-        user="netd",
-        group="vpn-gateway",
-        extra_groups=[],
-        umask=0o077,
-    )
+    command = (sys.executable, "-sP", "-m", "app", "firstboot", "settings", text.decode(), before.decode())
+    programs.run(*command, timeout=TIMEOUT, user="netd", group="vpn-gateway")
     write(last, text, 0o600)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from app.firstboot import faults, radio
 from app.firstboot.configuration import stored_config
 from app.firstboot.fat import REPORT, Fat
 from app.firstboot.paths import Paths
+from app.firstboot.programs import ProgramError
 
 NET = Path("/sys/class/net")
 
@@ -31,5 +31,5 @@ def write_report(paths: Paths, lines: list[str]) -> None:
         elif not path.exists() or path.read_bytes() != text.encode():
             with Fat(paths.fat).writable():
                 path.write_bytes(text.encode())
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ProgramError) as error:
         print(f"the report could not be written: {error}")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.firstboot.fat import Fat
 from app.firstboot.paths import Paths
+from app.firstboot.programs import ProgramError
 from app.support import machine, programs
 from app.support.report import Section, assemble, followed, unreadable
 from app.support.strike import Striker
@@ -55,7 +55,7 @@ async def answer_request(paths: Paths, state: Path, faults: list[str], *, settle
     for left in reversed(range(TRIES)):
         try:
             put(fat, text)
-        except (OSError, subprocess.CalledProcessError):
+        except (OSError, ProgramError):
             if not left:
                 raise
             await asyncio.sleep(PAUSE)

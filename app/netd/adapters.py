@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.atomic import write_atomic
 from app.network import modeswitch
-from app.network.onearm import SWITCH
+from app.network.one_arm import SWITCH
 from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ from app.network.leasefile import Step
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_interface, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.reconcile import Reconciler
-from app.network.wireguard import WireGuardBackend
+from app.network.wireguard.types import WireGuardBackend
 from app.protocol.commands import Command
 from app.protocol.events import Event, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Snapshot

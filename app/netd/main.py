@@ -27,8 +27,8 @@ from app.netd.wanport import WanPort
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.joined import Joined
-from app.network.onearm import OneArm
-from app.network.wireguard import choose_backend
+from app.network.one_arm import OneArm
+from app.network.wireguard.choose import choose_backend
 from app.notify import notify, stay_alive
 from app.protocol.events import SecurityAlert
 from app.providers.config import ProvidersConfig

@@ -13,7 +13,7 @@ from app.network.dnsmasq import HandOver, ServiceRunner, read_leases
 from app.network.joined import Joined
 from app.network.leasefile import Step, moved
 from app.network.observe import observe, watch_links
-from app.network.onearm import OneArm
+from app.network.one_arm import OneArm
 
 
 class Services:

@@ -35,7 +35,7 @@ TABLE = "vpn_gateway_accounting"
 MAX_DEVICES = 1024
 IDLE = "1d"
 
-_FLOWTABLE_PRIORITY = 0  # "filter": where app.network.ruleset has its flowtable
+_FLOWTABLE_PRIORITY = 0  # "filter": where app.network.ruleset.sets has its flowtable
 _ETHERNET_HEADER = 14  # bytes; at egress it is there already and counted with the packet
 _EXIT = re.compile(r"wg([0-9]+)[ab]")
 
@@ -258,9 +258,9 @@ def interfaces() -> dict[str, InterfaceBytes]:
     return found
 
 
-async def _nft(*arguments: str, feed: str | None = None) -> bytes:
+async def _nft(*arguments: str, feed: str = "") -> bytes:
     """Raises KernelError."""
-    status, out, problem = await nft.run(arguments, feed)
-    if status != 0:
-        raise KernelError(f"nft: {problem.strip()[:500]}")
-    return out
+    done = await nft.run(*arguments, text=feed)
+    if done.status != 0:
+        raise KernelError(f"nft: {done.stderr.strip()[:500]}")
+    return done.stdout

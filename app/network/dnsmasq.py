@@ -15,7 +15,9 @@ from msgspec import Struct
 from app.atomic import write_atomic
 from app.errors import KernelError
 from app.model import Lease
+from app.process import FailedError, spawn
 
+START_TIMEOUT = 30.0  # seconds until it must listen and go into the background
 STOP_TIMEOUT = 3.0  # seconds
 POLL = 0.01
 
@@ -68,7 +70,7 @@ class ProcessRunner:
     """Where there is no systemd: detached processes of our own, found again by their pid files."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._directory = directory.absolute()  # dnsmasq is started in the root directory
 
     def present(self, name: str) -> str:
         return _present(self._directory, name)
@@ -109,23 +111,17 @@ class ProcessRunner:
 
     async def _start(self, name: str) -> None:
         config, pid_file = self._directory / f"{name}.conf", self._directory / f"{name}.pid"
-        # A file, not a pipe: the daemon keeps the error output, and asyncio waits for a pipe's other end to close.
-        log = self._directory / f"{name}.log"
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                "dnsmasq",
-                f"--conf-file={config}",
-                f"--pid-file={pid_file}",
-                "--user=root",  # the lab has no user of its own for it; the image's unit has
-                "--group=root",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        status = await process.wait()  # it goes into the background once it listens
-        if status != 0:
-            raise KernelError(f"dnsmasq ({name}) did not start: {log.read_text(errors='replace').strip()[:500]}")
+        command = (
+            "dnsmasq",
+            f"--conf-file={config}",
+            f"--pid-file={pid_file}",
+            "--user=root",  # the lab has no user of its own for it; the image's unit has
+            "--group=root",
+        )
+        try:
+            await spawn(*command, timeout=START_TIMEOUT, log=self._directory / f"{name}.log")
+        except FailedError as error:
+            raise KernelError(f"dnsmasq ({name}) did not start: {error.stderr[:500]}") from None
 
     async def _stop(self, name: str) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):

@@ -11,7 +11,7 @@ from app.network import sysctl
 from app.network.links import LinkState, as_planned, members
 from app.network.plan import BridgePlan, LinkPlan, NetworkPlan, RoutePlan, RulePlan
 from app.network.routes import LOCAL_RULES, Live
-from app.network.wireguard import OURS
+from app.network.wireguard.types import INTERFACE_NAME
 
 LINK_KINDS: dict[Literal["kernel", "userspace"], str] = {"kernel": "wireguard", "userspace": "tun"}
 
@@ -29,7 +29,7 @@ def missing(name: str) -> str:
 def strays(plan: NetworkPlan, state: Iterable[str]) -> list[str]:
     """Interfaces with names of ours that the plan does not have."""
     kept = {link.name for link in plan.links}
-    return sorted(name for name in state if OURS.fullmatch(name) and name not in kept)
+    return sorted(name for name in state if INTERFACE_NAME.fullmatch(name) and name not in kept)
 
 
 def of_links(plan: NetworkPlan, state: Mapping[str, LinkState], backend: Literal["kernel", "userspace"]) -> list[str]:
@@ -97,7 +97,7 @@ def moves(bridge: BridgePlan, state: Mapping[str, LinkState]) -> tuple[list[str]
 def old_addresses(plan: NetworkPlan, name: str, link: LinkState) -> list[Interface]:
     """Addresses of a LAN of before: ours by their mark, and no longer in the plan."""
     wanted = {address for lan, address in plan.lan_addresses if lan == name}
-    return [] if OURS.fullmatch(name) else sorted(link.ours - wanted, key=str)
+    return [] if INTERFACE_NAME.fullmatch(name) else sorted(link.ours - wanted, key=str)
 
 
 def of_routing(plan: NetworkPlan, live: Live) -> list[str]:

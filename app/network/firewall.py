@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from app.errors import KernelError
 from app.network import nft
-from app.network.bridge_ruleset import DHCP, ROUTERS
+from app.network.ruleset.bridge import DHCP, ROUTERS
 
 _TRIES = 3  # loads until one can be attested; each needs another program's transaction at the wrong moment to fail
 DROP = "drop_"

@@ -1,6 +1,6 @@
-"""Netlink in the raw, for what pyroute2 has no words for: deleting what was dumped, nftables' generation and counters.
+"""Raw netlink messages, for what pyroute2 cannot do: delete what was dumped, read nftables' generation and counters.
 
-And for forgetting connections, for which it is too slow: see app.network.conntrack.
+And forget connections: see app.network.conntrack.
 
 netlink(7), RFC 3549; Linux: include/uapi/linux/netlink.h. The exchanges are with the kernel on this machine, which
 answers within the call that sends the request, so they are short enough to be made from an event loop.

@@ -6,8 +6,6 @@ number, the counters and the names of tables come over netlink, without a proces
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
 import hashlib
 import json
@@ -18,9 +16,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from app import process
 from app.errors import KernelError
 from app.network.netlink_raw import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_DUMP, attribute, attributes, exchange, nfgenmsg
 from app.network.plan import NFT_TABLE
+from app.process import Finished
 
 TIMEOUT = 30.0  # seconds; the first load waits for a dozen kernel modules, from an SD card
 OWN_TABLES = frozenset({NFT_TABLE, f"{NFT_TABLE}_accounting", f"{NFT_TABLE}_probe"})
@@ -47,39 +47,19 @@ class Count(Struct, frozen=True):
 # --- the nft program -------------------------------------------------------------------------------------------------
 
 
-async def run(arguments: Sequence[str], text: str | None = None) -> tuple[int, bytes, str]:
-    """Run nft with ``text`` as its input; returns status, output and complaint. The only place that starts it.
+async def run(*arguments: str, text: str = "") -> Finished:
+    """Run nft with ``text`` as its input. The only place that starts it.
 
-    Raises KernelError where it cannot be run or does not finish in time; then it is no longer there.
+    Raises ProcessError where it cannot be run or does not finish in time; then it is no longer there.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            "nft",
-            *arguments,
-            stdin=asyncio.subprocess.PIPE if text is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise KernelError(f"nft cannot be run: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            out, err = await process.communicate(text.encode() if text is not None else None)
-    except TimeoutError:
-        raise KernelError("nft did not finish") from None
-    finally:
-        if process.returncode is None:  # timed out or cancelled
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    return process.returncode or 0, out, err.decode(errors="replace")
+    return await process.run("nft", *arguments, timeout=TIMEOUT, feed=text, check=False)
 
 
 async def load(ruleset: str) -> None:
     """Load one transaction: all of it or nothing. Raises KernelError with the first complaint and its line."""
-    status, _, problem = await run(["-f", "-"], ruleset)
-    if status != 0:
-        raise KernelError(f"nftables refused the ruleset: {complaint(ruleset, problem, status)}")
+    done = await run("-f", "-", text=ruleset)
+    if done.status != 0:
+        raise KernelError(f"nftables refused the ruleset: {complaint(ruleset, done.stderr, done.status)}")
 
 
 def complaint(ruleset: str, problem: str, status: int) -> str:
@@ -99,22 +79,22 @@ async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
     """The live tables of ours in ``families`` as nft's JSON objects; a missing one adds none. Raises KernelError."""
     found: list[dict[str, Any]] = []
     for family in families:
-        status, out, problem = await run(["-j", "list", "table", family, NFT_TABLE])
-        if status == 0:
-            found += json.loads(out)["nftables"]
-        elif "No such file" not in problem:
-            raise KernelError(f"nft cannot list the ruleset: {problem.strip()[:200]}")
+        done = await run("-j", "list", "table", family, NFT_TABLE)
+        if done.status == 0:
+            found += json.loads(done.stdout)["nftables"]
+        elif "No such file" not in done.stderr:
+            raise KernelError(f"nft cannot list the ruleset: {done.stderr.strip()[:200]}")
     return found
 
 
 async def elements(family: str, name: str) -> tuple[str, ...]:
     """What a set of our table that packets fill holds now; nothing where there is none. Raises KernelError."""
-    status, out, problem = await run(["-j", "list", "set", family, NFT_TABLE, name])
-    if status != 0:
-        if "No such file" in problem:
+    done = await run("-j", "list", "set", family, NFT_TABLE, name)
+    if done.status != 0:
+        if "No such file" in done.stderr:
             return ()
-        raise KernelError(f"nft cannot list the set {name}: {problem.strip()[:200]}")
-    (found,) = (item["set"] for item in json.loads(out)["nftables"] if "set" in item)
+        raise KernelError(f"nft cannot list the set {name}: {done.stderr.strip()[:200]}")
+    (found,) = (item["set"] for item in json.loads(done.stdout)["nftables"] if "set" in item)
     return tuple(sorted(e["elem"]["val"] if isinstance(e, dict) else e for e in found.get("elem", ())))
 
 

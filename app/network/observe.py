@@ -13,7 +13,7 @@ from app.network.joined import Joined
 from app.network.links import SYS, LinkState, is_port, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
-from app.network.onearm import OneArm
+from app.network.one_arm import OneArm
 from app.network.roles import BRIDGE, Roles, expected, never, roles
 from app.network.routes import FAMILIES
 from app.portname import usb_place

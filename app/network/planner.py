@@ -10,7 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from app.addresses import Interface, Network
-from app.network.bridge_ruleset import bridge_ruleset
+from app.network import sysctl
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -30,7 +30,7 @@ from app.network.plan import (
 )
 from app.network.policy import FAMILIES, Family, View, view, vip
 from app.network.ruleset import ruleset
-from app.network.sysctls import sysctls
+from app.network.ruleset.bridge import bridge_ruleset
 
 TABLE_MAIN = 254
 METRIC_LAST = 2**32 - 1  # of the unreachable defaults: any route of the same table comes first
@@ -63,7 +63,7 @@ def plan(inp: PlanInput) -> NetworkPlan:
         routes=tuple(r for family in FAMILIES for r in _routes(seen, family)),
         links=tuple(LinkPlan(t.interface, t.addresses, t.mtu) for t in seen.tunnels),
         lan_addresses=_lan_addresses(seen),
-        sysctls=sysctls(seen),
+        sysctls=sysctl.planned(seen),
         bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
         bridge_ruleset=bridge_ruleset(bridge) if bridge else "",
     )

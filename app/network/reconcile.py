@@ -24,12 +24,12 @@ from pyroute2.netlink.exceptions import NetlinkError
 from app.addresses import Address
 from app.errors import KernelError
 from app.network import drift, links, nft, routes, sysctl
-from app.network.bridge_ruleset import DHCP, ROUTERS
 from app.network.firewall import Firewall
 from app.network.monitor import changes
 from app.network.netlink import open_netlink
 from app.network.plan import NetworkPlan
-from app.network.wireguard import WireGuardBackend
+from app.network.ruleset.bridge import DHCP, ROUTERS
+from app.network.wireguard.types import WireGuardBackend
 from app.protocol.status import Attestation
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 
+from app import process
+from app.process import NotStartedError, ProcessError
 from app.support.report import Section, unreadable
 
 TIMEOUT = 45.0  # seconds for one program; systemd's take ten on a board that is still starting
@@ -78,30 +79,12 @@ async def _section(title: str, *commands: tuple[str, ...], limit: int = 60_000, 
 async def run(*command: str) -> str:
     """What ``command`` says, or why it says nothing."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-    except OSError as error:
-        return unreadable(f"{command[0]}: {error.strerror}")
-    assert process.stdout is not None
-    said = b""
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            while len(said) < MOST and (more := await process.stdout.read(65536)):
-                said += more
-            if len(said) < MOST:
-                await process.wait()
-    except TimeoutError:
-        return unreadable(f"{command[0]} did not finish")
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    text = said[:MOST].decode(errors="replace").rstrip()
-    if process.returncode and process.returncode > 0:
-        text = f"{text}\n{unreadable(f'{command[0]} ended with {process.returncode}')}".strip()
+        status, said = await process.transcript(*command, timeout=TIMEOUT, limit=MOST)
+    except NotStartedError as error:
+        return unreadable(f"{command[0]}: {error.reason}")
+    except ProcessError as error:
+        return unreadable(error.message)
+    text = said.decode(errors="replace").rstrip()
+    if status > 0:
+        text = f"{text}\n{unreadable(f'{command[0]} ended with {status}')}".strip()
     return text or "(nothing)"

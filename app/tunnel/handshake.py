@@ -6,7 +6,7 @@ import asyncio
 
 from app.model import Endpoint, WanLink
 from app.network.plan import TransportPeer
-from app.network.wireguard import DeviceStats, PeerStats, WireGuardBackend
+from app.network.wireguard.types import DeviceStats, PeerStats, WireGuardBackend
 from app.tunnel.clock import boottime
 
 FIRST_POLL = 0.002  # seconds; neither WireGuard implementation tells of a handshake, so it is polled, quickly at first

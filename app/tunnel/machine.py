@@ -16,7 +16,7 @@ from typing import Any
 from app.addresses import Address
 from app.errors import ConflictError, ConnectTimeoutError, GatewayError, KernelError
 from app.network.plan import Slot, exit_interface, exit_mark
-from app.network.wireguard import DeviceConfig, DeviceStats
+from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.tasks import end
 from app.tunnel import backoff, handshake, probe
 from app.tunnel.clock import boottime

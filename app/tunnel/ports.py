@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from app.addresses import Address
 from app.model import Links, Settings, TunnelConfig
-from app.network.wireguard import WireGuardBackend
+from app.network.wireguard.types import WireGuardBackend
 from app.tunnel.exitcheck import Confirm
 from app.tunnel.states import Connected, Reason, State, Target
 

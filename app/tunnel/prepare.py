@@ -13,7 +13,7 @@ from app.addresses import Address, collapse
 from app.errors import ConflictError
 from app.model import Peer, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
-from app.network.wireguard import DeviceConfig, PeerConfig
+from app.network.wireguard.types import DeviceConfig, PeerConfig
 from app.tunnel.states import Target, Tunnel
 
 OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)

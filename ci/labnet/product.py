@@ -25,7 +25,7 @@ NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 class Product(World):
     netd_options: tuple[str, ...] = ()  # more of them, for the next start
-    netd_environment: tuple[str, ...] = ()  # NAME=VALUE, also for what netd starts
+    netd_environment: tuple[str, ...] = ()  # NAME=VALUE; what netd starts gets the PATH of these
 
     def __init__(self, ident: str) -> None:
         super().__init__(ident)

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from app.model import LanBridge, LanLink, Links, WanLink
 from app.network import nft
-from app.network.bridge_ruleset import DHCP, ROUTERS
 from app.network.planner import plan
 from app.network.reconcile import Reconciler
-from app.network.wg_userspace import UserspaceBackend
+from app.network.ruleset.bridge import DHCP, ROUTERS
+from app.network.wireguard.userspace import UserspaceBackend
 from tests.kernel.namespace import inside, run
 from tests.support.frames import frame
 from tests.unit.network.scenarios import default_exit, inputs

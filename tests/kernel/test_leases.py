@@ -15,8 +15,9 @@ from app.netd.services import Services
 from app.network.dnsmasq import ProcessRunner
 from app.network.joined import Joined
 from app.network.leasefile import Step
-from app.network.onearm import OneArm
+from app.network.one_arm import OneArm
 from tests.kernel.namespace import inside, run
+from tests.support.clocked import clocked_dnsmasq
 
 pytestmark = pytest.mark.kernel
 
@@ -30,20 +31,13 @@ class House:
     """A LAN whose dnsmasq reads a clock that the test sets, and netd's part that looks after its leases."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
         self._directory, self._ahead = directory, directory / "clock"
         self._client = directory / "client"
         self._client.write_text(CLIENT)
         self._client.chmod(0o755)
         self._environment = {**os.environ, "LEASED": str(directory / "leased")}
         self.set_clock(0)
-        for name, value in {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._ahead),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }.items():
-            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PATH", clocked_dnsmasq(directory / "programs", self._ahead))
         self.runner = ProcessRunner(directory / "dnsmasq")
         self.services = self.another_netd()
         self.clock = ClockSteps(wall=self.now)

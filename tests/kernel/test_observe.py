@@ -13,7 +13,7 @@ import pytest
 from app.model import LinkSettings
 from app.network.joined import Joined
 from app.network.observe import nameservers, observe, watch_links
-from app.network.onearm import SETTLE, OneArm
+from app.network.one_arm import SETTLE, OneArm
 from tests.kernel.namespace import inside, run
 
 pytestmark = pytest.mark.kernel

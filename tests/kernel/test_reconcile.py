@@ -22,7 +22,7 @@ from app.network.netlink_raw import NETLINK_ROUTE, NLM_F_ACK, attribute, attribu
 from app.network.plan import RULE_LAST, LinkPlan, NetworkPlan, RoutePlan, RulePlan
 from app.network.planner import plan as planned
 from app.network.reconcile import Reconciler
-from app.network.wg_userspace import UserspaceBackend
+from app.network.wireguard.userspace import UserspaceBackend
 from tests.kernel.namespace import Recorder, inside, run
 from tests.unit.network.scenarios import default_exit, inputs
 

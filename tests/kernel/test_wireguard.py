@@ -16,9 +16,10 @@ import pytest
 from app.errors import KernelError
 from app.keys import generate
 from app.model import Secret
-from app.network.wg_kernel import KernelBackend, kernel_has_wireguard
-from app.network.wg_userspace import UserspaceBackend
-from app.network.wireguard import DeviceConfig, PeerConfig, choose_backend
+from app.network.wireguard.choose import choose_backend
+from app.network.wireguard.kernel import KernelBackend, kernel_has_wireguard
+from app.network.wireguard.types import DeviceConfig, PeerConfig
+from app.network.wireguard.userspace import UserspaceBackend
 from tests.kernel.namespace import inside, neighbour, run, until
 
 pytestmark = pytest.mark.kernel
@@ -255,7 +256,7 @@ async def test_the_tunnel_outlives_netd_and_is_adopted_by_the_next():
         serve(host)
         program = (
             "import asyncio\n"
-            "from app.network.wg_userspace import UserspaceBackend\n"
+            "from app.network.wireguard.userspace import UserspaceBackend\n"
             "asyncio.run(UserspaceBackend().create('wg0a'))\n"
         )
         await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], check=True, timeout=30)

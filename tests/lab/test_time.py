@@ -16,6 +16,7 @@ import pytest
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, LAN_HOSTS
 from ci.labnet.lab import wait_for
+from tests.support.clocked import clocked_dnsmasq, faketime
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -91,13 +92,13 @@ DAYS = 3 * 86_400
 
 
 @pytest.fixture
-def house() -> Iterator[Lab]:
-    """netd and what it starts read the clock that the file ``clock`` says; wireguard-go, in Go, does not."""
+def house(tmp_path: Path) -> Iterator[Lab]:
+    """netd and dnsmasq read the clock that the file ``clock`` says; wireguard-go, in Go, does not."""
     lab = Lab(f"jump{os.getpid()}")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    clock = lab.directory / "clock"
     lab.netd_environment = (
-        *(f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={lab.directory / 'clock'}"),
-        *("FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1"),
+        *(f"{name}={value}" for name, value in faketime(clock).items()),
+        f"PATH={clocked_dnsmasq(tmp_path / 'programs', clock)}",
     )
     try:
         yield lab.up()

@@ -202,6 +202,17 @@ def test_reset_password_is_for_the_gateway_itself(run, tmp_path):
     assert "only on the gateway itself" in result.stderr
 
 
+def test_reset_password_removes_it_with_the_packages_that_the_command_line_has(run, tmp_path):
+    state, packages = tmp_path / "state", tmp_path / "packages"
+    state.mkdir()
+    packages.mkdir()
+    (packages / "sitecustomize.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'a').write('once ')\n")
+    result = run("reset-password", "--yes", "--state-dir", state, PYTHONPATH=str(packages))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "The password was removed. Set a new one in the web interface.\n"
+    assert (tmp_path / "loaded").read_text() == "once once "
+
+
 def test_a_backup_never_replaces_a_file(run, tmp_path):
     there = tmp_path / "there.age"
     there.write_text("precious")

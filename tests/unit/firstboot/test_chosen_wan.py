@@ -140,7 +140,7 @@ def test_netd_knows_which_key_names_the_wan(
 ) -> None:
     monkeypatch.setattr("socket.sethostname", lambda _: None)
     monkeypatch.setattr("app.firstboot.before_network._start", lambda _: None)
-    monkeypatch.setattr("app.firstboot.before_network.subprocess.run", lambda *_, **__: None)
+    monkeypatch.setattr("app.firstboot.programs.run", lambda *_, **__: None)
     config = parse(text)
     before_network.apply(keeper.paths, config)
     port = WanPort(keeper.paths.wan_card, keeper.file)

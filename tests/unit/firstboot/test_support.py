@@ -21,6 +21,7 @@ from app.firstboot.configuration import store_config
 from app.firstboot.fat import Fat
 from app.firstboot.gateway_toml import parse
 from app.firstboot.paths import Paths
+from app.firstboot.programs import ProgramError
 from app.ipc import Server
 from app.protocol.commands import MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
@@ -126,6 +127,7 @@ import asyncio
 from pathlib import Path
 from app.firstboot import after_netd, support
 from app.firstboot.paths import Paths
+from app.firstboot.programs import ProgramError
 after_netd.SOCKET, support.NETD_TIMEOUT = Path("/nowhere/netd.sock"), 0
 paths = Paths(*map(Path, {[str(getattr(paths, field)) for field in ("fat", "data", "run")]!r}))
 faults = ["told " + {" ".join([*secrets, *HIDDEN])!r}]
@@ -175,12 +177,12 @@ async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried
     def refused(self: Fat) -> Iterator[None]:
         tries.append(1)
         if len(tries) <= refusals:
-            raise subprocess.CalledProcessError(32, ["mount"])
+            raise ProgramError("mount", "failed")
         yield
 
     monkeypatch.setattr(Fat, "writable", refused)
     refusals = support.TRIES
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(ProgramError):
         await support.answer_request(paths, state, [], settled=0)
     assert [path.name for path in paths.fat.iterdir()] == ["support"]
     tries.clear()

@@ -8,7 +8,7 @@ import pytest
 
 from app.netd.adapters import Adapters
 from app.network.modeswitch import advice
-from app.network.onearm import SWITCH
+from app.network.one_arm import SWITCH
 from app.protocol.events import GatewayEvent, SecurityAlert
 
 ONE, TWO = "0bda:8151 at usb-1.2", "12d1:1f01 at usb-1.3"

@@ -8,8 +8,6 @@ from ipaddress import ip_address
 import msgspec
 
 from app.model import DirectPolicy, VpnPolicy
-from app.network.evaluate import Outcome, unspecified
-from app.network.packet import Packet
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -22,6 +20,7 @@ from app.network.plan import (
     exit_interface,
     exit_mark,
 )
+from app.packet_trace import Packet, PacketOutcome, unspecified
 from tests.unit.network.scenarios import MACS
 
 ROUTER_MAC = "02:00:00:00:0f:01"  # the WAN's router
@@ -263,7 +262,7 @@ def oddities(inp: PlanInput) -> Iterator[Packet]:
                         yield msgspec.structs.replace(packet, ct_state=state)
 
 
-def leaks(inp: PlanInput, packet: Packet, outcome: Outcome) -> bool:
+def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
     """Whether ``packet``, from the LAN, has left by any way but its device's own."""
     if outcome.link is None:
         return False

@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.addresses import Address
-from app.network.evaluate import Surroundings
-from app.network.packet import Packet
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
+from app.packet_trace import Packet, Surroundings
 from tests.unit.network import wire
 from tests.unit.network.corpus import ROUTER_MAC
 

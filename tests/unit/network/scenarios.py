@@ -7,9 +7,9 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_
 
 from app.addresses import Interface
 from app.model import BlockedPolicy, DirectPolicy, LanLink, LanSettings, Links, Policy, VpnPolicy, WanLink
-from app.network.evaluate import Surroundings
 from app.network.plan import ExitPlan, PlanInput, RoutePlan, Slot, TransportPeer, TunnelPlan
 from app.network.planner import TABLE_MAIN
+from app.packet_trace import Surroundings
 
 LAN = LanSettings(ula=IPv6Interface("fd12:3456:789a::1/64"))
 BY_DEFAULT = VpnPolicy()

@@ -149,6 +149,19 @@ async def test_one_that_does_not_start_is_named_and_hinders_no_other(instances):
     assert instances.says("exit-0") == "mended"
 
 
+async def test_one_that_is_not_installed_or_never_begins_to_serve_is_an_error_in_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    runner = ProcessRunner(tmp_path / "instances")
+    with pytest.raises(KernelError, match="dnsmasq cannot be run: No such file or directory"):
+        await runner.apply({"lan": "port=0\n"})
+    (tmp_path / "dnsmasq").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (tmp_path / "dnsmasq").chmod(0o755)
+    monkeypatch.setattr(dnsmasq, "START_TIMEOUT", 0.5)
+    async with asyncio.timeout(20):
+        with pytest.raises(KernelError, match="dnsmasq did not finish"):
+            await runner.apply({"lan": "port=0\n"})
+
+
 async def test_one_that_ignores_the_request_to_end_is_made_to(instances, monkeypatch):
     monkeypatch.setattr(dnsmasq, "STOP_TIMEOUT", 0.2)
     runner = ProcessRunner(instances.directory)

@@ -9,10 +9,9 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from app.network.evaluate import Evaluator, Outcome
-from app.network.packet import Packet
 from app.network.plan import PlanInput
 from app.network.planner import plan as make_plan
+from app.packet_trace import Packet, PacketOutcome, PacketTracer
 from tests.unit.network.corpus import ROUTER_MAC, from_lan, from_outside, hosts, own
 from tests.unit.network.kernel import Kernel
 from tests.unit.network.scenarios import SCENARIOS, surroundings
@@ -44,7 +43,7 @@ def verdict(left: list[Seen], packet: Packet) -> tuple[str, object]:
     }[s.icmp], None  # fmt: skip
 
 
-def expected(outcome: Outcome) -> tuple[str, object]:
+def expected(outcome: PacketOutcome) -> tuple[str, object]:
     p = outcome.packet
     return outcome.kind, (p.oif, p.src, p.dst, p.dport) if outcome.kind == "sent" else None
 
@@ -58,7 +57,7 @@ LOCKS = {"both": {}, "no-nft": {"nft": False}, "no-rules": {"rules": False}}
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_kernel_does_what_the_evaluator_says(name: str, lock: str) -> None:
     inp = SCENARIOS[name]()
-    world = Evaluator(make_plan(inp), surroundings(inp, hijack=lock == "both"), **LOCKS[lock])
+    world = PacketTracer(make_plan(inp), surroundings(inp, hijack=lock == "both"), **LOCKS[lock])
     with gateway(inp, hijack=lock == "both") as kernel:
         if lock == "no-nft":
             kernel.flush_nft()
@@ -68,7 +67,7 @@ def test_the_kernel_does_what_the_evaluator_says(name: str, lock: str) -> None:
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:12])
 
 
-def _differences(kernel: Kernel, world: Evaluator, inp: PlanInput) -> Iterator[str]:
+def _differences(kernel: Kernel, world: PacketTracer, inp: PlanInput) -> Iterator[str]:
     for n, one in enumerate((*from_lan(inp), *from_outside(inp))):
         packet = msgspec.structs.replace(one, sport=20000 + n)  # a connection of its own
         outcome = world.send(packet)

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from app.network.evaluate import Evaluator, Outcome
-from app.network.packet import Packet
 from app.network.plan import NetworkPlan
 from app.network.planner import plan
+from app.packet_trace import Packet, PacketOutcome, PacketTracer
 from tests.unit.network.corpus import everything, leaks
 from tests.unit.network.scenarios import SCENARIOS, surroundings
 
@@ -67,8 +66,8 @@ def test_every_line_of_the_ruleset_matters() -> None:
         inp = make()
         made, around, packets = plan(inp), surroundings(inp, hijack=True), everything(inp)
 
-        def send(one: NetworkPlan, *, rules: bool, packets=packets, around=around) -> Iterator[Outcome]:
-            world = Evaluator(one, around, rules=rules)
+        def send(one: NetworkPlan, *, rules: bool, packets=packets, around=around) -> Iterator[PacketOutcome]:
+            world = PacketTracer(one, around, rules=rules)
             return (world.send(p) for p in packets)
 
         expected = [list(send(one, rules=rules)) for one, rules in views(made)]
@@ -101,10 +100,10 @@ def test_no_single_line_of_the_ruleset_lost_opens_it(name: str) -> None:
     """With the rules flushed, so that nftables is on its own."""
     inp = SCENARIOS[name]()
     made, around, packets = plan(inp), surroundings(inp, hijack=True), sent_by_the_lan(name)
-    assert any(Evaluator(made, around).send(p).kind == "sent" for p in packets)
+    assert any(PacketTracer(made, around).send(p).kind == "sent" for p in packets)
     open_: list[str] = []
     for chain, line, text in without_a_line(made.ruleset):
-        world = Evaluator(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+        world = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
         if any(leaks(inp, p, world.send(p)) for p in packets):
             open_.append(f"{chain}: {line}")
     assert open_ == OPENS.get(name, [])
@@ -119,7 +118,7 @@ def test_the_last_look_alone_keeps_the_lan_in(name: str) -> None:
     assert "jump output_wan" in made.ruleset
     assert "goto forward_lan" not in text
     assert "jump output_wan" not in text
-    world = Evaluator(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+    world = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
     assert not [p for p in sent_by_the_lan(name) if leaks(inp, p, world.send(p))]
 
 
@@ -138,7 +137,7 @@ def test_no_single_rule_or_route_lost_opens_routing(name: str) -> None:
         ),
     ]
     for one in fewer:
-        world = Evaluator(one, around, nft=False)
+        world = PacketTracer(one, around, nft=False)
         for packet in packets:
             outcome = world.send(packet)
             if outcome.kind == "sent" and not (

@@ -15,10 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
-from app.network.evaluate import Evaluator
-from app.network.packet import Packet
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, exit_interface
 from app.network.planner import plan
+from app.packet_trace import Packet, PacketTracer
 from tests.unit.network.scenarios import SECOND, SIX, WORK, inputs, surroundings, tunnel
 
 LAN_LINK, WAN_LINK = "br-lan", "wan"
@@ -99,7 +98,7 @@ many = settings(
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_what_a_device_sends_leaves_by_its_own_way_or_not_at_all(inp, packets, hijack):
-    world = Evaluator(plan(inp), surroundings(inp, hijack=hijack))
+    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack))
     for packet in packets:
         outcome = world.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
@@ -108,7 +107,7 @@ def test_what_a_device_sends_leaves_by_its_own_way_or_not_at_all(inp, packets, h
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_with_the_rules_flushed_nftables_alone_keeps_it(inp, packets, hijack):
-    world = Evaluator(plan(inp), surroundings(inp, hijack=hijack), rules=False)
+    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False)
     for packet in packets:
         outcome = world.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
@@ -118,7 +117,7 @@ def test_with_the_rules_flushed_nftables_alone_keeps_it(inp, packets, hijack):
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_with_nftables_flushed_routing_alone_keeps_it(inp, packets, hijack):
     """Without marks nobody is told apart, so nobody gets out: not even a device with the ``direct`` policy."""
-    world = Evaluator(plan(inp), surroundings(inp, hijack=hijack), nft=False)
+    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False)
     for packet in packets:
         outcome = world.send(packet)
         assert outcome.link in {None, LAN_LINK}, (packet, outcome)
@@ -127,7 +126,7 @@ def test_with_nftables_flushed_routing_alone_keeps_it(inp, packets, hijack):
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12))
 def test_dns_of_the_lan_is_never_forwarded(inp, packets):
-    world = Evaluator(plan(inp), surroundings(inp))
+    world = PacketTracer(plan(inp), surroundings(inp))
     for packet in packets:
         if packet.proto in {"tcp", "udp"}:
             outcome = world.send(msgspec.structs.replace(packet, dport=53))
@@ -139,7 +138,7 @@ def test_dns_of_the_lan_is_never_forwarded(inp, packets):
 def test_the_gateways_own_unmarked_packets_never_leave_by_the_wan(inp, destination, proto, hijack):
     address = ip_address(destination)
     packet = Packet(ip_address("0.0.0.0" if address.version == 4 else "::"), address, proto, 40000, 443)
-    outcome = Evaluator(plan(inp), surroundings(inp, hijack=hijack)).send(packet)
+    outcome = PacketTracer(plan(inp), surroundings(inp, hijack=hijack)).send(packet)
     assert outcome.link != WAN_LINK, outcome
 
 
@@ -148,7 +147,7 @@ def test_the_gateways_own_unmarked_packets_never_leave_by_the_wan(inp, destinati
 def test_the_gateways_services_are_not_for_the_world(inp, port, iif):
     for destination in ("203.0.113.5", "192.168.77.1", "10.64.1.2"):
         packet = Packet(ip_address("198.51.100.99"), ip_address(destination), "tcp", 40000, port, iif=iif)
-        assert Evaluator(plan(inp), surroundings(inp)).send(packet).kind != "local"
+        assert PacketTracer(plan(inp), surroundings(inp)).send(packet).kind != "local"
 
 
 # --- the properties can fail -----------------------------------------------------------------------------------------
@@ -158,7 +157,7 @@ def leak(made: NetworkPlan, inp: PlanInput, **locks: bool) -> bool:
     packet = Packet(
         ip_address("192.168.77.20"), ip_address("9.9.9.9"), "udp", 40000, 443, iif=LAN_LINK, mac="02:00:00:00:00:05"
     )
-    return Evaluator(made, surroundings(inp), **locks).send(packet).link == WAN_LINK
+    return PacketTracer(made, surroundings(inp), **locks).send(packet).link == WAN_LINK
 
 
 DOWN = inputs(ExitPlan("default", 0))

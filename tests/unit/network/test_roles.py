@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model import LinkSettings, NetworkPort
-from app.network.bridge_ruleset import bridge_ruleset
 from app.network.roles import BRIDGE, expected, points_at, roles
+from app.network.ruleset.bridge import bridge_ruleset
 from app.portname import MODEM_DRIVERS, networkd_match, parse, usb_place
 
 ONBOARD = NetworkPort("wan", driver="bcmgenet", mac="dc:a6:32:00:00:01")

@@ -12,9 +12,9 @@ from pyroute2.netlink.generic.wireguard import wgmsg
 
 from app.errors import KernelError
 from app.model import Secret
-from app.network import wg_kernel, wg_userspace
 from app.network.netlink_raw import attributes
-from app.network.wireguard import OURS, DeviceConfig, PeerConfig
+from app.network.wireguard import kernel_messages, uapi
+from app.network.wireguard.types import INTERFACE_NAME, DeviceConfig, PeerConfig
 
 
 def key(number):
@@ -43,7 +43,7 @@ def peers_of(found):
 
 
 def test_the_kernel_is_told_to_replace_all_peers_and_each_ones_allowed_ips():
-    first, second = (device_attributes(m) for m in wg_kernel.configuration("wg0a", DEVICE))
+    first, second = (device_attributes(m) for m in kernel_messages.configuration("wg0a", DEVICE))
     assert first[2] == b"wg0a\0"
     assert first[3] == raw(1)
     assert first[5] == struct.pack("=I", 1)  # WGDEVICE_F_REPLACE_PEERS
@@ -65,7 +65,9 @@ def test_the_kernel_is_told_to_replace_all_peers_and_each_ones_allowed_ips():
 
 
 def test_a_device_without_peers_loses_those_it_had():
-    (only,) = (device_attributes(m) for m in wg_kernel.configuration("wg0a", DeviceConfig(Secret(key(1)), 0, 5, ())))
+    (only,) = (
+        device_attributes(m) for m in kernel_messages.configuration("wg0a", DeviceConfig(Secret(key(1)), 0, 5, ()))
+    )
     assert (8 in only, only[5]) == (False, struct.pack("=I", 1))
     assert only[6] == struct.pack("=H", 5)
 
@@ -73,7 +75,7 @@ def test_a_device_without_peers_loses_those_it_had():
 def test_many_allowed_ips_are_told_in_parts_that_fit():
     networks = tuple(ip_network((i << 96, 64)) for i in range(1201))
     peer = PeerConfig(key(2), None, None, networks, 0)
-    messages = list(wg_kernel.configuration("wg0a", DeviceConfig(Secret(key(1)), 0, None, (peer,))))
+    messages = list(kernel_messages.configuration("wg0a", DeviceConfig(Secret(key(1)), 0, None, (peer,))))
     found = [peers_of(device_attributes(m))[0] for m in messages]
     assert [p[3] for p in found] == [struct.pack("=I", flags) for flags in (2, 4, 4)]  # replace, then add
     told = [attributes(one)[2] for p in found for one in attributes(p[9]).values()]
@@ -82,14 +84,14 @@ def test_many_allowed_ips_are_told_in_parts_that_fit():
 
 
 def test_an_endpoint_change_touches_nothing_else():
-    found = device_attributes(wg_kernel.endpoint_change("wg0a", key(2), (ip_address("fe80::9%lo"), 7)))
+    found = device_attributes(kernel_messages.endpoint_change("wg0a", key(2), (ip_address("fe80::9%lo"), 7)))
     assert set(found) == {2, 8}
     (peer,) = peers_of(found)
     assert set(peer) == {1, 3, 4}
     assert peer[3] == struct.pack("=I", 4)  # WGPEER_F_UPDATE_ONLY
     assert peer[4][-4:] == struct.pack("=I", socket.if_nametoindex("lo"))
     with pytest.raises(KernelError):
-        wg_kernel.endpoint_change("wg0a", key(2), (ip_address("fe80::9%no_such_zone"), 7))
+        kernel_messages.endpoint_change("wg0a", key(2), (ip_address("fe80::9%no_such_zone"), 7))
 
 
 def answer(*device, peers=()):
@@ -113,7 +115,7 @@ def test_the_kernels_answer_is_understood_also_in_parts():
     ]
     never = [["WGPEER_A_PUBLIC_KEY", key(4)], ["WGPEER_A_LAST_HANDSHAKE_TIME", {"tv_sec": 0, "tv_nsec": 0}]]
     device = [["WGDEVICE_A_PRIVATE_KEY", key(1)], ["WGDEVICE_A_FWMARK", 0x20], ["WGDEVICE_A_LISTEN_PORT", 1234]]
-    stats = wg_kernel.parse([answer(*device, peers=[full]), answer(peers=[full[:1], never])])
+    stats = kernel_messages.parse([answer(*device, peers=[full]), answer(peers=[full[:1], never])])
     assert (stats.fwmark, stats.listen_port) == (0x20, 1234)
     first, second = stats.peers
     assert first.endpoint == (ip_address("192.0.2.1"), 51820)
@@ -123,7 +125,7 @@ def test_the_kernels_answer_is_understood_also_in_parts():
 
 
 def test_wireguard_go_is_told_the_same_in_its_own_words():
-    lines = wg_userspace.configuration(DEVICE).split("\n")
+    lines = uapi.configuration(DEVICE).split("\n")
     assert lines[:5] == ["set=1", f"private_key={raw(1).hex()}", "fwmark=32", "listen_port=0", "replace_peers=true"]
     assert lines[5:12] == [
         f"public_key={raw(2).hex()}",
@@ -144,20 +146,20 @@ def test_wireguard_gos_answer_is_understood():
         "last_handshake_time_sec=1000\nlast_handshake_time_nsec=500000000\nrx_bytes=5\ntx_bytes=6\n"
         f"allowed_ip=::/0\npublic_key={raw(4).hex()}\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\nerrno=0\n\n"
     )
-    stats = wg_userspace.parse_stats(reply)
+    stats = uapi.parse_stats(reply)
     assert (stats.fwmark, stats.listen_port, len(stats.peers)) == (32, 9, 2)
     assert stats.peers[0].endpoint == (ip_address("2001:db8::1"), 1)
     assert (stats.peers[0].latest_handshake, stats.peers[0].rx_bytes, stats.peers[0].tx_bytes) == (1000.5, 5, 6)
     assert (stats.peers[1].latest_handshake, stats.peers[1].endpoint) == (None, None)
-    assert wg_userspace.parse_stats("errno=0\n\n").peers == ()
+    assert uapi.parse_stats("errno=0\n\n").peers == ()
     assert raw(1).hex() not in repr(stats)
 
 
 @pytest.mark.parametrize("name", ["wg0a", "wg31b"])
 def test_interfaces_are_ours_by_name(name):
-    assert OURS.fullmatch(name)
+    assert INTERFACE_NAME.fullmatch(name)
 
 
 @pytest.mark.parametrize("name", ["wg0", "wg0c", "xwg0a", "wg0a1", "wga", "wgprobe"])
 def test_other_interfaces_are_not(name):
-    assert not OURS.fullmatch(name)
+    assert not INTERFACE_NAME.fullmatch(name)

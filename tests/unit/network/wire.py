@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from msgspec import Struct
 
 from app.addresses import Address
-from app.network.packet import Packet
+from app.packet_trace import Packet
 
 NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58}
 NAMES = {v: k for k, v in NUMBERS.items()}

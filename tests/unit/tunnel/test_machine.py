@@ -11,7 +11,7 @@ import pytest
 from app.errors import ConflictError, ConnectTimeoutError
 from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, WanLink
 from app.network.plan import TransportPeer, TunnelPlan
-from app.network.wireguard import DeviceStats, PeerStats
+from app.network.wireguard.types import DeviceStats, PeerStats
 from app.tunnel import backoff
 from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.machine import ExitMachine

@@ -1,8 +1,8 @@
-"""A packet as rules and routes see it, for :mod:`app.network.evaluate` (pure)."""
+"""A packet as rules and routes see it, for the packet tracer (pure)."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from msgspec import Struct
@@ -40,3 +40,8 @@ class Packet(Struct, frozen=True):
     @property
     def family(self) -> Literal[4, 6]:
         return 4 if isinstance(self.dst, IPv4Address) else 6
+
+
+def unspecified(family: Literal[4, 6]) -> Address:
+    """The source of a packet that has none yet."""
+    return IPv4Address(0) if family == 4 else IPv6Address(0)

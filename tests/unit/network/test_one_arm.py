@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.network.onearm import SETTLE, SWITCH, OneArm
+from app.network.one_arm import SETTLE, SWITCH, OneArm
 
 DISK = "0bda:8151 at usb-1.2"
 

@@ -1,51 +1,27 @@
-"""The kernel's WireGuard, over generic netlink (Linux: include/uapi/linux/wireguard.h) with pyroute2's messages.
+"""The messages of the kernel's WireGuard, composed and read. Linux: include/uapi/linux/wireguard.h.
 
-pyroute2's own ``set()`` takes one peer a call and cannot replace the set of peers, so the messages are composed here
-and sent as they are.
+pyroute2's own ``set()`` takes one peer a call and cannot replace the set of peers, so the messages are composed here,
+of its types, and sent as they are.
 """
 
 from __future__ import annotations
 
-import errno
-import re
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
-from typing import Any, Literal
+from typing import Any
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.generic.wireguard import AsyncWireGuard, wgmsg
+from pyroute2.netlink.generic.wireguard import wgmsg
 
 from app.addresses import Address, Network
 from app.errors import KernelError
-from app.network.links import read_links
-from app.network.netlink import open_netlink
-from app.network.wireguard import OURS, DeviceConfig, DeviceStats, PeerConfig, PeerStats
+from app.network.wireguard.types import DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
-KIND = "wireguard"  # of the link
 ALLOWED_IPS_A_MESSAGE = 500  # an attribute, and so all of a peer, ends at 64 KiB; one of IPv6 takes 36 bytes
 
-_PROBE = "wgprobe"  # not one of ours by name, so the reconciler leaves it alone for its moment of life
 _GET_DEVICE, _SET_DEVICE, _VERSION = 0, 1, 1
 _REPLACE_PEERS = 1  # WGDEVICE_F_*
 _REPLACE_ALLOWED_IPS, _UPDATE_ONLY = 2, 4  # WGPEER_F_*
-
-
-async def kernel_has_wireguard() -> bool:
-    """Whether the kernel can make a WireGuard link, by making one (this also loads the module)."""
-    async with open_netlink() as ip:
-        try:
-            await ip.link("add", ifname=_PROBE, kind=KIND)
-        except NetlinkError as error:
-            if error.code != errno.EEXIST:  # left by a netd that was killed at this very moment
-                return False
-        for index in await ip.link_lookup(ifname=_PROBE):
-            await ip.link("del", index=index)
-    return True
-
-
-# --- messages (pure) -------------------------------------------------------------------------------------------------
 
 
 def configuration(name: str, device: DeviceConfig) -> Iterator[wgmsg]:
@@ -73,6 +49,11 @@ def endpoint_change(name: str, public_key: str, endpoint: tuple[Address, int]) -
         ["WGPEER_A_ENDPOINT", _endpoint(endpoint)],
     ]
     return _message(name, [], part)
+
+
+def device_query(name: str) -> wgmsg:
+    """The question that :func:`parse` reads the answer to."""
+    return _message(name, [], None, _GET_DEVICE)
 
 
 def _message(name: str, device: list[list[Any]], peer: list[list[Any]] | None, command: int = _SET_DEVICE) -> wgmsg:
@@ -152,70 +133,3 @@ def _peer_stats(key: str, peer: Any) -> PeerStats:
         rx_bytes=peer.get_attr("WGPEER_A_RX_BYTES") or 0,
         tx_bytes=peer.get_attr("WGPEER_A_TX_BYTES") or 0,
     )
-
-
-# --- the kernel ------------------------------------------------------------------------------------------------------
-
-
-class KernelBackend:
-    kind: Literal["kernel", "userspace"] = "kernel"
-
-    async def create(self, name: str) -> None:
-        async with open_netlink() as ip:
-            link = (await read_links(ip)).get(name)
-            if link is not None:
-                if link.kind == KIND:
-                    return
-                await ip.link("del", index=link.index)  # of our name but not a tunnel: it could lead anywhere
-            try:
-                await ip.link("add", ifname=name, kind=KIND)
-            except NetlinkError as error:
-                raise _refused(f"the kernel cannot make {name}", error) from None
-
-    async def configure(self, name: str, device: DeviceConfig) -> None:
-        await self._send(name, configuration(name, device))
-
-    async def set_endpoint(self, name: str, public_key: str, address: Address, port: int) -> None:
-        await self._send(name, iter((endpoint_change(name, public_key, (address, port)),)))
-
-    async def stats(self, name: str) -> DeviceStats | None:
-        try:
-            messages = await _request(_message(name, [], None, _GET_DEVICE), NLM_F_DUMP)
-        except NetlinkError as error:
-            if error.code in {errno.ENODEV, errno.EOPNOTSUPP}:  # gone, or not a tunnel any more
-                return None
-            raise _refused(f"the kernel does not tell of {name}", error) from None
-        return parse(messages) if messages else None
-
-    async def remove(self, name: str) -> None:
-        async with open_netlink() as ip:
-            for index in await ip.link_lookup(ifname=name):
-                try:
-                    await ip.link("del", index=index)
-                except NetlinkError as error:
-                    if error.code != errno.ENODEV:
-                        raise _refused(f"the kernel cannot remove {name}", error) from None
-
-    async def names(self) -> set[str]:
-        async with open_netlink() as ip:
-            return {name for name in await read_links(ip) if OURS.fullmatch(name)}
-
-    async def _send(self, name: str, messages: Iterator[wgmsg]) -> None:
-        try:
-            for message in messages:
-                await _request(message, NLM_F_ACK)
-        except NetlinkError as error:
-            raise _refused(f"the kernel refused the configuration of {name}", error) from None
-
-
-async def _request(message: wgmsg, flags: int) -> list[Any]:
-    socket_: Any = AsyncWireGuard()
-    async with socket_ as wg:
-        await wg.setup_endpoint()  # learns the family's number, which the first request needs already
-        answers = await wg.nlm_request(message, msg_type=wg.prid, msg_flags=NLM_F_REQUEST | flags)
-        return [answer async for answer in answers]
-
-
-def _refused(what: str, error: NetlinkError) -> KernelError:
-    reason = re.sub(r"\s+", " ", str(error.args[1] if len(error.args) > 1 else error))
-    return KernelError(f"{what}: {reason}")

@@ -1,4 +1,4 @@
-"""What a ruleset does to a packet: the model of :mod:`app.network.nfttext` carried out (pure).
+"""What a ruleset does to a packet: the model of :mod:`app.packet_trace.nft_model` carried out (pure).
 
 Semantics: nft(8). A match on a header that the packet does not have ends its rule, whatever the operator; so does a
 look-up that finds nothing.
@@ -11,23 +11,23 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from app.network.nfttext import (
+from app.packet_trace.nft_model import (
     Chain,
     Count,
     Key,
     Lookup,
     Match,
     Nat,
+    NftVerdict,
     Nothing,
     Ruleset,
     SetMark,
     Statement,
     Table,
     Value,
-    Verdict,
     Vmap,
 )
-from app.network.packet import Packet
+from app.packet_trace.packet import Packet
 
 
 def field_of(packet: Packet, field: str) -> Value:
@@ -90,7 +90,7 @@ class Passed(Struct, frozen=True):
 def run(ruleset: Ruleset, base: Chain, packet: Packet) -> Passed:
     """Send ``packet`` through ``base`` and whatever it jumps to. Raises ValueError, KeyError on a dangling name."""
     evaluation = _Evaluation(ruleset, packet)
-    verdict = evaluation.chain(base) or Verdict(base.policy)
+    verdict = evaluation.chain(base) or NftVerdict(base.policy)
     match verdict.kind:
         case ("accept" | "drop" | "reject" | "reset") as kind:
             return Passed(kind, evaluation.packet, tuple(evaluation.counted), evaluation.nat)
@@ -105,7 +105,7 @@ class _Evaluation:
         self.counted: list[str] = []
         self.nat: Nat | None = None
 
-    def chain(self, chain: Chain) -> Verdict | None:
+    def chain(self, chain: Chain) -> NftVerdict | None:
         """The final verdict, or None where the chain ended or returned."""
         for rule in chain.rules:
             verdict = self._rule(rule)
@@ -124,7 +124,7 @@ class _Evaluation:
                     return verdict
         return None
 
-    def _rule(self, rule: tuple[Statement, ...]) -> Verdict | None:
+    def _rule(self, rule: tuple[Statement, ...]) -> NftVerdict | None:
         for statement in rule:
             match statement:
                 case Match(key=key, equal=equal, table=table):
@@ -139,7 +139,7 @@ class _Evaluation:
                 case Vmap(lookup=lookup):
                     value = self._key(lookup.key)
                     found = self._table(lookup.table).find(value)[1] if value is not None else None
-                    if not isinstance(found, Verdict):
+                    if not isinstance(found, NftVerdict):
                         return None
                     return found
                 case Count(name=name):
@@ -152,8 +152,8 @@ class _Evaluation:
                         if port is None:
                             return None
                     self.nat = msgspec.structs.replace(statement, port=port)
-                    return Verdict("accept")
-                case Verdict():
+                    return NftVerdict("accept")
+                case NftVerdict():
                     return statement
                 case Nothing():
                     pass

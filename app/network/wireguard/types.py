@@ -1,7 +1,4 @@
-"""WireGuard interfaces behind one protocol, whichever implementation the machine has.
-
-The kernel module is spoken to over generic netlink, wireguard-go over its UAPI socket; chosen once, at start.
-"""
+"""What a WireGuard interface is set to and reports, and the protocol of both implementations."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from msgspec import Struct
 from app.addresses import Address, Network
 from app.model import Secret
 
-OURS = re.compile(r"wg\d+[ab]")
+INTERFACE_NAME = re.compile(r"wg\d+[ab]")  # of the interfaces that the gateway manages, and of no others
 
 
 class PeerConfig(Struct, frozen=True):
@@ -78,17 +75,3 @@ class WireGuardBackend(Protocol):
     async def names(self) -> set[str]:
         """Interfaces of ours that exist."""
         ...
-
-
-async def choose_backend() -> WireGuardBackend:
-    """The kernel's WireGuard where it has one, else wireguard-go.
-
-    Where there is neither, the backend's ``create`` raises KernelError and says so: the gateway then stays blocked,
-    with its LAN and its UI up.
-    """
-    from app.network.wg_kernel import KernelBackend, kernel_has_wireguard  # noqa: PLC0415 - they import this module
-    from app.network.wg_userspace import UserspaceBackend  # noqa: PLC0415
-
-    if await kernel_has_wireguard():
-        return KernelBackend()
-    return UserspaceBackend()

@@ -1,0 +1,53 @@
+"""What passes between the LAN and the outside (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.network.plan import MARK_DIRECT, PlanInput
+from app.network.policy import FAMILIES, View
+from app.network.ruleset.matches import PORT53, from_lan, lan_hosts
+from app.network.ruleset.refusals import drop, refuse
+from app.network.ruleset.syntax import base, chain, hex_mark
+
+_TCP_HEADERS = {4: 40, 6: 60}  # bytes: IP and TCP without options
+
+
+def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
+    """Every packet outward is judged by its mark and where it would go: there is no general "established" here."""
+    if view.carrying:
+        yield chain("forward_mss", _clamp(view), hook=base("filter", "forward", "mangle"))
+    rules = ["ct state invalid goto drop_invalid"]
+    rules += [f"{match} goto forward_lan" for match in from_lan(view)]
+    if view.carrying and view.lan_names:
+        rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in lan_hosts(view)]
+    if view.wan and view.direct:
+        rules += [
+            f'iifname "{view.wan.name}" ct mark {hex_mark(MARK_DIRECT)} {m} ct state established,related accept'
+            for m in lan_hosts(view)
+        ]
+    rules.append(drop("forward"))
+    yield chain("forward", rules, hook=base("filter", "forward", "filter", "drop"))
+
+    out = [f"{m} accept" for m in lan_hosts(view)]
+    out.append(f"{PORT53} {refuse('dns')}")
+    out.append("meta mark . oifname @exit_forward goto forward_pass")
+    if view.wan and view.direct:
+        out.append(f'meta mark {hex_mark(MARK_DIRECT)} oifname "{view.wan.name}" goto forward_pass')
+    out.append(refuse("forward"))
+    yield chain("forward_lan", out)
+    fast = inputs.flowtable and view.lan_names
+    offload = ["meta l4proto { tcp, udp } ct state established flow add @fast"] if fast else []
+    yield chain("forward_pass", (*offload, "accept"))
+
+
+def _clamp(view: View) -> Iterator[str]:
+    """TCP's segments fit the tunnel, both ways (RFC 879): its MTU less 40 bytes, or 60 for IPv6. Never raised."""
+    yield "meta l4proto != tcp accept"
+    yield "tcp flags & (syn | rst) != syn accept"
+    for t in view.carrying:
+        for family in FAMILIES:
+            if t.carries(family):
+                size = f"meta nfproto ipv{family} tcp option maxseg size set {t.mtu - _TCP_HEADERS[family]}"
+                yield f'oifname "{t.interface}" {size}'
+                yield f'iifname "{t.interface}" {size}'

@@ -1,0 +1,53 @@
+"""What may reach the gateway itself (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.network.plan import PlanInput
+from app.network.policy import FAMILIES, View
+from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, PORT53, from_lan
+from app.network.ruleset.refusals import drop, refuse
+from app.network.ruleset.syntax import any_of, base, chain, ip_word
+
+
+def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
+    jumps = [
+        'iifname "lo" accept',
+        "ct state vmap { established : accept, related : accept, invalid : goto drop_invalid }",
+    ]
+    if view.wan:
+        jumps.append(f'iifname "{view.wan.name}" jump input_wan')
+    jumps += [f"{match} goto input_lan" for match in from_lan(view, link_local=True)]
+    if view.shared:
+        # A host without an address asks for one; what IPv6 says at that point, input_wan has accepted.
+        jumps.append(f'iifname "{view.shared}" ip saddr 0.0.0.0 {DHCP4} accept')
+    if view.wan:
+        jumps.append(f'iifname "{view.wan.name}" {drop("wan")}')
+    jumps.append(drop("input"))
+    yield chain("input", jumps, hook=base("filter", "input", "filter", "drop"))
+    if view.wan:
+        yield chain("input_wan", _input_wan())
+    yield chain("input_lan", _input_lan(inputs))
+
+
+def _input_wan() -> Iterator[str]:
+    yield "udp sport 67 udp dport 68 accept"
+    yield "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept"
+    yield "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept"
+    yield from (f"{ip_word(f)} saddr . udp sport @transport{f} accept" for f in FAMILIES)
+
+
+def _input_lan(inputs: PlanInput) -> Iterator[str]:
+    yield f"{DHCP4} accept"
+    yield f"ip6 saddr fe80::/10 {DHCP6} accept"
+    yield f"{PORT53} accept"
+    # A resolver's own port, for the devices of that exit only: nobody asks through another's tunnel.
+    yield "meta l4proto { tcp, udp } meta mark . th dport @resolver_input accept"
+    if inputs.http_ports:
+        yield f"tcp dport {any_of(sorted(set(inputs.http_ports)))} accept"
+    yield "udp dport 5353 accept"
+    yield "icmp type echo-request accept"
+    yield f"icmpv6 type {{ echo-request, {NEIGHBOUR}, mld-listener-query, {MULTICAST} }} accept"
+    yield "meta l4proto igmp accept"
+    yield refuse("input")

@@ -1,0 +1,91 @@
+"""What the gateway itself may send, and who resolves names for it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.addresses import collapse
+from app.network.plan import MARK_CLEAR, MARK_DIRECT, MARK_LOOKUP, MARK_TRANSPORT, PlanInput
+from app.network.policy import FAMILIES, VIPS4, VIPS6, View, vip
+from app.network.ruleset.matches import (
+    DHCP4,
+    DHCP6,
+    LINK_LOCAL6,
+    MULTICAST,
+    NEIGHBOUR,
+    PORT53,
+    endpoints,
+    time_servers,
+    to_lan,
+)
+from app.network.ruleset.refusals import drop, refuse
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, literal, quoted
+
+_ERRORS4 = ("destination-unreachable", "time-exceeded", "parameter-problem")
+_ERRORS6 = ("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem")
+
+
+def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
+    marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES]
+    if view.exits:
+        marks.append(f"meta mark {any_of(hex_mark(e.mark) for e in view.exits)} ct mark set meta mark")
+    yield chain("output_marks", marks, hook=base("route", "output", "mangle"))
+    yield chain("output_dns", _resolvers(view), hook=base("nat", "output", "-100"))
+
+    rules = [
+        'oifname "lo" accept',
+        # A stand-in address that was not translated has no resolver behind it: say so, and the next one is asked.
+        f"ip daddr {VIPS4} {refuse('dns')}",
+        f"ip6 daddr {VIPS6} {refuse('dns')}",
+    ]
+    if view.wan:
+        rules.append(f'oifname "{view.wan.name}" jump output_wan')
+    if view.lan_names:
+        # Never a question to a host of the LAN: the gateway's own names come from nowhere but its resolvers.
+        rules.append(f"oifname {quoted(view.lan_names)} {PORT53} {drop('dns')}")
+    rules += [f"{m} accept" for m in to_lan(view)]
+    # Whoever sends a hopeless packet from the WAN, with any source he likes, must not be told through the tunnel:
+    # that would show him which exit is ours.
+    rules += [f"icmp type {any_of(_ERRORS4)} {drop('output')}", f"icmpv6 type {any_of(_ERRORS6)} {drop('output')}"]
+    rules += [f"meta mark . oifname . {ip_word(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
+    rules.append(drop("output"))
+    yield chain("output", rules, hook=base("filter", "output", "filter", "drop"))
+    if view.wan:
+        yield chain("output_wan", _cleartext_allowlist(inputs, view))
+
+
+def _resolvers(view: View) -> Iterator[str]:
+    for family in FAMILIES:
+        ip = ip_word(family)
+        targets = [(e.index, e.active.resolvers(family)) for e in view.exits if e.active]
+        targets.append((-1, view.direct_resolvers(family)))
+        for index, found in targets:
+            if not found:
+                continue
+            choice = ", ".join(f"{n} : {literal(a)}" for n, a in enumerate(found))
+            to = literal(found[0]) if len(found) == 1 else f"numgen inc mod {len(found)} map {{ {choice} }}"
+            yield f"{ip} daddr {vip(index, family)} {PORT53} dnat {ip} to {to}"
+
+
+def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
+    """All that the gateway itself may say on the WAN in the clear, to the last address and port."""
+    for family in FAMILIES:
+        ip = ip_word(family)
+        yield f"meta mark {hex_mark(MARK_TRANSPORT)} {ip} daddr . udp dport @transport{family} accept"
+        if lookup := sorted({literal(a) for a in inputs.lookup_servers if a.version == family}):
+            yield f"meta mark {hex_mark(MARK_LOOKUP)} {ip} daddr {any_of(lookup)} {PORT53} accept"
+        if clear := endpoints(inputs.clear_api, family):
+            yield f"meta mark {hex_mark(MARK_CLEAR)} {ip} daddr . tcp dport {{ {', '.join(clear)} }} accept"
+        if resolvers := view.direct_resolvers(family):
+            found = sorted(literal(a) for a in resolvers)
+            yield f"meta mark {hex_mark(MARK_DIRECT)} {ip} daddr {any_of(found)} {PORT53} accept"
+    yield f"{DHCP4} accept"
+    yield f"{DHCP6} accept"
+    yield f"icmpv6 type {{ {NEIGHBOUR}, {MULTICAST} }} ip6 daddr {any_of(LINK_LOCAL6)} accept"
+    # Towards an address of the WAN's own prefix: is the router still there, and yes, this one is ours (RFC 4861, 7.3).
+    if six := collapse(a.network for a in (view.wan.addresses if view.wan else ()) if a.version == 6):
+        yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {any_of(six)} accept"
+    if inputs.time_sync_uid is not None:
+        yield from (
+            f"meta skuid {inputs.time_sync_uid} {servers} udp dport 123 accept" for servers in time_servers(inputs)
+        )

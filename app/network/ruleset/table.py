@@ -1,0 +1,40 @@
+"""The nftables text of a plan: one transaction that replaces the whole table (pure).
+
+The text keeps to a small part of the language: the part that the packet tracer (:mod:`app.packet_trace`) reads, and
+that nftables 1.0.6 and later load. Interfaces are named by string, for a tunnel may come and go under a standing
+ruleset.
+
+Chains named like hooks are the hooks; the others are reached from them. What a device may do is decided by maps and
+sets, so that 250 devices and 32 exits cost one look-up each.
+"""
+
+from __future__ import annotations
+
+from app.network.plan import NFT_TABLE, PlanInput
+from app.network.policy import View
+from app.network.ruleset.forward import forward_chains
+from app.network.ruleset.input import input_chains
+from app.network.ruleset.output import output_chains
+from app.network.ruleset.postrouting import postrouting_chains
+from app.network.ruleset.prerouting import prerouting_chains
+from app.network.ruleset.refusals import counters, refusal_chains
+from app.network.ruleset.sets import sets_and_maps
+from app.network.ruleset.sources import source_chains
+
+
+def ruleset(inputs: PlanInput, view: View) -> str:
+    """The text for ``nft -f``: creates the table where there is none, and replaces it in the same transaction."""
+    body = [
+        *counters(),
+        *sets_and_maps(inputs, view),
+        *refusal_chains(),
+        *source_chains(view),
+        *prerouting_chains(view),
+        *input_chains(inputs, view),
+        *forward_chains(inputs, view),
+        *output_chains(inputs, view),
+        *postrouting_chains(inputs, view),
+    ]
+    table = f"table inet {NFT_TABLE}"
+    inner = "\n".join("\t" + line if line else "" for text in body for line in text.split("\n"))
+    return f"{table} {{ }}\ndelete {table}\n{table} {{\n{inner}\n}}\n"

@@ -1,0 +1,1 @@
+"""WireGuard interfaces behind one protocol, whichever implementation the machine has."""

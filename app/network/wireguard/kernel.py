@@ -1,0 +1,81 @@
+"""The kernel's WireGuard, over generic netlink with pyroute2's messages."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.generic.wireguard import AsyncWireGuard, wgmsg
+
+from app.addresses import Address
+from app.network.links import read_links
+from app.network.netlink import open_netlink
+from app.network.wireguard.interfaces import NamedInterfaces, refused
+from app.network.wireguard.kernel_messages import configuration, device_query, endpoint_change, parse
+from app.network.wireguard.types import DeviceConfig, DeviceStats
+
+KIND = "wireguard"  # of the link
+
+_PROBE = "wgprobe"  # not a name of an exit's interface, so the reconciler leaves it alone for as long as it exists
+
+
+async def kernel_has_wireguard() -> bool:
+    """Whether the kernel can make a WireGuard link, by making one (this also loads the module)."""
+    async with open_netlink() as ip:
+        try:
+            await ip.link("add", ifname=_PROBE, kind=KIND)
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:  # left by a netd that was killed at this very moment
+                return False
+        for index in await ip.link_lookup(ifname=_PROBE):
+            await ip.link("del", index=index)
+    return True
+
+
+class KernelBackend(NamedInterfaces):
+    kind: Literal["kernel", "userspace"] = "kernel"
+
+    async def create(self, name: str) -> None:
+        async with open_netlink() as ip:
+            link = (await read_links(ip)).get(name)
+            if link is not None:
+                if link.kind == KIND:
+                    return
+                await ip.link("del", index=link.index)  # of our name but not a tunnel: it could lead anywhere
+            try:
+                await ip.link("add", ifname=name, kind=KIND)
+            except NetlinkError as error:
+                raise refused(f"the kernel cannot make {name}", error) from None
+
+    async def configure(self, name: str, device: DeviceConfig) -> None:
+        await self._send(name, configuration(name, device))
+
+    async def set_endpoint(self, name: str, public_key: str, address: Address, port: int) -> None:
+        await self._send(name, iter((endpoint_change(name, public_key, (address, port)),)))
+
+    async def stats(self, name: str) -> DeviceStats | None:
+        try:
+            messages = await _request(device_query(name), NLM_F_DUMP)
+        except NetlinkError as error:
+            if error.code in {errno.ENODEV, errno.EOPNOTSUPP}:  # gone, or not a tunnel any more
+                return None
+            raise refused(f"the kernel does not tell of {name}", error) from None
+        return parse(messages) if messages else None
+
+    async def _send(self, name: str, messages: Iterator[wgmsg]) -> None:
+        try:
+            for message in messages:
+                await _request(message, NLM_F_ACK)
+        except NetlinkError as error:
+            raise refused(f"the kernel refused the configuration of {name}", error) from None
+
+
+async def _request(message: wgmsg, flags: int) -> list[Any]:
+    socket_: Any = AsyncWireGuard()
+    async with socket_ as wg:
+        await wg.setup_endpoint()  # learns the family's number, which the first request needs already
+        answers = await wg.nlm_request(message, msg_type=wg.prid, msg_flags=NLM_F_REQUEST | flags)
+        return [answer async for answer in answers]

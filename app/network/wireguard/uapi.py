@@ -1,0 +1,85 @@
+"""The UAPI texts of wireguard-go, composed and read (pure): https://www.wireguard.com/xplatform/."""
+
+from __future__ import annotations
+
+import base64
+from ipaddress import ip_address
+
+from app.addresses import Address
+from app.network.wireguard.types import DeviceConfig, DeviceStats, PeerConfig, PeerStats
+
+
+def _hex(key: str) -> str:
+    return base64.b64decode(key).hex()
+
+
+def _base64(key: str) -> str:
+    return base64.b64encode(bytes.fromhex(key)).decode()
+
+
+def _endpoint(endpoint: tuple[Address, int]) -> str:
+    address, port = endpoint
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
+
+
+def configuration(device: DeviceConfig) -> str:
+    """The ``set`` operation that makes an interface be ``device`` and nothing else. It holds the private key."""
+    lines = ["set=1", f"private_key={_hex(device.private_key.reveal())}", f"fwmark={device.fwmark}"]
+    lines += [f"listen_port={device.listen_port or 0}", "replace_peers=true"]
+    for peer in device.peers:
+        lines += _peer(peer)
+    return "\n".join(lines) + "\n\n"
+
+
+def endpoint_change(public_key: str, endpoint: tuple[Address, int]) -> str:
+    """The ``set`` operation that points a peer that is there somewhere; its session, and everything else, stays."""
+    lines = ["set=1", f"public_key={_hex(public_key)}", "update_only=true", f"endpoint={_endpoint(endpoint)}"]
+    return "\n".join(lines) + "\n\n"
+
+
+def _peer(peer: PeerConfig) -> list[str]:
+    lines = [f"public_key={_hex(peer.public_key)}"]
+    if peer.preshared_key is not None:
+        lines.append(f"preshared_key={_hex(peer.preshared_key.reveal())}")
+    if peer.endpoint is not None:
+        lines.append(f"endpoint={_endpoint(peer.endpoint)}")
+    lines.append("replace_allowed_ips=true")
+    lines += [f"allowed_ip={network}" for network in peer.allowed_ips]
+    lines.append(f"persistent_keepalive_interval={peer.persistent_keepalive}")
+    return lines
+
+
+def parse_stats(reply: str) -> DeviceStats:
+    """The answer to ``get=1``; the private key in it is passed over. Raises ValueError."""
+    fwmark = port = 0
+    peers: list[PeerStats] = []
+    current: dict[str, str] = {}
+
+    def finish() -> None:
+        if current:
+            seconds = int(current.get("last_handshake_time_sec", "0"))
+            nanoseconds = int(current.get("last_handshake_time_nsec", "0"))
+            host, _, peer_port = current.get("endpoint", "").rpartition(":")
+            peers.append(
+                PeerStats(
+                    public_key=_base64(current["public_key"]),
+                    endpoint=(ip_address(host.strip("[]")), int(peer_port)) if host else None,
+                    latest_handshake=seconds + nanoseconds / 1e9 if seconds or nanoseconds else None,
+                    rx_bytes=int(current.get("rx_bytes", "0")),
+                    tx_bytes=int(current.get("tx_bytes", "0")),
+                )
+            )
+
+    for line in reply.splitlines():
+        key, _, value = line.partition("=")
+        if key == "public_key":
+            finish()
+            current = {key: value}
+        elif current:
+            current[key] = value
+        elif key == "fwmark":
+            fwmark = int(value)
+        elif key == "listen_port":
+            port = int(value)
+    finish()
+    return DeviceStats(fwmark, port, tuple(peers))

@@ -1,0 +1,8 @@
+"""What becomes of a packet under a plan, traced through rules, routes and the ruleset without a kernel (pure)."""
+
+from app.packet_trace.host import Surroundings
+from app.packet_trace.journey import PacketOutcome
+from app.packet_trace.packet import Packet, unspecified
+from app.packet_trace.tracer import PacketTracer
+
+__all__ = ["Packet", "PacketOutcome", "PacketTracer", "Surroundings", "unspecified"]

@@ -1,0 +1,126 @@
+"""Fields, values, sets and maps of a ruleset, read into the model (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from app.addresses import Network
+from app.packet_trace.nft_model import Key, NftVerdict, Table, Value
+from app.packet_trace.nft_reader import Reader
+
+_TWO_WORDS = {"ip", "ip6", "ether", "meta", "ct", "th", "tcp", "udp", "icmp", "icmpv6"}
+_ADDRESSES = {"ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr"}
+NUMBERS = {"meta mark", "ct mark", "th dport", "tcp dport", "udp dport", "udp sport", "meta skuid"}
+_NAMES = {"iifname", "oifname", "ether saddr", "meta nfproto", "meta l4proto", "ct state", "icmp type", "icmpv6 type"}
+
+
+def read_table(read: Reader) -> Table:
+    read.take("{")
+    read.lines()
+    read.take("typeof")
+    key = read_key(read)
+    value = read_key(read) if read.accept(":") else None
+    read.lines()
+    if read.accept("flags"):
+        read.take("interval")
+        read.lines()
+    elements = Table({})
+    if read.accept("elements"):
+        read.take("=")
+        elements = read_elements(read, key, value)
+        read.lines()
+    read.take("}")
+    return elements
+
+
+def read_flowtable(read: Reader) -> None:
+    read.take()
+    read.take("{")
+    read.lines()
+    read.take_all("hook ingress priority filter")
+    read.lines()
+    read.take_all("devices =")
+    read_elements(read, ("iifname",), None)
+    read.lines()
+    read.take("}")
+
+
+def read_elements(read: Reader, key: Key, value: Key | None) -> Table:
+    """``{ ... }``, or a single element, or several with commas between, without braces."""
+    exact: dict[tuple[Value, ...], object] = {}
+    networks: list[tuple[Network, object]] = []
+    braces = read.accept("{")
+    while True:
+        if braces:
+            read.lines()
+        parts = [read_value(read.take(), key[0])]
+        for field in key[1:]:
+            read.take(".")
+            parts.append(read_value(read.take(), field))
+        result: object = None
+        if value is not None:
+            read.take(":")
+            result = read_verdict(read) if value == ("verdict",) else read_value(read.take(), value[0])
+        first = parts[0]
+        if len(parts) == 1 and isinstance(first, IPv4Network | IPv6Network):
+            networks.append((first, result))
+        else:
+            exact[_exact(parts)] = result
+        if braces:
+            read.lines()
+            if read.accept("}"):
+                break
+            read.take(",")
+        elif not read.accept(","):
+            break
+    return Table(exact, tuple(networks))
+
+
+def _exact(parts: Sequence[Value | Network]) -> tuple[Value, ...]:
+    found: list[Value] = []
+    for part in parts:
+        if isinstance(part, IPv4Network | IPv6Network):
+            raise ValueError("a network within a concatenation is not understood")
+        found.append(part)
+    return tuple(found)
+
+
+def read_value(token: str, field: str) -> Value | Network:
+    if field in _ADDRESSES:
+        return ip_network(token) if "/" in token else ip_address(token)
+    if field in NUMBERS:
+        return int(token, 0)
+    if field in _NAMES:
+        return token.strip('"')
+    raise ValueError(f"not understood: a value of {field!r}")
+
+
+def _field(read: Reader) -> str:
+    word = read.take()
+    field = f"{word} {read.take()}" if word in _TWO_WORDS else word
+    if field not in _ADDRESSES | NUMBERS | _NAMES | {"tcp flags", "verdict"}:
+        raise ValueError(f"not understood: {field!r}")
+    return field
+
+
+def read_key(read: Reader, first: str | None = None) -> Key:
+    fields = [first or _field(read)]
+    while read.accept("."):
+        fields.append(_field(read))
+    return tuple(fields)
+
+
+def read_reference(read: Reader, key: Key, value: Key | None = None) -> Table | str:
+    """``@name``, or elements on the spot."""
+    return read.take()[1:] if read.next.startswith("@") else read_elements(read, key, value)
+
+
+def read_verdict(read: Reader) -> NftVerdict:
+    match read.take("accept", "drop", "return", "jump", "goto"):
+        case ("jump" | "goto") as kind:
+            return NftVerdict(kind, read.take())
+        case ("accept" | "drop" | "return") as kind:
+            return NftVerdict(kind)
+        case other:
+            raise ValueError(f"not understood: {other!r}")

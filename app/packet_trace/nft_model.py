@@ -1,0 +1,95 @@
+"""What a ruleset is made of, as far as the gateway's own need it (pure). Language: nft(8)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from msgspec import Struct
+
+from app.addresses import Address, Network
+
+Value = str | int | Address | None
+Key = tuple[str, ...]  # a concatenation of packet fields
+
+
+class Table(Struct, frozen=True):
+    """A set (values None) or a map, by exact key, with whole networks beside."""
+
+    exact: dict[tuple[Value, ...], object]
+    networks: tuple[tuple[Network, object], ...] = ()
+
+    def find(self, key: tuple[Value, ...]) -> tuple[bool, object]:
+        if key in self.exact:
+            return True, self.exact[key]
+        if len(key) == 1 and isinstance(key[0], IPv4Address | IPv6Address):
+            for network, value in self.networks:
+                if key[0].version == network.version and key[0] in network:
+                    return True, value
+        return False, None
+
+
+class NftVerdict(Struct, frozen=True):
+    kind: Literal["accept", "drop", "reject", "reset", "return", "jump", "goto"]
+    target: str = ""
+
+
+class Match(Struct, frozen=True):
+    key: Key
+    equal: bool
+    table: Table | str  # or the name of a set
+
+
+class Lookup(Struct, frozen=True):
+    """A value: ``key``'s own, or what the map has for it."""
+
+    key: Key
+    table: Table | str | None = None
+
+
+class SetMark(Struct, frozen=True):
+    which: Literal["mark", "ct_mark"]
+    value: int | Lookup
+
+
+class Vmap(Struct, frozen=True):
+    lookup: Lookup
+
+
+class Count(Struct, frozen=True):
+    name: str
+
+
+class Nat(Struct, frozen=True):
+    """``dnat`` to the first address (the choice among several is no matter of safety), ``redirect``, ``masquerade``."""
+
+    kind: Literal["dnat", "redirect", "masquerade"]
+    addresses: tuple[Address, ...] = ()
+    port: int | Lookup | None = None
+
+
+class Nothing(Struct, frozen=True):
+    """A statement that changes no packet's way: MSS clamping, offload of flows that are allowed already."""
+
+    text: str
+
+
+Statement = Match | SetMark | Vmap | Count | Nat | NftVerdict | Nothing
+
+
+class Chain(Struct, frozen=True):
+    name: str
+    rules: tuple[tuple[Statement, ...], ...]
+    hook: str = ""  # empty: reached from others only
+    kind: str = ""
+    priority: int = 0
+    policy: Literal["accept", "drop"] = "accept"
+
+
+class Ruleset(Struct, frozen=True):
+    chains: dict[str, Chain]
+    tables: dict[str, Table]
+    counters: frozenset[str]
+
+    def at(self, hook: str) -> list[Chain]:
+        return sorted((c for c in self.chains.values() if c.hook == hook), key=lambda c: c.priority)

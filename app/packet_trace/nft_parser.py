@@ -1,0 +1,188 @@
+"""The part of the nftables language that the gateway's rulesets are written in, read into a model (pure).
+
+What is read is the very text that ``nft -f`` loads. Anything that is not understood raises ``ValueError``: a statement
+is never skipped, so no hole can hide behind one. Language: nft(8).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Literal
+
+from app.packet_trace.nft_elements import (
+    NUMBERS,
+    read_elements,
+    read_flowtable,
+    read_key,
+    read_reference,
+    read_table,
+    read_value,
+    read_verdict,
+)
+from app.packet_trace.nft_model import (
+    Chain,
+    Count,
+    Key,
+    Lookup,
+    Match,
+    Nat,
+    NftVerdict,
+    Nothing,
+    Ruleset,
+    SetMark,
+    Statement,
+    Table,
+    Vmap,
+)
+from app.packet_trace.nft_reader import Reader
+
+_PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "srcnat": 100}
+_MARKS: dict[Key, Literal["mark", "ct_mark"]] = {("meta mark",): "mark", ("ct mark",): "ct_mark"}
+
+
+def parse(text: str) -> Ruleset:
+    """Read a transaction that replaces one table. Raises ValueError on anything that is not understood."""
+    read = Reader(text)
+    read.take_all("table inet")
+    name = read.take()
+    read.take_all("{ }")
+    read.lines()
+    read.take_all(f"delete table inet {name}")
+    read.lines()
+    read.take_all(f"table inet {name} {{")
+    chains: dict[str, Chain] = {}
+    tables: dict[str, Table] = {}
+    counters: set[str] = set()
+    read.lines()
+    while not read.accept("}"):
+        match read.take("counter", "set", "map", "flowtable", "chain"):
+            case "counter":
+                counters.add(read.take())
+                read.take_all("{ }")
+            case "chain":
+                chain = _chain(read)
+                chains[chain.name] = chain
+            case "flowtable":
+                read_flowtable(read)
+            case _:
+                name = read.take()
+                tables[name] = read_table(read)
+        read.lines()
+    read.lines()
+    if read.next:
+        raise ValueError(f"not understood: {read.next!r} after the table")
+    return Ruleset(chains, tables, frozenset(counters))
+
+
+def _chain(read: Reader) -> Chain:
+    name = read.take()
+    read.take("{")
+    read.lines()
+    hook: dict[str, Any] = {}
+    if read.accept("type"):
+        hook["kind"] = read.take("filter", "nat", "route")
+        read.take("hook")
+        hook["hook"] = read.take("prerouting", "input", "forward", "output", "postrouting")
+        read.take("priority")
+        priority = read.take()
+        hook["priority"] = _PRIORITIES[priority] if priority in _PRIORITIES else int(priority)
+        read.take_all("; policy")
+        hook["policy"] = read.take("accept", "drop")
+        read.take(";")
+        read.lines()
+    rules: list[tuple[Statement, ...]] = []
+    while not read.accept("}"):
+        statements: list[Statement] = []
+        while not read.accept("\n"):
+            statements.append(_statement(read))
+        rules.append(tuple(statements))
+        read.lines()
+    return Chain(name, tuple(rules), **hook)
+
+
+def _statement(read: Reader) -> Statement:
+    match read.next:
+        case "accept" | "drop" | "return" | "jump" | "goto":
+            return read_verdict(read)
+        case "counter":
+            read.take_all("counter name")
+            return Count(read.take().strip('"'))
+        case "reject":
+            read.take_all("reject with")
+            if read.accept("tcp"):
+                read.take("reset")
+                return NftVerdict("reset")
+            read.take_all("icmpx admin-prohibited")
+            return NftVerdict("reject")
+        case "masquerade":
+            read.take_all("masquerade fully-random")
+            return Nat("masquerade")
+        case "redirect":
+            read.take_all("redirect to :")
+            return Nat("redirect", port=_port(read))
+        case "dnat":
+            return _dnat(read)
+        case "flow":
+            read.take_all("flow add")
+            return Nothing(f"flow add {read.take()}")
+        case _:
+            return _about(read)
+
+
+def _port(read: Reader) -> int | Lookup:
+    if read.next.isdecimal():
+        return int(read.take())
+    key = read_key(read)
+    read.take("map")
+    return Lookup(key, read_reference(read, key, ("th dport",)))
+
+
+def _dnat(read: Reader) -> Nat:
+    read.take("dnat")
+    field = "ip daddr" if read.take("ip", "ip6") == "ip" else "ip6 daddr"
+    read.take("to")
+    if not read.accept("numgen"):
+        address = read_value(read.take(), field)
+        assert isinstance(address, IPv4Address | IPv6Address)
+        return Nat("dnat", (address,))
+    read.take_all("inc mod")
+    count = int(read.take())
+    read.take("map")
+    choices = read_elements(read, ("meta mark",), (field,)).exact  # numbers to addresses
+    if set(choices) != {(n,) for n in range(count)}:
+        raise ValueError("numgen without an address for each number")
+    return Nat("dnat", tuple(a for a in choices.values() if isinstance(a, IPv4Address | IPv6Address)))
+
+
+def _about(read: Reader) -> Statement:
+    """What begins with a field of the packet: a match, a verdict map, or the setting of a mark."""
+    if read.next == "tcp":
+        read.take()
+        if read.accept("option"):
+            read.take_all("maxseg size set")
+            return Nothing(f"maxseg {int(read.take())}")
+        if read.accept("flags"):
+            read.take_all("& ( syn | rst )")
+            equal = read.take("==", "!=") == "=="
+            read.take("syn")
+            return Match(("tcp flags",), equal, Table({("syn",): None}))
+        field = f"tcp {read.take()}"
+        if field not in NUMBERS:
+            raise ValueError(f"not understood: {field!r}")
+        key = read_key(read, field)
+    else:
+        key = read_key(read)
+    if read.accept("vmap"):
+        return Vmap(Lookup(key, read_reference(read, key, ("verdict",))))
+    if read.accept("set"):
+        which = _MARKS.get(key)
+        if which is None:
+            raise ValueError(f"not understood: {key} set")
+        if read.next[0].isdigit():
+            return SetMark(which, int(read.take(), 0))
+        source = read_key(read)
+        return SetMark(
+            which, Lookup(source, read_reference(read, source, ("meta mark",)) if read.accept("map") else None)
+        )
+    equal = not read.accept("!=")
+    return Match(key, equal, read_reference(read, key))

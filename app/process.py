@@ -1,0 +1,177 @@
+"""Programs that the app starts: this is the one module that starts any.
+
+A program has a time limit and a process group of its own. Where it does not finish in time, and where the task that
+waits for it is cancelled, the whole group is killed, so nothing of it goes on unnoticed. It gets a search path and a
+language that its messages can be read in, and nothing of the app's own environment unless its caller names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from msgspec import Struct
+
+from app.errors import KernelError
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the app has none itself
+_REAP_TIMEOUT = 5.0  # seconds for a killed program to end; one that waits for a dead disk may take for ever
+_CHUNK = 65536
+_SHOWN = 500  # characters of what a program says that an error repeats
+
+_NOTHING = asyncio.subprocess.DEVNULL
+_PIPE = asyncio.subprocess.PIPE
+
+
+class ProcessError(KernelError):
+    """A program did not do what it was started for."""
+
+
+class NotStartedError(ProcessError):
+    """It is not installed, or may not be run."""
+
+    def __init__(self, program: str, cause: OSError) -> None:
+        self.reason = cause.strerror or str(cause)
+        self.missing = isinstance(cause, FileNotFoundError)
+        super().__init__(f"{program} cannot be run: {self.reason}")
+
+
+class NotFinishedError(ProcessError):
+    """It took longer than its time limit and was killed."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} did not finish")
+
+
+class FailedError(ProcessError):
+    """It ended with a status other than 0; a negative one is the number of the signal that ended it."""
+
+    def __init__(self, program: str, status: int, stderr: str) -> None:
+        self.status = status
+        self.stderr = stderr.strip()
+        super().__init__(f"{program} failed: {self.stderr[-_SHOWN:] or f'exit status {status}'}")
+
+
+class Finished(Struct, frozen=True):
+    status: int
+    stdout: bytes
+    stderr: str
+
+
+async def run(
+    *command: str,
+    timeout: float,
+    feed: str = "",
+    check: bool = True,
+    cwd: Path | None = None,
+    user: int | None = None,
+    environment: Mapping[str, str] = {},
+) -> Finished:
+    """Run a program to its end, with ``feed`` as its standard input and ``environment`` besides what each one gets.
+
+    Raises NotStartedError, NotFinishedError and, unless ``check`` is off, FailedError.
+    """
+    stdin = _PIPE if feed else _NOTHING
+    async with _started(
+        command, timeout, stdin=stdin, stdout=_PIPE, stderr=_PIPE, cwd=cwd, user=user, environment=environment
+    ) as process:
+        out, err = await process.communicate(feed.encode() or None)
+    finished = Finished(_status(process), out, err.decode(errors="replace"))
+    if check and finished.status != 0:
+        raise FailedError(command[0], finished.status, finished.stderr)
+    return finished
+
+
+async def transcript(*command: str, timeout: float, limit: int) -> tuple[int, bytes]:
+    """The status of a program and what it says on both outputs; one that says more than ``limit`` bytes is killed.
+
+    Raises NotStartedError, NotFinishedError.
+    """
+    said = b""
+    async with _started(command, timeout, stdout=_PIPE, stderr=asyncio.subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        while len(said) < limit and (more := await process.stdout.read(_CHUNK)):
+            said += more
+        if len(said) < limit:
+            await process.wait()
+    return _status(process), said[:limit]
+
+
+async def spawn(*command: str, timeout: float, log: Path | None = None) -> None:
+    """Start a program that goes into the background once it serves; from then on it outlives the app.
+
+    What it says goes to ``log``, a file and not a pipe: a program in the background may keep its outputs open. Raises
+    NotStartedError, NotFinishedError (it did not go into the background), FailedError.
+    """
+    with _log(log) as output:
+        async with _started(command, timeout, stdout=output, stderr=output, cwd=Path("/")) as process:
+            await process.wait()
+        if process.returncode != 0:
+            await _end(process)
+            output.seek(0)
+            raise FailedError(command[0], _status(process), output.read().decode(errors="replace"))
+
+
+# --- the process -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _started(
+    command: tuple[str, ...],
+    timeout: float,
+    *,
+    stdin: int = _NOTHING,
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+    cwd: Path | None = None,
+    user: int | None = None,
+    environment: Mapping[str, str] = {},
+) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    """The running program; however the block is left, it runs no more."""
+    options: dict[str, Any] = {} if user is None else {"user": user}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            cwd=cwd,
+            env={"PATH": os.environ.get("PATH", _PATH), "LC_ALL": "C.UTF-8", **environment},
+            **options,
+        )
+    except OSError as error:
+        raise NotStartedError(command[0], error) from None
+    try:
+        async with asyncio.timeout(timeout):
+            yield process
+    except TimeoutError:
+        await _end(process)
+        raise NotFinishedError(command[0]) from None
+    except BaseException:
+        await _end(process)
+        raise
+    if process.returncode is None:  # it says more than anybody wants to hear
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the group, also what is left of it after its leader; then wait for the leader, so that it is no zombie."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_REAP_TIMEOUT):
+            await process.wait()
+
+
+def _status(process: asyncio.subprocess.Process) -> int:
+    return -signal.SIGKILL if process.returncode is None else process.returncode
+
+
+def _log(path: Path | None) -> IO[bytes]:
+    return path.open("w+b") if path is not None else os.fdopen(os.memfd_create("log"), "w+b")
