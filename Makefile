@@ -20,13 +20,14 @@ test: ## Run everything that is tested: lint, unit, kernel, lab and browser test
 	@$(PY) -m pytest tests/unit tests/kernel -n 2 --dist loadfile -q
 	@$(PY) -m pytest tests/lab tests/browser -q
 
-lint: ## ruff, pyright (strict), import-linter and shellcheck
+lint: ## ruff, pyright (strict), import-linter and shellcheck; biome for the page
 	@ci/setup test
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports --no-cache
 	@shellcheck $(SHELL_SCRIPTS)
 	@.venv/bin/pyright
+	@.cache/biome ci --error-on-warnings
 
 unit: ## Only the quick tests
 	@ci/setup test
@@ -39,12 +40,13 @@ bench: ## Measure, side by side in one run, and print ratios
 fresh: ## Try a clone in bare systems of Debian and Ubuntu, made and thrown away (DISTRIBUTIONS="trixie here" for some)
 	@ci/fresh $(DISTRIBUTIONS)
 
-lock: ## Renew the lock files from pyproject.toml
+lock: ## Renew the lock files from pyproject.toml and package.json
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	@$(PY) -m uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@.venv/bin/npm update --package-lock-only
 
 clean: ## Remove what was built or installed here
-	rm -rf .venv build .cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules build .cache .pytest_cache .ruff_cache .hypothesis
 
 -include image/image.mk

@@ -7,7 +7,12 @@ import { patient } from "./signin.js";
 import { failed } from "./toast.js";
 
 const SCOPES = { read: "Read", connect: "Read and connect", admin: "Do everything" };
-const LIFETIMES = [["", "Never"], ["30", "After 30 days"], ["90", "After 90 days"], ["365", "After a year"]];
+const LIFETIMES = [
+  ["", "Never"],
+  ["30", "After 30 days"],
+  ["90", "After 90 days"],
+  ["365", "After a year"],
+];
 
 let who = null;
 let dialog = null;
@@ -15,7 +20,12 @@ let dialog = null;
 export function setUp(session) {
   who = session;
   if (!who.available) return;
-  const button = h("button", { id: "access-open", class: "button small", type: "button", "aria-label": label(), onclick: open }, icon("lock"), h("span", {}, label()));
+  const button = h(
+    "button",
+    { id: "access-open", class: "button small", type: "button", "aria-label": label(), onclick: open },
+    icon("lock"),
+    h("span", {}, label()),
+  );
   $("link").before(button);
 }
 
@@ -41,7 +51,11 @@ async function render(notice = null, bad = false) {
     who = await get("/api/auth/session");
     setText($("access-open").lastChild, label());
     $("access-open").setAttribute("aria-label", label());
-    const close = h("button", { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
+    const close = h(
+      "button",
+      { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+      "✕",
+    );
     const head = h(
       "div",
       {},
@@ -59,7 +73,11 @@ async function render(notice = null, bad = false) {
       part("Two-step sign-in", who.second_factor ? "On" : "Off", who.second_factor ? factorOff() : factorOn()),
       part("API keys", String(keys.length || "None"), keyList(keys), keyForm()),
       part("Signed in", String(sessions.length), sessionList(sessions)),
-      h("div", { class: "dialog-actions" }, h("button", { class: "button", type: "button", onclick: signOut }, "Sign out")),
+      h(
+        "div",
+        { class: "dialog-actions" },
+        h("button", { class: "button", type: "button", onclick: signOut }, "Sign out"),
+      ),
     );
   } catch (error) {
     dialog.close();
@@ -68,7 +86,12 @@ async function render(notice = null, bad = false) {
 }
 
 function part(title, state, ...children) {
-  return h("details", { name: "access", class: "access-part" }, h("summary", {}, h("span", {}, title), h("span", { class: "count" }, state)), h("div", { class: "access-body" }, ...children));
+  return h(
+    "details",
+    { name: "access", class: "access-part" },
+    h("summary", {}, h("span", {}, title), h("span", { class: "count" }, state)),
+    h("div", { class: "access-body" }, ...children),
+  );
 }
 
 // --- password --------------------------------------------------------------------------------------------------------
@@ -99,7 +122,11 @@ function firstPassword() {
   return form(
     {},
     [
-      h("p", {}, "Everybody on this network can control the gateway. With a password, they have to sign in first: people here, and programs with a key that you make."),
+      h(
+        "p",
+        {},
+        "Everybody on this network can control the gateway. With a password, they have to sign in first: people here, and programs with a key that you make.",
+      ),
       ...newPassword(),
       submit("Set password"),
     ],
@@ -113,13 +140,17 @@ function firstPassword() {
 
 function passwordForm() {
   const current = field("Present password", "current", { type: "password", autocomplete: "current-password" });
-  return form({}, [current, ...newPassword(), ...(who.second_factor ? [codeField()] : []), submit("Change password")], async (values) => {
-    same(values);
-    const body = { password: values.password, current: values.current };
-    if (values.code) body.code = values.code;
-    await ask("POST", "/api/auth/password", body);
-    await render("The password was changed. All other devices are signed out.");
-  });
+  return form(
+    {},
+    [current, ...newPassword(), ...(who.second_factor ? [codeField()] : []), submit("Change password")],
+    async (values) => {
+      same(values);
+      const body = { password: values.password, current: values.current };
+      if (values.code) body.code = values.code;
+      await ask("POST", "/api/auth/password", body);
+      await render("The password was changed. All other devices are signed out.");
+    },
+  );
 }
 
 // --- second factor ---------------------------------------------------------------------------------------------------
@@ -145,7 +176,12 @@ function scan(box, { qr, secret }) {
     [
       h("p", {}, "Scan this with an authenticator app, then enter the code that it shows."),
       h("img", { class: "qr", alt: "QR code for an authenticator app", src: `data:image/svg+xml;base64,${btoa(qr)}` }),
-      h("p", { class: "small" }, "Or type this key: ", h("code", { class: "secret" }, secret.replace(/(.{4})(?=.)/g, "$1 "))),
+      h(
+        "p",
+        { class: "small" },
+        "Or type this key: ",
+        h("code", { class: "secret" }, secret.replace(/(.{4})(?=.)/g, "$1 ")),
+      ),
       codeField("Code"),
       submit("Turn on"),
     ],
@@ -158,9 +194,18 @@ function scan(box, { qr, secret }) {
 function recovery(box, codes) {
   setText(box.closest("details").querySelector(".count"), "On");
   box.replaceChildren(
-    h("p", {}, "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown this once."),
+    h(
+      "p",
+      {},
+      "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown this once.",
+    ),
     h("ul", { class: "recovery" }, ...codes.map((code) => h("li", {}, h("code", {}, code)))),
-    h("div", { class: "dialog-actions" }, copyButton(codes.join("\n")), h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have kept them")),
+    h(
+      "div",
+      { class: "dialog-actions" },
+      copyButton(codes.join("\n")),
+      h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have kept them"),
+    ),
   );
 }
 
@@ -183,8 +228,13 @@ function factorOff() {
 // --- API keys --------------------------------------------------------------------------------------------------------
 
 function keyList(keys) {
-  if (!keys.length) return h("p", {}, "For programs: a script, Home Assistant, Prometheus. A key can do only what you allow.");
-  return h("ul", { class: "access-list" }, ...keys.map((key) => row(key.name, keyState(key), `Revoke ${key.name}`, () => revoke(key))));
+  if (!keys.length)
+    return h("p", {}, "For programs: a script, Home Assistant, Prometheus. A key can do only what you allow.");
+  return h(
+    "ul",
+    { class: "access-list" },
+    ...keys.map((key) => row(key.name, keyState(key), `Revoke ${key.name}`, () => revoke(key))),
+  );
 }
 
 function keyState({ scope, expires, last_used: used }) {
@@ -193,8 +243,15 @@ function keyState({ scope, expires, last_used: used }) {
 }
 
 function row(name, text, action, remove) {
-  const button = remove && h("button", { class: "icon-button", type: "button", "aria-label": action, onclick: remove }, icon("trash"));
-  return h("li", {}, h("div", { class: "who" }, h("p", { class: "name" }, name), h("p", { class: "sub" }, text)), button);
+  const button =
+    remove &&
+    h("button", { class: "icon-button", type: "button", "aria-label": action, onclick: remove }, icon("trash"));
+  return h(
+    "li",
+    {},
+    h("div", { class: "who" }, h("p", { class: "name" }, name), h("p", { class: "sub" }, text)),
+    button,
+  );
 }
 
 function keyForm() {
@@ -215,7 +272,12 @@ function keyForm() {
         box.replaceChildren(
           h("p", {}, "This is the key. It is shown this once."),
           h("code", { class: "secret" }, key),
-          h("div", { class: "dialog-actions" }, copyButton(key), h("button", { class: "button primary", type: "button", onclick: () => render() }, "Done")),
+          h(
+            "div",
+            { class: "dialog-actions" },
+            copyButton(key),
+            h("button", { class: "button primary", type: "button", onclick: () => render() }, "Done"),
+          ),
         );
       },
     ),
@@ -236,7 +298,12 @@ function sessionList(sessions) {
     ...sessions.map((session) => {
       const name = session.current ? "This device" : device(session);
       const text = `${session.address} · since ${day(session.created)} · used ${day(session.last_used)}`;
-      return row(name, text, `Sign out ${name}`, session.current ? null : () => removed(`/api/auth/sessions/${session.id}`, `${name} was signed out.`));
+      return row(
+        name,
+        text,
+        `Sign out ${name}`,
+        session.current ? null : () => removed(`/api/auth/sessions/${session.id}`, `${name} was signed out.`),
+      );
     }),
   );
 }
@@ -257,7 +324,8 @@ async function removed(path, message) {
   } catch (error) {
     await render(error.message, true);
   }
-  for (const each of dialog.querySelectorAll("details")) each.open = each.querySelector("summary span").textContent === title;
+  for (const each of dialog.querySelectorAll("details"))
+    each.open = each.querySelector("summary span").textContent === title;
 }
 
 async function signOut() {
@@ -270,7 +338,8 @@ async function signOut() {
 
 // --- parts -----------------------------------------------------------------------------------------------------------
 
-const day = (time) => new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+const day = (time) =>
+  new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
 
 /** Over plain HTTP a browser gives pages no clipboard: then what there is to copy gets selected. */
 function copyButton(text) {

@@ -3,8 +3,8 @@
 import { call, get, post } from "./api.js";
 import { sure } from "./confirm.js";
 import { $, h, icon, whileBusy } from "./dom.js";
-import { field, form } from "./forms.js";
 import { number, plural } from "./format.js";
+import { field, form } from "./forms.js";
 import { failed, toast } from "./toast.js";
 
 const PROBLEMS = {
@@ -120,7 +120,9 @@ function signedIn(account) {
       "summary",
       {},
       h("span", { class: "name" }, `${info.title} ${account.account ?? ""}`),
-      left === null ? null : h("span", { class: few ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
+      left === null
+        ? null
+        : h("span", { class: few ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
     ),
     h(
       "dl",
@@ -129,7 +131,10 @@ function signedIn(account) {
       ...fact("Key made", day(account.key_created)),
       ...fact("Next key", day(account.key_rotates)),
       ...fact("Paid until", day(account.expires)),
-      ...fact("Servers", info.list && `${number(info.list.servers)}${info.list.fetched ? `, fetched ${day(info.list.fetched)}` : ""}`),
+      ...fact(
+        "Servers",
+        info.list && `${number(info.list.servers)}${info.list.fetched ? `, fetched ${day(info.list.fetched)}` : ""}`,
+      ),
     ),
     devices,
     h(
@@ -145,13 +150,22 @@ function signedIn(account) {
       if (details.open) listDevices(devices);
     });
   }
-  const problem = account.problem && h("p", { class: "notice bad", role: "alert" }, PROBLEMS[account.problem] ?? account.problem);
+  const problem =
+    account.problem && h("p", { class: "notice bad", role: "alert" }, PROBLEMS[account.problem] ?? account.problem);
   return [problem, details].filter(Boolean);
 }
 
 const fact = (name, value) => (value ? [h("div", {}, h("dt", {}, name), h("dd", {}, value))] : []);
 const action = (text, act, kind = "") =>
-  h("button", { class: `button small ${kind}`, type: "button", onclick: ({ currentTarget }) => whileBusy(currentTarget, () => act().catch(failed)) }, text);
+  h(
+    "button",
+    {
+      class: `button small ${kind}`,
+      type: "button",
+      onclick: ({ currentTarget }) => whileBusy(currentTarget, () => act().catch(failed)),
+    },
+    text,
+  );
 
 async function listDevices(box) {
   try {
@@ -172,15 +186,24 @@ async function listDevices(box) {
 
 function deviceList(devices, remove) {
   const rows = devices.map((device) => {
-    const about = [device.current ? "this gateway" : null, device.created ? `since ${day(device.created)}` : null].filter(Boolean).join(" · ");
+    const about = [device.current ? "this gateway" : null, device.created ? `since ${day(device.created)}` : null]
+      .filter(Boolean)
+      .join(" · ");
     const ask = async ({ currentTarget: button }) => {
-      if (await sure(`Remove ${device.name}?`, "It can no longer connect with this account.")) await whileBusy(button, () => remove(device).catch(failed));
+      if (await sure(`Remove ${device.name}?`, "It can no longer connect with this account."))
+        await whileBusy(button, () => remove(device).catch(failed));
     };
     return h(
       "li",
       {},
       h("div", { class: "who" }, h("p", { class: "name" }, device.name), h("p", { class: "sub" }, about)),
-      device.current ? null : h("button", { class: "icon-button", type: "button", "aria-label": `Remove ${device.name}`, onclick: ask }, icon("trash")),
+      device.current
+        ? null
+        : h(
+            "button",
+            { class: "icon-button", type: "button", "aria-label": `Remove ${device.name}`, onclick: ask },
+            icon("trash"),
+          ),
     );
   });
   return h("ul", { class: "access-list" }, ...rows);
@@ -189,7 +212,9 @@ function deviceList(devices, remove) {
 async function refresh() {
   const { list } = await post(path("refresh"));
   const bad = list.skipped.filter((entry) => entry.bad).length;
-  toast(`${plural(list.servers, "server")}${list.changed ? "" : ", as before"}${bad ? `; ${bad} could not be read` : ""}`);
+  toast(
+    `${plural(list.servers, "server")}${list.changed ? "" : ", as before"}${bad ? `; ${bad} could not be read` : ""}`,
+  );
   window.dispatchEvent(new Event("servers-changed"));
 }
 
@@ -200,10 +225,18 @@ async function rotate() {
 }
 
 async function signOut() {
-  if (!(await sure(`Sign out of ${info.title}?`, "The gateway disconnects, and its device is removed from the account.", "Sign out"))) return;
+  if (
+    !(await sure(
+      `Sign out of ${info.title}?`,
+      "The gateway disconnects, and its device is removed from the account.",
+      "Sign out",
+    ))
+  )
+    return;
   const { warnings } = await post(path("logout"));
   toast(warnings?.length ? warnings.join(" ") : `Signed out of ${info.title}`);
   window.dispatchEvent(new Event("servers-changed"));
 }
 
-const day = (time) => time && new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+const day = (time) =>
+  time && new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });

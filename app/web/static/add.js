@@ -46,7 +46,10 @@ async function take(file) {
   taken = null;
   reset($("import-form"));
   if (file.size > LARGEST) {
-    showError($("import-form"), { message: `${file.name} is too large to be a WireGuard configuration.`, field: "config" });
+    showError($("import-form"), {
+      message: `${file.name} is too large to be a WireGuard configuration.`,
+      field: "config",
+    });
     return;
   }
   $("import-config").value = decode(await file.arrayBuffer());

@@ -38,12 +38,18 @@ export async function call(method, path, body) {
   try {
     answer = await response.json();
   } catch {
-    throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, { status: response.status });
+    throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, {
+      status: response.status,
+    });
   }
   if (!response.ok) {
     if (response.status === 401 && SIGNED_OUT.has(answer.code)) signedOut();
     const retryAfter = Number(response.headers.get("Retry-After"));
-    throw new ApiError(sentence(answer.error ?? response.statusText), { status: response.status, retryAfter, ...answer });
+    throw new ApiError(sentence(answer.error ?? response.statusText), {
+      status: response.status,
+      retryAfter,
+      ...answer,
+    });
   }
   return answer;
 }

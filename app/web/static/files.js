@@ -8,7 +8,10 @@ const UNFIT = "\0";
 
 /** The name that the gateway gives to the server in the file of this name. */
 export function serverName(file) {
-  let name = file.trim().replace(/(\.(conf|txt))*$/i, "").normalize("NFC");
+  let name = file
+    .trim()
+    .replace(/(\.(conf|txt))*$/i, "")
+    .normalize("NFC");
   name = name.replace(/['`\u00b4\u2018\u2019]/g, "").replace(/[^\p{L}\p{M}\p{N}._ -]/gu, UNFIT);
   name = name.replace(/[\0 ]+$/, "").replace(/^[^\p{L}\p{N}]+/u, "");
   name = name.replace(/[\0 ]+/g, (run) => (run.includes(" ") ? " " : "-")).normalize("NFC");

@@ -2,9 +2,12 @@
 
 import { h, setText, whileBusy } from "./dom.js";
 
+let count = 0; // fields so far: no two have the same id
+
 /** A labelled control with a place for its error; `name` is the field of the API. */
 export function field(label, name, attributes = {}, control = null) {
-  const id = `form-${name}-${(field.count = (field.count ?? 0) + 1)}`;
+  count += 1;
+  const id = `form-${name}-${count}`;
   const input = control ?? h("input", { autocomplete: "off", ...attributes });
   input.id = id;
   input.name = name;

@@ -84,7 +84,13 @@ function item(record) {
     h(
       "div",
       { class: "what" },
-      h("p", {}, h("strong", {}, STATES[record.after] ?? record.after), where && ` ${where}`, record.exit !== "default" && ` (${record.exit})`),
+      h(
+        "p",
+        {},
+        h("strong", {}, STATES[record.after] ?? record.after),
+        where && ` ${where}`,
+        record.exit !== "default" && ` (${record.exit})`,
+      ),
       h("p", { class: "sub" }, notes.join(" · ")),
     ),
     h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, shortTime(at)),

@@ -20,12 +20,17 @@ export function show(status) {
 
 function row(port) {
   const facts = [port.usb, port.mac, port.driver, port.carrier ? "cable in" : "no cable"].filter(Boolean).join(", ");
-  const use = (event) => whileBusy(event.currentTarget, () => call("PUT", "/api/wan", { port: port.name }).then(told, failed));
+  const use = (event) =>
+    whileBusy(event.currentTarget, () => call("PUT", "/api/wan", { port: port.name }).then(told, failed));
   return h(
     "li",
     {},
     h("span", {}, h("strong", {}, port.name), ` ${facts}`),
-    h("button", { class: "button small", type: "button", "aria-label": `Use ${port.name} as WAN`, onclick: use }, "Use as WAN"),
+    h(
+      "button",
+      { class: "button small", type: "button", "aria-label": `Use ${port.name} as WAN`, onclick: use },
+      "Use as WAN",
+    ),
   );
 }
 

@@ -50,12 +50,23 @@ function render() {
   $("preferences-body").replaceChildren(
     check("failover", "Go on with another server when one dies", how.enabled, (enabled) => failover({ enabled })),
     scope,
-    check("return", "Go back to the chosen server once it works again", how.return_to_first, (yes) => failover({ return_to_first: yes }), !how.enabled),
+    check(
+      "return",
+      "Go back to the chosen server once it works again",
+      how.return_to_first,
+      (yes) => failover({ return_to_first: yes }),
+      !how.enabled,
+    ),
     check("boot", "Connect when the gateway starts", now.connect_at_boot, (yes) => change({ connect_at_boot: yes })),
     ...schedule(now.server_changes),
-    check("latency", "Measure how far servers are when asked for the fastest", now.measure_latency, (yes) => change({ measure_latency: yes })),
+    check("latency", "Measure how far servers are when asked for the fastest", now.measure_latency, (yes) =>
+      change({ measure_latency: yes }),
+    ),
   );
-  if (held) $("preferences-body").querySelector(`[name="${CSS.escape(held)}"]`)?.focus();
+  if (held)
+    $("preferences-body")
+      .querySelector(`[name="${CSS.escape(held)}"]`)
+      ?.focus();
 }
 
 const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -63,16 +74,35 @@ const two = (number) => String(number).padStart(2, "0");
 
 /** Changes of server by the clock: those that are set, and a row to set another for every day. */
 function schedule(changes) {
-  const at = h("input", { type: "time", name: "change-at", required: true, "aria-label": "Time of the change", value: "04:00" });
-  const which = select([["random", "to any server"], ["fastest", "to the fastest server"]], "random");
+  const at = h("input", {
+    type: "time",
+    name: "change-at",
+    required: true,
+    "aria-label": "Time of the change",
+    value: "04:00",
+  });
+  const which = select(
+    [
+      ["random", "to any server"],
+      ["fastest", "to the fastest server"],
+    ],
+    "random",
+  );
   which.name = "change-select";
   which.setAttribute("aria-label", "Which server to change to");
   const add = () => {
     const [hours, minutes] = at.value.split(":").map(Number);
-    if (at.reportValidity()) change({ server_changes: [...changes, { at: hours * 60 + minutes, select: which.value }] });
+    if (at.reportValidity())
+      change({ server_changes: [...changes, { at: hours * 60 + minutes, select: which.value }] });
   };
   const told = ({ at: minute, days, select: to }) => {
-    const when = days.length === 7 ? "every day" : [...days].sort((a, b) => a - b).map((day) => DAYS[day]).join(", ");
+    const when =
+      days.length === 7
+        ? "every day"
+        : [...days]
+            .sort((a, b) => a - b)
+            .map((day) => DAYS[day])
+            .join(", ");
     return `${two(Math.floor(minute / 60))}:${two(minute % 60)}, ${when}: ${to}`;
   };
   return [
@@ -85,13 +115,33 @@ function schedule(changes) {
           "li",
           {},
           h("div", { class: "who" }, h("p", { class: "name" }, told(each))),
-          h("button", { class: "icon-button", type: "button", "aria-label": `Remove the change at ${told(each)}`, onclick: () => change({ server_changes: changes.filter((other) => other !== each) }) }, icon("trash")),
+          h(
+            "button",
+            {
+              class: "icon-button",
+              type: "button",
+              "aria-label": `Remove the change at ${told(each)}`,
+              onclick: () => change({ server_changes: changes.filter((other) => other !== each) }),
+            },
+            icon("trash"),
+          ),
         ),
       ),
     ),
-    h("div", { class: "choices" }, at, which, h("button", { class: "button small", type: "button", onclick: add }, "Add")),
+    h(
+      "div",
+      { class: "choices" },
+      at,
+      which,
+      h("button", { class: "button small", type: "button", onclick: add }, "Add"),
+    ),
   ];
 }
 
 const check = (name, text, checked, changed, disabled = false) =>
-  h("label", { class: "check" }, h("input", { type: "checkbox", name, checked, disabled, onchange: ({ target }) => changed(target.checked) }), h("span", {}, text));
+  h(
+    "label",
+    { class: "check" },
+    h("input", { type: "checkbox", name, checked, disabled, onchange: ({ target }) => changed(target.checked) }),
+    h("span", {}, text),
+  );

@@ -11,7 +11,16 @@ import { failed, toast } from "./toast.js";
 const OPEN_UP_TO = 12; // servers: so few are shown without a click
 const RESULTS = 100; // rows that a search shows
 
-const NAMES = { mullvad: "Mullvad", ivpn: "IVPN", nordvpn: "NordVPN", azirevpn: "AzireVPN", surfshark: "Surfshark", pia: "PIA", custom: "Custom", imported: "Imported" };
+const NAMES = {
+  mullvad: "Mullvad",
+  ivpn: "IVPN",
+  nordvpn: "NordVPN",
+  azirevpn: "AzireVPN",
+  surfshark: "Surfshark",
+  pia: "PIA",
+  custom: "Custom",
+  imported: "Imported",
+};
 const OWN = new Set(["custom", "imported"]);
 
 let provider = null; // whose list is shown
@@ -128,7 +137,10 @@ async function favour(server, button) {
   const wanted = !server.favourite;
   button.disabled = true;
   try {
-    await call(wanted ? "PUT" : "DELETE", `/api/favourites/${encodeURIComponent(provider)}/${encodeURIComponent(server.hostname)}`);
+    await call(
+      wanted ? "PUT" : "DELETE",
+      `/api/favourites/${encodeURIComponent(provider)}/${encodeURIComponent(server.hostname)}`,
+    );
     server.favourite = wanted;
     button.setAttribute("aria-pressed", String(wanted));
     button.textContent = star(server);
@@ -164,7 +176,11 @@ function renderProviders({ providers, current }) {
     ...providers.map((name) =>
       h(
         "button",
-        { type: "button", "aria-pressed": String(name === current), onclick: (e) => name !== provider && select(name, e.currentTarget) },
+        {
+          type: "button",
+          "aria-pressed": String(name === current),
+          onclick: (e) => name !== provider && select(name, e.currentTarget),
+        },
         NAMES[name] ?? name,
       ),
     ),
@@ -178,20 +194,37 @@ function render() {
   if (words.length || onlyFavourites || recent) {
     const hits = among().filter(({ country, city, server }) => {
       if (onlyFavourites && !server.favourite) return false;
-      const text = `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""} ${server.features.join(" ")}`.toLowerCase();
+      const text =
+        `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""} ${server.features.join(" ")}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
     $("found").textContent = `${plural(hits.length, "server")} found`;
     list.replaceChildren(
       h("ul", {}, ...hits.slice(0, RESULTS).map(({ country, city, server }) => row(server, where(country, city)))),
-      hits.length > RESULTS ? h("p", { class: "empty" }, `${plural(hits.length - RESULTS, "more server")}: type more to narrow it down`) : "",
-      hits.length ? "" : h("p", { class: "empty" }, words.length ? "No server matches." : recent ? "No server was connected to yet." : "No favourites yet: mark a server with its star."),
+      hits.length > RESULTS
+        ? h("p", { class: "empty" }, `${plural(hits.length - RESULTS, "more server")}: type more to narrow it down`)
+        : "",
+      hits.length
+        ? ""
+        : h(
+            "p",
+            { class: "empty" },
+            words.length
+              ? "No server matches."
+              : recent
+                ? "No server was connected to yet."
+                : "No favourites yet: mark a server with its star.",
+          ),
     );
     return;
   }
   $("found").textContent = "";
   if (!flat.length) {
-    const text = OWN.has(provider) ? "No servers yet. Add one on this page." : usable ? "This provider has no servers to show yet." : "Servers show here once you have signed in.";
+    const text = OWN.has(provider)
+      ? "No servers yet. Add one on this page."
+      : usable
+        ? "This provider has no servers to show yet."
+        : "Servers show here once you have signed in.";
     list.replaceChildren(h("p", { class: "empty" }, text));
     return;
   }
@@ -203,7 +236,9 @@ function render() {
 function among() {
   if (!recent) return flat;
   const place = new Map(recent.map((name, index) => [name, index]));
-  return flat.filter(({ server }) => place.has(server.hostname)).sort((a, b) => place.get(a.server.hostname) - place.get(b.server.hostname));
+  return flat
+    .filter(({ server }) => place.has(server.hostname))
+    .sort((a, b) => place.get(a.server.hostname) - place.get(b.server.hostname));
 }
 
 function section(country, cities, open) {
@@ -240,17 +275,34 @@ function row(server, place = null) {
       { class: "who" },
       h("div", { class: "name" }, server.hostname),
       details ? h("div", { class: "sub" }, details) : null,
-      server.missing.length ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`) : null,
+      server.missing.length
+        ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`)
+        : null,
       server.warnings.length ? notes(server.warnings) : null,
     ),
     h(
       "button",
-      { class: "icon-button star", type: "button", "aria-pressed": String(server.favourite), "aria-label": `${server.hostname} is a favourite`, onclick: (event) => favour(server, event.currentTarget) },
+      {
+        class: "icon-button star",
+        type: "button",
+        "aria-pressed": String(server.favourite),
+        "aria-label": `${server.hostname} is a favourite`,
+        onclick: (event) => favour(server, event.currentTarget),
+      },
       star(server),
     ),
     used ? h("span", { class: "badge" }, "Connected") : connectButton(server),
     OWN.has(provider) && !used
-      ? h("button", { class: "icon-button", type: "button", "aria-label": `Remove ${server.hostname}`, onclick: () => remove(server) }, icon("trash"))
+      ? h(
+          "button",
+          {
+            class: "icon-button",
+            type: "button",
+            "aria-label": `Remove ${server.hostname}`,
+            onclick: () => remove(server),
+          },
+          icon("trash"),
+        )
       : null,
   );
 }
@@ -258,7 +310,10 @@ function row(server, place = null) {
 const star = (server) => (server.favourite ? "★" : "☆");
 
 /** What was measured here and what the provider tells. */
-const figures = ({ latency, load }) => [latency === null ? null : `${Math.round(latency)} ms`, load === null ? null : `${Math.round(load)} % busy`];
+const figures = ({ latency, load }) => [
+  latency === null ? null : `${Math.round(latency)} ms`,
+  load === null ? null : `${Math.round(load)} % busy`,
+];
 
 const notes = (warnings) =>
   h(

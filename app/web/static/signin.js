@@ -8,11 +8,27 @@ let shown = null;
 
 export function show({ second_factor: secondFactor }) {
   if (shown) return;
-  const password = field("Password", "password", { type: "password", autocomplete: "current-password", required: true });
+  const password = field("Password", "password", {
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
   const code = secondFactor
-    ? field("Code from your authenticator app, or a recovery code", "code", { autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" })
+    ? field("Code from your authenticator app, or a recovery code", "code", {
+        autocomplete: "one-time-code",
+        autocapitalize: "none",
+        spellcheck: "false",
+      })
     : null;
-  const user = h("input", { class: "visually-hidden", name: "user", autocomplete: "username", value: "admin", tabindex: "-1", "aria-hidden": "true", readonly: true });
+  const user = h("input", {
+    class: "visually-hidden",
+    name: "user",
+    autocomplete: "username",
+    value: "admin",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    readonly: true,
+  });
   const submit = h("button", { class: "button primary", type: "submit" }, "Sign in");
   const body = form({ class: "signin-form" }, [user, password, ...(code ? [code] : []), submit], signIn);
   shown = h(
@@ -38,7 +54,10 @@ async function signIn({ password, code }) {
     await post("/api/auth/login", body);
   } catch (error) {
     if (error.code !== "wrong_password") throw patient(error);
-    throw new ApiError(code === undefined ? "The password is wrong." : "The password or the code is wrong.", { ...error, field: "password" });
+    throw new ApiError(code === undefined ? "The password is wrong." : "The password or the code is wrong.", {
+      ...error,
+      field: "password",
+    });
   }
   location.reload(); // from the start, as somebody who may see it
 }

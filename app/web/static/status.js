@@ -94,8 +94,14 @@ function render() {
   renderProblems();
   ports.show(status);
   $("facts").hidden = state !== "connected";
-  document.title = status ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway` : "VPN Gateway";
-  if (status) setText($("about"), `VPN Gateway ${status.version} · WireGuard in ${status.wireguard === "kernel" ? "the kernel" : "user space"}`);
+  document.title = status
+    ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway`
+    : "VPN Gateway";
+  if (status)
+    setText(
+      $("about"),
+      `VPN Gateway ${status.version} · WireGuard in ${status.wireguard === "kernel" ? "the kernel" : "user space"}`,
+    );
   tick();
 }
 
@@ -109,7 +115,9 @@ function explain() {
   if (status?.wan_problem && state !== "connected") return sentence(status.wan_problem.message);
   switch (state) {
     case "connected":
-      return status.switching_to ? `Switching to ${status.switching_to}; the old tunnel stays until the new one is up.` : "";
+      return status.switching_to
+        ? `Switching to ${status.switching_to}; the old tunnel stays until the new one is up.`
+        : "";
     case "connecting":
       return "Everything stays blocked until the tunnel is up.";
     case "disconnecting":
@@ -144,7 +152,10 @@ function renderActions() {
 function renderKillSwitch() {
   const card = $("killswitch");
   card.dataset.ok = status ? String(status.killswitch_active) : "unknown";
-  setText($("killswitch-title"), !status ? "Kill switch" : status.killswitch_active ? "Kill switch active" : "Kill switch not confirmed");
+  setText(
+    $("killswitch-title"),
+    !status ? "Kill switch" : status.killswitch_active ? "Kill switch active" : "Kill switch not confirmed",
+  );
   const drops = Object.entries(status?.drops ?? {}).filter(([, count]) => count > 0);
   const total = drops.reduce((sum, [, count]) => sum + count, 0);
   $("drops").hidden = total === 0;
@@ -152,14 +163,18 @@ function renderKillSwitch() {
   $("drops-list").replaceChildren(
     ...drops
       .sort((a, b) => b[1] - a[1])
-      .flatMap(([reason, count]) => [h("dt", {}, DROPS[reason] ?? reason.replaceAll("_", " ")), h("dd", {}, number(count))]),
+      .flatMap(([reason, count]) => [
+        h("dt", {}, DROPS[reason] ?? reason.replaceAll("_", " ")),
+        h("dd", {}, number(count)),
+      ]),
   );
 }
 
 /** What changes by itself, every second. */
 function tick() {
   const passed = (performance.now() - shownAt) / 1000;
-  const retry = status?.retry_in === null || status?.retry_in === undefined ? null : Math.ceil(status.retry_in - passed);
+  const retry =
+    status?.retry_in === null || status?.retry_in === undefined ? null : Math.ceil(status.retry_in - passed);
   $("retry").hidden = retry === null || state !== "blocked";
   if (retry !== null) setText($("retry"), retry > 0 ? `Trying again in ${duration(retry)}.` : "Trying again now.");
   if (!status) {

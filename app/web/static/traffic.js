@@ -26,7 +26,10 @@ export function setUp() {
 /** Ask for everything anew. What cannot be had now is left as it was: the page tells elsewhere that the gateway is away. */
 export async function load() {
   try {
-    const [hour, today] = await Promise.all([get("/api/traffic?range=1h&step=minute"), get("/api/traffic/devices?range=24h")]);
+    const [hour, today] = await Promise.all([
+      get("/api/traffic?range=1h&step=minute"),
+      get("/api/traffic/devices?range=24h"),
+    ]);
     draw(hour.points);
     devices = today.devices;
     list();
@@ -51,7 +54,8 @@ function draw(points) {
   const most = Math.max(1, ...points.map((p) => Math.max(p.up ?? 0, p.down ?? 0)));
   const step = WIDTH / points.length;
   const y = (value) => (HEIGHT - (HEIGHT * (value ?? 0)) / most).toFixed(1);
-  const line = (key) => points.map((p, n) => `H${(n * step).toFixed(1)}V${y(p[key])}H${((n + 1) * step).toFixed(1)}`).join("");
+  const line = (key) =>
+    points.map((p, n) => `H${(n * step).toFixed(1)}V${y(p[key])}H${((n + 1) * step).toFixed(1)}`).join("");
   $("chart-down").setAttribute("d", `M0 ${HEIGHT}${line("down")}V${HEIGHT}Z`);
   $("chart-up").setAttribute("d", `M0 ${y(points[0]?.up)}${line("up")}`);
   const sum = (key) => bytes(points.reduce((total, p) => total + (p[key] ?? 0), 0));
