@@ -6,7 +6,11 @@
 const LONGEST = 64; // characters of a server's name
 const UNFIT = "\0";
 
-/** The name that the gateway gives to the server in the file of this name. */
+/**
+ * The name that the gateway gives to the server in the file of this name.
+ *
+ * @param {string} file
+ */
 export function serverName(file) {
   let name = file
     .trim()
@@ -18,7 +22,11 @@ export function serverName(file) {
   return [...name].slice(0, LONGEST).join("").trimEnd() || "server";
 }
 
-/** UTF-8 or UTF-16, with or without a byte order mark, else the code page of Windows. */
+/**
+ * UTF-8 or UTF-16, with or without a byte order mark, else the code page of Windows.
+ *
+ * @param {ArrayBuffer} buffer
+ */
 export function decode(buffer) {
   const bytes = new Uint8Array(buffer);
   const [a, b] = bytes;
