@@ -33,7 +33,9 @@ def main(lock: str) -> int:
             modules[_plain(package)].append(module)
     faults: list[str] = []
     for package in wanted(lock):
-        if not modules[package]:
+        try:
+            importlib.metadata.distribution(package)
+        except importlib.metadata.PackageNotFoundError:
             faults.append(f"the Python package {package} is missing")
         for module in modules[package]:
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "api-reference.txt"
+NODE = Path(sys.executable).with_name("node")
 
 
 def changed(text: str, lab) -> str:
@@ -80,9 +80,7 @@ def test_the_python_example(lab, reference):
 
 def test_the_javascript_example(lab, reference):
     section = reference[reference.index("JavaScript\n") + 11 : reference.index("Rate Limiting")]
-    node = shutil.which("node")
-    assert node is not None, "apt-get install nodejs"
-    done = subprocess.run([node, "-e", changed(section, lab)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([NODE, "-e", changed(section, lab)], capture_output=True, text=True, timeout=60, check=True)
     assert "Status: {" in done.stdout
     assert "Connected\n" in done.stdout, f"{done.stderr}\n{lab.logs()}"
 

@@ -1,21 +1,40 @@
 /** Who may use the gateway: password, two-step sign-in, API keys, sessions. */
 
-import { call, clock, get, post } from "./api.js";
-import { $, h, icon, setText } from "./dom.js";
+import { ApiError, call, clock, get, messageOf, post } from "./api.js";
+import { $, h, icon, setText, within } from "./dom.js";
 import { field, form, select } from "./forms.js";
 import { patient } from "./signin.js";
 import { failed } from "./toast.js";
 
+/** @import { EnrolmentBody, KeyBody, NewKey, SessionBody, SetPassword, WhoBody } from "../types/api.d.ts" */
+/** @import { Call } from "../types/call.d.ts" */
+/** @import { Child } from "../types/dom.d.ts" */
+
+/** @type {Record<string, string>} */
 const SCOPES = { read: "Read", connect: "Read and connect", admin: "Do everything" };
-const LIFETIMES = [["", "Never"], ["30", "After 30 days"], ["90", "After 90 days"], ["365", "After a year"]];
+/** @type {Array<[string, string]>} */
+const LIFETIMES = [
+  ["", "Never"],
+  ["30", "After 30 days"],
+  ["90", "After 90 days"],
+  ["365", "After a year"],
+];
 
-let who = null;
-let dialog = null;
+/** @type {WhoBody} */
+let who;
+/** @type {HTMLDialogElement} */
+let dialog;
 
+/** @param {WhoBody} session */
 export function setUp(session) {
   who = session;
   if (!who.available) return;
-  const button = h("button", { id: "access-open", class: "button small", type: "button", "aria-label": label(), onclick: open }, icon("lock"), h("span", {}, label()));
+  const button = h(
+    "button",
+    { id: "access-open", class: "button small", type: "button", "aria-label": label(), onclick: open },
+    icon("lock"),
+    h("span", {}, label()),
+  );
   $("link").before(button);
 }
 
@@ -35,13 +54,21 @@ function make() {
   return made;
 }
 
-/** Everything anew; `notice` says what has just happened: messages of the page would lie beneath the dialog. */
-async function render(notice = null, bad = false) {
+/**
+ * Everything anew; `notice` says what has just happened: messages of the page would lie beneath the dialog.
+ *
+ * @param {string} [notice]
+ */
+async function render(notice = "", bad = false) {
   try {
     who = await get("/api/auth/session");
-    setText($("access-open").lastChild, label());
+    setText(within($("access-open"), "span"), label());
     $("access-open").setAttribute("aria-label", label());
-    const close = h("button", { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
+    const close = h(
+      "button",
+      { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+      "✕",
+    );
     const head = h(
       "div",
       {},
@@ -59,7 +86,11 @@ async function render(notice = null, bad = false) {
       part("Two-step sign-in", who.second_factor ? "On" : "Off", who.second_factor ? factorOff() : factorOn()),
       part("API keys", String(keys.length || "None"), keyList(keys), keyForm()),
       part("Signed in", String(sessions.length), sessionList(sessions)),
-      h("div", { class: "dialog-actions" }, h("button", { class: "button", type: "button", onclick: signOut }, "Sign out")),
+      h(
+        "div",
+        { class: "dialog-actions" },
+        h("button", { class: "button", type: "button", onclick: signOut }, "Sign out"),
+      ),
     );
   } catch (error) {
     dialog.close();
@@ -67,11 +98,23 @@ async function render(notice = null, bad = false) {
   }
 }
 
+/**
+ * @param {string} title
+ * @param {string} state
+ * @param {...Child} children
+ */
 function part(title, state, ...children) {
-  return h("details", { name: "access", class: "access-part" }, h("summary", {}, h("span", {}, title), h("span", { class: "count" }, state)), h("div", { class: "access-body" }, ...children));
+  return h(
+    "details",
+    { name: "access", class: "access-part" },
+    h("summary", {}, h("span", {}, title), h("span", { class: "count" }, state)),
+    h("div", { class: "access-body" }, ...children),
+  );
 }
 
 // --- password --------------------------------------------------------------------------------------------------------
+
+/** @typedef {{ password: string; again: string }} NewPassword */
 
 const newPassword = () => [
   field("New password", "password", { type: "password", autocomplete: "new-password" }),
@@ -81,29 +124,36 @@ const newPassword = () => [
 const codeField = (text = "Code from your authenticator app") =>
   field(text, "code", { autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" });
 
+/** @param {string} text */
 const submit = (text) => h("button", { class: "button primary", type: "submit" }, text);
 
+/** @param {NewPassword} values */
 function same({ password, again }) {
-  if (password !== again) throw Object.assign(new Error("This is not the same."), { field: "again" });
+  if (password !== again) throw new ApiError("This is not the same.", { field: "again" });
 }
 
-async function ask(method, path, body) {
+/** @type {Call} */
+const ask = async (method, path, ...body) => {
   try {
-    return await call(method, path, body);
+    return await call(method, path, ...body);
   } catch (error) {
     throw patient(error);
   }
-}
+};
 
 function firstPassword() {
   return form(
     {},
     [
-      h("p", {}, "Everybody on this network can control the gateway. With a password, they have to sign in first: people here, and programs with a key that you make."),
+      h(
+        "p",
+        {},
+        "Everybody on this network can control the gateway. With a password, they have to sign in first: people here, and programs with a key that you make.",
+      ),
       ...newPassword(),
       submit("Set password"),
     ],
-    async (values) => {
+    async (/** @type {NewPassword} */ values) => {
       same(values);
       await ask("POST", "/api/auth/password", { password: values.password });
       await render("The password is set. You are signed in on this device.");
@@ -113,13 +163,18 @@ function firstPassword() {
 
 function passwordForm() {
   const current = field("Present password", "current", { type: "password", autocomplete: "current-password" });
-  return form({}, [current, ...newPassword(), ...(who.second_factor ? [codeField()] : []), submit("Change password")], async (values) => {
-    same(values);
-    const body = { password: values.password, current: values.current };
-    if (values.code) body.code = values.code;
-    await ask("POST", "/api/auth/password", body);
-    await render("The password was changed. All other devices are signed out.");
-  });
+  return form(
+    {},
+    [current, ...newPassword(), ...(who.second_factor ? [codeField()] : []), submit("Change password")],
+    async (/** @type {NewPassword & { current: string; code?: string }} */ values) => {
+      same(values);
+      /** @type {SetPassword} */
+      const body = { password: values.password, current: values.current };
+      if (values.code) body.code = values.code;
+      await ask("POST", "/api/auth/password", body);
+      await render("The password was changed. All other devices are signed out.");
+    },
+  );
 }
 
 // --- second factor ---------------------------------------------------------------------------------------------------
@@ -133,34 +188,58 @@ function factorOn() {
       field("Your password", "password", { type: "password", autocomplete: "current-password" }),
       submit("Set up"),
     ],
-    async ({ password }) => scan(box, await ask("POST", "/api/auth/totp", { password })),
+    async (/** @type {{ password: string }} */ { password }) =>
+      scan(box, await ask("POST", "/api/auth/totp", { password })),
   );
   box.append(begin);
   return box;
 }
 
+/**
+ * @param {HTMLElement} box
+ * @param {EnrolmentBody} enrolment
+ */
 function scan(box, { qr, secret }) {
   const confirm = form(
     {},
     [
       h("p", {}, "Scan this with an authenticator app, then enter the code that it shows."),
       h("img", { class: "qr", alt: "QR code for an authenticator app", src: `data:image/svg+xml;base64,${btoa(qr)}` }),
-      h("p", { class: "small" }, "Or type this key: ", h("code", { class: "secret" }, secret.replace(/(.{4})(?=.)/g, "$1 "))),
+      h(
+        "p",
+        { class: "small" },
+        "Or type this key: ",
+        h("code", { class: "secret" }, secret.replace(/(.{4})(?=.)/g, "$1 ")),
+      ),
       codeField("Code"),
       submit("Turn on"),
     ],
-    async ({ code }) => recovery(box, (await ask("POST", "/api/auth/totp/confirm", { code })).recovery_codes),
+    async (/** @type {{ code: string }} */ { code }) =>
+      recovery(box, (await ask("POST", "/api/auth/totp/confirm", { code })).recovery_codes),
   );
   box.replaceChildren(confirm);
-  confirm.querySelector("input").focus();
+  within(confirm, "input").focus();
 }
 
+/**
+ * @param {HTMLElement} box
+ * @param {string[]} codes
+ */
 function recovery(box, codes) {
-  setText(box.closest("details").querySelector(".count"), "On");
+  setText(within(box.closest("details") ?? dialog, ".count"), "On");
   box.replaceChildren(
-    h("p", {}, "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown this once."),
+    h(
+      "p",
+      {},
+      "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown this once.",
+    ),
     h("ul", { class: "recovery" }, ...codes.map((code) => h("li", {}, h("code", {}, code)))),
-    h("div", { class: "dialog-actions" }, copyButton(codes.join("\n")), h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have kept them")),
+    h(
+      "div",
+      { class: "dialog-actions" },
+      copyButton(codes.join("\n")),
+      h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have kept them"),
+    ),
   );
 }
 
@@ -173,7 +252,7 @@ function factorOff() {
       codeField("Code, or a recovery code"),
       submit("Turn off"),
     ],
-    async ({ password, code }) => {
+    async (/** @type {{ password: string; code: string }} */ { password, code }) => {
       await ask("DELETE", "/api/auth/totp", { password, code });
       await render("Two-step sign-in is off.");
     },
@@ -182,19 +261,39 @@ function factorOff() {
 
 // --- API keys --------------------------------------------------------------------------------------------------------
 
+/** @param {KeyBody[]} keys */
 function keyList(keys) {
-  if (!keys.length) return h("p", {}, "For programs: a script, Home Assistant, Prometheus. A key can do only what you allow.");
-  return h("ul", { class: "access-list" }, ...keys.map((key) => row(key.name, keyState(key), `Revoke ${key.name}`, () => revoke(key))));
+  if (!keys.length)
+    return h("p", {}, "For programs: a script, Home Assistant, Prometheus. A key can do only what you allow.");
+  return h(
+    "ul",
+    { class: "access-list" },
+    ...keys.map((key) => row(key.name, keyState(key), `Revoke ${key.name}`, () => revoke(key))),
+  );
 }
 
+/** @param {KeyBody} key */
 function keyState({ scope, expires, last_used: used }) {
   const until = !expires ? "never expires" : expires < clock.now() ? "expired" : `until ${day(expires)}`;
   return `${SCOPES[scope]} · ${until} · ${used ? `used ${day(used)}` : "never used"}`;
 }
 
+/**
+ * @param {string} name
+ * @param {string} text
+ * @param {string} action what the button does
+ * @param {(() => void) | null} remove
+ */
 function row(name, text, action, remove) {
-  const button = remove && h("button", { class: "icon-button", type: "button", "aria-label": action, onclick: remove }, icon("trash"));
-  return h("li", {}, h("div", { class: "who" }, h("p", { class: "name" }, name), h("p", { class: "sub" }, text)), button);
+  const button =
+    remove &&
+    h("button", { class: "icon-button", type: "button", "aria-label": action, onclick: remove }, icon("trash"));
+  return h(
+    "li",
+    {},
+    h("div", { class: "who" }, h("p", { class: "name" }, name), h("p", { class: "sub" }, text)),
+    button,
+  );
 }
 
 function keyForm() {
@@ -208,14 +307,21 @@ function keyForm() {
         field("Expires", "expires_in_days", {}, select(LIFETIMES, "365")),
         submit("Create key"),
       ],
-      async ({ name, scope, expires_in_days: days }) => {
+      async (/** @type {{ name: string; scope: NonNullable<NewKey["scope"]>; expires_in_days: string }} */ values) => {
+        const { name, scope, expires_in_days: days } = values;
+        /** @type {NewKey} */
         const body = { name: name.trim(), scope };
         if (days) body.expires_in_days = Number(days);
         const { key } = await ask("POST", "/api/auth/keys", body);
         box.replaceChildren(
           h("p", {}, "This is the key. It is shown this once."),
           h("code", { class: "secret" }, key),
-          h("div", { class: "dialog-actions" }, copyButton(key), h("button", { class: "button primary", type: "button", onclick: () => render() }, "Done")),
+          h(
+            "div",
+            { class: "dialog-actions" },
+            copyButton(key),
+            h("button", { class: "button primary", type: "button", onclick: () => render() }, "Done"),
+          ),
         );
       },
     ),
@@ -223,12 +329,14 @@ function keyForm() {
   return box;
 }
 
+/** @param {KeyBody} key */
 async function revoke({ id, name }) {
   await removed(`/api/auth/keys/${id}`, `${name} was revoked.`);
 }
 
 // --- sessions --------------------------------------------------------------------------------------------------------
 
+/** @param {SessionBody[]} sessions */
 function sessionList(sessions) {
   return h(
     "ul",
@@ -236,28 +344,44 @@ function sessionList(sessions) {
     ...sessions.map((session) => {
       const name = session.current ? "This device" : device(session);
       const text = `${session.address} · since ${day(session.created)} · used ${day(session.last_used)}`;
-      return row(name, text, `Sign out ${name}`, session.current ? null : () => removed(`/api/auth/sessions/${session.id}`, `${name} was signed out.`));
+      return row(
+        name,
+        text,
+        `Sign out ${name}`,
+        session.current ? null : () => removed(`/api/auth/sessions/${session.id}`, `${name} was signed out.`),
+      );
     }),
   );
 }
 
-/** "Firefox on Android" from a User-Agent, or its beginning. */
+/** @type {Record<string, string>} the browsers that a User-Agent calls otherwise than people do */
+const SHORT = { Edg: "Edge", OPR: "Opera" };
+
+/**
+ * "Firefox on Android" from a User-Agent, or its beginning.
+ *
+ * @param {SessionBody} session
+ */
 function device({ agent, kind }) {
   const browser = ["Edg", "OPR", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(name));
   const system = ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"].find((name) => agent.includes(name));
   if (!browser || kind === "token") return agent.slice(0, 40) || "A program";
-  return `${{ Edg: "Edge", OPR: "Opera" }[browser] ?? browser}${system ? ` on ${system}` : ""}`;
+  return `${SHORT[browser] ?? browser}${system ? ` on ${system}` : ""}`;
 }
 
+/**
+ * @param {`/api/auth/keys/${string}` | `/api/auth/sessions/${string}`} path
+ * @param {string} message
+ */
 async function removed(path, message) {
   const title = dialog.querySelector("details[open] summary span")?.textContent;
   try {
     await call("DELETE", path);
     await render(message);
   } catch (error) {
-    await render(error.message, true);
+    await render(messageOf(error), true);
   }
-  for (const each of dialog.querySelectorAll("details")) each.open = each.querySelector("summary span").textContent === title;
+  for (const each of dialog.querySelectorAll("details")) each.open = within(each, "summary span").textContent === title;
 }
 
 async function signOut() {
@@ -270,9 +394,15 @@ async function signOut() {
 
 // --- parts -----------------------------------------------------------------------------------------------------------
 
-const day = (time) => new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+/** @param {number} time */
+const day = (time) =>
+  new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
 
-/** Over plain HTTP a browser gives pages no clipboard: then what there is to copy gets selected. */
+/**
+ * Over plain HTTP a browser gives pages no clipboard: then what there is to copy gets selected.
+ *
+ * @param {string} text
+ */
 function copyButton(text) {
   const button = h("button", { class: "button", type: "button" }, navigator.clipboard ? "Copy" : "Select");
   button.addEventListener("click", async () => {
@@ -280,8 +410,8 @@ function copyButton(text) {
       await navigator.clipboard.writeText(text);
       setText(button, "Copied");
     } else {
-      const shown = button.closest(".access-body").querySelector(".secret, .recovery");
-      getSelection().selectAllChildren(shown);
+      const shown = within(button.closest(".access-body") ?? dialog, ".secret, .recovery");
+      getSelection()?.selectAllChildren(shown);
     }
   });
   return button;

@@ -1,12 +1,15 @@
 /** The account with the provider shown: signing in, days left, devices, the key, signing out. */
 
-import { call, get, post } from "./api.js";
+import { call, codeOf, get, messageOf, post } from "./api.js";
 import { sure } from "./confirm.js";
-import { $, h, icon, whileBusy } from "./dom.js";
-import { field, form } from "./forms.js";
+import { $, h, icon, whileBusy, within } from "./dom.js";
 import { number, plural } from "./format.js";
+import { field, form } from "./forms.js";
 import { failed, toast } from "./toast.js";
 
+/** @import { AccountStatus, CredentialField, ProviderDevice, ProviderInfo } from "../types/api.d.ts" */
+
+/** @type {Record<string, string>} */
 const PROBLEMS = {
   account_expired: "The account has expired. Add time at the provider, or sign in with another account.",
   key_revoked: "The provider no longer knows this gateway's key. Sign out, and sign in again.",
@@ -14,10 +17,16 @@ const PROBLEMS = {
 };
 const FEW_DAYS = 7;
 
-let info = null; // as GET /api/providers/{name} tells it
-let full = null; // devices to make room among, after a sign-in that found none
+/** @type {ProviderInfo} */
+let info;
+/** @type {ProviderDevice[] | null} devices to make room among, after a sign-in that found none */
+let full = null;
 
-/** Show the account of `name`. Returns whether servers can be had: signed in, or no account needed. */
+/**
+ * Show the account of `name`. Returns whether servers can be had: signed in, or no account needed.
+ *
+ * @param {string} name
+ */
 export async function load(name) {
   if (info?.name !== name) full = null;
   const asked = await get(`/api/providers/${encodeURIComponent(name)}`);
@@ -32,7 +41,11 @@ export function focus() {
   $("account").querySelector("input")?.focus({ preventScroll: true });
 }
 
-const path = (rest) => `/api/providers/${encodeURIComponent(info.name)}/${rest}`;
+/**
+ * @template {string} R
+ * @param {R} rest
+ */
+const path = (rest) => /** @type {const} */ (`/api/providers/${encodeURIComponent(info.name)}/${rest}`);
 const again = () => load(info.name).catch(failed);
 
 function render() {
@@ -56,12 +69,12 @@ function signIn() {
       ...info.credentials.map(credential),
       h("button", { class: "button primary", type: "submit" }, "Sign in"),
     ],
-    async (values) => {
+    async (/** @type {Record<string, string>} */ values) => {
       const given = Object.entries(values).map(([name, value]) => [name, value.trim()]);
       try {
         await post(path("login"), { credentials: Object.fromEntries(given.filter(([, value]) => value)) });
       } catch (error) {
-        if (error.code === "too_many_devices") await makeRoom(made);
+        if (codeOf(error) === "too_many_devices") await makeRoom(made);
         throw error;
       }
       full = null;
@@ -69,10 +82,11 @@ function signIn() {
       window.dispatchEvent(new Event("servers-changed"));
     },
   );
-  if (full) made.append(room(made));
+  if (full) made.append(room(made, full));
   return made;
 }
 
+/** @param {CredentialField} each */
 function credential(each) {
   const made = field(each.label, each.name, {
     type: each.secret ? "password" : "text",
@@ -81,27 +95,35 @@ function credential(each) {
     spellcheck: "false",
     inputmode: /^\[0-9\]/.test(each.pattern ?? "") ? "numeric" : null,
   });
-  if (each.optional) made.querySelector("label").append(h("span", { class: "optional" }, " optional"));
+  if (each.optional) within(made, "label").append(h("span", { class: "optional" }, " optional"));
   if (each.help) made.append(h("p", { class: "hint" }, each.help));
   return made;
 }
 
-/** The account has no room: its devices, to remove one, below the form that keeps what was typed. */
+/**
+ * The account has no room: its devices, to remove one, below the form that keeps what was typed.
+ *
+ * @param {HTMLFormElement} made
+ */
 async function makeRoom(made) {
   full = (await get(path("devices"))).devices;
   made.querySelector(".room")?.remove();
-  made.append(room(made));
+  made.append(room(made, full));
 }
 
-function room(made) {
+/**
+ * @param {HTMLFormElement} made
+ * @param {ProviderDevice[]} devices
+ */
+function room(made, devices) {
   const box = h("div", { class: "room" }, h("h4", {}, "Remove a device, then sign in again"));
   box.append(
-    deviceList(full, async (device) => {
+    deviceList(devices, async (device) => {
       await call("DELETE", path(`devices/${encodeURIComponent(device.id)}`));
       full = null;
       box.remove();
       toast(`${device.name} was removed. Sign in again.`);
-      made.querySelector("[type=submit]").focus();
+      within(made, "[type=submit]").focus();
     }),
   );
   return box;
@@ -109,6 +131,7 @@ function room(made) {
 
 // --- signed in -------------------------------------------------------------------------------------------------------
 
+/** @param {AccountStatus} account */
 function signedIn(account) {
   const left = account.days_left;
   const few = left !== null && left <= FEW_DAYS;
@@ -120,7 +143,9 @@ function signedIn(account) {
       "summary",
       {},
       h("span", { class: "name" }, `${info.title} ${account.account ?? ""}`),
-      left === null ? null : h("span", { class: few ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
+      left === null
+        ? null
+        : h("span", { class: few ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
     ),
     h(
       "dl",
@@ -129,7 +154,10 @@ function signedIn(account) {
       ...fact("Key made", day(account.key_created)),
       ...fact("Next key", day(account.key_rotates)),
       ...fact("Paid until", day(account.expires)),
-      ...fact("Servers", info.list && `${number(info.list.servers)}${info.list.fetched ? `, fetched ${day(info.list.fetched)}` : ""}`),
+      ...fact(
+        "Servers",
+        info.list && `${number(info.list.servers)}${info.list.fetched ? `, fetched ${day(info.list.fetched)}` : ""}`,
+      ),
     ),
     devices,
     h(
@@ -145,18 +173,36 @@ function signedIn(account) {
       if (details.open) listDevices(devices);
     });
   }
-  const problem = account.problem && h("p", { class: "notice bad", role: "alert" }, PROBLEMS[account.problem] ?? account.problem);
-  return [problem, details].filter(Boolean);
+  const problem =
+    account.problem && h("p", { class: "notice bad", role: "alert" }, PROBLEMS[account.problem] ?? account.problem);
+  return problem ? [problem, details] : [details];
 }
 
+/**
+ * @param {string} name
+ * @param {string | null} value
+ */
 const fact = (name, value) => (value ? [h("div", {}, h("dt", {}, name), h("dd", {}, value))] : []);
+/**
+ * @param {string} text
+ * @param {() => Promise<unknown>} act
+ */
 const action = (text, act, kind = "") =>
-  h("button", { class: `button small ${kind}`, type: "button", onclick: ({ currentTarget }) => whileBusy(currentTarget, () => act().catch(failed)) }, text);
+  h(
+    "button",
+    {
+      class: `button small ${kind}`,
+      type: "button",
+      onclick: ({ currentTarget }) => whileBusy(currentTarget, () => act().catch(failed)),
+    },
+    text,
+  );
 
+/** @param {HTMLElement} box */
 async function listDevices(box) {
   try {
     const { devices } = await get(path("devices"));
-    const most = info.account.max_devices;
+    const most = info.account?.max_devices;
     box.replaceChildren(
       h("h4", {}, most ? `Devices: ${devices.length} of ${most}` : "Devices"),
       deviceList(devices, async (device) => {
@@ -166,21 +212,34 @@ async function listDevices(box) {
       }),
     );
   } catch (error) {
-    box.replaceChildren(h("p", { class: "error" }, error.message));
+    box.replaceChildren(h("p", { class: "error" }, messageOf(error)));
   }
 }
 
+/**
+ * @param {ProviderDevice[]} devices
+ * @param {(device: ProviderDevice) => Promise<void>} remove
+ */
 function deviceList(devices, remove) {
   const rows = devices.map((device) => {
-    const about = [device.current ? "this gateway" : null, device.created ? `since ${day(device.created)}` : null].filter(Boolean).join(" · ");
-    const ask = async ({ currentTarget: button }) => {
-      if (await sure(`Remove ${device.name}?`, "It can no longer connect with this account.")) await whileBusy(button, () => remove(device).catch(failed));
+    const about = [device.current ? "this gateway" : null, device.created ? `since ${day(device.created)}` : null]
+      .filter(Boolean)
+      .join(" · ");
+    const ask = async (/** @type {{ currentTarget: HTMLButtonElement }} */ { currentTarget: button }) => {
+      if (await sure(`Remove ${device.name}?`, "It can no longer connect with this account."))
+        await whileBusy(button, () => remove(device).catch(failed));
     };
     return h(
       "li",
       {},
       h("div", { class: "who" }, h("p", { class: "name" }, device.name), h("p", { class: "sub" }, about)),
-      device.current ? null : h("button", { class: "icon-button", type: "button", "aria-label": `Remove ${device.name}`, onclick: ask }, icon("trash")),
+      device.current
+        ? null
+        : h(
+            "button",
+            { class: "icon-button", type: "button", "aria-label": `Remove ${device.name}`, onclick: ask },
+            icon("trash"),
+          ),
     );
   });
   return h("ul", { class: "access-list" }, ...rows);
@@ -189,7 +248,9 @@ function deviceList(devices, remove) {
 async function refresh() {
   const { list } = await post(path("refresh"));
   const bad = list.skipped.filter((entry) => entry.bad).length;
-  toast(`${plural(list.servers, "server")}${list.changed ? "" : ", as before"}${bad ? `; ${bad} could not be read` : ""}`);
+  toast(
+    `${plural(list.servers, "server")}${list.changed ? "" : ", as before"}${bad ? `; ${bad} could not be read` : ""}`,
+  );
   window.dispatchEvent(new Event("servers-changed"));
 }
 
@@ -200,10 +261,21 @@ async function rotate() {
 }
 
 async function signOut() {
-  if (!(await sure(`Sign out of ${info.title}?`, "The gateway disconnects, and its device is removed from the account.", "Sign out"))) return;
+  if (
+    !(await sure(
+      `Sign out of ${info.title}?`,
+      "The gateway disconnects, and its device is removed from the account.",
+      "Sign out",
+    ))
+  )
+    return;
   const { warnings } = await post(path("logout"));
   toast(warnings?.length ? warnings.join(" ") : `Signed out of ${info.title}`);
   window.dispatchEvent(new Event("servers-changed"));
 }
 
-const day = (time) => time && new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+/** @param {number | null} time */
+const day = (time) =>
+  time
+    ? new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" })
+    : null;

@@ -1,6 +1,12 @@
 /** The gateway's HTTP API. */
 
+/** @import { Call, Get, Post } from "../types/call.d.ts" */
+
 export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ status?: number; code?: string; field?: string | null; retryAfter?: number }} [told]
+   */
   constructor(message, { status = 0, code = "unreachable", field = null, retryAfter = 0 } = {}) {
     super(message);
     this.status = status;
@@ -27,10 +33,18 @@ function signedOut() {
   window.dispatchEvent(new Event("signed-out"));
 }
 
-export async function call(method, path, body) {
-  const options = { method, headers: { Accept: "application/json" }, cache: "no-store" };
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+async function send(method, path, body) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: "application/json" };
+  /** @type {RequestInit} */
+  const options = { method, headers, cache: "no-store" };
   if (body !== undefined) {
-    options.headers["Content-Type"] = "application/json";
+    headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
   const response = await ask(path, options);
@@ -38,17 +52,28 @@ export async function call(method, path, body) {
   try {
     answer = await response.json();
   } catch {
-    throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, { status: response.status });
+    throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, {
+      status: response.status,
+    });
   }
   if (!response.ok) {
     if (response.status === 401 && SIGNED_OUT.has(answer.code)) signedOut();
     const retryAfter = Number(response.headers.get("Retry-After"));
-    throw new ApiError(sentence(answer.error ?? response.statusText), { status: response.status, retryAfter, ...answer });
+    throw new ApiError(sentence(answer.error ?? response.statusText), {
+      status: response.status,
+      retryAfter,
+      ...answer,
+    });
   }
   return answer;
 }
 
-/** Asked to slow down, as when many pages open at once, it does: what was refused has changed nothing. */
+/**
+ * Asked to slow down, as when many pages open at once, it does: what was refused has changed nothing.
+ *
+ * @param {string} path
+ * @param {RequestInit} options
+ */
 async function ask(path, options) {
   for (let left = PATIENCE; ; left -= 1) {
     let response;
@@ -63,8 +88,28 @@ async function ask(path, options) {
   }
 }
 
-export const get = (path) => call("GET", path);
-export const post = (path, body) => call("POST", path, body);
+/** The types of body and answer are those of the operation, by its method and path: types/call.d.ts. */
+export const call = /** @type {Call} */ (/** @type {unknown} */ (send));
+export const get = /** @type {Get} */ (/** @type {unknown} */ (send.bind(null, "GET")));
+export const post = /** @type {Post} */ (/** @type {unknown} */ (send.bind(null, "POST")));
 
-/** With a capital, unless it begins with a name such as "vpn-se". */
-export const sentence = (text) => (/^[a-z]+[ ,:]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
+/**
+ * With a capital, unless it begins with a name such as "vpn-se".
+ *
+ * @param {string} text
+ */
+export const sentence = (text) => (/^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
+
+/**
+ * What to show of whatever was thrown.
+ *
+ * @param {unknown} error
+ */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * The API's code for the error; nothing where it is no error of the API's.
+ *
+ * @param {unknown} error
+ */
+export const codeOf = (error) => (error instanceof ApiError ? error.code : null);

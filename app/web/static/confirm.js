@@ -1,12 +1,17 @@
 /** Are you sure? */
 
-import { $ } from "./dom.js";
+import { $, within } from "./dom.js";
 
+/**
+ * @param {string} title
+ * @param {string} text
+ * @param {string} [yes] the word on the button
+ */
 export async function sure(title, text, yes = "Remove") {
-  const dialog = $("confirm");
+  const dialog = $("confirm", HTMLDialogElement);
   $("confirm-title").textContent = title;
   $("confirm-text").textContent = text;
-  dialog.querySelector("[value=yes]").textContent = yes;
+  within(dialog, "[value=yes]").textContent = yes;
   dialog.returnValue = "no";
   dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));

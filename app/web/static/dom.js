@@ -1,13 +1,50 @@
 /** Small helpers for the page. Text always goes in as text, never as markup. */
 
-export const $ = (id) => document.getElementById(id);
+/** @import { Attributes, Child } from "../types/dom.d.ts" */
 
-/** An element: `h("button", { class: "x", onclick: f }, "text", child, null)`. */
+/**
+ * The element of the page with this id. `kind` is given where more is needed than every HTML element has.
+ *
+ * @template {Element} [T=HTMLElement]
+ * @param {string} id
+ * @param {abstract new () => T} [kind]
+ * @returns {T}
+ */
+export function $(id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`The page has no such element: ${id}`);
+  return /** @type {T} */ (/** @type {Element} */ (element));
+}
+
+/**
+ * An element of the kind within `parent` that the selector finds; it is an error where there is none.
+ *
+ * @template {Element} [T=HTMLElement]
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @param {abstract new () => T} [kind]
+ * @returns {T}
+ */
+export function within(parent, selector, kind) {
+  const element = parent.querySelector(selector);
+  if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`There is no such element: ${selector}`);
+  return /** @type {T} */ (/** @type {Element} */ (element));
+}
+
+/**
+ * An element: `h("button", { class: "x", onclick: f }, "text", child, null)`.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Attributes<K>} [attributes]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
@@ -16,6 +53,7 @@ export function h(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
@@ -26,12 +64,24 @@ export function icon(name) {
   return svg;
 }
 
-/** Set text only when it changed, so that screen readers hear news and nothing else. */
+/**
+ * Set text only when it changed, so that screen readers hear news and nothing else.
+ *
+ * @param {Node} element
+ * @param {string} text
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Show `button` as busy while `action` runs; it cannot be pressed twice. */
+/**
+ * Show `button` as busy while `action` runs; it cannot be pressed twice.
+ *
+ * @template T
+ * @param {HTMLButtonElement} button
+ * @param {() => Promise<T>} action
+ * @returns {Promise<T>}
+ */
 export async function whileBusy(button, action) {
   button.disabled = true;
   button.setAttribute("aria-busy", "true");

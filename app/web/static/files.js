@@ -6,16 +6,27 @@
 const LONGEST = 64; // characters of a server's name
 const UNFIT = "\0";
 
-/** The name that the gateway gives to the server in the file of this name. */
+/**
+ * The name that the gateway gives to the server in the file of this name.
+ *
+ * @param {string} file
+ */
 export function serverName(file) {
-  let name = file.trim().replace(/(\.(conf|txt))*$/i, "").normalize("NFC");
+  let name = file
+    .trim()
+    .replace(/(\.(conf|txt))*$/i, "")
+    .normalize("NFC");
   name = name.replace(/['`\u00b4\u2018\u2019]/g, "").replace(/[^\p{L}\p{M}\p{N}._ -]/gu, UNFIT);
   name = name.replace(/[\0 ]+$/, "").replace(/^[^\p{L}\p{N}]+/u, "");
   name = name.replace(/[\0 ]+/g, (run) => (run.includes(" ") ? " " : "-")).normalize("NFC");
   return [...name].slice(0, LONGEST).join("").trimEnd() || "server";
 }
 
-/** UTF-8 or UTF-16, with or without a byte order mark, else the code page of Windows. */
+/**
+ * UTF-8 or UTF-16, with or without a byte order mark, else the code page of Windows.
+ *
+ * @param {ArrayBuffer} buffer
+ */
 export function decode(buffer) {
   const bytes = new Uint8Array(buffer);
   const [a, b] = bytes;

@@ -1,17 +1,22 @@
 /** Numbers for people. */
 
+/** @param {number} seconds */
 export function duration(seconds) {
   const s = Math.max(0, Math.floor(seconds));
-  const [d, hours, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
+  const d = Math.floor(s / 86400);
+  const hours = Math.floor(s / 3600) % 24;
+  const m = Math.floor(s / 60) % 60;
   if (d) return `${d}d ${hours}h`;
   if (hours) return `${hours}h ${m}m`;
   return m ? `${m}m ${s % 60}s` : `${s}s`;
 }
 
+/** @param {number} seconds */
 export function ago(seconds) {
   return seconds < 2 ? "just now" : `${duration(seconds)} ago`;
 }
 
+/** @param {number} count */
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = count;
@@ -23,7 +28,13 @@ export function bytes(count) {
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+/** @param {number} value */
 export const number = (value) => value.toLocaleString("en");
 
-/** "1 packet", "2 packets" */
+/**
+ * "1 packet", "2 packets"
+ *
+ * @param {number} count
+ * @param {string} one
+ */
 export const plural = (count, one) => `${number(count)} ${one}${count === 1 ? "" : "s"}`;

@@ -5,8 +5,11 @@ import { $, h, whileBusy } from "./dom.js";
 import { bytes, duration } from "./format.js";
 import { failed } from "./toast.js";
 
+/** @import { PageBody, StatusBody, Transition } from "../types/api.d.ts" */
+
 const PAGE = 8;
 
+/** @type {Record<string, string>} */
 const CAUSES = {
   requested: "asked for",
   resumed: "after a restart",
@@ -23,6 +26,7 @@ const CAUSES = {
   firewall_failed: "the rules could not be set",
   server_unavailable: "the server cannot be used",
 };
+/** @type {Record<string, string>} */
 const STATES = {
   connected: "Connected",
   connecting: "Connecting",
@@ -31,14 +35,21 @@ const STATES = {
   blocked: "Blocked",
 };
 
-let seen = null; // what the status said when the list was last asked for
+/** @type {string | null} what the status said when the list was last asked for */
+let seen = null;
+/** @type {PageBody["next"]} */
 let next = null;
 
 export function setUp() {
-  $("history-more").addEventListener("click", ({ currentTarget }) => whileBusy(currentTarget, more));
+  const button = $("history-more", HTMLButtonElement);
+  button.addEventListener("click", () => whileBusy(button, more));
 }
 
-/** The list follows the status: a look at it costs a request, so only where an exit has moved. */
+/**
+ * The list follows the status: a look at it costs a request, so only where an exit has moved.
+ *
+ * @param {StatusBody} status
+ */
 export function follow(status) {
   const now = JSON.stringify(status.exits.map((e) => [e.name, e.state, e.since, e.server]));
   if (now === seen) return;
@@ -62,6 +73,10 @@ async function more() {
   }
 }
 
+/**
+ * @param {PageBody} page
+ * @param {boolean} append
+ */
 function show(page, append) {
   next = page.next;
   const items = page.history.map(item);
@@ -71,12 +86,14 @@ function show(page, append) {
   $("history-empty").hidden = $("history-list").childElementCount > 0;
 }
 
+/** @param {Transition} record */
 function item(record) {
   const at = new Date(record.time * 1000);
   const where = record.previous_server ? `${record.previous_server} → ${record.server}` : (record.server ?? "");
   const notes = [CAUSES[record.cause] ?? record.cause.replaceAll("_", " ")];
-  if (record.before === "connected" && record.duration >= 1) notes.push(`after ${duration(record.duration)}`);
-  if (record.down !== null) notes.push(`${bytes(record.down)} / ${bytes(record.up)}`);
+  if (record.before === "connected" && record.duration !== null && record.duration >= 1)
+    notes.push(`after ${duration(record.duration)}`);
+  if (record.down !== null && record.up !== null) notes.push(`${bytes(record.down)} / ${bytes(record.up)}`);
   return h(
     "li",
     { class: "move", "data-state": record.after, title: record.message },
@@ -84,13 +101,20 @@ function item(record) {
     h(
       "div",
       { class: "what" },
-      h("p", {}, h("strong", {}, STATES[record.after] ?? record.after), where && ` ${where}`, record.exit !== "default" && ` (${record.exit})`),
+      h(
+        "p",
+        {},
+        h("strong", {}, STATES[record.after] ?? record.after),
+        where && ` ${where}`,
+        record.exit !== "default" && ` (${record.exit})`,
+      ),
       h("p", { class: "sub" }, notes.join(" · ")),
     ),
     h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, shortTime(at)),
   );
 }
 
+/** @param {Date} at */
 function shortTime(at) {
   const today = at.toDateString() === new Date().toDateString();
   const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

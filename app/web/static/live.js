@@ -1,6 +1,9 @@
 /** The event stream: a WebSocket that comes back by itself; while it is down, the status is polled. */
 
-import { clock, get, session } from "./api.js";
+import { ApiError, clock, get, messageOf, session } from "./api.js";
+
+/** @import { Message, Told } from "../types/events.d.ts" */
+/** @import { StatusBody } from "../types/api.d.ts" */
 
 const FIRST_RETRY = 500; // milliseconds
 const LAST_RETRY = 8000;
@@ -8,14 +11,21 @@ const SILENCE = 50000; // the gateway gives a sign of life every 20 s
 const POLL = 4000;
 
 /**
- * `on.status(body)`, `on.unavailable(error)`, `on.event(type, payload)` and `on.link("live" | "waiting" | "lost")`.
+ * @param {{
+ *   status(body: StatusBody): void;
+ *   unavailable(error: string): void;
+ *   event(told: Told): void;
+ *   link(state: "live" | "waiting" | "lost"): void;
+ * }} on
  */
 export function follow(on) {
   let retry = FIRST_RETRY;
+  /** @type {WebSocket | null} */
   let socket = null;
-  let timer = null;
-  let silence = null;
-  let seen = null; // the number of the last event
+  let timer = 0;
+  let silence = 0;
+  /** @type {number | null} the number of the last event */
+  let seen = null;
 
   function connect() {
     clearTimeout(timer);
@@ -34,6 +44,7 @@ export function follow(on) {
     };
   }
 
+  /** @param {Message} message */
   function receive(message) {
     retry = FIRST_RETRY;
     clock.ahead = message.time - Date.now() / 1000;
@@ -44,7 +55,7 @@ export function follow(on) {
     if (message.type === "status_change") on.status(message.payload);
     else if (message.type === "unavailable") on.unavailable(message.payload.error);
     else if (message.type === "resume") poll();
-    else if (message.type !== "heartbeat") on.event(message.type, message.payload);
+    else if (message.type !== "heartbeat") on.event(message);
   }
 
   async function poll() {
@@ -52,8 +63,9 @@ export function follow(on) {
     try {
       on.status(await get("/api/status"));
     } catch (error) {
-      if (error.status === 503) on.unavailable(error.message);
-      else if (!error.status) on.link("lost");
+      const status = error instanceof ApiError ? error.status : 0;
+      if (status === 503) on.unavailable(messageOf(error));
+      else if (!status) on.link("lost");
     }
   }
 

@@ -36,7 +36,7 @@ follow({
     away = true;
     status.showUnavailable(error);
   },
-  event(type, payload) {
+  event({ type, payload }) {
     if (type === "server_update" || type === "provider_account") servers.load();
     if (type === "traffic") traffic.live(payload);
     if (type === "security_alert") toast(`Security: ${payload.message ?? payload.reason}`, { bad: true });

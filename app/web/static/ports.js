@@ -4,8 +4,11 @@ import { call } from "./api.js";
 import { $, h, whileBusy } from "./dom.js";
 import { failed, toast } from "./toast.js";
 
+/** @import { NetworkPort, StatusBody, WanBody } from "../types/api.d.ts" */
+
 let shown = "";
 
+/** @param {StatusBody | null} status */
 export function show(status) {
   const list = $("wan-ports");
   const open = status?.wan_problem && !status.wan_choice.fixed_by;
@@ -18,15 +21,22 @@ export function show(status) {
   list.replaceChildren(...ports.map(row));
 }
 
+/** @param {NetworkPort} port */
 function row(port) {
   const facts = [port.usb, port.mac, port.driver, port.carrier ? "cable in" : "no cable"].filter(Boolean).join(", ");
-  const use = (event) => whileBusy(event.currentTarget, () => call("PUT", "/api/wan", { port: port.name }).then(told, failed));
+  const use = (/** @type {{ currentTarget: HTMLButtonElement }} */ event) =>
+    whileBusy(event.currentTarget, () => call("PUT", "/api/wan", { port: port.name }).then(told, failed));
   return h(
     "li",
     {},
     h("span", {}, h("strong", {}, port.name), ` ${facts}`),
-    h("button", { class: "button small", type: "button", "aria-label": `Use ${port.name} as WAN`, onclick: use }, "Use as WAN"),
+    h(
+      "button",
+      { class: "button small", type: "button", "aria-label": `Use ${port.name} as WAN`, onclick: use },
+      "Use as WAN",
+    ),
   );
 }
 
+/** @param {WanBody} answer */
 const told = (answer) => toast(answer.interface ? `The WAN is ${answer.interface} now.` : "There is no WAN now.");

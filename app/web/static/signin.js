@@ -1,18 +1,38 @@
 /** Signing in: a dialog that stays until it is done. */
 
 import { ApiError, post } from "./api.js";
-import { h } from "./dom.js";
+import { h, within } from "./dom.js";
 import { field, form } from "./forms.js";
 
+/** @import { Login, WhoBody } from "../types/api.d.ts" */
+
+/** @type {HTMLDialogElement | null} */
 let shown = null;
 
+/** @param {WhoBody} who */
 export function show({ second_factor: secondFactor }) {
   if (shown) return;
-  const password = field("Password", "password", { type: "password", autocomplete: "current-password", required: true });
+  const password = field("Password", "password", {
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
   const code = secondFactor
-    ? field("Code from your authenticator app, or a recovery code", "code", { autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" })
+    ? field("Code from your authenticator app, or a recovery code", "code", {
+        autocomplete: "one-time-code",
+        autocapitalize: "none",
+        spellcheck: "false",
+      })
     : null;
-  const user = h("input", { class: "visually-hidden", name: "user", autocomplete: "username", value: "admin", tabindex: "-1", "aria-hidden": "true", readonly: true });
+  const user = h("input", {
+    class: "visually-hidden",
+    name: "user",
+    autocomplete: "username",
+    value: "admin",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    readonly: true,
+  });
   const submit = h("button", { class: "button primary", type: "submit" }, "Sign in");
   const body = form({ class: "signin-form" }, [user, password, ...(code ? [code] : []), submit], signIn);
   shown = h(
@@ -24,27 +44,33 @@ export function show({ second_factor: secondFactor }) {
     h("p", { class: "small" }, "Forgotten? Whoever has the gateway's SD card in hand can reset it."),
   );
   shown.addEventListener("cancel", (event) => event.preventDefault());
-  shown.addEventListener("close", () => shown.showModal());
+  shown.addEventListener("close", () => shown?.showModal());
   document.body.append(shown);
   document.body.classList.add("signed-out");
   shown.showModal();
-  password.querySelector("input").focus();
+  within(password, "input").focus();
 }
 
+/** @param {{ password: string; code?: string }} values */
 async function signIn({ password, code }) {
+  /** @type {Login} */
   const body = { password, mode: "cookie" };
   if (code) body.code = code.trim();
   try {
     await post("/api/auth/login", body);
   } catch (error) {
-    if (error.code !== "wrong_password") throw patient(error);
-    throw new ApiError(code === undefined ? "The password is wrong." : "The password or the code is wrong.", { ...error, field: "password" });
+    if (!(error instanceof ApiError) || error.code !== "wrong_password") throw patient(error);
+    throw new ApiError(code === undefined ? "The password is wrong." : "The password or the code is wrong.", {
+      ...error,
+      field: "password",
+    });
   }
   location.reload(); // from the start, as somebody who may see it
 }
 
+/** @param {unknown} error */
 export function patient(error) {
-  if (error.code !== "locked_out") return error;
+  if (!(error instanceof ApiError) || error.code !== "locked_out") return error;
   const wait = error.retryAfter >= 120 ? `${Math.round(error.retryAfter / 60)} minutes` : `${error.retryAfter} seconds`;
   return new ApiError(`Too many failed attempts. Try again in ${wait}.`, error);
 }

@@ -6,8 +6,12 @@ import { ago, bytes, duration, number, plural } from "./format.js";
 import * as ports from "./ports.js";
 import { failed, toast } from "./toast.js";
 
+/** @import { StatusBody } from "../types/api.d.ts" */
+/** @typedef {{ hostname: string; provider: string }} Server */
+
 const LAST_SERVER = "last-server";
 
+/** @type {Record<string, string>} */
 const HEADLINES = {
   loading: "Asking the gateway",
   connected: "Connected",
@@ -19,7 +23,7 @@ const HEADLINES = {
   lost: "Gateway out of reach",
 };
 
-/** The reasons that netd counts by. */
+/** @type {Record<string, string>} the reasons that netd counts by */
 const DROPS = {
   blocked: "No tunnel to leave by",
   device_blocked: "Device is blocked",
@@ -38,28 +42,34 @@ const DROPS = {
   foreign_router: "From another router on a LAN port",
 };
 
+/** @type {StatusBody | null} */
 let status = null;
 let shownAt = 0; // when `status` arrived, by performance.now()
 let state = "loading";
 let chooseServer = () => {};
+/** @type {(server: Server, button: HTMLButtonElement) => unknown} */
 let connectTo = () => {};
 
 export const current = () => status;
 
+/** @param {{ choose: () => void; connect: typeof connectTo }} actions */
 export function setUp({ choose, connect }) {
   chooseServer = choose;
   connectTo = connect;
-  $("disconnect").addEventListener("click", ({ currentTarget }) =>
-    whileBusy(currentTarget, () => post("/api/disconnect").then((answer) => toast(answer.message), failed)),
+  const stop = $("disconnect", HTMLButtonElement);
+  stop.addEventListener("click", () =>
+    whileBusy(stop, () => post("/api/disconnect").then((answer) => toast(answer.message), failed)),
   );
-  $("quick").addEventListener("click", ({ currentTarget }) => {
+  const quick = $("quick", HTMLButtonElement);
+  quick.addEventListener("click", () => {
     const last = lastServer();
-    if (last) connectTo(last, currentTarget);
+    if (last) connectTo(last, quick);
     else chooseServer();
   });
   setInterval(tick, 1000);
 }
 
+/** @param {StatusBody} body */
 export function show(body) {
   status = body;
   shownAt = performance.now();
@@ -68,6 +78,7 @@ export function show(body) {
   render();
 }
 
+/** @param {string} error */
 export function showUnavailable(error) {
   status = null;
   state = "unavailable";
@@ -94,8 +105,14 @@ function render() {
   renderProblems();
   ports.show(status);
   $("facts").hidden = state !== "connected";
-  document.title = status ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway` : "VPN Gateway";
-  if (status) setText($("about"), `VPN Gateway ${status.version} · WireGuard in ${status.wireguard === "kernel" ? "the kernel" : "user space"}`);
+  document.title = status
+    ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway`
+    : "VPN Gateway";
+  if (status)
+    setText(
+      $("about"),
+      `VPN Gateway ${status.version} · WireGuard in ${status.wireguard === "kernel" ? "the kernel" : "user space"}`,
+    );
   tick();
 }
 
@@ -109,14 +126,16 @@ function explain() {
   if (status?.wan_problem && state !== "connected") return sentence(status.wan_problem.message);
   switch (state) {
     case "connected":
-      return status.switching_to ? `Switching to ${status.switching_to}; the old tunnel stays until the new one is up.` : "";
+      return status?.switching_to
+        ? `Switching to ${status.switching_to}; the old tunnel stays until the new one is up.`
+        : "";
     case "connecting":
       return "Everything stays blocked until the tunnel is up.";
     case "disconnecting":
     case "disconnected":
       return "No device reaches the Internet until you connect.";
     case "blocked":
-      return status.message ? sentence(status.message) : "The tunnel is down; nothing leaves without it.";
+      return status?.message ? sentence(status.message) : "The tunnel is down; nothing leaves without it.";
     default:
       return "";
   }
@@ -144,7 +163,10 @@ function renderActions() {
 function renderKillSwitch() {
   const card = $("killswitch");
   card.dataset.ok = status ? String(status.killswitch_active) : "unknown";
-  setText($("killswitch-title"), !status ? "Kill switch" : status.killswitch_active ? "Kill switch active" : "Kill switch not confirmed");
+  setText(
+    $("killswitch-title"),
+    !status ? "Kill switch" : status.killswitch_active ? "Kill switch active" : "Kill switch not confirmed",
+  );
   const drops = Object.entries(status?.drops ?? {}).filter(([, count]) => count > 0);
   const total = drops.reduce((sum, [, count]) => sum + count, 0);
   $("drops").hidden = total === 0;
@@ -152,14 +174,18 @@ function renderKillSwitch() {
   $("drops-list").replaceChildren(
     ...drops
       .sort((a, b) => b[1] - a[1])
-      .flatMap(([reason, count]) => [h("dt", {}, DROPS[reason] ?? reason.replaceAll("_", " ")), h("dd", {}, number(count))]),
+      .flatMap(([reason, count]) => [
+        h("dt", {}, DROPS[reason] ?? reason.replaceAll("_", " ")),
+        h("dd", {}, number(count)),
+      ]),
   );
 }
 
 /** What changes by itself, every second. */
 function tick() {
   const passed = (performance.now() - shownAt) / 1000;
-  const retry = status?.retry_in === null || status?.retry_in === undefined ? null : Math.ceil(status.retry_in - passed);
+  const retry =
+    status?.retry_in === null || status?.retry_in === undefined ? null : Math.ceil(status.retry_in - passed);
   $("retry").hidden = retry === null || state !== "blocked";
   if (retry !== null) setText($("retry"), retry > 0 ? `Trying again in ${duration(retry)}.` : "Trying again now.");
   if (!status) {
@@ -169,30 +195,34 @@ function tick() {
   setText($("killswitch-text"), attestation(status));
   if (!status.connected) return;
   setText($("fact-ip"), status.ip ?? "Finding out…");
-  setText($("fact-uptime"), duration(status.uptime_seconds + passed));
+  setText($("fact-uptime"), duration((status.uptime_seconds ?? 0) + passed));
   setText($("fact-handshake"), status.latest_handshake ? ago(clock.now() - status.latest_handshake) : "None yet");
   setText($("fact-bytes"), `${bytes(status.rx_bytes)} / ${bytes(status.tx_bytes)}`);
 }
 
+/** @param {StatusBody} status */
 function attestation({ attestation: { ok, checked, repairs, drift } }) {
   if (!ok) return `The rules in force are not the ones that should be: ${drift.join("; ") || "being repaired"}.`;
   const seen = checked ? `Firewall and routes checked ${ago(clock.now() - checked)}` : "Firewall and routes hold";
   return repairs ? `${seen}; repaired ${number(repairs)}×.` : `${seen}; they hold.`;
 }
 
+/** @param {StatusBody} status */
 function remember({ server, exits, current_provider: provider }) {
   const active = exits.find((e) => e.server === server);
   localStorage.setItem(LAST_SERVER, JSON.stringify({ hostname: server, provider: active?.provider ?? provider }));
 }
 
+/** @param {string} hostname */
 export function forget(hostname) {
   if (lastServer()?.hostname === hostname) localStorage.removeItem(LAST_SERVER);
   renderActions();
 }
 
+/** @returns {Server | null} */
 function lastServer() {
   try {
-    return JSON.parse(localStorage.getItem(LAST_SERVER));
+    return JSON.parse(localStorage.getItem(LAST_SERVER) ?? "null");
   } catch {
     return null;
   }

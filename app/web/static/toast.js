@@ -1,10 +1,18 @@
 /** Short messages at the bottom of the page; errors stay until they are dismissed. */
 
+import { messageOf } from "./api.js";
 import { $, h } from "./dom.js";
+
+/** @import { Child } from "../types/dom.d.ts" */
 
 const SHOWN = 6000; // milliseconds
 
+/**
+ * @param {Child | Child[]} content
+ * @param {{ bad?: boolean; stays?: boolean }} [how]
+ */
 export function toast(content, { bad = false, stays = bad } = {}) {
+  /** @type {HTMLElement} */
   const element = h(
     "div",
     { class: bad ? "toast bad" : "toast", role: bad ? "alert" : "status" },
@@ -12,11 +20,13 @@ export function toast(content, { bad = false, stays = bad } = {}) {
     h("button", { type: "button", "aria-label": "Dismiss", onclick: () => element.remove() }, "✕"),
   );
   $("toasts").append(element);
-  while ($("toasts").childElementCount > 3) $("toasts").firstElementChild.remove();
+  while ($("toasts").childElementCount > 3) $("toasts").firstElementChild?.remove();
   if (!stays) setTimeout(() => element.remove(), SHOWN);
 }
 
+/** @param {unknown} error */
 export function failed(error) {
-  console.info("refused:", error.message);
-  toast(error.message, { bad: true });
+  const message = messageOf(error);
+  console.info("refused:", message);
+  toast(message, { bad: true });
 }

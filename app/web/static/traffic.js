@@ -10,9 +10,14 @@ const WIDTH = 600;
 const HEIGHT = 96;
 const DEVICES = 6;
 
+/** @import { DeviceTraffic, Point } from "../types/api.d.ts" */
+/** @import { Rates } from "../types/events.d.ts" */
+
+/** @type {Rates} */
 let rates = { total: { up: 0, down: 0 }, devices: {} };
+/** @type {DeviceTraffic[]} */
 let devices = [];
-let stale = null;
+let stale = 0;
 
 export function setUp() {
   setInterval(() => {
@@ -26,7 +31,10 @@ export function setUp() {
 /** Ask for everything anew. What cannot be had now is left as it was: the page tells elsewhere that the gateway is away. */
 export async function load() {
   try {
-    const [hour, today] = await Promise.all([get("/api/traffic?range=1h&step=minute"), get("/api/traffic/devices?range=24h")]);
+    const [hour, today] = await Promise.all([
+      get("/api/traffic?range=1h&step=minute"),
+      get("/api/traffic/devices?range=24h"),
+    ]);
     draw(hour.points);
     devices = today.devices;
     list();
@@ -35,7 +43,7 @@ export async function load() {
   }
 }
 
-/** `payload` of a `traffic` event: bytes a second. */
+/** @param {Rates} payload that of a `traffic` event: bytes a second */
 export function live(payload) {
   rates = payload;
   clearTimeout(stale);
@@ -45,16 +53,19 @@ export function live(payload) {
   list();
 }
 
+/** @param {number} count */
 const perSecond = (count) => `${bytes(count)}/s`;
 
+/** @param {Point[]} points */
 function draw(points) {
   const most = Math.max(1, ...points.map((p) => Math.max(p.up ?? 0, p.down ?? 0)));
   const step = WIDTH / points.length;
-  const y = (value) => (HEIGHT - (HEIGHT * (value ?? 0)) / most).toFixed(1);
-  const line = (key) => points.map((p, n) => `H${(n * step).toFixed(1)}V${y(p[key])}H${((n + 1) * step).toFixed(1)}`).join("");
-  $("chart-down").setAttribute("d", `M0 ${HEIGHT}${line("down")}V${HEIGHT}Z`);
-  $("chart-up").setAttribute("d", `M0 ${y(points[0]?.up)}${line("up")}`);
-  const sum = (key) => bytes(points.reduce((total, p) => total + (p[key] ?? 0), 0));
+  const y = (/** @type {number | null | undefined} */ value) => (HEIGHT - (HEIGHT * (value ?? 0)) / most).toFixed(1);
+  const line = (/** @type {"up" | "down"} */ key) =>
+    points.map((p, n) => `H${(n * step).toFixed(1)}V${y(p[key])}H${((n + 1) * step).toFixed(1)}`).join("");
+  $("chart-down", SVGElement).setAttribute("d", `M0 ${HEIGHT}${line("down")}V${HEIGHT}Z`);
+  $("chart-up", SVGElement).setAttribute("d", `M0 ${y(points[0]?.up)}${line("up")}`);
+  const sum = (/** @type {"up" | "down"} */ key) => bytes(points.reduce((total, p) => total + (p[key] ?? 0), 0));
   setText($("chart-text"), `Last hour: ${sum("down")} received, ${sum("up")} sent; at most ${bytes(most)} a minute`);
 }
 

@@ -1,0 +1,775 @@
+/** The API's types, from its own description: made by `make types`. */
+
+export interface AccountBody {
+  success: boolean;
+  account: AccountStatus;
+}
+
+/** What may be shown of an account. Times are Unix times. */
+export interface AccountStatus {
+  signed_in: boolean;
+  account: string | null;
+  expires: number | null;
+  days_left: number | null;
+  device: string | null;
+  max_devices: number | null;
+  key_created: number | null;
+  key_rotates: number | null;
+  problem: string | null;
+}
+
+export interface AddCustomServerOp {
+  op: "add_custom_server";
+  name: string;
+  endpoint: string;
+  public_key: string;
+  private_key?: string | null;
+  address?: string | null;
+  dns?: string | null;
+  allowed_ips?: string | null;
+  location?: string | null;
+  preshared_key?: string | null;
+  mtu?: number | null;
+  persistent_keepalive?: number | null;
+}
+
+export interface ArchiveAnswer {
+  success: boolean;
+  results: Array<FileResult>;
+}
+
+/** The verdict on the live kernel state against the plan. */
+export interface Attestation {
+  ok: boolean;
+  checked: number;
+  repairs: number;
+  drift: Array<string>;
+}
+
+export interface BackupBody {
+  passphrase: string;
+}
+
+export interface BulkAnswer {
+  success: boolean;
+  results: Array<OperationResult>;
+}
+
+export interface BulkBody {
+  operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | SetFavouriteOp | ChangeSettingsOp>;
+  mode?: "atomic" | "each";
+}
+
+export interface Bytes {
+  up: number;
+  down: number;
+}
+
+/** What a client may offer for this provider. */
+export interface Capabilities {
+  add: boolean;
+  import_config: boolean;
+  remove: boolean;
+  sign_in: boolean;
+  devices: boolean;
+  key_rotation: boolean;
+  multihop: boolean;
+  choose_port: boolean;
+  ipv6_endpoint: boolean;
+  content_blocking: Array<string>;
+}
+
+export interface ChangeSettingsOp {
+  op: "change_settings";
+  settings: PreferencesChange;
+}
+
+export interface Check {
+  name: string;
+  result: "failed" | "ok" | "unknown";
+  message: string;
+}
+
+export interface ConfirmTotp {
+  code: string;
+}
+
+export interface ConnectBody {
+  server: string;
+  exit?: string;
+  provider?: string | null;
+}
+
+export interface ConnectOp {
+  op: "connect";
+  server: string;
+  exit?: string;
+  provider?: string | null;
+}
+
+export interface CreatedKey {
+  success: boolean;
+  id: string;
+  key: string;
+}
+
+/** One field of the form to sign in with. */
+export interface CredentialField {
+  name: string;
+  label: string;
+  secret: boolean;
+  optional: boolean;
+  help: string;
+  pattern: string | null;
+  longest: number;
+}
+
+/** As in the reference. Unknown fields are refused: a misspelt `allowed_ips` would otherwise go unnoticed. */
+export interface CustomServerBody {
+  name: string;
+  endpoint: string;
+  public_key: string;
+  private_key?: string | null;
+  address?: string | null;
+  dns?: string | null;
+  allowed_ips?: string | null;
+  location?: string | null;
+  preshared_key?: string | null;
+  mtu?: number | null;
+  persistent_keepalive?: number | null;
+}
+
+export interface DeviceBody {
+  mac: string;
+  name: string | null;
+  hostname: string | null;
+  address: string | null;
+  policy: string;
+  own_policy: boolean;
+}
+
+export interface DeviceTraffic {
+  mac: string;
+  name: string | null;
+  hostname: string | null;
+  up: number;
+  down: number;
+  rate: Bytes;
+}
+
+export interface DisableTotp {
+  password: string;
+  code: string;
+}
+
+export interface DisconnectBody {
+  exit?: string;
+}
+
+export interface DisconnectOp {
+  op: "disconnect";
+  exit?: string;
+}
+
+export interface Enrol {
+  password: string;
+}
+
+export interface EnrolmentBody {
+  success: boolean;
+  secret: string;
+  uri: string;
+  qr: string;
+}
+
+export interface ErrorBody {
+  success: boolean;
+  error: string;
+  code: string;
+  field?: string | null;
+}
+
+export type ExitState = "blocked" | "connected" | "connecting" | "disconnected" | "disconnecting";
+
+export interface ExitStatus {
+  name: string;
+  state: ExitState;
+  server: string | null;
+  provider: string | null;
+  location: string | null;
+  ip: string | null;
+  since: number | null;
+  uptime: number | null;
+  reason: string | null;
+  message: string | null;
+  retry_in: number | null;
+  switching_to: string | null;
+  interface: string | null;
+  latest_handshake: number | null;
+  rx_bytes: number;
+  tx_bytes: number;
+  ipv6: boolean;
+  confirmed: boolean | null;
+}
+
+export interface ExitTraffic {
+  exit: string;
+  up: number;
+  down: number;
+  rate: Bytes;
+}
+
+export interface ExitsBody {
+  range: number;
+  step: "day" | "hour" | "minute";
+  exits: Array<ExitTraffic>;
+}
+
+/** What to do when a server dies. */
+export interface FailoverSettings {
+  enabled?: boolean;
+  scope?: "anywhere" | "city" | "country";
+  countries?: Array<string>;
+  return_to_first?: boolean;
+}
+
+export interface FileResult {
+  file: string;
+  success: boolean;
+  name: string | null;
+  warnings: Array<string>;
+  error: string | null;
+  code: string | null;
+  field: string | null;
+}
+
+/** `data` is absent where the query could not be carried out at all; `errors` where there are none. The `extensions` of an error hold `code` and `field` as an error of the other endpoints does. */
+export interface GraphqlAnswer {
+  data?: Record<string, unknown> | null;
+  errors?: Array<Record<string, unknown>>;
+}
+
+/** As in "GraphQL over HTTP"; nothing in `extensions` is known here. */
+export interface GraphqlBody {
+  query: string;
+  operationName?: string | null;
+  variables?: Record<string, unknown> | null;
+  extensions?: Record<string, unknown> | null;
+}
+
+export interface ImportBody {
+  config: string;
+  name?: string | null;
+  file?: string | null;
+}
+
+export interface ImportConfigOp {
+  op: "import_config";
+  name: string;
+  config: string;
+}
+
+export interface KeyBody {
+  id: string;
+  name: string;
+  scope: "admin" | "connect" | "public" | "read";
+  created: number;
+  expires: number | null;
+  last_used: number | null;
+}
+
+export interface KeypairBody {
+  private_key: string;
+  public_key: string;
+}
+
+export interface KeysBody {
+  keys: Array<KeyBody>;
+}
+
+export interface LeakTestAnswer {
+  ok: boolean;
+  checks: Array<Check>;
+}
+
+export interface LeakTestBody {
+  exit?: string;
+}
+
+export interface Lease {
+  mac: string;
+  address: string;
+  hostname: string | null;
+  expires: number;
+}
+
+export interface LeasesBody {
+  leases: Array<Lease>;
+}
+
+/** Why there is no WAN, or one that cannot be used, and what to do about it. */
+export interface LinkProblem {
+  reason: "wan_missing" | "wan_unknown";
+  message: string;
+}
+
+export interface ListBody {
+  success: boolean;
+  list: ListStatus;
+}
+
+/** Where the server list comes from. `source`: provider (this time), kept, shipped, or none. */
+export interface ListStatus {
+  source: string;
+  servers: number;
+  fetched: number | null;
+  changed: boolean;
+  skipped: Array<SkippedEntry>;
+}
+
+export interface LogLine {
+  number: number;
+  time: number;
+  level: string;
+  logger: string;
+  message: string;
+}
+
+export interface Login {
+  password: string;
+  code?: string | null;
+  mode?: "cookie" | "token";
+  scope?: "admin" | "connect" | "read";
+}
+
+export interface LogsAnswer {
+  lines: Array<LogLine>;
+  last: number;
+}
+
+/** A network port of the machine, wired or radio. */
+export interface NetworkPort {
+  name: string;
+  role: "lan" | "modem" | "none" | "wan";
+  mac: string;
+  driver: string | null;
+  usb: string | null;
+  radio: boolean;
+  carrier: boolean;
+}
+
+export interface NewKey {
+  name: string;
+  scope?: "admin" | "connect" | "read";
+  expires_in_days?: number | null;
+}
+
+/** `status` is what the operation's own endpoint would have answered with. */
+export interface OperationResult {
+  success: boolean;
+  status: number;
+  message: string | null;
+  warnings: Array<string>;
+  public_key: string | null;
+  server: string | null;
+  error: string | null;
+  code: string | null;
+  field: string | null;
+}
+
+export interface PageBody {
+  history: Array<Transition>;
+  next: number | null;
+}
+
+/** One minute, hour or day from `time` on. `covered` is the share of it (0 to 1) in which the counters were being read. Where it is below 1, bytes counted meanwhile by the kernel are spread evenly over that time; where nothing is known, `up` and `down` are None. */
+export interface Point {
+  time: number;
+  up: number | null;
+  down: number | null;
+  covered: number;
+}
+
+export interface PolicyBody {
+  policy: string;
+  name?: string | null;
+}
+
+export interface Preferences {
+  failover: FailoverSettings;
+  connect_at_boot: boolean;
+  server_changes: Array<ServerChange>;
+  measure_latency: boolean;
+  fallback_dns: Array<string>;
+  exit_check_url: string | null;
+  favourites: Array<string>;
+  recent: Array<string>;
+}
+
+/** What is left out stays as it is. */
+export interface PreferencesChange {
+  failover?: FailoverSettings;
+  connect_at_boot?: boolean;
+  server_changes?: Array<ServerChange>;
+  measure_latency?: boolean;
+  fallback_dns?: Array<string>;
+  exit_check_url?: string | null;
+}
+
+/** A device of the account, as the provider lists it. */
+export interface ProviderDevice {
+  id: string;
+  name: string;
+  created: number | null;
+  current: boolean;
+}
+
+export interface ProviderDevicesBody {
+  devices: Array<ProviderDevice>;
+}
+
+/** All that a client needs to show one provider and to offer what it can do. */
+export interface ProviderInfo {
+  name: string;
+  title: string;
+  current: boolean;
+  capabilities: Capabilities;
+  credentials: Array<CredentialField>;
+  account: AccountStatus | null;
+  list: ListStatus | null;
+  settings: ProviderSettings | null;
+}
+
+/** How to connect through one provider. What the provider cannot do is ignored. */
+export interface ProviderSettings {
+  port?: number | null;
+  ipv6_endpoint?: boolean;
+  multihop_entry?: string | null;
+  content_blocking?: Array<string>;
+  rotate_days?: number;
+}
+
+export interface ProviderSwitched {
+  success: boolean;
+  provider: string;
+}
+
+export interface ProvidersBody {
+  providers: Array<string>;
+  current: string;
+}
+
+export interface RecoveryBody {
+  success: boolean;
+  recovery_codes: Array<string>;
+}
+
+export interface Refresh {
+  refresh_token: string;
+}
+
+export interface RemoveServerOp {
+  op: "remove_custom_server";
+  name: string;
+}
+
+export interface RestoreBody {
+  backup: string;
+  passphrase: string;
+  dry_run?: boolean;
+}
+
+export interface RestoredBody {
+  success: boolean;
+  dry_run: boolean;
+  message: string | null;
+  created: number;
+  application: string;
+  version: number;
+  servers: number;
+  devices: number;
+  parts: Array<string>;
+  warnings: Array<string>;
+}
+
+export interface SelectProviderOp {
+  op: "select_provider";
+  provider: string;
+}
+
+export interface SeriesBody {
+  device: string | null;
+  exit: string | null;
+  step: "day" | "hour" | "minute";
+  start: number;
+  end: number;
+  sum: Bytes;
+  rate: Bytes;
+  points: Array<Point>;
+}
+
+export interface ServerBody {
+  hostname: string;
+  ipv4: string | null;
+  type: string;
+  provider: string;
+  ipv6: string | null;
+  endpoint: string | null;
+  location: string;
+  missing: Array<string>;
+  warnings: Array<string>;
+  latency: number | null;
+  load: number | null;
+  owned: boolean | null;
+  hosted_by: string | null;
+  features: Array<string>;
+  favourite: boolean;
+  country_code: string | null;
+}
+
+/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+export interface ServerChange {
+  at: number;
+  days?: Array<number>;
+  select?: string;
+}
+
+export interface ServersBody {
+  servers: Record<string, Record<string, Array<ServerBody>>>;
+  provider: string;
+}
+
+export interface SessionBody {
+  id: string;
+  kind: "browser" | "token";
+  scope: "admin" | "connect" | "public" | "read";
+  created: number;
+  last_used: number;
+  expires: number;
+  address: string;
+  agent: string;
+  current: boolean;
+}
+
+export interface SessionsBody {
+  sessions: Array<SessionBody>;
+}
+
+export interface SetDevicePolicyOp {
+  op: "set_device_policy";
+  mac: string;
+  policy: string;
+  name?: string | null;
+}
+
+export interface SetFavouriteOp {
+  op: "set_favourite";
+  provider: string;
+  server: string;
+  favourite?: boolean;
+}
+
+export interface SetPassword {
+  password: string;
+  current?: string | null;
+  code?: string | null;
+}
+
+/** `credentials` are the fields that `GET /api/providers/{name}` lists. */
+export interface SignInBody {
+  credentials: Record<string, string>;
+}
+
+/** An entry of the provider's list that is not offered, and why. */
+export interface SkippedEntry {
+  entry: string;
+  reason: string;
+  bad: boolean;
+}
+
+/** Of the default exit. `server`, `ip`, `location` and `uptime` are null unless connected. */
+export interface StatusBody {
+  connected: boolean;
+  provider: string;
+  server: string | null;
+  ip: string | null;
+  location: string | null;
+  uptime: string | null;
+  killswitch_active: boolean;
+  state: ExitState;
+  uptime_seconds: number | null;
+  since: number | null;
+  target: string | null;
+  switching_to: string | null;
+  reason: string | null;
+  message: string | null;
+  retry_in: number | null;
+  latest_handshake: number | null;
+  rx_bytes: number;
+  tx_bytes: number;
+  ipv6: boolean;
+  interface: string | null;
+  current_provider: string;
+  exits: Array<ExitStatus>;
+  wan: WanLink | null;
+  wan_problem: LinkProblem | null;
+  wan_choice: WanChoice;
+  problems: Array<string>;
+  ports: Array<NetworkPort>;
+  attestation: Attestation;
+  drops: Record<string, number>;
+  wireguard: string;
+  version: string;
+  seq: number;
+}
+
+/** The reference's `{"success": true}`, with what else there is to say. */
+export interface Success {
+  success: boolean;
+  message?: string | null;
+  warnings?: Array<string>;
+  public_key?: string | null;
+  server?: string | null;
+}
+
+/** As in RFC 6749 5.1; with `mode: cookie` there is no token in it. */
+export interface Tokens {
+  success: boolean;
+  access_token?: string | null;
+  token_type?: string | null;
+  expires_in?: number | null;
+  refresh_token?: string | null;
+  scope?: "admin" | "connect" | "public" | "read" | null;
+}
+
+/** An exit went `before` -> `after` because of `cause`. `server` and `provider` are those of the new state, else of the one left; `previous_server` only where it is another. `duration` is what the state left lasted, in seconds; `up` and `down` are the bytes of the tunnel left, None where there was none or they could not be read. */
+export interface Transition {
+  id: number;
+  time: number;
+  exit: string;
+  before: string;
+  after: string;
+  cause: string;
+  message: string | null;
+  provider: string | null;
+  server: string | null;
+  previous_server: string | null;
+  duration: number | null;
+  up: number | null;
+  down: number | null;
+  attempt: number;
+}
+
+export interface WanBody {
+  port: string | null;
+  fixed_by: string | null;
+  interface: string | null;
+  problem: LinkProblem | null;
+  ports: Array<NetworkPort>;
+}
+
+export interface WanChange {
+  port: string | null;
+}
+
+/** What says which port is the WAN. */
+export interface WanChoice {
+  port: string | null;
+  fixed_by: string | null;
+}
+
+/** The WAN as the kernel shows it now. */
+export interface WanLink {
+  name: string;
+  up: boolean;
+  mtu: number;
+  addresses: Array<string>;
+  gateway4: string | null;
+  gateway6: string | null;
+  nameservers: Array<string>;
+  port: string | null;
+}
+
+export interface WhoBody {
+  available: boolean;
+  password_set: boolean;
+  second_factor: boolean;
+  authenticated: boolean;
+  kind: "browser" | "key" | "open" | "token" | null;
+  scope: "admin" | "connect" | "public" | "read" | null;
+}
+
+export interface DevicesDevicesBody {
+  devices: Array<DeviceBody>;
+  default_policy: string;
+}
+
+export interface TrafficDevicesBody {
+  range: number;
+  step: "day" | "hour" | "minute";
+  devices: Array<DeviceTraffic>;
+}
+
+/** Every operation by its method and path; `body` is never where none is sent. */
+export interface Operations {
+  "GET /api/auth/keys": { body: never; answer: KeysBody };
+  "POST /api/auth/keys": { body: NewKey; answer: CreatedKey };
+  "DELETE /api/auth/keys/{}": { body: never; answer: Success };
+  "POST /api/auth/login": { body: Login; answer: Tokens };
+  "POST /api/auth/logout": { body: never; answer: Success };
+  "POST /api/auth/password": { body: SetPassword; answer: Success };
+  "POST /api/auth/refresh": { body: Refresh; answer: Tokens };
+  "GET /api/auth/session": { body: never; answer: WhoBody };
+  "GET /api/auth/sessions": { body: never; answer: SessionsBody };
+  "DELETE /api/auth/sessions/{}": { body: never; answer: Success };
+  "DELETE /api/auth/totp": { body: DisableTotp; answer: Success };
+  "POST /api/auth/totp": { body: Enrol; answer: EnrolmentBody };
+  "POST /api/auth/totp/confirm": { body: ConfirmTotp; answer: RecoveryBody };
+  "POST /api/backup": { body: BackupBody; answer: Blob };
+  "POST /api/bulk": { body: BulkBody; answer: BulkAnswer };
+  "POST /api/connect": { body: ConnectBody; answer: Success };
+  "POST /api/custom/add": { body: CustomServerBody; answer: Success };
+  "DELETE /api/custom/remove/{}": { body: never; answer: Success };
+  "GET /api/devices": { body: never; answer: DevicesDevicesBody };
+  "PUT /api/devices/{}/policy": { body: PolicyBody; answer: Success };
+  "POST /api/disconnect": { body: DisconnectBody | undefined; answer: Success };
+  "GET /api/docs": { body: never; answer: string };
+  "DELETE /api/favourites/{}/{}": { body: never; answer: Success };
+  "PUT /api/favourites/{}/{}": { body: never; answer: Success };
+  "GET /api/history": { body: never; answer: PageBody };
+  "GET /api/history.csv": { body: never; answer: string };
+  "POST /api/import": { body: ImportBody; answer: Success };
+  "POST /api/import/bulk": { body: Blob; answer: ArchiveAnswer };
+  "GET /api/keypair": { body: never; answer: KeypairBody };
+  "POST /api/leak-test": { body: LeakTestBody | undefined; answer: LeakTestAnswer };
+  "GET /api/leases": { body: never; answer: LeasesBody };
+  "GET /api/logs": { body: never; answer: LogsAnswer };
+  "GET /api/openapi.json": { body: never; answer: Record<string, unknown> };
+  "POST /api/provider/{}": { body: never; answer: ProviderSwitched };
+  "GET /api/providers": { body: never; answer: ProvidersBody };
+  "GET /api/providers/{}": { body: never; answer: ProviderInfo };
+  "GET /api/providers/{}/account": { body: never; answer: AccountBody };
+  "GET /api/providers/{}/devices": { body: never; answer: ProviderDevicesBody };
+  "DELETE /api/providers/{}/devices/{}": { body: never; answer: Success };
+  "POST /api/providers/{}/login": { body: SignInBody; answer: AccountBody };
+  "POST /api/providers/{}/logout": { body: never; answer: Success };
+  "POST /api/providers/{}/refresh": { body: never; answer: ListBody };
+  "POST /api/providers/{}/rotate-key": { body: never; answer: AccountBody };
+  "PUT /api/providers/{}/settings": { body: ProviderSettings; answer: Success };
+  "POST /api/restore": { body: RestoreBody; answer: RestoredBody };
+  "GET /api/servers": { body: never; answer: ServersBody };
+  "GET /api/settings": { body: never; answer: Preferences };
+  "PATCH /api/settings": { body: PreferencesChange; answer: Preferences };
+  "GET /api/status": { body: never; answer: StatusBody };
+  "GET /api/support": { body: never; answer: string };
+  "GET /api/traffic": { body: never; answer: SeriesBody };
+  "GET /api/traffic/devices": { body: never; answer: TrafficDevicesBody };
+  "GET /api/traffic/exits": { body: never; answer: ExitsBody };
+  "GET /api/wan": { body: never; answer: WanBody };
+  "PUT /api/wan": { body: WanChange; answer: WanBody };
+  "GET /graphql": { body: never; answer: never };
+  "POST /graphql": { body: GraphqlBody; answer: GraphqlAnswer };
+  "GET /health": { body: never; answer: string };
+  "GET /metrics": { body: never; answer: string };
+  "GET /ws": { body: never; answer: never };
+}
