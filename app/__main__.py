@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 
+from app.loading import uncollected
+
 
 def main(argv: list[str]) -> int:
     match argv[:1]:
         case ["netd"]:
-            from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's half, nor netd web's
+            with uncollected():
+                from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's half, nor netd web's
 
             return netd(argv[1:])
         case ["web"]:
-            from app.web.main import main as web  # noqa: PLC0415
+            with uncollected():
+                from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])
         case ["firstboot"]:

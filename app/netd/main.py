@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from app import settled
 from app.errors import InvalidFieldError
 from app.ipc import Server
 from app.netd.core import Core
@@ -58,6 +59,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--time-servers", type=Path, default=None, help="time servers to ask, one a line")
     parser.add_argument("--wan-card", type=Path, default=None, help="is there where gateway.toml names the WAN")
     parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
+    parser.add_argument("--after", type=Path, default=None, help="begin once this is there; systemd starts us earlier")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
 
@@ -68,6 +70,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger().addHandler(BOOK)
     os.umask(0o077)
+    settled.wait_for(options.after)
     asyncio.run(_run(options))
     return 0
 

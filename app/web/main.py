@@ -12,6 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
+from app import settled
 from app.ipc import connect
 from app.notify import notify, stay_alive
 from app.web import sockets
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="a directory of this process's own, for the password and keys"
     )
+    made.add_argument("--after", type=Path, metavar="PATH", help="begin once this is there; systemd starts us earlier")
     made.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return made
 
@@ -81,6 +83,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=arguments.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
+    settled.wait_for(arguments.after)
     try:
         listening = _listening(arguments.fd, arguments.bind)
     except (OSError, ValueError) as error:

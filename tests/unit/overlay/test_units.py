@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -150,6 +151,69 @@ def test_there_is_time_for_every_configuration_of_the_access_point() -> None:
     assert int(limit.removesuffix("s")) > longest * (TIMEOUT + STOP_TIMEOUT)
 
 
+SETTLED = "vpn-gateway-settled.service"
+
+
+@pytest.mark.parametrize("name", ["netd", "web"])
+def test_what_is_loaded_beside_the_set_up_begins_when_it_is_over(name: str) -> None:
+    """Before, the settings and the admin password may be those of the last start."""
+    from importlib import import_module
+
+    unit, settled = settings(f"vpn-gateway-{name}.service"), settings(SETTLED)
+    words = unit["ExecStart"][0].split(f" app {name} ")[1].split()
+    main = import_module(f"app.{name}.main")
+    options = main.arguments(words) if name == "netd" else main.parser().parse_args(words)
+    assert settled["ExecStart"] == [f"/usr/bin/touch {options.after}"]
+    assert SETTLED in " ".join(unit["Wants"]).split()
+    before = set(" ".join(settled["After"]).split())
+    assert {"vpn-gateway-firstboot.service", "vpn-gateway-modules.service", "systemd-networkd.service"} <= before
+    assert not {"Requires", "BindsTo", "Requisite", "Wants"} & set(settled)  # what fails holds up nothing
+    waits = {*" ".join(unit["After"]).split(), *" ".join(unit.get("Requires", [])).split()}
+    assert not waits & (before - {"vpn-gateway-boot-firewall.service"})
+
+
+def test_a_set_up_that_takes_its_time_is_waited_for() -> None:
+    """netd and web go on without it only after it was given up."""
+    from app.settled import LIMIT
+
+    (limit,) = settings("vpn-gateway-firstboot.service")["TimeoutStartSec"]
+    assert int(limit.removesuffix("s")) + 30 < LIMIT
+    for unit in ("vpn-gateway-netd.service", "vpn-gateway-web.service"):
+        assert int(settings(unit)["TimeoutStartSec"][0].removesuffix("s")) > LIMIT + 30
+
+
+@pytest.mark.parametrize("name", ["dnsmasq", "ntp", "wan"])
+def test_what_follows_netds_files_waits_for_the_first_of_them(name: str, tmp_path: Path) -> None:
+    """systemd makes the directory before netd is loaded; what is being written counts, lest its renaming be missed."""
+    from app import atomic
+
+    globs = [g.removeprefix("|") for g in settings(f"vpn-gateway-{name}.service")["ConditionPathExistsGlob"]]
+    (watched,) = settings(f"vpn-gateway-{name}.path")["PathChanged"]
+    patterns = [g.removeprefix(f"{watched}/") for g in globs if g.startswith(f"{watched}/")]
+
+    def met() -> list[str]:
+        return [found for pattern in patterns for found in glob.glob(pattern, root_dir=tmp_path)]
+
+    def replace(new: Path, target: Path) -> None:
+        assert met() == [new.name]
+        os.rename(new, target)
+
+    assert met() == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        atomic.write_atomic(tmp_path / "file", b"")
+    assert met() == ["file"]
+
+
+def test_the_network_ports_are_looked_for_first() -> None:
+    """Their drivers hang on these buses; behind all other devices they came up long after the rest was ready."""
+    empty, command = settings("systemd-udev-trigger.service.d/vpn-gateway.conf")["ExecStart"]
+    assert empty == ""
+    order = command.partition("--prioritized-subsystem=")[2].split(",")
+    assert set(order[: order.index("net")]) == {"virtio", "usb", "sdio", "platform", "pci"}
+    assert set(order) >= {"module", "block", "tpmrm", "net", "tty", "input"}  # systemd's own
+
+
 def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
     from app.firstboot import radio
     from app.firstboot.faults import Source
@@ -242,7 +306,17 @@ def test_the_step_before_the_network_loads_little_of_the_application() -> None:
     found = loaded("app.__main__", "app.firstboot.main", "app.firstboot.before_network")
     ours = {name.removeprefix("app.") for name in found if name.startswith("app.")}
     assert {name for name in ours if not name.startswith("firstboot")} <= {
-        *("__main__", "addresses", "atomic", "auth", "auth.password_rules", "encoding", "errors", "filenames"),
+        *(
+            "__main__",
+            "addresses",
+            "atomic",
+            "auth",
+            "auth.password_rules",
+            "encoding",
+            "errors",
+            "filenames",
+            "loading",
+        ),
         *("hostnames", "lan", "model", "portname", "wan_card"),
     }
     assert not {"asyncio", "sqlite3", "argon2", "cryptography", "click", "pyroute2"} & found
