@@ -32,6 +32,7 @@ from app.netd.records import Records
 from app.netd.schedule import Schedule
 from app.netd.servers import Servers
 from app.netd.services import Services
+from app.netd.stalls import Stalls
 from app.netd.statistics import Statistics
 from app.netd.status import exit_status
 from app.netd.subscriptions import Subscriptions
@@ -128,6 +129,9 @@ class Core:
             publish=self.events.publish,
         )
         self._adapters = Adapters(run_dir / RECORD, publish=self.events.publish)
+        self._stalls = Stalls(
+            ports=lambda: [p.name for p in self._links.ports if p.carrier and not p.radio], publish=self.events.publish
+        )
         self._commands = Commands(self)
 
     # --- ExitPorts -------------------------------------------------------------------------------------------------
@@ -359,6 +363,7 @@ class Core:
             asyncio.create_task(self._schedule.run(), name="schedule"),
             asyncio.create_task(self._wiring.run(), name="wiring"),
             asyncio.create_task(self._adapters.run(), name="adapters"),
+            asyncio.create_task(self._stalls.run(), name="stalls"),
             *(asyncio.create_task(m.run(), name=f"exit {m.name}") for m in self.machines.values()),
         ]
 

@@ -38,7 +38,7 @@ class SecurityAlert(Struct, frozen=True, tag="security_alert"):
     message: str  # for people
     exit: Text = UNSET  # the one concerned
     drift: tuple[str, ...] | UnsetType = UNSET  # what in the kernel was not as planned
-    port: Text = UNSET  # the LAN port that a foreign router answers on
+    port: Text = UNSET  # the one that a foreign router answers on, or that stopped sending
     client: Text = UNSET  # the address that passwords are tried from
     failures: Number = UNSET  # how many in a row
 

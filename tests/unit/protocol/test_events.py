@@ -92,7 +92,7 @@ PAYLOADS: dict[str, type[msgspec.Struct]] = {
 }
 DESCRIBED_ELSEWHERE = {"status_change", "unavailable", "resume", "heartbeat"}
 ADDED_BY_THE_WEB_SERVICE = {"unavailable", "resume", "heartbeat"}
-EXAMPLES = {"failover", "wan", "foreign_router", "sign_in_failures", "GET /api/devices"}  # of values, in the table
+EXAMPLES = {"failover", "wan", "foreign_router", "port_stalled", "sign_in_failures", "GET /api/devices"}  # of values, in the table
 
 
 @pytest.mark.parametrize(("event", "named", "text"), WIRE)

@@ -1,0 +1,75 @@
+"""Takes a wired port down and up that has stopped sending while packets wait in it.
+
+The Pi 5's own port is reported to do so now and then under load: it goes on receiving and its link stays up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+from pyroute2.netlink.exceptions import NetlinkError
+
+from app.network import transmit
+from app.protocol.events import EventSink, SecurityAlert
+
+log = logging.getLogger(__name__)
+
+PERIOD = 2.5  # seconds between looks
+PATIENCE = 10.0  # seconds without a packet; an Ethernet that is paused by its switch is so for milliseconds
+REST = 60.0  # seconds from one restart of a port to the next: some switches take half of that to let it in
+
+
+class Still(Struct, frozen=True):
+    sent: int
+    since: float
+
+
+class Stalls:
+    """``ports`` are the wired ports with a cable."""
+
+    def __init__(
+        self,
+        *,
+        ports: Callable[[], Iterable[str]],
+        publish: EventSink,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ports = ports
+        self._publish = publish
+        self._clock = clock
+        self._still: dict[str, Still] = {}
+        self._restarted: dict[str, float] = {}
+
+    async def run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(PERIOD)
+
+    async def look(self) -> None:
+        names = tuple(self._ports())
+        self._still = {name: still for name, still in self._still.items() if name in names}
+        for name in names:
+            try:
+                if await self._stalled(name):
+                    await self._restart(name)
+            except (NetlinkError, OSError) as error:  # pulled out meanwhile
+                log.debug("%s: %s", name, error)
+
+    async def _stalled(self, name: str) -> bool:
+        now, sent, last = self._clock(), transmit.sent(name), self._still.get(name)
+        # Most ports that send nothing have nothing to send.
+        if last is None or last.sent != sent or not await transmit.waiting(name):
+            self._still[name] = Still(sent, now)
+            return False
+        return now - last.since >= PATIENCE and now - self._restarted.get(name, -REST) >= REST
+
+    async def _restart(self, name: str) -> None:
+        message = f"the port {name} had stopped sending while packets waited in it: it was taken down and up"
+        self._restarted[name] = self._clock()
+        await transmit.restart(name)
+        log.warning("%s", message)
+        self._publish(SecurityAlert("port_stalled", message, port=name))
