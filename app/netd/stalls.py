@@ -46,21 +46,25 @@ class Stalls:
 
     async def run(self) -> None:
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except OSError as error:
+                log.warning("what the ports have sent could not be read: %s", error)
             await asyncio.sleep(PERIOD)
 
     async def look(self) -> None:
-        names = tuple(self._ports())
+        sent = transmit.sent()
+        names = [name for name in self._ports() if name in sent]
         self._still = {name: still for name, still in self._still.items() if name in names}
         for name in names:
             try:
-                if await self._stalled(name):
+                if await self._stalled(name, sent[name]):
                     await self._restart(name)
             except (NetlinkError, OSError) as error:  # pulled out meanwhile
                 log.debug("%s: %s", name, error)
 
-    async def _stalled(self, name: str) -> bool:
-        now, sent, last = self._clock(), transmit.sent(name), self._still.get(name)
+    async def _stalled(self, name: str, sent: int) -> bool:
+        now, last = self._clock(), self._still.get(name)
         # Most ports that send nothing have nothing to send.
         if last is None or last.sent != sent or not await transmit.waiting(name):
             self._still[name] = Still(sent, now)

@@ -1,24 +1,30 @@
-"""What a network port has sent and what waits in its queues, and how it is taken down and up."""
+"""What network ports have sent and what waits in their queues, and how one is taken down and up."""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from app.network.netlink import open_netlink
 
-SYS = Path("/sys/class/net")
+DEVICES = Path("/proc/thread-self/net/dev")  # proc_pid_net(5)
+_SENT = 9  # columns behind the name and the colon: packets sent
 
 
-def sent(name: str) -> int:
-    """Packets so far. Raises OSError where there is no such port."""
-    return int((SYS / name / "statistics" / "tx_packets").read_text())
+def sent() -> dict[str, int]:
+    """Packets so far, by port. Raises OSError."""
+    found: dict[str, int] = {}
+    for line in DEVICES.read_text().splitlines()[2:]:
+        name, _, columns = line.partition(":")
+        found[name.strip()] = int(columns.split()[_SENT])
+    return found
 
 
 async def waiting(name: str) -> int:
     """Packets in the port's queues (tc(8)). Raises NetlinkError, OSError."""
     most = 0
     async with open_netlink() as ip:
-        async for message in await ip.get_qdiscs(index=_index(name)):
+        async for message in await ip.get_qdiscs(index=socket.if_nametoindex(name)):
             statistics = dict(message["attrs"]).get("TCA_STATS2")
             if statistics is not None:
                 queue = statistics.get_attr("TCA_STATS_QUEUE")
@@ -29,10 +35,6 @@ async def waiting(name: str) -> int:
 async def restart(name: str) -> None:
     """Take the port down and up, which sets up its driver's queues anew. Raises NetlinkError, OSError."""
     async with open_netlink() as ip:
-        index = _index(name)
+        index = socket.if_nametoindex(name)
         await ip.link("set", index=index, state="down")
         await ip.link("set", index=index, state="up")
-
-
-def _index(name: str) -> int:
-    return int((SYS / name / "ifindex").read_text())

@@ -7,6 +7,7 @@ import pytest
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
 from ci.labnet.lab import wait_for
+from tests.support.ws_client import WebSocketClient
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -44,4 +45,22 @@ def test_a_removed_tunnel_interface_begins_anew_at_once(lab):
         "a new tunnel",
         lambda: (now := lab.api("GET", "/api/status"))["connected"] and now["since"] > before["since"],
     )
+    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+
+
+def test_a_wan_port_that_stopped_sending_is_taken_down_and_up(lab):
+    gateway = lab.hosts["gateway"]
+    seq = lab.api("GET", "/api/status")["seq"]
+    # A handshake takes minutes, and those that come after it wait.
+    gateway.shell("tc qdisc replace dev wan0 root tbf rate 8bit burst 250 limit 4000")
+    try:
+        with WebSocketClient(lab.port, f"/ws?after={seq}") as client:
+            lab.api("POST", "/api/connect", {"server": "vpn-se"})
+            while (event := client.receive())["payload"].get("reason") != "port_stalled":
+                pass
+        assert event["payload"]["port"] == "wan0"
+    finally:
+        gateway.shell("tc qdisc del dev wan0 root")
+    lab.start_wan_dhcp_again()
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
