@@ -161,6 +161,14 @@ def test_nothing_drives_the_video_processor(root: Host, modules: Path) -> None:
     assert "bcm2835_wdt" in root.run(f"{command} platform:bcm2835-wdt").stdout
 
 
+def test_a_usb_gadget_of_linux_has_the_driver_that_it_is_made_for(root: Host, modules: Path) -> None:
+    """Where the other one came first, it took the second interface, and cdc_ether found it "unclaimable"."""
+    command = f"modprobe --set-version {modules.name} --use-blacklist --show-depends"
+    gadget = "usb:v0525pA4A2d0000dc02dsc00dp00"
+    assert "/cdc_ether.ko" in root.run(f"{command} {gadget}ic02isc06ip00in00").stdout
+    assert "cdc_subset" not in root.run(f"{command} {gadget}ic0Aisc00ip00in01").stdout
+
+
 def lost(root: Host, files: set[str]) -> set[str]:
     """Those that are not there, links followed within the root."""
     return {name for name in files if not root.file(f"/usr/lib/firmware/{name}").is_file}

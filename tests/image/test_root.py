@@ -19,6 +19,7 @@ ENABLED = (
     "vpn-gateway-clock.service",
     "vpn-gateway-firstboot.service",
     "vpn-gateway-netd.service",
+    "vpn-gateway-settled.service",
     "vpn-gateway-support.service",
     "vpn-gateway-web.service",
     "vpn-gateway-web.socket",
