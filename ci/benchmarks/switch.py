@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.benchmarks import wg_quick
-from ci.benchmarks.beside import CLIENT, ROUTER, plain_gateway
+from ci.benchmarks.reference_gateway import CLIENT, ROUTER, plain_gateway
 from ci.benchmarks.result import Result, median, percentile
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4

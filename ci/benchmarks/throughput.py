@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from ci.benchmarks.beside import CLIENT, plain_gateway
+from ci.benchmarks.reference_gateway import CLIENT, plain_gateway
 from ci.benchmarks.result import Result, median
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS

@@ -1,6 +1,6 @@
 """A virtual LAN, ISP and Internet of network namespaces around the real gateway."""
 
-from ci.labnet.base import LabError
+from ci.labnet.hosts import LabError
 from ci.labnet.capture import Capture, Packet
 from ci.labnet.closed_list import leaks
 from ci.labnet.lab import Lab

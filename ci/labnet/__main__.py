@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 
 from ci.labnet.addresses import INTERNET4
-from ci.labnet.base import LabError
+from ci.labnet.hosts import LabError
 from ci.labnet.faults import FAULTS, break_it, listing
 from ci.labnet.lab import Lab
-from ci.labnet.product import PROCESSES
+from ci.labnet.gateway import PROCESSES
 from ci.labnet.signals import end_in_order, restore_interrupt
 
 TRY = """

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from ci.labnet.base import LabError, wait_for
+from ci.labnet.hosts import LabError, wait_for
 from ci.labnet.host import Host
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806

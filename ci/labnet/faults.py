@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ci.labnet.addresses import VPNS, WAN4_NETWORKS
-from ci.labnet.base import LabError
+from ci.labnet.hosts import LabError
 from ci.labnet.lab import Lab
 
 SERVER, NETWORK, ROUTES = "SERVER", "NETWORK", "[NETWORK ROUTER]..."

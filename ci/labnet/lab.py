@@ -12,10 +12,10 @@ import subprocess
 from collections.abc import Callable
 
 from ci.labnet.addresses import INTERNET4, INTERNET6, INTERNET_DNS4, LAN_HOSTS, VPNS, WAN4_NETWORKS, WAN6_PREFIX
-from ci.labnet.base import PROJECT, ROOT, LabError, wait_for
+from ci.labnet.hosts import PROJECT, ROOT, LabError, wait_for
 from ci.labnet.host import NETNS, Host, remove
 from ci.labnet.lan import LanHosts
-from ci.labnet.product import Product
+from ci.labnet.gateway import Product
 
 __all__ = ["Lab", "LabError", "wait_for"]
 

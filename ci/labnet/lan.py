@@ -7,7 +7,7 @@ import sys
 from typing import Any, NamedTuple
 
 from ci.labnet.addresses import GATEWAY_LAN4
-from ci.labnet.base import HERE, Base, wait_for
+from ci.labnet.hosts import HERE, Base, wait_for
 
 
 class DnsAnswer(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from ci.labnet.addresses import INTERNET4
-from ci.labnet.base import PROJECT, wait_for
+from ci.labnet.hosts import PROJECT, wait_for
 
 pytestmark = pytest.mark.lab
 

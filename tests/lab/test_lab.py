@@ -17,7 +17,7 @@ import pytest
 
 from ci.labnet import Capture, Lab, LabError, leaks
 from ci.labnet.addresses import INTERNET4, INTERNET6, INTERNET_DNS4, VPN_PORT, VPNS, WAN4_NETWORKS
-from ci.labnet.base import ROOT, wait_for
+from ci.labnet.hosts import ROOT, wait_for
 from ci.labnet.capture import read_pcap
 from ci.labnet.host import NETNS
 from tests.lab.leakwatch import GATEWAY_WAN_MAC

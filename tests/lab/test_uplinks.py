@@ -18,7 +18,7 @@ import pytest
 from app.model import LinkSettings
 from ci.labnet import Lab, leaks
 from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, LAN_HOSTS, VPNS, WAN4_NETWORKS
-from ci.labnet.base import PROJECT
+from ci.labnet.hosts import PROJECT
 from ci.labnet.lab import wait_for
 from image.qemu import pppoe_server
 from tests.lab.leakwatch import CONTROL, GATEWAY_WAN_MAC, LeakWatch, dump

@@ -15,7 +15,7 @@ import pytest
 from app.model import LinkSettings
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS, WAN4_NETWORKS
-from ci.labnet.base import HERE
+from ci.labnet.hosts import HERE
 from ci.labnet.lab import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.support.ws_client import WebSocketClient

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
-from ci.labnet.base import HERE, PROJECT, LabError, wait_for
-from ci.labnet.world import World
+from ci.labnet.hosts import HERE, PROJECT, LabError, wait_for
+from ci.labnet.internet import World
 
 PROCESSES = ("netd", "web")
 # The last three are for dnsmasq, which on the image has a unit of its own.

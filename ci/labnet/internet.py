@@ -18,7 +18,7 @@ from ci.labnet.addresses import (
     WAN4_NETWORKS,
     WAN6_PREFIX,
 )
-from ci.labnet.base import HERE, Base, wait_for
+from ci.labnet.hosts import HERE, Base, wait_for
 
 NAT = """
 table inet nat {
