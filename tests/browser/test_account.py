@@ -12,7 +12,7 @@ from app.account import ProviderDevice
 from app.errors import ConflictError
 from app.gateway import Connect, SignIn
 from app.model import FailoverSettings, ServerChange
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
