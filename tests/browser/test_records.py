@@ -31,7 +31,7 @@ def test_rates_show_as_they_come(page: Page, server: WebServer, gateway: FakeGat
     expect(page.locator(".mover .now").first).to_have_text("2.0 MB/s")
 
 
-def test_history_grows_by_itself_and_by_pages(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_history_grows_live_and_by_pages(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.locator(".move")).to_have_count(8)
     page.get_by_role("button", name="Show more").click()
     expect(page.locator(".move")).to_have_count(32)

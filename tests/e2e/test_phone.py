@@ -115,7 +115,7 @@ PHONE = Gadget("phone", "rndis", 0, "192.168.42.129", "02:00:00:00:42:01", "02:0
 STRAY = Gadget("stray", "ecm", 1, "192.168.8.1", "02:00:00:00:08:01", "02:00:00:00:08:02")
 
 
-def test_what_is_not_asked_for_is_kept_apart(new_machine: MakeMachine, bench: Lab) -> None:
+def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("phone")
     machine.start()
     boot(machine, bench)

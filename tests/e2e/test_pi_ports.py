@@ -14,7 +14,7 @@ PATIENCE = 600  # seconds
 SEEN = ("Raspberry Pi 3 Model B", "mmcblk0: p1 p2 p3 p4", "squashfs", "Welcome to")
 
 
-def test_it_starts_on_the_pi_3_model_and_knows_the_port_on_the_board(new_machine: MakeMachine, bench: Lab) -> None:
+def test_pi_3_boot_recognizes_the_onboard_port(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("pi3", kind=Pi3, extra_args=DEBUG_SHELL)
     machine.start()
     for text in SEEN:

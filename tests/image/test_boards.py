@@ -182,7 +182,7 @@ def test_the_radio_has_the_settings_of_the_board(slot: Path, root: Host, model: 
 
 
 @pytest.mark.parametrize("driver", ["r8152"])
-def test_a_usb_adapter_has_all_the_firmware_that_its_driver_knows(root: Host, modules: Path, driver: str) -> None:
+def test_usb_adapter_drivers_have_all_their_firmware(root: Host, modules: Path, driver: str) -> None:
     told = root.run(f"modinfo --set-version {modules.name} --field firmware {driver}").stdout.split()
     assert "rtl_nic/rtl8153b-2.fw" in told
     assert lost(root, set(told)) <= KNOWN_MISSING

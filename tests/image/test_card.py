@@ -40,11 +40,11 @@ def test_what_is_in_the_store_is_read(tmp_path: Path) -> None:
     assert made(tmp_path).servers() == {"home"}
 
 
-def test_a_file_system_that_cannot_be_repaired_by_itself_is_told(tmp_path: Path) -> None:
+def test_an_unrepairable_file_system_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="beyond a simple repair"):
         made(tmp_path, damage=bytes(range(256)) * 64).servers()
 
 
-def test_a_partition_smaller_than_its_file_system_is_told(tmp_path: Path) -> None:
+def test_a_partition_smaller_than_its_file_system_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="beyond a simple repair"):
         made(tmp_path, size=SIZE // 2).servers()

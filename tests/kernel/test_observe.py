@@ -94,7 +94,8 @@ async def test_no_port_joins_the_bridge_before_the_wan_is_known(tmp_path):
 
 
 @inside
-async def test_the_lan_stays_while_the_wan_is_unplugged_and_takes_nothing_new(tmp_path):
+async def test_an_unplugged_wan_keeps_the_lan_and_adds_no_port(tmp_path):
+    """While the WAN is unplugged, the LAN keeps its ports and no new port joins it."""
     run("ip link add br-lan type bridge")
     for name in ("enx1", "enx2"):
         port(name)
@@ -109,7 +110,7 @@ async def test_the_lan_stays_while_the_wan_is_unplugged_and_takes_nothing_new(tm
 
 
 @inside
-async def test_the_settings_name_links_and_absent_ones_are_left_out(tmp_path):
+async def test_links_named_in_settings_are_used_if_present(tmp_path):
     for name in ("eth0", "eth1", "eth2"):
         port(name)
     assert await names(tmp_path, LinkSettings(wan="eth2")) == ("eth2", ("eth0", "eth1"))
@@ -119,7 +120,8 @@ async def test_the_settings_name_links_and_absent_ones_are_left_out(tmp_path):
 
 
 @inside
-async def test_a_single_port_becomes_lan_too_but_not_one_whose_neighbour_was_unplugged(tmp_path, far):
+async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, far):
+    """The only port of a machine is WAN and LAN; a port whose neighbour was unplugged is not."""
     now = 0.0
     record = tmp_path / "topology"
 

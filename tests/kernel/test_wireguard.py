@@ -118,7 +118,7 @@ async def handshake(backend):
 
 @either
 @inside
-async def test_a_tunnel_carries_packets_and_tells_of_them(make):
+async def test_a_tunnel_carries_packets_and_reports_counters(make):
     with neighbour() as host:
         serve(host)
         backend = make()
@@ -139,7 +139,7 @@ async def test_a_tunnel_carries_packets_and_tells_of_them(make):
 
 @either
 @inside
-async def test_configure_leaves_nothing_of_the_configuration_before(make):
+async def test_configure_replaces_the_whole_configuration(make):
     backend = make()
     other = keys()[1]
     await backend.create("wg0a")
@@ -241,7 +241,7 @@ async def test_what_a_killed_process_left_is_cleared():
 
 @either
 @inside
-async def test_an_interface_of_our_name_that_is_no_tunnel_is_replaced(make):
+async def test_a_foreign_interface_with_a_managed_name_is_replaced(make):
     run("ip link add wg0a type veth peer name elsewhere")
     backend = make()
     await backend.create("wg0a")

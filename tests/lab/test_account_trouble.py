@@ -63,7 +63,7 @@ def blocked_because(lab: Lab, reason: str) -> dict[str, Any]:
     return found
 
 
-def test_expired_and_revoked_are_told_apart_and_mended(
+def test_expired_and_revoked_accounts_are_distinguished(
     lab: Lab, mullvad: Mullvad, capsys: pytest.CaptureFixture[str]
 ) -> None:
     credentials = {"credentials": {"account_number": ACCOUNT}}

@@ -47,7 +47,7 @@ def state(lab: Lab) -> dict[str, object]:
     }
 
 
-def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
+def test_a_bulk_request_that_fails_last_is_undone_whole(lab: Lab) -> None:
     lab.api("POST", "/api/provider/custom")
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     before = state(lab)
@@ -69,7 +69,7 @@ def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
     assert after == before
 
 
-def test_all_of_it_is_done_and_lasts(lab: Lab) -> None:
+def test_a_bulk_request_is_applied_and_lasts(lab: Lab) -> None:
     lab.api("POST", "/api/provider/custom")
     answer = lab.api(
         "POST",
@@ -129,7 +129,8 @@ def remove(lab: Lab, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["each", "atomic"])
-def test_a_provider_s_zip_of_all_servers_is_taken_whole_or_told_before_anything_is_done(lab: Lab, mode: str) -> None:
+def test_a_zip_of_many_servers_is_imported_whole_or_refused(lab: Lab, mode: str) -> None:
+    """A provider's zip of all its servers is imported whole, or refused before anything is changed."""
     before = imported(lab)
     status, body = send(lab, [f"all/se-{n} (wg).conf" for n in range(720)], mode)
     assert (status, body["success"]) == (200, True), body
@@ -149,7 +150,7 @@ def netd(lab: Lab) -> Client:
     return Client(Path(f"/proc/{lab.hosts['gateway'].init}/root/run/vpn-gateway/netd.sock"))
 
 
-async def test_what_lies_on_the_card_is_imported_by_the_real_daemon(lab: Lab, tmp_path: Path) -> None:
+async def test_files_on_the_card_are_imported_by_the_real_netd(lab: Lab, tmp_path: Path) -> None:
     """As first boot does it, over netd's socket; a second time as after a power cut, when it is there already."""
     paths = Paths(*(tmp_path / name for name in ("fat", "data", "run", "wan", "web")))
     for folder in (paths.fat, paths.data, paths.run):

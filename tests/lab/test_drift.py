@@ -20,7 +20,7 @@ def repairs(lab: Lab) -> int:
     ["ip link set {0} mtu 1300", "sysctl -qw net.ipv4.conf.{0}.rp_filter=1", "ip addr add 10.99.0.1/32 dev {0}"],
     ids=["mtu", "sysctl", "address"],
 )
-def test_a_changed_tunnel_interface_is_repaired_without_a_reconnect(lab, fault):
+def test_a_changed_tunnel_is_repaired_without_a_reconnect(lab, fault):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     before = lab.api("GET", "/api/status")
     count = repairs(lab)
@@ -36,7 +36,7 @@ def test_a_changed_tunnel_interface_is_repaired_without_a_reconnect(lab, fault):
     assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
 
 
-def test_a_removed_tunnel_interface_begins_anew_at_once(lab):
+def test_a_removed_tunnel_interface_reconnects_at_once(lab):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     before = lab.api("GET", "/api/status")
     lab.hosts["gateway"].shell(f"ip link del {before['interface']}")

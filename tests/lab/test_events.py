@@ -34,7 +34,7 @@ def test_rates_of_a_download(lab: Lab):
     assert 4 <= payload["period"] <= 7
 
 
-def test_a_new_name_of_a_device_is_told(lab: Lab):
+def test_a_new_device_name_is_published(lab: Lab):
     with WebSocketClient(lab.api.port) as client:
         client.receive()
         lab.lan.start_dhcp("phone", "new-phone")
@@ -44,7 +44,8 @@ def test_a_new_name_of_a_device_is_told(lab: Lab):
     assert change["payload"]["device"]["hostname"] == "new-phone"
 
 
-def test_whoever_comes_back_misses_nothing_even_over_a_restart_of_the_web_service(lab: Lab):
+def test_a_returning_client_misses_nothing_over_a_web_restart(lab: Lab):
+    """Every event since ``after`` is replayed, although the web service restarted in between."""
     with WebSocketClient(lab.api.port) as client:
         seen = client.receive()["seq"]
     assert lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"]
@@ -62,7 +63,8 @@ def test_whoever_comes_back_misses_nothing_even_over_a_restart_of_the_web_servic
     assert numbered[0]["type"] == "status_change"
 
 
-def test_after_a_crash_of_netd_nobody_hears_that_nothing_was_missed(lab: Lab):
+def test_a_crash_of_netd_is_a_gap_for_returning_clients(lab: Lab):
+    """After a crash of netd no client is answered that its events are complete."""
     with WebSocketClient(lab.api.port) as client:
         seen = client.receive()["seq"]
         lab.gateway.kill_app("netd")

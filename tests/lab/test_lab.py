@@ -179,7 +179,7 @@ def up_to(process: subprocess.Popen[str], mark: str) -> str:
         (signal.SIGTERM, signal.SIGTERM),
     ],
 )
-def test_run_until_told_to_stop(namespaces, ident, number, ignored):
+def test_run_lasts_until_a_signal(namespaces, ident, number, ignored):
     process = started(ident, "run", "--port", "0", ignored=ignored)
     assert process.stdout is not None
     text = up_to(process, "Ctrl-C")
@@ -203,7 +203,7 @@ def test_run_until_told_to_stop(namespaces, ident, number, ignored):
     assert traces(ident, known) == []
 
 
-def test_nohup(ident):
+def test_run_under_nohup_survives_the_terminal(ident):
     """Who has it ignore SIGHUP wants it to outlive the terminal; it still ends when told to."""
     process = started(ident, "run", "--port", "0", "--no-app", ignored=signal.SIGHUP)
     up_to(process, "Ctrl-C")
@@ -273,7 +273,7 @@ def test_an_id_is_no_path(tmp_path):
     assert (precious / "file").exists()
 
 
-def test_what_it_needs(monkeypatch, tmp_path):
+def test_missing_tools_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError, match=r"apt-get install .*dnsmasq-base.*nftables.*udhcpc.*wireguard-go"):
         Lab.check()
@@ -391,7 +391,7 @@ def test_leaks_are_seen_and_what_is_permitted_is_not_one(bare):
 # --- the world outside -----------------------------------------------------------------------------------------------
 
 
-def test_the_internet_tells_who_asks(bare):
+def test_the_internet_answers_with_the_callers_address(bare):
     for name, (v4, v6, *_) in VPNS.items():
         assert bare.hosts.http(name, f"http://{INTERNET4}/") == v4
         assert bare.hosts.http(name, f"http://{INTERNET4}/json") == f'{{"ip": "{v4}"}}'
@@ -493,7 +493,7 @@ def status(lab: Lab, name: str) -> dict[str, str]:
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
-def test_the_processes_have_the_privileges_they_have_on_the_image(lab):
+def test_processes_have_the_same_privileges_as_on_the_image(lab):
     bits = {"setgid": 6, "setuid": 7, "net_bind_service": 10, "net_admin": 12, "net_raw": 13}
     assert int(status(lab, "netd")["CapBnd"], 16) == sum(1 << bit for bit in bits.values())
     web = status(lab, "web")
@@ -511,7 +511,7 @@ def test_killed_and_back_at_once(lab, name):
     lab.gateway.wait_ready()
 
 
-def test_killed_and_left_dead_until_told(lab):
+def test_a_killed_app_stays_dead_until_released(lab):
     lab.gateway.kill_app("web", restart=False)
     before = (lab.directory / "web.pid").read_text()
     time.sleep(1.2)  # twice the time after which it would be back

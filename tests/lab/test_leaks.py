@@ -161,7 +161,7 @@ def test_the_network_broken_under_the_app(lab, capsys, name, command):
         ("route added to main", "ip route replace 203.0.113.0/25 via 192.168.1.1 dev wan0 onlink"),
     ],
 )
-def test_one_lock_holds_with_nobody_there_to_repair_the_other(lab, capsys, name, command):
+def test_one_lock_alone_holds_while_netd_is_dead(lab, capsys, name, command):
     """netd is dead and stays dead, and then something breaks: the other lock alone holds for as long as it takes."""
     with LeakWatch(lab) as watch:
         lab.gateway.kill_app("netd", restart=False)

@@ -36,7 +36,7 @@ def test_a_hole_made_on_purpose_is_found(lab: Lab) -> None:
     wait_for("the hole to be closed", lambda: results(lab).get("rules") == "ok", 20)
 
 
-def test_while_disconnected_nobody_is_let_out(lab: Lab) -> None:
+def test_leak_test_while_disconnected_finds_no_leak(lab: Lab) -> None:
     assert lab.api("POST", "/api/disconnect")["success"]
     checks = lab.api("POST", "/api/leak-test", {})["checks"]
     found = {check["name"]: check["result"] for check in checks}

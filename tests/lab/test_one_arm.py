@@ -71,7 +71,7 @@ def lab() -> Iterator[Lab]:
         made.down()
 
 
-def test_a_second_dhcp_server_is_not_started_until_somebody_asks_for_it(lab: Lab) -> None:
+def test_one_arm_dhcp_is_off_until_it_is_asked_for(lab: Lab) -> None:
     for host in LAN_HOSTS:
         assert (lab.lan.address(host) or "").startswith(f"{NETWORK}.1")  # the ISP's range
     listening = lab.hosts["gateway"].run("ss", "-Hlun").stdout

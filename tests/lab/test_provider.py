@@ -61,7 +61,7 @@ def seen_from(lab: Lab) -> str:
     return lab.hosts.http("laptop", f"http://{INTERNET4}/").strip()
 
 
-def test_not_signed_in_is_told(lab: Lab) -> None:
+def test_connecting_without_an_account_asks_to_sign_in(lab: Lab) -> None:
     """At a provider that no other test here signs in to."""
     assert lab.api("POST", "/api/provider/ivpn")["success"]
     status, body = lab.api.request("POST", "/api/connect", {"server": "se1.wg.ivpn.net"})
@@ -113,7 +113,7 @@ def test_a_key_is_rotated_without_a_lost_second(lab: Lab, providers: LabProvider
     lab.api("POST", "/api/disconnect")
 
 
-def test_servers_that_give_everybody_the_same_address(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> None:
+def test_servers_that_give_all_clients_one_address(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> None:
     """NordVPN's and Surfshark's way: for a moment both tunnels of a switch have one address."""
     pair = keys.generate()
     servers = [
@@ -170,7 +170,7 @@ def signed_in_with_pia(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> N
     providers.sign_in(PiaProvider, {"username": pia.USER, "password": pia.PASSWORD})
 
 
-def test_a_provider_is_asked_in_the_clear_only_while_nothing_is_up(lab: Lab, signed_in_with_pia: None) -> None:
+def test_a_provider_is_asked_in_the_clear_only_without_a_tunnel(lab: Lab, signed_in_with_pia: None) -> None:
     lab.api("POST", "/api/disconnect")
     with LeakWatch(lab) as blocked:
         connect(lab, "pia", "se_stockholm")

@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab):
     assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
 
 
-def test_stored_settings_that_cannot_be_planned_come_up_blocked_and_say_so(lab):
+def test_unplannable_settings_come_up_blocked_and_say_so(lab):
     """netd ended at once, and again after each restart: nobody could reach it to mend anything."""
     connect(lab, "vpn-se")
     policy(lab, "tv", "direct")

@@ -43,7 +43,8 @@ def history(lab: Lab, **query: object) -> list[dict]:
     return lab.api("GET", f"/api/history?{text}").get("history", [])  # none while netd is away
 
 
-def test_a_download_is_counted_for_its_device_and_exit_and_outlives_a_crash(lab, capsys):
+def test_download_counts_survive_a_crash(lab, capsys):
+    """A download is counted for its device and its exit, and the counts survive a crash."""
     connect(lab, "vpn-se")
     device, phone = f"device={LAN_HOSTS['laptop']}", f"device={LAN_HOSTS['phone']}"
     asked = {"device": device, "exit": "exit=default", "total": ""}

@@ -114,7 +114,7 @@ def test_the_command_line_writes_it_for_its_user_alone(gateway: Lab, tmp_path: P
     check(gateway, done.stdout.decode())
 
 
-def test_one_at_a_time_and_the_gateway_answers_meanwhile(gateway: Lab) -> None:
+def test_one_support_file_at_a_time_and_the_api_still_answers(gateway: Lab) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: fetched(gateway), range(4)))
     assert {a.status_code for a in answers} == {200, 429}

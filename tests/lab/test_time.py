@@ -58,7 +58,7 @@ def chosen(lab: Lab) -> list[str]:
     return lab.hosts.exec("gateway", ["cat", "/run/vpn-gateway/ntp/servers"]).stdout.split()
 
 
-def test_the_way_to_the_time_servers_closes_when_the_clock_is_set(lab: Lab) -> None:
+def test_ntp_in_the_clear_ends_when_the_clock_is_set(lab: Lab) -> None:
     wait_for("the name to be found", lambda: chosen(lab)[:1] == [INTERNET4])
     with lab.hosts.capture("isp", "wan") as capture:
         wait_for("the plan to have it", lambda: ask(lab, INTERNET4) == "answered")
@@ -131,7 +131,7 @@ def test_devices_keep_their_leases_when_the_clock_jumps_by_days(house: Lab) -> N
     assert house.hosts.exec("laptop", ["dig", "+short", "tv.lan"]).stdout.strip() == before["tv"][0]
 
 
-def test_who_cannot_connect_after_the_clock_was_set_back_is_told_so(house: Lab) -> None:
+def test_a_clock_set_back_is_named_as_the_cause(house: Lab) -> None:
     set_clock(house, -DAYS)
     wait_for("netd to see it", lambda: "the clock was set back" in house.gateway.logs())
     house.vpn.stop("vpn-se")

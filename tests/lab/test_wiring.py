@@ -90,7 +90,7 @@ def lab() -> Iterator[Lab]:
         lab.down()
 
 
-def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: Lab, capsys) -> None:
+def test_a_second_router_on_a_lan_port_bypasses_no_tunnel(lab: Lab, capsys) -> None:
     lab.up(app=False)
     lab.api.listen()
     lab.gateway.start()
@@ -127,7 +127,7 @@ def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: Lab, ca
         assert f" {prefix}." not in lab.hosts[name].run("ip", "route").stdout
 
 
-def test_ports_of_which_none_is_known_to_be_the_wan_are_apart(lab: Lab) -> None:
+def test_ports_stay_apart_until_the_wan_is_known(lab: Lab) -> None:
     lab.up(app=False)
     for number, host in enumerate(LAN_HOSTS):
         lab.hosts[host].shell(f"ip addr add {WAN4_NETWORKS[0]}.{200 + number}/24 dev eth0")
@@ -185,7 +185,8 @@ def roles(lab: Lab) -> dict[str, str]:
     return {p["name"]: p["role"] for p in lab.api("GET", "/api/wan")["ports"]}
 
 
-def test_the_wan_is_chosen_among_adapters_and_no_frame_ever_passes_between_them() -> None:
+def test_choosing_the_wan_forwards_no_frame_between_adapters() -> None:
+    """The WAN is chosen among adapters, and no frame ever passes between them."""
     lab = Lab(f"choice{os.getpid()}", wires=AdapterWires, gateway=AdapterGateway)
     try:
         choose_among_adapters(lab)

@@ -113,7 +113,8 @@ def test_a_minimal_custom_server_is_taken_and_says_what_it_needs(lab):
     assert lab.api.request("POST", "/api/connect", {"server": "my-server"})[0] == 404
 
 
-def test_a_server_that_does_not_answer_is_named_and_the_old_tunnel_stays(lab):
+def test_a_dead_server_is_named_and_the_old_tunnel_stays(lab):
+    """A server that does not answer is named in the error, and the old tunnel stays up."""
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     pair = json.loads(lab.api.request("GET", "/api/keypair")[1])
     lab.api(
