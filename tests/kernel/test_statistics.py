@@ -96,6 +96,7 @@ def test_traffic_over_flushes_and_restarts(net, tmp_path):
 
 def test_history_has_all_bytes_and_the_duration_of_a_connection(net, tmp_path):
     """The history holds a connection's bytes and duration; none is lost when the tunnel goes."""
+
     async def scenario():
         async with running(tmp_path) as one:
             connected = Connected(TUNNEL, 0.0, boottime())
