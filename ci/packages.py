@@ -1,4 +1,4 @@
-"""The Python packages that pyproject.toml asks for: ``packages.py LOCK`` names those that are of no use, and fails."""
+"""The Python packages that pyproject.toml requires: ``packages.py LOCK`` fails and names those that do not work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def wanted(lock: str, project: Path = PROJECT) -> list[str]:
-    """The packages asked for by name, in the spelling that names them apart (PEP 503)."""
+    """The required packages by normalized name (PEP 503)."""
     declared = tomllib.loads((project / "pyproject.toml").read_text())
     lines: list[str] = declared["project"]["dependencies"]
     if lock == "requirements-dev.lock":
@@ -27,7 +27,7 @@ def _plain(name: str) -> str:
 
 
 def modules_of_packages() -> dict[str, list[str]]:
-    """The modules that each installed package brings."""
+    """The modules of each installed package."""
     modules: dict[str, list[str]] = defaultdict(list)
     for module, packages in importlib.metadata.packages_distributions().items():
         for package in packages:
@@ -46,7 +46,7 @@ def main(lock: str) -> int:
         for module in modules[package]:
             try:
                 importlib.import_module(module)
-            except Exception as error:  # whatever it is
+            except Exception as error:  # any error at import
                 faults.append(f"the Python package {package} cannot be imported: {error!r}")
     print("\n".join(faults))
     return bool(faults)

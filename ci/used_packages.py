@@ -1,7 +1,7 @@
-"""Every Python package that pyproject.toml asks for is used; those that are not are named, and ``make lint`` fails.
+"""Check that every Python package in pyproject.toml is used; ``make lint`` fails and names the others.
 
-A runtime package is imported by ``app``. One for development is imported somewhere, is a program that ``make`` or a
-script calls, or is a plugin of pytest's whose option is set.
+A runtime package counts as used if ``app`` imports it. A development package is imported somewhere, is a program that
+``make`` or a script calls, or is a pytest plugin whose option is set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLDERS = (*SHIPPED, "ci", "image", "tests")
 RECIPES = ("Makefile", "image/image.mk", ".ci/*", "ci/*", "ci/bare/*", "image/*", "image/qemu/*")
 CALL = re.compile(r"\.venv/bin/([\w-]+)|\s-m ([\w-]+)")
 IMPORT = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
-PLUGINS = {  # what shows that a plugin which nobody imports is in use
+PLUGINS = {  # pytest plugins are not imported; this text shows that a plugin is in use
     "pytest-asyncio": ("pyproject.toml", "asyncio_mode"),
     "pytest-timeout": ("pyproject.toml", "timeout"),
     "pytest-xdist": ("Makefile", "--dist"),
@@ -28,7 +28,7 @@ PLUGINS = {  # what shows that a plugin which nobody imports is in use
 
 
 def unused(project: Path = PROJECT) -> list[str]:
-    """A line for each package that nothing uses."""
+    """A line for each unused package."""
     runtime = wanted("requirements.lock", project)
     shipped = set(_imported(project, SHIPPED))
     anywhere = shipped | set(_imported(project, FOLDERS, texts=True))
@@ -46,7 +46,7 @@ def unused(project: Path = PROJECT) -> list[str]:
 
 
 def _imported(project: Path, folders: tuple[str, ...], *, texts: bool = False) -> Iterator[str]:
-    """The first part of every module that is imported; with ``texts``, also by programs that a test runs as text."""
+    """The top-level name of every imported module; with ``texts``, also of programs that tests run from a string."""
     for path in (path for folder in folders for path in (project / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
             if isinstance(node, ast.Import):
@@ -58,7 +58,7 @@ def _imported(project: Path, folders: tuple[str, ...], *, texts: bool = False) -
 
 
 def _called(project: Path) -> Iterator[str]:
-    """The programs and modules that the makefiles and the scripts without an ending call."""
+    """The programs and modules that the makefiles and the scripts without a suffix call."""
     for path in sorted({path for pattern in RECIPES for path in project.glob(pattern)}):
         if path.is_file() and path.suffix in {"", ".mk", ".sh"}:
             lines = (line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))

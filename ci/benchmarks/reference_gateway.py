@@ -1,4 +1,4 @@
-"""A second gateway on the same WAN, as people build it by hand (forwarding, masquerade), with a LAN host behind it."""
+"""A plain gateway on the same WAN (forwarding and masquerade), with a LAN host behind it, to compare with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUTER, CLIENT = "plain", "behind"
 
 @contextlib.contextmanager
 def plain_gateway(lab: Lab) -> Generator[None]:
-    """Hosts ``plain`` (the gateway) and ``behind`` (on its LAN) for as long as it lasts."""
+    """The hosts ``plain`` (the gateway) and ``behind`` (on its LAN) exist within the context."""
     for name in (ROUTER, CLIENT):
         lab.hosts.create(name)
     try:

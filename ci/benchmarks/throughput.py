@@ -52,6 +52,6 @@ def measure(lab: Lab) -> list[Result]:
 
 
 def _rate(lab: Lab, host: str) -> float:
-    """Gigabits a second of one TCP stream."""
+    """The rate of one TCP stream in gigabits a second."""
     done = lab.hosts.exec(host, ["iperf3", "-c", INTERNET4, "-t", str(SECONDS), "-O", "1", "-J"], timeout=SECONDS + 20)
     return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e9

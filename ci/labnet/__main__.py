@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from ci.labnet.addresses import INTERNET4
-from ci.labnet.faults import FAULTS, break_it, listing
+from ci.labnet.faults import FAULTS, inject, listing
 from ci.labnet.gateway import PROCESSES
 from ci.labnet.lab import Lab
 from ci.labnet.signals import end_in_order, restore_interrupt
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     kill = commands.add_parser("kill-app", help="SIGKILL netd (or web); it is restarted as systemd would")
     kill.add_argument("process", nargs="?", choices=PROCESSES, default="netd")
     kill.add_argument("--hold", action="store_true", help="leave it dead, until restart-app")
-    commands.add_parser("restart-app", help="stop netd and web in order, and start them anew")
+    commands.add_parser("restart-app", help="stop netd and web in order, and start them again")
     fault = commands.add_parser("fault", help="break something: fault vpn-stop vpn-se; `fault list` shows all")
     fault.add_argument("name", choices=["list", *FAULTS], metavar="NAME")
     fault.add_argument("arguments", nargs="*", metavar="ARGUMENT")
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             if options.name == "list":
                 print(listing())
             else:
-                break_it(options.id, options.name, options.arguments)
+                inject(options.id, options.name, options.arguments)
         case "exec":
             argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
             lab = Lab.attach(options.id)

@@ -1,4 +1,4 @@
-"""The gateway's API as this machine asks it, on a port of 127.0.0.1."""
+"""A client of the gateway's API, on a port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Api:
         self.listener: socket.socket | None = None  # the gateway's web process inherits it
 
     def listen(self, port: int = 0) -> None:
-        """Bind the UI's port on this machine; 0 is any that is free. Raises LabError."""
+        """Bind the UI's port on this machine; 0 means any free one. Raises LabError."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -42,7 +42,7 @@ class Api:
         return json.loads(self.request(method, path, body)[1])
 
     def request(self, method: str, path: str, body: Any = None, timeout: float = 40.0) -> tuple[int, bytes]:
-        """Status and body; when asked to slow down, it does."""
+        """Send a request and return status and body; waits and repeats after a 429."""
         while True:
             status, answer = self._request(method, path, body, timeout)
             if status != http.HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,4 +1,4 @@
-"""``ci/lab fault``: what can be broken by hand."""
+"""``ci/lab fault``: the faults that can be injected by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVER, NETWORK, ROUTES = "SERVER", "NETWORK", "[NETWORK ROUTER]..."
 class Fault:
     arguments: str
     what: str
-    action: Callable[[Lab], Callable[..., None]]  # what is called with the arguments
+    action: Callable[[Lab], Callable[..., None]]  # returns the function that takes the arguments
 
 
 FAULTS = {
@@ -45,8 +45,8 @@ def listing() -> str:
     return "\n".join(f"  {f'{name} {fault.arguments}':34}{fault.what}" for name, fault in FAULTS.items())
 
 
-def break_it(ident: str, name: str, arguments: Sequence[str]) -> None:
-    """Raises LabError where the arguments do not fit; then nothing was done."""
+def inject(ident: str, name: str, arguments: Sequence[str]) -> None:
+    """Inject a fault into a running lab. Raises LabError, before anything is changed, if the arguments do not fit."""
     fault = FAULTS[name]
     match fault.arguments:
         case "SERVER":

@@ -1,4 +1,4 @@
-"""The gateway's software on its host: booted, supervised, killed and restarted as on the image."""
+"""The gateway's software on its host: boot, supervision, kill and restart as on the image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ci.labnet.waiting import LabError, wait_for
 from ci.labnet.wan_client import WanClient
 
 PROCESSES = ("netd", "web")
-# The last three are for dnsmasq, which on the image has a unit of its own.
+# The last three are for dnsmasq, which has its own unit on the image.
 NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 
@@ -31,8 +31,8 @@ class Gateway:
         self._vpn = vpn
         self._api = api
         self.directory = hosts.directory
-        self.netd_options: tuple[str, ...] = ()  # more of them, for the next start
-        self.netd_environment: tuple[str, ...] = ()  # NAME=VALUE, what netd starts gets the PATH of these
+        self.netd_options: tuple[str, ...] = ()  # extra options for the next start
+        self.netd_environment: tuple[str, ...] = ()  # NAME=VALUE; the children of netd inherit PATH from these
 
     @property
     def host(self) -> Host:
@@ -49,19 +49,19 @@ class Gateway:
     # --- start -----------------------------------------------------------------------------------------------------
 
     def boot(self) -> None:
-        """What happens before the app on the image: the static ruleset, then the links, then the WAN's DHCP client."""
+        """Do what the image does before the app starts: static ruleset, then links, then the WAN's DHCP client."""
         gateway = self.host
         gateway.run("nft", "-f", str(PROJECT / "overlay" / "etc" / "vpn-gateway" / "boot.nft"))
         gateway.shell(
             "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
         )
-        # The image's sysctl.d forwards from the start; the locks do not depend on it being off.
+        # The image's sysctl.d enables forwarding from the start; the locks work regardless.
         gateway.shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.wan0.accept_ra=2")
         gateway.shell("ip link set lan0 up; ip link set wan0 up")
         self._wan_client.start()
 
     def seed(self, **changes: Any) -> None:
-        """Settings of the lab's gateway, before its first start."""
+        """Write the settings of the lab's gateway, before its first start."""
         import msgspec
 
         from app.model import DEFAULT_EXIT, LinkSettings, Settings
@@ -83,7 +83,7 @@ class Gateway:
         self.start_app()
 
     def start_app(self) -> None:
-        """netd with nothing but the capabilities it is allowed, web with none, both under a supervisor."""
+        """Start netd with only its allowed capabilities and web with none, both under a supervisor."""
         python = sys.executable
         self.web_state_dir.mkdir(mode=0o700, exist_ok=True)
         netd = [
@@ -116,7 +116,7 @@ class Gateway:
         )
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Returns once /health says so. Raises LabError, with the gateway's logs."""
+        """Wait until /health reports success. Raises LabError, with the gateway's logs."""
 
         def ready() -> bool:
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -148,29 +148,29 @@ class Gateway:
     # --- stop and restart ------------------------------------------------------------------------------------------
 
     def stop_app(self) -> None:
-        """An orderly end, as at shutdown."""
+        """Stop both processes in order, as at shutdown."""
         gateway = self.host
         gateway.run("pkill", "-TERM", "-f", "supervise.py", check=False)
         wait_for("the app to end", lambda: gateway.run("pgrep", "-f", "supervise.py", check=False).returncode != 0)
 
-    def hold(self, name: str, held: bool = True) -> None:
-        """Whether ``netd`` or ``web`` stays dead once it is."""
+    def set_held(self, name: str, held: bool = True) -> None:
+        """Set whether ``netd`` or ``web`` stays down once it has ended."""
         path = self.directory / f"hold-{name}"
         path.touch() if held else path.unlink(missing_ok=True)
 
     def kill_app(self, name: str = "netd", *, restart: bool = True) -> None:
-        """SIGKILL; with ``restart`` the supervisor starts it again, else not before ``release_app``."""
-        self.hold(name, not restart)
+        """Send SIGKILL; the supervisor restarts the process at once, or without ``restart`` after ``release_app``."""
+        self.set_held(name, not restart)
         self.host.run("kill", "-KILL", self._pid(name), check=False)
 
     def release_app(self, name: str = "netd") -> None:
-        self.hold(name, False)
+        self.set_held(name, False)
 
     def restart_app(self) -> None:
-        """Both processes end in order and are started anew; returns once the UI answers again."""
+        """Restart both processes in order; returns once the UI answers again."""
         before = {name: self._pid(name) for name in PROCESSES}
         for name, pid in before.items():
-            self.hold(name, False)
+            self.set_held(name, False)
             self.host.run("kill", "-TERM", pid, check=False)
         for name, pid in before.items():
             try:
@@ -180,7 +180,7 @@ class Gateway:
         self.wait_ready()
 
     def _pid(self, name: str) -> str:
-        """As the gateway's host sees it. Raises LabError where the app was never started."""
+        """The process id within the gateway's host. Raises LabError if the app was never started."""
         try:
             return (self.directory / f"{name}.pid").read_text()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The hosts of one lab by name, and how to run, fetch and record something on them."""
+"""The hosts of one lab by name, with helpers to run programs, fetch URLs and capture packets on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ci.labnet.waiting import LabError, wait_for
 
 
 class Hosts(UserDict[str, Host]):
-    """Every part of a lab is given these; ``directory`` is where all of them keep their files."""
+    """The hosts by name, shared by all parts of a lab; ``directory`` holds the files of all parts."""
 
     def __init__(self, ident: str) -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class Hosts(UserDict[str, Host]):
         self.directory = ROOT / ident
 
     def create(self, name: str) -> Host:
-        """Raises RuntimeError."""
+        """Create a host and keep it by its name. Raises RuntimeError."""
         self[name] = Host.create(name, f"vpngw-{self.ident}-{name}")
         return self[name]
 
     def destroy(self) -> None:
-        """End every host of this lab, by whomever it was made."""
+        """Remove every host of this lab, including those of an earlier process."""
         for host in self.values():
             host.destroy()
         self.clear()
@@ -42,7 +42,7 @@ class Hosts(UserDict[str, Host]):
         return self[host].start(*argv, **options)
 
     def http(self, host: str, url: str, *, timeout: float = 3.0, check: bool = True) -> str:
-        """The body that ``host`` gets, or "" where it gets none (with ``check`` false)."""
+        """The body that ``host`` receives; "" if it receives none and ``check`` is false."""
         done = self.exec(host, ["curl", "-sS", "-m", str(timeout), url], timeout + 5)
         if done.returncode != 0 and check:
             raise LabError(f"{host}: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""The Internet around the gateway: an ISP, a host with web, DNS and NTP, and what may go wrong on the WAN."""
+"""The Internet around the gateway: an ISP, a host with web, DNS and NTP, and the faults of a WAN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Internet:
         self.start_internet()
 
     def start_isp(self, *, network: str | None = None, options: Sequence[str] = ()) -> None:
-        """The WAN's DHCP server and honest router advertisements; ``options`` are more lines for its dnsmasq."""
+        """Start the WAN's DHCP server and router advertisements; ``options`` are extra lines for its dnsmasq."""
         remembered = self._hosts.directory / "wan-network"
         if network is None:
             network = remembered.read_text() if remembered.exists() else WAN4_NETWORKS[0]
@@ -48,7 +48,7 @@ class Internet:
         )
 
     def start_internet(self) -> None:
-        """A web server, NTP and UDP echo; and a DNS server that logs who asked for what in ``internet-dns.log``."""
+        """Start a web server, NTP, UDP echo, and a DNS server that logs all queries in ``internet-dns.log``."""
         self._hosts.dnsmasq(
             "internet",
             "dns",
@@ -72,21 +72,21 @@ class Internet:
     # --- faults ----------------------------------------------------------------------------------------------------
 
     def wan_link(self, up: bool) -> None:
-        """The cable on the WAN: pulled at the ISP's end, so that the gateway loses its carrier."""
+        """Plug or pull the WAN's cable at the ISP's end; when it is pulled, the gateway loses its carrier."""
         self._hosts["isp"].run("ip", "link", "set", "wan", "up" if up else "down")
         if up:
             self._hosts["isp"].shell(f"ip addr replace {WAN6_PREFIX}::1/64 dev wan nodad")
 
     def renumber(self, network: str) -> None:
-        """Another network on the WAN; the gateway's DHCP client starts over, as it does on a new link."""
+        """Change the WAN's network; the gateway's DHCP client restarts, as on a new link."""
         self._hosts["isp"].shell(f"ip -4 addr flush dev wan; ip addr add {network}.1/24 dev wan")
         self.start_isp(network=network)
         self._wan_client.restart()
 
     def set_option121(self, *routes: str) -> None:
-        """The WAN's DHCP server hands out these classless static routes ("10.0.0.0/8", "192.168.1.1", ...), or none."""
-        told = ",".join(routes)
-        self.start_isp(options=[f"dhcp-option=121,{told}", f"dhcp-option=249,{told}"] if routes else [])
+        """Set the classless static routes that the WAN's DHCP offers ("10.0.0.0/8", "192.168.1.1", ...), or none."""
+        option = ",".join(routes)
+        self.start_isp(options=[f"dhcp-option=121,{option}", f"dhcp-option=249,{option}"] if routes else [])
         self._wan_client.restart()
 
     @contextlib.contextmanager
@@ -98,7 +98,7 @@ class Internet:
             self.start_isp()
 
     def set_rogue_ra(self, on: bool) -> None:
-        """Somebody on the WAN announces a default route, of high preference, and a prefix."""
+        """Start or stop a rogue router on the WAN, which announces a prefix and a default route of high preference."""
         isp = self._hosts["isp"]
         router = (sys.executable, str(HERE / "rogue_router.py"))
         if on:
@@ -106,7 +106,7 @@ class Internet:
             isp.start(*router, "1800", log=self._hosts.directory / "rogue-router.log")
             return
         if isp.run("pkill", "-f", "rogue_router.py", check=False).returncode != 0:
-            return  # there was none
+            return  # no rogue router was running
         isp.run(*router, "0")
         isp.shell(f"ip addr del {rogue_router.SOURCE}/64 dev {rogue_router.INTERFACE}")
 

@@ -1,4 +1,4 @@
-"""The lab: makes the hosts, connects them, starts what runs on them, takes it all away."""
+"""The lab: creates the hosts, connects them, starts their servers, and removes everything again."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from ci.labnet.waiting import LabError
 from ci.labnet.wan_client import WanClient
 from ci.labnet.wires import Wires
 
-_IDENT = re.compile(r"[A-Za-z0-9_]{1,24}")  # no hyphen: "a" must not own what "a-b" has; no path either
+_IDENT = re.compile(r"[A-Za-z0-9_]{1,24}")  # no hyphen: "a" must not own the hosts of "a-b"; no path either
 
 
 def programs() -> dict[str, str]:
-    """What the lab calls and the package that brings it: those of ``make run`` in the table of ci/setup."""
+    """The programs that the lab calls and their packages: those of ``make run`` in ci/programs."""
     rows = (line.split() for line in (PROJECT / "ci" / "programs").read_text().splitlines())
     return {row[1]: row[2] for row in rows if row[:1] == ["run"] and "/" not in row[1]}
 
 
 class Lab:
-    """The parts of a lab by name. The classes of some can be others, for a gateway that is connected otherwise."""
+    """The parts of a lab by name. Some of their classes can be replaced, for a gateway that is cabled differently."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Lab:
         wan_client: type[WanClient] = WanClient,
         gateway: type[Gateway] = Gateway,
     ) -> None:
-        """Raises LabError for an id that is not letters, digits and ``_``."""
+        """Prepare a lab. Raises LabError for an id with other characters than letters, digits and ``_``."""
         if not _IDENT.fullmatch(ident):
             raise LabError(f"a lab's id has 1 to 24 letters, digits and _, not {ident!r}")
         self.ident = ident
@@ -67,8 +67,8 @@ class Lab:
         What an earlier lab of this id left is taken away first. Raises LabError, also where another process is at it.
         """
         self.check()
-        self._take()
-        self._clear()
+        self._lock_directory()
+        self._remove_leftovers()
         try:
             if app:
                 self.api.listen(port)
@@ -93,24 +93,24 @@ class Lab:
                 for name in LAN_HOSTS:
                     self.lan.wait_address(name)
         except BaseException:
-            if not os.environ.get("LAB_KEEP"):  # to look into what went wrong
+            if not os.environ.get("LAB_KEEP"):  # keeps a failed lab for inspection
                 self.down()
             raise
         return self
 
     def down(self) -> None:
-        """Take everything away; also what an interrupted ``up`` left."""
-        self._clear()
+        """Remove everything, including what an interrupted ``up`` left."""
+        self._remove_leftovers()
         self.api.close()
         shutil.rmtree(self.directory, ignore_errors=True)
-        with contextlib.suppress(OSError):  # other labs have theirs in there
+        with contextlib.suppress(OSError):  # other labs have their directories in there
             ROOT.rmdir()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _take(self) -> None:
-        """Hold the directory for as long as this process has the lab. Raises LabError."""
+    def _lock_directory(self) -> None:
+        """Lock the lab's directory until ``down`` or the end of this process. Raises LabError."""
         if self._lock is not None:
             return
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,8 +122,8 @@ class Lab:
             raise LabError(f"a lab {self.ident!r} is running already: stop it, or choose another --id") from None
         self._lock = descriptor
 
-    def _clear(self) -> None:
-        """Hosts and files of this id, by whomever they were made."""
+    def _remove_leftovers(self) -> None:
+        """Remove the hosts and files of this id, including those of an earlier process."""
         self.hosts.destroy()
         if self.directory.exists():
             for path in self.directory.iterdir():
@@ -131,7 +131,7 @@ class Lab:
 
     @classmethod
     def attach(cls, ident: str = "lab") -> Lab:
-        """The lab that runs already. Raises LabError."""
+        """The lab that is already running. Raises LabError."""
         cls.check()
         lab = cls(ident)
         with contextlib.suppress(OSError, ValueError):
@@ -145,7 +145,7 @@ class Lab:
 
     @staticmethod
     def check() -> None:
-        """Raises LabError where root or a tool is missing."""
+        """Check that this process is root and every tool is installed. Raises LabError."""
         if os.geteuid() != 0:
             raise LabError("this needs root, since it makes network namespaces: run it again with sudo")
         missing = {program: package for program, package in programs().items() if shutil.which(program) is None}

@@ -1,4 +1,4 @@
-"""The hosts of the LAN: real DHCP clients, and what one tries from them."""
+"""The hosts of the LAN: real DHCP clients, and probes from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LanHosts:
         self._hosts = hosts
 
     def start_dhcp(self, host: str, hostname: str | None = None) -> None:
-        """The client starts over; it gives its name as ``hostname``, or else as the lab calls it."""
+        """(Re)start the DHCP client; it sends ``hostname``, by default the lab's name of the host."""
         self._hosts[host].run("pkill", "udhcpc", check=False)
         self._hosts[host].start(
             *("udhcpc", "-i", "eth0", "-f", "-S", "-t", "8", "-T", "1", "-A", "1"),
@@ -54,17 +54,17 @@ class LanHosts:
         tcp: bool = False,
         timeout: float = 3.0,
     ) -> DnsAnswer:
-        """Ask ``server``, once."""
+        """Send one DNS query to ``server``."""
         how = ["--tcp"] if tcp else []
         answer = self._probe(host, "dns", name, kind, server, port, *how, timeout=timeout)
         return DnsAnswer(answer["rcode"], tuple(answer["records"]))
 
     def udp(self, host: str, address: str, port: int, text: str = "probe", timeout: float = 1.0) -> str | None:
-        """Send one datagram; what came back, or None. The ``internet`` host echoes on port 9."""
+        """Send one datagram and return the answer, or None. The ``internet`` host echoes on port 9."""
         return self._probe(host, "udp", address, port, text.encode().hex(), timeout=timeout)["answer"]
 
     def tcp(self, host: str, address: str, port: int, timeout: float = 1.0) -> bool:
-        """Whether a connection was made."""
+        """Whether a TCP connection was established."""
         return self._probe(host, "tcp", address, port, timeout=timeout)["connected"]
 
     def ping(self, host: str, address: str, timeout: float = 1.0) -> bool:

@@ -1,9 +1,9 @@
-"""Where the lab's files are."""
+"""The paths of the lab's files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path("/var/lib/vpn-gateway-lab")  # not below /run, of which every host has its own
+ROOT = Path("/var/lib/vpn-gateway-lab")  # not below /run, which is private to every host
 PROJECT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent

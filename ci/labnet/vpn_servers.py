@@ -1,4 +1,4 @@
-"""The lab's WireGuard servers, and what may go wrong with them."""
+"""The lab's WireGuard servers and their faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VpnServers:
         self._hosts = hosts
 
     def keys(self, name: str) -> dict[str, str]:
-        """The server's pair and its client's, made when first asked for and valid for this lab only."""
+        """The key pairs of the server and its client, generated on first use and valid for this lab only."""
         path = self._hosts.directory / f"{name}.json"
         if not path.exists():
             server, client = keys.generate(), keys.generate()
@@ -41,12 +41,12 @@ class VpnServers:
         return json.loads(path.read_text())
 
     def start(self, name: str) -> None:
-        """A WireGuard server with NAT to the Internet and a resolver of its own inside the tunnel."""
+        """Start a WireGuard server with NAT to the Internet and its own resolver inside the tunnel."""
         host = self._hosts[name]
         v4, _, inner4, inner6, _ = VPNS[name]
         pair = self.keys(name)
         if host.run("ip", "link", "add", "wg0", "type", "wireguard", check=False).returncode != 0:
-            host.shell("LOG_LEVEL=error wireguard-go wg0 >/dev/null 2>&1")  # a daemon must not hold our pipes
+            host.shell("LOG_LEVEL=error wireguard-go wg0 >/dev/null 2>&1")  # the daemon must not keep our pipes open
         config = (
             f"[Interface]\nPrivateKey = {pair['private_key']}\nListenPort = {VPN_PORT}\n"
             f"[Peer]\nPublicKey = {pair['client_public_key']}\nAllowedIPs = {inner4}.2/32, {inner6}::2/128\n"
@@ -73,11 +73,11 @@ class VpnServers:
         )
 
     def stop(self, name: str) -> None:
-        """The server dies: its WireGuard is gone, and nothing on its host answers on that port."""
+        """Stop the server: its WireGuard interface is removed, and its port is closed."""
         self._hosts[name].shell("nft delete table inet nat; ip link del wg0; pkill dnsmasq || true")
 
     def mute(self, name: str, mute: bool = True) -> None:
-        """The server's packets no longer get through, as when a network on the way has failed."""
+        """Drop all packets of the server, as when a network on the path has failed."""
         table = f"mute_{name.replace('-', '_')}"
         text = f"table inet {table} {{ }}\ndelete table inet {table}\n"
         if mute:

@@ -1,4 +1,4 @@
-"""Waiting for a condition in the lab, and the error of whatever the lab cannot do."""
+"""Waiting for a condition in the lab, and the lab's error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class LabError(Exception):
-    """The lab cannot do what was asked; the text says why and what to do."""
+    """The lab cannot do what was asked; the message says why and what to do."""
 
 
 def wait_for(what: str, condition: Callable[[], Any], timeout: float = 15.0, interval: float = 0.05) -> Any:
-    """The first true value of ``condition()``. Raises LabError when ``timeout`` seconds are over."""
+    """Poll ``condition()`` and return its first true value. Raises LabError after ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while True:
         value = condition()

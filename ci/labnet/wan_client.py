@@ -1,4 +1,4 @@
-"""The gateway's DHCP client on the WAN, which on the image is a unit of its own."""
+"""The gateway's DHCP client on the WAN, which has its own unit on the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class WanClient:
         self._hosts = hosts
 
     def start(self) -> None:
-        """Returns once the WAN has an address. Raises LabError."""
+        """Start the client; returns once the WAN has an address. Raises LabError."""
         gateway = self._hosts["gateway"]
         gateway.run("pkill", "udhcpc", check=False)
         gateway.start(
@@ -22,6 +22,6 @@ class WanClient:
         wait_for("the WAN's DHCP", lambda: "inet " in gateway.run("ip", "-4", "addr", "show", "dev", "wan0").stdout)
 
     def restart(self) -> None:
-        """Start over without an address, as on a new link."""
+        """Restart without an address, as on a new link."""
         self._hosts["gateway"].shell("ip -4 addr flush dev wan0 scope global")
         self.start()

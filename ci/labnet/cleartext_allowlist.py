@@ -1,4 +1,4 @@
-"""The judgement of what is a leak: what the gateway may send on the WAN in the clear is a closed list (pure)."""
+"""The cleartext allowlist: what the gateway may send on the WAN outside the tunnel; the rest is a leak (pure)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ ICMP6_PERMITTED = {133, 134, 135, 136, 143}  # RFC 4861 and MLDv2 reports (RFC 3
 
 
 def leaks(packets: list[Packet], gateway_mac: str, *, lookups: frozenset[str] = frozenset()) -> list[Packet]:
-    """Those that the gateway sent on the WAN and that are not on the closed list.
+    """The packets that the gateway sent on the WAN and that are not on the cleartext allowlist.
 
-    ``lookups``: name servers that may be asked for an endpoint's name in this test. A WireGuard packet is one to a VPN
-    server's port that also begins as a WireGuard message does (type 1 to 4 and three zero bytes): the address and port
-    alone would hide clear packets to the server.
+    ``lookups``: name servers that may be asked for an endpoint's name in this test. A WireGuard packet goes to a VPN
+    server's port and also begins as a WireGuard message does (type 1 to 4 and three zero bytes): address and port
+    alone would hide cleartext packets to the server.
     """
     return [p for p in packets if p.source_mac == gateway_mac and not _permitted(p, lookups)]
 
 
 def _permitted(p: Packet, lookups: frozenset[str]) -> bool:
-    if p.ethertype in {ETHERTYPE_ARP, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY}:  # no packet: neighbours and sessions
+    if p.ethertype in {ETHERTYPE_ARP, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY}:  # not IP: neighbours and sessions
         return True
     if p.protocol == 58:
         kind = p.payload[0] if p.payload else 0

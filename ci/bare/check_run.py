@@ -1,4 +1,4 @@
-"""``make run`` on a bare machine: it comes up, it answers, Ctrl-C ends it, and nothing of it is left.
+"""Checks ``make run`` on a bare machine: the gateway comes up and answers; Ctrl-C ends it and leaves nothing behind.
 
 For a machine on which nothing else runs, in a clone that was set up for it.
 """
@@ -17,17 +17,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 URL = "http://127.0.0.1:5000"
-PATIENCE = 120.0  # seconds for the start, and again for the end
-LEFT = (Path("/run/netns"), Path("/var/lib/vpn-gateway-lab"))
+TIMEOUT = 120.0  # seconds for the start, and again for the end
+LEFTOVER_DIRECTORIES = (Path("/run/netns"), Path("/var/lib/vpn-gateway-lab"))
 
 
-class BrokenPromiseError(Exception):
-    """What was promised and is not so."""
+class CheckFailedError(Exception):
+    """``make run`` did not behave as documented; the message says where."""
 
 
 @contextlib.contextmanager
 def running() -> Generator[subprocess.Popen[str]]:
-    """``make run``, once it says that it is up; in a process group of its own, as a terminal has it."""
+    """Run ``make run`` in its own process group, as a terminal does; entered once the gateway reports that it is up."""
     process = subprocess.Popen(
         ["make", "run"],
         stdin=subprocess.DEVNULL,
@@ -36,7 +36,7 @@ def running() -> Generator[subprocess.Popen[str]]:
         text=True,
         process_group=0,
     )
-    late = threading.Timer(PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+    late = threading.Timer(TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
     late.start()
     assert process.stdout is not None
     try:
@@ -45,7 +45,7 @@ def running() -> Generator[subprocess.Popen[str]]:
             if "Ctrl-C" in line:
                 break
         else:
-            raise BrokenPromiseError(f"make run ended before it was up, with status {process.wait()}")
+            raise CheckFailedError(f"make run ended before it was up, with status {process.wait()}")
         late.cancel()
         yield process
     finally:
@@ -54,31 +54,31 @@ def running() -> Generator[subprocess.Popen[str]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def answers() -> None:
+def check_answers() -> None:
     with urllib.request.urlopen(f"{URL}/api/status", timeout=10) as answer:
         status = json.load(answer)
     if status.get("connected") is not False:
-        raise BrokenPromiseError(f"a gateway that nobody has told to connect says {status}")
+        raise CheckFailedError(f"/api/status of a gateway that was never connected: {status}")
     command = [".venv/bin/vpn-gateway", "--url", URL, "servers"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     if shown.returncode or "vpn-se" not in shown.stdout:
-        raise BrokenPromiseError(f"vpn-gateway servers, status {shown.returncode}: {shown.stdout}{shown.stderr}")
+        raise CheckFailedError(f"vpn-gateway servers, status {shown.returncode}: {shown.stdout}{shown.stderr}")
 
 
-def ends(process: subprocess.Popen[str]) -> None:
-    """As at Ctrl-C, which hits the whole group."""
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Send SIGINT to the whole process group, as Ctrl-C does, and wait for the end."""
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=PATIENCE)
+    said, _ = process.communicate(timeout=TIMEOUT)
     print(said, end="")
-    # GNU make waits for what it runs and then ends by the very signal.
+    # GNU make waits for its children and then dies of the same signal.
     if process.returncode not in {0, 130, -signal.SIGINT} or "stopping" not in said:
-        raise BrokenPromiseError(f"make run ended with status {process.returncode}")
+        raise CheckFailedError(f"make run ended with status {process.returncode}")
 
 
-def left() -> list[str]:
-    found = [str(path) for place in LEFT if place.exists() for path in place.iterdir()]
+def leftovers() -> list[str]:
+    found = [str(path) for place in LEFTOVER_DIRECTORIES if place.exists() for path in place.iterdir()]
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # the process has just ended
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if words and int(process.name) not in {1, os.getpid()}:
                 found.append(f"process {process.name}: {words}")
@@ -89,12 +89,12 @@ def main() -> int:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     try:
         with running() as process:
-            answers()
-            ends(process)
-        if found := left():
-            raise BrokenPromiseError(f"what it leaves: {found}")
-    except BrokenPromiseError as error:
-        print(f"answers: {error}", file=sys.stderr)
+            check_answers()
+            interrupt(process)
+        if found := leftovers():
+            raise CheckFailedError(f"left behind: {found}")
+    except CheckFailedError as error:
+        print(f"check_run: {error}", file=sys.stderr)
         return 1
     return 0
 
