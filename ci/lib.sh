@@ -16,7 +16,8 @@ die() {
   exit 1
 }
 
-# Report the last line of LOG every BEAT seconds, until a line arrives through $pulse. Ends with this script at the latest.
+# Report the last line of LOG every BEAT seconds, until a line arrives through $pulse. Ends with this script at the
+# latest.
 beat() { # LOG
   local began=$SECONDS last
   while ! read -r -t "$BEAT" -u "$pulse"; do
