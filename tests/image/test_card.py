@@ -1,4 +1,4 @@
-"""What a power cut leaves is judged as the next start would: a lost server, a torn file system, a wrong partition."""
+"""The check of a card after a power cut finds a lost server, a damaged file system and a wrong partition."""
 
 from __future__ import annotations
 

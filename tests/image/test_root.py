@@ -1,4 +1,4 @@
-"""The system before it ever ran: a root directory, looked at by testinfra through chroot, for either base.
+"""The system before its first boot: a root directory of either base, inspected by testinfra through chroot.
 
 VPN_GATEWAY_ROOT names the root; image/qemu/test takes the one in the built image.
 """
