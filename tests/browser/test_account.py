@@ -1,4 +1,4 @@
-"""Signing in to a provider, its account, favourites and what the gateway does by itself: on the page."""
+"""Signing in to a provider, its account, favourites and automation settings: on the page."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ DAYS = 3 * 86_400
 CLIENT = '#!/bin/sh\n[ "$1" != bound ] || echo "$ip" >"$LEASED"\n'
 
 
-class House:
-    """A LAN whose dnsmasq reads a clock that the test sets, and netd's part that looks after its leases."""
+class LeaseLan:
+    """A LAN whose dnsmasq reads a clock that the test sets, and netd's handling of the leases."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._directory, self._ahead = directory, directory / "clock"
@@ -102,32 +102,32 @@ async def test_leases_survive_a_clock_that_is_set(tmp_path, monkeypatch, step):
         "link set lan0 up",
     ):
         run(f"ip {words}")
-    house = House(tmp_path, monkeypatch)
-    await house.apply()
-    address = await house.lease(PHONE)
-    assert house.known()[PHONE].address == address
+    lease_lan = LeaseLan(tmp_path, monkeypatch)
+    await lease_lan.apply()
+    address = await lease_lan.lease(PHONE)
+    assert lease_lan.known()[PHONE].address == address
     moves: list[asyncio.Task[None]] = []
 
     def move(before: str, seconds: float) -> None:
-        moves.append(asyncio.create_task(house.move(before, seconds)))
+        moves.append(asyncio.create_task(lease_lan.move(before, seconds)))
 
-    keeper = asyncio.create_task(keep_leases(house.clock, house.services.lease_file, move, period=0.2))
+    keeper = asyncio.create_task(keep_leases(lease_lan.clock, lease_lan.services.lease_file, move, period=0.2))
     try:
         await asyncio.sleep(0.5)  # it has looked once
-        house.set_clock(step)
+        lease_lan.set_clock(step)
         await until(lambda: moves and all(task.done() for task in moves))
         assert moves[0].exception() is None
         # A newcomer who asks for that very address, as one does who had it long ago.
-        assert await house.lease(TV, address) != address
-        left = house.known()[PHONE].expires - house.now()
-        assert house.known()[PHONE].address == address
+        assert await lease_lan.lease(TV, address) != address
+        left = lease_lan.known()[PHONE].expires - lease_lan.now()
+        assert lease_lan.known()[PHONE].address == address
         assert LAN.lease_time - 60 <= left <= LAN.lease_time
-        assert await house.lease(PHONE) == address
-        pid = house.pid()
-        house.services = house.another_netd()
-        await house.apply()
-        assert house.pid() == pid, "who comes after netd leaves dnsmasq alone"
+        assert await lease_lan.lease(PHONE) == address
+        pid = lease_lan.pid()
+        lease_lan.services = lease_lan.another_netd()
+        await lease_lan.apply()
+        assert lease_lan.pid() == pid, "a restarted netd leaves dnsmasq running"
     finally:
         keeper.cancel()
-        await house.runner.apply({})
+        await lease_lan.runner.apply({})
     assert len(moves) == 1

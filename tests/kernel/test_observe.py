@@ -1,4 +1,4 @@
-"""Roles and the WAN's state, as real interfaces show them."""
+"""Roles and the WAN's state, observed on real interfaces."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, f
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
     one_arm = netd()
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))  # at once: the LAN outlives netd
-    assert await names(tmp_path, LinkSettings(wan="wan0"), one_arm) == ("wan0", ("br-lan",))  # somebody has said so
+    assert await names(tmp_path, LinkSettings(wan="wan0"), one_arm) == ("wan0", ("br-lan",))  # as configured
     lone_port("usb0", far)
     run("ip link set usb0 master br-lan")
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
@@ -217,7 +217,7 @@ async def test_a_point_to_point_wan_has_the_other_end_as_router(tmp_path):
     assert links.wan.addresses == (ip_interface("100.64.3.9/32"),)
     assert links.wan.gateway4 == ip_address("100.64.0.1")
     assert links.bridge.ports == ("enx1",)
-    run("ip link set wan master br-lan")  # however it got there, netd is told to take it out
+    run("ip link set wan master br-lan")  # netd has to remove it
     assert (await seen(tmp_path, settings)).bridge.ports == ("enx1",)
     run("ip link del wan")
     assert (await seen(tmp_path, settings)).wan is None

@@ -98,16 +98,16 @@ def ports():
 
 
 class Drifts:
-    """What ``on_drift`` was told, to be waited for."""
+    """A queue of the reports that ``on_drift`` receives."""
 
     def __init__(self):
-        self.told = asyncio.Queue()
+        self.reports = asyncio.Queue()
 
     def __call__(self, news):
-        self.told.put_nowait(news)
+        self.reports.put_nowait(news)
 
     async def next(self, seconds=15.0):
-        return await asyncio.wait_for(self.told.get(), seconds)
+        return await asyncio.wait_for(self.reports.get(), seconds)
 
 
 @contextlib.asynccontextmanager
@@ -398,7 +398,7 @@ async def test_drift_is_repaired_and_reported(command):
         assert one.attestation.ok
         assert one.attestation.repairs > repairs
         assert any(DRIFTS[command] in text for text in one.attestation.drift)
-        assert drifts.told.empty()
+        assert drifts.reports.empty()
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ async def test_drift_repaired_by_the_next_plan_is_reported(command):
     assert await drifts.next(0.1) == one.attestation.drift
     await one.apply(plan())
     assert one.attestation.repairs == 1
-    assert drifts.told.empty()
+    assert drifts.reports.empty()
 
 
 @inside
@@ -464,16 +464,16 @@ async def test_unrepairable_drift_is_reported_once_and_retried():
 async def test_errors_do_not_end_the_drift_watch():
     """A listener and a backend that raise are logged, and drift is still repaired."""
     ports()
-    told = []
+    reported = []
 
     def on_drift(news):
-        told.append(news)
+        reported.append(news)
         raise RuntimeError("a listener with a bug")
 
     class Broken(UserspaceBackend):
         async def create(self, name):
-            if len(told) < 3:
-                raise ValueError("a bug of ours")
+            if len(reported) < 3:
+                raise ValueError("a bug of the backend")
             await super().create(name)
 
     one = Reconciler(Broken(), on_drift=on_drift)
@@ -481,10 +481,10 @@ async def test_errors_do_not_end_the_drift_watch():
         await one.apply(plan())
     task = asyncio.create_task(one.run())
     deadline = time.monotonic() + 10
-    while len(told) < 3:
-        run(f"ip rule add pref {5 + len(told)} lookup main")
-        count = len(told)
-        while len(told) == count:
+    while len(reported) < 3:
+        run(f"ip rule add pref {5 + len(reported)} lookup main")
+        count = len(reported)
+        while len(reported) == count:
             assert time.monotonic() < deadline
             assert not task.done()
             await asyncio.sleep(0.02)
@@ -572,6 +572,6 @@ async def test_two_capabilities_are_enough():
     ]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
-    told, verified = done.stdout.splitlines()
-    assert "rule 10000 (IPv4) is missing" in told
+    reported, verified = done.stdout.splitlines()
+    assert "rule 10000 (IPv4) is missing" in reported
     assert verified == "() {'test': 0}"

@@ -1,4 +1,4 @@
-"""What a WireGuard server does about a clock that was set back, measured with handshakes of a time of our own.
+"""The answer of a WireGuard server to a clock that was set back, measured with handshakes of chosen times.
 
 The machine's clock stays as it is: the first message of a handshake is made here (WireGuard's paper, 5.4.2), with the
 timestamp that a clock set back would put into it. What the server refuses, it does not answer.

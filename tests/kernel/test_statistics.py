@@ -1,4 +1,4 @@
-"""netd's statistics as a whole, on real packets: over flushed tables, tunnels made anew and restarts of netd."""
+"""netd's statistics as a whole, on real packets: over flushed tables, recreated tunnels and restarts of netd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account that runs out and a key that is revoked, end to end: told apart, no leak, and mended without waiting."""
+"""An expired account and a revoked key, end to end: distinguished, without a leak, and recovered at once."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_expired_and_revoked_accounts_are_distinguished(
         status, body = lab.api.request("POST", "/api/connect", {"server": SERVER})
         assert (status, json.loads(body)["code"]) == (409, "account_expired"), body
 
-        mullvad.expired = False  # time was added: nobody has to do anything here
-        wait_for("the exit to come back by itself", lambda: goes_out(lab), 90)
+        mullvad.expired = False  # time was added: the gateway recovers without any action
+        wait_for("the exit to come back", lambda: goes_out(lab), 90)
         assert the_exit(lab)["reason"] is None
 
         mullvad.revoke_devices()

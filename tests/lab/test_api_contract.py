@@ -1,4 +1,4 @@
-"""The reference's own examples against the real gateway, only the address changed."""
+"""The examples of the API contract against the real gateway, with only the address changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def reference() -> str:
 
 @pytest.fixture(autouse=True)
 def unhurried() -> None:
-    """The examples take no 429 for an answer: begin each test with a window of the rate limit that is empty."""
+    """The examples do not handle 429, so each test begins with an empty window of the rate limit."""
     time.sleep(1.0)
 
 

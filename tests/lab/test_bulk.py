@@ -1,4 +1,4 @@
-"""All or none, for real: what a bulk request did before it failed is undone, and nothing leaks meanwhile."""
+"""Bulk requests are atomic: a failed one is undone, and nothing leaks until then."""
 
 from __future__ import annotations
 

@@ -70,9 +70,9 @@ def test_a_zip_goes_in_and_a_backup_out_and_in(lab: Lab, run, tmp_path: Path) ->
         archive.writestr("two.conf", "nonsense")
     file = tmp_path / "many.zip"
     file.write_bytes(packed.getvalue())
-    told = run("import", file, status=1)
-    assert "one.conf: imported" in told
-    assert "two.conf: " in told
+    output = run("import", file, status=1)
+    assert "one.conf: imported" in output
+    assert "two.conf: " in output
     assert "one" in run("servers", "--provider", "imported")
 
     backup, phrase = tmp_path / "gateway.age", tmp_path / "phrase"
@@ -88,7 +88,7 @@ def test_a_zip_goes_in_and_a_backup_out_and_in(lab: Lab, run, tmp_path: Path) ->
 
 def test_signing_in_keeps_tokens_for_one_user_only(lab: Lab, run, tmp_path: Path) -> None:
     assert lab.api("GET", "/api/auth/session")["password_set"] is False
-    # A password of the lab's own; the state is made anew afterwards.
+    # A password of this lab; the state is recreated afterwards.
     password = "correct horse battery staple"
     command = [sys.executable, "-m", "app", "auth"]
     state = ["--state-dir", str(lab.gateway.web_state_dir)]
@@ -104,7 +104,7 @@ def test_signing_in_keeps_tokens_for_one_user_only(lab: Lab, run, tmp_path: Path
         url = next(iter(kept))
         kept[url]["access"] = "expired"
         tokens.write_text(json.dumps(kept))
-        run("providers")  # renewed by itself
+        run("providers")  # the token is renewed automatically
         assert json.loads(tokens.read_text())[url]["access"] != "expired"
         run("logout")
         run("providers", status=4)

@@ -1,4 +1,4 @@
-"""Drift is repaired under a running tunnel; only a tunnel whose interface is gone has to begin anew."""
+"""Drift is repaired under a running tunnel; only a tunnel whose interface is gone has to reconnect."""
 
 from __future__ import annotations
 

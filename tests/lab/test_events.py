@@ -1,4 +1,4 @@
-"""What listeners hear of a real gateway: rates, devices that come, and all that they missed."""
+"""Events of a real gateway: rates, new devices, and the replay of missed events."""
 
 from __future__ import annotations
 

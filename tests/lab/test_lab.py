@@ -1,4 +1,4 @@
-"""The lab itself: a test in it is worth what its captures, faults and clean-up are worth."""
+"""Tests of the lab itself: its captures, faults and clean-up."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def traces(ident: str, known: set[int]) -> list[str]:
     found = [str(path) for path in (*NETNS.glob(f"vpngw-{ident}-*"), ROOT / ident) if path.exists()]
     mark = f"vpngw-{ident}-".encode()
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # the process has just ended
             if mark in (process / "cmdline").read_bytes() or (process / "ns" / "net").stat().st_ino in known:
                 found.append(f"process {process.name}: {(process / 'cmdline').read_bytes()!r}")
             if mark in (process / "mountinfo").read_bytes():
@@ -86,7 +86,7 @@ def traces(ident: str, known: set[int]) -> list[str]:
 
 
 def root_network() -> str:
-    """The root namespace's own network, without what changes by itself."""
+    """The root namespace's own network, without counters and timers."""
     commands = (
         "ip -o link",
         "ip -br addr",
@@ -154,7 +154,7 @@ def started(ident: str, *arguments: str, ignored: signal.Signals | None = None) 
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        preexec_fn=inherit,  # noqa: PLW1509 - no thread of ours holds a lock
+        preexec_fn=inherit,  # noqa: PLW1509 - no thread of this process holds a lock
     )
 
 
@@ -204,7 +204,7 @@ def test_run_lasts_until_a_signal(namespaces, ident, number, ignored):
 
 
 def test_run_under_nohup_survives_the_terminal(ident):
-    """Who has it ignore SIGHUP wants it to outlive the terminal; it still ends when told to."""
+    """A lab that ignores SIGHUP outlives the terminal; it still ends on SIGTERM."""
     process = started(ident, "run", "--port", "0", "--no-app", ignored=signal.SIGHUP)
     up_to(process, "Ctrl-C")
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -216,7 +216,7 @@ def test_run_under_nohup_survives_the_terminal(ident):
 
 
 def test_a_recording_ends_in_order(bare, tmp_path):
-    """Whatever it inherited, and however it is told to end: tcpdump ends too, and what it saw is in the file."""
+    """With any inherited disposition and any ending signal: tcpdump ends too, and its packets are in the file."""
     for number, ignored in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, None), (signal.SIGHUP, None)):
         file = tmp_path / f"{number}.pcap"
         process = started(bare.ident, "capture", "isp", "net", str(file), ignored=ignored)
@@ -230,7 +230,7 @@ def test_a_recording_ends_in_order(bare, tmp_path):
 
 
 def test_labs_beside_each_other(namespaces, ident):
-    """The same addresses twice; and what is gone is gone, whoever was made while it was there."""
+    """Two labs have the same addresses; the removal of one leaves nothing, although another was created meanwhile."""
     one, other = Lab(ident), Lab(f"{ident}x")
     try:
         one.up(app=False)

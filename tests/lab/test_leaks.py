@@ -69,7 +69,7 @@ def test_app_killed_and_restarted(lab, capsys):
     with LeakWatch(lab) as watch:
         for _ in range(3):
             lab.gateway.kill_app("netd", restart=False)
-            # Nobody is at the wheel: the tunnel goes on carrying the LAN, and nothing else does.
+            # netd is down: the tunnel still carries the LAN, and nothing else does.
             assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
             lab.gateway.release_app("netd")
             wait_for("netd to be back", lambda: state(lab) == "connected")
@@ -175,7 +175,7 @@ def test_one_lock_alone_holds_while_netd_is_dead(lab, capsys, name, command):
 
 
 def test_vpn_server_dies(lab, capsys):
-    """Found within 20 s, told why, and recovered from when the server is back."""
+    """A dead server is detected within 20 s, named as the cause, and reconnected when it is back."""
     with LeakWatch(lab) as watch:
         lab.vpn.mute("vpn-se")
         began = time.monotonic()

@@ -1,7 +1,7 @@
 """One-arm: the gateway's only port, the ISP's router and every host on one wire; chosen by the gateway itself.
 
-The hosts have their addresses from the ISP's DHCP server, as in a home whose router cannot be replaced, and are told to
-use the gateway by hand.
+The hosts have their addresses from the ISP's DHCP server, as in a home whose router cannot be replaced, and are
+configured to use the gateway by hand.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_hosts_that_use_it_leave_by_the_tunnel_or_not_at_all(lab: Lab, capsys: p
         assert not lab.lan.tcp("laptop", INTERNET4, 80)
         assert lab.lan.dns("laptop", "whoami.lab", "TXT", server=GATEWAY).rcode != "NOERROR"
         lab.gateway.kill_app()
-        time.sleep(3)  # the hosts go on sending meanwhile; that is what is captured
+        time.sleep(3)  # the capture needs the packets that the hosts send during this time
         lab.gateway.wait_ready()
     with capsys.disabled():
         print(f"\n  one-arm: {dict(watch.counts)}")

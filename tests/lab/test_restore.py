@@ -49,7 +49,7 @@ def restore(lab: Lab, data: bytes, passphrase: str = PASSPHRASE, **more: object)
 
 
 def changed(data: bytes, change) -> bytes:
-    """The backup with ``change(document)`` made to it, as somebody with the passphrase could."""
+    """The backup with ``change(document)`` made to it, as an owner of the passphrase could."""
     document = json.loads(age.decrypt(data, PASSPHRASE))
     change(document)
     return age.encrypt(json.dumps(document).encode(), PASSPHRASE)
@@ -69,7 +69,7 @@ def settings_changed(data: bytes, **values: object) -> bytes:
 
 
 def back(lab: Lab, server: str) -> None:
-    """Restored: netd was started anew and connected as the backup says."""
+    """Wait until netd has restarted and connected as the backup says."""
     wait_for(
         f"{server} after the restore",
         lambda: (now := lab.api("GET", "/api/status")).get("connected") and now["server"] == server,
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab):
 
 
 def test_unplannable_settings_come_up_blocked_and_say_so(lab):
-    """netd ended at once, and again after each restart: nobody could reach it to mend anything."""
+    """Earlier, netd ended at once after each restart, and the settings could not be repaired."""
     connect(lab, "vpn-se")
     policy(lab, "tv", "direct")
     path = lab.gateway.state_dir / "settings.json"

@@ -64,7 +64,7 @@ def test_download_counts_survive_a_crash(lab, capsys):
     assert moved(lab, phone) - quiet < 100_000
 
     lab.gateway.kill_app("netd", restart=False)
-    download(lab, "laptop")  # while nobody is there to read the counters
+    download(lab, "laptop")  # while netd is not there to read the counters
     lab.gateway.release_app("netd")
     lab.gateway.wait_ready()
     wait_for("both downloads to be there", lambda: all(g >= 2 for g in grown().values()), 20)

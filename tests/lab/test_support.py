@@ -1,4 +1,4 @@
-"""The support file of the real gateway: what one needs is in it, and nothing that is its owner's alone."""
+"""The support file of the real gateway has the diagnosis and no private data."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def fetched(lab: Lab) -> requests.Response:
 
 def check(lab: Lab, text: str) -> None:
     secrets = stored_secrets(lab.gateway.state_dir)
-    assert len(secrets) >= 6, "two keys of the lab's, four of ours"
+    assert len(secrets) >= 6, "two keys of the lab's, four of this test's"
     for hidden in (*secrets, *PUBLIC, *NAMES):
         assert hidden.lower() not in text.lower(), hidden
     stored = (lab.gateway.state_dir / "servers.json").read_text()
     for key in re.findall(r"[A-Za-z0-9+/]{43}=", stored):
-        assert key not in text, "public keys are somebody's as well"
+        assert key not in text, "public keys identify their owner as well"
     for mac in LAN_HOSTS.values():
         assert mac not in text
     for word in re.findall(r"\d+\.\d+\.\d+\.\d+", text):

@@ -69,7 +69,7 @@ def test_ntp_in_the_clear_ends_when_the_clock_is_set(lab: Lab) -> None:
 
     (lab.directory / "time-offered").write_text(f"NTP={INTERNET_DNS4}\n")
     wait_for("DHCP's to come first", lambda: chosen(lab)[:2] == [INTERNET_DNS4, INTERNET4])
-    wait_for("the plan to have it", lambda: f"{INTERNET_DNS4}" in closed_list(lab))
+    wait_for("the plan to have it", lambda: f"{INTERNET_DNS4}" in allowlist(lab))
     with lab.hosts.capture("isp", "wan") as capture:
         ask(lab, INTERNET_DNS4)  # nothing answers there
         packets = capture.stop()
@@ -84,7 +84,7 @@ def test_ntp_in_the_clear_ends_when_the_clock_is_set(lab: Lab) -> None:
     assert [p for p in packets if p.dport == 123] == []
 
 
-def closed_list(lab: Lab) -> str:
+def allowlist(lab: Lab) -> str:
     return lab.hosts.exec("gateway", ["nft", "list", "chain", "inet", "vpn_gateway", "output_wan"]).stdout
 
 
@@ -92,8 +92,8 @@ DAYS = 3 * 86_400
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Lab]:
-    """netd and dnsmasq read the clock that the file ``clock`` says; wireguard-go, in Go, does not."""
+def clocked_lab(tmp_path: Path) -> Iterator[Lab]:
+    """A lab whose netd and dnsmasq read the clock of the file ``clock``; wireguard-go, in Go, does not."""
     lab = Lab(f"jump{os.getpid()}")
     clock = lab.directory / "clock"
     lab.gateway.netd_environment = (
@@ -117,25 +117,29 @@ def leases(lab: Lab) -> dict[str, tuple[str, float]]:
     return {x["hostname"]: (x["address"], x["expires"]) for x in lab.api("GET", "/api/leases")["leases"]}
 
 
-def test_devices_keep_their_leases_when_the_clock_jumps_by_days(house: Lab) -> None:
-    before = leases(house)
+def test_devices_keep_their_leases_when_the_clock_jumps_by_days(clocked_lab: Lab) -> None:
+    before = leases(clocked_lab)
     known = before.keys()
     assert known >= LAN_HOSTS.keys()
     later = time.time() + DAYS
-    set_clock(house, DAYS)
-    wait_for("netd to see it", lambda: "the clock was set forward" in house.gateway.logs())
-    wait_for("the leases to go on", lambda: {name for name, (_, end) in leases(house).items() if end > later} >= known)
-    house.lan.start_dhcp("phone")  # dnsmasq looks at its leases whenever a device asks
-    assert house.lan.wait_address("phone") == before["phone"][0]
-    assert {name: address for name, (address, _) in leases(house).items()} == {n: a for n, (a, _) in before.items()}
-    assert house.hosts.exec("laptop", ["dig", "+short", "tv.lan"]).stdout.strip() == before["tv"][0]
+    set_clock(clocked_lab, DAYS)
+    wait_for("netd to see it", lambda: "the clock was set forward" in clocked_lab.gateway.logs())
+    wait_for(
+        "the leases to go on", lambda: {name for name, (_, end) in leases(clocked_lab).items() if end > later} >= known
+    )
+    clocked_lab.lan.start_dhcp("phone")  # dnsmasq looks at its leases whenever a device asks
+    assert clocked_lab.lan.wait_address("phone") == before["phone"][0]
+    assert {name: address for name, (address, _) in leases(clocked_lab).items()} == {
+        n: a for n, (a, _) in before.items()
+    }
+    assert clocked_lab.hosts.exec("laptop", ["dig", "+short", "tv.lan"]).stdout.strip() == before["tv"][0]
 
 
-def test_a_clock_set_back_is_named_as_the_cause(house: Lab) -> None:
-    set_clock(house, -DAYS)
-    wait_for("netd to see it", lambda: "the clock was set back" in house.gateway.logs())
-    house.vpn.stop("vpn-se")
-    status, answer = house.api.request("POST", "/api/connect", {"server": "vpn-se"})
+def test_a_clock_set_back_is_named_as_the_cause(clocked_lab: Lab) -> None:
+    set_clock(clocked_lab, -DAYS)
+    wait_for("netd to see it", lambda: "the clock was set back" in clocked_lab.gateway.logs())
+    clocked_lab.vpn.stop("vpn-se")
+    status, answer = clocked_lab.api.request("POST", "/api/connect", {"server": "vpn-se"})
     assert status == 504
     assert "clock was set back" in answer.decode()
     assert "for another 72 h" in answer.decode()

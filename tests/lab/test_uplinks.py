@@ -166,13 +166,13 @@ def static() -> Iterator[Lab]:
 
 
 def through_the_tunnel_or_not_at_all(lab: Lab) -> None:
-    """Connected, changed, disconnected, and with netd killed meanwhile."""
+    """Connected, switched, disconnected, and with netd killed in each state."""
     for server in ("vpn-se", "vpn-de"):
         answer = lab.api("POST", "/api/connect", {"server": server})
         assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
         assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS[server][0]
     lab.gateway.kill_app()
-    time.sleep(2)  # the hosts go on sending meanwhile; that is what is captured
+    time.sleep(2)  # the capture needs the packets that the hosts send during this time
     lab.gateway.wait_ready()
     lab.api("POST", "/api/disconnect")
     assert not lab.lan.tcp("laptop", INTERNET4, 80)

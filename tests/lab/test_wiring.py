@@ -1,4 +1,4 @@
-"""Cables in the wrong place: a second router on a LAN port, and ports of which nobody knows which one is the WAN.
+"""Miswired ports: a second router on a LAN port, and ports among which the WAN is not known.
 
 The LAN is a bridge here, as on the image, with br_netfilter off, as there.
 """
@@ -103,7 +103,7 @@ def test_a_second_router_on_a_lan_port_bypasses_no_tunnel(lab: Lab, capsys) -> N
             lab.lan.start_dhcp(name)
         for what in ("DHCP server", "router"):
             wait_for(
-                f"the {what} to be told",
+                f"the {what} to be reported",
                 lambda what=what: f"another {what} on the LAN port lan1" in lab.gateway.logs(),
                 60,
             )
@@ -147,7 +147,7 @@ def test_ports_stay_apart_until_the_wan_is_known(lab: Lab) -> None:
         gateway.shell("for port in lan0 lan1 wan0; do ip link set $port master br-lan; done")
         assert not lab.lan.ping("laptop", router)
         wait_for("the ports' release", lambda: ports_in_the_bridge(lab) == [])
-        # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
+        # The control: without the table, and without netd to put it back, the same frames are on the ISP's wire.
         lab.gateway.stop_app()
         moment = time.time()
         gateway.shell("nft delete table bridge vpn_gateway; for p in lan0 lan1; do ip link set $p master br-lan; done")
@@ -175,10 +175,10 @@ class AdapterGateway(BridgedGateway):
 
 
 def dhcp_client_follows(lab: Lab) -> None:
-    """What networkd does on the image, once it has been told the port (tests/unit/firstboot/test_networkd.py)."""
+    """Do what networkd does on the image for the chosen port (tests/unit/firstboot/test_networkd.py)."""
     gateway = lab.hosts["gateway"]
-    told = gateway.run("cat", "/run/vpn-gateway/wan/port").stdout.strip()
-    gateway.start("udhcpc", "-i", told, "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-s", str(HERE / "wan-dhcp"))
+    port = gateway.run("cat", "/run/vpn-gateway/wan/port").stdout.strip()
+    gateway.start("udhcpc", "-i", port, "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-s", str(HERE / "wan-dhcp"))
 
 
 def roles(lab: Lab) -> dict[str, str]:
@@ -250,7 +250,7 @@ def choose_among_adapters(lab: Lab) -> None:
         ]
         assert [e["payload"] for e in events if e["type"] == "settings_change"] == [{"changed": ["wan"]}] * 2
 
-        # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
+        # The control: without the table, and without netd to put it back, the same frames are on the ISP's wire.
         lab.gateway.stop_app()
         moment = time.time()
         gateway.shell("nft delete table bridge vpn_gateway; for p in enx0 lan0; do ip link set $p master br-lan; done")

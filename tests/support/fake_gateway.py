@@ -228,7 +228,7 @@ class FakeGateway:
             queue.put_nowait(numbered)
 
     def tell_rates(self, rates: TrafficRates) -> None:
-        """In passing, as netd does: without a number of its own, and not kept."""
+        """Publish rates as netd does: unnumbered, and not kept for replay."""
         for queue in self._listeners:
             queue.put_nowait(Event(self.state.seq, time.time(), rates))
 
@@ -290,7 +290,7 @@ class FakeGateway:
         return Done()
 
     def lose_wan(self) -> None:
-        """Two adapters, and nobody has said which one is the WAN."""
+        """Set up two adapters without a choice of the WAN."""
         ports = tuple(msgspec.structs.replace(p, role="none") for p in self.state.ports)
         problem = LinkProblem("wan_unknown", "it is not known which port is the WAN")
         self.state = msgspec.structs.replace(self.state, wan=None, wan_problem=problem, ports=ports)

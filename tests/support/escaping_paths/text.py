@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.support.outside.place import Place
+from tests.support.escaping_paths.tree_path import TreePath
 
 Found = Iterator[tuple[int, str]]  # line and path
 
@@ -37,6 +37,6 @@ def _upwards(text: str, folder: str) -> Found:
     for match in WORD.finditer(text):
         first, *more = match[0].split("/")
         if ".." in (first, *more) and STARTS_HERE.fullmatch(first):
-            place = Place(".").join("/".join(more)) if first == ROOT else Place(folder).join(match[0])
+            place = TreePath(".").join("/".join(more)) if first == ROOT else TreePath(folder).join(match[0])
             if place is not None and place.outside:
                 yield text.count("\n", 0, match.start()) + 1, place.path

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests.support.outside.place import Place
+from tests.support.escaping_paths.tree_path import TreePath
 
-Value = Place | str
+Value = TreePath | str
 
 UNKNOWN = "?"  # a part of a path that is not known
 SAME = {"resolve", "absolute", "expanduser", "as_posix", "abspath", "realpath", "normpath", "str", "fspath"}
@@ -39,7 +39,7 @@ class Scope:
 class Module:
     def __init__(self, root: Path, file: Path) -> None:
         self._root = root
-        self._place = Place(file.relative_to(root).as_posix())
+        self._place = TreePath(file.relative_to(root).as_posix())
         self._scope = Scope()
         self._expressions: list[tuple[ast.expr, Scope]] = []
         self._busy: set[tuple[int, str]] = set()
@@ -111,8 +111,8 @@ class Module:
             case _:
                 return set()
 
-    def _places(self, node: ast.expr, scope: Scope) -> list[Place]:
-        return [value for value in self._values(node, scope) if isinstance(value, Place)]
+    def _places(self, node: ast.expr, scope: Scope) -> list[TreePath]:
+        return [value for value in self._values(node, scope) if isinstance(value, TreePath)]
 
     def _name(self, name: str, scope: Scope) -> set[Value]:
         """A name that is being looked up already (``here = here.parent``) stands for nothing more."""
@@ -154,9 +154,9 @@ class Module:
             found = self._values(given[0], scope)
         else:
             return set()
-        places: set[Value] = {value for value in found if isinstance(value, Place)}
+        places: set[Value] = {value for value in found if isinstance(value, TreePath)}
         if name in PATH or name == "open":  # a relative path starts where one is: at the root
-            places |= {Place(value) for value in found if isinstance(value, str) and value.startswith("../")}
+            places |= {TreePath(value) for value in found if isinstance(value, str) and value.startswith("../")}
         return places
 
     def _joined(self, parts: list[ast.expr], scope: Scope) -> set[Value]:
@@ -176,14 +176,14 @@ class Module:
 
 def _join(first: Value, more: str) -> Value | None:
     """None where ``more`` is absolute: what it leads to is not of the tree."""
-    return first.join(more) if isinstance(first, Place) else posixpath.join(first, more)
+    return first.join(more) if isinstance(first, TreePath) else posixpath.join(first, more)
 
 
 def _glue(first: Value, more: Value) -> Value:
     if first == "":
         return more
-    text = more.path if isinstance(more, Place) else more
-    return Place(posixpath.normpath(first.path + text)) if isinstance(first, Place) else first + text
+    text = more.path if isinstance(more, TreePath) else more
+    return TreePath(posixpath.normpath(first.path + text)) if isinstance(first, TreePath) else first + text
 
 
 @cache
