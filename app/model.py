@@ -183,6 +183,11 @@ class LanSettings(Struct, frozen=True):
     domain: str = "lan"
     hostname: str = "vpn-gateway"
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that are the LAN's own."""
+        return (self.address.network, self.ula.network) if self.ula else (self.address.network,)
+
 
 class LinkSettings(Struct, frozen=True):
     """Which interfaces have which role. None = found by what is plugged in."""
