@@ -36,6 +36,8 @@ def check_settings(settings: Settings) -> None:
         provider, slash, hostname = target.partition("/")
         good = name in settings.exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
         _need(bool(good), "desired", "exits of ours with provider/hostname")
+    for name, selector in settings.asked.items():
+        _need(name in settings.exits and _is_line(selector, 255), "asked", "exits of ours with what was asked for")
     check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
 
 

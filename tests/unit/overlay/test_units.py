@@ -178,7 +178,7 @@ def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     from app.firstboot.paths import Paths
     from app.model import LinkSettings
     from app.netd.main import arguments
-    from app.netd.wanport import WanPort
+    from app.netd.wan_port import WanPort
 
     netd = settings("vpn-gateway-netd.service")
     words = netd["ExecStart"][0].split(" app netd ")[1].split()
