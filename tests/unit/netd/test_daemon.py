@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import typing
+from dataclasses import replace as dataclass_replace
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
@@ -332,3 +333,43 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, mo
 async def test_every_command_is_carried_out(started) -> None:
     core = await started()
     assert core.commands.known == set(typing.get_args(AnyCommand))
+
+
+# --- the tasks -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: Ground) -> None:
+    """Also one that loses a cancellation: the supervisor starts the next netd only once this one is gone."""
+    daemon = await assemble(ground, asyncio.Event())
+    deaf: list[str] = []
+
+    async def loses_a_cancellation() -> None:
+        while len(deaf) < 2:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            deaf.append("cancelled")
+
+    async def ends() -> None:
+        await asyncio.sleep(0)
+
+    daemon = dataclass_replace(daemon, jobs={"deaf": loses_a_cancellation, "short": ends})
+    with pytest.raises(ExceptionGroup) as ended:
+        async with asyncio.timeout(20), daemon.running():
+            await asyncio.Event().wait()
+    assert "'short' has ended by itself" in str(ended.value.exceptions)
+    assert len(deaf) == 2
+
+
+async def test_the_tasks_end_with_what_they_run_for(ground: Ground) -> None:
+    daemon = await assemble(ground, asyncio.Event())
+    running = asyncio.Event()
+
+    async def endless() -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    daemon = dataclass_replace(daemon, jobs={"endless": endless})
+    async with asyncio.timeout(5), daemon.running():
+        await running.wait()
+        (task,) = (t for t in asyncio.all_tasks() if t.get_name() == "endless")
+    assert task.cancelled()
