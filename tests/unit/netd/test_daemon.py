@@ -339,12 +339,12 @@ async def test_every_command_is_carried_out(started) -> None:
 
 
 async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: Ground) -> None:
-    """Also one that loses a cancellation: the supervisor starts the next netd only once this one is gone."""
+    """Also one that loses cancellations: the supervisor starts the next netd only once this one is gone."""
     daemon = await assemble(ground, asyncio.Event())
     deaf: list[str] = []
 
-    async def loses_a_cancellation() -> None:
-        while len(deaf) < 2:
+    async def loses_cancellations() -> None:
+        while len(deaf) < 3:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
             deaf.append("cancelled")
@@ -352,12 +352,12 @@ async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: G
     async def ends() -> None:
         await asyncio.sleep(0)
 
-    daemon = dataclass_replace(daemon, jobs={"deaf": loses_a_cancellation, "short": ends})
+    daemon = dataclass_replace(daemon, jobs={"deaf": loses_cancellations, "short": ends})
     with pytest.raises(ExceptionGroup) as ended:
         async with asyncio.timeout(20), daemon.running():
             await asyncio.Event().wait()
     assert "'short' has ended by itself" in str(ended.value.exceptions)
-    assert len(deaf) == 2
+    assert len(deaf) == 3
 
 
 async def test_the_tasks_end_with_what_they_run_for(ground: Ground) -> None:

@@ -232,6 +232,14 @@ async def test_the_cause_of_a_try_that_failed_is_not_that_of_the_next(world: Wor
     assert world.begun == [None, None]
 
 
+async def test_a_cause_is_that_of_one_tunnel_and_not_of_its_successors(world: World, exits: Exits) -> None:
+    await exits.connect("default", A)
+    await exits.switch("default", B, "scheduled")
+    exits.get("default").notify(Reason.TUNNEL_LOST)
+    await until(lambda: len(world.begun) == 3)
+    assert world.begun == [None, "scheduled", None]
+
+
 async def test_a_disconnect_blocks_and_forgets_the_flows(world: World, exits: Exits) -> None:
     await exits.connect("default", A)
     await exits.disconnect("default")
