@@ -35,7 +35,7 @@ _PAGE = b"""<!doctype html>
 async def openapi() -> Download:
     """Describe the API as OpenAPI 3.1."""
     known: dict[bool, bytes] = current_app.extensions.setdefault(_CACHE, {})
-    needed = auth().closed
+    needed = auth().credentials.closed
     if needed not in known:
         known[needed] = document(current_app, password_set=needed)
     return Download(known[needed])

@@ -10,7 +10,8 @@ from quart import Quart
 
 from app.api import BLUEPRINTS, errors, latency, limits, security
 from app.api.auth import guard
-from app.api.auth.service import Auth, guessing_alert
+from app.api.auth.service import Auth
+from app.api.auth.sign_in import guessing_alert
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
@@ -52,8 +53,8 @@ def create_app(
     latency.install(app)
     errors.install(app)
     auth = Auth(state_dir)
-    auth.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
-    auth.on_guessing.append(lambda address, failures: hub.announce(guessing_alert(address, failures)))
+    auth.credentials.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
+    auth.sign_in.on_guessing.append(lambda address, failures: hub.announce(guessing_alert(address, failures)))
     security.install(app, hosts)
     guard.install_identification(app, auth)
     limits.install(app, rates)
@@ -63,7 +64,7 @@ def create_app(
         app.register_blueprint(blueprint)
 
     async def follow() -> AsyncGenerator[None, None]:
-        tasks = [asyncio.create_task(hub.run(), name="hub"), asyncio.create_task(auth.watch(), name="auth")]
+        tasks = [asyncio.create_task(hub.run(), name="hub"), asyncio.create_task(auth.credentials.watch(), name="auth")]
         yield
         await end(tasks)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ci.benchmarks import wg_quick
-from ci.benchmarks.beside import ROUTER, plain_gateway
+from ci.benchmarks.reference_gateway import ROUTER, plain_gateway
 from ci.benchmarks.result import Result, median
 from ci.labnet import Lab
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.benchmarks import wg_quick
-from ci.benchmarks.beside import CLIENT, ROUTER, plain_gateway
+from ci.benchmarks.reference_gateway import CLIENT, ROUTER, plain_gateway
 from ci.benchmarks.result import Result, median, percentile
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4
@@ -71,7 +71,9 @@ def _by_hand(lab: Lab, server: str) -> None:
 
 def longest_silence(lab: Lab, host: str, act: Callable[[], object]) -> float:
     """The longest time in ms for which ``host`` got no answer while ``act`` ran."""
-    process = lab.popen(host, [sys.executable, str(PROBE), INTERNET4], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    process = lab.hosts.popen(
+        host, [sys.executable, str(PROBE), INTERNET4], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
     assert process.stdout is not None
     assert process.stdin is not None
     assert process.stdout.readline() == b"running\n"

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from ci.labnet.base import LabError, wait_for
 from ci.labnet.host import Host
+from ci.labnet.waiting import LabError, wait_for
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806
 ETHERTYPE_VLAN = 0x8100  # IEEE 802.1Q

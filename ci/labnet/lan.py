@@ -7,7 +7,9 @@ import sys
 from typing import Any, NamedTuple
 
 from ci.labnet.addresses import GATEWAY_LAN4
-from ci.labnet.base import HERE, Base, wait_for
+from ci.labnet.hosts import Hosts
+from ci.labnet.paths import HERE
+from ci.labnet.waiting import wait_for
 
 
 class DnsAnswer(NamedTuple):
@@ -15,18 +17,21 @@ class DnsAnswer(NamedTuple):
     records: tuple[str, ...] = ()  # the data of the answer section
 
 
-class LanHosts(Base):
+class LanHosts:
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+
     def start_dhcp(self, host: str, hostname: str | None = None) -> None:
         """The client starts over; it gives its name as ``hostname``, or else as the lab calls it."""
-        self.hosts[host].run("pkill", "udhcpc", check=False)
-        self.hosts[host].start(
+        self._hosts[host].run("pkill", "udhcpc", check=False)
+        self._hosts[host].start(
             *("udhcpc", "-i", "eth0", "-f", "-S", "-t", "8", "-T", "1", "-A", "1"),
             *("-x", f"hostname:{hostname or host}", "-s", str(HERE / "lan-dhcp")),
         )
 
     def address(self, host: str, family: int = 4) -> str | None:
         """The host's address: IPv4, or the global or unique local IPv6 one."""
-        done = self.hosts[host].run("ip", "-j", f"-{family}", "addr", "show", "dev", "eth0", "scope", "global")
+        done = self._hosts[host].run("ip", "-j", f"-{family}", "addr", "show", "dev", "eth0", "scope", "global")
         found = [a["local"] for link in json.loads(done.stdout) for a in link.get("addr_info", [])]
         return found[0] if found else None
 
@@ -36,7 +41,7 @@ class LanHosts(Base):
 
     def _probe(self, host: str, *arguments: object, timeout: float) -> Any:
         argv = [sys.executable, str(HERE / "probe.py"), "--timeout", str(timeout), *map(str, arguments)]
-        return json.loads(self.hosts[host].run(*argv, timeout=timeout + 10).stdout)
+        return json.loads(self._hosts[host].run(*argv, timeout=timeout + 10).stdout)
 
     def dns(
         self,

@@ -13,7 +13,7 @@ from app.model import FailoverSettings, ServerChange
 from app.protocol.accounts import ProviderDevice
 from app.protocol.commands import Connect, SignIn
 from app.protocol.events import AccountChanged, ServersChanged
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server

@@ -61,17 +61,17 @@ class LabProviders:
         for name, url in apis.items():
             text += f'[apis.{name}]\nurl = "{url}"\naddresses = ["{INTERNET4}"]\nca = "{self.authority.path}"\n'
         (self.lab.directory / "providers.toml").write_text(text)
-        self.lab.restart_app()
+        self.lab.gateway.restart_app()
 
     def sign_in(self, make: Callable[[Environment], SignInProvider], credentials: Mapping[str, str]) -> None:
         """Sign in and fetch the list from the ``internet`` host, into netd's state directory; netd starts anew."""
         config = load(self.lab.directory / "providers.toml")
-        accounts = Accounts(self.lab.state_dir)
+        accounts = Accounts(self.lab.gateway.state_dir)
         accounts.load()
         environment = Environment(
             outgoing=_FromTheInternet(),
             accounts=accounts,
-            lists=self.lab.state_dir / "lists",
+            lists=self.lab.gateway.state_dir / "lists",
             allowed_networks=tuple(ip_network(n) for n in ALLOWED),
             apis=config.apis,
         )
@@ -82,7 +82,7 @@ class LabProviders:
             await provider.refresh()
 
         within(self.lab, "internet", lambda: asyncio.run(work()))
-        self.lab.restart_app()
+        self.lab.gateway.restart_app()
 
     def stop(self) -> None:
         for stand_in in self._stand_ins:

@@ -11,7 +11,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.lab.provider import LabProviders
 from tests.lab.test_signed_in import HOSTS, split
@@ -26,7 +26,7 @@ EXIT4 = VPNS[HOSTS[SERVER]][0]
 @pytest.fixture(scope="module")
 def mullvad(lab: Lab) -> Iterator[Mullvad]:
     relays = [
-        relay(name, VPNS[host][0], lab.vpn_keys(host)["public_key"], ipv6_addr_in=VPNS[host][1])
+        relay(name, VPNS[host][0], lab.vpn.keys(host)["public_key"], ipv6_addr_in=VPNS[host][1])
         for name, host in HOSTS.items()
     ]
     stand_in = Mullvad(relays=relay_list(*relays))
@@ -44,12 +44,12 @@ def the_exit(lab: Lab) -> dict[str, Any]:
 
 
 def goes_out(lab: Lab) -> bool:
-    return lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip() == EXIT4
+    return lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip() == EXIT4
 
 
 def contacts(lab: Lab) -> dict[str, int]:
     """Exchanges with providers, by way, as /metrics tells them."""
-    _, text = lab.request("GET", "/metrics")
+    _, text = lab.api.request("GET", "/metrics")
     found = re.findall(r'^vpn_gateway_provider_contacts_total\{way="(\w+)"\} (\d+)', text.decode(), re.MULTILINE)
     return {way: int(count) for way, count in found}
 
@@ -77,7 +77,7 @@ def test_expired_and_revoked_are_told_apart_and_mended(
         found = blocked_because(lab, "account_expired")
         assert "expired" in found["message"]
         assert found["server"] == SERVER, "another server was tried, though none could work"
-        status, body = lab.request("POST", "/api/connect", {"server": SERVER})
+        status, body = lab.api.request("POST", "/api/connect", {"server": SERVER})
         assert (status, json.loads(body)["code"]) == (409, "account_expired"), body
 
         mullvad.expired = False  # time was added: nobody has to do anything here

@@ -17,7 +17,7 @@ from app.firstboot.paths import Paths
 from app.firstboot.schema import Config
 from app.ipc import Client
 from ci.labnet import Lab
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
@@ -43,7 +43,7 @@ def state(lab: Lab) -> dict[str, object]:
         "custom": lab.api("GET", "/api/servers?provider=custom")["servers"],
         "imported": lab.api("GET", "/api/servers?provider=imported")["servers"],
         "settings": lab.api("GET", "/api/settings")["failover"],
-        "files": {f: (lab.state_dir / f).read_bytes() for f in ("servers.json", "secrets.json")},
+        "files": {f: (lab.gateway.state_dir / f).read_bytes() for f in ("servers.json", "secrets.json")},
     }
 
 
@@ -59,7 +59,7 @@ def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
         {"op": "remove_custom_server", "name": "nobody"},
     ]
     with LeakWatch(lab) as watch:
-        status, content = lab.request("POST", "/api/bulk", {"operations": operations})
+        status, content = lab.api.request("POST", "/api/bulk", {"operations": operations})
         body = json.loads(content)
         assert (status, body["field"], body["code"]) == (404, "operations[4].name", "not_found")
         wait_for("vpn-se again", lambda: lab.api("GET", "/api/status")["server"] == "vpn-se")
@@ -83,7 +83,7 @@ def test_all_of_it_is_done_and_lasts(lab: Lab) -> None:
         },
     )
     assert answer["success"], answer
-    lab.restart_app()
+    lab.gateway.restart_app()
     assert "bulk-2" in str(lab.api("GET", "/api/servers?provider=imported"))
     assert lab.api("GET", "/api/status")["server"] == "vpn-de"
     policies = {d["mac"]: d["policy"] for d in lab.api("GET", "/api/devices")["devices"]}
@@ -103,7 +103,7 @@ def send(lab: Lab, names: list[str], mode: str = "each") -> tuple[int, dict[str,
         for name in names:
             made.writestr(name, config())
     answer = requests.post(
-        f"http://127.0.0.1:{lab.port}/api/import/bulk",
+        f"http://127.0.0.1:{lab.api.port}/api/import/bulk",
         data=buffer.getvalue(),
         params={"mode": mode},
         headers={"Content-Type": "application/zip"},
@@ -114,7 +114,7 @@ def send(lab: Lab, names: list[str], mode: str = "each") -> tuple[int, dict[str,
 
 def imported(lab: Lab) -> list[str]:
     """In the order in which they were added."""
-    stored = json.loads((lab.state_dir / "servers.json").read_bytes())["servers"]
+    stored = json.loads((lab.gateway.state_dir / "servers.json").read_bytes())["servers"]
     names = [server["name"] for server in stored if server["provider"] == "imported"]
     listed = lab.api("GET", "/api/servers?provider=imported")["servers"]
     shown = [s["hostname"] for cities in listed.values() for servers in cities.values() for s in servers]

@@ -6,7 +6,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -33,7 +33,7 @@ def test_a_changed_tunnel_interface_is_repaired_without_a_reconnect(lab, fault):
     )
     after = lab.api("GET", "/api/status")
     assert (after["since"], after["interface"]) == (before["since"], before["interface"])
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
 
 
 def test_a_removed_tunnel_interface_begins_anew_at_once(lab):
@@ -44,4 +44,4 @@ def test_a_removed_tunnel_interface_begins_anew_at_once(lab):
         "a new tunnel",
         lambda: (now := lab.api("GET", "/api/status"))["connected"] and now["since"] > before["since"],
     )
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]

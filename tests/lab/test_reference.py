@@ -14,7 +14,7 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from ci.labnet.addresses import INTERNET4, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
@@ -25,7 +25,7 @@ NODE = Path(sys.executable).with_name("node")
 
 def changed(text: str, lab) -> str:
     """The example with the gateway's address, and a server that exists."""
-    text = text.replace("gateway-ip:5000", f"127.0.0.1:{lab.port}").replace("se-sto-wg-001", "vpn-se")
+    text = text.replace("gateway-ip:5000", f"127.0.0.1:{lab.api.port}").replace("se-sto-wg-001", "vpn-se")
     assert "gateway-ip" not in text
     return text
 
@@ -42,10 +42,10 @@ def unhurried() -> None:
 
 
 def test_connect_switch_disconnect(lab):
-    base = f"http://127.0.0.1:{lab.port}"
+    base = f"http://127.0.0.1:{lab.api.port}"
     for server in ("vpn-se", "vpn-de"):
         assert requests.post(f"{base}/api/connect", json={"server": server}, timeout=30).json() == {"success": True}
-        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS[server][0]
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS[server][0]
         status = wait_for("the address seen", lambda: (s := lab.api("GET", "/api/status"))["ip"] and s)
         assert status["connected"] is True
         assert (status["server"], status["ip"]) == (server, VPNS[server][0])
@@ -54,7 +54,7 @@ def test_connect_switch_disconnect(lab):
         assert status["killswitch_active"] is True
     answer = requests.post(f"{base}/api/disconnect", timeout=30).json()
     assert answer == {"success": True, "message": "Disconnected - No internet (killswitch active)"}
-    assert lab.http("laptop", f"http://{INTERNET4}/", timeout=2, check=False) == ""
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=2, check=False) == ""
 
 
 def test_the_curl_examples(lab, reference):
@@ -82,7 +82,7 @@ def test_the_javascript_example(lab, reference):
     section = reference[reference.index("JavaScript\n") + 11 : reference.index("Rate Limiting")]
     done = subprocess.run([NODE, "-e", changed(section, lab)], capture_output=True, text=True, timeout=60, check=True)
     assert "Status: {" in done.stdout
-    assert "Connected\n" in done.stdout, f"{done.stderr}\n{lab.logs()}"
+    assert "Connected\n" in done.stdout, f"{done.stderr}\n{lab.gateway.logs()}"
 
 
 def test_the_websocket_example(lab, reference):
@@ -93,7 +93,7 @@ def test_the_websocket_example(lab, reference):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{lab.port}/api/docs")
+        page.goto(f"http://127.0.0.1:{lab.api.port}/api/docs")
         page.on("console", lambda message: heard.append(message.text))
         with page.expect_console_message(lambda m: m.text.startswith("Event: status_change"), timeout=20_000):
             page.evaluate(f"() => {{ {code} }}")
@@ -102,20 +102,20 @@ def test_the_websocket_example(lab, reference):
 
 
 def test_a_minimal_custom_server_is_taken_and_says_what_it_needs(lab):
-    key = json.loads(lab.request("GET", "/api/keypair")[1])["public_key"]
+    key = json.loads(lab.api.request("GET", "/api/keypair")[1])["public_key"]
     answer = lab.api("POST", "/api/custom/add", {"name": "my-server", "endpoint": "1.2.3.4:51820", "public_key": key})
     assert answer["success"] is True
     assert len(answer["public_key"]) == 44
-    refused = lab.request("POST", "/api/connect", {"server": "my-server"})
+    refused = lab.api.request("POST", "/api/connect", {"server": "my-server"})
     assert refused[0] == 409
     assert "address" in json.loads(refused[1])["error"]
     assert lab.api("DELETE", "/api/custom/remove/my-server") == {"success": True}
-    assert lab.request("POST", "/api/connect", {"server": "my-server"})[0] == 404
+    assert lab.api.request("POST", "/api/connect", {"server": "my-server"})[0] == 404
 
 
 def test_a_server_that_does_not_answer_is_named_and_the_old_tunnel_stays(lab):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    pair = json.loads(lab.request("GET", "/api/keypair")[1])
+    pair = json.loads(lab.api.request("GET", "/api/keypair")[1])
     lab.api(
         "POST",
         "/api/custom/add",
@@ -126,10 +126,10 @@ def test_a_server_that_does_not_answer_is_named_and_the_old_tunnel_stays(lab):
             "address": "10.9.9.2/32",
         },
     )
-    status, body = lab.request("POST", "/api/connect", {"server": "dead"})
+    status, body = lab.api.request("POST", "/api/connect", {"server": "dead"})
     assert status == 504
     assert "no answer from 203.0.113.80:51820" in json.loads(body)["error"]
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
     assert lab.api("GET", "/api/status")["server"] == "vpn-se"
     assert lab.api("DELETE", "/api/custom/remove/dead")["success"]
 
@@ -139,7 +139,7 @@ def test_mullvad_is_listed_and_asks_to_sign_in(lab):
     assert answer["providers"][:3] == ["mullvad", "custom", "imported"]
     assert answer["current"] == "custom"
     assert lab.api("POST", "/api/provider/mullvad") == {"success": True, "provider": "mullvad"}
-    status, body = lab.request("POST", "/api/connect", {"server": "se-sto-wg-001"})
+    status, body = lab.api.request("POST", "/api/connect", {"server": "se-sto-wg-001"})
     assert status == 409
     assert "Sign in to Mullvad first" in json.loads(body)["error"]
     assert lab.api("POST", "/api/provider/custom")["success"]
@@ -156,8 +156,8 @@ def test_import_and_connect(lab):
     assert answer["success"]
     assert any("PostUp" in w for w in answer["warnings"])
     assert lab.api("POST", "/api/provider/imported")["success"]
-    assert lab.api("POST", "/api/connect", {"server": "berlin"})["success"], lab.logs()
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    assert lab.api("POST", "/api/connect", {"server": "berlin"})["success"], lab.gateway.logs()
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
     assert not Path("/tmp/vpn-gateway-hook-was-run").exists()
     assert lab.api("POST", "/api/provider/custom")["success"]
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]

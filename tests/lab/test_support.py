@@ -57,18 +57,18 @@ def gateway(lab: Lab) -> Lab:
 def fetched(lab: Lab) -> requests.Response:
     """The answer; where the rate limit says so, a little later."""
     while True:
-        answer = requests.get(f"http://127.0.0.1:{lab.port}/api/support", timeout=60)
+        answer = requests.get(f"http://127.0.0.1:{lab.api.port}/api/support", timeout=60)
         if answer.status_code != 429 or answer.json()["code"] != "rate_limited":
             return answer
         time.sleep(float(answer.headers["Retry-After"]))
 
 
 def check(lab: Lab, text: str) -> None:
-    secrets = stored_secrets(lab.state_dir)
+    secrets = stored_secrets(lab.gateway.state_dir)
     assert len(secrets) >= 6, "two keys of the lab's, four of ours"
     for hidden in (*secrets, *PUBLIC, *NAMES):
         assert hidden.lower() not in text.lower(), hidden
-    stored = (lab.state_dir / "servers.json").read_text()
+    stored = (lab.gateway.state_dir / "servers.json").read_text()
     for key in re.findall(r"[A-Za-z0-9+/]{43}=", stored):
         assert key not in text, "public keys are somebody's as well"
     for mac in LAN_HOSTS.values():
@@ -104,7 +104,7 @@ def test_the_file_has_what_one_needs_and_nothing_of_its_owner(gateway: Lab) -> N
 def test_the_command_line_writes_it_for_its_user_alone(gateway: Lab, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
     options = {"cwd": tmp_path, "env": environment, "capture_output": True, "timeout": 90}
-    command = [sys.executable, "-m", "app", "cli", "--url", f"http://127.0.0.1:{gateway.port}", "support"]
+    command = [sys.executable, "-m", "app", "cli", "--url", f"http://127.0.0.1:{gateway.api.port}", "support"]
     done = subprocess.run(command, check=False, **options)
     assert done.returncode == 0, done.stderr
     (file,) = tmp_path.glob("vpn-gateway-support-*.txt")

@@ -34,7 +34,7 @@ def needed_scope(endpoint: str | None, blueprint: str | None) -> Scope:
 
 def _identify(presented: Presented) -> None:
     try:
-        found = auth().identify(presented)
+        found = auth().credentials.identify(presented)
     except UnauthorizedError as refusal:
         remember(None, refusal)
     else:

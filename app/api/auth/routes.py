@@ -6,11 +6,11 @@ from quart import Blueprint, Response, after_this_request, request
 
 from app.api.auth import tokens
 from app.api.auth.body import Login, Refresh, SessionBody, SessionsBody, SetPassword, Tokens, WhoBody
+from app.api.auth.credential_store import OPEN
 from app.api.auth.credentials import COOKIE
 from app.api.auth.guard import auth
-from app.api.auth.keeper import OPEN
 from app.api.auth.principal import principal
-from app.api.auth.signin import SESSION_LIFETIME, Caller, Opened
+from app.api.auth.sessions import SESSION_LIFETIME, Caller, OpenedSession
 from app.api.limits import client_address
 from app.api.operation import Success, operation
 from app.errors import ConflictError
@@ -25,7 +25,7 @@ def caller() -> Caller:
     return Caller(client_address(request.remote_addr), agent[:AGENT_SHOWN])
 
 
-def _give_cookie(opened: Opened) -> None:
+def _give_cookie(opened: OpenedSession) -> None:
     """No script reads it and no other site's request carries it.
 
     It is not ``Secure``: such a cookie is neither kept nor sent over plain HTTP, and a gateway that is found by its
@@ -51,12 +51,12 @@ def _take_cookie() -> None:
     after_this_request(take)  # pyright: ignore[reportArgumentType]
 
 
-def _tokens(opened: Opened) -> Tokens:
+def _tokens(opened: OpenedSession) -> Tokens:
     if opened.refresh is None:
         return Tokens(True)
     return Tokens(
         True,
-        access_token=auth().access_token(opened.session),
+        access_token=auth().sessions.access_token(opened.session),
         token_type="Bearer",  # noqa: S106 - RFC 6750
         expires_in=tokens.ACCESS,
         refresh_token=opened.refresh,
@@ -70,9 +70,9 @@ async def who() -> WhoBody:
     found = principal()
     known = auth()
     return WhoBody(
-        available=known.available,
-        password_set=known.closed,
-        second_factor=known.second_factor,
+        available=known.credentials.available,
+        password_set=known.credentials.closed,
+        second_factor=known.second_factor.enabled,
         authenticated=found is not None,
         kind=found.kind if found else None,
         scope=found.scope if found else None,
@@ -86,7 +86,7 @@ async def set_password(body: SetPassword) -> Success:
     From then on everybody has to sign in. Every other session ends; API keys go on. Who sets the first one gets a
     session cookie.
     """
-    opened = await auth().set_password(body.password, body.current, body.code, principal() or OPEN, caller())
+    opened = await auth().sign_in.set_password(body.password, body.current, body.code, principal() or OPEN, caller())
     if opened is not None:
         _give_cookie(opened)
     return Success(True)
@@ -99,7 +99,7 @@ async def login(body: Login) -> Tokens:
     A wrong password and a wrong code are not told apart. After five failures each attempt has to wait longer.
     """
     cookie = body.mode == "cookie"
-    opened = await auth().sign_in(
+    opened = await auth().sign_in.sign_in(
         body.password, body.code, "browser" if cookie else "token", "admin" if cookie else body.scope, caller()
     )
     if cookie:
@@ -110,7 +110,7 @@ async def login(body: Login) -> Tokens:
 @operation(blueprint, "POST", "/api/auth/refresh", scope="public", errors=(401, 409))
 async def refresh(body: Refresh) -> Tokens:
     """Renew the tokens. Each refresh token is good once; using one again ends its session."""
-    return _tokens(await auth().refresh(body.refresh_token))
+    return _tokens(await auth().sessions.refresh(body.refresh_token))
 
 
 @operation(blueprint, "POST", "/api/auth/logout", scope="read", errors=(409,))
@@ -120,7 +120,7 @@ async def logout() -> Success:
     if found.kind == "key":
         raise ConflictError("this is an API key: revoke it instead", code="not_a_session")
     if found.kind != "open":
-        await auth().end_session(found.ident)
+        await auth().sessions.end(found.ident)
     _take_cookie()
     return Success(True)
 
@@ -132,7 +132,7 @@ async def list_sessions() -> SessionsBody:
     return SessionsBody(
         tuple(
             SessionBody(s.id, s.kind, s.scope, s.created, s.last_used, s.expires, s.address, s.agent, s.id == mine)
-            for s in sorted(auth().sessions(), key=lambda s: -s.last_used)
+            for s in sorted(auth().sessions.list(), key=lambda s: -s.last_used)
         )
     )
 
@@ -140,5 +140,5 @@ async def list_sessions() -> SessionsBody:
 @operation(blueprint, "DELETE", "/api/auth/sessions/<id>")
 async def end_session(id: str) -> Success:  # noqa: A002 - the name of the path's parameter
     """Sign somebody out."""
-    await auth().end_session(id)
+    await auth().sessions.end(id)
     return Success(True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.auth import signin
+from app.api.auth import sign_in
 from app.api.auth.lockout import FREE, FREE_FOR_ALL, LONGEST, LONGEST_FOR_ALL, MOST_CLIENTS, Lockout
 from app.errors import TooManyRequestsError
 from tests.support.web_server import WebServer
@@ -109,7 +109,7 @@ def test_memory_is_bounded(lockout: Lockout) -> None:
 @pytest.fixture
 def server(state_dir: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     """Its attempts go by ``clock``: on a busy machine five hashes take longer than the first wait."""
-    monkeypatch.setattr(signin, "Lockout", lambda: Lockout(clock))
+    monkeypatch.setattr(sign_in, "Lockout", lambda: Lockout(clock))
     with WebServer(state_dir=state_dir) as running:
         yield running
 

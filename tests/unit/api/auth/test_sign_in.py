@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.api.auth import credential_routes, signin, tokens
+from app.api.auth import credential_routes, sessions, tokens
 from app.auth import passwords
 from app.protocol.events import ServersChanged
 from tests.support.web_server import WebServer
@@ -195,7 +195,7 @@ def test_the_list_of_sessions(client: Make, owner: Client) -> None:
 def test_sessions_are_few_and_the_oldest_goes_first(
     client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.auth.signin.MOST_SESSIONS", 4)
+    monkeypatch.setattr("app.api.auth.sessions.MAX_SESSIONS", 4)
     clients = [client() for _ in range(5)]
     for one in clients:
         one.login()
@@ -256,7 +256,7 @@ def test_who_looks_on_is_sent_away_when_what_was_shown_runs_out(
 ) -> None:
     monkeypatch.setattr(credential_routes, "DAY", 2.0)
     monkeypatch.setattr(tokens, "ACCESS", 3)  # in whole seconds, from the last one that is full
-    monkeypatch.setattr(signin, "SESSION_LIFETIME", 2.0 if kind == "session" else 60.0)
+    monkeypatch.setattr(sessions, "SESSION_LIFETIME", 2.0 if kind == "session" else 60.0)
     lasting = bearer(owner.key("read", expires_in_days=60))
     one = client()
     if kind == "session":

@@ -209,7 +209,7 @@ def test_keys_expire(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatc
 
 
 def test_keys_are_few(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.api.auth.service.MOST_KEYS", 1)
+    monkeypatch.setattr("app.api.auth.api_keys.MAX_KEYS", 1)
     owner.key("read")
     assert_error(owner.post("/api/auth/keys", json={"name": "two"}), 409, "too_many_keys")
 

@@ -1,36 +1,42 @@
-"""The product on its host: booted, supervised, killed and restarted as on the image, and driven by its API."""
+"""The gateway's software on its host: booted, supervised, killed and restarted as on the image."""
 
 from __future__ import annotations
 
 import contextlib
-import http
 import http.client
-import json
 import os
 import shlex
-import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
-from ci.labnet.base import HERE, PROJECT, LabError, wait_for
-from ci.labnet.world import World
+from ci.labnet.api import Api
+from ci.labnet.host import Host
+from ci.labnet.hosts import Hosts
+from ci.labnet.paths import HERE, PROJECT
+from ci.labnet.vpn_servers import VpnServers
+from ci.labnet.waiting import LabError, wait_for
+from ci.labnet.wan_client import WanClient
 
 PROCESSES = ("netd", "web")
 # The last three are for dnsmasq, which on the image has a unit of its own.
 NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 
-class Product(World):
-    netd_options: tuple[str, ...] = ()  # more of them, for the next start
-    netd_environment: tuple[str, ...] = ()  # NAME=VALUE; what netd starts gets the PATH of these
+class Gateway:
+    def __init__(self, hosts: Hosts, wan_client: WanClient, vpn: VpnServers, api: Api) -> None:
+        self._hosts = hosts
+        self._wan_client = wan_client
+        self._vpn = vpn
+        self._api = api
+        self.directory = hosts.directory
+        self.netd_options: tuple[str, ...] = ()  # more of them, for the next start
+        self.netd_environment: tuple[str, ...] = ()  # NAME=VALUE, what netd starts gets the PATH of these
 
-    def __init__(self, ident: str) -> None:
-        super().__init__(ident)
-        self.port = 0
-        self._listener: socket.socket | None = None
+    @property
+    def host(self) -> Host:
+        return self._hosts["gateway"]
 
     @property
     def state_dir(self) -> Path:
@@ -42,23 +48,9 @@ class Product(World):
 
     # --- start -----------------------------------------------------------------------------------------------------
 
-    def listen(self, port: int = 0) -> None:
-        """Bind the UI's port on this machine; the gateway's web process inherits the socket. Raises LabError."""
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            listener.close()
-            raise LabError(
-                f"port {port} of 127.0.0.1 is taken ({error.strerror}): choose another with --port"
-            ) from None
-        listener.listen(128)
-        self._listener, self.port = listener, listener.getsockname()[1]
-
     def boot(self) -> None:
         """What happens before the app on the image: the static ruleset, then the links, then the WAN's DHCP client."""
-        gateway = self.hosts["gateway"]
+        gateway = self.host
         gateway.run("nft", "-f", str(PROJECT / "overlay" / "etc" / "vpn-gateway" / "boot.nft"))
         gateway.shell(
             "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
@@ -66,7 +58,7 @@ class Product(World):
         # The image's sysctl.d forwards from the start; the locks do not depend on it being off.
         gateway.shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.wan0.accept_ra=2")
         gateway.shell("ip link set lan0 up; ip link set wan0 up")
-        self.start_wan_dhcp()
+        self._wan_client.start()
 
     def seed(self, **changes: Any) -> None:
         """Settings of the lab's gateway, before its first start."""
@@ -84,7 +76,7 @@ class Product(World):
         with Store(self.state_dir) as store:
             store.update_settings(lambda _: msgspec.structs.replace(settings, **changes))
 
-    def start_gateway(self) -> None:
+    def start(self) -> None:
         if not self.state_dir.exists():
             self.seed()
         self.boot()
@@ -108,11 +100,11 @@ class Product(World):
             *("--bind", "0.0.0.0:5000", "--bind", "[::]:5000"),
         ]
         fds: tuple[int, ...] = ()
-        if self._listener is not None:
-            fds = (self._listener.fileno(),)
+        if self._api.listener is not None:
+            fds = (self._api.listener.fileno(),)
             os.set_inheritable(fds[0], True)
             web += ["--fd", str(fds[0])]
-        self.hosts["gateway"].start(
+        self.host.start(
             python,
             str(HERE / "supervise.py"),
             str(self.directory),
@@ -128,7 +120,7 @@ class Product(World):
 
         def ready() -> bool:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                return self.request("GET", "/health")[0] == 200
+                return self._api.request("GET", "/health")[0] == 200
             return False
 
         try:
@@ -138,7 +130,7 @@ class Product(World):
 
     def add_servers(self) -> None:
         for name, (v4, _, inner4, inner6, location) in VPNS.items():
-            pair = self.vpn_keys(name)
+            pair = self._vpn.keys(name)
             body = {
                 "name": name,
                 "endpoint": f"{v4}:{VPN_PORT}",
@@ -149,7 +141,7 @@ class Product(World):
                 "allowed_ips": "0.0.0.0/0, ::/0",
                 "location": location,
             }
-            answer = self.api("POST", "/api/custom/add", body)
+            answer = self._api("POST", "/api/custom/add", body)
             if not answer.get("success") and answer.get("code") != "conflict":
                 raise LabError(f"adding {name}: {answer}")
 
@@ -157,7 +149,7 @@ class Product(World):
 
     def stop_app(self) -> None:
         """An orderly end, as at shutdown."""
-        gateway = self.hosts["gateway"]
+        gateway = self.host
         gateway.run("pkill", "-TERM", "-f", "supervise.py", check=False)
         wait_for("the app to end", lambda: gateway.run("pgrep", "-f", "supervise.py", check=False).returncode != 0)
 
@@ -169,7 +161,7 @@ class Product(World):
     def kill_app(self, name: str = "netd", *, restart: bool = True) -> None:
         """SIGKILL; with ``restart`` the supervisor starts it again, else not before ``release_app``."""
         self.hold(name, not restart)
-        self.hosts["gateway"].run("kill", "-KILL", self._pid(name), check=False)
+        self.host.run("kill", "-KILL", self._pid(name), check=False)
 
     def release_app(self, name: str = "netd") -> None:
         self.hold(name, False)
@@ -179,7 +171,7 @@ class Product(World):
         before = {name: self._pid(name) for name in PROCESSES}
         for name, pid in before.items():
             self.hold(name, False)
-            self.hosts["gateway"].run("kill", "-TERM", pid, check=False)
+            self.host.run("kill", "-TERM", pid, check=False)
         for name, pid in before.items():
             try:
                 wait_for(f"a new {name}", lambda n=name, old=pid: self._pid(n) != old)
@@ -202,27 +194,3 @@ class Product(World):
             if p.name in {"netd.log", "web.log", "supervise.log"}
         ]
         return "\n".join(texts)
-
-    # --- the API ---------------------------------------------------------------------------------------------------
-
-    def request(self, method: str, path: str, body: Any = None, timeout: float = 40.0) -> tuple[int, bytes]:
-        """Status and body; when asked to slow down, it does."""
-        while True:
-            status, answer = self._request(method, path, body, timeout)
-            if status != http.HTTPStatus.TOO_MANY_REQUESTS:
-                return status, answer
-            time.sleep(0.2)
-
-    def _request(self, method: str, path: str, body: Any, timeout: float) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            headers = {"Content-Type": "application/json"} if body is not None else {}
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
-
-    def api(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """The JSON answer of the gateway's API, errors included."""
-        return json.loads(self.request(method, path, body)[1])

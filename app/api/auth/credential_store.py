@@ -1,4 +1,4 @@
-"""The stored state as the running web process uses it: who is let in by it, and who has to be told that it changed."""
+"""The credential store: the stored state as the running web process uses it, with listeners for what is revoked."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 
 import msgspec
 
-from app.api.auth.credentials import Presented, expired, identify
+from app.api.auth.credentials import Presented, identify
 from app.api.auth.principal import Principal
-from app.auth.state import AuthState, Key, Session
-from app.auth.store import AuthStore
+from app.auth.state import AuthState
+from app.auth.store import AuthStore, Change
 from app.errors import ConflictError, UnavailableError
 
-LOOK = 1.0  # seconds between looks at what others wrote
-KEEP_USES = 600.0  # seconds that a "last used" may be lost with the power: each write wears an SD card
+POLL_INTERVAL = 1.0  # seconds between looks at what others wrote
+FLUSH_INTERVAL = 600.0  # seconds that a "last used" may be lost with the power: each write wears an SD card
 
 OPEN = Principal("open", "admin")
 Listener = Callable[[], None]
 
 
-class Keeper:
+class CredentialStore:
     """Without a directory there is nothing to keep a password in: the API stays open, and says so."""
 
     def __init__(self, directory: Path | None) -> None:
         self._store = AuthStore(directory) if directory is not None else None
         self._uses: dict[str, float] = {}
-        self._had: frozenset[str] | None = None
+        self._valid: frozenset[str] | None = None
         self._noticed: tuple[AuthState, bool] | None = None
-        self.on_revoked: list[Listener] = []  # told when credentials that were good may no longer be
+        self.on_revoked: list[Listener] = []  # called when credentials that were valid may no longer be
 
     @property
     def available(self) -> bool:
@@ -42,15 +42,16 @@ class Keeper:
         return self._store is not None and (self._store.damaged or self._store.state.password is not None)
 
     @property
-    def second_factor(self) -> bool:
-        return self._store is not None and self._store.state.totp is not None
+    def damaged(self) -> bool:
+        """Whether the stored state cannot be read."""
+        return self._store is not None and self._store.damaged
 
     @property
     def state(self) -> AuthState:
         """Raises ConflictError where there is nothing to keep it in."""
-        return self._kept().state
+        return self._available().state
 
-    def _kept(self) -> AuthStore:
+    def _available(self) -> AuthStore:
         if self._store is None:
             raise ConflictError("this gateway was started without a place to keep a password", code="no_state_dir")
         return self._store
@@ -64,48 +65,43 @@ class Keeper:
         self._uses[found.ident] = time.time()
         return found
 
-    def sessions(self) -> tuple[Session, ...]:
-        return tuple(
-            msgspec.structs.replace(s, last_used=self._uses.get(s.id, s.last_used))
-            for s in self.state.sessions
-            if not expired(s)
-        )
-
-    def api_keys(self) -> tuple[Key, ...]:
-        return tuple(msgspec.structs.replace(k, last_used=self._uses.get(k.id, k.last_used)) for k in self.state.keys)
+    def last_used(self, ident: str, stored: float | None) -> float | None:
+        """Unix time at which a session or key was used last; ``stored`` is what the file has."""
+        return self._uses.get(ident, stored)
 
     async def watch(self) -> None:
-        """For ever: notice what the command line changes, and write down at times when sessions and keys were used."""
+        """Notice what the command line changes, and store "last used" from time to time; runs until cancelled."""
         written = time.monotonic()
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
             self._notice()
-            if self._uses and self.closed and time.monotonic() - written >= KEEP_USES:
+            if self._uses and self.closed and time.monotonic() - written >= FLUSH_INTERVAL:
                 written = time.monotonic()
                 try:
-                    await self._update(lambda state: state)
+                    await self.update(lambda state: state)
                 except UnavailableError:
-                    pass  # told in the log; next time perhaps
+                    pass  # it is in the log; the next attempt may succeed
 
-    async def _update(self, how: Callable[[AuthState], AuthState]) -> AuthState:
+    async def update(self, how: Change) -> AuthState:
+        """Change what is stored. Raises ConflictError (there is no store), UnavailableError, or what ``how`` raises."""
         uses, self._uses = self._uses, {}
-        state = await self._kept().update(lambda state: _with_uses(how(state), uses))
+        state = await self._available().update(lambda state: _with_uses(how(state), uses))
         self._notice()
         return state
 
     def _notice(self) -> None:
-        """Tell it where credentials that were good are gone, whoever took them away."""
+        """Call the listeners where valid credentials are gone, whoever revoked them."""
         if self._store is None:
             return
         state, closed = self._store.state, self.closed
         if self._noticed is not None and self._noticed[0] is state and self._noticed[1] == closed:
             return
         self._noticed = state, closed
-        has = frozenset((*(s.id for s in state.sessions), *(k.id for k in state.keys), *_open(closed)))
-        had, self._had = self._had, has
-        if had is not None and not had <= has:
-            for tell in self.on_revoked:
-                tell()
+        valid = frozenset((*(s.id for s in state.sessions), *(k.id for k in state.keys), *_open(closed)))
+        before, self._valid = self._valid, valid
+        if before is not None and not before <= valid:
+            for listener in self.on_revoked:
+                listener()
 
 
 def _open(closed: bool) -> tuple[str, ...]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Generator
 
 from ci.labnet import Lab
-from ci.labnet.host import Host
 
 ROUTER, CLIENT = "plain", "behind"
 
@@ -16,7 +14,7 @@ ROUTER, CLIENT = "plain", "behind"
 def plain_gateway(lab: Lab) -> Generator[None]:
     """Hosts ``plain`` (the gateway) and ``behind`` (on its LAN) for as long as it lasts."""
     for name in (ROUTER, CLIENT):
-        lab.hosts[name] = Host.create(name, f"vpngw-{lab.ident}-{name}")
+        lab.hosts.create(name)
     try:
         # The client sits behind a bridge, as the laptop does.
         wires = (
@@ -25,11 +23,7 @@ def plain_gateway(lab: Lab) -> Generator[None]:
             (CLIENT, "eth0", "switch", "behind"),
         )
         for one, one_if, other, other_if in wires:
-            a, b = lab.hosts[one].namespace, lab.hosts[other].namespace
-            subprocess.run(
-                ["ip", "link", "add", one_if, "netns", a, "type", "veth", "peer", "name", other_if, "netns", b],
-                check=True,
-            )
+            lab.wires.wire(one, one_if, other, other_if)
         lab.hosts["isp"].shell("ip addr add 192.168.9.1/24 dev plain; ip link set plain up")
         lab.hosts["switch"].shell(
             "ip link add br1 type bridge forward_delay 0; ip link set br1 up; "
