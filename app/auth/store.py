@@ -98,10 +98,10 @@ class AuthStore:
         self._looking = asyncio.Lock()  # what was read first is never taken for the newer
         self._state = states.fresh()
         self._stamp: Stamp | None = None
-        self._looked = 0.0
         self.damaged = False
         with contextlib.suppress(OSError):
             remove_leftovers(directory)
+        self._looked = time.monotonic()
         self._take(_look(directory, None, again=False))
 
     @property
@@ -114,7 +114,9 @@ class AuthStore:
         if self._age >= max_age:
             async with self._looking:
                 if self._age >= max_age:  # nobody else has looked meanwhile
+                    began = time.monotonic()
                     self._take(await _look_in_thread(self._directory, self._stamp, again=self.damaged))
+                    self._looked = began
 
     @property
     def _age(self) -> float:
@@ -134,7 +136,6 @@ class AuthStore:
             return self._state
 
     def _take(self, found: _Found | None) -> None:
-        self._looked = time.monotonic()
         if found is None:
             return
         self._stamp, content = found
