@@ -16,17 +16,20 @@ from tests.support.file_calls import blocking_file_calls
 
 
 class SlowDisk:
-    """Its fsync ends when :attr:`ready` is set, and not before."""
+    """Its first fsync ends when :attr:`ready` is set, and not before."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
         self.ready = threading.Event()
+        self.ended = 0
         self._fsync = os.fsync
 
     def fsync(self, descriptor: int) -> None:
-        self.begun.set()
-        assert self.ready.wait(20), "the event loop stood still with the disk"
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.ready.wait(20), "the event loop stood still with the disk"
         self._fsync(descriptor)
+        self.ended += 1
 
 
 @pytest.fixture
@@ -61,9 +64,11 @@ async def test_a_write_that_is_cancelled_is_whole_and_comes_before_the_next(tmp_
     with pytest.raises(asyncio.CancelledError):
         await first
     second = asyncio.create_task(async_files.write_atomic(path, b"second"))
-    await asyncio.sleep(0)
+    await asyncio.wait({second}, timeout=0.2)  # it would be done by now if it had not to wait for the first
     disk.ready.set()
     await second
+    while disk.ended < 4:  # of each write the file and the directory
+        await asyncio.sleep(0.001)
     assert path.read_bytes() == b"second"
     assert os.listdir(tmp_path) == ["file"]
 
