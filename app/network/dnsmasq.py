@@ -105,7 +105,7 @@ class ProcessRunner:
         config = self._directory / f"{name}.conf"
         try:
             pid = int(await async_files.read_text(self._directory / f"{name}.pid"))
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            command = _command(pid)
         except (OSError, ValueError):
             return None
         return pid if f"--conf-file={config}".encode() in command else None
@@ -137,6 +137,11 @@ class ProcessRunner:
                         await asyncio.sleep(POLL)
         if await self._pid(name) is not None:
             raise KernelError(f"dnsmasq ({name}) does not end")
+
+
+def _command(pid: int) -> list[bytes]:
+    """What a process was started with; ``/proc`` is memory. Raises OSError."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
 def _present(directory: Path, name: str) -> str:
