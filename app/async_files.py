@@ -6,9 +6,9 @@ no open file and no temporary one behind, and nothing half written.
 The threads are those of asyncio's own pool, four more than there are processors, and one for the writes: nine on a Pi,
 which take less than 1 MB together.
 
-Three kinds of files are read and written in place all the same: what a process reads before its loop has anything else
-to do (:mod:`app.atomic` alone), what lies in ``/proc`` and ``/sys``, which is the kernel's memory and no disk, and the
-state that :class:`app.store.Store` keeps, which says why.
+Three kinds of files are read and written in place all the same, with :mod:`app.atomic`: what a process reads before its
+loop has anything else to do; what lies in ``/proc``, ``/sys`` and ``/run``, which is memory and no disk, where code has
+no other reason to wait; and the state that :class:`app.store.Store` keeps, which says why.
 """
 
 from __future__ import annotations
