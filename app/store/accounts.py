@@ -1,7 +1,8 @@
 """``accounts.json`` (0600): who is signed in with which provider, and the keys registered there for this gateway.
 
-Beside the store's own files and written the same way: whole, or not at all. Nothing of it is ever shown; what people
-may see of an account is made by the provider (:class:`app.providers.base.AccountStatus`).
+Beside the store's own files and written the same way: whole, or not at all, and at one moment (:mod:`app.store.store`
+says why no call here waits). Nothing of it is ever shown; what people may see of an account is made by the provider
+(:class:`app.providers.base.AccountStatus`).
 """
 
 from __future__ import annotations
