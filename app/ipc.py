@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from app import codec
+from app import serialization
 from app.errors import GatewayError, MalformedRequestError, UnavailableError
 from app.protocol.commands import AnyCommand, Command
 from app.protocol.events import Event
@@ -90,7 +90,7 @@ class Server:
             lock = asyncio.Lock()
             while line := await reader.readline():
                 try:
-                    request = codec.decode(line, Request)
+                    request = serialization.decode(line, Request)
                 except msgspec.DecodeError as error:
                     await _send(writer, lock, Answer(0, error=WireError.of(MalformedRequestError(str(error)))))
                     continue
@@ -118,7 +118,7 @@ class Server:
                     if request.command is None:
                         raise MalformedRequestError("submit needs a command")
                     result = await self._gateway.submit(request.command)
-            answer = Answer(request.id, result=msgspec.Raw(codec.encode(result)))
+            answer = Answer(request.id, result=msgspec.Raw(serialization.encode(result)))
         except GatewayError as error:
             answer = Answer(request.id, error=WireError.of(error))
         except Exception:
@@ -136,7 +136,7 @@ class Server:
 
 async def _send(writer: asyncio.StreamWriter, lock: asyncio.Lock, value: object) -> None:
     async with lock:
-        writer.write(codec.encode(value) + b"\n")
+        writer.write(serialization.encode(value) + b"\n")
         await writer.drain()
 
 
@@ -164,21 +164,21 @@ class Client:
         self._lock = asyncio.Lock()
 
     async def snapshot(self) -> Snapshot:
-        return codec.decode(await self._call(op="snapshot"), Snapshot)
+        return serialization.decode(await self._call(op="snapshot"), Snapshot)
 
     async def providers(self) -> tuple[str, ...]:
-        return codec.decode(await self._call(op="providers"), tuple[str, ...])
+        return serialization.decode(await self._call(op="providers"), tuple[str, ...])
 
     async def submit(self, command: Command[R]) -> R:
-        return codec.decode(await self._call(op="submit", command=command), command.result_type())
+        return serialization.decode(await self._call(op="submit", command=command), command.result_type())
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
         """Raises UnavailableError when netd is away or of another version; ends when it goes or we are too slow."""
         reader, writer = await self._open()
         try:
-            writer.write(codec.encode(Request(1, "subscribe", after=after)) + b"\n")
+            writer.write(serialization.encode(Request(1, "subscribe", after=after)) + b"\n")
             while line := await reader.readline():
-                yield codec.decode(line, Event)
+                yield serialization.decode(line, Event)
         except ConnectionError:
             return
         except msgspec.ValidationError as error:
@@ -207,7 +207,7 @@ class Client:
             ident = self._next
             future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             self._pending[ident] = future
-            self._writer.write(codec.encode(Request(ident, op, command)) + b"\n")
+            self._writer.write(serialization.encode(Request(ident, op, command)) + b"\n")
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 answer = await future
@@ -223,7 +223,7 @@ class Client:
         pending = self._pending
         try:
             while line := await reader.readline():
-                answer = codec.decode(line, Answer)
+                answer = serialization.decode(line, Answer)
                 future = pending.get(answer.id)
                 if future is not None and not future.done():
                     future.set_result(answer)

@@ -1,4 +1,4 @@
-"""Value types shared by every layer: frozen, without I/O, encodable by :mod:`app.codec`.
+"""Value types shared by every layer: frozen, without I/O, encodable by :mod:`app.serialization`.
 
 Units: seconds, bytes and Unix time stamps (UTC) throughout. Keys are base64 as in wg(8).
 """

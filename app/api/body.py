@@ -11,7 +11,7 @@ import msgspec
 from quart import Request, Response, request
 from quart.wrappers.request import Body
 
-from app import codec
+from app import serialization
 from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def _check_media_type() -> None:
 
 def decode(data: bytes, kind: type[T]) -> T:
     try:
-        value = codec.decode(data, kind)
+        value = serialization.decode(data, kind)
         _check_known(msgspec.json.decode(data), value)
         return value
     except msgspec.ValidationError as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.api.context import snapshot_of
 from app.api.devices import device_bodies
 from app.api.errors import error_body
@@ -237,4 +237,4 @@ def _unavailable(error: GatewayError) -> Told:
 
 
 def _told(message: Message, event: int | None = None) -> Told:
-    return Told(codec.encode(message).decode(), event)
+    return Told(serialization.encode(message).decode(), event)

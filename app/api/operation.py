@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 import msgspec
 from quart import Blueprint, Response
 
-from app import codec
+from app import serialization
 from app.api.body import check_parameter, read_bytes, read_json, read_optional_json, read_query
 from app.auth.scope import Scope
 
@@ -66,7 +66,7 @@ class Success(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def reply(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(codec.encode(value) + b"\n", status, content_type="application/json")
+    return Response(serialization.encode(value) + b"\n", status, content_type="application/json")
 
 
 def _body(hint: Any) -> tuple[type[msgspec.Struct] | type[bytes] | None, bool]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.atomic import read, remove_leftovers, write_atomic
 from app.auth import state as states
 from app.auth.state import AuthState
@@ -37,7 +37,7 @@ def load(directory: Path) -> AuthState | None:
     """None where nothing was ever stored. Raises DamagedError."""
     try:
         data = read(directory / NAME)
-        state = None if data is None else codec.decode(data, AuthState)
+        state = None if data is None else serialization.decode(data, AuthState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(type(error).__name__) from None  # its message may quote what is in the file
     if state is not None and state.version > states.VERSION:
@@ -59,7 +59,7 @@ def change(directory: Path, how: Change, *, damaged: AuthState | None = None) ->
             before = damaged
         after = how(before or states.fresh())
         if after is not before:
-            write_atomic(directory / NAME, codec.encode(after, secrets=True) + b"\n")
+            write_atomic(directory / NAME, serialization.encode(after, secrets=True) + b"\n")
             _belong(directory)
         return after
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from app import atomic, codec
+from app import atomic, serialization
 
 
 class Tokens(Struct, frozen=True):
@@ -49,11 +49,11 @@ def save(url: str, tokens: Tokens | None) -> None:
         kept[url] = tokens
     target = path()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    atomic.write_atomic(target, codec.encode(kept))  # 0600
+    atomic.write_atomic(target, serialization.encode(kept))  # 0600
 
 
 def _all() -> dict[str, Tokens]:
     try:
-        return codec.decode(path().read_bytes(), dict[str, Tokens])
+        return serialization.decode(path().read_bytes(), dict[str, Tokens])
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return {}

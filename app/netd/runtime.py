@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from app import codec
+from app import serialization
 from app.atomic import write_atomic
 from app.tunnel.states import Connected
 
@@ -19,10 +19,10 @@ class Runtime(Struct, frozen=True):
 def load(path: Path) -> Runtime:
     """The last record, or an empty one: without it tunnels are made anew, which is slower but as safe."""
     try:
-        return codec.decode(path.read_bytes(), Runtime)
+        return serialization.decode(path.read_bytes(), Runtime)
     except (OSError, msgspec.DecodeError):
         return Runtime()
 
 
 def save(path: Path, runtime: Runtime) -> None:
-    write_atomic(path, codec.encode(runtime))
+    write_atomic(path, serialization.encode(runtime))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.errors import TooManyRequestsError
 from app.model import DEFAULT_EXIT
 from app.netd.logbook import BOOK, KEPT
@@ -68,7 +68,7 @@ async def _section(title: str, source: Callable[[Core], Awaitable[str]], limit: 
 
 
 async def _state(core: Core) -> str:
-    snapshot: dict[str, Any] = codec.to_builtins(await core.snapshot())
+    snapshot: dict[str, Any] = serialization.to_builtins(await core.snapshot())
     for number, lease in enumerate(snapshot["leases"], start=1):
         lease["hostname"] = f"lease-{number}" if lease["hostname"] else None
     snapshot["devices"] = _nameless(snapshot["devices"])
@@ -97,12 +97,12 @@ def plan_text(plan: NetworkPlan) -> str:
 
 
 def _fields(value: msgspec.Struct) -> str:
-    found: dict[str, Any] = codec.to_builtins(value)
+    found: dict[str, Any] = serialization.to_builtins(value)
     return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
 
 
 async def _settings(core: Core) -> str:
-    settings: dict[str, Any] = codec.to_builtins(core.settings)
+    settings: dict[str, Any] = serialization.to_builtins(core.settings)
     settings["devices"] = _nameless(settings["devices"])
     return _json(settings)
 
@@ -114,7 +114,7 @@ def _nameless(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 async def _servers(core: Core) -> str:
     """The custom and imported ones, one a line; who is signed in with a provider is not told, only whether."""
-    lines = [json.dumps(_rounded(codec.to_builtins(s)), ensure_ascii=False) for s in core.store.servers()]
+    lines = [json.dumps(_rounded(serialization.to_builtins(s)), ensure_ascii=False) for s in core.store.servers()]
     for provider in core.registry.all:
         known = await provider.servers()
         lines.append(f"{provider.name}: {len(known)} servers")

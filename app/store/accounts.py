@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from app import atomic, codec, keys
+from app import atomic, keys, serialization
 from app.addresses import Address, Interface
 from app.errors import UnavailableError
 from app.model import Secret
@@ -56,17 +56,17 @@ class _Written(Struct, frozen=True):
 
 
 def encode(accounts: dict[str, Account]) -> bytes:
-    return codec.encode(_Written(VERSION, accounts), secrets=True)
+    return serialization.encode(_Written(VERSION, accounts), secrets=True)
 
 
 def decode(data: bytes) -> Decoded[dict[str, Account]]:
     """``damaged`` names the providers whose entry is. Raises ValueError where the whole file is."""
-    document: _Document = codec.decode(data, _Document)
+    document: _Document = serialization.decode(data, _Document)
     accounts: dict[str, Account] = {}
     damaged: list[str] = []
     for name, raw in document.accounts.items():
         try:
-            account: Account = codec.decode(bytes(raw), Account)
+            account: Account = serialization.decode(bytes(raw), Account)
             older = account.replaced
             for key in (
                 account.private_key,

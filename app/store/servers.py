@@ -7,7 +7,7 @@ import unicodedata
 import msgspec
 from msgspec.structs import replace
 
-from app import codec, keys
+from app import keys, serialization
 from app.model import ServerSecrets, StoredServer, TunnelConfig
 from app.store.documents import Decoded
 
@@ -26,17 +26,17 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 def encode(servers: tuple[StoredServer, ...]) -> bytes:
-    return codec.encode(_Written(version=VERSION, servers=servers))
+    return serialization.encode(_Written(version=VERSION, servers=servers))
 
 
 def decode(data: bytes) -> Decoded[tuple[StoredServer, ...]]:
     """``damaged`` gives the places (from 1) of entries that are. Raises ValueError where the whole file is."""
-    document: Document = codec.decode(data, Document)
+    document: Document = serialization.decode(data, Document)
     servers: dict[str, StoredServer] = {}
     damaged: list[str] = []
     for place, raw in enumerate(document.servers, 1):
         try:
-            server: StoredServer = codec.decode(bytes(raw), StoredServer)
+            server: StoredServer = serialization.decode(bytes(raw), StoredServer)
         except ValueError:
             damaged.append(f"entry {place}")
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.errors import InvalidFieldError
 from app.model import Settings
 from app.store.check import check_network
@@ -24,7 +24,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def encode(settings: Settings) -> bytes:
-    return codec.encode(Document(version=VERSION, settings=settings))
+    return serialization.encode(Document(version=VERSION, settings=settings))
 
 
 def decode(data: bytes) -> Decoded[Settings]:
@@ -32,7 +32,7 @@ def decode(data: bytes) -> Decoded[Settings]:
 
     Fields that a newer version added are passed over, so that a rollback to this version keeps the rest.
     """
-    document: Document = codec.decode(data, Document)
+    document: Document = serialization.decode(data, Document)
     settings, left_out = plannable(document.settings)
     return Decoded(settings, document.version, left_out)
 

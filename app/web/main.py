@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from app.ipc import connect
-from app.notify import notify, stay_alive
+from app.sd_notify import notify, stay_alive
 from app.web import sockets
 from app.web.app import create_app
 from app.web.server import serve

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from app import atomic, codec
+from app import atomic, serialization
 from app.providers.server_list.relay import RelayList
 
 VERSION = 1
@@ -43,7 +43,7 @@ class ListCache:
 
 def encode(relays: RelayList) -> bytes:
     """In the form of the files; ``python -m app.providers.bundle_lists`` writes the image's with it."""
-    return codec.encode(_Document(VERSION, relays))
+    return serialization.encode(_Document(VERSION, relays))
 
 
 def _read(path: Path) -> RelayList | None:
@@ -51,7 +51,7 @@ def _read(path: Path) -> RelayList | None:
         data = atomic.read(path)
         if data is None:
             return None
-        document: _Document = codec.decode(data, _Document)
+        document: _Document = serialization.decode(data, _Document)
     except (OSError, msgspec.DecodeError, ValueError, RecursionError):
         return None
     return document.list if document.version == VERSION and document.list.relays else None

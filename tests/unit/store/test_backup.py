@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app import codec, keys, wgconf
+from app import keys, serialization, wgconf
 from app.errors import ConflictError, GatewayError, InvalidFieldError, TooLargeError, UnavailableError
 from app.model import (
     BlockedPolicy,
@@ -376,7 +376,7 @@ def test_any_document_is_either_taken_or_refused(value):
 @settings(max_examples=300, deadline=None)
 def test_any_change_deep_in_the_settings_is_either_taken_or_refused(data):
     """Never another error, and what is taken encodes and decodes to itself."""
-    content = json.loads(codec.encode(SETTINGS))
+    content = json.loads(serialization.encode(SETTINGS))
     place = content
     while True:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -386,14 +386,14 @@ def test_any_change_deep_in_the_settings_is_either_taken_or_refused(data):
         place[key] = data.draw(JSON | st.sampled_from(["::1/64", "10.0.0.1/8", "02:00:00:00:00:09", "custom"]))
         break
     try:
-        changed_ = codec.decode(json.dumps(content), Settings)
+        changed_ = serialization.decode(json.dumps(content), Settings)
     except (msgspec.DecodeError, ValueError):
         return
     try:
         check_settings(changed_)
     except InvalidFieldError:
         return
-    assert codec.decode(codec.encode(changed_), Settings) == changed_
+    assert serialization.decode(serialization.encode(changed_), Settings) == changed_
 
 
 def test_the_defaults_of_this_version_are_fine():
@@ -499,13 +499,13 @@ async def test_a_server_whose_keys_were_lost_is_told(store, other):
 CHILD = """
 import errno, os, signal, sys
 from pathlib import Path
-from app import codec
+from app import serialization
 from app.errors import UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
 from app.store import Store
 
 directory, fault, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-new = [codec.decode(part, kind) for part, kind in zip(
+new = [serialization.decode(part, kind) for part, kind in zip(
     sys.stdin.buffer.read().split(b"\\n"),
     (Settings, tuple[StoredServer, ...], dict[str, ServerSecrets]), strict=True)]
 calls = 0
@@ -537,7 +537,9 @@ sys.exit(0 if calls < step else 4)
 @pytest.mark.parametrize("fault", ["kill", "refuse"])
 def test_a_fault_at_any_step_leaves_all_old_or_all_new(fault, store, tmp_path):
     new = state(store)
-    feed = b"\n".join((codec.encode(new[0]), codec.encode(new[1]), codec.encode(new[2], secrets=True)))
+    feed = b"\n".join(map(serialization.encode, new[:2])) + b"\n" + serialization.encode(new[2], secrets=True)
+        (serialization.encode(new[0]), serialization.encode(new[1]), serialization.encode(new[2], secrets=True))
+    )
     old_server = server("old")
     outcomes = []
     for step in range(1, 100):

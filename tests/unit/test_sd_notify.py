@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.notify import notify, stay_alive, watchdog_interval
+from app.sd_notify import notify, stay_alive, watchdog_interval
 
 
 @pytest.fixture(params=["path", "abstract"])
