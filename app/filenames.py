@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 64  # characters of a server's name
+MAX_NAME = 64  # characters of a server's name
 NAMELESS = "server"
 
 _ENDING = re.compile(r"(?:\.(?:conf|txt))*\Z", re.IGNORECASE)
@@ -48,13 +48,13 @@ def server_name(file: str) -> str:
     start = next((at for at, c in enumerate(name) if c.isalnum()), len(name))
     name = _RUN.sub(lambda run: " " if " " in run[0] else "-", name[start:])
     # Composed once more: an apostrophe may have stood between a letter and its accent.
-    return unicodedata.normalize("NFC", name)[:LONGEST].rstrip() or NAMELESS
+    return unicodedata.normalize("NFC", name)[:MAX_NAME].rstrip() or NAMELESS
 
 
 def numbered(name: str, number: int) -> str:
     """``name`` for the ``number``-th server that would be called so."""
     ending = f"-{number}"
-    return name[: LONGEST - len(ending)].rstrip() + ending
+    return name[: MAX_NAME - len(ending)].rstrip() + ending
 
 
 def plain(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_LONGEST = 253  # characters
+_MAX_LENGTH = 253  # characters
 
 
 def is_host_name(text: str) -> bool:
@@ -14,4 +14,4 @@ def is_host_name(text: str) -> bool:
     A last label of digits makes it one (RFC 3696, section 2).
     """
     labels = text.lower().removesuffix(".").split(".")
-    return len(text) <= _LONGEST and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return len(text) <= _MAX_LENGTH and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()

@@ -13,16 +13,16 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 1.0  # seconds until a task is cancelled again
+RECANCEL_AFTER = 1.0  # seconds until a task is cancelled again
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]], patience: float = PATIENCE) -> None:
+async def end(tasks: Iterable[asyncio.Task[Any]], recancel_after: float = RECANCEL_AFTER) -> None:
     """Cancel ``tasks`` and return once all have ended; their results and errors are dropped."""
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
-        done, pending = await asyncio.wait(pending, timeout=patience)
+        done, pending = await asyncio.wait(pending, timeout=recancel_after)
         for task in done:
             if not task.cancelled():
                 task.exception()  # seen: nobody is told of it at the end of the process

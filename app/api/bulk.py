@@ -12,7 +12,7 @@ from quart import Blueprint
 from app.api.auth import require
 from app.api.connection import Name
 from app.api.context import gateway
-from app.api.custom import CustomServerBody, Text
+from app.api.custom_servers import CustomServerBody, Text
 from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
 from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError

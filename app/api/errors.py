@@ -93,7 +93,7 @@ async def _http_error(error: HTTPException) -> Response:
     return response
 
 
-async def _bug(error: Exception) -> Response:
+async def _unexpected_error(error: Exception) -> Response:
     """A bug of ours: the log gets type and place but not the message, which may quote what was sent (a key)."""
     place = "".join(traceback.format_tb(error.__traceback__))
     log.error("unexpected %s in the API\n%s", type(error).__qualname__, place)
@@ -103,4 +103,4 @@ async def _bug(error: Exception) -> Response:
 def install(app: Quart) -> None:
     app.register_error_handler(GatewayError, _gateway_error)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _bug)
+    app.register_error_handler(Exception, _unexpected_error)

@@ -13,7 +13,7 @@ from app.api.auth.principal import principal
 from app.api.errors import ErrorBody
 from app.api.hub import EXPIRED, Closing, Hub, Listener, heartbeat
 from app.api.operation import operation
-from app.api.places import place
+from app.api.websocket_limits import websocket_slot
 from app.errors import GatewayError, InvalidFieldError
 
 blueprint = Blueprint("events", __name__)
@@ -37,7 +37,7 @@ def hub() -> Hub:
 @blueprint.websocket("/ws")
 async def events() -> None:
     after = _after(websocket.args.getlist("after"))
-    with place():
+    with websocket_slot():
         await websocket.accept()
         await _tell(after)
 

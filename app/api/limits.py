@@ -26,7 +26,7 @@ from quart import Quart, Response, current_app, g, has_websocket_context, reques
 from app.api.operation import Limit, Operation
 from app.errors import TooManyRequestsError
 
-MOST_CLIENTS = 4096  # remembered at once; beyond, whoever asked longest ago is forgotten
+MAX_CLIENTS = 4096  # remembered at once; beyond, whoever asked longest ago is forgotten
 PREFIXES = ("/api", "/graphql", "/metrics", "/health")
 EXTENSION = "vpn_gateway_limiter"
 _STATE = "rate_limit_state"
@@ -59,7 +59,7 @@ class BoundedStorage(Storage, MovingWindowSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, most: int = MOST_CLIENTS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int = MAX_CLIENTS, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._most = most
         self._clock = clock

@@ -17,8 +17,8 @@ from quart import Blueprint, current_app
 from app.api.context import gateway, snapshot
 from app.api.devices import policy_text
 from app.api.events import hub
-from app.api.latency import requests_of
 from app.api.operation import Download, operation
+from app.api.request_metrics import requests_of
 from app.errors import GatewayError
 from app.protocol.answers import Counters
 from app.protocol.commands import GetCounters

@@ -35,7 +35,7 @@ _TEXTS: dict[Any, Schema] = {
 
 
 def _hook(kind: type) -> Schema:
-    """Types that :mod:`app.serialization` writes as text. Raises NotImplementedError for any other: msgspec asks for it."""
+    """Types that :mod:`app.serialization` writes as text. Raises NotImplementedError for any other, as msgspec asks."""
     if kind not in _TEXTS:
         raise NotImplementedError
     return {"type": "string"} | _TEXTS[kind]

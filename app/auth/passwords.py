@@ -10,19 +10,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from app.auth.password_rules import LONGEST, check_new, normalized
+from app.auth.password_rules import MAX_LENGTH, check_new, normalized
 from app.errors import TooManyRequestsError
 from app.model import Secret
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LONGEST", "Passwords", "check_new", "hashed", "return_memory"]
+__all__ = ["MAX_LENGTH", "Passwords", "check_new", "hashed", "return_memory"]
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
 
-MOST_PENDING = 8
+MAX_PENDING = 8
 M_MMAP_THRESHOLD = -3  # malloc.h
 
 
@@ -76,7 +76,7 @@ class Passwords:
         return await self._run(_matches, stored, password)
 
     async def _run(self, work: Callable[Parameters, Answer], *args: Parameters.args, **kw: Parameters.kwargs) -> Answer:
-        if self._pending >= MOST_PENDING:
+        if self._pending >= MAX_PENDING:
             raise TooManyRequestsError("too many are signing in at this moment", code="busy", retry_after=2)
         self._pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._one, lambda: work(*args, **kw))

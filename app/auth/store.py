@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 NAME = "auth.json"
 LOCK = ".auth.lock"
-LOOK_AGAIN = 0.5  # seconds a change made by the command line may go unnoticed
+POLL_INTERVAL = 0.5  # seconds a change made by the command line may go unnoticed
 
 Change = Callable[[AuthState], AuthState]
 Stamp = tuple[int, int, int]
@@ -100,7 +100,7 @@ class AuthStore:
 
     @property
     def state(self) -> AuthState:
-        if time.monotonic() - self._looked >= LOOK_AGAIN:
+        if time.monotonic() - self._looked >= POLL_INTERVAL:
             self._look()
         return self._state
 

@@ -95,12 +95,12 @@ class Client:
         try:
             answer = json.loads(content)
         except ValueError:
-            raise self._stranger("what is not JSON") from None
+            raise self._unexpected("what is not JSON") from None
         if not isinstance(answer, dict):
-            raise self._stranger("another kind of JSON")
+            raise self._unexpected("another kind of JSON")
         return answer
 
-    def _stranger(self, what: str) -> CommandError:
+    def _unexpected(self, what: str) -> CommandError:
         return CommandError(f"{self.url} answers with {what}: is this the gateway?")
 
     def _exchange(self, method: str, path: str, data: bytes | None, media_type: str, expected: str) -> bytes:
@@ -114,7 +114,7 @@ class Client:
             with self._opener.open(request, timeout=TIMEOUT) as answer:
                 found = answer.headers.get_content_type()
                 if found != expected:
-                    raise self._stranger(f"{found} instead of {expected}")
+                    raise self._unexpected(f"{found} instead of {expected}")
                 content = answer.read(ANSWER_LIMIT)
                 if answer.length:  # still to come: read() with a limit does not tell of an end that came too early
                     raise UnreachableError(f"{self.url} did not send its whole answer")

@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, files, lan, ports, records, tunnel
+from app.cli import access, files, lan, ports, stats, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -56,10 +56,10 @@ for command in (
     files.backup,
     files.restore,
     files.support,
-    records.traffic,
-    records.history,
-    records.logs,
-    records.leak_test,
+    stats.traffic,
+    stats.history,
+    stats.logs,
+    stats.leak_test,
     access.login,
     access.logout,
     access.reset_password,

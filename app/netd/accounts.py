@@ -30,7 +30,7 @@ from app.protocol.commands import (
 from app.protocol.events import ServersChanged, SettingsChanged
 from app.protocol.preferences import Preferences
 from app.providers.base import find_server
-from app.store.check import check_preferences
+from app.store.validation import check_preferences
 
 if TYPE_CHECKING:
     from app.netd.core import Core

@@ -20,10 +20,10 @@ from app.netd.logbook import BOOK, KEPT
 from app.network.plan import NetworkPlan
 from app.protocol.commands import MakeSupportFile
 from app.protocol.statistics import HistoryQuery, Transition
-from app.store.reveal import stored_names, stored_secrets
+from app.store.sensitive_values import stored_names, stored_secrets
 from app.support import machine, programs
+from app.support.redact import Redactor
 from app.support.report import Section, assemble, unreadable
-from app.support.strike import Striker
 
 if TYPE_CHECKING:
     from app.netd.core import Core
@@ -52,7 +52,7 @@ class Support:
 
     def _assembled(self, sections: list[Section]) -> str:
         state = self._core.state_dir
-        return assemble(sections, Striker(stored_secrets(state), stored_names(state)))
+        return assemble(sections, Redactor(stored_secrets(state), stored_names(state)))
 
 
 # --- sections --------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 The file is age's format for one passphrase (:mod:`app.store.age`), so that it can also be opened without a gateway.
 Within it is one JSON document with a version of its own; docs/backup.md describes it. Restoring checks everything with
 the decoders and rules the gateway lives by before it changes anything, and then changes everything at one moment
-(:mod:`app.store.staged`).
+(:mod:`app.store.file_transaction`).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from app.model import ServerSecrets, Settings, StoredServer
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
-from app.store.check import check_servers, check_settings
 from app.store.documents import Decoded
-from app.store.store import Store
+from app.store.state import Store
+from app.store.validation import check_servers, check_settings
 
 T = TypeVar("T")
 

@@ -74,7 +74,7 @@ class Database:
             try:
                 self._connection = self._open_or_replace()
             except (sqlite3.Error, OSError) as error:
-                self._tell(f"statistics cannot be stored and will be lost at the next start: {error}")
+                self._report(f"statistics cannot be stored and will be lost at the next start: {error}")
                 self._connection = self._connect(":memory:")
                 self._connection.execute(f"PRAGMA max_page_count={_MEMORY_BYTES // _PAGE}")
                 self._migrate(self._connection)
@@ -124,10 +124,10 @@ class Database:
             if not _is_damage(error):
                 raise
             self._set_aside(".bad")
-            self._tell(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
+            self._report(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
         except _NewerVersionError as error:
             self._set_aside(f".v{error.version}")
-            self._tell(f"{self.path.name} is of a newer version; it is kept as {self.path.name}.v{error.version}")
+            self._report(f"{self.path.name} is of a newer version; it is kept as {self.path.name}.v{error.version}")
         return self._open_file()
 
     def _open_file(self) -> sqlite3.Connection:
@@ -181,7 +181,7 @@ class Database:
             self._connection = None
         with contextlib.suppress(OSError):
             self._set_aside(".bad")
-        self._tell(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
+        self._report(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
         self.open()
 
     def _set_aside(self, suffix: str) -> None:
@@ -203,7 +203,7 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         log.warning("%s", problem)
         if problem not in self.problems:
             self.problems.append(problem)

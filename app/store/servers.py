@@ -50,7 +50,7 @@ def same_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def take_apart(
+def split_secrets(
     config: TunnelConfig,
     *,
     name: str,
@@ -79,8 +79,8 @@ def take_apart(
     return stored, ServerSecrets(private_key=config.private_key, preshared_keys=preshared)
 
 
-def put_together(server: StoredServer, secrets: ServerSecrets) -> TunnelConfig:
-    """The inverse of :func:`take_apart`."""
+def join_secrets(server: StoredServer, secrets: ServerSecrets) -> TunnelConfig:
+    """The inverse of :func:`split_secrets`."""
     return TunnelConfig(
         private_key=secrets.private_key,
         addresses=server.addresses,

@@ -11,8 +11,8 @@ import msgspec
 from app import serialization
 from app.errors import InvalidFieldError
 from app.model import Settings
-from app.store.check import check_network
 from app.store.documents import Decoded
+from app.store.validation import check_network
 
 FILE = "settings.json"
 VERSION = 1

@@ -32,8 +32,8 @@ from app.protocol.statistics import (
     Subject,
     TrafficQuery,
 )
-from app.store.booking import MAX_MINUTES_SPREAD, Batch, CounterKey, Growth, Moved, Position, RowKey
 from app.store.database import Database
+from app.store.rollup import MAX_MINUTES_SPREAD, Batch, CounterDelta, CounterKey, Moved, Position, RowKey
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class TrafficLog:
         self._position: Position | None = None
         self._counters: dict[CounterKey, int] = {}
         self._read_before = False  # by this process
-        self._growth = Growth()
+        self._growth = CounterDelta()
         self._lifetime: dict[Subject, tuple[int, int]] = {}
         self._pending = Batch()
         self._rates = Rates(time=0.0, period=0.0)
@@ -104,7 +104,7 @@ class TrafficLog:
                 return
             reading = Reading(now, self._position.boottime, tuple(counters))
             start = min(now, self._position.time)
-            self._add(Growth().since(self._counters, reading), max(start, now - MAX_MINUTES_SPREAD), now)
+            self._add(CounterDelta().since(self._counters, reading), max(start, now - MAX_MINUTES_SPREAD), now)
             self._counters |= {(c.source, c.subject, c.direction): c.value for c in counters}
             self._position = Position.at(self._position.time, self._position.boottime, self._counters)
 
@@ -123,7 +123,7 @@ class TrafficLog:
         self._add(moved, start, reading.time)
 
     def _add(self, moved: Moved, start: float, end: float) -> None:
-        self._pending.book(moved, start, end)
+        self._pending.spread(moved, start, end)
         for subject, (up, down) in moved.items():
             so_far = self._lifetime.get(subject, (0, 0))
             self._lifetime[subject] = (so_far[0] + up, so_far[1] + down)

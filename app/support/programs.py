@@ -10,7 +10,7 @@ from app.process import NotStartedError, ProcessError
 from app.support.report import Section, unreadable
 
 TIMEOUT = 45.0  # seconds for one program; systemd's take ten on a board that is still starting
-MOST = 2_000_000  # bytes read of what one says
+MAX_OUTPUT = 2_000_000  # bytes read of what one says
 
 _JOURNAL = ("journalctl", "--no-pager", "--no-hostname", "--boot", "--output=short-monotonic", "--quiet")
 _UNITS = ("vpn-gateway-*", "systemd-networkd*", "systemd-resolved*", "systemd-timesyncd*", "ppp*")
@@ -79,7 +79,7 @@ async def _section(title: str, *commands: tuple[str, ...], limit: int = 60_000, 
 async def run(*command: str) -> str:
     """What ``command`` says, or why it says nothing."""
     try:
-        status, said = await process.transcript(*command, timeout=TIMEOUT, limit=MOST)
+        status, said = await process.transcript(*command, timeout=TIMEOUT, limit=MAX_OUTPUT)
     except NotStartedError as error:
         return unreadable(f"{command[0]}: {error.reason}")
     except ProcessError as error:

@@ -7,10 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.support.strike import Striker
+from app.support.redact import Redactor
 
-MOST_BYTES = 1_000_000  # of the whole file
-LONGEST_LINE = 2000  # characters
+MAX_BYTES = 1_000_000  # of the whole file
+MAX_LINE = 2000  # characters
 
 ABOUT = """\
 VPN Gateway: support file
@@ -37,34 +37,34 @@ def unreadable(error: BaseException | str) -> str:
     return f"(could not be read: {reason})"
 
 
-def assemble(sections: Sequence[Section], striker: Striker) -> str:
+def assemble(sections: Sequence[Section], redactor: Redactor) -> str:
     """The file's whole text (pure). What is left out of it is said in its place."""
     parts = [ABOUT]
-    left = MOST_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
+    left = MAX_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
     for section in sections:
-        text = _struck(section, striker)
+        text = _redacted(section, redactor)
         if len(text.encode()) > left:
             text = "(left out: the file would become too large)"
         left -= len(text.encode())
-        parts.append(_headed(striker.text(section.title), text))
+        parts.append(_headed(redactor.text(section.title), text))
     return "\n".join(parts)
 
 
-def followed(text: str, section: Section, striker: Striker) -> str:
-    """A file that is whole already, struck out by what ``striker`` knows besides, and one more section (pure)."""
-    return f"{striker.known(text)}\n{_headed(section.title, _struck(section, striker))}"
+def followed(text: str, section: Section, redactor: Redactor) -> str:
+    """A file that is whole already, struck out by what ``redactor`` knows besides, and one more section (pure)."""
+    return f"{redactor.known(text)}\n{_headed(section.title, _redacted(section, redactor))}"
 
 
 def _headed(title: str, text: str) -> str:
     return f"{title}\n{'=' * len(title)}\n\n{text}\n"
 
 
-def _struck(section: Section, striker: Striker) -> str:
+def _redacted(section: Section, redactor: Redactor) -> str:
     """Whole lines are left out before: to look through them costs a small board seconds. The rest is cut after."""
     text, left_out = _shortened(section.text.rstrip(), section.limit, section.keep)
-    text = striker.text(text)
+    text = redactor.text(text)
     text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..." for line in text.split("\n")]
+    lines = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]} ..." for line in text.split("\n")]
     if left_out:
         lines.insert(len(lines) if section.keep == "first" else 0, f"({left_out} more lines were left out)")
     return "\n".join(lines) or "(nothing)"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quart import Quart
 
-from app.api import BLUEPRINTS, errors, latency, limits, security
+from app.api import BLUEPRINTS, errors, limits, request_metrics, security
 from app.api.auth import guard
 from app.api.auth.service import Auth
 from app.api.auth.sign_in import guessing_alert
@@ -50,7 +50,7 @@ def create_app(
     app.extensions[EXTENSION] = gateway
     app.extensions[HUB] = hub
 
-    latency.install(app)
+    request_metrics.install(app)
     errors.install(app)
     auth = Auth(state_dir)
     auth.credentials.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.wgconf import fields
-from app.wgconf.text import Entry
+from app.wgconf.lexer import Entry
 from app.wgconf.types import ConfigError, ConfigWarning
 
 # Jc, Jmin, Jmax, J1-J3, I1-I5 and ITime send junk ahead of a handshake, which a WireGuard server passes over; S1-S4 pad

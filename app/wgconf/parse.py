@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from app.addresses import Address, Interface, Network
 from app.model import Peer, TunnelConfig
-from app.wgconf import amnezia, fields, hints, text
+from app.wgconf import amnezia, fields, hints, lexer
 from app.wgconf.check import check
-from app.wgconf.text import Entry, Section
+from app.wgconf.lexer import Entry, Section
 from app.wgconf.types import ConfigError, ConfigWarning, ContradictionError, ParsedConfig
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class _Settings:
         for entry in section.entries:
             name = known.get(entry.key.lower())
             if name is None:
-                raise ConfigError(_unknown(section, entry), line=entry.line, key=text.showable(entry.key))
+                raise ConfigError(_unknown(section, entry), line=entry.line, key=lexer.showable(entry.key))
             self.found.setdefault(name, []).append(entry)
         for name, entries in self.found.items():
             if len(entries) > 1 and name not in _LISTS:
@@ -97,7 +97,7 @@ def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None 
     ``lan`` are our own LAN's networks. Raises :class:`ConfigError`, and nothing else, with line, key and reason; it
     never holds a key's value. docs/import.md says what is refused, dropped with a warning, or taken as it is.
     """
-    document = text.read(data)
+    document = lexer.read(data)
     warnings: list[ConfigWarning] = []
     if document.guessed:
         warnings.append(ConfigWarning("encoding", "It is not UTF-8: letters in comments may be others than were meant"))
@@ -130,7 +130,7 @@ def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None 
     except ContradictionError as error:
         place = interface if error.peer is None else peers[error.peer]
         raise ConfigError(str(error), line=place.line(error.key), key=error.key) from None
-    warnings += _placed(remarks, interface)
+    warnings += _with_position(remarks, interface)
     found = hints.find(config, [*document.comments, *(c for s in document.sections for c in s.comments)], name)
     return ParsedConfig(
         config=config,
@@ -147,7 +147,7 @@ def _sections(sections: list[Section]) -> tuple[Section, list[Section]]:
     peers = [s for s in sections if s.name.lower() == "peer"]
     for section in sections:
         if section.name.lower() not in _KNOWN:
-            name = f"[{text.showable(section.name) or '***'}]"
+            name = f"[{lexer.showable(section.name) or '***'}]"
             reason = f"{name} is no section of a WireGuard configuration; there are [Interface] and [Peer]"
             raise ConfigError(reason, line=section.line, key=name)
     if not interfaces:
@@ -237,7 +237,7 @@ def _peers(sections: Iterable[_Settings]) -> Iterator[Peer]:
         yield replace(peer, persistent_keepalive=keepalive or 0)
 
 
-def _placed(remarks: Iterable[ConfigWarning], interface: _Settings) -> Iterator[ConfigWarning]:
+def _with_position(remarks: Iterable[ConfigWarning], interface: _Settings) -> Iterator[ConfigWarning]:
     """Remarks on a setting of ours get its line; those on peers say themselves which they mean."""
     for remark in remarks:
         own = remark.key in interface.found if remark.key else False

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.auth.passwords import LONGEST
+from app.auth.passwords import MAX_LENGTH
 from app.auth.scope import Scope
 
-PasswordText = Annotated[str, Meta(max_length=LONGEST)]
+PasswordText = Annotated[str, Meta(max_length=MAX_LENGTH)]
 Code = Annotated[str, Meta(max_length=64)]
 KeyScope = Literal["read", "connect", "admin"]
 

@@ -14,7 +14,7 @@ from app.errors import UnauthorizedError
 
 COOKIE = "vpn_gateway_session"
 KEY_PREFIX = "vgw_"
-LONGEST = 4096  # characters of an Authorization header that we look at
+MAX_HEADER = 4096  # characters of an Authorization header that we look at
 
 
 class Presented(Struct, frozen=True):
@@ -40,7 +40,7 @@ def identify(state: AuthState, presented: Presented) -> Principal:
 def _bearer(state: AuthState, header: str) -> Principal:
     scheme, _, credentials = header.partition(" ")
     token = credentials.strip()
-    if scheme.lower() != "bearer" or not token or len(header) > LONGEST:
+    if scheme.lower() != "bearer" or not token or len(header) > MAX_HEADER:
         raise UnauthorizedError(
             "send Authorization: Bearer, with a token or an API key", code="invalid_token", challenge=challenge()
         )

@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 from app.errors import TooManyRequestsError
 
-FREE, LONGEST = 5, 900.0  # attempts of a client without a delay; seconds
-FREE_FOR_ALL, LONGEST_FOR_ALL = 30, 60.0
+FREE, MAX_DELAY = 5, 900.0  # attempts of a client without a delay; seconds
+FREE_FOR_ALL, MAX_DELAY_FOR_ALL = 30, 60.0
 FORGIVEN = 24 * 3600.0  # seconds after its last failure a client starts afresh
 FORGIVEN_FOR_ALL = 3600.0
-MOST_CLIENTS = 4096
+MAX_CLIENTS = 4096
 
 
 class _Failures:
@@ -56,16 +56,16 @@ class Lockout:
         failures = self._clients.get(client)
         if failures is None or now - failures.last > FORGIVEN:
             failures = _Failures()
-        wait = failures.wait(now, FREE, LONGEST)
+        wait = failures.wait(now, FREE, MAX_DELAY)
         if not known:
-            wait = max(wait, self._all.wait(now, FREE_FOR_ALL, LONGEST_FOR_ALL))
+            wait = max(wait, self._all.wait(now, FREE_FOR_ALL, MAX_DELAY_FOR_ALL))
         if wait > 0:
             raise TooManyRequestsError("too many failed attempts; wait", code="locked_out", retry_after=wait)
         failures.add(now)
         self._all.add(now)
         self._clients[client] = failures
         self._clients.move_to_end(client)
-        if len(self._clients) > MOST_CLIENTS:
+        if len(self._clients) > MAX_CLIENTS:
             self._clients.popitem(last=False)
         return failures.count
 

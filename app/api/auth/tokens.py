@@ -19,7 +19,7 @@ from app.model import Secret
 ACCESS, REFRESH = 15 * 60, 30 * 24 * 3600  # seconds
 ISSUER = "vpn-gateway"
 ALGORITHM = "HS256"
-LONGEST = 2048  # characters
+MAX_TOKEN = 2048  # characters
 
 Audience = Literal["access", "refresh"]
 
@@ -53,7 +53,7 @@ def verify(key: Secret, token: str, audience: Audience) -> Claims | None:
     """What a token says, or None: forged, expired, of the other kind, or no token at all."""
     import jwt  # noqa: PLC0415
 
-    if len(token) > LONGEST:
+    if len(token) > MAX_TOKEN:
         return None
     try:
         claims = jwt.decode(

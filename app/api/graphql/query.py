@@ -14,7 +14,7 @@ from app.api.context import snapshot
 from app.api.graphql import types
 from app.api.graphql.access import require
 from app.api.graphql.limits import MAX_FIRST
-from app.api.graphql.twin import call, chosen
+from app.api.graphql.rest_bridge import call, chosen
 from app.errors import InvalidFieldError
 
 

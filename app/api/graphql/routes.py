@@ -14,7 +14,7 @@ from app.api.errors import ErrorBody
 from app.api.events import UpgradeRequiredError, good_until, hub, next_before
 from app.api.hub import Closing
 from app.api.operation import operation
-from app.api.places import place
+from app.api.websocket_limits import websocket_slot
 
 blueprint = Blueprint("graphql", __name__)
 
@@ -77,7 +77,7 @@ async def graphql_by_get() -> ErrorBody:
 
 @blueprint.websocket("/graphql")
 async def subscriptions() -> None:
-    with place():
+    with websocket_slot():
         await _serve()
 
 

@@ -14,14 +14,14 @@ from strawberry.scalars import JSON
 from app.protocol.status import ExitState
 
 Long = NewType("Long", int)
-LONGEST = 2**53
+MAX_LONG = 2**53
 
 
 def _long(value: object) -> int:
     """As the specification has it for Int: a number without a fraction. Raises GraphQLError."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LONGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_LONG:
         raise GraphQLError("Long cannot represent this value")
     return value
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from app.api import places
+from app.api import websocket_limits
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
 from app.api.replay import KEPT, Replay, Told
 from app.protocol.events import DeviceChanged, GatewayEvent, SecurityAlert, ServersChanged, TrafficRates
@@ -29,7 +29,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_one_device_cannot_take_every_place(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(websocket_limits, "MAX_PER_CLIENT", 2)
     protocol = ["graphql-transport-ws"]
     with WebSocketClient(server.port) as first, WebSocketClient(server.port, "/graphql", subprotocols=protocol):
         for path in ("/ws", "/graphql"):
@@ -39,7 +39,7 @@ def test_one_device_cannot_take_every_place(server: WebServer, monkeypatch: pyte
             assert refused.value.headers["retry-after"] == "10"
         with WebSocketClient(server.port, source="127.0.0.2") as other:  # another device is not concerned
             assert other.receive()
-            monkeypatch.setattr(places, "MOST", 3)
+            monkeypatch.setattr(websocket_limits, "MAX_OPEN", 3)
             with pytest.raises(RefusedError):  # but all of them together have a bound too
                 WebSocketClient(server.port, source="127.0.0.3")
         assert first.receive()

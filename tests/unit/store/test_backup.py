@@ -36,9 +36,9 @@ from app.model import (
 from app.store import Store, age
 from app.store import backup as backup_module
 from app.store.backup import MAX_BYTES, VERSION, Backup, Part, migrate, read_document
-from app.store.check import check_servers, check_settings
-from app.store.servers import take_apart
-from app.store.staged import recover
+from app.store.file_transaction import recover
+from app.store.servers import split_secrets
+from app.store.validation import check_servers, check_settings
 
 ROOT = Path(__file__).parents[3]
 PASSPHRASE = "correct horse battery"
@@ -74,7 +74,7 @@ def server(name, **changes):
         dns=(ipaddress.ip_address("10.0.0.1"),),
         mtu=1380,
     )
-    return take_apart(
+    return split_secrets(
         replace(config, **changes), name=name, provider="custom", location="Sweden", added=1.5, warnings=("told",)
     )
 
@@ -408,7 +408,7 @@ def test_every_configuration_that_can_be_imported_can_be_backed_up():
             parsed = wgconf.parse(path.read_bytes())
         except wgconf.ConfigError:
             continue
-        stored, secrets = take_apart(
+        stored, secrets = split_secrets(
             parsed.config, name="x", provider="imported", location=parsed.location, added=0.0,
             warnings=tuple(map(str, parsed.warnings)),
         )  # fmt: skip
@@ -538,8 +538,6 @@ sys.exit(0 if calls < step else 4)
 def test_a_fault_at_any_step_leaves_all_old_or_all_new(fault, store, tmp_path):
     new = state(store)
     feed = b"\n".join(map(serialization.encode, new[:2])) + b"\n" + serialization.encode(new[2], secrets=True)
-        (serialization.encode(new[0]), serialization.encode(new[1]), serialization.encode(new[2], secrets=True))
-    )
     old_server = server("old")
     outcomes = []
     for step in range(1, 100):

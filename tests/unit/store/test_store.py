@@ -31,7 +31,7 @@ from app.model import (
     VpnPolicy,
 )
 from app.store import MAX_SERVERS, Store
-from app.store.servers import put_together, take_apart
+from app.store.servers import join_secrets, split_secrets
 
 ROOT = Path(__file__).parents[3]
 PEER_KEY = keys.generate().public_key
@@ -57,7 +57,7 @@ def config(private_key: Secret | None = None) -> TunnelConfig:
 
 
 def server(name: str, provider: str = "custom") -> tuple[StoredServer, ServerSecrets]:
-    return take_apart(config(), name=name, provider=provider, location="Germany", added=1.5, warnings=("told",))
+    return split_secrets(config(), name=name, provider=provider, location="Germany", added=1.5, warnings=("told",))
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_configuration_comes_back_whole(directory: Path) -> None:
     given = config()
-    stored, secrets = take_apart(given, name="a", provider="imported", location=None, added=0.0, warnings=())
+    stored, secrets = split_secrets(given, name="a", provider="imported", location=None, added=0.0, warnings=())
     with Store(directory) as store:
         store.add_server(stored, secrets)
     with Store(directory) as store:
-        assert put_together(store.server("a"), store.secrets_for("a")) == given
+        assert join_secrets(store.server("a"), store.secrets_for("a")) == given
         assert store.server("a").public_key == keys.public_key(given.private_key)
         assert store.problems == []
 

@@ -25,8 +25,8 @@ from app.protocol.statistics import (
     traffic_query,
 )
 from app.store import traffic as traffic_module
-from app.store.booking import MAX_DEVICES_A_BATCH, Batch
 from app.store.database import Database
+from app.store.rollup import MAX_DEVICES_A_BATCH, Batch
 from app.store.traffic import TrafficLog
 
 PHONE = Subject("device", "02:00:00:00:00:01")
@@ -265,7 +265,7 @@ def test_a_last_reading_of_years_ago_makes_no_million_rows(database, kernel):
 )
 def test_every_byte_is_booked_exactly_once_in_each_step(up, down, start, length):
     batch = Batch()
-    batch.book({PHONE: (up, down)}, start, start + length)
+    batch.spread({PHONE: (up, down)}, start, start + length)
     for step in SECONDS:
         rows = [row for key, row in batch.rows.items() if key[0] == step]
         assert [sum(r[0] for r in rows), sum(r[1] for r in rows)] == [up, down]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.api.auth import sign_in
-from app.api.auth.lockout import FREE, FREE_FOR_ALL, LONGEST, LONGEST_FOR_ALL, MOST_CLIENTS, Lockout
+from app.api.auth.lockout import FREE, FREE_FOR_ALL, MAX_CLIENTS, MAX_DELAY, MAX_DELAY_FOR_ALL, Lockout
 from app.errors import TooManyRequestsError
 from tests.support.web_server import WebServer
 from tests.support.ws_client import WebSocketClient
@@ -52,7 +52,7 @@ def test_each_failure_costs_twice_as_much(lockout: Lockout, clock: Clock) -> Non
         assert wait_of(lockout, "a") == waits[-1]  # to be refused costs nothing more
         clock.now += waits[-1]
         assert wait_of(lockout, "a") == 0.0  # whoever waits may try
-    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, LONGEST, LONGEST, LONGEST]
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, MAX_DELAY, MAX_DELAY, MAX_DELAY]
 
 
 def test_a_day_of_guessing_is_about_a_hundred_guesses(lockout: Lockout, clock: Clock) -> None:
@@ -91,16 +91,16 @@ def test_many_addresses_together_are_slowed_down_and_the_owner_is_not(lockout: L
     for number in range(50):
         clock.now += wait_of(lockout, f"another {number}", known=False)
         wait_of(lockout, f"another {number}", known=False)
-    assert wait_of(lockout, "yet another", known=False) == LONGEST_FOR_ALL  # bounded: nobody is shut out for ever
+    assert wait_of(lockout, "yet another", known=False) == MAX_DELAY_FOR_ALL  # bounded: nobody is shut out for ever
     assert wait_of(lockout, "owner", known=True) == 0.0
     clock.now += 3600 + 1
     assert wait_of(lockout, "yet another", known=False) == 0.0
 
 
 def test_memory_is_bounded(lockout: Lockout) -> None:
-    for number in range(MOST_CLIENTS + 100):
+    for number in range(MAX_CLIENTS + 100):
         wait_of(lockout, f"client {number}")
-    assert len(lockout._clients) == MOST_CLIENTS
+    assert len(lockout._clients) == MAX_CLIENTS
 
 
 # --- by HTTP ------------------------------------------------------------------------------------------------------

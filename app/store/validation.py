@@ -18,7 +18,7 @@ from app.addresses import Address
 from app.errors import InvalidFieldError
 from app.lan import check_lan
 from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
-from app.store.servers import put_together, same_name
+from app.store.servers import join_secrets, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
 MAX_DEVICES = 1024
@@ -116,7 +116,7 @@ def _check_server(server: StoredServer, secrets: ServerSecrets | None) -> None:
         _need(server.public_key in {None, keys.public_key(secrets.private_key)}, field, "a public key that is its own")
     # The importer's own rules, by its own code: what would be refused as a .conf is refused here too. A server may be
     # stored without an address, as long as nobody connects to it.
-    config = put_together(server, secrets)
+    config = join_secrets(server, secrets)
     if not config.addresses:
         config = replace(config, addresses=(ipaddress.ip_interface("192.0.2.1/32"),))
     try:

@@ -20,20 +20,20 @@ from typing import BinaryIO, TypeVar
 from app import atomic
 from app.errors import ConflictError, NotFoundError, UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
-from app.store import documents, staged
+from app.store import documents, file_transaction
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
-from app.store.check import MAX_SERVERS
 from app.store.documents import Decoded, Loaded
 from app.store.servers import same_name
+from app.store.validation import MAX_SERVERS
 
 T = TypeVar("T")
 
 _Content = tuple[Settings, dict[str, StoredServer], dict[str, ServerSecrets]]
 
 _LOCK_FILE = ".lock"
-_OURS: ContextVar[bool] = ContextVar("in_transaction", default=False)  # this task's, and those that it starts
+_IN_TRANSACTION: ContextVar[bool] = ContextVar("in_transaction", default=False)  # this task's, and those that it starts
 
 
 class Store:
@@ -68,7 +68,7 @@ class Store:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
-            staged.recover(self._directory)
+            file_transaction.recover(self._directory)
             atomic.remove_leftovers(self._directory)
             self._keep_private()
             self._load_files()
@@ -149,7 +149,7 @@ class Store:
 
     def update_settings(self, change: Callable[[Settings], Settings]) -> Settings:
         """Replace the settings by ``change(settings)`` and return them; nothing is written where they are equal."""
-        if self._before is not None and not _OURS.get():
+        if self._before is not None and not _IN_TRANSACTION.get():
             self._update_beside_transaction(change)
         changed = change(self._settings)
         if changed != self._settings:
@@ -186,7 +186,7 @@ class Store:
         if self._lock is None:
             raise UnavailableError("The store is not open", code="storage")
         try:
-            staged.replace_all(self._directory, files)
+            file_transaction.replace_all(self._directory, files)
         except OSError as error:
             raise _storage_error(error) from error
         self._settings = settings
@@ -202,13 +202,13 @@ class Store:
     def begin(self) -> None:
         """From here on nothing of this task is written until :meth:`commit`; a crash leaves everything as it was."""
         assert self._before is None
-        _OURS.set(True)
+        _IN_TRANSACTION.set(True)
         self._before = (self._settings, dict(self._servers), dict(self._secrets))
 
     def commit(self) -> None:
         """Write all of it at one moment. Raises UnavailableError (``storage``); then it is as before :meth:`begin`."""
         assert self._before is not None
-        _OURS.set(False)
+        _IN_TRANSACTION.set(False)
         if self._before == (self._settings, self._servers, self._secrets):
             self._before = None
             return
@@ -222,7 +222,7 @@ class Store:
     def abort(self) -> None:
         """Everything is as before :meth:`begin`, but for the settings that other tasks have changed since."""
         assert self._before is not None
-        _OURS.set(False)
+        _IN_TRANSACTION.set(False)
         self._settings, self._servers, self._secrets = self._before
         self._before = None
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import keys
+from app.support.redact import Redactor
 from app.support.secrets import redact
-from app.support.strike import Striker
 
 
 def struck(text: str, **options) -> str:
-    return Striker(**options).text(text)
+    return Redactor(**options).text(text)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Position(Struct, frozen=True):
         return {(s, Subject(k, n), d): v for s, counters in self.values.items() for k, n, d, v in counters}
 
 
-class Growth:
+class CounterDelta:
     """What each subject moved from one reading to the next."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Batch:
         self.rows: dict[RowKey, list[int]] = {}
         self.covered: dict[tuple[Step, int], float] = defaultdict(float)  # seconds
 
-    def book(self, moved: Moved, start: float, end: float) -> None:
+    def spread(self, moved: Moved, start: float, end: float) -> None:
         """Book bytes that were moved in (start, end], spread evenly; every byte exactly once in each step."""
         if end - start > MAX_SPREAD:
             start = end

@@ -15,8 +15,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from app.support.secrets import KEY, redact
 
-SHORTEST_SECRET = 4  # characters; a shorter one would take words of the report with it and protects nothing anyway
-SHORTEST_NAME = 2
+MIN_SECRET = 4  # characters; a shorter one would take words of the report with it and protects nothing anyway
+MIN_NAME = 2
 
 _KEPT4 = tuple(
     IPv4Network(n)
@@ -67,17 +67,17 @@ _LEASED = re.compile(
 _SERIAL = re.compile(r"(?i)\b(serial ?number\s*:\s*)\S.*")  # of a USB device, as the kernel tells it
 
 
-class Striker:
+class Redactor:
     """Knows ``secrets`` as they are, and ``names`` by kind; the rest it knows by its look."""
 
     def __init__(self, secrets: Iterable[str] = (), names: Mapping[str, Iterable[str]] | None = None) -> None:
         self._stand_ins: dict[tuple[str, object], str] = {}
         self._counts: dict[str, int] = {}
-        self._secrets = _longest_first(_spellings(s for s in secrets if len(s) >= SHORTEST_SECRET))
+        self._secrets = _longest_first(_spellings(s for s in secrets if len(s) >= MIN_SECRET))
         self._kinds: dict[str, str] = {}
         self._spelled: set[str] = set()
         for kind, of_kind in (names or {}).items():
-            known = [name for name in of_kind if len(name) >= SHORTEST_NAME]
+            known = [name for name in of_kind if len(name) >= MIN_NAME]
             self._spelled |= _spellings(known)
             for spelling in _spellings(known):
                 self._kinds.setdefault(spelling.lower(), kind)

@@ -15,17 +15,17 @@ from quart import current_app, websocket
 from app.api.limits import client_address
 from app.errors import TooManyRequestsError
 
-MOST_OF_ONE = 600
-MOST = 2000
+MAX_PER_CLIENT = 600
+MAX_OPEN = 2000
 _EXTENSION = "vpn_gateway_websockets"
 
 
 @contextlib.contextmanager
-def place() -> Generator[None]:
+def websocket_slot() -> Generator[None]:
     """A place for the WebSocket at hand, to be taken before it is accepted. Raises TooManyRequestsError."""
     taken: Counter[str] = current_app.extensions.setdefault(_EXTENSION, Counter())
     client = client_address(websocket.remote_addr)
-    if taken[client] >= MOST_OF_ONE or taken.total() >= MOST:
+    if taken[client] >= MAX_PER_CLIENT or taken.total() >= MAX_OPEN:
         raise TooManyRequestsError("too many WebSockets are open", code="too_many_websockets", retry_after=10)
     taken[client] += 1
     try:

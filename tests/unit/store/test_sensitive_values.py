@@ -14,9 +14,9 @@ from app import keys
 from app.model import Device, Endpoint, Peer, Secret, ServerSecrets, StoredServer
 from app.store import Store
 from app.store.accounts import Account, Accounts
-from app.store.reveal import stored_names, stored_secrets
+from app.store.sensitive_values import stored_names, stored_secrets
+from app.support.redact import Redactor
 from app.support.report import Section, assemble
-from app.support.strike import Striker
 
 PAIR, OTHER, SHARED = keys.generate(), keys.generate(), keys.generate().private_key
 
@@ -111,7 +111,7 @@ def test_no_secret_of_the_store_is_in_a_report_however_it_got_into_a_section(
         Section(" ".join(said[:2]), json.dumps(said)),
         Section("Files", "\n".join(raw)),
     ]
-    report = assemble(sections, Striker(stored_secrets(directory), stored_names(directory)))
+    report = assemble(sections, Redactor(stored_secrets(directory), stored_names(directory)))
     plain = report.partition("before you give it away.")[2]
     for secret in hidden:
         assert secret not in plain
