@@ -1,8 +1,8 @@
 """The ``Gateway`` protocol over a Unix socket: one JSON value a line, typed at both ends.
 
 A request is ``{"id", "op", ...}``, its answer ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
-connection of its own and then only events flow. netd checks who is at the other end by the kernel's word
-(``SO_PEERCRED``, unix(7)), not by anything that is said.
+connection of its own and then only events flow. netd authenticates the client by the uid that the kernel reports
+(``SO_PEERCRED``, unix(7)).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Answer(Struct, frozen=True):
 
 
 class Server:
-    """Serves ``gateway`` on ``path`` to processes whose uid is in ``uids`` (mode 0660: the group is the first gate)."""
+    """The server of ``gateway`` on ``path``, for processes whose uid is in ``uids``; the socket's mode is 0660."""
 
     def __init__(self, gateway: Gateway, path: Path, uids: Collection[int]) -> None:
         self._gateway = gateway
@@ -150,9 +150,9 @@ def peer_uid(writer: asyncio.StreamWriter) -> int:
 
 
 class Client:
-    """A ``Gateway`` at the other end of a socket. Connects by itself, again after netd was away.
+    """A ``Gateway`` at the other end of a socket. Connects automatically, also again after a restart of netd.
 
-    Raises UnavailableError while netd does not answer, and whatever GatewayError netd raised.
+    Raises UnavailableError while netd does not answer, and every GatewayError that netd raised.
     """
 
     def __init__(self, path: Path) -> None:
@@ -173,7 +173,7 @@ class Client:
         return serialization.decode(await self._call(op="submit", command=command), command.result_type())
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Raises UnavailableError when netd is away or of another version; ends when it goes or we are too slow."""
+        """The events. Raises UnavailableError (netd away or another version); ends with netd or if read too slowly."""
         reader, writer = await self._open()
         try:
             writer.write(serialization.encode(Request(1, "subscribe", after=after)) + b"\n")
@@ -228,9 +228,9 @@ class Client:
                 if future is not None and not future.done():
                     future.set_result(answer)
         except ConnectionError:
-            pass  # the callers below hear of it
+            pass  # the callers below get the error
         except ValueError:
-            log.exception("netd sent what this version does not understand")
+            log.exception("netd sent a message that this version does not understand")
         finally:
             writer.close()
             for future in pending.values():

@@ -1,4 +1,4 @@
-"""The HTTP API: one blueprint a resource.
+"""The HTTP API: one blueprint for each resource.
 
 A new resource is a module with a ``blueprint`` and a line in ``BLUEPRINTS``.
 """

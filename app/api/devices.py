@@ -1,4 +1,4 @@
-"""The LAN's devices: who they are, what they may do, which addresses they hold."""
+"""The LAN's devices: their names, policies and addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEX = re.compile(r"[0-9a-f]{12}")
 class DeviceBody(Struct, frozen=True):
     mac: str
     name: str | None  # given by the user
-    hostname: str | None  # told by the device
+    hostname: str | None  # sent by the device
     address: str | None  # while it holds a lease
     policy: str  # "vpn", "vpn:<exit>", "direct" or "blocked"
     own_policy: bool  # False = it follows the default
@@ -59,7 +59,7 @@ def policy_text(policy: Policy) -> str:
 
 
 def parse_policy(text: str) -> Policy:
-    """Raises InvalidFieldError."""
+    """The policy that ``text`` names. Raises InvalidFieldError."""
     kind, colon, exit_name = text.partition(":")
     match kind, colon, exit_name:
         case "vpn", "", "":
@@ -75,7 +75,7 @@ def parse_policy(text: str) -> Policy:
 
 
 def parse_mac(text: str) -> str:
-    """Lower case with colons, from any common spelling. Raises InvalidFieldError."""
+    """The MAC address in lower case with colons, from any common spelling. Raises InvalidFieldError."""
     digits = _SEPARATORS.sub("", text.lower())
     if not _HEX.fullmatch(digits):
         raise InvalidFieldError("mac: six pairs of hexadecimal digits, such as 02:00:00:00:00:01", field="mac")

@@ -1,7 +1,7 @@
-"""One subscription to netd, message on to any number of WebSocket clients; none of them is ever waited for.
+"""The hub: one subscription to netd, broadcast to any number of WebSocket clients without waiting for any of them.
 
-A change is turned into its message once, whoever listens. While netd is away the clients are message so, and when it is
-back they get what happened meanwhile and a fresh snapshot: nobody is left looking at an old truth.
+A change is encoded once, for all listeners. While netd is away the clients know (``unavailable``); when it is back they
+get the missed events and a fresh snapshot, so that none shows an outdated state.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ EXPIRED = Closing(POLICY_VIOLATION, "sign in again")
 
 
 class Listener:
-    """What one client still has to be sent. It collects from when it joins, before its first message is made."""
+    """The queue of one client. It collects from the moment of joining, before the first message is made."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[EncodedMessage | Closing] = asyncio.Queue(QUEUE)
@@ -67,7 +67,7 @@ class Listener:
         return item.text if isinstance(item, EncodedMessage) else item
 
     def put(self, message: EncodedMessage) -> bool:
-        """False when the client is too far behind; then it is sent away."""
+        """Queue ``message``. False when the client is too far behind; then it is closed."""
         if message.event is not None and message.event <= self._included:
             return True
         try:
@@ -114,12 +114,12 @@ class Hub:
             delay = min(delay * 2, MAX_RETRY)
 
     async def _follow(self, snapshot: Snapshot) -> None:
-        """First what happened while we did not listen, then the status that includes it, then everything as it comes.
+        """Broadcast the missed events, then the status that includes them, then every event as it comes.
 
         Raises GatewayError; ends when netd does.
         """
         if not snapshot.events_after <= self._replay.last <= snapshot.seq:
-            self._replay.restart(snapshot.events_after)  # another netd's numbers, or we missed too much
+            self._replay.restart(snapshot.events_after)  # numbers of another netd, or too many missed events
         behind = self._replay.last < snapshot.seq
         if not behind:
             self._broadcast(_status(snapshot))
@@ -130,7 +130,7 @@ class Hub:
                 self._broadcast(_status(snapshot))
 
     async def join(self, after: int | None = None) -> Listener:
-        """A new listener. Its first message is what is so now, or with ``after`` a :class:`Resume`."""
+        """A new listener. Its first message is the present status, or with ``after`` a :class:`Resume`."""
         listener = Listener()
         if self._closing is not None:
             listener.close(self._closing)
@@ -144,7 +144,7 @@ class Hub:
                 away = [self._unavailable] if self._unavailable is not None else []
                 listener.begin([*before, *missed, *away], self._replay.last)
                 return listener
-        # Many may join at once, after a restart of ours for instance: they share one look at netd.
+        # Many may join at once, for instance after a restart of the web service: they share one snapshot.
         if self._joining is None or self._joining.done():
             self._joining = asyncio.create_task(self._now())
         try:
@@ -159,12 +159,12 @@ class Hub:
         self._listeners.discard(listener)
 
     def close(self) -> None:
-        """Send everybody away: the web service is shutting down."""
+        """Close every connection: the web service is shutting down."""
         self._closing = Closing(GOING_AWAY, "the gateway's web service is restarting")
         self.expel(self._closing)
 
     def expel(self, closing: Closing, after: float = 0.0) -> None:
-        """Send everybody away who is here now, ``after`` seconds from now; they may come back, if they still may."""
+        """Close the present connections, ``after`` seconds from now; clients with valid credentials may come back."""
         if after > 0:
             here = frozenset(self._listeners)
             asyncio.get_running_loop().call_later(after, lambda: self._send_away(here, closing))
@@ -177,7 +177,7 @@ class Hub:
         self._listeners -= who
 
     def announce(self, event: GatewayEvent) -> None:
-        """Tell everybody of what happened in this process and not in netd; it has no number."""
+        """Broadcast an event of this process, not of netd; it has no number."""
         self._broadcast(_encoded(Message(kind(event), payload(event), None, time.time())))
 
     async def _snapshot(self) -> Snapshot:
@@ -193,7 +193,7 @@ class Hub:
         return _status(snapshot), snapshot.seq
 
     async def _relay(self, event: Event, known: Snapshot | None) -> None:
-        """From netd comes what changed; clients get what is so now, in the shapes of the API.
+        """Broadcast ``event`` as the state that it leads to, in the shapes of the API.
 
         ``known`` is a snapshot that includes the event, where there is one already.
         """

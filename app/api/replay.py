@@ -1,4 +1,4 @@
-"""The last messages, for a client that comes back: it gets what it missed, or hears that this cannot be had."""
+"""The last messages, kept for clients that reconnect."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ KEPT = 200  # messages, some 2 kB each; less than a listener's queue holds
 
 
 class EncodedMessage(msgspec.Struct, frozen=True):
-    """A message ready to be sent. ``event`` is the event's number; None for one that is news to everybody."""
+    """A message ready to be sent. ``event`` is the event's number; None = not numbered and not replayed."""
 
     text: str
     event: int | None = None
 
 
 class Replay:
-    """Messages of events with consecutive numbers, up to :attr:`last`; beginning anew wherever one is missing."""
+    """Messages of events with consecutive numbers, up to :attr:`last`; cleared wherever a number is missing."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept: deque[EncodedMessage] = deque(maxlen=kept)
@@ -25,7 +25,7 @@ class Replay:
         self.last = 0
 
     def restart(self, number: int) -> None:
-        """Nothing up to ``number`` can be had."""
+        """Drop everything; the next message has the number after ``number``."""
         self._kept.clear()
         self._after = self.last = number
 
@@ -38,7 +38,7 @@ class Replay:
         self.last = number
 
     def since(self, number: int) -> list[EncodedMessage] | None:
-        """What came after ``number``; None where some of it cannot be had, or the number is none of these."""
+        """The messages after ``number``; None where some of them are no longer kept, or the number is unknown."""
         if not self._after <= number <= self.last:
             return None
         return [message for message in self._kept if message.event is not None and message.event > number]

@@ -1,7 +1,7 @@
-"""How many WebSockets there may be at once: of one client, and in all.
+"""Limits on concurrent WebSockets: for each client, and in all.
 
-Each holds a file descriptor and some memory for as long as its client likes. Without a bound, one device that opens a
-thousand of them takes the last descriptor, and nobody on the LAN gets an answer any more.
+A WebSocket holds a file descriptor and some memory for as long as its client likes. Without a limit, one device that
+opens a thousand of them takes the last descriptor, and the LAN gets no answer any more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EXTENSION = "vpn_gateway_websockets"
 
 @contextlib.contextmanager
 def websocket_slot() -> Generator[None]:
-    """A place for the WebSocket at hand, to be taken before it is accepted. Raises TooManyRequestsError."""
+    """Hold a slot for the current WebSocket, taken before it is accepted. Raises TooManyRequestsError."""
     taken: Counter[str] = current_app.extensions.setdefault(_EXTENSION, Counter())
     client = client_address(websocket.remote_addr)
     if taken[client] >= MAX_PER_CLIENT or taken.total() >= MAX_OPEN:

@@ -1,6 +1,6 @@
 """The rules of a new admin password, for the web interface and for ``gateway.toml`` (pure).
 
-What the whole start waits for imports this: it stands apart from the hashing.
+First boot, which the whole start waits for, imports this module; so the hashing is elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``auth.json``: always whole, its owner's alone, and changed by two: the web process and the command line."""
+"""The file ``auth.json``: written atomically, mode 0600, by the web process and by the command line."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Stamp = tuple[int, int, int]
 
 
 class DamagedError(Exception):
-    """The file is there and cannot be used."""
+    """The file exists and cannot be used."""
 
 
 def load(directory: Path) -> AuthState | None:
-    """None where nothing was ever stored. Raises DamagedError."""
+    """The stored state; None where nothing was ever stored. Raises DamagedError."""
     try:
         data = read(directory / NAME)
         state = None if data is None else serialization.decode(data, AuthState)
@@ -48,7 +48,7 @@ def load(directory: Path) -> AuthState | None:
 def change(directory: Path, how: Change, *, damaged: AuthState | None = None) -> AuthState:
     """Replace the state by what ``how`` makes of it. Raises OSError, DamagedError, or what ``how`` raises.
 
-    ``damaged`` stands for a state that cannot be read; without it, nothing is written over one.
+    ``damaged`` replaces a state that cannot be read; without it, such a state is never overwritten.
     """
     with _locked(directory):
         try:
@@ -65,7 +65,7 @@ def change(directory: Path, how: Change, *, damaged: AuthState | None = None) ->
 
 
 def _belong(directory: Path) -> None:
-    """Root writes for the directory's owner, who must be able to read it."""
+    """Give the file that root has written to the directory's owner, who must be able to read it."""
     if os.geteuid() == 0:
         owner = directory.stat()
         os.chown(directory / NAME, owner.st_uid, owner.st_gid)
@@ -85,7 +85,7 @@ def _locked(directory: Path) -> Generator[None]:
 
 
 class AuthStore:
-    """The state as the web process sees it; it notices what the command line did."""
+    """The state as the web process sees it, with the changes that the command line made."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -118,7 +118,7 @@ class AuthStore:
             return self._state
 
     def _look(self) -> None:
-        """Read the file again where it is another one than before."""
+        """Read the file again where it was replaced."""
         self._looked = time.monotonic()
         stamp = self._stamp_now()
         if stamp == self._stamp and not self.damaged:
@@ -126,9 +126,9 @@ class AuthStore:
         try:
             self._state = load(self._directory) or states.fresh()
         except DamagedError as error:
-            # Fail closed: with a password that cannot be read nobody comes in, but what was read before stays true.
+            # Fail closed: without a readable password no sign-in succeeds, but the state read before stays valid.
             if not self.damaged:
-                log.error("%s cannot be read (%s): nobody can sign in until it is reset", NAME, error)
+                log.error("%s cannot be read (%s): signing in is impossible until it is reset", NAME, error)
             self.damaged = True
         else:
             self.damaged = False

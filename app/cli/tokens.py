@@ -1,4 +1,4 @@
-"""Where the command line keeps what ``login`` got: one file, readable by its owner alone."""
+"""The tokens of ``login``, kept in one file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Tokens(Struct, frozen=True):
 
 
 def path() -> Path:
-    """As the XDG base directory specification has it."""
+    """The file's path, by the XDG base directory specification."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "vpn-gateway" / "tokens.json"
 
 
 @contextlib.contextmanager
 def locked() -> Generator[None]:
-    """Whatever is done within, no other command of this user does meanwhile. Raises OSError."""
+    """Hold the lock that serialises this user's commands. Raises OSError."""
     target = path().parent
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(target / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -38,12 +38,12 @@ def locked() -> Generator[None]:
 
 
 def load(url: str) -> Tokens | None:
-    """What is kept for the gateway at ``url``; None also where the file cannot be read."""
+    """The tokens for the gateway at ``url``; None also where the file cannot be read."""
     return _all().get(url)
 
 
 def save(url: str, tokens: Tokens | None) -> None:
-    """Keep ``tokens`` for ``url``, or forget them. Raises OSError."""
+    """Keep ``tokens`` for ``url``; None deletes them. Raises OSError."""
     kept = {k: v for k, v in _all().items() if k != url}
     if tokens is not None:
         kept[url] = tokens

@@ -1,6 +1,6 @@
-"""The commands: a closed set, each with the type of its answer. Nothing else makes netd do anything.
+"""The commands: a closed set, each with the type of its answer; netd acts on commands alone.
 
-No key crosses the process boundary but in the one answer that makes a key pair, and in what people give.
+Keys cross the process boundary only in the answer to GenerateKeypair and in commands that hold what people enter.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ HandlerEntry = tuple["type[Command[Any]]", Handler]  # of a table, made by :meth
 
 
 class Command(Struct, Generic[R_co], frozen=True):
-    """A command is answered with an ``R_co``, or with a :class:`app.errors.GatewayError`; then nothing has changed."""
+    """A command whose answer is an ``R_co``; where it raises a :class:`app.errors.GatewayError`, nothing changes."""
 
-    during_bulk: ClassVar[bool] = False  # an atomic bulk request does not keep it waiting: it only looks, or stops all
+    during_bulk: ClassVar[bool] = False  # does not wait for an atomic bulk request: it only reads, or stops everything
     in_bulk: ClassVar[bool] = False  # a bulk request may hold it
 
     @classmethod
@@ -48,14 +48,14 @@ class Command(Struct, Generic[R_co], frozen=True):
 
     @classmethod
     def handled_by(cls, handler: Callable[[Self], Awaitable[R_co]]) -> HandlerEntry:
-        """An entry of a table of handlers: the command and what carries it out, whose types fit each other."""
+        """An entry of a table of handlers: the command and its handler, whose types are checked against each other."""
         return cls, handler
 
 
 class Connect(Command[Done], frozen=True, tag="connect"):
     """Bring ``exit`` up on ``server`` of the current provider; returns once a handshake has completed.
 
-    ``server`` is a host name, a city, a country, ``fastest`` or ``random``, these two also as ``fastest:Sweden``.
+    ``server`` is a host name, a city, a country, ``fastest`` or ``random``; the last two also as ``fastest:Sweden``.
 
     Raises NotFoundError (no such server), ConflictError (incomplete), ConnectTimeoutError (cause in the message).
     """
@@ -96,7 +96,10 @@ class ListServers(Command[ServerList], frozen=True, tag="list_servers"):
 
 
 class AddCustomServer(Command[Done], frozen=True, tag="add_custom_server"):
-    """Fields as in the reference, unparsed. Raises InvalidFieldError (names the field), ConflictError (name in use)."""
+    """Add a server from its parts, fields as in the API contract (docs/api.md), unparsed.
+
+    Raises InvalidFieldError (names the field), ConflictError (name in use).
+    """
 
     in_bulk = True
 
@@ -131,7 +134,7 @@ class ImportConfig(Command[Done], frozen=True, tag="import_config"):
 
     name: str
     config: str
-    from_file: bool = False  # ``name`` is a file's: it is made to fit, and told as ``Done.server``
+    from_file: bool = False  # ``name`` is a file's: it is made to fit, and returned as ``Done.server``
 
     def __repr__(self) -> str:
         return f"ImportConfig({self.name!r})"  # never the keys
@@ -144,7 +147,7 @@ class GenerateKeypair(Command[Keypair], frozen=True, tag="generate_keypair"):
 
 
 class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
-    """Raises InvalidFieldError (bad MAC), NotFoundError (no such exit)."""
+    """Give a device a policy of its own. Raises InvalidFieldError (bad MAC), NotFoundError (no such exit)."""
 
     in_bulk = True
 
@@ -154,7 +157,7 @@ class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
 
 
 class ChooseWan(Command[Done], frozen=True, tag="choose_wan"):
-    """Make ``port``, in a form of app.portname, the WAN; None = the one found by what is plugged in.
+    """Make ``port``, in a form of app.portname, the WAN; None = the one detected from what is plugged in.
 
     Raises InvalidFieldError (no such port, or none that can be the WAN), ConflictError (``wan_fixed``: gateway.toml
     says which one it is; ``only_port``, ``lan_port``: the LAN would have none), KernelError. Then nothing has changed.
@@ -164,7 +167,7 @@ class ChooseWan(Command[Done], frozen=True, tag="choose_wan"):
 
 
 class DescribeProvider(Command[ProviderInfo], frozen=True, tag="describe_provider"):
-    """Raises NotFoundError."""
+    """Get all that is known of ``provider``. Raises NotFoundError."""
 
     during_bulk = True
 
@@ -186,13 +189,13 @@ class SignIn(Command[AccountStatus], frozen=True, tag="sign_in"):
 
 
 class SignOut(Command[Done], frozen=True, tag="sign_out"):
-    """Disconnect what uses the account; remove device and key there and here. ``warnings`` tell what could not be."""
+    """Disconnect what uses the account; remove device and key there and here. ``warnings`` name what is left."""
 
     provider: str
 
 
 class GetAccount(Command[AccountStatus], frozen=True, tag="get_account"):
-    """With ``refresh`` the provider is asked first."""
+    """Get the state of the account; with ``refresh``, after asking the provider."""
 
     during_bulk = True
 
@@ -226,14 +229,14 @@ class RotateKey(Command[AccountStatus], frozen=True, tag="rotate_key"):
 
 
 class ConfigureProvider(Command[Done], frozen=True, tag="configure_provider"):
-    """Raises InvalidFieldError for what the provider does not have. Takes effect at the next connection."""
+    """Change how to connect through ``provider``, from the next connection on. Raises InvalidFieldError."""
 
     provider: str
     settings: ProviderSettings
 
 
 class SetFavourite(Command[Done], frozen=True, tag="set_favourite"):
-    """Raises NotFoundError (no such server), ConflictError (``too_many``). Idempotent."""
+    """Mark or unmark a favourite. Raises NotFoundError (no such server), ConflictError (``too_many``). Idempotent."""
 
     in_bulk = True
 
@@ -249,7 +252,7 @@ class GetPreferences(Command[Preferences], frozen=True, tag="get_preferences"):
 
 
 class ChangePreferences(Command[Preferences], frozen=True, tag="change_preferences"):
-    """Raises InvalidFieldError."""
+    """Change the settings that ``change`` names. Raises InvalidFieldError."""
 
     in_bulk = True
 
@@ -290,13 +293,16 @@ class ExportHistory(Command[HistoryTable], frozen=True, tag="export_history"):
 
 
 class GetCounters(Command[Counters], frozen=True, tag="get_counters"):
-    """What only ever grows, for metrics."""
+    """Counters that only grow, for metrics."""
 
     during_bulk = True
 
 
 class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
-    """Everything the gateway cannot make again, encrypted. Raises InvalidFieldError (``passphrase``), ConflictError."""
+    """Back up everything that cannot be regenerated, encrypted.
+
+    Raises InvalidFieldError (``passphrase``), ConflictError (``busy``).
+    """
 
     passphrase: str
 
@@ -320,7 +326,7 @@ class RestoreBackup(Command[Restored], frozen=True, tag="restore_backup"):
 
 
 class LeakTest(Command[LeakReport], frozen=True, tag="leak_test"):
-    """Look whether anything could leave in the clear; changes nothing. Raises NotFoundError (no such exit)."""
+    """Test whether anything could leave in the clear; changes nothing. Raises NotFoundError (no such exit)."""
 
     during_bulk = True
 
@@ -337,7 +343,7 @@ class GetLogs(Command[LogLines], frozen=True, tag="get_logs"):
 
 
 class MakeSupportFile(Command[str], frozen=True, tag="make_support_file"):
-    """Everything that helps to find a fault, as text; no secret and no public address is in it. Changes nothing.
+    """Make a text of everything that helps to find a fault, without secrets and public addresses. Changes nothing.
 
     Raises TooManyRequestsError (``busy``) while one is being made.
     """
@@ -349,7 +355,7 @@ def _union(commands: list[type[Command[Any]]]) -> Any:
     return Union[tuple(commands)]  # noqa: UP007 - made of a list
 
 
-# msgspec chooses among the classes by their tags; for a type checker it is enough what they have in common.
+# msgspec chooses among the classes by their tags; for a type checker their common base is enough.
 if TYPE_CHECKING:
     BulkCommand = Command[object]
 else:
@@ -359,9 +365,9 @@ else:
 class Bulk(Command[tuple[Outcome, ...]], frozen=True, tag="bulk"):
     """Carry out ``commands`` in their order: ``atomic``, all or none; else each on its own.
 
-    Atomic, nothing else changes the gateway meanwhile. Where one fails, what was done before it is undone, and its
-    error is raised with ``operations[N]`` before the field. Raises ConflictError (``busy``) while another one is
-    under way.
+    While an atomic request runs, nothing else changes the gateway. Where a command fails, those before it are undone,
+    and its error is raised with ``operations[N]`` before the field. Raises ConflictError (``busy``) while another one
+    is under way.
     """
 
     commands: tuple[BulkCommand, ...]

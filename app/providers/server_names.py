@@ -7,7 +7,6 @@ import unicodedata
 from app.errors import InvalidFieldError
 from app.filenames import MAX_NAME
 
-MAX_NAME = MAX_NAME  # characters
 MAX_LOCATION = 100  # characters
 UNKNOWN = "Unknown"
 

@@ -1,4 +1,4 @@
-"""State on disk, written atomically; secrets apart and 0600."""
+"""The state on disk, written atomically; secrets in files of their own, mode 0600."""
 
 from app.store.state import MAX_SERVERS, Store
 

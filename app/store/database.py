@@ -1,8 +1,9 @@
-"""``statistics.sqlite``: traffic and history. Never in the gateway's way: damaged, it is set aside and begun anew.
+"""The database ``statistics.sqlite``: traffic and history. Its failures never affect the tunnel.
 
-An SD card wears by the page written and dies by power cuts. So: write-ahead log with one synchronisation a checkpoint
-(``synchronous=NORMAL``: a power cut may cost the last transactions, never the file), few and large transactions, a hard
-limit of pages, no vacuum. https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
+A damaged file is set aside, and a new one begun. An SD card wears by the page written and dies by power cuts. So:
+write-ahead log with one synchronisation a checkpoint (``synchronous=NORMAL``: a power cut may cost the last
+transactions, never the file), few and large transactions, a hard limit of pages, no vacuum.
+https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 class Database:
-    """One connection, used from any thread, one at a time. Nothing here raises for a bad disk except as said.
+    """The connection, usable from any thread, one at a time. A bad disk raises only where the docstring says so.
 
-    Call :meth:`open` first. ``problems`` tells people what was found wrong.
+    Call :meth:`open` first. ``problems`` are for people.
     """
 
     def __init__(self, path: Path, *, migrations: Sequence[str] = MIGRATIONS, max_bytes: int = MAX_BYTES) -> None:
@@ -86,7 +87,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """All or nothing. Raises sqlite3.Error; a database found damaged has then been replaced by an empty one."""
+        """An atomic transaction. Raises sqlite3.Error; a damaged database has then been replaced by an empty one."""
         with self._lock:
             connection = self._connection
             if connection is None:
@@ -104,7 +105,7 @@ class Database:
                 raise
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows. Raises sqlite3.Error, as :meth:`transaction` does."""
+        """All rows of a query. Raises sqlite3.Error, as :meth:`transaction` does."""
         with self._lock:
             if self._connection is None:
                 raise sqlite3.ProgrammingError("the database is not open")
@@ -216,7 +217,7 @@ class _NewerVersionError(Exception):
 
 
 class _DamagedError(sqlite3.DatabaseError):
-    """quick_check found something."""
+    """SQLite's quick_check found damage."""
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""``secrets.json`` (0600): the private and preshared keys of stored servers, by server name."""
+"""The file ``secrets.json`` (0600): the private and preshared keys of stored servers, by server name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def encode(secrets: dict[str, ServerSecrets]) -> bytes:
 
 
 def decode(data: bytes) -> Decoded[dict[str, ServerSecrets]]:
-    """``damaged`` names the servers whose entry is. Raises ValueError where the whole file is."""
+    """The keys; ``damaged`` names servers with a damaged entry. Raises ValueError where the whole file is damaged."""
     document: Document = serialization.decode(data, Document)
     secrets: dict[str, ServerSecrets] = {}
     damaged: list[str] = []

@@ -1,4 +1,4 @@
-"""``servers.json``: custom and imported servers without their keys, and the way from configuration to both and back."""
+"""The file ``servers.json``: custom and imported servers without their keys, which :mod:`app.store.secrets` holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def encode(servers: tuple[StoredServer, ...]) -> bytes:
 
 
 def decode(data: bytes) -> Decoded[tuple[StoredServer, ...]]:
-    """``damaged`` gives the places (from 1) of entries that are. Raises ValueError where the whole file is."""
+    """The servers; ``damaged`` numbers damaged entries from 1. Raises ValueError where the whole file is damaged."""
     document: Document = serialization.decode(data, Document)
     servers: dict[str, StoredServer] = {}
     damaged: list[str] = []
@@ -46,7 +46,7 @@ def decode(data: bytes) -> Decoded[tuple[StoredServer, ...]]:
 
 
 def same_name(name: str) -> str:
-    """Names that people would take for the same are the same: compatibility forms and case do not count."""
+    """The form of ``name`` that is compared: without case and compatibility forms, which people overlook."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
@@ -60,7 +60,7 @@ def split_secrets(
     warnings: tuple[str, ...],
     service: str | None = None,
 ) -> tuple[StoredServer, ServerSecrets]:
-    """``config`` as what may be shown and what must not."""
+    """``config`` split into the part that may be shown and its secrets."""
     preshared = {p.public_key: p.preshared_key for p in config.peers if p.preshared_key is not None}
     stored = StoredServer(
         name=name,

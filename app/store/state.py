@@ -1,9 +1,9 @@
-"""``Store``: netd's state on disk. One writer, whole files, and an order of writes that survives any power cut.
+"""The store of netd's state on disk: one writer, atomic files, and an order of writes that survives any power cut.
 
 * A server is added secrets first and removed secrets last: a key without its server may be left behind and is collected
   at the next load; a server without its keys cannot come about.
 * A damaged file is kept as ``NAME.bad`` and what is missing falls back to its default, in which nothing is connected
-  and no device is ``direct``: the gateway is blocked, never open. ``problems`` tells.
+  and no device is ``direct``: the gateway is blocked, never open. ``problems`` names the damage.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Store:
         self._servers: dict[str, StoredServer] = {}  # by same_name()
         self._secrets: dict[str, ServerSecrets] = {}  # by the server's name
         self._before: _Content | None = None  # while a transaction is open
-        self.problems: list[str] = []  # what load() found wrong, for people; holds no secret
+        self.problems: list[str] = []  # found by load(), for people; no secret
 
     def __enter__(self) -> Store:
         self.load()
@@ -77,7 +77,7 @@ class Store:
             raise _storage_error(error) from error
 
     def close(self) -> None:
-        """Give the directory free for another process."""
+        """Release the directory for another process."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -158,7 +158,7 @@ class Store:
         return changed
 
     def _update_beside_transaction(self, change: Callable[[Settings], Settings]) -> None:
-        """Another task's change is made at once and stays, whatever becomes of the transaction."""
+        """Make another task's change at once; it stays, whatever the outcome of the transaction."""
         assert self._before is not None
         before, servers, secrets = self._before
         changed = change(before)
@@ -176,7 +176,7 @@ class Store:
         secrets: dict[str, ServerSecrets],
         others: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Replace everything, and the files ``others`` beside it, at one moment: a crash leaves all old or all new."""
+        """Replace everything, and the files ``others`` beside it, atomically: a crash leaves all old or all new."""
         files = {
             settings_file.FILE: settings_file.encode(settings),
             servers_file.FILE: servers_file.encode(servers),
@@ -200,13 +200,13 @@ class Store:
         return self._before is not None
 
     def begin(self) -> None:
-        """From here on nothing of this task is written until :meth:`commit`; a crash leaves everything as it was."""
+        """Begin a transaction: :meth:`commit` writes this task's changes; a crash before changes nothing."""
         assert self._before is None
         _IN_TRANSACTION.set(True)
         self._before = (self._settings, dict(self._servers), dict(self._secrets))
 
     def commit(self) -> None:
-        """Write all of it at one moment. Raises UnavailableError (``storage``); then it is as before :meth:`begin`."""
+        """Write the changes atomically. Raises UnavailableError (``storage``); then all is as before :meth:`begin`."""
         assert self._before is not None
         _IN_TRANSACTION.set(False)
         if self._before == (self._settings, self._servers, self._secrets):
@@ -220,7 +220,7 @@ class Store:
         self._before = None
 
     def abort(self) -> None:
-        """Everything is as before :meth:`begin`, but for the settings that other tasks have changed since."""
+        """Restore the state before :meth:`begin`, but for the settings that other tasks have changed since."""
         assert self._before is not None
         _IN_TRANSACTION.set(False)
         self._settings, self._servers, self._secrets = self._before
@@ -244,13 +244,13 @@ class Store:
         return self._servers.get(same_name(name))
 
     def check_name_free(self, name: str) -> None:
-        """Raises ConflictError where a custom or imported server has this name, or one that differs in case only."""
+        """Check that no server has this name, or one that differs in case only. Raises ConflictError."""
         taken = self.holder(name)
         if taken is not None:
             raise ConflictError(f'There is already a server "{taken.name}" ({taken.provider})', field="name")
 
     def add_server(self, server: StoredServer, secrets: ServerSecrets) -> None:
-        """Keep a new server with its keys. Raises ConflictError where the name is in use or the store is full."""
+        """Store a new server with its keys. Raises ConflictError where the name is in use or the store is full."""
         self.check_name_free(server.name)
         if len(self._servers) >= MAX_SERVERS:
             raise ConflictError(f"There are already {MAX_SERVERS} servers; remove one first", code="too_many")
@@ -290,7 +290,7 @@ class Store:
         return server is not None and server.name in self._secrets
 
     def _write(self, name: str, encode: Callable[[], bytes]) -> None:
-        """What ``encode`` makes, unless a transaction is open: a thousand servers are not encoded a thousand times."""
+        """Write what ``encode`` makes, unless a transaction is open: then :meth:`commit` encodes once."""
         if self._lock is None:
             raise UnavailableError("The store is not open", code="storage")
         if self._before is not None:

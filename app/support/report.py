@@ -1,4 +1,4 @@
-"""Puts the support file together out of its sections, within a size that can be attached to anything."""
+"""The assembly of the support file out of its sections, within a size that can be attached to any report."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MAX_LINE = 2000  # characters
 ABOUT = """\
 VPN Gateway: support file
 
-For whoever is to find out why a gateway does not do what it should. Taken out are keys, passwords, passphrases, tokens,
-account numbers, names of Wi-Fi networks and of devices, the second half of each MAC address, and every public address:
-public-address-1 is the same address wherever it stands. Names of servers and private addresses are in it. Have a look
-at it before you give it away.
+For finding out why a gateway does not do what it should. Removed are keys, passwords, passphrases, tokens, account
+numbers, names of Wi-Fi networks and of devices, the second half of each MAC address, and every public address:
+public-address-1 is the same address wherever it appears. Names of servers and private addresses are in the file. Read
+it before you share it.
 """
 
 
 class Section(Struct, frozen=True):
-    """``text`` is what was found, or says why nothing was. Of what is too long, ``keep`` says which end matters."""
+    """A section; ``text`` is its content or says why there is none, ``keep`` is the end that is kept of a long one."""
 
     title: str
     text: str
@@ -32,13 +32,13 @@ class Section(Struct, frozen=True):
 
 
 def unreadable(error: BaseException | str) -> str:
-    """What stands in a section whose source could not be read."""
+    """The text of a section whose source could not be read."""
     reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"(could not be read: {reason})"
 
 
 def assemble(sections: Sequence[Section], redactor: Redactor) -> str:
-    """The file's whole text (pure). What is left out of it is said in its place."""
+    """The file's whole text, with a note wherever a part is left out (pure)."""
     parts = [ABOUT]
     left = MAX_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
     for section in sections:
@@ -51,7 +51,7 @@ def assemble(sections: Sequence[Section], redactor: Redactor) -> str:
 
 
 def followed(text: str, section: Section, redactor: Redactor) -> str:
-    """A file that is whole already, struck out by what ``redactor`` knows besides, and one more section (pure)."""
+    """A finished file with one more section, redacted also by the secrets and names of ``redactor`` (pure)."""
     return f"{redactor.known(text)}\n{_headed(section.title, _redacted(section, redactor))}"
 
 
@@ -60,7 +60,7 @@ def _headed(title: str, text: str) -> str:
 
 
 def _redacted(section: Section, redactor: Redactor) -> str:
-    """Whole lines are left out before: to look through them costs a small board seconds. The rest is cut after."""
+    """A section's text, redacted. Excess lines are dropped before, which saves seconds; long ones cut after."""
     text, left_out = _shortened(section.text.rstrip(), section.limit, section.keep)
     text = redactor.text(text)
     text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -71,7 +71,7 @@ def _redacted(section: Section, redactor: Redactor) -> str:
 
 
 def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> tuple[str, int]:
-    """As many whole lines as fit, and the number of the others."""
+    """As many whole lines as fit, and the number of lines left out."""
     lines = text.split("\n")
     kept: list[str] = []
     size = 0

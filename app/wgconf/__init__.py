@@ -1,4 +1,4 @@
-"""WireGuard .conf dialects <-> model, and the linter. Pure: text in, values out; nothing in a file is ever executed."""
+"""WireGuard .conf dialects: parser, linter and renderer; nothing in a file is ever executed (pure)."""
 
 from app.wgconf.check import check
 from app.wgconf.lexer import MAX_BYTES

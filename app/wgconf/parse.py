@@ -1,4 +1,4 @@
-"""A whole .conf -> :class:`ParsedConfig`: which settings there are, what each means, what is not used."""
+"""The parser: a whole .conf -> :class:`ParsedConfig`, with the settings used and warnings for those that are not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INTERFACE = ("PrivateKey", "Address", "DNS", "MTU", "ListenPort", "FwMark", "Ta
 _HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
 _PEER = ("PublicKey", "PresharedKey", "AllowedIPs", "Endpoint", "PersistentKeepalive")
 _LISTS = frozenset({"Address", "DNS", "AllowedIPs", *_HOOKS})
-# Written by graphical clients for themselves; wg(8) does not know them, and nothing of them concerns a gateway.
+# Written by graphical clients for themselves; wg(8) does not know them, and a gateway does not need them.
 _FOREIGN = ("Name", "Description", "IncludedApplications", "ExcludedApplications")
 
 _KNOWN = {
@@ -54,11 +54,11 @@ class _Settings:
                 warnings.append(ConfigWarning("given_twice", message, entries[-1].line, name))
 
     def line(self, name: str) -> int:
-        """Where ``name`` is, or where its section begins."""
+        """The line of ``name``, or of its section where it is missing."""
         return self.found[name][-1].line if name in self.found else self.section.line
 
     def one(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """The value of a setting; also those that a later one replaces must be well formed."""
+        """The value of a setting; one that a later one replaces must be well formed too."""
         return values[-1] if (values := self.every(name, parse)) else None
 
     def need(self, name: str, parse: Callable[[str], T]) -> T:
@@ -87,20 +87,20 @@ def _value(entry: Entry, name: str, parse: Callable[[str], T]) -> T:
 def _unknown(section: Section, entry: Entry) -> str:
     for place, names in _KNOWN.items():
         if entry.key.lower() in names:
-            return f"it belongs into [{place.capitalize()}], not [{section.name}]"
+            return f"it belongs in [{place.capitalize()}], not [{section.name}]"
     return f"[{section.name}] has no such setting"
 
 
 def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None = None) -> ParsedConfig:
-    """Read a wg-quick(8) configuration of any dialect we know; ``name`` is the file's, for hints only.
+    """Read a wg-quick(8) configuration of any known dialect; ``name`` is the file's, for hints only.
 
-    ``lan`` are our own LAN's networks. Raises :class:`ConfigError`, and nothing else, with line, key and reason; it
-    never holds a key's value. docs/import.md says what is refused, dropped with a warning, or taken as it is.
+    ``lan`` are the networks of the gateway's LAN. Raises only :class:`ConfigError`, with line, key and reason; it never
+    holds a key's value. docs/import.md says what is refused, dropped with a warning, or taken as it is.
     """
     document = lexer.read(data)
     warnings: list[ConfigWarning] = []
     if document.guessed:
-        warnings.append(ConfigWarning("encoding", "It is not UTF-8: letters in comments may be others than were meant"))
+        warnings.append(ConfigWarning("encoding", "It is not UTF-8: letters in comments may be wrong"))
     interface_section, peer_sections = _sections(document.sections)
     interface = _Settings(interface_section, warnings)
     peers = [_Settings(section, warnings) for section in peer_sections]
@@ -148,7 +148,7 @@ def _sections(sections: list[Section]) -> tuple[Section, list[Section]]:
     for section in sections:
         if section.name.lower() not in _KNOWN:
             name = f"[{lexer.showable(section.name) or '***'}]"
-            reason = f"{name} is no section of a WireGuard configuration; there are [Interface] and [Peer]"
+            reason = f"{name} is not a section of a WireGuard configuration; those are [Interface] and [Peer]"
             raise ConfigError(reason, line=section.line, key=name)
     if not interfaces:
         raise ConfigError("there is no such section", line=sections[0].line if sections else 1, key="[Interface]")
@@ -238,7 +238,7 @@ def _peers(sections: Iterable[_Settings]) -> Iterator[Peer]:
 
 
 def _with_position(remarks: Iterable[ConfigWarning], interface: _Settings) -> Iterator[ConfigWarning]:
-    """Remarks on a setting of ours get its line; those on peers say themselves which they mean."""
+    """``remarks`` with lines: one on a setting of [Interface] gets its line, one on a peer names the peer itself."""
     for remark in remarks:
         own = remark.key in interface.found if remark.key else False
         yield replace(remark, line=interface.line(remark.key or "")) if own else remark

@@ -1,4 +1,4 @@
-"""What can be changed. Each mutation needs the scope of its twin among the endpoints, and does the same."""
+"""The mutations. Each one needs the scope of its REST endpoint, and does the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.model import DEFAULT_EXIT
 
 @strawberry.input
 class CustomServer:
-    """Fields as those of ``POST /api/custom/add``."""
+    """The parts of a server, as for ``POST /api/custom/add``."""
 
     name: str
     endpoint: str
@@ -73,6 +73,6 @@ class Mutation:
 
     @strawberry.mutation
     async def choose_wan(self, port: str | None = strawberry.UNSET) -> types.Wan:
-        """Make a port the WAN, by its name, MAC address or place; null goes back to the one that is found by itself."""
+        """Make a port the WAN, by its name, MAC address or place; null goes back to automatic detection."""
         given = {} if port is strawberry.UNSET else {"port": port}  # left out, it is no choice
         return cast("types.Wan", await call(wan.choose_wan, given, nulls=True))

@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""The queries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Page(Struct, frozen=True):
 
 
 def check_first(first: int) -> None:
-    """Raises InvalidFieldError."""
+    """Check the size of a page. Raises InvalidFieldError."""
     if not 1 <= first <= MAX_FIRST:
         raise InvalidFieldError(f"first: 1 to {MAX_FIRST}", field="first")
 
@@ -34,7 +34,7 @@ def check_first(first: int) -> None:
 class Query:
     @strawberry.field
     async def status(self) -> types.Status:
-        """As ``GET /api/status``."""
+        """The status, as ``GET /api/status``."""
         return cast("types.Status", await call(status.status))
 
     @strawberry.field
