@@ -151,7 +151,7 @@ def test_what_clients_say_is_ignored_up_to_a_size(server: WebServer, call: Call)
     assert call("GET", "/health").text == "healthy"
 
 
-def test_plain_http_is_told_to_upgrade(call: Call) -> None:
+def test_plain_http_gets_upgrade_required(call: Call) -> None:
     answer = call("GET", "/ws")
     assert_error(answer, 426, "upgrade_required")
     assert answer.headers["Upgrade"] == "websocket"
@@ -260,7 +260,8 @@ def test_a_client_that_comes_back_gets_exactly_what_it_missed(server: WebServer,
     assert later["payload"]["servers"] == 9
 
 
-def test_a_client_that_was_away_too_long_is_told_and_gets_a_snapshot(server: WebServer, gateway: FakeGateway) -> None:
+def test_resume_after_too_long_is_incomplete_with_snapshot(server: WebServer, gateway: FakeGateway) -> None:
+    """A client that was away too long learns that events are lost, and gets a snapshot."""
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(lambda: [gateway.publish(ServersChanged("mullvad", servers=n)) for n in range(KEPT + 1)])
@@ -282,7 +283,7 @@ def test_a_bad_number_is_refused(server: WebServer, query: str) -> None:
     assert (refused.value.status, refused.value.body["field"]) == (422, "after")
 
 
-def test_what_happened_while_netd_was_out_of_reach_is_told(server: WebServer, gateway: FakeGateway) -> None:
+def test_events_during_a_netd_outage_are_delivered(server: WebServer, gateway: FakeGateway) -> None:
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(gateway.go_away)
@@ -301,7 +302,8 @@ def test_what_happened_while_netd_was_out_of_reach_is_told(server: WebServer, ga
     ]
 
 
-def test_after_a_restart_of_netd_nobody_hears_that_nothing_was_missed(server: WebServer, gateway: FakeGateway) -> None:
+def test_resume_after_netd_restart_is_not_complete(server: WebServer, gateway: FakeGateway) -> None:
+    """After a restart of netd no client is wrongly assured that it missed nothing."""
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(gateway.go_away)
@@ -330,7 +332,7 @@ def test_a_restart_of_the_web_service_costs_no_event() -> None:
             assert client.receive()["payload"] == {"reason": "state", "message": "lost"}
 
 
-def test_rates_are_told_in_passing(server: WebServer, gateway: FakeGateway) -> None:
+def test_rates_are_neither_numbered_nor_replayed(server: WebServer, gateway: FakeGateway) -> None:
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(lambda: gateway.tell_rates(TrafficRates(1.0, 5.0, Bytes(1, 2))))
@@ -361,9 +363,10 @@ def numbered(n: int) -> GatewayEvent:
     return SecurityAlert("state", "", failures=n) if n % 2 else ServersChanged("mullvad", servers=n)
 
 
-def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_waited_for(
+def test_many_clients_get_all_events_despite_a_slow_one(
     server: WebServer, gateway: FakeGateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Five hundred clients get every event in order, and none of them waits for a slow one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))  # both ends are in this process
     started = time.monotonic()
@@ -391,9 +394,7 @@ def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_wai
         print(f"{CLIENTS * EVENTS} messages in {done - joined:.1f} s")
 
 
-def test_one_that_reads_nothing_is_dropped_and_the_others_notice_nothing(
-    server: WebServer, gateway: FakeGateway, call: Call
-) -> None:
+def test_client_that_reads_nothing_is_dropped_alone(server: WebServer, gateway: FakeGateway, call: Call) -> None:
     """Its buffers in the kernel fill up, then its queue; the others get everything at once."""
     stuck = WebSocketClient(server.port)
     with WebSocketClient(server.port) as well:

@@ -125,7 +125,8 @@ async def test_what_could_not_be_restored_is_not_made(store, monkeypatch):
         await Backup(store).create(PASSPHRASE)
 
 
-async def test_everything_comes_back_on_another_gateway_also_after_its_restart(store, other, tmp_path):
+async def test_restore_on_another_gateway_brings_everything_back(store, other, tmp_path):
+    """A restore on another gateway brings everything back, also after its restart."""
     data = await Backup(store).create(PASSPHRASE)
     summary = await Backup(other).restore(data, PASSPHRASE)
     assert (summary.servers, summary.devices, summary.version) == (2, 3, VERSION)
@@ -329,7 +330,8 @@ async def test_a_part_that_cannot_be_decoded_or_is_missing_is_refused(store, nam
     assert name in caught.value.message
 
 
-async def test_a_damaged_entry_that_the_store_would_leave_out_is_refused_here(store):
+async def test_restore_refuses_a_damaged_entry(store):
+    """A damaged entry, which the store would leave out at its start, is refused in a backup."""
     whole = document(store)
     secrets = json.loads(whole["files"]["secrets.json"]["content"])
     secrets["secrets"]["vpn-se"]["private_key"] = "x"
@@ -374,7 +376,7 @@ def test_any_document_is_either_taken_or_refused(value):
 
 @given(st.data())
 @settings(max_examples=300, deadline=None)
-def test_any_change_deep_in_the_settings_is_either_taken_or_refused(data):
+def test_any_change_in_a_backup_is_accepted_or_refused(data):
     """Never another error, and what is taken encodes and decodes to itself."""
     content = json.loads(serialization.encode(SETTINGS))
     place = content
@@ -401,7 +403,7 @@ def test_the_defaults_of_this_version_are_fine():
     check_settings(SETTINGS)
 
 
-def test_every_configuration_that_can_be_imported_can_be_backed_up():
+def test_every_importable_configuration_can_be_backed_up():
     seen = 0
     for path in sorted((ROOT / "tests" / "data" / "conf").glob("[gp]*/*.conf")):
         try:
@@ -486,7 +488,7 @@ async def test_a_bad_part_of_others_stops_all(store, other, tmp_path):
     assert (await refused(other, data, parts=[accounts(tmp_path / "other")])).code == "invalid_backup"
 
 
-async def test_a_server_whose_keys_were_lost_is_told(store, other):
+async def test_a_server_whose_keys_were_lost_is_reported(store, other):
     lost = {name: s for name, s in store._secrets.items() if name != "vpn-se"}
     store._secrets = lost
     summary = await Backup(other).restore(await Backup(store).create(PASSPHRASE), PASSPHRASE)
@@ -582,7 +584,7 @@ def test_a_damaged_journal_is_set_aside(tmp_path):
     assert not (tmp_path / "replace.journal").exists()
 
 
-async def test_a_full_disk_is_told_and_changes_nothing(store, other, monkeypatch):
+async def test_a_full_disk_is_reported_and_changes_nothing(store, other, monkeypatch):
     data = await Backup(store).create(PASSPHRASE)
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))

@@ -97,9 +97,10 @@ readable = readable.filter(lambda s: len(set(filter(str.isalnum, s))) > 4)  # "=
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), readable, st.text("abcdefghij' ", min_size=5, max_size=20).map(lambda s: f"x{s.strip()}x"))
-def test_no_secret_of_the_store_is_in_a_report_however_it_got_into_a_section(
+def test_no_stored_secret_is_in_a_report(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, passphrase: str, device: str
 ) -> None:
+    """No secret of the store is in a report, however it got into a section."""
     directory = tmp_path_factory.mktemp("state")
     hidden = fill(directory, passphrase=passphrase, device=device)
     words = st.sampled_from(sorted({*hidden, device, "annas-phone", "annas.example.org", "annas-box", "peer", "lan0"}))

@@ -90,7 +90,7 @@ def test_a_port_has_its_driver_its_place_and_its_errors(pi: Path) -> None:
     assert "rfkill0: type wlan, name None, soft 1" in text
 
 
-def test_only_installed_packages_are_told(pi: Path) -> None:
+def test_only_installed_packages_are_reported(pi: Path) -> None:
     text = machine.versions(pi)
     assert "nftables 1.1.3-1" in text
     assert "systemd" not in text
@@ -117,7 +117,8 @@ def test_this_machine_tells_something_of_everything() -> None:
 # --- size ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_is_never_larger_than_it_may_be_and_says_what_it_left_out() -> None:
+def test_file_stays_within_its_limit_and_names_what_is_left_out() -> None:
+    """The file is never larger than its limit, and names what it left out."""
     long = "\n".join(f"{n} \N{EURO SIGN}{'x' * 90}" for n in range(6_000))
     report = assemble([Section(f"Part {n}", long, limit=300_000) for n in range(8)], Redactor())
     assert len(report.encode()) <= MAX_BYTES
@@ -131,7 +132,8 @@ def test_the_file_is_never_larger_than_it_may_be_and_says_what_it_left_out() -> 
     assert "\n5999 \N{EURO SIGN}x" in last
 
 
-def test_what_would_move_a_terminal_is_taken_out_and_long_lines_are_cut_after_they_were_struck_out() -> None:
+def test_controls_are_removed_and_lines_cut_after_redaction() -> None:
+    """Control characters are removed, and long lines are cut only after their redaction."""
     secret = "correct horse"
     text = f"\x1b[2Ja\u202eb\n{'y' * (MAX_LINE - 6)}{secret}"
     report = assemble([Section("A", text)], Redactor([secret]))

@@ -82,7 +82,8 @@ def test_others_do_not_wait_for_one(lockout: Lockout) -> None:
     assert wait_of(lockout, "b", known=False) == 0.0
 
 
-def test_many_addresses_together_are_slowed_down_and_the_owner_is_not(lockout: Lockout, clock: Clock) -> None:
+def test_many_failing_addresses_delay_strangers_not_the_owner(lockout: Lockout, clock: Clock) -> None:
+    """Many addresses that fail together are slowed down; the owner's known address is not."""
     for number in range(FREE_FOR_ALL):
         assert wait_of(lockout, f"client {number}", known=False) == 0.0
     assert wait_of(lockout, "another", known=False) == 2.0
@@ -137,7 +138,7 @@ def test_every_way_to_try_the_password_counts(client: Make, owner: Client) -> No
     assert_error(client().login(), 429, "locked_out")
 
 
-def test_repeated_failures_are_told(client: Make, owner: Client, server: WebServer) -> None:
+def test_repeated_failures_are_reported(client: Make, owner: Client, server: WebServer) -> None:
     with WebSocketClient(server.port, headers=bearer(owner.key("read"))) as socket:
         assert socket.receive()
         for _ in range(FREE):
