@@ -107,8 +107,8 @@ def _check_server(server: StoredServer, secrets: ServerSecrets | None) -> None:
     field = f"servers.{server.name}"
     _need(server.provider in {"custom", "imported"}, field, "provider custom or imported")
     _need(server.location is None or _is_line(server.location, 200), field, "a location of one line")
-    told = len(server.warnings) <= 100 and all(_is_line(w, 1000) for w in server.warnings)
-    _need(told, field, "warnings of one line each")
+    printable = len(server.warnings) <= 100 and all(_is_line(w, 1000) for w in server.warnings)
+    _need(printable, field, "warnings of one line each")
     _need(all(p.preshared_key is None for p in server.peers), field, "preshared keys are kept apart")
     if secrets is None:
         secrets = ServerSecrets(keys.generate().private_key)

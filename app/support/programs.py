@@ -62,8 +62,8 @@ async def sections() -> list[Section]:
 
 
 async def _kernel() -> Section:
-    told = await run(*_JOURNAL, "--dmesg", "--lines=6000")
-    return Section("Messages of the kernel about the network", about_network(told), limit=150_000, keep="last")
+    messages = await run(*_JOURNAL, "--dmesg", "--lines=6000")
+    return Section("Messages of the kernel about the network", about_network(messages), limit=150_000, keep="last")
 
 
 def about_network(text: str) -> str:

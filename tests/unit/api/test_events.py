@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.api import websocket_limits
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
-from app.api.replay import KEPT, Replay, Told
+from app.api.replay import KEPT, Replay, EncodedMessage
 from app.protocol.events import DeviceChanged, GatewayEvent, SecurityAlert, ServersChanged, TrafficRates
 from app.protocol.statistics import Bytes
 from app.protocol.status import ExitState, ExitStatus
@@ -167,9 +167,9 @@ def test_web_sockets_elsewhere_are_refused(server: WebServer, call: Call) -> Non
 
 async def test_a_slow_listener_is_sent_away() -> None:
     listener = Listener()
-    listener.begin([Told("first")], included=5)
+    listener.begin([EncodedMessage("first")], included=5)
     assert await listener.next() == "first"
-    accepted = [listener.put(Told(str(n), n)) for n in range(6, 6 + QUEUE + 1)]
+    accepted = [listener.put(EncodedMessage(str(n), n)) for n in range(6, 6 + QUEUE + 1)]
     assert accepted == [True] * QUEUE + [False]
     assert await listener.next() == Closing(TRY_AGAIN_LATER, "too slow; connect again")
 
@@ -177,18 +177,18 @@ async def test_a_slow_listener_is_sent_away() -> None:
 async def test_a_listener_begins_with_the_snapshot_and_repeats_nothing() -> None:
     listener = Listener()
     for n in (4, 5, 6):
-        listener.put(Told(f"event {n}", n))  # while the snapshot was being made
-    listener.begin([Told("snapshot 5")], included=5)
-    listener.put(Told("event 5 again", 5))
-    listener.put(Told("event 7", 7))
-    listener.put(Told("snapshot"))
+        listener.put(EncodedMessage(f"event {n}", n))  # while the snapshot was being made
+    listener.begin([EncodedMessage("snapshot 5")], included=5)
+    listener.put(EncodedMessage("event 5 again", 5))
+    listener.put(EncodedMessage("event 7", 7))
+    listener.put(EncodedMessage("snapshot"))
     assert [await listener.next() for _ in range(4)] == ["snapshot 5", "event 6", "event 7", "snapshot"]
 
 
 async def test_a_listener_closed_while_it_joins_stays_closed() -> None:
     listener = Listener()
     listener.close(Closing(1001, "bye"))
-    listener.begin([Told("snapshot")], included=5)
+    listener.begin([EncodedMessage("snapshot")], included=5)
     assert await listener.next() == Closing(1001, "bye")
 
 
@@ -202,8 +202,8 @@ def test_silence_is_broken_by_a_heartbeat(monkeypatch: pytest.MonkeyPatch, serve
 # --- coming back -----------------------------------------------------------------------------------------------------
 
 
-def told(numbers: list[int]) -> list[Told]:
-    return [Told(str(n), n) for n in numbers]
+def told(numbers: list[int]) -> list[EncodedMessage]:
+    return [EncodedMessage(str(n), n) for n in numbers]
 
 
 def test_replay_gives_what_was_missed_or_says_that_it_cannot() -> None:
@@ -211,16 +211,16 @@ def test_replay_gives_what_was_missed_or_says_that_it_cannot() -> None:
     replay.restart(100)
     assert replay.since(100) == []
     for n in range(101, 104):
-        replay.add(n, Told(str(n), n))
+        replay.add(n, EncodedMessage(str(n), n))
     assert replay.since(100) == told([101, 102, 103])
     assert replay.since(102) == told([103])
     assert replay.since(103) == []
     assert replay.since(99) is None
     assert replay.since(104) is None  # of another boot, say
-    replay.add(104, Told("104", 104))
+    replay.add(104, EncodedMessage("104", 104))
     assert replay.since(100) is None
     assert replay.since(101) == told([102, 103, 104])
-    replay.add(110, Told("110", 110))  # one is missing: nothing before it is of any use
+    replay.add(110, EncodedMessage("110", 110))  # one is missing: nothing before it is of any use
     assert replay.since(104) is None
     assert replay.since(109) == told([110])
 
