@@ -1,4 +1,4 @@
-"""The boot partition as a Pi's firmware reads it: would each model find what it asks for?"""
+"""The boot partition as a Pi's firmware reads it: a check that each model finds the files it asks for."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.api import websocket_limits
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
-from app.api.replay import KEPT, Replay, EncodedMessage
+from app.api.replay import KEPT, EncodedMessage, Replay
 from app.protocol.events import DeviceChanged, GatewayEvent, SecurityAlert, ServersChanged, TrafficRates
 from app.protocol.statistics import Bytes
 from app.protocol.status import ExitState, ExitStatus
