@@ -1,4 +1,4 @@
-"""The boot partition as a Pi's firmware reads it: a check that each model finds the files it asks for."""
+"""The boot partition as the firmware of each Pi reads it: checks that each model finds its files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.store.test_reveal import fill
+from tests.unit.store.test_sensitive_values import fill
 
 from app.errors import UnavailableError
 from app.firstboot import after_netd, support
