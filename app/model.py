@@ -183,6 +183,11 @@ class LanSettings(Struct, frozen=True):
     domain: str = "lan"
     hostname: str = "vpn-gateway"
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that are the LAN's own."""
+        return (self.address.network, self.ula.network) if self.ula else (self.address.network,)
+
 
 class LinkSettings(Struct, frozen=True):
     """The roles of the interfaces. None = detected from what is plugged in."""
@@ -232,6 +237,9 @@ class Settings(Struct, frozen=True):
     devices: tuple[Device, ...] = ()
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
     first_choice: dict[str, str] = field(default_factory=dict)  # the same, while another server stands in for it
+    asked: dict[str, str] = field(
+        default_factory=dict
+    )  # exit -> what was asked for where that is no host name: a place
     # Both are asked inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never

@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from app.mac_address import is_canonical
+
 MODEM = "usb-modem"
 # Drivers of phones and mobile network sticks only; cdc_ether and cdc_ncm drive Ethernet adapters too.
 MODEM_DRIVERS = ("rndis_host", "ipheth", "cdc_mbim", "qmi_wwan", "huawei_cdc_ncm")
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _USB = re.compile(r"usb-[0-9]{1,2}(\.[0-9]{1,2}){0,6}")
 _USB_DEVICE = re.compile(r"/[0-9]+-([0-9]+(?:\.[0-9]+)*)(?::[0-9.]+)?(?=/|$)")
 
@@ -38,7 +39,7 @@ def parse(text: str) -> PortName:
         return PortName("modem", text)
     if _USB.fullmatch(text):
         return PortName("usb", text)
-    if _MAC.fullmatch(mac):
+    if is_canonical(mac):
         return PortName("mac", mac)
     if _INTERFACE.fullmatch(text):
         return PortName("name", text)

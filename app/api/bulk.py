@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
+from app import mac_address
 from app.api.auth import require
 from app.api.connection import Name
 from app.api.context import gateway
 from app.api.custom_servers import CustomServerBody, Text
-from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
+from app.api.devices import MacText, PolicyText, parse_policy
 from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 from app.filenames import server_name
@@ -95,7 +96,7 @@ class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="se
     name: Annotated[str, Meta(max_length=64)] | None = None
 
     def command(self) -> BulkCommand:
-        return SetDevicePolicy(parse_mac(self.mac), parse_policy(self.policy), self.name)
+        return SetDevicePolicy(mac_address.parse(self.mac), parse_policy(self.policy), self.name)
 
 
 class SetFavouriteOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_favourite", tag_field="op"):

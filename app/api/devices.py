@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
 from quart import Blueprint
 
+from app import mac_address
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
@@ -16,9 +16,6 @@ from app.protocol.commands import SetDevicePolicy
 from app.protocol.status import Snapshot
 
 blueprint = Blueprint("devices", __name__)
-
-_SEPARATORS = re.compile(r"[:\-.]")
-_HEX = re.compile(r"[0-9a-f]{12}")
 
 
 class DeviceBody(Struct, frozen=True):
@@ -74,14 +71,6 @@ def parse_policy(text: str) -> Policy:
             raise InvalidFieldError("policy: one of vpn, vpn:<exit>, direct, blocked", field="policy")
 
 
-def parse_mac(text: str) -> str:
-    """The MAC address in lower case with colons, from any common spelling. Raises InvalidFieldError."""
-    digits = _SEPARATORS.sub("", text.lower())
-    if not _HEX.fullmatch(digits):
-        raise InvalidFieldError("mac: six pairs of hexadecimal digits, such as 02:00:00:00:00:01", field="mac")
-    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
-
-
 def device_bodies(snapshot: Snapshot) -> tuple[DeviceBody, ...]:
     """Every device with a policy of its own or a lease, by MAC address."""
     known = {d.mac: d for d in snapshot.devices}
@@ -118,5 +107,5 @@ async def list_leases() -> LeasesBody:
 @operation(blueprint, "PUT", "/api/devices/<mac>/policy")
 async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
     """Decide what one device may do; its open connections are dropped."""
-    result = await gateway().submit(SetDevicePolicy(parse_mac(mac), parse_policy(body.policy), body.name))
+    result = await gateway().submit(SetDevicePolicy(mac_address.parse(mac), parse_policy(body.policy), body.name))
     return Success(True, result.message, result.warnings)

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.errors import InvalidFieldError
+from app.mac_address import is_canonical
 
 Kind = Literal["total", "device", "exit"]
 Step = Literal["minute", "hour", "day"]
@@ -120,7 +121,6 @@ class TrafficQuery(Struct, frozen=True):
 _STEPS: dict[str, Step] = {"minute": "minute", "hour": "hour", "day": "day"}
 _RANGE = re.compile(r"([1-9][0-9]{0,7})([smhdw]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def traffic_query(
@@ -135,7 +135,7 @@ def traffic_query(
     if device is not None and exit_ is not None:
         raise InvalidFieldError("exit: give a device or an exit, not both", field="exit")
     if device is not None:
-        if not _MAC.fullmatch(device.lower()) and device != OTHER:
+        if not is_canonical(device.lower()) and device != OTHER:
             raise InvalidFieldError("device: a MAC address, such as 02:00:00:00:00:01", field="device")
         subject = Subject("device", device.lower())
     if exit_ is not None:

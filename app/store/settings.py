@@ -55,5 +55,5 @@ def _without(settings: Settings, part: str) -> Settings:
     """``settings`` with the default for ``part``, which never opens more than before."""
     default = Settings()
     policy = default.default_policy if part == "devices" else settings.default_policy  # "direct" is for known devices
-    changed = msgspec.structs.replace(settings, default_policy=policy, desired={}, first_choice={})
+    changed = msgspec.structs.replace(settings, default_policy=policy, desired={}, first_choice={}, asked={})
     return msgspec.structs.replace(changed, **{part: getattr(default, part)})

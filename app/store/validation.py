@@ -17,6 +17,7 @@ from app import keys, portname, wgconf
 from app.addresses import Address
 from app.errors import InvalidFieldError
 from app.lan import check_lan
+from app.mac_address import is_canonical
 from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
 from app.store.servers import join_secrets, same_name
 
@@ -25,7 +26,6 @@ MAX_DEVICES = 1024
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def check_settings(settings: Settings) -> None:
@@ -36,6 +36,8 @@ def check_settings(settings: Settings) -> None:
         provider, slash, hostname = target.partition("/")
         good = name in settings.exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
         _need(bool(good), "desired", "configured exits with provider/hostname")
+    for name, selector in settings.asked.items():
+        _need(name in settings.exits and _is_line(selector, 255), "asked", "configured exits with a selector")
     check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
 
 
@@ -55,7 +57,7 @@ def check_network(settings: Settings) -> None:
     _check_policy(settings.default_policy, exits, "default_policy")
     _need(len(settings.devices) <= MAX_DEVICES, "devices", f"at most {MAX_DEVICES}")
     macs = [device.mac for device in settings.devices]
-    _need(all(_MAC.fullmatch(mac) for mac in macs), "devices", "MAC addresses in lower case with colons")
+    _need(all(map(is_canonical, macs)), "devices", "MAC addresses in lower case with colons")
     _need(len(set(macs)) == len(macs), "devices", "each MAC address once")
     for device in settings.devices:
         _check_policy(device.policy, exits, "devices")

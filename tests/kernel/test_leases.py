@@ -11,11 +11,9 @@ import pytest
 
 from app.model import LanLink, LanSettings, Lease, Links, Settings
 from app.netd.clockstep import ClockSteps, keep_leases
-from app.netd.services import Services
+from app.netd.lan_services import LanServices
 from app.network.dnsmasq import ProcessRunner
-from app.network.joined import Joined
 from app.network.leasefile import Step
-from app.network.one_arm import OneArm
 from tests.kernel.namespace import inside, run
 from tests.support.clocked import clocked_dnsmasq
 
@@ -50,15 +48,8 @@ class House:
         new.write_text(f"{ahead:+d}")
         new.replace(self._ahead)
 
-    def another_netd(self) -> Services:
-        return Services(
-            runner=self.runner,
-            leases=self._directory / "dnsmasq.leases",
-            resolv=self._directory / "resolv",
-            http_ports=(),
-            one_arm=OneArm(self._directory / "topology"),
-            joined=Joined(self._directory / "lan-ports"),
-        )
+    def another_netd(self) -> LanServices:
+        return LanServices(self.runner, self._directory / "dnsmasq.leases")
 
     def pid(self) -> str:
         return (self._directory / "dnsmasq" / "lan.pid").read_text()

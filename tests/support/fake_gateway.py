@@ -26,7 +26,7 @@ from app.model import (
     WanChoice,
     WanLink,
 )
-from app.netd.wanport import named
+from app.netd.wan_port import named
 from app.protocol.answers import (
     Check,
     Done,

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.store.test_sensitive_values import fill
 
 from app.errors import UnavailableError
 from app.firstboot import after_netd, support
@@ -26,6 +25,7 @@ from app.firstboot.programs import ProgramError
 from app.ipc import Server
 from app.protocol.commands import MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
+from tests.unit.store.test_sensitive_values import fill
 
 ROOT = Path(__file__).parents[3]
 SETUP = """

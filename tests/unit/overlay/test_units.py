@@ -178,7 +178,7 @@ def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     from app.firstboot.paths import Paths
     from app.model import LinkSettings
     from app.netd.main import arguments
-    from app.netd.wanport import WanPort
+    from app.netd.wan_port import WanPort
 
     netd = settings("vpn-gateway-netd.service")
     words = netd["ExecStart"][0].split(" app netd ")[1].split()
@@ -243,7 +243,7 @@ def test_the_step_before_the_network_loads_little_of_the_application() -> None:
     ours = {name.removeprefix("app.") for name in found if name.startswith("app.")}
     assert {name for name in ours if not name.startswith("firstboot")} <= {
         *("__main__", "addresses", "atomic", "auth", "auth.password_rules", "encoding", "errors", "filenames"),
-        *("hostnames", "lan", "model", "portname", "wan_card"),
+        *("hostnames", "lan", "mac_address", "model", "portname", "wan_card"),
     }
     assert not {"asyncio", "sqlite3", "argon2", "cryptography", "click", "pyroute2"} & found
 
