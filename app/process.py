@@ -13,8 +13,9 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import aiofiles
 from msgspec import Struct
 
 from app.errors import KernelError
@@ -108,13 +109,14 @@ async def spawn(*command: str, timeout: float, log: Path | None = None) -> None:
     Its output goes to ``log``, a file and not a pipe: a program in the background may keep its outputs open. Raises
     NotStartedError, NotFinishedError (it did not go into the background), FailedError.
     """
-    with _log(log) as output:
-        async with _started(command, timeout, stdout=output, stderr=output, cwd=Path("/")) as process:
+    async with aiofiles.open(log if log is not None else os.memfd_create("log"), "w+b") as output:
+        both: int = output.fileno()
+        async with _started(command, timeout, stdout=both, stderr=both, cwd=Path("/")) as process:
             await process.wait()
         if process.returncode != 0:
             await _end(process)
-            output.seek(0)
-            raise FailedError(command[0], _status(process), output.read().decode(errors="replace"))
+            await output.seek(0)
+            raise FailedError(command[0], _status(process), (await output.read()).decode(errors="replace"))
 
 
 # --- the process -----------------------------------------------------------------------------------------------------
@@ -126,8 +128,8 @@ async def _started(
     timeout: float,
     *,
     stdin: int = _NOTHING,
-    stdout: int | IO[bytes],
-    stderr: int | IO[bytes],
+    stdout: int,
+    stderr: int,
     cwd: Path | None = None,
     user: int | None = None,
     environment: Mapping[str, str] = {},
@@ -171,7 +173,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _status(process: asyncio.subprocess.Process) -> int:
     return -signal.SIGKILL if process.returncode is None else process.returncode
-
-
-def _log(path: Path | None) -> IO[bytes]:
-    return path.open("w+b") if path is not None else os.fdopen(os.memfd_create("log"), "w+b")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import aiofiles.os
 import msgspec
 
 from app import serialization
@@ -84,59 +85,90 @@ def _locked(directory: Path) -> Generator[None]:
         os.close(descriptor)
 
 
+_change = aiofiles.os.wrap(change)  # one step in a thread: the file's lock is held from reading to writing
+
+
 class AuthStore:
     """The state as the web process sees it, with the changes that the command line made."""
 
     def __init__(self, directory: Path) -> None:
+        """Reads the file in place: there is no state to be asked for before."""
         self._directory = directory
         self._writing = asyncio.Lock()
+        self._looking = asyncio.Lock()  # what was read first is never taken for the newer
         self._state = states.fresh()
         self._stamp: Stamp | None = None
-        self._looked = 0.0
         self.damaged = False
         with contextlib.suppress(OSError):
             remove_leftovers(directory)
-        self._look()
+        self._looked = time.monotonic()
+        self._take(_look(directory, None, again=False))
 
     @property
     def state(self) -> AuthState:
-        if time.monotonic() - self._looked >= POLL_INTERVAL:
-            self._look()
+        """The state as read last; a caller that must not miss a change calls :meth:`refresh` before."""
         return self._state
+
+    async def refresh(self, max_age: float = POLL_INTERVAL) -> None:
+        """Read the file again where the last look is ``max_age`` seconds old."""
+        if self._age >= max_age:
+            async with self._looking:
+                if self._age >= max_age:  # no other task has just read it
+                    began = time.monotonic()
+                    self._take(await _look_in_thread(self._directory, self._stamp, again=self.damaged))
+                    self._looked = began
+
+    @property
+    def _age(self) -> float:
+        return time.monotonic() - self._looked
 
     async def update(self, how: Change) -> AuthState:
         """Change the state on disk, then here. Raises UnavailableError where that fails, or what ``how`` raises."""
         async with self._writing:
             try:
-                await asyncio.to_thread(change, self._directory, how)
+                await _change(self._directory, how)
             except DamagedError:
                 raise UnavailableError("the stored password cannot be read; reset it with the SD card") from None
             except OSError as error:
                 log.error("cannot store %s: %s", NAME, error.strerror)
                 raise UnavailableError("this could not be stored; nothing was changed") from None
-            self._look()
+            await self.refresh(max_age=0)
             return self._state
 
-    def _look(self) -> None:
-        """Read the file again where it was replaced."""
-        self._looked = time.monotonic()
-        stamp = self._stamp_now()
-        if stamp == self._stamp and not self.damaged:
+    def _take(self, found: _Found | None) -> None:
+        if found is None:
             return
-        try:
-            self._state = load(self._directory) or states.fresh()
-        except DamagedError as error:
+        self._stamp, content = found
+        if isinstance(content, DamagedError):
             # Fail closed: without a readable password no sign-in succeeds, but the state read before stays valid.
             if not self.damaged:
-                log.error("%s cannot be read (%s): signing in is impossible until it is reset", NAME, error)
+                log.error("%s cannot be read (%s): signing in is impossible until it is reset", NAME, content)
             self.damaged = True
         else:
+            self._state = content
             self.damaged = False
-        self._stamp = stamp
 
-    def _stamp_now(self) -> Stamp | None:
-        try:
-            found = (self._directory / NAME).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+
+_Found = tuple[Stamp | None, AuthState | DamagedError]
+
+
+def _look(directory: Path, known: Stamp | None, *, again: bool) -> _Found | None:
+    """The file's stamp and what is in it; None where it is the one whose stamp is ``known``, unless ``again``."""
+    stamp = _stamp(directory)
+    if stamp == known and not again:
+        return None
+    try:
+        return stamp, load(directory) or states.fresh()
+    except DamagedError as error:
+        return stamp, error
+
+
+_look_in_thread = aiofiles.os.wrap(_look)
+
+
+def _stamp(directory: Path) -> Stamp | None:
+    try:
+        found = (directory / NAME).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size

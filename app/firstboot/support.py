@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiofiles.os
+
 from app.firstboot.fat import Fat
 from app.firstboot.paths import Paths
 from app.firstboot.programs import ProgramError
@@ -46,15 +48,14 @@ def _blank(path: Path) -> bool:
 async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
     """Put a support file on the card where one is asked for; returns whether. ``faults`` are those of the start."""
     fat = Fat(paths.fat)
-    asked = requests(fat)
-    if not asked:
+    if not await _requests(fat):
         return False
     # Counted from power-on: until then there is little to say, and docs/image.md tells people to wait.
     await asyncio.sleep(max(0.0, settled - time.clock_gettime(time.CLOCK_BOOTTIME)))
     text = await make(paths, state, faults)
     for left in reversed(range(TRIES)):
         try:
-            put(fat, text)
+            await _put(fat, text)
         except (OSError, ProgramError):
             if not left:
                 raise
@@ -78,9 +79,13 @@ def put(fat: Fat, text: str) -> None:
             request.unlink()
 
 
+_requests = aiofiles.os.wrap(requests)
+_put = aiofiles.os.wrap(put)
+
+
 async def make(paths: Paths, state: Path, faults: list[str]) -> str:
     """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
-    redactor = _redactor(paths, state)
+    redactor = await _redactor(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
     try:
         from app.errors import GatewayError  # noqa: PLC0415 - where our own code is broken, a file is needed most
@@ -95,7 +100,7 @@ async def make(paths: Paths, state: Path, faults: list[str]) -> str:
         reason = f"netd cannot be asked: {type(error).__name__}"
     sections = [
         Section("State", unreadable(reason)),
-        Section("Settings", _settings(state)),
+        Section("Settings", await _settings(state)),
         *await asyncio.to_thread(machine.sections),
         *await programs.sections(),
         set_up,
@@ -111,6 +116,7 @@ async def _from_netd() -> str:
     return await (await connected(NETD_TIMEOUT)).submit(MakeSupportFile())
 
 
+@aiofiles.os.wrap
 def _settings(state: Path) -> str:
     """Netd's own, as they lie there; of the devices only how many there are."""
     try:
@@ -124,6 +130,7 @@ def _settings(state: Path) -> str:
 # --- what must not be in it ------------------------------------------------------------------------------------------
 
 
+@aiofiles.os.wrap
 def _redactor(paths: Paths, state: Path) -> Redactor:
     secrets, names = card_secrets(paths.stored)
     try:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app import atomic
+from app import async_files
 from app.errors import UnavailableError
 from app.protocol.answers import Restored
 from app.protocol.commands import CreateBackup, HandlerEntry, RestoreBackup
@@ -82,7 +82,7 @@ def parts(state_dir: Path) -> tuple[Part, ...]:
         if found.damaged or found.version > accounts.VERSION:
             raise ValueError(f"{accounts.FILE}: not valid: {', '.join(found.damaged) or 'a newer version'}")
 
-    return (Part(accounts.FILE, lambda: atomic.read(state_dir / accounts.FILE), check_accounts),)
+    return (Part(accounts.FILE, lambda: async_files.read(state_dir / accounts.FILE), check_accounts),)
 
 
 def _restored(summary: Summary, *, dry_run: bool) -> Restored:

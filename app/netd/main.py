@@ -70,6 +70,7 @@ def main(argv: list[str]) -> int:
     logs = LogBuffer()
     logging.getLogger().addHandler(logs)
     os.umask(0o077)
+    options.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     asyncio.run(_run(options, logs))
     return 0
 
@@ -101,7 +102,6 @@ async def _run(options: argparse.Namespace, logs: LogBuffer) -> None:
 
 async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: LogBuffer) -> Ground:
     run_dir: Path = options.run_dir
-    run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     store = Store(options.state_dir)
     store.load()
     if store.settings.lan.ula is None:

@@ -74,6 +74,8 @@ class ProviderMaintenance:
                 self._failures.pop(provider.name, None)
 
     async def _look_after(self, provider: AccountProvider) -> None:
+        if (await provider.account()).signed_in:
+            await provider.list_status()  # its age says what is due: it is read before, and not on the event loop
         due = provider.due(self._now())
         if Due.REFRESH in due:
             status = await provider.refresh()

@@ -147,7 +147,9 @@ class ProviderAccounts:
     async def _configure(self, command: ConfigureProvider) -> Done:
         """Takes effect at the next connection. Raises InvalidFieldError for what the provider does not have."""
         name, settings = command.provider, command.settings
-        self._get(name).check_settings(settings)
+        provider = self._get(name)
+        await provider.list_status()  # reads the list off the event loop; to check the settings needs it
+        provider.check_settings(settings)
         self._store.update_settings(
             lambda s: msgspec.structs.replace(s, provider_settings={**s.provider_settings, name: settings})
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+import aiofiles.os
+
 from app import __version__
 from app.model import Lease
 from app.netd.events import EventBus
@@ -40,6 +42,8 @@ class SnapshotReader:
 
     async def read(self) -> Snapshot:
         self._check_open()
+        leases = tuple(await aiofiles.os.wrap(self._leases)())
+        drops = await self._network.drops()
         settings, links, problem = self._store.settings, self._network.links, self._network.problem
         return Snapshot(
             seq=self._events.seq,
@@ -56,8 +60,8 @@ class SnapshotReader:
             problems=(*self._store.problems, *([problem] if problem else [])),
             devices=settings.devices,
             default_policy=settings.default_policy,
-            leases=tuple(self._leases()),
-            drops=await self._network.drops(),
+            leases=leases,
+            drops=drops,
             started=self._started,
             events_after=self._events.kept_after,
         )

@@ -1,7 +1,7 @@
 """The file ``accounts.json`` (0600): the accounts at providers, with the keys registered there for this gateway.
 
-The file lies beside the store's own files and is written atomically too. It is never shown; the provider makes the
-public view of an account (:class:`app.providers.base.AccountStatus`).
+The file lies beside the store's own files and is written atomically and synchronously too (:mod:`app.store.state` says
+why). It is never shown; the provider makes the public view of an account (:class:`app.providers.base.AccountStatus`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -75,7 +75,7 @@ class Part:
     """
 
     file: str
-    read: Callable[[], bytes | None]
+    read: Callable[[], Awaitable[bytes | None]]
     check: Callable[[bytes], object]
 
 
@@ -104,7 +104,8 @@ class Backup:
         from app.store import age  # noqa: PLC0415 - 6 MB of ciphers, to be loaded by the first backup
 
         words = _passphrase(passphrase, MIN_PASSPHRASE)
-        data = await self._alone(age.encrypt, self.document(), words)
+        parts = {part.file: await part.read() for part in self._parts.values()}
+        data = await self._alone(age.encrypt, self.document(parts), words)
         if len(data) > MAX_BYTES:
             raise TooLargeError(f"More than the {MAX_BYTES // 1024 // 1024} MiB that can be restored; remove servers")
         return data
@@ -124,8 +125,8 @@ class Backup:
         self._store.replace_all(contents.settings, contents.servers, contents.secrets, contents.parts)
         return contents.summary
 
-    def document(self) -> bytes:
-        """The backup's content in the clear; it holds keys."""
+    def document(self, parts: Mapping[str, bytes | None]) -> bytes:
+        """The backup's content in the clear, with the others' ``parts``; it holds keys."""
         servers = self._store.servers()
         secrets = {s.name: self._store.secrets_for(s.name) for s in servers if self._store.has_secrets(s.name)}
         files = {
@@ -133,10 +134,7 @@ class Backup:
             servers_file.FILE: servers_file.encode(servers),
             secrets_file.FILE: secrets_file.encode(secrets),
         }
-        for part in self._parts.values():
-            content = part.read()
-            if content is not None:
-                files[part.file] = content
+        files |= {name: content for name, content in parts.items() if content is not None}
         listed = {name: _File(hashlib.sha256(data).hexdigest(), data.decode()) for name, data in files.items()}
         return msgspec.json.encode(_Document(FORMAT, VERSION, self._clock(), __version__, listed))
 

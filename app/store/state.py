@@ -4,6 +4,11 @@
   at the next load; a server without its keys cannot come about.
 * A damaged file is kept as ``NAME.bad`` and what is missing falls back to its default, in which nothing is connected
   and no device is ``direct``: the gateway is blocked, never open. ``problems`` names the damage.
+* Every call is synchronous, which is a choice: a change is judged by the settings that it changes, on the disk and in
+  force, all at one moment. With an ``await`` in between, two commands would each write a whole file without the other's
+  change; the plan would be made of settings that a power cut takes back; and something could still be written over the
+  files of a restored backup before this process has stopped. The price is an fsync of some kilobytes on the event loop
+  for each change that a person makes. All other files go through :mod:`app.async_files`.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ _IN_TRANSACTION: ContextVar[bool] = ContextVar("in_transaction", default=False) 
 
 
 class Store:
-    """The state directory (0700). Call :meth:`load` once before anything else; all calls are quick and synchronous.
+    """The state directory (0700). Call :meth:`load` once before anything else.
 
     Every method that writes raises UnavailableError (``storage``) where the disk refuses; then nothing has changed.
     """

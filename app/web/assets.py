@@ -19,6 +19,7 @@ STATIC = Path(__file__).parent / "static"
 # Revalidated at each load, answered with 304: a page of one version never runs with a script of another.
 CACHE_CONTROL = "no-cache"
 TYPES = {".js": "text/javascript; charset=utf-8", ".webmanifest": "application/manifest+json"}
+mimetypes.init()  # reads the system's tables: now, and not on the event loop
 
 
 class Asset(Struct, frozen=True):

@@ -240,11 +240,11 @@ async def test_changes_of_the_wan_are_announced_at_once():
     await watch.aclose()
 
 
-def test_name_servers_are_read_from_whatever_the_file_holds(tmp_path):
+async def test_name_servers_are_read_from_whatever_the_file_holds(tmp_path):
     path = tmp_path / "resolv.conf"
-    assert nameservers(path) == ()
+    assert await nameservers(path) == ()
     path.write_bytes(
         b"# nameserver 1.1.1.1\nnameserver 192.0.2.1\n  nameserver\t2001:db8::1 \nnameserver 192.0.2.1\n\xff\xfe\n"
         b"nameserver\nnameserver bad\nnameserver ::1\nnameserver fe80::1%3\nnameserver 0.0.0.0\noptions edns0\n"
     )
-    assert nameservers(path) == (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
+    assert await nameservers(path) == (ip_address("192.0.2.1"), ip_address("2001:db8::1"))

@@ -15,7 +15,7 @@ from app.auth.state import AuthState
 from app.auth.store import AuthStore, Change
 from app.errors import ConflictError, UnavailableError
 
-POLL_INTERVAL = 1.0  # seconds between looks at what others wrote
+POLL_INTERVAL = 0.5  # seconds between looks at what others wrote
 FLUSH_INTERVAL = 600.0  # seconds that a "last used" may be lost with the power: each write wears an SD card
 
 OPEN = Principal("open", "admin")
@@ -56,6 +56,11 @@ class CredentialStore:
             raise ConflictError("this gateway was started without a place to keep a password", code="no_state_dir")
         return self._store
 
+    async def refresh(self) -> None:
+        """Read what others wrote, where the last look is old."""
+        if self._store is not None:
+            await self._store.refresh()
+
     def identify(self, presented: Presented) -> Principal:
         """The principal that ``presented`` authenticates. Raises UnauthorizedError."""
         self._notice()
@@ -74,6 +79,8 @@ class CredentialStore:
         written = time.monotonic()
         while True:
             await asyncio.sleep(POLL_INTERVAL)
+            if self._store is not None:
+                await self._store.refresh(max_age=0)
             self._notice()
             if self._uses and self.closed and time.monotonic() - written >= FLUSH_INTERVAL:
                 written = time.monotonic()

@@ -52,9 +52,11 @@ def install_identification(app: Quart, made: Auth) -> None:
     app.extensions[EXTENSION] = made
 
     async def before_request() -> None:
+        await made.credentials.refresh()
         _identify(Presented(request.headers.get("Authorization"), request.cookies.get(COOKIE)))
 
     async def before_websocket() -> None:
+        await made.credentials.refresh()
         identify_websocket()
 
     app.before_request(before_request)

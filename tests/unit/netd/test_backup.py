@@ -15,6 +15,7 @@ from app.netd.backup import BackupService
 from app.protocol.commands import CreateBackup, RestoreBackup
 from app.store import Store, age
 from app.store.accounts import FILE, Account, Accounts
+from tests.support.file_calls import blocking_file_calls
 
 PASSPHRASE = "correct horse"
 ACCOUNT = Account(credentials={"account_number": Secret("1234123412341234")})
@@ -46,7 +47,9 @@ async def test_a_restore_brings_everything_back_and_is_this_process_s_last_word(
         accounts.put("mullvad", ACCOUNT)
         store.update_settings(lambda s: msgspec.structs.replace(s, provider="custom"))
         before = contents(tmp_path)
-        file = await backup.create(CreateBackup(PASSPHRASE))
+        with blocking_file_calls(tmp_path) as blocking:
+            file = await backup.create(CreateBackup(PASSPHRASE))
+        assert blocking == []
         accounts.remove("mullvad")
         store.update_settings(lambda s: msgspec.structs.replace(s, provider="imported"))
 

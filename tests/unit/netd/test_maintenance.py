@@ -16,6 +16,7 @@ from app.providers.account_session import DAY
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
 from app.store import Store
+from tests.support.file_calls import blocking_file_calls
 from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES
 
@@ -129,6 +130,29 @@ async def test_an_account_that_ran_out_is_told_once_a_day(world: World, kept) ->
     count = len(told)
     await found.look()
     assert len(told) == count
+
+
+async def test_a_list_is_read_and_written_while_the_loop_goes_on(world: World, kept, tmp_path) -> None:
+    stand_in, _, exits, *_ = kept
+    store = Store(tmp_path / "store")
+    store.load()
+    registry = Registry(store, world.environment())  # after a restart: nothing has been read yet
+    world.ahead = 0.5 * DAY
+    asked = stand_in.count("GET", "/www/relays/wireguard/")
+    with blocking_file_calls(world.directory / "state" / "relays") as found:
+        await ProviderMaintenance(registry, exits, lambda _: None, now=world.environment().now).look()
+    assert found == []
+    assert stand_in.count("GET", "/www/relays/wireguard/") == asked + 1
+
+
+async def test_a_list_that_nobody_needs_stays_on_the_disk(world: World, tmp_path) -> None:
+    store = Store(tmp_path / "store")
+    store.load()
+    registry = Registry(store, world.environment())
+    provider = registry.get("mullvad")
+    assert isinstance(provider, MullvadProvider)
+    await ProviderMaintenance(registry, Exits(provider), lambda _: None, now=world.environment().now).look()
+    assert not provider._servers._loaded
 
 
 async def test_without_an_account_nobody_is_contacted(world: World, tmp_path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app import keys, serialization, wgconf
+from app import async_files, keys, serialization, wgconf
 from app.errors import ConflictError, GatewayError, InvalidFieldError, TooLargeError, UnavailableError
 from app.model import (
     BlockedPolicy,
@@ -230,7 +230,7 @@ async def test_only_one_at_a_time(store):
 
 
 def document(store):
-    return json.loads(Backup(store).document())
+    return json.loads(Backup(store).document({}))
 
 
 def repacked(whole, name, content):
@@ -466,8 +466,7 @@ def accounts(directory):
         json.loads(content)["account"]
 
     def read():
-        path = directory / "accounts.json"
-        return path.read_bytes() if path.exists() else None
+        return async_files.read(directory / "accounts.json")
 
     return Part("accounts.json", read, check)
 
