@@ -1,4 +1,4 @@
-"""The API's description: for programs as OpenAPI 3.1, for people as a page that needs no other host."""
+"""The API's description: OpenAPI 3.1 for programs, and a self-contained page for people."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ async def openapi() -> Download:
 async def docs() -> Download:
     """Describe the API as a page.
 
-    The page itself tells nothing; it reads `/api/openapi.json`, which may need a sign-in.
+    The page itself holds nothing; it reads `/api/openapi.json`, which may need a sign-in.
     """
     return Download(_PAGE)

@@ -1,4 +1,4 @@
-"""The LAN's devices: who they are, what they may do, which addresses they hold."""
+"""The LAN's devices: their names, policies and addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("devices", __name__)
 class DeviceBody(Struct, frozen=True):
     mac: str
     name: str | None  # given by the user
-    hostname: str | None  # told by the device
+    hostname: str | None  # sent by the device
     address: str | None  # while it holds a lease
     policy: str  # "vpn", "vpn:<exit>", "direct" or "blocked"
     own_policy: bool  # False = it follows the default
@@ -56,7 +56,7 @@ def policy_text(policy: Policy) -> str:
 
 
 def parse_policy(text: str) -> Policy:
-    """Raises InvalidFieldError."""
+    """The policy that ``text`` names. Raises InvalidFieldError."""
     kind, colon, exit_name = text.partition(":")
     match kind, colon, exit_name:
         case "vpn", "", "":

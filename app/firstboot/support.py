@@ -18,8 +18,8 @@ from app.firstboot.fat import Fat
 from app.firstboot.paths import Paths
 from app.firstboot.programs import ProgramError
 from app.support import machine, programs
+from app.support.redact import Redactor
 from app.support.report import Section, assemble, followed, unreadable
-from app.support.strike import Striker
 
 RESULT = "support.txt"
 REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
@@ -85,7 +85,7 @@ _put = aiofiles.os.wrap(put)
 
 async def make(paths: Paths, state: Path, faults: list[str]) -> str:
     """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
-    striker = await _striker(paths, state)
+    redactor = await _redactor(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
     try:
         from app.errors import GatewayError  # noqa: PLC0415 - where our own code is broken, a file is needed most
@@ -95,7 +95,7 @@ async def make(paths: Paths, state: Path, faults: list[str]) -> str:
         except (GatewayError, OSError) as error:
             reason = f"netd does not answer: {error}"
         else:
-            return await asyncio.to_thread(followed, text, set_up, striker)
+            return await asyncio.to_thread(followed, text, set_up, redactor)
     except Exception as error:
         reason = f"netd cannot be asked: {type(error).__name__}"
     sections = [
@@ -105,7 +105,7 @@ async def make(paths: Paths, state: Path, faults: list[str]) -> str:
         *await programs.sections(),
         set_up,
     ]
-    return await asyncio.to_thread(assemble, sections, striker)
+    return await asyncio.to_thread(assemble, sections, redactor)
 
 
 async def _from_netd() -> str:
@@ -131,17 +131,17 @@ def _settings(state: Path) -> str:
 
 
 @aiofiles.os.wrap
-def _striker(paths: Paths, state: Path) -> Striker:
+def _redactor(paths: Paths, state: Path) -> Redactor:
     secrets, names = card_secrets(paths.stored)
     try:
-        from app.store.reveal import stored_names, stored_secrets  # noqa: PLC0415 - see above
+        from app.store.sensitive_values import stored_names, stored_secrets  # noqa: PLC0415 - see above
     except Exception as error:  # what has a secret's look is struck out all the same
         print(f"netd's secrets cannot be read: {type(error).__name__}")
     else:
         secrets |= stored_secrets(state)
         for kind, found in stored_names(state).items():
             names[kind] = names.get(kind, set()) | found
-    return Striker(secrets, names)
+    return Redactor(secrets, names)
 
 
 def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:

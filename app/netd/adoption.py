@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from app import codec
+from app import serialization
 from app.atomic import write_atomic
 from app.model import Settings
 from app.network.plan import exit_interface
@@ -36,7 +36,7 @@ class AdoptionRecord:
             return
         connected = {n: s for n, s in states.items() if isinstance(s, Connected) and s.candidate is None}
         with contextlib.suppress(OSError):
-            write_atomic(self._path, codec.encode(Runtime(connected)))
+            write_atomic(self._path, serialization.encode(Runtime(connected)))
 
     def close(self) -> None:
         """Leave nothing to adopt, for good: the next process begins with other settings."""
@@ -64,6 +64,6 @@ class AdoptionRecord:
     def _load(self) -> Runtime:
         """The last record, or an empty one: without it tunnels are made anew, which is slower but as safe."""
         try:
-            return codec.decode(self._path.read_bytes(), Runtime)
+            return serialization.decode(self._path.read_bytes(), Runtime)
         except (OSError, msgspec.DecodeError):
             return Runtime()

@@ -26,7 +26,9 @@ RESTART_AFTER = 0.2  # seconds: the answer goes out first
 
 
 class BackupService:
-    """``freeze`` is called at the moment of a restore, and whatever runs in this process must change nothing after it;
+    """The service that makes and restores backups.
+
+    ``freeze`` is called at the moment of a restore, and whatever runs in this process must change nothing after it;
     ``closing`` are called then, too: all that writes these files. ``restart`` is set once the process has to end.
     """
 

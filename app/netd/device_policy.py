@@ -13,7 +13,7 @@ from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
 from app.protocol.events import DeviceChanged, EventSink
 from app.store import Store
-from app.store.check import MAX_DEVICES
+from app.store.validation import MAX_DEVICES
 
 
 class DeviceNetwork(Protocol):

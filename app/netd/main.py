@@ -32,9 +32,9 @@ from app.network.joined import Joined
 from app.network.one_arm import OneArm
 from app.network.reconcile import Reconciler
 from app.network.wireguard.choose import choose_backend
-from app.notify import notify, stay_alive
 from app.providers.config import ProvidersConfig
 from app.providers.config import load as load_providers
+from app.sd_notify import notify, stay_alive
 from app.store import Store
 from app.tasks import end
 

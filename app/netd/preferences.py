@@ -10,7 +10,7 @@ from app.protocol.commands import ChangePreferences, GetPreferences, HandlerEntr
 from app.protocol.events import EventSink, SettingsChanged
 from app.protocol.preferences import Preferences
 from app.store import Store
-from app.store.check import check_preferences
+from app.store.validation import check_preferences
 
 JUDGED = ("fallback_dns", "exit_check_url", "server_changes")  # of any other preference every value makes sense
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.errors import TooManyRequestsError
 from app.model import DEFAULT_EXIT
 from app.netd.log_buffer import KEPT, LogBuffer
@@ -24,10 +24,10 @@ from app.protocol.statistics import HistoryPage, HistoryQuery, Transition
 from app.protocol.status import Snapshot
 from app.providers.registry import Registry
 from app.store import Store
-from app.store.reveal import stored_names, stored_secrets
+from app.store.sensitive_values import stored_names, stored_secrets
 from app.support import machine, programs
+from app.support.redact import Redactor
 from app.support.report import Section, assemble, unreadable
-from app.support.strike import Striker
 
 TRANSITIONS = 200
 PATIENCE = 20.0  # seconds for one section; whoever asked over the socket gives up after a minute
@@ -86,7 +86,7 @@ class SupportFile:
             self._busy = False
 
     def _assembled(self, sections: list[Section]) -> str:
-        return assemble(sections, Striker(stored_secrets(self._state_dir), stored_names(self._state_dir)))
+        return assemble(sections, Redactor(stored_secrets(self._state_dir), stored_names(self._state_dir)))
 
     # --- sections ----------------------------------------------------------------------------------------------------
 
@@ -101,20 +101,20 @@ class SupportFile:
         )
 
     async def _state(self) -> str:
-        snapshot: dict[str, Any] = codec.to_builtins(await self._snapshot())
+        snapshot: dict[str, Any] = serialization.to_builtins(await self._snapshot())
         for number, lease in enumerate(snapshot["leases"], start=1):
             lease["hostname"] = f"lease-{number}" if lease["hostname"] else None
         snapshot["devices"] = _nameless(snapshot["devices"])
         return _json(snapshot)
 
     async def _settings(self) -> str:
-        settings: dict[str, Any] = codec.to_builtins(self._store.settings)
+        settings: dict[str, Any] = serialization.to_builtins(self._store.settings)
         settings["devices"] = _nameless(settings["devices"])
         return _json(settings)
 
     async def _servers(self) -> str:
         """The custom and imported ones, one a line; who is signed in with a provider is not told, only whether."""
-        lines = [json.dumps(_rounded(codec.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()]
+        lines = [json.dumps(_rounded(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()]
         for provider in self._registry.all:
             known = await provider.servers()
             lines.append(f"{provider.name}: {len(known)} servers")
@@ -163,7 +163,7 @@ def plan_text(plan: NetworkPlan) -> str:
 
 
 def _fields(value: msgspec.Struct) -> str:
-    found: dict[str, Any] = codec.to_builtins(value)
+    found: dict[str, Any] = serialization.to_builtins(value)
     return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
 
 

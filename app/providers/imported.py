@@ -13,7 +13,7 @@ from app.providers.base import Capabilities
 from app.providers.local_server import StoredServers, main_key
 from app.providers.server_names import UNKNOWN, check_name
 from app.store import Store
-from app.store.servers import take_apart
+from app.store.servers import split_secrets
 
 
 def parse_import(
@@ -25,7 +25,7 @@ def parse_import(
     """
     checked_name = check_name(name.strip().removesuffix(".conf"))
     parsed = wgconf.parse(config, lan=lan, name=checked_name)
-    return take_apart(
+    return split_secrets(
         parsed.config,
         name=checked_name,
         provider=ImportedProvider.name,

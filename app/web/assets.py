@@ -1,4 +1,4 @@
-"""The page and its files are read once, at the start, and served from memory: a request touches no file."""
+"""The page and its files, read once at the start and served from memory: a request touches no file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ blueprint = Blueprint("assets", __name__)
 
 EXTENSION = "vpn_gateway_assets"
 STATIC = Path(__file__).parent / "static"
-# Asked for again each time, answered with 304: a page of one version never runs with a script of another.
+# Revalidated at each load, answered with 304: a page of one version never runs with a script of another.
 CACHE_CONTROL = "no-cache"
 TYPES = {".js": "text/javascript; charset=utf-8", ".webmanifest": "application/manifest+json"}
 mimetypes.init()  # reads the system's tables: now, and not on the event loop

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.https.transport import Destination, Streams
 from app.model import ServerFilter
 from app.providers import mullvad_relays
@@ -65,8 +65,8 @@ def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - the signa
         start = _milliseconds(lambda: asyncio.run(MullvadProvider(environment).servers()))
         provider = MullvadProvider(environment)
         servers = asyncio.run(provider.servers())
-        shown = _milliseconds(lambda: codec.encode(asyncio.run(provider.servers())))
-        dumped = codec.to_builtins(servers)
+        shown = _milliseconds(lambda: serialization.encode(asyncio.run(provider.servers())))
+        dumped = serialization.to_builtins(servers)
         plain_out = _milliseconds(lambda: json.dumps(dumped))
         usable = [msgspec.structs.replace(s, missing=()) for s in servers]
         search = _milliseconds(lambda: matching(usable, ServerFilter(search="city ab wg")))

@@ -109,11 +109,11 @@ def test_the_wan_is_chosen_where_it_is_not_known(page: Page, server: WebServer, 
 def test_unusable_settings_are_shown(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     problems = page.get_by_role("list", name="What cannot be used")
     expect(problems).to_be_hidden()
-    texts = ("settings.json: left out what was damaged (lan.address)", "another")
+    texts = ("settings.json: damaged entries were left out (lan.address)", "another")
     gateway.state = msgspec.structs.replace(gateway.state, problems=texts)
     server.run(lambda: gateway.publish(StatusChanged()))
     expect(problems.get_by_role("listitem")).to_have_count(2)
-    expect(problems).to_contain_text("left out what was damaged (lan.address)")
+    expect(problems).to_contain_text("damaged entries were left out (lan.address)")
 
 
 def test_a_wan_that_the_card_names_is_not_chosen_here(page: Page, server: WebServer, gateway: FakeGateway) -> None:

@@ -16,8 +16,8 @@ import requests
 
 from app import keys
 from app.network.plan import NFT_TABLE
-from app.store.reveal import stored_secrets
-from app.support.report import MOST_BYTES
+from app.store.sensitive_values import stored_secrets
+from app.support.report import MAX_BYTES
 from ci.labnet import Lab
 from ci.labnet.addresses import LAN_HOSTS
 
@@ -97,7 +97,7 @@ def test_the_file_has_what_one_needs_and_nothing_of_its_owner(gateway: Lab) -> N
     assert re.fullmatch(
         r'attachment; filename="vpn-gateway-support-\d{4}-\d\d-\d\d\.txt"', answer.headers["Content-Disposition"]
     )
-    assert len(answer.content) <= MOST_BYTES
+    assert len(answer.content) <= MAX_BYTES
     check(gateway, answer.content.decode())
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.filenames import numbered, server_name
 from app.model import (
@@ -153,11 +153,11 @@ class FakeGateway:
 
     async def submit(self, command: Command[R]) -> R:
         answer = await self._answer(command)
-        return codec.decode(codec.encode(answer), command.result_type())  # as it would arrive
+        return serialization.decode(serialization.encode(answer), command.result_type())  # as it would arrive
 
     async def _answer(self, command: Command[Any]) -> Any:
         await self._reachable()
-        codec.encode(command)  # what the API hands over must be able to cross the socket
+        serialization.encode(command)  # what the API hands over must be able to cross the socket
         self.commands.append(command)
         if self.pause:
             await asyncio.sleep(self.pause)

@@ -1,4 +1,4 @@
-"""API keys: what programs are let in by instead of the password."""
+"""API keys: the credentials of programs, instead of the password."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ApiKeys:
         )
 
     async def create(self, name: str, scope: Scope, lifetime: float | None) -> tuple[Key, str]:
-        """The key, and its text, which nobody can read again. Raises ConflictError."""
+        """A new key, and its text, which is stored nowhere. Raises ConflictError."""
         text = KEY_PREFIX + secrets.token_urlsafe(32)
         now = time.time()
         key = Key(secrets.token_hex(6), name, scope, digest(text), now, None if lifetime is None else now + lifetime)
 
         def change(state: AuthState) -> AuthState:
             if state.password is None:
-                raise ConflictError("set a password first: without one, nobody needs a key", code="no_password")
+                raise ConflictError("set a password first: without one, no key is needed", code="no_password")
             if any(k.name == name for k in state.keys):
                 raise ConflictError("there is a key of this name", field="name", code="name_in_use")
             if len(state.keys) >= MAX_KEYS:
@@ -46,7 +46,7 @@ class ApiKeys:
         return key, text
 
     async def revoke(self, ident: str) -> None:
-        """Raises NotFoundError."""
+        """Revoke a key. Raises NotFoundError."""
 
         def change(state: AuthState) -> AuthState:
             left = tuple(k for k in state.keys if k.id != ident)

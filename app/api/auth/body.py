@@ -1,4 +1,4 @@
-"""What the operations of this package take and give."""
+"""The bodies of this package's requests and answers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.auth.passwords import LONGEST
+from app.auth.passwords import MAX_LENGTH
 from app.auth.scope import Scope
 
-PasswordText = Annotated[str, Meta(max_length=LONGEST)]
+PasswordText = Annotated[str, Meta(max_length=MAX_LENGTH)]
 Code = Annotated[str, Meta(max_length=64)]
 KeyScope = Literal["read", "connect", "admin"]
 
 
 class RedactedStruct(Struct, frozen=True):
-    """Its representation never shows its fields, so that no log or error does."""
+    """A Struct whose representation hides its fields, so that no log or error shows them."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -78,7 +78,7 @@ class WhoBody(Struct, frozen=True):
     available: bool  # whether this gateway can keep a password
     password_set: bool
     second_factor: bool
-    authenticated: bool  # True for everybody while no password is set
+    authenticated: bool  # True for every client while no password is set
     kind: Literal["open", "browser", "token", "key"] | None
     scope: Scope | None
 

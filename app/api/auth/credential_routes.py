@@ -1,4 +1,4 @@
-"""``/api/auth/keys`` and ``/api/auth/totp``."""
+"""API keys and the second factor: ``/api/auth/keys`` and ``/api/auth/totp``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 24 * 3600.0  # seconds
 
 @operation(blueprint, "GET", "/api/auth/keys", scope="admin", errors=(409,))
 async def list_keys() -> KeysBody:
-    """The API keys, without what opens the door."""
+    """List the API keys, without the keys themselves."""
     return KeysBody(
         tuple(KeyBody(k.id, k.name, k.scope, k.created, k.expires, k.last_used) for k in auth().api_keys.list())
     )
@@ -58,7 +58,7 @@ async def begin_totp(body: Enrol) -> EnrolmentBody:
 
 @operation(blueprint, "POST", "/api/auth/totp/confirm", limit="connection")
 async def confirm_totp(body: ConfirmTotp) -> RecoveryBody:
-    """Finish: from now on signing in needs a code too."""
+    """Finish the set-up: from now on signing in needs a code too."""
     return RecoveryBody(True, await auth().second_factor.confirm_enrolment(body.code))
 
 

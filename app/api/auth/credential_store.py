@@ -1,4 +1,4 @@
-"""The credential store: the stored state as the running web process uses it, with listeners for what is revoked."""
+"""The credential store: the stored state as the running web process uses it, with listeners for revocations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Listener = Callable[[], None]
 
 
 class CredentialStore:
-    """Without a directory there is nothing to keep a password in: the API stays open, and says so."""
+    """The credentials in one directory; without one no password can be set and the API stays open."""
 
     def __init__(self, directory: Path | None) -> None:
         self._store = AuthStore(directory) if directory is not None else None
@@ -38,7 +38,7 @@ class CredentialStore:
 
     @property
     def closed(self) -> bool:
-        """Whether one has to sign in."""
+        """Whether clients have to sign in."""
         return self._store is not None and (self._store.damaged or self._store.state.password is not None)
 
     @property
@@ -48,7 +48,7 @@ class CredentialStore:
 
     @property
     def state(self) -> AuthState:
-        """Raises ConflictError where there is nothing to keep it in."""
+        """The stored state. Raises ConflictError where there is no directory."""
         return self._available().state
 
     def _available(self) -> AuthStore:
@@ -62,7 +62,7 @@ class CredentialStore:
             await self._store.refresh()
 
     def identify(self, presented: Presented) -> Principal:
-        """Raises UnauthorizedError."""
+        """The principal that ``presented`` authenticates. Raises UnauthorizedError."""
         self._notice()
         if self._store is None or not self.closed:
             return OPEN
@@ -71,7 +71,7 @@ class CredentialStore:
         return found
 
     def last_used(self, ident: str, stored: float | None) -> float | None:
-        """Unix time at which a session or key was used last; ``stored`` is what the file has."""
+        """The Unix time of the last use of a session or key; ``stored`` is the file's value."""
         return self._uses.get(ident, stored)
 
     async def watch(self) -> None:
@@ -90,14 +90,14 @@ class CredentialStore:
                     pass  # it is in the log; the next attempt may succeed
 
     async def update(self, how: Change) -> AuthState:
-        """Change what is stored. Raises ConflictError (there is no store), UnavailableError, or what ``how`` raises."""
+        """Change the stored state. Raises ConflictError (no directory), UnavailableError, or what ``how`` raises."""
         uses, self._uses = self._uses, {}
         state = await self._available().update(lambda state: _with_uses(how(state), uses))
         self._notice()
         return state
 
     def _notice(self) -> None:
-        """Call the listeners where valid credentials are gone, whoever revoked them."""
+        """Call the listeners where valid credentials are gone, by whichever process they were revoked."""
         if self._store is None:
             return
         state, closed = self._store.state, self.closed
@@ -112,7 +112,7 @@ class CredentialStore:
 
 
 def _open(closed: bool) -> tuple[str, ...]:
-    """That everybody may come in is a credential too, which the first password takes away."""
+    """Open access as a credential: the first password revokes it."""
     return () if closed else ("*",)
 
 

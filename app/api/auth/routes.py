@@ -1,4 +1,4 @@
-"""``/api/auth``: password, sign-in, sessions."""
+"""The admin password, sign-in and sessions: ``/api/auth``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def caller() -> Caller:
 
 
 def _give_cookie(opened: OpenedSession) -> None:
-    """No script reads it and no other site's request carries it.
+    """Set the session cookie, which no script can read and no cross-site request carries.
 
-    It is not ``Secure``: such a cookie is neither kept nor sent over plain HTTP, and a gateway that is found by its
-    address on the LAN has no certificate that a browser would trust.
+    The cookie is not ``Secure``: such a cookie is neither kept nor sent over plain HTTP, and a gateway that is found by
+    its address on the LAN has no certificate that a browser would trust.
     """
 
     def give(response: Response | None) -> Response | None:
@@ -66,7 +66,7 @@ def _tokens(opened: OpenedSession) -> Tokens:
 
 @operation(blueprint, "GET", "/api/auth/session", scope="public")
 async def who() -> WhoBody:
-    """Whether one has to sign in, and as whom one is."""
+    """Get whether a sign-in is needed, and the present session."""
     found = principal()
     known = auth()
     return WhoBody(
@@ -83,8 +83,8 @@ async def who() -> WhoBody:
 async def set_password(body: SetPassword) -> Success:
     """Set the admin password, or change it.
 
-    From then on everybody has to sign in. Every other session ends; API keys go on. Who sets the first one gets a
-    session cookie.
+    From then on every client has to sign in. Every other session ends; API keys stay valid. The client that sets the
+    first password gets a session cookie.
     """
     opened = await auth().sign_in.set_password(body.password, body.current, body.code, principal() or OPEN, caller())
     if opened is not None:
@@ -96,7 +96,7 @@ async def set_password(body: SetPassword) -> Success:
 async def login(body: Login) -> Tokens:
     """Sign in, for tokens or for a session cookie.
 
-    A wrong password and a wrong code are not told apart. After five failures each attempt has to wait longer.
+    A wrong password and a wrong code get the same answer. After five failures each attempt has to wait longer.
     """
     cookie = body.mode == "cookie"
     opened = await auth().sign_in.sign_in(
@@ -109,13 +109,13 @@ async def login(body: Login) -> Tokens:
 
 @operation(blueprint, "POST", "/api/auth/refresh", scope="public", errors=(401, 409))
 async def refresh(body: Refresh) -> Tokens:
-    """Renew the tokens. Each refresh token is good once; using one again ends its session."""
+    """Renew the tokens. Each refresh token is valid once; a second use ends its session."""
     return _tokens(await auth().sessions.refresh(body.refresh_token))
 
 
 @operation(blueprint, "POST", "/api/auth/logout", scope="read", errors=(409,))
 async def logout() -> Success:
-    """End the session that asks, with all its tokens."""
+    """End the present session, with all its tokens."""
     found = principal() or OPEN
     if found.kind == "key":
         raise ConflictError("this is an API key: revoke it instead", code="not_a_session")
@@ -127,7 +127,7 @@ async def logout() -> Success:
 
 @operation(blueprint, "GET", "/api/auth/sessions", scope="admin", errors=(409,))
 async def list_sessions() -> SessionsBody:
-    """Who is signed in, and from where."""
+    """List the sessions and the addresses they were opened from."""
     mine = (principal() or OPEN).ident
     return SessionsBody(
         tuple(
@@ -139,6 +139,6 @@ async def list_sessions() -> SessionsBody:
 
 @operation(blueprint, "DELETE", "/api/auth/sessions/<id>")
 async def end_session(id: str) -> Success:  # noqa: A002 - the name of the path's parameter
-    """Sign somebody out."""
+    """End a session, by its id."""
     await auth().sessions.end(id)
     return Success(True)

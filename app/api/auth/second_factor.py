@@ -28,7 +28,7 @@ class SecondFactor:
         return self._store.available and self._store.state.totp is not None
 
     async def begin_enrolment(self, password: str, caller: Caller) -> Secret:
-        """Raises ConflictError (there is one already, or no password), ForbiddenError."""
+        """The new secret. Raises ConflictError (there is one already, or no password), ForbiddenError."""
         self._check_disabled()
         await self._sign_in.confirm(password, None, caller, field="password")
         secret = totp.new_secret()
@@ -54,7 +54,7 @@ class SecondFactor:
         return recovery
 
     async def disable(self, password: str, code: str, caller: Caller) -> None:
-        """Raises ConflictError (there is none), ForbiddenError."""
+        """Remove the second factor. Raises ConflictError (there is none), ForbiddenError."""
         if self._store.state.totp is None:
             raise ConflictError("there is no second factor", code="no_totp")
         await self._sign_in.confirm(password, code, caller, field="password")

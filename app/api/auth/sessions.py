@@ -24,7 +24,7 @@ SessionKind = Literal["browser", "token"]
 
 
 class OpenedSession(Struct, frozen=True):
-    """A new session, with what its holder is given once."""
+    """A new session, with the secrets that its holder gets once."""
 
     session: Session
     cookie: str | None
@@ -35,7 +35,7 @@ class OpenedSession(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True):
-    """Where a request comes from."""
+    """The origin of a request: address and program."""
 
     address: str
     agent: str
@@ -54,7 +54,7 @@ class Sessions:
         )
 
     async def open(self, kind: SessionKind, scope: Scope, caller: Caller) -> OpenedSession:
-        """Raises UnavailableError."""
+        """Open and store a session. Raises UnavailableError."""
         opened = new_session(kind, scope, caller)
 
         def change(state: AuthState) -> AuthState:
@@ -71,12 +71,12 @@ class Sessions:
         return tokens.issue(self._store.state.signing_key, session, "access", tokens.ACCESS)
 
     async def refresh(self, token: str) -> OpenedSession:
-        """Renew a session's tokens. A refresh token that was used before was stolen: then its session ends.
+        """Renew a session's tokens. A refresh token that is used twice was stolen: its session ends.
 
         Raises UnauthorizedError.
         """
         refusal = UnauthorizedError(
-            "this refresh token is not valid, or no longer", code="invalid_token", challenge=challenge("invalid_token")
+            "this refresh token is not valid, or has ended", code="invalid_token", challenge=challenge("invalid_token")
         )
         claims = tokens.verify(self._store.state.signing_key, token, "refresh")
         if claims is None:
@@ -103,7 +103,7 @@ class Sessions:
         return OpenedSession(renewed, None, tokens.issue(state.signing_key, renewed, "refresh", tokens.REFRESH))
 
     async def end(self, ident: str) -> None:
-        """Raises NotFoundError."""
+        """End a session. Raises NotFoundError."""
 
         def change(state: AuthState) -> AuthState:
             left = tuple(s for s in state.sessions if s.id != ident)
@@ -115,7 +115,7 @@ class Sessions:
 
 
 def new_session(kind: SessionKind, scope: Scope, caller: Caller) -> OpenedSession:
-    """A session that is stored nowhere yet."""
+    """A new session, not yet stored."""
     now = time.time()
     cookie = secrets.token_urlsafe(32) if kind == "browser" else None
     session = Session(

@@ -1,4 +1,4 @@
-"""The sign-in service: judges the password and the attempts at it, and sets a new one."""
+"""The sign-in service: checks passwords and codes, limits attempts, and sets a new password."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SignInService:
     async def set_password(
         self, new: str, current: str | None, code: str | None, who: Principal, caller: Caller
     ) -> OpenedSession | None:
-        """Ends every session but that of ``who``; API keys stay. Who sets the first password is signed in with it.
+        """Set the password and end every session but that of ``who``; API keys stay. The first one opens a session.
 
         Raises InvalidFieldError (too weak), ForbiddenError (``current`` or ``code`` is wrong), TooManyRequestsError.
         """
@@ -45,7 +45,7 @@ class SignInService:
 
         def change(state: AuthState) -> AuthState:
             if (state.password is None) != (previous is None):
-                raise ConflictError("a password was set meanwhile", code="password_set")
+                raise ConflictError("another client has just set a password", code="password_set")
             kept = tuple(s for s in state.sessions if previous is not None and s.id == who.ident)
             if first is not None:
                 kept = (first.session,)
@@ -59,12 +59,12 @@ class SignInService:
     async def sign_in(
         self, password: str, code: str | None, kind: SessionKind, scope: Scope, caller: Caller
     ) -> OpenedSession:
-        """Raises UnauthorizedError (the same for a wrong password and a wrong code), TooManyRequestsError."""
+        """Open a session. Raises UnauthorizedError (the same for password and code), TooManyRequestsError."""
         await self._check(password, code, caller, _refused_sign_in)
         return await self._sessions.open(kind, scope, caller)
 
     async def confirm(self, password: str, code: str | None, caller: Caller, *, field: str) -> None:
-        """Have somebody who is signed in prove again that they know the password. Raises ForbiddenError."""
+        """Check the password of a client that is signed in already. Raises ForbiddenError."""
         await self._check(
             password,
             code,
@@ -77,13 +77,13 @@ class SignInService:
         if self._store.damaged:
             raise UnavailableError("the stored password cannot be read; reset it with the SD card")
         if state.password is None:
-            raise ConflictError("no password is set: nobody needs to sign in", code="no_password")
+            raise ConflictError("no password is set: no sign-in is needed", code="no_password")
         known = any(s.address == caller.address for s in state.sessions)
         failures = self._lockout.attempt(caller.address, known=known)
         try:
             right = await self._passwords.matches(state.password.hash, password)
             right = await self._spend_code(state, code, right)
-        except Exception:  # not where the client hung up: that must not be a way to try for nothing
+        except Exception:  # a client that hangs up still spends its attempt: CancelledError is not an Exception
             self._lockout.abandoned(caller.address)
             raise
         if not right:
@@ -94,7 +94,7 @@ class SignInService:
         self._lockout.succeeded(caller.address)
 
     async def _spend_code(self, state: AuthState, code: str | None, right: bool) -> bool:
-        """Judge the second factor too, and use its code up only where the password was right."""
+        """Check the second factor too, and use its code up only where the password was right."""
         if state.totp is None:
             return right
         if totp.spend(state.totp, code or "") is None or not right:
@@ -116,6 +116,6 @@ def _refused_sign_in() -> Exception:
 
 
 def guessing_alert(address: str, failures: int) -> SecurityAlert:
-    """The event that tells of somebody who tries passwords."""
+    """The event for repeated failures to sign in from one address."""
     message = f"{failures} failed attempts to sign in from {address}"
     return SecurityAlert("sign_in_failures", message, client=address, failures=failures)

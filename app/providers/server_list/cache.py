@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from app import async_files, atomic, codec
+from app import async_files, atomic, serialization
 from app.providers.server_list.relay import RelayList
 
 VERSION = 1
@@ -52,14 +52,14 @@ class ListCache:
 
 def encode(relays: RelayList) -> bytes:
     """In the form of the files; ``python -m app.providers.bundle_lists`` writes the image's with it."""
-    return codec.encode(_Document(VERSION, relays))
+    return serialization.encode(_Document(VERSION, relays))
 
 
 def _decoded(data: bytes | None) -> RelayList | None:
     if data is None:
         return None
     try:
-        document: _Document = codec.decode(data, _Document)
+        document: _Document = serialization.decode(data, _Document)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     return document.list if document.version == VERSION and document.list.relays else None

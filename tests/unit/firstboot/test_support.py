@@ -26,7 +26,7 @@ from app.ipc import Server
 from app.protocol.commands import MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
 from tests.support.file_calls import blocking_file_calls
-from tests.unit.store.test_reveal import fill
+from tests.unit.store.test_sensitive_values import fill
 
 ROOT = Path(__file__).parents[3]
 SETUP = """

@@ -26,7 +26,7 @@ from app.protocol.preferences import PreferencesChange
 from app.protocol.status import Attestation
 from app.providers.config import ProvidersConfig
 from app.store import Store
-from app.store.check import check_settings
+from app.store.validation import check_settings
 from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.states import Connected, Connecting, Target, Tunnel
 

@@ -13,7 +13,7 @@ from app.errors import ConflictError, InvalidFieldError
 from app.model import Settings
 from app.netd.intent import MAX_FAVOURITES, MAX_RECENT, Goal, Intent
 from app.store import Store
-from app.store.check import check_settings
+from app.store.validation import check_settings
 from app.tunnel.states import Target
 
 A, B, C = (Target("mullvad", f"se-sto-wg-00{n}") for n in (1, 2, 3))

@@ -98,7 +98,7 @@ def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
 @pytest.mark.parametrize("unit", ["vpn-gateway-netd.service", "vpn-gateway-web.service"])
 def test_a_hung_daemon_is_restarted_for_ever_and_leaves_no_dump(unit: str) -> None:
     found = settings(unit)
-    assert found["Type"] == ["notify"]  # what WatchdogSec counts are the signs of life of app.notify
+    assert found["Type"] == ["notify"]  # what WatchdogSec counts are the signs of life of app.sd_notify
     assert found["WatchdogSec"] == ["30s"]
     assert found["Restart"] == ["always"]
     assert found["StartLimitIntervalSec"] == ["0"]

@@ -80,7 +80,7 @@ def test_they_expire(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatc
     assert_error(refresh(one, old["refresh_token"]), 401, "invalid_token")
 
 
-def test_a_clock_that_went_back_locks_nobody_out(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_that_went_back_locks_no_client_out(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     one = client()
     future = time.time() + 3600
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Import of WireGuard configurations."""
+"""The import of WireGuard configurations."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ blueprint = Blueprint("importing", __name__)
 
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
     config: str  # bounded by the limit of the whole body
-    name: Annotated[str, Meta(max_length=255)] | None = None  # taken as it is, or refused
-    file: Annotated[str, Meta(min_length=1, max_length=255)] | None = None  # instead: a file's, to make a name of
+    name: Annotated[str, Meta(max_length=255)] | None = None  # used unchanged, or refused
+    file: Annotated[str, Meta(min_length=1, max_length=255)] | None = (
+        None  # instead: the file's, from which a name is made
+    )
 
     def __repr__(self) -> str:
         return f"ImportBody({self.name!r}, {self.file!r})"  # never the keys
 
     def command(self) -> ImportConfig:
-        """Raises InvalidFieldError (neither name nor file, or both)."""
+        """The command for this body. Raises InvalidFieldError (neither name nor file, or both)."""
         if self.file is None:
             if self.name is None:
                 raise InvalidFieldError("name is missing", field="name", code="missing_field")
@@ -38,7 +40,7 @@ class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
 async def import_config(body: ImportBody) -> Success:
     """Import a .conf; its hooks are never run.
 
-    With ``file`` instead of ``name`` the server is called as the file is, as far as that fits; ``server`` tells.
+    With ``file`` instead of ``name`` the server gets the file's name, made to fit; the answer's ``server`` holds it.
     """
     result = await gateway().submit(body.command())
     return Success(True, result.message, result.warnings, result.public_key, result.server)

@@ -1,4 +1,4 @@
-"""Fields of the schema do what their twin among the endpoints does: its scope, its checks, its handler."""
+"""The bridge from GraphQL fields to REST operations: their scope, their limit, their checks, their handler."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 def chosen(given: dict[str, Any]) -> dict[str, Any]:
-    """``given`` without what was left out."""
+    """``given`` without its None values."""
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -29,14 +29,14 @@ async def call(
 ) -> Answer:
     """The answer of an endpoint's ``handler`` to ``given`` as its body or query.
 
-    What is None there was not given; with ``nulls`` it was, as null.
+    None values are left out; with ``nulls`` they are passed as null.
 
     Raises what the endpoint raises: UnauthorizedError, ForbiddenError, TooManyRequestsError, InvalidFieldError, and
     the handler's own.
     """
     operation = declared(handler)
     require(operation.scope)
-    if operation.limit != "general":  # that one counted the whole request already
+    if operation.limit != "general":  # the general limit has counted the whole request already
         limits.count(operation.limit)
     values: dict[str, Any] = {}
     for name, value in parameters.items():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.notify import notify, stay_alive, watchdog_interval
+from app.sd_notify import notify, stay_alive, watchdog_interval
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -38,7 +38,7 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
     assert not notify("READY=1", environ)
 
 
-def test_a_manager_that_does_not_read_holds_nobody_up(manager: tuple[socket.socket, dict[str, str]]) -> None:
+def test_manager_that_does_not_read_blocks_nothing(manager: tuple[socket.socket, dict[str, str]]) -> None:
     began = time.monotonic()
     said = [notify("WATCHDOG=1", manager[1]) for _ in range(2000)]
     assert time.monotonic() - began < 5
@@ -83,7 +83,8 @@ async def test_without_a_watchdog_it_ends_at_once() -> None:
     await asyncio.wait_for(stay_alive({}), 1)
 
 
-def test_the_web_process_says_when_it_is_ready_that_it_lives_and_when_it_goes(tmp_path: Path) -> None:
+def test_web_process_notifies_ready_watchdog_and_stopping(tmp_path: Path) -> None:
+    """The web process notifies when it is ready, alive and stopping."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)

@@ -14,9 +14,9 @@ from app import keys
 from app.model import Device, Endpoint, Peer, Secret, ServerSecrets, StoredServer
 from app.store import Store
 from app.store.accounts import Account, Accounts
-from app.store.reveal import stored_names, stored_secrets
+from app.store.sensitive_values import stored_names, stored_secrets
+from app.support.redact import Redactor
 from app.support.report import Section, assemble
-from app.support.strike import Striker
 
 PAIR, OTHER, SHARED = keys.generate(), keys.generate(), keys.generate().private_key
 
@@ -97,9 +97,10 @@ readable = readable.filter(lambda s: len(set(filter(str.isalnum, s))) > 4)  # "=
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), readable, st.text("abcdefghij' ", min_size=5, max_size=20).map(lambda s: f"x{s.strip()}x"))
-def test_no_secret_of_the_store_is_in_a_report_however_it_got_into_a_section(
+def test_no_stored_secret_is_in_a_report(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, passphrase: str, device: str
 ) -> None:
+    """No secret of the store is in a report, however it got into a section."""
     directory = tmp_path_factory.mktemp("state")
     hidden = fill(directory, passphrase=passphrase, device=device)
     words = st.sampled_from(sorted({*hidden, device, "annas-phone", "annas.example.org", "annas-box", "peer", "lan0"}))
@@ -111,7 +112,7 @@ def test_no_secret_of_the_store_is_in_a_report_however_it_got_into_a_section(
         Section(" ".join(said[:2]), json.dumps(said)),
         Section("Files", "\n".join(raw)),
     ]
-    report = assemble(sections, Striker(stored_secrets(directory), stored_names(directory)))
+    report = assemble(sections, Redactor(stored_secrets(directory), stored_names(directory)))
     plain = report.partition("before you give it away.")[2]
     for secret in hidden:
         assert secret not in plain

@@ -1,4 +1,4 @@
-"""traffic, history, logs, leak-test: what was, and whether all is well."""
+"""The commands traffic, history, logs, leak-test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from app.cli.context import Context, context
 from app.cli.output import clean, lasting, moment, put_json, put_table, rate, size
 
-SOME_FAILED = "Something is wrong: see above. What the other locks stop stays stopped."
+SOME_FAILED = "A check failed: see above. The other protections still block traffic outside the tunnel."
 FOLLOW = 2.0  # seconds between looks at the log
 
 
@@ -23,7 +23,7 @@ FOLLOW = 2.0  # seconds between looks at the log
 @click.option("--exit", "exit_name", default=None, help="Of one exit only; for --by time.")
 @context
 def traffic(ctx: Context, by: str, range_: str, step: str | None, device: str | None, exit_name: str | None) -> None:
-    """Bytes from and to the Internet."""
+    """Show the bytes from and to the Internet."""
     if by == "time":
         answer = ctx.client.get("/api/traffic", range=range_, step=step, device=device, exit=exit_name)
     elif device or exit_name or step:
@@ -57,10 +57,10 @@ def _who(row: dict[str, Any]) -> str:
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--exit", "exit_name", default=None, help="Of one exit only.")
-@click.option("--csv", is_flag=True, help="All of it, as comma-separated values.")
+@click.option("--csv", is_flag=True, help="The whole history, as comma-separated values.")
 @context
 def history(ctx: Context, limit: int, exit_name: str | None, csv: bool) -> None:
-    """What the exits went through, the newest first."""
+    """List the transitions of the exits, the newest first."""
     if csv:
         path = "/api/history.csv" + (f"?{urlencode({'exit': exit_name})}" if exit_name else "")
         click.echo(ctx.client.bytes("GET", path, expected="text/csv").decode("utf-8", "replace"), nl=False)
@@ -80,10 +80,10 @@ def history(ctx: Context, limit: int, exit_name: str | None, csv: bool) -> None:
 
 @click.command()
 @click.option("--lines", type=click.IntRange(1, 1000), default=100, show_default=True)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they come, until interrupted.")
 @context
 def logs(ctx: Context, lines: int, follow: bool) -> None:
-    """What the gateway's network service has to say."""
+    """Show the log of the gateway's network service."""
     answer = ctx.client.get("/api/logs", lines=lines)
     while True:
         for line in answer["lines"]:
@@ -102,7 +102,7 @@ def logs(ctx: Context, lines: int, follow: bool) -> None:
 @click.option("--exit", "exit_name", default=None, help="Another exit than the default one.")
 @context
 def leak_test(ctx: Context, exit_name: str | None) -> None:
-    """Look whether anything could leave in the clear. Ends with 6 when a check failed."""
+    """Test whether anything could leave in the clear. Exit status 6 = a check failed."""
     answer = ctx.client.post("/api/leak-test", {"exit": exit_name} if exit_name else {})
     if ctx.json:
         put_json(answer)

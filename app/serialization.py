@@ -1,4 +1,4 @@
-"""JSON for the model: msgspec plus the address types it does not know. A ``Secret`` encodes only where asked to."""
+"""JSON for the model: msgspec plus the address types. A ``Secret`` is encoded only on request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _decode(kind: type, value: Any) -> Any:
 
 
 def encode(value: object, *, secrets: bool = False) -> bytes:
-    """``value`` as JSON. Raises TypeError where it holds a ``Secret``, unless ``secrets`` says that this is meant."""
+    """``value`` as JSON. Raises TypeError where it holds a ``Secret``, unless ``secrets`` allows it."""
     return msgspec.json.encode(value, enc_hook=_encode_secret if secrets else _encode)
 
 

@@ -1,4 +1,4 @@
-"""How many requests the API answered, how, and how long that took, by route."""
+"""Metrics of the API's requests, by route: how many, with which status, how long they took."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from quart import Quart, Response, g, request
 
 EXTENSION = "vpn_gateway_requests"
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
-OTHER = "other"  # whatever asked for what is not there: people choose those paths, so they are no labels
+OTHER = "other"  # every path that does not exist: clients choose those, so they must not become labels
 _STARTED = "request_started"
 
 disable_created_metrics()  # they double the series, and process_start_time_seconds says the same
 
 
 class Requests:
-    """Labels are ours alone: the routes' templates and methods, and statuses."""
+    """The metrics; their labels are the routes' templates, methods and statuses, never a client's text."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -30,7 +30,7 @@ class Requests:
         )
         self._answers = Counter(
             "vpn_gateway_http_responses",
-            "Answers by status; 429 was asked to slow down",
+            "Answers by status; 429 is a rate limit",
             ("method", "route", "code"),
             registry=self.registry,
         )
@@ -45,7 +45,7 @@ def requests_of(app: Quart) -> Requests:
 
 
 def install(app: Quart) -> None:
-    """Call it before anything else that looks at requests, so that what they refuse is counted too."""
+    """Measure every request of ``app``; installed before all other hooks, so that their refusals count too."""
     requests = Requests()
     app.extensions[EXTENSION] = requests
 

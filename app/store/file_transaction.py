@@ -1,7 +1,7 @@
-"""Several files replaced as one: after a crash at any point all of them are old, or all are new.
+"""A transaction over several files: after a crash at any point all of them are old, or all are new.
 
 1. Each new content is written beside its file (``.staged-NAME``) and synchronised. 2. A list of them is put in place by
-one rename: that is the moment. 3. Each is renamed onto its file, which takes no space and cannot be half done. 4. The
+one rename: this commits. 3. Each is renamed onto its file, which takes no space and cannot be half done. 4. The
 list is removed. :func:`recover` finishes from 3 where the list is there, and otherwise removes what 1 left.
 """
 
@@ -32,7 +32,7 @@ class _Journal(msgspec.Struct, frozen=True):
 def replace_all(directory: Path, files: Mapping[str, bytes]) -> None:
     """Replace (or make) every one of ``files``, by name, mode 0600. On OSError nothing has changed.
 
-    A failure after the moment is only logged: what :func:`recover` makes of it at the next start are the new files.
+    A failure after the commit is only logged: :func:`recover` finishes the new files at the next start.
     """
     names = tuple(files)
     if not all(_NAME.fullmatch(name) for name in names):
@@ -52,7 +52,7 @@ def replace_all(directory: Path, files: Mapping[str, bytes]) -> None:
 
 
 def recover(directory: Path) -> bool:
-    """Finish a replacement that was cut off, or clear its traces; True where it was finished. Raises OSError.
+    """Finish an interrupted replacement, or remove its traces; True where it was finished. Raises OSError.
 
     Call it before reading, and again whenever it raised.
     """
@@ -63,7 +63,7 @@ def recover(directory: Path) -> bool:
     try:
         names = msgspec.json.decode(data, type=_Journal).files
     except msgspec.DecodeError:
-        # Written whole and synchronised, so the medium is failing. Which files are new cannot be known any more.
+        # Written whole and synchronised, so the medium is failing. Which files are new is unknown.
         atomic.set_aside(directory / JOURNAL)
         return False
     _finish(directory, tuple(name for name in names if _NAME.fullmatch(name)))

@@ -1,7 +1,7 @@
-"""Every secret and every name of the owner's that the state directory holds, for whoever keeps them out of a text.
+"""The sensitive values in the state directory, secrets and the owner's names, for redacting them.
 
-It reads the files as they lie there, without the store's lock: the support file is made beside a netd that has it, and
-also where there is no netd.
+They are read from the files directly, without the store's lock: the support file is made beside a netd that holds the
+lock, and also where no netd runs.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def stored_secrets(directory: Path) -> set[str]:
 
 
 def revealed(value: object) -> Iterator[str]:
-    """The text of each ``Secret`` within a value of the model, and what stands for an account."""
+    """The text of each ``Secret`` within a value of the model, and the identifiers of accounts."""
     if isinstance(value, Secret):
         yield value.reveal()
     elif isinstance(value, msgspec.Struct):
-        if isinstance(value, accounts.Account):  # by which the provider knows this gateway
+        if isinstance(value, accounts.Account):  # the provider's identifiers of this gateway
             yield from filter(None, (value.device_id, value.device_name, *value.retired))
         for field in value.__struct_fields__:
             yield from revealed(getattr(value, field))
@@ -59,9 +59,9 @@ def revealed(value: object) -> Iterator[str]:
 
 
 def stored_names(directory: Path) -> dict[str, set[str]]:
-    """What devices, the gateway and the hosts of one's own servers are called, by kind. Raises nothing.
+    """The names of devices, the gateway and the hosts of the user's servers, by kind. Raises nothing.
 
-    Whatever shape the files are in: a newer version's are read as well, a damaged one's as far as it can be.
+    Files of a newer version are read as well, damaged ones as far as possible.
     """
     set_up = _document(_read(directory / settings.FILE))
     hosts = {host for key, host in _named(_document(_read(directory / servers.FILE))) if key == "host"}
@@ -77,7 +77,7 @@ def stored_names(directory: Path) -> dict[str, set[str]]:
 
 
 def _literal(host: str) -> bool:
-    """Whether it is an address, which gets the stand-in of an address."""
+    """Whether ``host`` is an address literal, which gets the placeholder of an address."""
     return ":" in host or host.replace(".", "").isdigit()
 
 

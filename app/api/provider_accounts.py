@@ -1,4 +1,4 @@
-"""A provider in full: what it can do, the account there, its devices, its key, its settings."""
+"""A provider in full: its capabilities, the account there, its devices, key and settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.protocol.commands import (
 
 blueprint = Blueprint("subscriptions", __name__)
 
-# What asking a provider can come to, besides what every request can: no accounts or signed out, bad answer, away.
+# Statuses of requests to a provider, besides the common ones: no accounts or signed out, bad answer, away.
 PROVIDER_ERRORS = (404, 409, 422, 501, 502, 503)
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, examples=["mullvad"])]
@@ -34,7 +34,7 @@ Credential = Annotated[str, Meta(max_length=16_384)]
 
 
 class SignInBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """``credentials`` are the fields that ``GET /api/providers/{name}`` lists."""
+    """The sign-in form; ``credentials`` are the fields that ``GET /api/providers/{name}`` lists."""
 
     credentials: Annotated[dict[Annotated[str, Meta(max_length=64)], Credential], Meta(max_length=16)]
 
@@ -62,7 +62,7 @@ class ListBody(Struct, frozen=True):
 
 @operation(blueprint, "GET", "/api/providers/<name>", errors=(404,))
 async def describe_provider(name: Name) -> ProviderInfo:
-    """What a provider can do, the form to sign in with, and how things stand with the account."""
+    """Describe a provider: its capabilities, the form to sign in with, and the state of the account."""
     return await gateway().submit(DescribeProvider(name))
 
 
@@ -77,20 +77,20 @@ async def sign_in(name: Name, body: SignInBody) -> AccountBody:
 
 @operation(blueprint, "POST", "/api/providers/<name>/logout", limit="connection", errors=PROVIDER_ERRORS)
 async def sign_out(name: Name) -> Success:
-    """Disconnect, remove device and key at the provider, and everything of the account here."""
+    """Sign out: disconnect, remove device and key at the provider, and everything of the account here."""
     result = await gateway().submit(SignOut(name))
     return Success(True, result.message, result.warnings)
 
 
 @operation(blueprint, "GET", "/api/providers/<name>/account", errors=PROVIDER_ERRORS)
 async def account(name: Name, query: AccountQuery) -> AccountBody:
-    """The account: masked number, days left, this device, the key's age."""
+    """Get the account: masked number, days left, this device, the key's age."""
     return AccountBody(True, await gateway().submit(GetAccount(name, query.refresh)))
 
 
 @operation(blueprint, "GET", "/api/providers/<name>/devices", errors=PROVIDER_ERRORS)
 async def provider_devices(name: Name) -> ProviderDevicesBody:
-    """The account's devices, as the provider has them."""
+    """List the account's devices, as the provider has them."""
     return ProviderDevicesBody(await gateway().submit(ListProviderDevices(name)))
 
 
@@ -103,7 +103,7 @@ async def remove_provider_device(name: Name, device: Ident) -> Success:
 
 @operation(blueprint, "POST", "/api/providers/<name>/refresh", limit="connection", errors=PROVIDER_ERRORS)
 async def refresh_servers(name: Name) -> ListBody:
-    """Fetch the server list; each entry that is not offered is told with its reason."""
+    """Fetch the server list; the answer lists each entry that is not offered, with the reason."""
     return ListBody(True, await gateway().submit(RefreshServers(name)))
 
 
@@ -115,6 +115,6 @@ async def rotate_key(name: Name) -> AccountBody:
 
 @operation(blueprint, "PUT", "/api/providers/<name>/settings", errors=PROVIDER_ERRORS)
 async def configure_provider(name: Name, body: ProviderSettings) -> Success:
-    """How to connect through this provider; takes effect at the next connection."""
+    """Change how to connect through this provider, from the next connection on."""
     await gateway().submit(ConfigureProvider(name, body))
     return Success(True)

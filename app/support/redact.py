@@ -1,9 +1,8 @@
-"""Strikes out of the support file what is its owner's alone. No I/O.
+"""Redaction of the support file: secrets and the owner's names and addresses are removed (pure).
 
-Secrets become ``***``. What a reader has to tell apart gets a stand-in that is the same wherever the same thing stood:
-``public-address-1``, ``key-1``, ``device-name-1``; of a MAC address the maker's half stays. Addresses that say nothing
-about who one is stay as they are: private, shared, loopback, link-local, multicast and documentation ranges. Whatever
-is not surely one of these is taken out.
+Secrets become ``***``. Values that a reader must distinguish get a placeholder, the same for each occurrence:
+``public-address-1``, ``key-1``, ``device-name-1``; of a MAC address the vendor's half stays. Addresses that identify
+nobody stay: private, shared, loopback, link-local, multicast and documentation ranges. In doubt a value is removed.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from app.support.secrets import KEY, redact
 
-SHORTEST_SECRET = 4  # characters; a shorter one would take words of the report with it and protects nothing anyway
-SHORTEST_NAME = 2
+MIN_SECRET = 4  # characters; redacting a shorter one would damage the report's words and protects nothing
+MIN_NAME = 2
 
 _KEPT4 = tuple(
     IPv4Network(n)
@@ -40,7 +39,7 @@ _KEPT6 = tuple(
     IPv6Network(n) for n in ("::/127", "fc00::/7", "fe80::/10", "ff00::/8", "2001:db8::/32", "3fff::/20", "100::/64")
 )
 _SOLICITED = IPv6Network("ff02::1:ff00:0/104")  # its last three bytes are those of an address (RFC 4291 2.7.1)
-_WIDE = {4: 8, 6: 16}  # networks of at most so many bits name nobody: 0.0.0.0/0, 2000::/3
+_WIDE = {4: 8, 6: 16}  # networks of at most so many bits identify nobody: 0.0.0.0/0, 2000::/3
 
 _V4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _PLACES = re.compile(
@@ -53,41 +52,41 @@ _PLACES = re.compile(
     rf"|(?P<four>(?<!\d){_V4}(?!\d))(?P<bits4>/\d{{1,2}}\b)?"
     r"|(?P<dashed>(?<![\d-])\d{1,3}(?:-\d{1,3}){3}(?![\d-]))"
 )
-# Of a radio's firmware: four numbers as well, and what one needs to know of it.
+# The version of a radio's firmware has four numbers as well, and readers need it.
 _FIRMWARE = re.compile(r"(?i)\b(?:brcm\w*|firmware)\b.*\bversion $")
 _NO_MAC = frozenset({"000000000000", "ffffffffffff"})
 
 # hostapd and wpa_supplicant quote the name in either way, iw does not, networkd has words of its own.
 _SSID = re.compile(r"(?i)((?<![a-z])e?ssid\b[\"']?\s*[:=]?\s*|\bWiFi access point:\s*)(\".*\"|'.*'|\S.*)")
-# dnsmasq tells names of devices whose leases are long gone; where a device has none, what stands last goes.
+# dnsmasq logs names of devices whose leases are long gone; where a device has none, the last word is removed.
 _LEASED = re.compile(
     r"(\b(?:DHCPACK|DHCPREPLY|DHCPINFORM|BOOTP|SLAAC-CONFIRM)\([^)]*\)(?: [0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*)+ "
     r"|\bclient provides name: |\bnot giving name )\S+"
 )
-_SERIAL = re.compile(r"(?i)\b(serial ?number\s*:\s*)\S.*")  # of a USB device, as the kernel tells it
+_SERIAL = re.compile(r"(?i)\b(serial ?number\s*:\s*)\S.*")  # of a USB device, as the kernel logs it
 
 
-class Striker:
-    """Knows ``secrets`` as they are, and ``names`` by kind; the rest it knows by its look."""
+class Redactor:
+    """The redactor: finds ``secrets`` and ``names`` (by kind) literally, everything else by its form."""
 
     def __init__(self, secrets: Iterable[str] = (), names: Mapping[str, Iterable[str]] | None = None) -> None:
         self._stand_ins: dict[tuple[str, object], str] = {}
         self._counts: dict[str, int] = {}
-        self._secrets = _longest_first(_spellings(s for s in secrets if len(s) >= SHORTEST_SECRET))
+        self._secrets = _longest_first(_spellings(s for s in secrets if len(s) >= MIN_SECRET))
         self._kinds: dict[str, str] = {}
         self._spelled: set[str] = set()
         for kind, of_kind in (names or {}).items():
-            known = [name for name in of_kind if len(name) >= SHORTEST_NAME]
+            known = [name for name in of_kind if len(name) >= MIN_NAME]
             self._spelled |= _spellings(known)
             for spelling in _spellings(known):
                 self._kinds.setdefault(spelling.lower(), kind)
 
     def text(self, text: str) -> str:
-        """``text`` without any of it. In small steps, so that a thread that does this lets others run in between."""
+        """``text`` redacted, line by line, so that the thread lets others run in between."""
         return "\n".join(self._by_look(line) for line in self.known(text).split("\n"))
 
     def known(self, text: str) -> str:
-        """``text`` without what was named, whatever it looks like; for what was struck out by its look before."""
+        """``text`` without the known secrets and names; for a text whose other values were redacted before."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         lower = text.lower()
@@ -137,7 +136,7 @@ class Striker:
         return text if digits in _NO_MAC else f"{text[:9]}{self._stand_in('mac', digits)}"
 
     def _four(self, text: str, bits: str, written: str | None = None) -> str:
-        numbers = [int(part) for part in text.split(".")]  # 010 is ten here, whoever wrote it
+        numbers = [int(part) for part in text.split(".")]  # 010 is ten here, not octal
         if max(numbers) > 255:
             return (written or text) + bits
         address = IPv4Address(bytes(numbers))
@@ -178,12 +177,12 @@ def _wide(address: IPv4Address | IPv6Address, bits: str) -> bool:
 
 
 def _tells_a_mac(address: IPv6Address) -> bool:
-    """Made of a MAC address (RFC 4291 appendix A), or of the end of such an address."""
+    """Whether ``address`` contains a MAC address (RFC 4291 appendix A), or the end of one."""
     return address.packed[11:13] == b"\xff\xfe" or address in _SOLICITED
 
 
 def _spellings(words: Iterable[str]) -> set[str]:
-    """``words`` as they are and as they stand in JSON."""
+    """``words`` as they are and as JSON spells them."""
     found: set[str] = set()
     for word in words:
         found |= {word, json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1]}
@@ -191,5 +190,5 @@ def _spellings(words: Iterable[str]) -> set[str]:
 
 
 def _longest_first(words: Iterable[str]) -> list[str]:
-    """In this order none is taken apart by another that is its beginning."""
+    """``words``, the longest first, so that none is split by another that is its beginning."""
     return sorted(words, key=lambda w: (-len(w), w))

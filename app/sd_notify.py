@@ -1,6 +1,6 @@
-"""Tell systemd how this process is: ready, alive, on its way out (sd_notify(3)).
+"""Notifications to systemd: ready, watchdog keep-alives, stopping (sd_notify(3)).
 
-Liveness is told by the event loop itself: a loop that hangs tells nothing, and systemd restarts the process.
+The event loop sends the keep-alives itself: a loop that hangs sends none, and systemd restarts the process.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
             sock.sendto(state.encode(), address)
     except OSError as error:
-        log.warning("the service manager could not be told %s: %s", state, error)
+        log.warning("the service manager could not be notified of %s: %s", state, error)
         return False
     return True
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
-    """Seconds between two signs of life: half of what systemd waits for (sd_watchdog_enabled(3)); None without one."""
+    """Seconds between watchdog keep-alives: half of systemd's limit (sd_watchdog_enabled(3)); None = no watchdog."""
     if environ.get("WATCHDOG_PID", str(pid or os.getpid())) != str(pid or os.getpid()):
         return None
     microseconds = environ.get("WATCHDOG_USEC", "")
@@ -44,7 +44,7 @@ def watchdog_interval(environ: Mapping[str, str] = os.environ, pid: int | None =
 
 
 async def stay_alive(environ: Mapping[str, str] = os.environ) -> None:
-    """Give signs of life for as long as the event loop turns. Ends at once where nobody waits for any."""
+    """Send watchdog keep-alives for as long as the event loop runs. Returns at once where there is no watchdog."""
     interval = watchdog_interval(environ)
     while interval is not None:
         notify("WATCHDOG=1", environ)

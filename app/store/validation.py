@@ -1,6 +1,6 @@
-"""Whether settings and servers that came from outside make sense: types are right already, values may not be (pure).
+"""The validation of settings and servers from outside, whose types are right and whose values may not be (pure).
 
-What passes here is safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
+Values that pass are safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
 field as in the settings (``lan.dhcp_start``) and shows no secret.
 """
 
@@ -19,7 +19,7 @@ from app.errors import InvalidFieldError
 from app.lan import check_lan
 from app.mac_address import is_canonical
 from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
-from app.store.servers import put_together, same_name
+from app.store.servers import join_secrets, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
 MAX_DEVICES = 1024
@@ -29,20 +29,20 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises InvalidFieldError."""
+    """Check all settings. Raises InvalidFieldError."""
     check_network(settings)
     _need(bool(_WORD.fullmatch(settings.provider)), "provider", "a provider's name")
     for name, target in settings.desired.items():
         provider, slash, hostname = target.partition("/")
         good = name in settings.exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
-        _need(bool(good), "desired", "exits of ours with provider/hostname")
+        _need(bool(good), "desired", "configured exits with provider/hostname")
     for name, selector in settings.asked.items():
-        _need(name in settings.exits and _is_line(selector, 255), "asked", "exits of ours with what was asked for")
+        _need(name in settings.exits and _is_line(selector, 255), "asked", "configured exits with a selector")
     check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
 
 
 def check_network(settings: Settings) -> None:
-    """Whether a network can be planned from ``settings``. Raises InvalidFieldError."""
+    """Check that a network can be planned from ``settings``. Raises InvalidFieldError."""
     check_lan(settings.lan)
     wan, lan = settings.links.wan, settings.links.lan
     _need(wan is None or portname.is_valid(wan), "links.wan", portname.FORMS)
@@ -67,7 +67,7 @@ def check_network(settings: Settings) -> None:
 def check_preferences(
     fallback_dns: Sequence[Address] = (), exit_check_url: str | None = None, server_changes: Sequence[ServerChange] = ()
 ) -> None:
-    """What somebody may change by himself, by whatever way it comes. Raises InvalidFieldError."""
+    """Check the settings that users change, from the API or a backup. Raises InvalidFieldError."""
     _need(len(fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
     bad = [a for a in fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
     _need(not bad, "fallback_dns", "addresses of resolvers")
@@ -79,7 +79,7 @@ def check_preferences(
 
 
 def _check_url(url: str) -> None:
-    """Who answers there is believed about the exit: only over TLS."""
+    """Check the URL for the exit's address: https only, because its answer is trusted."""
     try:
         parts = urlsplit(url)
         good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
@@ -94,7 +94,7 @@ def _check_policy(policy: Policy, exits: tuple[str, ...], field: str) -> None:
 
 
 def check_servers(servers: tuple[StoredServer, ...], secrets: Mapping[str, ServerSecrets]) -> tuple[str, ...]:
-    """The names of servers whose keys are not there: kept, but not to be connected. Raises InvalidFieldError."""
+    """Check the servers; returns the names of those without keys, which are kept. Raises InvalidFieldError."""
     _need(len(servers) <= MAX_SERVERS, "servers", f"at most {MAX_SERVERS}")
     _need(len({same_name(s.name) for s in servers}) == len(servers), "servers", "each name once")
     _need(not set(secrets) - {s.name for s in servers}, "secrets", "keys of servers that are there")
@@ -109,16 +109,16 @@ def _check_server(server: StoredServer, secrets: ServerSecrets | None) -> None:
     field = f"servers.{server.name}"
     _need(server.provider in {"custom", "imported"}, field, "provider custom or imported")
     _need(server.location is None or _is_line(server.location, 200), field, "a location of one line")
-    told = len(server.warnings) <= 100 and all(_is_line(w, 1000) for w in server.warnings)
-    _need(told, field, "warnings of one line each")
+    printable = len(server.warnings) <= 100 and all(_is_line(w, 1000) for w in server.warnings)
+    _need(printable, field, "warnings of one line each")
     _need(all(p.preshared_key is None for p in server.peers), field, "preshared keys are kept apart")
     if secrets is None:
         secrets = ServerSecrets(keys.generate().private_key)
     else:
         _need(server.public_key in {None, keys.public_key(secrets.private_key)}, field, "a public key that is its own")
     # The importer's own rules, by its own code: what would be refused as a .conf is refused here too. A server may be
-    # stored without an address, as long as nobody connects to it.
-    config = put_together(server, secrets)
+    # stored without an address, until it is connected.
+    config = join_secrets(server, secrets)
     if not config.addresses:
         config = replace(config, addresses=(ipaddress.ip_interface("192.0.2.1/32"),))
     try:

@@ -1,4 +1,4 @@
-"""Bytes -> text -> sections of settings. Knows the shape of a .conf, not what its settings mean."""
+"""The lexer: bytes -> text -> sections of settings, by the shape of a .conf alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BYTES = 64 * 1024
 _LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines() would also split at U+2028 and others
 _SECTION = re.compile(r"[A-Za-z0-9_ .-]{1,40}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
-# Names of settings that can be shown: short, or made of words. The rest may be what is left of a key.
+# Names of settings that can be shown: short, or made of words. Any other may be a piece of a key.
 _WORDS = re.compile(r"[A-Za-z0-9_-]{1,12}|(?:[A-Z]{0,3}[a-z]{2,12}[_-]?){1,8}(?:IPs|[0-9])?")
 
 
@@ -40,13 +40,13 @@ class Section:
 class Document:
     sections: list[Section]
     comments: list[str]  # those before the first section
-    guessed: bool  # whether the encoding had to be
+    guessed: bool  # whether the encoding was
 
 
 def decode(data: bytes | str) -> tuple[str, bool]:
     """The text, and whether its encoding had to be guessed. Raises ConfigError (too large, not text).
 
-    What was guessed can only matter in comments: every value is checked to be ASCII later.
+    A wrong guess can only matter in comments: every value is checked to be ASCII later.
     """
     size = len(data) if isinstance(data, bytes) or len(data) > MAX_BYTES else len(data.encode("utf-8", "replace"))
     if size > MAX_BYTES:
@@ -73,7 +73,7 @@ def read(data: bytes | str) -> Document:
             document.sections.append(Section(name=_section_name(number, setting), line=number))
         elif setting:
             if not document.sections:
-                raise ConfigError("it begins with something else than [Interface]", line=number, key=_key_of(setting))
+                raise ConfigError("it must begin with [Interface]", line=number, key=_key_of(setting))
             document.sections[-1].entries.append(_entry(number, setting, line))
     return document
 
@@ -94,7 +94,7 @@ def _section_name(number: int, setting: str) -> str:
 
 
 def _key_of(setting: str) -> str | None:
-    """What stands before the ``=``, where it can be shown: a name, not what is left of a key."""
+    """The name before the ``=``, where it can be shown; a piece of a key cannot."""
     key, equals, _ = setting.partition("=")
     return showable(key.strip()) if equals else None
 
@@ -110,7 +110,7 @@ def _entry(number: int, setting: str, line: str) -> Entry:
     if not equals:
         raise ConfigError("this is neither a section nor a setting (Name = value)", line=number)
     if not _KEY.fullmatch(key):
-        raise ConfigError("what stands before the = is no name of a setting", line=number)
+        raise ConfigError("the text before the = is not a setting's name", line=number)
     if not value.strip():
         raise ConfigError("it is empty", line=number, key=showable(key))
     return Entry(line=number, key=key, value=value.strip(), raw=line.partition("=")[2].strip())

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import keys
+from app.support.redact import Redactor
 from app.support.secrets import redact
-from app.support.strike import Striker
 
 
 def struck(text: str, **options) -> str:
-    return Striker(**options).text(text)
+    return Redactor(**options).text(text)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def struck(text: str, **options) -> str:
         "123456789012 bytes",
     ],
 )
-def test_what_tells_nobody_anything_stays(text: str) -> None:
+def test_values_that_identify_nobody_stay(text: str) -> None:
     assert struck(text) == text
 
 
@@ -72,7 +72,7 @@ def test_what_tells_nobody_anything_stays(text: str) -> None:
         ("wlan0: Connected WiFi access point: My Home (02:00:00:00:00:01)", "wlan0: Connected WiFi access point: ***"),
     ],
 )  # fmt: skip
-def test_what_tells_of_somebody_goes(text: str, expected: str) -> None:
+def test_values_that_identify_the_owner_are_redacted(text: str, expected: str) -> None:
     assert struck(text) == expected
 
 
@@ -94,7 +94,7 @@ def test_what_is_called_a_secret_goes(text: str, secret: str) -> None:
     assert secret not in struck(text)
 
 
-def test_a_key_is_told_from_another_by_its_stand_in() -> None:
+def test_keys_have_distinct_placeholders() -> None:
     one, two = keys.generate().public_key, keys.generate().public_key
     assert struck(f"peer {one}\npeer {two}\npeer {one}") == "peer key-1\npeer key-2\npeer key-1"
 
@@ -168,5 +168,6 @@ def test_no_known_secret_is_left_whatever_stands_around_it(before: str, hidden: 
 
 
 @given(secret, st.text("abcdefghij", min_size=4, max_size=10))
-def test_of_a_secret_that_goes_on_after_another_the_end_is_not_left(hidden: str, end: str) -> None:
+def test_end_of_a_secret_that_overlaps_another_is_redacted(hidden: str, end: str) -> None:
+    """Of a secret that goes on after another the end is redacted, too."""
     assert struck(f"<{hidden}{end}> <{hidden}>", secrets=[hidden, hidden + end]) == "<***> <***>"

@@ -1,4 +1,4 @@
-"""From counters to rows: what grew since the reading before, and into which minutes, hours and days it goes (pure)."""
+"""The rollup of counters into rows: the growth since the last reading, by minute, hour and day (pure)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from msgspec import Struct
 from app.protocol.statistics import OTHER, SECONDS, Kind, Reading, Step, Subject
 
 MAX_DEVICES_A_BATCH = 256  # kept one by one; the rest of a batch, the smallest, become OTHER
-MAX_MINUTES_SPREAD = 600  # seconds: over a longer silence the bytes are booked in hours and days only
-MAX_SPREAD = 7 * 86400  # seconds: a longer silence is a clock that was wrong; all is booked at its end
+MAX_MINUTES_SPREAD = 600  # seconds: over a longer gap the bytes are added to hours and days only
+MAX_SPREAD = 7 * 86400  # seconds: a longer gap is a clock that was wrong; all is added at its end
 
 Direction = Literal["up", "down"]
 CounterKey = tuple[str, Subject, Direction]  # source, subject, direction
@@ -22,7 +22,7 @@ Moved = dict[Subject, tuple[int, int]]  # bytes up, down
 
 
 class Position(Struct, frozen=True):
-    """Where every counter stood, as it is kept over restarts: by source, as (kind, name, direction, value)."""
+    """The positions of all counters, kept over restarts: by source, as (kind, name, direction, value)."""
 
     time: float
     boottime: float
@@ -39,21 +39,21 @@ class Position(Struct, frozen=True):
         return {(s, Subject(k, n), d): v for s, counters in self.values.items() for k, n, d, v in counters}
 
 
-class Growth:
-    """What each subject moved from one reading to the next."""
+class CounterDelta:
+    """The bytes that each subject moved between two readings."""
 
     def __init__(self) -> None:
         self._owed: dict[tuple[Subject, Direction], int] = {}
 
     def since(self, before: Mapping[CounterKey, int], reading: Reading) -> Moved:
-        """A counter that is new, or lower than it was, has begun at zero since."""
+        """The growth since ``before``. A counter that is new, or lower than it was, has restarted from zero."""
         sums = dict(self._owed)
         for counter in reading.counters:
             last = before.get((counter.source, counter.subject, counter.direction), 0)
             grown = counter.value - last if counter.value >= last else counter.value
             key = (counter.subject, counter.direction)
             sums[key] = sums.get(key, 0) + counter.sign * grown
-        # What is subtracted was read a moment apart from what it is subtracted from: the next reading makes up for it.
+        # The two counters of a difference are read a moment apart: the next reading corrects it.
         self._owed = {key: value for key, value in sums.items() if value < 0}
         moved: dict[Subject, list[int]] = {}
         for (subject, direction), value in sums.items():
@@ -63,14 +63,14 @@ class Growth:
 
 
 class Batch:
-    """Rows that are not written yet. Adding up two batches is the same as booking both in one."""
+    """Rows not yet written. Merging two batches equals adding everything to one."""
 
     def __init__(self) -> None:
         self.rows: dict[RowKey, list[int]] = {}
         self.covered: dict[tuple[Step, int], float] = defaultdict(float)  # seconds
 
-    def book(self, moved: Moved, start: float, end: float) -> None:
-        """Book bytes that were moved in (start, end], spread evenly; every byte exactly once in each step."""
+    def spread(self, moved: Moved, start: float, end: float) -> None:
+        """Add bytes that were moved in (start, end], spread evenly; every byte exactly once in each step."""
         if end - start > MAX_SPREAD:
             start = end
         for step, size in SECONDS.items():
@@ -91,7 +91,7 @@ class Batch:
             row[1] += down
 
     def cover(self, start: float, end: float) -> None:
-        """The counters were being read all through (start, end]."""
+        """Mark (start, end] as covered by readings."""
         for step, size in SECONDS.items():
             for slot, seconds in slots(start, end, size):
                 self.covered[step, slot] += seconds
@@ -106,7 +106,7 @@ class Batch:
         self.rows = {key: row for key, row in self.rows.items() if key[0] != "minute"}
 
     def folded(self) -> dict[RowKey, tuple[int, int]]:
-        """The rows with the smallest devices as one, so that no LAN, however hostile, makes many of them."""
+        """The rows, with the smallest devices combined, so that even a hostile LAN makes few of them."""
         volume: dict[Subject, int] = defaultdict(int)
         for (step, _, subject), (up, down) in self.rows.items():
             if subject.kind == "device" and step == "day":
@@ -132,7 +132,7 @@ def slots(start: float, end: float, size: int) -> Iterator[tuple[int, float]]:
 
 
 def _shares(start: float, end: float, size: int) -> Iterator[tuple[int, float]]:
-    """Slots with the share (0 to 1) of (start, end] that is over at the end of each; the last is exactly 1."""
+    """The slots, with the share (0 to 1) of (start, end] that has passed at the end of each; the last is exactly 1."""
     touched = list(slots(start, end, size))
     done = 0.0
     for place, (slot, seconds) in enumerate(touched, 1):

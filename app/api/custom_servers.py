@@ -1,4 +1,4 @@
-"""Servers of the user's own."""
+"""The user's own servers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Count = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class CustomServerBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """As in the reference. Unknown fields are refused: a misspelt ``allowed_ips`` would otherwise go unnoticed."""
+    """The parts of a server, as in the API contract (docs/api.md). A misspelt field is refused, not ignored."""
 
     name: Text
     endpoint: Text
     public_key: Text
-    private_key: Text | None = None  # None = a pair is made here, and its public half answered
+    private_key: Text | None = None  # None = the gateway makes a pair and answers with its public key
     address: Text | None = None
     dns: Text | None = None
     allowed_ips: Text | None = None

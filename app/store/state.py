@@ -1,9 +1,9 @@
-"""``Store``: netd's state on disk. One writer, whole files, and an order of writes that survives any power cut.
+"""The store of netd's state on disk: one writer, atomic files, and an order of writes that survives any power cut.
 
 * A server is added secrets first and removed secrets last: a key without its server may be left behind and is collected
   at the next load; a server without its keys cannot come about.
 * A damaged file is kept as ``NAME.bad`` and what is missing falls back to its default, in which nothing is connected
-  and no device is ``direct``: the gateway is blocked, never open. ``problems`` tells.
+  and no device is ``direct``: the gateway is blocked, never open. ``problems`` names the damage.
 * Every call is synchronous, which is a choice: a change is judged by the settings that it changes, on the disk and in
   force, all at one moment. With an ``await`` in between, two commands would each write a whole file without the other's
   change; the plan would be made of settings that a power cut takes back; and something could still be written over the
@@ -25,20 +25,20 @@ from typing import BinaryIO, TypeVar
 from app import atomic
 from app.errors import ConflictError, NotFoundError, UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
-from app.store import documents, staged
+from app.store import documents, file_transaction
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
-from app.store.check import MAX_SERVERS
 from app.store.documents import Decoded, Loaded
 from app.store.servers import same_name
+from app.store.validation import MAX_SERVERS
 
 T = TypeVar("T")
 
 _Content = tuple[Settings, dict[str, StoredServer], dict[str, ServerSecrets]]
 
 _LOCK_FILE = ".lock"
-_OURS: ContextVar[bool] = ContextVar("in_transaction", default=False)  # this task's, and those that it starts
+_IN_TRANSACTION: ContextVar[bool] = ContextVar("in_transaction", default=False)  # this task's, and those that it starts
 
 
 class Store:
@@ -54,7 +54,7 @@ class Store:
         self._servers: dict[str, StoredServer] = {}  # by same_name()
         self._secrets: dict[str, ServerSecrets] = {}  # by the server's name
         self._before: _Content | None = None  # while a transaction is open
-        self.problems: list[str] = []  # what load() found wrong, for people; holds no secret
+        self.problems: list[str] = []  # found by load(), for people; no secret
 
     def __enter__(self) -> Store:
         self.load()
@@ -73,7 +73,7 @@ class Store:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
-            staged.recover(self._directory)
+            file_transaction.recover(self._directory)
             atomic.remove_leftovers(self._directory)
             self._keep_private()
             self._load_files()
@@ -82,7 +82,7 @@ class Store:
             raise _storage_error(error) from error
 
     def close(self) -> None:
-        """Give the directory free for another process."""
+        """Release the directory for another process."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -154,7 +154,7 @@ class Store:
 
     def update_settings(self, change: Callable[[Settings], Settings]) -> Settings:
         """Replace the settings by ``change(settings)`` and return them; nothing is written where they are equal."""
-        if self._before is not None and not _OURS.get():
+        if self._before is not None and not _IN_TRANSACTION.get():
             self._update_beside_transaction(change)
         changed = change(self._settings)
         if changed != self._settings:
@@ -163,7 +163,7 @@ class Store:
         return changed
 
     def _update_beside_transaction(self, change: Callable[[Settings], Settings]) -> None:
-        """Another task's change is made at once and stays, whatever becomes of the transaction."""
+        """Make another task's change at once; it stays, whatever the outcome of the transaction."""
         assert self._before is not None
         before, servers, secrets = self._before
         changed = change(before)
@@ -181,7 +181,7 @@ class Store:
         secrets: dict[str, ServerSecrets],
         others: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Replace everything, and the files ``others`` beside it, at one moment: a crash leaves all old or all new."""
+        """Replace everything, and the files ``others`` beside it, atomically: a crash leaves all old or all new."""
         files = {
             settings_file.FILE: settings_file.encode(settings),
             servers_file.FILE: servers_file.encode(servers),
@@ -191,7 +191,7 @@ class Store:
         if self._lock is None:
             raise UnavailableError("The store is not open", code="storage")
         try:
-            staged.replace_all(self._directory, files)
+            file_transaction.replace_all(self._directory, files)
         except OSError as error:
             raise _storage_error(error) from error
         self._settings = settings
@@ -205,15 +205,15 @@ class Store:
         return self._before is not None
 
     def begin(self) -> None:
-        """From here on nothing of this task is written until :meth:`commit`; a crash leaves everything as it was."""
+        """Begin a transaction: :meth:`commit` writes this task's changes; a crash before changes nothing."""
         assert self._before is None
-        _OURS.set(True)
+        _IN_TRANSACTION.set(True)
         self._before = (self._settings, dict(self._servers), dict(self._secrets))
 
     def commit(self) -> None:
-        """Write all of it at one moment. Raises UnavailableError (``storage``); then it is as before :meth:`begin`."""
+        """Write the changes atomically. Raises UnavailableError (``storage``); then all is as before :meth:`begin`."""
         assert self._before is not None
-        _OURS.set(False)
+        _IN_TRANSACTION.set(False)
         if self._before == (self._settings, self._servers, self._secrets):
             self._before = None
             return
@@ -225,9 +225,9 @@ class Store:
         self._before = None
 
     def abort(self) -> None:
-        """Everything is as before :meth:`begin`, but for the settings that other tasks have changed since."""
+        """Restore the state before :meth:`begin`, but for the settings that other tasks have changed since."""
         assert self._before is not None
-        _OURS.set(False)
+        _IN_TRANSACTION.set(False)
         self._settings, self._servers, self._secrets = self._before
         self._before = None
 
@@ -249,13 +249,13 @@ class Store:
         return self._servers.get(same_name(name))
 
     def check_name_free(self, name: str) -> None:
-        """Raises ConflictError where a custom or imported server has this name, or one that differs in case only."""
+        """Check that no server has this name, or one that differs in case only. Raises ConflictError."""
         taken = self.holder(name)
         if taken is not None:
             raise ConflictError(f'There is already a server "{taken.name}" ({taken.provider})', field="name")
 
     def add_server(self, server: StoredServer, secrets: ServerSecrets) -> None:
-        """Keep a new server with its keys. Raises ConflictError where the name is in use or the store is full."""
+        """Store a new server with its keys. Raises ConflictError where the name is in use or the store is full."""
         self.check_name_free(server.name)
         if len(self._servers) >= MAX_SERVERS:
             raise ConflictError(f"There are already {MAX_SERVERS} servers; remove one first", code="too_many")
@@ -295,7 +295,7 @@ class Store:
         return server is not None and server.name in self._secrets
 
     def _write(self, name: str, encode: Callable[[], bytes]) -> None:
-        """What ``encode`` makes, unless a transaction is open: a thousand servers are not encoded a thousand times."""
+        """Write what ``encode`` makes, unless a transaction is open: then :meth:`commit` encodes once."""
         if self._lock is None:
             raise UnavailableError("The store is not open", code="storage")
         if self._before is not None:
