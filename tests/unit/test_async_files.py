@@ -56,7 +56,7 @@ async def test_the_loop_goes_on_while_the_disk_is_slow(tmp_path: Path, disk: Slo
     assert await async_files.read(path) == b"new"
 
 
-async def test_a_write_that_is_cancelled_is_whole_and_comes_before_the_next(tmp_path: Path, disk: SlowDisk) -> None:
+async def test_cancelled_write_is_whole_and_precedes_the_next(tmp_path: Path, disk: SlowDisk) -> None:
     path = tmp_path / "file"
     first = asyncio.create_task(async_files.write_atomic(path, b"first"))
     await begun(disk)
