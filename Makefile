@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PORT ?= 5000
 SHELL_SCRIPTS = $(shell grep -rIlE '^\#!/(usr/)?bin/(env )?(ba)?sh' .ci ci image overlay) image/lib/common.sh
 
-.PHONY: help run test lint unit bench fresh types lock clean
+.PHONY: help run test lint unit kernel lab browser bench fresh types lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,11 +20,12 @@ test: ## Run everything that is tested: lint, unit, kernel, lab and browser test
 	@$(PY) -m pytest tests/unit tests/kernel -n 2 --dist loadfile -q
 	@$(PY) -m pytest tests/lab tests/browser -q
 
-lint: ## ruff, pyright (strict), import-linter and shellcheck; biome and tsc (strict) for the page
+lint: ## ruff, pyright, import-linter, shellcheck, no package that nothing uses; biome and tsc for the page
 	@ci/setup test
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports --no-cache
+	@$(PY) -m ci.used_packages
 	@shellcheck $(SHELL_SCRIPTS)
 	@.venv/bin/pyright
 	@.cache/biome ci --error-on-warnings
@@ -33,6 +34,18 @@ lint: ## ruff, pyright (strict), import-linter and shellcheck; biome and tsc (st
 unit: ## Only the quick tests
 	@ci/setup test
 	@$(PY) -m pytest tests/unit -n 2 --dist loadfile -q
+
+kernel: ## Only the tests on the kernel's own interfaces, each in a network namespace
+	@ci/setup test
+	@$(PY) -m pytest tests/kernel -n 2 --dist loadfile -q
+
+lab: ## Only the tests of the whole gateway in a virtual LAN
+	@ci/setup test
+	@$(PY) -m pytest tests/lab -q
+
+browser: ## Only the tests of the page in a real browser
+	@ci/setup test
+	@$(PY) -m pytest tests/browser -q
 
 bench: ## Measure, side by side in one run, and print ratios
 	@ci/setup bench

@@ -1,4 +1,4 @@
-"""``Address``, ``Network`` and ``Interface``: IPv4 or IPv6, as one type each; and what networks hold together (pure).
+"""``Address``, ``Network`` and ``Interface``: one type each for IPv4 and IPv6; arithmetic on sets of networks (pure).
 
 msgspec allows a single custom type in a union, so at run time each is an abstract class with both versions registered;
 to the type checker it is the plain union.
@@ -63,7 +63,7 @@ INTERNET6 = IPv6Network("2000::/3")  # RFC 4291, section 2.4
 
 
 def is_routable(address: Address) -> bool:
-    """Whether ``address`` is one machine's and reachable beyond its own link."""
+    """Whether ``address`` is a unicast address that is reachable beyond its own link."""
     return not (
         address.is_unspecified
         or address.is_loopback

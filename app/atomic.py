@@ -1,4 +1,4 @@
-"""Files that are always whole: either the old content or the new, whatever happens meanwhile (rename(2), fsync(2))."""
+"""Atomic file writes: after a crash a file has its old content or its new one, both whole (rename(2), fsync(2))."""
 
 from __future__ import annotations
 

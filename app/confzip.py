@@ -1,8 +1,8 @@
-"""A zip of .conf files, read as what it is: something hostile until proven otherwise (pure).
+"""A reader of zip archives of .conf files that treats each archive as hostile (pure).
 
-It comes by the API or lies on the card. Nothing is ever written to a path. What says that somebody plays tricks (paths
-that lead out, links, bombs) refuses the archive as a whole; what is only of no use to us (another kind of file, an
-encrypted one) is said of that entry.
+The archive comes by the API or lies on the card. It is read in memory and never extracted to a path. An attack (a path
+that leads out, a link, a bomb) refuses the archive as a whole; an entry that is merely of no use (another kind of file,
+an encrypted one) is reported with its problem.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; what netd takes in one line
 _OPERATION = re.compile(r"operations\[([0-9]+)\]: ")
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
 _ENCRYPTED = 0x1
-# What the modules raise at what is no zip, or one that somebody broke on purpose.
+# What zipfile and its decompressors raise for a file that is not a zip, or is maliciously malformed.
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OSError)
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 class Entry(Struct, frozen=True):
-    """A file of the archive: ``config``, or the ``problem`` why it is none."""
+    """A file of the archive: its ``config``, or the ``problem`` why it has none."""
 
     file: str  # for people, with its folders
     name: str = ""  # the file's own
@@ -75,7 +75,7 @@ def _read(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Entry]
         if info.is_dir() or any(is_clutter(part) for part in path.parts):
             continue
         if not is_config(path.name):
-            entries.append(Entry(shown, problem="it is no .conf file", foreign=True))
+            entries.append(Entry(shown, problem="not a .conf file", foreign=True))
             continue
         problem = _problem(info)
         if problem is not None:
@@ -92,7 +92,7 @@ def _read(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Entry]
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The entry's name. Without its flag for UTF-8, it is UTF-8 all the same (macOS) or the old code page (Windows)."""
+    """The entry's name. Without the UTF-8 flag it is still UTF-8 (macOS), or the old code page (Windows)."""
     if info.flag_bits & _UTF8_NAME:
         return info.filename
     try:
@@ -119,12 +119,12 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
     if info.compress_type not in _METHODS:
-        return "it is compressed in a way that is not taken"
+        return "its compression method is not supported"
     return None
 
 
 def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, total: int) -> tuple[bytes, int]:
-    """What the headers say of sizes is not believed: reading stops at the limit. Raises TooLargeError."""
+    """The entry's content. Reading stops at the limit, whatever size the headers claim. Raises TooLargeError."""
     with archive.open(info) as file:
         content = file.read(MAX_ENTRY + 1)
     if len(content) > MAX_ENTRY:
@@ -140,6 +140,6 @@ def of_file(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
     at = _OPERATION.match(error.message)
     if at is None:
         return error
-    told = GatewayError(f"{files[int(at[1])].file}: {error.message[at.end() :]}", field="file", code=error.code)
-    told.status = error.status
-    return told
+    named = GatewayError(f"{files[int(at[1])].file}: {error.message[at.end() :]}", field="file", code=error.code)
+    named.status = error.status
+    return named

@@ -1,6 +1,6 @@
-"""What people's editors write, as text: the one decoder of gateway.toml and .conf files, from wherever (pure).
+"""The decoder of files that people edit: gateway.toml and .conf files, from the card or the API (pure).
 
-First boot, which everything waits for, imports it as well: it imports next to nothing itself.
+First boot, which everything waits for, imports this module as well; so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ _MARKS = (
 
 
 class NotTextError(ValueError):
-    """The bytes are no text that is read here; the message tells how to save it."""
+    """The bytes are in an unsupported text encoding; the message says how to save the file."""
 
 
 class Decoded(NamedTuple):
     text: str
-    guessed: bool  # neither Unicode nor ASCII: letters beyond ASCII may be others than were meant
+    guessed: bool  # neither Unicode nor ASCII: letters beyond ASCII may be wrong
 
 
 def decode(data: bytes) -> Decoded:
-    """UTF-8 or UTF-16, with or without a byte order mark, else Windows' code page. Raises NotTextError.
+    """The text of ``data``: UTF-8 or UTF-16, with or without a byte order mark, else Windows' code page.
+
+    Raises NotTextError.
 
     Any bytes at all are text in a code page, so one that is not western shows wrong letters; what is ASCII is right in
     all of them. Bytes that the code page does not have become U+FFFD.

@@ -1,13 +1,13 @@
-"""One root for every error the gateway raises on purpose.
+"""The root of every error that the gateway raises on purpose.
 
 Each error carries what a client needs (HTTP ``status``, stable ``code``, human ``message``, the ``field`` at fault), so
-that one place in ``app.api`` turns any of them into the reference's error form. Messages never hold a secret: they name
-the field and the reason, not the value of a key.
+that one place in ``app.api`` turns any of them into the error form of the API contract (docs/api.md). Messages never
+hold a secret: they name the field and the reason, not the value of a key.
 """
 
 
 class GatewayError(Exception):
-    """Root of all deliberate errors; an exception outside this tree is a bug of ours (HTTP 500)."""
+    """Root of all deliberate errors; any other exception is a bug (HTTP 500)."""
 
     status: int = 500
     code: str = "internal"
@@ -60,21 +60,21 @@ class ConflictError(GatewayError):
 
 
 class TooLargeError(GatewayError):
-    """The content is larger than we accept (RFC 9110 15.5.14)."""
+    """The content is larger than the limit (RFC 9110 15.5.14)."""
 
     status = 413
     code = "too_large"
 
 
 class UnsupportedMediaTypeError(GatewayError):
-    """The content is not the media type we take (RFC 9110 15.5.16)."""
+    """The content has an unsupported media type (RFC 9110 15.5.16)."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class InvalidFieldError(GatewayError):
-    """A field has a value we cannot use (RFC 9110 15.5.21); ``field`` names it."""
+    """A field has an invalid value (RFC 9110 15.5.21); ``field`` names it."""
 
     status = 422
     code = "invalid_field"

@@ -1,7 +1,7 @@
-"""File names as people and their computers make them: which are read, and what a server is called by one (pure).
+"""File names of people's computers: which files are read, and the server name that a file name makes (pure).
 
 The page has the same rules in ``static/files.js``; tests/data/files.json holds both to the same examples. First
-boot, which everything waits for, imports this as well: it imports next to nothing itself.
+boot, which everything waits for, imports this module as well; so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 64  # characters of a server's name
+MAX_NAME = 64  # characters of a server's name
 NAMELESS = "server"
 
 _ENDING = re.compile(r"(?:\.(?:conf|txt))*\Z", re.IGNORECASE)
@@ -27,7 +27,7 @@ _RECOVERED = re.compile(r"found\.[0-9]{3}")  # Windows' chkdsk
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a computer puts a file or folder of this name there on its own."""
+    """Whether computers create a file or folder of this name automatically."""
     folded = name.casefold()
     return name.startswith((".", "~$")) or folded in _CLUTTER or _RECOVERED.fullmatch(folded) is not None
 
@@ -38,7 +38,7 @@ def is_config(name: str) -> bool:
 
 
 def server_name(file: str) -> str:
-    """A name that :func:`app.providers.server_names.check_name` takes for the server in ``file``, without its folders.
+    """A server name, made of ``file`` without its folders, that :func:`app.providers.server_names.check_name` accepts.
 
     ``berlin (1).conf`` is "berlin 1", ``us+nyc=1.conf.txt`` "us-nyc-1": what does not fit becomes a space where there
     is one, else a hyphen. A name that fits stays as it is, but for the ending.
@@ -47,14 +47,14 @@ def server_name(file: str) -> str:
     name = "".join(c if _fits(c) else _UNFIT for c in name).rstrip(f"{_UNFIT} ")
     start = next((at for at, c in enumerate(name) if c.isalnum()), len(name))
     name = _RUN.sub(lambda run: " " if " " in run[0] else "-", name[start:])
-    # Composed once more: an apostrophe may have stood between a letter and its accent.
-    return unicodedata.normalize("NFC", name)[:LONGEST].rstrip() or NAMELESS
+    # Composed a second time: an apostrophe may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", name)[:MAX_NAME].rstrip() or NAMELESS
 
 
 def numbered(name: str, number: int) -> str:
     """``name`` for the ``number``-th server that would be called so."""
     ending = f"-{number}"
-    return name[: LONGEST - len(ending)].rstrip() + ending
+    return name[: MAX_NAME - len(ending)].rstrip() + ending
 
 
 def plain(name: str) -> str:

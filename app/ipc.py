@@ -1,8 +1,8 @@
 """The ``Gateway`` protocol over a Unix socket: one JSON value a line, typed at both ends.
 
 A request is ``{"id", "op", ...}``, its answer ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
-connection of its own and then only events flow. netd checks who is at the other end by the kernel's word
-(``SO_PEERCRED``, unix(7)), not by anything that is said.
+connection of its own and then only events flow. netd authenticates the client by the uid that the kernel reports
+(``SO_PEERCRED``, unix(7)).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from app import codec
+from app import serialization
 from app.errors import GatewayError, MalformedRequestError, UnavailableError
 from app.protocol.commands import AnyCommand, Command
 from app.protocol.events import Event
@@ -67,7 +67,7 @@ class Answer(Struct, frozen=True):
 
 
 class Server:
-    """Serves ``gateway`` on ``path`` to processes whose uid is in ``uids`` (mode 0660: the group is the first gate)."""
+    """The server of ``gateway`` on ``path``, for processes whose uid is in ``uids``; the socket's mode is 0660."""
 
     def __init__(self, gateway: Gateway, path: Path, uids: Collection[int]) -> None:
         self._gateway = gateway
@@ -90,7 +90,7 @@ class Server:
             lock = asyncio.Lock()
             while line := await reader.readline():
                 try:
-                    request = codec.decode(line, Request)
+                    request = serialization.decode(line, Request)
                 except msgspec.DecodeError as error:
                     await _send(writer, lock, Answer(0, error=WireError.of(MalformedRequestError(str(error)))))
                     continue
@@ -118,7 +118,7 @@ class Server:
                     if request.command is None:
                         raise MalformedRequestError("submit needs a command")
                     result = await self._gateway.submit(request.command)
-            answer = Answer(request.id, result=msgspec.Raw(codec.encode(result)))
+            answer = Answer(request.id, result=msgspec.Raw(serialization.encode(result)))
         except GatewayError as error:
             answer = Answer(request.id, error=WireError.of(error))
         except Exception:
@@ -136,7 +136,7 @@ class Server:
 
 async def _send(writer: asyncio.StreamWriter, lock: asyncio.Lock, value: object) -> None:
     async with lock:
-        writer.write(codec.encode(value) + b"\n")
+        writer.write(serialization.encode(value) + b"\n")
         await writer.drain()
 
 
@@ -150,9 +150,9 @@ def peer_uid(writer: asyncio.StreamWriter) -> int:
 
 
 class Client:
-    """A ``Gateway`` at the other end of a socket. Connects by itself, again after netd was away.
+    """A ``Gateway`` at the other end of a socket. Connects automatically, also again after a restart of netd.
 
-    Raises UnavailableError while netd does not answer, and whatever GatewayError netd raised.
+    Raises UnavailableError while netd does not answer, and every GatewayError that netd raised.
     """
 
     def __init__(self, path: Path) -> None:
@@ -164,21 +164,21 @@ class Client:
         self._lock = asyncio.Lock()
 
     async def snapshot(self) -> Snapshot:
-        return codec.decode(await self._call(op="snapshot"), Snapshot)
+        return serialization.decode(await self._call(op="snapshot"), Snapshot)
 
     async def providers(self) -> tuple[str, ...]:
-        return codec.decode(await self._call(op="providers"), tuple[str, ...])
+        return serialization.decode(await self._call(op="providers"), tuple[str, ...])
 
     async def submit(self, command: Command[R]) -> R:
-        return codec.decode(await self._call(op="submit", command=command), command.result_type())
+        return serialization.decode(await self._call(op="submit", command=command), command.result_type())
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Raises UnavailableError when netd is away or of another version; ends when it goes or we are too slow."""
+        """The events. Raises UnavailableError (netd away or another version); ends with netd or if read too slowly."""
         reader, writer = await self._open()
         try:
-            writer.write(codec.encode(Request(1, "subscribe", after=after)) + b"\n")
+            writer.write(serialization.encode(Request(1, "subscribe", after=after)) + b"\n")
             while line := await reader.readline():
-                yield codec.decode(line, Event)
+                yield serialization.decode(line, Event)
         except ConnectionError:
             return
         except msgspec.ValidationError as error:
@@ -207,7 +207,7 @@ class Client:
             ident = self._next
             future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             self._pending[ident] = future
-            self._writer.write(codec.encode(Request(ident, op, command)) + b"\n")
+            self._writer.write(serialization.encode(Request(ident, op, command)) + b"\n")
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 answer = await future
@@ -223,14 +223,14 @@ class Client:
         pending = self._pending
         try:
             while line := await reader.readline():
-                answer = codec.decode(line, Answer)
+                answer = serialization.decode(line, Answer)
                 future = pending.get(answer.id)
                 if future is not None and not future.done():
                     future.set_result(answer)
         except ConnectionError:
-            pass  # the callers below hear of it
+            pass  # the callers below get the error
         except ValueError:
-            log.exception("netd sent what this version does not understand")
+            log.exception("netd sent a message that this version does not understand")
         finally:
             writer.close()
             for future in pending.values():

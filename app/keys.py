@@ -35,7 +35,7 @@ _LOW_ORDER = frozenset(
 
 
 class InvalidKeyError(ValueError):
-    """Why a string is no usable key. The message never holds any part of it."""
+    """A string is not a usable key; the message says why and never holds any part of it."""
 
 
 class KeyPair(Struct, frozen=True):
@@ -47,7 +47,7 @@ def decode_key(text: str) -> bytes:
     """The 32 bytes of ``text``; raises :class:`InvalidKeyError`.
 
     Stricter than wg(8): the unused low bits of the last character must be zero, so that equal keys are equal strings
-    (peers are told apart by theirs), and a key of zeros, which WireGuard reads as "no key", is refused.
+    (peers are identified by their keys), and a key of zeros, which WireGuard reads as "no key", is refused.
     """
     if len(text) != KEY_CHARACTERS:
         raise InvalidKeyError(f"a key has {KEY_CHARACTERS} characters, this has {len(text)}")
@@ -62,12 +62,12 @@ def decode_key(text: str) -> bytes:
     if base64.b64encode(key).decode() != text:
         raise InvalidKeyError("not base64 as an encoder writes it: the unused bits at its end are set")
     if not any(key):
-        raise InvalidKeyError("a key of zeros is no key")
+        raise InvalidKeyError("a key of zeros is not a key")
     return key
 
 
 def check_public_key(text: str) -> str:
-    """``text``, if it is a public key one can agree on a secret with; raises :class:`InvalidKeyError`.
+    """``text``, checked to be a public key usable for key agreement; raises :class:`InvalidKeyError`.
 
     The points of low order (RFC 7748 section 6.1) give every private key the same all-zero secret.
     """

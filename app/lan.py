@@ -1,7 +1,7 @@
-"""The LAN's addresses and names are judged here: for a backup, the stored settings, ``gateway.toml`` and the planner.
+"""The rules for the LAN's addresses and names, for backups, stored settings, ``gateway.toml`` and the planner (pure).
 
-What passes is safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the field as
-in the settings (``lan.dhcp_start``). Pure.
+Settings that pass are safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
+field as in the settings (``lan.dhcp_start``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BRIDGE = "br-lan"  # the LAN of a machine whose ports are one bridge, as the ima
 
 
 def check_lan(lan: LanSettings) -> None:
-    """Raises InvalidFieldError."""
+    """Check all of the LAN's settings. Raises InvalidFieldError."""
     check_address(lan.address)
     if lan.ula is not None:
         check_ula(lan.ula)
@@ -35,7 +35,7 @@ def check_lan(lan: LanSettings) -> None:
 
 
 def check_address(address: IPv4Interface) -> None:
-    """The gateway's own address and its network. Raises InvalidFieldError."""
+    """Check the gateway's own address and its network. Raises InvalidFieldError."""
     network = address.network
     private = any(network.subnet_of(n) for n in PRIVATE4)
     _need(private, "lan.address", "the LAN must be in a private range (RFC 1918)")
@@ -52,7 +52,7 @@ def dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
 
 
 def check_ula(ula: IPv6Interface) -> None:
-    """Raises InvalidFieldError."""
+    """Check the gateway's unique local address (RFC 4193). Raises InvalidFieldError."""
     network = ula.network
     _need(network.subnet_of(PRIVATE6) and network.prefixlen == 64, "lan.ula", "a /64 within fc00::/7 (RFC 4193)")
     _need(not network.overlaps(RESOLVERS6), "lan.ula", f"{RESOLVERS6} is in use by the gateway itself")

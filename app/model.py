@@ -1,4 +1,4 @@
-"""Value types shared by every layer: frozen, without I/O, encodable by :mod:`app.codec`.
+"""Value types shared by every layer: frozen, without I/O, encodable by :mod:`app.serialization`.
 
 Units: seconds, bytes and Unix time stamps (UTC) throughout. Keys are base64 as in wg(8).
 """
@@ -16,7 +16,7 @@ DEFAULT_EXIT = "default"
 
 
 class Secret:
-    """A string that never shows itself: repr, str and format give ``***``. Read it with :meth:`reveal`, knowingly."""
+    """A string that is never shown by accident: repr, str and format give ``***``; :meth:`reveal` gives the value."""
 
     __slots__ = ("_value",)
 
@@ -43,7 +43,7 @@ class Secret:
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a peer listens: ``host`` is an address literal (IPv6 without brackets, a zone kept) or a DNS name."""
+    """A peer's address: ``host`` is an address literal (IPv6 without brackets, a zone kept) or a DNS name."""
 
     host: str
     port: int
@@ -61,7 +61,7 @@ class Peer(Struct, frozen=True):
 
 
 class TunnelConfig(Struct, frozen=True):
-    """All that is needed to bring a tunnel up. It holds the private key: it never leaves netd."""
+    """Everything that brings a tunnel up, with the private key; it never leaves netd."""
 
     private_key: Secret
     addresses: tuple[Interface, ...]
@@ -75,7 +75,7 @@ class TunnelConfig(Struct, frozen=True):
 
 
 class Server(Struct, frozen=True):
-    """A server as people see it. ``hostname`` is what ``connect`` takes; unique within a provider."""
+    """A server as clients see it. ``hostname`` is what ``connect`` takes, and unique within its provider."""
 
     hostname: str
     provider: str
@@ -87,7 +87,7 @@ class Server(Struct, frozen=True):
     location: str = "Unknown"  # "City, Country" where both are known
     missing: tuple[str, ...] = ()  # fields still needed before it can be connected
     warnings: tuple[str, ...] = ()
-    # What some providers tell, and what is measured or marked here; None = not known:
+    # From the provider's list, or measured or marked here; None = not known:
     country_code: str | None = None  # ISO 3166-1 alpha-2, lower case
     load: float | None = None  # percent of its capacity
     owned: bool | None = None  # the machine is the provider's own, not rented
@@ -100,7 +100,7 @@ class Server(Struct, frozen=True):
 
 
 class ServerFilter(Struct, frozen=True):
-    """What a list of servers is narrowed to; None and empty = everything. Text is compared without case and accents."""
+    """The filter of a list of servers; None and empty = everything. Text is compared without case and accents."""
 
     country: str | None = None  # name or code
     city: str | None = None
@@ -121,11 +121,11 @@ class StoredServer(Struct, frozen=True):
     dns: tuple[Address, ...] = ()
     mtu: int | None = None
     listen_port: int | None = None
-    public_key: str | None = None  # ours, derived from the private key
+    public_key: str | None = None  # this gateway's, derived from the private key
     location: str | None = None
     added: float = 0.0
     warnings: tuple[str, ...] = ()
-    service: str | None = None  # whose server it seems to be, such as "Proton VPN"
+    service: str | None = None  # the likely provider, such as "Proton VPN"
 
 
 class ServerSecrets(Struct, frozen=True):
@@ -137,17 +137,17 @@ class ServerSecrets(Struct, frozen=True):
 
 
 class VpnPolicy(Struct, frozen=True, tag="vpn"):
-    """Out by the tunnel of ``exit``, or nowhere."""
+    """The device's traffic leaves by the tunnel of ``exit``, or is blocked."""
 
     exit: str = DEFAULT_EXIT
 
 
 class DirectPolicy(Struct, frozen=True, tag="direct"):
-    """Out by the WAN in the clear: the user's explicit exception for one device."""
+    """The device's traffic leaves by the WAN in the clear: the user's explicit exception for one device."""
 
 
 class BlockedPolicy(Struct, frozen=True, tag="blocked"):
-    """No Internet at all; the LAN and the gateway's own services stay reachable."""
+    """The device has no Internet; the LAN and the gateway's own services stay reachable."""
 
 
 Policy = VpnPolicy | DirectPolicy | BlockedPolicy
@@ -183,9 +183,14 @@ class LanSettings(Struct, frozen=True):
     domain: str = "lan"
     hostname: str = "vpn-gateway"
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that are the LAN's own."""
+        return (self.address.network, self.ula.network) if self.ula else (self.address.network,)
+
 
 class LinkSettings(Struct, frozen=True):
-    """Which interfaces have which role. None = found by what is plugged in."""
+    """The roles of the interfaces. None = detected from what is plugged in."""
 
     wan: str | None = None  # as app.portname: a name, a MAC address, a place on the USB
     lan: tuple[str, ...] | None = None
@@ -197,7 +202,7 @@ ShortText = Annotated[str, Meta(max_length=255)]
 
 
 class ProviderSettings(Struct, frozen=True):
-    """How to connect through one provider. What the provider cannot do is ignored."""
+    """The way to connect through one provider. A setting that the provider does not support is ignored."""
 
     port: Port | None = None  # UDP; None = the provider's usual one
     ipv6_endpoint: bool = False  # dial the server's IPv6 address
@@ -207,12 +212,12 @@ class ProviderSettings(Struct, frozen=True):
 
 
 class FailoverSettings(Struct, frozen=True):
-    """What to do when a server dies."""
+    """The reaction to a server that stops answering."""
 
     enabled: bool = True
     scope: Literal["city", "country", "anywhere"] = "country"
     countries: tuple[ShortText, ...] = ()  # allowed with "anywhere"; none = all
-    return_to_first: bool = False  # go back once the chosen server has been well for a while
+    return_to_first: bool = False  # go back once the chosen server has been healthy for a while
 
 
 class ServerChange(Struct, frozen=True):
@@ -232,6 +237,9 @@ class Settings(Struct, frozen=True):
     devices: tuple[Device, ...] = ()
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
     first_choice: dict[str, str] = field(default_factory=dict)  # the same, while another server stands in for it
+    asked: dict[str, str] = field(
+        default_factory=dict
+    )  # exit -> what was asked for where that is no host name: a place
     # Both are asked inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
@@ -244,7 +252,7 @@ class Settings(Struct, frozen=True):
     server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
 
 
-# --- What is observed ------------------------------------------------------------------------------------------------
+# --- Observed state ------------------------------------------------------------------------------------------------
 
 
 class WanLink(Struct, frozen=True):
@@ -281,7 +289,7 @@ class NetworkPort(Struct, frozen=True):
 
 
 class LanBridge(Struct, frozen=True):
-    """The bridge that is the LAN. Its wired ports are put in by us, and by nobody before the WAN is known."""
+    """The bridge that is the LAN. netd adds its wired ports, once the WAN is known."""
 
     name: str
     ports: tuple[str, ...] = ()  # wired
@@ -289,17 +297,17 @@ class LanBridge(Struct, frozen=True):
 
 
 class LinkProblem(Struct, frozen=True):
-    """Why there is no WAN, or one that cannot be used, and what to do about it."""
+    """The reason why there is no usable WAN, and what to do about it."""
 
     reason: Literal["wan_missing", "wan_unknown"]
     message: str
 
 
 class WanChoice(Struct, frozen=True):
-    """What says which port is the WAN."""
+    """The origin of the choice of the WAN."""
 
     port: str | None = None  # as it was named, in a form of app.portname; None = found by what is plugged in
-    fixed_by: str | None = None  # the key of gateway.toml that says so, where only that file changes it
+    fixed_by: str | None = None  # the key of gateway.toml that names it, where only that file changes it
 
 
 class Links(Struct, frozen=True):

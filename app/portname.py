@@ -1,8 +1,8 @@
-"""How a person points at a network port: by its name, its MAC address or its place on the USB (pure).
+"""The name that a person gives a network port: an interface name, a MAC address or a place on the USB (pure).
 
-A USB adapter has no name that could be known before it is plugged in, and must be told from its neighbour before the
-first start: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2``, or ``usb-modem`` for a phone or stick that shares its
-connection. Used by what reads ``gateway.toml`` as well as by netd, so it imports nothing of either.
+A USB adapter has no name that could be known before it is plugged in, and must be distinguishable from its neighbour
+before the first start: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2``, or ``usb-modem`` for a phone or stick that shares
+its connection. The reader of ``gateway.toml`` and netd both use this module, so it imports nothing of either.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from app.mac_address import is_canonical
+
 MODEM = "usb-modem"
-# Drivers that are a phone's or a mobile network's and no Ethernet adapter's. cdc_ether and cdc_ncm are both.
+# Drivers of phones and mobile network sticks only; cdc_ether and cdc_ncm drive Ethernet adapters too.
 MODEM_DRIVERS = ("rndis_host", "ipheth", "cdc_mbim", "qmi_wwan", "huawei_cdc_ncm")
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _USB = re.compile(r"usb-[0-9]{1,2}(\.[0-9]{1,2}){0,6}")
 _USB_DEVICE = re.compile(r"/[0-9]+-([0-9]+(?:\.[0-9]+)*)(?::[0-9.]+)?(?=/|$)")
 
@@ -32,13 +33,13 @@ class PortName:
 
 
 def parse(text: str) -> PortName:
-    """Raises ValueError for what can point at no port."""
+    """The port that ``text`` names. Raises ValueError where the form is none of ``FORMS``."""
     mac = text.lower().replace("-", ":")
     if text == MODEM:
         return PortName("modem", text)
     if _USB.fullmatch(text):
         return PortName("usb", text)
-    if _MAC.fullmatch(mac):
+    if is_canonical(mac):
         return PortName("mac", mac)
     if _INTERFACE.fullmatch(text):
         return PortName("name", text)
@@ -71,9 +72,9 @@ def networkd_match(name: PortName) -> str:
 
 
 def usb_place(device: str) -> str | None:
-    """``usb-1.2`` of a device's path in /sys; None where it is on no USB.
+    """The place, such as ``usb-1.2``, in a device's path in /sys; None where the device is not on a USB.
 
-    The device nearest to the port counts: hubs before it are in its own name already.
+    The device nearest to the port counts: its name includes the hubs before it.
     """
     places = _USB_DEVICE.findall(device) if "/usb" in device else []
     return f"usb-{places[-1]}" if places else None

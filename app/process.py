@@ -1,8 +1,8 @@
-"""Programs that the app starts: this is the one module that starts any.
+"""The runner of external programs: the only module of the app that starts any.
 
 A program has a time limit and a process group of its own. Where it does not finish in time, and where the task that
-waits for it is cancelled, the whole group is killed, so nothing of it goes on unnoticed. It gets a search path and a
-language that its messages can be read in, and nothing of the app's own environment unless its caller names it.
+waits for it is cancelled, the whole group is killed, so that nothing of it runs on unnoticed. The program gets a search
+path and the C locale, and of the app's own environment only what its caller names.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import aiofiles
 from msgspec import Struct
 
 from app.errors import KernelError
@@ -29,11 +30,11 @@ _PIPE = asyncio.subprocess.PIPE
 
 
 class ProcessError(KernelError):
-    """A program did not do what it was started for."""
+    """A program failed."""
 
 
 class NotStartedError(ProcessError):
-    """It is not installed, or may not be run."""
+    """The program is not installed, or may not be run."""
 
     def __init__(self, program: str, cause: OSError) -> None:
         self.reason = cause.strerror or str(cause)
@@ -42,14 +43,14 @@ class NotStartedError(ProcessError):
 
 
 class NotFinishedError(ProcessError):
-    """It took longer than its time limit and was killed."""
+    """The program exceeded its time limit and was killed."""
 
     def __init__(self, program: str) -> None:
         super().__init__(f"{program} did not finish")
 
 
 class FailedError(ProcessError):
-    """It ended with a status other than 0; a negative one is the number of the signal that ended it."""
+    """The program ended with a status other than 0; a negative one is the number of the signal that ended it."""
 
     def __init__(self, program: str, status: int, stderr: str) -> None:
         self.status = status
@@ -88,7 +89,7 @@ async def run(
 
 
 async def transcript(*command: str, timeout: float, limit: int) -> tuple[int, bytes]:
-    """The status of a program and what it says on both outputs; one that says more than ``limit`` bytes is killed.
+    """The status of a program and its output on both streams; beyond ``limit`` bytes of output it is killed.
 
     Raises NotStartedError, NotFinishedError.
     """
@@ -105,16 +106,17 @@ async def transcript(*command: str, timeout: float, limit: int) -> tuple[int, by
 async def spawn(*command: str, timeout: float, log: Path | None = None) -> None:
     """Start a program that goes into the background once it serves; from then on it outlives the app.
 
-    What it says goes to ``log``, a file and not a pipe: a program in the background may keep its outputs open. Raises
+    Its output goes to ``log``, a file and not a pipe: a program in the background may keep its outputs open. Raises
     NotStartedError, NotFinishedError (it did not go into the background), FailedError.
     """
-    with _log(log) as output:
-        async with _started(command, timeout, stdout=output, stderr=output, cwd=Path("/")) as process:
+    async with aiofiles.open(log if log is not None else os.memfd_create("log"), "w+b") as output:
+        both: int = output.fileno()
+        async with _started(command, timeout, stdout=both, stderr=both, cwd=Path("/")) as process:
             await process.wait()
         if process.returncode != 0:
             await _end(process)
-            output.seek(0)
-            raise FailedError(command[0], _status(process), output.read().decode(errors="replace"))
+            await output.seek(0)
+            raise FailedError(command[0], _status(process), (await output.read()).decode(errors="replace"))
 
 
 # --- the process -----------------------------------------------------------------------------------------------------
@@ -126,13 +128,13 @@ async def _started(
     timeout: float,
     *,
     stdin: int = _NOTHING,
-    stdout: int | IO[bytes],
-    stderr: int | IO[bytes],
+    stdout: int,
+    stderr: int,
     cwd: Path | None = None,
     user: int | None = None,
     environment: Mapping[str, str] = {},
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
-    """The running program; however the block is left, it runs no more."""
+    """The running program; it has ended when the block is left, however that happens."""
     options: dict[str, Any] = {} if user is None else {"user": user}
     try:
         process = await asyncio.create_subprocess_exec(
@@ -156,7 +158,7 @@ async def _started(
     except BaseException:
         await _end(process)
         raise
-    if process.returncode is None:  # it says more than anybody wants to hear
+    if process.returncode is None:  # its output exceeded the limit
         await _end(process)
 
 
@@ -171,7 +173,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _status(process: asyncio.subprocess.Process) -> int:
     return -signal.SIGKILL if process.returncode is None else process.returncode
-
-
-def _log(path: Path | None) -> IO[bytes]:
-    return path.open("w+b") if path is not None else os.fdopen(os.memfd_create("log"), "w+b")

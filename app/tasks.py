@@ -1,6 +1,6 @@
-"""Ends tasks, also one that loses its cancellation.
+"""The end of tasks, also of one that loses its cancellation.
 
-A task that is cancelled in the moment in which what it awaits is done may go on as if nothing had been said. A process
+A task that is cancelled in the moment in which its awaitable finishes may run on as if not cancelled. A process
 that then waits for it never ends; systemd kills it after a minute and a half, and until then nothing starts it again.
 """
 
@@ -13,18 +13,18 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 1.0  # seconds until a task is cancelled again
+RECANCEL_AFTER = 1.0  # seconds until a task is cancelled again
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]], patience: float = PATIENCE) -> None:
+async def end(tasks: Iterable[asyncio.Task[Any]], recancel_after: float = RECANCEL_AFTER) -> None:
     """Cancel ``tasks`` and return once all have ended; their results and errors are dropped."""
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
-        done, pending = await asyncio.wait(pending, timeout=patience)
+        done, pending = await asyncio.wait(pending, timeout=recancel_after)
         for task in done:
             if not task.cancelled():
-                task.exception()  # seen: nobody is told of it at the end of the process
+                task.exception()  # retrieved, so that asyncio does not log it at the end of the process
         for task in pending:
             log.warning("%s goes on although it was cancelled; cancelled again", task.get_name())

@@ -1,6 +1,6 @@
-"""What ``gateway.toml`` says of the ports, where it names the WAN: firstboot leaves it in a file, netd reads it.
+"""The WAN as ``gateway.toml`` names it: firstboot writes it into a file, netd reads it.
 
-The file lasts as long as the machine runs; while it exists no one but ``gateway.toml`` changes the port.
+The file lasts as long as the machine runs; while it exists, only ``gateway.toml`` changes the port.
 """
 
 from __future__ import annotations

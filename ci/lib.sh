@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Shared by ci/setup and ci/fresh (bash): saying what goes on, long commands in a few lines, the table of programs.
+# Functions shared by ci/setup and ci/fresh (bash): progress messages, long commands, the table of programs.
 set -euo pipefail
 shopt -s inherit_errexit
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-BEAT=15 # seconds after which a long command is said to be still at it
+BEAT=15 # seconds between progress lines of a long command
 
 bold='' plain=''
 if [ -t 2 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
@@ -16,7 +16,8 @@ die() {
   exit 1
 }
 
-# Tells every BEAT seconds how far LOG is, until it is sent a line through $pulse. Nothing of it outlives this script.
+# Report the last line of LOG every BEAT seconds, until a line arrives through $pulse. Ends with this script at the
+# latest.
 beat() { # LOG
   local began=$SECONDS last
   while ! read -r -t "$BEAT" -u "$pulse"; do
@@ -26,7 +27,7 @@ beat() { # LOG
   done
 }
 
-# run_into LOG COMMAND...: runs it, with all that it prints in LOG, and leaves how it ended in $status.
+# run_into LOG COMMAND...: run the command with its output in LOG and set $status.
 run_into() {
   local log=$1
   shift
@@ -37,7 +38,7 @@ run_into() {
   : >"$log"
   beat "$log" &
   local beating=$!
-  set +e # not "|| status=$?": where the command is a function, that would let it go on after a failure
+  set +e # not "|| status=$?", which disables set -e within a command that is a function
   (
     set -e
     "$@"
@@ -48,7 +49,7 @@ run_into() {
   wait "$beating"
 }
 
-# quietly WHAT COMMAND...: its output is shown only if it fails, and then nothing goes on.
+# quietly WHAT COMMAND...: run the command; if it fails, print its output and exit.
 quietly() {
   local what=$1 began=$SECONDS
   shift
@@ -61,7 +62,7 @@ quietly() {
   printf '    %3d s\n' $((SECONDS - began)) >&2
 }
 
-# rows TARGET: what the target calls, as lines of PROGRAM PACKAGE QUESTION.
+# rows TARGET: print the programs that the target calls, as lines of PROGRAM PACKAGE QUESTION.
 rows() {
   local parts part line machine
   case $1 in
@@ -80,7 +81,7 @@ rows() {
   done <"$repo/ci/programs"
 }
 
-# place_of PROGRAM: where a program of the table is; nothing where it is missing.
+# place_of PROGRAM: print the path of a program of the table; prints nothing if it is missing.
 place_of() {
   local path
   case $1 in
@@ -92,7 +93,7 @@ place_of() {
   if [ -e "$path" ]; then printf '%s\n' "$path"; fi
 }
 
-# What of the Python packages a target needs: nothing, the locked ones that the gateway runs on, or also the tests' own.
+# Print the lock file a target needs: none, the gateway's own packages, or those of the tests as well.
 lock_of() { # TARGET
   case $1 in
     run) echo requirements.lock ;;

@@ -1,4 +1,4 @@
-"""The Python packages that pyproject.toml asks for: ``packages.py LOCK`` names those that are of no use, and fails."""
+"""The Python packages that pyproject.toml requires: ``packages.py LOCK`` fails and names those that do not work."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def wanted(lock: str) -> list[str]:
-    """The packages asked for by name, in the spelling that names them apart (PEP 503)."""
-    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+def wanted(lock: str, project: Path = PROJECT) -> list[str]:
+    """The required packages by normalized name (PEP 503)."""
+    declared = tomllib.loads((project / "pyproject.toml").read_text())
     lines: list[str] = declared["project"]["dependencies"]
     if lock == "requirements-dev.lock":
         lines = lines + declared["dependency-groups"]["dev"]
@@ -26,11 +26,17 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def main(lock: str) -> int:
+def modules_of_packages() -> dict[str, list[str]]:
+    """The modules of each installed package."""
     modules: dict[str, list[str]] = defaultdict(list)
     for module, packages in importlib.metadata.packages_distributions().items():
         for package in packages:
             modules[_plain(package)].append(module)
+    return modules
+
+
+def main(lock: str) -> int:
+    modules = modules_of_packages()
     faults: list[str] = []
     for package in wanted(lock):
         try:
@@ -40,7 +46,7 @@ def main(lock: str) -> int:
         for module in modules[package]:
             try:
                 importlib.import_module(module)
-            except Exception as error:  # whatever it is
+            except Exception as error:  # any error at import
                 faults.append(f"the Python package {package} cannot be imported: {error!r}")
     print("\n".join(faults))
     return bool(faults)

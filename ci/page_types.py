@@ -1,6 +1,7 @@
-"""The types of the API for the page's JavaScript: TypeScript made from the API's own description, by ``make types``.
+"""Generates the page's TypeScript types from the OpenAPI description (``make types``).
 
-It reads the part of JSON Schema that msgspec writes, and refuses any other, so that no type is looser than the API.
+The generator handles the subset of JSON Schema that msgspec writes and refuses the rest, so that no type is looser than
+the API.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ Schema = dict[str, Any]
 
 
 class UnknownSchemaError(Exception):
-    """A schema of a kind that has no TypeScript here."""
+    """The schema is outside the handled subset."""
 
 
 def described() -> Schema:
-    """The description of the API, of which no request is ever served."""
+    """The OpenAPI description, of an application that serves no request."""
     app = Quart(__name__)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -40,7 +41,7 @@ def described() -> Schema:
 
 
 def typescript(description: Schema) -> str:
-    """The declarations: an interface for each schema, then every operation with its body and its answer."""
+    """The declarations: an interface for each schema, then each operation with its request and response bodies."""
     components: dict[str, Schema] = description["components"]["schemas"]
     made = [_declared(_name(name), schema) for name, schema in sorted(components.items())]
     return _HEAD + "\n".join([*made, _operations(description["paths"])])
@@ -108,7 +109,7 @@ def _type(schema: Schema) -> str:
 
 
 def _name(name: str) -> str:
-    """A component's name; two Structs of the same name have their modules before it: ``app.api.traffic.Body``."""
+    """The name of a component; Structs of the same name have their module as a prefix: ``app.api.traffic.Body``."""
     *modules, own = name.split(".")
     return (modules[-1].title().replace("_", "") if modules else "") + own
 

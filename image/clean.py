@@ -1,6 +1,6 @@
-"""clean.py ROOT: take out of a root what is not the system: caches, logs, one machine's secrets, the build's traces.
+"""clean.py ROOT: remove caches, logs, machine identity and build traces from a root.
 
-What stays is the same bytes for the same packages, which makes images reproducible.
+The remaining bytes depend only on the packages, which makes images reproducible.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-# Directories that stay, empty.
+# Directories to empty.
 EMPTIED = (
     "boot/firmware",
     "run",
@@ -26,7 +26,7 @@ EMPTIED = (
     "var/tmp",
     "data",
 )
-# Globs that go.
+# Globs to remove.
 REMOVED = (
     "etc/.pwd.lock",
     "etc/apt/sources.list",
@@ -65,7 +65,7 @@ def main(root: Path) -> None:
     # (systemd.unit(5), ConditionNeedsUpdate=).
     for name in ("etc/.updated", "var/.updated"):
         (root / name).touch()
-    # Made anew natively: byte code made under emulation takes minutes, and holds the time of the build.
+    # Recompiled natively: under emulation it takes minutes, and the byte code contains the time of the build.
     for cache in sorted(root.glob("usr/lib/python3*/**/__pycache__")):
         shutil.rmtree(cache)
     for library in sorted(root.glob("usr/lib/python3*")):

@@ -1,4 +1,4 @@
-"""Backup and restore: one file, encrypted with a passphrase, that holds what a gateway cannot make again."""
+"""Backup and restore: one file, encrypted with a passphrase, that holds everything that cannot be regenerated."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ async def create_backup(body: BackupBody) -> Download:
 
 @operation(blueprint, "POST", "/api/restore")
 async def restore_backup(body: RestoreBody) -> RestoredBody:
-    """Check a backup as a whole, then replace everything by it at one moment; nothing leaves in the clear meanwhile.
+    """Check a whole backup, then replace everything by it atomically; nothing leaves in the clear during the change.
 
-    Where anything is wrong with it, nothing has changed.
+    A backup that is at fault in any part changes nothing.
     """
     result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, body.dry_run))
     return RestoredBody(

@@ -11,7 +11,7 @@ import msgspec
 from quart import Request, Response, request
 from quart.wrappers.request import Body
 
-from app import codec
+from app import serialization
 from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ _WORDS = {
 
 
 class DrainableBody(Body):
-    """A body that tells when all of it has arrived, also the part beyond the limit, which is not kept."""
+    """A body that knows when all of it has arrived, also the part beyond the limit, which is not kept."""
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         super().__init__(expected_content_length, max_content_length)
@@ -63,7 +63,7 @@ class DrainableBody(Body):
 
 
 class BoundedRequest(Request):
-    """Applies the limit of the path before a byte of the body is kept."""
+    """A request that applies the limit of its path before a byte of the body is kept."""
 
     body_class = DrainableBody
 
@@ -73,7 +73,7 @@ class BoundedRequest(Request):
 
 
 async def drain(response: Response) -> Response:
-    """Before any answer, wait briefly for the rest of a body that nobody read.
+    """Wait briefly, before any answer, for the unread rest of the body.
 
     Otherwise the connection is closed with unread data, which resets it: a client that is still sending never sees the
     answer, and one that has sent all finds its kept connection dead at the next request.
@@ -109,7 +109,7 @@ async def read_optional_json(kind: type[T]) -> T | None:
 
 
 async def read_bytes(media_type: str) -> bytes:
-    """The request's content as it is, also where there is none. Raises UnsupportedMediaTypeError."""
+    """The request's raw content, which may be empty. Raises UnsupportedMediaTypeError."""
     data = await _read()
     if request.mimetype != media_type:
         raise UnsupportedMediaTypeError(f"send the content as it is, with Content-Type: {media_type}")
@@ -128,7 +128,7 @@ def read_query(kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     for name in values:
-        if getattr(query, name) is None:  # msgspec reads "null" as None; what is not wanted is left out
+        if getattr(query, name) is None:  # msgspec reads "null" as None; an unset parameter must be left out
             raise InvalidFieldError(f"{name}: give a value, or leave it out", field=name)
     return query
 
@@ -142,7 +142,7 @@ def convert(values: dict[str, Any], kind: type[T]) -> T:
 
 
 def check_parameter(name: str, value: Any, kind: Any) -> None:
-    """Raises InvalidFieldError where a parameter of the path is not of ``kind``."""
+    """Check that a parameter of the path is of ``kind``. Raises InvalidFieldError."""
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -165,7 +165,7 @@ def _check_media_type() -> None:
 
 def decode(data: bytes, kind: type[T]) -> T:
     try:
-        value = codec.decode(data, kind)
+        value = serialization.decode(data, kind)
         _check_known(msgspec.json.decode(data), value)
         return value
     except msgspec.ValidationError as error:
@@ -178,9 +178,9 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 
 def _check_known(raw: object, value: object, path: str = "") -> None:
-    """Also within what is kept as it is sent, whose Structs take unknown fields: a later version may have written them.
+    """Refuse unknown fields also within stored Structs, which accept them for files that a later version wrote.
 
-    Of a field whose name is mistaken the default would be taken, silently. Raises InvalidFieldError.
+    Otherwise a misspelt field would silently get its default. Raises InvalidFieldError.
     """
     if isinstance(value, msgspec.Struct) and isinstance(raw, dict):
         known = {f.encode_name: f.name for f in msgspec.structs.fields(value)}
@@ -199,7 +199,7 @@ def _check_known(raw: object, value: object, path: str = "") -> None:
 
 
 def _invalid(text: str) -> InvalidFieldError:
-    """The message of msgspec in words for people, with the field apart. It never quotes the value."""
+    """The error for people that msgspec's message makes, with the field apart. It never quotes the value."""
     at = _AT.search(text)
     field = at["path"] if at else None
     reason = text[: at.start()] if at else text

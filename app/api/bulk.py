@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
+from app import mac_address
 from app.api.auth import require
 from app.api.connection import Name
 from app.api.context import gateway
-from app.api.custom import CustomServerBody, Text
-from app.api.devices import MacText, PolicyText, parse_mac, parse_policy
+from app.api.custom_servers import CustomServerBody, Text
+from app.api.devices import MacText, PolicyText, parse_policy
 from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 from app.filenames import server_name
@@ -95,7 +96,7 @@ class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="se
     name: Annotated[str, Meta(max_length=64)] | None = None
 
     def command(self) -> BulkCommand:
-        return SetDevicePolicy(parse_mac(self.mac), parse_policy(self.policy), self.name)
+        return SetDevicePolicy(mac_address.parse(self.mac), parse_policy(self.policy), self.name)
 
 
 class SetFavouriteOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_favourite", tag_field="op"):
@@ -134,7 +135,7 @@ class BulkBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OperationResult(Struct, frozen=True):
-    """``status`` is what the operation's own endpoint would have answered with."""
+    """The outcome of one operation; ``status`` is that of the operation's own endpoint."""
 
     success: bool
     status: int
@@ -175,7 +176,7 @@ class ArchiveAnswer(Struct, frozen=True):
 async def bulk(body: BulkBody) -> BulkAnswer:
     """Up to 100 operations in their order: all or none (``atomic``), or each on its own (``each``).
 
-    Atomic, the first one that fails is answered as the error of the whole, its ``field`` begins with
+    With ``atomic``, the first failure is the error of the whole request, its ``field`` begins with
     ``operations[N]``, and nothing has changed. Operations that would need the scope ``admin`` need it here as well.
     """
     if any(not isinstance(op, FOR_CONNECT) for op in body.operations):
@@ -188,9 +189,9 @@ async def bulk(body: BulkBody) -> BulkAnswer:
 
 @operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection")
 async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
-    """Import a zip of .conf files, named as the files are; each on its own (``each``) or all or none (``atomic``).
+    """Import a zip of .conf files, named like the files; each on its own (``each``) or all or none (``atomic``).
 
-    Where there is not the room for all of its servers, none is imported either way (``too_many``).
+    Where there is no room for all of its servers, none is imported in either mode (``too_many``).
     """
     from app import confzip  # noqa: PLC0415 - a megabyte that most gateways never need
 

@@ -1,4 +1,4 @@
-"""Connect and disconnect."""
+"""Connecting and disconnecting."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.protocol.commands import Connect, Disconnect
 
 blueprint = Blueprint("connection", __name__)
 
-DISCONNECTED = "Disconnected - No internet (killswitch active)"  # word for word the reference's
+DISCONNECTED = "Disconnected - No internet (killswitch active)"  # word for word that of the API contract (docs/api.md)
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class ConnectBody(Struct, frozen=True, forbid_unknown_fields=True):
-    server: Name  # a host name, a city, a country, "fastest" or "random", these two also as "fastest:Sweden"
+    server: Name  # a host name, a city, a country, "fastest" or "random", the last two also as "fastest:Sweden"
     exit: Name = DEFAULT_EXIT
     provider: Name | None = None  # None = the current one
 

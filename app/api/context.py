@@ -1,4 +1,4 @@
-"""How a handler reaches the gateway: the app carries it, nothing is global."""
+"""A handler's access to the gateway, which the app carries; nothing is global."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gateway() -> Gateway:
 
 
 async def snapshot_of(source: Gateway) -> Snapshot:
-    """Raises UnavailableError when netd is away or does not answer in time."""
+    """A snapshot from ``source``. Raises UnavailableError when netd is away or does not answer in time."""
     try:
         async with asyncio.timeout(SNAPSHOT_TIMEOUT):
             return await source.snapshot()

@@ -1,4 +1,4 @@
-"""The API's description: for programs as OpenAPI 3.1, for people as a page that needs no other host."""
+"""The API's description: OpenAPI 3.1 for programs, and a self-contained page for people."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PAGE = b"""<!doctype html>
 async def openapi() -> Download:
     """Describe the API as OpenAPI 3.1."""
     known: dict[bool, bytes] = current_app.extensions.setdefault(_CACHE, {})
-    needed = auth().closed
+    needed = auth().credentials.closed
     if needed not in known:
         known[needed] = document(current_app, password_set=needed)
     return Download(known[needed])
@@ -45,6 +45,6 @@ async def openapi() -> Download:
 async def docs() -> Download:
     """Describe the API as a page.
 
-    The page itself tells nothing; it reads `/api/openapi.json`, which may need a sign-in.
+    The page itself holds nothing; it reads `/api/openapi.json`, which may need a sign-in.
     """
     return Download(_PAGE)

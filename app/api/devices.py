@@ -1,13 +1,13 @@
-"""The LAN's devices: who they are, what they may do, which addresses they hold."""
+"""The LAN's devices: their names, policies and addresses."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
 from quart import Blueprint
 
+from app import mac_address
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
@@ -17,14 +17,11 @@ from app.protocol.status import Snapshot
 
 blueprint = Blueprint("devices", __name__)
 
-_SEPARATORS = re.compile(r"[:\-.]")
-_HEX = re.compile(r"[0-9a-f]{12}")
-
 
 class DeviceBody(Struct, frozen=True):
     mac: str
     name: str | None  # given by the user
-    hostname: str | None  # told by the device
+    hostname: str | None  # sent by the device
     address: str | None  # while it holds a lease
     policy: str  # "vpn", "vpn:<exit>", "direct" or "blocked"
     own_policy: bool  # False = it follows the default
@@ -59,7 +56,7 @@ def policy_text(policy: Policy) -> str:
 
 
 def parse_policy(text: str) -> Policy:
-    """Raises InvalidFieldError."""
+    """The policy that ``text`` names. Raises InvalidFieldError."""
     kind, colon, exit_name = text.partition(":")
     match kind, colon, exit_name:
         case "vpn", "", "":
@@ -72,14 +69,6 @@ def parse_policy(text: str) -> Policy:
             return BlockedPolicy()
         case _:
             raise InvalidFieldError("policy: one of vpn, vpn:<exit>, direct, blocked", field="policy")
-
-
-def parse_mac(text: str) -> str:
-    """Lower case with colons, from any common spelling. Raises InvalidFieldError."""
-    digits = _SEPARATORS.sub("", text.lower())
-    if not _HEX.fullmatch(digits):
-        raise InvalidFieldError("mac: six pairs of hexadecimal digits, such as 02:00:00:00:00:01", field="mac")
-    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 
 
 def device_bodies(snapshot: Snapshot) -> tuple[DeviceBody, ...]:
@@ -118,5 +107,5 @@ async def list_leases() -> LeasesBody:
 @operation(blueprint, "PUT", "/api/devices/<mac>/policy")
 async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
     """Decide what one device may do; its open connections are dropped."""
-    result = await gateway().submit(SetDevicePolicy(parse_mac(mac), parse_policy(body.policy), body.name))
+    result = await gateway().submit(SetDevicePolicy(mac_address.parse(mac), parse_policy(body.policy), body.name))
     return Success(True, result.message, result.warnings)

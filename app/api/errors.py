@@ -1,4 +1,4 @@
-"""Every error, ours or the framework's, in the reference's form: ``{"success": false, "error": ...}``."""
+"""The form of every error, the gateway's or the framework's: ``{"success": false, "error": ...}``."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _CODES = {
 _MESSAGES = {
     400: "the request could not be understood",
     404: "there is nothing at this path",
-    405: "this path does not take this method",
+    405: "this path does not support this method",
     408: "the request did not arrive in time",
-    413: "the content is larger than is accepted",
+    413: "the content is larger than the limit",
 }
 _HEADERS = {
     415: {"Accept": "application/json", "Accept-Encoding": "identity"},  # RFC 9110 15.5.16
@@ -59,7 +59,7 @@ def error_body(error: GatewayError) -> ErrorBody:
 
 
 def _answer(body: ErrorBody, status: int) -> Response:
-    """JSON, except where a person looked for a page that is not there."""
+    """The error as JSON, or as a page where a browser asked for a page that does not exist."""
     if has_request_context() and not request.path.startswith("/api"):
         accept = request.accept_mimetypes
         if accept["text/html"] > accept["application/json"]:
@@ -93,8 +93,8 @@ async def _http_error(error: HTTPException) -> Response:
     return response
 
 
-async def _bug(error: Exception) -> Response:
-    """A bug of ours: the log gets type and place but not the message, which may quote what was sent (a key)."""
+async def _unexpected_error(error: Exception) -> Response:
+    """The answer to a bug. The log gets type and traceback but not the message, which may quote a key."""
     place = "".join(traceback.format_tb(error.__traceback__))
     log.error("unexpected %s in the API\n%s", type(error).__qualname__, place)
     return _answer(ErrorBody(False, "internal error", "internal"), 500)
@@ -103,4 +103,4 @@ async def _bug(error: Exception) -> Response:
 def install(app: Quart) -> None:
     app.register_error_handler(GatewayError, _gateway_error)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _bug)
+    app.register_error_handler(Exception, _unexpected_error)

@@ -1,4 +1,4 @@
-"""``/ws``: the status on connect, then every event, as ``{"type", "payload", "seq", "time"}``."""
+"""The WebSocket ``/ws``: the status, then every event, as ``{"type", "payload", "seq", "time"}``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from app.api.auth.principal import principal
 from app.api.errors import ErrorBody
 from app.api.hub import EXPIRED, Closing, Hub, Listener, heartbeat
 from app.api.operation import operation
-from app.api.places import place
+from app.api.websocket_limits import websocket_slot
 from app.errors import GatewayError, InvalidFieldError
 
 blueprint = Blueprint("events", __name__)
 
 HUB = "vpn_gateway_hub"
 SEND_TIMEOUT = 10.0  # seconds a client may take to accept one message
-HEARTBEAT = 20.0  # seconds of silence, then a sign of life: a page cannot see TCP's
+HEARTBEAT = 20.0  # seconds of silence, then a heartbeat: a page cannot see TCP keep-alives
 
 
 class UpgradeRequiredError(GatewayError):
-    """Asked by plain HTTP (RFC 9110 15.5.22)."""
+    """The request came by plain HTTP and needs a WebSocket (RFC 9110 15.5.22)."""
 
     status = 426
     code = "upgrade_required"
@@ -37,18 +37,18 @@ def hub() -> Hub:
 @blueprint.websocket("/ws")
 async def events() -> None:
     after = _after(websocket.args.getlist("after"))
-    with place():
+    with websocket_slot():
         await websocket.accept()
-        await _tell(after)
+        await _send_events(after)
 
 
-async def _tell(after: int | None) -> None:
+async def _send_events(after: int | None) -> None:
     followed = hub()
     listener = await followed.join(after)
-    ignoring = asyncio.create_task(_ignore_what_is_said())
+    ignoring = asyncio.create_task(_discard_input())
     try:
         closing = await _pump(listener, good_until())
-        # Hypercorn must see every WebSocket closed by us: one left open has taken the server down with it.
+        # This side must close every WebSocket: one left open has crashed Hypercorn.
         await websocket.close(closing.code, closing.reason)
     except TimeoutError:
         pass  # the kernel drops this connection: see TCP_USER_TIMEOUT in app.web.sockets
@@ -63,14 +63,14 @@ async def events_by_http() -> ErrorBody:
 
     Each message is ``{"type", "payload", "seq", "time"}``: first a ``status_change`` with the whole status, then every
     event in order; ``heartbeat`` after 20 seconds of silence. With ``/ws?after=SEQ``, SEQ being the last ``seq`` seen,
-    the first message is ``resume``: where its payload has ``complete`` true, exactly the events missed follow, else
-    they cannot be had any more and a ``status_change`` follows. Plain HTTP is told to upgrade.
+    the first message is ``resume``: where its payload has ``complete`` true, exactly the missed events follow;
+    otherwise they are no longer kept and a ``status_change`` follows. Plain HTTP gets 426.
     """
     raise UpgradeRequiredError("this path speaks WebSocket only")
 
 
 def _after(given: list[str]) -> int | None:
-    """Raises InvalidFieldError."""
+    """The number in the query parameter ``after``. Raises InvalidFieldError."""
     if not given:
         return None
     if len(given) > 1 or not re.fullmatch(r"[0-9]{1,16}", given[0]):
@@ -79,7 +79,7 @@ def _after(given: list[str]) -> int | None:
 
 
 def good_until() -> float | None:
-    """Unix time at which the credentials end that this WebSocket was opened with; None = never."""
+    """The Unix time at which the credentials of this WebSocket expire; None = never."""
     found = principal()
     return None if found is None else found.until
 
@@ -87,7 +87,7 @@ def good_until() -> float | None:
 async def next_before(until: float | None, listener: Listener) -> str | Closing | None:
     """The next message, None after ``HEARTBEAT`` seconds without one, or ``EXPIRED`` from the Unix time ``until`` on.
 
-    The clock may be set meanwhile: it is looked at again each time.
+    The wall clock may be set at any time, so each call reads it.
     """
     patience = HEARTBEAT if until is None else min(HEARTBEAT, max(0.01, until - time.time()))
     try:
@@ -109,7 +109,7 @@ async def _pump(listener: Listener, until: float | None) -> Closing:
             await websocket.send(item)
 
 
-async def _ignore_what_is_said() -> None:
-    """Clients have nothing to say yet; what they send must not pile up in the queue either."""
+async def _discard_input() -> None:
+    """Read and discard what the client sends, so that it does not pile up in the queue."""
     while True:
         await websocket.receive()

@@ -1,4 +1,4 @@
-"""The examples of the API reference, word for word: what is sent and what is answered, by operation; and one more."""
+"""The examples of the API contract (docs/api.md), word for word, by operation: requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``GET /health``: plain text, for monitors and load balancers."""
+"""The health check ``GET /health``: plain text, for monitors and load balancers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ blueprint = Blueprint("health", __name__)
 
 @operation(blueprint, "GET", "/health", scope="public", produces="text/plain; charset=utf-8", errors=(503,))
 async def health() -> Download:
-    """Whether the gateway works.
+    """Check that the gateway works.
 
-    200 when both processes answer, whatever the tunnel does: a blocked gateway is a healthy one.
+    200 when both processes answer, whatever the tunnel's state: a blocked gateway is healthy.
     """
     try:
         await snapshot()

@@ -1,4 +1,4 @@
-"""Connection history: every transition of every exit, with its cause; a page at a time, or all of it as CSV."""
+"""The connection history: every transition of every exit, with its cause; in pages, or all of it as CSV."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Moment = Annotated[float, Meta(ge=0, le=2**53)]  # Unix time
 
 
 class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The newest first; ``before`` is the ``next`` of the page before."""
+    """The query for a page, the newest first; ``before`` is the ``next`` of the page before."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     before: Ident | None = None
@@ -38,12 +38,12 @@ class ExportQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 class PageBody(Struct, frozen=True):
     history: tuple[Transition, ...]
-    next: int | None  # give it as ``before`` for the next page; null = that was all
+    next: int | None  # give it as ``before`` for the next page; null = this is the last page
 
 
 @operation(blueprint, "GET", "/api/history")
 async def history(query: PageQuery) -> PageBody:
-    """What the exits went through, the newest first.
+    """List the transitions of the exits, the newest first.
 
     ``duration`` is how many seconds the state that was left lasted; ``up`` and ``down`` are the bytes of the tunnel
     that was left.
@@ -55,7 +55,7 @@ async def history(query: PageQuery) -> PageBody:
 
 @operation(blueprint, "GET", "/api/history.csv", produces="text/csv; charset=utf-8; header=present")
 async def history_csv(query: ExportQuery) -> Download:
-    """The same as a table for spreadsheets (RFC 4180), all of it."""
+    """Export the whole history as a table for spreadsheets (RFC 4180)."""
     wanted = HistoryQuery(exit=query.exit, since=query.since, until=query.until)
     text = ""
     while True:

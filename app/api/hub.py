@@ -1,7 +1,7 @@
-"""One subscription to netd, told on to any number of WebSocket clients; none of them is ever waited for.
+"""The hub: one subscription to netd, broadcast to any number of WebSocket clients without waiting for any of them.
 
-A change is turned into its message once, whoever listens. While netd is away the clients are told so, and when it is
-back they get what happened meanwhile and a fresh snapshot: nobody is left looking at an old truth.
+A change is encoded once, for all listeners. While netd is away the clients know (``unavailable``); when it is back they
+get the missed events and a fresh snapshot, so that none shows an outdated state.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.api.context import snapshot_of
 from app.api.devices import device_bodies
 from app.api.errors import error_body
 from app.api.messages import DeviceChange, Message, Resume
-from app.api.replay import Replay, Told
+from app.api.replay import EncodedMessage, Replay
 from app.api.status import status_body
 from app.errors import GatewayError
 from app.protocol.events import DeviceChanged, Event, GatewayEvent, StatusChanged, TrafficRates, kind, payload
@@ -28,7 +28,7 @@ from app.protocol.status import Snapshot
 log = logging.getLogger(__name__)
 
 QUEUE = 256  # messages a client may be behind before it is dropped
-RETRY_FIRST, RETRY_MOST = 0.2, 2.0  # seconds
+MIN_RETRY, MAX_RETRY = 0.2, 2.0  # seconds
 
 GOING_AWAY = 1001  # RFC 6455 7.4.1
 POLICY_VIOLATION = 1008
@@ -44,18 +44,18 @@ EXPIRED = Closing(POLICY_VIOLATION, "sign in again")
 
 
 class Listener:
-    """What one client still has to be sent. It collects from when it joins, before its first message is made."""
+    """The queue of one client. It collects from the moment of joining, before the first message is made."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Told | Closing] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[EncodedMessage | Closing] = asyncio.Queue(QUEUE)
         self._included = 0  # the last event that the first message includes
 
-    def begin(self, first: Iterable[Told], included: int) -> None:
+    def begin(self, first: Iterable[EncodedMessage], included: int) -> None:
         """Put ``first`` before everything collected so far, less the events up to ``included``, which it includes."""
         self._included = included
         collected = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
-        for told in first:
-            self._queue.put_nowait(told)
+        for message in first:
+            self._queue.put_nowait(message)
         for item in collected:
             if isinstance(item, Closing):
                 self.close(item)
@@ -64,14 +64,14 @@ class Listener:
 
     async def next(self) -> str | Closing:
         item = await self._queue.get()
-        return item.text if isinstance(item, Told) else item
+        return item.text if isinstance(item, EncodedMessage) else item
 
-    def put(self, told: Told) -> bool:
-        """False when the client is too far behind; then it is sent away."""
-        if told.event is not None and told.event <= self._included:
+    def put(self, message: EncodedMessage) -> bool:
+        """Queue ``message``. False when the client is too far behind; then it is closed."""
+        if message.event is not None and message.event <= self._included:
             return True
         try:
-            self._queue.put_nowait(told)
+            self._queue.put_nowait(message)
         except asyncio.QueueFull:
             self.close(Closing(TRY_AGAIN_LATER, "too slow; connect again"))
             return False
@@ -89,9 +89,9 @@ class Hub:
         self._on_snapshot = on_snapshot
         self._listeners: set[Listener] = set()
         self._closing: Closing | None = None
-        self._joining: asyncio.Task[tuple[Told, int]] | None = None
+        self._joining: asyncio.Task[tuple[EncodedMessage, int]] | None = None
         self._replay = Replay()
-        self._unavailable: Told | None = None  # while netd is away
+        self._unavailable: EncodedMessage | None = None  # while netd is away
 
     @property
     def listeners(self) -> int:
@@ -99,52 +99,52 @@ class Hub:
 
     async def run(self) -> None:
         """Follow netd for ever."""
-        delay = RETRY_FIRST
+        delay = MIN_RETRY
         while True:
             try:
                 snapshot = await self._snapshot()
-                delay, self._unavailable = RETRY_FIRST, None
+                delay, self._unavailable = MIN_RETRY, None
                 await self._follow(snapshot)
             except GatewayError as error:
                 if self._unavailable is None:
                     log.warning("netd: %s", error.message)
                     self._unavailable = _unavailable(error)
-                    self._tell(self._unavailable)
+                    self._broadcast(self._unavailable)
             await asyncio.sleep(delay)
-            delay = min(delay * 2, RETRY_MOST)
+            delay = min(delay * 2, MAX_RETRY)
 
     async def _follow(self, snapshot: Snapshot) -> None:
-        """First what happened while we did not listen, then the status that includes it, then everything as it comes.
+        """Broadcast the missed events, then the status that includes them, then every event as it comes.
 
         Raises GatewayError; ends when netd does.
         """
         if not snapshot.events_after <= self._replay.last <= snapshot.seq:
-            self._replay.restart(snapshot.events_after)  # another netd's numbers, or we missed too much
+            self._replay.restart(snapshot.events_after)  # numbers of another netd, or too many missed events
         behind = self._replay.last < snapshot.seq
         if not behind:
-            self._tell(_status(snapshot))
+            self._broadcast(_status(snapshot))
         async for event in self._gateway.subscribe(self._replay.last):
             await self._relay(event, snapshot if event.seq <= snapshot.seq else None)
             if behind and event.seq >= snapshot.seq:
                 behind = False
-                self._tell(_status(snapshot))
+                self._broadcast(_status(snapshot))
 
     async def join(self, after: int | None = None) -> Listener:
-        """A new listener. Its first message is what is so now, or with ``after`` a :class:`Resume`."""
+        """A new listener. Its first message is the present status, or with ``after`` a :class:`Resume`."""
         listener = Listener()
         if self._closing is not None:
             listener.close(self._closing)
             return listener
         self._listeners.add(listener)
-        before: list[Told] = []
+        before: list[EncodedMessage] = []
         if after is not None:
             missed = self._replay.since(after)
-            before = [_told(Message("resume", Resume(missed is not None, len(missed or ())), after, time.time()))]
+            before = [_encoded(Message("resume", Resume(missed is not None, len(missed or ())), after, time.time()))]
             if missed is not None:
                 away = [self._unavailable] if self._unavailable is not None else []
                 listener.begin([*before, *missed, *away], self._replay.last)
                 return listener
-        # Many may join at once, after a restart of ours for instance: they share one look at netd.
+        # Many may join at once, for instance after a restart of the web service: they share one snapshot.
         if self._joining is None or self._joining.done():
             self._joining = asyncio.create_task(self._now())
         try:
@@ -159,12 +159,12 @@ class Hub:
         self._listeners.discard(listener)
 
     def close(self) -> None:
-        """Send everybody away: the web service is shutting down."""
+        """Close every connection: the web service is shutting down."""
         self._closing = Closing(GOING_AWAY, "the gateway's web service is restarting")
         self.expel(self._closing)
 
     def expel(self, closing: Closing, after: float = 0.0) -> None:
-        """Send everybody away who is here now, ``after`` seconds from now; they may come back, if they still may."""
+        """Close the present connections, ``after`` seconds from now; clients with valid credentials may come back."""
         if after > 0:
             here = frozenset(self._listeners)
             asyncio.get_running_loop().call_later(after, lambda: self._send_away(here, closing))
@@ -177,15 +177,15 @@ class Hub:
         self._listeners -= who
 
     def announce(self, event: GatewayEvent) -> None:
-        """Tell everybody of what happened in this process and not in netd; it has no number."""
-        self._tell(_told(Message(kind(event), payload(event), None, time.time())))
+        """Broadcast an event of this process, not of netd; it has no number."""
+        self._broadcast(_encoded(Message(kind(event), payload(event), None, time.time())))
 
     async def _snapshot(self) -> Snapshot:
         snapshot = await snapshot_of(self._gateway)
         self._on_snapshot(snapshot)
         return snapshot
 
-    async def _now(self) -> tuple[Told, int]:
+    async def _now(self) -> tuple[EncodedMessage, int]:
         try:
             snapshot = await self._snapshot()
         except GatewayError as error:
@@ -193,38 +193,38 @@ class Hub:
         return _status(snapshot), snapshot.seq
 
     async def _relay(self, event: Event, known: Snapshot | None) -> None:
-        """From netd comes what changed; clients get what is so now, in the shapes of the API.
+        """Broadcast ``event`` as the state that it leads to, in the shapes of the API.
 
         ``known`` is a snapshot that includes the event, where there is one already.
         """
         match event.event:
             case TrafficRates() as rates:  # it has the number of the event before, and is not kept
-                self._tell(_told(Message(kind(rates), payload(rates), event.seq, event.time)))
+                self._broadcast(_encoded(Message(kind(rates), payload(rates), event.seq, event.time)))
                 return
             case StatusChanged():
-                told = _status(known or await self._snapshot(), event)
+                message = _status(known or await self._snapshot(), event)
             case DeviceChanged() as changed:
                 change = _device_change(changed, known or await self._snapshot())
-                told = _told(Message(kind(changed), change, event.seq, event.time), event.seq)
+                message = _encoded(Message(kind(changed), change, event.seq, event.time), event.seq)
             case other:
-                told = _told(Message(kind(other), payload(other), event.seq, event.time), event.seq)
-        self._replay.add(event.seq, told)
-        self._tell(told)
+                message = _encoded(Message(kind(other), payload(other), event.seq, event.time), event.seq)
+        self._replay.add(event.seq, message)
+        self._broadcast(message)
 
-    def _tell(self, told: Told) -> None:
-        dropped = [listener for listener in self._listeners if not listener.put(told)]
+    def _broadcast(self, message: EncodedMessage) -> None:
+        dropped = [listener for listener in self._listeners if not listener.put(message)]
         self._listeners.difference_update(dropped)
 
 
 def heartbeat() -> str:
-    return _told(Message("heartbeat", None, None, time.time())).text
+    return _encoded(Message("heartbeat", None, None, time.time())).text
 
 
-def _status(snapshot: Snapshot, event: Event | None = None) -> Told:
+def _status(snapshot: Snapshot, event: Event | None = None) -> EncodedMessage:
     body = status_body(snapshot)
     if event is None:
-        return _told(Message("status_change", body, snapshot.seq, time.time()))
-    return _told(Message("status_change", body, event.seq, event.time), event.seq)
+        return _encoded(Message("status_change", body, snapshot.seq, time.time()))
+    return _encoded(Message("status_change", body, event.seq, event.time), event.seq)
 
 
 def _device_change(changed: DeviceChanged, snapshot: Snapshot) -> DeviceChange:
@@ -232,9 +232,9 @@ def _device_change(changed: DeviceChanged, snapshot: Snapshot) -> DeviceChange:
     return DeviceChange(changed.mac, changed.reason, device)
 
 
-def _unavailable(error: GatewayError) -> Told:
-    return _told(Message("unavailable", error_body(error), None, time.time()))
+def _unavailable(error: GatewayError) -> EncodedMessage:
+    return _encoded(Message("unavailable", error_body(error), None, time.time()))
 
 
-def _told(message: Message, event: int | None = None) -> Told:
-    return Told(codec.encode(message).decode(), event)
+def _encoded(message: Message, event: int | None = None) -> EncodedMessage:
+    return EncodedMessage(serialization.encode(message).decode(), event)

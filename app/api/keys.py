@@ -1,4 +1,4 @@
-"""``GET /api/keypair``: a fresh pair, told once and kept nowhere."""
+"""Key pairs, ``GET /api/keypair``: made for one answer and stored nowhere."""
 
 from __future__ import annotations
 

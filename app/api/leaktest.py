@@ -1,4 +1,4 @@
-"""Looks for leaks, and the log of the network service."""
+"""The leak test, and the log of the network service."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LeakTestAnswer(Struct, frozen=True):
 
 
 class LogsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """``after`` is the ``last`` of the answer before."""
+    """The query for log lines; ``after`` is the ``last`` of the previous answer."""
 
     lines: Annotated[int, Meta(ge=1, le=1000)] = 100
     after: Annotated[int, Meta(ge=0, le=2**53)] | None = None
@@ -39,13 +39,13 @@ class LogsAnswer(Struct, frozen=True):
 
 @operation(blueprint, "POST", "/api/leak-test", limit="connection", scope="connect", errors=(404,))
 async def leak_test(body: LeakTestBody | None) -> LeakTestAnswer:
-    """Look whether anything could leave in the clear. Changes nothing."""
+    """Test whether anything could leave in the clear. Changes nothing."""
     result = await gateway().submit(LeakTest(body.exit if body else DEFAULT_EXIT))
     return LeakTestAnswer(result.ok, result.checks)
 
 
 @operation(blueprint, "GET", "/api/logs", scope="admin")
 async def logs(query: LogsQuery) -> LogsAnswer:
-    """The last lines of the network service's log, the oldest first, without secrets."""
+    """Get the last lines of the network service's log, the oldest first, without secrets."""
     result = await gateway().submit(GetLogs(query.lines, query.after))
     return LogsAnswer(result.lines, result.last)

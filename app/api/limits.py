@@ -1,12 +1,12 @@
-"""Rate limits of the API, as the reference has them: so many requests a second for each client.
+"""The rate limits of the API, in requests a second for each client (docs/api.md).
 
-A client is an address, and where it showed valid credentials these too, so that two programs on one machine do not slow
-each other. IPv6 clients count by their whole address and not by its /64: on a LAN all devices share the /64, and one
-of them must not use up what is another's. A device may take many addresses for itself; the limit is there to keep
-mistakes and loops from hurting, not to hold off a determined neighbour, and what it costs us is bounded.
+A client is an address, plus its credentials where they are valid, so that two programs on one machine do not slow each
+other. IPv6 clients count by their whole address and not by its /64: on a LAN all devices share the /64, and one of them
+must not use up another's share. A device may take many addresses; the limit protects against mistakes and loops, not
+against a determined neighbour, and its memory is bounded.
 
-The page's own files and ``/ws`` are not limited. ``/health`` has a count of its own: monitors go by it. What is asked
-on a WebSocket counts as if it had come by itself, and so does each connection that a GraphQL request makes.
+The page's own files and ``/ws`` are not limited. ``/health`` has a count of its own, for monitors. A query on a
+WebSocket counts as a request, and so does each connection that a GraphQL request makes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from quart import Quart, Response, current_app, g, has_websocket_context, reques
 from app.api.operation import Limit, Operation
 from app.errors import TooManyRequestsError
 
-MOST_CLIENTS = 4096  # remembered at once; beyond, whoever asked longest ago is forgotten
+MAX_CLIENTS = 4096  # remembered at once; beyond, the one least recently seen is forgotten
 PREFIXES = ("/api", "/graphql", "/metrics", "/health")
 EXTENSION = "vpn_gateway_limiter"
 _STATE = "rate_limit_state"
@@ -50,7 +50,7 @@ class State(Struct, frozen=True):
 
 
 class BoundedStorage(Storage, MovingWindowSupport):
-    """Counts in memory, for :mod:`limits`.
+    """A bounded count in memory, for :mod:`limits`.
 
     The library's own counts by the wall clock, which on a Pi jumps by years at its first synchronisation and back when
     it is set by hand (a client would be shut out until the old time has come again); it has no bound, and starts a
@@ -59,7 +59,7 @@ class BoundedStorage(Storage, MovingWindowSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, most: int = MOST_CLIENTS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int = MAX_CLIENTS, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._most = most
         self._clock = clock
@@ -97,7 +97,7 @@ class BoundedStorage(Storage, MovingWindowSupport):
         while times and times[0] <= start:
             times.popleft()
 
-    # What the base class wants for other strategies:
+    # Required by the base class, for other strategies:
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         raise NotImplementedError
@@ -147,7 +147,7 @@ class Limiter:
 
 
 def client_address(remote: str | None) -> str:
-    """One spelling for an address: without zone, IPv4 not wrapped in IPv6."""
+    """The canonical spelling of an address: without zone, IPv4 not wrapped in IPv6."""
     text = (remote or "").partition("%")[0]
     try:
         address = ip_address(text)
@@ -163,7 +163,7 @@ def remember_credentials(ident: str) -> None:
 
 
 def count(kind: Limit) -> None:
-    """Count what is asked for within the request at hand, or on its WebSocket. Raises TooManyRequestsError."""
+    """Count an operation within the current request, or on its WebSocket. Raises TooManyRequestsError."""
     limiter: Limiter | None = current_app.extensions.get(EXTENSION)
     if limiter is not None:
         remote = (websocket if has_websocket_context() else request).remote_addr
@@ -187,7 +187,7 @@ def _key() -> tuple[Limit, str, str, str]:
 
 
 def install(app: Quart, rates: Rates | None) -> None:
-    """Limit every request of the API; with ``rates`` None, none."""
+    """Limit every request of the API; None = no limit."""
     if rates is None:
         return
     limiter = app.extensions[EXTENSION] = Limiter(rates)
@@ -198,7 +198,7 @@ def install(app: Quart, rates: Rates | None) -> None:
 
     async def after_request(response: Response) -> Response:
         if _limited():
-            # There is none where the request was refused, by the limit or before it was counted.
+            # A request refused by the limit, or before it was counted, has no state.
             state: State = getattr(g, _STATE, None) or limiter.state(*_key())
             response.headers["X-RateLimit-Limit"] = str(state.limit)
             response.headers["X-RateLimit-Remaining"] = str(state.remaining)

@@ -1,4 +1,4 @@
-"""What a client of ``/ws`` receives: the gateway's events, in the shapes of the API, and what the web service adds."""
+"""The messages to clients of ``/ws``: the gateway's events in the shapes of the API, and the web service's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Message(Struct, frozen=True):
 class Resume(Struct, frozen=True):
     """The first message to a client that named the last event it has seen.
 
-    Where ``complete``, the ``events`` that it missed follow; else they cannot be had any more, and a snapshot follows.
+    Where ``complete``, the ``events`` missed ones follow; otherwise they are no longer kept, and a snapshot follows.
     """
 
     complete: bool

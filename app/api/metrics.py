@@ -1,7 +1,7 @@
-"""``GET /metrics``: the gateway as Prometheus reads it. docs/monitoring.md says what to do with it.
+"""Metrics for Prometheus, ``GET /metrics``; docs/monitoring.md describes them.
 
-Everything but the web process's own numbers is asked of netd at each scrape. The number of series is bounded: exits and
-drop reasons are few, routes are ours, and of the devices the first ``MAX_DEVICES`` are told apart, the rest added up.
+Everything but the web process's own numbers comes from netd at each scrape. The number of series is bounded: exits,
+drop reasons and routes are few, and of the devices the first ``MAX_DEVICES`` have series of their own, the rest one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from quart import Blueprint, current_app
 from app.api.context import gateway, snapshot
 from app.api.devices import policy_text
 from app.api.events import hub
-from app.api.latency import requests_of
 from app.api.operation import Download, operation
+from app.api.request_metrics import requests_of
 from app.errors import GatewayError
 from app.protocol.answers import Counters
 from app.protocol.commands import GetCounters
@@ -32,14 +32,14 @@ PREFIX = "vpn_gateway_"
 
 
 class Devices:
-    """Which devices have series of their own: once one has, it keeps them, so that no counter ever runs backwards."""
+    """The devices that have series of their own; a device keeps them, so that no counter ever runs backwards."""
 
     def __init__(self, most: int = MAX_DEVICES) -> None:
         self._most = most
         self._kept: set[str] = set()
 
     def split(self, devices: dict[str, Bytes]) -> dict[str, Bytes]:
-        """The devices told apart, and all others as ``other``."""
+        """The bytes of the devices with series of their own, and of all others as ``other``."""
         self._kept &= devices.keys()
         by_bytes = sorted(devices.keys() - {OTHER}, key=lambda mac: -devices[mac].up - devices[mac].down)
         for mac in by_bytes:
@@ -69,7 +69,7 @@ class _Scrape(Collector):
 async def metrics() -> Download:
     """Metrics in Prometheus' text format.
 
-    Answers also while the network service is away; ``vpn_gateway_netd_up`` is 0 then and its metrics are missing.
+    While the network service is away, ``vpn_gateway_netd_up`` is 0 and its metrics are missing.
     """
     devices = current_app.extensions.setdefault(_EXTENSION, Devices())
     try:
@@ -162,7 +162,7 @@ def of_counters(counters: Counters, devices: dict[str, Bytes]) -> Iterator[Metri
 
 
 def of_names(snapshot: Snapshot, shown: Iterable[str]) -> Metric:
-    """What people call the devices; to be joined to the bytes, so that a new name begins no new counter."""
+    """The names of the devices, to be joined to the bytes, so that a new name begins no new counter."""
     hostnames = {lease.mac: lease.hostname for lease in snapshot.leases}
     names = {device.mac: device.name for device in snapshot.devices}
     info = _gauge("device_info", "The name of a device", labels=("mac", "name"))

@@ -1,6 +1,6 @@
-"""The API described by its own declarations: OpenAPI 3.1, whose schemas are JSON Schema 2020-12, which msgspec writes.
+"""The OpenAPI 3.1 description, made from the operations' declarations; msgspec writes the JSON Schemas (2020-12).
 
-Nothing is listed here by name: every route declared with :func:`app.api.operation.operation` appears by itself.
+Every route declared with :func:`app.api.operation.operation` appears automatically; none is listed here by name.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ SUMMARIES = {
     400: "The request could not be understood",
     401: "Sign in first: a password is set",
     403: "Refused: from another site, under a foreign name, or not permitted to this key",
-    404: "There is no such thing",
-    409: "It clashes with the present state",
-    413: "The content is larger than is accepted",
-    415: "The content is of a media type that is not taken here",
+    404: "Not found",
+    409: "The request conflicts with the present state",
+    413: "The content is larger than the limit",
+    415: "The content has an unsupported media type",
     422: "A field has a value that cannot be used; `field` names it",
     426: "This path speaks WebSocket",
     429: "Too many requests",
-    500: "A bug of the gateway's; its log has the place",
+    500: "A bug of the gateway; its log has the place",
     501: "This version cannot do that",
     503: "The gateway's network service does not answer; its last rules stay in force",
-    502: "The provider's answer makes no sense",
+    502: "The provider sent an invalid answer",
     504: "No answer from the VPN server in time; the message names the cause",
 }
 _EVERYWHERE = {400, 403, 429, 500, 503}
@@ -45,13 +45,13 @@ _MORE_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry
 _HEADERS = {
     "X-RateLimit-Limit": ("Requests a second that this client may send", "integer"),
     "X-RateLimit-Remaining": ("Requests left at this moment", "integer"),
-    "X-RateLimit-Reset": ("Unix time at which all of them are there again", "integer"),
+    "X-RateLimit-Reset": ("Unix time at which all of them are available again", "integer"),
     "Retry-After": ("Seconds to wait", "integer"),
-    "WWW-Authenticate": ("The schemes that are taken (RFC 9110 11.6.1)", "string"),
+    "WWW-Authenticate": ("The accepted schemes (RFC 9110 11.6.1)", "string"),
 }
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?(?P<name>[^<>]+)>")
 _INTRODUCTION = """\
-The gateway's HTTP API: the reference's endpoints word for word, and what was added to them.
+The gateway's HTTP API.
 
 Open to the LAN until an admin password is set; from then on a session's cookie or a bearer token (a JWT or an API key)
 is needed. Scopes include each other: `read` < `connect` < `admin`. Unknown fields are refused, not ignored. Events come
@@ -141,7 +141,7 @@ def _operation(operation: Operation, schemas: Schemas, password_set: bool) -> di
 
 
 def _security(operation: Operation, password_set: bool) -> list[dict[str, list[str]]]:
-    """Alternatives; ``{}`` is "no need", as long as there is no password."""
+    """The accepted credentials, as alternatives; ``{}`` = none needed, as long as there is no password."""
     if operation.scope == "public":
         return []
     needed: list[dict[str, list[str]]] = [{"bearer": [operation.scope]}, {"session": [operation.scope]}]
@@ -169,13 +169,13 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     for status in sorted(_error_statuses(operation)):
         made.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
     if operation.produces.startswith("text/plain"):
-        for status in operation.errors:  # told in the operation's own way
+        for status in operation.errors:  # answered in the operation's own form
             made[str(status)] = _error(status) | {"content": _error(status)["content"] | {_media_type(operation): {}}}
     return made
 
 
 def _error_statuses(operation: Operation) -> set[int]:
-    """What follows from the declaration: which doors a request passes before and behind the handler."""
+    """The statuses that follow from the declaration, by the checks before and behind the handler."""
     found = _EVERYWHERE | set(operation.errors)
     if operation.scope != "public":
         found.add(401)

@@ -1,4 +1,4 @@
-"""One declaration for each operation of the API: method, path, typed body, typed answer.
+"""The declaration of an operation of the API: method, path, typed body, typed answer.
 
 A handler is a plain coroutine: path parameters and ``body`` come in, a Struct goes out. The declaration stays on the
 view function, so that a description of the API can be made from the code's own types.
@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 import msgspec
 from quart import Blueprint, Response
 
-from app import codec
+from app import serialization
 from app.api.body import check_parameter, read_bytes, read_json, read_optional_json, read_query
 from app.auth.scope import Scope
 
@@ -22,7 +22,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[msgspec.Struct]])
 
 JSON = "application/json"
 
-# The rate limit that counts it, as the reference has them.
+# The rate limit that counts the operation.
 Limit = Literal["general", "connection"]
 
 
@@ -56,17 +56,17 @@ class Download(msgspec.Struct, frozen=True):
 
 
 class Success(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The reference's ``{"success": true}``, with what else there is to say."""
+    """The answer ``{"success": true}`` of the API contract (docs/api.md), with optional details."""
 
     success: bool
     message: str | None = None
     warnings: tuple[str, ...] = ()
-    public_key: str | None = None  # ours, to be entered at the server
-    server: str | None = None  # what was chosen, where a place was asked for
+    public_key: str | None = None  # the gateway's, to be entered at the server
+    server: str | None = None  # the one chosen, where a place was asked for
 
 
 def reply(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(codec.encode(value) + b"\n", status, content_type="application/json")
+    return Response(serialization.encode(value) + b"\n", status, content_type="application/json")
 
 
 def _body(hint: Any) -> tuple[type[msgspec.Struct] | type[bytes] | None, bool]:
@@ -101,7 +101,7 @@ def operation(
     handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Any other
     parameter is one of the path; ``Annotated`` with ``Meta`` it is checked, and a bad value is refused with its name.
     Without ``scope``, reading needs ``read`` and everything else ``admin``. ``errors`` adds statuses to those that the
-    description derives by itself (see :mod:`app.api.openapi`).
+    description derives automatically (see :mod:`app.api.openapi`).
     """
 
     def decorate(handler: Handler) -> Handler:

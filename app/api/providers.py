@@ -31,7 +31,7 @@ class ProviderSwitched(Struct, frozen=True):
 
 @operation(blueprint, "GET", "/api/providers")
 async def list_providers() -> ProvidersBody:
-    """The providers there are."""
+    """List the providers."""
     return ProvidersBody(await gateway().providers(), (await snapshot()).provider)
 
 

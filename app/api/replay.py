@@ -1,4 +1,4 @@
-"""The last messages, for a client that comes back: it gets what it missed, or hears that this cannot be had."""
+"""The last messages, kept for clients that reconnect."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import msgspec
 KEPT = 200  # messages, some 2 kB each; less than a listener's queue holds
 
 
-class Told(msgspec.Struct, frozen=True):
-    """A message ready to be sent. ``event`` is the event's number; None for one that is news to everybody."""
+class EncodedMessage(msgspec.Struct, frozen=True):
+    """A message ready to be sent. ``event`` is the event's number; None = not numbered and not replayed."""
 
     text: str
     event: int | None = None
 
 
 class Replay:
-    """Messages of events with consecutive numbers, up to :attr:`last`; beginning anew wherever one is missing."""
+    """Messages of events with consecutive numbers, up to :attr:`last`; cleared wherever a number is missing."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._kept: deque[Told] = deque(maxlen=kept)
+        self._kept: deque[EncodedMessage] = deque(maxlen=kept)
         self._after = 0  # all events after this number are here
         self.last = 0
 
     def restart(self, number: int) -> None:
-        """Nothing up to ``number`` can be had."""
+        """Drop everything; the next message has the number after ``number``."""
         self._kept.clear()
         self._after = self.last = number
 
-    def add(self, number: int, told: Told) -> None:
+    def add(self, number: int, message: EncodedMessage) -> None:
         if number != self.last + 1:
             self.restart(number - 1)
         if len(self._kept) == self._kept.maxlen:
             self._after += 1
-        self._kept.append(told)
+        self._kept.append(message)
         self.last = number
 
-    def since(self, number: int) -> list[Told] | None:
-        """What came after ``number``; None where some of it cannot be had, or the number is none of these."""
+    def since(self, number: int) -> list[EncodedMessage] | None:
+        """The messages after ``number``; None where some of them are no longer kept, or the number is unknown."""
         if not self._after <= number <= self.last:
             return None
-        return [told for told in self._kept if told.event is not None and told.event > number]
+        return [message for message in self._kept if message.event is not None and message.event > number]

@@ -1,4 +1,4 @@
-"""JSON Schemas of the Structs that the operations name."""
+"""The JSON Schemas of the Structs that the operations name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TEXTS: dict[Any, Schema] = {
 
 
 def _hook(kind: type) -> Schema:
-    """Types that :mod:`app.codec` writes as text. Raises NotImplementedError for any other, as msgspec wants it."""
+    """Types that :mod:`app.serialization` writes as text. Raises NotImplementedError for any other, as msgspec asks."""
     if kind not in _TEXTS:
         raise NotImplementedError
     return {"type": "string"} | _TEXTS[kind]
@@ -69,7 +69,7 @@ class Schemas:
         ]
 
     def _complete(self, answers: set[Any], bodies: set[Any]) -> None:
-        """What is only ever answered has all of its fields: a default there is no matter of the client's."""
+        """Make every field of a Struct that is only ever answered a required one: defaults are for bodies."""
         asked = self._reached(self._references[b] for b in bodies)
         sparse = _sparse(answers)
         for name in self._reached(self._references[a] for a in answers) - asked - sparse:
@@ -129,7 +129,7 @@ def _sparse(types: Iterable[Any]) -> set[str]:
 
 
 def _given(schema: Schema) -> Schema:
-    """Of a parameter that may be left out: null is not something that a query string can say."""
+    """The schema of an optional parameter without null, which a query string cannot express."""
     options = [o for o in schema.get("anyOf", []) if o != {"type": "null"}]
     rest = {k: v for k, v in schema.items() if k not in {"anyOf", "default"} or (k == "default" and v is not None)}
     if not options:

@@ -1,8 +1,8 @@
-"""What a browser may not be tricked into: DNS rebinding, cross-site requests, framing, sniffing, caching.
+"""Protection of browsers: against DNS rebinding, cross-site requests, framing, sniffing, caching.
 
 The API is open to the LAN until a password is set, so the LAN's browsers are the way in for a web site. A rebinding
-site must use a *name* of its own: addresses and our own names are safe, any other ``Host`` is refused. A cross-site
-request tells on itself by ``Sec-Fetch-Site`` (Fetch Metadata) or, in older browsers, by ``Origin`` (RFC 6454).
+site must use a *name* of its own: addresses and the gateway's names are safe, any other ``Host`` is refused. A
+cross-site request is recognised by ``Sec-Fetch-Site`` (Fetch Metadata) or, in older browsers, by ``Origin`` (RFC 6454).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from werkzeug.datastructures import Headers
 from app.errors import ForbiddenError, MalformedRequestError
 from app.model import LanSettings
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1; none of ours changes anything by GET
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1; no operation changes anything by GET
 DEFAULT_NAMES = frozenset({"localhost", "vpn-gateway", "vpn-gateway.lan", "vpn-gateway.local"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -61,7 +61,7 @@ class AllowedHosts:
 
 
 def split_authority(authority: str) -> tuple[str, int | None]:
-    """Host (lower case, no brackets, no zone, no final dot) and port. Raises ValueError."""
+    """The host (lower case, no brackets, no zone, no final dot) and the port. Raises ValueError."""
     if any(c in authority for c in "@/\\?# \t"):
         raise ValueError("not an authority")
     parts = urlsplit(f"//{authority}")
@@ -80,7 +80,7 @@ def _is_address(host: str) -> bool:
 
 
 def check_host(headers: Headers, allowed: AllowedHosts) -> None:
-    """Raises ForbiddenError for a name that is not ours, MalformedRequestError where there is none to judge."""
+    """Check ``Host``. Raises ForbiddenError (not this gateway's name), MalformedRequestError (missing or malformed)."""
     authority = headers.get("Host", "")
     if not authority:
         raise MalformedRequestError("the Host header is missing")
@@ -95,7 +95,7 @@ def check_host(headers: Headers, allowed: AllowedHosts) -> None:
 
 
 def check_same_origin(headers: Headers) -> None:
-    """Raises ForbiddenError when a browser says that another site is asking. Programs send neither header."""
+    """Raise ForbiddenError for a cross-site request of a browser. Programs send neither header."""
     refusal = ForbiddenError("requests from other sites are refused", code="cross_site")
     if headers.get("Sec-Fetch-Site", "none").strip().lower() not in {"same-origin", "none"}:
         raise refusal
@@ -117,7 +117,7 @@ def _own_origin(origin: str, authority: str) -> bool:
 
 
 def _canonical(host: str) -> str:
-    """One spelling for an IPv6 address: browsers shorten it in Origin, people may not in the URL."""
+    """The canonical spelling of an IPv6 address: browsers shorten it in Origin, people may not in the URL."""
     try:
         return str(IPv6Address(host))
     except ValueError:

@@ -1,4 +1,4 @@
-"""``GET /api/servers``: country -> city -> servers; and the favourites among them."""
+"""The servers, ``GET /api/servers``: country -> city -> servers; and the favourites among them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ServerBody(Struct, frozen=True):
     hostname: str
     ipv4: str | None  # None while the endpoint is a name not yet resolved
     type: str
-    provider: str  # as people write it
+    provider: str  # the provider's title
     ipv6: str | None
     endpoint: str | None
     location: str
@@ -40,7 +40,7 @@ class ServerBody(Struct, frozen=True):
 
 
 class ServersQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the list is narrowed to; text is compared without case and accents."""
+    """The filter of the list; text is compared without case and accents."""
 
     provider: Annotated[str, Meta(max_length=255)] | None = None  # None = the current one
     country: Text | None = None  # name or code
@@ -67,7 +67,7 @@ def by_name(servers: Iterable[Server]) -> list[Server]:
 
 
 def grouped(servers: Iterable[Server]) -> Grouped:
-    """By country and city, each in the order in which it first comes."""
+    """``servers`` by country and city, each in the order of its first server."""
     groups: Grouped = {}
     for s in servers:
         body = ServerBody(
@@ -114,7 +114,7 @@ async def find(query: ServersQuery) -> ServerList:
 
 @operation(blueprint, "GET", "/api/servers", errors=(404,))
 async def list_servers(query: ServersQuery) -> ServersBody:
-    """The servers of the current provider, or of another.
+    """List the servers of the current provider, or of another.
 
     All levels are in the order of their names, or, sorted otherwise, in the order of their first server.
     """
@@ -130,7 +130,7 @@ async def add_favourite(provider: Text, server: Text) -> Success:
 
 @operation(blueprint, "DELETE", "/api/favourites/<provider>/<server>", scope="connect")
 async def remove_favourite(provider: Text, server: Text) -> Success:
-    """A server is a favourite no longer. Idempotent."""
+    """Remove a server from the favourites. Idempotent."""
     return await _favourite(provider, server, favourite=False)
 
 

@@ -14,11 +14,11 @@ blueprint = Blueprint("settings", __name__)
 
 @operation(blueprint, "GET", "/api/settings")
 async def get_settings() -> Preferences:
-    """Failover, automatic connection, changes of server by the clock, resolvers."""
+    """Get the settings: failover, automatic connection, scheduled changes of server, resolvers."""
     return await gateway().submit(GetPreferences())
 
 
 @operation(blueprint, "PATCH", "/api/settings")
 async def change_settings(body: PreferencesChange) -> Preferences:
-    """Change what is named and leave the rest; answers with all of it."""
+    """Change the named settings and leave the rest; answers with all of them."""
     return await gateway().submit(ChangePreferences(body))

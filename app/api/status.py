@@ -1,4 +1,4 @@
-"""``GET /api/status``: the reference's seven fields, and everything else there is to know at one instant."""
+"""The status, ``GET /api/status``: the seven fields of the API contract (docs/api.md) and everything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ blueprint = Blueprint("status", __name__)
 
 
 class StatusBody(Struct, frozen=True):
-    """Of the default exit.
+    """The status, with that of the default exit.
 
     ``server``, ``ip``, ``location`` and ``uptime`` are null unless connected.
     """
@@ -22,17 +22,17 @@ class StatusBody(Struct, frozen=True):
     connected: bool
     provider: str  # of the connected server, else the current one
     server: str | None
-    ip: str | None  # as seen through the tunnel; None also while it is being found out
+    ip: str | None  # as seen through the tunnel; None also while the check runs
     location: str | None
     uptime: str | None  # "2h 34m"
     killswitch_active: bool  # the live kernel state was compared with the plan and holds
     state: ExitState
     uptime_seconds: int | None
     since: float | None  # Unix time the state was entered
-    target: str | None  # the server wanted while not connected to it
+    target: str | None  # the goal, while not connected to it
     switching_to: str | None
-    reason: str | None  # why blocked: a code
-    message: str | None  # and in words
+    reason: str | None  # the code of the reason, while blocked
+    message: str | None  # the same for people
     retry_in: float | None  # seconds
     latest_handshake: float | None  # Unix time
     rx_bytes: int
@@ -43,8 +43,8 @@ class StatusBody(Struct, frozen=True):
     exits: tuple[ExitStatus, ...]
     wan: WanLink | None
     wan_problem: LinkProblem | None  # why there is no WAN
-    wan_choice: WanChoice  # what says which port is the WAN
-    problems: tuple[str, ...]  # what of the stored settings and servers cannot be used
+    wan_choice: WanChoice  # the origin of the choice of the WAN
+    problems: tuple[str, ...]  # the stored settings and servers that cannot be used
     ports: tuple[NetworkPort, ...]
     attestation: Attestation
     drops: dict[str, int]  # packets by reason
@@ -54,7 +54,7 @@ class StatusBody(Struct, frozen=True):
 
 
 def uptime_text(seconds: float) -> str:
-    """Always hours and minutes, as in the reference, so that programs can rely on one form."""
+    """The time in hours and minutes always, as in the API contract (docs/api.md): programs can rely on one form."""
     minutes = int(max(0.0, seconds)) // 60
     return f"{minutes // 60}h {minutes % 60}m"
 
@@ -101,5 +101,5 @@ def status_body(snapshot: Snapshot) -> StatusBody:
 
 @operation(blueprint, "GET", "/api/status")
 async def status() -> StatusBody:
-    """What the gateway is doing now."""
+    """Get what the gateway is doing now."""
     return status_body(await snapshot())

@@ -1,6 +1,6 @@
-"""Traffic statistics: by device, by exit and in all; what was and what is just now.
+"""Traffic statistics: by device, by exit and in all; history and present rates.
 
-Bytes of IP packets, ``up`` to the Internet and ``down`` from it; an exit's are what its tunnel's interface counted.
+Counts are bytes of IP packets, ``up`` to the Internet and ``down`` from it; an exit's are those of its interface.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class SeriesQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """``range`` as ``90m``, ``24h``, ``7d``, ``4w`` or seconds; ``step`` minute, hour or day (default: what fits)."""
+    """The query for a series: ``range`` as ``90m``, ``24h``, ``7d``, ``4w`` or seconds; ``step`` as fits by default."""
 
     device: Text | None = None  # a MAC address, or "other"
     exit: Text | None = None
@@ -76,7 +76,7 @@ class ExitsBody(Struct, frozen=True):
 
 @operation(blueprint, "GET", "/api/traffic")
 async def traffic(query: SeriesQuery) -> SeriesBody:
-    """Bytes over time: of one device, of one exit, or in all.
+    """Get bytes over time: of one device, of one exit, or in all.
 
     A point whose ``up`` and ``down`` are null lies before the first count or while the machine was off; ``covered`` is
     the share of it in which the counters were read.
@@ -98,7 +98,7 @@ async def traffic(query: SeriesQuery) -> SeriesBody:
 
 @operation(blueprint, "GET", "/api/traffic/devices")
 async def traffic_by_device(query: SumQuery) -> DevicesBody:
-    """Each device's bytes in the range, and its rate just now."""
+    """Get each device's bytes in the range, and its present rate."""
     wanted, found = await _by_name("device", query)
     now = await snapshot()
     names = {d.mac: d.name for d in now.devices}
@@ -113,7 +113,7 @@ async def traffic_by_device(query: SumQuery) -> DevicesBody:
 
 @operation(blueprint, "GET", "/api/traffic/exits")
 async def traffic_by_exit(query: SumQuery) -> ExitsBody:
-    """Each exit's bytes in the range, and its rate just now."""
+    """Get each exit's bytes in the range, and its present rate."""
     wanted, found = await _by_name("exit", query)
     names = dict.fromkeys([*(e.name for e in (await snapshot()).exits), *sorted(found.sums)])
     return ExitsBody(

@@ -16,10 +16,10 @@ blueprint = Blueprint("wan", __name__)
 
 
 class WanBody(Struct, frozen=True):
-    port: str | None  # as it was named; null = found by what is plugged in
+    port: str | None  # as it was named; null = detected from what is plugged in
     fixed_by: str | None  # the key of gateway.toml that names it: then only that file changes it
     interface: str | None  # the WAN now; of a VLAN or PPPoE it is the one on the port
-    problem: LinkProblem | None  # why there is none
+    problem: LinkProblem | None  # the reason why there is none
     ports: tuple[NetworkPort, ...]
 
 
@@ -29,7 +29,7 @@ class WanChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 @operation(blueprint, "GET", "/api/wan")
 async def get_wan() -> WanBody:
-    """The network ports, and which one is the WAN."""
+    """Get the network ports, and which one is the WAN."""
     now = await snapshot()
     choice = now.wan_choice
     return WanBody(
@@ -43,10 +43,10 @@ async def get_wan() -> WanBody:
 
 @operation(blueprint, "PUT", "/api/wan")
 async def choose_wan(body: WanChange) -> WanBody:
-    """Make a port the WAN, at once and from then on; null goes back to the one that is found by itself.
+    """Make a port the WAN, at once and from then on; null goes back to automatic detection.
 
-    The port is named as in ``gateway.toml``: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2`` or ``usb-modem``. What that
-    file names has the last word (409, ``wan_fixed``).
+    The port is named as in ``gateway.toml``: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2`` or ``usb-modem``. A port that
+    this file names cannot be changed here (409, ``wan_fixed``).
     """
     await gateway().submit(ChooseWan(body.port))
     return await get_wan()

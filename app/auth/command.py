@@ -1,4 +1,4 @@
-"""``python -m app auth set-password | reset``: for who has the gateway's storage in hand and not its password."""
+"""``python -m app auth set-password | reset``: local recovery, which needs root instead of the password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from app.errors import GatewayError
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="python -m app auth", description="Change what opens the gateway's web interface; it notices by itself."
+        prog="python -m app auth",
+        description="Change the password of the gateway's web interface; the running service notices the change.",
     )
     actions = made.add_subparsers(dest="action", required=True)
     for name, text in (
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
     except GatewayError as error:
         print(f"auth: {error.message}", file=sys.stderr)
     except DamagedError as error:
-        print(f"auth: what is stored cannot be read ({error}); use reset", file=sys.stderr)
+        print(f"auth: the stored credentials cannot be read ({error}); use reset", file=sys.stderr)
     except OSError as error:
         print(f"auth: {directory}: {error.strerror}", file=sys.stderr)
     else:

@@ -1,6 +1,6 @@
 """The rules of a new admin password, for the web interface and for ``gateway.toml`` (pure).
 
-What the whole start waits for imports this: it stands apart from the hashing.
+First boot, which the whole start waits for, imports this module; so the hashing is elsewhere.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import unicodedata
 
 from app.errors import InvalidFieldError
 
-SHORTEST, LONGEST = 10, 1024  # characters
-FEWEST_DIFFERENT = 5
+MIN_LENGTH, MAX_LENGTH = 10, 1024  # characters
+MIN_DISTINCT = 5
 
 
 def normalized(password: str) -> str:
@@ -21,12 +21,12 @@ def normalized(password: str) -> str:
 def check_new(password: str) -> str:
     """``password`` as it is to be hashed. Raises InvalidFieldError."""
     text = normalized(password)
-    if len(text) < SHORTEST:
-        raise InvalidFieldError(f"password: at least {SHORTEST} characters", field="password")
-    if len(text) > LONGEST:
-        raise InvalidFieldError(f"password: at most {LONGEST} characters", field="password")
-    if len(set(text)) < FEWEST_DIFFERENT:
+    if len(text) < MIN_LENGTH:
+        raise InvalidFieldError(f"password: at least {MIN_LENGTH} characters", field="password")
+    if len(text) > MAX_LENGTH:
+        raise InvalidFieldError(f"password: at most {MAX_LENGTH} characters", field="password")
+    if len(set(text)) < MIN_DISTINCT:
         raise InvalidFieldError(
-            f"password: too easy to guess; use at least {FEWEST_DIFFERENT} different characters", field="password"
+            f"password: too easy to guess; use at least {MIN_DISTINCT} different characters", field="password"
         )
     return text

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from app.auth.password_rules import LONGEST, check_new, normalized
+from app.auth.password_rules import MAX_LENGTH, check_new, normalized
 from app.errors import TooManyRequestsError
 from app.model import Secret
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-__all__ = ["LONGEST", "Passwords", "check_new", "hashed", "return_memory"]
+__all__ = ["MAX_LENGTH", "Passwords", "check_new", "hashed", "return_memory"]
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
 
-MOST_PENDING = 8
+MAX_PENDING = 8
 M_MMAP_THRESHOLD = -3  # malloc.h
 
 
@@ -30,7 +30,7 @@ M_MMAP_THRESHOLD = -3  # malloc.h
 def return_memory() -> None:
     """Have glibc give the memory of each hash back at once (mallopt(3)).
 
-    Left to itself it keeps the second one's 19 MiB for good: its threshold for that grows with what was freed.
+    By default glibc keeps the second hash's 19 MiB for good: its threshold grows with what was freed.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1024 * 1024)
@@ -58,9 +58,9 @@ def _matches(stored: Secret, password: str) -> bool:
 
 
 class Passwords:
-    """Hashing takes 19 MiB and a core: however many ask at once, one is served and few wait.
+    """The one worker that hashes passwords: hashing takes 19 MiB and a core, so one request is served and few wait.
 
-    A thread of its own and not a semaphore: a client that hangs up cancels its request, but not the work begun for it.
+    It is a thread and not a semaphore: a client that hangs up cancels its request, but not the work begun for it.
     """
 
     def __init__(self) -> None:
@@ -72,11 +72,11 @@ class Passwords:
         return await self._run(hashed, password)
 
     async def matches(self, stored: Secret, password: str) -> bool:
-        """Raises TooManyRequestsError where too many wait already."""
+        """Whether ``password`` is the ``stored`` one. Raises TooManyRequestsError where too many wait already."""
         return await self._run(_matches, stored, password)
 
     async def _run(self, work: Callable[Parameters, Answer], *args: Parameters.args, **kw: Parameters.kwargs) -> Answer:
-        if self._pending >= MOST_PENDING:
+        if self._pending >= MAX_PENDING:
             raise TooManyRequestsError("too many are signing in at this moment", code="busy", retry_after=2)
         self._pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._one, lambda: work(*args, **kw))
@@ -86,4 +86,4 @@ class Passwords:
     def _done(self, future: asyncio.Future[Any]) -> None:
         self._pending -= 1
         if not future.cancelled():
-            future.exception()  # seen, also where nobody waits any more
+            future.exception()  # retrieved, so that asyncio does not log it where the client is gone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-# Who may call once a password is set: anybody, or a session or key with at least this scope.
+# What an operation needs once a password is set: nothing (public), or a session or key with at least this scope.
 Scope = Literal["public", "read", "connect", "admin"]
 
 _RANK: dict[Scope, int] = {"public": 0, "read": 1, "connect": 2, "admin": 3}

@@ -1,4 +1,4 @@
-"""What ``auth.json`` holds. Nothing in it opens the door by itself but the signing key and the TOTP secret."""
+"""The content of ``auth.json``. Only the signing key and the TOTP secret are sensitive; everything else is hashed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Session(Struct, frozen=True):
     address: str
     agent: str
     cookie: str | None = None  # SHA-256 of a browser's
-    generation: int = 0  # of the refresh token that is good now; an older one was stolen
+    generation: int = 0  # of the current refresh token; a client that presents an older one stole it
     last_used: float = 0.0
 
 
@@ -64,7 +64,7 @@ class AuthState(Struct, frozen=True):
 
 
 def fresh() -> AuthState:
-    """No password, and a signing key that has never signed anything."""
+    """The state of a new gateway: no password, and a new signing key."""
     return AuthState(new_signing_key())
 
 

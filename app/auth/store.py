@@ -1,4 +1,4 @@
-"""``auth.json``: always whole, its owner's alone, and changed by two: the web process and the command line."""
+"""The file ``auth.json``: written atomically, mode 0600, by the web process and by the command line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import aiofiles.os
 import msgspec
 
-from app import codec
+from app import serialization
 from app.atomic import read, remove_leftovers, write_atomic
 from app.auth import state as states
 from app.auth.state import AuthState
@@ -23,21 +24,21 @@ log = logging.getLogger(__name__)
 
 NAME = "auth.json"
 LOCK = ".auth.lock"
-LOOK_AGAIN = 0.5  # seconds a change made by the command line may go unnoticed
+POLL_INTERVAL = 0.5  # seconds a change made by the command line may go unnoticed
 
 Change = Callable[[AuthState], AuthState]
 Stamp = tuple[int, int, int]
 
 
 class DamagedError(Exception):
-    """The file is there and cannot be used."""
+    """The file exists and cannot be used."""
 
 
 def load(directory: Path) -> AuthState | None:
-    """None where nothing was ever stored. Raises DamagedError."""
+    """The stored state; None where nothing was ever stored. Raises DamagedError."""
     try:
         data = read(directory / NAME)
-        state = None if data is None else codec.decode(data, AuthState)
+        state = None if data is None else serialization.decode(data, AuthState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(type(error).__name__) from None  # its message may quote what is in the file
     if state is not None and state.version > states.VERSION:
@@ -48,7 +49,7 @@ def load(directory: Path) -> AuthState | None:
 def change(directory: Path, how: Change, *, damaged: AuthState | None = None) -> AuthState:
     """Replace the state by what ``how`` makes of it. Raises OSError, DamagedError, or what ``how`` raises.
 
-    ``damaged`` stands for a state that cannot be read; without it, nothing is written over one.
+    ``damaged`` replaces a state that cannot be read; without it, such a state is never overwritten.
     """
     with _locked(directory):
         try:
@@ -59,13 +60,13 @@ def change(directory: Path, how: Change, *, damaged: AuthState | None = None) ->
             before = damaged
         after = how(before or states.fresh())
         if after is not before:
-            write_atomic(directory / NAME, codec.encode(after, secrets=True) + b"\n")
+            write_atomic(directory / NAME, serialization.encode(after, secrets=True) + b"\n")
             _belong(directory)
         return after
 
 
 def _belong(directory: Path) -> None:
-    """Root writes for the directory's owner, who must be able to read it."""
+    """Give the file that root has written to the directory's owner, who must be able to read it."""
     if os.geteuid() == 0:
         owner = directory.stat()
         os.chown(directory / NAME, owner.st_uid, owner.st_gid)
@@ -84,59 +85,90 @@ def _locked(directory: Path) -> Generator[None]:
         os.close(descriptor)
 
 
+_change = aiofiles.os.wrap(change)  # one step in a thread: the file's lock is held from reading to writing
+
+
 class AuthStore:
-    """The state as the web process sees it; it notices what the command line did."""
+    """The state as the web process sees it, with the changes that the command line made."""
 
     def __init__(self, directory: Path) -> None:
+        """Reads the file in place: there is no state to be asked for before."""
         self._directory = directory
         self._writing = asyncio.Lock()
+        self._looking = asyncio.Lock()  # what was read first is never taken for the newer
         self._state = states.fresh()
         self._stamp: Stamp | None = None
-        self._looked = 0.0
         self.damaged = False
         with contextlib.suppress(OSError):
             remove_leftovers(directory)
-        self._look()
+        self._looked = time.monotonic()
+        self._take(_look(directory, None, again=False))
 
     @property
     def state(self) -> AuthState:
-        if time.monotonic() - self._looked >= LOOK_AGAIN:
-            self._look()
+        """The state as read last; a caller that must not miss a change calls :meth:`refresh` before."""
         return self._state
+
+    async def refresh(self, max_age: float = POLL_INTERVAL) -> None:
+        """Read the file again where the last look is ``max_age`` seconds old."""
+        if self._age >= max_age:
+            async with self._looking:
+                if self._age >= max_age:  # no other task has just read it
+                    began = time.monotonic()
+                    self._take(await _look_in_thread(self._directory, self._stamp, again=self.damaged))
+                    self._looked = began
+
+    @property
+    def _age(self) -> float:
+        return time.monotonic() - self._looked
 
     async def update(self, how: Change) -> AuthState:
         """Change the state on disk, then here. Raises UnavailableError where that fails, or what ``how`` raises."""
         async with self._writing:
             try:
-                await asyncio.to_thread(change, self._directory, how)
+                await _change(self._directory, how)
             except DamagedError:
                 raise UnavailableError("the stored password cannot be read; reset it with the SD card") from None
             except OSError as error:
                 log.error("cannot store %s: %s", NAME, error.strerror)
                 raise UnavailableError("this could not be stored; nothing was changed") from None
-            self._look()
+            await self.refresh(max_age=0)
             return self._state
 
-    def _look(self) -> None:
-        """Read the file again where it is another one than before."""
-        self._looked = time.monotonic()
-        stamp = self._stamp_now()
-        if stamp == self._stamp and not self.damaged:
+    def _take(self, found: _Found | None) -> None:
+        if found is None:
             return
-        try:
-            self._state = load(self._directory) or states.fresh()
-        except DamagedError as error:
-            # Fail closed: with a password that cannot be read nobody comes in, but what was read before stays true.
+        self._stamp, content = found
+        if isinstance(content, DamagedError):
+            # Fail closed: without a readable password no sign-in succeeds, but the state read before stays valid.
             if not self.damaged:
-                log.error("%s cannot be read (%s): nobody can sign in until it is reset", NAME, error)
+                log.error("%s cannot be read (%s): signing in is impossible until it is reset", NAME, content)
             self.damaged = True
         else:
+            self._state = content
             self.damaged = False
-        self._stamp = stamp
 
-    def _stamp_now(self) -> Stamp | None:
-        try:
-            found = (self._directory / NAME).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+
+_Found = tuple[Stamp | None, AuthState | DamagedError]
+
+
+def _look(directory: Path, known: Stamp | None, *, again: bool) -> _Found | None:
+    """The file's stamp and what is in it; None where it is the one whose stamp is ``known``, unless ``again``."""
+    stamp = _stamp(directory)
+    if stamp == known and not again:
+        return None
+    try:
+        return stamp, load(directory) or states.fresh()
+    except DamagedError as error:
+        return stamp, error
+
+
+_look_in_thread = aiofiles.os.wrap(_look)
+
+
+def _stamp(directory: Path) -> Stamp | None:
+    try:
+        found = (directory / NAME).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size

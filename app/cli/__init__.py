@@ -1,1 +1,1 @@
-"""``vpn-gateway``: the command line, over the same HTTP API as everybody else; it runs anywhere Python does."""
+"""The command line ``vpn-gateway``: a client of the HTTP API that runs wherever Python does."""

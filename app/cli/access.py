@@ -1,4 +1,4 @@
-"""login, logout, reset-password, keypair."""
+"""The commands login, logout, reset-password, keypair."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESET_TIMEOUT = 60.0  # seconds; the card may be slow
 @click.option("--scope", type=click.Choice(["read", "connect", "admin"]), default="admin", show_default=True)
 @context
 def login(ctx: Context, scope: str) -> None:
-    """Sign in with the admin password, once; tokens are kept for this user, and renewed as needed."""
+    """Sign in with the admin password; tokens are kept for this user and renewed automatically."""
     client = Client(ctx.url)
     body: dict[str, object] = {"password": click.prompt("Password", hide_input=True, err=True), "scope": scope}
     if client.get("/api/auth/session").get("second_factor"):
@@ -35,7 +35,7 @@ def login(ctx: Context, scope: str) -> None:
 @click.command()
 @context
 def logout(ctx: Context) -> None:
-    """End the session that login began, and forget its tokens."""
+    """End the session that login began, and delete its tokens."""
     try:
         ctx.client.post("/api/auth/logout")
     except SignInError:
@@ -50,16 +50,16 @@ def logout(ctx: Context) -> None:
 
 @click.command("reset-password")
 @click.option("--state-dir", type=click.Path(path_type=Path), default=STATE, show_default=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset_password(state_dir: Path, yes: bool) -> None:
-    """Remove admin password, second factor, sessions and API keys: on the gateway itself, as root.
+    """Remove admin password, second factor, sessions and API keys; works on the gateway itself, as root.
 
-    Without a shell on it, put an empty file named reset-password on the card's first partition.
+    Without a shell on the gateway, put an empty file named reset-password on the card's first partition.
     """
     if not state_dir.is_dir():
-        raise CommandError(f"{state_dir} is not here: this works only on the gateway itself")
+        raise CommandError(f"{state_dir} does not exist: this works only on the gateway itself")
     if not yes:
-        click.confirm("Everybody on the LAN can use the gateway then, until a new password is set. Go on?", abort=True)
+        click.confirm("Then everyone on the LAN can use the gateway until a new password is set. Continue?", abort=True)
     command = [sys.executable, "-m", "app", "auth", "reset", "--state-dir", str(state_dir)]
     owner = state_dir.stat().st_uid
     if os.geteuid() not in {0, owner}:
@@ -86,7 +86,7 @@ def reset_password(state_dir: Path, yes: bool) -> None:
 @click.command()
 @context
 def keypair(ctx: Context) -> None:
-    """A fresh WireGuard key pair; the gateway does not keep it."""
+    """Generate a WireGuard key pair; the gateway does not keep it."""
     answer = ctx.client.get("/api/keypair")
     if ctx.json:
         put_json(answer)

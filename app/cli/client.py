@@ -1,4 +1,4 @@
-"""The gateway's HTTP API, as the command line needs it: JSON there and back, errors in words."""
+"""The HTTP client of the command line: JSON requests and answers, errors with messages for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 
 class CommandError(Exception):
-    """What went wrong, for people; ``status`` is the process's exit status."""
+    """A command failed; the message is for people, ``status`` is the process's exit status."""
 
     status = 1
 
@@ -45,9 +45,9 @@ class ApiError(CommandError):
 
 
 class Client:
-    """Speaks to the gateway at ``url`` (http or https). ``renew`` is asked once for a new token after a 401.
+    """A client of the gateway at ``url`` (http or https). After a 401, ``renew`` is called once for a new token.
 
-    Raises UnreachableError, SignInError and ApiError from every call; CommandError where ``url`` is none.
+    Raises UnreachableError, SignInError and ApiError from every call; CommandError where ``url`` is not a URL.
     """
 
     def __init__(self, url: str, token: str | None = None, renew: Callable[[], str | None] | None = None) -> None:
@@ -56,7 +56,7 @@ class Client:
         except ValueError:
             parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise CommandError(f"{url!r} is no address of a gateway: write http://192.168.77.1:5000, for instance")
+            raise CommandError(f"{url!r} is not the address of a gateway; an example is http://192.168.77.1:5000")
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._token = token
         self._renew = renew
@@ -75,7 +75,7 @@ class Client:
         return self._json(self.bytes(method, path, data))
 
     def upload(self, path: str, data: bytes, media_type: str) -> Any:
-        """POST ``data`` as it is; the answer is JSON."""
+        """POST the raw ``data``; the answer is JSON."""
         return self._json(self.bytes("POST", path, data, media_type))
 
     def bytes(
@@ -95,13 +95,13 @@ class Client:
         try:
             answer = json.loads(content)
         except ValueError:
-            raise self._stranger("what is not JSON") from None
+            raise self._unexpected("what is not JSON") from None
         if not isinstance(answer, dict):
-            raise self._stranger("another kind of JSON")
+            raise self._unexpected("another kind of JSON")
         return answer
 
-    def _stranger(self, what: str) -> CommandError:
-        return CommandError(f"{self.url} answers with {what}: is this the gateway?")
+    def _unexpected(self, what: str) -> CommandError:
+        return CommandError(f"{self.url} answers with {what}; is it the gateway?")
 
     def _exchange(self, method: str, path: str, data: bytes | None, media_type: str, expected: str) -> bytes:
         headers = {"Accept": f"{JSON}, */*;q=0.5", "User-Agent": f"vpn-gateway/{__version__}"}
@@ -114,9 +114,9 @@ class Client:
             with self._opener.open(request, timeout=TIMEOUT) as answer:
                 found = answer.headers.get_content_type()
                 if found != expected:
-                    raise self._stranger(f"{found} instead of {expected}")
+                    raise self._unexpected(f"{found} instead of {expected}")
                 content = answer.read(ANSWER_LIMIT)
-                if answer.length:  # still to come: read() with a limit does not tell of an end that came too early
+                if answer.length:  # cut off: read() with a limit does not report an early end
                     raise UnreachableError(f"{self.url} did not send its whole answer")
                 return content
         except urllib.error.HTTPError as error:
@@ -128,7 +128,7 @@ class Client:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The API redirects nowhere; whoever does is not the gateway and gets no token."""
+    """A handler that does not follow redirects: the token must not leave the gateway."""
 
     def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None

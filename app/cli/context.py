@@ -1,4 +1,4 @@
-"""What every command is given: the gateway, how to ask it, and whether a program or a person reads the answer."""
+"""The context of every command: the gateway's URL, the token, and the form of the output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.cli.client import Client, SignInError
 @dataclass
 class Context:
     url: str
-    token: str | None  # given by hand; else what ``login`` keeps
+    token: str | None  # from the environment; else the one that ``login`` keeps
     json: bool
     _kept: tokens.Tokens | None = field(default=None, repr=False)
 
@@ -27,7 +27,7 @@ class Context:
         return Client(self.url, self._kept.access if self._kept else None, self._renew)
 
     def keep(self, answer: dict[str, str]) -> str:
-        """Keep the tokens of ``answer``; returns the one to ask with."""
+        """Keep the tokens of ``answer``; returns the access token."""
         made = tokens.Tokens(answer["access_token"], answer["refresh_token"])
         tokens.save(Client(self.url).url, made)
         self._kept = made
@@ -37,9 +37,9 @@ class Context:
         tokens.save(Client(self.url).url, None)
 
     def _renew(self) -> str | None:
-        """An access token lasts for minutes: get the next one with the refresh token, which is good once.
+        """Renew the access token, which lasts for minutes, with the refresh token, which is valid once.
 
-        One command at a time: a refresh token that two of them used would end the session.
+        One command at a time does so: a refresh token used twice ends the session.
         """
         if self._kept is None:
             return None

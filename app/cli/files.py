@@ -1,4 +1,4 @@
-"""import, backup, restore, support: what goes in and out as files. Passphrases: by prompt or file, not by argument."""
+"""The commands import, backup, restore, support. Passphrases come by prompt or file, never as an argument."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT = 16 * 1024 * 1024  # bytes that are read of a file; the gateway takes les
 
 
 def _read(file: Path) -> bytes:
-    """``file``, or the standard input for ``-``."""
+    """The content of ``file``, or of the standard input for ``-``."""
     try:
         if str(file) == "-":
             data = sys.stdin.buffer.read(LIMIT + 1)
@@ -33,7 +33,7 @@ def _read(file: Path) -> bytes:
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from None
     if len(data) > LIMIT:
-        raise CommandError(f"{file} is larger than any file the gateway takes")
+        raise CommandError(f"{file} is larger than any file that the gateway accepts")
     return data
 
 
@@ -50,7 +50,7 @@ passphrase_file = click.option(
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", default=None, help="What to call it (default: the file's name).")
+@click.option("--name", default=None, help="The server's name (default: the file's name).")
 @click.option("--all-or-nothing", is_flag=True, help="Of a .zip, import all files or none.")
 @context
 def import_(ctx: Context, file: Path, name: str | None, all_or_nothing: bool) -> None:
@@ -103,11 +103,11 @@ def backup(ctx: Context, file: Path, passphrase_file: Path | None) -> None:
     if ctx.json:
         put_json({"file": str(file), "bytes": len(data)})
     else:
-        click.echo(f"Written to {file}: {len(data)} bytes. Without the passphrase nobody can read it, nor can you.")
+        click.echo(f"Written to {file}: {len(data)} bytes. It cannot be read without the passphrase.")
 
 
 def _write_new(file: Path, data: bytes) -> None:
-    """A file that was not there before, for its owner alone; or none."""
+    """Write ``data`` to a new file, mode 0600; never over an existing one."""
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -129,11 +129,11 @@ def _write_new(file: Path, data: bytes) -> None:
     "file",
     type=click.Path(path_type=Path),
     default=None,
-    help="Where to (- = standard output); default: vpn-gateway-support-DATE.txt here.",
+    help="The file to write (- = standard output); default: vpn-gateway-support-DATE.txt here.",
 )
 @context
 def support(ctx: Context, file: Path | None) -> None:
-    """Write a text to attach to a report: what goes on in the gateway, without secrets and public addresses."""
+    """Write the support file, a text to attach to a report, without secrets and public addresses."""
     data = ctx.client.bytes("GET", "/api/support", expected="text/plain")
     if str(file) == "-":
         sys.stdout.buffer.write(data)
@@ -143,7 +143,7 @@ def support(ctx: Context, file: Path | None) -> None:
     if ctx.json:
         put_json({"file": str(file), "bytes": len(data)})
     else:
-        click.echo(f"Written to {file}: {len(data)} bytes. Have a look at it before you give it away.")
+        click.echo(f"Written to {file}: {len(data)} bytes. Read it before you share it.")
 
 
 @click.command()
@@ -157,7 +157,7 @@ def restore(ctx: Context, file: Path, passphrase_file: Path | None, dry_run: boo
     data = _read(file)
     passphrase = _passphrase(passphrase_file, confirm=False)
     if not dry_run and not yes:
-        click.confirm("This replaces all settings, servers and keys. Go on?", abort=True, err=True)
+        click.confirm("This replaces all settings, servers and keys. Continue?", abort=True, err=True)
     body = {"backup": base64.b64encode(data).decode(), "passphrase": passphrase, "dry_run": dry_run}
     answer = ctx.client.post("/api/restore", body)
     if ctx.json:
@@ -166,7 +166,7 @@ def restore(ctx: Context, file: Path, passphrase_file: Path | None, dry_run: boo
     put_pairs(
         (
             ("Made", moment(answer["created"])),
-            ("By version", answer["application"]),
+            ("Version", answer["application"]),
             ("Servers", answer["servers"]),
             ("Devices", answer["devices"]),
         )

@@ -1,4 +1,4 @@
-"""devices: who is on the LAN, and what they may do."""
+"""The command devices: the LAN's devices and their policies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.cli.output import put_json, put_table
 @click.group(invoke_without_command=True)
 @click.pass_context
 def devices(ctx: click.Context) -> None:
-    """List the LAN's devices, or decide what one may do."""
+    """List the LAN's devices, or set the policy of one."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_devices)
 
@@ -38,7 +38,7 @@ def _policy(device: dict[str, object]) -> str:
 @devices.command("set")
 @click.argument("mac")
 @click.argument("policy")
-@click.option("--name", default=None, help="What to call the device.")
+@click.option("--name", default=None, help="The device's name.")
 @context
 def set_policy(ctx: Context, mac: str, policy: str, name: str | None) -> None:
     """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!) or blocked."""

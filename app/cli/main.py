@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, files, lan, ports, records, tunnel
+from app.cli import access, files, lan, ports, stats, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -18,15 +18,15 @@ DEFAULT_URL = "http://127.0.0.1:5000"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None})
-@click.option("--url", envvar="VPN_GATEWAY_URL", default=DEFAULT_URL, show_default=True, help="Where the gateway is.")
+@click.option("--url", envvar="VPN_GATEWAY_URL", default=DEFAULT_URL, show_default=True, help="The gateway's address.")
 @click.option("--json", "as_json", is_flag=True, help="Print the API's answer, for programs.")
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.pass_context
 def cli(ctx: click.Context, url: str, as_json: bool) -> None:
-    """Look after a VPN gateway, here or over the network.
+    """Manage a VPN gateway, local or over the network.
 
-    Ends with 0 when all went well, 1 when the gateway refused, 2 on wrong usage, 3 when it does not answer, 4 when one
-    has to sign in. An API key or token can be given in VPN_GATEWAY_TOKEN.
+    Exit status: 0 success, 1 the gateway refused, 2 wrong usage, 3 the gateway does not answer, 4 sign in first. An API
+    key or token can be given in VPN_GATEWAY_TOKEN.
     """
     ctx.obj = Context(url, os.environ.get("VPN_GATEWAY_TOKEN") or None, as_json)
 
@@ -56,10 +56,10 @@ for command in (
     files.backup,
     files.restore,
     files.support,
-    records.traffic,
-    records.history,
-    records.logs,
-    records.leak_test,
+    stats.traffic,
+    stats.history,
+    stats.logs,
+    stats.leak_test,
     access.login,
     access.logout,
     access.reset_password,
@@ -82,14 +82,14 @@ def main(argv: list[str] | None = None) -> int:
         click.echo("Aborted.", err=True)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; saying so would fail as well
+        sys.stderr.close()  # the reader of the output is gone; a message would fail as well
         return 1
     except OSError as error:  # of the file with the tokens, for instance
         click.echo(f"{PROGRAM}: {clean(error.filename or error)}: {error.strerror}", err=True)
         return 1
     except (LookupError, TypeError, AttributeError):
         click.echo(
-            f"{PROGRAM}: the answer is none that version {__version__} understands: which is the gateway's?", err=True
+            f"{PROGRAM}: unexpected response; is the gateway running the same version ({__version__})?", err=True
         )
         return 1
     except SystemExit as end:

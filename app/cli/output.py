@@ -1,4 +1,4 @@
-"""What people read: tables, sizes, times. Programs take ``--json``, which is the API's answer as it is."""
+"""The output for people: tables, sizes, times. Programs use ``--json``, the unchanged answer of the API."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def put_json(value: object) -> None:
-    """What is not printable stands within texts alone and is escaped: JSON itself lets U+007F to U+009F through."""
+    """Print ``value`` as JSON, with unprintable characters escaped: JSON itself lets U+007F to U+009F through."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def put_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns as wide as their longest entry. What others named (hosts, servers) is stripped of control characters."""
+    """Print columns as wide as their longest entry, without control characters, which foreign names may hold."""
     lines = [tuple(heads), *(tuple(clean(c) for c in row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     for number, line in enumerate(lines):
@@ -28,7 +28,7 @@ def put_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def put_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """One ``name: value`` a line, without those whose value is None."""
+    """Print ``name: value`` lines, without those whose value is None."""
     shown = [(name, clean(value)) for name, value in pairs if value is not None]
     width = max((len(name) for name, _ in shown), default=0) + 1
     for name, value in shown:
@@ -36,13 +36,13 @@ def put_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 
 
 def clean(value: object) -> str:
-    """``value`` in one line that a terminal takes for text and nothing else."""
+    """``value`` in one line, without control sequences for the terminal."""
     text = "-" if value is None else str(value)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def size(count: float | None) -> str:
-    """Bytes in decimal units, as disks and providers count them."""
+    """A number of bytes in decimal units, as disks and providers count them."""
     if count is None:
         return "-"
     value = float(count)
@@ -58,7 +58,7 @@ def rate(bytes_a_second: float) -> str:
 
 
 def moment(unix: float | None) -> str:
-    """Local time; a number where no calendar has it."""
+    """The local time; the bare number where it is out of the calendar's range."""
     try:
         return "-" if unix is None else datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):

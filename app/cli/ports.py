@@ -1,4 +1,4 @@
-"""ports and wan: the gateway's network ports, and which one of them is the WAN."""
+"""The commands ports and wan: the network ports, and the choice of the WAN."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _cable(port: dict[str, Any]) -> str:
 @click.argument("port")
 @context
 def wan(ctx: Context, port: str) -> None:
-    """Make PORT the WAN: its name, MAC address or place such as usb-1.2. auto goes back to the one found by itself."""
+    """Make PORT the WAN: a name, a MAC address or a place such as usb-1.2; auto detects it."""
     answer = ctx.client.call("PUT", "/api/wan", {"port": None if port == "auto" else port})
     if ctx.json:
         put_json(answer)

@@ -1,4 +1,4 @@
-"""Where the command line keeps what ``login`` got: one file, readable by its owner alone."""
+"""The tokens of ``login``, kept in one file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from app import atomic, codec
+from app import atomic, serialization
 
 
 class Tokens(Struct, frozen=True):
@@ -19,14 +19,14 @@ class Tokens(Struct, frozen=True):
 
 
 def path() -> Path:
-    """As the XDG base directory specification has it."""
+    """The file's path, by the XDG base directory specification."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "vpn-gateway" / "tokens.json"
 
 
 @contextlib.contextmanager
 def locked() -> Generator[None]:
-    """Whatever is done within, no other command of this user does meanwhile. Raises OSError."""
+    """Hold the lock that serialises this user's commands. Raises OSError."""
     target = path().parent
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(target / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -38,22 +38,22 @@ def locked() -> Generator[None]:
 
 
 def load(url: str) -> Tokens | None:
-    """What is kept for the gateway at ``url``; None also where the file cannot be read."""
+    """The tokens for the gateway at ``url``; None also where the file cannot be read."""
     return _all().get(url)
 
 
 def save(url: str, tokens: Tokens | None) -> None:
-    """Keep ``tokens`` for ``url``, or forget them. Raises OSError."""
+    """Keep ``tokens`` for ``url``; None deletes them. Raises OSError."""
     kept = {k: v for k, v in _all().items() if k != url}
     if tokens is not None:
         kept[url] = tokens
     target = path()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    atomic.write_atomic(target, codec.encode(kept))  # 0600
+    atomic.write_atomic(target, serialization.encode(kept))  # 0600
 
 
 def _all() -> dict[str, Tokens]:
     try:
-        return codec.decode(path().read_bytes(), dict[str, Tokens])
+        return serialization.decode(path().read_bytes(), dict[str, Tokens])
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return {}

@@ -1,4 +1,4 @@
-"""status, connect, disconnect, servers, providers."""
+"""The commands status, connect, disconnect, servers, providers."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def _names(answer: dict[str, Any]) -> list[str]:
 @click.command()
 @context
 def status(ctx: Context) -> None:
-    """What the gateway is doing now.
+    """Show what the gateway is doing now.
 
-    Ends with 0 when the default exit is connected and with 5 when it is not.
+    Exit status: 0 the default exit is connected, 5 it is not.
     """
     now = ctx.client.get("/api/status")
     if ctx.json:
@@ -94,7 +94,7 @@ def connect(ctx: Context, server: str, exit_name: str | None, provider: str | No
 @click.option("--exit", "exit_name", default=None, help="Another exit than the default one.")
 @context
 def disconnect(ctx: Context, exit_name: str | None) -> None:
-    """Disconnect; devices are blocked from then on."""
+    """Disconnect; the devices are blocked from then on."""
     answer = ctx.client.post("/api/disconnect", {"exit": exit_name} if exit_name else {})
     if ctx.json:
         put_json(answer)

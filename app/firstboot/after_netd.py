@@ -13,8 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+import aiofiles.os
 import msgspec
 
+from app import async_files
 from app.errors import GatewayError, NotFoundError, UnavailableError
 from app.filenames import server_name
 from app.firstboot import faults, report
@@ -35,12 +37,22 @@ SETTLE_TIME = 15.0  # seconds for USB adapters and radios to appear
 
 async def run(paths: Paths) -> int:
     """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
-    outcome = await carry_out(paths, stored_config(paths), await connected())
+    outcome = await carry_out(paths, await _stored_config(paths), await connected())
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
-    faults.record(paths.run, Source.IMPORT, outcome.faults + outcome.notes)
-    report.report_all(paths)
+    await _report(paths, outcome.faults + outcome.notes)
     return os.EX_TEMPFAIL if outcome.retry else 0
+
+
+_stored_config = aiofiles.os.wrap(stored_config)
+_forget_account = aiofiles.os.wrap(forget_account)
+_write = aiofiles.os.wrap(write)
+
+
+@aiofiles.os.wrap
+def _report(paths: Paths, lines: list[str]) -> None:
+    faults.record(paths.run, Source.IMPORT, lines)
+    report.report_all(paths)
 
 
 async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
@@ -49,7 +61,7 @@ async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
     await _wait_for_wan(gateway, outcome)
     done = paths.data / "setup" / "carried-out"
     fingerprint = _fingerprint(config.vpn)
-    if not config.vpn.account and done.exists() and done.read_text() == fingerprint:
+    if not config.vpn.account and await async_files.read(done) == fingerprint.encode():
         return outcome
     try:
         await _set_up_vpn(paths, config.vpn, gateway)
@@ -57,7 +69,7 @@ async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
         outcome.faults.append(f"vpn: {error.message}")
         outcome.retry |= may_succeed_later(error)
     else:
-        write(done, fingerprint.encode(), 0o600)
+        await _write(done, fingerprint.encode(), 0o600)
     return outcome
 
 
@@ -84,7 +96,7 @@ async def _set_up_vpn(paths: Paths, vpn: Vpn, gateway: Gateway) -> None:
         await gateway.submit(SelectProvider(vpn.provider))
     if vpn.provider is not None and vpn.account:
         await gateway.submit(SignIn(vpn.provider, vpn.account))
-        forget_account(paths)
+        await _forget_account(paths)
         print(f"signed in with {vpn.provider}")
     if vpn.connect is not None and snapshot.exit().server not in {vpn.connect, server_name(vpn.connect)}:
         await _connect(vpn.connect, gateway)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import aiofiles.os
+
 from app import confzip
 from app.errors import GatewayError, InvalidFieldError, TooLargeError
 from app.filenames import plain
@@ -21,11 +23,11 @@ from app.protocol.gateway import Gateway
 async def import_files(paths: Paths, gateway: Gateway, outcome: Outcome) -> None:
     """Import each file, and remove it. A file that cannot be used stays; to import one again changes nothing."""
     fat = Fat(paths.fat)
-    outcome.notes = _keep_notes(paths, [])
-    for path in fat.importable():
+    outcome.notes = await _keep_notes(paths, [])
+    for path in await _importable(fat):
         name = plain(path.name)
         try:
-            data = _read(path, confzip.MAX_BYTES if is_archive(path.name) else LIMIT)
+            data = await _read(path, confzip.MAX_BYTES if is_archive(path.name) else LIMIT)
             import_one = _import_archive if is_archive(path.name) else _import_config
             # What was overwritten already was imported, by a start that was cut off before it could remove it.
             notes = [] if is_overwritten(data) else await import_one(path.name, data, gateway)
@@ -34,12 +36,21 @@ async def import_files(paths: Paths, gateway: Gateway, outcome: Outcome) -> None
             outcome.retry |= isinstance(error, GatewayError) and may_succeed_later(error)
             continue
         # Before the file is gone: of what it was called nothing else is left.
-        outcome.notes = _keep_notes(paths, [f"{name}: {note}" for note in notes])
-        with fat.writable():
-            fat.remove(path)
+        outcome.notes = await _keep_notes(paths, [f"{name}: {note}" for note in notes])
+        await _remove(fat, path)
         print(f"{name}: imported, and removed from the boot partition")
 
 
+_importable = aiofiles.os.wrap(Fat.importable)
+
+
+@aiofiles.os.wrap
+def _remove(fat: Fat, path: Path) -> None:
+    with fat.writable():
+        fat.remove(path)
+
+
+@aiofiles.os.wrap
 def _keep_notes(paths: Paths, notes: list[str]) -> list[str]:
     """``notes`` behind those of earlier tries since the machine was switched on; kept for the next try."""
     path = paths.run / "vpn-gateway-setup" / "imported"
@@ -50,6 +61,7 @@ def _keep_notes(paths: Paths, notes: list[str]) -> list[str]:
     return every
 
 
+@aiofiles.os.wrap
 def _read(path: Path, limit: int) -> bytes:
     data = read(path, limit)
     if data is None:

@@ -8,7 +8,7 @@ from ipaddress import AddressValueError, IPv4Interface, NetmaskValueError, ip_ad
 
 from app import hostnames, portname
 from app.addresses import is_routable
-from app.auth.password_rules import LONGEST, SHORTEST, normalized
+from app.auth.password_rules import MAX_LENGTH, MIN_LENGTH, normalized
 from app.errors import InvalidFieldError
 from app.firstboot import uplink
 from app.firstboot.schema import (
@@ -48,9 +48,9 @@ def _system_faults(system: System) -> Iterator[str]:
     if not hostnames.LABEL.fullmatch(system.hostname):
         yield "system.hostname: letters a-z, digits and hyphens, at most 63 (RFC 1123)"
     if system.admin_password is not None and not (
-        SHORTEST <= len(normalized(system.admin_password)) <= LONGEST and "\n" not in system.admin_password
+        MIN_LENGTH <= len(normalized(system.admin_password)) <= MAX_LENGTH and "\n" not in system.admin_password
     ):
-        yield f"system.admin_password: {SHORTEST} to {LONGEST} characters on one line"
+        yield f"system.admin_password: {MIN_LENGTH} to {MAX_LENGTH} characters on one line"
     if system.ssh_key is not None and not SSH_KEY.fullmatch(system.ssh_key.strip()):
         yield "system.ssh_key: one OpenSSH public key, such as the line in id_ed25519.pub"
     if len(system.time_servers) > MAX_TIME_SERVERS:

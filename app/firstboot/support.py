@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiofiles.os
+
 from app.firstboot.fat import Fat
 from app.firstboot.paths import Paths
 from app.firstboot.programs import ProgramError
 from app.support import machine, programs
+from app.support.redact import Redactor
 from app.support.report import Section, assemble, followed, unreadable
-from app.support.strike import Striker
 
 RESULT = "support.txt"
 REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
@@ -46,15 +48,14 @@ def _blank(path: Path) -> bool:
 async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
     """Put a support file on the card where one is asked for; returns whether. ``faults`` are those of the start."""
     fat = Fat(paths.fat)
-    asked = requests(fat)
-    if not asked:
+    if not await _requests(fat):
         return False
     # Counted from power-on: until then there is little to say, and docs/image.md tells people to wait.
     await asyncio.sleep(max(0.0, settled - time.clock_gettime(time.CLOCK_BOOTTIME)))
     text = await make(paths, state, faults)
     for left in reversed(range(TRIES)):
         try:
-            put(fat, text)
+            await _put(fat, text)
         except (OSError, ProgramError):
             if not left:
                 raise
@@ -78,9 +79,13 @@ def put(fat: Fat, text: str) -> None:
             request.unlink()
 
 
+_requests = aiofiles.os.wrap(requests)
+_put = aiofiles.os.wrap(put)
+
+
 async def make(paths: Paths, state: Path, faults: list[str]) -> str:
     """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
-    striker = _striker(paths, state)
+    redactor = await _redactor(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
     try:
         from app.errors import GatewayError  # noqa: PLC0415 - where our own code is broken, a file is needed most
@@ -90,17 +95,17 @@ async def make(paths: Paths, state: Path, faults: list[str]) -> str:
         except (GatewayError, OSError) as error:
             reason = f"netd does not answer: {error}"
         else:
-            return await asyncio.to_thread(followed, text, set_up, striker)
+            return await asyncio.to_thread(followed, text, set_up, redactor)
     except Exception as error:
         reason = f"netd cannot be asked: {type(error).__name__}"
     sections = [
         Section("State", unreadable(reason)),
-        Section("Settings", _settings(state)),
+        Section("Settings", await _settings(state)),
         *await asyncio.to_thread(machine.sections),
         *await programs.sections(),
         set_up,
     ]
-    return await asyncio.to_thread(assemble, sections, striker)
+    return await asyncio.to_thread(assemble, sections, redactor)
 
 
 async def _from_netd() -> str:
@@ -111,6 +116,7 @@ async def _from_netd() -> str:
     return await (await connected(NETD_TIMEOUT)).submit(MakeSupportFile())
 
 
+@aiofiles.os.wrap
 def _settings(state: Path) -> str:
     """Netd's own, as they lie there; of the devices only how many there are."""
     try:
@@ -124,17 +130,18 @@ def _settings(state: Path) -> str:
 # --- what must not be in it ------------------------------------------------------------------------------------------
 
 
-def _striker(paths: Paths, state: Path) -> Striker:
+@aiofiles.os.wrap
+def _redactor(paths: Paths, state: Path) -> Redactor:
     secrets, names = card_secrets(paths.stored)
     try:
-        from app.store.reveal import stored_names, stored_secrets  # noqa: PLC0415 - see above
+        from app.store.sensitive_values import stored_names, stored_secrets  # noqa: PLC0415 - see above
     except Exception as error:  # what has a secret's look is struck out all the same
         print(f"netd's secrets cannot be read: {type(error).__name__}")
     else:
         secrets |= stored_secrets(state)
         for kind, found in stored_names(state).items():
             names[kind] = names.get(kind, set()) | found
-    return Striker(secrets, names)
+    return Redactor(secrets, names)
 
 
 def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.atomic import write_atomic
+from app import async_files
 from app.network import modeswitch
 from app.network.one_arm import SWITCH
 from app.protocol.events import EventSink, SecurityAlert
@@ -26,7 +26,7 @@ class Adapters:
         record: Path,
         *,
         publish: EventSink,
-        disks: Callable[[], tuple[str, ...]] = modeswitch.disks,
+        disks: Callable[[], Awaitable[tuple[str, ...]]] = modeswitch.disks,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._record = record
@@ -41,13 +41,14 @@ class Adapters:
 
     async def run(self) -> None:
         while True:
-            self.look()
+            await self.look()
             await asyncio.sleep(PERIOD)
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Tell once of each that has been a disk for longer than it takes to switch it."""
+        disks = await self._disks()
         now = self._clock()
-        self._since = {disk: self._since.get(disk, now) for disk in self._disks()}
+        self._since = {disk: self._since.get(disk, now) for disk in disks}
         advice = {modeswitch.advice(disk): since for disk, since in self._since.items()}
         stuck = [message for message, since in advice.items() if message in self._told or now - since >= SWITCH]
         for message in stuck:
@@ -57,4 +58,4 @@ class Adapters:
         if stuck != self._told:
             self._told = stuck
             with contextlib.suppress(OSError):  # then the card does not tell of it
-                write_atomic(self._record, "".join(f"{line}\n" for line in stuck).encode())
+                await async_files.write_atomic(self._record, "".join(f"{line}\n" for line in stuck).encode())

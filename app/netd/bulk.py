@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
 from app.netd import outcomes
-from app.netd.imports import import_files
 from app.protocol.answers import Outcome
-from app.protocol.commands import AddCustomServer, Bulk, Command, ImportConfig
-from app.protocol.events import ServersChanged
+from app.protocol.commands import AddCustomServer, Bulk, Command, HandlerEntry, ImportConfig
+from app.protocol.events import EventSink, ServersChanged
+from app.store import Store
 from app.tunnel.states import Target
-
-if TYPE_CHECKING:
-    from app.netd.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +22,53 @@ BUDGET = 45.0  # seconds for all of it: whoever asked over the socket gives up a
 Run = Callable[[Command[object]], Awaitable[object]]
 
 
-class Bulks:
-    def __init__(self, core: Core, run: Run) -> None:
-        self._core = core
+class MovedExits(Protocol):
+    """What is used of :class:`app.netd.exits.Exits`."""
+
+    def goals(self) -> dict[str, Target | None]: ...
+
+    async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None: ...
+
+
+class ChangedNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    async def replan(self) -> None: ...
+
+    async def forget_device(self, mac: str) -> None: ...
+
+
+class FileImporter(Protocol):
+    """What is used of :class:`app.netd.imports.ServerImporter`."""
+
+    async def import_files(
+        self, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
+    ) -> tuple[Outcome, ...]: ...
+
+
+class BulkRunner:
+    """``run`` carries out one command."""
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        store: Store,
+        exits: MovedExits,
+        network: ChangedNetwork,
+        importer: FileImporter,
+        publish: EventSink,
+    ) -> None:
         self._run = run
+        self._store = store
+        self._exits = exits
+        self._network = network
+        self._importer = importer
+        self._publish = publish
         self._atomic = False
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (Bulk.handled_by(self.run),)
 
     def check_free(self) -> None:
         """Raises ConflictError (``busy``) while an atomic request is under way."""
@@ -42,7 +80,7 @@ class Bulks:
         self.check_free()
         files = tuple(c for c in bulk.commands if isinstance(c, ImportConfig) and c.from_file)
         if files and len(files) == len(bulk.commands):
-            return await import_files(self._core, files, self.check_free, atomic=bulk.atomic)
+            return await self._importer.import_files(files, self.check_free, atomic=bulk.atomic)
         if bulk.atomic:
             return await self._all_or_none(bulk.commands)
         return await self._each(bulk.commands)
@@ -51,13 +89,13 @@ class Bulks:
         """Servers alone are written once at the end: an SD card takes its time over each file."""
         if not all(isinstance(c, ImportConfig | AddCustomServer) for c in commands):
             return await self._one_by_one(commands)
-        self._core.store.begin()
+        self._store.begin()
         try:
             results = await self._one_by_one(commands)
         except BaseException:
-            self._core.store.abort()
+            self._store.abort()
             raise
-        self._core.store.commit()
+        self._store.commit()
         return results
 
     async def _one_by_one(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
@@ -74,22 +112,21 @@ class Bulks:
         return tuple(found)
 
     async def _all_or_none(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
-        core = self._core
-        before = {name: machine.goal for name, machine in core.machines.items()}
+        before = self._exits.goals()
         ours: dict[str, Target | None] = {}
         found: list[Outcome] = []
         number = 0
         self._atomic = True
-        core.store.begin()
+        self._store.begin()
         try:
             async with asyncio.timeout(BUDGET):
                 for number, command in enumerate(commands):  # noqa: B007 - told in the error
                     try:
                         found.append(outcomes.done(await self._run(command)))
                     finally:
-                        if (name := getattr(command, "exit", None)) in core.machines:
-                            ours[name] = core.machines[name].goal
-            core.store.commit()
+                        if (name := getattr(command, "exit", None)) in before:
+                            ours[name] = self._exits.goals()[name]
+            self._store.commit()
         except TimeoutError:
             await self._undo(before, ours)
             raise outcomes.placed(_out_of_time(), number) from None
@@ -103,28 +140,18 @@ class Bulks:
             self._atomic = False
         return tuple(found)
 
-    async def _undo(self, before: dict[str, Target | None], ours: dict[str, Target | None]) -> None:
+    async def _undo(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
         """Back to where it was, devices behind their locks on the way. An exit that somebody else moved is left."""
-        core = self._core
-        if core.store.in_transaction:
-            core.store.abort()
-        for name, machine in core.machines.items():
-            if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
-                goal = before[name]
-                if goal is None:
-                    with contextlib.suppress(GatewayError):  # blocked, then, and said so by the machine
-                        await machine.disconnect()
-                else:
-                    machine.resume(goal)
-            if core.settings.desired.get(name) != (str(machine.goal) if machine.goal else None):
-                await core.want(name, machine.goal)  # somebody disconnected it meanwhile, and meant it
+        if self._store.in_transaction:
+            self._store.abort()
+        await self._exits.take_back(before, ours)
         try:
-            await core.replan()
+            await self._network.replan()
         except KernelError as error:
             log.error("a bulk request was undone and the plan could not follow: %s", error.message)
-        for device in core.settings.devices:
-            await core.forget_device(device.mac)
-        core.events.publish(ServersChanged(core.settings.provider))
+        for device in self._store.settings.devices:
+            await self._network.forget_device(device.mac)
+        self._publish(ServersChanged(self._store.settings.provider))
 
 
 def _out_of_time() -> UnavailableError:

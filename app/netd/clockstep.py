@@ -11,6 +11,8 @@ import logging
 import time
 from collections.abc import Callable
 
+import aiofiles.os
+
 from app.tunnel.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -51,14 +53,18 @@ async def keep_leases(
     move: Callable[[str, float], object],
     period: float = PERIOD,
 ) -> None:
-    """Run until cancelled: after each large step, ``move`` is given the lease file from before it, and the step."""
-    before = leases()
+    """Run until cancelled: after each large step, ``move`` is given the lease file from before it, and the step.
+
+    ``leases`` reads the file, and is called in a thread.
+    """
+    read = aiofiles.os.wrap(leases)
+    before = await read()
     while True:
         await asyncio.sleep(period)
         # In this order, a step between the two is told now or at the next look, and ``before`` is older than it.
-        now = leases()
+        now = await read()
         step = steps.look()
         if abs(step) >= LEASES:
             move(before, step)
-            now = leases()
+            now = await read()
         before = now

@@ -10,23 +10,19 @@ import asyncio
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from app.addresses import Network
 from app.errors import ConflictError, GatewayError
 from app.filenames import numbered, server_name
 from app.model import ServerSecrets, StoredServer
 from app.netd.outcomes import failed, placed
 from app.protocol.answers import Done, Outcome
 from app.protocol.commands import ImportConfig
-from app.protocol.events import ServersChanged
+from app.protocol.events import EventSink, ServersChanged
 from app.providers.imported import ImportedProvider, parse_import
 from app.store import MAX_SERVERS, Store
-
-if TYPE_CHECKING:
-    from app.addresses import Network
-    from app.netd.core import Core
 
 Parsed = tuple[StoredServer, ServerSecrets]
 
@@ -37,16 +33,61 @@ def parsed(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
     return parse_import(name, command.config, added=time.time(), lan=lan)
 
 
-def import_one(core: Core, command: ImportConfig) -> Done:
-    """Raises InvalidFieldError, ConflictError (name in use, store full), UnavailableError (``storage``)."""
-    server, secrets = parsed(command, core.lan_networks)
-    if command.from_file:
-        done = add_file(core.store, server, secrets)
-    else:
-        core.store.add_server(server, secrets)
-        done = Done(warnings=server.warnings, public_key=server.public_key)
-    core.events.publish(ServersChanged(server.provider, added=done.server or server.name))
-    return done
+class ServerImporter:
+    """``check_open`` raises a GatewayError while nothing may be changed any more."""
+
+    def __init__(self, store: Store, publish: EventSink, check_open: Callable[[], None]) -> None:
+        self._store = store
+        self._publish = publish
+        self._check_open = check_open
+
+    def import_one(self, command: ImportConfig) -> Done:
+        """Raises InvalidFieldError, ConflictError (name in use, store full), UnavailableError (``storage``)."""
+        server, secrets = parsed(command, self._store.settings.lan.networks)
+        if command.from_file:
+            done = add_file(self._store, server, secrets)
+        else:
+            self._store.add_server(server, secrets)
+            done = Done(warnings=server.warnings, public_key=server.public_key)
+        self._publish(ServersChanged(server.provider, added=done.server or server.name))
+        return done
+
+    async def import_files(
+        self, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
+    ) -> tuple[Outcome, ...]:
+        """Import an archive's files and write them at one moment: ``atomic``, all or none; else each on its own.
+
+        Where the store has not the room for all of them, none is imported either way. Raises the first file's error
+        where ``atomic`` (with ``operations[N]``), ConflictError (``too_many``), UnavailableError (``storage``).
+        """
+        lan = self._store.settings.lan.networks
+        # In a thread: a thousand files take a small machine seconds, in which the watch over the rules must not wait.
+        read = await asyncio.to_thread(lambda: [_parsed_or_error(command, lan) for command in commands])
+        self._check_open()  # what may have begun meanwhile
+        check_free()
+        store = self._store
+        room = MAX_SERVERS - len(store.servers())
+        outcomes: list[Outcome] = []
+        store.begin()
+        try:
+            for number, found in enumerate(read):
+                try:
+                    if isinstance(found, GatewayError):
+                        raise found
+                    outcomes.append(Outcome(200, done=add_file(store, *found)))
+                except GatewayError as error:
+                    if error.code == "too_many":
+                        raise _no_room(len(commands), room) from None
+                    if atomic:
+                        raise placed(error, number) from None
+                    outcomes.append(failed(error))
+        except BaseException:
+            store.abort()
+            raise
+        store.commit()
+        # One event for all: a listener is dropped that is some hundreds behind.
+        self._publish(ServersChanged(ImportedProvider.name))
+        return tuple(outcomes)
 
 
 def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done:
@@ -71,44 +112,6 @@ def _same(store: Store, holder: StoredServer, server: StoredServer, secrets: Ser
     if any(getattr(holder, key) != getattr(server, key) for key in told):
         return False
     return store.has_secrets(holder.name) and store.secrets_for(holder.name) == secrets
-
-
-async def import_files(
-    core: Core, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
-) -> tuple[Outcome, ...]:
-    """Import an archive's files and write them at one moment: ``atomic``, all or none; else each on its own.
-
-    Where the store has not the room for all of them, none is imported either way. Raises the first file's error where
-    ``atomic`` (with ``operations[N]``), ConflictError (``too_many``), UnavailableError (``storage``).
-    """
-    lan = core.lan_networks
-    # In a thread: a thousand files take a small machine seconds, in which the watch over the rules must not wait.
-    read = await asyncio.to_thread(lambda: [_parsed_or_error(command, lan) for command in commands])
-    core.archive.check_open()  # what may have begun meanwhile
-    check_free()
-    store = core.store
-    room = MAX_SERVERS - len(store.servers())
-    outcomes: list[Outcome] = []
-    store.begin()
-    try:
-        for number, found in enumerate(read):
-            try:
-                if isinstance(found, GatewayError):
-                    raise found
-                outcomes.append(Outcome(200, done=add_file(store, *found)))
-            except GatewayError as error:
-                if error.code == "too_many":
-                    raise _no_room(len(commands), room) from None
-                if atomic:
-                    raise placed(error, number) from None
-                outcomes.append(failed(error))
-    except BaseException:
-        store.abort()
-        raise
-    store.commit()
-    # One event for all: a listener is dropped that is some hundreds behind.
-    core.events.publish(ServersChanged(ImportedProvider.name))
-    return tuple(outcomes)
 
 
 def _parsed_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:

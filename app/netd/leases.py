@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
+import aiofiles.os
+
 from app.model import Lease
 from app.protocol.events import DeviceChanged, EventSink
 
@@ -15,14 +17,18 @@ Known = dict[str, tuple[str, str | None]]
 
 
 async def watch_leases(leases: Callable[[], Iterable[Lease]], publish: EventSink, period: float = PERIOD) -> None:
-    """Run until cancelled: each change becomes a ``device_change``. Those there are at the start are no news."""
-    before = known(leases())
+    """Run until cancelled: each change becomes a ``device_change``. Those there are at the start are no news.
+
+    ``leases`` reads the file, and is called in a thread.
+    """
+    read = aiofiles.os.wrap(leases)
+    before = known(await read())
     while True:
         await asyncio.sleep(period)
-        now = known(leases())
+        now = known(await read())
         if before.keys() - now.keys():  # dnsmasq writes the file in place: we may have seen half of it
             await asyncio.sleep(period / 10)
-            now = known(leases())
+            now = known(await read())
         for mac, reason in changes(before, now):
             publish(DeviceChanged(mac, reason))
         before = now

@@ -1,7 +1,7 @@
-"""``python -m app netd``: start the core, serve the socket, go without taking the LAN down.
+"""``python -m app netd``: start the daemon, serve the socket, go without taking the LAN down.
 
-On SIGTERM the process ends and leaves everything as it is: ruleset, routes, tunnels and dnsmasq go on (rule 4 of the
-architecture), and the next start adopts them. Taking the network down is the machine's shutdown, not ours.
+On SIGTERM the process ends and leaves everything as it is: ruleset, routes, tunnels and dnsmasq go on, and the next
+start adopts them. Taking the network down is the machine's shutdown, not ours.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import asyncio
 import logging
 import os
 import pwd
+import secrets
 import signal
+from ipaddress import IPv6Interface
 from pathlib import Path
 
 import msgspec
@@ -19,22 +21,21 @@ import msgspec
 from app import settled
 from app.errors import InvalidFieldError
 from app.ipc import Server
-from app.netd.core import Core
-from app.netd.gate import ProviderGate, environment
-from app.netd.logbook import BOOK
-from app.netd.services import Services, random_ula
+from app.netd.daemon import Ground, assemble
+from app.netd.lan_services import LanServices
+from app.netd.link_observer import LinkObserver
+from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
-from app.netd.wanport import WanPort
+from app.netd.wan_port import WanPort
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
 from app.network.joined import Joined
 from app.network.one_arm import OneArm
+from app.network.reconcile import Reconciler
 from app.network.wireguard.choose import choose_backend
-from app.notify import notify, stay_alive
-from app.protocol.events import SecurityAlert
 from app.providers.config import ProvidersConfig
 from app.providers.config import load as load_providers
-from app.providers.registry import Registry
+from app.sd_notify import notify, stay_alive
 from app.store import Store
 from app.tasks import end
 
@@ -68,42 +69,66 @@ def main(argv: list[str]) -> int:
     """Run netd until SIGTERM or SIGINT; returns the exit status."""
     options = arguments(argv)
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger().addHandler(BOOK)
+    logs = LogBuffer()
+    logging.getLogger().addHandler(logs)
     os.umask(0o077)
+    options.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     settled.wait_for(options.after)
-    asyncio.run(_run(options))
+    asyncio.run(_run(options, logs))
     return 0
 
 
-async def _run(options: argparse.Namespace) -> None:
+async def _run(options: argparse.Namespace, logs: LogBuffer) -> None:
+    config, problems = _providers(options.providers)
+    ground = await _ground(options, config, logs)
+    stop = asyncio.Event()
+    daemon = await assemble(ground, restart=stop, problems=problems)
+    await daemon.start()
+    uids = {os.getuid(), 0}
+    if options.web_user:
+        uids.add(pwd.getpwnam(options.web_user).pw_uid)
+    async with daemon.running():
+        server = await Server(daemon.gateway, ground.run_dir / "netd.sock", uids).start()
+        log.info("ready: WireGuard is %s", ground.backend.kind)
+        notify("READY=1")
+        alive = asyncio.create_task(stay_alive(), name="watchdog")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await stop.wait()
+        notify("STOPPING=1")
+        server.close()
+    await end([alive])
+    await daemon.close()
+    ground.store.close()
+
+
+async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: LogBuffer) -> Ground:
     run_dir: Path = options.run_dir
-    run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     store = Store(options.state_dir)
     store.load()
     if store.settings.lan.ula is None:
         ula = random_ula()
         store.update_settings(lambda s: msgspec.structs.replace(s, lan=msgspec.structs.replace(s.lan, ula=ula)))
     dnsmasq_dir = run_dir / "dnsmasq"
-    services = Services(
-        runner=SystemdRunner(dnsmasq_dir) if options.services == "systemd" else ProcessRunner(dnsmasq_dir),
-        leases=options.state_dir / "dnsmasq.leases",
-        resolv=options.resolv or run_dir / "wan.resolv",
-        http_ports=tuple(options.http_port or (5000,)),
-        one_arm=OneArm(run_dir / "topology"),
-        joined=Joined(run_dir / "lan-ports"),
-    )
-    gate = ProviderGate()
-    config, problems = _providers(options.providers)
-    providing = environment(store, options.state_dir, gate, config)
-    providing.accounts.load()
-    core = Core(
+    backend = await choose_backend()
+    return Ground(
         store=store,
         state_dir=options.state_dir,
-        backend=await choose_backend(),
-        registry=Registry(store, providing),
-        services=services,
         run_dir=run_dir,
+        backend=backend,
+        make_kernel=lambda on_drift: Reconciler(backend, on_drift=on_drift),
+        link_source=LinkObserver(
+            resolv=options.resolv or run_dir / "wan.resolv",
+            one_arm=OneArm(run_dir / "topology"),
+            joined=Joined(run_dir / "lan-ports"),
+        ),
+        services=LanServices(
+            SystemdRunner(dnsmasq_dir) if options.services == "systemd" else ProcessRunner(dnsmasq_dir),
+            options.state_dir / "dnsmasq.leases",
+        ),
         flowtable=await has_flowtable(),
+        http_ports=tuple(options.http_port or (5000,)),
         time_sync=TimeSync(
             pwd.getpwnam(options.time_user).pw_uid if options.time_user else None,
             Files(
@@ -114,34 +139,14 @@ async def _run(options: argparse.Namespace) -> None:
             ),
         ),
         wan_port=WanPort(options.wan_card or run_dir / "wan-card", run_dir / "wan" / "port"),
+        providers=config,
+        logs=logs,
     )
-    core.archive.closing.append(providing.accounts.close)
-    gate.attach(core, core.events.publish)
-    core.records.contacts = gate.contacts
-    tasks = await core.start()
-    for problem in (*store.problems, *providing.accounts.problems, *problems):
-        core.events.publish(SecurityAlert("state", problem))
-    uids = {os.getuid(), 0}
-    if options.web_user:
-        uids.add(pwd.getpwnam(options.web_user).pw_uid)
-    server = await Server(core, run_dir / "netd.sock", uids).start()
-    log.info("ready: WireGuard is %s", core.backend.kind)
-    notify("READY=1")
-    alive = asyncio.create_task(stay_alive(), name="watchdog")
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    stopping = {asyncio.create_task(stop.wait()), asyncio.create_task(core.archive.restart.wait())}
-    done, _ = await asyncio.wait({*stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for task in done - stopping:
-        task.result()  # a task that ended is a bug: end loudly; the network stays, the supervisor restarts us
-    notify("STOPPING=1")
-    server.close()
-    await end((*tasks, alive))
-    await core.records.statistics.close()
-    store.close()
+
+def random_ula() -> IPv6Interface:
+    """A unique local prefix of our own (RFC 4193, 3.2.2), with the gateway at ::1."""
+    return IPv6Interface((0xFD << 120 | secrets.randbits(40) << 80 | 1, 64))
 
 
 def _providers(path: Path) -> tuple[ProvidersConfig, list[str]]:

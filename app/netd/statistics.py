@@ -138,7 +138,7 @@ class Statistics:
         except sqlite3.Error as error:
             log.warning("old statistics could not be removed: %s", error)
 
-    # --- what the core tells -----------------------------------------------------------------------------------------
+    # --- transitions -----------------------------------------------------------------------------------------
 
     def leaving(self, index: int, old: State) -> InterfaceBytes | None:
         """Call before the kernel follows a move out of ``old``: the counters of exit ``index``'s tunnel go with it."""
@@ -162,7 +162,7 @@ class Statistics:
         if record is not None:
             self._history.append(record)
 
-    # --- what people ask ---------------------------------------------------------------------------------------------
+    # --- queries ---------------------------------------------------------------------------------------------
 
     @property
     def rates(self) -> Rates:

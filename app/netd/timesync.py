@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
 from msgspec import Struct
 
+from app import async_files
 from app.addresses import Address, is_routable
-from app.atomic import write_atomic
 from app.errors import KernelError
 from app.protocol.events import EventSink, SecurityAlert
 from app.tunnel.resolve import LookupFailedError, literal
@@ -53,7 +53,9 @@ class TimeSync:
         self._found: dict[str, tuple[Address, ...]] = {}
         # Closed once, closed for good: a time daemon that is restarted forgets what it has done.
         self._closed = uid is None or files.synchronized.exists()
-        self._servers: tuple[Address, ...] = () if self._closed else self._choose()
+        self._servers: tuple[Address, ...] = ()
+        if not self._closed:
+            self._servers = self._choose(_text_at_start(files.offered), _text_at_start(files.configured).split())
 
     @property
     def access(self) -> tuple[int, tuple[Address, ...]] | None:
@@ -65,8 +67,8 @@ class TimeSync:
         planned = self.access
         told = False
         while True:
-            self._look()
-            self._tell_daemon()
+            await self._look()
+            await self._tell_daemon()
             if self.access != planned:
                 wanted = self.access
                 try:
@@ -85,7 +87,7 @@ class TimeSync:
         """Run until cancelled: look up the names of gateway.toml while the clock is not set."""
         pause = FIRST_RETRY
         while not self._closed:
-            missing = [n for n in self._configured() if literal(n) is None and n not in self._found]
+            missing = [n for n in await self._configured() if literal(n) is None and n not in self._found]
             pause = min(2 * pause, LAST_RETRY) if missing else FIRST_RETRY
             for name in missing:
                 try:
@@ -98,33 +100,32 @@ class TimeSync:
             await asyncio.sleep(pause)
         await asyncio.Event().wait()
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         if self._closed:
             return
-        if self._files.synchronized.exists():
+        if await async_files.exists(self._files.synchronized):
             log.info("the clock is set: no more time servers in the clear")
             self._closed = True
         else:
-            self._servers = self._choose()
+            self._servers = self._choose(await _text(self._files.offered), await self._configured())
 
-    def _choose(self) -> tuple[Address, ...]:
-        chosen = list(offered(_text(self._files.offered))[:MOST_OFFERED])
-        configured = self._configured()
+    def _choose(self, networkd: str, configured: Sequence[str]) -> tuple[Address, ...]:
+        chosen = list(offered(networkd)[:MOST_OFFERED])
         for name in configured:
             address = literal(name)
             chosen += self._found.get(name, ()) if address is None else (address,)
         return tuple(dict.fromkeys(chosen if configured else (*chosen, *DEFAULT)))
 
-    def _configured(self) -> tuple[str, ...]:
-        return tuple(_text(self._files.configured).split())
+    async def _configured(self) -> list[str]:
+        return (await _text(self._files.configured)).split()
 
-    def _tell_daemon(self) -> None:
+    async def _tell_daemon(self) -> None:
         text = " ".join(map(str, self._servers)) + "\n"
-        if self._closed or not self._servers or _text(self._files.chosen) == text:
+        if self._closed or not self._servers or await _text(self._files.chosen) == text:
             return
         try:
-            self._files.chosen.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_atomic(self._files.chosen, text.encode())
+            await async_files.make_directory(self._files.chosen.parent, 0o755)
+            await async_files.write_atomic(self._files.chosen, text.encode())
         except OSError as error:
             log.warning("the time daemon cannot be told its servers: %s", error)
 
@@ -142,7 +143,14 @@ def _usable(words: Iterable[str]) -> Iterator[Address]:
             yield address
 
 
-def _text(path: Path) -> str:
+async def _text(path: Path) -> str:
+    try:
+        return await async_files.read_text(path)
+    except OSError:
+        return ""
+
+
+def _text_at_start(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except OSError:

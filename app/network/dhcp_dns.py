@@ -15,7 +15,6 @@ from ipaddress import IPv6Interface
 import msgspec
 from msgspec import Struct
 
-from app.addresses import Network
 from app.model import LanSettings, Links
 from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 
@@ -120,13 +119,9 @@ def _forwarder(lan: LanSettings, lan_link: str, number: int, purpose: str) -> It
     yield f"server={RESOLVER_VIP4 + number}"
     yield f"server={RESOLVER_VIP6 + number}"
     yield f"server=/{lan.domain}/127.0.0.1#53"
-    for network in _networks(lan):
+    for network in lan.networks:
         yield f"rev-server={network},127.0.0.1#53"
     yield "bogus-priv"
     yield "cache-size=2000"
     yield f"max-cache-ttl={CACHE_SECONDS}"
     yield "dns-forward-max=500"
-
-
-def _networks(lan: LanSettings) -> tuple[Network, ...]:
-    return (lan.address.network, lan.ula.network) if lan.ula else (lan.address.network,)

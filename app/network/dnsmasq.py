@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import aiofiles
+import aiofiles.os
 from msgspec import Struct
 
-from app.atomic import write_atomic
+from app import async_files
 from app.errors import KernelError
 from app.model import Lease
 from app.process import FailedError, spawn
@@ -53,17 +55,16 @@ class SystemdRunner:
         return _present(self._directory, name)
 
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
-        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        await async_files.make_directory(self._directory, 0o755)
         if hand_over is not None:
             # Before the configuration, whose change starts the instance anew; its unit puts this in its place.
-            _write(self._directory / f"{hand_over.instance}.leases", hand_over.text)
+            await _write(self._directory / f"{hand_over.instance}.leases", hand_over.text)
         for name, text in configs.items():
             path = self._directory / f"{name}.conf"
-            if not _holds(path, text):
-                _write(path, text)
-        for path in self._directory.glob("*.conf"):
-            if path.stem not in configs:
-                path.unlink()
+            if not await _holds(path, text):
+                await _write(path, text)
+        for name in await _instances(self._directory) - configs.keys():
+            await async_files.remove(self._directory / f"{name}.conf")
 
 
 class ProcessRunner:
@@ -76,35 +77,35 @@ class ProcessRunner:
         return _present(self._directory, name)
 
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
-        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for path in self._directory.glob("*.conf"):
-            if path.stem not in configs:
-                await self._stop(path.stem)
-                path.unlink()
+        await async_files.make_directory(self._directory, 0o755)
+        for name in await _instances(self._directory) - configs.keys():
+            await self._stop(name)
+            await async_files.remove(self._directory / f"{name}.conf")
         problems: list[str] = []
         for name, text in configs.items():
             path = self._directory / f"{name}.conf"
             try:
-                if not _holds(path, text):
+                if not await _holds(path, text):
                     # Stopped before the file changes: if we are cut off between, the next netd finds nothing running
                     # and starts it, and never takes one with the old text for up to date.
                     await self._stop(name)
                     if hand_over is not None and hand_over.instance == name:
-                        hand_over.path.write_text(hand_over.text)  # in its place: the file is dnsmasq's own
-                    _write(path, text)
-                if self._pid(name) is None:
+                        async with aiofiles.open(hand_over.path, "w") as file:  # in its place: it is dnsmasq's own
+                            await file.write(hand_over.text)
+                    await _write(path, text)
+                if await self._pid(name) is None:
                     await self._start(name)
             except KernelError as error:  # the others are wanted all the same
                 problems.append(error.message)
         if problems:
             raise KernelError("; ".join(problems))
 
-    def _pid(self, name: str) -> int | None:
+    async def _pid(self, name: str) -> int | None:
         """The instance's process, if it lives and is what its pid file says."""
         config = self._directory / f"{name}.conf"
         try:
-            pid = int((self._directory / f"{name}.pid").read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            pid = int(await async_files.read_text(self._directory / f"{name}.pid"))
+            command = _command(pid)
         except (OSError, ValueError):
             return None
         return pid if f"--conf-file={config}".encode() in command else None
@@ -125,17 +126,22 @@ class ProcessRunner:
 
     async def _stop(self, name: str) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
-            pid = self._pid(name)
+            pid = await self._pid(name)
             if pid is None:
                 return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT):
-                    while self._pid(name) == pid:  # noqa: ASYNC110 - not our child, so there is nothing to wait on
+                    while await self._pid(name) == pid:  # noqa: ASYNC110 - not our child, so there is nothing to wait on
                         await asyncio.sleep(POLL)
-        if self._pid(name) is not None:
+        if await self._pid(name) is not None:
             raise KernelError(f"dnsmasq ({name}) does not end")
+
+
+def _command(pid: int) -> list[bytes]:
+    """What a process was started with; ``/proc`` is memory. Raises OSError."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
 def _present(directory: Path, name: str) -> str:
@@ -145,16 +151,20 @@ def _present(directory: Path, name: str) -> str:
         return ""
 
 
-def _holds(path: Path, text: str) -> bool:
+async def _instances(directory: Path) -> set[str]:
+    """Those that have a configuration."""
+    return {path.stem for path in map(Path, await aiofiles.os.listdir(directory)) if path.suffix == ".conf"}
+
+
+async def _holds(path: Path, text: str) -> bool:
     try:
-        return path.read_text() == text
-    except (OSError, UnicodeDecodeError):
+        return await async_files.read_text(path) == text
+    except OSError:
         return False
 
 
-def _write(path: Path, text: str) -> None:
-    write_atomic(path, text.encode())
-    path.chmod(0o644)  # dnsmasq has a user of its own; there is nothing secret in it
+async def _write(path: Path, text: str) -> None:
+    await async_files.write_atomic(path, text.encode(), 0o644)  # not secret, and dnsmasq has a user of its own
 
 
 def read_leases(path: Path) -> tuple[Lease, ...]:

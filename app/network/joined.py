@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from app.atomic import write_atomic
+from app import async_files
 
 
 class Joined:
@@ -22,8 +22,8 @@ class Joined:
         except OSError:
             self.ports = frozenset()
 
-    def remember(self, ports: frozenset[str]) -> None:
+    async def remember(self, ports: frozenset[str]) -> None:
         if self.ports != ports:
             self.ports = ports
             with contextlib.suppress(OSError):  # then only a restart of netd without a WAN finds none
-                write_atomic(self._record, " ".join(sorted(ports)).encode())
+                await async_files.write_atomic(self._record, " ".join(sorted(ports)).encode())

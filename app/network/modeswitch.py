@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+import aiofiles.os
+
 from app.portname import usb_place
 
 DEVICES = Path("/sys/bus/usb/devices")
@@ -20,21 +22,28 @@ _MASS_STORAGE = "08"  # bInterfaceClass
 _ID = re.compile(r'ATTRS?\{id(Vendor|Product)\}=="([0-9a-f]{4})"')
 
 
-def disks(devices: Path = DEVICES, rules: tuple[Path, ...] = RULES) -> tuple[str, ...]:
+async def disks(devices: Path = DEVICES, rules: tuple[Path, ...] = RULES) -> tuple[str, ...]:
     """Those that are a disk and nothing else now: ``0bda:8151 at usb-1.2``."""
-    found: list[str] = []
+    found = list(_disks_alone(devices))
+    known = await _switched(rules) if found else frozenset()
+    return tuple(
+        f"{vendor}:{product} at {place}"
+        for vendor, product, place in found
+        if {(vendor, product), (vendor, None)} & known
+    )
+
+
+def _disks_alone(devices: Path) -> Iterator[tuple[str, str, str]]:
+    """Vendor, product and place of each device that is a disk and nothing else, switched or not."""
     for device in sorted(devices.glob("*")):
         try:
             classes = {path.read_text().strip() for path in device.glob("*:*/bInterfaceClass")}
             if classes != {_MASS_STORAGE}:
                 continue
-            ids = tuple((device / name).read_text().strip() for name in ("idVendor", "idProduct"))
+            vendor, product = ((device / name).read_text().strip() for name in ("idVendor", "idProduct"))
         except OSError:  # pulled out, or being switched
             continue
-        vendor, product = ids
-        if {(vendor, product), (vendor, None)} & switched(rules):
-            found.append(f"{vendor}:{product} at {usb_place(str(device.resolve())) or device.name}")
-    return tuple(found)
+        yield vendor, product, usb_place(str(device.resolve())) or device.name
 
 
 @cache
@@ -42,6 +51,9 @@ def switched(rules: tuple[Path, ...]) -> frozenset[tuple[str, str | None]]:
     """(vendor, product) of all devices that begin as a disk; of some makers every product."""
     files = [path for directory in rules for path in sorted(directory.glob("*modeswitch.rules"))]
     return frozenset(_ids(files))
+
+
+_switched = aiofiles.os.wrap(switched)  # the rules are on the disk, the devices in the kernel's memory
 
 
 def _ids(files: Iterable[Path]) -> Iterator[tuple[str, str | None]]:

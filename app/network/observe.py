@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
+from app import async_files
 from app.addresses import Address
 from app.model import LanLink, Links, LinkSettings, NetworkPort, WanLink
 from app.network.joined import Joined
@@ -37,6 +38,8 @@ async def observe(
 
     ``resolv`` is the WAN's name servers in the form of resolv.conf(5), ``last_wan`` the name of the last one there was.
     """
+    if one_arm:
+        await one_arm.look()
     async with open_netlink() as ip:
         links = await read_links(ip)
         ours = links[BRIDGE].index if BRIDGE in links else 0
@@ -52,9 +55,11 @@ async def observe(
             joined=joined.ports if joined else frozenset(),
             one_arm=one_arm.allowed if one_arm else never,
         )
+        if one_arm:
+            await one_arm.remember()
         if joined and found.bridge and found.wan is not None:
-            joined.remember(frozenset(found.bridge.ports))
-        wan = await _wan(ip, found, links, nameservers(resolv)) if found.wan is not None else None
+            await joined.remember(frozenset(found.bridge.ports))
+        wan = await _wan(ip, found, links, await nameservers(resolv)) if found.wan is not None else None
         lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
         return Links(
             wan,
@@ -127,14 +132,14 @@ def _hops(message: Any) -> Iterator[tuple[int, str | None]]:
         yield way["oif"], dict(way["attrs"]).get("RTA_GATEWAY")
 
 
-def nameservers(path: Path) -> tuple[Address, ...]:
+async def nameservers(path: Path) -> tuple[Address, ...]:
     """The name servers listed in ``path``; none where it cannot be read.
 
     Left out are a resolver on this machine, which is none of the WAN's, and link-local addresses, which no rule of the
     firewall could name.
     """
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        lines = (await async_files.read_text(path)).splitlines()
     except OSError:
         return ()
     found: list[Address] = []

@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.atomic import write_atomic
+from app import async_files
 from app.network import modeswitch
 
 log = logging.getLogger(__name__)
@@ -26,41 +26,46 @@ SWITCH = 10.0  # seconds more for an adapter that begins as a disk
 class OneArm:
     """``record`` outlives netd but not the machine's restart; what it says, ``one-arm`` or ``lan``, holds till then.
 
-    ``disks`` names the adapters that are a disk now.
+    ``disks`` names the adapters that are a disk now. Call :meth:`look` before :meth:`allowed`, :meth:`remember` after.
     """
 
     def __init__(
         self,
         record: Path,
         *,
-        disks: Callable[[], tuple[str, ...]] = modeswitch.disks,
+        disks: Callable[[], Awaitable[tuple[str, ...]]] = modeswitch.disks,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._record = record
         self._disks = disks
+        self._seen: tuple[str, ...] = ()
         self._clock = clock
         self._started = clock()
         self._patience = SETTLE
-        self._said = record.read_text() if record.exists() else ""
+        self._said = self._recorded = record.read_text() if record.exists() else ""
+
+    async def look(self) -> None:
+        """See which adapters are a disk, for as long as it matters."""
+        self._seen = await self._disks() if self._said == "" else ()
 
     def allowed(self, single: bool) -> bool:
         """``single``: whether there is one wired port now and no other LAN."""
         if not single:
-            self._say("lan")
+            self._said = "lan"
             return False
         if self._said == "":
-            disks = self._disks()
-            if disks:  # also for the moment in which it is neither a disk any more nor a port yet
+            if self._seen:  # also for the moment in which it is neither a disk any more nor a port yet
                 self._patience = SETTLE + SWITCH
             if self._clock() - self._started < self._patience:
                 return False
-            for disk in disks:
+            for disk in self._seen:
                 log.warning("one wire for WAN and LAN, although %s", modeswitch.advice(disk))
-            self._say("one-arm")
+            self._said = "one-arm"
         return self._said == "one-arm"
 
-    def _say(self, what: str) -> None:
-        if self._said != what:
-            self._said = what
+    async def remember(self) -> None:
+        """Record what was decided."""
+        if self._said != self._recorded:
+            self._recorded = self._said
             with contextlib.suppress(OSError):  # then only a restart of netd finds out anew
-                write_atomic(self._record, what.encode())
+                await async_files.write_atomic(self._record, self._said.encode())

@@ -22,6 +22,7 @@ from msgspec import Struct
 from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
 from app.lan import RESOLVERS6, check_address, check_ula
+from app.mac_address import is_canonical
 from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
 from app.network.plan import (
     MARK_BLOCKED,
@@ -45,7 +46,6 @@ VIPS6 = RESOLVERS6
 MIN_MTU = 576  # bytes, RFC 791
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 Role = Literal["active", "retiring", "candidate", "draining"]
@@ -183,7 +183,7 @@ def view(inp: PlanInput) -> View:
     marks: dict[str, int] = {}
     for mac, policy in inp.devices:
         lower = mac.lower()
-        _check(_MAC.fullmatch(lower) is not None, "devices", "not a MAC address")
+        _check(is_canonical(lower), "devices", "not a MAC address")
         marks[lower] = policy_mark(policy, indexes)
     local: tuple[Network, ...] = (lan4.network, ula.network) if ula else (lan4.network,)
     default_mark = policy_mark(inp.default_policy, indexes)

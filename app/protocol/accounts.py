@@ -1,4 +1,4 @@
-"""A provider and the account there as people are shown them: capabilities, form, devices, list. No secret."""
+"""The public view of a provider and the account there: capabilities, sign-in form, devices, list; no secret."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.model import ProviderSettings
 
 
 class Capabilities(Struct, frozen=True):
-    """What a client may offer for this provider."""
+    """The actions that a client may offer for this provider."""
 
     add: bool = False  # servers are added by hand
     import_config: bool = False  # servers come from .conf files
@@ -27,7 +27,7 @@ class CredentialField(Struct, frozen=True):
 
     name: str
     label: str
-    secret: bool = True  # shown as dots, and only its last characters ever again
+    secret: bool = True  # entered as dots; later only its last characters are shown
     optional: bool = False
     help: str = ""
     pattern: str | None = None  # regular expression that the whole value matches, blanks removed
@@ -35,7 +35,7 @@ class CredentialField(Struct, frozen=True):
 
 
 class AccountStatus(Struct, frozen=True):
-    """What may be shown of an account. Times are Unix times."""
+    """The part of an account that may be shown. Times are Unix times."""
 
     signed_in: bool
     account: str | None = None  # masked: "•••• 1234"
@@ -66,7 +66,7 @@ class SkippedEntry(Struct, frozen=True):
 
 
 class ListStatus(Struct, frozen=True):
-    """Where the server list comes from. ``source``: provider (this time), kept, shipped, or none."""
+    """The origin of the server list. ``source``: provider (this time), kept, shipped, or none."""
 
     source: str
     servers: int = 0
@@ -76,7 +76,7 @@ class ListStatus(Struct, frozen=True):
 
 
 class ProviderInfo(Struct, frozen=True):
-    """All that a client needs to show one provider and to offer what it can do."""
+    """Everything that a client needs to show one provider and to offer its actions."""
 
     name: str
     title: str

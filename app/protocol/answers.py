@@ -1,4 +1,4 @@
-"""The answers to commands that no other module defines. Values only."""
+"""The answers to commands that have no module of their own (pure)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.protocol.statistics import Bytes, Series
 class Done(Struct, frozen=True):
     message: str | None = None
     warnings: tuple[str, ...] = ()
-    public_key: str | None = None  # ours, where a command made or derived one
-    server: str | None = None  # what was chosen where a place was asked for, or what a file's server is called
+    public_key: str | None = None  # the gateway's, where a command made or derived one
+    server: str | None = None  # the one chosen for a place, or the name made from a file's
 
 
 class ServerList(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Keypair(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """Of one command among many: what it answered, or its error."""
+    """The outcome of one command of a bulk request: its answer, or its error."""
 
     status: int  # as HTTP has it
     done: Done | None = None
@@ -67,7 +67,7 @@ class ProcessUse(Struct, frozen=True):
 class Counters(Struct, frozen=True):
     """Bytes since the gateway was first started, by name; ``netd`` is netd's own process.
 
-    ``contacts`` are exchanges with providers since netd's start, by way: ``tunnel``, or ``clear`` over the WAN.
+    ``contacts`` are exchanges with providers since netd's start, by path: ``tunnel``, or ``clear`` over the WAN.
     """
 
     total: Bytes
@@ -78,7 +78,7 @@ class Counters(Struct, frozen=True):
 
 
 class Restored(Struct, frozen=True):
-    """What the backup holds. Without ``dry_run`` it is on disk, and netd is about to restart with it."""
+    """A summary of a backup. Without ``dry_run`` it is on disk, and netd is about to restart with it."""
 
     dry_run: bool
     created: float  # Unix time
@@ -113,7 +113,7 @@ class LogLine(Struct, frozen=True):
 
 
 class LogLines(Struct, frozen=True):
-    """The oldest first; ``last`` is what to ask for lines ``after``."""
+    """Log lines, the oldest first; a request ``after`` the number ``last`` gets the following ones."""
 
     lines: tuple[LogLine, ...]
     last: int

@@ -1,4 +1,4 @@
-"""Events: what happens in the gateway, each kind with its own fields, numbered and dated.
+"""The events of the gateway: each kind with its own fields, numbered and dated.
 
 The tag is the ``type`` that clients of ``/ws`` see, the fields are the payload's; one that is ``UNSET`` is left out
 there. docs/events.md describes them.
@@ -21,7 +21,7 @@ Number = int | UnsetType
 class StatusChanged(Struct, frozen=True, tag="status_change"):
     """The status has changed; clients receive all of it."""
 
-    exit: str | None = None  # whose; None = the WAN's
+    exit: str | None = None  # whose status; None = the WAN's
 
 
 class ServersChanged(Struct, frozen=True, tag="server_update"):
@@ -37,10 +37,10 @@ class SecurityAlert(Struct, frozen=True, tag="security_alert"):
     reason: str  # a code
     message: str  # for people
     exit: Text = UNSET  # the one concerned
-    drift: tuple[str, ...] | UnsetType = UNSET  # what in the kernel was not as planned
+    drift: tuple[str, ...] | UnsetType = UNSET  # the differences between the kernel and the plan
     port: Text = UNSET  # the one that a foreign router answers on, or that stopped sending
     client: Text = UNSET  # the address that passwords are tried from
-    failures: Number = UNSET  # how many in a row
+    failures: Number = UNSET  # consecutive ones
 
 
 class SettingsChanged(Struct, frozen=True, tag="settings_change"):
@@ -56,18 +56,18 @@ class WanChanged(Struct, frozen=True, tag="wan_change"):
 
 
 class DeviceChanged(Struct, frozen=True, tag="device_change"):
-    """A device of the LAN is another; clients receive it as it is now."""
+    """A device of the LAN has changed; clients receive its present state."""
 
     mac: str
     reason: Literal["policy", "lease", "lease_ended"]
 
 
 class TrafficRates(Rates, frozen=True, tag="traffic"):
-    """Old in a moment: it takes the number of the event before, and is not kept."""
+    """Rates at one moment: the event has the number of the one before it, and is not kept."""
 
 
 class ProviderContact(Struct, frozen=True, tag="provider_contact"):
-    """A provider is asked."""
+    """The gateway contacts a provider."""
 
     way: Literal["tunnel", "clear"]
     addresses: tuple[str, ...]
@@ -75,7 +75,7 @@ class ProviderContact(Struct, frozen=True, tag="provider_contact"):
 
 
 class AccountChanged(Struct, frozen=True, tag="provider_account"):
-    """News of the account at a provider."""
+    """The account at a provider has changed."""
 
     provider: str
     problem: str | UnsetType | None = UNSET  # a code
@@ -102,7 +102,7 @@ def kind(event: GatewayEvent) -> str:
 
 
 def payload(event: GatewayEvent) -> dict[str, Any]:
-    """What clients receive of it."""
+    """The fields of ``event`` that clients receive."""
     return {name: value for name, value in msgspec.structs.asdict(event).items() if value is not UNSET}
 
 

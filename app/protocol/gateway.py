@@ -1,4 +1,4 @@
-"""The protocol ``Gateway``: a snapshot, a stream of events, typed commands; nothing else crosses the process boundary.
+"""The protocol ``Gateway``: all that crosses the process boundary, a snapshot, a stream of events, typed commands.
 
 netd implements it, and :mod:`app.ipc` carries it over a Unix socket.
 """
@@ -23,7 +23,7 @@ class Gateway(Protocol):
         ...
 
     async def submit(self, command: Command[R]) -> R:
-        """Carry out ``command``. Raises a :class:`app.errors.GatewayError`; then nothing was changed."""
+        """Carry out ``command``. Raises a :class:`app.errors.GatewayError`; then nothing has changed."""
         ...
 
     async def providers(self) -> tuple[str, ...]: ...

@@ -1,4 +1,4 @@
-"""The settings that people change while the gateway runs; a change names only what it changes. Values only."""
+"""The settings that people change while the gateway runs (pure)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Preferences(Struct, frozen=True):
 
 
 class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is left out stays as it is."""
+    """A change of some settings; fields that are left out keep their value."""
 
     failover: FailoverSettings | UnsetType = UNSET
     connect_at_boot: bool | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""Traffic and history as values: what the kernel's counters said, what is kept of it, and what is asked and answered.
+"""Traffic and history as values: readings of the kernel's counters, stored series, queries and results (pure).
 
 A device's bytes, and the total, are those of its IP packets that went through, without link headers; ``up`` is to the
 Internet, ``down`` to the device. An exit's are what its interface counts, ``up`` into the tunnel: with the kernel's
@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.errors import InvalidFieldError
+from app.mac_address import is_canonical
 
 Kind = Literal["total", "device", "exit"]
 Step = Literal["minute", "hour", "day"]
@@ -47,8 +48,8 @@ class Bytes(Struct, frozen=True):
 class Counter(Struct, frozen=True):
     """One counter of the kernel, at ``value`` bytes since ``source`` came into being.
 
-    ``source`` names the counter's incarnation: another source begins at zero. Where its traffic is counted twice on the
-    way, ``sign`` is -1.
+    ``source`` names the counter's incarnation: another source begins at zero. Where its traffic is counted twice on its
+    path, ``sign`` is -1.
     """
 
     subject: Subject
@@ -59,7 +60,7 @@ class Counter(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """All counters at one moment. A counter that is not there does not exist (any more)."""
+    """All counters at one moment. A counter that is missing does not exist (any more)."""
 
     time: float  # Unix time
     boottime: float  # CLOCK_BOOTTIME, seconds
@@ -90,8 +91,8 @@ class Rates(Struct, frozen=True):
 class Point(Struct, frozen=True):
     """One minute, hour or day from ``time`` on.
 
-    ``covered`` is the share of it (0 to 1) in which the counters were being read. Where it is below 1, bytes counted
-    meanwhile by the kernel are spread evenly over that time; where nothing is known, ``up`` and ``down`` are None.
+    ``covered`` is the share of it (0 to 1) in which the counters were being read. Where it is below 1, the bytes that
+    the kernel counted in the gap are spread evenly over it; where nothing is known, ``up`` and ``down`` are None.
     """
 
     time: int
@@ -120,7 +121,6 @@ class TrafficQuery(Struct, frozen=True):
 _STEPS: dict[str, Step] = {"minute": "minute", "hour": "hour", "day": "day"}
 _RANGE = re.compile(r"([1-9][0-9]{0,7})([smhdw]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def traffic_query(
@@ -135,7 +135,7 @@ def traffic_query(
     if device is not None and exit_ is not None:
         raise InvalidFieldError("exit: give a device or an exit, not both", field="exit")
     if device is not None:
-        if not _MAC.fullmatch(device.lower()) and device != OTHER:
+        if not is_canonical(device.lower()) and device != OTHER:
             raise InvalidFieldError("device: a MAC address, such as 02:00:00:00:00:01", field="device")
         subject = Subject("device", device.lower())
     if exit_ is not None:
@@ -181,11 +181,11 @@ class Transition(Struct, frozen=True, kw_only=True):
     duration: float | None = None
     up: int | None = None
     down: int | None = None
-    attempt: int = 0  # the how-manieth in a row without success
+    attempt: int = 0  # consecutive failed attempts, from 1
 
 
 class HistoryQuery(Struct, frozen=True):
-    """The newest first; ``before`` is the ``next`` of the page before."""
+    """A query for records, the newest first; ``before`` is the ``next`` of the page before."""
 
     limit: int = 100  # 1 to 1000
     before: int | None = None
@@ -196,4 +196,4 @@ class HistoryQuery(Struct, frozen=True):
 
 class HistoryPage(Struct, frozen=True):
     records: tuple[Transition, ...]
-    next: int | None  # None = that was all
+    next: int | None  # None = this is the last page

@@ -1,4 +1,4 @@
-"""The state shown to people: the exits, the verdict on the kernel, and everything at one instant. Values only."""
+"""The state that clients see: the exits, the attestation of the kernel, and a snapshot of everything (pure)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ExitStatus(Struct, frozen=True):
     rx_bytes: int = 0
     tx_bytes: int = 0
     ipv6: bool = False
-    confirmed: bool | None = None  # the provider itself says that ``ip`` is an exit of its own (Mullvad only)
+    confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
 
 
 class Attestation(Struct, frozen=True):
@@ -59,7 +59,7 @@ class Attestation(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """Everything a client may see at one instant; no secrets."""
+    """Everything that a client may see, at one instant; no secrets."""
 
     seq: int
     version: str
@@ -72,13 +72,13 @@ class Snapshot(Struct, frozen=True):
     ports: tuple[NetworkPort, ...] = ()
     wan_problem: LinkProblem | None = None
     wan_choice: WanChoice = WanChoice()
-    problems: tuple[str, ...] = ()  # what of the stored state cannot be used, for people; no secret
+    problems: tuple[str, ...] = ()  # the parts of the stored state that cannot be used, for people; no secret
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()
     drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
     started: float = 0.0
-    events_after: int = 0  # the events after this number can still be had
+    events_after: int = 0  # the events after this number are still kept
 
     def exit(self, name: str = DEFAULT_EXIT) -> ExitStatus:
         return next(e for e in self.exits if e.name == name)

@@ -136,6 +136,7 @@ class SignInProvider(ABC):
     # --- Servers -----------------------------------------------------------------------------------------------------
 
     async def servers(self) -> tuple[Server, ...]:
+        await self._servers.load()
         return self._servers.servers(signed_in=self._session.account is not None)
 
     def by_key(self, public_key: str) -> Server | None:
@@ -147,10 +148,12 @@ class SignInProvider(ABC):
             return await self._servers.refresh()
 
     async def list_status(self) -> ListStatus:
+        await self._servers.load()
         return self._servers.status()
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
         account = self._session.signed_in()  # before the server: without an account there may be no list to find it in
+        await self._servers.load()
         relay = self._servers.get(hostname)
         if relay is None:
             raise no_such_server(self.title)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, field
 
-from app import codec
+from app import serialization
 from app.addresses import Address, Network
 from app.errors import InvalidFieldError
 
@@ -38,7 +38,7 @@ def load(path: Path) -> ProvidersConfig:
     """The file's content, or nothing special where there is no file. Raises InvalidFieldError (``providers``)."""
     try:
         data = tomllib.loads(path.read_text("utf-8"))
-        found: ProvidersConfig = codec.decode(msgspec.json.encode(data), ProvidersConfig)
+        found: ProvidersConfig = serialization.decode(msgspec.json.encode(data), ProvidersConfig)
     except FileNotFoundError:
         return ProvidersConfig()
     except (OSError, ValueError, TypeError) as error:

@@ -14,7 +14,7 @@ from app.providers.base import Capabilities
 from app.providers.local_server import StoredServers
 from app.providers.server_names import check_location, check_name
 from app.store import Store
-from app.store.servers import take_apart
+from app.store.servers import split_secrets
 from app.wgconf import fields
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def parse_custom(
     except wgconf.ContradictionError as error:
         field = _API_FIELDS[error.key]
         raise InvalidFieldError(f"{field}: {error}", field=field) from None
-    return take_apart(
+    return split_secrets(
         config,
         name=name,
         provider=CustomProvider.name,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.providers.errors import BadAnswerError
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 def decode_answer(body: bytes, kind: type[T], who: str) -> T:
     """``body``, JSON, as ``kind``. Raises BadAnswerError."""
     try:
-        return codec.decode(body, kind)
+        return serialization.decode(body, kind)
     except msgspec.ValidationError as error:
         raise BadAnswerError(f"{who} sent an answer of another shape: {error}") from None
     except (ValueError, RecursionError):
@@ -26,7 +26,7 @@ def decode_answer(body: bytes, kind: type[T], who: str) -> T:
 def decode_list(data: bytes, kind: type[T], who: str) -> T:
     """The frame of a server list. Raises BadAnswerError."""
     try:
-        return codec.decode(data, kind)
+        return serialization.decode(data, kind)
     except msgspec.ValidationError as error:
         raise BadAnswerError(f"{who}: the server list has another shape: {error}", code="bad_server_list") from None
     except (ValueError, RecursionError):

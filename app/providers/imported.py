@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from app.providers.base import Capabilities
 from app.providers.local_server import StoredServers, main_key
 from app.providers.server_names import UNKNOWN, check_name
 from app.store import Store
-from app.store.servers import take_apart
+from app.store.servers import split_secrets
 
 
 def parse_import(
@@ -25,7 +25,7 @@ def parse_import(
     """
     checked_name = check_name(name.strip().removesuffix(".conf"))
     parsed = wgconf.parse(config, lan=lan, name=checked_name)
-    return take_apart(
+    return split_secrets(
         parsed.config,
         name=checked_name,
         provider=ImportedProvider.name,
@@ -40,18 +40,33 @@ def _nothing(_key: str) -> None:
     return None
 
 
+async def _no_lists() -> None:
+    return None
+
+
 class ImportedProvider:
     name = "imported"
     title = "Imported configurations"
     capabilities = Capabilities(import_config=True, remove=True)
 
-    def __init__(self, store: Store, known: Callable[[str], Server | None] = _nothing) -> None:
-        """``known`` finds a server by its public key in the lists of the providers that people sign in to."""
+    def __init__(
+        self,
+        store: Store,
+        known: Callable[[str], Server | None] = _nothing,
+        load_lists: Callable[[], Awaitable[None]] = _no_lists,
+    ) -> None:
+        """``known`` finds a server by its public key in the lists of the providers that people sign in to.
+
+        ``load_lists`` has those lists read from the disk.
+        """
         self._store = store
         self._stored = StoredServers(store, self.name, self.title)
         self._known = known
+        self._load_lists = load_lists
 
     async def servers(self) -> tuple[Server, ...]:
+        if any(server.location == UNKNOWN for server in self._stored.all()):
+            await self._load_lists()
         return tuple(self._placed(server) for server in self._stored.all())
 
     def _placed(self, server: Server) -> Server:

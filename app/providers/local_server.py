@@ -9,7 +9,7 @@ from app.model import Endpoint, Peer, Server, StoredServer, TunnelConfig
 from app.providers.base import no_such_server
 from app.providers.server_names import UNKNOWN, city_and_country
 from app.store import Store
-from app.store.servers import put_together
+from app.store.servers import join_secrets
 
 
 def main_endpoint(peers: tuple[Peer, ...]) -> Endpoint | None:
@@ -84,4 +84,4 @@ class StoredServers:
                 field=lacking[0],
                 code="incomplete",
             )
-        return put_together(server, self._store.secrets_for(server.name))
+        return join_secrets(server, self._store.secrets_for(server.name))

@@ -66,7 +66,7 @@ class Registry:
         ours: tuple[Provider, ...] = (
             MullvadProvider(environment),
             CustomProvider(store),
-            ImportedProvider(store, self._known),
+            ImportedProvider(store, self._known, self._load_lists),
             *(make(environment) for make in WITH_ACCOUNT),
         )
         self._providers = {provider.name: provider for provider in ours}
@@ -98,6 +98,12 @@ class Registry:
             if isinstance(provider, SignInProvider) and (found := provider.by_key(public_key)) is not None:
                 return found
         return None
+
+    async def _load_lists(self) -> None:
+        """Read the lists that :meth:`_known` looks into."""
+        for provider in self._providers.values():
+            if isinstance(provider, SignInProvider):
+                await provider.list_status()
 
     @property
     def all(self) -> tuple[Provider, ...]:

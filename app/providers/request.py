@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 from urllib.parse import urlencode
 
-from app import codec
+from app import serialization
 from app.https.exchange import Request
 from app.https.headers import host_header
 from app.https.transport import Destination
@@ -45,7 +45,7 @@ def write_request(
         "accept-encoding": "identity",
     }
     if json is not None:
-        body, headers["content-type"] = codec.encode(json, secrets=True), "application/json"
+        body, headers["content-type"] = serialization.encode(json, secrets=True), "application/json"
     elif form is not None:
         body, headers["content-type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
     if body or method in {"POST", "PUT"}:

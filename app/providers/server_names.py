@@ -5,9 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 from app.errors import InvalidFieldError
-from app.filenames import LONGEST
+from app.filenames import MAX_NAME
 
-MAX_NAME = LONGEST  # characters
 MAX_LOCATION = 100  # characters
 UNKNOWN = "Unknown"
 

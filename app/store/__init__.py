@@ -1,5 +1,5 @@
-"""State on disk, written atomically; secrets apart and 0600."""
+"""The state on disk, written atomically; secrets in files of their own, mode 0600."""
 
-from app.store.store import MAX_SERVERS, Store
+from app.store.state import MAX_SERVERS, Store
 
 __all__ = ["MAX_SERVERS", "Store"]

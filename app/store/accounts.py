@@ -1,7 +1,7 @@
-"""``accounts.json`` (0600): who is signed in with which provider, and the keys registered there for this gateway.
+"""The file ``accounts.json`` (0600): the accounts at providers, with the keys registered there for this gateway.
 
-Beside the store's own files and written the same way: whole, or not at all. Nothing of it is ever shown; what people
-may see of an account is made by the provider (:class:`app.providers.base.AccountStatus`).
+The file lies beside the store's own files and is written atomically and synchronously too (:mod:`app.store.state` says
+why). It is never shown; the provider makes the public view of an account (:class:`app.providers.base.AccountStatus`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from app import atomic, codec, keys
+from app import atomic, keys, serialization
 from app.addresses import Address, Interface
 from app.errors import UnavailableError
 from app.model import Secret
@@ -40,9 +40,9 @@ class Account(Struct, frozen=True, omit_defaults=True):
     expires: float = 0.0  # the account itself
     max_devices: int = 0
     checked: float = 0.0  # when the provider was last asked about the account
-    problem: str | None = None  # what it said then: an error's code
-    replaced: Account | None = None  # who was signed in before: ended there once no tunnel uses it
-    extra: dict[str, Secret] = field(default_factory=dict)  # what only this provider has
+    problem: str | None = None  # the code of the error at that check
+    replaced: Account | None = None  # the previous account: signed out at the provider once no tunnel uses it
+    extra: dict[str, Secret] = field(default_factory=dict)  # values that only this provider has
 
 
 class _Document(Struct, frozen=True):
@@ -56,17 +56,17 @@ class _Written(Struct, frozen=True):
 
 
 def encode(accounts: dict[str, Account]) -> bytes:
-    return codec.encode(_Written(VERSION, accounts), secrets=True)
+    return serialization.encode(_Written(VERSION, accounts), secrets=True)
 
 
 def decode(data: bytes) -> Decoded[dict[str, Account]]:
-    """``damaged`` names the providers whose entry is. Raises ValueError where the whole file is."""
-    document: _Document = codec.decode(data, _Document)
+    """The accounts; ``damaged`` names providers with a damaged entry. Raises ValueError (the whole file is damaged)."""
+    document: _Document = serialization.decode(data, _Document)
     accounts: dict[str, Account] = {}
     damaged: list[str] = []
     for name, raw in document.accounts.items():
         try:
-            account: Account = codec.decode(bytes(raw), Account)
+            account: Account = serialization.decode(bytes(raw), Account)
             older = account.replaced
             for key in (
                 account.private_key,
@@ -83,16 +83,16 @@ def decode(data: bytes) -> Decoded[dict[str, Account]]:
 
 
 class Accounts:
-    """The file in ``directory``, which :class:`app.store.Store` has made and locked. Call :meth:`load` first."""
+    """The accounts in ``directory``, which :class:`app.store.Store` has made and locked. Call :meth:`load` first."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
         self._accounts: dict[str, Account] = {}
         self._closed = False
-        self.problems: list[str] = []  # what load() found wrong, for people; holds no secret
+        self.problems: list[str] = []  # found by load(), for people; no secret
 
     def close(self) -> None:
-        """Write nothing any more: somebody else has replaced the file."""
+        """Refuse further writes: a restore has replaced the file."""
         self._closed = True
 
     def load(self) -> None:
@@ -112,11 +112,11 @@ class Accounts:
         return self._accounts.get(provider)
 
     def put(self, provider: str, account: Account) -> None:
-        """Raises UnavailableError (``storage``); then the old account is still there."""
+        """Store an account. Raises UnavailableError (``storage``); then the old one is still there."""
         self._write({**self._accounts, provider: account})
 
     def remove(self, provider: str) -> None:
-        """Idempotent. Raises UnavailableError (``storage``)."""
+        """Remove an account. Idempotent. Raises UnavailableError (``storage``)."""
         if provider in self._accounts:
             self._write({name: account for name, account in self._accounts.items() if name != provider})
 

@@ -1,4 +1,4 @@
-"""The age file format, version 1, for one passphrase: what ``age -p`` and ``age -d`` of age and rage write and read.
+"""The age file format, version 1, for one passphrase, as ``age -p`` and ``age -d`` of age and rage use it.
 
 Only the scrypt recipient, in binary (https://age-encryption.org/v1, RFC 7914, RFC 5869, RFC 8439). The format's own
 libraries choose scrypt's work factor by the clock, up to 512 MiB of memory on a fast machine and next to nothing on
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MAGIC = b"age-encryption.org/v1\n"
 WORK_FACTOR = 17  # log2 of N: 128 MiB for about a second on a Pi 4
-MAX_WORK_FACTOR = 18  # what age's own command writes: 256 MiB
+MAX_WORK_FACTOR = 18  # age's own default: 256 MiB
 
 _CHUNK = 64 * 1024
 _TAG = 16
@@ -38,7 +38,7 @@ _MAC_OFFSET = len(" ") + 43 + len("\n")  # the MAC covers the header up to and w
 
 
 class AgeError(ValueError):
-    """The file cannot be read: damaged, or of a kind that is not read here."""
+    """The file cannot be read: damaged, or of an unsupported kind."""
 
 
 class WrongPassphraseError(AgeError):
@@ -90,7 +90,7 @@ def _payload(file_key: bytes, data: bytes) -> bytes:
     stream = ChaCha20Poly1305(_derive(file_key, nonce, b"payload"))
     size = _CHUNK + _TAG
     chunks = [sealed[i : i + size] for i in range(0, len(sealed), size)]
-    if len(chunks) > 1 and len(chunks[-1]) <= _TAG:  # an empty last chunk has no honest writer
+    if len(chunks) > 1 and len(chunks[-1]) <= _TAG:  # no correct writer makes an empty last chunk
         raise AgeError("the file is cut off")
     try:
         opened = [stream.decrypt(_nonce(n, last=n == len(chunks) - 1), chunk, None) for n, chunk in enumerate(chunks)]
@@ -105,7 +105,7 @@ def _wrap_key(passphrase: str, salt: bytes, work_factor: int) -> bytes:
     salt = b"age-encryption.org/v1/scrypt" + salt
     try:
         return hashlib.scrypt(passphrase.encode(), salt=salt, n=n, r=r, p=p, maxmem=memory, dklen=32)
-    except (MemoryError, ValueError):  # OpenSSL tells of memory that it could not have by a ValueError
+    except (MemoryError, ValueError):  # OpenSSL reports failed allocations as ValueError
         raise WorkFactorError(f"scrypt work factor {work_factor}, more than the memory there is now") from None
 
 

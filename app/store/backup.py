@@ -1,9 +1,9 @@
-"""One file with all that a gateway cannot make again: settings, devices, servers and keys, and parts added later.
+"""Backups: one file with everything that cannot be regenerated: settings, devices, servers, keys, added parts.
 
 The file is age's format for one passphrase (:mod:`app.store.age`), so that it can also be opened without a gateway.
-Within it is one JSON document with a version of its own; docs/backup.md describes it. Restoring checks everything with
-the decoders and rules the gateway lives by before it changes anything, and then changes everything at one moment
-(:mod:`app.store.staged`).
+Within it is one JSON document with a version of its own; docs/backup.md describes it. Restoring first checks everything
+with the decoders and rules of the running gateway, and then changes everything atomically
+(:mod:`app.store.file_transaction`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,9 +25,9 @@ from app.model import ServerSecrets, Settings, StoredServer
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
-from app.store.check import check_servers, check_settings
 from app.store.documents import Decoded
-from app.store.store import Store
+from app.store.state import Store
+from app.store.validation import check_servers, check_settings
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class _Document(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """What a backup holds, for people."""
+    """A summary of a backup, for people."""
 
     created: float  # Unix time
     application: str  # the version that made it
@@ -68,20 +68,20 @@ class Summary(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Part:
-    """A state file besides the store's: ``read`` gives its content, None where there is none; ``check`` judges one.
+    """A state file besides the store's: ``read`` gives its content (None = no file), ``check`` validates a content.
 
     ``check`` raises ValueError or GatewayError, without a secret in the message. After a restore the owner reads the
     file again.
     """
 
     file: str
-    read: Callable[[], bytes | None]
+    read: Callable[[], Awaitable[bytes | None]]
     check: Callable[[bytes], object]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A backup that has passed every check. It holds keys."""
+    """The content of a backup that has passed every check; it holds keys."""
 
     summary: Summary
     settings: Settings
@@ -91,7 +91,7 @@ class Contents:
 
 
 class Backup:
-    """Makes and restores backups of ``store``; call it in the store's own thread. One at a time: each takes memory."""
+    """The maker and restorer of backups of ``store``, called in the store's thread; one at a time, for the memory."""
 
     def __init__(self, store: Store, parts: Sequence[Part] = (), *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -100,17 +100,18 @@ class Backup:
         self._busy = False
 
     async def create(self, passphrase: str) -> bytes:
-        """The file. Raises InvalidFieldError (``passphrase``), ConflictError (``busy``), TooLargeError."""
+        """A new backup. Raises InvalidFieldError (``passphrase``), ConflictError (``busy``), TooLargeError."""
         from app.store import age  # noqa: PLC0415 - 6 MB of ciphers, to be loaded by the first backup
 
         words = _passphrase(passphrase, MIN_PASSPHRASE)
-        data = await self._alone(age.encrypt, self.document(), words)
+        parts = {part.file: await part.read() for part in self._parts.values()}
+        data = await self._alone(age.encrypt, self.document(parts), words)
         if len(data) > MAX_BYTES:
             raise TooLargeError(f"More than the {MAX_BYTES // 1024 // 1024} MiB that can be restored; remove servers")
         return data
 
     async def inspect(self, data: bytes, passphrase: str) -> Summary:
-        """What ``data`` holds, after every check that a restore would make. Changes nothing; raises as restore does."""
+        """The summary of ``data``, after all checks of a restore. Changes nothing; raises as :meth:`restore` does."""
         return (await self._open(data, passphrase)).summary
 
     async def restore(self, data: bytes, passphrase: str) -> Summary:
@@ -124,8 +125,8 @@ class Backup:
         self._store.replace_all(contents.settings, contents.servers, contents.secrets, contents.parts)
         return contents.summary
 
-    def document(self) -> bytes:
-        """The file's content in the clear. It holds keys."""
+    def document(self, parts: Mapping[str, bytes | None]) -> bytes:
+        """The backup's content in the clear, with the others' ``parts``; it holds keys."""
         servers = self._store.servers()
         secrets = {s.name: self._store.secrets_for(s.name) for s in servers if self._store.has_secrets(s.name)}
         files = {
@@ -133,10 +134,7 @@ class Backup:
             servers_file.FILE: servers_file.encode(servers),
             secrets_file.FILE: secrets_file.encode(secrets),
         }
-        for part in self._parts.values():
-            content = part.read()
-            if content is not None:
-                files[part.file] = content
+        files |= {name: content for name, content in parts.items() if content is not None}
         listed = {name: _File(hashlib.sha256(data).hexdigest(), data.decode()) for name, data in files.items()}
         return msgspec.json.encode(_Document(FORMAT, VERSION, self._clock(), __version__, listed))
 
@@ -146,7 +144,7 @@ class Backup:
         return await self._alone(_open, data, _passphrase(passphrase, 1), self._parts)
 
     async def _alone(self, work: Callable[..., T], *arguments: object) -> T:
-        """``work`` in a thread; it takes a second and up to 256 MiB, so never twice at a time."""
+        """Run ``work`` in a thread; it takes a second and up to 256 MiB, so never twice at a time."""
         if self._busy:
             raise ConflictError("A backup is being made or restored; try again in a moment", code="busy")
         self._busy = True
@@ -157,7 +155,7 @@ class Backup:
     def _done(self, finished: asyncio.Future[Any]) -> None:
         self._busy = False
         if not finished.cancelled():
-            finished.exception()  # whoever waits for it gets it too
+            finished.exception()  # retrieved; the caller that awaits it gets it too
 
 
 # --- reading (pure) --------------------------------------------------------------------------------------------------
@@ -230,7 +228,7 @@ def read_document(
 def migrate(document: Any, migrations: Mapping[int, Migration], version: int) -> dict[str, Any]:
     """``document`` brought to ``version``, one version after the other. Raises InvalidFieldError."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise _invalid("this is no backup of a VPN Gateway")
+        raise _invalid("this is not a backup of a VPN Gateway")
     at: Any = document.get("version")
     if not isinstance(at, int) or isinstance(at, bool) or at < 1:
         raise _invalid("it has no version")
@@ -264,7 +262,7 @@ def _decoded(document: _Document, name: str, decode: Callable[[bytes], Decoded[T
 
 
 def _passphrase(text: str, shortest: int) -> str:
-    """The same characters, however a keyboard composes them (Unicode NFC)."""
+    """The passphrase in Unicode NFC: keyboards compose the same characters differently."""
     if not shortest <= len(text) <= MAX_PASSPHRASE:
         raise InvalidFieldError(
             f"passphrase: {shortest} to {MAX_PASSPHRASE} characters", field="passphrase", code="invalid_passphrase"

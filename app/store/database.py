@@ -1,8 +1,9 @@
-"""``statistics.sqlite``: traffic and history. Never in the gateway's way: damaged, it is set aside and begun anew.
+"""The database ``statistics.sqlite``: traffic and history. Its failures never affect the tunnel.
 
-An SD card wears by the page written and dies by power cuts. So: write-ahead log with one synchronisation a checkpoint
-(``synchronous=NORMAL``: a power cut may cost the last transactions, never the file), few and large transactions, a hard
-limit of pages, no vacuum. https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
+A damaged file is set aside, and a new one begun. An SD card wears by the page written and dies by power cuts. So:
+write-ahead log with one synchronisation a checkpoint (``synchronous=NORMAL``: a power cut may cost the last
+transactions, never the file), few and large transactions, a hard limit of pages, no vacuum.
+https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 class Database:
-    """One connection, used from any thread, one at a time. Nothing here raises for a bad disk except as said.
+    """The connection, usable from any thread, one at a time. A bad disk raises only where the docstring says so.
 
-    Call :meth:`open` first. ``problems`` tells people what was found wrong.
+    Call :meth:`open` first. ``problems`` are for people.
     """
 
     def __init__(self, path: Path, *, migrations: Sequence[str] = MIGRATIONS, max_bytes: int = MAX_BYTES) -> None:
@@ -74,7 +75,7 @@ class Database:
             try:
                 self._connection = self._open_or_replace()
             except (sqlite3.Error, OSError) as error:
-                self._tell(f"statistics cannot be stored and will be lost at the next start: {error}")
+                self._report(f"statistics cannot be stored and will be lost at the next start: {error}")
                 self._connection = self._connect(":memory:")
                 self._connection.execute(f"PRAGMA max_page_count={_MEMORY_BYTES // _PAGE}")
                 self._migrate(self._connection)
@@ -86,7 +87,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """All or nothing. Raises sqlite3.Error; a database found damaged has then been replaced by an empty one."""
+        """An atomic transaction. Raises sqlite3.Error; a damaged database has then been replaced by an empty one."""
         with self._lock:
             connection = self._connection
             if connection is None:
@@ -104,7 +105,7 @@ class Database:
                 raise
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows. Raises sqlite3.Error, as :meth:`transaction` does."""
+        """All rows of a query. Raises sqlite3.Error, as :meth:`transaction` does."""
         with self._lock:
             if self._connection is None:
                 raise sqlite3.ProgrammingError("the database is not open")
@@ -124,10 +125,10 @@ class Database:
             if not _is_damage(error):
                 raise
             self._set_aside(".bad")
-            self._tell(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
+            self._report(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
         except _NewerVersionError as error:
             self._set_aside(f".v{error.version}")
-            self._tell(f"{self.path.name} is of a newer version; it is kept as {self.path.name}.v{error.version}")
+            self._report(f"{self.path.name} is of a newer version; it is kept as {self.path.name}.v{error.version}")
         return self._open_file()
 
     def _open_file(self) -> sqlite3.Connection:
@@ -181,7 +182,7 @@ class Database:
             self._connection = None
         with contextlib.suppress(OSError):
             self._set_aside(".bad")
-        self._tell(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
+        self._report(f"{self.path.name} was damaged; it is kept as {self.path.name}.bad")
         self.open()
 
     def _set_aside(self, suffix: str) -> None:
@@ -203,7 +204,7 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         log.warning("%s", problem)
         if problem not in self.problems:
             self.problems.append(problem)
@@ -216,7 +217,7 @@ class _NewerVersionError(Exception):
 
 
 class _DamagedError(sqlite3.DatabaseError):
-    """quick_check found something."""
+    """SQLite's quick_check found damage."""
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""One stored file as it was found: whole, damaged in part, or not there."""
+"""The loader of one stored file, which may be whole, damaged in part, or missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Loaded(Generic[T]):
 
 
 def load(path: Path, decode: Callable[[bytes], Decoded[T]], default: T, version: int) -> Loaded[T]:
-    """Read ``path``; where ``decode`` raises ValueError, nothing can be used and the file is set aside as ``.bad``.
+    """Read ``path``; where ``decode`` raises ValueError, the file is set aside as ``.bad`` and the default used.
 
     A file with damaged entries, or of a newer version, is copied aside before anyone overwrites it: ``.bad``, ``.v2``.
     Raises OSError where the directory cannot be used at all.
@@ -49,8 +49,10 @@ def load(path: Path, decode: Callable[[bytes], Decoded[T]], default: T, version:
     problems: list[str] = []
     if decoded.damaged:
         atomic.write_atomic(path.with_name(f"{path.name}.bad"), data)
-        problems.append(f"{path.name}: left out what was damaged ({', '.join(decoded.damaged)})")
+        problems.append(f"{path.name}: damaged entries were left out ({', '.join(decoded.damaged)})")
     if decoded.version > version:
         atomic.write_atomic(path.with_name(f"{path.name}.v{decoded.version}"), data)
-        problems.append(f"{path.name} was written by a newer version; what this one does not know is ignored")
+        problems.append(
+            f"{path.name} was written by a newer version; fields that this version does not know are ignored"
+        )
     return Loaded(decoded.value, present=True, problems=tuple(problems))

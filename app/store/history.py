@@ -31,7 +31,7 @@ CSV_HEADER = ("time_utc", *_COLUMNS)
 
 
 class History:
-    """:meth:`append` never waits for the disk; all else does: run it in a thread. Safe from any thread."""
+    """The stored history. Only :meth:`append` does not wait for the disk: run the rest in a thread. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class History:
         self._refused = False
 
     def append(self, record: Transition) -> None:
-        """Note ``record``; it is on disk after the next :meth:`flush`. The oldest give way where the disk refuses."""
+        """Add ``record``; the next :meth:`flush` writes it. Where the disk refuses, the oldest are dropped."""
         if record.message is not None and len(record.message) > _MAX_MESSAGE:
             record = replace(record, message=record.message[: _MAX_MESSAGE - 1] + "…")
         with self._memory:
@@ -49,7 +49,7 @@ class History:
             del self._pending[:-MAX_PENDING]
 
     def flush(self) -> bool:
-        """Write what was appended, in one transaction. False where the disk refused; it is kept in memory then."""
+        """Write the appended records, in one transaction. False where the disk refused; they stay in memory then."""
         with self._disk:
             with self._memory:
                 batch = list(self._pending)
@@ -58,12 +58,12 @@ class History:
             try:
                 with self._database.transaction() as connection:
                     connection.executemany(
-                        f"INSERT INTO history ({_NAMES}) VALUES (NULL, {_HOLES})",  # noqa: S608 - our own column names
+                        f"INSERT INTO history ({_NAMES}) VALUES (NULL, {_HOLES})",  # noqa: S608 - constant column names
                         [astuple(record)[1:] for record in batch],
                     )
             except sqlite3.Error as error:
                 if not self._refused:
-                    log.warning("history cannot be written and is kept in memory meanwhile: %s", error)
+                    log.warning("history cannot be written; buffering in memory: %s", error)
                 self._refused = True
                 return False
             self._refused = False
@@ -92,14 +92,14 @@ class History:
         return _lines([*header, *((_utc(r.time), *(_cell(v) for v in astuple(r))) for r in page.records)]), page.next
 
     def prune(self, now: float) -> None:
-        """Drop what is too old; then, where there are too many, retries first. Raises sqlite3.Error."""
+        """Drop records that are too old; then, where there are too many, retries first. Raises sqlite3.Error."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM history WHERE time < ?", (now - KEPT,))
             (count,) = connection.execute("SELECT count(*) FROM history").fetchone()
             for condition in (f"attempt >= {RETRY_FROM}", "TRUE"):
                 if count > MAX_RECORDS:
                     connection.execute(
-                        f"DELETE FROM history WHERE id IN"  # noqa: S608 - constants of ours
+                        f"DELETE FROM history WHERE id IN"  # noqa: S608 - constants
                         f" (SELECT id FROM history WHERE {condition} ORDER BY id LIMIT ?)",
                         (count - MAX_RECORDS,),
                     )
@@ -124,7 +124,7 @@ def _lines(rows: list[tuple[object, ...]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """A server's name is the user's or a provider's text: never let a spreadsheet take it for a formula."""
+    """A value escaped for spreadsheets: text of users and providers must never become a formula."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return value

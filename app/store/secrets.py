@@ -1,10 +1,10 @@
-"""``secrets.json`` (0600): the private and preshared keys of stored servers, by server name."""
+"""The file ``secrets.json`` (0600): the private and preshared keys of stored servers, by server name."""
 
 from __future__ import annotations
 
 import msgspec
 
-from app import codec, keys
+from app import keys, serialization
 from app.model import ServerSecrets
 from app.store.documents import Decoded
 
@@ -23,17 +23,17 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 def encode(secrets: dict[str, ServerSecrets]) -> bytes:
-    return codec.encode(_Written(version=VERSION, secrets=secrets), secrets=True)
+    return serialization.encode(_Written(version=VERSION, secrets=secrets), secrets=True)
 
 
 def decode(data: bytes) -> Decoded[dict[str, ServerSecrets]]:
-    """``damaged`` names the servers whose entry is. Raises ValueError where the whole file is."""
-    document: Document = codec.decode(data, Document)
+    """The keys; ``damaged`` names servers with a damaged entry. Raises ValueError where the whole file is damaged."""
+    document: Document = serialization.decode(data, Document)
     secrets: dict[str, ServerSecrets] = {}
     damaged: list[str] = []
     for name, raw in document.secrets.items():
         try:
-            entry: ServerSecrets = codec.decode(bytes(raw), ServerSecrets)
+            entry: ServerSecrets = serialization.decode(bytes(raw), ServerSecrets)
             for key in (entry.private_key, *entry.preshared_keys.values()):
                 keys.decode_key(key.reveal())
         except ValueError:

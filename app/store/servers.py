@@ -1,4 +1,4 @@
-"""``servers.json``: custom and imported servers without their keys, and the way from configuration to both and back."""
+"""The file ``servers.json``: custom and imported servers without their keys, which :mod:`app.store.secrets` holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 import msgspec
 from msgspec.structs import replace
 
-from app import codec, keys
+from app import keys, serialization
 from app.model import ServerSecrets, StoredServer, TunnelConfig
 from app.store.documents import Decoded
 
@@ -26,17 +26,17 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 def encode(servers: tuple[StoredServer, ...]) -> bytes:
-    return codec.encode(_Written(version=VERSION, servers=servers))
+    return serialization.encode(_Written(version=VERSION, servers=servers))
 
 
 def decode(data: bytes) -> Decoded[tuple[StoredServer, ...]]:
-    """``damaged`` gives the places (from 1) of entries that are. Raises ValueError where the whole file is."""
-    document: Document = codec.decode(data, Document)
+    """The servers; ``damaged`` numbers damaged entries from 1. Raises ValueError where the whole file is damaged."""
+    document: Document = serialization.decode(data, Document)
     servers: dict[str, StoredServer] = {}
     damaged: list[str] = []
     for place, raw in enumerate(document.servers, 1):
         try:
-            server: StoredServer = codec.decode(bytes(raw), StoredServer)
+            server: StoredServer = serialization.decode(bytes(raw), StoredServer)
         except ValueError:
             damaged.append(f"entry {place}")
             continue
@@ -46,11 +46,11 @@ def decode(data: bytes) -> Decoded[tuple[StoredServer, ...]]:
 
 
 def same_name(name: str) -> str:
-    """Names that people would take for the same are the same: compatibility forms and case do not count."""
+    """The form of ``name`` that is compared: without case and compatibility forms, which people overlook."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def take_apart(
+def split_secrets(
     config: TunnelConfig,
     *,
     name: str,
@@ -60,7 +60,7 @@ def take_apart(
     warnings: tuple[str, ...],
     service: str | None = None,
 ) -> tuple[StoredServer, ServerSecrets]:
-    """``config`` as what may be shown and what must not."""
+    """``config`` split into the part that may be shown and its secrets."""
     preshared = {p.public_key: p.preshared_key for p in config.peers if p.preshared_key is not None}
     stored = StoredServer(
         name=name,
@@ -79,8 +79,8 @@ def take_apart(
     return stored, ServerSecrets(private_key=config.private_key, preshared_keys=preshared)
 
 
-def put_together(server: StoredServer, secrets: ServerSecrets) -> TunnelConfig:
-    """The inverse of :func:`take_apart`."""
+def join_secrets(server: StoredServer, secrets: ServerSecrets) -> TunnelConfig:
+    """The inverse of :func:`split_secrets`."""
     return TunnelConfig(
         private_key=secrets.private_key,
         addresses=server.addresses,

@@ -1,18 +1,18 @@
-"""``settings.json``: one versioned document that holds :class:`app.model.Settings`.
+"""The file ``settings.json``: one versioned document that holds :class:`app.model.Settings`.
 
-Its values are judged when it is read, too: another version, or a hand, may have written what no network can be planned
-from. A part at fault is left out, and then nothing is connected: the gateway comes up blocked, and says why.
+Its values are also validated at reading: another version, or an edit by hand, may have made a network that cannot be
+planned. A part at fault is left out, and then nothing is connected: the gateway comes up blocked, and says why.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.errors import InvalidFieldError
 from app.model import Settings
-from app.store.check import check_network
 from app.store.documents import Decoded
+from app.store.validation import check_network
 
 FILE = "settings.json"
 VERSION = 1
@@ -24,21 +24,21 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def encode(settings: Settings) -> bytes:
-    return codec.encode(Document(version=VERSION, settings=settings))
+    return serialization.encode(Document(version=VERSION, settings=settings))
 
 
 def decode(data: bytes) -> Decoded[Settings]:
-    """Raises ValueError, of which msgspec's errors are subclasses, where the file is damaged.
+    """The settings. Raises ValueError where the file is damaged; msgspec's errors are subclasses.
 
     Fields that a newer version added are passed over, so that a rollback to this version keeps the rest.
     """
-    document: Document = codec.decode(data, Document)
+    document: Document = serialization.decode(data, Document)
     settings, left_out = plannable(document.settings)
     return Decoded(settings, document.version, left_out)
 
 
 def plannable(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """``settings`` with the default in place of each part that no network can be planned from, and why (pure)."""
+    """``settings`` with the default for each part that prevents planning a network, and the reasons (pure)."""
     faults: list[str] = []
     for _ in Settings.__struct_fields__:  # each is at fault once at most
         try:
@@ -52,8 +52,8 @@ def plannable(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
 
 
 def _without(settings: Settings, part: str) -> Settings:
-    """The default in place of ``part``, and nothing that lets anybody out in its stead."""
+    """``settings`` with the default for ``part``, which never opens more than before."""
     default = Settings()
     policy = default.default_policy if part == "devices" else settings.default_policy  # "direct" is for known devices
-    changed = msgspec.structs.replace(settings, default_policy=policy, desired={}, first_choice={})
+    changed = msgspec.structs.replace(settings, default_policy=policy, desired={}, first_choice={}, asked={})
     return msgspec.structs.replace(changed, **{part: getattr(default, part)})

@@ -1,9 +1,9 @@
 """Traffic by device, exit and in all: minutes, hours and days from the kernel's counters.
 
-Counters begin at zero again whenever their table, element or interface is made anew, and go on while netd is down. So
-each is known by its source, and where each stood is kept in the same transaction as the bytes booked from it: a restart
-of netd, of the ruleset or of the machine books nothing twice and misses only what no counter held.
-Readings are gathered in memory and written once in a while by :meth:`TrafficLog.flush`.
+Counters restart from zero whenever their table, element or interface is recreated, and go on while netd is down. So a
+counter is identified by its source, and its position is stored in the same transaction as the bytes added from it: a
+restart of netd, of the ruleset or of the machine counts nothing twice and misses only what no counter held.
+Readings are gathered in memory and written periodically by :meth:`TrafficLog.flush`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from app.protocol.statistics import (
     Subject,
     TrafficQuery,
 )
-from app.store.booking import MAX_MINUTES_SPREAD, Batch, CounterKey, Growth, Moved, Position, RowKey
 from app.store.database import Database
+from app.store.rollup import MAX_MINUTES_SPREAD, Batch, CounterDelta, CounterKey, Moved, Position, RowKey
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +43,28 @@ MAX_PENDING = 50_000  # rows in memory while the disk refuses: beyond, minutes a
 
 
 class TrafficLog:
-    """:meth:`observe`, :attr:`rates` and :meth:`lifetime` never wait for the disk; the others do: run them in a thread.
+    """The traffic log; all but :meth:`observe`, :attr:`rates` and :meth:`lifetime` wait for the disk: use a thread.
 
-    Safe from any thread. Call :meth:`load` once the database is open; readings before that are passed over, and nothing
-    is lost by it, since the kernel goes on counting.
+    Thread-safe. Call :meth:`load` once the database is open; earlier readings are ignored without loss, since
+    the kernel goes on counting.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._memory = threading.Lock()  # for what is in memory: never held while the disk works
+        self._memory = threading.Lock()  # guards the memory: never held while the disk works
         self._disk = threading.Lock()  # a batch is seen either in memory or in the database, never in both
         self._loaded = False
         self._position: Position | None = None
         self._counters: dict[CounterKey, int] = {}
         self._read_before = False  # by this process
-        self._growth = Growth()
+        self._growth = CounterDelta()
         self._lifetime: dict[Subject, tuple[int, int]] = {}
         self._pending = Batch()
         self._rates = Rates(time=0.0, period=0.0)
         self._refused = False
 
     def load(self) -> None:
-        """Go on where the last process ended."""
+        """Continue from the positions that the last process stored."""
         lifetime: dict[Subject, tuple[int, int]] = {}
         position: Position | None = None
         try:
@@ -73,7 +73,7 @@ class TrafficLog:
             for (value,) in self._database.query("SELECT value FROM state WHERE key = 'counters'"):
                 position = msgspec.msgpack.decode(value, type=Position)
         except (sqlite3.Error, msgspec.DecodeError) as error:
-            log.warning("where the counters stood cannot be read; counting begins anew: %s", error)
+            log.warning("the counters' positions cannot be read; counting starts over: %s", error)
         with self._memory:
             self._lifetime, self._position = lifetime, position
             self._counters = position.by_key() if position else {}
@@ -82,9 +82,9 @@ class TrafficLog:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def observe(self, reading: Reading) -> Rates:
-        """Book what was counted since the reading before; returns the rates of just now.
+        """Add the growth since the previous reading; returns the present rates.
 
-        The very first reading of all only tells where the counters stand.
+        The very first reading only sets the positions.
         """
         with self._memory:
             if not self._loaded:
@@ -98,32 +98,32 @@ class TrafficLog:
             return self._rates
 
     def observe_some(self, counters: Sequence[Counter], now: float) -> None:
-        """Book what ``counters`` alone counted, which are about to go with their interface; the rest is left alone."""
+        """Add the growth of ``counters`` alone, whose interface is about to be removed."""
         with self._memory:
             if self._position is None:
                 return
             reading = Reading(now, self._position.boottime, tuple(counters))
             start = min(now, self._position.time)
-            self._add(Growth().since(self._counters, reading), max(start, now - MAX_MINUTES_SPREAD), now)
+            self._add(CounterDelta().since(self._counters, reading), max(start, now - MAX_MINUTES_SPREAD), now)
             self._counters |= {(c.source, c.subject, c.direction): c.value for c in counters}
             self._position = Position.at(self._position.time, self._position.boottime, self._counters)
 
     def _book(self, moved: Moved, before: Position, reading: Reading) -> None:
         if self._read_before:
-            # The wall clock may have been set meanwhile; the boot clock has not.
+            # The wall clock may have been set since; the boot clock cannot be.
             period = max(0.0, reading.boottime - before.boottime)
             start = reading.time - period
             self._pending.cover(start, reading.time)
             if period > 0:
                 self._rates = _rates(reading.time, period, moved)
         else:
-            # netd was down. What the counters hold is no older than the last reading, nor than the machine's boot if
+            # netd was down. The counted bytes are no older than the last reading, nor than the machine's boot if
             # that was later.
             start = min(reading.time, max(before.time, reading.time - reading.boottime))
         self._add(moved, start, reading.time)
 
     def _add(self, moved: Moved, start: float, end: float) -> None:
-        self._pending.book(moved, start, end)
+        self._pending.spread(moved, start, end)
         for subject, (up, down) in moved.items():
             so_far = self._lifetime.get(subject, (0, 0))
             self._lifetime[subject] = (so_far[0] + up, so_far[1] + down)
@@ -142,7 +142,7 @@ class TrafficLog:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def flush(self) -> bool:
-        """Write all that is in memory, in one transaction. False where the disk refused; nothing is lost then."""
+        """Write everything in memory, in one transaction. False where the disk refused; nothing is lost then."""
         with self._disk:
             with self._memory:
                 batch, self._pending = self._pending, Batch()
@@ -154,7 +154,7 @@ class TrafficLog:
                 self._write(batch, position, lifetime)
             except sqlite3.Error as error:
                 if not self._refused:
-                    log.warning("traffic cannot be written and is kept in memory meanwhile: %s", error)
+                    log.warning("traffic cannot be written; buffering in memory: %s", error)
                 self._refused = True
                 with self._memory:
                     batch.merge(self._pending)
@@ -191,7 +191,7 @@ class TrafficLog:
             )
 
     def prune(self, now: float) -> None:
-        """Drop what is past its time or over the limits. Raises sqlite3.Error; then nothing was dropped.
+        """Drop rows that are too old or over the limits. Raises sqlite3.Error; then nothing was dropped.
 
         Of too many devices the least recently seen go; their bytes stay in the total.
         """
@@ -220,7 +220,7 @@ class TrafficLog:
     # --- answers -----------------------------------------------------------------------------------------------------
 
     def series(self, query: TrafficQuery, now: float | None = None) -> Series:
-        """Every step of the range up to the present one, oldest first. Raises sqlite3.Error.
+        """The series: every step of the range up to the present one, oldest first. Raises sqlite3.Error.
 
         A ``query`` for more than ``MAX_POINTS`` points is shortened to the newest.
         """

@@ -1,5 +1,5 @@
-"""The support file: one text that tells a stranger what goes on in this gateway, and nothing about its owner.
+"""The support file: one text about the gateway's state, without anything about its owner.
 
-``report`` puts it together, ``machine`` and ``programs`` find out what is in it, ``strike`` takes out what is nobody's
-business. None of it imports netd: where netd does not answer, the card's own set-up makes the file as well as it can.
+``report`` assembles it, ``machine`` and ``programs`` collect its sections, ``redact`` removes secrets and names. The
+package does not import netd: where netd does not answer, first boot makes the file as well as it can.
 """

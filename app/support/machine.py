@@ -1,4 +1,4 @@
-"""What the kernel tells in files: board, firmware, memory, heat, network ports. Any user may read these.
+"""The support file's sections from the kernel's files, which any user may read: board, memory, heat, network ports.
 
 One function for each section. ``root`` is where the file system begins, so that a test can lay out a Pi's files.
 """
@@ -76,7 +76,7 @@ def _packages(status: Path) -> Iterator[str]:
 
 
 def board(root: Path = ROOT) -> str:
-    """The device tree's word on it (its serial number is left alone); a PC has none."""
+    """The board by its device tree, without the serial number; a PC has none."""
     tree = root / "proc/device-tree"
     loader = tree / "chosen/bootloader"
     lines = [
@@ -109,11 +109,11 @@ def heat(root: Path = ROOT) -> str:
     for policy in sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*")):
         clock = "/".join(_text(policy / f"{name}_freq") or "?" for name in ("scaling_cur", "cpuinfo_max"))
         lines.append(f"{policy.name}: {clock} kHz, {_text(policy / 'scaling_governor')}")
-    return "\n".join(lines) or unreadable("this kernel tells neither voltage nor temperature")
+    return "\n".join(lines) or unreadable("this kernel shows neither voltage nor temperature")
 
 
 def throttled(text: str) -> str:
-    """The firmware's bits in words (pure)."""
+    """The firmware's throttling bits in words (pure)."""
     try:
         bits = int(text, 16)
     except ValueError:
@@ -144,7 +144,7 @@ def memory(root: Path = ROOT) -> str:
 
 
 def links(root: Path = ROOT) -> str:
-    """Each network interface: what drives it, where it is plugged in, whether a cable is, and what went wrong on it."""
+    """Each network interface: its driver, its place, its cable, and its error counters."""
     blocks: list[str] = []
     for link in sorted((root / "sys/class/net").iterdir()):
         if not link.is_dir():
@@ -181,7 +181,7 @@ def _usb(link: Path) -> str | None:
     return None
 
 
-# Each with the section's title; what fails in one of them is that section's affair.
+# Each with the section's title; a failure stays within its section.
 SOURCES: tuple[tuple[str, Callable[[Path], str]], ...] = (
     ("Versions", versions),
     ("Board and firmware", board),
@@ -206,9 +206,9 @@ def sections(root: Path = ROOT) -> list[Section]:
 
 
 def _text(path: Path) -> str | None:
-    """The content in one piece, of a device tree's strings with spaces between them; None where there is none.
+    """The file's text, with spaces between a device tree's strings; None where it has none.
 
-    An interface that is down refuses to tell its speed (EINVAL): that is none, too.
+    Reading the speed of an interface that is down fails (EINVAL): None, too.
     """
     try:
         data = path.read_bytes()
@@ -222,7 +222,7 @@ def _prefixed(prefix: str, path: Path) -> list[str]:
 
 
 def _number(path: Path) -> int | str:
-    """A device tree's cell: 32 bits, the most significant byte first."""
+    """The number in a device tree's cell: 32 bits, big-endian."""
     try:
         return struct.unpack(">I", path.read_bytes())[0]
     except (OSError, struct.error):
@@ -245,7 +245,7 @@ def _thousandths(path: Path) -> str:
 
 
 def _target(path: Path) -> str | None:
-    """The name of what a link leads to."""
+    """The name of a symbolic link's target."""
     try:
         return path.readlink().name
     except OSError:

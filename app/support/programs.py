@@ -1,4 +1,4 @@
-"""What other programs tell: the journal, systemd's times, the kernel's rules. Where one fails, the section says so."""
+"""The support file's sections from programs: the journal, boot times, the kernel's rules; each reports its failures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.process import NotStartedError, ProcessError
 from app.support.report import Section, unreadable
 
 TIMEOUT = 45.0  # seconds for one program; systemd's take ten on a board that is still starting
-MOST = 2_000_000  # bytes read of what one says
+MAX_OUTPUT = 2_000_000  # bytes of one program's output
 
 _JOURNAL = ("journalctl", "--no-pager", "--no-hostname", "--boot", "--output=short-monotonic", "--quiet")
 _UNITS = ("vpn-gateway-*", "systemd-networkd*", "systemd-resolved*", "systemd-timesyncd*", "ppp*")
@@ -19,7 +19,7 @@ _TIMES = (
     "SystemState", "NFailedUnits", "Version", "WatchdogDevice", "RuntimeWatchdogUSec",
 )  # fmt: skip
 
-# A line of the kernel's is about the network where it names one of these; the rest is what brings a network down.
+# A kernel message concerns the network where it matches: network devices and modules, then faults that stop networks.
 _NETWORK = re.compile(
     r"(?i)\b(eth\d|wan\d?|lan\d|wlan\d|br-lan|wg\d|usb\d? \d|enx|end\d|enp|wwan|ppp|link is (up|down)|carrier|phy\d"
     r"|bcmgenet|genet|macb|lan78xx|smsc95xx|r815\d|ax\d{5}|asix|cdc_\w+|rndis\w*|ipheth|huawei\w*|qmi_wwan|option"
@@ -30,7 +30,7 @@ _NETWORK = re.compile(
 
 
 async def sections() -> list[Section]:
-    """All of them, side by side."""
+    """All sections, made concurrently."""
     return list(
         await asyncio.gather(
             _section("Boot times", ("systemd-analyze", "time"), ("systemd-analyze", "blame", "--no-pager"), limit=4000),
@@ -62,12 +62,12 @@ async def sections() -> list[Section]:
 
 
 async def _kernel() -> Section:
-    told = await run(*_JOURNAL, "--dmesg", "--lines=6000")
-    return Section("Messages of the kernel about the network", about_network(told), limit=150_000, keep="last")
+    messages = await run(*_JOURNAL, "--dmesg", "--lines=6000")
+    return Section("Messages of the kernel about the network", about_network(messages), limit=150_000, keep="last")
 
 
 def about_network(text: str) -> str:
-    """The lines of a kernel's log that have to do with the network (pure)."""
+    """The lines of a kernel's log that concern the network (pure)."""
     return "\n".join(line for line in text.splitlines() if _NETWORK.search(line) or line.startswith("(")) or text
 
 
@@ -77,9 +77,9 @@ async def _section(title: str, *commands: tuple[str, ...], limit: int = 60_000, 
 
 
 async def run(*command: str) -> str:
-    """What ``command`` says, or why it says nothing."""
+    """The output of ``command``, or the reason why there is none."""
     try:
-        status, said = await process.transcript(*command, timeout=TIMEOUT, limit=MOST)
+        status, said = await process.transcript(*command, timeout=TIMEOUT, limit=MAX_OUTPUT)
     except NotStartedError as error:
         return unreadable(f"{command[0]}: {error.reason}")
     except ProcessError as error:

@@ -1,4 +1,4 @@
-"""Puts the support file together out of its sections, within a size that can be attached to anything."""
+"""The assembly of the support file out of its sections, within a size that can be attached to any report."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.support.strike import Striker
+from app.support.redact import Redactor
 
-MOST_BYTES = 1_000_000  # of the whole file
-LONGEST_LINE = 2000  # characters
+MAX_BYTES = 1_000_000  # of the whole file
+MAX_LINE = 2000  # characters
 
 ABOUT = """\
 VPN Gateway: support file
 
-For whoever is to find out why a gateway does not do what it should. Taken out are keys, passwords, passphrases, tokens,
-account numbers, names of Wi-Fi networks and of devices, the second half of each MAC address, and every public address:
-public-address-1 is the same address wherever it stands. Names of servers and private addresses are in it. Have a look
-at it before you give it away.
+For finding out why a gateway does not do what it should. Removed are keys, passwords, passphrases, tokens, account
+numbers, names of Wi-Fi networks and of devices, the second half of each MAC address, and every public address:
+public-address-1 is the same address wherever it appears. Names of servers and private addresses are in the file. Read
+it before you share it.
 """
 
 
 class Section(Struct, frozen=True):
-    """``text`` is what was found, or says why nothing was. Of what is too long, ``keep`` says which end matters."""
+    """A section; ``text`` is its content or says why there is none, ``keep`` is the end that is kept of a long one."""
 
     title: str
     text: str
@@ -32,46 +32,46 @@ class Section(Struct, frozen=True):
 
 
 def unreadable(error: BaseException | str) -> str:
-    """What stands in a section whose source could not be read."""
+    """The text of a section whose source could not be read."""
     reason = error if isinstance(error, str) else getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"(could not be read: {reason})"
 
 
-def assemble(sections: Sequence[Section], striker: Striker) -> str:
-    """The file's whole text (pure). What is left out of it is said in its place."""
+def assemble(sections: Sequence[Section], redactor: Redactor) -> str:
+    """The file's whole text, with a note wherever a part is left out (pure)."""
     parts = [ABOUT]
-    left = MOST_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
+    left = MAX_BYTES - len(ABOUT.encode()) - 1000 - sum(len(s.title.encode()) * 2 + 200 for s in sections)
     for section in sections:
-        text = _struck(section, striker)
+        text = _redacted(section, redactor)
         if len(text.encode()) > left:
             text = "(left out: the file would become too large)"
         left -= len(text.encode())
-        parts.append(_headed(striker.text(section.title), text))
+        parts.append(_headed(redactor.text(section.title), text))
     return "\n".join(parts)
 
 
-def followed(text: str, section: Section, striker: Striker) -> str:
-    """A file that is whole already, struck out by what ``striker`` knows besides, and one more section (pure)."""
-    return f"{striker.known(text)}\n{_headed(section.title, _struck(section, striker))}"
+def followed(text: str, section: Section, redactor: Redactor) -> str:
+    """A finished file with one more section, redacted also by the secrets and names of ``redactor`` (pure)."""
+    return f"{redactor.known(text)}\n{_headed(section.title, _redacted(section, redactor))}"
 
 
 def _headed(title: str, text: str) -> str:
     return f"{title}\n{'=' * len(title)}\n\n{text}\n"
 
 
-def _struck(section: Section, striker: Striker) -> str:
-    """Whole lines are left out before: to look through them costs a small board seconds. The rest is cut after."""
+def _redacted(section: Section, redactor: Redactor) -> str:
+    """A section's text, redacted. Excess lines are dropped before, which saves seconds; long ones cut after."""
     text, left_out = _shortened(section.text.rstrip(), section.limit, section.keep)
-    text = striker.text(text)
+    text = redactor.text(text)
     text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..." for line in text.split("\n")]
+    lines = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]} ..." for line in text.split("\n")]
     if left_out:
         lines.insert(len(lines) if section.keep == "first" else 0, f"({left_out} more lines were left out)")
     return "\n".join(lines) or "(nothing)"
 
 
 def _shortened(text: str, limit: int, keep: Literal["first", "last"]) -> tuple[str, int]:
-    """As many whole lines as fit, and the number of the others."""
+    """As many whole lines as fit, and the number of lines left out."""
     lines = text.split("\n")
     kept: list[str] = []
     size = 0

@@ -1,4 +1,4 @@
-"""Secrets known by their look or by the name before them, for logs and for the support file. No I/O."""
+"""Redaction of secrets by their form or by the name before them, for logs and the support file (pure)."""
 
 from __future__ import annotations
 

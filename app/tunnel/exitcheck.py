@@ -48,7 +48,7 @@ def parse(body: bytes, confirm: Confirm) -> ExitAddress | None:
         return None
 
 
-async def exit_address(
+async def check_exit_address(
     url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool, confirm: Confirm
 ) -> ExitAddress | None:
     """What ``url`` sees when asked through the exit with ``mark``, or None."""

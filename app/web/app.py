@@ -8,9 +8,10 @@ from pathlib import Path
 
 from quart import Quart
 
-from app.api import BLUEPRINTS, errors, latency, limits, security
+from app.api import BLUEPRINTS, errors, limits, request_metrics, security
 from app.api.auth import guard
-from app.api.auth.service import Auth, guessing_alert
+from app.api.auth.service import Auth
+from app.api.auth.sign_in import guessing_alert
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
@@ -20,7 +21,7 @@ from app.protocol.status import Snapshot
 from app.tasks import end
 from app.web import assets
 
-EXPEL_AFTER = 0.5  # seconds: whoever has just set the password has the answer, and its cookie, by then
+EXPEL_AFTER = 0.5  # seconds: by then the client that has set the password has its answer, and its cookie
 
 
 class WebApp(Quart):
@@ -32,13 +33,13 @@ def create_app(
 ) -> WebApp:
     """The application in front of ``gateway``; it follows netd's events while it is being served.
 
-    Without ``state_dir`` there is nowhere to keep a password, and everybody on the LAN may do everything. Without
-    ``rates`` nobody is slowed down, which is for tests.
+    Without ``state_dir`` there is nowhere to keep a password, and the whole LAN may do everything. Without ``rates``
+    there is no rate limit, which is for tests.
     """
     app = WebApp("app.web", static_folder=None, template_folder=None)
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
-    app.url_map.merge_slashes = False  # //api/status is not a path of ours, and no redirect should make it one
+    app.url_map.merge_slashes = False  # //api/status is not a path of the API, and no redirect should make it one
 
     hosts = security.AllowedHosts()
 
@@ -49,11 +50,11 @@ def create_app(
     app.extensions[EXTENSION] = gateway
     app.extensions[HUB] = hub
 
-    latency.install(app)
+    request_metrics.install(app)
     errors.install(app)
     auth = Auth(state_dir)
-    auth.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
-    auth.on_guessing.append(lambda address, failures: hub.announce(guessing_alert(address, failures)))
+    auth.credentials.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
+    auth.sign_in.on_guessing.append(lambda address, failures: hub.announce(guessing_alert(address, failures)))
     security.install(app, hosts)
     guard.install_identification(app, auth)
     limits.install(app, rates)
@@ -63,7 +64,7 @@ def create_app(
         app.register_blueprint(blueprint)
 
     async def follow() -> AsyncGenerator[None, None]:
-        tasks = [asyncio.create_task(hub.run(), name="hub"), asyncio.create_task(auth.watch(), name="auth")]
+        tasks = [asyncio.create_task(hub.run(), name="hub"), asyncio.create_task(auth.credentials.watch(), name="auth")]
         yield
         await end(tasks)
 

@@ -1,21 +1,25 @@
-"""The page and its files, read once and served from memory: no file access and no thread a request."""
+"""The page and its files, read once at the start and served from memory: a request touches no file."""
 
 from __future__ import annotations
 
 import hashlib
 import mimetypes
 from pathlib import Path
+from typing import cast
 
+import aiofiles
 from msgspec import Struct
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
 blueprint = Blueprint("assets", __name__)
 
+EXTENSION = "vpn_gateway_assets"
 STATIC = Path(__file__).parent / "static"
-# Asked for again each time, answered with 304: a page of one version never runs with a script of another.
+# Revalidated at each load, answered with 304: a page of one version never runs with a script of another.
 CACHE_CONTROL = "no-cache"
 TYPES = {".js": "text/javascript; charset=utf-8", ".webmanifest": "application/manifest+json"}
+mimetypes.init()  # reads the system's tables: now, and not on the event loop
 
 
 class Asset(Struct, frozen=True):
@@ -24,19 +28,26 @@ class Asset(Struct, frozen=True):
     etag: str
 
 
-def _load(path: Path) -> Asset:
-    content = path.read_bytes()
+async def _load(path: Path) -> Asset:
+    async with aiofiles.open(path, "rb") as file:
+        content = await file.read()
     content_type = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if content_type in {"text/html", "text/css"}:
         content_type += "; charset=utf-8"
     return Asset(content, content_type, hashlib.sha256(content).hexdigest()[:24])
 
 
-_ASSETS = {p.relative_to(STATIC).as_posix(): _load(p) for p in sorted(STATIC.rglob("*")) if p.is_file()}
+_PATHS = {p.relative_to(STATIC).as_posix(): p for p in sorted(STATIC.rglob("*")) if p.is_file()}
+
+
+@blueprint.before_app_serving
+async def load() -> None:
+    """Read every file, before the first request."""
+    current_app.extensions[EXTENSION] = {name: await _load(path) for name, path in _PATHS.items()}
 
 
 def _serve(name: str) -> Response:
-    asset = _ASSETS.get(name)
+    asset = cast("dict[str, Asset]", current_app.extensions[EXTENSION]).get(name)
     if asset is None:
         raise NotFound
     fresh = request.if_none_match.contains(asset.etag)

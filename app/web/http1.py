@@ -1,4 +1,4 @@
-"""HTTP/1.1 and nothing else, on Hypercorn.
+"""Hypercorn restricted to HTTP/1.1.
 
 Hypercorn's own handler also lets a client go over to HTTP/2 in the clear (h2c, or by prior knowledge), where a
 WebSocket that was not closed has crashed the server, and it inflates compressed WebSocket frames without a bound. The
@@ -19,7 +19,7 @@ _BODY = b'{"success":false,"error":"the request could not be understood","code":
 
 
 def origin_form(target: bytes) -> bytes | None:
-    """The path and query of a request target (RFC 9112 3.2), or None where there is none."""
+    """The path and query of a request target (RFC 9112 3.2); None where it has no path."""
     if target.startswith(b"/"):
         return target
     try:
@@ -33,7 +33,7 @@ def origin_form(target: bytes) -> bytes | None:
 
 class Http1Protocol(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Never leave HTTP/1.1."""
+        """Stay with HTTP/1.1: offer no upgrade."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         target = origin_form(request.target)
@@ -64,6 +64,6 @@ class Http1Protocol(H11Protocol):
 
 
 def install() -> None:
-    """Make Hypercorn use it: there is no setting for this, only the name that its wrapper looks up."""
+    """Make Hypercorn use :class:`Http1Protocol`: it has no setting for this, only a name to replace."""
     module: Any = hypercorn.protocol
     module.H11Protocol = Http1Protocol

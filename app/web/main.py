@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app import settled
 from app.ipc import connect
-from app.notify import notify, stay_alive
+from app.sd_notify import notify, stay_alive
 from app.web import sockets
 from app.web.app import create_app
 from app.web.server import serve
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _listening(fds: list[int], binds: list[str]) -> list[socket.socket]:
-    """Raises OSError or ValueError; then none of them is left open."""
+    """The listening sockets. Raises OSError or ValueError; then none of them is left open."""
     opened: list[socket.socket] = []
     try:
         for fd in dict.fromkeys([*fds, *sockets.systemd_fds(os.environ, os.getpid())]):
@@ -56,7 +56,7 @@ def _listening(fds: list[int], binds: list[str]) -> list[socket.socket]:
 
 
 def _allow_descriptors() -> None:
-    """Enough for every WebSocket there may be; systemd's default of 1024 is for programs that use select(2)."""
+    """Raise the limit of descriptors to the number of WebSockets allowed; systemd's 1024 is for users of select(2)."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -68,7 +68,7 @@ async def _run(path: Path, state_dir: Path | None, listening: list[socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     gateway = connect(path)
-    notify("READY=1")  # the sockets listen already: who connects from here on is served
+    notify("READY=1")  # the sockets listen already: every client that connects from here on is served
     alive = asyncio.create_task(stay_alive(), name="watchdog")
     try:
         await serve(create_app(gateway, state_dir=state_dir), listening, stop)

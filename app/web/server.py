@@ -1,4 +1,4 @@
-"""Hypercorn with our limits, and a shutdown that leaves nobody hanging."""
+"""Hypercorn with the gateway's limits and a graceful shutdown."""
 
 from __future__ import annotations
 

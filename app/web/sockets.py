@@ -20,7 +20,7 @@ def systemd_fds(environ: Mapping[str, str], pid: int) -> list[int]:
 
 
 def inherit(fd: int) -> socket.socket:
-    """Raises OSError (not a socket) or ValueError (not a TCP socket)."""
+    """The inherited socket ``fd``. Raises OSError (not a socket) or ValueError (not a TCP socket)."""
     sock = socket.socket(fileno=os.dup(fd))
     if sock.type is not socket.SOCK_STREAM or sock.family not in {socket.AF_INET, socket.AF_INET6}:
         sock.close()
@@ -38,7 +38,7 @@ def bind(address: str) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)  # the LAN's address may come up after us
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)  # the LAN's address may come up after this process
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, int(port)))
@@ -49,7 +49,7 @@ def bind(address: str) -> socket.socket:
 
 
 def _prepared(sock: socket.socket) -> socket.socket:
-    """What accepted connections inherit: the kernel drops a client that is gone or has stopped reading.
+    """``sock`` with the options that connections inherit: the kernel drops a client that is gone or stopped reading.
 
     Without TCP_NODELAY each answer waits 40 ms for a delayed acknowledgement, as Hypercorn writes its head and its body
     apart; asyncio sets it only on sockets made with an explicit IPPROTO_TCP.

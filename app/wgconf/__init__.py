@@ -1,9 +1,9 @@
-"""WireGuard .conf dialects <-> model, and the linter. Pure: text in, values out; nothing in a file is ever executed."""
+"""WireGuard .conf dialects: parser, linter and renderer; nothing in a file is ever executed (pure)."""
 
 from app.wgconf.check import check
+from app.wgconf.lexer import MAX_BYTES
 from app.wgconf.parse import MAX_PEERS, parse
 from app.wgconf.render import format_config
-from app.wgconf.text import MAX_BYTES
 from app.wgconf.types import ConfigError, ConfigWarning, ContradictionError, ParsedConfig
 
 __all__ = [

@@ -1,11 +1,11 @@
-"""AmneziaWG: WireGuard with disguised packets. Recognised, so that it is refused by name and never half understood."""
+"""AmneziaWG, WireGuard with disguised packets: recognised, so that it is refused by name and never half understood."""
 
 from __future__ import annotations
 
 import re
 
 from app.wgconf import fields
-from app.wgconf.text import Entry
+from app.wgconf.lexer import Entry
 from app.wgconf.types import ConfigError, ConfigWarning
 
 # Jc, Jmin, Jmax, J1-J3, I1-I5 and ITime send junk ahead of a handshake, which a WireGuard server passes over; S1-S4 pad
@@ -31,7 +31,7 @@ def check(entries: list[Entry], warnings: list[ConfigWarning]) -> None:
     for entry in ours:
         if entry.value.lower() != _PLAIN.get(entry.key.lower(), entry.value.lower()):
             raise ConfigError(
-                "this is an AmneziaWG configuration: its packets are not WireGuard's, and only those are spoken here",
+                "this is an AmneziaWG configuration: its packets are not WireGuard's, which alone are supported",
                 line=entry.line,
                 key=entry.key,
             )
@@ -41,7 +41,7 @@ def check(entries: list[Entry], warnings: list[ConfigWarning]) -> None:
 
 
 def keepalive(value: str) -> int:
-    """As :func:`app.wgconf.fields.keepalive`, naming AmneziaWG for its ranges."""
+    """Seconds, as :func:`app.wgconf.fields.keepalive`; the error for a range names AmneziaWG."""
     if _RANGE.fullmatch(value):
         raise fields.BadValueError(f"{fields.shown(value)} is a range, which only AmneziaWG knows; give one number")
     return fields.keepalive(value)

@@ -1,4 +1,4 @@
-"""The linter: does a well-formed configuration make sense for a whole LAN behind it, and what should people know?"""
+"""The linter: checks that a well-formed configuration makes sense for a whole LAN, with warnings for people."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def check(
 ) -> tuple[TunnelConfig, tuple[ConfigWarning, ...]]:
     """``config`` as it can be used, with the warnings. Raises :class:`ContradictionError` where it cannot be.
 
-    ``lan`` are our own LAN's networks. Resolvers that cannot be asked through the tunnel are dropped (those in the LAN,
-    those of a family without an address), and a network that two peers claim is left to the last, as in the kernel.
+    ``lan`` are the networks of the gateway's LAN. Resolvers that cannot be asked through the tunnel are dropped (those
+    in the LAN, those of a family without an address), and a network that two peers claim is left to the last, as in the
+    kernel.
     """
     _refuse_contradictions(config, lan)
     warnings: list[ConfigWarning] = []
@@ -141,7 +142,7 @@ def _about_peers(peers: tuple[Peer, ...], lan: tuple[Network, ...]) -> Iterator[
             message = f"The endpoint {peer.endpoint} is a private address; it is reached only from its own network"
             yield _warn("private_endpoint", message, "Endpoint")
         if not peer.allowed_ips:
-            yield _warn("peer_without_networks", "A peer has no networks routed to it and is of no use", "AllowedIPs")
+            yield _warn("peer_without_networks", "A peer has no networks routed to it and is never used", "AllowedIPs")
         overlapping = [n for n in peer.allowed_ips if n.prefixlen >= 8 and _overlaps(n, lan)]
         if overlapping:
             message = f"{_some(overlapping)}: this overlaps the gateway's LAN; what is in both is reached in the LAN"

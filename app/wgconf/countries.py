@@ -1,4 +1,4 @@
-"""Countries in which VPN servers stand, by ISO 3166-1 alpha-2 code, and ``uk``, which providers use as well."""
+"""Countries that have VPN servers, by ISO 3166-1 alpha-2 code, and ``uk``, which providers use as well."""
 
 from __future__ import annotations
 

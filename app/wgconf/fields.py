@@ -1,4 +1,4 @@
-"""One function a value: text as people and providers write it -> a model value, or :class:`BadValueError` with why not.
+"""Parsers of single values: text as people and providers write it -> a model value, or :class:`BadValueError`.
 
 The .conf parser and the API's own fields go through the same functions, so that both refuse the same things. Reasons
 quote the value only where it can hold no key (:func:`shown`).
@@ -36,7 +36,7 @@ _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
 
 class BadValueError(ValueError):
-    """Why a value cannot be used; holds no secret."""
+    """A value cannot be used; the message says why and holds no secret."""
 
 
 def shown(value: str) -> str:
@@ -45,7 +45,7 @@ def shown(value: str) -> str:
 
 
 def shown_command(value: str) -> str:
-    """The same for a command, in which paths and long words are usual: only what may be a whole key is left out."""
+    """``value`` quoted for a message; of a command, which has paths and long words, only possible keys are hidden."""
     return _quoted(_MAY_BE_A_KEY.sub("***", value[:400]))
 
 
@@ -89,7 +89,7 @@ def port(text: str) -> int:
 
 
 def listen_port(text: str) -> int | None:
-    """None for 0: the kernel chooses."""
+    """A UDP port; None for 0: the kernel chooses."""
     return _number(text, 0, 65535, "a port") or None
 
 
@@ -119,7 +119,7 @@ def _each(text: str, parse_one: Callable[[str], T], limit: int, what: str) -> tu
 
 
 def _refuse_unusable(address: Address, text: str) -> None:
-    """Addresses that can be no host's on a network; raises :class:`BadValueError`."""
+    """Refuse an address that no host can have; raises :class:`BadValueError`."""
     if address.is_multicast:
         raise BadValueError(f"{shown(text)} is a multicast address")
     if address.is_loopback:
@@ -160,7 +160,7 @@ def interface(text: str) -> Interface:
     _refuse_unusable(value.ip, text)
     network = value.network
     if network.prefixlen < 8:
-        raise BadValueError(f"{shown(text)}: a prefix shorter than /8 is no network of a tunnel")
+        raise BadValueError(f"{shown(text)}: a prefix shorter than /8 is too wide for a tunnel's network")
     if network.version == 4 and network.prefixlen < 31 and value.ip == network.broadcast_address:
         raise BadValueError(f"{shown(text)} is the broadcast address of its network")
     return value

@@ -1,4 +1,4 @@
-"""Whose file is it, and where is the server? Guesses for people, from names and comments; nothing depends on them."""
+"""Guesses at a file's provider and its server's country, from names and comments; for people only."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _DEVICE = re.compile(r"Device: ([\w .'-]{1,40})")
 
 
 def find(config: TunnelConfig, comments: list[str], name: str | None) -> Hints:
-    """What can be told about ``config``; ``name`` is the file's name without ``.conf``."""
+    """The guesses about ``config``; ``name`` is the file's name without ``.conf``."""
     hosts = [p.endpoint.host for p in config.peers if p.endpoint is not None]
     provider = _provider(config, hosts)
     country = _country(hosts, comments, name)

@@ -1,4 +1,4 @@
-"""A whole .conf -> :class:`ParsedConfig`: which settings there are, what each means, what is not used."""
+"""The parser: a whole .conf -> :class:`ParsedConfig`, with the settings used and warnings for those that are not."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from app.addresses import Address, Interface, Network
 from app.model import Peer, TunnelConfig
-from app.wgconf import amnezia, fields, hints, text
+from app.wgconf import amnezia, fields, hints, lexer
 from app.wgconf.check import check
-from app.wgconf.text import Entry, Section
+from app.wgconf.lexer import Entry, Section
 from app.wgconf.types import ConfigError, ConfigWarning, ContradictionError, ParsedConfig
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ _INTERFACE = ("PrivateKey", "Address", "DNS", "MTU", "ListenPort", "FwMark", "Ta
 _HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
 _PEER = ("PublicKey", "PresharedKey", "AllowedIPs", "Endpoint", "PersistentKeepalive")
 _LISTS = frozenset({"Address", "DNS", "AllowedIPs", *_HOOKS})
-# Written by graphical clients for themselves; wg(8) does not know them, and nothing of them concerns a gateway.
+# Written by graphical clients for themselves; wg(8) does not know them, and a gateway does not need them.
 _FOREIGN = ("Name", "Description", "IncludedApplications", "ExcludedApplications")
 
 _KNOWN = {
@@ -46,7 +46,7 @@ class _Settings:
         for entry in section.entries:
             name = known.get(entry.key.lower())
             if name is None:
-                raise ConfigError(_unknown(section, entry), line=entry.line, key=text.showable(entry.key))
+                raise ConfigError(_unknown(section, entry), line=entry.line, key=lexer.showable(entry.key))
             self.found.setdefault(name, []).append(entry)
         for name, entries in self.found.items():
             if len(entries) > 1 and name not in _LISTS:
@@ -54,11 +54,11 @@ class _Settings:
                 warnings.append(ConfigWarning("given_twice", message, entries[-1].line, name))
 
     def line(self, name: str) -> int:
-        """Where ``name`` is, or where its section begins."""
+        """The line of ``name``, or of its section where it is missing."""
         return self.found[name][-1].line if name in self.found else self.section.line
 
     def one(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """The value of a setting; also those that a later one replaces must be well formed."""
+        """The value of a setting; one that a later one replaces must be well formed too."""
         return values[-1] if (values := self.every(name, parse)) else None
 
     def need(self, name: str, parse: Callable[[str], T]) -> T:
@@ -87,20 +87,20 @@ def _value(entry: Entry, name: str, parse: Callable[[str], T]) -> T:
 def _unknown(section: Section, entry: Entry) -> str:
     for place, names in _KNOWN.items():
         if entry.key.lower() in names:
-            return f"it belongs into [{place.capitalize()}], not [{section.name}]"
+            return f"it belongs in [{place.capitalize()}], not [{section.name}]"
     return f"[{section.name}] has no such setting"
 
 
 def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None = None) -> ParsedConfig:
-    """Read a wg-quick(8) configuration of any dialect we know; ``name`` is the file's, for hints only.
+    """Read a wg-quick(8) configuration of any known dialect; ``name`` is the file's, for hints only.
 
-    ``lan`` are our own LAN's networks. Raises :class:`ConfigError`, and nothing else, with line, key and reason; it
-    never holds a key's value. docs/import.md says what is refused, dropped with a warning, or taken as it is.
+    ``lan`` are the networks of the gateway's LAN. Raises only :class:`ConfigError`, with line, key and reason; it never
+    holds a key's value. docs/import.md says what is refused, dropped with a warning, or taken as it is.
     """
-    document = text.read(data)
+    document = lexer.read(data)
     warnings: list[ConfigWarning] = []
     if document.guessed:
-        warnings.append(ConfigWarning("encoding", "It is not UTF-8: letters in comments may be others than were meant"))
+        warnings.append(ConfigWarning("encoding", "It is not UTF-8: letters in comments may be wrong"))
     interface_section, peer_sections = _sections(document.sections)
     interface = _Settings(interface_section, warnings)
     peers = [_Settings(section, warnings) for section in peer_sections]
@@ -130,7 +130,7 @@ def parse(data: bytes | str, *, lan: tuple[Network, ...] = (), name: str | None 
     except ContradictionError as error:
         place = interface if error.peer is None else peers[error.peer]
         raise ConfigError(str(error), line=place.line(error.key), key=error.key) from None
-    warnings += _placed(remarks, interface)
+    warnings += _with_position(remarks, interface)
     found = hints.find(config, [*document.comments, *(c for s in document.sections for c in s.comments)], name)
     return ParsedConfig(
         config=config,
@@ -147,8 +147,8 @@ def _sections(sections: list[Section]) -> tuple[Section, list[Section]]:
     peers = [s for s in sections if s.name.lower() == "peer"]
     for section in sections:
         if section.name.lower() not in _KNOWN:
-            name = f"[{text.showable(section.name) or '***'}]"
-            reason = f"{name} is no section of a WireGuard configuration; there are [Interface] and [Peer]"
+            name = f"[{lexer.showable(section.name) or '***'}]"
+            reason = f"{name} is not a section of a WireGuard configuration; those are [Interface] and [Peer]"
             raise ConfigError(reason, line=section.line, key=name)
     if not interfaces:
         raise ConfigError("there is no such section", line=sections[0].line if sections else 1, key="[Interface]")
@@ -237,8 +237,8 @@ def _peers(sections: Iterable[_Settings]) -> Iterator[Peer]:
         yield replace(peer, persistent_keepalive=keepalive or 0)
 
 
-def _placed(remarks: Iterable[ConfigWarning], interface: _Settings) -> Iterator[ConfigWarning]:
-    """Remarks on a setting of ours get its line; those on peers say themselves which they mean."""
+def _with_position(remarks: Iterable[ConfigWarning], interface: _Settings) -> Iterator[ConfigWarning]:
+    """``remarks`` with lines: one on a setting of [Interface] gets its line, one on a peer names the peer itself."""
     for remark in remarks:
         own = remark.key in interface.found if remark.key else False
         yield replace(remark, line=interface.line(remark.key or "")) if own else remark

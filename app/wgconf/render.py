@@ -1,4 +1,4 @@
-"""A configuration back to wg-quick(8)'s format."""
+"""The renderer: a configuration in wg-quick(8)'s format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a parsed .conf is, and how a refused one says so."""
+"""The values of a parsed .conf, its warnings and its errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ConfigError(InvalidFieldError):
 
 
 class ContradictionError(BadValueError):
-    """Values that are well formed and cannot be used together: ``key`` as in a .conf, ``peer`` from 0 (None: ours)."""
+    """Well-formed values contradict each other: ``key`` as in a .conf, ``peer`` from 0 (None: [Interface])."""
 
     def __init__(self, reason: str, *, key: str, peer: int | None = None) -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ class ContradictionError(BadValueError):
 
 
 class ConfigWarning(Struct, frozen=True):
-    """What people should know about an accepted configuration; ``code`` is stable, ``message`` holds no secret."""
+    """A warning about an accepted configuration; ``code`` is stable, ``message`` holds no secret."""
 
     code: str
     message: str
@@ -47,6 +47,6 @@ class ParsedConfig(Struct, frozen=True):
     config: TunnelConfig
     warnings: tuple[ConfigWarning, ...] = ()
     hooks: tuple[str, ...] = ()  # "PostUp = ...", as written; never executed. They may hold secrets
-    provider: str | None = None  # whose file it seems to be, for people
-    location: str | None = None  # where the server seems to be: "Stockholm, Sweden" or "Sweden"
+    provider: str | None = None  # the likely provider, for people
+    location: str | None = None  # the likely place of the server: "Stockholm, Sweden" or "Sweden"
     device: str | None = None  # the name of the device that the provider made the file for

@@ -1,1 +1,1 @@
-"""Measurements against what one would use otherwise: always both in one run, always a ratio, a miss is a finding."""
+"""Benchmarks against the usual alternative: both in one run, the result a ratio; a missed target is a finding."""

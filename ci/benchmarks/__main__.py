@@ -1,4 +1,4 @@
-"""``make bench``: prints a table; the exit status is 0 even where a target is missed, since that is a finding."""
+"""``make bench``: prints a table; the exit status is 0 even if a target is missed, since that is a finding."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""From asking for a connection to having one: ``POST /api/connect`` against ``wg-quick up``, both until a handshake.
+"""Time to connect: ``POST /api/connect`` against ``wg-quick up``, both until the handshake.
 
-Ours answers only once the handshake has completed; ``wg-quick up`` returns before, ahead by one round trip.
+The API answers after the completed handshake; ``wg-quick up`` returns earlier, by one round trip.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ci.benchmarks import wg_quick
-from ci.benchmarks.beside import ROUTER, plain_gateway
+from ci.benchmarks.reference_gateway import ROUTER, plain_gateway
 from ci.benchmarks.result import Result, median
 from ci.labnet import Lab
 

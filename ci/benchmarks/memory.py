@@ -1,4 +1,4 @@
-"""Memory of both processes, as the share of it that is theirs (PSS, proc(5))."""
+"""Memory of both processes, as proportional set size (PSS, proc(5))."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ci.labnet import Lab
 
 
 def _pss(lab: Lab, name: str) -> float:
-    """Megabytes."""
+    """The proportional set size in megabytes."""
     pid = (lab.directory / f"{name}.pid").read_text()
     text = lab.hosts["gateway"].run("cat", f"/proc/{pid}/smaps_rollup").stdout
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024

@@ -1,6 +1,6 @@
-"""1 kHz of UDP echoes from inside a host; prints the longest time between two answers, in ms, less the interval.
+"""Sends UDP echoes at 1 kHz from inside a host; prints the longest gap between answers, less the interval, in ms.
 
-Says ``running`` after the first answers, runs until standard input ends and answers have come again.
+Prints ``running`` after the first answers; runs until standard input has ended and answers arrive again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def main() -> None:
     over = threading.Event()
     began = time.monotonic()
 
-    def until_told() -> None:
+    def until_stdin_ends() -> None:
         sys.stdin.buffer.read()
         over.set()
 
     last = 0.0
     longest = 0.0
     answers = 0
-    told = 0.0
+    ended = 0.0
     following = began
     while time.monotonic() - began < LIMIT:
         now = time.monotonic()
@@ -39,7 +39,7 @@ def main() -> None:
             try:
                 sock.send(b"probe")
             except OSError:
-                pass  # blocked for the moment: that is what is being measured
+                pass  # blocked: this is the gap being measured
         if select.select([sock], [], [], max(0.0, following - time.monotonic()))[0]:
             try:
                 while True:
@@ -51,12 +51,12 @@ def main() -> None:
                     answers += 1
                     if answers == 100:
                         print("running", flush=True)
-                        threading.Thread(target=until_told, daemon=True).start()
+                        threading.Thread(target=until_stdin_ends, daemon=True).start()
             except OSError:
                 pass
         if over.is_set():
-            told = told or time.monotonic()
-            if time.monotonic() - told > AFTER and time.monotonic() - last < 10 * INTERVAL:
+            ended = ended or time.monotonic()
+            if time.monotonic() - ended > AFTER and time.monotonic() - last < 10 * INTERVAL:
                 break
     print(max(0.0, (longest - INTERVAL) * 1000))
 

@@ -1,7 +1,7 @@
-"""Relay lists of the shape that providers send and of any size; a seed gives the same list every time.
+"""Generated relay lists in the providers' formats, of any size; the same seed gives the same list.
 
-Names, keys and addresses are made up. The addresses are of the kind the product accepts (on the Internet), and nothing
-here or in the tests sends a packet to them.
+Names, keys and addresses are made up. The addresses are public ones, as the product requires; no test sends a packet to
+them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def encode(document: Document) -> bytes:
 
 
 def public_key(label: str) -> str:
-    """The private half of it exists nowhere."""
+    """A public key without a known private key."""
     return base64.b64encode(hashlib.sha256(label.encode()).digest()).decode()
 
 
 def mullvad(servers: int, seed: int = 1) -> Document:
-    """``GET /app/v1/relays``: WireGuard servers, and OpenVPN servers and bridges in about the real proportion."""
+    """``GET /app/v1/relays``: WireGuard servers, OpenVPN servers and bridges, in about the real proportion."""
     chance = random.Random(seed)
     return {
         "locations": {code: _mullvad_place(chance, code) for code in PLACES},
@@ -179,5 +179,5 @@ def _somewhere(chance: random.Random) -> tuple[float, float]:
 
 
 def _address(number: int, kind: int) -> str:
-    """One that no other number and kind (0 to 3) has."""
+    """An address that is unique to this number and kind (0 to 3)."""
     return str(FIRST_ADDRESS + number * 4 + kind)

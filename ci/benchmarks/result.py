@@ -1,4 +1,4 @@
-"""One line of the table, and the small statistics it needs."""
+"""A line of the result table, and its statistics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Result:
-    """``value`` is what is compared with ``target``: a ratio, milliseconds or megabytes, as ``unit`` says."""
+    """``value`` is compared with ``target``: a ratio, milliseconds or megabytes, according to ``unit``."""
 
     what: str
     ours: str

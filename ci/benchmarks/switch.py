@@ -1,4 +1,4 @@
-"""How long a LAN host is cut off by a switch of server: the gap in a 1 kHz stream of UDP echoes, ours and by hand."""
+"""Interruption of a LAN host by a switch of server: the gap in a 1 kHz stream of UDP echoes, here and with wg-quick."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.benchmarks import wg_quick
-from ci.benchmarks.beside import CLIENT, ROUTER, plain_gateway
+from ci.benchmarks.reference_gateway import CLIENT, ROUTER, plain_gateway
 from ci.benchmarks.result import Result, median, percentile
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4
@@ -20,11 +20,11 @@ SWITCHES_BY_HAND = 5
 
 
 def measure(lab: Lab) -> list[Result]:
-    """The gap of a switch is the longest time without an answer within it, less the probe's own interval."""
+    """The gap of a switch is the longest time without an answer, less the probe's interval."""
     lab.api("POST", "/api/connect", {"server": "vpn-se"})
     idle = [
         longest_silence(lab, "laptop", lambda: time.sleep(0.3)) for _ in range(SWITCHES)
-    ]  # what the machine itself costs
+    ]  # the baseline of the machine itself
     ours: list[float] = []
     for number in range(SWITCHES):
         server = ("vpn-de", "vpn-se")[number % 2]
@@ -35,7 +35,7 @@ def measure(lab: Lab) -> list[Result]:
     with plain_gateway(lab):
         wg_quick.prepare(lab, ROUTER)
         wg_quick.use(lab, ROUTER, "vpn-se")
-        lab.api("POST", "/api/disconnect")  # both have the same keys, and a server answers the last that spoke
+        lab.api("POST", "/api/disconnect")  # both use the same keys, and a server answers the last sender
         lab.hosts[ROUTER].run(*wg_quick.up_command())
         for number in range(SWITCHES_BY_HAND):
             server = ("vpn-de", "vpn-se")[number % 2]
@@ -71,7 +71,9 @@ def _by_hand(lab: Lab, server: str) -> None:
 
 def longest_silence(lab: Lab, host: str, act: Callable[[], object]) -> float:
     """The longest time in ms for which ``host`` got no answer while ``act`` ran."""
-    process = lab.popen(host, [sys.executable, str(PROBE), INTERNET4], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    process = lab.hosts.popen(
+        host, [sys.executable, str(PROBE), INTERNET4], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
     assert process.stdout is not None
     assert process.stdin is not None
     assert process.stdout.readline() == b"running\n"

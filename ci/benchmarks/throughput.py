@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 
-from ci.benchmarks.beside import CLIENT, plain_gateway
+from ci.benchmarks.reference_gateway import CLIENT, plain_gateway
 from ci.benchmarks.result import Result, median
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 
 ROUNDS = 7
 SECONDS = 2
@@ -26,9 +26,9 @@ def measure(lab: Lab) -> list[Result]:
         assert answer["success"], answer
     answer = lab.api("PUT", f"/api/devices/{LAN_HOSTS['laptop']}/policy", {"policy": "direct"})
     assert answer["success"], answer
-    server = lab.popen("internet", ["iperf3", "-s"])
+    server = lab.hosts.popen("internet", ["iperf3", "-s"])
     try:
-        wait_for("iperf3", lambda: lab.exec("internet", ["sh", "-c", "ss -lnt | grep -q :5201"]).returncode == 0)
+        wait_for("iperf3", lambda: lab.hosts.exec("internet", ["sh", "-c", "ss -lnt | grep -q :5201"]).returncode == 0)
         with plain_gateway(lab):
             ours: list[float] = []
             theirs: list[float] = []
@@ -52,6 +52,6 @@ def measure(lab: Lab) -> list[Result]:
 
 
 def _rate(lab: Lab, host: str) -> float:
-    """Gigabits a second of one TCP stream."""
-    done = lab.exec(host, ["iperf3", "-c", INTERNET4, "-t", str(SECONDS), "-O", "1", "-J"], timeout=SECONDS + 20)
+    """The rate of one TCP stream in gigabits a second."""
+    done = lab.hosts.exec(host, ["iperf3", "-c", INTERNET4, "-t", str(SECONDS), "-O", "1", "-J"], timeout=SECONDS + 20)
     return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e9

@@ -1,4 +1,4 @@
-"""The thing beside us: ``wg-quick`` with the same configuration, on a host of its own on the same WAN."""
+"""``wg-quick`` with the same configuration, on a separate host on the same WAN, to compare with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = "wgq"  # the interface; the file is named after it
 
 
 def configuration(lab: Lab, server: str) -> str:
-    """The .conf that the gateway's custom server amounts to."""
+    """The .conf equivalent to the gateway's custom server."""
     v4, _, inner4, inner6, _ = VPNS[server]
     pair = json.loads((lab.directory / f"{server}.json").read_text())
     return (
@@ -22,7 +22,7 @@ def configuration(lab: Lab, server: str) -> str:
 
 
 def prepare(lab: Lab, host: str) -> None:
-    """Put both servers' configurations where wg-quick finds them on ``host``."""
+    """Write the configurations of both servers for wg-quick on ``host``."""
     lab.hosts[host].shell("mkdir -p /run/wgq && chmod 700 /run/wgq")
     for server in VPNS:
         lab.hosts[host].write(f"/run/wgq/{server}.conf", configuration(lab, server))

@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 
 from ci.labnet.addresses import INTERNET4
-from ci.labnet.base import LabError
-from ci.labnet.faults import FAULTS, break_it, listing
+from ci.labnet.faults import FAULTS, inject, listing
+from ci.labnet.gateway import PROCESSES
 from ci.labnet.lab import Lab
-from ci.labnet.product import PROCESSES
 from ci.labnet.signals import end_in_order, restore_interrupt
+from ci.labnet.waiting import LabError
 
 TRY = """
 The gateway runs: http://127.0.0.1:{port}
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     kill = commands.add_parser("kill-app", help="SIGKILL netd (or web); it is restarted as systemd would")
     kill.add_argument("process", nargs="?", choices=PROCESSES, default="netd")
     kill.add_argument("--hold", action="store_true", help="leave it dead, until restart-app")
-    commands.add_parser("restart-app", help="stop netd and web in order, and start them anew")
+    commands.add_parser("restart-app", help="stop netd and web in order, and start them again")
     fault = commands.add_parser("fault", help="break something: fault vpn-stop vpn-se; `fault list` shows all")
     fault.add_argument("name", choices=["list", *FAULTS], metavar="NAME")
     fault.add_argument("arguments", nargs="*", metavar="ARGUMENT")
@@ -93,18 +93,18 @@ def run(options: argparse.Namespace) -> int:
             Lab(options.id).down()
         case "status":
             lab = Lab.attach(options.id)
-            print(f"UI: http://127.0.0.1:{lab.port}\nhosts: {' '.join(lab.hosts)}")
+            print(f"UI: http://127.0.0.1:{lab.api.port}\nhosts: {' '.join(lab.hosts)}")
         case "logs":
-            print(Lab.attach(options.id).logs())
+            print(Lab.attach(options.id).gateway.logs())
         case "kill-app":
-            Lab.attach(options.id).kill_app(options.process, restart=not options.hold)
+            Lab.attach(options.id).gateway.kill_app(options.process, restart=not options.hold)
         case "restart-app":
-            Lab.attach(options.id).restart_app()
+            Lab.attach(options.id).gateway.restart_app()
         case "fault":
             if options.name == "list":
                 print(listing())
             else:
-                break_it(options.id, options.name, options.arguments)
+                inject(options.id, options.name, options.arguments)
         case "exec":
             argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
             lab = Lab.attach(options.id)
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
             lab = Lab.attach(options.id)
             if options.host not in lab.hosts:
                 raise LabError(f"capture HOST INTERFACE FILE; hosts: {' '.join(lab.hosts)}")
-            recording = lab.capture(options.host, options.interface, options.file.absolute())
+            recording = lab.hosts.capture(options.host, options.interface, options.file.absolute())
             end_in_order()
             recording.start()
             say("recording; Ctrl-C ends it")
@@ -133,9 +133,13 @@ def start(options: argparse.Namespace) -> int:
     try:
         lab.up(port=options.port, app=not options.no_app, say=say)
         if not stay:
-            say(f"up; the UI is on http://127.0.0.1:{lab.port}" if lab.port else "up, without the gateway's software")
+            say(
+                f"up; the UI is on http://127.0.0.1:{lab.api.port}"
+                if lab.api.port
+                else "up, without the gateway's software"
+            )
             return 0
-        print(TRY.format(port=lab.port, internet=INTERNET4), flush=True)
+        print(TRY.format(port=lab.api.port, internet=INTERNET4), flush=True)
         _until_stopped()
     except KeyboardInterrupt:
         return 130

@@ -1,4 +1,4 @@
-"""Who has which address in the lab: documentation ranges (RFC 5737, RFC 3849), so that nothing real is meant."""
+"""The addresses of the lab, from the documentation ranges (RFC 5737, RFC 3849), so that none is a real host's."""
 
 from __future__ import annotations
 

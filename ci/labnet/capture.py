@@ -1,4 +1,4 @@
-"""Captures with tcpdump: everything from ``start`` to ``stop``, or an error."""
+"""Captures with tcpdump: every packet from ``start`` to ``stop``, or an error."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from ci.labnet.base import LabError, wait_for
 from ci.labnet.host import Host
+from ci.labnet.waiting import LabError, wait_for
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_ARP = 0x0800, 0x86DD, 0x0806
 ETHERTYPE_VLAN = 0x8100  # IEEE 802.1Q
@@ -63,7 +63,7 @@ class Capture:
         self.packets: list[Packet] = []
 
     def start(self) -> Capture:
-        """Returns once tcpdump listens. Raises LabError."""
+        """Start tcpdump; returns once it listens. Raises LabError."""
         shown = self._host.run("ip", "-j", "link", "show", "dev", self._interface, check=False)
         if shown.returncode != 0:
             raise LabError(f"{self._host.name} has no interface {self._interface}")
@@ -90,17 +90,17 @@ class Capture:
             self._said.append(line.decode(errors="replace"))
 
     def stop(self, *, exact: bool = True) -> list[Packet]:
-        """What was seen. With ``exact``, everything that passed before the call is in it, and in the file.
+        """Stop and return the captured packets; with ``exact``, every packet from before the call is among them.
 
-        tcpdump throws away what it has not yet read when it is told to end; so a marker of ours is sent, and awaited in
-        the file, first. Raises LabError where the kernel dropped packets: such a capture proves nothing.
+        When tcpdump ends it discards packets that it has not read yet. So a marker frame is sent first, and awaited in
+        the file. Raises LabError if the kernel dropped packets: such a capture proves nothing.
         """
         process, self._process = self._process, None
         if process is None:
             return self.packets
         if exact and self._ethernet:
             self._flush()
-        # The process we know is nsenter; tcpdump itself is what has to flush and end.
+        # The child process is nsenter; tcpdump itself has to flush and end.
         self._host.run("pkill", "-TERM", "-f", f"tcpdump.*-w {re.escape(str(self.path))}", check=False)
         process.wait(timeout=10)
         self._reader.join(timeout=10)
@@ -113,7 +113,7 @@ class Capture:
     def _flush(self) -> None:
         token = secrets.token_bytes(16)
         sent = self._host.run(sys.executable, "-c", _SEND_MARKER, self._interface, token.hex(), check=False)
-        if sent.returncode == 0:  # else the interface is down, and nothing is on its way
+        if sent.returncode == 0:  # else the interface is down, and no packet is in flight
             wait_for("the end of the capture in its file", lambda: token in _tail(self.path), interval=0.01)
 
     def __enter__(self) -> Capture:
@@ -132,7 +132,7 @@ def _tail(path: Path) -> bytes:
 
 
 def read_pcap(path: Path) -> list[Packet]:
-    """The packets of a capture in pcap format, as far as they were captured; markers of ours left out."""
+    """The packets of a capture in pcap format, as far as they were captured, without the marker frames."""
     data = path.read_bytes()
     if len(data) < 24:
         return []

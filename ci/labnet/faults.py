@@ -1,36 +1,43 @@
-"""``ci/lab fault``: what can be broken by hand."""
+"""``ci/lab fault``: the faults that can be injected by hand."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from ci.labnet.addresses import VPNS, WAN4_NETWORKS
-from ci.labnet.base import LabError
 from ci.labnet.lab import Lab
+from ci.labnet.waiting import LabError
 
 SERVER, NETWORK, ROUTES = "SERVER", "NETWORK", "[NETWORK ROUTER]..."
 
 
-class Fault(NamedTuple):
+@dataclass(frozen=True)
+class Fault:
     arguments: str
     what: str
-    act: Callable[..., None]
+    action: Callable[[Lab], Callable[..., None]]  # returns the function that takes the arguments
 
 
 FAULTS = {
-    "wan-down": Fault("", "pull the WAN's cable", partial(Lab.wan_link, up=False)),
-    "wan-up": Fault("", "plug it in again", partial(Lab.wan_link, up=True)),
-    "renumber": Fault(NETWORK, f"give the WAN another network, such as {WAN4_NETWORKS[1]}", Lab.renumber),
-    "option121": Fault(ROUTES, "hand out these routes by the WAN's DHCP; none = no longer", Lab.set_option121),
-    "rogue-ra": Fault("", "announce an IPv6 default route on the WAN", partial(Lab.set_rogue_ra, on=True)),
-    "no-rogue-ra": Fault("", "no longer", partial(Lab.set_rogue_ra, on=False)),
-    "vpn-stop": Fault(SERVER, "a VPN server dies", Lab.stop_vpn),
-    "vpn-start": Fault(SERVER, "and lives again", Lab.start_vpn),
-    "vpn-mute": Fault(SERVER, "its packets get lost on the way", partial(Lab.vpn_mute, mute=True)),
-    "vpn-unmute": Fault(SERVER, "no longer", partial(Lab.vpn_mute, mute=False)),
+    "wan-down": Fault("", "pull the WAN's cable", lambda lab: partial(lab.internet.wan_link, up=False)),
+    "wan-up": Fault("", "plug it in again", lambda lab: partial(lab.internet.wan_link, up=True)),
+    "renumber": Fault(
+        NETWORK, f"give the WAN another network, such as {WAN4_NETWORKS[1]}", lambda lab: lab.internet.renumber
+    ),
+    "option121": Fault(
+        ROUTES, "hand out these routes by the WAN's DHCP; none = no longer", lambda lab: lab.internet.set_option121
+    ),
+    "rogue-ra": Fault(
+        "", "announce an IPv6 default route on the WAN", lambda lab: partial(lab.internet.set_rogue_ra, on=True)
+    ),
+    "no-rogue-ra": Fault("", "no longer", lambda lab: partial(lab.internet.set_rogue_ra, on=False)),
+    "vpn-stop": Fault(SERVER, "a VPN server dies", lambda lab: lab.vpn.stop),
+    "vpn-start": Fault(SERVER, "and lives again", lambda lab: lab.vpn.start),
+    "vpn-mute": Fault(SERVER, "its packets get lost on the way", lambda lab: partial(lab.vpn.mute, mute=True)),
+    "vpn-unmute": Fault(SERVER, "no longer", lambda lab: partial(lab.vpn.mute, mute=False)),
 }
 
 
@@ -38,8 +45,8 @@ def listing() -> str:
     return "\n".join(f"  {f'{name} {fault.arguments}':34}{fault.what}" for name, fault in FAULTS.items())
 
 
-def break_it(ident: str, name: str, arguments: Sequence[str]) -> None:
-    """Raises LabError where the arguments do not fit; then nothing was done."""
+def inject(ident: str, name: str, arguments: Sequence[str]) -> None:
+    """Inject a fault into a running lab. Raises LabError, before anything is changed, if the arguments do not fit."""
     fault = FAULTS[name]
     match fault.arguments:
         case "SERVER":
@@ -52,4 +59,4 @@ def break_it(ident: str, name: str, arguments: Sequence[str]) -> None:
             fits = len(arguments) % 2 == 0
     if not fits:
         raise LabError(f"fault {name} {fault.arguments}; servers: {' '.join(VPNS)}; network: three numbers with dots")
-    fault.act(Lab.attach(ident), *arguments)
+    fault.action(Lab.attach(ident))(*arguments)

@@ -1,4 +1,4 @@
-"""A host: a network, mount and pid namespace held by one process. Kill that one and nothing of the host is left."""
+"""A host: a network, mount and PID namespace held by one process. Killing that process removes the whole host."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 NETNS = Path("/run/netns")  # where ip-netns(8) keeps the names
 GONE_TIMEOUT = 10.0  # seconds
 
-# Run inside the new namespaces: what must not be shared with the machine or with other labs becomes private. (The
-# names of other namespaces are copied along with the mounts; the kernel takes those away too when a name is unlinked.)
+# Runs inside the new namespaces and makes private what must not be shared with the machine or with other labs. (The
+# names of other namespaces are copied with the mounts; the kernel removes the copies when a name is unlinked.)
 _PRIVATE = """
 set -e
 resolv=$(readlink -m /etc/resolv.conf)
@@ -29,7 +29,7 @@ case $resolv in
 esac
 ip link set lo up
 touch /run/ready
-while :; do sleep 3600 & wait $!; done  # process 1 has to bury the dead
+while :; do sleep 3600 & wait $!; done  # PID 1 must reap orphans
 """
 
 
@@ -42,9 +42,9 @@ class Host:
 
     @classmethod
     def create(cls, name: str, namespace: str) -> Host:
-        """Make the namespaces; returns once they are ready. Raises RuntimeError.
+        """Create the namespaces; returns once they are ready. Raises RuntimeError.
 
-        The name comes first: whatever cuts us off after that, ``remove`` finds all there is by it.
+        The name is registered first: if this process is interrupted later, ``remove`` finds everything by the name.
         """
         subprocess.run(["ip", "netns", "add", namespace], check=True)
         holder = subprocess.Popen(
@@ -72,7 +72,7 @@ class Host:
         raise RuntimeError(f"host {name} did not start in time")
 
     def alive(self) -> bool:
-        """Whether ``init`` is still this host's, and not something else's that got its number."""
+        """Whether ``init`` is still this host's process, and not another one that reuses its PID."""
         try:
             return (NETNS / self.namespace).stat().st_ino == Path(f"/proc/{self.init}/ns/net").stat().st_ino
         except OSError:
@@ -96,7 +96,7 @@ class Host:
         return self.run("sh", "-ec", script, **options)
 
     def start(self, *argv: str, log: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        """A process in the background; it ends with the host at the latest."""
+        """Start a background process; it ends with the host at the latest."""
         with log.open("ab") if log else contextlib.nullcontext(subprocess.DEVNULL) as out:
             options.setdefault("stdout", out)
             options.setdefault("stderr", out)
@@ -105,19 +105,19 @@ class Host:
         return process
 
     def write(self, path: str, text: str) -> None:
-        """Write a file as the host sees it."""
+        """Write a file at a path of the host's file system."""
         Path(f"/proc/{self.init}/root{path}").write_text(text)
 
     def destroy(self) -> None:
         remove(self.namespace)
-        with contextlib.suppress(ChildProcessError):  # somebody else's child, when the lab was made by another process
+        with contextlib.suppress(ChildProcessError):  # not a child, if another process created the lab
             os.waitpid(self.holder, 0)
 
 
 def remove(namespace: str) -> None:
-    """End every process within the network namespace and take its name away; the rest goes with them.
+    """Kill every process within the network namespace and remove its name; the other namespaces go with them.
 
-    The kernel is asked who is in there, so nothing is forgotten and nobody else is hit. Raises RuntimeError.
+    The kernel lists the processes, so none is missed and no other is hit. Raises RuntimeError.
     """
     deadline = time.monotonic() + GONE_TIMEOUT
     while pids := _inside(namespace):

@@ -1,5 +1,5 @@
-"""The Internet of the lab, run inside its host: a web server that answers with the caller's address or any
-number of bytes, UDP echo, NTP.
+"""The servers of the lab's Internet, run inside its host: UDP echo, NTP, and a web server that answers with the
+caller's address or any number of bytes.
 """
 
 from __future__ import annotations

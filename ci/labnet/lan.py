@@ -1,4 +1,4 @@
-"""The hosts of the LAN: real DHCP clients, and what one tries from them."""
+"""The hosts of the LAN: real DHCP clients, and probes from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from typing import Any, NamedTuple
 
 from ci.labnet.addresses import GATEWAY_LAN4
-from ci.labnet.base import HERE, Base, wait_for
+from ci.labnet.hosts import Hosts
+from ci.labnet.paths import HERE
+from ci.labnet.waiting import wait_for
 
 
 class DnsAnswer(NamedTuple):
@@ -15,18 +17,21 @@ class DnsAnswer(NamedTuple):
     records: tuple[str, ...] = ()  # the data of the answer section
 
 
-class LanHosts(Base):
+class LanHosts:
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+
     def start_dhcp(self, host: str, hostname: str | None = None) -> None:
-        """The client starts over; it gives its name as ``hostname``, or else as the lab calls it."""
-        self.hosts[host].run("pkill", "udhcpc", check=False)
-        self.hosts[host].start(
+        """(Re)start the DHCP client; it sends ``hostname``, by default the lab's name of the host."""
+        self._hosts[host].run("pkill", "udhcpc", check=False)
+        self._hosts[host].start(
             *("udhcpc", "-i", "eth0", "-f", "-S", "-t", "8", "-T", "1", "-A", "1"),
             *("-x", f"hostname:{hostname or host}", "-s", str(HERE / "lan-dhcp")),
         )
 
     def address(self, host: str, family: int = 4) -> str | None:
         """The host's address: IPv4, or the global or unique local IPv6 one."""
-        done = self.hosts[host].run("ip", "-j", f"-{family}", "addr", "show", "dev", "eth0", "scope", "global")
+        done = self._hosts[host].run("ip", "-j", f"-{family}", "addr", "show", "dev", "eth0", "scope", "global")
         found = [a["local"] for link in json.loads(done.stdout) for a in link.get("addr_info", [])]
         return found[0] if found else None
 
@@ -36,7 +41,7 @@ class LanHosts(Base):
 
     def _probe(self, host: str, *arguments: object, timeout: float) -> Any:
         argv = [sys.executable, str(HERE / "probe.py"), "--timeout", str(timeout), *map(str, arguments)]
-        return json.loads(self.hosts[host].run(*argv, timeout=timeout + 10).stdout)
+        return json.loads(self._hosts[host].run(*argv, timeout=timeout + 10).stdout)
 
     def dns(
         self,
@@ -49,17 +54,17 @@ class LanHosts(Base):
         tcp: bool = False,
         timeout: float = 3.0,
     ) -> DnsAnswer:
-        """Ask ``server``, once."""
+        """Send one DNS query to ``server``."""
         how = ["--tcp"] if tcp else []
         answer = self._probe(host, "dns", name, kind, server, port, *how, timeout=timeout)
         return DnsAnswer(answer["rcode"], tuple(answer["records"]))
 
     def udp(self, host: str, address: str, port: int, text: str = "probe", timeout: float = 1.0) -> str | None:
-        """Send one datagram; what came back, or None. The ``internet`` host echoes on port 9."""
+        """Send one datagram and return the answer, or None. The ``internet`` host echoes on port 9."""
         return self._probe(host, "udp", address, port, text.encode().hex(), timeout=timeout)["answer"]
 
     def tcp(self, host: str, address: str, port: int, timeout: float = 1.0) -> bool:
-        """Whether a connection was made."""
+        """Whether a TCP connection was established."""
         return self._probe(host, "tcp", address, port, timeout=timeout)["connected"]
 
     def ping(self, host: str, address: str, timeout: float = 1.0) -> bool:

@@ -1,4 +1,4 @@
-"""One packet or question from a host of the lab, run inside it: ``probe.py dns | udp | tcp | ping``; answers JSON."""
+"""A single probe, run inside a host of the lab: ``probe.py dns | udp | tcp | ping``; prints the result as JSON."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def ping(options: argparse.Namespace) -> dict[str, Any]:
         request, reply, protocol = (128, 129, socket.IPPROTO_ICMPV6)
     token = os.urandom(16)
     body = struct.pack(">BBHHH", request, 0, 0, os.getpid() & 0xFFFF, 1) + token
-    if family == socket.AF_INET:  # for IPv6 the kernel does it (RFC 3542, 3.1)
+    if family == socket.AF_INET:  # for IPv6 the kernel computes it (RFC 3542, 3.1)
         body = body[:2] + struct.pack(">H", _checksum(body)) + body[4:]
     with socket.socket(family, socket.SOCK_RAW, protocol) as s:
         end = time.monotonic() + options.timeout
@@ -79,7 +79,7 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 def _checksum(data: bytes) -> int:
-    """RFC 1071, of an even number of bytes."""
+    """The Internet checksum (RFC 1071) of an even number of bytes."""
     total = sum(struct.unpack(f">{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF

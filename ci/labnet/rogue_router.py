@@ -1,6 +1,6 @@
-"""A router on the ISP's network that nobody asked for, run inside its host: ``rogue_router.py LIFETIME``.
+"""A rogue router on the ISP's network, run inside its host: ``rogue_router.py LIFETIME``.
 
-It announces itself with high preference, and a prefix, twice a second until it is killed (RFC 4861, 4.2; RFC 4191).
+The router announces a prefix and itself with high preference, twice a second (RFC 4861, 4.2; RFC 4191).
 ``LIFETIME`` is in seconds; 0 takes the announcement back, once.
 """
 
@@ -20,7 +20,7 @@ _ON_LINK_AND_AUTONOMOUS = 0xC0
 
 
 def advertisement(lifetime: int) -> bytes:
-    """The message without its checksum, which the kernel fills in (RFC 3542, 3.1)."""
+    """The router advertisement without its checksum, which the kernel fills in (RFC 3542, 3.1)."""
     head = struct.pack(">BBHBBHII", 134, 0, 0, 64, _HIGH, lifetime, 0, 0)
     prefix = struct.pack(">BBBBIII", 3, 4, 64, _ON_LINK_AND_AUTONOMOUS, lifetime, lifetime, 0)
     return head + prefix + socket.inet_pton(socket.AF_INET6, PREFIX)

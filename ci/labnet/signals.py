@@ -1,4 +1,4 @@
-"""The signals that end what runs here: always the same ones, whatever this process inherited."""
+"""Signal handlers that end a lab in order, whatever dispositions this process inherited."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def restore_interrupt() -> None:
-    """SIGINT raises KeyboardInterrupt, and ends what is started from here.
+    """Make SIGINT raise KeyboardInterrupt, and end the children of this process.
 
-    A shell without job control, as a script or a CI runner has, starts its background jobs ignoring SIGINT; Python and
-    every child of it then go on ignoring it.
+    A shell without job control (a script, a CI runner) starts background jobs with SIGINT ignored; Python and its
+    children inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def end_in_order() -> None:
-    """The first of the ENDING signals raises KeyboardInterrupt or SystemExit, so that what was made is taken away.
+    """Make the first of the ENDING signals raise KeyboardInterrupt or SystemExit, so that the lab is removed.
 
-    Later ones do nothing, so that whoever presses Ctrl-C again does not leave half of it behind. A SIGHUP that is
-    ignored stays so: nohup(1) does that on purpose.
+    Later ones are ignored, so that a second Ctrl-C does not interrupt the removal. An ignored SIGHUP stays ignored:
+    nohup(1) relies on it.
     """
     for number in ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:

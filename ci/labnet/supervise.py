@@ -1,6 +1,6 @@
-"""What systemd is on the image: runs inside the gateway host, keeps netd and web running, restarts them after a crash.
+"""A supervisor inside the gateway host, in place of systemd: restarts netd and web after a crash.
 
-``supervise.py DIRECTORY NAME=COMMAND ...``: while ``DIRECTORY/hold-NAME`` exists, NAME is left dead.
+``supervise.py DIRECTORY NAME=COMMAND ...``: while ``DIRECTORY/hold-NAME`` exists, NAME is not restarted.
 """
 
 from __future__ import annotations

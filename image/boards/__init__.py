@@ -1,1 +1,1 @@
-"""What the image has to hold for each model of the Pi to start, and checks of that which need no board."""
+"""The files that each model of the Pi needs in order to boot, and checks of them that need no board."""

@@ -1,4 +1,4 @@
-"""The boot partition as a Pi's firmware reads it: would each model find what it asks for?"""
+"""The boot partition as the firmware of each Pi reads it: checks that each model finds its files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def settings(config: str, model: str = "all") -> dict[str, str]:
 
 
 def faults(boot: Path) -> list[str]:
-    """What is wrong with the boot partition, copied to the directory ``boot``; each fault names model or file."""
+    """The faults of a boot partition, copied to the directory ``boot``; each names a model or file."""
     config = settings((boot / "config.txt").read_text())
     slot = boot / config["os_prefix"]
     initrd = config["initramfs"].split()[0]
@@ -44,7 +44,7 @@ def faults(boot: Path) -> list[str]:
 
 
 def kernel_faults(kernel: Path) -> list[str]:
-    """The firmware unpacks the kernel itself: it knows gzip by its first bytes and takes the size from the last."""
+    """The faults of the kernel file. The firmware unpacks it: it detects gzip and reads the size at its end."""
     if not kernel.is_file():
         return [f"{kernel.name}: missing"]
     with kernel.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Whether the initrd can start from a disk: the kernel starts a device when all that supplies it has been started.
+"""Checks that the initrd can find its disk: the kernel probes a device only after all of the device's suppliers.
 
 A card reader whose pins, clock or supply has no driver yet is put off; in the initrd, where that driver will never
 come, the root is not found. So the drivers of all suppliers, and of theirs, have to be in the kernel or in the initrd.
@@ -35,7 +35,7 @@ WITHOUT_ARGUMENTS = re.compile(r"pinctrl-\d+|.*-supply|firmware|interrupt-parent
 
 @dataclass(frozen=True, order=True)
 class Missing:
-    """A driver without which the device never starts."""
+    """A missing driver, without which the device never starts."""
 
     device: str
     supplier: str
@@ -46,7 +46,7 @@ class Missing:
 
 
 def missing(tree: DeviceTree, kernel: Kernel, modules: frozenset[str]) -> list[Missing]:
-    """What the boot devices of ``tree`` wait for in vain, where only ``modules`` are at hand."""
+    """The drivers that the boot devices of ``tree`` lack, given ``modules``."""
     found: set[Missing] = set()
     for device in boot_devices(tree):
         for supplier in closure(tree, device):
@@ -61,12 +61,12 @@ def missing(tree: DeviceTree, kernel: Kernel, modules: frozenset[str]) -> list[M
 
 
 def boot_devices(tree: DeviceTree) -> Iterator[Node]:
-    """Card readers, and what disks and sticks hang on."""
+    """Card readers, and the controllers of disks and sticks."""
     return (node for node in tree if BOOT_DEVICE.match(node.name) and node.enabled)
 
 
 def closure(tree: DeviceTree, device: Node) -> list[Node]:
-    """The device, all that it waits for, and what these stand under; what is switched off is not waited for."""
+    """The device, its enabled suppliers, and the parents of all of them, transitively."""
     todo, seen = [device], list[Node]()
     while todo:
         node = todo.pop()
@@ -79,7 +79,7 @@ def closure(tree: DeviceTree, device: Node) -> list[Node]:
 
 
 def suppliers(tree: DeviceTree, node: Node) -> Iterator[Node]:
-    """What the device refers to as something that it needs."""
+    """The suppliers that the device's properties refer to."""
     for name in node.properties:
         counted = "#gpio-cells" if GPIOS.fullmatch(name) else WITH_ARGUMENTS.get(name)
         if counted:

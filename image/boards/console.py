@@ -1,4 +1,4 @@
-"""The serial console of a board, as the kernel's command line calls it."""
+"""The serial console of a board, by the name that the kernel's command line uses."""
 
 from __future__ import annotations
 

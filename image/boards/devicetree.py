@@ -1,4 +1,4 @@
-"""A device tree as the firmware hands it to the kernel: a flattened one (Devicetree Specification, chapter 5) as nodes.
+"""A parser of flattened device trees (Devicetree Specification, chapter 5), as the firmware passes them to the kernel.
 
 Values stay the bytes that they are. dtc's text does not tell cells from strings where bytes can be read as either, and
 libfdt for Python has to be built on each machine.
@@ -15,7 +15,7 @@ BEGIN, END_NODE, PROPERTY, NOP, END = 1, 2, 3, 4, 9  # tokens of the structure b
 
 
 class DeviceTreeError(Exception):
-    """The bytes are no flattened device tree."""
+    """The bytes are not a flattened device tree."""
 
 
 @dataclass(eq=False)
@@ -32,7 +32,7 @@ class Node:
 
     @property
     def enabled(self) -> bool:
-        """Whether the kernel makes a device of it: neither it nor a node above it is switched off."""
+        """Whether the kernel creates a device for the node: neither the node nor one of its parents is disabled."""
         on = self.strings("status") in {(), ("okay",), ("ok",)}
         return on and (self.parent is None or self.parent.enabled)
 
@@ -130,7 +130,7 @@ def _aligned(offset: int) -> int:
 
 
 def differences(one: DeviceTree, other: DeviceTree, ignored: frozenset[str] = frozenset()) -> list[str]:
-    """Where two trees differ, ``ignored`` properties aside: the path of a node that one lacks, or ``path property``."""
+    """The differences of two trees, except ``ignored`` properties: the path of a missing node, or ``path property``."""
     nodes = [{node.path: node for node in tree} for tree in (one, other)]
     found = sorted(nodes[0].keys() ^ nodes[1].keys())
     for path in sorted(nodes[0].keys() & nodes[1].keys()):

@@ -1,4 +1,4 @@
-"""What is in an initrd: one or more cpio archives, one after the other, of which the last may be compressed."""
+"""The contents of an initrd: concatenated cpio archives, of which the last may be compressed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LAST = "TRAILER!!!"
 
 
 def names(initrd: bytes, decompress: Callable[[bytes], bytes]) -> Iterator[str]:
-    """The paths in it; ``decompress`` is given what follows the archives that are not compressed."""
+    """The paths in an initrd; ``decompress`` receives the data after the uncompressed archives."""
     offset = 0
     while offset < len(initrd):
         if initrd[offset] == 0:  # archives are padded with zeros

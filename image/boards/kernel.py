@@ -1,4 +1,4 @@
-"""Which drivers a kernel has, by what depmod(8) wrote down in /usr/lib/modules/VERSION."""
+"""The drivers of a kernel, according to depmod(8)'s files in /usr/lib/modules/VERSION."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from image.boards.devicetree import Node
 
-# Devices that some buses tell by numbers, in a device tree too.
+# Buses whose devices are identified by numbers, also in a device tree.
 PCI = re.compile(r"pci([0-9a-f]{1,4}),([0-9a-f]{1,4})")
 USB = re.compile(r"usb([0-9a-f]{1,4}),([0-9a-f]{1,4})")
-# What has no entry of its own in a device tree: a driver makes it, and another driver runs it.
+# Devices without a node in the device tree: one driver creates them, and another one drives them.
 MADE_BY = {"dwc3": "platform:xhci-hcd", "bcm2835_pm": "platform:bcm2835-wdt"}
 
 
@@ -37,7 +37,7 @@ class Kernel:
 
     @classmethod
     def read(cls, directory: Path) -> Kernel:
-        """The kernel of /usr/lib/modules/VERSION."""
+        """Read the kernel's files in /usr/lib/modules/VERSION."""
         modules: dict[str, frozenset[str]] = {}
         for line in (directory / "modules.dep").read_text().splitlines():
             file, _, needs = line.partition(":")
@@ -48,7 +48,7 @@ class Kernel:
             if (fields := line.split()) and fields[0] == "alias"
         ]
         builtin = {module_name(line) for line in (directory / "modules.builtin").read_text().splitlines()}
-        # Of drivers that cannot be modules nothing is in modules.builtin: here they are too.
+        # Unlike modules.builtin, this file also has the drivers that cannot be modules.
         for entry in (directory / "modules.builtin.modinfo").read_text(errors="replace").split("\0"):
             driver, _, rest = entry.partition(".")
             if driver:
@@ -64,12 +64,12 @@ class Kernel:
         return module_name(name) in self.modules or module_name(name) in self.builtin
 
     def loaded(self, names: Iterable[str]) -> frozenset[str]:
-        """What these modules bring into memory: they and what they need."""
+        """The modules with all of their dependencies."""
         wanted = {module_name(name) for name in names}
         return frozenset(wanted.union(*(self.modules.get(name, frozenset()) for name in wanted)))
 
     def drivers(self, node: Node) -> frozenset[str]:
-        """The drivers that say they run this device; more than one may, any of them does."""
+        """The drivers that match the device; any one of them is sufficient."""
         return frozenset[str]().union(*(self.drivers_of(one) for one in modaliases(node)))
 
     def drivers_of(self, modalias: str) -> frozenset[str]:
@@ -84,7 +84,7 @@ def bus(modalias: str) -> str:
 
 
 def modaliases(node: Node) -> list[str]:
-    """How the kernel asks for a driver of the device: as what the device tree says, and as what its bus will tell."""
+    """The modaliases by which the kernel requests a driver: from the device tree, and from the device's bus."""
     if not node.compatible:
         return []
     (kind,) = node.strings("device_type") or ("(null)",)

@@ -1,4 +1,4 @@
-"""The models that the image is for, and the files by which the firmware of each starts it."""
+"""The supported models, and the files that each model's firmware boots."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """``python3 -m image.boards.slot TREES VERSION SLOT``: a system slot's device trees and overlays.
 
 TREES is the directory with the device trees of kernel VERSION. Calls dtc, fdtput and fdtoverlay. A kernel that lacks
-what a model needs, or that has changed what an overlay of ours is made for, ends it with an error.
+what a model needs, or that has changed what one of our overlays is made for, ends it with an error.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from image.boards.models import D0_OVERLAY, MODELS
 
 OVERLAYS = Path(__file__).parents[1] / "boot" / "overlays"
 C0, D0 = "bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"
-# Names for people, which an overlay cannot add to lines that have none.
+# Labels, which an overlay cannot add to lines without one.
 NAMES_ONLY = frozenset({"gpio-line-names"})
 # Where the kernel has the port as one that can be either side, a cable that does not say which leaves it a device.
 ZERO, ZERO_USB = "bcm2837-rpi-zero-2-w.dtb", "/soc/usb@7e980000"
 
 
 class SlotError(Exception):
-    """The kernel's device trees do not fit what the image is for."""
+    """The kernel's device trees do not fit the supported models."""
 
 
 def fill(trees: Path, version: str, slot: Path) -> None:
@@ -45,7 +45,7 @@ def fill(trees: Path, version: str, slot: Path) -> None:
 
 
 def overlays_of_the_kernel(source: Path, target: Path) -> None:
-    """Raspberry Pi's kernel brings them, and its firmware asks for them by name; README says that they are here."""
+    """Copy the overlays of Raspberry Pi's kernel, which the firmware loads by name; README marks the directory."""
     for name in ("README", f"{D0_OVERLAY}.dtbo", "overlay_map.dtb"):
         if not (source / name).exists():
             raise SlotError(f"the kernel has no overlays/{name}")
@@ -67,7 +67,7 @@ def overlays_of_ours(slot: Path) -> None:
 
 
 def overlay_differs(slot: Path) -> list[str]:
-    """Where the overlay on the C0 tree differs from the kernel's own D0 tree."""
+    """The differences between the C0 tree with the overlay and the kernel's own D0 tree."""
     overlay = slot / "overlays" / f"{D0_OVERLAY}.dtbo"
     result = subprocess.run(["fdtoverlay", "-i", slot / C0, "-o", "-", overlay], capture_output=True, check=False)
     if result.returncode:

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # the scripts that source this use the variables
-# Shared by the image's scripts (bash): where things are, saying what goes on, running in the tools root.
+# Shared by the image's scripts (bash): paths, progress messages, running in the tools root.
 set -euo pipefail
 shopt -s inherit_errexit # $(...) stops at a failed command too
 
@@ -12,7 +12,7 @@ say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'image: %s\n' "$*" >&2; exit 1; }
 
 # One line per finished step in $timings, printed at the end of a build. A failed step ends the script, so call it as a
-# command of its own: in a condition (step ... || ...) bash switches set -e off and it would go on to the next command.
+# separate command: in a condition (step ... || ...) bash disables set -e and would continue with the next command.
 step() { # NAME COMMAND...
   local label=$1 start=$SECONDS
   shift
@@ -28,7 +28,7 @@ key() {
   { printf '%s\n' "$text"; [ $# = 0 ] || cat "$@"; } | sha256sum | cut -c1-16
 }
 
-# newest PATTERN: the cache entry of that name which was made last; nothing where there is none.
+# newest PATTERN: print the newest cache entry of that name, if there is one.
 newest() { find "$cache" -maxdepth 1 -name "$1" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-; }
 
 version() { sed -n 's/^version = "\(.*\)"/\1/p' "$repo/pyproject.toml"; }
@@ -36,8 +36,8 @@ version() { sed -n 's/^version = "\(.*\)"/\1/p' "$repo/pyproject.toml"; }
 # When the sources were last changed; every file in an image bears this time (reproducible-builds.org).
 source_epoch() { git -C "$repo" log -1 --format=%ct -- 2>/dev/null || stat -c %Y "$repo/pyproject.toml"; }
 
-# in_tools DIRECTORY COMMAND...: run natively in the tools root ($tools), with DIRECTORY at /build and the repository, read-only,
-# at /src. All mounts live in a mount namespace of their own: nothing is left behind, whatever happens.
+# in_tools DIRECTORY COMMAND...: run natively in the tools root ($tools), with DIRECTORY at /build and the repository,
+# read-only, at /src. All mounts are in a private mount namespace, so none is ever left behind.
 in_tools() {
   local work=$1
   shift

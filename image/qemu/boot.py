@@ -1,4 +1,4 @@
-"""Bring a machine up, and know when it is."""
+"""Boot a machine and detect when it is up."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SshKey:
         return cls(key.with_suffix(".pub").read_text().strip(), config)
 
     def wait(self, timeout: float = BOOT_TIMEOUT) -> None:
-        """Wait until SSH lets us in: it comes up some time after the API."""
+        """Wait until an SSH login succeeds: SSH comes up some time after the API."""
 
         def in_() -> bool:
             done = subprocess.run(
@@ -69,7 +69,7 @@ class SshKey:
 
 @dataclass(frozen=True)
 class Started:
-    """Seconds from power-on, the two in the order in which they were waited for."""
+    """Seconds from power-on, in the order of waiting."""
 
     api: float
     lease: float
@@ -78,7 +78,7 @@ class Started:
 def boot(machine: Machine, lab: Lab, timeout: float = BOOT_TIMEOUT) -> Started:
     """Wait until the API answers the laptop and the laptop has a lease; returns the seconds each took.
 
-    The laptop asks the API with an address that it gives itself, so that the one does not wait for the other.
+    The laptop queries the API from a static address, so that neither has to wait for the other.
     """
     start = time.monotonic()
     lab.isp_up()

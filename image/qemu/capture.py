@@ -1,4 +1,4 @@
-"""What leaves the machine by its WAN port, and which of it may not."""
+"""Captures of the machine's WAN port, and the packets that must not leave by it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from image.qemu.lab import VPN, Lab, run, until
 
-# The closed list of the architecture: what the gateway itself may send in the clear.
+# The cleartext allowlist: what the gateway itself may send outside the tunnel (docs/security.md, 7).
 PERMITTED = (
     "arp",
     "(udp and src port 68 and dst port 67)",
@@ -48,5 +48,5 @@ class Capture:
         return run("tcpdump", "-n", "-r", str(self.file), *([expression] if expression else [])).stdout.splitlines()
 
     def leaks(self) -> list[str]:
-        """Packets that are none of :data:`PERMITTED`."""
+        """Packets that are not on the allowlist :data:`PERMITTED`."""
         return self.packets("not (" + " or ".join(f"({e})" for e in PERMITTED) + ")")

@@ -1,4 +1,4 @@
-"""A card looked at without starting it: checked and read as the next start will find it."""
+"""Offline inspection of a card: checked and read as the next boot would."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ UNREPAIRED = 4  # e2fsck(8): from this status on the file system has errors left
 
 
 class CardError(Exception):
-    """The next start would not find a whole card; the message says what is wrong with it."""
+    """The card is damaged; the message says how."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A qcow2 file that nothing writes to any more, and a directory for what is taken from it."""
+    """A qcow2 file that is no longer written to, and a directory for extracted files."""
 
     disk: Path
     work: Path
@@ -57,7 +57,7 @@ class Card:
         return start * SECTOR, length * SECTOR
 
     def _window(self, name: str, offset: int, size: int) -> Path:
-        """A part of the card as a file of its own."""
+        """A part of the card as a separate file."""
         self.work.mkdir(parents=True, exist_ok=True)
         target = self.work / name
         cut_out(self.disk, offset, size, target)

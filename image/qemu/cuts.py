@@ -1,4 +1,4 @@
-"""Power cuts by what the machine has written, many in one start.
+"""Power cuts after given numbers of disk writes, many in one boot.
 
 The card changes only when it is written to, so a cut after each number of writes is every cut there is; and pulling the
 plug is taking the card as it is then. So the card is frozen at growing numbers of writes while the machine runs on:
@@ -15,7 +15,7 @@ from types import TracebackType
 
 from image.qemu.machine import Machine
 
-EVERY = 0.01  # seconds between two looks at the number of writes
+EVERY = 0.01  # seconds between two polls of the number of writes
 FIRST, GROWTH = 3, 1.7  # writes until the first cut, and how much further the next one lies each time
 
 
@@ -37,7 +37,7 @@ class Cuts:
         """``promised`` is what the gateway has confirmed so far; the caller goes on adding to it."""
         self._machine, self._promised = machine, promised
         self._over = threading.Event()
-        self._anew = threading.Event()
+        self._restart = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.taken: list[Cut] = []
@@ -54,9 +54,9 @@ class Cuts:
         if self._error is not None and error is None:
             raise self._error
 
-    def anew(self) -> None:
-        """Begin with short distances again: what is written from now on is of another kind."""
-        self._anew.set()
+    def restart_distances(self) -> None:
+        """Start with short distances again, since the following writes are of another kind."""
+        self._restart.set()
 
     def _watch(self) -> None:
         try:
@@ -68,8 +68,8 @@ class Cuts:
         begin, distance = 0, float(FIRST)
         while not self._over.wait(EVERY):
             writes = self._writes()
-            if self._anew.is_set():
-                self._anew.clear()
+            if self._restart.is_set():
+                self._restart.clear()
                 begin, distance = writes, float(FIRST)
             if writes >= begin + distance:
                 promised = frozenset(self._promised)  # before the cut: what is confirmed later may be lost

@@ -29,7 +29,7 @@ Measure = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def work() -> Path:
-    """Consoles, captures and logs stay here for a look after the tests."""
+    """The directory of consoles, captures and logs, which is kept after the tests."""
     return Path(os.environ["VPN_GATEWAY_IMAGE_LOGS"])
 
 
@@ -87,7 +87,7 @@ def new_machine(work: Path, bench: Lab) -> Iterator[MakeMachine]:
 
 @pytest.fixture(scope="session")
 def booted(work: Path, lab: Lab, ssh_key: SshKey) -> Iterator[tuple[Machine, Capture]]:
-    """One machine for most tests, its WAN captured from power-on to the end, whatever it goes through."""
+    """One machine for most tests, with its WAN captured from power-on to the end."""
     machine = fresh_machine(work / "machine", lab)
     machine.write_boot_file("gateway.toml", f'[system]\nssh_key = "{ssh_key.public}"\n')
     with (
@@ -117,7 +117,7 @@ def inside(machine: Machine, ssh_key: SshKey) -> Host:
 
 
 def memory_used(host: Host) -> float:
-    """MB that programs and the kernel hold: what is neither free nor a cache, as top(1) and htop(1) count it."""
+    """Memory in MB that is neither free nor cache, as top(1) and htop(1) count it."""
     found = re.findall(r"^(\w+):\s+(\d+) kB$", host.check_output("cat /proc/meminfo"), re.MULTILINE)
     kb = {name: int(value) for name, value in found}
     free = kb["MemFree"] + kb["Buffers"] + kb["Cached"] + kb["SReclaimable"] - kb["Shmem"]

@@ -1,6 +1,6 @@
-"""What is plugged into the machine: a laptop on the LAN; an ISP, an internet and a VPN server behind the WAN.
+"""The machine's surroundings: a laptop on the LAN; an ISP, an Internet and a VPN server behind the WAN.
 
-Network namespaces of our own, all named ``PREFIX-*``; the root namespace is never touched.
+All network namespaces are named ``PREFIX-*``; the root namespace is never touched.
 
 ==============  ===============================================================================================
 ``PREFIX-lan``  the laptop: ``eth0`` is the machine's LAN port
@@ -9,7 +9,7 @@ Network namespaces of our own, all named ``PREFIX-*``; the root namespace is nev
 ``PREFIX-vpn``  a WireGuard server at 198.51.100.20:51820, 10.66.0.1 inside; NATs what it forwards
 ==============  ===============================================================================================
 
-Two labs with different prefixes know nothing of each other.
+Two labs with different prefixes are independent.
 """
 
 from __future__ import annotations
@@ -198,12 +198,12 @@ class Lab:
         return address[0]
 
     def laptop_get(self, url: str, timeout: float = 5) -> str | None:
-        """What a web request from the laptop brings; None where it brings nothing."""
+        """The body of a web request from the laptop; None if the request fails."""
         done = self.inside(self.lan, "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
         return done.stdout if done.returncode == 0 else None
 
     def api(self, method: str, path: str, body: object = None, timeout: float = 60) -> tuple[int, object]:
-        """Ask the gateway's API from the laptop."""
+        """Send a request to the gateway's API from the laptop."""
         arguments = ["curl", "-sS", "--max-time", str(timeout), "-X", method, "-w", "\n%{http_code}"]
         if body is not None:
             arguments += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]

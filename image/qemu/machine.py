@@ -30,7 +30,7 @@ CLONE_NEWNET = 0x40000000
 MIB = 1024 * 1024
 SECTOR = 512  # bytes
 # An emulated processor leaks nothing to other programs; and without its defences it starts in two thirds of the time.
-# What takes a second on a Pi takes ten here, on cores that others use too: systemd's patience is stretched accordingly.
+# A second on a Pi is ten seconds here, on shared cores: systemd's time limits are extended accordingly.
 PATIENT = base64.b64encode(b"[Service]\nTimeoutStartSec=600\n").decode()  # for units with a limit of their own
 OWN_LIMIT = ("vpn-gateway-firstboot", "vpn-gateway-netd", "vpn-gateway-web")
 EMULATED = (
@@ -44,7 +44,7 @@ BOOT_OFFSET, BOOT_SIZE = 4 * MIB, 256 * MIB  # bytes: where image/assemble puts 
 
 
 class MachineError(Exception):
-    """The machine did not do what was waited for; the message ends with what its console said last."""
+    """The machine did not reach the expected state; the message ends with the console's last lines."""
 
 
 def tap_in(namespace: str, name: str) -> int:
@@ -130,7 +130,7 @@ class Machine:
 
     @property
     def disk(self) -> Path:
-        """What the machine writes to: a copy-on-write layer over the image or over another card."""
+        """The machine's disk: a copy-on-write layer over the image or over another card."""
         return self.work / f"card-{self._layer}.qcow2"
 
     @property
@@ -201,7 +201,7 @@ class Machine:
         monitor, control = socket.socketpair()
         self.process = subprocess.Popen(
             [
-                # However the tests end, no machine outlives them.
+                # The machine dies with the tests, however they end.
                 *("setpriv", "--pdeathsig", "KILL", "qemu-system-aarch64", "-display", "none"),
                 *("-accel", "tcg,thread=multi"),
                 *("-chardev", f"socket,id=console,fd={theirs.fileno()}"),
@@ -242,7 +242,7 @@ class Machine:
             *network,
             *("-serial", "chardev:console"),
             *("-device", "virtio-serial-pci,addr=0x5"),
-            # The second one: systemd puts a login on the first by itself.
+            # The second console, since systemd starts a login on the first.
             *("-chardev", "null,id=unused", "-device", "virtconsole,chardev=unused"),
             *("-device", "virtconsole,chardev=shell"),
             *("-rtc", f"base={self.rtc}"),

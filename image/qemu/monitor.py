@@ -8,11 +8,11 @@ from typing import Any
 
 
 class MonitorError(Exception):
-    """QEMU refused a command; the message is its own."""
+    """QEMU refused a command; the message is QEMU's."""
 
 
 class Monitor:
-    """Our end of the socket pair whose other end QEMU has as a monitor in control mode."""
+    """The client end of a socket pair whose other end is QEMU's monitor in control mode."""
 
     def __init__(self, ours: socket.socket, timeout: float = 60) -> None:
         self._socket = ours
@@ -21,7 +21,7 @@ class Monitor:
         self._greeted = False
 
     def ask(self, command: str, **arguments: object) -> Any:
-        """What QEMU returns for ``command``. Raises MonitorError where it refuses, OSError where it is gone."""
+        """Run ``command`` and return its result. Raises MonitorError if QEMU refuses, OSError if QEMU has ended."""
         if not self._greeted:
             self._greeted = True
             self._lines.readline()

@@ -21,7 +21,7 @@ DEBUG_SHELL = ("systemd.debug_shell=ttyS1",)  # the other serial port
 
 @dataclass
 class Pi3(Machine):
-    """``wan`` is at the place of the port on the board, ``lan`` in a socket beside it."""
+    """``wan`` is at the USB path of the on-board port, ``lan`` in a neighbouring socket."""
 
     def _board(self, taps: Sequence[int]) -> list[str]:
         kernel = self.work / "Image"  # this model's loader does not unpack it, the firmware of a Pi does

@@ -1,9 +1,9 @@
-"""A provider's end of PPPoE, for one customer: discovery, LCP, PAP, IPCP, and the packets inside to a tun device.
+"""A PPPoE server for one customer: discovery, LCP, PAP, IPCP, and the payload to a tun device.
 
     python pppoe_server.py INTERFACE USERNAME PASSWORD
 
 It needs no PPP in the kernel, which the machine that runs the tests may not have: frames come and go by a packet socket
-(RFC 2516, 1661, 1334, 1332, 1877). What it does is told on standard output, a line for each step.
+(RFC 2516, 1661, 1334, 1332, 1877). The server prints a line for each step.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def option(kind: int, value: bytes) -> bytes:
 
 @dataclass
 class Server:
-    """What to answer to a frame (pure): ``frames`` are to be sent, ``packets`` are for the tun device."""
+    """The protocol's state (pure): ``frames`` are to be sent, ``packets`` are for the tun device."""
 
     mac: bytes
     username: str
@@ -83,7 +83,7 @@ class Server:
             self._session(protocol, body[2:])
 
     def send(self, packet: bytes) -> None:
-        """``packet`` is for the customer."""
+        """Send ``packet`` to the customer."""
         if self.up:
             self._frame(SESSION, 0, ID, struct.pack(">H", IPV4) + packet)
 
@@ -105,7 +105,7 @@ class Server:
             self.up = False
 
     def _ask(self, protocol: int, wanted: bytes) -> None:
-        """Our own request, once, and not before the customer's: by then he listens."""
+        """Send the server's request once, after the customer's, since only then the customer listens."""
         if protocol not in self.asked:
             self.asked.add(protocol)
             self._control(protocol, REQUEST, 1, wanted)

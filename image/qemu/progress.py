@@ -1,4 +1,4 @@
-"""A pytest plugin that tells the suite which test begins and how each one ended, over the pipe that the suite made."""
+"""A pytest plugin that reports the begin and outcome of each test to the suite, over the suite's pipe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Progress:
         self._say(begins=nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test has three reports (set-up, call, tear-down); the worst of them is how it ended."""
+        """Collect the three reports of a test (set-up, call, tear-down); its outcome is the worst of them."""
         self._seconds += report.duration
         if report.outcome != "passed" and self._outcome != "failed":
             self._outcome = report.outcome

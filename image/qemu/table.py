@@ -1,4 +1,4 @@
-"""What a run of the tests has measured, as a table, beside the limits."""
+"""The measurements of a test run and their limits, as a table."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Measurement(NamedTuple):
 
 
 def lines(image: Path, logs: Path) -> list[str]:
-    """A line for each measurement in ``logs/measured.jsonl``, with its limit and whether it was kept."""
-    told = logs / "measured.jsonl"
-    measured = [Measurement(**json.loads(line)) for line in told.read_text().splitlines()] if told.exists() else []
+    """A line for each measurement in ``logs/measured.jsonl``, with its limit and whether the limit was kept."""
+    path = logs / "measured.jsonl"
+    measured = [Measurement(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
     packed = image.with_suffix(".img.xz")
     sizes = [
         Measurement("image, to download (.img.xz)", packed.stat().st_size / MB, "MB", 180),

@@ -45,7 +45,7 @@ def gateway(server: WebServer) -> FakeGateway:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the console said that it should not have: script errors, violations of the content security policy."""
+    """Errors on the console: script errors and violations of the content security policy."""
     return []
 
 

@@ -81,7 +81,7 @@ def test_a_password_signs_others_out_and_they_come_back(page: Page, browser: Bro
     context.close()
 
 
-def test_signing_out_and_opening_the_page_anew(page: Page, server: WebServer) -> None:
+def test_signing_out_and_reloading_asks_for_the_password(page: Page, server: WebServer) -> None:
     set_password(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
@@ -95,7 +95,7 @@ def test_signing_out_and_opening_the_page_anew(page: Page, server: WebServer) ->
     expect(page.locator(".access-list .name")).to_have_text(["This device"])
 
 
-def test_mistakes_are_told_at_their_field(page: Page) -> None:
+def test_password_mistakes_show_at_their_field(page: Page) -> None:
     page.get_by_role("button", name="Set a password").click()
     page.get_by_label("New password").fill("short")
     page.get_by_label("Once more").fill("shor")

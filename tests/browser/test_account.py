@@ -1,4 +1,4 @@
-"""Signing in to a provider, its account, favourites and what the gateway does by itself: on the page."""
+"""Signing in to a provider, its account, favourites and automation settings: on the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.model import FailoverSettings, ServerChange
 from app.protocol.accounts import ProviderDevice
 from app.protocol.commands import Connect, SignIn
 from app.protocol.events import AccountChanged, ServersChanged
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_gateway import server as make_server
@@ -91,7 +91,7 @@ def test_let_the_gateway_choose_and_keep_favourites(page: Page, server: WebServe
     assert gateway.accounts.preferences.favourites == ("mullvad/de-ber-wg-001",)
 
 
-def test_servers_of_late_in_their_order(page: Page, gateway: FakeGateway) -> None:
+def test_recent_servers_are_listed_newest_first(page: Page, gateway: FakeGateway) -> None:
     sign_in(page)
     expect(page.locator("#account")).to_contain_text("90 days left")
     button = page.get_by_role("button", name="Recent")
@@ -125,7 +125,7 @@ def test_servers_of_late_in_their_order(page: Page, gateway: FakeGateway) -> Non
         ("wrong_credentials", "The provider refuses the account"),
     ],
 )
-def test_what_is_wrong_with_the_account_is_told_apart(
+def test_account_problems_each_have_their_own_text(
     page: Page, server: WebServer, gateway: FakeGateway, problem: str, words: str
 ) -> None:
     sign_in(page)
@@ -135,7 +135,7 @@ def test_what_is_wrong_with_the_account_is_told_apart(
     expect(page.locator("#account").get_by_role("alert")).to_contain_text(words)
 
 
-def test_what_the_gateway_does_by_itself_is_kept_at_once(page: Page, gateway: FakeGateway) -> None:
+def test_automation_settings_are_saved_at_once(page: Page, gateway: FakeGateway) -> None:
     gateway.accounts.preferences = msgspec.structs.replace(
         gateway.accounts.preferences, failover=FailoverSettings(countries=("Sweden",))
     )

@@ -1,4 +1,4 @@
-"""The page of the API: everything is on it, it can be tried, and it asks nobody but the gateway."""
+"""The API's page is complete, can send requests, and contacts only the gateway."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_connect_switch_and_disconnect(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("Connected")
 
 
-def test_uptime_counts_by_itself(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_uptime_counts_without_requests(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     up = ExitStatus("default", ExitState.CONNECTED, server="x", provider="mullvad", uptime=3 * 3600 + 59)
     server.run(lambda: gateway.set_exit(up))
     expect(page.locator("#fact-uptime")).to_have_text("3h 0m")
@@ -106,14 +106,14 @@ def test_the_wan_is_chosen_where_it_is_not_known(page: Page, server: WebServer, 
     assert gateway.commands[-1] == ChooseWan("eth1")
 
 
-def test_settings_that_cannot_be_used_are_told(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_unusable_settings_are_shown(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     problems = page.get_by_role("list", name="What cannot be used")
     expect(problems).to_be_hidden()
-    told = ("settings.json: left out what was damaged (lan.address)", "another")
-    gateway.state = msgspec.structs.replace(gateway.state, problems=told)
+    texts = ("settings.json: damaged entries were left out (lan.address)", "another")
+    gateway.state = msgspec.structs.replace(gateway.state, problems=texts)
     server.run(lambda: gateway.publish(StatusChanged()))
     expect(problems.get_by_role("listitem")).to_have_count(2)
-    expect(problems).to_contain_text("left out what was damaged (lan.address)")
+    expect(problems).to_contain_text("damaged entries were left out (lan.address)")
 
 
 def test_a_wan_that_the_card_names_is_not_chosen_here(page: Page, server: WebServer, gateway: FakeGateway) -> None:
@@ -168,7 +168,7 @@ def test_files_are_called_and_read_as_the_gateway_does_it(page: Page) -> None:
     assert found == [[e["server"] for e in examples["names"]], [e["text"] for e in examples["encodings"]]]
 
 
-def test_a_second_file_of_the_same_name_is_taken_under_another(page: Page, tmp_path: Path) -> None:
+def test_an_import_with_a_taken_name_gets_another_name(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "home (1).conf"
     for content, name in ((CONFIG, "home 1"), (CONFIG + "# another", "home 1-2")):
         file.write_text(content)

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.api.hub import Closing
-from app.protocol.events import SecurityAlert
-from app.protocol.statistics import Transition
+from app.protocol.events import SecurityAlert, TrafficRates
+from app.protocol.statistics import Bytes, Transition
 from app.protocol.status import ExitState, ExitStatus
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
@@ -24,14 +24,15 @@ def test_rates_show_as_they_come(page: Page, server: WebServer, gateway: FakeGat
     expect(page.locator(".mover").first).to_contain_text("phone")
     expect(page.locator(".mover .sum").first).to_have_text("90 kB / 1.0 kB")
     expect(page.locator("#chart-text")).to_have_text("Last hour: 90 kB received, 1.1 kB sent; at most 90 kB a minute")
-    rates = {"total": {"up": 81_000, "down": 2_340_000}, "devices": {PHONE: {"up": 500_000, "down": 1_500_000}}}
+    total, phone = Bytes(up=81_000, down=2_340_000), Bytes(up=500_000, down=1_500_000)
+    rates = TrafficRates(1.0, 5.0, total, {PHONE: phone})
     server.run(lambda: gateway.tell_rates(rates))
     expect(page.locator("#rate-down")).to_have_text("2.3 MB/s")
     expect(page.locator("#rate-up")).to_have_text("81 kB/s")
     expect(page.locator(".mover .now").first).to_have_text("2.0 MB/s")
 
 
-def test_history_grows_by_itself_and_by_pages(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_history_grows_live_and_by_pages(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.locator(".move")).to_have_count(8)
     page.get_by_role("button", name="Show more").click()
     expect(page.locator(".move")).to_have_count(32)

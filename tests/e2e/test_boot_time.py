@@ -1,4 +1,4 @@
-"""How long a start takes, beside the bare base's on the same board. image/qemu/test runs this by itself."""
+"""Boot time, compared with the bare base on the same board. image/qemu/test runs this test in its own lane."""
 
 from __future__ import annotations
 

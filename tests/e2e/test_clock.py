@@ -61,7 +61,7 @@ def test_the_clock_of_a_machine_that_has_none(new_machine: MakeMachine, bench: L
     synchronised_by_dhcps_server(machine, bench)
     until(lambda: reconnects(bench), 300, "the same server after a power cut")
 
-    # That this lab's server does refuse, what is said then, and that it ends by itself.
+    # The lab's server refuses, the status says so, and the refusal ends without any action.
     machine.shell(f"date -s @{time.time() + AHEAD:.0f}")
     assert reconnects(bench)
     machine.shell(f"date -s @{time.time():.0f}")
@@ -71,7 +71,7 @@ def test_the_clock_of_a_machine_that_has_none(new_machine: MakeMachine, bench: L
     status, answer = bench.api("POST", "/api/connect", {"server": SERVER}, timeout=120)
     assert status != 200, "the server takes what is older: this lab proves nothing"
     assert "clock was set back" in str(answer), answer
-    until(lambda: connected(bench), AHEAD + 200, "the connection to come back by itself")
+    until(lambda: connected(bench), AHEAD + 200, "the connection to come back")
     measure("refused after a clock set back by 90 s", round(time.monotonic() - set_back), "s")
 
 
@@ -106,7 +106,7 @@ def synchronised_by_dhcps_server(machine: Machine, bench: Lab) -> float:
     """
     was = behind(machine)
     assert "udp dport 123" in machine.shell("nft list chain inet vpn_gateway output_wan")
-    until(lambda: told(machine) == [WEB, "192.0.2.1"], 60, "timesyncd to be told DHCP's server, then ours")
+    until(lambda: configured_servers(machine) == [WEB, "192.0.2.1"], 60, "timesyncd to have DHCP's server, then ours")
     with ntp_server(bench):
         until(
             lambda: "yes" in machine.shell("test ! -e /run/systemd/timesync/synchronized || echo yes"),
@@ -122,7 +122,7 @@ def synchronised_by_dhcps_server(machine: Machine, bench: Lab) -> float:
     return was
 
 
-def told(machine: Machine) -> list[str]:
+def configured_servers(machine: Machine) -> list[str]:
     return machine.shell("sed -n 's/^NTP=//p' /run/systemd/timesyncd.conf.d/zz-vpn-gateway-servers.conf").split()
 
 

@@ -12,7 +12,7 @@ PASSWORD = "correct horse battery"
 EARLY = 1000  # seconds that a start, and looking at it, may take
 
 
-def test_a_good_file_is_carried_out_in_1970(new_machine: MakeMachine, bench: Lab) -> None:
+def test_a_good_gateway_toml_is_applied_in_1970(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("first-good", rtc="1970-01-01T00:00:01")
     machine.write_boot_file(
         "gateway.toml", '[system]\nhostname = "attic"\n[vpn]\nprovider = "imported"\nconnect = "home"\n'
@@ -36,7 +36,7 @@ def test_a_good_file_is_carried_out_in_1970(new_machine: MakeMachine, bench: Lab
     until(lambda: connected(bench), 300, "the same connection after a restart")
 
 
-def test_a_bad_file_is_told_of_in_2020(new_machine: MakeMachine, bench: Lab) -> None:
+def test_a_bad_gateway_toml_is_reported_in_2020(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("first-bad", rtc="2020-06-01T12:00:00")
     machine.write_boot_file("gateway.toml", '[system]\nhostname = "NOT A NAME"\n[wifi]\ncountry = "Sweden"\n')
     machine.write_boot_file("broken.conf", "[Interface]\nPrivateKey = nonsense\n")

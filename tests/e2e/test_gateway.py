@@ -191,6 +191,6 @@ def is_connected(lab: Lab) -> bool:
 
 
 def comes_back(lab: Lab) -> bool:
-    """Whether the traffic flows again; tries to get out by all other ways too, meanwhile."""
+    """Whether the traffic flows again; each poll also tries all other ways out."""
     try_to_leak(lab)
     return exits_by_vpn(lab)

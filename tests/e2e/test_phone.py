@@ -55,7 +55,7 @@ class Gadget:
         return link["stats64"]["rx"]["packets"]
 
 
-# Nobody but the test moves the far end: it is in the namespace before the host is let look at the device.
+# The far end must be in its namespace before the host may see the device, since only the test moves it.
 GADGET = """\
 set -e
 [ -d /sys/module/dummy_hcd ] || modprobe dummy_hcd num=3
@@ -82,7 +82,7 @@ ip -n {name} link set far up
 ip netns exec {name} dnsmasq --conf-file=/dev/null --port=0 --interface=far --bind-dynamic --user=root \\
   --dhcp-range={net}.50,{net}.99,1h --dhcp-authoritative --dhcp-leasefile=/tmp/{name}.leases --pid-file=
 """
-# Realtek's adapters before they are switched. This one does as it is told, and has nothing else to become.
+# Realtek's adapters before they are switched. This one obeys the eject, and does not turn into an adapter.
 DISK = """\
 set -e
 modprobe usb_f_mass_storage
@@ -115,7 +115,7 @@ PHONE = Gadget("phone", "rndis", 0, "192.168.42.129", "02:00:00:00:42:01", "02:0
 STRAY = Gadget("stray", "ecm", 1, "192.168.8.1", "02:00:00:00:08:01", "02:00:00:00:08:02")
 
 
-def test_what_is_not_asked_for_is_kept_apart(new_machine: MakeMachine, bench: Lab) -> None:
+def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("phone")
     machine.start()
     boot(machine, bench)
@@ -128,7 +128,7 @@ def test_what_is_not_asked_for_is_kept_apart(new_machine: MakeMachine, bench: La
     assert (phone["driver"], phone["usb"]) == ("rndis_host", "usb-1")
     until(lambda: "35-modem.network" in networkd(machine, phone["name"]), PATIENCE, "networkd's judgement")
 
-    # What may be a genuine adapter is the LAN's; but the router behind it gives nobody an address.
+    # What may be a genuine adapter is the LAN's; but the router behind it gives no device an address.
     with Capture(bench, bench.lan, "eth0", machine.work / "stray.pcap", STRAY.mac).running() as capture:
         STRAY.plug(machine)
         until(lambda: role(bench, STRAY) == "lan", PATIENCE, "the adapter in the LAN")
@@ -146,7 +146,7 @@ def test_what_is_not_asked_for_is_kept_apart(new_machine: MakeMachine, bench: La
     assert PHONE.received(machine) == 0
     assert role(bench, PHONE) == "modem"
 
-    # An adapter that begins as a disk: the disk is ejected, and what does not become a port for that is told.
+    # An adapter that begins as a disk: the disk is ejected, and an adapter that does not become a port is reported.
     assert report(machine) == ""
     run_script(machine, DISK)
     disk = "/sys/kernel/config/usb_gadget/disk"
@@ -246,10 +246,10 @@ def networkd(machine: Machine, name: str) -> str:
 
 
 def alerts(machine: Machine, bench: Lab, name: str) -> bool:
-    """Whether netd has told of the server behind the port; asks for a lease, which that answers too, and in vain."""
+    """Whether netd has reported the server behind the port; sends a DHCP request, whose answer is dropped."""
     assert bench.lease(30).startswith("192.168.77.")
-    told = machine.shell("journalctl -q -o cat -u vpn-gateway-netd")
-    return f"another DHCP server on the LAN port {name}" in told
+    log = machine.shell("journalctl -q -o cat -u vpn-gateway-netd")
+    return f"another DHCP server on the LAN port {name}" in log
 
 
 def report(machine: Machine) -> str:

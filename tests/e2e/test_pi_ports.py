@@ -1,4 +1,4 @@
-"""The network ports of a Raspberry Pi 3, told by their places on the USB, on QEMU's model of it."""
+"""The network ports of a Raspberry Pi 3, recognized by their USB paths, on QEMU's model of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 600  # seconds
 SEEN = ("Raspberry Pi 3 Model B", "mmcblk0: p1 p2 p3 p4", "squashfs", "Welcome to")
 
 
-def test_it_starts_on_the_pi_3_model_and_knows_the_port_on_the_board(new_machine: MakeMachine, bench: Lab) -> None:
+def test_pi_3_boot_recognizes_the_onboard_port(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("pi3", kind=Pi3, extra_args=DEBUG_SHELL)
     machine.start()
     for text in SEEN:
@@ -23,14 +23,14 @@ def test_it_starts_on_the_pi_3_model_and_knows_the_port_on_the_board(new_machine
     bench.inside(bench.lan, "ip", "address", "replace", LAPTOP, "dev", "eth0")
     until(lambda: ports(bench), BOOT_TIMEOUT, "the API, by the adapter beside the port on the board")
 
-    # 3 B: the port on the board, smsc95xx there, is told by its place (11-wan-pi3.link).
+    # 3 B: the port on the board, smsc95xx there, is recognized by its path (11-wan-pi3.link).
     wan = ports(bench)["usb-1.1"]
     assert (wan["name"], wan["role"], wan["driver"]) == ("wan", "wan", "cdc_ether")
     lan = ports(bench)["usb-1.2"]
     assert (lan["name"][:3], lan["role"]) == ("enx", "lan")
-    told = machine.shell("udevadm info /sys/class/net/wan")
-    assert "ID_PATH=platform-3f980000.usb-usb-0:1.1:1.0\n" in told
-    assert "ID_NET_LINK_FILE=/etc/systemd/network/11-wan-pi3.link\n" in told
+    properties = machine.shell("udevadm info /sys/class/net/wan")
+    assert "ID_PATH=platform-3f980000.usb-usb-0:1.1:1.0\n" in properties
+    assert "ID_NET_LINK_FILE=/etc/systemd/network/11-wan-pi3.link\n" in properties
     until(lambda: addresses(bench), PATIENCE, "an address from the ISP")
     assert addresses(bench)[0].startswith("203.0.113.")
     assert bench.lease(30).startswith("192.168.77.")

@@ -1,4 +1,4 @@
-"""The plug is pulled while it starts and while it writes: it always comes back with its settings.
+"""Power cuts during boot and during writes: the gateway always comes back with its settings.
 
 Every start is cut at many moments, and each card that a cut leaves is checked and read as the next start would. From
 some of them the machine is started again, and that start is cut as well: the first start, which makes keys, takes in
@@ -35,7 +35,7 @@ def test_power_cuts(new_machine: MakeMachine, bench: Lab, measure: Measure, work
             boot(machine, bench)
             until(lambda: FILE in servers(bench), BOOT_TIMEOUT, "the server of the file on the card")
             whole(machine, bench, promised)
-            row.anew()
+            row.restart_distances()
             write_on(bench, f"server-{number}", promised)
         machine.kill()
         row.taken.append(Cut(machine.disk, -1, "the plug pulled while it wrote", frozenset(promised)))

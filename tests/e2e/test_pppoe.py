@@ -33,7 +33,7 @@ def test_a_session_carries_the_tunnel_and_nothing_else(new_machine: MakeMachine,
         looks_right(machine, bench)
         keeps_the_password(machine)
 
-        # A session that ends is begun anew, and the LAN stays meanwhile.
+        # A session that ends is started again, and the LAN stays up.
         before = machine.shell("systemctl show -P MainPID vpn-gateway-pppoe")
         machine.shell("systemctl kill --signal=KILL vpn-gateway-pppoe")
         assert bench.api("GET", "/api/status")[0] == 200

@@ -109,7 +109,7 @@ def hostapd(machine: Machine) -> int:
 
 
 def bridge(machine: Machine) -> tuple[int, set[str]]:
-    """The bridge's number, which a bridge that was made anew does not have, and its ports."""
+    """The bridge's ports, and its interface index, which changes when the bridge is recreated."""
     (link,) = json.loads(machine.shell("ip -j link show br-lan"))
     ports = json.loads(machine.shell("ip -j link show master br-lan"))
     return link["ifindex"], {port["ifname"] for port in ports}
@@ -136,7 +136,7 @@ def test_the_access_point(new_machine: MakeMachine, bench: Lab) -> None:
     before, ports = bridge(machine)
     assert "radio0" not in ports
 
-    # Channel 13 is forbidden in the US: the next best is sent, and told.
+    # Channel 13 is forbidden in the US: the next best is used, and reported.
     insert_radios(machine, "phone")
     machine.shell("systemctl start --no-block vpn-gateway-ap.service")
     until(lambda: sending(machine) == "channel 11, 20 MHz", PATIENCE, "the access point on channel 11")

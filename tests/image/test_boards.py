@@ -1,4 +1,4 @@
-"""Would every Pi start from this image, and find its devices? Read off the card and the root, without a board.
+"""Every Pi can boot the image and find its devices, according to the files on the card and in the root.
 
 image/boards has what a model asks for. VPN_GATEWAY_IMAGE names the image; its root is unpacked beside the logs.
 """
@@ -170,7 +170,7 @@ def test_a_usb_gadget_of_linux_has_the_driver_that_it_is_made_for(root: Host, mo
 
 
 def lost(root: Host, files: set[str]) -> set[str]:
-    """Those that are not there, links followed within the root."""
+    """The files that do not exist, with links followed within the root."""
     return {name for name in files if not root.file(f"/usr/lib/firmware/{name}").is_file}
 
 
@@ -190,10 +190,10 @@ def test_the_radio_has_the_settings_of_the_board(slot: Path, root: Host, model: 
 
 
 @pytest.mark.parametrize("driver", ["r8152"])
-def test_a_usb_adapter_has_all_the_firmware_that_its_driver_knows(root: Host, modules: Path, driver: str) -> None:
-    told = root.run(f"modinfo --set-version {modules.name} --field firmware {driver}").stdout.split()
-    assert "rtl_nic/rtl8153b-2.fw" in told
-    assert lost(root, set(told)) <= KNOWN_MISSING
+def test_usb_adapter_drivers_have_all_their_firmware(root: Host, modules: Path, driver: str) -> None:
+    firmware = root.run(f"modinfo --set-version {modules.name} --field firmware {driver}").stdout.split()
+    assert "rtl_nic/rtl8153b-2.fw" in firmware
+    assert lost(root, set(firmware)) <= KNOWN_MISSING
 
 
 def test_no_firmware_came_but_that_of_wired_ports(path: Path) -> None:
@@ -202,9 +202,9 @@ def test_no_firmware_came_but_that_of_wired_ports(path: Path) -> None:
 
 
 def test_an_adapter_that_begins_as_a_disk_is_switched(root: Host) -> None:
-    told = root.run("usb_modeswitch -W -v 0x0bda -p 0x8151 -c /etc/usb_modeswitch.d/0bda:8151").stdout
-    assert "StandardEject=1" in told
-    assert 'TargetProductList="8152,8153,8155,8156"' in told
+    settings = root.run("usb_modeswitch -W -v 0x0bda -p 0x8151 -c /etc/usb_modeswitch.d/0bda:8151").stdout
+    assert "StandardEject=1" in settings
+    assert 'TargetProductList="8152,8153,8155,8156"' in settings
     rules = root.run("udevadm verify --no-summary /usr/lib/udev/rules.d/41-vpn-gateway-modeswitch.rules")
     assert rules.rc == 0, rules.stderr
 

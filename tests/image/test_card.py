@@ -1,4 +1,4 @@
-"""What a power cut leaves is judged as the next start would: a lost server, a torn file system, a wrong partition."""
+"""The check of a card after a power cut finds a lost server, a damaged file system and a wrong partition."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def test_what_is_in_the_store_is_read(tmp_path: Path) -> None:
     assert made(tmp_path).servers() == {"home"}
 
 
-def test_a_file_system_that_cannot_be_repaired_by_itself_is_told(tmp_path: Path) -> None:
+def test_an_unrepairable_file_system_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="beyond a simple repair"):
         made(tmp_path, damage=bytes(range(256)) * 64).servers()
 
 
-def test_a_partition_smaller_than_its_file_system_is_told(tmp_path: Path) -> None:
+def test_a_partition_smaller_than_its_file_system_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="beyond a simple repair"):
         made(tmp_path, size=SIZE // 2).servers()

@@ -1,4 +1,4 @@
-"""The system before it ever ran: a root directory, looked at by testinfra through chroot, for either base.
+"""The system before its first boot: a root directory of either base, inspected by testinfra through chroot.
 
 VPN_GATEWAY_ROOT names the root; image/qemu/test takes the one in the built image.
 """
@@ -70,7 +70,7 @@ def test_no_account_has_a_password(root: Host) -> None:
     assert shadow.mode & 0o007 == 0
 
 
-def test_the_application_starts_with_the_packages_it_was_locked_with(root: Host) -> None:
+def test_the_application_starts_with_its_locked_packages(root: Host) -> None:
     done = root.run(
         "cd /usr/lib/vpn-gateway && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
         " python3 -sP -m app netd --help && PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
@@ -86,7 +86,7 @@ def test_the_wireguard_module_is_the_kernels(path: Path) -> None:
     assert not (path / "usr/bin/wireguard-go").exists()
 
 
-def test_nobody_but_root_can_change_the_system(path: Path) -> None:
+def test_only_root_can_change_the_system(path: Path) -> None:
     writable = [
         str(entry)
         for entry in path.rglob("*")

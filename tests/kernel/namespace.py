@@ -76,18 +76,18 @@ def _members(namespace: int) -> list[int]:
 
 
 def _clear(namespace: int) -> None:
-    """End what the test left running in its namespace; without processes the kernel takes it away."""
+    """Kill all processes in the namespace of a test; the kernel then removes the namespace."""
     deadline = time.monotonic() + 5
     while (left := _members(namespace)) and time.monotonic() < deadline:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
-    _bury()
+    _reap_children()
 
 
-def _bury() -> None:
-    """Take leave of the daemons that became ours when their parents went (see ``_adopt_orphans``)."""
+def _reap_children() -> None:
+    """Reap the ended daemons that this process has adopted (see ``_adopt_orphans``)."""
     for path in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             name, _, rest = (path / "stat").read_text().partition(" (")[2].rpartition(") ")
@@ -96,12 +96,12 @@ def _bury() -> None:
 
 
 def _adopt_orphans() -> None:
-    """Daemons of tests become children of this process and not of the machine's first, which may never bury them."""
+    """Adopt the daemons of tests: PID 1 of the machine may never reap them."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def run(command: str, *, feed: str | None = None, check: bool = True) -> str:
-    """Run a command here; returns its output. Raises AssertionError with its complaint."""
+    """Run a command in this namespace; returns its output. Raises AssertionError with its error message."""
     done = subprocess.run(command.split(), input=feed, capture_output=True, text=True, timeout=30, check=False)
     assert not check or done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
@@ -141,7 +141,7 @@ def neighbour() -> Iterator[Neighbour]:
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
-    """Wait for ``condition``; for what no event tells of."""
+    """Poll ``condition``, for changes without an event."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -149,7 +149,7 @@ async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
 
 
 class Recorder:
-    """Hears every announcement of rtnetlink (but neighbours and statistics) and nftables: whether anything changed."""
+    """Records all rtnetlink messages (except neighbours and statistics) and nftables messages, to detect changes."""
 
     def __init__(self) -> None:
         import socket

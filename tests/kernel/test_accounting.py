@@ -96,14 +96,14 @@ def test_every_byte_of_each_device_once_in_both_families(net, meter):
     assert exit_.down >= 2 * IPV4 + IPV6
 
 
-def test_what_stays_in_the_lan_or_ends_at_the_gateway_is_not_counted(net, meter):
+def test_traffic_within_the_lan_or_to_the_gateway_is_not_counted(net, meter):
     for address in ("10.77.0.1", "fd77::1", ADDRESS["laptop"][0]):
         assert net.talk("phone", address=address) == PACKETS
     meter.read()
     assert [meter.sum(s) for s in (PHONE, LAPTOP, ALL)] == [Bytes()] * 3
 
 
-def test_what_the_firewall_stops_is_stopped_and_not_counted(net, meter):
+def test_traffic_that_the_firewall_drops_is_not_counted(net, meter):
     net.nft(FIREWALL.format(policy="drop"))
     assert net.talk("phone", packets=3) == 0
     meter.read()
@@ -114,7 +114,7 @@ def test_what_the_firewall_stops_is_stopped_and_not_counted(net, meter):
     assert meter.sum(PHONE) == Bytes(3 * 1028, 3 * 1028)
 
 
-def test_replacing_the_firewall_and_installing_again_keeps_the_counts(net, meter):
+def test_counts_survive_a_new_ruleset_and_a_second_install(net, meter):
     for _ in range(5):
         net.nft(FIREWALL.format(policy="accept"))
         meter.install()
@@ -148,7 +148,7 @@ def test_traffic_while_netd_is_down_is_found_at_its_next_start(net, meter, datab
     assert successor.sum(PHONE) == Bytes(2 * IPV4, 2 * IPV4)
 
 
-def test_a_tunnel_made_anew_counts_on(net, meter):
+def test_a_recreated_tunnel_keeps_counting(net, meter):
     net.talk("phone")
     meter.read()
     first = meter.sum(Subject("exit", "default")).up
@@ -186,7 +186,7 @@ def test_more_devices_than_fit_pass_and_are_in_the_total(net, database):
     assert meter.sum(ALL) == Bytes(2 * IPV4, 2 * IPV4)
 
 
-def test_with_the_counters_for_a_flowtable_each_byte_is_still_counted_once(net, database):
+def test_flowtable_counters_count_each_byte_once(net, database):
     meter = Meter(net, database, flowtable=True)
     meter.install()
     meter.read()
@@ -197,7 +197,7 @@ def test_with_the_counters_for_a_flowtable_each_byte_is_still_counted_once(net, 
     assert meter.sum(PHONE) == Bytes(IPV4, IPV4)
 
 
-def test_what_a_flowtable_takes_past_the_forward_hook_is_counted(net, database):
+def test_packets_that_a_flowtable_forwards_are_counted(net, database):
     """A stand-in for the flowtable, which this kernel may not have: a redirect on ingress, where a flowtable sits.
 
     It takes the phone's packets off the stack between the two counters, as an established flow's would be.
@@ -219,7 +219,7 @@ def test_what_a_flowtable_takes_past_the_forward_hook_is_counted(net, database):
     assert meter.sum(PHONE) == Bytes(IPV4, IPV4)
 
 
-def test_a_change_of_version_begins_the_tables_anew(net, meter):
+def test_a_change_of_version_recreates_the_tables(net, meter):
     net.nft(f"delete table inet {TABLE}\nadd table inet {TABLE}\n"
             f"add set inet {TABLE} up_devices {{ type ipv4_addr; }}")  # fmt: skip
     meter.install()

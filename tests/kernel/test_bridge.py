@@ -110,7 +110,8 @@ async def test_ports_join_when_the_wan_is_known_and_leave_with_it():
 
 
 @inside
-async def test_the_wan_put_into_the_bridge_is_taken_out_and_passes_nothing_meanwhile():
+async def test_a_wan_in_the_bridge_is_removed_and_forwards_nothing():
+    """The WAN was made a port of the bridge: no frame passes before or after its removal."""
     ports("one", "two")
     drifts: list[tuple[str, ...]] = []
     one = reconciler(drifts)

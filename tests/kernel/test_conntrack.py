@@ -1,4 +1,4 @@
-"""Forgetting connections; conntrack(8) makes and lists them."""
+"""Deleting connections; conntrack(8) creates and lists them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_by_source_and_by_that_source_alone():
     assert len(others_than_udp()) == 2
     add("10.0.0.11", 1000, 0x100)
     add("fd00::1", 1001, 0x100, "fd00::9")
-    add("198.51.100.9", 1002, 0, "10.0.0.1")  # begun by somebody else
+    add("198.51.100.9", 1002, 0, "10.0.0.1")  # begun by another host
     await flush_source(ip_address("10.0.0.1"))
     rest = {("10.0.0.11", 1000, 0x100), ("198.51.100.9", 1002, 0)}
     assert listed() == rest | {("fd00::1", 1001, 0x100)}

@@ -11,11 +11,9 @@ import pytest
 
 from app.model import LanLink, LanSettings, Lease, Links, Settings
 from app.netd.clockstep import ClockSteps, keep_leases
-from app.netd.services import Services
+from app.netd.lan_services import LanServices
 from app.network.dnsmasq import ProcessRunner
-from app.network.joined import Joined
 from app.network.leasefile import Step
-from app.network.one_arm import OneArm
 from tests.kernel.namespace import inside, run
 from tests.support.clocked import clocked_dnsmasq
 
@@ -27,8 +25,8 @@ DAYS = 3 * 86_400
 CLIENT = '#!/bin/sh\n[ "$1" != bound ] || echo "$ip" >"$LEASED"\n'
 
 
-class House:
-    """A LAN whose dnsmasq reads a clock that the test sets, and netd's part that looks after its leases."""
+class LeaseLan:
+    """A LAN whose dnsmasq reads a clock that the test sets, and netd's handling of the leases."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._directory, self._ahead = directory, directory / "clock"
@@ -50,15 +48,8 @@ class House:
         new.write_text(f"{ahead:+d}")
         new.replace(self._ahead)
 
-    def another_netd(self) -> Services:
-        return Services(
-            runner=self.runner,
-            leases=self._directory / "dnsmasq.leases",
-            resolv=self._directory / "resolv",
-            http_ports=(),
-            one_arm=OneArm(self._directory / "topology"),
-            joined=Joined(self._directory / "lan-ports"),
-        )
+    def another_netd(self) -> LanServices:
+        return LanServices(self.runner, self._directory / "dnsmasq.leases")
 
     def pid(self) -> str:
         return (self._directory / "dnsmasq" / "lan.pid").read_text()
@@ -102,32 +93,32 @@ async def test_leases_survive_a_clock_that_is_set(tmp_path, monkeypatch, step):
         "link set lan0 up",
     ):
         run(f"ip {words}")
-    house = House(tmp_path, monkeypatch)
-    await house.apply()
-    address = await house.lease(PHONE)
-    assert house.known()[PHONE].address == address
+    lease_lan = LeaseLan(tmp_path, monkeypatch)
+    await lease_lan.apply()
+    address = await lease_lan.lease(PHONE)
+    assert lease_lan.known()[PHONE].address == address
     moves: list[asyncio.Task[None]] = []
 
     def move(before: str, seconds: float) -> None:
-        moves.append(asyncio.create_task(house.move(before, seconds)))
+        moves.append(asyncio.create_task(lease_lan.move(before, seconds)))
 
-    keeper = asyncio.create_task(keep_leases(house.clock, house.services.lease_file, move, period=0.2))
+    keeper = asyncio.create_task(keep_leases(lease_lan.clock, lease_lan.services.lease_file, move, period=0.2))
     try:
         await asyncio.sleep(0.5)  # it has looked once
-        house.set_clock(step)
+        lease_lan.set_clock(step)
         await until(lambda: moves and all(task.done() for task in moves))
         assert moves[0].exception() is None
         # A newcomer who asks for that very address, as one does who had it long ago.
-        assert await house.lease(TV, address) != address
-        left = house.known()[PHONE].expires - house.now()
-        assert house.known()[PHONE].address == address
+        assert await lease_lan.lease(TV, address) != address
+        left = lease_lan.known()[PHONE].expires - lease_lan.now()
+        assert lease_lan.known()[PHONE].address == address
         assert LAN.lease_time - 60 <= left <= LAN.lease_time
-        assert await house.lease(PHONE) == address
-        pid = house.pid()
-        house.services = house.another_netd()
-        await house.apply()
-        assert house.pid() == pid, "who comes after netd leaves dnsmasq alone"
+        assert await lease_lan.lease(PHONE) == address
+        pid = lease_lan.pid()
+        lease_lan.services = lease_lan.another_netd()
+        await lease_lan.apply()
+        assert lease_lan.pid() == pid, "a restarted netd leaves dnsmasq running"
     finally:
         keeper.cancel()
-        await house.runner.apply({})
+        await lease_lan.runner.apply({})
     assert len(moves) == 1

@@ -1,4 +1,4 @@
-"""Roles and the WAN's state, as real interfaces show them."""
+"""Roles and the WAN's state, observed on real interfaces."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ async def test_no_port_joins_the_bridge_before_the_wan_is_known(tmp_path):
 
 
 @inside
-async def test_the_lan_stays_while_the_wan_is_unplugged_and_takes_nothing_new(tmp_path):
+async def test_an_unplugged_wan_keeps_the_lan_and_adds_no_port(tmp_path):
+    """While the WAN is unplugged, the LAN keeps its ports and no new port joins it."""
     run("ip link add br-lan type bridge")
     for name in ("enx1", "enx2"):
         port(name)
@@ -109,7 +110,7 @@ async def test_the_lan_stays_while_the_wan_is_unplugged_and_takes_nothing_new(tm
 
 
 @inside
-async def test_the_settings_name_links_and_absent_ones_are_left_out(tmp_path):
+async def test_links_named_in_settings_are_used_if_present(tmp_path):
     for name in ("eth0", "eth1", "eth2"):
         port(name)
     assert await names(tmp_path, LinkSettings(wan="eth2")) == ("eth2", ("eth0", "eth1"))
@@ -119,7 +120,8 @@ async def test_the_settings_name_links_and_absent_ones_are_left_out(tmp_path):
 
 
 @inside
-async def test_a_single_port_becomes_lan_too_but_not_one_whose_neighbour_was_unplugged(tmp_path, far):
+async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, far):
+    """The only port of a machine is WAN and LAN; a port whose neighbour was unplugged is not."""
     now = 0.0
     record = tmp_path / "topology"
 
@@ -135,7 +137,7 @@ async def test_a_single_port_becomes_lan_too_but_not_one_whose_neighbour_was_unp
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
     one_arm = netd()
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))  # at once: the LAN outlives netd
-    assert await names(tmp_path, LinkSettings(wan="wan0"), one_arm) == ("wan0", ("br-lan",))  # somebody has said so
+    assert await names(tmp_path, LinkSettings(wan="wan0"), one_arm) == ("wan0", ("br-lan",))  # as configured
     lone_port("usb0", far)
     run("ip link set usb0 master br-lan")
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
@@ -215,7 +217,7 @@ async def test_a_point_to_point_wan_has_the_other_end_as_router(tmp_path):
     assert links.wan.addresses == (ip_interface("100.64.3.9/32"),)
     assert links.wan.gateway4 == ip_address("100.64.0.1")
     assert links.bridge.ports == ("enx1",)
-    run("ip link set wan master br-lan")  # however it got there, netd is told to take it out
+    run("ip link set wan master br-lan")  # netd has to remove it
     assert (await seen(tmp_path, settings)).bridge.ports == ("enx1",)
     run("ip link del wan")
     assert (await seen(tmp_path, settings)).wan is None
@@ -240,11 +242,11 @@ async def test_changes_of_the_wan_are_announced_at_once():
     await watch.aclose()
 
 
-def test_name_servers_are_read_from_whatever_the_file_holds(tmp_path):
+async def test_name_servers_are_read_from_whatever_the_file_holds(tmp_path):
     path = tmp_path / "resolv.conf"
-    assert nameservers(path) == ()
+    assert await nameservers(path) == ()
     path.write_bytes(
         b"# nameserver 1.1.1.1\nnameserver 192.0.2.1\n  nameserver\t2001:db8::1 \nnameserver 192.0.2.1\n\xff\xfe\n"
         b"nameserver\nnameserver bad\nnameserver ::1\nnameserver fe80::1%3\nnameserver 0.0.0.0\noptions edns0\n"
     )
-    assert nameservers(path) == (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
+    assert await nameservers(path) == (ip_address("192.0.2.1"), ip_address("2001:db8::1"))

@@ -98,16 +98,16 @@ def ports():
 
 
 class Drifts:
-    """What ``on_drift`` was told, to be waited for."""
+    """A queue of the reports that ``on_drift`` receives."""
 
     def __init__(self):
-        self.told = asyncio.Queue()
+        self.reports = asyncio.Queue()
 
     def __call__(self, news):
-        self.told.put_nowait(news)
+        self.reports.put_nowait(news)
 
     async def next(self, seconds=15.0):
-        return await asyncio.wait_for(self.told.get(), seconds)
+        return await asyncio.wait_for(self.reports.get(), seconds)
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +133,7 @@ def reconciler():
 
 
 @inside
-async def test_a_plan_becomes_kernel_state_as_the_standard_tools_see_it():
+async def test_a_plan_becomes_kernel_state_seen_by_standard_tools():
     ports()
     one = reconciler()
     await one.apply(plan())
@@ -160,7 +160,7 @@ async def test_a_plan_becomes_kernel_state_as_the_standard_tools_see_it():
 
 
 @inside
-async def test_a_wan_that_comes_back_takes_its_default_route_before_a_new_plan_knows_of_it():
+async def test_a_returning_wan_accepts_its_default_route_at_once():
     """Its DHCP client sets the route as soon as it has an address, and where the kernel refuses it, not again."""
     run("ip link add br-lan type bridge")
     one = reconciler()
@@ -182,7 +182,7 @@ async def test_a_wan_that_comes_back_takes_its_default_route_before_a_new_plan_k
 
 
 @inside
-async def test_applying_again_changes_nothing_and_tells_the_kernel_nothing():
+async def test_applying_a_plan_twice_sends_the_kernel_nothing():
     ports()
     one = reconciler()
     await one.apply(plan())
@@ -196,7 +196,7 @@ async def test_applying_again_changes_nothing_and_tells_the_kernel_nothing():
 
 
 @inside
-async def test_an_empty_plan_takes_everything_of_ours_away_and_nothing_else():
+async def test_an_empty_plan_removes_all_managed_state_and_only_that():
     ports()
     run("ip route add 10.44.0.0/16 dev wan0 table 99")
     run("ip rule add pref 20000 lookup 99")
@@ -276,7 +276,7 @@ async def test_a_switch_leaves_no_moment_without_a_route():
 
 
 @inside
-async def test_foreign_rules_and_routes_go_each_by_itself():
+async def test_foreign_rules_and_routes_are_removed_one_by_one():
     """Those of a plan that look like them stay, also at the same priority."""
     ports()
     one = reconciler()
@@ -308,7 +308,7 @@ async def test_foreign_rules_and_routes_go_each_by_itself():
 
 
 @inside
-async def test_a_refused_ruleset_leaves_the_old_one_and_opens_no_route():
+async def test_a_refused_ruleset_keeps_the_old_and_opens_no_route():
     ports()
     run("sysctl -qw net.ipv4.ip_forward=0")
     one = reconciler()
@@ -385,7 +385,7 @@ DRIFTS = {
 
 @pytest.mark.parametrize("command", DRIFTS)
 @inside
-async def test_drift_is_put_back_and_told(command):
+async def test_drift_is_repaired_and_reported(command):
     ports()
     async with watched(plan()) as (one, drifts):
         await asyncio.sleep(0.1)
@@ -398,7 +398,7 @@ async def test_drift_is_put_back_and_told(command):
         assert one.attestation.ok
         assert one.attestation.repairs > repairs
         assert any(DRIFTS[command] in text for text in one.attestation.drift)
-        assert drifts.told.empty()
+        assert drifts.reports.empty()
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ async def test_drift_is_put_back_and_told(command):
     ],
 )
 @inside
-async def test_drift_that_the_next_plan_puts_back_is_counted_and_told(command):
+async def test_drift_repaired_by_the_next_plan_is_reported(command):
     ports()
     drifts = Drifts()
     one = Reconciler(UserspaceBackend(), on_drift=drifts)
@@ -426,11 +426,11 @@ async def test_drift_that_the_next_plan_puts_back_is_counted_and_told(command):
     assert await drifts.next(0.1) == one.attestation.drift
     await one.apply(plan())
     assert one.attestation.repairs == 1
-    assert drifts.told.empty()
+    assert drifts.reports.empty()
 
 
 @inside
-async def test_a_foreign_table_is_told_once_and_left_alone():
+async def test_a_foreign_table_is_reported_once_and_left_alone():
     ports()
     async with watched(plan()) as (one, drifts):
         run("nft add table ip stranger")
@@ -444,7 +444,7 @@ async def test_a_foreign_table_is_told_once_and_left_alone():
 
 
 @inside
-async def test_what_cannot_be_repaired_is_told_once_and_tried_until_it_can():
+async def test_unrepairable_drift_is_reported_once_and_retried():
     ports()
     async with watched(plan()) as (one, drifts):
         run("ip link del lan0")  # as a USB port pulled out
@@ -461,18 +461,19 @@ async def test_what_cannot_be_repaired_is_told_once_and_tried_until_it_can():
 
 
 @inside
-async def test_nothing_ends_the_watch():
+async def test_errors_do_not_end_the_drift_watch():
+    """A listener and a backend that raise are logged, and drift is still repaired."""
     ports()
-    told = []
+    reported = []
 
     def on_drift(news):
-        told.append(news)
+        reported.append(news)
         raise RuntimeError("a listener with a bug")
 
     class Broken(UserspaceBackend):
         async def create(self, name):
-            if len(told) < 3:
-                raise ValueError("a bug of ours")
+            if len(reported) < 3:
+                raise ValueError("a bug of the backend")
             await super().create(name)
 
     one = Reconciler(Broken(), on_drift=on_drift)
@@ -480,10 +481,10 @@ async def test_nothing_ends_the_watch():
         await one.apply(plan())
     task = asyncio.create_task(one.run())
     deadline = time.monotonic() + 10
-    while len(told) < 3:
-        run(f"ip rule add pref {5 + len(told)} lookup main")
-        count = len(told)
-        while len(told) == count:
+    while len(reported) < 3:
+        run(f"ip rule add pref {5 + len(reported)} lookup main")
+        count = len(reported)
+        while len(reported) == count:
             assert time.monotonic() < deadline
             assert not task.done()
             await asyncio.sleep(0.02)
@@ -571,6 +572,6 @@ async def test_two_capabilities_are_enough():
     ]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
-    told, verified = done.stdout.splitlines()
-    assert "rule 10000 (IPv4) is missing" in told
+    reported, verified = done.stdout.splitlines()
+    assert "rule 10000 (IPv4) is missing" in reported
     assert verified == "() {'test': 0}"

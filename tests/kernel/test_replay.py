@@ -1,4 +1,4 @@
-"""What a WireGuard server does about a clock that was set back, measured with handshakes of a time of our own.
+"""The answer of a WireGuard server to a clock that was set back, measured with handshakes of chosen times.
 
 The machine's clock stays as it is: the first message of a handshake is made here (WireGuard's paper, 5.4.2), with the
 timestamp that a clock set back would put into it. What the server refuses, it does not answer.
@@ -96,7 +96,8 @@ class Server:
 
 
 @inside
-async def test_a_server_refuses_whoever_set_his_clock_back_for_as_long_as_he_did(tmp_path: Path) -> None:
+async def test_a_server_refuses_a_clock_set_back_until_it_caught_up(tmp_path: Path) -> None:
+    """A server refuses a client whose clock was set back, for as long as the clock was ahead."""
     run("ip link set lo up")
     server = Server(tmp_path)
     try:

@@ -108,21 +108,21 @@ async def test_without_tcp_the_part_that_came_is_used(tcp):
 
 
 @inside
-async def test_without_tcp_and_without_a_part_it_is_no_answer():
+async def test_without_tcp_and_without_a_partial_answer_it_fails():
     async with serving(NameServer(MANY, 0), "refuses"):
         with pytest.raises(LookupFailedError, match=str(SERVER)):
             await lookup("x.example", [SERVER], want4=True, want6=False, mark=MARK)
 
 
 @inside
-async def test_what_is_no_answer_to_the_question_is_passed_over():
+async def test_answers_to_another_question_are_ignored():
     other = dns.message.make_response(dns.message.make_query("y.example", "A")).to_wire()
     async with serving(NameServer(MANY[:1], 1, noise=(b"x", b"", other))):
         assert await ask("x.example", SERVER, "A", mark=MARK) == [ip_address(MANY[0])]
 
 
 @inside
-async def test_a_refused_question_is_known_at_once_and_nothing_stays_open():
+async def test_a_refused_query_fails_at_once_and_leaks_no_socket():
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(ConnectionRefusedError):

@@ -1,4 +1,4 @@
-"""netd's statistics as a whole, on real packets: over flushed tables, tunnels made anew and restarts of netd."""
+"""netd's statistics as a whole, on real packets: over flushed tables, recreated tunnels and restarts of netd."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def test_traffic_over_flushes_and_restarts(net, tmp_path):
     net.gateway(scenario())
 
 
-def test_a_connection_s_bytes_and_duration_are_in_the_history_and_none_is_lost_with_the_tunnel(net, tmp_path):
+def test_history_has_all_bytes_and_the_duration_of_a_connection(net, tmp_path):
+    """The history holds a connection's bytes and duration; none is lost when the tunnel goes."""
+
     async def scenario():
         async with running(tmp_path) as one:
             connected = Connected(TUNNEL, 0.0, boottime())
@@ -126,7 +128,7 @@ def test_a_connection_s_bytes_and_duration_are_in_the_history_and_none_is_lost_w
     net.gateway(scenario())
 
 
-def test_a_damaged_database_is_told_and_counting_goes_on(net, tmp_path):
+def test_a_damaged_database_is_reported_and_counting_goes_on(net, tmp_path):
     (tmp_path / "statistics.sqlite").write_bytes(b"damaged" * 1000)
     problems = []
 

@@ -34,7 +34,8 @@ assert not asyncio.run(support.answer_request(paths, nothing, [], settled=0))
 """
 
 
-def test_it_is_written_to_a_read_only_partition_which_is_read_only_again(tmp_path: Path) -> None:
+def test_support_file_is_written_to_a_read_only_partition(tmp_path: Path) -> None:
+    """The partition is writable only while the file is written, and read-only again afterwards."""
     (tmp_path / "card").mkdir()
     done = subprocess.run(
         ["unshare", "--mount", sys.executable, "-c", SCRIPT, tmp_path / "card"],

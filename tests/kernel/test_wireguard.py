@@ -59,7 +59,7 @@ def peer(public=THEIR_PUBLIC, endpoint="10.9.0.2", port=51820, allowed=(ALL4, AL
 
 
 def serve(host):
-    """The other end: 10.9.0.2 and .3 outside, 10.8.0.1 inside."""
+    """Set up the other end: 10.9.0.2 and .3 outside, 10.8.0.1 inside."""
     run("ip addr add 10.9.0.1/24 dev wan0")
     host.run("ip addr add 10.9.0.2/24 dev eth0")
     host.run("ip addr add 10.9.0.3/24 dev eth0")
@@ -100,9 +100,9 @@ async def up(backend, config):
 
 
 def ping():
-    """A packet through the tunnel, and the other end's answer (that nobody listens there)."""
+    """Send a packet through the tunnel and receive the other end's answer (port unreachable)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(20)  # WireGuard begins a handshake anew where one was lost, but only every 5 s
+        sock.settimeout(20)  # WireGuard retries a lost handshake only every 5 s
         sock.connect(("10.8.0.1", 7))
         sock.send(b"?" * 100)
         with pytest.raises(ConnectionRefusedError):
@@ -118,7 +118,7 @@ async def handshake(backend):
 
 @either
 @inside
-async def test_a_tunnel_carries_packets_and_tells_of_them(make):
+async def test_a_tunnel_carries_packets_and_reports_counters(make):
     with neighbour() as host:
         serve(host)
         backend = make()
@@ -139,7 +139,7 @@ async def test_a_tunnel_carries_packets_and_tells_of_them(make):
 
 @either
 @inside
-async def test_configure_leaves_nothing_of_the_configuration_before(make):
+async def test_configure_replaces_the_whole_configuration(make):
     backend = make()
     other = keys()[1]
     await backend.create("wg0a")
@@ -171,9 +171,7 @@ async def test_a_peer_is_pointed_elsewhere_within_its_session(make):
         assert after.latest_handshake == before.latest_handshake
         assert after.endpoint == (ip_address("10.9.0.3"), 51820)
         assert after.rx_bytes > before.rx_bytes
-        await backend.set_endpoint(
-            "wg0a", keys()[1], ip_address("10.9.0.3"), 1
-        )  # of a peer that is gone: not made anew
+        await backend.set_endpoint("wg0a", keys()[1], ip_address("10.9.0.3"), 1)  # of a removed peer: not recreated
         assert len((await backend.stats("wg0a")).peers) == 1
 
 
@@ -241,7 +239,7 @@ async def test_what_a_killed_process_left_is_cleared():
 
 @either
 @inside
-async def test_an_interface_of_our_name_that_is_no_tunnel_is_replaced(make):
+async def test_a_foreign_interface_with_a_managed_name_is_replaced(make):
     run("ip link add wg0a type veth peer name elsewhere")
     backend = make()
     await backend.create("wg0a")

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from ci.labnet import Lab, Packet, leaks
 from ci.labnet.addresses import GATEWAY_LAN4, INTERNET4, INTERNET6, INTERNET_DNS4, LAN_HOSTS, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 
 GATEWAY_WAN_MAC = "02:00:00:00:00:02"
 TRAFFIC = Path(__file__).with_name("traffic.py")
@@ -46,7 +46,7 @@ class LeakWatch:
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> LeakWatch:
-        self._capture = self._lab.capture("isp", self._wire).start()
+        self._capture = self._lab.hosts.capture("isp", self._wire).start()
         for host in LAN_HOSTS:
             self._senders.append(self.send_from(host))
         return self
@@ -72,7 +72,7 @@ class LeakWatch:
         ]
         argv += [item for target in targets4 for item in ("--target4", target)]
         argv += [item for target in targets6 for item in ("--target6", target)]
-        process = self._lab.popen(host, argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = self._lab.hosts.popen(host, argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
         assert process.stdout.readline() == b"sending\n"
         return process
@@ -81,7 +81,7 @@ class LeakWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for host in LAN_HOSTS:
-            self._lab.exec(host, ["pkill", "-f", TRAFFIC.name])
+            self._lab.hosts.exec(host, ["pkill", "-f", TRAFFIC.name])
         for process in self._senders:
             process.wait(timeout=10)
         self._positive_control()

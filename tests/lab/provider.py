@@ -56,22 +56,22 @@ class LabProviders:
         self._run(stand_in.start(self.authority, sock=listener))
 
     def configure(self, apis: Mapping[str, str]) -> None:
-        """Write ``providers.toml`` with these APIs, by name, and start netd anew to read it."""
+        """Write ``providers.toml`` with these APIs, by name, and restart netd to read it."""
         text = f"allowed_networks = {list(ALLOWED)}\n"
         for name, url in apis.items():
             text += f'[apis.{name}]\nurl = "{url}"\naddresses = ["{INTERNET4}"]\nca = "{self.authority.path}"\n'
         (self.lab.directory / "providers.toml").write_text(text)
-        self.lab.restart_app()
+        self.lab.gateway.restart_app()
 
     def sign_in(self, make: Callable[[Environment], SignInProvider], credentials: Mapping[str, str]) -> None:
-        """Sign in and fetch the list from the ``internet`` host, into netd's state directory; netd starts anew."""
+        """Sign in and fetch the list from the ``internet`` host, into netd's state directory; netd is restarted."""
         config = load(self.lab.directory / "providers.toml")
-        accounts = Accounts(self.lab.state_dir)
+        accounts = Accounts(self.lab.gateway.state_dir)
         accounts.load()
         environment = Environment(
             outgoing=_FromTheInternet(),
             accounts=accounts,
-            lists=self.lab.state_dir / "lists",
+            lists=self.lab.gateway.state_dir / "lists",
             allowed_networks=tuple(ip_network(n) for n in ALLOWED),
             apis=config.apis,
         )
@@ -82,7 +82,7 @@ class LabProviders:
             await provider.refresh()
 
         within(self.lab, "internet", lambda: asyncio.run(work()))
-        self.lab.restart_app()
+        self.lab.gateway.restart_app()
 
     def stop(self) -> None:
         for stand_in in self._stand_ins:
@@ -95,7 +95,7 @@ class LabProviders:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     def _tell_servers(self) -> None:
-        """Before the provider has answered: a key works as soon as it is registered, and no longer than that."""
+        """Update the VPN servers before the provider answers: a key works exactly while it is registered."""
         wanted = {p["public_key"]: p["addresses"] for stand_in in self._stand_ins for p in stand_in.peers()}
         for name in VPNS:
             host = self.lab.hosts[name]

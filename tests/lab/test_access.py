@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from ci.labnet.addresses import INTERNET4
-from ci.labnet.base import PROJECT, wait_for
+from ci.labnet.paths import PROJECT
+from ci.labnet.waiting import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -21,22 +22,22 @@ PASSWORD = {"password": "correct horse battery"}
 def owner(lab):
     """Signed in; the password is gone afterwards."""
     with requests.Session() as session:
-        answer = session.post(f"http://127.0.0.1:{lab.port}/api/auth/password", json=PASSWORD, timeout=20)
+        answer = session.post(f"http://127.0.0.1:{lab.api.port}/api/auth/password", json=PASSWORD, timeout=20)
         assert answer.json() == {"success": True}, answer.text
         yield session
-    command = [sys.executable, "-m", "app", "auth", "reset", "--state-dir", str(lab.web_state_dir)]
+    command = [sys.executable, "-m", "app", "auth", "reset", "--state-dir", str(lab.gateway.web_state_dir)]
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, timeout=60)
-    wait_for("the door to be open again", lambda: lab.request("GET", "/api/status")[0] == 200)
+    wait_for("the door to be open again", lambda: lab.api.request("GET", "/api/status")[0] == 200)
 
 
 def status_code(lab, host: str, url: str) -> str:
     """The HTTP status; "000" where nothing answers."""
     command = ["curl", "-gso", "/dev/null", "-m", "3", "-w", "%{http_code}", url]
-    return lab.exec(host, command).stdout.strip()
+    return lab.hosts.exec(host, command).stdout.strip()
 
 
 def test_the_lan_is_asked_and_the_wan_is_not_answered(lab, owner):
-    port, base = 5000, f"http://127.0.0.1:{lab.port}"
+    port, base = 5000, f"http://127.0.0.1:{lab.api.port}"
     wan = owner.get(f"{base}/api/status", timeout=20).json()["wan"]["addresses"]
     addresses = [a.partition("/")[0] for a in wan]
     assert any("." in a for a in addresses)
@@ -50,9 +51,9 @@ def test_the_lan_is_asked_and_the_wan_is_not_answered(lab, owner):
 
 
 def test_a_password_outlives_a_restart(lab, owner):
-    lab.restart_app()
-    assert lab.request("GET", "/api/status")[0] == 401
-    answer = owner.get(f"http://127.0.0.1:{lab.port}/api/status", timeout=20)
+    lab.gateway.restart_app()
+    assert lab.api.request("GET", "/api/status")[0] == 401
+    answer = owner.get(f"http://127.0.0.1:{lab.api.port}/api/status", timeout=20)
     assert answer.status_code == 200
 
 
@@ -60,7 +61,7 @@ def test_a_burst_from_one_device_does_not_slow_another(lab):
     """Each device of the LAN has its own count."""
     ask = "curl -so /dev/null -w '%{http_code}\\n' http://192.168.77.1:5000/api/leases"
     loud = ["sh", "-c", f"for i in $(seq 40); do {ask}; done"]
-    burst = lab.popen("laptop", loud, stdout=subprocess.PIPE, text=True)
+    burst = lab.hosts.popen("laptop", loud, stdout=subprocess.PIPE, text=True)
     answers = []
     while burst.poll() is None:
         answers.append(status_code(lab, "phone", "http://192.168.77.1:5000/api/status"))

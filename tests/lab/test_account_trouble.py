@@ -1,4 +1,4 @@
-"""An account that runs out and a key that is revoked, end to end: told apart, no leak, and mended without waiting."""
+"""An expired account and a revoked key, end to end: distinguished, without a leak, and recovered at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.lab.provider import LabProviders
 from tests.lab.test_signed_in import HOSTS, split
@@ -26,7 +26,7 @@ EXIT4 = VPNS[HOSTS[SERVER]][0]
 @pytest.fixture(scope="module")
 def mullvad(lab: Lab) -> Iterator[Mullvad]:
     relays = [
-        relay(name, VPNS[host][0], lab.vpn_keys(host)["public_key"], ipv6_addr_in=VPNS[host][1])
+        relay(name, VPNS[host][0], lab.vpn.keys(host)["public_key"], ipv6_addr_in=VPNS[host][1])
         for name, host in HOSTS.items()
     ]
     stand_in = Mullvad(relays=relay_list(*relays))
@@ -44,12 +44,12 @@ def the_exit(lab: Lab) -> dict[str, Any]:
 
 
 def goes_out(lab: Lab) -> bool:
-    return lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip() == EXIT4
+    return lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip() == EXIT4
 
 
 def contacts(lab: Lab) -> dict[str, int]:
     """Exchanges with providers, by way, as /metrics tells them."""
-    _, text = lab.request("GET", "/metrics")
+    _, text = lab.api.request("GET", "/metrics")
     found = re.findall(r'^vpn_gateway_provider_contacts_total\{way="(\w+)"\} (\d+)', text.decode(), re.MULTILINE)
     return {way: int(count) for way, count in found}
 
@@ -63,7 +63,7 @@ def blocked_because(lab: Lab, reason: str) -> dict[str, Any]:
     return found
 
 
-def test_expired_and_revoked_are_told_apart_and_mended(
+def test_expired_and_revoked_accounts_are_distinguished(
     lab: Lab, mullvad: Mullvad, capsys: pytest.CaptureFixture[str]
 ) -> None:
     credentials = {"credentials": {"account_number": ACCOUNT}}
@@ -77,11 +77,11 @@ def test_expired_and_revoked_are_told_apart_and_mended(
         found = blocked_because(lab, "account_expired")
         assert "expired" in found["message"]
         assert found["server"] == SERVER, "another server was tried, though none could work"
-        status, body = lab.request("POST", "/api/connect", {"server": SERVER})
+        status, body = lab.api.request("POST", "/api/connect", {"server": SERVER})
         assert (status, json.loads(body)["code"]) == (409, "account_expired"), body
 
-        mullvad.expired = False  # time was added: nobody has to do anything here
-        wait_for("the exit to come back by itself", lambda: goes_out(lab), 90)
+        mullvad.expired = False  # time was added: the gateway recovers without any action
+        wait_for("the exit to come back", lambda: goes_out(lab), 90)
         assert the_exit(lab)["reason"] is None
 
         mullvad.revoke_devices()

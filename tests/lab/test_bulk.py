@@ -1,4 +1,4 @@
-"""All or none, for real: what a bulk request did before it failed is undone, and nothing leaks meanwhile."""
+"""Bulk requests are atomic: a failed one is undone, and nothing leaks until then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.firstboot.paths import Paths
 from app.firstboot.schema import Config
 from app.ipc import Client
 from ci.labnet import Lab
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
@@ -43,11 +43,11 @@ def state(lab: Lab) -> dict[str, object]:
         "custom": lab.api("GET", "/api/servers?provider=custom")["servers"],
         "imported": lab.api("GET", "/api/servers?provider=imported")["servers"],
         "settings": lab.api("GET", "/api/settings")["failover"],
-        "files": {f: (lab.state_dir / f).read_bytes() for f in ("servers.json", "secrets.json")},
+        "files": {f: (lab.gateway.state_dir / f).read_bytes() for f in ("servers.json", "secrets.json")},
     }
 
 
-def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
+def test_a_bulk_request_that_fails_last_is_undone_whole(lab: Lab) -> None:
     lab.api("POST", "/api/provider/custom")
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     before = state(lab)
@@ -59,7 +59,7 @@ def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
         {"op": "remove_custom_server", "name": "nobody"},
     ]
     with LeakWatch(lab) as watch:
-        status, content = lab.request("POST", "/api/bulk", {"operations": operations})
+        status, content = lab.api.request("POST", "/api/bulk", {"operations": operations})
         body = json.loads(content)
         assert (status, body["field"], body["code"]) == (404, "operations[4].name", "not_found")
         wait_for("vpn-se again", lambda: lab.api("GET", "/api/status")["server"] == "vpn-se")
@@ -69,7 +69,7 @@ def test_a_failure_at_the_end_undoes_all_of_it(lab: Lab) -> None:
     assert after == before
 
 
-def test_all_of_it_is_done_and_lasts(lab: Lab) -> None:
+def test_a_bulk_request_is_applied_and_lasts(lab: Lab) -> None:
     lab.api("POST", "/api/provider/custom")
     answer = lab.api(
         "POST",
@@ -83,7 +83,7 @@ def test_all_of_it_is_done_and_lasts(lab: Lab) -> None:
         },
     )
     assert answer["success"], answer
-    lab.restart_app()
+    lab.gateway.restart_app()
     assert "bulk-2" in str(lab.api("GET", "/api/servers?provider=imported"))
     assert lab.api("GET", "/api/status")["server"] == "vpn-de"
     policies = {d["mac"]: d["policy"] for d in lab.api("GET", "/api/devices")["devices"]}
@@ -103,7 +103,7 @@ def send(lab: Lab, names: list[str], mode: str = "each") -> tuple[int, dict[str,
         for name in names:
             made.writestr(name, config())
     answer = requests.post(
-        f"http://127.0.0.1:{lab.port}/api/import/bulk",
+        f"http://127.0.0.1:{lab.api.port}/api/import/bulk",
         data=buffer.getvalue(),
         params={"mode": mode},
         headers={"Content-Type": "application/zip"},
@@ -114,7 +114,7 @@ def send(lab: Lab, names: list[str], mode: str = "each") -> tuple[int, dict[str,
 
 def imported(lab: Lab) -> list[str]:
     """In the order in which they were added."""
-    stored = json.loads((lab.state_dir / "servers.json").read_bytes())["servers"]
+    stored = json.loads((lab.gateway.state_dir / "servers.json").read_bytes())["servers"]
     names = [server["name"] for server in stored if server["provider"] == "imported"]
     listed = lab.api("GET", "/api/servers?provider=imported")["servers"]
     shown = [s["hostname"] for cities in listed.values() for servers in cities.values() for s in servers]
@@ -129,7 +129,8 @@ def remove(lab: Lab, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["each", "atomic"])
-def test_a_provider_s_zip_of_all_servers_is_taken_whole_or_told_before_anything_is_done(lab: Lab, mode: str) -> None:
+def test_a_zip_of_many_servers_is_imported_whole_or_refused(lab: Lab, mode: str) -> None:
+    """A provider's zip of all its servers is imported whole, or refused before anything is changed."""
     before = imported(lab)
     status, body = send(lab, [f"all/se-{n} (wg).conf" for n in range(720)], mode)
     assert (status, body["success"]) == (200, True), body
@@ -149,7 +150,7 @@ def netd(lab: Lab) -> Client:
     return Client(Path(f"/proc/{lab.hosts['gateway'].init}/root/run/vpn-gateway/netd.sock"))
 
 
-async def test_what_lies_on_the_card_is_imported_by_the_real_daemon(lab: Lab, tmp_path: Path) -> None:
+async def test_files_on_the_card_are_imported_by_the_real_netd(lab: Lab, tmp_path: Path) -> None:
     """As first boot does it, over netd's socket; a second time as after a power cut, when it is there already."""
     paths = Paths(*(tmp_path / name for name in ("fat", "data", "run", "wan", "web")))
     for folder in (paths.fat, paths.data, paths.run):

@@ -15,7 +15,7 @@ import pytest
 from app import keys
 from ci.labnet import Lab
 from ci.labnet.addresses import VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 
@@ -29,11 +29,13 @@ def run(lab: Lab, tmp_path: Path):
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "LC_ALL": "C.UTF-8",
-            "VPN_GATEWAY_URL": f"http://127.0.0.1:{lab.port}",
+            "VPN_GATEWAY_URL": f"http://127.0.0.1:{lab.api.port}",
         }
         command = [str(ROOT / ".venv" / "bin" / "vpn-gateway"), *map(str, arguments)]
         done = subprocess.run(command, cwd=tmp_path, env=env, input=stdin, capture_output=True, timeout=90, check=False)
-        assert done.returncode == status, f"{arguments}: {done.stdout.decode()}{done.stderr.decode()}\n{lab.logs()}"
+        assert done.returncode == status, (
+            f"{arguments}: {done.stdout.decode()}{done.stderr.decode()}\n{lab.gateway.logs()}"
+        )
         return done.stdout.decode()
 
     return call
@@ -50,7 +52,7 @@ def test_a_day_with_the_gateway(lab: Lab, run) -> None:
     run("provider", "custom")
     assert run("connect", "Germany") == "Connected to vpn-de.\n"
     assert "Server:         vpn-de" in run("status")
-    assert lab.http("laptop", "http://203.0.113.80/") == VPNS["vpn-de"][0]
+    assert lab.hosts.http("laptop", "http://203.0.113.80/") == VPNS["vpn-de"][0]
     wait_for("the address seen", lambda: json.loads(run("--json", "status"))["ip"])
     assert "FAILED" not in run("leak-test")
     assert "laptop" in run("devices")
@@ -68,9 +70,9 @@ def test_a_zip_goes_in_and_a_backup_out_and_in(lab: Lab, run, tmp_path: Path) ->
         archive.writestr("two.conf", "nonsense")
     file = tmp_path / "many.zip"
     file.write_bytes(packed.getvalue())
-    told = run("import", file, status=1)
-    assert "one.conf: imported" in told
-    assert "two.conf: " in told
+    output = run("import", file, status=1)
+    assert "one.conf: imported" in output
+    assert "two.conf: " in output
     assert "one" in run("servers", "--provider", "imported")
 
     backup, phrase = tmp_path / "gateway.age", tmp_path / "phrase"
@@ -86,13 +88,13 @@ def test_a_zip_goes_in_and_a_backup_out_and_in(lab: Lab, run, tmp_path: Path) ->
 
 def test_signing_in_keeps_tokens_for_one_user_only(lab: Lab, run, tmp_path: Path) -> None:
     assert lab.api("GET", "/api/auth/session")["password_set"] is False
-    # A password of the lab's own; the state is made anew afterwards.
+    # A password of this lab; the state is recreated afterwards.
     password = "correct horse battery staple"
     command = [sys.executable, "-m", "app", "auth"]
-    state = ["--state-dir", str(lab.web_state_dir)]
+    state = ["--state-dir", str(lab.gateway.web_state_dir)]
     subprocess.run([*command, "set-password", *state], cwd=ROOT, input=password.encode(), check=True, timeout=60)
     try:
-        wait_for("the password in force", lambda: lab.request("GET", "/api/status")[0] == 401)
+        wait_for("the password in force", lambda: lab.api.request("GET", "/api/status")[0] == 401)
         run("status", status=4)
         run("login", stdin=f"{password}\n".encode())
         tokens = tmp_path / ".config" / "vpn-gateway" / "tokens.json"
@@ -102,10 +104,10 @@ def test_signing_in_keeps_tokens_for_one_user_only(lab: Lab, run, tmp_path: Path
         url = next(iter(kept))
         kept[url]["access"] = "expired"
         tokens.write_text(json.dumps(kept))
-        run("providers")  # renewed by itself
+        run("providers")  # the token is renewed automatically
         assert json.loads(tokens.read_text())[url]["access"] != "expired"
         run("logout")
         run("providers", status=4)
     finally:
         subprocess.run([*command, "reset", *state], cwd=ROOT, check=True, timeout=60)
-        wait_for("no password", lambda: lab.request("GET", "/api/status")[0] == 200)
+        wait_for("no password", lambda: lab.api.request("GET", "/api/status")[0] == 200)

@@ -32,6 +32,6 @@ def test_the_real_netd(lab, tmp_path: Path) -> None:
     devices = {device["mac"]: device for device in lab.api("GET", "/api/devices")["devices"]}
     if devices[LAN_HOSTS["laptop"]]["own_policy"]:
         assert lab.api("PUT", f"/api/devices/{LAN_HOSTS['laptop']}/policy", {"policy": "vpn"})["success"]
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
     assert lab.api("GET", "/api/status")["killswitch_active"] is True
     print(f"{report.cases} cases, {len(report.statuses)} operations")

@@ -8,7 +8,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, INTERNET6, LAN_HOSTS, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import GATEWAY_WAN_MAC
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
@@ -20,12 +20,12 @@ def policy(lab: Lab, host: str, text: str) -> None:
 
 
 def seen_as(lab: Lab, host: str) -> str:
-    return lab.http(host, f"http://{INTERNET4}/", timeout=2, check=False)
+    return lab.hosts.http(host, f"http://{INTERNET4}/", timeout=2, check=False)
 
 
 def connect(lab: Lab, server: str, exit_name: str = "default") -> None:
     answer = lab.api("POST", "/api/connect", {"server": server, "exit": exit_name})
-    assert answer["success"], f"{answer}\n{lab.logs()}"
+    assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,7 +42,7 @@ def everybody_by_default(lab):
 
 
 def resolver_of(lab: Lab, host: str) -> str:
-    return lab.exec(host, ["dig", "+short", "+time=2", "+tries=1", "txt", "whoami.lab"]).stdout.strip().strip('"')
+    return lab.hosts.exec(host, ["dig", "+short", "+time=2", "+tries=1", "txt", "whoami.lab"]).stdout.strip().strip('"')
 
 
 def test_two_exits_at_once(lab):
@@ -63,7 +63,7 @@ def test_a_change_moves_a_device_and_no_other(lab):
 
 def test_direct_is_direct_for_one_device_only(lab):
     policy(lab, "tv", "direct")
-    with lab.capture("isp", "wan") as capture:
+    with lab.hosts.capture("isp", "wan") as capture:
         own = wait_for("the TV to come out directly", lambda: seen_as(lab, "tv"))
         assert seen_as(lab, "laptop") == VPNS["vpn-se"][0]
     wan = lab.api("GET", "/api/status")["wan"]["addresses"][0].partition("/")[0]
@@ -77,7 +77,7 @@ def test_direct_taken_back_is_gone_at_once(lab):
     policy(lab, "tv", "direct")
     wait_for("the TV to come out directly", lambda: seen_as(lab, "tv"))
     policy(lab, "tv", "vpn")
-    with lab.capture("isp", "wan") as capture:
+    with lab.hosts.capture("isp", "wan") as capture:
         assert seen_as(lab, "tv") == VPNS["vpn-se"][0]
     assert any(p.destination == VPNS["vpn-se"][0] for p in capture.packets), "the capture sees the tunnel's packets"
     assert [p for p in capture.packets if p.source_mac == GATEWAY_WAN_MAC and p.destination == INTERNET4] == []
@@ -87,9 +87,9 @@ def test_blocked_reaches_the_gateway_and_nothing_else(lab):
     before = lab.api("GET", "/api/status")["drops"]
     policy(lab, "tv", "blocked")
     assert seen_as(lab, "tv") == ""
-    assert lab.http("tv", "http://192.168.77.1:5000/health") == "healthy"
+    assert lab.hosts.http("tv", "http://192.168.77.1:5000/health") == "healthy"
     assert resolver_of(lab, "tv") == ""
-    name = lab.exec("tv", ["dig", "+short", "+time=2", "+tries=1", "vpn-gateway.lan"]).stdout.strip()
+    name = lab.hosts.exec("tv", ["dig", "+short", "+time=2", "+tries=1", "vpn-gateway.lan"]).stdout.strip()
     assert name == "192.168.77.1"
     after = lab.api("GET", "/api/status")["drops"]
     assert after["device_blocked"] > before.get("device_blocked", 0)
@@ -105,26 +105,28 @@ def test_one_exit_down_does_not_touch_the_other(lab):
 
 
 def test_ipv6_goes_through_the_tunnel(lab):
-    wait_for("an IPv6 default route", lambda: "default" in lab.exec("laptop", ["ip", "-6", "route"]).stdout)
-    assert lab.http("laptop", f"http://[{INTERNET6}]/") == VPNS["vpn-se"][1]
+    wait_for("an IPv6 default route", lambda: "default" in lab.hosts.exec("laptop", ["ip", "-6", "route"]).stdout)
+    assert lab.hosts.http("laptop", f"http://[{INTERNET6}]/") == VPNS["vpn-se"][1]
 
 
 def test_no_ipv6_route_is_announced_when_there_is_no_ipv6_exit(lab):
     lab.api("POST", "/api/disconnect")
-    wait_for("the route to be withdrawn", lambda: "default" not in lab.exec("laptop", ["ip", "-6", "route"]).stdout)
+    wait_for(
+        "the route to be withdrawn", lambda: "default" not in lab.hosts.exec("laptop", ["ip", "-6", "route"]).stdout
+    )
     connect(lab, "vpn-se")
-    wait_for("the route to be back", lambda: "default" in lab.exec("laptop", ["ip", "-6", "route"]).stdout)
+    wait_for("the route to be back", lambda: "default" in lab.hosts.exec("laptop", ["ip", "-6", "route"]).stdout)
 
 
 def test_leases_and_names_survive_the_app(lab):
-    before = json.loads(lab.request("GET", "/api/leases")[1])["leases"]
+    before = json.loads(lab.api.request("GET", "/api/leases")[1])["leases"]
     assert {lease["hostname"] for lease in before} >= set(LAN_HOSTS)
-    lab.kill_app("netd", restart=False)
+    lab.gateway.kill_app("netd", restart=False)
     try:
-        lab.start_dhcp("phone")
-        address = lab.wait_address("phone")
+        lab.lan.start_dhcp("phone")
+        address = lab.lan.wait_address("phone")
         assert address in {lease["address"] for lease in before if lease["hostname"] == "phone"}
-        assert lab.exec("laptop", ["dig", "+short", "phone.lan"]).stdout.strip() == address
+        assert lab.hosts.exec("laptop", ["dig", "+short", "phone.lan"]).stdout.strip() == address
     finally:
-        lab.release_app("netd")
+        lab.gateway.release_app("netd")
     wait_for("netd to be back", lambda: lab.api("GET", "/api/status").get("state") == "connected")

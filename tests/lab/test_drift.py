@@ -1,4 +1,4 @@
-"""Drift is repaired under a running tunnel; only a tunnel whose interface is gone has to begin anew."""
+"""Drift is repaired under a running tunnel; only a tunnel whose interface is gone has to reconnect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.support.ws_client import WebSocketClient
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
@@ -21,7 +21,7 @@ def repairs(lab: Lab) -> int:
     ["ip link set {0} mtu 1300", "sysctl -qw net.ipv4.conf.{0}.rp_filter=1", "ip addr add 10.99.0.1/32 dev {0}"],
     ids=["mtu", "sysctl", "address"],
 )
-def test_a_changed_tunnel_interface_is_repaired_without_a_reconnect(lab, fault):
+def test_a_changed_tunnel_is_repaired_without_a_reconnect(lab, fault):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     before = lab.api("GET", "/api/status")
     count = repairs(lab)
@@ -34,10 +34,10 @@ def test_a_changed_tunnel_interface_is_repaired_without_a_reconnect(lab, fault):
     )
     after = lab.api("GET", "/api/status")
     assert (after["since"], after["interface"]) == (before["since"], before["interface"])
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
 
 
-def test_a_removed_tunnel_interface_begins_anew_at_once(lab):
+def test_a_removed_tunnel_interface_reconnects_at_once(lab):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     before = lab.api("GET", "/api/status")
     lab.hosts["gateway"].shell(f"ip link del {before['interface']}")
@@ -45,7 +45,7 @@ def test_a_removed_tunnel_interface_begins_anew_at_once(lab):
         "a new tunnel",
         lambda: (now := lab.api("GET", "/api/status"))["connected"] and now["since"] > before["since"],
     )
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
 
 
 def test_a_wan_port_that_stopped_sending_is_taken_down_and_up(lab):
@@ -61,6 +61,6 @@ def test_a_wan_port_that_stopped_sending_is_taken_down_and_up(lab):
         assert event["payload"]["port"] == "wan0"
     finally:
         gateway.shell("tc qdisc del dev wan0 root")
-    lab.start_wan_dhcp_again()
+    lab.wan_client.restart()
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]

@@ -1,4 +1,4 @@
-"""What listeners hear of a real gateway: rates, devices that come, and all that they missed."""
+"""Events of a real gateway: rates, new devices, and the replay of missed events."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def until(client: WebSocketClient, wanted, seconds: float = 20.0) -> list[dict]:
 
 def test_rates_of_a_download(lab: Lab):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    with WebSocketClient(lab.port) as client:
-        lab.exec("laptop", ["curl", "-s", "-m", "30", "-o", "/dev/null", f"http://{INTERNET4}/bytes/2000000"])
+    with WebSocketClient(lab.api.port) as client:
+        lab.hosts.exec("laptop", ["curl", "-s", "-m", "30", "-o", "/dev/null", f"http://{INTERNET4}/bytes/2000000"])
         (*_, rates) = until(client, lambda m: m["type"] == "traffic" and m["payload"]["total"]["down"] > 100_000)
     payload = rates["payload"]
     assert payload["devices"][LAN_HOSTS["laptop"]]["down"] > 100_000
@@ -34,26 +34,27 @@ def test_rates_of_a_download(lab: Lab):
     assert 4 <= payload["period"] <= 7
 
 
-def test_a_new_name_of_a_device_is_told(lab: Lab):
-    with WebSocketClient(lab.port) as client:
+def test_a_new_device_name_is_published(lab: Lab):
+    with WebSocketClient(lab.api.port) as client:
         client.receive()
-        lab.start_dhcp("phone", "new-phone")
+        lab.lan.start_dhcp("phone", "new-phone")
         (*_, change) = until(client, lambda m: m["type"] == "device_change")
     assert change["payload"]["reason"] == "lease"
     assert change["payload"]["device"]["mac"] == LAN_HOSTS["phone"]
     assert change["payload"]["device"]["hostname"] == "new-phone"
 
 
-def test_whoever_comes_back_misses_nothing_even_over_a_restart_of_the_web_service(lab: Lab):
-    with WebSocketClient(lab.port) as client:
+def test_a_returning_client_misses_nothing_over_a_web_restart(lab: Lab):
+    """Every event since ``after`` is replayed, although the web service restarted in between."""
+    with WebSocketClient(lab.api.port) as client:
         seen = client.receive()["seq"]
     assert lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"]
     lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": "blocked"})
-    lab.kill_app("web")
-    lab.wait_ready()
+    lab.gateway.kill_app("web")
+    lab.gateway.wait_ready()
     lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": "vpn"})
     last = lab.api("GET", "/api/status")["seq"]
-    with WebSocketClient(lab.port, f"/ws?after={seen}") as client:
+    with WebSocketClient(lab.api.port, f"/ws?after={seen}") as client:
         resume, *missed = until(client, lambda m: m["type"] != "resume" and m["seq"] >= last)
     assert (resume["type"], resume["payload"]["complete"]) == ("resume", True)
     numbered = [m for m in missed if m["type"] != "traffic"]
@@ -62,12 +63,13 @@ def test_whoever_comes_back_misses_nothing_even_over_a_restart_of_the_web_servic
     assert numbered[0]["type"] == "status_change"
 
 
-def test_after_a_crash_of_netd_nobody_hears_that_nothing_was_missed(lab: Lab):
-    with WebSocketClient(lab.port) as client:
+def test_a_crash_of_netd_is_a_gap_for_returning_clients(lab: Lab):
+    """After a crash of netd no client is answered that its events are complete."""
+    with WebSocketClient(lab.api.port) as client:
         seen = client.receive()["seq"]
-        lab.kill_app("netd")
+        lab.gateway.kill_app("netd")
         (*_, back) = until(client, lambda m: m["type"] == "status_change" and m["seq"] > seen)
-    with WebSocketClient(lab.port, f"/ws?after={seen}") as client:
+    with WebSocketClient(lab.api.port, f"/ws?after={seen}") as client:
         assert client.receive()["payload"]["complete"] is False
         assert client.receive()["seq"] >= back["seq"]
 
@@ -80,7 +82,7 @@ def test_five_hundred_clients_of_the_real_gateway(lab: Lab, capsys):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     before = pss(lab)
-    clients = [WebSocketClient(lab.port) for _ in range(CLIENTS)]
+    clients = [WebSocketClient(lab.api.port) for _ in range(CLIENTS)]
     try:
         joined = [client.receive()["seq"] for client in clients]
         for n in range(6):

@@ -1,4 +1,4 @@
-"""The lab itself: a test in it is worth what its captures, faults and clean-up are worth."""
+"""Tests of the lab itself: its captures, faults and clean-up."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ import pytest
 
 from ci.labnet import Capture, Lab, LabError, leaks
 from ci.labnet.addresses import INTERNET4, INTERNET6, INTERNET_DNS4, VPN_PORT, VPNS, WAN4_NETWORKS
-from ci.labnet.base import ROOT, wait_for
 from ci.labnet.capture import read_pcap
 from ci.labnet.host import NETNS
+from ci.labnet.paths import ROOT
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import GATEWAY_WAN_MAC
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
@@ -34,7 +35,7 @@ def bare():
     lab = Lab(f"bare{os.getpid()}")
     try:
         lab.up(app=False)
-        lab.boot()
+        lab.gateway.boot()
         yield lab
     finally:
         lab.down()
@@ -76,7 +77,7 @@ def traces(ident: str, known: set[int]) -> list[str]:
     found = [str(path) for path in (*NETNS.glob(f"vpngw-{ident}-*"), ROOT / ident) if path.exists()]
     mark = f"vpngw-{ident}-".encode()
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # the process has just ended
             if mark in (process / "cmdline").read_bytes() or (process / "ns" / "net").stat().st_ino in known:
                 found.append(f"process {process.name}: {(process / 'cmdline').read_bytes()!r}")
             if mark in (process / "mountinfo").read_bytes():
@@ -85,7 +86,7 @@ def traces(ident: str, known: set[int]) -> list[str]:
 
 
 def root_network() -> str:
-    """The root namespace's own network, without what changes by itself."""
+    """The root namespace's own network, without counters and timers."""
     commands = (
         "ip -o link",
         "ip -br addr",
@@ -111,11 +112,11 @@ def test_by_hand_from_up_to_down(namespaces, ident):
     known = namespaces(ident)
     assert len(known) == 9
     lab = Lab.attach(ident)
-    assert lab.request("GET", "/health")[0] == 200
+    assert lab.api.request("GET", "/health")[0] == 200
     inside = run(ident, "exec", "laptop", "--", "sh", "-c", "ip -br addr show eth0; exit 7")
     assert inside.returncode == 7
     assert "192.168.77." in inside.stdout
-    assert f"127.0.0.1:{lab.port}" in run(ident, "status").stdout
+    assert f"127.0.0.1:{lab.api.port}" in run(ident, "status").stdout
     assert run(ident, "exec", "nobody", "--", "true").returncode == 1
     assert run(ident, "fault", "vpn-stop", "vpn-xx").returncode == 1
     assert run(ident, "down").returncode == 0
@@ -153,7 +154,7 @@ def started(ident: str, *arguments: str, ignored: signal.Signals | None = None) 
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        preexec_fn=inherit,  # noqa: PLW1509 - no thread of ours holds a lock
+        preexec_fn=inherit,  # noqa: PLW1509 - no thread of this process holds a lock
     )
 
 
@@ -178,15 +179,15 @@ def up_to(process: subprocess.Popen[str], mark: str) -> str:
         (signal.SIGTERM, signal.SIGTERM),
     ],
 )
-def test_run_until_told_to_stop(namespaces, ident, number, ignored):
+def test_run_lasts_until_a_signal(namespaces, ident, number, ignored):
     process = started(ident, "run", "--port", "0", ignored=ignored)
     assert process.stdout is not None
     text = up_to(process, "Ctrl-C")
     found = re.search(r"http://127\.0\.0\.1:(\d+)", text)
     assert found, text
     lab = Lab.attach(ident)
-    assert lab.port == int(found[1])
-    assert lab.request("GET", "/health")[0] == 200
+    assert lab.api.port == int(found[1])
+    assert lab.api.request("GET", "/health")[0] == 200
     shown = re.search(r"\.venv/bin/vpn-gateway .* status", text)
     assert shown, text
     done = subprocess.run(shown[0].split(), cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False)
@@ -202,8 +203,8 @@ def test_run_until_told_to_stop(namespaces, ident, number, ignored):
     assert traces(ident, known) == []
 
 
-def test_nohup(ident):
-    """Who has it ignore SIGHUP wants it to outlive the terminal; it still ends when told to."""
+def test_run_under_nohup_survives_the_terminal(ident):
+    """A lab that ignores SIGHUP outlives the terminal; it still ends on SIGTERM."""
     process = started(ident, "run", "--port", "0", "--no-app", ignored=signal.SIGHUP)
     up_to(process, "Ctrl-C")
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -215,7 +216,7 @@ def test_nohup(ident):
 
 
 def test_a_recording_ends_in_order(bare, tmp_path):
-    """Whatever it inherited, and however it is told to end: tcpdump ends too, and what it saw is in the file."""
+    """With any inherited disposition and any ending signal: tcpdump ends too, and its packets are in the file."""
     for number, ignored in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, None), (signal.SIGHUP, None)):
         file = tmp_path / f"{number}.pcap"
         process = started(bare.ident, "capture", "isp", "net", str(file), ignored=ignored)
@@ -229,19 +230,19 @@ def test_a_recording_ends_in_order(bare, tmp_path):
 
 
 def test_labs_beside_each_other(namespaces, ident):
-    """The same addresses twice; and what is gone is gone, whoever was made while it was there."""
+    """Two labs have the same addresses; the removal of one leaves nothing, although another was created meanwhile."""
     one, other = Lab(ident), Lab(f"{ident}x")
     try:
         one.up(app=False)
         other.up(app=False)
-        assert one.http("vpn-se", f"http://{INTERNET4}/") == other.http("vpn-se", f"http://{INTERNET4}/")
-        one.vpn_mute("vpn-se")
-        assert not one.ping("internet", VPNS["vpn-se"][0])
-        assert other.ping("internet", VPNS["vpn-se"][0])
+        assert one.hosts.http("vpn-se", f"http://{INTERNET4}/") == other.hosts.http("vpn-se", f"http://{INTERNET4}/")
+        one.vpn.mute("vpn-se")
+        assert not one.lan.ping("internet", VPNS["vpn-se"][0])
+        assert other.lan.ping("internet", VPNS["vpn-se"][0])
         known = namespaces(ident)
         one.down()
         assert traces(ident, known) == []
-        assert other.ping("internet", VPNS["vpn-se"][0])
+        assert other.lan.ping("internet", VPNS["vpn-se"][0])
     finally:
         one.down()
         other.down()
@@ -272,7 +273,7 @@ def test_an_id_is_no_path(tmp_path):
     assert (precious / "file").exists()
 
 
-def test_what_it_needs(monkeypatch, tmp_path):
+def test_missing_tools_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError, match=r"apt-get install .*dnsmasq-base.*nftables.*udhcpc.*wireguard-go"):
         Lab.check()
@@ -297,7 +298,7 @@ def flood(lab: Lab, count: int, port: int) -> None:
 @pytest.mark.parametrize("expression", ["", "udp port 4000"])
 def test_a_capture_has_everything_up_to_its_end(bare, expression):
     for _ in range(5):
-        with bare.capture("isp", "net", expression=expression) as capture:
+        with bare.hosts.capture("isp", "net", expression=expression) as capture:
             flood(bare, 500, 4000)
         numbers = [int(p.payload.rstrip(b"\0")) for p in capture.packets if p.dport == 4000]
         assert numbers == list(range(500))
@@ -311,7 +312,7 @@ def states(pattern: str) -> set[str]:
 
 def test_a_capture_with_holes_is_an_error(bare, monkeypatch):
     monkeypatch.setattr(Capture, "BUFFER", 4)
-    capture = bare.capture("isp", "net").start()
+    capture = bare.hosts.capture("isp", "net").start()
     tcpdump = f"tcpdump.*-w {re.escape(str(capture.path))}"
     # One that does not get to run, as on a busy machine: the buffer overflows, however quick the machine is.
     # nsenter(1) stops with its child, and continues it when it is continued itself.
@@ -327,23 +328,23 @@ def test_a_capture_with_holes_is_an_error(bare, monkeypatch):
 
 def test_a_capture_of_nothing(bare):
     with pytest.raises(LabError, match="no interface wan7"):
-        bare.capture("gateway", "wan7").start()
-    with bare.capture("isp", "net", expression="udp port 4002") as capture:
+        bare.hosts.capture("gateway", "wan7").start()
+    with bare.hosts.capture("isp", "net", expression="udp port 4002") as capture:
         pass
     assert capture.packets == [], "markers are left out"
 
 
 def clear_packets(lab: Lab) -> None:
     """One of each kind that must never leave, by ordinary sockets of the gateway."""
-    lab.udp("gateway", INTERNET4, 9, "clear", timeout=0.1)
-    lab.udp("gateway", INTERNET6, 9, "clear", timeout=0.1)
-    lab.udp("gateway", VPNS["vpn-se"][0], VPN_PORT, "no WireGuard", timeout=0.1)
-    lab.udp("gateway", VPNS["vpn-de"][1], 53, "other port", timeout=0.1)
-    lab.tcp("gateway", INTERNET4, 80, timeout=0.1)
-    lab.tcp("gateway", INTERNET6, 80, timeout=0.1)
-    lab.ping("gateway", INTERNET4, timeout=0.1)
-    lab.ping("gateway", INTERNET6, timeout=0.1)
-    lab.dns("gateway", "leak.lab", server=INTERNET_DNS4, timeout=0.1)
+    lab.lan.udp("gateway", INTERNET4, 9, "clear", timeout=0.1)
+    lab.lan.udp("gateway", INTERNET6, 9, "clear", timeout=0.1)
+    lab.lan.udp("gateway", VPNS["vpn-se"][0], VPN_PORT, "no WireGuard", timeout=0.1)
+    lab.lan.udp("gateway", VPNS["vpn-de"][1], 53, "other port", timeout=0.1)
+    lab.lan.tcp("gateway", INTERNET4, 80, timeout=0.1)
+    lab.lan.tcp("gateway", INTERNET6, 80, timeout=0.1)
+    lab.lan.ping("gateway", INTERNET4, timeout=0.1)
+    lab.lan.ping("gateway", INTERNET6, timeout=0.1)
+    lab.lan.dns("gateway", "leak.lab", server=INTERNET_DNS4, timeout=0.1)
 
 
 EXPECTED = {
@@ -362,16 +363,16 @@ EXPECTED = {
 def test_leaks_are_seen_and_what_is_permitted_is_not_one(bare):
     """The positive control of all leak tests, kind by kind: the gateway without its table, and with it."""
     gateway = bare.hosts["gateway"]
-    wait_for("the WAN's IPv6 route", lambda: "default" in bare.exec("gateway", ["ip", "-6", "route"]).stdout)
+    wait_for("the WAN's IPv6 route", lambda: "default" in bare.hosts.exec("gateway", ["ip", "-6", "route"]).stdout)
     gateway.shell("nft flush ruleset")
     try:
-        with bare.capture("isp", "wan") as capture:
+        with bare.hosts.capture("isp", "wan") as capture:
             gateway.shell("ip neigh flush dev wan0")
             clear_packets(bare)
-            bare.udp("gateway", VPNS["vpn-se"][0], VPN_PORT, "\1\0\0\0 as a handshake begins", timeout=0.1)
-            bare.start_wan_dhcp_again()
+            bare.lan.udp("gateway", VPNS["vpn-se"][0], VPN_PORT, "\1\0\0\0 as a handshake begins", timeout=0.1)
+            bare.wan_client.restart()
     finally:
-        bare.boot()
+        bare.gateway.boot()
     found = leaks(capture.packets, GATEWAY_WAN_MAC)
     assert {(p.destination, p.protocol, p.dport) for p in found} == EXPECTED
     assert all(not p.payload.startswith(b"\1\0\0\0") for p in found if p.dport == VPN_PORT)
@@ -382,7 +383,7 @@ def test_leaks_are_seen_and_what_is_permitted_is_not_one(bare):
     lookups = leaks(capture.packets, GATEWAY_WAN_MAC, lookups=frozenset({INTERNET_DNS4}))
     assert {(p.destination, p.protocol, p.dport) for p in lookups} == EXPECTED - {(INTERNET_DNS4, 17, 53)}
 
-    with bare.capture("isp", "wan") as capture:
+    with bare.hosts.capture("isp", "wan") as capture:
         clear_packets(bare)
     assert leaks(capture.packets, GATEWAY_WAN_MAC) == [], "the boot ruleset alone holds all of it back"
 
@@ -390,18 +391,18 @@ def test_leaks_are_seen_and_what_is_permitted_is_not_one(bare):
 # --- the world outside -----------------------------------------------------------------------------------------------
 
 
-def test_the_internet_tells_who_asks(bare):
+def test_the_internet_answers_with_the_callers_address(bare):
     for name, (v4, v6, *_) in VPNS.items():
-        assert bare.http(name, f"http://{INTERNET4}/") == v4
-        assert bare.http(name, f"http://{INTERNET4}/json") == f'{{"ip": "{v4}"}}'
-        assert bare.http(name, f"http://[{INTERNET6}]/json") == f'{{"ip": "{v6}"}}'
-        assert bare.udp(name, INTERNET4, 9, "there and back") == "there and back"
+        assert bare.hosts.http(name, f"http://{INTERNET4}/") == v4
+        assert bare.hosts.http(name, f"http://{INTERNET4}/json") == f'{{"ip": "{v4}"}}'
+        assert bare.hosts.http(name, f"http://[{INTERNET6}]/json") == f'{{"ip": "{v6}"}}'
+        assert bare.lan.udp(name, INTERNET4, 9, "there and back") == "there and back"
 
 
 def test_the_internets_dns_logs_who_asked(bare):
-    answer = bare.dns("vpn-de", "whoami.lab", "TXT", server=INTERNET_DNS4)
+    answer = bare.lan.dns("vpn-de", "whoami.lab", "TXT", server=INTERNET_DNS4)
     assert answer == ("NOERROR", ("internet",))
-    assert bare.dns("vpn-de", "web.lab", "AAAA", server=INTERNET_DNS4, tcp=True).records == (INTERNET6,)
+    assert bare.lan.dns("vpn-de", "web.lab", "AAAA", server=INTERNET_DNS4, tcp=True).records == (INTERNET6,)
     log = (bare.directory / "internet-dns.log").read_text()
     assert re.search(rf"{re.escape(VPNS['vpn-de'][0])}/\d+ query\[TXT\] whoami.lab from", log)
 
@@ -422,16 +423,16 @@ def test_the_internets_clock(bare):
 
 
 def route(lab: Lab, family: str = "-4") -> str:
-    return lab.exec("gateway", ["ip", family, "route", "show"]).stdout
+    return lab.hosts.exec("gateway", ["ip", family, "route", "show"]).stdout
 
 
 def test_the_wans_cable(bare):
     def link() -> str:
-        return bare.exec("gateway", ["ip", "link", "show", "wan0"]).stdout
+        return bare.hosts.exec("gateway", ["ip", "link", "show", "wan0"]).stdout
 
-    bare.wan_link(up=False)
+    bare.internet.wan_link(up=False)
     wait_for("no carrier", lambda: "NO-CARRIER" in link())
-    bare.wan_link(up=True)
+    bare.internet.wan_link(up=True)
     wait_for("a carrier", lambda: "LOWER_UP" in link())
 
 
@@ -440,46 +441,47 @@ RESOLV = "/run/vpn-gateway/wan.resolv"
 
 def test_another_network_on_the_wan(bare):
     for network in reversed(WAN4_NETWORKS):
-        bare.renumber(network)
+        bare.internet.renumber(network)
         # The address comes first; the client's script takes a moment for the rest.
         wait_for("the default route", lambda n=network: f"default via {n}.1 dev wan0" in route(bare))
         assert f"src {network}." in route(bare)
         wanted = f"nameserver {network}.1\n"
-        wait_for("the name server", lambda w=wanted: bare.exec("gateway", ["cat", RESOLV]).stdout == w)
+        wait_for("the name server", lambda w=wanted: bare.hosts.exec("gateway", ["cat", RESOLV]).stdout == w)
 
 
 def test_routes_by_dhcp(bare):
     """The client of the gateway takes option 121, or the tests that resist it would resist nothing."""
-    with bare.option121("10.9.0.0/16", "192.168.1.1", "203.0.113.0/24", "192.168.1.1"):
+    with bare.internet.option121("10.9.0.0/16", "192.168.1.1", "203.0.113.0/24", "192.168.1.1"):
         assert "10.9.0.0/16 via 192.168.1.1 dev wan0" in route(bare)
         assert "203.0.113.0/24 via 192.168.1.1 dev wan0" in route(bare)
-    bare.set_option121()
+    bare.internet.set_option121()
     assert "10.9.0.0/16" not in route(bare)
 
 
 def test_a_rogue_router(bare):
-    with bare.rogue_ra():
+    with bare.internet.rogue_ra():
         wait_for(
-            "its prefix", lambda: "2001:db8:bad:" in bare.exec("gateway", ["ip", "-6", "addr", "show", "wan0"]).stdout
+            "its prefix",
+            lambda: "2001:db8:bad:" in bare.hosts.exec("gateway", ["ip", "-6", "addr", "show", "wan0"]).stdout,
         )
         wait_for("its preference", lambda: re.search(r"default .*dev wan0 .*pref high", route(bare, "-6")))
 
 
 def test_a_vpn_server_that_dies_and_one_that_is_cut_off(bare):
     def listens() -> bool:
-        return f":{VPN_PORT}" in bare.exec("vpn-se", ["ss", "-lun"]).stdout
+        return f":{VPN_PORT}" in bare.hosts.exec("vpn-se", ["ss", "-lun"]).stdout
 
-    before = bare.vpn_keys("vpn-se")
+    before = bare.vpn.keys("vpn-se")
     assert listens()
-    bare.stop_vpn("vpn-se")
+    bare.vpn.stop("vpn-se")
     wait_for("its port to be closed", lambda: not listens())
-    bare.start_vpn("vpn-se")
+    bare.vpn.start("vpn-se")
     assert listens()
     assert bare.hosts["vpn-se"].run("wg", "show", "wg0", "public-key").stdout.strip() == before["public_key"]
-    bare.vpn_mute("vpn-se")
-    assert not bare.ping("internet", VPNS["vpn-se"][1])
-    bare.vpn_mute("vpn-se", False)
-    assert bare.ping("internet", VPNS["vpn-se"][1])
+    bare.vpn.mute("vpn-se")
+    assert not bare.lan.ping("internet", VPNS["vpn-se"][1])
+    bare.vpn.mute("vpn-se", False)
+    assert bare.lan.ping("internet", VPNS["vpn-se"][1])
 
 
 # --- the product -----------------------------------------------------------------------------------------------------
@@ -491,7 +493,7 @@ def status(lab: Lab, name: str) -> dict[str, str]:
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
-def test_the_processes_have_the_privileges_they_have_on_the_image(lab):
+def test_processes_have_the_same_privileges_as_on_the_image(lab):
     bits = {"setgid": 6, "setuid": 7, "net_bind_service": 10, "net_admin": 12, "net_raw": 13}
     assert int(status(lab, "netd")["CapBnd"], 16) == sum(1 << bit for bit in bits.values())
     web = status(lab, "web")
@@ -503,21 +505,21 @@ def test_the_processes_have_the_privileges_they_have_on_the_image(lab):
 def test_killed_and_back_at_once(lab, name):
     before = (lab.directory / f"{name}.pid").read_text()
     began = time.monotonic()
-    lab.kill_app(name)
+    lab.gateway.kill_app(name)
     wait_for("a new process", lambda: (lab.directory / f"{name}.pid").read_text() != before, interval=0.01)
     assert time.monotonic() - began < 3  # 0.5 s, and what a busy machine adds
-    lab.wait_ready()
+    lab.gateway.wait_ready()
 
 
-def test_killed_and_left_dead_until_told(lab):
-    lab.kill_app("web", restart=False)
+def test_a_killed_app_stays_dead_until_released(lab):
+    lab.gateway.kill_app("web", restart=False)
     before = (lab.directory / "web.pid").read_text()
     time.sleep(1.2)  # twice the time after which it would be back
     assert (lab.directory / "web.pid").read_text() == before
-    lab.restart_app()
-    assert lab.request("GET", "/health")[0] == 200
+    lab.gateway.restart_app()
+    assert lab.api.request("GET", "/health")[0] == 200
 
 
 def test_the_software_needs_a_gateway(bare):
     with pytest.raises(LabError, match="--no-app"):
-        bare.kill_app()
+        bare.gateway.kill_app()

@@ -13,7 +13,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS, WAN4_NETWORKS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
@@ -25,12 +25,12 @@ def settled(lab: Lab):
     connect(lab, "vpn-se")
     yield
     connect(lab, "vpn-se")
-    assert lab.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
 
 
 def connect(lab: Lab, server: str) -> None:
     answer = lab.api("POST", "/api/connect", {"server": server})
-    assert answer["success"], f"{answer}\n{lab.logs()}"
+    assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
 
 
 def state(lab: Lab) -> str:
@@ -39,7 +39,9 @@ def state(lab: Lab) -> str:
 
 def connected_again(lab: Lab, timeout: float = 40.0) -> None:
     wait_for(
-        "the tunnel to be up again", lambda: lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False), timeout
+        "the tunnel to be up again",
+        lambda: lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False),
+        timeout,
     )
 
 
@@ -66,13 +68,13 @@ def test_two_hundred_transitions(lab, capsys):
 def test_app_killed_and_restarted(lab, capsys):
     with LeakWatch(lab) as watch:
         for _ in range(3):
-            lab.kill_app("netd", restart=False)
-            # Nobody is at the wheel: the tunnel goes on carrying the LAN, and nothing else does.
-            assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
-            lab.release_app("netd")
+            lab.gateway.kill_app("netd", restart=False)
+            # netd is down: the tunnel still carries the LAN, and nothing else does.
+            assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+            lab.gateway.release_app("netd")
             wait_for("netd to be back", lambda: state(lab) == "connected")
-        lab.kill_app("web")
-        lab.wait_ready()
+        lab.gateway.kill_app("web")
+        lab.gateway.wait_ready()
     report(capsys, "app killed", watch)
 
 
@@ -80,8 +82,8 @@ def test_app_killed_in_the_middle_of_a_switch(lab, capsys):
     with LeakWatch(lab) as watch:
         for server in ("vpn-de", "vpn-se") * 3:
             with pytest.MonkeyPatch.context():
-                lab.vpn_mute(server)
-                request = lab.popen(
+                lab.vpn.mute(server)
+                request = lab.hosts.popen(
                     "laptop",
                     [
                         "curl",
@@ -106,8 +108,8 @@ def test_app_killed_in_the_middle_of_a_switch(lab, capsys):
                         )
                     ),
                 )
-                lab.kill_app("netd")
-                lab.vpn_mute(server, False)
+                lab.gateway.kill_app("netd")
+                lab.vpn.mute(server, False)
                 request.wait(timeout=10)
             wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
             connected_again(lab)
@@ -159,13 +161,13 @@ def test_the_network_broken_under_the_app(lab, capsys, name, command):
         ("route added to main", "ip route replace 203.0.113.0/25 via 192.168.1.1 dev wan0 onlink"),
     ],
 )
-def test_one_lock_holds_with_nobody_there_to_repair_the_other(lab, capsys, name, command):
+def test_one_lock_alone_holds_while_netd_is_dead(lab, capsys, name, command):
     """netd is dead and stays dead, and then something breaks: the other lock alone holds for as long as it takes."""
     with LeakWatch(lab) as watch:
-        lab.kill_app("netd", restart=False)
+        lab.gateway.kill_app("netd", restart=False)
         lab.hosts["gateway"].shell(command)
         time.sleep(2)  # the hosts keep trying; this is the time in which a leak would show
-        lab.release_app("netd")
+        lab.gateway.release_app("netd")
         wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
         connected_again(lab)
     lab.hosts["gateway"].shell("ip route del 203.0.113.0/25 || true")
@@ -173,16 +175,16 @@ def test_one_lock_holds_with_nobody_there_to_repair_the_other(lab, capsys, name,
 
 
 def test_vpn_server_dies(lab, capsys):
-    """Found within 20 s, told why, and recovered from when the server is back."""
+    """A dead server is detected within 20 s, named as the cause, and reconnected when it is back."""
     with LeakWatch(lab) as watch:
-        lab.vpn_mute("vpn-se")
+        lab.vpn.mute("vpn-se")
         began = time.monotonic()
         wait_for("the dead tunnel to be found", lambda: state(lab) != "connected", 25)
         found = time.monotonic() - began
         status = wait_for(
             "a reason", lambda: (s := lab.api("GET", "/api/status"))["reason"] == "handshake_timeout" and s, 20
         )
-        lab.vpn_mute("vpn-se", False)
+        lab.vpn.mute("vpn-se", False)
         connected_again(lab, 90)
     with capsys.disabled():
         print(f"\n  dead server found after {found:.1f} s: {status['message']}")
@@ -193,13 +195,13 @@ def test_vpn_server_dies(lab, capsys):
 
 def test_wan_down_up_and_renumbered(lab, capsys):
     with LeakWatch(lab) as watch:
-        lab.wan_link(up=False)
+        lab.internet.wan_link(up=False)
         wait_for("the lost WAN to be noticed", lambda: not lab.api("GET", "/api/status")["wan"]["up"])
-        lab.wan_link(up=True)
+        lab.internet.wan_link(up=True)
         connected_again(lab)
-        lab.renumber(WAN4_NETWORKS[1])
+        lab.internet.renumber(WAN4_NETWORKS[1])
         connected_again(lab)
-        lab.renumber(WAN4_NETWORKS[0])
+        lab.internet.renumber(WAN4_NETWORKS[0])
         connected_again(lab)
     report(capsys, "WAN down, up, renumbered", watch)
 
@@ -218,28 +220,31 @@ def test_dhcp_option_121(lab, capsys):
         "0.0.0.0/0",
         "192.168.1.1",
     )
-    with LeakWatch(lab) as watch, lab.option121(*routes):
+    with LeakWatch(lab) as watch, lab.internet.option121(*routes):
         wait_for(  # the client gives itself the address first, then one route after the other
             "the routes to be resisted",
-            lambda: {"203.0.113.0/24", "192.168.77.0/25"} <= set(lab.exec("gateway", ["ip", "route"]).stdout.split()),
+            lambda: (
+                {"203.0.113.0/24", "192.168.77.0/25"} <= set(lab.hosts.exec("gateway", ["ip", "route"]).stdout.split())
+            ),
         )
         connected_again(lab)
-        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
         # For a moment the new address is not known to netd, which says so: wan_down.
         wait_for("vpn-de", lambda: lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"])
-        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
         lab.api("POST", "/api/disconnect")
         time.sleep(1)  # blocked, with the routes in place
-    lab.start_wan_dhcp_again()
+    lab.wan_client.restart()
     report(capsys, "option 121", watch)
 
 
 def test_rogue_router_advertisement(lab, capsys):
-    with LeakWatch(lab) as watch, lab.rogue_ra():
+    with LeakWatch(lab) as watch, lab.internet.rogue_ra():
         wait_for(
-            "the rogue prefix on the WAN", lambda: "2001:db8:bad:" in lab.exec("gateway", ["ip", "-6", "addr"]).stdout
+            "the rogue prefix on the WAN",
+            lambda: "2001:db8:bad:" in lab.hosts.exec("gateway", ["ip", "-6", "addr"]).stdout,
         )
-        assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
         lab.api("POST", "/api/disconnect")
         time.sleep(1)
     report(capsys, "rogue RA", watch)
@@ -251,7 +256,7 @@ def test_disconnected(lab, capsys):
             "success": True,
             "message": "Disconnected - No internet (killswitch active)",
         }
-        assert lab.http("laptop", f"http://{INTERNET4}/", timeout=2, check=False) == ""
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=2, check=False) == ""
         time.sleep(1)
         connect(lab, "vpn-se")
     report(capsys, "disconnected", watch)

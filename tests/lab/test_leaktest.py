@@ -6,7 +6,7 @@ import pytest
 
 from app.network.plan import NFT_TABLE
 from ci.labnet import Lab
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -27,16 +27,16 @@ def test_all_is_well_while_connected(lab: Lab) -> None:
 def test_a_hole_made_on_purpose_is_found(lab: Lab) -> None:
     """netd closes it within a second: so it is made again and again, until the test has run."""
     script = f"while :; do nft insert rule inet {NFT_TABLE} forward accept; sleep 0.05; done"
-    drilling = lab.popen("gateway", ["sh", "-c", script])
+    drilling = lab.hosts.popen("gateway", ["sh", "-c", script])
     try:
         wait_for("the hole to be found", lambda: results(lab).get("rules") == "failed", 20)
     finally:
-        lab.exec("gateway", ["pkill", "-f", "nft insert rule"])  # nsenter's child would outlive it
+        lab.hosts.exec("gateway", ["pkill", "-f", "nft insert rule"])  # nsenter's child would outlive it
         drilling.wait(10)
     wait_for("the hole to be closed", lambda: results(lab).get("rules") == "ok", 20)
 
 
-def test_while_disconnected_nobody_is_let_out(lab: Lab) -> None:
+def test_leak_test_while_disconnected_finds_no_leak(lab: Lab) -> None:
     assert lab.api("POST", "/api/disconnect")["success"]
     checks = lab.api("POST", "/api/leak-test", {})["checks"]
     found = {check["name"]: check["result"] for check in checks}

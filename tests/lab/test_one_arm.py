@@ -1,7 +1,7 @@
 """One-arm: the gateway's only port, the ISP's router and every host on one wire; chosen by the gateway itself.
 
-The hosts have their addresses from the ISP's DHCP server, as in a home whose router cannot be replaced, and are told to
-use the gateway by hand.
+The hosts have their addresses from the ISP's DHCP server, as in a home whose router cannot be replaced, and are
+configured to use the gateway by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import pytest
 from app.model import LanSettings, LinkSettings
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS, WAN4_NETWORKS
-from ci.labnet.lab import wait_for
+from ci.labnet.gateway import Gateway
+from ci.labnet.waiting import wait_for
+from ci.labnet.wires import Wires
 from tests.lab.leakwatch import GATEWAY_WAN_MAC, LeakWatch, dump
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
@@ -25,24 +27,26 @@ GATEWAY = f"{NETWORK}.2"
 ROUTER = (GATEWAY, "fe80::ff:fe00:2")
 
 
-class OneArmLab(Lab):
+class OneArmWires(Wires):
     """The ISP's cable and the gateway's only one end in the LAN's switch."""
 
-    def _wire(
+    def wire(
         self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)
     ) -> None:
         if (one, one_if) == ("gateway", "lan0"):
-            super()._wire("gateway", "wan0", other, other_if, (GATEWAY_WAN_MAC, None))
+            super().wire("gateway", "wan0", other, other_if, (GATEWAY_WAN_MAC, None))
         elif (one, one_if) == ("gateway", "wan0"):
-            super()._wire("isp", "wan", "switch", "isp")
-            self.hosts["switch"].shell("ip link set isp master br0 up")
+            super().wire("isp", "wan", "switch", "isp")
+            self._hosts["switch"].shell("ip link set isp master br0 up")
         else:
-            super()._wire(one, one_if, other, other_if, macs)
+            super().wire(one, one_if, other, other_if, macs)
 
+
+class OneArmGateway(Gateway):
     def boot(self) -> None:
-        self.hosts["gateway"].shell("ip tuntap add lan0 mode tap")  # what the two-armed lab brings up; no wired port
+        self.host.shell("ip tuntap add lan0 mode tap")  # what the two-armed lab brings up; no wired port
         super().boot()
-        self.hosts["gateway"].shell("ip link del lan0")
+        self.host.shell("ip link del lan0")
 
     def seed(self, **changes: object) -> None:
         address = IPv4Interface(f"{GATEWAY}/24")
@@ -50,17 +54,14 @@ class OneArmLab(Lab):
         super().seed(**{"links": LinkSettings(), "lan": lan, **changes})
 
     def add_servers(self) -> None:
-        wait_for("one-arm", lambda: self.address_of_the_gateway() == GATEWAY, 40)
+        shown = ("ip", "-4", "addr", "show", "dev", "wan0")
+        wait_for("one-arm", lambda: f"{GATEWAY}/24" in self.host.run(*shown).stdout, 40)
         super().add_servers()
-
-    def address_of_the_gateway(self) -> str | None:
-        shown = self.hosts["gateway"].run("ip", "-4", "addr", "show", "dev", "wan0").stdout
-        return GATEWAY if f"{GATEWAY}/24" in shown else None
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[OneArmLab]:
-    made = OneArmLab("onearm")
+def lab() -> Iterator[Lab]:
+    made = Lab("onearm", wires=OneArmWires, gateway=OneArmGateway)
     try:
         made.up()
         for host in LAN_HOSTS:
@@ -70,39 +71,37 @@ def lab() -> Iterator[OneArmLab]:
         made.down()
 
 
-def test_a_second_dhcp_server_is_not_started_until_somebody_asks_for_it(lab: OneArmLab) -> None:
+def test_one_arm_dhcp_is_off_until_it_is_asked_for(lab: Lab) -> None:
     for host in LAN_HOSTS:
-        assert (lab.address(host) or "").startswith(f"{NETWORK}.1")  # the ISP's range
+        assert (lab.lan.address(host) or "").startswith(f"{NETWORK}.1")  # the ISP's range
     listening = lab.hosts["gateway"].run("ss", "-Hlun").stdout
     assert ":67 " not in listening
     assert ":53 " in listening  # the gateway's dnsmasq does run
 
 
-def test_hosts_that_use_it_leave_by_the_tunnel_or_not_at_all(
-    lab: OneArmLab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hosts_that_use_it_leave_by_the_tunnel_or_not_at_all(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     with LeakWatch(lab, router=ROUTER) as watch:
         for server in ("vpn-se", "vpn-de"):
             answer = lab.api("POST", "/api/connect", {"server": server})
-            assert answer["success"], f"{answer}\n{lab.logs()}"
-            assert lab.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS[server][0]
-            assert lab.dns("laptop", "whoami.lab", "TXT", server=GATEWAY).rcode == "NOERROR"
+            assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
+            assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS[server][0]
+            assert lab.lan.dns("laptop", "whoami.lab", "TXT", server=GATEWAY).rcode == "NOERROR"
         lab.api("POST", "/api/disconnect")
-        assert not lab.tcp("laptop", INTERNET4, 80)
-        assert lab.dns("laptop", "whoami.lab", "TXT", server=GATEWAY).rcode != "NOERROR"
-        lab.kill_app()
-        time.sleep(3)  # the hosts go on sending meanwhile; that is what is captured
-        lab.wait_ready()
+        assert not lab.lan.tcp("laptop", INTERNET4, 80)
+        assert lab.lan.dns("laptop", "whoami.lab", "TXT", server=GATEWAY).rcode != "NOERROR"
+        lab.gateway.kill_app()
+        time.sleep(3)  # the capture needs the packets that the hosts send during this time
+        lab.gateway.wait_ready()
     with capsys.disabled():
         print(f"\n  one-arm: {dict(watch.counts)}")
     assert watch.counts["from the gateway"] > 0
     assert watch.leaks == [], dump(watch.leaks)
 
 
-def test_the_ui_answers_the_lan_and_not_the_isp(lab: OneArmLab) -> None:
-    assert lab.tcp("laptop", GATEWAY, 5000)
+def test_the_ui_answers_the_lan_and_not_the_isp(lab: Lab) -> None:
+    assert lab.lan.tcp("laptop", GATEWAY, 5000)
     lab.hosts["isp"].shell("ip addr add 172.31.9.1/24 dev wan; ip route add 192.168.1.2/32 dev wan src 172.31.9.1")
     try:
-        assert not lab.tcp("isp", GATEWAY, 5000)
+        assert not lab.lan.tcp("isp", GATEWAY, 5000)
     finally:
         lab.hosts["isp"].shell("ip route del 192.168.1.2/32 dev wan; ip addr del 172.31.9.1/24 dev wan")

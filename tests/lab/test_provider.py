@@ -15,7 +15,7 @@ from app.providers.pia import PiaProvider
 from ci.benchmarks.switch import longest_silence
 from ci.labnet import Lab, Packet
 from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.lab.provider import RESOLVER, LabProviders
 from tests.support.providers import nordvpn, pia
@@ -41,8 +41,8 @@ def providers(lab: Lab) -> Iterator[LabProviders]:
 def mullvad(lab: Lab, providers: LabProviders) -> Mullvad:
     """Signed in: its two relays are the lab's servers."""
     relays = [
-        relay("se-sto-wg-001", SE[0], lab.vpn_keys("vpn-se")["public_key"], ipv6_addr_in=SE[1]),
-        relay("de-ber-wg-001", DE[0], lab.vpn_keys("vpn-de")["public_key"], ipv6_addr_in=DE[1]),
+        relay("se-sto-wg-001", SE[0], lab.vpn.keys("vpn-se")["public_key"], ipv6_addr_in=SE[1]),
+        relay("de-ber-wg-001", DE[0], lab.vpn.keys("vpn-de")["public_key"], ipv6_addr_in=DE[1]),
     ]
     stand_in = Mullvad(relays=relay_list(*relays))
     providers.serve(stand_in)
@@ -54,17 +54,17 @@ def mullvad(lab: Lab, providers: LabProviders) -> Mullvad:
 def connect(lab: Lab, provider: str, server: str) -> None:
     assert lab.api("POST", f"/api/provider/{provider}")["success"]
     answer = lab.api("POST", "/api/connect", {"server": server})
-    assert answer["success"], f"{answer}\n{lab.logs()}"
+    assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
 
 
 def seen_from(lab: Lab) -> str:
-    return lab.http("laptop", f"http://{INTERNET4}/").strip()
+    return lab.hosts.http("laptop", f"http://{INTERNET4}/").strip()
 
 
-def test_not_signed_in_is_told(lab: Lab) -> None:
+def test_connecting_without_an_account_asks_to_sign_in(lab: Lab) -> None:
     """At a provider that no other test here signs in to."""
     assert lab.api("POST", "/api/provider/ivpn")["success"]
-    status, body = lab.request("POST", "/api/connect", {"server": "se1.wg.ivpn.net"})
+    status, body = lab.api.request("POST", "/api/connect", {"server": "se1.wg.ivpn.net"})
     assert status == 409
     assert "Sign in to IVPN first" in json.loads(body)["error"]
     assert lab.api("POST", "/api/provider/custom")["success"]
@@ -79,24 +79,24 @@ def test_the_lan_goes_out_by_a_mullvad_relay(lab: Lab, mullvad: Mullvad) -> None
         lab.api("POST", "/api/disconnect")
     assert watch.counts["from the gateway"] > 0
     assert watch.leaks == [], dump(watch.leaks)
-    assert ACCOUNT not in lab.logs()
+    assert ACCOUNT not in lab.gateway.logs()
     holders = [p for p in lab.directory.rglob("*") if p.is_file() and ACCOUNT.encode() in p.read_bytes()]
     assert [p.name for p in holders] == ["accounts.json"]  # also the positive control: this look would have found it
     assert {p.stat().st_mode & 0o777 for p in holders} == {0o600}
     for path in ("/api/status", "/api/devices", "/api/servers", "/api/providers", "/api/history"):
-        assert ACCOUNT.encode() not in lab.request("GET", path)[1], path
+        assert ACCOUNT.encode() not in lab.api.request("GET", path)[1], path
 
 
 def test_a_key_is_rotated_without_a_lost_second(lab: Lab, providers: LabProviders, mullvad: Mullvad, capsys) -> None:
     connect(lab, "mullvad", "se-sto-wg-001")
     (old,) = mullvad.peers()
-    accounts = lab.state_dir / "accounts.json"
+    accounts = lab.gateway.state_dir / "accounts.json"
     document = json.loads(accounts.read_text())
     document["accounts"]["mullvad"]["key_created"] -= 31 * 86400
     write_atomic(accounts, json.dumps(document).encode())
 
     def rotate() -> None:
-        lab.kill_app("netd")  # the next one takes the tunnel over, and finds that the key is old
+        lab.gateway.kill_app("netd")  # the next one takes the tunnel over, and finds that the key is old
         wait_for("the key to be rotated", lambda: len(mullvad.peers()) == 1 and old not in mullvad.peers(), 60)
 
     with LeakWatch(lab) as watch:
@@ -113,11 +113,11 @@ def test_a_key_is_rotated_without_a_lost_second(lab: Lab, providers: LabProvider
     lab.api("POST", "/api/disconnect")
 
 
-def test_servers_that_give_everybody_the_same_address(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> None:
+def test_servers_that_give_all_clients_one_address(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> None:
     """NordVPN's and Surfshark's way: for a moment both tunnels of a switch have one address."""
     pair = keys.generate()
     servers = [
-        nordvpn.server(f"{name}.nordvpn.com", place[0], lab.vpn_keys(host)["public_key"])
+        nordvpn.server(f"{name}.nordvpn.com", place[0], lab.vpn.keys(host)["public_key"])
         for name, (host, place) in zip(("se1", "de1"), VPNS.items(), strict=True)
     ]
     api = nordvpn.NordVpn(private_key=pair.private_key.reveal(), servers=nordvpn.server_list(*servers))
@@ -150,7 +150,7 @@ def signed_in_with_pia(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> N
     api = pia.Pia(servers=pia.server_list(*regions))
     for (host, place), cn in zip(VPNS.items(), ("stockholm402", "berlin402"), strict=True):
         answer = {
-            "server_key": lab.vpn_keys(host)["public_key"],
+            "server_key": lab.vpn.keys(host)["public_key"],
             "server_ip": place[0],
             "server_port": VPN_PORT,
             "dns_servers": [RESOLVER],
@@ -170,7 +170,7 @@ def signed_in_with_pia(lab: Lab, providers: LabProviders, mullvad: Mullvad) -> N
     providers.sign_in(PiaProvider, {"username": pia.USER, "password": pia.PASSWORD})
 
 
-def test_a_provider_is_asked_in_the_clear_only_while_nothing_is_up(lab: Lab, signed_in_with_pia: None) -> None:
+def test_a_provider_is_asked_in_the_clear_only_without_a_tunnel(lab: Lab, signed_in_with_pia: None) -> None:
     lab.api("POST", "/api/disconnect")
     with LeakWatch(lab) as blocked:
         connect(lab, "pia", "se_stockholm")
@@ -186,4 +186,4 @@ def test_a_provider_is_asked_in_the_clear_only_while_nothing_is_up(lab: Lab, sig
     lab.api("POST", "/api/disconnect")
     rules = lab.hosts["gateway"].run("nft", "list", "table", "inet", "vpn_gateway").stdout
     assert str(ADD_KEY) not in rules
-    assert pia.PASSWORD not in lab.logs()
+    assert pia.PASSWORD not in lab.gateway.logs()

@@ -11,7 +11,7 @@ import pytest
 from app.store import age
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
@@ -27,7 +27,7 @@ def no_exit_check(lab: Lab) -> None:
 
 def connect(lab: Lab, server: str) -> None:
     answer = lab.api("POST", "/api/connect", {"server": server})
-    assert answer["success"], f"{answer}\n{lab.logs()}"
+    assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
 
 
 def policy(lab: Lab, host: str, text: str, name: str | None = None) -> None:
@@ -39,7 +39,7 @@ def policies(lab: Lab) -> dict[str, str]:
 
 
 def backup(lab: Lab) -> bytes:
-    status, data = lab.request("POST", "/api/backup", {"passphrase": PASSPHRASE})
+    status, data = lab.api.request("POST", "/api/backup", {"passphrase": PASSPHRASE})
     assert status == 200, data
     return data
 
@@ -49,7 +49,7 @@ def restore(lab: Lab, data: bytes, passphrase: str = PASSPHRASE, **more: object)
 
 
 def changed(data: bytes, change) -> bytes:
-    """The backup with ``change(document)`` made to it, as somebody with the passphrase could."""
+    """The backup with ``change(document)`` made to it, as an owner of the passphrase could."""
     document = json.loads(age.decrypt(data, PASSPHRASE))
     change(document)
     return age.encrypt(json.dumps(document).encode(), PASSPHRASE)
@@ -69,14 +69,16 @@ def settings_changed(data: bytes, **values: object) -> bytes:
 
 
 def back(lab: Lab, server: str) -> None:
-    """Restored: netd was started anew and connected as the backup says."""
+    """Wait until netd has restarted and connected as the backup says."""
     wait_for(
         f"{server} after the restore",
         lambda: (now := lab.api("GET", "/api/status")).get("connected") and now["server"] == server,
         40,
     )
-    wait_for("the LAN to come out there", lambda: lab.http("laptop", f"http://{INTERNET4}/", check=False, timeout=2)
-             == VPNS[server][0])  # fmt: skip
+    wait_for(
+        "the LAN to come out there",
+        lambda: lab.hosts.http("laptop", f"http://{INTERNET4}/", check=False, timeout=2) == VPNS[server][0],
+    )
 
 
 def test_restore_under_traffic_leaks_nothing(lab, capsys):
@@ -92,7 +94,7 @@ def test_restore_under_traffic_leaks_nothing(lab, capsys):
             assert (answer["success"], answer["servers"]) == (True, 2), answer
             back(lab, "vpn-se")
             assert policies(lab)[LAN_HOSTS["tv"]] == "blocked"
-            assert lab.http("tv", f"http://{INTERNET4}/", check=False, timeout=1) == ""
+            assert lab.hosts.http("tv", f"http://{INTERNET4}/", check=False, timeout=1) == ""
         # Another number of exits, another server, no device of its own.
         assert restore(lab, second)["success"]
         back(lab, "vpn-de")
@@ -102,7 +104,7 @@ def test_restore_under_traffic_leaks_nothing(lab, capsys):
         back(lab, "vpn-se")
         # Cut off in the middle: the next start has all of it.
         assert restore(lab, second)["success"]
-        lab.kill_app("netd")
+        lab.gateway.kill_app("netd")
         back(lab, "vpn-de")
         assert restore(lab, first)["success"]
         back(lab, "vpn-se")
@@ -113,7 +115,7 @@ def test_restore_under_traffic_leaks_nothing(lab, capsys):
     causes = [r["cause"] for r in lab.api("GET", "/api/history?limit=200")["history"]]
     assert "restored" in causes
     assert "resumed" in causes
-    assert "internal error" not in lab.logs()
+    assert "internal error" not in lab.gateway.logs()
 
 
 def test_a_file_that_cannot_be_used_changes_nothing(lab):
@@ -121,7 +123,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab):
     data = backup(lab)
     connect(lab, "vpn-de")
     before = lab.api("GET", "/api/status")
-    files = {p.name: p.read_bytes() for p in lab.state_dir.glob("*.json")}
+    files = {p.name: p.read_bytes() for p in lab.gateway.state_dir.glob("*.json")}
 
     def newer(document: dict) -> None:
         document["version"] += 1
@@ -136,34 +138,34 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab):
         (settings_changed(data, desired={"nowhere": "custom/vpn-se"}), PASSPHRASE, 422, "invalid_backup", "backup"),
     ]:
         body = {"backup": base64.b64encode(bad).decode(), "passphrase": passphrase}
-        got, text = lab.request("POST", "/api/restore", body)
+        got, text = lab.api.request("POST", "/api/restore", body)
         answer = json.loads(text)
         assert (got, answer["success"], answer["code"], answer.get("field")) == (status, False, code, field), answer
     assert restore(lab, data, dry_run=True)["success"]
 
     after = lab.api("GET", "/api/status")
     assert (after["server"], after["since"]) == ("vpn-de", before["since"])
-    assert {p.name: p.read_bytes() for p in lab.state_dir.glob("*.json")} == files
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    assert {p.name: p.read_bytes() for p in lab.gateway.state_dir.glob("*.json")} == files
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
 
 
-def test_stored_settings_that_cannot_be_planned_come_up_blocked_and_say_so(lab):
-    """netd ended at once, and again after each restart: nobody could reach it to mend anything."""
+def test_unplannable_settings_come_up_blocked_and_say_so(lab):
+    """Earlier, netd ended at once after each restart, and the settings could not be repaired."""
     connect(lab, "vpn-se")
     policy(lab, "tv", "direct")
-    path = lab.state_dir / "settings.json"
+    path = lab.gateway.state_dir / "settings.json"
     document = json.loads(path.read_text())
     document["settings"]["lan"] |= {"address": "8.8.8.1/24", "dhcp_start": "8.8.8.20", "dhcp_end": "8.8.8.250"}
-    lab.kill_app("netd", restart=False)
+    lab.gateway.kill_app("netd", restart=False)
     path.write_text(json.dumps(document))
-    lab.restart_app()
+    lab.gateway.restart_app()
     now = lab.api("GET", "/api/status")
     assert (now["connected"], now["killswitch_active"]) == (False, True)
     (problem,) = now["problems"]
     assert "lan.address" in problem
-    assert lab.http("laptop", f"http://{INTERNET4}/", check=False, timeout=2) == ""
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", check=False, timeout=2) == ""
     connect(lab, "vpn-de")
-    assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
-    lab.restart_app()
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-de"][0]
+    lab.gateway.restart_app()
     back(lab, "vpn-de")
     assert lab.api("GET", "/api/status")["problems"] == []

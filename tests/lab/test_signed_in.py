@@ -10,7 +10,7 @@ import pytest
 
 from ci.labnet import Lab, Packet
 from ci.labnet.addresses import INTERNET4, VPNS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.lab.provider import LabProviders
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
@@ -24,7 +24,7 @@ API = 443  # the LAN's hosts send nothing to this TCP port, so that what goes th
 @pytest.fixture(scope="module")
 def mullvad(lab: Lab) -> Iterator[Mullvad]:
     relays = [
-        relay(name, VPNS[host][0], lab.vpn_keys(host)["public_key"], ipv6_addr_in=VPNS[host][1])
+        relay(name, VPNS[host][0], lab.vpn.keys(host)["public_key"], ipv6_addr_in=VPNS[host][1])
         for name, host in HOSTS.items()
     ]
     stand_in = Mullvad(relays=relay_list(*relays))
@@ -58,7 +58,9 @@ def servers(lab: Lab) -> dict[str, Any]:
 
 def test_a_wrong_account_number_changes_nothing(lab: Lab, mullvad: Mullvad) -> None:
     before = lab.api("GET", "/api/providers/mullvad")
-    status, body = lab.request("POST", "/api/providers/mullvad/login", {"credentials": {"account_number": "9" * 16}})
+    status, body = lab.api.request(
+        "POST", "/api/providers/mullvad/login", {"credentials": {"account_number": "9" * 16}}
+    )
     answer = json.loads(body)
     assert (status, answer["field"]) == (422, "account_number"), answer
     assert lab.api("GET", "/api/providers/mullvad") == before
@@ -68,7 +70,7 @@ def test_a_wrong_account_number_changes_nothing(lab: Lab, mullvad: Mullvad) -> N
 def test_from_signing_in_to_logging_out(lab: Lab, mullvad: Mullvad, capsys: pytest.CaptureFixture[str]) -> None:
     with LeakWatch(lab) as signing_in:
         answer = lab.api("POST", "/api/providers/mullvad/login", {"credentials": {"account_number": ACCOUNT}})
-        assert answer["success"], f"{answer}\n{lab.logs()}"
+        assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
     asked, others = split(signing_in.leaks)
     assert asked, "nothing was asked in the clear, though there was no tunnel"
     assert others == [], dump(others)
@@ -81,24 +83,24 @@ def test_from_signing_in_to_logging_out(lab: Lab, mullvad: Mullvad, capsys: pyte
 
     with LeakWatch(lab) as failing_over:
         connected = lab.api("POST", "/api/connect", {"server": "Sweden"})
-        assert connected["success"], f"{connected}\n{lab.logs()}"
+        assert connected["success"], f"{connected}\n{lab.gateway.logs()}"
         first = connected["server"]
         (second,) = HOSTS.keys() - {first}
-        assert lab.http("laptop", f"http://{INTERNET4}/").strip() == VPNS[HOSTS[first]][0]
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/").strip() == VPNS[HOSTS[first]][0]
 
-        lab.vpn_mute(HOSTS[first])
+        lab.vpn.mute(HOSTS[first])
         try:
             wait_for(
                 "another server to take over",
                 lambda: (
                     lab.api("GET", "/api/status").get("server") == second
-                    and lab.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip()
+                    and lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=1, check=False).strip()
                     == VPNS[HOSTS[second]][0]
                 ),
                 90,
             )
         finally:
-            lab.vpn_mute(HOSTS[first], mute=False)
+            lab.vpn.mute(HOSTS[first], mute=False)
     asked, others = split(failing_over.leaks)
     assert others == [], dump(others)
     with capsys.disabled():
@@ -121,7 +123,7 @@ def test_from_signing_in_to_logging_out(lab: Lab, mullvad: Mullvad, capsys: pyte
     assert lab.api("POST", "/api/providers/mullvad/rotate-key")["success"]
     (new,) = mullvad.peers()
     assert new["public_key"] != old["public_key"]
-    assert lab.http("laptop", f"http://{INTERNET4}/").strip() == VPNS[HOSTS[chosen]][0]
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/").strip() == VPNS[HOSTS[chosen]][0]
 
     answer = lab.api("POST", "/api/providers/mullvad/logout")
     assert answer["success"], answer
@@ -129,5 +131,5 @@ def test_from_signing_in_to_logging_out(lab: Lab, mullvad: Mullvad, capsys: pyte
     assert mullvad.peers() == []
     assert lab.api("GET", "/api/providers/mullvad")["account"]["signed_in"] is False
     assert lab.api("GET", "/api/status")["state"] == "disconnected"
-    assert ACCOUNT not in (lab.state_dir / "accounts.json").read_text()
-    assert ACCOUNT not in lab.logs()
+    assert ACCOUNT not in (lab.gateway.state_dir / "accounts.json").read_text()
+    assert ACCOUNT not in lab.gateway.logs()

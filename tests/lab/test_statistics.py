@@ -12,7 +12,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS
-from ci.labnet.lab import wait_for
+from ci.labnet.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 
@@ -22,11 +22,11 @@ OVERHEAD = 1.08  # headers of IP and TCP, retransmissions
 
 def connect(lab: Lab, server: str) -> None:
     answer = lab.api("POST", "/api/connect", {"server": server})
-    assert answer["success"], f"{answer}\n{lab.logs()}"
+    assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
 
 
 def download(lab: Lab, host: str, size: int = SIZE) -> None:
-    got = lab.exec(host, ["curl", "-s", "-m", "30", "-o", "/dev/null", "-w", "%{size_download}",
+    got = lab.hosts.exec(host, ["curl", "-s", "-m", "30", "-o", "/dev/null", "-w", "%{size_download}",
                           f"http://{INTERNET4}/bytes/{size}"]).stdout  # fmt: skip
     assert int(got) == size
 
@@ -43,7 +43,8 @@ def history(lab: Lab, **query: object) -> list[dict]:
     return lab.api("GET", f"/api/history?{text}").get("history", [])  # none while netd is away
 
 
-def test_a_download_is_counted_for_its_device_and_exit_and_outlives_a_crash(lab, capsys):
+def test_download_counts_survive_a_crash(lab, capsys):
+    """A download is counted for its device and its exit, and the counts survive a crash."""
     connect(lab, "vpn-se")
     device, phone = f"device={LAN_HOSTS['laptop']}", f"device={LAN_HOSTS['phone']}"
     asked = {"device": device, "exit": "exit=default", "total": ""}
@@ -62,10 +63,10 @@ def test_a_download_is_counted_for_its_device_and_exit_and_outlives_a_crash(lab,
     assert all(1 <= g <= OVERHEAD for g in counted.values()), counted
     assert moved(lab, phone) - quiet < 100_000
 
-    lab.kill_app("netd", restart=False)
-    download(lab, "laptop")  # while nobody is there to read the counters
-    lab.release_app("netd")
-    lab.wait_ready()
+    lab.gateway.kill_app("netd", restart=False)
+    download(lab, "laptop")  # while netd is not there to read the counters
+    lab.gateway.release_app("netd")
+    lab.gateway.wait_ready()
     wait_for("both downloads to be there", lambda: all(g >= 2 for g in grown().values()), 20)
     assert all(2 <= g <= 2 * OVERHEAD for g in grown().values()), grown()
 
@@ -88,7 +89,7 @@ def test_every_move_of_an_exit_is_in_the_history(lab):
     wait_for("the tunnel to be lost", lambda: any(r["cause"] == "tunnel_lost" for r in history(lab, limit=5)))
     # Asking writes down what was remembered so far, so the crash costs none of it.
     wait_for("the tunnel to be back", lambda: history(lab, limit=1)[0]["cause"] == "handshake", 40)
-    lab.kill_app("netd")
+    lab.gateway.kill_app("netd")
     wait_for("netd to be back", lambda: any(r["cause"] == "adopted" for r in history(lab, limit=5)))
     lab.api("POST", "/api/disconnect")
 
@@ -113,7 +114,7 @@ def test_every_move_of_an_exit_is_in_the_history(lab):
     assert end["duration"] > 0
     assert end["up"] is not None
 
-    rows = list(csv.DictReader(io.StringIO(lab.request("GET", "/api/history.csv")[1].decode())))
+    rows = list(csv.DictReader(io.StringIO(lab.api.request("GET", "/api/history.csv")[1].decode())))
     assert [int(row["id"]) for row in rows][: len(found)] == [r["id"] for r in reversed(found)]
     assert rows[0]["cause"] == "requested"
 
@@ -122,7 +123,7 @@ def test_prometheus_sees_the_same(lab):
     connect(lab, "vpn-se")
 
     def scrape() -> dict[str, float]:
-        text = lab.request("GET", "/metrics")[1].decode()
+        text = lab.api.request("GET", "/metrics")[1].decode()
         lines = [line for line in text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
@@ -141,12 +142,12 @@ def test_prometheus_sees_the_same(lab):
 
     tool = Path(__file__).parents[2] / ".cache" / "promtool"
     assert tool.exists(), "ci/setup test unpacks promtool"
-    text = lab.request("GET", "/metrics")[1]
+    text = lab.api.request("GET", "/metrics")[1]
     done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    lab.kill_app("netd", restart=False)
+    lab.gateway.kill_app("netd", restart=False)
     wait_for("netd to be missed", lambda: scrape()["vpn_gateway_netd_up"] == 0)
-    lab.release_app("netd")
+    lab.gateway.release_app("netd")
     wait_for("netd to be back", lambda: scrape()["vpn_gateway_netd_up"] == 1)
     wait_for("counters that went on", lambda: scrape().get(counter, 0) >= now[counter], 15)

@@ -1,4 +1,4 @@
-"""The support file of the real gateway: what one needs is in it, and nothing that is its owner's alone."""
+"""The support file of the real gateway has the diagnosis and no private data."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import requests
 
 from app import keys
 from app.network.plan import NFT_TABLE
-from app.store.reveal import stored_secrets
-from app.support.report import MOST_BYTES
+from app.store.sensitive_values import stored_secrets
+from app.support.report import MAX_BYTES
 from ci.labnet import Lab
 from ci.labnet.addresses import LAN_HOSTS
 
@@ -57,20 +57,20 @@ def gateway(lab: Lab) -> Lab:
 def fetched(lab: Lab) -> requests.Response:
     """The answer; where the rate limit says so, a little later."""
     while True:
-        answer = requests.get(f"http://127.0.0.1:{lab.port}/api/support", timeout=60)
+        answer = requests.get(f"http://127.0.0.1:{lab.api.port}/api/support", timeout=60)
         if answer.status_code != 429 or answer.json()["code"] != "rate_limited":
             return answer
         time.sleep(float(answer.headers["Retry-After"]))
 
 
 def check(lab: Lab, text: str) -> None:
-    secrets = stored_secrets(lab.state_dir)
-    assert len(secrets) >= 6, "two keys of the lab's, four of ours"
+    secrets = stored_secrets(lab.gateway.state_dir)
+    assert len(secrets) >= 6, "two keys of the lab's, four of this test's"
     for hidden in (*secrets, *PUBLIC, *NAMES):
         assert hidden.lower() not in text.lower(), hidden
-    stored = (lab.state_dir / "servers.json").read_text()
+    stored = (lab.gateway.state_dir / "servers.json").read_text()
     for key in re.findall(r"[A-Za-z0-9+/]{43}=", stored):
-        assert key not in text, "public keys are somebody's as well"
+        assert key not in text, "public keys identify their owner as well"
     for mac in LAN_HOSTS.values():
         assert mac not in text
     for word in re.findall(r"\d+\.\d+\.\d+\.\d+", text):
@@ -97,14 +97,14 @@ def test_the_file_has_what_one_needs_and_nothing_of_its_owner(gateway: Lab) -> N
     assert re.fullmatch(
         r'attachment; filename="vpn-gateway-support-\d{4}-\d\d-\d\d\.txt"', answer.headers["Content-Disposition"]
     )
-    assert len(answer.content) <= MOST_BYTES
+    assert len(answer.content) <= MAX_BYTES
     check(gateway, answer.content.decode())
 
 
 def test_the_command_line_writes_it_for_its_user_alone(gateway: Lab, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
     options = {"cwd": tmp_path, "env": environment, "capture_output": True, "timeout": 90}
-    command = [sys.executable, "-m", "app", "cli", "--url", f"http://127.0.0.1:{gateway.port}", "support"]
+    command = [sys.executable, "-m", "app", "cli", "--url", f"http://127.0.0.1:{gateway.api.port}", "support"]
     done = subprocess.run(command, check=False, **options)
     assert done.returncode == 0, done.stderr
     (file,) = tmp_path.glob("vpn-gateway-support-*.txt")
@@ -114,7 +114,7 @@ def test_the_command_line_writes_it_for_its_user_alone(gateway: Lab, tmp_path: P
     check(gateway, done.stdout.decode())
 
 
-def test_one_at_a_time_and_the_gateway_answers_meanwhile(gateway: Lab) -> None:
+def test_one_support_file_at_a_time_and_the_api_still_answers(gateway: Lab) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: fetched(gateway), range(4)))
     assert {a.status_code for a in answers} == {200, 429}

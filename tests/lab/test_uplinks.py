@@ -18,8 +18,13 @@ import pytest
 from app.model import LinkSettings
 from ci.labnet import Lab, leaks
 from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, LAN_HOSTS, VPNS, WAN4_NETWORKS
-from ci.labnet.base import PROJECT
-from ci.labnet.lab import wait_for
+from ci.labnet.gateway import Gateway
+from ci.labnet.hosts import Hosts
+from ci.labnet.internet import Internet
+from ci.labnet.paths import PROJECT
+from ci.labnet.waiting import wait_for
+from ci.labnet.wan_client import WanClient
+from ci.labnet.wires import Wires
 from image.qemu import pppoe_server
 from tests.lab.leakwatch import CONTROL, GATEWAY_WAN_MAC, LeakWatch, dump
 
@@ -36,36 +41,52 @@ CLIENT = "tests.lab.pppoe_client"
 TAGGER = Path(__file__).with_name("tagger.py")
 
 
-class StaticLab(Lab):
+class StaticWan(WanClient):
     """The WAN has a fixed address, although there is a DHCP server out there."""
 
-    def start_wan_dhcp(self) -> None:
-        self.hosts["gateway"].shell(f"""
+    def start(self) -> None:
+        self._hosts["gateway"].shell(f"""
             ip addr add {ADDRESS}/24 dev wan0; ip route add default via {ROUTER} dev wan0
             echo nameserver {INTERNET_DNS4} >/run/vpn-gateway/wan.resolv
         """)
 
 
-class VlanLab(StaticLab):
-    """The ISP's network has a tag on the cable, and something else is there without one. The LAN is a bridge."""
+def tag(hosts: Hosts, host: str, port: str, tap: str) -> None:
+    hosts[host].shell(f"ip tuntap add {tap} mode tap; ip link set {tap} mtu 1500")
+    hosts[host].start(sys.executable, str(TAGGER), port, tap, str(VLAN), log=hosts.directory / f"{tap}.log")
 
-    def _wire(
+
+class VlanWires(Wires):
+    """The ISP's network has a tag on the cable, and something else is there without one."""
+
+    def wire(
         self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)
     ) -> None:
         if (one, one_if) != ("gateway", "wan0"):
-            super()._wire(one, one_if, other, other_if, macs)
+            super().wire(one, one_if, other, other_if, macs)
             return
-        super()._wire("gateway", "wan0", "isp", "cable", macs)
-        self.hosts["isp"].shell(f"ip link set cable up; ip addr add {UNTAGGED_ROUTER}/24 dev cable")
-        self.tag("isp", "cable", "wan")
+        super().wire("gateway", "wan0", "isp", "cable", macs)
+        self._hosts["isp"].shell(f"ip link set cable up; ip addr add {UNTAGGED_ROUTER}/24 dev cable")
+        tag(self._hosts, "isp", "cable", "wan")
 
-    def tag(self, host: str, port: str, tap: str) -> None:
-        self.hosts[host].shell(f"ip tuntap add {tap} mode tap; ip link set {tap} mtu 1500")
-        self.hosts[host].start(sys.executable, str(TAGGER), port, tap, str(VLAN), log=self.directory / f"{tap}.log")
+
+class VlanWan(WanClient):
+    """A fixed address within the tagged network."""
+
+    def start(self) -> None:
+        tag(self._hosts, "gateway", "wan0", "wan-vlan")
+        self._hosts["gateway"].shell(f"""
+            ip link set wan-vlan address {GATEWAY_WAN_MAC} up
+            ip addr add {ADDRESS}/24 dev wan-vlan; ip route add default via {ROUTER} dev wan-vlan
+            echo nameserver {INTERNET_DNS4} >/run/vpn-gateway/wan.resolv
+        """)
+
+
+class VlanGateway(Gateway):
+    """The LAN is a bridge."""
 
     def boot(self) -> None:
-        gateway = self.hosts["gateway"]
-        gateway.shell("""
+        self.host.shell("""
             sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
             ip link add br-lan address 02:00:00:00:00:01 type bridge forward_delay 0 mcast_snooping 0
             ip link set br-lan up
@@ -73,64 +94,62 @@ class VlanLab(StaticLab):
         """)
         super().boot()
 
-    def start_wan_dhcp(self) -> None:
-        gateway = self.hosts["gateway"]
-        self.tag("gateway", "wan0", "wan-vlan")
-        gateway.shell(f"""
-            ip link set wan-vlan address {GATEWAY_WAN_MAC} up
-            ip addr add {ADDRESS}/24 dev wan-vlan; ip route add default via {ROUTER} dev wan-vlan
-            echo nameserver {INTERNET_DNS4} >/run/vpn-gateway/wan.resolv
-        """)
-
     def seed(self, **changes: object) -> None:
         links = LinkSettings(wan="wan-vlan", lan=("br-lan",), carrier="wan0")
         super().seed(**{"links": links, **changes})
 
 
 @pytest.fixture
-def vlan() -> Iterator[VlanLab]:
-    lab = VlanLab(f"vlan{os.getpid()}")
+def vlan() -> Iterator[Lab]:
+    lab = Lab(f"vlan{os.getpid()}", wires=VlanWires, wan_client=VlanWan, gateway=VlanGateway)
     try:
         yield lab.up()
     finally:
         lab.down()
 
 
-class PppoeLab(Lab):
+class PppoeInternet(Internet):
     """The provider opens a session for a name and a password. There is a DHCP server on the bare wire, too."""
 
-    def start_world(self) -> None:
-        super().start_world()
-        isp = self.hosts["isp"]
-        isp.start(sys.executable, pppoe_server.__file__, "wan", *LOGIN, log=self.directory / "isp-pppoe.log")
+    def start(self) -> None:
+        super().start()
+        log = self._hosts.directory / "isp-pppoe.log"
+        self._hosts["isp"].start(sys.executable, pppoe_server.__file__, "wan", *LOGIN, log=log)
 
+
+class PppoeGateway(Gateway):
     def boot(self) -> None:
-        self.hosts["gateway"].shell("sysctl -qw net.ipv6.conf.wan0.addr_gen_mode=1")
+        self.host.shell("sysctl -qw net.ipv6.conf.wan0.addr_gen_mode=1")
         super().boot()
-
-    def start_wan_dhcp(self) -> None:
-        self.hosts["gateway"].shell(f"echo nameserver {INTERNET_DNS4} >/run/vpn-gateway/wan.resolv")
-        self.dial()
-
-    def dial(self) -> None:
-        client = (sys.executable, "-m", CLIENT, "wan0", "wan-ppp", *LOGIN)
-        self.hosts["gateway"].start(*client, log=self.directory / "pppoe.log", cwd=PROJECT)
-
-    def hang_up(self) -> None:
-        self.hosts["gateway"].run("pkill", "-f", CLIENT)
-        wait_for("the end of the session", lambda: not self.has_session())
-
-    def has_session(self) -> bool:
-        return self.hosts["gateway"].run("ip", "link", "show", "wan-ppp", check=False).returncode == 0
 
     def seed(self, **changes: object) -> None:
         links = LinkSettings(wan="wan-ppp", lan=("lan0",), carrier="wan0")
         super().seed(**{"links": links, **changes})
 
 
+class PppoeWan(WanClient):
+    def start(self) -> None:
+        self._hosts["gateway"].shell(f"echo nameserver {INTERNET_DNS4} >/run/vpn-gateway/wan.resolv")
+        dial(self._hosts)
+
+
+def dial(hosts: Hosts) -> None:
+    client = (sys.executable, "-m", CLIENT, "wan0", "wan-ppp", *LOGIN)
+    hosts["gateway"].start(*client, log=hosts.directory / "pppoe.log", cwd=PROJECT)
+
+
+def hang_up(hosts: Hosts) -> None:
+    gateway = hosts["gateway"]
+    gateway.run("pkill", "-f", CLIENT)
+    wait_for(
+        "the end of the session",
+        lambda: gateway.run("ip", "link", "show", "wan-ppp", check=False).returncode != 0,
+    )
+
+
 @pytest.fixture
-def session() -> Iterator[PppoeLab]:
-    lab = PppoeLab(f"pppoe{os.getpid()}")
+def session() -> Iterator[Lab]:
+    lab = Lab(f"pppoe{os.getpid()}", internet=PppoeInternet, wan_client=PppoeWan, gateway=PppoeGateway)
     try:
         yield lab.up()
     finally:
@@ -138,8 +157,8 @@ def session() -> Iterator[PppoeLab]:
 
 
 @pytest.fixture
-def static() -> Iterator[StaticLab]:
-    lab = StaticLab(f"static{os.getpid()}")
+def static() -> Iterator[Lab]:
+    lab = Lab(f"static{os.getpid()}", wan_client=StaticWan)
     try:
         yield lab.up()
     finally:
@@ -147,20 +166,20 @@ def static() -> Iterator[StaticLab]:
 
 
 def through_the_tunnel_or_not_at_all(lab: Lab) -> None:
-    """Connected, changed, disconnected, and with netd killed meanwhile."""
+    """Connected, switched, disconnected, and with netd killed in each state."""
     for server in ("vpn-se", "vpn-de"):
         answer = lab.api("POST", "/api/connect", {"server": server})
-        assert answer["success"], f"{answer}\n{lab.logs()}"
-        assert lab.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS[server][0]
-    lab.kill_app()
-    time.sleep(2)  # the hosts go on sending meanwhile; that is what is captured
-    lab.wait_ready()
+        assert answer["success"], f"{answer}\n{lab.gateway.logs()}"
+        assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS[server][0]
+    lab.gateway.kill_app()
+    time.sleep(2)  # the capture needs the packets that the hosts send during this time
+    lab.gateway.wait_ready()
     lab.api("POST", "/api/disconnect")
-    assert not lab.tcp("laptop", INTERNET4, 80)
+    assert not lab.lan.tcp("laptop", INTERNET4, 80)
 
 
-def test_a_fixed_address(static: StaticLab, capsys: pytest.CaptureFixture[str]) -> None:
-    with static.capture("isp", "wan") as wire, LeakWatch(static) as watch:
+def test_a_fixed_address(static: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    with static.hosts.capture("isp", "wan") as wire, LeakWatch(static) as watch:
         through_the_tunnel_or_not_at_all(static)
     wan = static.api("GET", "/api/status")["wan"]
     assert (wan["gateway4"], wan["nameservers"]) == (ROUTER, [INTERNET_DNS4])
@@ -173,9 +192,9 @@ def test_a_fixed_address(static: StaticLab, capsys: pytest.CaptureFixture[str]) 
     assert asked == [], dump(asked)
 
 
-def test_a_vlan(vlan: VlanLab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_vlan(vlan: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     gateway = vlan.hosts["gateway"]
-    with vlan.capture("isp", "cable") as wire, LeakWatch(vlan, wire="cable") as watch:
+    with vlan.hosts.capture("isp", "cable") as wire, LeakWatch(vlan, wire="cable") as watch:
         through_the_tunnel_or_not_at_all(vlan)
     status = vlan.api("GET", "/api/status")
     assert (status["wan"]["name"], status["wan"]["port"], status["wan_problem"]) == ("wan-vlan", "wan0", None)
@@ -194,7 +213,7 @@ def test_a_vlan(vlan: VlanLab, capsys: pytest.CaptureFixture[str]) -> None:
     assert "master br-lan" in gateway.run("ip", "link", "show", "lan0").stdout
 
 
-def test_the_tunnel_fits_what_the_wan_takes(vlan: VlanLab) -> None:
+def test_the_tunnel_fits_what_the_wan_takes(vlan: Lab) -> None:
     """1492 bytes are PPPoE's; the laptop gets an answer that is larger than that through it."""
     gateway = vlan.hosts["gateway"]
     gateway.shell("ip link set wan-vlan mtu 1492")
@@ -202,22 +221,22 @@ def test_the_tunnel_fits_what_the_wan_takes(vlan: VlanLab) -> None:
     assert vlan.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     links = json.loads(gateway.run("ip", "-j", "link", "show").stdout)
     assert {link["mtu"] for link in links if link["ifname"].startswith("wg")} == {1492 - 80}
-    assert len(vlan.http("laptop", f"http://{INTERNET4}/bytes/100000", timeout=10)) == 100000
+    assert len(vlan.hosts.http("laptop", f"http://{INTERNET4}/bytes/100000", timeout=10)) == 100000
 
 
-def test_a_session_that_comes_and_goes(session: PppoeLab, capsys: pytest.CaptureFixture[str]) -> None:
-    with session.capture("isp", "wan") as wire, LeakWatch(session) as watch:
+def test_a_session_that_comes_and_goes(session: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    with session.hosts.capture("isp", "wan") as wire, LeakWatch(session) as watch:
         through_the_tunnel_or_not_at_all(session)
         assert session.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
         wan = session.api("GET", "/api/status")["wan"]
         assert (wan["name"], wan["port"], wan["mtu"]) == ("wan-ppp", "wan0", 1492)
         assert (wan["addresses"], wan["gateway4"]) == ([f"{pppoe_server.THEIRS}/32"], pppoe_server.OURS)
-        session.hang_up()
+        hang_up(session.hosts)
         wait_for("the WAN to be down", lambda: not session.api("GET", "/api/status")["wan"]["up"])
         status = session.api("GET", "/api/status")
         assert (status["wan"]["name"], status["wan_problem"]) == ("wan-ppp", None)
-        assert not session.tcp("laptop", INTERNET4, 80)
-        session.dial()
+        assert not session.lan.tcp("laptop", INTERNET4, 80)
+        dial(session.hosts)
         wait_for("the tunnel over the next session", lambda: reaches(session, VPNS["vpn-se"][0]), 60)
     with capsys.disabled():
         print(f"\n  PPPoE: {dict(watch.counts)}")
@@ -227,29 +246,29 @@ def test_a_session_that_comes_and_goes(session: PppoeLab, capsys: pytest.Capture
     bare = [p for p in sent if not p.session and p.ethertype not in SESSIONS and not p.payload.startswith(CONTROL)]
     assert bare == [], dump(bare)
     # The control: both locks broken on purpose; a clear packet within a session is seen to be one.
-    session.stop_app()
-    with session.capture("isp", "wan") as wire:
+    session.gateway.stop_app()
+    with session.hosts.capture("isp", "wan") as wire:
         session.hosts["gateway"].shell("nft flush ruleset; ip rule flush; ip rule add pref 1 table main")
-        session.ping("gateway", INTERNET4)
+        session.lan.ping("gateway", INTERNET4)
     found = leaks(wire.packets, GATEWAY_WAN_MAC)
     assert [p for p in found if p.session and p.destination == INTERNET4] != [], dump(wire.packets)
 
 
-def test_a_direct_device_over_a_session_outlives_it(session: PppoeLab) -> None:
+def test_a_direct_device_over_a_session_outlives_it(session: Lab) -> None:
     """The rules for packets in the clear stand on an interface that comes and goes."""
     policy = {"policy": "direct"}
     assert session.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", policy)["success"]
     wait_for("the TV to come out directly", lambda: reaches(session, pppoe_server.THEIRS, "tv"))
-    session.hang_up()
+    hang_up(session.hosts)
     wait_for("the WAN to be down", lambda: not session.api("GET", "/api/status")["wan"]["up"])
     assert session.api("PUT", f"/api/devices/{LAN_HOSTS['phone']}/policy", policy)["success"]  # a plan without a link
-    session.dial()
+    dial(session.hosts)
     for host in ("tv", "phone"):
         wait_for(f"{host} after it", lambda host=host: reaches(session, pppoe_server.THEIRS, host), 30)
-    assert not session.tcp("laptop", INTERNET4, 80)
+    assert not session.lan.tcp("laptop", INTERNET4, 80)
     assert session.api("GET", "/api/status")["killswitch_active"]
 
 
 def reaches(lab: Lab, address: str, host: str = "laptop") -> bool:
     """Whether ``host`` gets to the Internet, and is seen there as ``address``."""
-    return lab.http(host, f"http://{INTERNET4}/", timeout=2, check=False) == address
+    return lab.hosts.http(host, f"http://{INTERNET4}/", timeout=2, check=False) == address

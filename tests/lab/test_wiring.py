@@ -1,4 +1,4 @@
-"""Cables in the wrong place: a second router on a LAN port, and ports of which nobody knows which one is the WAN.
+"""Miswired ports: a second router on a LAN port, and ports among which the WAN is not known.
 
 The LAN is a bridge here, as on the image, with br_netfilter off, as there.
 """
@@ -15,8 +15,10 @@ import pytest
 from app.model import LinkSettings
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS, WAN4_NETWORKS
-from ci.labnet.base import HERE
-from ci.labnet.lab import wait_for
+from ci.labnet.gateway import Gateway
+from ci.labnet.paths import HERE
+from ci.labnet.waiting import wait_for
+from ci.labnet.wires import Wires
 from tests.lab.leakwatch import LeakWatch, dump
 from tests.support.ws_client import WebSocketClient
 
@@ -25,29 +27,35 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 LAN_MACS = set(LAN_HOSTS.values())
 
 
-class BridgedLab(Lab):
-    """The gateway's bridge, and a second cable, ``lan1``, that ends in the ISP's network beside the WAN's."""
+class BridgedWires(Wires):
+    """A second cable of the gateway's, ``lan1``, ends in the ISP's network beside the WAN's."""
 
-    links = LinkSettings(wan="wan0")
     second_cable = True
 
-    def _wire(
+    def wire(
         self, one: str, one_if: str, other: str, other_if: str, macs: tuple[str | None, str | None] = (None, None)
     ) -> None:
         if (one, one_if) == ("gateway", "wan0"):
-            super()._wire("gateway", "wan0", "isp", "port0", macs)
+            super().wire("gateway", "wan0", "isp", "port0", macs)
             ports = "port0 port1" if self.second_cable else "port0"
             if self.second_cable:
-                super()._wire("gateway", "lan1", "isp", "port1")
-            self.hosts["isp"].shell(f"""
+                super().wire("gateway", "lan1", "isp", "port1")
+            self._hosts["isp"].shell(f"""
                 ip link add wan type bridge forward_delay 0 mcast_snooping 0
                 for port in {ports}; do ip link set $port master wan up; done
             """)
         else:
-            super()._wire(one, one_if, other, other_if, macs)
+            super().wire(one, one_if, other, other_if, macs)
+
+
+class BridgedGateway(Gateway):
+    """The LAN's ports are in a bridge."""
+
+    links = LinkSettings(wan="wan0")
+    second_cable = True
 
     def boot(self) -> None:
-        gateway = self.hosts["gateway"]
+        gateway = self.host
         if self.second_cable:
             gateway.shell("sysctl -qw net.ipv6.conf.lan1.accept_ra=0")
         gateway.shell("""
@@ -62,44 +70,47 @@ class BridgedLab(Lab):
     def seed(self, **changes: object) -> None:
         super().seed(**{"links": self.links, **changes})
 
-    def ports_in_the_bridge(self) -> list[str]:
-        shown = self.hosts["gateway"].run("ip", "-j", "link", "show", "master", "br-lan").stdout
-        return [link["ifname"] for link in json.loads(shown or "[]")]
+
+def ports_in_the_bridge(lab: Lab) -> list[str]:
+    shown = lab.hosts["gateway"].run("ip", "-j", "link", "show", "master", "br-lan").stdout
+    return [link["ifname"] for link in json.loads(shown or "[]")]
 
 
-def reaches(lab: BridgedLab, router: str) -> None:
+def reaches(lab: Lab, router: str) -> None:
     """The laptop reaches ``router``, if not at once: it may be giving up on the address, asked for in vain before."""
-    wait_for("the same frames on the wire", lambda: lab.ping("laptop", router))
+    wait_for("the same frames on the wire", lambda: lab.lan.ping("laptop", router))
 
 
 @pytest.fixture
-def lab() -> Iterator[BridgedLab]:
-    lab = BridgedLab(f"wiring{os.getpid()}")
+def lab() -> Iterator[Lab]:
+    lab = Lab(f"wiring{os.getpid()}", wires=BridgedWires, gateway=BridgedGateway)
     try:
         yield lab
     finally:
         lab.down()
 
 
-def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: BridgedLab, capsys) -> None:
+def test_a_second_router_on_a_lan_port_bypasses_no_tunnel(lab: Lab, capsys) -> None:
     lab.up(app=False)
-    lab.listen()
-    lab.start_gateway()
-    lab.wait_ready()
-    lab.add_servers()
-    assert sorted(lab.ports_in_the_bridge()) == ["lan0", "lan1"]
+    lab.api.listen()
+    lab.gateway.start()
+    lab.gateway.wait_ready()
+    lab.gateway.add_servers()
+    assert sorted(ports_in_the_bridge(lab)) == ["lan0", "lan1"]
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    with lab.capture("isp", "port1") as wire:
+    with lab.hosts.capture("isp", "port1") as wire:
         for name in LAN_HOSTS:  # each asks everybody on its wire for an address and a router
-            lab.start_dhcp(name)
+            lab.lan.start_dhcp(name)
         for what in ("DHCP server", "router"):
             wait_for(
-                f"the {what} to be told", lambda what=what: f"another {what} on the LAN port lan1" in lab.logs(), 60
+                f"the {what} to be reported",
+                lambda what=what: f"another {what} on the LAN port lan1" in lab.gateway.logs(),
+                60,
             )
         for name in LAN_HOSTS:
-            assert lab.wait_address(name).startswith("192.168.77.")
+            assert lab.lan.wait_address(name).startswith("192.168.77.")
         with LeakWatch(lab) as watch:
-            assert lab.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+            assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
     assert watch.leaks == [], dump(watch.leaks)
     status = lab.api("GET", "/api/status")
     crossed = [p for p in wire.packets if p.source_mac in LAN_MACS]
@@ -116,29 +127,28 @@ def test_a_second_router_on_a_lan_port_leads_nobody_past_the_tunnel(lab: Bridged
         assert f" {prefix}." not in lab.hosts[name].run("ip", "route").stdout
 
 
-def test_ports_of_which_none_is_known_to_be_the_wan_are_apart(lab: BridgedLab) -> None:
-    lab.links = LinkSettings(wan="eth0")  # what people write for the port on the board
+def test_ports_stay_apart_until_the_wan_is_known(lab: Lab) -> None:
     lab.up(app=False)
     for number, host in enumerate(LAN_HOSTS):
         lab.hosts[host].shell(f"ip addr add {WAN4_NETWORKS[0]}.{200 + number}/24 dev eth0")
     router = f"{WAN4_NETWORKS[0]}.1"
-    lab.seed()
-    lab.listen()
-    lab.boot()
+    lab.gateway.seed(links=LinkSettings(wan="eth0"))  # what people write for the port on the board
+    lab.api.listen()
+    lab.gateway.boot()
     gateway = lab.hosts["gateway"]
-    with lab.capture("isp", "port0") as first, lab.capture("isp", "port1") as second:
-        lab.start_app()
-        lab.wait_ready()
+    with lab.hosts.capture("isp", "port0") as first, lab.hosts.capture("isp", "port1") as second:
+        lab.gateway.start_app()
+        lab.gateway.wait_ready()
         problem = lab.api("GET", "/api/status")["wan_problem"]
         assert problem["reason"] == "wan_missing"
         assert "wan0 (" in problem["message"]
-        assert lab.ports_in_the_bridge() == []
+        assert ports_in_the_bridge(lab) == []
         # However the ports get into the bridge, nothing crosses, and out they go.
         gateway.shell("for port in lan0 lan1 wan0; do ip link set $port master br-lan; done")
-        assert not lab.ping("laptop", router)
-        wait_for("the ports' release", lambda: lab.ports_in_the_bridge() == [])
-        # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
-        lab.stop_app()
+        assert not lab.lan.ping("laptop", router)
+        wait_for("the ports' release", lambda: ports_in_the_bridge(lab) == [])
+        # The control: without the table, and without netd to put it back, the same frames are on the ISP's wire.
+        lab.gateway.stop_app()
         moment = time.time()
         gateway.shell("nft delete table bridge vpn_gateway; for p in lan0 lan1; do ip link set $p master br-lan; done")
         reaches(lab, router)
@@ -147,7 +157,11 @@ def test_ports_of_which_none_is_known_to_be_the_wan_are_apart(lab: BridgedLab) -
     assert seen != []
 
 
-class AdapterLab(BridgedLab):
+class AdapterWires(BridgedWires):
+    second_cable = False
+
+
+class AdapterGateway(BridgedGateway):
     """Two adapters of which neither is called as the port on the board: ``enx0`` leads to the ISP."""
 
     links = LinkSettings()
@@ -155,75 +169,78 @@ class AdapterLab(BridgedLab):
 
     def boot(self) -> None:
         super().boot()
-        self.hosts["gateway"].shell("""
+        self.host.shell("""
             pkill udhcpc; ip link set wan0 down; ip link set wan0 name enx0; ip link set enx0 up
         """)
 
-    def dhcp_client_follows(self) -> None:
-        """What networkd does on the image, once it has been told the port (tests/unit/firstboot/test_networkd.py)."""
-        gateway = self.hosts["gateway"]
-        told = gateway.run("cat", "/run/vpn-gateway/wan/port").stdout.strip()
-        gateway.start("udhcpc", "-i", told, "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-s", str(HERE / "wan-dhcp"))
 
-    def roles(self) -> dict[str, str]:
-        return {p["name"]: p["role"] for p in self.api("GET", "/api/wan")["ports"]}
+def dhcp_client_follows(lab: Lab) -> None:
+    """Do what networkd does on the image for the chosen port (tests/unit/firstboot/test_networkd.py)."""
+    gateway = lab.hosts["gateway"]
+    port = gateway.run("cat", "/run/vpn-gateway/wan/port").stdout.strip()
+    gateway.start("udhcpc", "-i", port, "-f", "-S", "-t", "5", "-T", "1", "-A", "2", "-s", str(HERE / "wan-dhcp"))
 
 
-def test_the_wan_is_chosen_among_adapters_and_no_frame_ever_passes_between_them() -> None:
-    lab = AdapterLab(f"choice{os.getpid()}")
+def roles(lab: Lab) -> dict[str, str]:
+    return {p["name"]: p["role"] for p in lab.api("GET", "/api/wan")["ports"]}
+
+
+def test_choosing_the_wan_forwards_no_frame_between_adapters() -> None:
+    """The WAN is chosen among adapters, and no frame ever passes between them."""
+    lab = Lab(f"choice{os.getpid()}", wires=AdapterWires, gateway=AdapterGateway)
     try:
         choose_among_adapters(lab)
     finally:
         lab.down()
 
 
-def choose_among_adapters(lab: AdapterLab) -> None:
+def choose_among_adapters(lab: Lab) -> None:
     lab.up(app=False)
     lab.hosts["laptop"].shell(f"ip addr add {WAN4_NETWORKS[0]}.200/24 dev eth0")
     router = f"{WAN4_NETWORKS[0]}.1"
-    lab.seed()
-    lab.listen()
-    lab.boot()
+    lab.gateway.seed()
+    lab.api.listen()
+    lab.gateway.boot()
     gateway = lab.hosts["gateway"]
-    with lab.capture("isp", "port0") as wire:
-        lab.start_app()
-        lab.wait_ready()
+    with lab.hosts.capture("isp", "port0") as wire:
+        lab.gateway.start_app()
+        lab.gateway.wait_ready()
         assert lab.api("GET", "/api/status")["wan_problem"]["reason"] == "wan_unknown"
-        assert lab.roles() == {"enx0": "none", "lan0": "none"}
-        assert lab.ports_in_the_bridge() == []
-        assert not lab.ping("laptop", router)
+        assert roles(lab) == {"enx0": "none", "lan0": "none"}
+        assert ports_in_the_bridge(lab) == []
+        assert not lab.lan.ping("laptop", router)
         assert lab.api("PUT", "/api/wan", {"port": "eth7"})["code"] == "invalid_field"
-        assert lab.ports_in_the_bridge() == []
+        assert ports_in_the_bridge(lab) == []
 
         answer = lab.api("PUT", "/api/wan", {"port": "enx0"})
         assert (answer["port"], answer["interface"], answer["problem"]) == ("enx0", "enx0", None)
-        assert lab.roles() == {"enx0": "wan", "lan0": "lan"}
-        assert lab.ports_in_the_bridge() == ["lan0"]
-        assert not lab.ping("laptop", router)
-        lab.dhcp_client_follows()
+        assert roles(lab) == {"enx0": "wan", "lan0": "lan"}
+        assert ports_in_the_bridge(lab) == ["lan0"]
+        assert not lab.lan.ping("laptop", router)
+        dhcp_client_follows(lab)
         wait_for("the WAN's address", lambda: lab.api("GET", "/api/status")["wan"]["gateway4"])
-        lab.add_servers()
-        lab.start_dhcp("phone")
-        assert lab.wait_address("phone").startswith("192.168.77.")
+        lab.gateway.add_servers()
+        lab.lan.start_dhcp("phone")
+        assert lab.lan.wait_address("phone").startswith("192.168.77.")
         assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-        assert lab.http("phone", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
+        assert lab.hosts.http("phone", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
 
-        lab.restart_app()
-        assert lab.roles() == {"enx0": "wan", "lan0": "lan"}
+        lab.gateway.restart_app()
+        assert roles(lab) == {"enx0": "wan", "lan0": "lan"}
         wait_for("the tunnel again", lambda: lab.api("GET", "/api/status")["connected"])
 
         seq = lab.api("GET", "/api/status")["seq"]
 
         # The other one: what was the WAN is the LAN's, and never are both in the bridge.
         lab.api("PUT", "/api/wan", {"port": "lan0"})
-        assert lab.roles() == {"enx0": "lan", "lan0": "wan"}
-        assert lab.ports_in_the_bridge() == ["enx0"]
-        assert not lab.ping("laptop", router)
+        assert roles(lab) == {"enx0": "lan", "lan0": "wan"}
+        assert ports_in_the_bridge(lab) == ["enx0"]
+        assert not lab.lan.ping("laptop", router)
         # Known no more: the LAN's port stays, the other one may be the WAN.
         assert lab.api("PUT", "/api/wan", {"port": None})["problem"]["reason"] == "wan_unknown"
-        assert lab.ports_in_the_bridge() == ["enx0"]
-        assert not lab.ping("laptop", router)
-        with WebSocketClient(lab.port, f"/ws?after={seq}") as client:
+        assert ports_in_the_bridge(lab) == ["enx0"]
+        assert not lab.lan.ping("laptop", router)
+        with WebSocketClient(lab.api.port, f"/ws?after={seq}") as client:
             missed = client.receive()["payload"]
             assert missed["complete"]
             events = [client.receive() for _ in range(missed["events"])]
@@ -233,8 +250,8 @@ def choose_among_adapters(lab: AdapterLab) -> None:
         ]
         assert [e["payload"] for e in events if e["type"] == "settings_change"] == [{"changed": ["wan"]}] * 2
 
-        # The control: without the table, and nobody there to put it back, the same frames are on the ISP's wire.
-        lab.stop_app()
+        # The control: without the table, and without netd to put it back, the same frames are on the ISP's wire.
+        lab.gateway.stop_app()
         moment = time.time()
         gateway.shell("nft delete table bridge vpn_gateway; for p in enx0 lan0; do ip link set $p master br-lan; done")
         reaches(lab, router)

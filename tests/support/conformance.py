@@ -29,7 +29,7 @@ class Report:
         self.returncode = returncode
         self.statuses: dict[str, Counter[int]] = {}
         for scenario in _scenarios(events):
-            if " /" not in scenario["label"]:  # a sequence of several operations, which are counted by themselves
+            if " /" not in scenario["label"]:  # a sequence of several operations, which are counted one by one
                 continue
             counts = self.statuses.setdefault(scenario["label"], Counter())
             method = scenario["label"].partition(" ")[0]

@@ -70,7 +70,7 @@ class Net:
         for name in self.names:
             run("ip", "netns", "add", name)
             run("ip", "-n", name, "link", "set", "lo", "up")
-            # An interface needs its link-local address to solicit neighbours, and nobody here has the same.
+            # An interface needs its link-local address to solicit neighbours, and no other host here has the same.
             run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
         for host in ("phone", "laptop"):
             run("ip", "-n", f"{self.prefix}gw", "link", "add", f"p-{host}", "type", "veth", "peer", "name", "eth0",

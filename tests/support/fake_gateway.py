@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
 from app.filenames import numbered, server_name
 from app.model import (
@@ -26,7 +26,7 @@ from app.model import (
     WanChoice,
     WanLink,
 )
-from app.netd.wanport import named
+from app.netd.wan_port import named
 from app.protocol.answers import (
     Check,
     Done,
@@ -153,11 +153,11 @@ class FakeGateway:
 
     async def submit(self, command: Command[R]) -> R:
         answer = await self._answer(command)
-        return codec.decode(codec.encode(answer), command.result_type())  # as it would arrive
+        return serialization.decode(serialization.encode(answer), command.result_type())  # as it would arrive
 
     async def _answer(self, command: Command[Any]) -> Any:
         await self._reachable()
-        codec.encode(command)  # what the API hands over must be able to cross the socket
+        serialization.encode(command)  # what the API hands over must be able to cross the socket
         self.commands.append(command)
         if self.pause:
             await asyncio.sleep(self.pause)
@@ -228,7 +228,7 @@ class FakeGateway:
             queue.put_nowait(numbered)
 
     def tell_rates(self, rates: TrafficRates) -> None:
-        """In passing, as netd does: without a number of its own, and not kept."""
+        """Publish rates as netd does: unnumbered, and not kept for replay."""
         for queue in self._listeners:
             queue.put_nowait(Event(self.state.seq, time.time(), rates))
 
@@ -290,7 +290,7 @@ class FakeGateway:
         return Done()
 
     def lose_wan(self) -> None:
-        """Two adapters, and nobody has said which one is the WAN."""
+        """Set up two adapters without a choice of the WAN."""
         ports = tuple(msgspec.structs.replace(p, role="none") for p in self.state.ports)
         problem = LinkProblem("wan_unknown", "it is not known which port is the WAN")
         self.state = msgspec.structs.replace(self.state, wan=None, wan_problem=problem, ports=ports)

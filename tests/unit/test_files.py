@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.encoding import NotTextError, decode
 from app.errors import InvalidFieldError
-from app.filenames import LONGEST, is_clutter, is_config, numbered, plain, server_name
+from app.filenames import MAX_NAME, is_clutter, is_config, numbered, plain, server_name
 from app.providers.server_names import check_name
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "data/files.json").read_text())
@@ -33,7 +33,7 @@ def test_every_file_has_a_name_that_fits(file: str) -> None:
     assert server_name(name) == name
 
 
-@given(st.text(st.characters(categories=("L", "M", "N"), include_characters="._- "), max_size=LONGEST))
+@given(st.text(st.characters(categories=("L", "M", "N"), include_characters="._- "), max_size=MAX_NAME))
 def test_a_name_that_fits_is_kept(file: str) -> None:
     try:
         name = check_name(file)

@@ -84,7 +84,7 @@ ORDER_8 = (
 
 
 @pytest.mark.parametrize("number", [*range(20), *ORDER_8, *range(P - 3, 2**255)])
-def test_a_point_is_refused_where_no_secret_can_be_agreed_on_with_it(number: int) -> None:
+def test_point_of_low_order_is_refused_as_a_public_key(number: int) -> None:
     """The points of low order are looked up in a table: what the exchange itself says is compared, in every form."""
     for encoded in (number, number + 2**255):  # RFC 7748 section 5: the highest bit is ignored
         raw = encoded.to_bytes(32, "little")

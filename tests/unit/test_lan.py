@@ -14,7 +14,7 @@ from app.firstboot.gateway_toml import ConfigError, parse
 from app.lan import check_address, check_lan, dhcp_range
 from app.model import LanSettings, Settings
 from app.network.policy import view
-from app.store.check import check_settings
+from app.store.validation import check_settings
 from tests.unit.network.scenarios import default_exit, inputs
 
 KNOWN = [int(IPv4Address(a)) for a in ("10.0.0.0", "172.16.0.1", "192.168.77.1")]

@@ -15,7 +15,7 @@ BIOME = ["ci", "--error-on-warnings", "--colors=off"]
 TSC = ["-p", ".", "--pretty", "false"]
 
 
-def test_the_lock_file_has_a_hash_of_every_package_and_names_no_registry() -> None:
+def test_lock_file_has_every_hash_and_names_no_registry() -> None:
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
     fetched = {name: package for name, package in packages.items() if name}
     assert {name.split("/")[1] for name in fetched} == {"@biomejs", "@typescript", "typescript"}

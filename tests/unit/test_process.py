@@ -66,7 +66,7 @@ async def test_a_failure_holds_what_the_program_said():
     assert (await run("sh", "-c", "exit 1", timeout=30, check=False)).status == 1
 
 
-async def test_a_program_that_cannot_be_run_is_an_error_of_ours(tmp_path):
+async def test_program_that_cannot_be_run_raises_not_started(tmp_path):
     (tmp_path / "text").write_text("not a program")
     for start in (
         lambda p: run(p, timeout=30),
@@ -147,7 +147,8 @@ async def test_a_program_in_the_background_outlives_its_start(here):
         os.kill(pids[1], 9)
 
 
-async def test_a_program_that_does_not_get_into_the_background_says_why(here):
+async def test_failed_start_into_the_background_says_why(here):
+    """A program that does not get into the background says why."""
     for log in (None, here / "log"):
         with pytest.raises(FailedError) as failed:
             await spawn("sh", "-c", "echo bad option; exit 2", timeout=30, log=log)

@@ -140,7 +140,7 @@ def test_sources_are_those_of_the_release_that_is_asked_for(
 
 
 @pytest.mark.parametrize(("codename", "variable"), [("noble", "UBUNTU_MIRROR"), ("trixie", "DEBIAN_MIRROR")])
-def test_a_mirror_that_nobody_knows_is_asked_for(path: Path, codename: str, variable: str) -> None:
+def test_unknown_mirror_is_asked_for(path: Path, codename: str, variable: str) -> None:
     """By a status of its own: ci/fresh passes over a distribution for no other reason."""
     done = sources(path, "amd64", codename)
     assert (done.returncode, done.stdout) == (3, "")

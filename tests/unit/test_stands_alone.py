@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.outside import python, text
-from tests.support.outside.place import Place
+from tests.support.escaping_paths import python, text
+from tests.support.escaping_paths.tree_path import TreePath
 
 ROOT = Path(__file__).parents[2]
 IGNORED = [".git", *(line for line in (ROOT / ".gitignore").read_text().splitlines() if line and line[0] != "#")]
@@ -36,7 +36,7 @@ def named_outside(path: Path, root: Path = ROOT) -> list[tuple[int, str]]:
     """What ``path`` names outside of the tree, with the line it is named in."""
     folder = path.relative_to(root).parent.as_posix()
     if path.is_symlink():
-        place = Place(folder).join(os.readlink(path))
+        place = TreePath(folder).join(os.readlink(path))
         return [(0, place.path)] if place is not None and place.outside else []
     if path.is_dir() or b"\0" in (data := path.read_bytes()):
         return []

@@ -22,7 +22,7 @@ async def test_a_task_that_loses_cancellations_is_ended_all_the_same(caplog: pyt
     task = asyncio.create_task(deaf(2, heard), name="the deaf one")
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
-        await tasks.end([task], patience=0.01)
+        await tasks.end([task], recancel_after=0.01)
     assert task.done()
     assert len(heard) == 3
     assert "the deaf one goes on" in caplog.text

@@ -1,7 +1,7 @@
-"""Who may use the API: one admin password, and what it hands out - browser sessions, tokens, API keys.
+"""Authentication and authorisation: one admin password, browser sessions, tokens, API keys.
 
-Until a password is set the LAN is trusted, as the reference has it. All of it belongs to the web process and lies in
-one file of its own (:mod:`app.auth.store`); netd knows nothing of it. docs/auth.md says what is promised.
+Until a password is set the LAN is trusted, as in the API contract (docs/api.md). All credentials belong to the web
+process and lie in one file of its own (:mod:`app.auth.store`); netd knows nothing of them. docs/auth.md has the rules.
 """
 
 from __future__ import annotations

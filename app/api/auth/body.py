@@ -1,4 +1,4 @@
-"""What the operations of this package take and give."""
+"""The bodies of this package's requests and answers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.auth.passwords import LONGEST
+from app.auth.passwords import MAX_LENGTH
 from app.auth.scope import Scope
 
-PasswordText = Annotated[str, Meta(max_length=LONGEST)]
+PasswordText = Annotated[str, Meta(max_length=MAX_LENGTH)]
 Code = Annotated[str, Meta(max_length=64)]
 KeyScope = Literal["read", "connect", "admin"]
 
 
-class Hidden(Struct, frozen=True):
-    """Never shows what is in it."""
+class RedactedStruct(Struct, frozen=True):
+    """A Struct whose representation hides its fields, so that no log or error shows them."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
@@ -24,20 +24,20 @@ class Hidden(Struct, frozen=True):
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
-class SetPassword(Hidden, frozen=True, forbid_unknown_fields=True):
+class SetPassword(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     password: PasswordText
     current: PasswordText | None = None  # needed where a password is set
     code: Code | None = None  # and this where there is a second factor
 
 
-class Login(Hidden, frozen=True, forbid_unknown_fields=True):
+class Login(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     password: PasswordText
     code: Code | None = None  # of the second factor, or a recovery code
     mode: Literal["token", "cookie"] = "token"  # a browser's page takes a cookie, which no script can read
     scope: KeyScope = "admin"  # the most that the tokens may do
 
 
-class Refresh(Hidden, frozen=True, forbid_unknown_fields=True):
+class Refresh(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, Meta(max_length=2048)]
 
 
@@ -47,15 +47,15 @@ class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
     expires_in_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
 
 
-class Enrol(Hidden, frozen=True, forbid_unknown_fields=True):
+class Enrol(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     password: PasswordText
 
 
-class ConfirmTotp(Hidden, frozen=True, forbid_unknown_fields=True):
+class ConfirmTotp(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     code: Code
 
 
-class DisableTotp(Hidden, frozen=True, forbid_unknown_fields=True):
+class DisableTotp(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     password: PasswordText
     code: Code
 
@@ -63,7 +63,7 @@ class DisableTotp(Hidden, frozen=True, forbid_unknown_fields=True):
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-class Tokens(Hidden, frozen=True, omit_defaults=True):
+class Tokens(RedactedStruct, frozen=True, omit_defaults=True):
     """As in RFC 6749 5.1; with ``mode: cookie`` there is no token in it."""
 
     success: bool
@@ -78,7 +78,7 @@ class WhoBody(Struct, frozen=True):
     available: bool  # whether this gateway can keep a password
     password_set: bool
     second_factor: bool
-    authenticated: bool  # True for everybody while no password is set
+    authenticated: bool  # True for every client while no password is set
     kind: Literal["open", "browser", "token", "key"] | None
     scope: Scope | None
 
@@ -112,19 +112,19 @@ class KeysBody(Struct, frozen=True):
     keys: tuple[KeyBody, ...]
 
 
-class CreatedKey(Hidden, frozen=True):
+class CreatedKey(RedactedStruct, frozen=True):
     success: bool
     id: str
     key: str  # shown this once
 
 
-class EnrolmentBody(Hidden, frozen=True):
+class EnrolmentBody(RedactedStruct, frozen=True):
     success: bool
     secret: str  # base32, to be typed where the code cannot be scanned
     uri: str
     qr: str  # an SVG document
 
 
-class RecoveryBody(Hidden, frozen=True):
+class RecoveryBody(RedactedStruct, frozen=True):
     success: bool
     recovery_codes: tuple[str, ...]  # each good for one sign-in; shown this once

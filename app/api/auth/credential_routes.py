@@ -1,4 +1,4 @@
-"""``/api/auth/keys`` and ``/api/auth/totp``."""
+"""API keys and the second factor: ``/api/auth/keys`` and ``/api/auth/totp``."""
 
 from __future__ import annotations
 
@@ -27,41 +27,43 @@ DAY = 24 * 3600.0  # seconds
 
 @operation(blueprint, "GET", "/api/auth/keys", scope="admin", errors=(409,))
 async def list_keys() -> KeysBody:
-    """The API keys, without what opens the door."""
-    return KeysBody(tuple(KeyBody(k.id, k.name, k.scope, k.created, k.expires, k.last_used) for k in auth().api_keys()))
+    """List the API keys, without the keys themselves."""
+    return KeysBody(
+        tuple(KeyBody(k.id, k.name, k.scope, k.created, k.expires, k.last_used) for k in auth().api_keys.list())
+    )
 
 
 @operation(blueprint, "POST", "/api/auth/keys")
 async def create_key(body: NewKey) -> CreatedKey:
     """Make an API key for a program. It is shown this once."""
     lifetime = None if body.expires_in_days is None else body.expires_in_days * DAY
-    key, text = await auth().create_key(body.name, body.scope, lifetime)
+    key, text = await auth().api_keys.create(body.name, body.scope, lifetime)
     return CreatedKey(True, key.id, text)
 
 
 @operation(blueprint, "DELETE", "/api/auth/keys/<id>")
 async def revoke_key(id: str) -> Success:  # noqa: A002 - the name of the path's parameter
     """Revoke an API key, at once."""
-    await auth().revoke_key(id)
+    await auth().api_keys.revoke(id)
     return Success(True)
 
 
 @operation(blueprint, "POST", "/api/auth/totp", limit="connection")
 async def begin_totp(body: Enrol) -> EnrolmentBody:
     """Begin to set up a second factor: scan the QR code with an authenticator app, then confirm its first code."""
-    secret = await auth().begin_enrolment(body.password, caller())
+    secret = await auth().second_factor.begin_enrolment(body.password, caller())
     uri = totp.uri(secret)
     return EnrolmentBody(True, secret.reveal(), uri, totp.qr_svg(uri))
 
 
 @operation(blueprint, "POST", "/api/auth/totp/confirm", limit="connection")
 async def confirm_totp(body: ConfirmTotp) -> RecoveryBody:
-    """Finish: from now on signing in needs a code too."""
-    return RecoveryBody(True, await auth().confirm_enrolment(body.code))
+    """Finish the set-up: from now on signing in needs a code too."""
+    return RecoveryBody(True, await auth().second_factor.confirm_enrolment(body.code))
 
 
 @operation(blueprint, "DELETE", "/api/auth/totp", limit="connection")
 async def disable_totp(body: DisableTotp) -> Success:
     """Remove the second factor; takes the password and a code, or a recovery code."""
-    await auth().disable_second_factor(body.password, body.code, caller())
+    await auth().second_factor.disable(body.password, body.code, caller())
     return Success(True)

@@ -1,4 +1,4 @@
-"""From what a request carries to who makes it: a bearer token, an API key, a browser's cookie."""
+"""Identification of a request's principal by its bearer token, API key or session cookie."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.errors import UnauthorizedError
 
 COOKIE = "vpn_gateway_session"
 KEY_PREFIX = "vgw_"
-LONGEST = 4096  # characters of an Authorization header that we look at
+MAX_HEADER = 4096  # characters; a longer Authorization header is refused
 
 
 class Presented(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Presented(Struct, frozen=True):
 
 
 def identify(state: AuthState, presented: Presented) -> Principal:
-    """Raises UnauthorizedError."""
+    """The principal that ``presented`` authenticates. Raises UnauthorizedError."""
     if presented.authorization is not None:
         return _bearer(state, presented.authorization)
     if presented.cookie:
@@ -40,14 +40,14 @@ def identify(state: AuthState, presented: Presented) -> Principal:
 def _bearer(state: AuthState, header: str) -> Principal:
     scheme, _, credentials = header.partition(" ")
     token = credentials.strip()
-    if scheme.lower() != "bearer" or not token or len(header) > LONGEST:
+    if scheme.lower() != "bearer" or not token or len(header) > MAX_HEADER:
         raise UnauthorizedError(
             "send Authorization: Bearer, with a token or an API key", code="invalid_token", challenge=challenge()
         )
     found = _key(state, token) if token.startswith(KEY_PREFIX) else _token(state, token)
     if found is None:
         raise UnauthorizedError(
-            "this token or key is not valid, or no longer", code="invalid_token", challenge=challenge("invalid_token")
+            "this token or key is not valid, or has ended", code="invalid_token", challenge=challenge("invalid_token")
         )
     return found
 

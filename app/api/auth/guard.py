@@ -1,6 +1,7 @@
-"""Nothing gets past without the scope that its operation declares. What declares none is for the admin.
+"""The guard rejects requests that lack their operation's scope; the default is admin.
 
-Two steps with the rate limit between them: who asks decides whose count it is, and who is refused is counted too.
+It has two steps, with the rate limit between them: the principal decides whose count a request is, and a refused
+request is counted too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from app.auth.scope import Scope
 from app.errors import UnauthorizedError
 
 EXTENSION = "vpn_gateway_auth"
-PUBLIC_BLUEPRINTS = frozenset({"assets"})  # the page itself: it holds nothing, and one signs in with it
+PUBLIC_BLUEPRINTS = frozenset({"assets"})  # the page itself: it holds no data, and people sign in with it
 
 
 def auth() -> Auth:
@@ -27,14 +28,14 @@ def auth() -> Auth:
 
 def needed_scope(endpoint: str | None, blueprint: str | None) -> Scope:
     if endpoint is None or blueprint in PUBLIC_BLUEPRINTS:
-        return "public"  # nothing is there: the answer will be 404 or 405
+        return "public"  # no such route: the answer will be 404 or 405
     operation: Operation | None = getattr(current_app.view_functions.get(endpoint), "operation", None)
     return operation.scope if operation is not None else "admin"
 
 
 def _identify(presented: Presented) -> None:
     try:
-        found = auth().identify(presented)
+        found = auth().credentials.identify(presented)
     except UnauthorizedError as refusal:
         remember(None, refusal)
     else:
@@ -43,7 +44,7 @@ def _identify(presented: Presented) -> None:
 
 
 def identify_websocket() -> None:
-    """Look again at who is on the other side: a key may have been revoked since the WebSocket was opened."""
+    """Identify the client of the WebSocket again: its key may have been revoked since it was opened."""
     _identify(Presented(websocket.headers.get("Authorization"), websocket.cookies.get(COOKIE)))
 
 
@@ -51,9 +52,11 @@ def install_identification(app: Quart, made: Auth) -> None:
     app.extensions[EXTENSION] = made
 
     async def before_request() -> None:
+        await made.credentials.refresh()
         _identify(Presented(request.headers.get("Authorization"), request.cookies.get(COOKIE)))
 
     async def before_websocket() -> None:
+        await made.credentials.refresh()
         identify_websocket()
 
     app.before_request(before_request)
@@ -65,7 +68,7 @@ def install_authorisation(app: Quart) -> None:
         require(needed_scope(request.endpoint, request.blueprint))
 
     async def before_websocket() -> None:
-        # What a WebSocket may do beyond looking on is decided by what is said on it.
+        # A WebSocket may read; each message that does more is authorised by itself.
         if websocket.endpoint is not None:
             require("read")
 

@@ -1,9 +1,9 @@
-"""Guessing takes longer and longer: for each client, and for all of them together.
+"""The lockout against guessing: growing delays for each client, and for all clients together.
 
-Every attempt counts as a failure until it has proved to be none, so that many at once gain nothing. What is refused
-because it came too early does not count: a client that waits is let try, always. The delay for everybody together
-spares the addresses that somebody has signed in from, or a neighbour who fails on purpose could keep the owner out.
-Time is the monotonic clock's: a Pi's clock that is set must neither lock anybody out nor let anybody in.
+Every attempt counts as a failure until it has succeeded, so that many at once gain nothing. An attempt that is refused
+as too early does not count: a client that waits may always try. The delay for all clients together spares addresses
+from which a sign-in has succeeded; otherwise a neighbour who fails on purpose could lock the owner out.
+The time is the monotonic clock's: setting the wall clock must neither lock a client out nor shorten its delay.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 from app.errors import TooManyRequestsError
 
-FREE, LONGEST = 5, 900.0  # attempts of a client without a delay; seconds
-FREE_FOR_ALL, LONGEST_FOR_ALL = 30, 60.0
+FREE, MAX_DELAY = 5, 900.0  # attempts of a client without a delay; seconds
+FREE_FOR_ALL, MAX_DELAY_FOR_ALL = 30, 60.0
 FORGIVEN = 24 * 3600.0  # seconds after its last failure a client starts afresh
 FORGIVEN_FOR_ALL = 3600.0
-MOST_CLIENTS = 4096
+MAX_CLIENTS = 4096
 
 
 class _Failures:
@@ -33,7 +33,7 @@ class _Failures:
         self.last = now
 
     def wait(self, now: float, free: int, longest: float) -> float:
-        """Seconds until the next attempt; not above 0 when it may be made."""
+        """Seconds until the next attempt; 0 or less = now."""
         if self.count < free:
             return 0.0
         return self.last + min(2.0 ** min(self.count - free + 1, 32), longest) - now
@@ -48,7 +48,7 @@ class Lockout:
     def attempt(self, client: str, *, known: bool) -> int:
         """Begin an attempt of ``client``; returns its failures with this one. Raises TooManyRequestsError: too early.
 
-        ``known``: somebody has signed in from this address.
+        ``known``: a sign-in from this address has succeeded.
         """
         now = self._clock()
         if now - self._all.last > FORGIVEN_FOR_ALL:
@@ -56,26 +56,26 @@ class Lockout:
         failures = self._clients.get(client)
         if failures is None or now - failures.last > FORGIVEN:
             failures = _Failures()
-        wait = failures.wait(now, FREE, LONGEST)
+        wait = failures.wait(now, FREE, MAX_DELAY)
         if not known:
-            wait = max(wait, self._all.wait(now, FREE_FOR_ALL, LONGEST_FOR_ALL))
+            wait = max(wait, self._all.wait(now, FREE_FOR_ALL, MAX_DELAY_FOR_ALL))
         if wait > 0:
             raise TooManyRequestsError("too many failed attempts; wait", code="locked_out", retry_after=wait)
         failures.add(now)
         self._all.add(now)
         self._clients[client] = failures
         self._clients.move_to_end(client)
-        if len(self._clients) > MOST_CLIENTS:
+        if len(self._clients) > MAX_CLIENTS:
             self._clients.popitem(last=False)
         return failures.count
 
     def succeeded(self, client: str) -> None:
-        """The attempt was none to count against anybody."""
+        """Forget the client's failures, and take this attempt out of the common count."""
         self._clients.pop(client, None)
         self._all.count = max(0, self._all.count - 1)
 
     def abandoned(self, client: str) -> None:
-        """The attempt was not judged at all."""
+        """Take back the failure of an attempt that was not judged."""
         failures = self._clients.get(client)
         if failures is not None:
             failures.count = max(0, failures.count - 1)

@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do."""
+"""The principal of a request, and the scope that it holds."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ _REFUSAL = "auth_refusal"
 
 
 class Principal(Struct, frozen=True):
-    kind: Literal["open", "browser", "token", "key"]  # "open": no password is set, everybody on the LAN is trusted
+    kind: Literal["open", "browser", "token", "key"]  # "open": no password is set, the whole LAN is trusted
     scope: Scope
     ident: str = ""  # of the session or key
-    until: float | None = None  # Unix time from which what was shown is good no more
+    until: float | None = None  # Unix time at which the credentials expire
 
 
 def remember(found: Principal | None, refusal: UnauthorizedError | None) -> None:
-    """Keep who asks for the rest of the request, or why that is not known."""
+    """Keep the principal for the rest of the request, or the reason why there is none."""
     setattr(g, _PRINCIPAL, found)
     setattr(g, _REFUSAL, refusal)
 
 
 def principal() -> Principal | None:
-    """Who makes the request at hand; None without valid credentials."""
+    """The principal of the current request; None without valid credentials."""
     return getattr(g, _PRINCIPAL, None)
 
 
 def require(needed: Scope) -> Principal | None:
-    """Raises UnauthorizedError (no valid credentials) or ForbiddenError (their scope is not enough).
+    """The principal, which holds the scope ``needed``; None = a public operation without credentials.
 
-    For what is decided by more than the operation's own scope, such as the fields of a GraphQL query.
+    Also for finer decisions than an operation's own scope, such as the fields of a GraphQL query. Raises
+    UnauthorizedError (no valid credentials) or ForbiddenError (their scope is not enough).
     """
     found = principal()
     if needed == "public":

@@ -1,4 +1,4 @@
-"""``/api/auth``: password, sign-in, sessions."""
+"""The admin password, sign-in and sessions: ``/api/auth``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from quart import Blueprint, Response, after_this_request, request
 
 from app.api.auth import tokens
 from app.api.auth.body import Login, Refresh, SessionBody, SessionsBody, SetPassword, Tokens, WhoBody
+from app.api.auth.credential_store import OPEN
 from app.api.auth.credentials import COOKIE
 from app.api.auth.guard import auth
-from app.api.auth.keeper import OPEN
 from app.api.auth.principal import principal
-from app.api.auth.signin import SESSION_LIFETIME, Caller, Opened
+from app.api.auth.sessions import SESSION_LIFETIME, Caller, OpenedSession
 from app.api.limits import client_address
 from app.api.operation import Success, operation
 from app.errors import ConflictError
@@ -25,11 +25,11 @@ def caller() -> Caller:
     return Caller(client_address(request.remote_addr), agent[:AGENT_SHOWN])
 
 
-def _give_cookie(opened: Opened) -> None:
-    """No script reads it and no other site's request carries it.
+def _give_cookie(opened: OpenedSession) -> None:
+    """Set the session cookie, which no script can read and no cross-site request carries.
 
-    It is not ``Secure``: such a cookie is neither kept nor sent over plain HTTP, and a gateway that is found by its
-    address on the LAN has no certificate that a browser would trust.
+    The cookie is not ``Secure``: such a cookie is neither kept nor sent over plain HTTP, and a gateway that is found by
+    its address on the LAN has no certificate that a browser would trust.
     """
 
     def give(response: Response | None) -> Response | None:
@@ -51,12 +51,12 @@ def _take_cookie() -> None:
     after_this_request(take)  # pyright: ignore[reportArgumentType]
 
 
-def _tokens(opened: Opened) -> Tokens:
+def _tokens(opened: OpenedSession) -> Tokens:
     if opened.refresh is None:
         return Tokens(True)
     return Tokens(
         True,
-        access_token=auth().access_token(opened.session),
+        access_token=auth().sessions.access_token(opened.session),
         token_type="Bearer",  # noqa: S106 - RFC 6750
         expires_in=tokens.ACCESS,
         refresh_token=opened.refresh,
@@ -66,13 +66,13 @@ def _tokens(opened: Opened) -> Tokens:
 
 @operation(blueprint, "GET", "/api/auth/session", scope="public")
 async def who() -> WhoBody:
-    """Whether one has to sign in, and as whom one is."""
+    """Get whether a sign-in is needed, and the present session."""
     found = principal()
     known = auth()
     return WhoBody(
-        available=known.available,
-        password_set=known.closed,
-        second_factor=known.second_factor,
+        available=known.credentials.available,
+        password_set=known.credentials.closed,
+        second_factor=known.second_factor.enabled,
         authenticated=found is not None,
         kind=found.kind if found else None,
         scope=found.scope if found else None,
@@ -83,10 +83,10 @@ async def who() -> WhoBody:
 async def set_password(body: SetPassword) -> Success:
     """Set the admin password, or change it.
 
-    From then on everybody has to sign in. Every other session ends; API keys go on. Who sets the first one gets a
-    session cookie.
+    From then on every client has to sign in. Every other session ends; API keys stay valid. The client that sets the
+    first password gets a session cookie.
     """
-    opened = await auth().set_password(body.password, body.current, body.code, principal() or OPEN, caller())
+    opened = await auth().sign_in.set_password(body.password, body.current, body.code, principal() or OPEN, caller())
     if opened is not None:
         _give_cookie(opened)
     return Success(True)
@@ -96,10 +96,10 @@ async def set_password(body: SetPassword) -> Success:
 async def login(body: Login) -> Tokens:
     """Sign in, for tokens or for a session cookie.
 
-    A wrong password and a wrong code are not told apart. After five failures each attempt has to wait longer.
+    A wrong password and a wrong code get the same answer. After five failures each attempt has to wait longer.
     """
     cookie = body.mode == "cookie"
-    opened = await auth().sign_in(
+    opened = await auth().sign_in.sign_in(
         body.password, body.code, "browser" if cookie else "token", "admin" if cookie else body.scope, caller()
     )
     if cookie:
@@ -109,36 +109,36 @@ async def login(body: Login) -> Tokens:
 
 @operation(blueprint, "POST", "/api/auth/refresh", scope="public", errors=(401, 409))
 async def refresh(body: Refresh) -> Tokens:
-    """Renew the tokens. Each refresh token is good once; using one again ends its session."""
-    return _tokens(await auth().refresh(body.refresh_token))
+    """Renew the tokens. Each refresh token is valid once; a second use ends its session."""
+    return _tokens(await auth().sessions.refresh(body.refresh_token))
 
 
 @operation(blueprint, "POST", "/api/auth/logout", scope="read", errors=(409,))
 async def logout() -> Success:
-    """End the session that asks, with all its tokens."""
+    """End the present session, with all its tokens."""
     found = principal() or OPEN
     if found.kind == "key":
         raise ConflictError("this is an API key: revoke it instead", code="not_a_session")
     if found.kind != "open":
-        await auth().end_session(found.ident)
+        await auth().sessions.end(found.ident)
     _take_cookie()
     return Success(True)
 
 
 @operation(blueprint, "GET", "/api/auth/sessions", scope="admin", errors=(409,))
 async def list_sessions() -> SessionsBody:
-    """Who is signed in, and from where."""
+    """List the sessions and the addresses they were opened from."""
     mine = (principal() or OPEN).ident
     return SessionsBody(
         tuple(
             SessionBody(s.id, s.kind, s.scope, s.created, s.last_used, s.expires, s.address, s.agent, s.id == mine)
-            for s in sorted(auth().sessions(), key=lambda s: -s.last_used)
+            for s in sorted(auth().sessions.list(), key=lambda s: -s.last_used)
         )
     )
 
 
 @operation(blueprint, "DELETE", "/api/auth/sessions/<id>")
 async def end_session(id: str) -> Success:  # noqa: A002 - the name of the path's parameter
-    """Sign somebody out."""
-    await auth().end_session(id)
+    """End a session, by its id."""
+    await auth().sessions.end(id)
     return Success(True)

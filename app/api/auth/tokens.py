@@ -1,8 +1,8 @@
-"""JSON Web Tokens (RFC 7519): short-lived ones for access, and the one that renews them.
+"""JSON Web Tokens (RFC 7519): short-lived access tokens, and refresh tokens that renew them.
 
-HS256 with the gateway's own random key, and no other algorithm: who makes them is who checks them. The two kinds differ
-by audience. A token is good only while its session is kept, so taking that away revokes them at once, for good.
-The time of issue is not judged: a Pi's clock may have gone back since.
+HS256 with the gateway's own random key is the only algorithm, as this process both signs and verifies. The two kinds
+differ by audience. A token is valid only while its session is stored, so that ending the session revokes it at once.
+The time of issue is not checked: a Pi's clock may have gone back since.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.model import Secret
 ACCESS, REFRESH = 15 * 60, 30 * 24 * 3600  # seconds
 ISSUER = "vpn-gateway"
 ALGORITHM = "HS256"
-LONGEST = 2048  # characters
+MAX_TOKEN = 2048  # characters
 
 Audience = Literal["access", "refresh"]
 
@@ -50,10 +50,10 @@ def issue(key: Secret, session: Session, audience: Audience, lifetime: float) ->
 
 
 def verify(key: Secret, token: str, audience: Audience) -> Claims | None:
-    """What a token says, or None: forged, expired, of the other kind, or no token at all."""
+    """The claims of a valid token; None = forged, expired, of the other kind, or not a token."""
     import jwt  # noqa: PLC0415
 
-    if len(token) > LONGEST:
+    if len(token) > MAX_TOKEN:
         return None
     try:
         claims = jwt.decode(

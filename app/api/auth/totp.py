@@ -19,7 +19,7 @@ REMEMBERED = 16  # steps whose codes were used
 RECOVERY_CODES = 10
 ISSUER = "VPN Gateway"
 
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no characters that look alike
 _DIGITS = re.compile(r"[0-9]{6}")
 _RECOVERY = re.compile(r"[a-z2-9]{16}")
 
@@ -31,7 +31,7 @@ def new_secret() -> Secret:
 
 
 def uri(secret: Secret) -> str:
-    """What an authenticator app reads from the QR code (otpauth, Key URI Format)."""
+    """The URI in the QR code for an authenticator app (otpauth, Key URI Format)."""
     from pyotp.totp import TOTP  # noqa: PLC0415
 
     return TOTP(secret.reveal()).provisioning_uri(name="admin", issuer_name=ISSUER)
@@ -47,7 +47,7 @@ def qr_svg(text: str) -> str:
 
 
 def new_recovery_codes() -> tuple[str, ...]:
-    """80 bits each, shown once."""
+    """New recovery codes of 80 bits each, to be shown once."""
     return tuple(
         "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4)) for _ in range(RECOVERY_CODES)
     )
@@ -62,7 +62,7 @@ def code_hash(recovery_code: str) -> str:
 
 
 def step_of(secret: Secret, code: str, now: float) -> int | None:
-    """The time step whose code this is, near ``now``; None when it is none of them."""
+    """The time step near ``now`` whose code is ``code``; None = the code is wrong."""
     from pyotp.totp import TOTP  # noqa: PLC0415
 
     given = _plain(code)
@@ -71,7 +71,7 @@ def step_of(secret: Secret, code: str, now: float) -> int | None:
     generator = TOTP(secret.reveal())
     current = int(now) // STEP
     found = None
-    for step in range(max(0, current - DRIFT), current + DRIFT + 1):  # always all of them: no difference in time
+    for step in range(max(0, current - DRIFT), current + DRIFT + 1):  # always all of them, for constant time
         if hmac.compare_digest(generator.generate_otp(step), given):
             found = step
     return found
@@ -80,7 +80,7 @@ def step_of(secret: Secret, code: str, now: float) -> int | None:
 def spend(totp: Totp, code: str, now: float | None = None) -> Totp | None:
     """The second factor after ``code`` was used up; None where the code is wrong or was used before.
 
-    Used steps are remembered one by one and not by the latest: a clock that is set back must not lock the owner out.
+    Used steps are remembered individually, not as the latest one: a clock that is set back must not lock the owner out.
     """
     given = _plain(code)
     if _RECOVERY.fullmatch(given):

@@ -1,4 +1,4 @@
-"""``/graphql``: the same gateway, asked for just what is wanted, in one request.
+"""The GraphQL endpoint ``/graphql``: any selection of the API's data in one request.
 
-strawberry is imported with the first request, not before: most gateways never see one, and it takes 10 MB.
+strawberry is imported at the first request, because it takes 10 MB and most gateways never see one.
 """

@@ -1,4 +1,4 @@
-"""The scope that a field needs, of who asks now: on a WebSocket that may have changed since it was opened."""
+"""The scope check of a field, with the client's present scope: on a WebSocket it may have changed since the start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.auth.scope import Scope
 
 
 def require(needed: Scope) -> None:
-    """Raises UnauthorizedError, ForbiddenError."""
+    """Check that the client holds the scope ``needed``. Raises UnauthorizedError, ForbiddenError."""
     if has_websocket_context():
         identify_websocket()
     auth.require(needed)

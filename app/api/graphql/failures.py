@@ -1,4 +1,4 @@
-"""Errors as the other endpoints have them: ``code``, ``field``, ``status``; of a bug only its place is logged."""
+"""GraphQL errors with ``code``, ``field``, ``status`` as at the REST endpoints; a bug's message is not logged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
-# What strawberry raises, and puts in no result, where a query does not say what to carry out.
+# strawberry raises these, instead of a result with errors, where a query has no operation to carry out.
 UNCLEAR = (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError)
 
 
@@ -35,14 +35,16 @@ class GatewayErrors(MaskErrors):
         cause = error.original_error
         while isinstance(cause, GraphQLError) and cause.original_error is not None:
             cause = cause.original_error
-        if cause is None or isinstance(cause, GraphQLError):  # the query is at fault; nothing of ours is in it
+        if cause is None or isinstance(
+            cause, GraphQLError
+        ):  # the query is at fault; the message holds nothing internal
             return _with(error, error.message, {"code": "invalid_query"} | (error.extensions or {}))
         if isinstance(cause, UNCLEAR):
             return unclear(cause)
         if isinstance(cause, GatewayError):
             extensions: dict[str, object] = {"code": cause.code, "status": cause.status}
             return _with(error, cause.message, extensions | ({"field": cause.field} if cause.field else {}))
-        # The message may quote what was sent, such as a key.
+        # The message may quote the request's content, such as a key.
         place = "".join(traceback.format_tb(cause.__traceback__))
         log.error("unexpected %s in GraphQL\n%s", type(cause).__qualname__, place)
         return _with(error, "internal error", {"code": "internal", "status": 500})

@@ -1,7 +1,7 @@
-"""What a query may ask for: tokens, depth, aliases, mutations and cost; all judged before anything is carried out.
+"""The limits of a query: tokens, depth, aliases, mutations and cost, all checked before the query runs.
 
-strawberry's own limiter of aliases walks a fragment again at each spread, so that a query of a few hundred bytes keeps
-it busy for minutes. Here every fragment is looked at once.
+strawberry's own alias limiter walks a fragment again at each spread, so that a query of a few hundred bytes keeps it
+busy for minutes. Here every fragment is visited once.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ MAX_MUTATIONS = 5  # in one request: as many connections a second as the other e
 MAX_COST = 20_000  # fields in the answer, about
 MAX_DIGITS = 1000  # of a number, or in a row within a text
 
-ASKING = 10  # cost of a field at the top: each asks the network service
+ASKING = 10  # cost of a top-level field: each one is a request to the network service
 MAX_FIRST = 1000  # rows that a page may have
-PAGES = {"servers": 100, "history": 100}  # rows of the fields at the top that take ``first``, without it
-ROWS = {"points": 500, "devices": 50, "leases": 50, "exits": 4, "drops": 20}  # what other lists are taken to have
+PAGES = {"servers": 100, "history": 100}  # rows of the top-level fields with ``first``, by default
+ROWS = {"points": 500, "devices": 50, "leases": 50, "exits": 4, "drops": 20}  # the assumed length of other lists
 
 
 class Weight(Struct, frozen=True):
@@ -60,7 +60,7 @@ class _Limits(ValidationRule):
 
 
 def _pace() -> None:
-    """What is asked on a WebSocket counts as a request does; a subscription once, when it begins."""
+    """Count an operation on a WebSocket as a request; a subscription counts once, when it begins."""
     if has_websocket_context():
         try:
             rates.count("general")
@@ -73,7 +73,7 @@ class QueryLimits(AddValidationRules):
         super().__init__([_Limits])
 
     def on_validate(self) -> Iterator[None]:
-        """Which of several operations is meant must be said (GraphQL, section 6.1); strawberry takes the first."""
+        """Require ``operationName`` for several operations (GraphQL, section 6.1); strawberry would take the first."""
         asked = self.execution_context
         definitions = asked.graphql_document.definitions if asked.graphql_document else ()
         operations = sum(isinstance(definition, OperationDefinitionNode) for definition in definitions)
@@ -85,7 +85,7 @@ class QueryLimits(AddValidationRules):
 
 
 def check(document: DocumentNode) -> None:
-    """Raises GraphQLError."""
+    """Check the limits of a parsed query. Raises GraphQLError."""
     scale = _Scale(document)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):

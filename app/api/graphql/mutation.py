@@ -1,4 +1,4 @@
-"""What can be changed. Each mutation needs the scope of its twin among the endpoints, and does the same."""
+"""The mutations. Each one needs the scope of its REST endpoint, and does the same."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import cast
 
 import strawberry
 
-from app.api import connection, custom, devices, importing, providers, wan
+from app.api import connection, custom_servers, devices, import_config, providers, wan
 from app.api.graphql import types
-from app.api.graphql.twin import call
+from app.api.graphql.rest_bridge import call
 from app.model import DEFAULT_EXIT
 
 
 @strawberry.input
 class CustomServer:
-    """Fields as those of ``POST /api/custom/add``."""
+    """The parts of a server, as for ``POST /api/custom/add``."""
 
     name: str
     endpoint: str
@@ -54,17 +54,17 @@ class Mutation:
     @strawberry.mutation
     async def add_custom_server(self, server: CustomServer) -> types.Success:
         """Add a server from its parts."""
-        return cast("types.Success", await call(custom.add_custom_server, vars(server)))
+        return cast("types.Success", await call(custom_servers.add_custom_server, vars(server)))
 
     @strawberry.mutation
     async def remove_custom_server(self, name: str) -> types.Success:
         """Remove a custom or imported server and its keys."""
-        return cast("types.Success", await call(custom.remove_custom_server, name=name))
+        return cast("types.Success", await call(custom_servers.remove_custom_server, name=name))
 
     @strawberry.mutation
     async def import_config(self, name: str, config: str) -> types.Success:
         """Import a .conf; its hooks are never run."""
-        return cast("types.Success", await call(importing.import_config, {"name": name, "config": config}))
+        return cast("types.Success", await call(import_config.import_config, {"name": name, "config": config}))
 
     @strawberry.mutation
     async def set_device_policy(self, mac: str, policy: str, name: str | None = None) -> types.Success:
@@ -73,6 +73,6 @@ class Mutation:
 
     @strawberry.mutation
     async def choose_wan(self, port: str | None = strawberry.UNSET) -> types.Wan:
-        """Make a port the WAN, by its name, MAC address or place; null goes back to the one that is found by itself."""
+        """Make a port the WAN, by its name, MAC address or place; null goes back to automatic detection."""
         given = {} if port is strawberry.UNSET else {"port": port}  # left out, it is no choice
         return cast("types.Wan", await call(wan.choose_wan, given, nulls=True))

@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""The queries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.api.context import snapshot
 from app.api.graphql import types
 from app.api.graphql.access import require
 from app.api.graphql.limits import MAX_FIRST
-from app.api.graphql.twin import call, chosen
+from app.api.graphql.rest_bridge import call, chosen
 from app.errors import InvalidFieldError
 
 
@@ -25,7 +25,7 @@ class Page(Struct, frozen=True):
 
 
 def check_first(first: int) -> None:
-    """Raises InvalidFieldError."""
+    """Check the size of a page. Raises InvalidFieldError."""
     if not 1 <= first <= MAX_FIRST:
         raise InvalidFieldError(f"first: 1 to {MAX_FIRST}", field="first")
 
@@ -34,7 +34,7 @@ def check_first(first: int) -> None:
 class Query:
     @strawberry.field
     async def status(self) -> types.Status:
-        """As ``GET /api/status``."""
+        """The status, as ``GET /api/status``."""
         return cast("types.Status", await call(status.status))
 
     @strawberry.field

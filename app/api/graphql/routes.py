@@ -1,4 +1,4 @@
-"""``POST /graphql`` for queries and mutations; by WebSocket (graphql-transport-ws) subscriptions too."""
+"""GraphQL over ``POST /graphql``, and over WebSocket (graphql-transport-ws) with subscriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.api.errors import ErrorBody
 from app.api.events import UpgradeRequiredError, good_until, hub, next_before
 from app.api.hub import Closing
 from app.api.operation import operation
-from app.api.places import place
+from app.api.websocket_limits import websocket_slot
 
 blueprint = Blueprint("graphql", __name__)
 
@@ -24,7 +24,7 @@ MAX_QUERY = 16 * 1024  # characters
 
 
 class GraphqlBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """As in "GraphQL over HTTP"; nothing in ``extensions`` is known here."""
+    """The request of "GraphQL over HTTP"; ``extensions`` are ignored."""
 
     query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY)]
     operation_name: Annotated[str, Meta(max_length=255)] | None = None
@@ -36,7 +36,7 @@ class GraphqlBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel
 
 
 class GraphqlAnswer(Struct, frozen=True, omit_defaults=True):
-    """``data`` is absent where the query could not be carried out at all; ``errors`` where there are none.
+    """The answer; ``data`` is absent where the query could not run at all, ``errors`` where there are none.
 
     The ``extensions`` of an error hold ``code`` and ``field`` as an error of the other endpoints does.
     """
@@ -46,8 +46,8 @@ class GraphqlAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 async def _module(name: str) -> Any:
-    """A module that needs strawberry. Its first import takes a Pi seconds: the others are served meanwhile."""
-    if name not in _loaded:  # sys.modules also has those that are not complete yet
+    """A module that needs strawberry. Its first import takes a Pi seconds, so it runs in a thread."""
+    if name not in _loaded:  # sys.modules also has modules that are still being imported
         _loaded[name] = await asyncio.to_thread(importlib.import_module, f"app.api.graphql.{name}")
     return _loaded[name]
 
@@ -56,7 +56,7 @@ async def _module(name: str) -> Any:
 async def graphql(body: GraphqlBody) -> GraphqlAnswer:
     """Carry out a GraphQL query or mutation.
 
-    A mutation needs the scope of its counterpart at the other endpoints. Queries are limited in tokens, depth, aliases
+    A mutation needs the scope of its REST endpoint. Queries are limited in tokens, depth, aliases
     and cost. The answer's status is 200 also where it holds errors.
     """
     schema = await _module("schema")
@@ -70,14 +70,14 @@ async def graphql(body: GraphqlBody) -> GraphqlAnswer:
 async def graphql_by_get() -> ErrorBody:
     """Speak GraphQL by WebSocket (graphql-transport-ws), subscriptions included.
 
-    Plain HTTP is told to upgrade: no query is taken from a URL, where logs and histories would keep it.
+    Plain HTTP gets 426: a query in a URL would be kept in logs and histories.
     """
     raise UpgradeRequiredError("this path takes POST, or a WebSocket")
 
 
 @blueprint.websocket("/graphql")
 async def subscriptions() -> None:
-    with place():
+    with websocket_slot():
         await _serve()
 
 
@@ -97,7 +97,7 @@ async def _serve() -> None:
 
 
 async def _sent_away() -> Closing:
-    """Ends when the service or the client's credentials do: a connection that waits for its client outlives neither."""
+    """The reason to close: the service stops, or the client's credentials expire."""
     followed = hub()
     listener = await followed.join()
     until = good_until()

@@ -1,4 +1,4 @@
-"""The schema, made once, and how a query is carried out."""
+"""The schema, made once, and the execution of a query."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.api.graphql.types import LONG, Long
 
 class GatewaySchema(strawberry.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Nothing: strawberry would log messages, which may quote a key. See :mod:`app.api.graphql.failures`."""
+        """Log nothing: strawberry's log quotes messages, which may hold a key. See :mod:`app.api.graphql.failures`."""
 
 
 SCHEMA = GatewaySchema(
@@ -38,7 +38,7 @@ BY_HTTP = (OperationType.QUERY, OperationType.MUTATION)
 
 
 async def execute(query: str, variables: dict[str, Any] | None, operation_name: str | None) -> ExecutionResult:
-    """Raises nothing: what goes wrong is in the result."""
+    """Carry out ``query``. Raises nothing: errors are in the result."""
     if re.search(rf"[0-9]{{{MAX_DIGITS + 1}}}", query):  # Python itself refuses to read 4300 and more
         error = GraphQLError(f"a number has at most {MAX_DIGITS} digits", extensions={"code": "query_too_large"})
         return ExecutionResult(data=None, errors=[error])

@@ -1,4 +1,4 @@
-"""What is told as it happens. The hub's one subscription to netd feeds all of them; nobody is waited for."""
+"""The subscriptions, all fed by the hub's one subscription to netd."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.errors import GatewayError
 
 
 async def _messages(after: int | None = None) -> AsyncGenerator[dict[str, Any], None]:
-    """The messages of ``/ws``: first the status, then every event in order, for as long as who asks may have them."""
+    """The messages of ``/ws``: first the status, then every event in order, for as long as the client has the scope."""
     require("read")
     followed = hub()
     listener = await followed.join(after)

@@ -1,4 +1,4 @@
-"""The types of the schema. At run time their values are the API's own Structs, which have the same fields.
+"""The types of the schema; at run time their values are the API's Structs, which have the same fields.
 
 No field ever holds a secret: keys go in, by a mutation, and never come out.
 """
@@ -14,14 +14,14 @@ from strawberry.scalars import JSON
 from app.protocol.status import ExitState
 
 Long = NewType("Long", int)
-LONGEST = 2**53
+MAX_LONG = 2**53
 
 
 def _long(value: object) -> int:
-    """As the specification has it for Int: a number without a fraction. Raises GraphQLError."""
+    """A whole number, by the specification's rules for Int. Raises GraphQLError."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LONGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_LONG:
         raise GraphQLError("Long cannot represent this value")
     return value
 
@@ -90,7 +90,7 @@ class Port:
 
 @strawberry.type
 class WanProblem:
-    """Why there is no WAN: a code, and what to do about it."""
+    """The reason why there is no WAN: a code, and what to do about it."""
 
     reason: str
     message: str
@@ -98,7 +98,7 @@ class WanProblem:
 
 @strawberry.type
 class WanChoice:
-    """What says which port is the WAN; ``fixedBy`` is the key of gateway.toml that only that file changes."""
+    """The origin of the choice of the WAN; ``fixedBy`` is the key of gateway.toml that fixes it."""
 
     port: str | None
     fixed_by: str | None
@@ -106,7 +106,7 @@ class WanChoice:
 
 @strawberry.type
 class Wan:
-    """As ``GET /api/wan``."""
+    """The network ports, as ``GET /api/wan``."""
 
     port: str | None
     fixed_by: str | None
@@ -117,7 +117,7 @@ class Wan:
 
 @strawberry.type
 class Status:
-    """As ``GET /api/status``: of the default exit, and ``exits`` of all."""
+    """The status, as ``GET /api/status``: of the default exit, and ``exits`` of all."""
 
     connected: bool
     provider: str
@@ -268,7 +268,7 @@ class Success:
 
 @strawberry.type
 class Event:
-    """As a message of ``/ws``. ``seq`` and ``time`` count and date the event; a heartbeat has no ``seq``."""
+    """An event, as a message of ``/ws``. ``seq`` and ``time`` count and date the event; a heartbeat has no ``seq``."""
 
     type: str
     payload: JSON | None

@@ -28,10 +28,10 @@ class _Message(Struct):
 
 class _View(GraphQLView[Any, Any]):
     def decode_json(self, data: str | bytes) -> object:
-        """One message: JSON as it is defined (no NaN, no half of a surrogate pair), with each part of its right type.
+        """One message: strict JSON (no NaN, no lone surrogate), with each part of the right type.
 
-        Raises JSONDecodeError, at which the connection is closed. strawberry itself looks at no types: what is of
-        another one would surface as a bug of ours.
+        Raises JSONDecodeError, on which the connection is closed. strawberry itself checks no types: a wrong one would
+        surface as an internal error.
         """
         try:
             message = msgspec.json.decode(data)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from app import atomic, codec
+from app import async_files, atomic, serialization
 from app.providers.server_list.relay import RelayList
 
 VERSION = 1
@@ -23,35 +24,42 @@ class ListCache:
 
     def __init__(self, directory: Path, shipped: Path | None, name: str) -> None:
         self._path = directory / f"{name}.json"
-        self._shipped = shipped / f"{name}.json" if shipped is not None else None
+        self._places = [(self._path, "kept")]
+        if shipped is not None:
+            self._places.append((shipped / f"{name}.json", "shipped"))
 
-    def load(self) -> tuple[RelayList | None, str]:
+    async def load(self) -> tuple[RelayList | None, str]:
         """The list, and where it comes from: ``kept``, ``shipped`` or ``none``."""
-        for path, source in ((self._path, "kept"), (self._shipped, "shipped")):
-            if path is None:
-                continue
-            found = _read(path)
-            if found is not None:
-                return found, source
+        for path, source in self._places:
+            with contextlib.suppress(OSError):
+                if (found := _decoded(await async_files.read(path))) is not None:
+                    return found, source
         return None, "none"
 
-    def save(self, relays: RelayList) -> None:
+    def load_in_place(self) -> tuple[RelayList | None, str]:
+        """The same for a caller that cannot wait."""
+        for path, source in self._places:
+            with contextlib.suppress(OSError):
+                if (found := _decoded(atomic.read(path))) is not None:
+                    return found, source
+        return None, "none"
+
+    async def save(self, relays: RelayList) -> None:
         """Raises OSError; the old one is still there then."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        atomic.write_atomic(self._path, encode(relays))
+        await async_files.make_directory(self._path.parent, 0o700)
+        await async_files.write_atomic(self._path, encode(relays))
 
 
 def encode(relays: RelayList) -> bytes:
     """In the form of the files; ``python -m app.providers.bundle_lists`` writes the image's with it."""
-    return codec.encode(_Document(VERSION, relays))
+    return serialization.encode(_Document(VERSION, relays))
 
 
-def _read(path: Path) -> RelayList | None:
+def _decoded(data: bytes | None) -> RelayList | None:
+    if data is None:
+        return None
     try:
-        data = atomic.read(path)
-        if data is None:
-            return None
-        document: _Document = codec.decode(data, _Document)
-    except (OSError, msgspec.DecodeError, ValueError, RecursionError):
+        document: _Document = serialization.decode(data, _Document)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     return document.list if document.version == VERSION and document.list.relays else None

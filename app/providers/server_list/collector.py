@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app import codec
+from app import serialization
 from app.providers.base import SkippedEntry
 from app.providers.errors import BadAnswerError
 from app.providers.server_list.address_policy import BadEntryError
@@ -43,7 +43,7 @@ class Collector:
         for place, raw in enumerate(entries):
             data = bytes(raw)
             try:
-                relay = make(codec.decode(data, kind))
+                relay = make(serialization.decode(data, kind))
                 if relay is not None:
                     self._add(relay)
             except OtherEntryError as reason:

@@ -24,7 +24,10 @@ MAX_AGE = 6 * 3600.0  # seconds after which a list is fetched again (with its ET
 
 
 class ServerList:
-    """Read from the disk when it is first asked for."""
+    """The list is read from the disk when it is first asked for.
+
+    Whoever can wait awaits :meth:`load` before. What asks without waiting finds the list there, or reads it in place.
+    """
 
     def __init__(
         self, environment: Environment, name: str, title: str, source: ListSource, client: ProviderClient
@@ -36,6 +39,7 @@ class ServerList:
         self._client = client
         self._cache = ListCache(environment.lists, environment.shipped, name)
         self._loaded = False
+        self._loading = asyncio.Lock()
         self._list: RelayList | None = None
         self._origin = "none"
         self._relays: dict[str, Relay] = {}
@@ -44,9 +48,15 @@ class ServerList:
 
     # --- What is in it -----------------------------------------------------------------------------------------------
 
+    async def load(self) -> None:
+        """Read the list from the disk where that has not been done yet."""
+        async with self._loading:
+            if not self._loaded:
+                self._take(*await self._cache.load())
+
     @property
     def current(self) -> RelayList | None:
-        self._load()
+        self._load_in_place()
         return self._list
 
     @property
@@ -55,7 +65,7 @@ class ServerList:
         return self.current.general if self.current is not None else {}
 
     def get(self, hostname: str) -> Relay | None:
-        self._load()
+        self._load_in_place()
         return self._relays.get(hostname)
 
     def usable(self, relay: Relay) -> Relay:
@@ -80,7 +90,7 @@ class ServerList:
 
     def servers(self, *, signed_in: bool) -> tuple[Server, ...]:
         """As people see them."""
-        self._load()
+        self._load_in_place()
         if self._shown is None or self._shown[0] != signed_in:
             missing = () if signed_in else ("account",)
             self._shown = (signed_in, tuple(as_server(r, self._name, missing=missing) for r in self._relays.values()))
@@ -88,7 +98,7 @@ class ServerList:
 
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key; None also where several share it."""
-        self._load()
+        self._load_in_place()
         if self._by_key is None:
             often = Counter(relay.public_key for relay in self._relays.values())
             self._by_key = {k: r for r in self._relays.values() if (k := r.public_key) and often[k] == 1}
@@ -121,7 +131,7 @@ class ServerList:
 
     async def refresh(self) -> ListStatus:
         """Fetch the list. Raises what the client raises, and BadAnswerError; the last good list stays then."""
-        self._load()
+        await self.load()
         old = self._list if self._origin != "shipped" else None
         fetched = await fetch(self._source, self._client, old)
         now = self._env.now()
@@ -133,7 +143,7 @@ class ServerList:
             new = await asyncio.to_thread(self._source.parse, fetched, self._policy())
             new = replace(new, etag=fetched.etag, fetched=now)
         try:
-            await asyncio.to_thread(self._cache.save, new)
+            await self._cache.save(new)
         except OSError as error:  # it can be used all the same, until the next start
             log.warning("%s: the server list cannot be kept: %s", self._title, error.strerror)
         changed = old is None or new.relays != old.relays
@@ -143,10 +153,14 @@ class ServerList:
     def _policy(self) -> AddressPolicy:
         return AddressPolicy(self._env.own_networks(), self._env.allowed_networks)
 
-    def _load(self) -> None:
+    def _load_in_place(self) -> None:
+        if not self._loaded:
+            self._take(*self._cache.load_in_place())
+
+    def _take(self, found: RelayList | None, origin: str) -> None:
+        """Keep what the disk had, unless it was read in place meanwhile."""
         if not self._loaded:
             self._loaded = True
-            found, origin = self._cache.load()
             if found is not None:
                 self._use(found, origin)
 

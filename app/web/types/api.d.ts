@@ -5,7 +5,7 @@ export interface AccountBody {
   account: AccountStatus;
 }
 
-/** What may be shown of an account. Times are Unix times. */
+/** The part of an account that may be shown. Times are Unix times. */
 export interface AccountStatus {
   signed_in: boolean;
   account: string | null;
@@ -65,7 +65,7 @@ export interface Bytes {
   down: number;
 }
 
-/** What a client may offer for this provider. */
+/** The actions that a client may offer for this provider. */
 export interface Capabilities {
   add: boolean;
   import_config: boolean;
@@ -124,7 +124,7 @@ export interface CredentialField {
   longest: number;
 }
 
-/** As in the reference. Unknown fields are refused: a misspelt `allowed_ips` would otherwise go unnoticed. */
+/** The parts of a server, as in the API contract (docs/api.md). A misspelt field is refused, not ignored. */
 export interface CustomServerBody {
   name: string;
   endpoint: string;
@@ -225,7 +225,7 @@ export interface ExitsBody {
   exits: Array<ExitTraffic>;
 }
 
-/** What to do when a server dies. */
+/** The reaction to a server that stops answering. */
 export interface FailoverSettings {
   enabled?: boolean;
   scope?: "anywhere" | "city" | "country";
@@ -243,13 +243,13 @@ export interface FileResult {
   field: string | null;
 }
 
-/** `data` is absent where the query could not be carried out at all; `errors` where there are none. The `extensions` of an error hold `code` and `field` as an error of the other endpoints does. */
+/** The answer; `data` is absent where the query could not run at all, `errors` where there are none. The `extensions` of an error hold `code` and `field` as an error of the other endpoints does. */
 export interface GraphqlAnswer {
   data?: Record<string, unknown> | null;
   errors?: Array<Record<string, unknown>>;
 }
 
-/** As in "GraphQL over HTTP"; nothing in `extensions` is known here. */
+/** The request of "GraphQL over HTTP"; `extensions` are ignored. */
 export interface GraphqlBody {
   query: string;
   operationName?: string | null;
@@ -307,7 +307,7 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** Why there is no WAN, or one that cannot be used, and what to do about it. */
+/** The reason why there is no usable WAN, and what to do about it. */
 export interface LinkProblem {
   reason: "wan_missing" | "wan_unknown";
   message: string;
@@ -318,7 +318,7 @@ export interface ListBody {
   list: ListStatus;
 }
 
-/** Where the server list comes from. `source`: provider (this time), kept, shipped, or none. */
+/** The origin of the server list. `source`: provider (this time), kept, shipped, or none. */
 export interface ListStatus {
   source: string;
   servers: number;
@@ -364,7 +364,7 @@ export interface NewKey {
   expires_in_days?: number | null;
 }
 
-/** `status` is what the operation's own endpoint would have answered with. */
+/** The outcome of one operation; `status` is that of the operation's own endpoint. */
 export interface OperationResult {
   success: boolean;
   status: number;
@@ -382,7 +382,7 @@ export interface PageBody {
   next: number | null;
 }
 
-/** One minute, hour or day from `time` on. `covered` is the share of it (0 to 1) in which the counters were being read. Where it is below 1, bytes counted meanwhile by the kernel are spread evenly over that time; where nothing is known, `up` and `down` are None. */
+/** One minute, hour or day from `time` on. `covered` is the share of it (0 to 1) in which the counters were being read. Where it is below 1, the bytes that the kernel counted in the gap are spread evenly over it; where nothing is known, `up` and `down` are None. */
 export interface Point {
   time: number;
   up: number | null;
@@ -406,7 +406,7 @@ export interface Preferences {
   recent: Array<string>;
 }
 
-/** What is left out stays as it is. */
+/** A change of some settings; fields that are left out keep their value. */
 export interface PreferencesChange {
   failover?: FailoverSettings;
   connect_at_boot?: boolean;
@@ -428,7 +428,7 @@ export interface ProviderDevicesBody {
   devices: Array<ProviderDevice>;
 }
 
-/** All that a client needs to show one provider and to offer what it can do. */
+/** Everything that a client needs to show one provider and to offer its actions. */
 export interface ProviderInfo {
   name: string;
   title: string;
@@ -440,7 +440,7 @@ export interface ProviderInfo {
   settings: ProviderSettings | null;
 }
 
-/** How to connect through one provider. What the provider cannot do is ignored. */
+/** The way to connect through one provider. A setting that the provider does not support is ignored. */
 export interface ProviderSettings {
   port?: number | null;
   ipv6_endpoint?: boolean;
@@ -575,7 +575,7 @@ export interface SetPassword {
   code?: string | null;
 }
 
-/** `credentials` are the fields that `GET /api/providers/{name}` lists. */
+/** The sign-in form; `credentials` are the fields that `GET /api/providers/{name}` lists. */
 export interface SignInBody {
   credentials: Record<string, string>;
 }
@@ -587,7 +587,7 @@ export interface SkippedEntry {
   bad: boolean;
 }
 
-/** Of the default exit. `server`, `ip`, `location` and `uptime` are null unless connected. */
+/** The status, with that of the default exit. `server`, `ip`, `location` and `uptime` are null unless connected. */
 export interface StatusBody {
   connected: boolean;
   provider: string;
@@ -623,7 +623,7 @@ export interface StatusBody {
   seq: number;
 }
 
-/** The reference's `{"success": true}`, with what else there is to say. */
+/** The answer `{"success": true}` of the API contract (docs/api.md), with optional details. */
 export interface Success {
   success: boolean;
   message?: string | null;
@@ -672,7 +672,7 @@ export interface WanChange {
   port: string | null;
 }
 
-/** What says which port is the WAN. */
+/** The origin of the choice of the WAN. */
 export interface WanChoice {
   port: string | null;
   fixed_by: string | null;

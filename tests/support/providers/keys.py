@@ -1,4 +1,4 @@
-"""Public keys for server lists, by number: nobody has the private ones."""
+"""Public keys for server lists, by number, without known private keys."""
 
 from __future__ import annotations
 

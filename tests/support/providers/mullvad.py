@@ -108,7 +108,7 @@ class Mullvad(StandIn):
         self._tokens.clear()
 
     def revoke_devices(self) -> None:
-        """Somebody has removed all devices of all accounts."""
+        """Remove all devices of all accounts."""
         self.devices.clear()
         self.on_change()
 

@@ -54,7 +54,7 @@ def test_bad_fields_are_named(call: Call, gateway: FakeGateway, changes: dict[st
     assert gateway.commands == []
 
 
-def test_netd_s_reason_is_told(call: Call, gateway: FakeGateway) -> None:
+def test_netds_reason_is_returned(call: Call, gateway: FakeGateway) -> None:
     gateway.failure = InvalidFieldError("wrong", field="passphrase", code="wrong_passphrase")
     assert_error(call("POST", "/api/restore", json=body()), 422, "wrong_passphrase", "passphrase")
 

@@ -143,7 +143,7 @@ def test_a_size_that_lies_is_found_out():
 @pytest.mark.parametrize(
     "data", [b"PK", b"PK\x03\x04" + b"\0" * 60, b"no zip at all", archive({"a.txt": "x" * 3})[:-4]]
 )
-def test_what_is_no_zip_is_told(server, data):
+def test_what_is_no_zip_is_reported(server, data):
     answer = send(server, data)
     assert (answer.status_code, answer.json()["field"]) == (422, "file")
 
@@ -154,7 +154,7 @@ def test_what_file_managers_add_is_passed_over():
     assert [e.file for e in entries] == ["a/x.conf"]
 
 
-def test_files_of_one_name_are_told_apart(server):
+def test_files_of_one_name_get_distinct_names(server):
     other = CONF + "# another"
     answer = send(server, archive([("a/x.conf", CONF), ("b/x.conf", other), ("c/x.conf", CONF)])).json()
     assert answer["success"] is True

@@ -24,7 +24,7 @@ from tests.support.ws_client import WebSocketClient
 
 DOCS = Path(__file__).parents[3] / "docs" / "api.md"
 SENT = {"http", "bash", "ws"}
-NOT_RUN = {"javascript"}  # the reference's, run against the real gateway by tests/lab/test_reference.py
+NOT_RUN = {"javascript"}  # the API contract's, run against the real gateway by tests/lab/test_api_contract.py
 HOST = "vpn-gateway.lan:5000"
 
 

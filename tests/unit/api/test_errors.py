@@ -274,6 +274,7 @@ def test_absolute_form_is_understood(server: WebServer) -> None:
         ("PUT", "/api/providers/mullvad/settings", {"prot": 53}, "prot"),
     ],
 )
-def test_a_mistaken_name_within_is_told_and_not_taken_for_the_default(call, method, path, body, field) -> None:
+def test_unknown_nested_field_is_refused_with_its_path(call, method, path, body, field) -> None:
+    """A misspelt field inside the body is named in the error; its default is not used silently."""
     answer = call(method, path, json=body)
     assert (answer.status_code, answer.json()["field"], answer.json()["code"]) == (422, field, "unknown_field")

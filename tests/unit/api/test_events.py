@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from app.api import places
+from app.api import websocket_limits
 from app.api.hub import QUEUE, TRY_AGAIN_LATER, Closing, Listener
-from app.api.replay import KEPT, Replay, Told
+from app.api.replay import KEPT, EncodedMessage, Replay
 from app.protocol.events import DeviceChanged, GatewayEvent, SecurityAlert, ServersChanged, TrafficRates
 from app.protocol.statistics import Bytes
 from app.protocol.status import ExitState, ExitStatus
@@ -29,7 +29,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_one_device_cannot_take_every_place(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(websocket_limits, "MAX_PER_CLIENT", 2)
     protocol = ["graphql-transport-ws"]
     with WebSocketClient(server.port) as first, WebSocketClient(server.port, "/graphql", subprotocols=protocol):
         for path in ("/ws", "/graphql"):
@@ -39,7 +39,7 @@ def test_one_device_cannot_take_every_place(server: WebServer, monkeypatch: pyte
             assert refused.value.headers["retry-after"] == "10"
         with WebSocketClient(server.port, source="127.0.0.2") as other:  # another device is not concerned
             assert other.receive()
-            monkeypatch.setattr(places, "MOST", 3)
+            monkeypatch.setattr(websocket_limits, "MAX_OPEN", 3)
             with pytest.raises(RefusedError):  # but all of them together have a bound too
                 WebSocketClient(server.port, source="127.0.0.3")
         assert first.receive()
@@ -151,7 +151,7 @@ def test_what_clients_say_is_ignored_up_to_a_size(server: WebServer, call: Call)
     assert call("GET", "/health").text == "healthy"
 
 
-def test_plain_http_is_told_to_upgrade(call: Call) -> None:
+def test_plain_http_gets_upgrade_required(call: Call) -> None:
     answer = call("GET", "/ws")
     assert_error(answer, 426, "upgrade_required")
     assert answer.headers["Upgrade"] == "websocket"
@@ -167,9 +167,9 @@ def test_web_sockets_elsewhere_are_refused(server: WebServer, call: Call) -> Non
 
 async def test_a_slow_listener_is_sent_away() -> None:
     listener = Listener()
-    listener.begin([Told("first")], included=5)
+    listener.begin([EncodedMessage("first")], included=5)
     assert await listener.next() == "first"
-    accepted = [listener.put(Told(str(n), n)) for n in range(6, 6 + QUEUE + 1)]
+    accepted = [listener.put(EncodedMessage(str(n), n)) for n in range(6, 6 + QUEUE + 1)]
     assert accepted == [True] * QUEUE + [False]
     assert await listener.next() == Closing(TRY_AGAIN_LATER, "too slow; connect again")
 
@@ -177,18 +177,18 @@ async def test_a_slow_listener_is_sent_away() -> None:
 async def test_a_listener_begins_with_the_snapshot_and_repeats_nothing() -> None:
     listener = Listener()
     for n in (4, 5, 6):
-        listener.put(Told(f"event {n}", n))  # while the snapshot was being made
-    listener.begin([Told("snapshot 5")], included=5)
-    listener.put(Told("event 5 again", 5))
-    listener.put(Told("event 7", 7))
-    listener.put(Told("snapshot"))
+        listener.put(EncodedMessage(f"event {n}", n))  # while the snapshot was being made
+    listener.begin([EncodedMessage("snapshot 5")], included=5)
+    listener.put(EncodedMessage("event 5 again", 5))
+    listener.put(EncodedMessage("event 7", 7))
+    listener.put(EncodedMessage("snapshot"))
     assert [await listener.next() for _ in range(4)] == ["snapshot 5", "event 6", "event 7", "snapshot"]
 
 
 async def test_a_listener_closed_while_it_joins_stays_closed() -> None:
     listener = Listener()
     listener.close(Closing(1001, "bye"))
-    listener.begin([Told("snapshot")], included=5)
+    listener.begin([EncodedMessage("snapshot")], included=5)
     assert await listener.next() == Closing(1001, "bye")
 
 
@@ -202,8 +202,8 @@ def test_silence_is_broken_by_a_heartbeat(monkeypatch: pytest.MonkeyPatch, serve
 # --- coming back -----------------------------------------------------------------------------------------------------
 
 
-def told(numbers: list[int]) -> list[Told]:
-    return [Told(str(n), n) for n in numbers]
+def told(numbers: list[int]) -> list[EncodedMessage]:
+    return [EncodedMessage(str(n), n) for n in numbers]
 
 
 def test_replay_gives_what_was_missed_or_says_that_it_cannot() -> None:
@@ -211,16 +211,16 @@ def test_replay_gives_what_was_missed_or_says_that_it_cannot() -> None:
     replay.restart(100)
     assert replay.since(100) == []
     for n in range(101, 104):
-        replay.add(n, Told(str(n), n))
+        replay.add(n, EncodedMessage(str(n), n))
     assert replay.since(100) == told([101, 102, 103])
     assert replay.since(102) == told([103])
     assert replay.since(103) == []
     assert replay.since(99) is None
     assert replay.since(104) is None  # of another boot, say
-    replay.add(104, Told("104", 104))
+    replay.add(104, EncodedMessage("104", 104))
     assert replay.since(100) is None
     assert replay.since(101) == told([102, 103, 104])
-    replay.add(110, Told("110", 110))  # one is missing: nothing before it is of any use
+    replay.add(110, EncodedMessage("110", 110))  # one is missing: nothing before it is of any use
     assert replay.since(104) is None
     assert replay.since(109) == told([110])
 
@@ -260,7 +260,8 @@ def test_a_client_that_comes_back_gets_exactly_what_it_missed(server: WebServer,
     assert later["payload"]["servers"] == 9
 
 
-def test_a_client_that_was_away_too_long_is_told_and_gets_a_snapshot(server: WebServer, gateway: FakeGateway) -> None:
+def test_resume_after_too_long_is_incomplete_with_snapshot(server: WebServer, gateway: FakeGateway) -> None:
+    """A client that was away too long learns that events are lost, and gets a snapshot."""
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(lambda: [gateway.publish(ServersChanged("mullvad", servers=n)) for n in range(KEPT + 1)])
@@ -282,7 +283,7 @@ def test_a_bad_number_is_refused(server: WebServer, query: str) -> None:
     assert (refused.value.status, refused.value.body["field"]) == (422, "after")
 
 
-def test_what_happened_while_netd_was_out_of_reach_is_told(server: WebServer, gateway: FakeGateway) -> None:
+def test_events_during_a_netd_outage_are_delivered(server: WebServer, gateway: FakeGateway) -> None:
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(gateway.go_away)
@@ -301,7 +302,8 @@ def test_what_happened_while_netd_was_out_of_reach_is_told(server: WebServer, ga
     ]
 
 
-def test_after_a_restart_of_netd_nobody_hears_that_nothing_was_missed(server: WebServer, gateway: FakeGateway) -> None:
+def test_resume_after_netd_restart_is_not_complete(server: WebServer, gateway: FakeGateway) -> None:
+    """After a restart of netd no client is wrongly assured that it missed nothing."""
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(gateway.go_away)
@@ -330,7 +332,7 @@ def test_a_restart_of_the_web_service_costs_no_event() -> None:
             assert client.receive()["payload"] == {"reason": "state", "message": "lost"}
 
 
-def test_rates_are_told_in_passing(server: WebServer, gateway: FakeGateway) -> None:
+def test_rates_are_neither_numbered_nor_replayed(server: WebServer, gateway: FakeGateway) -> None:
     with WebSocketClient(server.port) as client:
         seen = client.receive()["seq"]
         server.run(lambda: gateway.tell_rates(TrafficRates(1.0, 5.0, Bytes(1, 2))))
@@ -361,9 +363,10 @@ def numbered(n: int) -> GatewayEvent:
     return SecurityAlert("state", "", failures=n) if n % 2 else ServersChanged("mullvad", servers=n)
 
 
-def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_waited_for(
+def test_many_clients_get_all_events_despite_a_slow_one(
     server: WebServer, gateway: FakeGateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Five hundred clients get every event in order, and none of them waits for a slow one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))  # both ends are in this process
     started = time.monotonic()
@@ -391,9 +394,7 @@ def test_five_hundred_clients_get_every_event_in_order_and_a_slow_one_is_not_wai
         print(f"{CLIENTS * EVENTS} messages in {done - joined:.1f} s")
 
 
-def test_one_that_reads_nothing_is_dropped_and_the_others_notice_nothing(
-    server: WebServer, gateway: FakeGateway, call: Call
-) -> None:
+def test_client_that_reads_nothing_is_dropped_alone(server: WebServer, gateway: FakeGateway, call: Call) -> None:
     """Its buffers in the kernel fill up, then its queue; the others get everything at once."""
     stuck = WebSocketClient(server.port)
     with WebSocketClient(server.port) as well:

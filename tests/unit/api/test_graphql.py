@@ -205,7 +205,7 @@ def test_a_bug_is_masked(call: Call, gateway: FakeGateway, caplog: pytest.LogCap
         ),
     ],
 )
-def test_a_query_at_fault_is_told_so(call: Call, body: dict[str, Any], code: str, caplog) -> None:
+def test_query_at_fault_gets_its_errors(call: Call, body: dict[str, Any], code: str, caplog) -> None:
     answer = call("POST", "/graphql", json=body)
     assert answer.status_code == 200, answer.text
     (error,) = answer.json()["errors"]
@@ -391,7 +391,7 @@ def test_a_message_of_another_shape_closes_the_connection(
     assert not caplog.records
 
 
-def test_who_asks_too_often_by_web_socket_is_told_to_slow_down() -> None:
+def test_websocket_queries_are_rate_limited() -> None:
     with WebServer(rates=Rates(general=10, connection=5), clock=Clock()) as server, connected(server) as client:
         codes = []
         for number in range(8):
@@ -532,7 +532,7 @@ asyncio.run(main())
 """
 
 
-def test_many_may_come_first_and_nobody_else_waits() -> None:
+def test_many_first_queries_do_not_delay_other_requests() -> None:
     done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True)
     assert done.stdout == "[200, 200, 200, 200, 200] True\n"
 

@@ -67,7 +67,8 @@ def test_ten_general_requests_a_second(server: WebServer, clock: Clock) -> None:
         assert session.get(f"{server.url}/api/leases", timeout=10).status_code == 200
 
 
-def test_five_connection_requests_a_second_and_a_count_of_their_own(server: WebServer) -> None:
+def test_connection_requests_are_limited_to_five_a_second(server: WebServer) -> None:
+    """Connection requests have a limit of five a second and a count of their own."""
     with client("127.0.0.2") as session:
         answers = burst(session, f"{server.url}/api/disconnect", 7, "POST")
         assert [a.status_code for a in answers] == [200] * 5 + [429] * 2
@@ -98,7 +99,8 @@ def test_the_headers_are_on_every_answer(server: WebServer, method: str, path: s
     assert time.time() < int(answer.headers[RESET]) <= time.time() + 2
 
 
-def test_what_is_refused_as_cross_site_has_them_and_is_not_counted(server: WebServer) -> None:
+def test_cross_site_refusal_has_headers_and_is_not_counted(server: WebServer) -> None:
+    """A request refused as cross-site has the limit's headers and is not counted."""
     for _ in range(3):
         answer = requests.post(f"{server.url}/api/connect", headers={"Origin": "http://evil.example"}, timeout=10)
         assert (answer.status_code, answer.headers[LIMIT], answer.headers[REMAINING]) == (403, "5", "5")
@@ -159,7 +161,7 @@ def test_no_window_of_a_second_ever_has_more(pauses: list[float], rate: int) -> 
             assert state.remaining == rate - len(within) - 1
 
 
-def test_memory_is_bounded_whoever_asks() -> None:
+def test_memory_is_bounded_for_any_number_of_clients() -> None:
     storage = BoundedStorage(most=100)
     for number in range(10_000):
         assert storage.acquire_entry(f"client {number}", 10, 1)

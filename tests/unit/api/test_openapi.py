@@ -144,7 +144,7 @@ def test_it_is_served_and_so_is_its_page(call: Call) -> None:
         assert call("GET", file).status_code == 200
 
 
-def test_the_page_asks_nobody_else() -> None:
+def test_page_contacts_no_other_host() -> None:
     for name in ("docs.js", "docs.css"):
         assert not re.search(r"https?://|[\"'(]//", (STATIC / name).read_text())
 

@@ -126,7 +126,7 @@ async def test_a_body_without_end_is_not_kept(tmp_path: Path) -> None:
             await until_health_is(port, 200)
 
 
-async def test_sigterm_ends_it_at_once_whoever_is_connected(tmp_path: Path) -> None:
+async def test_sigterm_ends_the_process_despite_open_connections(tmp_path: Path) -> None:
     path = tmp_path / "netd.sock"
     with listening() as sock, requests.Session() as idle:
         port = sock.getsockname()[1]
@@ -173,7 +173,7 @@ def test_descriptors_meant_for_another_process_are_left_alone() -> None:
         (("--fd", "0"), 1, "cannot listen"),
     ],
 )
-async def test_nothing_to_listen_on_is_told(arguments: tuple[str, ...], code: int, message: str) -> None:
+async def test_nothing_to_listen_on_is_reported(arguments: tuple[str, ...], code: int, message: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *WEB, "--socket", "/nowhere", *arguments, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -210,7 +210,7 @@ async def test_memory(tmp_path: Path) -> None:
     assert int(match[1]) < MEMORY_LIMIT
 
 
-async def test_memory_once_somebody_has_signed_in(tmp_path: Path) -> None:
+async def test_memory_after_a_sign_in_is_bounded(tmp_path: Path) -> None:
     """What hashing takes is given back, and the libraries that tokens need are within the budget."""
     path, state_dir = tmp_path / "netd.sock", tmp_path / "state"
     state_dir.mkdir()

@@ -13,7 +13,7 @@ from tests.support.web_server import WebServer
 from tests.unit.api.conftest import Call, assert_error
 
 
-def test_ports_and_choice_are_told(call: Call, gateway: FakeGateway) -> None:
+def test_ports_and_choice_are_reported(call: Call, gateway: FakeGateway) -> None:
     gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.1", "network.wan"))
     answer = call("GET", "/api/wan").json()
     status = call("GET", "/api/status").json()
@@ -50,6 +50,6 @@ def test_nothing_said_is_not_automatic(call: Call, gateway: FakeGateway) -> None
     assert gateway.commands == []
 
 
-def test_what_the_card_names_is_told(call: Call, gateway: FakeGateway) -> None:
+def test_what_the_card_names_is_reported(call: Call, gateway: FakeGateway) -> None:
     gateway.failure = ConflictError("gateway.toml names the WAN", field="port", code="wan_fixed")
     assert_error(call("PUT", "/api/wan", json={"port": "eth1"}), 409, "wan_fixed", "port")

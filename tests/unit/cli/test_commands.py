@@ -85,8 +85,8 @@ def test_ports_are_a_table_and_one_is_made_the_wan(run, web):
     assert json.loads(run("--json", "wan", "eth0").stdout)["interface"] == "eth0"
 
 
-def test_settings_that_could_not_be_used_are_told_by_every_way(run, web):
-    problem = "settings.json: left out what was damaged (lan.address: the LAN must be in a private range)"
+def test_unusable_settings_are_shown_by_every_interface(run, web):
+    problem = "settings.json: damaged entries were left out (lan.address: the LAN must be in a private range)"
     assert "Problems" not in run("status").stdout
     web.gateway.state = msgspec.structs.replace(web.gateway.state, problems=(problem, "another"))
     assert f"Problems:    {problem}; another\n" in run("status").stdout
@@ -119,7 +119,7 @@ def test_servers_are_a_table(run):
         (["traffic", "--device", "02:00:00:00:00:01"], 2, "--by time"),
     ],
 )
-def test_what_goes_wrong_is_told_in_one_place(run, arguments, status, says):
+def test_errors_go_to_stderr_alone(run, arguments, status, says):
     result = run(*arguments)
     assert (result.returncode, result.stdout) == (status, "")
     assert says in result.stderr
@@ -152,9 +152,10 @@ def test_a_file_is_imported_as_people_name_and_save_it(run, web, tmp_path):
     assert "für unterwegs" in web.gateway.commands[-1].config
 
 
-def test_the_support_file_goes_where_it_is_told_and_over_no_other(run, web, tmp_path):
+def test_support_file_is_written_never_over_another_file(run, web, tmp_path):
+    """The support file goes where the option says, and never over an existing file."""
     file = tmp_path / "support.txt"
-    assert "Have a look at it" in run("support", "--output", file).stdout
+    assert "Read it before you share it" in run("support", "--output", file).stdout
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("VPN Gateway: support file\n", 0o600)
     again = run("support", "--output", file)
     assert (again.returncode, again.stdout) == (1, "")
@@ -180,7 +181,7 @@ def test_what_others_named_cannot_steer_the_terminal(run):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_are_told_how_to_complete(run, shell):
+def test_completion_scripts_are_printed(run, shell):
     script = run("completion", shell)
     assert script.returncode == 0
     assert "_VPN_GATEWAY_COMPLETE" in script.stdout
@@ -202,7 +203,8 @@ def test_reset_password_is_for_the_gateway_itself(run, tmp_path):
     assert "only on the gateway itself" in result.stderr
 
 
-def test_reset_password_removes_it_with_the_packages_that_the_command_line_has(run, tmp_path):
+def test_reset_password_works_with_the_commands_packages(run, tmp_path):
+    """The process that resets the password finds the same Python packages as the command line."""
     state, packages = tmp_path / "state", tmp_path / "packages"
     state.mkdir()
     packages.mkdir()
@@ -275,7 +277,7 @@ def phrase(tmp_path):
     ],
 )
 @pytest.mark.parametrize("command", ["status", "history"])
-def test_what_is_no_gateway_is_told_in_words(run, answer, command):
+def test_other_servers_answers_are_reported_in_words(run, answer, command):
     with stranger(answer) as url:
         result = run(command, url=url)
     assert (result.returncode, result.stdout) == (1, "")
@@ -320,7 +322,7 @@ def test_json_for_programs_cannot_steer_the_terminal_either(run):
 def test_an_address_that_is_none(run, url):
     result = run("status", url=url)
     assert result.returncode == 1
-    assert "is no address of a gateway" in result.stderr
+    assert "is not the address of a gateway" in result.stderr
 
 
 def test_any_name_may_be_asked_for(run):
@@ -357,7 +359,7 @@ def test_many_commands_at_once_renew_the_tokens_once(run, signed_in):
     assert run("providers", url=signed_in.url).returncode == 0
 
 
-def test_a_gateway_in_trouble_costs_nobody_their_tokens(run, signed_in, tmp_path):
+def test_failing_gateway_does_not_cost_the_tokens(run, signed_in, tmp_path):
     file = tmp_path / ".config/vpn-gateway/tokens.json"
     before = json.loads(file.read_text())
     (kept,) = before.values()

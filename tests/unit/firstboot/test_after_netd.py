@@ -14,6 +14,7 @@ from app.firstboot.schema import Config
 from app.model import LinkProblem
 from app.protocol.commands import Connect, ImportConfig, SelectProvider, SignIn
 from tests.support.fake_gateway import FakeGateway
+from tests.support.file_calls import blocking_file_calls
 
 CONF = "[Interface]\nPrivateKey = x\n"
 VPN = parse("[vpn]\nprovider = 'custom'\nconnect = 'vpn-se'\n")
@@ -27,7 +28,9 @@ def gateway() -> FakeGateway:
 async def test_files_are_imported_and_overwritten_and_gone(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "Home.CONF").write_text(CONF)
     (paths.fat / "windows.conf").write_bytes(CONF.encode("utf-16"))
-    outcome = await carry_out(paths, Config(), gateway)
+    with blocking_file_calls(paths.fat.parent) as blocking:
+        outcome = await carry_out(paths, Config(), gateway)
+    assert blocking == []
     assert (outcome.faults, outcome.retry) == ([], False)
     assert gateway.commands == [
         ImportConfig("Home.CONF", CONF, from_file=True),

@@ -11,7 +11,7 @@ from app.firstboot.gateway_toml import parse
 from app.firstboot.netd_settings import NetdSettings, wanted
 from app.firstboot.paths import Paths
 from app.model import LinkSettings
-from app.netd.wanport import WanPort
+from app.netd.wan_port import WanPort
 from app.store import Store
 from app.wan_card import WanCard
 

@@ -25,7 +25,8 @@ from app.firstboot.programs import ProgramError
 from app.ipc import Server
 from app.protocol.commands import MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
-from tests.unit.store.test_reveal import fill
+from tests.support.file_calls import blocking_file_calls
+from tests.unit.store.test_sensitive_values import fill
 
 ROOT = Path(__file__).parents[3]
 SETUP = """
@@ -89,7 +90,9 @@ async def test_what_asks_for_one(
     globs = re.findall(r"^ConditionPathExistsGlob=\|/boot/firmware/(.*)$", unit, re.MULTILINE)
     started = any(fnmatch.fnmatchcase(name, glob) for glob in globs)
     assert started or not asks, "systemd would not start it"
-    assert await support.answer_request(paths, state, [], settled=0) is asks
+    with blocking_file_calls(paths.fat.parent) as blocking:
+        assert await support.answer_request(paths, state, [], settled=0) is asks
+    assert blocking == []
     left = {path.name.lower(): path.read_bytes() for path in paths.fat.iterdir()}
     if asks:
         assert set(left) == {"support.txt"}

@@ -10,6 +10,7 @@ from app.netd.adapters import Adapters
 from app.network.modeswitch import advice
 from app.network.one_arm import SWITCH
 from app.protocol.events import GatewayEvent, SecurityAlert
+from tests.support.file_calls import blocking_file_calls
 
 ONE, TWO = "0bda:8151 at usb-1.2", "12d1:1f01 at usb-1.3"
 
@@ -27,15 +28,20 @@ class Machine:
         self.adapters = Adapters(
             self.record,
             publish=self.told.append,
-            disks=lambda: self.disks,
+            disks=self.disks_now,
             clock=lambda: self.now,
         )
 
-    def look(self, after: float, *disks: str) -> list[GatewayEvent]:
+    async def disks_now(self) -> tuple[str, ...]:
+        return self.disks
+
+    async def look(self, after: float, *disks: str) -> list[GatewayEvent]:
         self.now += after
         self.disks = disks
         self.told.clear()
-        self.adapters.look()
+        with blocking_file_calls(self.record.parent) as found:
+            await self.adapters.look()
+        assert found == []
         return self.told
 
     @property
@@ -52,33 +58,33 @@ def alert(disk: str) -> SecurityAlert:
     return SecurityAlert("adapter_is_disk", advice(disk))
 
 
-def test_what_is_switched_in_time_is_not_worth_a_word(machine: Machine) -> None:
-    assert machine.look(0, ONE) == []
-    assert machine.look(SWITCH - 1, ONE) == []
-    assert machine.look(1) == []
-    assert machine.look(1, ONE) == []  # in again: its time begins anew
+async def test_what_is_switched_in_time_is_not_worth_a_word(machine: Machine) -> None:
+    assert await machine.look(0, ONE) == []
+    assert await machine.look(SWITCH - 1, ONE) == []
+    assert await machine.look(1) == []
+    assert await machine.look(1, ONE) == []  # in again: its time begins anew
     assert not machine.record.exists()  # nor a report
 
 
-def test_what_stays_a_disk_is_told_once_and_taken_back(machine: Machine) -> None:
-    assert machine.look(0, ONE) == []
-    assert machine.look(SWITCH, ONE) == [alert(ONE)]
+async def test_what_stays_a_disk_is_told_once_and_taken_back(machine: Machine) -> None:
+    assert await machine.look(0, ONE) == []
+    assert await machine.look(SWITCH, ONE) == [alert(ONE)]
     assert machine.recorded == [advice(ONE)]
-    assert machine.look(SWITCH, ONE, TWO) == []
-    assert machine.look(SWITCH, ONE, TWO) == [alert(TWO)]
+    assert await machine.look(SWITCH, ONE, TWO) == []
+    assert await machine.look(SWITCH, ONE, TWO) == [alert(TWO)]
     assert machine.recorded == [advice(ONE), advice(TWO)]
-    assert machine.look(1, TWO) == []
+    assert await machine.look(1, TWO) == []
     assert machine.recorded == [advice(TWO)]
-    assert machine.look(1) == []
+    assert await machine.look(1) == []
     assert machine.recorded == []
 
 
-def test_another_netd_knows_what_was_told(machine: Machine) -> None:
-    machine.look(0, ONE)
-    machine.look(SWITCH, ONE)
+async def test_another_netd_knows_what_was_told(machine: Machine) -> None:
+    await machine.look(0, ONE)
+    await machine.look(SWITCH, ONE)
     machine.start()
-    assert machine.look(1, ONE) == []
+    assert await machine.look(1, ONE) == []
     assert machine.recorded == [advice(ONE)]
     machine.start()
-    machine.look(1)
+    await machine.look(1)
     assert machine.recorded == []

@@ -59,6 +59,7 @@ async def test_the_leases_are_those_from_before_the_step() -> None:
     file = "one"
 
     def leases() -> str:
+        assert asyncio._get_running_loop() is None, "the event loop waits for the disk"
         return file
 
     moved = asyncio.Event()

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from app import keys
-from app.netd.leaktest import address_check, dns_check, handshake_check
-from app.netd.logbook import KEPT, Logbook
+from app.netd.leak_test import address_check, dns_check, handshake_check
+from app.netd.log_buffer import KEPT, LogBuffer
 from app.support.secrets import redact
 
 
-def book(count: int) -> Logbook:
-    made = Logbook()
+def book(count: int) -> LogBuffer:
+    made = LogBuffer()
     for n in range(1, count + 1):
         made.handle(logging.LogRecord("app.test", logging.INFO, "", 0, "line %d", (n,), None))
     return made

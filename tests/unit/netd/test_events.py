@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -79,8 +80,16 @@ def test_what_of_the_leases_is_news():
 async def test_leases_are_watched():
     leases = [Lease("a", "10.0.0.1", None, 0)]
     told: asyncio.Queue[DeviceChanged] = asyncio.Queue()
-    task = asyncio.create_task(watch_leases(lambda: list(leases), told.put_nowait, 0.01))
-    await asyncio.sleep(0)  # what there is at the start is no news
+    begun = threading.Event()
+
+    def read() -> list[Lease]:
+        assert asyncio._get_running_loop() is None, "the event loop waits for the disk"
+        found = list(leases)
+        begun.set()
+        return found
+
+    task = asyncio.create_task(watch_leases(read, told.put_nowait, 0.01))
+    assert await asyncio.to_thread(begun.wait, 5)  # what there is at the start is no news
     leases.append(Lease("b", "10.0.0.2", "phone", 0))
     assert await asyncio.wait_for(told.get(), 5) == DeviceChanged("b", "lease")
     leases.pop(0)

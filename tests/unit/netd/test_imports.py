@@ -11,9 +11,8 @@ import pytest
 
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError
-from app.netd.archive import Archive
 from app.netd.events import EventBus
-from app.netd.imports import import_files, import_one
+from app.netd.imports import ServerImporter
 from app.protocol.answers import Done, Outcome
 from app.protocol.commands import ImportConfig
 from app.store import MAX_SERVERS, Store
@@ -23,18 +22,20 @@ PEER = keys.generate().public_key
 
 @dataclass
 class Core:
-    """What an import needs of netd."""
+    """An importer with its store and the events that it publishes."""
 
     store: Store
-    archive: Archive
     events: EventBus = field(default_factory=EventBus)
-    lan_networks: tuple[()] = ()
+
+    @property
+    def importer(self) -> ServerImporter:
+        return ServerImporter(self.store, self.events.publish, lambda: None)
 
 
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[Core]:
     with Store(tmp_path) as store:
-        yield Core(store, Archive(store, tmp_path, leave=lambda: None))
+        yield Core(store)
 
 
 def conf() -> str:
@@ -57,40 +58,40 @@ def everything(core: Core, tmp_path: Path) -> dict[str, object]:
 
 
 async def take(core: Core, *files: ImportConfig, atomic: bool = False) -> tuple[Outcome, ...]:
-    return await import_files(core, files, lambda: None, atomic=atomic)
+    return await core.importer.import_files(files, lambda: None, atomic=atomic)
 
 
 def test_a_chosen_name_is_taken_as_it_is_or_refused(core: Core) -> None:
-    assert import_one(core, ImportConfig("berlin", conf())).server is None
+    assert core.importer.import_one(ImportConfig("berlin", conf())).server is None
     with pytest.raises(InvalidFieldError) as refused:
-        import_one(core, ImportConfig("berlin (1)", conf()))
+        core.importer.import_one(ImportConfig("berlin (1)", conf()))
     assert refused.value.field == "name"
     with pytest.raises(ConflictError) as taken:
-        import_one(core, ImportConfig("Berlin", conf()))
+        core.importer.import_one(ImportConfig("Berlin", conf()))
     assert taken.value.field == "name"
     assert names(core) == ["berlin"]
 
 
 def test_a_files_name_is_made_to_fit(core: Core) -> None:
-    assert import_one(core, file("John's iPhone (1).conf.txt")).server == "Johns iPhone 1"
+    assert core.importer.import_one(file("John's iPhone (1).conf.txt")).server == "Johns iPhone 1"
     assert names(core) == ["Johns iPhone 1"]
 
 
 def test_another_file_of_the_same_name_has_a_number_and_it_is_told(core: Core) -> None:
-    import_one(core, file("berlin.conf"))
-    done = import_one(core, file("Berlin.conf"))
+    core.importer.import_one(file("berlin.conf"))
+    done = core.importer.import_one(file("Berlin.conf"))
     assert done.server == "Berlin-2"
     assert done.warnings[0] == 'there is another server "Berlin", so this one is called "Berlin-2"'
-    assert import_one(core, file("berlin.conf")).server == "berlin-3"
+    assert core.importer.import_one(file("berlin.conf")).server == "berlin-3"
 
 
 def test_the_same_file_again_changes_nothing(core: Core, tmp_path: Path) -> None:
     first, second = file("berlin.conf"), file("berlin.conf")
-    import_one(core, first)
-    import_one(core, second)
+    core.importer.import_one(first)
+    core.importer.import_one(second)
     before = everything(core, tmp_path)
     for command, name in ((first, "berlin"), (second, "berlin-2")):
-        done = import_one(core, command)
+        done = core.importer.import_one(command)
         assert (done.server, done.warnings) == (name, (f'it is there already, as "{name}"',))
     assert everything(core, tmp_path) == before
 
@@ -98,8 +99,8 @@ def test_the_same_file_again_changes_nothing(core: Core, tmp_path: Path) -> None
 def test_another_key_is_another_server(core: Core) -> None:
     config = conf()
     preshared = config.replace("[Peer]\n", f"[Peer]\nPresharedKey = {keys.generate().private_key.reveal()}\n")
-    import_one(core, file("a.conf", config))
-    assert import_one(core, file("a.conf", preshared)).server == "a-2"
+    core.importer.import_one(file("a.conf", config))
+    assert core.importer.import_one(file("a.conf", preshared)).server == "a-2"
 
 
 async def test_an_archive_is_one_event_and_one_write(core: Core) -> None:
@@ -144,5 +145,5 @@ async def test_a_restore_meanwhile_has_the_last_word(core: Core) -> None:
         raise ConflictError("a bulk request is being carried out", code="busy")
 
     with pytest.raises(ConflictError):
-        await import_files(core, (file("a.conf"),), busy, atomic=False)
+        await core.importer.import_files((file("a.conf"),), busy, atomic=False)
     assert names(core) == []

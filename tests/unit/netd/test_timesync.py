@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from app import async_files
 from app.addresses import Address
 from app.errors import KernelError
 from app.netd import timesync
 from app.netd.timesync import DEFAULT, Files, TimeSync, offered
 from app.protocol.events import GatewayEvent, SecurityAlert
 from app.tunnel.resolve import LookupFailedError
+from tests.support.file_calls import blocking_file_calls
 
 UID = 104
 ROUTER, NAMED = ip_address("192.168.1.1"), ip_address("203.0.113.123")
@@ -131,6 +133,24 @@ async def test_a_refused_plan_is_made_again_and_told_once(files: Files) -> None:
         files.synchronized.touch()
         await until(lambda: tries[0] == 4)
     assert told == [SecurityAlert("plan_failed", "no")]
+
+
+async def test_the_files_are_read_and_written_while_the_loop_goes_on(files: Files, tmp_path: Path) -> None:
+    files.configured.write_text("192.168.1.1\n")
+    sync = TimeSync(UID, files)
+
+    async def replan() -> None:
+        pass
+
+    async def lookup(name: str) -> list[Address]:
+        raise AssertionError(name)
+
+    with blocking_file_calls(tmp_path) as found:
+        async with running(sync.watch(replan, nobody), sync.resolve(lookup)):
+            async with asyncio.timeout(5):
+                while not await async_files.exists(files.chosen):
+                    await asyncio.sleep(0.005)
+    assert found == []
 
 
 async def test_the_list_follows_dhcp(files: Files) -> None:

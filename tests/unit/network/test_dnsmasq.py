@@ -15,10 +15,12 @@ import dns.message
 import dns.query
 import pytest
 
+from app import async_files
 from app.errors import KernelError
 from app.model import Lease
 from app.network import dnsmasq
 from app.network.dnsmasq import HandOver, ProcessRunner, SystemdRunner, read_leases
+from tests.support.file_calls import blocking_file_calls
 
 
 def free_port() -> int:
@@ -109,15 +111,15 @@ async def test_cut_off_around_the_change_of_a_file(instances, monkeypatch, momen
     """netd may die at any instant: the next one must not take an instance with the old text for up to date."""
     await ProcessRunner(instances.directory).apply({"lan": instances.text("lan", "old")})
     new = {"lan": instances.text("lan", "new")}
-    real = dnsmasq.write_atomic
+    real = async_files.write_atomic
 
-    def cut(path: Path, data: bytes) -> None:
+    async def cut(path: Path, data: bytes, mode: int) -> None:
         if moment == "after":
-            real(path, data)
+            await real(path, data, mode)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(dnsmasq, "write_atomic", cut)
+        patch.setattr(async_files, "write_atomic", cut)
         with pytest.raises(KeyboardInterrupt):
             await ProcessRunner(instances.directory).apply(new)
     await ProcessRunner(instances.directory).apply(new)
@@ -187,6 +189,16 @@ async def test_for_systemd_only_changed_files_are_written(tmp_path):
     assert {path.name: path.read_text() for path in directory.iterdir()} == {"lan.conf": "a\n", "exit-0.conf": "new\n"}
     assert (directory / "lan.conf").stat().st_ino == inodes["lan.conf"]
     assert (directory / "lan.conf").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("kind", [ProcessRunner, SystemdRunner])
+async def test_no_file_is_touched_on_the_event_loop(instances, tmp_path, kind):
+    runner = kind(instances.directory)
+    with blocking_file_calls(tmp_path) as found:
+        await runner.apply({"lan": instances.text("lan", "one"), "exit-0": instances.text("exit-0", "one")})
+        await runner.apply({"lan": instances.text("lan", "two")}, HandOver("lan", tmp_path / "leases", "moved"))
+    assert found == []
+    assert {path.name for path in instances.directory.glob("*.conf")} == {"lan.conf"}
 
 
 async def test_what_is_handed_over_is_there_when_the_instance_starts_and_not_again(instances, tmp_path):

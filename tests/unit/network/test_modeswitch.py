@@ -45,8 +45,8 @@ class Bus:
         (self.devices / name).symlink_to(there)
         return there
 
-    def disks(self) -> tuple[str, ...]:
-        return disks(self.devices, self.rules)
+    async def disks(self) -> tuple[str, ...]:
+        return await disks(self.devices, self.rules)
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def bus(tmp_path: Path) -> Bus:
 
 
 @pytest.mark.parametrize("device", ["0bda:8151", "05c6:1000", "12d1:1f01"])
-def test_an_adapter_that_begins_as_a_disk_is_one(bus: Bus, device: str) -> None:
+async def test_an_adapter_that_begins_as_a_disk_is_one(bus: Bus, device: str) -> None:
     bus.plug(2, device, "08")
-    assert bus.disks() == (f"{device} at usb-1.2",)
+    assert await bus.disks() == (f"{device} at usb-1.2",)
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_an_adapter_that_begins_as_a_disk_is_one(bus: Bus, device: str) -> None:
         ("dead:beef", ("08",)),
     ],
 )
-def test_what_is_a_port_and_what_is_only_a_disk_are_none(bus: Bus, device: str, classes: tuple[str, ...]) -> None:
+async def test_what_is_a_port_and_what_is_only_a_disk_are_none(bus: Bus, device: str, classes: tuple[str, ...]) -> None:
     bus.plug(2, device, *classes)
-    assert bus.disks() == ()
+    assert await bus.disks() == ()
 
 
-def test_one_that_is_pulled_out_meanwhile_hides_no_other(bus: Bus) -> None:
+async def test_one_that_is_pulled_out_meanwhile_hides_no_other(bus: Bus) -> None:
     (bus.plug(2, "0bda:8151", "08") / "idProduct").unlink()
     bus.plug(3, "0bda:8151", "08")
-    assert bus.disks() == ("0bda:8151 at usb-1.3",)
+    assert await bus.disks() == ("0bda:8151 at usb-1.3",)
 
 
-def test_without_usb_there_are_none(tmp_path: Path) -> None:
-    assert disks(tmp_path / "absent", (tmp_path,)) == ()
+async def test_without_usb_there_are_none(tmp_path: Path) -> None:
+    assert await disks(tmp_path / "absent", (tmp_path,)) == ()
 
 
 def test_the_image_adds_realtek_s(bus: Bus) -> None:

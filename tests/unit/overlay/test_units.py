@@ -99,7 +99,7 @@ def test_web_is_handed_both_ports_and_has_no_network_of_its_own() -> None:
 @pytest.mark.parametrize("unit", ["vpn-gateway-netd.service", "vpn-gateway-web.service"])
 def test_a_hung_daemon_is_restarted_for_ever_and_leaves_no_dump(unit: str) -> None:
     found = settings(unit)
-    assert found["Type"] == ["notify"]  # what WatchdogSec counts are the signs of life of app.notify
+    assert found["Type"] == ["notify"]  # what WatchdogSec counts are the signs of life of app.sd_notify
     assert found["WatchdogSec"] == ["30s"]
     assert found["Restart"] == ["always"]
     assert found["StartLimitIntervalSec"] == ["0"]
@@ -242,7 +242,7 @@ def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     from app.firstboot.paths import Paths
     from app.model import LinkSettings
     from app.netd.main import arguments
-    from app.netd.wanport import WanPort
+    from app.netd.wan_port import WanPort
 
     netd = settings("vpn-gateway-netd.service")
     words = netd["ExecStart"][0].split(" app netd ")[1].split()
@@ -306,18 +306,8 @@ def test_the_step_before_the_network_loads_little_of_the_application() -> None:
     found = loaded("app.__main__", "app.firstboot.main", "app.firstboot.before_network")
     ours = {name.removeprefix("app.") for name in found if name.startswith("app.")}
     assert {name for name in ours if not name.startswith("firstboot")} <= {
-        *(
-            "__main__",
-            "addresses",
-            "atomic",
-            "auth",
-            "auth.password_rules",
-            "encoding",
-            "errors",
-            "filenames",
-            "loading",
-        ),
-        *("hostnames", "lan", "model", "portname", "wan_card"),
+        *("__main__", "addresses", "atomic", "auth", "auth.password_rules", "encoding", "errors", "filenames"),
+        *("hostnames", "lan", "loading", "mac_address", "model", "portname", "wan_card"),
     }
     assert not {"asyncio", "sqlite3", "argon2", "cryptography", "click", "pyroute2"} & found
 

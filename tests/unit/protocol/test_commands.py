@@ -7,7 +7,7 @@ import typing
 import msgspec
 import pytest
 
-from app import codec
+from app import serialization
 from app.model import Server, VpnPolicy
 from app.protocol.accounts import AccountStatus, ProviderDevice
 from app.protocol.answers import Done, Keypair, Outcome, ServerList
@@ -82,7 +82,7 @@ def test_what_a_bulk_request_holds_and_lets_through() -> None:
     ids=repr,
 )
 def test_a_command_crosses_the_socket_whole(command: Command[object]) -> None:
-    assert codec.decode(codec.encode(command), AnyCommand) == command
+    assert serialization.decode(serialization.encode(command), AnyCommand) == command
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_a_command_crosses_the_socket_whole(command: Command[object]) -> None:
     ],
 )
 def test_an_answer_arrives_as_its_type(command: type[Command[object]], answer: object) -> None:
-    assert codec.decode(codec.encode(answer), command.result_type()) == answer
+    assert serialization.decode(serialization.encode(answer), command.result_type()) == answer
 
 
 @pytest.mark.parametrize("command", [ListServers(), Bulk(()), CreateBackup("correct horse")], ids=repr)
 def test_a_bulk_request_holds_no_other_command(command: Command[object]) -> None:
     with pytest.raises(msgspec.ValidationError, match=r"commands\[0\]"):
-        codec.decode(codec.encode(Bulk((command,))), AnyCommand)
+        serialization.decode(serialization.encode(Bulk((command,))), AnyCommand)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app import codec
+from app import serialization
 from app.api.graphql import types
 from app.api.messages import DeviceChange, Message, Resume
 from app.protocol.events import (
@@ -92,18 +92,19 @@ PAYLOADS: dict[str, type[msgspec.Struct]] = {
 }
 DESCRIBED_ELSEWHERE = {"status_change", "unavailable", "resume", "heartbeat"}
 ADDED_BY_THE_WEB_SERVICE = {"unavailable", "resume", "heartbeat"}
-EXAMPLES = {"failover", "wan", "foreign_router", "port_stalled", "sign_in_failures", "GET /api/devices"}  # of values, in the table
+# Of values, in the table.
+EXAMPLES = {"failover", "wan", "foreign_router", "port_stalled", "sign_in_failures", "GET /api/devices"}
 
 
 @pytest.mark.parametrize(("event", "named", "text"), WIRE)
 def test_what_clients_receive(event: GatewayEvent, named: str, text: str) -> None:
-    assert (kind(event), codec.encode(payload(event)).decode()) == (named, text)
+    assert (kind(event), serialization.encode(payload(event)).decode()) == (named, text)
 
 
 @pytest.mark.parametrize("event", [*(event for event, _, _ in WIRE), *REPLACED])
 def test_an_event_crosses_the_socket_whole(event: GatewayEvent) -> None:
     numbered = Event(7, 1.5, event)
-    assert codec.decode(codec.encode(numbered), Event) == numbered
+    assert serialization.decode(serialization.encode(numbered), Event) == numbered
 
 
 def test_every_kind_is_looked_at_here() -> None:

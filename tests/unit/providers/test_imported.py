@@ -12,6 +12,7 @@ from app.providers import bundle_lists
 from app.providers.imported import parse_import
 from app.providers.registry import Registry
 from app.store import Store
+from tests.support.file_calls import blocking_file_calls
 from tests.support.providers import mullvad
 from tests.support.providers.keys import key
 from tests.support.providers.world import World
@@ -79,6 +80,8 @@ async def test_a_providers_list_tells_where_a_servers_key_is(store: Store, world
     assert (await imported(store, world, "here", config)).location == "Unknown"
     world.shipped = world.directory / "shipped"
     registry = Registry(store, world.environment())
-    (server,) = await registry.get("imported").servers()
+    with blocking_file_calls(world.shipped) as blocking:
+        (server,) = await registry.get("imported").servers()
+    assert blocking == []
     assert (server.city, server.country, server.country_code) == ("Gothenburg", "Sweden", "se")
     assert server.provider == "imported"

@@ -25,6 +25,7 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 from app.providers.mullvad import MullvadProvider
+from tests.support.file_calls import blocking_file_calls
 from tests.support.providers.keys import key
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 from tests.support.providers.world import World
@@ -372,7 +373,11 @@ async def test_the_list_is_kept_and_asked_for_by_etag(world: World, mullvad: Mul
     first = await found.refresh()
     assert (first.source, first.servers, first.changed) == ("provider", 4, True)
     again = provider(world)
-    assert (await again.list_status()).source == "kept"
+    with blocking_file_calls(world.directory / "state" / "relays") as blocking:
+        assert (await again.list_status()).source == "kept"
+        assert await again.servers() == await found.servers()
+        await again.refresh()
+    assert blocking == []
     second = await again.refresh()
     assert (second.source, second.servers, second.changed) == ("provider", 4, False)
     assert mullvad.count("GET", "/www/relays/wireguard/") == 1

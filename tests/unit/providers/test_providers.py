@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import codec, keys
+from app import keys, serialization
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.model import Endpoint, Secret, Server
 from app.protocol.commands import AddCustomServer
@@ -67,7 +67,7 @@ def test_the_references_example() -> None:
     assert stored.dns == (ip_address("1.1.1.1"), ip_address("1.0.0.1"))
     assert (stored.location, stored.public_key) == ("Germany", OURS.public_key)
     assert secrets.private_key == OURS.private_key
-    assert OURS.private_key.reveal() not in codec.encode(stored).decode()
+    assert OURS.private_key.reveal() not in serialization.encode(stored).decode()
 
 
 def test_a_private_key_is_made_where_none_is_given() -> None:
@@ -213,7 +213,7 @@ def test_an_import_names_the_line(store: Store) -> None:
 def test_hooks_are_never_stored() -> None:
     stored, secrets = parse_import("x", conf("PostUp = /bin/reboot"), added=0.0)
     assert any(w.startswith("line 5: PostUp is left out") for w in stored.warnings)
-    assert b"PostUp =" not in codec.encode((stored, secrets), secrets=True)
+    assert b"PostUp =" not in serialization.encode((stored, secrets), secrets=True)
 
 
 async def test_the_endpoint_shown_is_the_one_that_carries_the_internet(store: Store) -> None:

@@ -10,7 +10,8 @@ import pytest
 from app.errors import ConflictError, NotFoundError
 from app.model import FailoverSettings, Server, ServerFilter
 from app.providers.selection import choose, matching
-from app.tunnel.failover import LONGEST_PENALTY, MAX_HOPS, PENALTY, Memory, fallbacks
+from app.tunnel.failure_history import LONGEST_PENALTY, MAX_HOPS, PENALTY, FailureHistory
+from app.tunnel.fallback import fallbacks
 from app.tunnel.states import Target
 
 
@@ -120,37 +121,37 @@ def test_an_unknown_place_is_nowhere_near():
 
 def test_who_failed_is_passed_over_for_longer_each_time():
     now = 0.0
-    memory = Memory(lambda: now, random.Random(1))
+    failures = FailureHistory(lambda: now, random.Random(1))
     a, b = Target("p", "a"), Target("p", "b")
-    memory.failed("default", a)
-    assert memory.barred(a)
-    assert not memory.barred(b)
+    failures.record_failure("default", a)
+    assert failures.in_penalty(a)
+    assert not failures.in_penalty(b)
     now = PENALTY * 1.25
-    assert not memory.barred(a)
-    memory.failed("default", a)
+    assert not failures.in_penalty(a)
+    failures.record_failure("default", a)
     now += PENALTY * 1.25
-    assert memory.barred(a), "the second penalty is twice the first"
+    assert failures.in_penalty(a), "the second penalty is twice the first"
     for _ in range(20):
-        memory.failed("default", a)
+        failures.record_failure("default", a)
     now += LONGEST_PENALTY * 1.25
-    assert not memory.barred(a), "no penalty is for ever"
+    assert not failures.in_penalty(a), "no penalty is for ever"
 
 
 def test_several_failures_in_a_row_mean_the_way_and_not_the_servers():
-    memory = Memory(lambda: 0.0)
+    failures = FailureHistory(lambda: 0.0)
     for number in range(MAX_HOPS + 1):
-        assert not memory.exhausted("default")
-        memory.failed("default", Target("p", str(number)))
-    assert memory.exhausted("default")
-    assert not memory.exhausted("work")
-    memory.works("default", Target("p", "9"))
-    assert not memory.exhausted("default")
+        assert not failures.exhausted("default")
+        failures.record_failure("default", Target("p", str(number)))
+    assert failures.exhausted("default")
+    assert not failures.exhausted("work")
+    failures.record_success("default", Target("p", "9"))
+    assert not failures.exhausted("default")
 
 
 def test_a_short_success_does_not_wash_a_server_clean():
     now = 0.0
-    memory = Memory(lambda: now, random.Random(1))
+    failures = FailureHistory(lambda: now, random.Random(1))
     a = Target("p", "a")
-    memory.failed("default", a)
-    memory.works("default", a)
-    assert memory.barred(a), "it came up and may die again: no flapping"
+    failures.record_failure("default", a)
+    failures.record_success("default", a)
+    assert failures.in_penalty(a), "it came up and may die again: no flapping"

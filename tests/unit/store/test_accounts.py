@@ -55,7 +55,7 @@ def test_nothing_secret_in_its_repr() -> None:
     assert not any(s in repr(ACCOUNT) for s in ("1234123412341234", "mva_secret", PAIR.private_key.reveal()))
 
 
-def test_a_file_others_could_read_is_made_private_and_told(tmp_path: Path) -> None:
+def test_a_file_others_could_read_is_made_private_and_reported(tmp_path: Path) -> None:
     opened(tmp_path).put("mullvad", ACCOUNT)
     path = tmp_path / accounts.FILE
     path.chmod(0o644)
@@ -66,7 +66,7 @@ def test_a_file_others_could_read_is_made_private_and_told(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff\x00", b'{"version": "x", "accounts": {}}', b"[" * 100_000])
-def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_file_is_set_aside_and_reported(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / accounts.FILE).write_bytes(damage)
     found = opened(tmp_path)
     assert found.get("mullvad") is None

@@ -37,14 +37,15 @@ def test_round_trip_at_the_edges_of_chunks(size):
     assert age.decrypt(sealed(content), "p") == content
 
 
-def test_two_files_of_the_same_have_nothing_in_common_but_the_first_line():
+def test_two_encryptions_share_only_the_first_line():
+    """Two files of the same plaintext have only the first line in common."""
     one, two = sealed(b"a" * 1000), sealed(b"a" * 1000)
     assert one.splitlines()[0] == two.splitlines()[0]
     assert one.splitlines()[2] != two.splitlines()[2]
     assert one[-500:] != two[-500:]
 
 
-def test_a_wrong_passphrase_is_told_from_damage():
+def test_wrong_passphrase_is_distinguished_from_damage():
     with pytest.raises(age.WrongPassphraseError):
         age.decrypt(sealed(), "q")
 

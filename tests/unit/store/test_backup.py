@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app import codec, keys, wgconf
+from app import async_files, keys, serialization, wgconf
 from app.errors import ConflictError, GatewayError, InvalidFieldError, TooLargeError, UnavailableError
 from app.model import (
     BlockedPolicy,
@@ -36,9 +36,9 @@ from app.model import (
 from app.store import Store, age
 from app.store import backup as backup_module
 from app.store.backup import MAX_BYTES, VERSION, Backup, Part, migrate, read_document
-from app.store.check import check_servers, check_settings
-from app.store.servers import take_apart
-from app.store.staged import recover
+from app.store.file_transaction import recover
+from app.store.servers import split_secrets
+from app.store.validation import check_servers, check_settings
 
 ROOT = Path(__file__).parents[3]
 PASSPHRASE = "correct horse battery"
@@ -74,7 +74,7 @@ def server(name, **changes):
         dns=(ipaddress.ip_address("10.0.0.1"),),
         mtu=1380,
     )
-    return take_apart(
+    return split_secrets(
         replace(config, **changes), name=name, provider="custom", location="Sweden", added=1.5, warnings=("told",)
     )
 
@@ -125,7 +125,8 @@ async def test_what_could_not_be_restored_is_not_made(store, monkeypatch):
         await Backup(store).create(PASSPHRASE)
 
 
-async def test_everything_comes_back_on_another_gateway_also_after_its_restart(store, other, tmp_path):
+async def test_restore_on_another_gateway_brings_everything_back(store, other, tmp_path):
+    """A restore on another gateway brings everything back, also after its restart."""
     data = await Backup(store).create(PASSPHRASE)
     summary = await Backup(other).restore(data, PASSPHRASE)
     assert (summary.servers, summary.devices, summary.version) == (2, 3, VERSION)
@@ -229,7 +230,7 @@ async def test_only_one_at_a_time(store):
 
 
 def document(store):
-    return json.loads(Backup(store).document())
+    return json.loads(Backup(store).document({}))
 
 
 def repacked(whole, name, content):
@@ -329,7 +330,8 @@ async def test_a_part_that_cannot_be_decoded_or_is_missing_is_refused(store, nam
     assert name in caught.value.message
 
 
-async def test_a_damaged_entry_that_the_store_would_leave_out_is_refused_here(store):
+async def test_restore_refuses_a_damaged_entry(store):
+    """A damaged entry, which the store would leave out at its start, is refused in a backup."""
     whole = document(store)
     secrets = json.loads(whole["files"]["secrets.json"]["content"])
     secrets["secrets"]["vpn-se"]["private_key"] = "x"
@@ -374,9 +376,9 @@ def test_any_document_is_either_taken_or_refused(value):
 
 @given(st.data())
 @settings(max_examples=300, deadline=None)
-def test_any_change_deep_in_the_settings_is_either_taken_or_refused(data):
+def test_any_change_in_a_backup_is_accepted_or_refused(data):
     """Never another error, and what is taken encodes and decodes to itself."""
-    content = json.loads(codec.encode(SETTINGS))
+    content = json.loads(serialization.encode(SETTINGS))
     place = content
     while True:
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -386,14 +388,14 @@ def test_any_change_deep_in_the_settings_is_either_taken_or_refused(data):
         place[key] = data.draw(JSON | st.sampled_from(["::1/64", "10.0.0.1/8", "02:00:00:00:00:09", "custom"]))
         break
     try:
-        changed_ = codec.decode(json.dumps(content), Settings)
+        changed_ = serialization.decode(json.dumps(content), Settings)
     except (msgspec.DecodeError, ValueError):
         return
     try:
         check_settings(changed_)
     except InvalidFieldError:
         return
-    assert codec.decode(codec.encode(changed_), Settings) == changed_
+    assert serialization.decode(serialization.encode(changed_), Settings) == changed_
 
 
 def test_the_defaults_of_this_version_are_fine():
@@ -401,14 +403,14 @@ def test_the_defaults_of_this_version_are_fine():
     check_settings(SETTINGS)
 
 
-def test_every_configuration_that_can_be_imported_can_be_backed_up():
+def test_every_importable_configuration_can_be_backed_up():
     seen = 0
     for path in sorted((ROOT / "tests" / "data" / "conf").glob("[gp]*/*.conf")):
         try:
             parsed = wgconf.parse(path.read_bytes())
         except wgconf.ConfigError:
             continue
-        stored, secrets = take_apart(
+        stored, secrets = split_secrets(
             parsed.config, name="x", provider="imported", location=parsed.location, added=0.0,
             warnings=tuple(map(str, parsed.warnings)),
         )  # fmt: skip
@@ -464,8 +466,7 @@ def accounts(directory):
         json.loads(content)["account"]
 
     def read():
-        path = directory / "accounts.json"
-        return path.read_bytes() if path.exists() else None
+        return async_files.read(directory / "accounts.json")
 
     return Part("accounts.json", read, check)
 
@@ -486,7 +487,7 @@ async def test_a_bad_part_of_others_stops_all(store, other, tmp_path):
     assert (await refused(other, data, parts=[accounts(tmp_path / "other")])).code == "invalid_backup"
 
 
-async def test_a_server_whose_keys_were_lost_is_told(store, other):
+async def test_a_server_whose_keys_were_lost_is_reported(store, other):
     lost = {name: s for name, s in store._secrets.items() if name != "vpn-se"}
     store._secrets = lost
     summary = await Backup(other).restore(await Backup(store).create(PASSPHRASE), PASSPHRASE)
@@ -499,13 +500,13 @@ async def test_a_server_whose_keys_were_lost_is_told(store, other):
 CHILD = """
 import errno, os, signal, sys
 from pathlib import Path
-from app import codec
+from app import serialization
 from app.errors import UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
 from app.store import Store
 
 directory, fault, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-new = [codec.decode(part, kind) for part, kind in zip(
+new = [serialization.decode(part, kind) for part, kind in zip(
     sys.stdin.buffer.read().split(b"\\n"),
     (Settings, tuple[StoredServer, ...], dict[str, ServerSecrets]), strict=True)]
 calls = 0
@@ -537,7 +538,7 @@ sys.exit(0 if calls < step else 4)
 @pytest.mark.parametrize("fault", ["kill", "refuse"])
 def test_a_fault_at_any_step_leaves_all_old_or_all_new(fault, store, tmp_path):
     new = state(store)
-    feed = b"\n".join((codec.encode(new[0]), codec.encode(new[1]), codec.encode(new[2], secrets=True)))
+    feed = b"\n".join(map(serialization.encode, new[:2])) + b"\n" + serialization.encode(new[2], secrets=True)
     old_server = server("old")
     outcomes = []
     for step in range(1, 100):
@@ -582,7 +583,7 @@ def test_a_damaged_journal_is_set_aside(tmp_path):
     assert not (tmp_path / "replace.journal").exists()
 
 
-async def test_a_full_disk_is_told_and_changes_nothing(store, other, monkeypatch):
+async def test_a_full_disk_is_reported_and_changes_nothing(store, other, monkeypatch):
     data = await Backup(store).create(PASSPHRASE)
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))

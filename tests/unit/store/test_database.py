@@ -33,7 +33,7 @@ def keys(database):
     return {key for (key,) in database.query("SELECT key FROM state")}
 
 
-def test_keeps_what_was_written_and_nobody_else_can_read_it(path):
+def test_rows_persist_and_only_the_owner_can_read_them(path):
     database = opened(path)
     put(database, "a")
     database.close()
@@ -102,7 +102,8 @@ def test_damage_found_while_running_is_survived(path):
     database.close()
 
 
-def test_older_versions_are_brought_up_and_a_cut_off_migration_leaves_the_old_one(path):
+def test_old_version_is_migrated_and_a_failure_leaves_it(path):
+    """Older versions are migrated, and a migration that is cut off leaves the old one."""
     first = "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB)"
     opened(path, migrations=[first]).close()
     database = opened(path, migrations=[first])
@@ -143,7 +144,8 @@ def test_without_a_disk_it_works_in_memory_and_says_so(tmp_path):
     database.close()
 
 
-def test_the_size_is_bounded_and_what_is_there_can_still_be_read_and_removed(path):
+def test_full_database_can_still_be_read_and_pruned(path):
+    """The size is bounded; a full database can still be read, and rows removed."""
     database = opened(path, max_bytes=1024 * 1024)
     put(database, "a")
     with pytest.raises(sqlite3.OperationalError, match="full"):
@@ -170,7 +172,8 @@ while True:
 """
 
 
-def test_kill_9_at_any_point_loses_nothing_committed_and_halves_nothing(path):
+def test_kill_at_any_point_keeps_whole_transactions(path):
+    """SIGKILL at any point loses nothing that was committed, and leaves no half transaction."""
     for round_ in range(8):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
         try:

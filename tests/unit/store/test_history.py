@@ -57,7 +57,8 @@ def test_a_record_comes_back_as_it_was_also_after_a_restart(database, history):
     assert record.id > 0
 
 
-def test_pages_are_without_gap_or_repetition_while_new_records_come(history):
+def test_pages_have_no_gap_or_repetition_under_new_records(history):
+    """Pages have neither gaps nor repetitions while new records come."""
     fill(history, 25)
     seen, before = [], None
     while True:

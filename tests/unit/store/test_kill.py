@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from app import keys
 from app.model import Endpoint, Peer, TunnelConfig
 from app.store import Store
-from app.store.servers import take_apart
+from app.store.servers import split_secrets
 
 directory, step = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 private, peer = keys.generate().private_key, keys.generate().public_key
@@ -33,7 +33,7 @@ assert store.problems == [], store.problems
 
 def server(name):
     config = TunnelConfig(private_key=private, addresses=(), peers=(Peer(peer, Endpoint("192.0.2.1", 1)),))
-    return take_apart(config, name=name, provider="custom", location=None, added=0.0, warnings=())
+    return split_secrets(config, name=name, provider="custom", location=None, added=0.0, warnings=())
 
 while True:
     step += 1

@@ -31,7 +31,7 @@ from app.model import (
     VpnPolicy,
 )
 from app.store import MAX_SERVERS, Store
-from app.store.servers import put_together, take_apart
+from app.store.servers import join_secrets, split_secrets
 
 ROOT = Path(__file__).parents[3]
 PEER_KEY = keys.generate().public_key
@@ -57,7 +57,7 @@ def config(private_key: Secret | None = None) -> TunnelConfig:
 
 
 def server(name: str, provider: str = "custom") -> tuple[StoredServer, ServerSecrets]:
-    return take_apart(config(), name=name, provider=provider, location="Germany", added=1.5, warnings=("told",))
+    return split_secrets(config(), name=name, provider=provider, location="Germany", added=1.5, warnings=("told",))
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_configuration_comes_back_whole(directory: Path) -> None:
     given = config()
-    stored, secrets = take_apart(given, name="a", provider="imported", location=None, added=0.0, warnings=())
+    stored, secrets = split_secrets(given, name="a", provider="imported", location=None, added=0.0, warnings=())
     with Store(directory) as store:
         store.add_server(stored, secrets)
     with Store(directory) as store:
-        assert put_together(store.server("a"), store.secrets_for("a")) == given
+        assert join_secrets(store.server("a"), store.secrets_for("a")) == given
         assert store.server("a").public_key == keys.public_key(given.private_key)
         assert store.problems == []
 
@@ -160,7 +160,7 @@ def test_the_store_has_a_limit(directory: Path) -> None:
 # --- Who can read it -------------------------------------------------------------------------------------------------
 
 
-def test_nobody_else_can_read_anything(directory: Path) -> None:
+def test_only_the_owner_can_read_the_files(directory: Path) -> None:
     with Store(directory) as store:
         store.add_server(*server("a"))
         store.update_settings(lambda s: replace(s, provider="custom"))
@@ -180,7 +180,7 @@ def test_keys_are_in_one_file_only(directory: Path) -> None:
         assert found == (texts if path.name == "secrets.json" else [])
 
 
-def test_modes_that_were_opened_are_closed_and_told(directory: Path) -> None:
+def test_modes_that_were_opened_are_closed_and_reported(directory: Path) -> None:
     with Store(directory):
         pass
     directory.chmod(0o755)
@@ -217,7 +217,7 @@ DAMAGE = [b"", b"{", b"\0" * 4096, b"[]", b'{"version": 1}', b'{"version": "x"}'
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
 @pytest.mark.parametrize("name", ["settings.json", "servers.json", "secrets.json"])
-def test_a_damaged_file_is_kept_aside_and_told(directory: Path, name: str, damage: bytes) -> None:
+def test_a_damaged_file_is_kept_aside_and_reported(directory: Path, name: str, damage: bytes) -> None:
     with Store(directory) as store:
         store.add_server(*server("a"))
         store.update_settings(
@@ -246,7 +246,7 @@ def test_a_damaged_file_is_kept_aside_and_told(directory: Path, name: str, damag
 
 
 @pytest.mark.parametrize("name", ["settings.json", "servers.json", "secrets.json"])
-def test_a_lost_file_is_told(directory: Path, name: str) -> None:
+def test_a_lost_file_is_reported(directory: Path, name: str) -> None:
     with Store(directory) as store:
         store.add_server(*server("a"))
     (directory / name).unlink()
@@ -288,7 +288,7 @@ def damage_settings(directory: Path, **parts: object) -> None:
 PUBLIC_LAN = {"address": "8.8.8.1/24", "dhcp_start": "8.8.8.20", "dhcp_end": "8.8.8.250"}
 
 
-def test_a_lan_of_public_addresses_is_left_out_and_nothing_is_connected(directory: Path) -> None:
+def test_public_lan_is_left_out_and_nothing_is_connected(directory: Path) -> None:
     """An older version restored such a backup."""
     device = Device("02:00:00:00:00:01", DirectPolicy(), "Telly")
     with Store(directory) as store:
@@ -306,7 +306,8 @@ def test_a_lan_of_public_addresses_is_left_out_and_nothing_is_connected(director
         assert (store.problems, store.settings.lan) == ([], LanSettings())
 
 
-def test_where_the_devices_are_lost_no_other_device_is_let_out_in_the_clear(directory: Path) -> None:
+def test_lost_devices_never_let_another_out_in_the_clear(directory: Path) -> None:
+    """Where the stored devices are lost, no other device is let out in the clear."""
     with Store(directory) as store:
         store.update_settings(lambda s: replace(s, default_policy=DirectPolicy(), desired={"default": "custom/a"}))
     damage_settings(directory, devices=[{"mac": "TELLY", "policy": {"type": "blocked"}}], exits=[])
@@ -410,7 +411,8 @@ async def test_what_another_task_changes_during_a_transaction_stays(directory: P
         assert not store.settings.connect_at_boot
 
 
-async def test_a_crash_within_a_transaction_keeps_what_another_task_has_changed(directory: Path) -> None:
+async def test_crash_in_a_transaction_keeps_another_tasks_change(directory: Path) -> None:
+    """A crash within a transaction keeps the change that another task has made."""
     with Store(directory) as store:
         before = contextvars.copy_context()
         store.begin()

@@ -25,8 +25,8 @@ from app.protocol.statistics import (
     traffic_query,
 )
 from app.store import traffic as traffic_module
-from app.store.booking import MAX_DEVICES_A_BATCH, Batch
 from app.store.database import Database
+from app.store.rollup import MAX_DEVICES_A_BATCH, Batch
 from app.store.traffic import TrafficLog
 
 PHONE = Subject("device", "02:00:00:00:00:01")
@@ -108,7 +108,8 @@ def test_a_subject_that_turns_up_later_counts_from_zero(log, kernel):
     assert log.lifetime("exit") == {"default": Bytes(9, 19)}
 
 
-def test_a_new_table_begins_at_zero_even_where_it_has_counted_more_than_the_old_one(log, kernel):
+def test_new_table_counts_from_zero_whatever_its_value(log, kernel):
+    """A new table begins at zero even where it has counted more than the old one."""
     kernel.move(up=100)
     log.observe(kernel.read())
     kernel.wait(5)
@@ -128,7 +129,7 @@ def test_an_element_that_expired_and_came_back_begins_at_zero(log, kernel):
     assert sums(log, kernel)[0].up == 1500 + 30
 
 
-def test_a_restart_of_netd_loses_nothing_and_counts_nothing_twice(database, kernel):
+def test_netd_restart_loses_nothing_and_counts_nothing_twice(database, kernel):
     log = loaded(database)
     log.observe(kernel.read())
     kernel.wait(5)
@@ -166,7 +167,8 @@ def test_a_restart_of_the_machine_goes_on_at_the_sums_so_far(database, kernel):
     assert series.points[30].up is None
 
 
-def test_a_crash_before_the_flush_books_the_same_bytes_at_the_next_start(database, kernel):
+def test_crash_before_flush_adds_the_bytes_at_the_next_start(database, kernel):
+    """A crash before the flush adds the same bytes at the next start."""
     log = loaded(database)
     log.observe(kernel.read())
     log.flush()
@@ -179,7 +181,8 @@ def test_a_crash_before_the_flush_books_the_same_bytes_at_the_next_start(databas
     assert sums(log, kernel)[0].down == 999
 
 
-def test_what_is_counted_twice_on_the_way_is_subtracted_even_when_read_a_moment_apart(log, kernel):
+def test_bytes_counted_twice_are_subtracted_despite_skew(log, kernel):
+    """Bytes counted twice on their path are subtracted, even when the counters are read a moment apart."""
     signs = {"past": -1}
     log.observe(kernel.read(signs))
     for seen, past in ((1000, 400), (1000, 1100), (2000, 1500)):
@@ -190,7 +193,7 @@ def test_what_is_counted_twice_on_the_way_is_subtracted_even_when_read_a_moment_
     assert sums(log, kernel)[0].up == 4000 - 3000
 
 
-def test_the_last_bytes_of_an_interface_that_goes_are_booked_once(log, kernel):
+def test_last_bytes_of_a_removed_interface_are_added_once(log, kernel):
     tunnel = Subject("exit", "default")
     kernel.move(up=50, source="table 1")
     kernel.move(up=10, subject=tunnel, source="wg0a#7")
@@ -231,7 +234,7 @@ def test_bytes_of_a_reading_across_minutes_are_shared_out(log, kernel):
     assert points[NOON + 60].covered == 0.5
 
 
-def test_a_clock_that_is_set_meanwhile_stretches_nothing(log, kernel):
+def test_setting_the_clock_stretches_no_interval(log, kernel):
     kernel.now = 1000.0
     log.observe(kernel.read())
     kernel.wait(5)
@@ -265,7 +268,7 @@ def test_a_last_reading_of_years_ago_makes_no_million_rows(database, kernel):
 )
 def test_every_byte_is_booked_exactly_once_in_each_step(up, down, start, length):
     batch = Batch()
-    batch.book({PHONE: (up, down)}, start, start + length)
+    batch.spread({PHONE: (up, down)}, start, start + length)
     for step in SECONDS:
         rows = [row for key, row in batch.rows.items() if key[0] == step]
         assert [sum(r[0] for r in rows), sum(r[1] for r in rows)] == [up, down]

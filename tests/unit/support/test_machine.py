@@ -9,8 +9,8 @@ import pytest
 
 from app.support import machine
 from app.support.programs import about_network, run
-from app.support.report import LONGEST_LINE, MOST_BYTES, Section, assemble
-from app.support.strike import Striker
+from app.support.redact import Redactor
+from app.support.report import MAX_BYTES, MAX_LINE, Section, assemble
 
 
 def put(path: Path, content: str | bytes) -> None:
@@ -90,7 +90,7 @@ def test_a_port_has_its_driver_its_place_and_its_errors(pi: Path) -> None:
     assert "rfkill0: type wlan, name None, soft 1" in text
 
 
-def test_only_installed_packages_are_told(pi: Path) -> None:
+def test_only_installed_packages_are_reported(pi: Path) -> None:
     text = machine.versions(pi)
     assert "nftables 1.1.3-1" in text
     assert "systemd" not in text
@@ -104,7 +104,7 @@ def test_what_is_missing_costs_its_own_section_only(tmp_path: Path) -> None:
 
 
 def test_the_whole_of_a_pi_without_its_owner(pi: Path) -> None:
-    report = assemble(machine.sections(pi), Striker())
+    report = assemble(machine.sections(pi), Redactor())
     for hidden in ("01:02:03", "010203", "deadbeef"):
         assert hidden not in report
 
@@ -117,27 +117,29 @@ def test_this_machine_tells_something_of_everything() -> None:
 # --- size ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_is_never_larger_than_it_may_be_and_says_what_it_left_out() -> None:
+def test_file_stays_within_its_limit_and_names_what_is_left_out() -> None:
+    """The file is never larger than its limit, and names what it left out."""
     long = "\n".join(f"{n} \N{EURO SIGN}{'x' * 90}" for n in range(6_000))
-    report = assemble([Section(f"Part {n}", long, limit=300_000) for n in range(8)], Striker())
-    assert len(report.encode()) <= MOST_BYTES
+    report = assemble([Section(f"Part {n}", long, limit=300_000) for n in range(8)], Redactor())
+    assert len(report.encode()) <= MAX_BYTES
     assert "more lines were left out)" in report
     assert "(left out: the file would become too large)" in report
     assert "Part 7\n======\n" in report
-    first = assemble([Section("A", long, limit=1000)], Striker())
-    last = assemble([Section("A", long, limit=1000, keep="last")], Striker())
+    first = assemble([Section("A", long, limit=1000)], Redactor())
+    last = assemble([Section("A", long, limit=1000, keep="last")], Redactor())
     assert "\n0 \N{EURO SIGN}x" in first
     assert "\n5999 \N{EURO SIGN}x" not in first
     assert "\n5999 \N{EURO SIGN}x" in last
 
 
-def test_what_would_move_a_terminal_is_taken_out_and_long_lines_are_cut_after_they_were_struck_out() -> None:
+def test_controls_are_removed_and_lines_cut_after_redaction() -> None:
+    """Control characters are removed, and long lines are cut only after their redaction."""
     secret = "correct horse"
-    text = f"\x1b[2Ja\u202eb\n{'y' * (LONGEST_LINE - 6)}{secret}"
-    report = assemble([Section("A", text)], Striker([secret]))
+    text = f"\x1b[2Ja\u202eb\n{'y' * (MAX_LINE - 6)}{secret}"
+    report = assemble([Section("A", text)], Redactor([secret]))
     assert not {"\x1b", "\u202e"} & set(report)
     assert "corre" not in report
-    assert f"{'y' * (LONGEST_LINE - 6)}***" in report
+    assert f"{'y' * (MAX_LINE - 6)}***" in report
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ async def test_a_program_that_hangs_or_never_stops_talking_is_ended(monkeypatch:
     monkeypatch.setattr("app.support.programs.TIMEOUT", 0.3)
     assert await run("sleep", "60") == "(could not be read: sleep did not finish)"
     monkeypatch.setattr("app.support.programs.TIMEOUT", 30)
-    monkeypatch.setattr("app.support.programs.MOST", 100_000)
+    monkeypatch.setattr("app.support.programs.MAX_OUTPUT", 100_000)
     assert len(await run("dd", "if=/dev/zero", "status=none")) == 100_000
 
 

@@ -16,8 +16,8 @@ from app.network.plan import TransportPeer, TunnelPlan, exit_mark
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry, offline
 from app.store import Store
-from app.tunnel.exitcheck import Confirm, ExitAddress, exit_address, parse
-from app.tunnel.outside import Outside
+from app.tunnel.exit_address import ExitAddressCheck
+from app.tunnel.exitcheck import Confirm, ExitAddress, check_exit_address, parse
 from app.tunnel.states import Connected, Target, Tunnel
 
 API = Path(__file__).parents[2] / "data" / "api"
@@ -86,17 +86,17 @@ async def test_mullvad_is_asked_whether_the_exit_is_its_own(monkeypatch, caplog,
     async def look(*_, confirm, **__):
         return parse(json.dumps({"ip": "203.0.113.7", "mullvad_exit_ip": said}).encode(), confirm)
 
-    monkeypatch.setattr("app.tunnel.outside.exit_address", look)
+    monkeypatch.setattr("app.tunnel.exit_address.check_exit_address", look)
     plan = TunnelPlan("a", (), 1420, (), (), ())
     tunnel = Tunnel(Target(provider, "one"), plan, "key", TransportPeer(ip_address("203.0.113.1"), 51820))
     ports = Ports(Registry(Store(tmp_path)))
-    outside = Outside("default", exit_mark(0), ports)
+    address = ExitAddressCheck("default", exit_mark(0), ports)
     state = Connected(tunnel, 1.0, 1.0)
-    outside.follow(state)
-    assert outside.seen(state) is None
+    address.entered(state)
+    assert address.seen(state) is None
     async with asyncio.timeout(5):
         await ports.heard.wait()
-    assert outside.seen(state) == ExitAddress("203.0.113.7", confirmed)
+    assert address.seen(state) == ExitAddress("203.0.113.7", confirmed)
     assert ports.told == ["default"]
     assert ("does not know 203.0.113.7" in caplog.text) is (confirmed is False)
 
@@ -134,7 +134,7 @@ def marked(monkeypatch) -> list[tuple[int, ...]]:
 async def look(port: int, path: str = "/json?x=1") -> ExitAddress | None:
     url = f"http://127.0.0.1:{port}{path}"
     async with asyncio.timeout(10):
-        return await exit_address(url, (), exit_mark(0), ipv6=False, confirm=MULLVAD)
+        return await check_exit_address(url, (), exit_mark(0), ipv6=False, confirm=MULLVAD)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK"])

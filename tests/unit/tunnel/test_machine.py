@@ -1,4 +1,4 @@
-"""An exit's machine against a WireGuard of the mind: what those who wait hear, and when it tries again."""
+"""An exit's machine against a fake WireGuard: what those who wait hear, and when it tries again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, Wan
 from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.tunnel import backoff
+from app.tunnel.context import Advice
 from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.machine import ExitMachine
-from app.tunnel.ports import Advice
 from app.tunnel.states import Blocked, Connected, Reason, Target, Tunnel
 
 SERVER = Target("mullvad", "se-sto-wg-001")
@@ -28,7 +28,7 @@ CONFIG = TunnelConfig(
 
 
 class Ports:
-    """ExitPorts and a WireGuard in one; ``answers``: whether the server knows our key."""
+    """An ExitContext and a WireGuard in one; ``answers``: whether the server knows our key."""
 
     def __init__(self):
         self.backend = self
@@ -40,7 +40,7 @@ class Ports:
         self.advice = Advice()
         self.states = []
         self.told = asyncio.Event()
-        self.machine = ExitMachine("default", 0, self)  # type: ignore[arg-type]
+        self.machine = ExitMachine("default", 0, self)
 
     async def tunnel_config(self, target):
         return CONFIG, None
@@ -48,7 +48,7 @@ class Ports:
     def exit_confirmation(self, provider):
         return lambda _: None
 
-    async def enter(self, exit_name, state):
+    async def enter(self, exit_name, state, cause=None):
         self.machine.state = state
         self.states.append(state)
 
@@ -154,7 +154,7 @@ def asked(monkeypatch):
         times.append(1)
         return ExitAddress(f"203.0.113.{len(times)}")
 
-    monkeypatch.setattr("app.tunnel.outside.exit_address", look)
+    monkeypatch.setattr("app.tunnel.exit_address.check_exit_address", look)
     return times
 
 
@@ -174,7 +174,7 @@ async def test_a_tunnel_taken_over_from_the_last_netd_is_seen_from_outside_too(a
     ports.machine = ExitMachine("default", 0, ports, Connected(TUNNEL, 1.0, 1.0))
     async with running(ports) as machine, asyncio.timeout(5):
         await ports.told.wait()
-        assert machine.seen == ExitAddress("203.0.113.1")
+        assert machine.exit_address == ExitAddress("203.0.113.1")
         assert len(asked) == 1
 
 
@@ -184,12 +184,12 @@ async def test_each_life_of_a_tunnel_is_asked_about_once_and_shows_its_own_answe
         for number in (1, 2):  # the same server, the same slot: another tunnel all the same
             await machine.connect(SERVER)
             await ports.told.wait()
-            assert machine.seen == ExitAddress(f"203.0.113.{number}")
-            machine.nudge(Reason.WAN_DOWN)  # something happens, and the tunnel stays
+            assert machine.exit_address == ExitAddress(f"203.0.113.{number}")
+            machine.notify(Reason.WAN_DOWN)  # something happens, and the tunnel stays
             await until(lambda: machine._nudged is None)
             ports.told.clear()
             await machine.disconnect()
-            assert machine.seen is None
+            assert machine.exit_address is None
         assert len(asked) == 2
 
 
@@ -202,9 +202,9 @@ async def test_what_was_seen_of_one_tunnel_is_not_shown_for_the_next(asked):
         shown = []
         entered = ports.enter
 
-        async def enter(exit_name, state):
-            await entered(exit_name, state)
-            shown.append((state.tunnel.target, machine.seen))
+        async def enter(exit_name, state, cause=None):
+            await entered(exit_name, state, cause)
+            shown.append((state.tunnel.target, machine.exit_address))
 
         ports.enter = enter
         other = Target("mullvad", "se-got-wg-001")
@@ -212,4 +212,4 @@ async def test_what_was_seen_of_one_tunnel_is_not_shown_for_the_next(asked):
         await machine.connect(other)
         await ports.told.wait()
         assert shown == [(SERVER, ExitAddress("203.0.113.1")), (other, None)]
-        assert machine.seen == ExitAddress("203.0.113.2")
+        assert machine.exit_address == ExitAddress("203.0.113.2")

@@ -84,7 +84,7 @@ POLICY_REFUSED = {
     "awg-1.0-obfuscated.conf": (7, "S1", "AmneziaWG"),
     "awg-2.0.conf": (7, "S1", "AmneziaWG"),
     "awg-keepalive-range.conf": (9, "PersistentKeepalive", "AmneziaWG"),
-    "key-zone-wgsd-extra-sections.conf": (10, "[Socks5]", "no section"),
+    "key-zone-wgsd-extra-sections.conf": (10, "[Socks5]", "not a section"),
     "search-domain-with-underscore-first.conf": (4, "DNS", "neither"),
     "search-domain-with-underscore.conf": (3, "DNS", "neither"),
 }
@@ -128,7 +128,7 @@ def test_an_address_in_our_own_lan_is_refused_and_elsewhere_fine() -> None:
     parse("policy", "lan-overlap-address.conf", lan=(ip_network("192.168.77.0/24"), ip_network("fd00::/64")))
 
 
-def test_hooks_are_returned_apart_and_told_line_by_line() -> None:
+def test_hooks_are_returned_apart_and_reported_by_line() -> None:
     parsed = parse("good", "edge-hooks-multi.conf")
     assert parsed.hooks == (
         "PreUp = true",

@@ -110,19 +110,19 @@ def test_nothing_at_all() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "key", "reason"),
     [
-        ("PrivateKey = x\n[Interface]", 1, "PrivateKey", "begins with"),
+        ("PrivateKey = x\n[Interface]", 1, "PrivateKey", "must begin with"),
         (conf() + "[Interface]\n", 10, "[Interface]", "second one"),
-        (conf() + "[Proxy]\n", 10, "[Proxy]", "no section"),
+        (conf() + "[Proxy]\n", 10, "[Proxy]", "not a section"),
         (conf("[Inter"), 4, None, "is written"),
         (conf("[" + " " * 60000 + "x"), 4, None, "is written"),
         (conf("nonsense"), 4, None, "neither a section nor a setting"),
         (conf("; comment"), 4, None, "neither a section nor a setting"),
-        (conf("= 5"), 4, None, "no name"),
-        (conf("a b = 5"), 4, None, "no name"),
+        (conf("= 5"), 4, None, "not a setting's name"),
+        (conf("a b = 5"), 4, None, "not a setting's name"),
         (conf("DNS ="), 4, "DNS", "empty"),
-        (conf("Endpoint = 192.0.2.1:5"), 4, "Endpoint", "belongs into [Peer]"),
-        (conf(peer="MTU = 1300"), 9, "MTU", "belongs into [Interface]"),
-        (conf(peer="PostUp = reboot"), 9, "PostUp", "belongs into [Interface]"),
+        (conf("Endpoint = 192.0.2.1:5"), 4, "Endpoint", "belongs in [Peer]"),
+        (conf(peer="MTU = 1300"), 9, "MTU", "belongs in [Interface]"),
+        (conf(peer="PostUp = reboot"), 9, "PostUp", "belongs in [Interface]"),
         (conf("Table = off; reboot"), 4, "Table", "not auto, off"),
         (conf("SaveConfig = maybe"), 4, "SaveConfig", "not true or false"),
         (conf("FwMark = 0x1ffffffff"), 4, "FwMark", "0xffffffff"),
@@ -143,7 +143,7 @@ def test_refused(text: str, line: int, key: str | None, reason: str) -> None:
     assert reason in error.reason
 
 
-def test_a_second_peer_without_endpoint_or_networks_is_told() -> None:
+def test_a_second_peer_without_endpoint_or_networks_is_reported() -> None:
     found = warnings(conf() + f"[Peer]\nPublicKey = {OTHER}\n")
     assert {"peer_without_endpoint", "peer_without_networks"} <= set(found)
 
@@ -161,7 +161,8 @@ def test_a_single_peer_without_networks_is_refused() -> None:
     assert (error.line, error.key) == (4, "AllowedIPs")
 
 
-def test_a_network_that_two_peers_claim_goes_to_the_last_as_in_the_kernel() -> None:
+def test_network_of_two_peers_goes_to_the_last() -> None:
+    """A network that two peers claim goes to the last, as in the kernel."""
     parsed = wgconf.parse(
         conf(allowed="0.0.0.0/0, 10.1.0.0/16") + f"[Peer]\nPublicKey = {OTHER}\nAllowedIPs = 0.0.0.0/0\n"
     )
@@ -199,12 +200,12 @@ def test_full_and_split_tunnels(allowed: str, expected: set[str]) -> None:
     assert found == expected
 
 
-def test_ipv6_in_allowed_ips_without_an_address_is_told() -> None:
+def test_ipv6_in_allowed_ips_without_an_address_is_reported() -> None:
     assert "no_ipv6_address" in warnings(conf(allowed="0.0.0.0/0,::/0"))
     assert "no_ipv4_address" in warnings(conf(address="fd00::2", allowed="0.0.0.0/0,::/0"))
 
 
-def test_dns_is_told_where_it_cannot_be_as_written() -> None:
+def test_dns_that_cannot_be_used_is_warned_of() -> None:
     assert "no_dns" in warnings(conf())
     assert "dns_not_routed" in warnings(conf("DNS = 1.1.1.1", allowed="10.0.0.0/8"))
     parsed = wgconf.parse(conf("DNS = 192.168.77.1, 10.9.0.1, fd00::1"), lan=(ip_network("192.168.77.0/24"),))
@@ -215,7 +216,7 @@ def test_dns_is_told_where_it_cannot_be_as_written() -> None:
     )
 
 
-def test_overlap_with_our_lan_is_told() -> None:
+def test_overlap_with_the_lan_is_warned_of() -> None:
     lan = (ip_network("192.168.77.0/24"),)
     assert "lan_overlap" in warnings(conf(address="192.168.1.2/16"), lan=lan)
     assert "lan_overlap" in warnings(conf(allowed="0.0.0.0/0, 192.168.0.0/16"), lan=lan)
@@ -225,7 +226,7 @@ def test_overlap_with_our_lan_is_told() -> None:
 @pytest.mark.parametrize(
     "line", ["Table = auto", "FwMark = off", "SaveConfig = true", "ListenPort = 51820", "Name = x"]
 )
-def test_settings_that_are_not_used_are_told(line: str) -> None:
+def test_unused_settings_are_warned_of(line: str) -> None:
     assert warnings(conf(line))["not_used"].startswith(f"line 4: {line.partition(' ')[0]} is")
 
 
@@ -273,7 +274,7 @@ def test_an_error_never_holds_a_key(text: str) -> None:
         assert not [at for at in range(28) if key[at : at + 16] in shown]
 
 
-def test_a_hook_is_told_without_the_key_in_it() -> None:
+def test_hook_is_reported_without_the_key_in_it() -> None:
     found = warnings(conf(f"PostUp = wg set %i private-key <(echo {OTHER})"))
     assert "***" in found["hook"]
     assert OTHER[:10] not in str(found)

@@ -70,7 +70,7 @@ def test_reset_opens_the_door_again(state_dir: Path, client: Make, owner: Client
     assert_error(owner.get("/api/status"), 401, "unauthorized")
 
 
-def test_whoever_looks_on_is_sent_away(state_dir: Path, server: WebServer) -> None:
+def test_open_websockets_are_closed(state_dir: Path, server: WebServer) -> None:
     with WebSocketClient(server.port) as socket:
         assert socket.receive()
         run("set-password", state_dir, NEW)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api.auth import signin
-from app.api.auth.lockout import FREE, FREE_FOR_ALL, LONGEST, LONGEST_FOR_ALL, MOST_CLIENTS, Lockout
+from app.api.auth import sign_in
+from app.api.auth.lockout import FREE, FREE_FOR_ALL, MAX_CLIENTS, MAX_DELAY, MAX_DELAY_FOR_ALL, Lockout
 from app.errors import TooManyRequestsError
 from tests.support.web_server import WebServer
 from tests.support.ws_client import WebSocketClient
@@ -52,7 +52,7 @@ def test_each_failure_costs_twice_as_much(lockout: Lockout, clock: Clock) -> Non
         assert wait_of(lockout, "a") == waits[-1]  # to be refused costs nothing more
         clock.now += waits[-1]
         assert wait_of(lockout, "a") == 0.0  # whoever waits may try
-    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, LONGEST, LONGEST, LONGEST]
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, MAX_DELAY, MAX_DELAY, MAX_DELAY]
 
 
 def test_a_day_of_guessing_is_about_a_hundred_guesses(lockout: Lockout, clock: Clock) -> None:
@@ -82,7 +82,8 @@ def test_others_do_not_wait_for_one(lockout: Lockout) -> None:
     assert wait_of(lockout, "b", known=False) == 0.0
 
 
-def test_many_addresses_together_are_slowed_down_and_the_owner_is_not(lockout: Lockout, clock: Clock) -> None:
+def test_many_failing_addresses_delay_strangers_not_the_owner(lockout: Lockout, clock: Clock) -> None:
+    """Many addresses that fail together are slowed down; the owner's known address is not."""
     for number in range(FREE_FOR_ALL):
         assert wait_of(lockout, f"client {number}", known=False) == 0.0
     assert wait_of(lockout, "another", known=False) == 2.0
@@ -91,16 +92,16 @@ def test_many_addresses_together_are_slowed_down_and_the_owner_is_not(lockout: L
     for number in range(50):
         clock.now += wait_of(lockout, f"another {number}", known=False)
         wait_of(lockout, f"another {number}", known=False)
-    assert wait_of(lockout, "yet another", known=False) == LONGEST_FOR_ALL  # bounded: nobody is shut out for ever
+    assert wait_of(lockout, "yet another", known=False) == MAX_DELAY_FOR_ALL  # bounded: nobody is shut out for ever
     assert wait_of(lockout, "owner", known=True) == 0.0
     clock.now += 3600 + 1
     assert wait_of(lockout, "yet another", known=False) == 0.0
 
 
 def test_memory_is_bounded(lockout: Lockout) -> None:
-    for number in range(MOST_CLIENTS + 100):
+    for number in range(MAX_CLIENTS + 100):
         wait_of(lockout, f"client {number}")
-    assert len(lockout._clients) == MOST_CLIENTS
+    assert len(lockout._clients) == MAX_CLIENTS
 
 
 # --- by HTTP ------------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def test_memory_is_bounded(lockout: Lockout) -> None:
 @pytest.fixture
 def server(state_dir: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     """Its attempts go by ``clock``: on a busy machine five hashes take longer than the first wait."""
-    monkeypatch.setattr(signin, "Lockout", lambda: Lockout(clock))
+    monkeypatch.setattr(sign_in, "Lockout", lambda: Lockout(clock))
     with WebServer(state_dir=state_dir) as running:
         yield running
 
@@ -137,7 +138,7 @@ def test_every_way_to_try_the_password_counts(client: Make, owner: Client) -> No
     assert_error(client().login(), 429, "locked_out")
 
 
-def test_repeated_failures_are_told(client: Make, owner: Client, server: WebServer) -> None:
+def test_repeated_failures_are_reported(client: Make, owner: Client, server: WebServer) -> None:
     with WebSocketClient(server.port, headers=bearer(owner.key("read"))) as socket:
         assert socket.receive()
         for _ in range(FREE):

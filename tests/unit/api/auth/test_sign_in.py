@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.api.auth import credential_routes, signin, tokens
+from app.api.auth import credential_routes, sessions, tokens
 from app.auth import passwords
 from app.protocol.events import ServersChanged
 from tests.support.web_server import WebServer
@@ -93,7 +93,7 @@ def test_a_wrong_password(client: Make, owner: Client) -> None:
     assert "Set-Cookie" not in answer.headers
 
 
-def test_a_cookie_that_nobody_gave(client: Make, owner: Client) -> None:
+def test_forged_cookie_is_refused(client: Make, owner: Client) -> None:
     for value in ("x", "a" * 43, "\"';--", "a" * 3000):
         answer = client().get("/api/status", headers={"Cookie": f"vpn_gateway_session={value}"})
         assert_error(answer, 401, "unauthorized")
@@ -195,14 +195,14 @@ def test_the_list_of_sessions(client: Make, owner: Client) -> None:
 def test_sessions_are_few_and_the_oldest_goes_first(
     client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.auth.signin.MOST_SESSIONS", 4)
+    monkeypatch.setattr("app.api.auth.sessions.MAX_SESSIONS", 4)
     clients = [client() for _ in range(5)]
     for one in clients:
         one.login()
     assert [c.get("/api/status").status_code for c in (owner, *clients)] == [401, 401, 200, 200, 200, 200]
 
 
-def test_a_session_ends_by_itself(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_expires(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
     monkeypatch.setattr("app.api.auth.credentials.time.time", lambda: now + 30 * 24 * 3600 - 60)
     assert owner.get("/api/status").status_code == 200
@@ -256,7 +256,7 @@ def test_who_looks_on_is_sent_away_when_what_was_shown_runs_out(
 ) -> None:
     monkeypatch.setattr(credential_routes, "DAY", 2.0)
     monkeypatch.setattr(tokens, "ACCESS", 3)  # in whole seconds, from the last one that is full
-    monkeypatch.setattr(signin, "SESSION_LIFETIME", 2.0 if kind == "session" else 60.0)
+    monkeypatch.setattr(sessions, "SESSION_LIFETIME", 2.0 if kind == "session" else 60.0)
     lasting = bearer(owner.key("read", expires_in_days=60))
     one = client()
     if kind == "session":
@@ -300,7 +300,8 @@ def test_it_survives_a_restart(state_dir: Path) -> None:
         assert one.login().status_code == 200
 
 
-def test_the_file_is_its_owners_alone_and_holds_nothing_that_opens(state_dir: Path, owner: Client) -> None:
+def test_stored_state_is_private_and_holds_only_hashes(state_dir: Path, owner: Client) -> None:
+    """The file is readable by its owner alone, and no credential can be taken out of it."""
     tokens, key = owner.tokens(), owner.key("admin")
     path = state_dir / "auth.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -313,7 +314,7 @@ def test_the_file_is_its_owners_alone_and_holds_nothing_that_opens(state_dir: Pa
     assert json.loads(text)["password"]["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_a_file_that_cannot_be_read_lets_nobody_in(state_dir: Path, server: WebServer, client: Make) -> None:
+def test_unreadable_file_refuses_every_sign_in(state_dir: Path, server: WebServer, client: Make) -> None:
     one = client()
     one.post("/api/auth/password", json={"password": PASSWORD})
     path = state_dir / "auth.json"
@@ -332,7 +333,7 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(state_dir: Path, server: WebS
     assert stranger.login().status_code == 200
 
 
-def test_started_with_a_damaged_file_nobody_comes_in(state_dir: Path) -> None:
+def test_start_with_a_damaged_file_refuses_every_sign_in(state_dir: Path) -> None:
     (state_dir / "auth.json").write_text("{}")
     with WebServer(state_dir=state_dir) as server, Client(server.url) as one:
         assert one.get("/api/status").status_code == 401

@@ -80,7 +80,7 @@ def test_they_expire(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatc
     assert_error(refresh(one, old["refresh_token"]), 401, "invalid_token")
 
 
-def test_a_clock_that_went_back_locks_nobody_out(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_that_went_back_locks_no_client_out(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     one = client()
     future = time.time() + 3600
     with monkeypatch.context() as patch:
@@ -209,7 +209,7 @@ def test_keys_expire(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatc
 
 
 def test_keys_are_few(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.api.auth.service.MOST_KEYS", 1)
+    monkeypatch.setattr("app.api.auth.api_keys.MAX_KEYS", 1)
     owner.key("read")
     assert_error(owner.post("/api/auth/keys", json={"name": "two"}), 409, "too_many_keys")
 

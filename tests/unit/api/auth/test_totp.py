@@ -110,7 +110,7 @@ def test_enrolling_takes_the_password_and_is_begun_first(owner: Client) -> None:
 
 
 def test_an_enrolment_does_not_wait_for_ever(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.api.auth.service.ENROLMENT_LIFETIME", -1.0)
+    monkeypatch.setattr("app.api.auth.second_factor.ENROLMENT_LIFETIME", -1.0)
     made = owner.post("/api/auth/totp", json={"password": PASSWORD}).json()
     answer = owner.post("/api/auth/totp/confirm", json={"code": pyotp.TOTP(made["secret"]).now()})
     assert_error(answer, 409, "not_enrolling")

@@ -1,0 +1,46 @@
+"""The import of WireGuard configurations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from quart import Blueprint
+
+from app.api.context import gateway
+from app.api.operation import Success, operation
+from app.errors import InvalidFieldError
+from app.protocol.commands import ImportConfig
+
+blueprint = Blueprint("importing", __name__)
+
+
+class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
+    config: str  # bounded by the limit of the whole body
+    name: Annotated[str, Meta(max_length=255)] | None = None  # used unchanged, or refused
+    file: Annotated[str, Meta(min_length=1, max_length=255)] | None = (
+        None  # instead: the file's, from which a name is made
+    )
+
+    def __repr__(self) -> str:
+        return f"ImportBody({self.name!r}, {self.file!r})"  # never the keys
+
+    def command(self) -> ImportConfig:
+        """The command for this body. Raises InvalidFieldError (neither name nor file, or both)."""
+        if self.file is None:
+            if self.name is None:
+                raise InvalidFieldError("name is missing", field="name", code="missing_field")
+            return ImportConfig(self.name, self.config)
+        if self.name is not None:
+            raise InvalidFieldError("file: give it or a name, not both", field="file")
+        return ImportConfig(self.file, self.config, from_file=True)
+
+
+@operation(blueprint, "POST", "/api/import")
+async def import_config(body: ImportBody) -> Success:
+    """Import a .conf; its hooks are never run.
+
+    With ``file`` instead of ``name`` the server gets the file's name, made to fit; the answer's ``server`` holds it.
+    """
+    result = await gateway().submit(body.command())
+    return Success(True, result.message, result.warnings, result.public_key, result.server)

@@ -1,0 +1,26 @@
+"""A MAC address, as devices, ports and statistics are known by: six pairs of hexadecimal digits (pure)."""
+
+from __future__ import annotations
+
+import re
+
+from app.errors import InvalidFieldError
+
+FORM = "six pairs of hexadecimal digits, such as 02:00:00:00:00:01"
+
+_CANONICAL = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_SEPARATORS = re.compile(r"[:.-]")
+_DIGITS = re.compile(r"[0-9a-f]{12}")
+
+
+def is_canonical(text: str) -> bool:
+    """Whether ``text`` is a MAC address in lower case with colons."""
+    return _CANONICAL.fullmatch(text) is not None
+
+
+def parse(text: str, field: str = "mac") -> str:
+    """Lower case with colons, from any common spelling. Raises InvalidFieldError."""
+    digits = _SEPARATORS.sub("", text.lower())
+    if _DIGITS.fullmatch(digits) is None:
+        raise InvalidFieldError(f"{field}: {FORM}", field=field)
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))

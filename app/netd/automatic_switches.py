@@ -1,0 +1,128 @@
+"""Switches that nobody asks for at the moment: those set for a time of day, and the return to the first choice.
+
+Both are make before break, so that a try that fails costs nothing; only a connected exit changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from app.errors import GatewayError
+from app.model import DEFAULT_EXIT, ServerChange
+from app.netd.intent import Intent
+from app.store import Store
+from app.tunnel.clock import boottime
+from app.tunnel.failure_history import FailureHistory
+from app.tunnel.machine import ExitMachine
+from app.tunnel.states import Connected, Target
+
+log = logging.getLogger(__name__)
+
+CLOCK_INTERVAL = 20.0  # seconds between looks at the clock; below a minute, so that none is missed
+RETURN_INTERVAL = 30.0  # seconds between looks at who may go back
+RETURN_AFTER = 600.0  # seconds on a fallback before the first choice is tried again
+
+
+class SwitchableExits(Protocol):
+    """What is used of :class:`app.netd.exits.Exits`."""
+
+    @property
+    def machines(self) -> tuple[ExitMachine, ...]: ...
+
+    async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None: ...
+
+
+class Resolver(Protocol):
+    """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
+
+    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
+
+
+def due(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
+    """The change that is set for this very minute of local time, the last one where several are."""
+    minute = now.hour * 60 + now.minute
+    fitting = [c for c in changes if c.at == minute and now.weekday() in c.days]
+    return fitting[-1] if fitting else None
+
+
+class ScheduledSwitches:
+    def __init__(self, exits: SwitchableExits, directory: Resolver, store: Store) -> None:
+        self._exits = exits
+        self._directory = directory
+        self._store = store
+        self._done: str | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(CLOCK_INTERVAL)
+            await self.look(datetime.now().astimezone())
+
+    async def look(self, now: datetime) -> None:
+        """Carry out what is due; once for each minute."""
+        minute = now.strftime("%Y-%m-%d %H:%M")
+        change = due(self._store.settings.server_changes, now)
+        machine = next((m for m in self._exits.machines if m.name == DEFAULT_EXIT), None)
+        if change is None or minute == self._done or machine is None:
+            return
+        self._done = minute
+        state = machine.state
+        if not isinstance(state, Connected):
+            return
+        try:
+            target = await self._next(state.tunnel.target, change.select)
+            await self._exits.switch(machine.name, target, "scheduled", asked=change.select)
+        except GatewayError as error:
+            log.warning("the change of server set for %s was not made: %s", minute, error.message)
+
+    async def _next(self, present: Target, selector: str) -> Target:
+        """Another one than the present where there is another."""
+        found = await self._directory.resolve(present.provider, selector)
+        return next((t for t in found if t != present), found[0])
+
+
+class ReturnToFirstChoice:
+    def __init__(
+        self,
+        *,
+        exits: SwitchableExits,
+        intent: Intent,
+        store: Store,
+        failures: FailureHistory,
+        clock: Callable[[], float] = boottime,
+    ) -> None:
+        self._exits = exits
+        self._intent = intent
+        self._store = store
+        self._failures = failures
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(RETURN_INTERVAL)
+            await self.look()
+
+    async def look(self) -> None:
+        """Try the first choice of every exit that has been well on another server for a while."""
+        for machine in self._exits.machines:
+            state = machine.state
+            if isinstance(state, Connected) and self._clock() - state.since_boot >= RETURN_AFTER:
+                await self._try(machine, state)
+
+    async def _try(self, machine: ExitMachine, state: Connected) -> None:
+        goal = self._intent.goal(machine.name)
+        if goal is None or goal.first_choice is None or not self._store.settings.failover.return_to_first:
+            return
+        target = goal.first_choice
+        if self._failures.in_penalty(target) or machine.goal != state.tunnel.target:
+            return
+        try:
+            await self._exits.switch(machine.name, target, "return_to_first", asked=goal.asked)
+        except GatewayError as error:
+            self._failures.record_failure(machine.name, target)
+            log.info("exit %s: %s is not back yet: %s", machine.name, target, error.message)

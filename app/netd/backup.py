@@ -1,0 +1,98 @@
+"""Backup and restore in netd: what goes into the file, and how restored settings come into force.
+
+A restore is a new beginning. Once everything is on disk this process changes nothing any more, answers, and ends. The
+supervisor starts the next one, which begins as after any restart, but takes over no tunnel: the kernel goes on with the
+last plan until the first plan of the restored settings replaces it, in which every exit is down. At no moment is less
+than a whole plan in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from app import async_files
+from app.errors import UnavailableError
+from app.protocol.answers import Restored
+from app.protocol.commands import CreateBackup, HandlerEntry, RestoreBackup
+from app.store import Store, accounts
+from app.store.backup import Backup, Part, Summary
+
+log = logging.getLogger(__name__)
+
+RESTART_AFTER = 0.2  # seconds: the answer goes out first
+
+
+class BackupService:
+    """The service that makes and restores backups.
+
+    ``freeze`` is called at the moment of a restore, and whatever runs in this process must change nothing after it;
+    ``closing`` are called then, too: all that writes these files. ``restart`` is set once the process has to end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        state_dir: Path,
+        *,
+        freeze: Callable[[], None],
+        closing: Sequence[Callable[[], None]],
+        restart: asyncio.Event,
+    ) -> None:
+        self._backup = Backup(store, parts(state_dir))
+        self._freeze = freeze
+        self._closing = closing
+        self._restart = restart
+        self._restored = False
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return CreateBackup.handled_by(self.create), RestoreBackup.handled_by(self.restore)
+
+    def check_not_restarting(self) -> None:
+        """Raises UnavailableError once a restore has been made."""
+        if self._restored:
+            raise UnavailableError("a backup was restored and the gateway is restarting", code="restarting")
+
+    async def create(self, command: CreateBackup) -> bytes:
+        """Raises InvalidFieldError (``passphrase``), ConflictError (``busy``)."""
+        return await self._backup.create(command.passphrase)
+
+    async def restore(self, command: RestoreBackup) -> Restored:
+        """Raises as :meth:`app.store.backup.Backup.restore` does; then nothing has changed."""
+        if command.dry_run:
+            return _restored(await self._backup.inspect(command.backup, command.passphrase), dry_run=True)
+        summary = await self._backup.restore(command.backup, command.passphrase)
+        # Nobody has run between the files' replacement and these lines.
+        self._restored = True
+        self._freeze()
+        for close in self._closing:  # what is under way in this process writes nothing over the restored files
+            close()
+        log.info("restored a backup with %d servers and %d devices; restarting", summary.servers, summary.devices)
+        asyncio.get_running_loop().call_later(RESTART_AFTER, self._restart.set)
+        return _restored(summary, dry_run=False)
+
+
+def parts(state_dir: Path) -> tuple[Part, ...]:
+    """The state files that others than the store keep."""
+
+    def check_accounts(data: bytes) -> None:
+        found = accounts.decode(data)
+        if found.damaged or found.version > accounts.VERSION:
+            raise ValueError(f"{accounts.FILE}: not valid: {', '.join(found.damaged) or 'a newer version'}")
+
+    return (Part(accounts.FILE, lambda: async_files.read(state_dir / accounts.FILE), check_accounts),)
+
+
+def _restored(summary: Summary, *, dry_run: bool) -> Restored:
+    return Restored(
+        dry_run=dry_run,
+        created=summary.created,
+        application=summary.application,
+        version=summary.version,
+        servers=summary.servers,
+        devices=summary.devices,
+        parts=summary.parts,
+        warnings=summary.warnings,
+    )

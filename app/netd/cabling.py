@@ -1,0 +1,81 @@
+"""Tells of cables in the wrong place: no port that is known to be the WAN, another router on a port of the LAN."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from app.errors import GatewayError
+from app.model import LinkProblem
+from app.protocol.events import EventSink, SecurityAlert
+
+log = logging.getLogger(__name__)
+
+PERIOD = 5.0  # seconds between looks
+SETTLE = 15.0  # seconds that USB adapters and radios may take to appear
+
+_ADVICE = (
+    "could lead devices past the tunnel: what it says is stopped between the ports of the LAN."
+    " Take that cable or device out, or plug it into the WAN port"
+)
+
+
+class Cabling:
+    """``drops`` counts what was stopped by reason, ``foreign`` names the ports with DHCP servers and with routers."""
+
+    def __init__(
+        self,
+        *,
+        problem: Callable[[], LinkProblem | None],
+        drops: Callable[[], Awaitable[Mapping[str, int]]],
+        foreign: Callable[[], Awaitable[tuple[tuple[str, ...], tuple[str, ...]]]],
+        publish: EventSink,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._problem = problem
+        self._drops = drops
+        self._foreign = foreign
+        self._publish = publish
+        self._clock = clock
+        self._since: tuple[LinkProblem | None, float] = (None, 0.0)
+        self._told: LinkProblem | None = None
+        self._stopped = 0
+        self._ports: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    async def run(self) -> None:
+        while True:
+            self.look_for_wan()
+            try:
+                await self.look_for_routers()
+            except (GatewayError, OSError) as error:
+                log.warning("the ports with foreign routers could not be read: %s", error)
+            await asyncio.sleep(PERIOD)
+
+    def look_for_wan(self) -> None:
+        """Tell of a problem that has lasted for ``SETTLE`` seconds, once."""
+        problem, now = self._problem(), self._clock()
+        reason = problem.reason if problem else None
+        last, since = self._since
+        if reason != (last.reason if last else None):
+            self._since = (problem, now)
+            self._told = None
+        elif problem is not None and self._told is None and now - since >= SETTLE:
+            self._told = problem
+            log.warning("%s", problem.message)
+            self._publish(SecurityAlert(problem.reason, problem.message))
+
+    async def look_for_routers(self) -> None:
+        """Tell of each port once for as long as its router keeps answering. Raises KernelError, OSError."""
+        stopped = (await self._drops()).get("foreign_router", 0)
+        if stopped == self._stopped and self._ports == ((), ()):
+            return
+        self._stopped = stopped
+        ports = await self._foreign()
+        for what, now, before in zip(("DHCP server", "router"), ports, self._ports, strict=True):
+            for port in sorted(set(now) - set(before)):
+                message = f"another {what} on the LAN port {port} {_ADVICE}"
+                log.warning("%s", message)
+                self._publish(SecurityAlert("foreign_router", message, port=port))
+        self._ports = ports

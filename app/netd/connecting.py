@@ -1,0 +1,67 @@
+"""Connecting an exit to what was asked for: a server by its name, or the first of a place that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.errors import ConnectTimeoutError
+from app.netd.intent import Intent
+from app.protocol.answers import Done
+from app.protocol.commands import Connect, Disconnect, HandlerEntry
+from app.store import Store
+from app.tunnel.failure_history import FailureHistory
+from app.tunnel.states import Target
+
+PLACE_ATTEMPTS = 3  # servers tried where a place was asked for
+
+
+class ConnectableExits(Protocol):
+    """What is used of :class:`app.netd.exits.Exits`."""
+
+    def get(self, name: str) -> object: ...
+
+    async def connect(self, exit_name: str, target: Target, *, asked: str | None = None) -> None: ...
+
+    async def disconnect(self, exit_name: str) -> None: ...
+
+
+class Resolver(Protocol):
+    """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
+
+    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
+
+
+class Connecting:
+    def __init__(
+        self, *, exits: ConnectableExits, directory: Resolver, intent: Intent, store: Store, failures: FailureHistory
+    ) -> None:
+        self._exits = exits
+        self._directory = directory
+        self._intent = intent
+        self._store = store
+        self._failures = failures
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return Connect.handled_by(self._connect), Disconnect.handled_by(self._disconnect)
+
+    async def _connect(self, command: Connect) -> Done:
+        self._exits.get(command.exit)
+        provider = command.provider or self._store.settings.provider
+        targets = (await self._directory.resolve(provider, command.server))[:PLACE_ATTEMPTS]
+        named = targets[0].hostname == command.server
+        for target in targets:
+            try:
+                await self._exits.connect(command.exit, target, asked=command.server)
+            except ConnectTimeoutError:
+                self._failures.record_failure(command.exit, target)
+                if target == targets[-1]:
+                    raise
+            else:
+                self._intent.mark_recent(target)
+                return Done(server=None if named else target.hostname)
+        raise AssertionError("a selector means one server at least")
+
+    async def _disconnect(self, command: Disconnect) -> Done:
+        await self._exits.disconnect(command.exit)
+        return Done("Disconnected - No internet (killswitch active)")

@@ -1,0 +1,287 @@
+"""The objects of netd, made in the order of their floors and complete when they are made; and the tasks that run.
+
+Nothing else makes any of them, and none is given another later: what an object uses is what its constructor takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.model import Lease
+from app.netd.adapters import RECORD, Adapters
+from app.netd.adoption import AdoptionRecord
+from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
+from app.netd.backup import BackupService
+from app.netd.bulk import BulkRunner
+from app.netd.cabling import Cabling
+from app.netd.clockstep import ClockSteps, keep_leases
+from app.netd.commands import Commands
+from app.netd.connecting import Connecting
+from app.netd.device_policy import DevicePolicies
+from app.netd.events import EventBus
+from app.netd.exits import Exits
+from app.netd.failover import Failover
+from app.netd.gateway import NetdGateway
+from app.netd.history import HistoryRecorder
+from app.netd.imports import ServerImporter
+from app.netd.intent import Intent
+from app.netd.lan_services_loop import LanServicesLoop, Services
+from app.netd.leak_test import LeakTester
+from app.netd.leases import watch_leases
+from app.netd.log_buffer import LogBuffer
+from app.netd.maintenance import ProviderMaintenance
+from app.netd.network import NetworkController
+from app.netd.network_parts import LinkSource, MakeKernel
+from app.netd.preferences import PreferenceCommands
+from app.netd.provider_accounts import ProviderAccounts
+from app.netd.provider_egress import ProviderEgress, environment
+from app.netd.server_commands import ServerCommands
+from app.netd.server_directory import ServerDirectory
+from app.netd.server_latency import ServerLatencies
+from app.netd.snapshot import SnapshotReader
+from app.netd.stalls import Stalls
+from app.netd.statistics import Statistics
+from app.netd.support_file import SupportFile
+from app.netd.timesync import TimeSync
+from app.netd.wan_port import WanChooser, WanPort
+from app.network.wireguard.types import WireGuardBackend
+from app.protocol.events import SecurityAlert
+from app.providers.config import ProvidersConfig
+from app.providers.registry import Registry
+from app.store import Store
+from app.tasks import end
+from app.tunnel.clock import boottime
+from app.tunnel.failure_history import FailureHistory
+from app.tunnel.states import policy_for
+
+Job = Callable[[], Awaitable[None]]
+
+
+class LeaseKeeper(Services, Protocol):
+    """What is used of :class:`app.netd.lan_services.LanServices`."""
+
+    def leases(self) -> tuple[Lease, ...]: ...
+
+    def lease_file(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What netd stands on: its files, the kernel and the programs around it. Tests have stand-ins for some of it."""
+
+    store: Store  # loaded
+    state_dir: Path
+    run_dir: Path
+    backend: WireGuardBackend
+    make_kernel: MakeKernel
+    link_source: LinkSource
+    services: LeaseKeeper
+    flowtable: bool
+    http_ports: tuple[int, ...]
+    time_sync: TimeSync
+    wan_port: WanPort
+    providers: ProvidersConfig
+    logs: LogBuffer
+
+
+@dataclass(frozen=True)
+class Daemon:
+    gateway: NetdGateway
+    network: NetworkController
+    exits: Exits
+    events: EventBus
+    commands: Commands
+    statistics: Statistics
+    lan_services: LanServicesLoop
+    jobs: Mapping[str, Job]  # each runs until it is cancelled
+    problems: tuple[str, ...]  # of the stored state, for people
+
+    async def start(self) -> None:
+        """Bring the network to where it was wanted."""
+        self.exits.begin()
+        await self.network.start()
+        for problem in self.problems:
+            self.events.publish(SecurityAlert("state", problem))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """The tasks run meanwhile. One that ends by itself is a bug, which ends all of them and is raised."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_endless(name, job), name=name) for name, job in self.jobs.items()]
+            try:
+                yield
+            finally:
+                await end(tasks)
+
+    async def close(self) -> None:
+        """Write down what was counted; the kernel goes on."""
+        await self.statistics.close()
+
+
+async def _endless(name: str, job: Job) -> None:
+    await job()
+    raise RuntimeError(f"the task {name!r} has ended by itself")
+
+
+async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[str] = ()) -> Daemon:
+    """Make all of netd; nothing has changed in the kernel yet. ``restart`` is set once the process has to end."""
+    store, wan_port, run_dir = ground.store, ground.wan_port, ground.run_dir
+    store.update_settings(wan_port.settled)
+    wan_port.tell(store.settings.links)
+    settings = store.settings
+    events = EventBus()
+    publish = events.publish
+
+    # The network, with the tunnels that are up already.
+    record = AdoptionRecord(run_dir / "runtime.json")
+    adopted = await record.adoptable(ground.backend, settings)
+    network = NetworkController(
+        store=store,
+        make_kernel=ground.make_kernel,
+        link_source=ground.link_source,
+        links=await ground.link_source.observe(settings),
+        exit_plans={n: policy_for(n, i, adopted[n]) for i, n in enumerate(settings.exits) if n in adopted},
+        time_sync=ground.time_sync,
+        flowtable=ground.flowtable,
+        http_ports=ground.http_ports,
+        publish=publish,
+    )
+    lan_services = LanServicesLoop(ground.services, network, store, publish)
+    egress = ProviderEgress(network, publish)
+    providing = environment(store, ground.state_dir, egress, ground.providers)
+    providing.accounts.load()
+    registry = Registry(store, providing)
+
+    def on_problem(problem: str) -> None:
+        publish(SecurityAlert("statistics", problem))
+
+    statistics = Statistics(
+        ground.state_dir,
+        flowtable=ground.flowtable,
+        exits=lambda: store.settings.exits,
+        lan=lambda: ([link.name for link in network.links.lan], store.settings.lan.networks),
+        on_rates=events.tell_rates,
+        on_problem=on_problem,
+    )
+    history = HistoryRecorder(statistics, egress.contacts)
+
+    # Servers, and the exits that use them.
+    intent = Intent(store)
+    failures = FailureHistory(boottime)
+    latencies = ServerLatencies(network)
+    directory = ServerDirectory(
+        providers=registry, store=store, latencies=latencies, failures=failures, publish=publish
+    )
+    failover = Failover(
+        providers=registry, directory=directory, intent=intent, store=store, failures=failures, publish=publish
+    )
+    clock_steps = ClockSteps()
+    exits = Exits(
+        network=network,
+        backend=ground.backend,
+        intent=intent,
+        store=store,
+        providers=registry,
+        failover=failover,
+        record=record,
+        adopted=adopted,
+        last_traffic=statistics.leaving,
+        clock_behind=lambda: clock_steps.behind,
+        observers=(history.on_transition, failover.on_transition),
+        publish=publish,
+    )
+
+    # What uses the exits: by the clock, and by commands.
+    scheduled = ScheduledSwitches(exits, directory, store)
+    returning = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
+    maintenance = ProviderMaintenance(registry, exits, publish)
+    backup = BackupService(
+        store,
+        ground.state_dir,
+        freeze=exits.freeze,
+        closing=(store.close, providing.accounts.close),
+        restart=restart,
+    )
+    check_open = backup.check_not_restarting
+    snapshots = SnapshotReader(
+        store=store,
+        network=network,
+        exits=exits,
+        wan_port=wan_port,
+        events=events,
+        leases=ground.services.leases,
+        check_open=check_open,
+    )
+    importer = ServerImporter(store, publish, check_open)
+    topics = (
+        Connecting(exits=exits, directory=directory, intent=intent, store=store, failures=failures),
+        ServerCommands(
+            store=store,
+            providers=registry,
+            directory=directory,
+            intent=intent,
+            importer=importer,
+            exits=exits,
+            publish=publish,
+        ),
+        ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
+        DevicePolicies(store=store, network=network, exits=exits, publish=publish),
+        PreferenceCommands(store, publish),
+        WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
+        LeakTester(network, exits, store),
+        history,
+        backup,
+        ground.logs,
+        SupportFile(
+            state_dir=ground.state_dir,
+            store=store,
+            registry=registry,
+            network=network,
+            statistics=statistics,
+            snapshot=snapshots.read,
+            logs=ground.logs,
+        ),
+    )
+    single = Commands((entry for topic in topics for entry in topic.handlers()), check_open)
+    bulk = BulkRunner(run=single.run, store=store, exits=exits, network=network, importer=importer, publish=publish)
+    commands = single.with_more(bulk.handlers())
+
+    cabling = Cabling(
+        problem=lambda: network.links.problem, drops=network.drops, foreign=network.foreign, publish=publish
+    )
+    adapters = Adapters(run_dir / RECORD, publish=publish)
+    stalls = Stalls(
+        ports=lambda: [port.name for port in network.links.ports if port.carrier and not port.radio], publish=publish
+    )
+    return Daemon(
+        gateway=NetdGateway(snapshots=snapshots, events=events, commands=commands, bulk=bulk, registry=registry),
+        network=network,
+        exits=exits,
+        events=events,
+        commands=commands,
+        statistics=statistics,
+        lan_services=lan_services,
+        jobs={
+            "reconciler": network.run,
+            "links": network.watch_links,
+            "time": lambda: ground.time_sync.watch(network.replan, publish),
+            "time servers": lambda: ground.time_sync.resolve(network.lookup),
+            "services": lan_services.run,
+            "clock steps": lambda: keep_leases(clock_steps, ground.services.lease_file, lan_services.move_leases),
+            "providers": maintenance.run,
+            "leases": lambda: watch_leases(ground.services.leases, publish),
+            "statistics": statistics.run,
+            "failover": returning.run,
+            "schedule": scheduled.run,
+            "cabling": cabling.run,
+            "adapters": adapters.run,
+            "stalls": stalls.run,
+            **{f"exit {machine.name}": machine.run for machine in exits.machines},
+        },
+        problems=(*store.problems, *providing.accounts.problems, *problems),
+    )

@@ -1,0 +1,68 @@
+"""The policy of a device: stored, in force, and taken back alone where the kernel refuses it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from app import mac_address
+from app.errors import ConflictError, KernelError
+from app.model import Device, Settings, VpnPolicy
+from app.protocol.answers import Done
+from app.protocol.commands import HandlerEntry, SetDevicePolicy
+from app.protocol.events import DeviceChanged, EventSink
+from app.store import Store
+from app.store.validation import MAX_DEVICES
+
+
+class DeviceNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    async def replan(self) -> None: ...
+
+    async def forget_device(self, mac: str) -> None: ...
+
+
+class KnownExits(Protocol):
+    def get(self, name: str) -> object:
+        """Raises NotFoundError."""
+        ...
+
+
+class DevicePolicies:
+    def __init__(self, *, store: Store, network: DeviceNetwork, exits: KnownExits, publish: EventSink) -> None:
+        self._store = store
+        self._network = network
+        self._exits = exits
+        self._publish = publish
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (SetDevicePolicy.handled_by(self._set),)
+
+    async def _set(self, command: SetDevicePolicy) -> Done:
+        mac = mac_address.parse(command.mac)
+        if isinstance(command.policy, VpnPolicy):
+            self._exits.get(command.policy.exit)
+        devices = self._store.settings.devices
+        old = next((d for d in devices if d.mac == mac), None)
+        if old is None and len(devices) >= MAX_DEVICES:
+            raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
+        name = command.name if command.name is not None else (old.name if old else None)
+        new = Device(mac, command.policy, name)
+        self._store.update_settings(lambda s: with_device(s, mac, new))
+        try:
+            await self._network.replan()
+        except KernelError:
+            # Of this device alone, and only where nobody has set another policy meanwhile.
+            self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
+            raise
+        await self._network.forget_device(mac)
+        self._publish(DeviceChanged(mac, "policy"))
+        return Done()
+
+
+def with_device(settings: Settings, mac: str, device: Device | None) -> Settings:
+    """``settings`` in which ``device`` is all that there is about ``mac`` (pure)."""
+    others = tuple(d for d in settings.devices if d.mac != mac)
+    return msgspec.structs.replace(settings, devices=(*others, device) if device is not None else others)

@@ -1,0 +1,302 @@
+"""The exits: what can be done with them, and the context in which their machines run.
+
+A verb changes intent and machine together, and puts the intent back where the machine does not follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from app.addresses import Address
+from app.errors import GatewayError, NotFoundError
+from app.model import Links, Settings, TunnelConfig
+from app.netd.adoption import AdoptionRecord
+from app.netd.exit_status import exit_status
+from app.netd.intent import Intent
+from app.netd.network_parts import DriftRepaired, NetworkChange, WanMoved
+from app.netd.transition import ExitTransition, TransitionObserver
+from app.network.drift import missing
+from app.network.plan import ExitPlan, exit_interface
+from app.network.wireguard.types import WireGuardBackend
+from app.protocol.events import EventSink, StatusChanged
+from app.protocol.statistics import InterfaceBytes
+from app.protocol.status import ExitStatus
+from app.providers.base import Provider
+from app.store import Store
+from app.tunnel.context import Advice
+from app.tunnel.exitcheck import Confirm
+from app.tunnel.machine import ExitMachine
+from app.tunnel.states import (
+    MOVES,
+    Connected,
+    Disconnected,
+    Reason,
+    State,
+    Target,
+    policy_for,
+    tunnels_of,
+)
+
+
+class ExitNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    @property
+    def links(self) -> Links: ...
+
+    async def apply(self, plan: ExitPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None: ...
+
+    async def forget_flows(self, index: int) -> None: ...
+
+    async def lookup(self, host: str) -> list[Address]: ...
+
+    def freeze(self) -> None: ...
+
+    def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None: ...
+
+
+class TunnelSource(Protocol):
+    """What is used of :class:`app.providers.registry.Registry`."""
+
+    def get(self, name: str) -> Provider: ...
+
+    def exit_confirmation(self, name: str) -> Confirm: ...
+
+
+class FallbackAdvisor(Protocol):
+    async def advice(self, exit_name: str, failed: Target) -> Advice: ...
+
+
+class Exits:
+    """Owns the exits' machines; an :class:`app.tunnel.context.ExitContext`."""
+
+    def __init__(
+        self,
+        *,
+        network: ExitNetwork,
+        backend: WireGuardBackend,
+        intent: Intent,
+        store: Store,
+        providers: TunnelSource,
+        failover: FallbackAdvisor,
+        record: AdoptionRecord,
+        adopted: Mapping[str, Connected],
+        last_traffic: Callable[[int, State], InterfaceBytes | None],
+        clock_behind: Callable[[], float],
+        observers: Sequence[TransitionObserver],
+        publish: EventSink,
+    ) -> None:
+        """``last_traffic`` reads the counters of a tunnel that is about to go; ``observers`` receive every move."""
+        self._network = network
+        self._backend = backend
+        self._intent = intent
+        self._store = store
+        self._providers = providers
+        self._failover = failover
+        self._record = record
+        self._last_traffic = last_traffic
+        self._clock_behind = clock_behind
+        self._observers = tuple(observers)
+        self._publish = publish
+        self._machines = {
+            name: ExitMachine(name, index, self, adopted.get(name)) for index, name in enumerate(store.settings.exits)
+        }
+        self._entered = {
+            name: adopted[name].since if name in adopted else time.time() for name in self._machines
+        }  # Unix time
+        network.subscribe(self._on_network_change)
+
+    def begin(self) -> None:
+        """Tell of the tunnels that were taken over, and resume what was wanted before. Call it before they run."""
+        resuming = self.settings.connect_at_boot or self._record.ran_before
+        for name, machine in self._machines.items():
+            goal = self._intent.goal(name)
+            if isinstance(machine.state, Connected):
+                self._tell(ExitTransition(name, Disconnected(), machine.state))
+            elif goal is not None and resuming:
+                machine.resume(goal.target, "resumed")
+
+    # --- verbs -------------------------------------------------------------------------------------------------------
+
+    async def connect(
+        self, exit_name: str, target: Target, *, asked: str | None = None, cause: str | None = None
+    ) -> None:
+        """Return once the exit is connected to ``target``, which ``asked`` was resolved to (None = it was named).
+
+        Raises NotFoundError, and as :meth:`ExitMachine.connect`. A server that cannot be connected changes nothing.
+        """
+        machine = self.get(exit_name)
+        await self.tunnel_config(target)
+        before = self._intent.goal(exit_name)
+        self._intent.set_goal(exit_name, target, asked)
+        try:
+            await machine.connect(target, cause)
+        except BaseException:
+            # A switch that failed leaves the old tunnel up: that is what a restart should come back to.
+            if before is not None and machine.goal == before.target != target:
+                self._intent.put_back(exit_name, before, failed=target)
+            raise
+
+    async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
+        """From the tunnel that is up to another one; the intent follows once that is reached. Raises as connect."""
+        machine = self.get(exit_name)
+        await self.tunnel_config(target)
+        await machine.connect(target, cause)
+        if machine.goal == target:  # nothing else was asked for since
+            self._intent.set_goal(exit_name, target, asked)
+
+    async def disconnect(self, exit_name: str) -> None:
+        """Return once the exit is down and its devices are blocked. Raises NotFoundError. Idempotent."""
+        machine = self.get(exit_name)
+        self._intent.set_goal(exit_name, None)
+        await machine.disconnect()
+
+    async def renew(self, provider: str) -> None:
+        """Tunnels of ``provider`` go over to its present key; an exit that waits for the account tries at once.
+
+        Raises GatewayError; then the old tunnel is still up.
+        """
+        for name in self.using(provider):
+            machine = self._machines[name]
+            if isinstance(machine.state, Connected):
+                await machine.renew("key_changed")
+            elif machine.goal is not None:
+                machine.resume(machine.goal)
+
+    async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
+        """Exits go from the goals ``ours`` back to those of ``before``; the settings are as they were already.
+
+        An exit that somebody else moved meanwhile is left, and the settings follow it.
+        """
+        for name, machine in self._machines.items():
+            if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
+                goal = before[name]
+                if goal is not None:
+                    machine.resume(goal)
+                else:
+                    with contextlib.suppress(GatewayError):  # blocked, then, and said so by the machine
+                        await machine.disconnect()
+            wanted = self._intent.goal(name)
+            if machine.goal != (wanted.target if wanted is not None else None):
+                self._intent.set_goal(name, machine.goal)
+
+    # --- what is so --------------------------------------------------------------------------------------------------
+
+    @property
+    def machines(self) -> tuple[ExitMachine, ...]:
+        return tuple(self._machines.values())
+
+    def get(self, name: str) -> ExitMachine:
+        """Raises NotFoundError."""
+        try:
+            return self._machines[name]
+        except KeyError:
+            raise NotFoundError(f"there is no exit {name!r}", field="exit") from None
+
+    def goals(self) -> dict[str, Target | None]:
+        return {name: machine.goal for name, machine in self._machines.items()}
+
+    def using(self, provider: str) -> list[str]:
+        """The exits that use a server of ``provider``, or want one."""
+        return [m.name for m in self.machines if any(target.provider == provider for target in _targets(m))]
+
+    def user_of(self, target: Target) -> str | None:
+        """An exit that uses ``target``, or wants it."""
+        return next((m.name for m in self.machines if target in _targets(m)), None)
+
+    def status(self) -> tuple[ExitStatus, ...]:
+        return tuple(exit_status(machine, self._entered[name]) for name, machine in self._machines.items())
+
+    def freeze(self) -> None:
+        """Change nothing any more, and leave nothing to adopt: the next process begins with other settings."""
+        self._network.freeze()
+        self._record.close()
+        for machine in self.machines:
+            traffic = self._last_traffic(machine.index, machine.state)
+            self._tell(ExitTransition(machine.name, machine.state, Disconnected(), "restored", traffic))
+
+    # --- the machines' context ---------------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> WireGuardBackend:
+        return self._backend
+
+    @property
+    def links(self) -> Links:
+        return self._network.links
+
+    @property
+    def settings(self) -> Settings:
+        return self._store.settings
+
+    @property
+    def clock_behind(self) -> float:
+        return self._clock_behind()
+
+    async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
+        provider = self._providers.get(target.provider)
+        config = await provider.tunnel(target.hostname)
+        server = next((s for s in await provider.servers() if s.hostname == target.hostname), None)
+        return config, server.location if server else None
+
+    def exit_confirmation(self, provider: str) -> Confirm:
+        return self._providers.exit_confirmation(provider)
+
+    async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:
+        machine = self._machines[exit_name]
+        old = machine.state
+        if type(state) not in MOVES[type(old)]:
+            raise AssertionError(f"no move from {type(old).__name__} to {type(state).__name__}")
+        traffic = self._last_traffic(machine.index, old) if _leaves_tunnel(old, state) else None
+        await self._network.apply(policy_for(exit_name, machine.index, state))
+        machine.state = state
+        self._entered[exit_name] = time.time()
+        self._tell(ExitTransition(exit_name, old, state, cause, traffic))
+        if isinstance(old, Connected) and not isinstance(state, Connected):
+            await self._network.forget_flows(machine.index)
+        self._record.save({m.name: m.state for m in self.machines})
+        self.changed(exit_name)
+
+    async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
+        index = self._machines[exit_name].index
+        both = ExitPlan(exit_name, index, active=state.tunnel.plan, draining=draining.tunnel.plan)
+        # The devices' connections start anew the moment the route has changed: until then they would go out by the new
+        # tunnel with the old one's address, and nobody would answer.
+        await self._network.apply(both, routed=lambda: self._network.forget_flows(index))
+
+    async def lookup(self, host: str) -> list[Address]:
+        return await self._network.lookup(host)
+
+    async def fallback(self, exit_name: str, failed: Target) -> Advice:
+        return await self._failover.advice(exit_name, failed)
+
+    def changed(self, exit_name: str) -> None:
+        self._publish(StatusChanged(exit_name))
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    def _tell(self, move: ExitTransition) -> None:
+        for observer in self._observers:
+            observer(move)
+
+    def _on_network_change(self, change: NetworkChange) -> None:
+        for machine in self.machines:
+            if isinstance(change, WanMoved):
+                machine.notify(Reason.WAN_DOWN)
+            elif isinstance(change, DriftRepaired):
+                names = (exit_interface(machine.index, tunnel.slot) for tunnel in tunnels_of(machine.state))
+                if any(missing(name) in change.drift for name in names):
+                    machine.notify(Reason.TUNNEL_LOST)
+
+
+def _targets(machine: ExitMachine) -> set[Target]:
+    """The servers that the machine wants or uses."""
+    used = {tunnel.target for tunnel in tunnels_of(machine.state)}
+    return used if machine.goal is None else used | {machine.goal}
+
+
+def _leaves_tunnel(old: State, new: State) -> bool:
+    return isinstance(old, Connected) and not (isinstance(new, Connected) and new.tunnel == old.tunnel)

@@ -1,0 +1,125 @@
+"""What people want of the gateway's exits and servers; nothing else writes these parts of the settings.
+
+Each change is computed from the settings inside the store's update, so that none undoes what was stored meanwhile.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.errors import ConflictError
+from app.model import Settings
+from app.store import Store
+from app.tunnel.states import Target
+
+MAX_RECENT = 20  # servers that are remembered
+MAX_FAVOURITES = 500
+
+
+class Goal(Struct, frozen=True):
+    """What is wanted of an exit: the server that it means now, and how it was asked for."""
+
+    target: Target
+    asked: str  # a host name, a place, fastest or random; as ``connect`` takes it
+    first_choice: Target | None = None  # while ``target`` stands in for it
+
+
+class Intent:
+    """Every method that writes raises UnavailableError (``storage``); then nothing has changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # --- exits -------------------------------------------------------------------------------------------------------
+
+    def goal(self, exit_name: str) -> Goal | None:
+        """What the exit should be connected to; None = down."""
+        return _goal(self._store.settings, exit_name)
+
+    def set_goal(self, exit_name: str, target: Target | None, asked: str | None = None) -> None:
+        """``asked`` is what ``target`` was chosen for; None = it was named itself."""
+        goal = None if target is None else Goal(target, asked or target.hostname)
+        self._store.update_settings(lambda s: _with_goal(s, exit_name, goal))
+
+    def put_back(self, exit_name: str, goal: Goal, *, failed: Target) -> None:
+        """``goal`` again in place of ``failed``, where nothing else was asked for meanwhile."""
+
+        def change(settings: Settings) -> Settings:
+            now = _goal(settings, exit_name)
+            return _with_goal(settings, exit_name, goal) if now is not None and now.target == failed else settings
+
+        self._store.update_settings(change)
+
+    def fall_back(self, exit_name: str, failed: Target, target: Target) -> bool:
+        """Let ``target`` stand in for ``failed``; False where something else was asked for meanwhile."""
+
+        def change(settings: Settings) -> Settings:
+            goal = _goal(settings, exit_name)
+            if goal is None or goal.target != failed:
+                return settings
+            first = goal.first_choice or failed
+            return _with_goal(settings, exit_name, Goal(target, goal.asked, None if first == target else first))
+
+        goal = _goal(self._store.update_settings(change), exit_name)
+        return goal is not None and goal.target == target
+
+    def reached(self, exit_name: str, target: Target) -> None:
+        """The exit is connected to ``target``: where that is the first choice, nothing stands in for it any more."""
+
+        def change(settings: Settings) -> Settings:
+            goal = _goal(settings, exit_name)
+            if goal is None or goal.first_choice != target:
+                return settings
+            return _with_goal(settings, exit_name, replace(goal, first_choice=None))
+
+        self._store.update_settings(change)
+
+    # --- servers -----------------------------------------------------------------------------------------------------
+
+    def mark_recent(self, target: Target) -> None:
+        """Remember ``target`` as the latest server that was connected to."""
+        name = str(target)
+        self._store.update_settings(
+            lambda s: replace(s, recent=(name, *(r for r in s.recent if r != name))[:MAX_RECENT])
+        )
+
+    def mark_favourite(self, provider: str, server: str, *, favourite: bool) -> bool:
+        """Whether that is a change. Raises ConflictError (``too_many``)."""
+        name = f"{provider}/{unicodedata.normalize('NFC', server)}"
+
+        def change(settings: Settings) -> Settings:
+            others = tuple(f for f in settings.favourites if f != name)
+            if favourite and len(others) >= MAX_FAVOURITES:
+                raise ConflictError(f"there are already {MAX_FAVOURITES} favourites", code="too_many")
+            return replace(settings, favourites=(*others, name) if favourite else others)
+
+        before = self._store.settings.favourites
+        return self._store.update_settings(change).favourites != before
+
+
+def _goal(settings: Settings, exit_name: str) -> Goal | None:
+    """The goal as the settings have it (pure). Settings of older versions have host names alone."""
+    desired = settings.desired.get(exit_name)
+    if desired is None:
+        return None
+    target, first = Target.parse(desired), settings.first_choice.get(exit_name)
+    first_choice = Target.parse(first) if first is not None else None
+    return Goal(target, settings.asked.get(exit_name) or (first_choice or target).hostname, first_choice)
+
+
+def _with_goal(settings: Settings, exit_name: str, goal: Goal | None) -> Settings:
+    """``settings`` in which ``goal`` is all that is wanted of the exit (pure)."""
+    desired, first, asked = (
+        {name: value for name, value in kept.items() if name != exit_name}
+        for kept in (settings.desired, settings.first_choice, settings.asked)
+    )
+    if goal is not None:
+        desired[exit_name] = str(goal.target)
+        if goal.first_choice is not None:
+            first[exit_name] = str(goal.first_choice)
+        if goal.asked != (goal.first_choice or goal.target).hostname:
+            asked[exit_name] = goal.asked
+    return replace(settings, desired=desired, first_choice=first, asked=asked)

@@ -1,0 +1,76 @@
+"""DHCP and DNS follow the plan, apart from it: they are never in the way of a change of tunnel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Protocol
+
+from app.model import DirectPolicy, Links, Settings
+from app.netd.network import NetworkController
+from app.netd.network_parts import NetworkChange, PlanApplied
+from app.network.leasefile import Step
+from app.protocol.events import EventSink, SecurityAlert
+from app.store import Store
+
+log = logging.getLogger(__name__)
+
+CHECK_INTERVAL = 10.0  # seconds between looks at dnsmasq; it outlives netd, so this is only the net below it
+
+
+class Services(Protocol):
+    """What is used of :class:`app.netd.lan_services.LanServices`."""
+
+    async def apply(self, settings: Settings, links: Links, *, ipv6_default: bool, direct: bool) -> None: ...
+
+    def move_leases(self, before: str, step: Step) -> None: ...
+
+
+class LanServicesLoop:
+    def __init__(self, services: Services, network: NetworkController, store: Store, publish: EventSink) -> None:
+        self._services = services
+        self._network = network
+        self._store = store
+        self._publish = publish
+        self._due = asyncio.Event()
+        self._due.set()
+        network.subscribe(self._on_change)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_INTERVAL):
+                    await self._due.wait()
+            self._due.clear()
+            try:
+                await self._services.apply(
+                    self._store.settings,
+                    self._network.links,
+                    ipv6_default=self.ipv6_default(),
+                    direct=_any_direct(self._store.settings),
+                )
+            except Exception as error:
+                log.exception("DHCP and DNS could not be brought up to date")
+                self._publish(SecurityAlert("lan_services", str(error)))
+
+    def move_leases(self, before: str, seconds: float) -> None:
+        """The clock was set by ``seconds``; ``before`` is the lease file from before that."""
+        self._services.move_leases(before, Step(seconds, time.time(), self._store.settings.lan.lease_time))
+        self._due.set()
+
+    def ipv6_default(self) -> bool:
+        """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""
+        active = self._network.exit_plans[0].active
+        return active is not None and active.carries_all(6)
+
+    def _on_change(self, change: NetworkChange) -> None:
+        if isinstance(change, PlanApplied):
+            self._due.set()
+
+
+def _any_direct(settings: Settings) -> bool:
+    policies = (settings.default_policy, *(device.policy for device in settings.devices))
+    return any(isinstance(policy, DirectPolicy) for policy in policies)

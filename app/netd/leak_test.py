@@ -1,0 +1,164 @@
+"""The leak test, step by step: what the kernel holds, what the tunnel carries, what the outside sees."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from app.errors import KernelError
+from app.model import Links
+from app.network.plan import exit_interface, exit_mark
+from app.network.wireguard.types import WireGuardBackend
+from app.protocol.answers import Check, LeakReport
+from app.protocol.commands import HandlerEntry, LeakTest
+from app.protocol.status import Attestation
+from app.store import Store
+from app.tunnel.exitcheck import Confirm, check_exit_address
+from app.tunnel.handshake import peer_of
+from app.tunnel.machine import ExitMachine
+from app.tunnel.states import Connected
+
+REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
+
+
+class LeakNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    @property
+    def links(self) -> Links: ...
+
+    @property
+    def attestation(self) -> Attestation: ...
+
+    async def verify(self) -> tuple[str, ...]: ...
+
+    async def drops(self) -> dict[str, int]: ...
+
+
+class LeakExits(Protocol):
+    """What is used of :class:`app.netd.exits.Exits`."""
+
+    @property
+    def backend(self) -> WireGuardBackend: ...
+
+    def get(self, name: str) -> ExitMachine: ...
+
+    def exit_confirmation(self, provider: str) -> Confirm: ...
+
+
+class LeakTester:
+    """Changes nothing."""
+
+    def __init__(self, network: LeakNetwork, exits: LeakExits, store: Store) -> None:
+        self._network = network
+        self._exits = exits
+        self._store = store
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (LeakTest.handled_by(self._test),)
+
+    async def _test(self, command: LeakTest) -> LeakReport:
+        """Every check of one exit. Raises NotFoundError."""
+        machine = self._exits.get(command.exit)
+        checks = [await self._rules(), self._kill_switch()]
+        if isinstance(machine.state, Connected):
+            checks += await self._tunnel(machine, machine.state)
+        else:
+            checks.append(
+                Check(
+                    "tunnel",
+                    "unknown",
+                    f"Exit {command.exit} is not connected: its devices are blocked, none is let out.",
+                )
+            )
+        checks.append(await self._drops())
+        return LeakReport(all(c.result != "failed" for c in checks), tuple(checks))
+
+    async def _rules(self) -> Check:
+        try:
+            found = await self._network.verify()
+        except (KernelError, OSError, TimeoutError):
+            return Check("rules", "unknown", "The kernel's rules and routes could not be read.")
+        if found:
+            return Check("rules", "failed", f"The kernel does not hold what was planned: {'; '.join(found)}.")
+        return Check("rules", "ok", "Firewall, routes and settings of the kernel are as planned.")
+
+    def _kill_switch(self) -> Check:
+        if self._network.attestation.ok:
+            return Check("kill_switch", "ok", "The kill switch is active.")
+        return Check("kill_switch", "failed", "The kill switch could not be confirmed at the last look.")
+
+    async def _tunnel(self, machine: ExitMachine, state: Connected) -> list[Check]:
+        plan = state.tunnel.plan
+        ipv6 = plan.carries_all(6)
+        return [
+            await self._handshake(machine, state),
+            await self._address(machine, state, ipv6=ipv6),
+            dns_check(tuple(str(a) for a in plan.dns)),
+            Check("ipv6", "ok", f"IPv6 is {'carried by the tunnel' if ipv6 else 'stopped: this tunnel has none'}."),
+        ]
+
+    async def _handshake(self, machine: ExitMachine, state: Connected) -> Check:
+        interface = exit_interface(machine.index, state.tunnel.slot)
+        try:
+            peer = peer_of(await self._exits.backend.stats(interface), state.tunnel.peer_key)
+        except KernelError:
+            return Check("handshake", "unknown", "WireGuard could not be asked.")
+        return handshake_check(peer.latest_handshake if peer else None, time.time())
+
+    async def _address(self, machine: ExitMachine, state: Connected, *, ipv6: bool) -> Check:
+        url = self._store.settings.exit_check_url
+        if url is None:
+            return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
+        confirm = self._exits.exit_confirmation(state.tunnel.target.provider)
+        mark = exit_mark(machine.index)
+        seen = await check_exit_address(url, state.tunnel.plan.dns, mark, ipv6=ipv6, confirm=confirm)
+        if seen is None:
+            return Check("exit_address", "unknown", "Nobody answered, through the tunnel, which address is seen.")
+        wan = self._network.links.wan
+        server = str(state.tunnel.endpoint.address)
+        return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else (), server, seen.confirmed)
+
+    async def _drops(self) -> Check:
+        try:
+            drops = await self._network.drops()
+        except (KernelError, OSError):
+            return Check("drops", "unknown", "The counters of stopped packets could not be read.")
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
+        return Check("drops", "ok", f"Packets stopped so far: {told or 'none'}.")
+
+
+def handshake_check(latest: float | None, now: float) -> Check:
+    """The verdict on a handshake at ``latest`` (Unix time, None = never) as of ``now`` (pure)."""
+    if latest is None:
+        return Check("handshake", "failed", "The tunnel has had no handshake.")
+    age = max(0.0, now - latest)
+    if age <= REJECT_AFTER:
+        return Check("handshake", "ok", f"The tunnel's last handshake was {age:.0f} s ago.")
+    # An idle tunnel makes no handshakes, so that this alone is no fault.
+    return Check("handshake", "unknown", f"The tunnel's last handshake was {age:.0f} s ago; it may just be idle.")
+
+
+def dns_check(resolvers: tuple[str, ...]) -> Check:
+    """What the plan says of names; that the kernel follows the plan is the check ``rules`` (pure)."""
+    if resolvers:
+        return Check("dns", "ok", f"Names are looked up by {', '.join(resolvers)}, through the tunnel only.")
+    return Check("dns", "unknown", "The tunnel's configuration names no resolver.")
+
+
+def address_check(seen: str, wan: tuple[str, ...], server: str = "", confirmed: bool | None = None) -> Check:
+    """The verdict on the address ``seen`` by the outside (pure).
+
+    ``wan`` are the WAN port's own addresses, ``server`` is the one that is dialled, ``confirmed`` the provider's word
+    on whether ``seen`` is an exit of its own. Behind another router a leak would show that router's address, which
+    nobody here knows: what is neither is not called good.
+    """
+    if seen in wan:
+        return Check("exit_address", "failed", f"The outside sees {seen}, the WAN port's own address.")
+    if confirmed is False:
+        return Check("exit_address", "failed", f"The outside sees {seen}; the provider does not know it for its own.")
+    if confirmed or seen == server:
+        return Check("exit_address", "ok", f"The outside sees {seen}, the VPN's own address.")
+    return Check(
+        "exit_address", "unknown", f"The outside sees {seen}. It must not be the address of your Internet connection."
+    )

@@ -1,0 +1,50 @@
+"""The settings that people change while the gateway runs."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET
+
+from app.model import Settings
+from app.protocol.commands import ChangePreferences, GetPreferences, HandlerEntry
+from app.protocol.events import EventSink, SettingsChanged
+from app.protocol.preferences import Preferences
+from app.store import Store
+from app.store.validation import check_preferences
+
+JUDGED = ("fallback_dns", "exit_check_url", "server_changes")  # of any other preference every value makes sense
+
+
+class PreferenceCommands:
+    def __init__(self, store: Store, publish: EventSink) -> None:
+        self._store = store
+        self._publish = publish
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return GetPreferences.handled_by(self._get), ChangePreferences.handled_by(self._change)
+
+    async def _get(self, _command: GetPreferences) -> Preferences:
+        return preferences(self._store.settings)
+
+    async def _change(self, command: ChangePreferences) -> Preferences:
+        """Raises InvalidFieldError."""
+        change = command.change
+        wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
+        check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
+        if wanted:
+            self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
+            self._publish(SettingsChanged(tuple(sorted(wanted))))
+        return preferences(self._store.settings)
+
+
+def preferences(settings: Settings) -> Preferences:
+    return Preferences(
+        failover=settings.failover,
+        connect_at_boot=settings.connect_at_boot,
+        server_changes=settings.server_changes,
+        measure_latency=settings.measure_latency,
+        fallback_dns=settings.fallback_dns,
+        exit_check_url=settings.exit_check_url,
+        favourites=settings.favourites,
+        recent=settings.recent,
+    )

@@ -1,0 +1,166 @@
+"""Accounts at providers: sign in and out, devices, keys. What nobody asks for is in :mod:`app.netd.maintenance`."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Protocol
+
+import msgspec
+
+from app.errors import ConflictError, GatewayError
+from app.model import ProviderSettings, Secret
+from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
+from app.protocol.answers import Done
+from app.protocol.commands import (
+    ConfigureProvider,
+    DescribeProvider,
+    GetAccount,
+    HandlerEntry,
+    ListProviderDevices,
+    RefreshServers,
+    RemoveProviderDevice,
+    RotateKey,
+    SignIn,
+    SignOut,
+)
+from app.protocol.events import EventSink, ServersChanged
+from app.providers.base import AccountProvider, Provider
+from app.store import Store
+
+
+class Providers(Protocol):
+    def get(self, name: str) -> Provider:
+        """Raises NotFoundError (``provider``)."""
+        ...
+
+
+class ProviderExits(Protocol):
+    """What is used of :class:`app.netd.exits.Exits`."""
+
+    def using(self, provider: str) -> list[str]: ...
+
+    async def disconnect(self, exit_name: str) -> None: ...
+
+    async def renew(self, provider: str) -> None: ...
+
+
+class Verdicts(Protocol):
+    """What is used of :class:`app.netd.failover.Failover`."""
+
+    def forget_verdict(self, provider: str) -> None: ...
+
+
+class ProviderAccounts:
+    """Every command raises NotFoundError (``provider``), and ConflictError (``no_accounts``) where there are none."""
+
+    def __init__(
+        self,
+        *,
+        providers: Providers,
+        exits: ProviderExits,
+        verdicts: Verdicts,
+        store: Store,
+        publish: EventSink,
+    ) -> None:
+        self._providers = providers
+        self._exits = exits
+        self._verdicts = verdicts
+        self._store = store
+        self._publish = publish
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (
+            DescribeProvider.handled_by(self._describe),
+            SignIn.handled_by(self._sign_in),
+            SignOut.handled_by(self._sign_out),
+            GetAccount.handled_by(self._account),
+            ListProviderDevices.handled_by(self._devices),
+            RemoveProviderDevice.handled_by(self._remove_device),
+            RefreshServers.handled_by(self._refresh),
+            RotateKey.handled_by(self._rotate),
+            ConfigureProvider.handled_by(self._configure),
+        )
+
+    async def _describe(self, command: DescribeProvider) -> ProviderInfo:
+        name, settings = command.provider, self._store.settings
+        provider = self._providers.get(name)
+        shown = ProviderInfo(name, provider.title, settings.provider == name, provider.capabilities)
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+            return shown
+        return msgspec.structs.replace(
+            shown,
+            credentials=provider.credentials,
+            account=await provider.account(),
+            list=await provider.list_status(),
+            settings=settings.provider_settings.get(name, ProviderSettings()),
+        )
+
+    async def _sign_in(self, command: SignIn) -> AccountStatus:
+        """Raises what :meth:`AccountProvider.sign_in` raises; then nothing has changed, and a tunnel goes on."""
+        provider = self._get(command.provider)
+        status = await provider.sign_in({name: Secret(value) for name, value in command.credentials.items()})
+        self._changed(command.provider)
+        with contextlib.suppress(GatewayError):  # the list can be fetched later; signed in we are
+            await provider.refresh()
+        # A tunnel that could not follow keeps the account it came up with; :mod:`app.netd.maintenance` tries again.
+        with contextlib.suppress(GatewayError):
+            await self._exits.renew(command.provider)
+            await provider.settle()
+        return status
+
+    async def _sign_out(self, command: SignOut) -> Done:
+        """Take down what uses the account, then end it there and here; warns of what could not be ended there."""
+        provider = self._get(command.provider)
+        for exit_name in self._exits.using(command.provider):
+            await self._exits.disconnect(exit_name)
+        warnings = await provider.sign_out()
+        self._changed(command.provider)
+        return Done(warnings=warnings)
+
+    async def _account(self, command: GetAccount) -> AccountStatus:
+        status = await self._get(command.provider).account(refresh=command.refresh)
+        if command.refresh:
+            self._verdicts.forget_verdict(command.provider)
+        return status
+
+    async def _devices(self, command: ListProviderDevices) -> tuple[ProviderDevice, ...]:
+        return await self._get(command.provider).devices()
+
+    async def _remove_device(self, command: RemoveProviderDevice) -> Done:
+        await self._get(command.provider).remove_device(command.device)
+        return Done()
+
+    async def _refresh(self, command: RefreshServers) -> ListStatus:
+        status = await self._get(command.provider).refresh()
+        if status.changed:
+            self._publish(ServersChanged(command.provider, servers=status.servers))
+        return status
+
+    async def _rotate(self, command: RotateKey) -> AccountStatus:
+        """A fresh key, without a pause: the tunnel with the new one is up before the old one ends."""
+        provider = self._get(command.provider)
+        await provider.rotate_key()
+        await self._exits.renew(command.provider)
+        await provider.settle()
+        return await provider.account()
+
+    async def _configure(self, command: ConfigureProvider) -> Done:
+        """Takes effect at the next connection. Raises InvalidFieldError for what the provider does not have."""
+        name, settings = command.provider, command.settings
+        provider = self._get(name)
+        await provider.list_status()  # reads the list off the event loop; to check the settings needs it
+        provider.check_settings(settings)
+        self._store.update_settings(
+            lambda s: msgspec.structs.replace(s, provider_settings={**s.provider_settings, name: settings})
+        )
+        return Done()
+
+    def _get(self, name: str) -> AccountProvider:
+        provider = self._providers.get(name)
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+            raise ConflictError(f"{provider.title} has no accounts to sign in to", field="provider", code="no_accounts")
+        return provider
+
+    def _changed(self, name: str) -> None:
+        self._verdicts.forget_verdict(name)
+        self._publish(ServersChanged(name))

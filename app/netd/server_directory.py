@@ -1,0 +1,106 @@
+"""The servers of a provider with favourites and latency, and the servers that a selector may mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from app.errors import NotFoundError
+from app.model import Server, ServerFilter
+from app.protocol.events import EventSink, ServersChanged
+from app.providers.base import Provider
+from app.providers.selection import asks_for_fastest, choose, matching, quality
+from app.store import Store
+from app.tunnel.failure_history import FailureHistory
+from app.tunnel.states import Target
+
+Order = Literal["name", "latency", "load", "recent"]
+
+
+class Providers(Protocol):
+    def get(self, name: str) -> Provider:
+        """Raises NotFoundError (``provider``)."""
+        ...
+
+
+class Latencies(Protocol):
+    """What is used of :class:`app.netd.server_latency.ServerLatencies`."""
+
+    def of(self, provider: str) -> dict[str, float]: ...
+
+    async def measure(self, servers: Sequence[Server]) -> int: ...
+
+
+class ServerDirectory:
+    def __init__(
+        self,
+        *,
+        providers: Providers,
+        store: Store,
+        latencies: Latencies,
+        failures: FailureHistory,
+        publish: EventSink,
+    ) -> None:
+        self._providers = providers
+        self._store = store
+        self._latencies = latencies
+        self._failures = failures
+        self._publish = publish
+
+    async def list(self, provider: str) -> tuple[Server, ...]:
+        """Raises NotFoundError (``provider``)."""
+        servers = await self._providers.get(provider).servers()
+        prefix = f"{provider}/"
+        favourites = {f.removeprefix(prefix) for f in self._store.settings.favourites if f.startswith(prefix)}
+        measured = self._latencies.of(provider)
+        special = favourites | measured.keys()
+        if not special:  # ten thousand servers need no copy
+            return servers
+        return tuple(
+            msgspec.structs.replace(s, favourite=s.hostname in favourites, latency=measured.get(s.hostname))
+            if s.hostname in special
+            else s
+            for s in servers
+        )
+
+    async def find(
+        self, provider: str, wanted: ServerFilter | None, order: Order = "name", limit: int | None = None
+    ) -> tuple[Server, ...]:
+        """Those that ``wanted`` lets through, at most ``limit``, by ``order``. Raises NotFoundError (``provider``)."""
+        found: Sequence[Server] = await self.list(provider)
+        if wanted is not None:
+            found = matching(found, wanted)
+        match order:
+            case "latency":
+                found = sorted(found, key=quality)
+            case "load":
+                found = sorted(found, key=lambda s: s.load if s.load is not None else 101.0)
+            case "recent":
+                place = {name: i for i, name in enumerate(self._store.settings.recent)}
+                found = sorted(
+                    (s for s in found if f"{provider}/{s.hostname}" in place),
+                    key=lambda s: place[f"{provider}/{s.hostname}"],
+                )
+            case "name":
+                pass
+        return tuple(found[:limit])
+
+    async def resolve(self, provider: str, selector: str) -> Sequence[Target]:
+        """What ``selector`` may mean, the best first; of those that failed just now, last. Never empty.
+
+        Raises NotFoundError (``provider``, ``server``), ConflictError (nothing there can be connected).
+        """
+        try:
+            if asks_for_fastest(selector) and self._store.settings.measure_latency:
+                measured = await self._latencies.measure(choose(await self.list(provider), selector))
+                if measured:
+                    self._publish(ServersChanged(provider, measured=measured))
+            found = choose(await self.list(provider), selector)
+        except NotFoundError:
+            # The provider knows better why: one that nobody signed in to may not even have a list.
+            await self._providers.get(provider).tunnel(selector)
+            raise
+        targets = [Target(provider, s.hostname) for s in found]
+        return sorted(targets, key=self._failures.in_penalty) if len(targets) > 1 else targets

@@ -1,0 +1,67 @@
+"""Everything that a client may see, at one instant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import aiofiles.os
+
+from app import __version__
+from app.model import Lease
+from app.netd.events import EventBus
+from app.netd.exits import Exits
+from app.netd.network import NetworkController
+from app.netd.wan_port import WanPort
+from app.protocol.status import Snapshot
+from app.store import Store
+
+
+class SnapshotReader:
+    """``check_open`` raises a GatewayError while there is nothing to show, and ``leases`` reads dnsmasq's file."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        network: NetworkController,
+        exits: Exits,
+        wan_port: WanPort,
+        events: EventBus,
+        leases: Callable[[], Iterable[Lease]],
+        check_open: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._network = network
+        self._exits = exits
+        self._wan_port = wan_port
+        self._events = events
+        self._leases = leases
+        self._check_open = check_open
+        self._started = time.time()
+
+    async def read(self) -> Snapshot:
+        self._check_open()
+        leases = tuple(await aiofiles.os.wrap(self._leases)())
+        drops = await self._network.drops()
+        settings, links, problem = self._store.settings, self._network.links, self._network.problem
+        return Snapshot(
+            seq=self._events.seq,
+            version=__version__,
+            provider=settings.provider,
+            exits=self._exits.status(),
+            attestation=self._network.attestation,
+            wireguard=self._exits.backend.kind,
+            wan=links.wan,
+            lan=settings.lan,
+            ports=links.ports,
+            wan_problem=links.problem,
+            wan_choice=self._wan_port.choice(settings.links),
+            problems=(*self._store.problems, *([problem] if problem else [])),
+            devices=settings.devices,
+            default_policy=settings.default_policy,
+            leases=leases,
+            drops=drops,
+            started=self._started,
+            events_after=self._events.kept_after,
+        )

@@ -1,0 +1,164 @@
+"""Which port a person has made the WAN: named in ``gateway.toml``, which has the last word, or chosen since.
+
+What is chosen is kept in the settings, and so in a backup. The DHCP client is another program's, run as root: it is
+told in a file of ours, and that program checks what the file says as it checks ``gateway.toml``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from app import portname
+from app.atomic import write_atomic
+from app.errors import ConflictError, InvalidFieldError, KernelError
+from app.model import Links, LinkSettings, NetworkPort, Settings, WanChoice
+from app.network.roles import describe, points_at
+from app.protocol.answers import Done
+from app.protocol.commands import ChooseWan, HandlerEntry
+from app.protocol.events import EventSink, SettingsChanged
+from app.store import Store
+from app.wan_card import WanCard
+
+log = logging.getLogger(__name__)
+
+
+class WanPort:
+    """``card`` is the file that the start of the machine leaves where gateway.toml names the WAN; ``told`` is ours."""
+
+    def __init__(self, card: Path, told: Path) -> None:
+        self._told = told
+        self._card = _read(card)
+
+    @property
+    def fixed_by(self) -> str | None:
+        return self._card.by if self._card else None
+
+    def settled(self, settings: Settings) -> Settings:
+        """``settings`` as gateway.toml wants them: a restored backup may have named another port."""
+        card = self._card
+        return settings if card is None else replace(settings, links=LinkSettings(card.wan, card.lan, card.carrier))
+
+    def choice(self, links: LinkSettings) -> WanChoice:
+        return WanChoice(links.carrier or links.wan, self.fixed_by)
+
+    def tell(self, links: LinkSettings) -> None:
+        """Tell the DHCP client's keeper which port was chosen; an empty line is none."""
+        chosen = links.wan if self._card is None and links.carrier is None else None
+        text = f"{chosen or ''}\n"
+        try:
+            if text == (self._told.read_text() if self._told.exists() else "\n"):
+                return
+            self._told.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            write_atomic(self._told, text.encode())
+        except OSError as error:
+            log.warning("the DHCP client cannot be told which port is the WAN: %s", error)
+
+
+def _read(path: Path) -> WanCard | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=WanCard)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        log.error("what gateway.toml says of the WAN cannot be read: %s", error)
+        return None
+
+
+def named(text: str, ports: Sequence[NetworkPort], lan: Sequence[str] | None) -> str:
+    """``text`` in its usual form, where it points at a port that can be the WAN (pure).
+
+    ``lan`` is what the settings name as the LAN. Raises InvalidFieldError, ConflictError.
+    """
+    there = "; ".join(describe(p) for p in ports) or "none"
+    try:
+        name = portname.parse(text)
+    except ValueError as error:
+        raise InvalidFieldError(f"port: {error}", field="port") from None
+    found = [p for p in ports if points_at(text, p)]
+    if not found:
+        raise InvalidFieldError(f"port: {name.text} is not there. The ports: {there}", field="port")
+    if len(found) > 1:
+        raise InvalidFieldError(
+            f"port: {name.text} is more than one port: name its place. The ports: {there}", field="port"
+        )
+    (port,) = found
+    if port.radio:
+        raise InvalidFieldError(
+            f"port: {port.name} is a radio: Wi-Fi becomes the WAN by [wifi.wan] in gateway.toml", field="port"
+        )
+    if any(points_at(each, port) for each in lan or ()):
+        raise ConflictError(f"{port.name} is the LAN by the settings", field="port", code="lan_port")
+    if not any(_can_be_lan(p) for p in ports if p is not port):
+        raise ConflictError(
+            f"{port.name} is the only port: without another one, or an access point, no device would have a LAN",
+            field="port",
+            code="only_port",
+        )
+    return name.text
+
+
+def _can_be_lan(port: NetworkPort) -> bool:
+    return port.role == "lan" if port.radio else port.driver not in portname.MODEM_DRIVERS
+
+
+class WanNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    @property
+    def links(self) -> Links: ...
+
+    async def relink(self) -> None: ...
+
+
+class WanChooser:
+    def __init__(self, *, wan_port: WanPort, network: WanNetwork, store: Store, publish: EventSink) -> None:
+        self._wan_port = wan_port
+        self._network = network
+        self._store = store
+        self._publish = publish
+        self._choosing = asyncio.Lock()  # one at a time: each may have to be taken back
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (ChooseWan.handled_by(self._answer),)
+
+    async def _answer(self, command: ChooseWan) -> Done:
+        await self.choose(command.port)
+        return Done()
+
+    async def choose(self, text: str | None) -> None:
+        """Raises InvalidFieldError, ConflictError, KernelError, UnavailableError; then nothing has changed."""
+        async with self._choosing:
+            await self._choose(text)
+
+    async def _choose(self, text: str | None) -> None:
+        by = self._wan_port.fixed_by
+        if by is not None:
+            raise ConflictError(
+                f"gateway.toml names the WAN, with {by}: change it there", field="port", code="wan_fixed"
+            )
+        before = self._store.settings.links
+        wan = None if text is None else named(text, self._network.links.ports, before.lan)
+        links = replace(before, wan=wan, carrier=None)
+        if links == before:
+            return
+        self._keep(links)
+        try:
+            await self._network.relink()
+        except KernelError:
+            self._keep(before)
+            with suppress(KernelError):
+                await self._network.relink()
+            raise
+        self._wan_port.tell(links)
+        self._publish(SettingsChanged(("wan",)))
+
+    def _keep(self, links: LinkSettings) -> None:
+        self._store.update_settings(lambda s: replace(s, links=links))

@@ -1,0 +1,69 @@
+"""The commands about the gateway's settings: devices, WAN, preferences, backups."""
+
+from __future__ import annotations
+
+from app.model import Policy
+from app.protocol.answers import Done, Restored
+from app.protocol.command import Command
+from app.protocol.preferences import Preferences, PreferencesChange
+
+
+class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
+    """Give a device a policy of its own. Raises InvalidFieldError (bad MAC), NotFoundError (no such exit)."""
+
+    in_bulk = True
+
+    mac: str
+    policy: Policy
+    name: str | None = None
+
+
+class ChooseWan(Command[Done], frozen=True, tag="choose_wan"):
+    """Make ``port``, in a form of app.portname, the WAN; None = the one detected from what is plugged in.
+
+    Raises InvalidFieldError (no such port, or none that can be the WAN), ConflictError (``wan_fixed``: gateway.toml
+    says which one it is; ``only_port``, ``lan_port``: the LAN would have none), KernelError. Then nothing has changed.
+    """
+
+    port: str | None
+
+
+class GetPreferences(Command[Preferences], frozen=True, tag="get_preferences"):
+    """The settings that people change while the gateway runs."""
+
+    during_bulk = True
+
+
+class ChangePreferences(Command[Preferences], frozen=True, tag="change_preferences"):
+    """Change the settings that ``change`` names. Raises InvalidFieldError."""
+
+    in_bulk = True
+
+    change: PreferencesChange
+
+
+class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
+    """Back up everything that cannot be regenerated, encrypted.
+
+    Raises InvalidFieldError (``passphrase``), ConflictError (``busy``).
+    """
+
+    passphrase: str
+
+    def __repr__(self) -> str:
+        return "CreateBackup(***)"
+
+
+class RestoreBackup(Command[Restored], frozen=True, tag="restore_backup"):
+    """Replace everything by ``backup`` and restart netd; with ``dry_run`` only check that this could be done.
+
+    Raises InvalidFieldError (``passphrase``: wrong; ``backup``: damaged, newer or not valid), TooLargeError,
+    ConflictError (``busy``), UnavailableError (``storage``).
+    """
+
+    backup: bytes
+    passphrase: str
+    dry_run: bool = False
+
+    def __repr__(self) -> str:
+        return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run})"

@@ -1,0 +1,41 @@
+"""Where to go when a server has died (pure, but for the random source that it is given).
+
+Fallbacks are tried from near to far: the same city, the same country, then wherever the user allows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+
+from app.model import FailoverSettings, Server
+from app.providers.selection import best_first, plain
+from app.providers.server_names import UNKNOWN
+
+
+def fallbacks(
+    servers: Iterable[Server],
+    lost: Server,
+    settings: FailoverSettings,
+    in_penalty: Callable[[Server], bool],
+    rng: random.Random | None = None,
+) -> list[Server]:
+    """What may take the place of ``lost``, the nearest and best first. A place that is not known is nowhere near."""
+    if not settings.enabled:
+        return []
+    rng = rng or random.SystemRandom()
+    usable = [s for s in servers if not s.missing and s.hostname != lost.hostname and not in_penalty(s)]
+    allowed = {plain(c) for c in settings.countries}
+    country = None if lost.country == UNKNOWN else plain(lost.country)
+    city = None if lost.city == UNKNOWN else plain(lost.city)
+    tiers: tuple[list[Server], list[Server], list[Server]] = ([], [], [])
+    for server in usable:
+        same_country = country is not None and plain(server.country) == country
+        if same_country and city is not None and plain(server.city) == city:
+            tiers[0].append(server)
+        elif same_country:
+            tiers[1].append(server)
+        elif not allowed or plain(server.country) in allowed or server.country_code in allowed:
+            tiers[2].append(server)
+    reach = {"city": 1, "country": 2, "anywhere": 3}[settings.scope]
+    return [server for tier in tiers[:reach] for server in best_first(tier, rng)]

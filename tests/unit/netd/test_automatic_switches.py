@@ -1,0 +1,98 @@
+"""Changes of server by the clock: which one is due, and once only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+
+from app.errors import ConnectTimeoutError
+from app.model import ServerChange
+from app.netd.automatic_switches import ScheduledSwitches, due
+from app.network.plan import TransportPeer, TunnelPlan
+from app.store import Store
+from app.tunnel.states import Connected, Disconnected, Target, Tunnel
+
+MONDAY = datetime(2026, 11, 23, 4, 30, 59)  # noqa: DTZ001 - local time, as people set their clocks
+EVERY_DAY = ServerChange(at=4 * 60 + 30, select="random")
+WEEKEND = ServerChange(at=4 * 60 + 30, days=frozenset({5, 6}), select="fastest")
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "expected"),
+    [
+        ((EVERY_DAY,), MONDAY, EVERY_DAY),
+        ((EVERY_DAY,), MONDAY.replace(minute=29), None),
+        ((EVERY_DAY,), MONDAY.replace(minute=31), None),
+        ((WEEKEND,), MONDAY, None),
+        ((EVERY_DAY, WEEKEND), MONDAY.replace(day=28), WEEKEND),
+        ((), MONDAY, None),
+    ],
+)
+def test_what_is_due(changes, now, expected):
+    assert due(changes, now) == expected
+
+
+class Exits:
+    """One connected exit that notes where it was sent; ``fails``: no handshake comes."""
+
+    def __init__(self, present: Target) -> None:
+        plan = TunnelPlan("a", (), 1420, (), (), ())
+        tunnel = Tunnel(present, plan, "key", TransportPeer(ip_address("198.51.100.7"), 51820))
+        self.machine = SimpleNamespace(name="default", state=Connected(tunnel, 1.0, 1.0))
+        self.switched: list[tuple[str, Target, str, str | None]] = []
+        self.fails = False
+
+    @property
+    def machines(self):
+        return (self.machine,)
+
+    async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
+        self.switched.append((exit_name, target, cause, asked))
+        if self.fails:
+            raise ConnectTimeoutError("no handshake")
+
+    async def resolve(self, provider: str, selector: str) -> tuple[Target, ...]:
+        return (HERE, THERE)
+
+
+HERE, THERE = Target("mullvad", "here"), Target("mullvad", "there")
+
+
+@pytest.fixture
+def exits(tmp_path: Path) -> Iterator[tuple[Exits, ScheduledSwitches]]:
+    with Store(tmp_path) as store:
+        store.update_settings(lambda s: replace(s, server_changes=(EVERY_DAY,)))
+        found = Exits(HERE)
+        yield found, ScheduledSwitches(found, found, store)
+
+
+async def test_what_is_due_is_done_once_and_goes_elsewhere(exits: tuple[Exits, ScheduledSwitches]) -> None:
+    found, scheduled = exits
+    await scheduled.look(MONDAY.replace(minute=29))
+    assert found.switched == []
+    for _ in range(3):
+        await scheduled.look(MONDAY)
+    assert found.switched == [("default", THERE, "scheduled", "random")]
+    await scheduled.look(MONDAY.replace(day=24))
+    assert len(found.switched) == 2
+
+
+async def test_a_change_that_fails_waits_for_the_next_day(exits: tuple[Exits, ScheduledSwitches]) -> None:
+    found, scheduled = exits
+    found.fails = True
+    for _ in range(2):
+        await scheduled.look(MONDAY)
+    assert len(found.switched) == 1
+
+
+async def test_an_exit_that_is_not_connected_stays_as_it_is(exits: tuple[Exits, ScheduledSwitches]) -> None:
+    found, scheduled = exits
+    found.machine.state = Disconnected()
+    await scheduled.look(MONDAY)
+    assert found.switched == []

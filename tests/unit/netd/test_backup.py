@@ -1,0 +1,92 @@
+"""A restore as netd makes it: all files at one moment, then nothing is written any more and the process is to end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.errors import InvalidFieldError, UnavailableError
+from app.model import Secret
+from app.netd.backup import BackupService
+from app.protocol.commands import CreateBackup, RestoreBackup
+from app.store import Store, age
+from app.store.accounts import FILE, Account, Accounts
+from tests.support.file_calls import blocking_file_calls
+
+PASSPHRASE = "correct horse"
+ACCOUNT = Account(credentials={"account_number": Secret("1234123412341234")})
+
+
+@pytest.fixture(autouse=True)
+def quick_scrypt(monkeypatch):
+    real = age.encrypt
+    monkeypatch.setattr(age, "encrypt", lambda data, words: real(data, words, work_factor=4))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in directory.glob("*.json")}
+
+
+async def test_a_restore_brings_everything_back_and_is_this_process_s_last_word(tmp_path):
+    left: list[str] = []
+    with Store(tmp_path) as store:
+        accounts = Accounts(tmp_path)
+        accounts.load()
+        restart = asyncio.Event()
+        backup = BackupService(
+            store,
+            tmp_path,
+            freeze=lambda: left.append("left"),
+            closing=(store.close, accounts.close),
+            restart=restart,
+        )
+        accounts.put("mullvad", ACCOUNT)
+        store.update_settings(lambda s: msgspec.structs.replace(s, provider="custom"))
+        before = contents(tmp_path)
+        with blocking_file_calls(tmp_path) as blocking:
+            file = await backup.create(CreateBackup(PASSPHRASE))
+        assert blocking == []
+        accounts.remove("mullvad")
+        store.update_settings(lambda s: msgspec.structs.replace(s, provider="imported"))
+
+        dry = await backup.restore(RestoreBackup(file, PASSPHRASE, dry_run=True))
+        assert (dry.dry_run, dry.parts, left) == (True, (FILE,), [])
+        backup.check_not_restarting()
+        assert contents(tmp_path) != before
+
+        restored = await backup.restore(RestoreBackup(file, PASSPHRASE))
+        assert (restored.dry_run, left) == (False, ["left"])
+        assert contents(tmp_path) == before
+        with pytest.raises(UnavailableError) as refused:
+            backup.check_not_restarting()
+        assert refused.value.code == "restarting"
+        # Whatever was under way writes nothing over it:
+        with pytest.raises(UnavailableError):
+            store.update_settings(lambda s: msgspec.structs.replace(s, provider="mullvad"))
+        with pytest.raises(UnavailableError):
+            accounts.put("mullvad", ACCOUNT)
+        assert contents(tmp_path) == before
+        await asyncio.wait_for(restart.wait(), 5)
+
+
+async def test_a_damaged_account_stops_it(tmp_path):
+    with Store(tmp_path) as store:
+        backup = BackupService(
+            store,
+            tmp_path,
+            freeze=lambda: pytest.fail("left"),
+            closing=(store.close,),
+            restart=asyncio.Event(),
+        )
+        (tmp_path / FILE).write_text(json.dumps({"version": 1, "accounts": {"mullvad": {"private_key": "x"}}}))
+        file = await backup.create(CreateBackup(PASSPHRASE))
+        before = contents(tmp_path)
+        with pytest.raises(InvalidFieldError) as refused:
+            await backup.restore(RestoreBackup(file, PASSPHRASE))
+        assert (refused.value.code, refused.value.field) == ("invalid_backup", "backup")
+        assert contents(tmp_path) == before
+        backup.check_not_restarting()

@@ -1,0 +1,375 @@
+"""All of netd with a fake kernel: what it asks for, and what becomes of settings when that does not follow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import typing
+from dataclasses import replace as dataclass_replace
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from app.errors import InvalidFieldError, KernelError
+from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
+from app.netd import server_commands
+from app.netd.daemon import Daemon, Ground, assemble
+from app.netd.log_buffer import LogBuffer
+from app.netd.timesync import Files, TimeSync
+from app.netd.wan_port import WanPort
+from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
+from app.protocol.commands import AnyCommand, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
+from app.protocol.events import SecurityAlert
+from app.protocol.preferences import PreferencesChange
+from app.protocol.status import Attestation
+from app.providers.config import ProvidersConfig
+from app.store import Store
+from app.store.validation import check_settings
+from app.tunnel.exitcheck import ExitAddress
+from app.tunnel.states import Connected, Connecting, Target, Tunnel
+
+PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
+
+
+class Kernel:
+    """A reconciler and a WireGuard; ``refuses``: the kernel does not follow."""
+
+    def __init__(self) -> None:
+        self.kind = "kernel"
+        self.attestation = Attestation(ok=False)
+        self.plans: list[NetworkPlan] = []
+        self.refuses = False
+
+    async def verify(self) -> tuple[str, ...]:
+        return ()
+
+    async def names(self) -> set[str]:
+        return set()
+
+    async def stats(self, name: str) -> None:
+        return None
+
+    async def apply(self, plan: NetworkPlan, *, routed=None) -> None:
+        if self.refuses:
+            raise KernelError("refused")
+        self.plans.append(plan)
+        self.attestation = Attestation(ok=True)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def drops(self) -> dict[str, int]:
+        return {}
+
+    async def foreign(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return (), ()
+
+    async def neighbours(self, mac: str) -> list[str]:
+        return []
+
+
+class Machine:
+    """The machine around netd: links and leases."""
+
+    def __init__(self) -> None:
+        self.links = Links(wan=None, lan=(LanLink("lan0"),))
+        self.link_events: asyncio.Queue[None] = asyncio.Queue()
+
+    async def observe(self, settings: object) -> Links:
+        return self.links
+
+    async def changes(self):
+        while True:
+            yield await self.link_events.get()
+
+    async def apply(self, *arguments: object, **more: object) -> None:
+        pass
+
+    def leases(self) -> tuple[()]:
+        return ()
+
+    def lease_file(self) -> str:
+        return ""
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def ground(tmp_path: Path, kernel: Kernel, machine: Machine):
+    files = Files(*(tmp_path / name for name in ("synchronized", "offered", "configured", "chosen")))
+    with Store(tmp_path) as store:
+        yield Ground(
+            store=store,
+            state_dir=tmp_path,
+            run_dir=tmp_path,
+            backend=kernel,
+            make_kernel=lambda _on_drift: kernel,
+            link_source=machine,
+            services=machine,
+            flowtable=False,
+            http_ports=(5000,),
+            time_sync=TimeSync(None, files),
+            wan_port=WanPort(tmp_path / "card", tmp_path / "wan" / "port"),
+            providers=ProvidersConfig(),
+            logs=LogBuffer(),
+        )
+
+
+@pytest.fixture
+async def started(ground: Ground):
+    """Assembles and starts the daemon; only the jobs named run."""
+    running: list[asyncio.Task[None]] = []
+    made: list[Daemon] = []
+
+    async def start(*wanted: str) -> Daemon:
+        daemon = await assemble(ground, asyncio.Event())
+        made.append(daemon)
+        await daemon.start()
+        running.extend(asyncio.ensure_future(daemon.jobs[name]()) for name in wanted)
+        return daemon
+
+    yield start
+    for task in running:
+        assert not task.done() or task.cancelled(), task
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    for daemon in made:
+        await daemon.close()
+
+
+def alerts(core: Daemon) -> list[tuple[object, object]]:
+    kept = core.events._recent
+    return [(e.event.reason, e.event.message) for e in kept if isinstance(e.event, SecurityAlert)]
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+# --- settings and links that cannot be planned -----------------------------------------------------------------------
+
+
+async def test_links_that_cannot_be_planned_leave_it_up_blocked_and_heard(machine, kernel, started):
+    good, machine.links = machine.links, Links(wan=None, lan=(LanLink('lan"0'),))
+    core = await started("links")
+    now = await core.gateway.snapshot()
+    assert (kernel.plans, now.attestation.ok) == ([], False)
+    (problem,) = now.problems
+    assert "links" in problem
+    assert alerts(core) == [("plan_failed", problem)]
+
+    def change(links: Links) -> None:
+        machine.links = links
+        machine.link_events.put_nowait(None)
+
+    change(good)
+    await until(lambda: kernel.plans)
+    assert (await core.gateway.snapshot()).problems == ()
+    change(Links(wan=None, lan=(LanLink("lan 0"),)))
+    await until(lambda: len(alerts(core)) == 2)
+    assert (await core.gateway.snapshot()).problems == now.problems
+    assert len(kernel.plans) == 1
+
+
+async def test_a_tunnel_that_cannot_be_planned_is_at_fault_itself(kernel, started):
+    """The caller hears what is wrong with the server, and the settings are not blamed."""
+    core = await started()
+    plan = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 100, (PEER,), (ip_network("0.0.0.0/0"),), ())
+    tunnel = Tunnel(Target("custom", "x"), plan, "key", PEER)
+    with pytest.raises(InvalidFieldError) as caught:
+        await core.exits.enter("default", Connecting(tunnel))
+    assert caught.value.field == "mtu"
+    assert (await core.gateway.snapshot()).problems == ()
+
+
+# --- settings that several change at once ----------------------------------------------------------------------------
+
+MAC = "02:00:00:00:00:01"
+OTHER = Device("02:00:00:00:00:02", BlockedPolicy())
+
+
+def store_another(ground: Ground) -> None:
+    ground.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
+
+
+@pytest.mark.parametrize("old", [None, Device(MAC, BlockedPolicy(), "Telly")])
+async def test_a_policy_that_the_kernel_refuses_takes_back_itself_alone(ground, kernel, started, monkeypatch, old):
+    """What others stored while the kernel was asked stays."""
+    core = await started()
+    ground.store.update_settings(lambda s: replace(s, devices=(old,) if old else ()))
+
+    async def refuse(plan, **_):
+        store_another(ground)
+        raise KernelError("refused")
+
+    monkeypatch.setattr(kernel, "apply", refuse)
+    with pytest.raises(KernelError):
+        await core.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+    assert ground.store.settings.favourites == ("custom/a",)
+    assert set(ground.store.settings.devices) == {OTHER, *([old] if old else [])}
+
+
+async def test_a_policy_that_somebody_else_set_meanwhile_is_not_taken_back(ground, kernel, started, monkeypatch):
+    core = await started()
+
+    async def refuse(plan, **_):
+        ground.store.update_settings(lambda s: replace(s, devices=(Device(MAC, BlockedPolicy()),)))
+        raise KernelError("refused")
+
+    monkeypatch.setattr(kernel, "apply", refuse)
+    with pytest.raises(KernelError):
+        await core.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+    assert ground.store.settings.devices == (Device(MAC, BlockedPolicy()),)
+
+
+async def test_a_favourite_forgets_none_that_was_marked_meanwhile(ground, started, monkeypatch):
+    """The server's list may have to be fetched first; two may be marked meanwhile."""
+    core = await started()
+
+    async def find(provider, name):
+        ground.store.update_settings(lambda s: replace(s, favourites=("mullvad/first",)))
+
+    monkeypatch.setattr(server_commands, "find_server", find)
+    await core.gateway.submit(SetFavourite("mullvad", "second", favourite=True))
+    assert ground.store.settings.favourites == ("mullvad/first", "mullvad/second")
+
+
+# --- one judge of a value --------------------------------------------------------------------------------------------
+
+PREFERENCES = [
+    ("exit_check_url", "exit_check_url", good, url)
+    for url, good in {
+        "https://example.net/json": True,
+        "https://[2001:db8::1]:8443/ip": True,
+        "http://example.net/json": False,
+        "https://user:pw@example.net/": False,
+        "https://example.net:0/": False,
+        "https:///json": False,
+        "https://example.net/\x07": False,
+        "https://example.net/" + "a" * 240: False,
+        "file:///etc/shadow": False,
+        "": False,
+    }.items()
+] + [
+    ("fallback_dns", "fallback_dns", True, (ip_address("9.9.9.9"), ip_address("2620:fe::fe"))),
+    ("fallback_dns", "fallback_dns", False, (ip_address("224.0.0.1"),)),
+    ("fallback_dns", "fallback_dns", False, (ip_address("127.0.0.1"),)),
+    ("fallback_dns", "fallback_dns", False, (ip_address("9.9.9.9"),) * 17),
+    ("server_changes", "", True, (ServerChange(60),)),
+    ("server_changes", "server_changes[1].days", False, (ServerChange(60), ServerChange(60, frozenset()))),
+    ("server_changes", "server_changes[0].select", False, (ServerChange(60, select=" "),)),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "good", "value"), PREFERENCES, ids=range(len(PREFERENCES)))
+async def test_a_restore_and_a_change_take_the_same_preferences(started, name, field, good, value):
+    core = await started()
+
+    async def change():
+        await core.gateway.submit(ChangePreferences(PreferencesChange(**{name: value})))
+
+    async def restore():
+        check_settings(Settings(**{name: value}))
+
+    for way in (change, restore):
+        with contextlib.nullcontext() if good else pytest.raises(InvalidFieldError) as caught:
+            await way()
+        assert good or caught.value.field == field
+
+
+# Whether a tunnel carries IPv6: its routes and own addresses, and the answer that everybody gives.
+CARRIED = [
+    ("0.0.0.0/0, ::/0", "10.0.0.2/32, fd00:1::2/128", True),
+    ("0.0.0.0/0, ::/1, 8000::/1", "10.0.0.2/32, fd00:1::2/128", True),
+    ("0.0.0.0/0, 2000::/3", "10.0.0.2/32, fd00:1::2/128", True),  # all that there is on the Internet (RFC 4291)
+    ("0.0.0.0/0, fd00::/8", "10.0.0.2/32, fd00:1::2/128", False),  # the provider's own resolvers, say
+    ("0.0.0.0/0, ::/0", "10.0.0.2/32", False),
+    ("0.0.0.0/0", "10.0.0.2/32", False),
+]
+
+
+@pytest.mark.parametrize(("routes", "addresses", "carried"), CARRIED)
+async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, monkeypatch, routes, addresses, carried):
+    asked: list[bool] = []
+
+    async def look(*_, ipv6: bool, **__):
+        asked.append(ipv6)
+        return ExitAddress("203.0.113.1")
+
+    monkeypatch.setattr("app.tunnel.exit_address.check_exit_address", look)
+    monkeypatch.setattr("app.netd.leak_test.check_exit_address", look)
+    core = await started()
+    plan = TunnelPlan(
+        "a",
+        tuple(map(ip_interface, addresses.split(", "))),
+        1420,
+        (PEER,),
+        tuple(map(ip_network, routes.split(", "))),
+        (),
+    )
+    state = Connected(Tunnel(Target("custom", "x"), plan, "key", PEER), 1.0, 1.0)
+    await core.exits.enter("default", state)
+    core.exits.get("default")._exit_address.entered(state)
+    await until(lambda: asked)
+    report = await core.gateway.submit(LeakTest())
+    assert asked == [carried, carried]
+    assert ("IPv6 is carried" in str(report.checks)) is carried
+    assert (await core.gateway.snapshot()).exit().ipv6 is carried
+    assert core.lan_services.ipv6_default() is carried
+
+
+async def test_every_command_is_carried_out(started) -> None:
+    core = await started()
+    assert core.commands.known == set(typing.get_args(AnyCommand))
+
+
+# --- the tasks -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: Ground) -> None:
+    """Also one that loses cancellations: the supervisor starts the next netd only once this one is gone."""
+    daemon = await assemble(ground, asyncio.Event())
+    deaf: list[str] = []
+
+    async def loses_cancellations() -> None:
+        while len(deaf) < 3:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            deaf.append("cancelled")
+
+    async def ends() -> None:
+        await asyncio.sleep(0)
+
+    daemon = dataclass_replace(daemon, jobs={"deaf": loses_cancellations, "short": ends})
+    with pytest.raises(ExceptionGroup) as ended:
+        async with asyncio.timeout(20), daemon.running():
+            await asyncio.Event().wait()
+    assert "'short' has ended by itself" in str(ended.value.exceptions)
+    assert len(deaf) == 3
+
+
+async def test_the_tasks_end_with_what_they_run_for(ground: Ground) -> None:
+    daemon = await assemble(ground, asyncio.Event())
+    running = asyncio.Event()
+
+    async def endless() -> None:
+        running.set()
+        await asyncio.Event().wait()
+
+    daemon = dataclass_replace(daemon, jobs={"endless": endless})
+    async with asyncio.timeout(5), daemon.running():
+        await running.wait()
+        (task,) = (t for t in asyncio.all_tasks() if t.get_name() == "endless")
+    assert task.cancelled()

@@ -1,0 +1,198 @@
+"""The WAN as a person chooses it: what is refused, what is kept, what is taken back, and who has the last word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelError
+from app.model import Links, LinkSettings, NetworkPort, Settings
+from app.netd.events import EventBus
+from app.netd.wan_port import WanChooser, WanPort, named
+from app.network.roles import BRIDGE, roles
+from app.store import Store
+
+ONE = NetworkPort("enx1", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.1")
+TWO = NetworkPort("enx2", driver="ax88179_178a", mac="00:e0:4c:00:00:02", usb="usb-1.2")
+SAME = NetworkPort("enx3", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.3")
+PHONE = NetworkPort("usb0", driver="rndis_host", mac="02:00:00:00:00:03", usb="usb-1.4")
+RADIO = NetworkPort("radio0", driver="brcmfmac", radio=True)
+POINT = replace(RADIO, role="lan")  # an access point's
+
+
+@dataclass
+class Core:
+    """The network's controller, and the real store and events, and ports that are looked at as the real ones are."""
+
+    store: Store
+    wan_port: WanPort
+    ports: tuple[NetworkPort, ...] = (ONE, TWO)
+    events: EventBus = field(default_factory=EventBus)
+    failing: bool = False
+    seen: list[LinkSettings] = field(default_factory=list[LinkSettings])
+
+    @property
+    def settings(self) -> Settings:
+        return self.store.settings
+
+    @property
+    def links(self) -> Links:
+        found = roles(self.settings.links, self.ports, others=[BRIDGE])
+        return Links(None, (), found.bridge, found.ports, found.problem)
+
+    async def choose(self, text: str | None) -> None:
+        chooser = WanChooser(wan_port=self.wan_port, network=self, store=self.store, publish=self.events.publish)
+        await chooser.choose(text)
+
+    async def relink(self) -> None:
+        self.seen.append(self.settings.links)
+        if self.failing:
+            raise KernelError("the kernel refused")
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Core]:
+    with Store(tmp_path / "state") as store:
+        yield Core(store, WanPort(tmp_path / "card", tmp_path / "wan" / "port"))
+
+
+def told(tmp_path: Path) -> str | None:
+    path = tmp_path / "wan" / "port"
+    return path.read_text() if path.exists() else None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("enx1", "enx1"),
+        ("usb-1.2", "usb-1.2"),
+        ("00-E0-4C-00-00-02", "00:e0:4c:00:00:02"),
+        ("usb-modem", "usb-modem"),
+    ],
+)
+def test_a_port_is_named_as_on_the_card(text: str, kept: str) -> None:
+    assert named(text, (ONE, TWO, PHONE), None) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "ports", "reason"),
+    [
+        ("eth0 eth1", (ONE, TWO), "its MAC address"),
+        ("", (ONE, TWO), "its MAC address"),
+        ("enx7", (ONE, TWO), "enx7 is not there. The ports: enx1"),
+        ("usb-1.7", (), "The ports: none"),
+        ("usb-modem", (ONE, TWO), "not there"),
+        ("br-lan", (ONE, TWO), "not there"),
+        ("00:e0:4c:00:00:01", (ONE, TWO, SAME), "more than one port: name its place"),
+        ("radio0", (ONE, TWO, POINT), "radio0 is a radio"),
+        ("radio0", (ONE, TWO, RADIO), "radio0 is a radio"),
+    ],
+)
+def test_what_is_no_wan_is_refused_by_its_field(text: str, ports: tuple[NetworkPort, ...], reason: str) -> None:
+    with pytest.raises(InvalidFieldError, match=reason) as error:
+        named(text, ports, None)
+    assert error.value.field == "port"
+
+
+@pytest.mark.parametrize("ports", [(ONE,), (ONE, RADIO), (ONE, PHONE)])
+def test_the_only_port_is_not_taken_from_the_lan(ports: tuple[NetworkPort, ...]) -> None:
+    with pytest.raises(ConflictError) as error:
+        named("enx1", ports, None)
+    assert (error.value.code, error.value.field) == ("only_port", "port")
+    assert named("enx1", (*ports, POINT), None) == "enx1"  # with an access point it is all there needs to be
+    assert named("enx1", (*ports, TWO), None) == "enx1"
+
+
+@pytest.mark.parametrize("lan", ["enx1", "usb-1.1"])
+def test_a_port_that_the_settings_give_to_the_lan_is_not_both(lan: str) -> None:
+    with pytest.raises(ConflictError) as error:
+        named("enx1", (ONE, TWO), (lan,))
+    assert error.value.code == "lan_port"
+
+
+async def test_a_choice_is_kept_told_and_taken_back(core: Core, tmp_path: Path) -> None:
+    core.store.update_settings(lambda s: replace(s, links=LinkSettings(lan=(BRIDGE,))))
+    await core.choose("usb-1.2")
+    assert core.seen == [LinkSettings(wan="usb-1.2", lan=(BRIDGE,))]
+    assert told(tmp_path) == "usb-1.2\n"
+    assert {p.name: p.role for p in core.links.ports} == {"enx1": "lan", "enx2": "wan"}
+    core.store.close()
+    with Store(tmp_path / "state") as again:
+        assert again.settings.links == core.seen[0]
+        core.store = again
+        await core.choose(None)
+    assert core.seen[1:] == [LinkSettings(lan=(BRIDGE,))]
+    assert told(tmp_path) == "\n"
+    assert core.links.problem is not None
+    assert core.links.bridge is not None
+    assert core.links.bridge.ports == ()
+
+
+async def test_the_same_choice_again_changes_nothing(core: Core) -> None:
+    await core.choose("usb-1.2")
+    seq = core.events.seq
+    await core.choose("usb-1.2")
+    assert (len(core.seen), core.events.seq) == (1, seq)
+
+
+async def test_what_is_refused_changes_nothing(core: Core, tmp_path: Path) -> None:
+    seq = core.events.seq
+    for text in ("enx7", "radio0", "a b"):
+        with pytest.raises(GatewayError):
+            await core.choose(text)
+    assert (core.settings.links, core.seen, told(tmp_path), core.events.seq) == (LinkSettings(), [], None, seq)
+
+
+async def test_what_the_kernel_refuses_is_taken_back(core: Core, tmp_path: Path) -> None:
+    core.failing, seq = True, core.events.seq
+    with pytest.raises(KernelError):
+        await core.choose("enx1")
+    assert core.settings.links == LinkSettings()
+    assert core.seen == [LinkSettings(wan="enx1"), LinkSettings()]
+    assert (told(tmp_path), core.events.seq) == (None, seq)
+
+
+async def test_a_vlan_of_another_gateway_makes_way(core: Core) -> None:
+    core.store.update_settings(lambda s: replace(s, links=LinkSettings("wan-vlan", (BRIDGE,), "usb-1.9")))
+    await core.choose("usb-1.2")
+    assert core.settings.links == LinkSettings("usb-1.2", (BRIDGE,))
+
+
+# --- gateway.toml ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_the_card_names_has_the_last_word(core: Core, tmp_path: Path) -> None:
+    card = {"by": "network.wan", "wan": "usb-1.1", "lan": [BRIDGE], "carrier": None}
+    (tmp_path / "card").write_text(json.dumps(card))
+    core.wan_port = WanPort(tmp_path / "card", tmp_path / "wan" / "port")
+    for text in ("usb-1.2", None):
+        with pytest.raises(ConflictError, match=r"gateway\.toml names the WAN, with network\.wan") as error:
+            await core.choose(text)
+        assert (error.value.code, error.value.field) == ("wan_fixed", "port")
+    # A restored backup has another one.
+    restored = Settings(links=LinkSettings(wan="usb-1.2"))
+    settled = core.wan_port.settled(restored)
+    assert settled.links == LinkSettings(wan="usb-1.1", lan=(BRIDGE,))
+    core.wan_port.tell(settled.links)
+    assert told(tmp_path) is None  # networkd's files are the card's
+    assert core.wan_port.choice(settled.links).fixed_by == "network.wan"
+
+
+def test_without_one_on_the_card_what_is_restored_holds(core: Core, tmp_path: Path) -> None:
+    restored = Settings(links=LinkSettings(wan="usb-1.2"))
+    assert core.wan_port.settled(restored) == restored
+    core.wan_port.tell(restored.links)
+    assert told(tmp_path) == "usb-1.2\n"
+    core.wan_port.tell(LinkSettings("wan-vlan", None, "usb-1.1"))  # nothing here makes a VLAN
+    assert told(tmp_path) == "\n"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "\x00"])
+def test_a_card_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "card").write_text(text)
+    assert WanPort(tmp_path / "card", tmp_path / "told").fixed_by is None
