@@ -54,7 +54,7 @@ def test_a_wan_port_that_stopped_sending_is_taken_down_and_up(lab):
     # A handshake takes minutes, and those that come after it wait.
     gateway.shell("tc qdisc replace dev wan0 root tbf rate 8bit burst 250 limit 4000")
     try:
-        with WebSocketClient(lab.port, f"/ws?after={seq}") as client:
+        with WebSocketClient(lab.api.port, f"/ws?after={seq}") as client:
             lab.api("POST", "/api/connect", {"server": "vpn-se"})
             while (event := client.receive())["payload"].get("reason") != "port_stalled":
                 pass
