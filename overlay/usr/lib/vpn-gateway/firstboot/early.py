@@ -21,8 +21,8 @@ from firstboot.secrets import without_secrets
 RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
 GUESSED = "not UTF-8: letters such as å or ü in it may be others than were meant; if so, save it as UTF-8"
 
-# Seconds; it takes a tenth of one, and the whole unit has 120. Whoever asks for a password must not stay without one
-# because a card is slow.
+# Seconds; it takes a fifth of one on a desktop, and the whole unit has 120. Whoever asks for a password must not stay
+# without one because a card is slow.
 AUTH_TIMEOUT = 90
 
 Auth = Callable[[str, str], None]  # action, what it reads; raises SchemaError
