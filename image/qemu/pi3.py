@@ -17,6 +17,9 @@ CONSOLES = ("console=ttyAMA0,115200", "console=ttyAMA1,115200")
 # To this model's power management, to set the watchdog means to restart at once.
 NO_WATCHDOG = "module_blacklist=bcm2835_wdt"
 DEBUG_SHELL = ("systemd.debug_shell=ttyS1",)  # the other serial port
+START_TIMEOUT = 600  # seconds; emulated, on two cores that may be busy
+# The Pi's own board, its serial port, its card reader with the image's partitions, the system on it.
+STARTED = ("Raspberry Pi 3 Model B", "mmcblk0: p1 p2 p3 p4", "squashfs", "Welcome to")
 
 
 @dataclass
@@ -42,3 +45,8 @@ class Pi3(Machine):
             *network,
             *("-serial", "chardev:console", "-serial", "chardev:shell"),
         ]
+
+    def wait_started(self) -> None:
+        """Wait until the console has said all of ``STARTED``. Raises MachineError, each after ``START_TIMEOUT``."""
+        for text in STARTED:
+            self.wait_console(text, START_TIMEOUT)

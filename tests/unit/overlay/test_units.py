@@ -295,7 +295,7 @@ def test_the_web_starts_without_what_only_graphql_needs() -> None:
 
 @pytest.mark.parametrize("module", ["app.firstboot.before_network", "app.auth.command"])
 def test_what_the_start_waits_for_loads_no_web_server(module: str) -> None:
-    """Firstboot sets the admin password with the second: with Quart it took so long that a slow board gave up."""
+    """Firstboot runs the command to set the admin password; when that loaded Quart, a slow board gave up on it."""
     found = loaded(module)
     assert "msgspec" in found
     assert not {"quart", "flask", "hypercorn", "jinja2", "werkzeug", "limits", "strawberry"} & found

@@ -12,9 +12,8 @@ import requests
 from quart import Quart
 
 from app.api import BLUEPRINTS
-from app.api.auth.principal import includes
 from app.api.operation import Operation
-from app.auth.scope import Scope
+from app.auth.scope import Scope, includes
 from tests.support.web_server import WebServer
 from tests.unit.api.auth.conftest import Client, bearer
 
