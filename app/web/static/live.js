@@ -2,8 +2,9 @@
 
 import { ApiError, clock, get, messageOf, session } from "./api.js";
 
-/** @import { Message, Told } from "../types/events.d.ts" */
+/** @import { Message } from "../types/events.d.ts" */
 /** @import { StatusBody } from "../types/api.d.ts" */
+/** @typedef {Exclude<Message, { type: "status_change" | "unavailable" | "resume" | "heartbeat" }>} OtherMessage */
 
 const FIRST_RETRY = 500; // milliseconds
 const LAST_RETRY = 8000;
@@ -14,7 +15,7 @@ const POLL = 4000;
  * @param {{
  *   status(body: StatusBody): void;
  *   unavailable(error: string): void;
- *   event(told: Told): void;
+ *   event(message: OtherMessage): void;
  *   link(state: "live" | "waiting" | "lost"): void;
  * }} on
  */

@@ -39,7 +39,7 @@ follow({
   event({ type, payload }) {
     if (type === "server_update" || type === "provider_account") servers.load();
     if (type === "traffic") traffic.live(payload);
-    if (type === "security_alert") toast(`Security: ${payload.message ?? payload.reason}`, { bad: true });
+    if (type === "security_alert") toast(`Security: ${payload.message}`, { bad: true });
   },
   link(state) {
     $("link").dataset.link = state;

@@ -11,9 +11,10 @@ const HEIGHT = 96;
 const DEVICES = 6;
 
 /** @import { DeviceTraffic, Point } from "../types/api.d.ts" */
-/** @import { Rates } from "../types/events.d.ts" */
+/** @import { TrafficRates } from "../types/events.d.ts" */
+/** @typedef {Pick<TrafficRates, "total" | "devices">} Rates */
 
-/** @type {Rates} */
+/** @type {Rates} bytes a second */
 let rates = { total: { up: 0, down: 0 }, devices: {} };
 /** @type {DeviceTraffic[]} */
 let devices = [];
