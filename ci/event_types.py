@@ -16,7 +16,7 @@ from ci.typescript import Schema, UnknownSchemaError, declaration, type_name, ty
 
 _REFERENCE = "#/components/schemas/"
 _HEAD = """\
-/** The messages of the event stream, from the gateway's events: made by `make types`. */
+/** The messages of the event stream, generated from the gateway's events by `make types`. */
 
 """
 

@@ -16,7 +16,7 @@ from ci.typescript import Schema, declaration, type_name, type_text
 
 OUT = Path(__file__).resolve().parents[1] / "app" / "web" / "types"
 _HEAD = """\
-/** The API's types, from its own description: made by `make types`. */
+/** The API's types, generated from its description by `make types`. */
 
 """
 _PARAMETER = re.compile(r"\{[^{}]+\}")
@@ -47,7 +47,7 @@ def api_types(description: Schema) -> str:
 
 
 def _operations(paths: dict[str, dict[str, Schema]]) -> str:
-    lines = ["/** Every operation by its method and path; `body` is never where none is sent. */"]
+    lines = ["/** Every operation by its method and path; `body` is `never` for an operation without one. */"]
     lines.append("export interface Operations {")
     for path, methods in sorted(paths.items()):
         for method, operation in methods.items():

@@ -1,4 +1,4 @@
-/** The messages of the event stream, from the gateway's events: made by `make types`. */
+/** The messages of the event stream, generated from the gateway's events by `make types`. */
 
 import type { Bytes, DeviceBody, ErrorBody, StatusBody } from "./api.d.ts";
 
