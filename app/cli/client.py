@@ -59,8 +59,8 @@ class RateLimitedError(ApiError):
 class Client:
     """A client of the gateway at ``url`` (http or https). After a 401, ``renew`` is called once for a new token.
 
-    A request that the rate limit refuses is repeated when the gateway takes it again: commands in a script, or beside an
-    open page, must not fail for being quick. Raises UnreachableError, SignInError and ApiError from every call;
+    A request that the rate limit refuses is repeated when the gateway takes it again: commands in a script, or beside
+    an open page, must not fail for being quick. Raises UnreachableError, SignInError and ApiError from every call;
     CommandError where ``url`` is not a URL.
     """
 
