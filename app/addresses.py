@@ -81,7 +81,7 @@ def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
     return (*four, *six)
 
 
-def hold_internet(networks: Iterable[Network], family: Family) -> bool:
+def cover_internet(networks: Iterable[Network], family: Family) -> bool:
     """Whether ``networks`` together hold every address of the Internet: the default, two halves, or many parts."""
     if family == 6:
         return any(isinstance(n, IPv6Network) and INTERNET6.subnet_of(n) for n in collapse(networks))

@@ -70,7 +70,7 @@ def _read(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Entry]
     for info in infos:
         name = _name(info)
         shown = plain(name)
-        _check_tricks(info, shown)
+        _refuse_unsafe(info, shown)
         path = PurePosixPath(name)
         if info.is_dir() or any(is_clutter(part) for part in path.parts):
             continue
@@ -101,7 +101,7 @@ def _name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _check_tricks(info: zipfile.ZipInfo, shown: str) -> None:
+def _refuse_unsafe(info: zipfile.ZipInfo, shown: str) -> None:
     """Raises InvalidFieldError."""
     # orig_filename: the module itself cuts at NUL and turns backslashes round.
     name = info.orig_filename
@@ -135,7 +135,7 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, total:
     return content, total
 
 
-def of_file(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
+def with_file_name(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
     """``error`` of a command that had one operation for each of ``files``, with the name of the one it came from."""
     at = _OPERATION.match(error.message)
     if at is None:

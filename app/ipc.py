@@ -1,6 +1,6 @@
 """The ``Gateway`` protocol over a Unix socket: one JSON value a line, typed at both ends.
 
-A request is ``{"id", "op", ...}``, its answer ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
+A request is ``{"id", "op", ...}``, its response ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
 connection of its own and then only events flow. netd authenticates the client by the uid that the kernel reports
 (``SO_PEERCRED``, unix(7)).
 """
@@ -51,13 +51,13 @@ class WireError(Struct, frozen=True):
     def of(cls, error: GatewayError) -> WireError:
         return cls(error.status, error.code, error.message, error.field)
 
-    def raised(self) -> GatewayError:
+    def to_error(self) -> GatewayError:
         error = GatewayError(self.message, field=self.field, code=self.code)
         error.status = self.status
         return error
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     id: int
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: WireError | None = None
@@ -92,9 +92,9 @@ class Server:
                 try:
                     request = serialization.decode(line, Request)
                 except msgspec.DecodeError as error:
-                    await _send(writer, lock, Answer(0, error=WireError.of(MalformedRequestError(str(error)))))
+                    await _send(writer, lock, Response(0, error=WireError.of(MalformedRequestError(str(error)))))
                     continue
-                task = asyncio.create_task(self._answer(request, writer, lock))
+                task = asyncio.create_task(self._respond(request, writer, lock))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError, asyncio.IncompleteReadError):
@@ -104,7 +104,7 @@ class Server:
         finally:
             writer.close()
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
+    async def _respond(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
         try:
             match request.op:
                 case "subscribe":
@@ -118,14 +118,14 @@ class Server:
                     if request.command is None:
                         raise MalformedRequestError("submit needs a command")
                     result = await self._gateway.submit(request.command)
-            answer = Answer(request.id, result=msgspec.Raw(serialization.encode(result)))
+            response = Response(request.id, result=msgspec.Raw(serialization.encode(result)))
         except GatewayError as error:
-            answer = Answer(request.id, error=WireError.of(error))
+            response = Response(request.id, error=WireError.of(error))
         except Exception:
             log.exception("a bug in answering %s", request.op)
-            answer = Answer(request.id, error=WireError.of(GatewayError("internal error")))
+            response = Response(request.id, error=WireError.of(GatewayError("internal error")))
         with contextlib.suppress(ConnectionError):
-            await _send(writer, lock, answer)
+            await _send(writer, lock, response)
 
     async def _stream(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
         with contextlib.suppress(ConnectionError):
@@ -152,14 +152,14 @@ def peer_uid(writer: asyncio.StreamWriter) -> int:
 class Client:
     """A ``Gateway`` at the other end of a socket. Connects automatically, also again after a restart of netd.
 
-    Raises UnavailableError while netd does not answer, and every GatewayError that netd raised.
+    Raises UnavailableError while netd does not response, and every GatewayError that netd raised.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._pending: dict[int, asyncio.Future[Response]] = {}
         self._next = 0
         self._lock = asyncio.Lock()
 
@@ -205,28 +205,28 @@ class Client:
                 self._reading = asyncio.create_task(self._read(reader, self._writer))
             self._next += 1
             ident = self._next
-            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
             self._pending[ident] = future
             self._writer.write(serialization.encode(Request(ident, op, command)) + b"\n")
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                answer = await future
+                response = await future
         except TimeoutError:
-            raise UnavailableError("the gateway's network service does not answer") from None
+            raise UnavailableError("the gateway's network service does not response") from None
         finally:
             self._pending.pop(ident, None)
-        if answer.error is not None:
-            raise answer.error.raised()
-        return answer.result
+        if response.error is not None:
+            raise response.error.to_error()
+        return response.result
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pending = self._pending
         try:
             while line := await reader.readline():
-                answer = serialization.decode(line, Answer)
-                future = pending.get(answer.id)
+                response = serialization.decode(line, Response)
+                future = pending.get(response.id)
                 if future is not None and not future.done():
-                    future.set_result(answer)
+                    future.set_result(response)
         except ConnectionError:
             pass  # the callers below get the error
         except ValueError:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def uncollected() -> Generator[None]:
+def gc_disabled() -> Generator[None]:
     """Load without the garbage collector: what modules make stays, and to look through it took a sixth of the time."""
     gc.disable()
     try:

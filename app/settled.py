@@ -11,18 +11,18 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-LIMIT = 180.0  # seconds; the set-up has a shorter limit of its own
-PERIOD = 0.05  # seconds between looks
+TIMEOUT = 180.0  # seconds; the set-up has a shorter timeout of its own
+POLL_INTERVAL = 0.05  # seconds between looks
 
 
-def wait_for(path: Path | None, limit: float = LIMIT) -> None:
-    """Return once ``path`` is there, at once where it is None, and after ``limit`` seconds in any case.
+def wait_for(path: Path | None, timeout: float = TIMEOUT) -> None:
+    """Return once ``path`` is there, at once where it is None, and after ``timeout`` seconds in any case.
 
     A set-up that hangs or fails must not keep the gateway down: it comes up with what it has.
     """
-    deadline = time.monotonic() + limit
+    deadline = time.monotonic() + timeout
     while path is not None and not path.exists():
         if time.monotonic() > deadline:
-            log.warning("%s is not there after %.0f s: going on without", path, limit)
+            log.warning("%s is not there after %.0f s: going on without", path, timeout)
             return
-        time.sleep(PERIOD)
+        time.sleep(POLL_INTERVAL)

@@ -39,7 +39,7 @@ def run(paths: Paths) -> None:
     apply(paths, config)
     faults.record(paths.run, Source.CONFIGURATION, found)
     report.write_report(paths, found)
-    netd_settings.update(paths, netd_settings.wanted(config))
+    netd_settings.update(paths, netd_settings.settings_of(config))
 
 
 def apply(paths: Paths, config: Config) -> None:

@@ -86,7 +86,7 @@ async def _import_archive(_name: str, data: bytes, gateway: Gateway) -> list[str
     try:
         outcomes = await gateway.submit(Bulk(commands, atomic=True))
     except GatewayError as error:
-        raise confzip.of_file(error, files) from None
+        raise confzip.with_file_name(error, files) from None
     renamed = _renamed([entry.name for entry in files], [found.done for found in outcomes])
     notes = [_listed([f'{file} is the server "{name}"' for file, name in renamed])] if renamed else []
     if foreign := [entry.file for entry in entries if entry.foreign]:

@@ -20,7 +20,7 @@ MAX_LENGTH = 64  # bytes
 FILES = ("15-wan.network", "16-onboard-lan.network")
 
 
-def follow(paths: Paths, reload: Callable[[], None]) -> None:
+def update_networkd(paths: Paths, reload: Callable[[], None]) -> None:
     """Bring the files to what is chosen now, and ``reload`` them.
 
     Raises OSError, ProgramError: then it is to be tried again.

@@ -8,7 +8,7 @@ from app.errors import InvalidFieldError
 from app.firstboot import pppoe, radio
 from app.firstboot.admin_password import Auth
 from app.firstboot.fat import LIMIT, UNFINISHED, Fat, read
-from app.firstboot.gateway_toml import ConfigError, decode, merged, parse
+from app.firstboot.gateway_toml import ConfigError, decode, parse, with_stored_secrets
 from app.firstboot.paths import Paths, write
 from app.firstboot.redact import without_secrets
 from app.firstboot.schema import Config
@@ -57,7 +57,7 @@ def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
             raise ConfigError(f"larger than {LIMIT} bytes")
         text, guessed = decode(data)
         new = parse(text)
-        config = _completed(merged(new, old), auth)
+        config = _handed_over(with_stored_secrets(new, old), auth)
     except ConfigError as error:
         return old, [f"{name}: {fault}" for fault in error.faults]
     except InvalidFieldError as error:
@@ -75,7 +75,7 @@ def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
     return config, []
 
 
-def _completed(config: Config, auth: Auth) -> Config:
+def _handed_over(config: Config, auth: Auth) -> Config:
     """``config`` with its passphrases checked to be there and its admin password handed over.
 
     Raises InvalidFieldError.

@@ -53,7 +53,7 @@ class Fat:
     @contextlib.contextmanager
     def writable(self) -> Generator[None]:
         """One process at a time: the first to be done would make it read-only for the other. Not to be nested."""
-        with self._alone():
+        with self._locked():
             mounted = os.path.ismount(self.directory)
             if mounted:
                 programs.run("mount", "-o", "remount,rw", str(self.directory))
@@ -65,7 +65,7 @@ class Fat:
                     programs.run("mount", "-o", "remount,ro", str(self.directory))
 
     @contextlib.contextmanager
-    def _alone(self) -> Generator[None]:
+    def _locked(self) -> Generator[None]:
         handle = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -60,7 +60,7 @@ def _readable(message: str) -> str:
     return f"{path.strip('`').removeprefix('$.')}: {reason}" if path else reason
 
 
-def merged(new: Config, old: Config | None) -> Config:
+def with_stored_secrets(new: Config, old: Config | None) -> Config:
     """``new`` with the secrets that an earlier run has taken out of the file."""
     if old is None:
         return new

@@ -70,7 +70,7 @@ def _support(paths: Paths) -> int:
 def _wan(paths: Paths) -> int:
     from app.firstboot import chosen_wan  # noqa: PLC0415
 
-    chosen_wan.follow(paths, chosen_wan.reload)
+    chosen_wan.update_networkd(paths, chosen_wan.reload)
     return 0
 
 

@@ -30,7 +30,7 @@ class NetdSettings(Struct, frozen=True):
     carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
-def wanted(config: Config) -> NetdSettings:
+def settings_of(config: Config) -> NetdSettings:
     wan, port, topology = wan_interface(config), wan_port(config), config.network.topology
     name, address = config.system.hostname, config.network.lan_address
     if topology == "one-arm":
@@ -60,7 +60,7 @@ def wan_fixed_by(config: Config) -> str | None:
 
 
 def wan_card(config: Config) -> WanCard | None:
-    by, links = wan_fixed_by(config), wanted(config)
+    by, links = wan_fixed_by(config), settings_of(config)
     return None if by is None else WanCard(by, links.wan, links.lan, links.carrier)
 
 

@@ -20,7 +20,7 @@ PPPD = "/usr/sbin/pppd"
 NET = Path("/sys/class/net")
 
 
-def find(text: str, net: Path = NET) -> str | None:
+def find_interface(text: str, net: Path = NET) -> str | None:
     """The name of the interface that ``text``, in a form of app.portname, points at."""
     for link in sorted(net.iterdir()):
         if not (link / "address").exists():
@@ -45,7 +45,7 @@ def command(interface: str, run: Path) -> list[str]:
 def main(run: Path) -> NoReturn:
     """Becomes pppd. EX_TEMPFAIL where there is no such port: systemd tries again in a while."""
     text = (run / PORT).read_text().strip()
-    interface = find(text)
+    interface = find_interface(text)
     if interface is None:
         print(f"the port {text} is not there", file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL)

@@ -15,7 +15,7 @@ WIFI_WAN = Path("vpn-gateway-setup/wpa_supplicant.conf")
 STATE = Path("vpn-gateway-ap")
 
 FALLBACK_CHANNEL = 6  # at 2.4 GHz, where every radio may send in every country
-HIGHEST_EVERYWHERE = 11  # the channels above it are forbidden in some countries, such as the US
+MAX_CHANNEL_EVERYWHERE = 11  # the channels above it are forbidden in some countries, such as the US
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def plans(ap: AccessPoint) -> tuple[Plan, ...]:
         asked = tuple(Plan(ap.band, ap.channel, width) for width in (80, 40, 20))
         return (*asked, Plan("2.4GHz", FALLBACK_CHANNEL))
     asked = (Plan(ap.band, ap.channel),)
-    return asked if ap.channel <= HIGHEST_EVERYWHERE else (*asked, Plan(ap.band, HIGHEST_EVERYWHERE))
+    return asked if ap.channel <= MAX_CHANNEL_EVERYWHERE else (*asked, Plan(ap.band, MAX_CHANNEL_EVERYWHERE))
 
 
 def files(config: Config) -> dict[Path, str]:

@@ -24,13 +24,13 @@ from app.support.report import Section, assemble, followed, unreadable
 RESULT = "support.txt"
 REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
 BLANK = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"  # what editors and shells put into a file that is meant to be empty
-SETTLED = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
+SETTLE_TIME = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
 NETD_TIMEOUT = 30.0  # seconds; somebody waits beside the Pi to take the card out again
-TRIES, PAUSE = 3, 5.0  # of writing: somebody else may be at the partition; seconds
+ATTEMPTS, RETRY_DELAY = 3, 5.0  # of writing: somebody else may be at the partition; seconds
 
 _SECRET_KEYS = ("pass", "secret", "account", "user", "token", "psk", "pin", "key")
 _NAME_KEYS = {"ssid": "wifi-name", "hostname": "gateway-name"}
-_OURS = frozenset({"vpn-gateway"})  # the name that it has unless somebody gives it another
+_DEFAULT_NAMES = frozenset({"vpn-gateway"})  # the name that it has unless somebody gives it another
 
 
 def requests(fat: Fat) -> list[Path]:
@@ -45,28 +45,28 @@ def _blank(path: Path) -> bool:
     return path.stat().st_size <= 64 and not path.read_bytes().strip(BLANK)
 
 
-async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
+async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLE_TIME) -> bool:
     """Put a support file on the card where one is asked for; returns whether. ``faults`` are those of the start."""
     fat = Fat(paths.fat)
     if not await _requests(fat):
         return False
     # Counted from power-on: until then there is little to say, and docs/image.md tells people to wait.
     await asyncio.sleep(max(0.0, settled - time.clock_gettime(time.CLOCK_BOOTTIME)))
-    text = await make(paths, state, faults)
-    for left in reversed(range(TRIES)):
+    text = await support_text(paths, state, faults)
+    for left in reversed(range(ATTEMPTS)):
         try:
-            await _put(fat, text)
+            await _write_support_file(fat, text)
         except (OSError, ProgramError):
             if not left:
                 raise
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_DELAY)
         else:
             break
     print("a support file was put on the boot partition, as asked for there")
     return True
 
 
-def put(fat: Fat, text: str) -> None:
+def write_support_file(fat: Fat, text: str) -> None:
     """Write the whole file under its name, or nothing, and remove the requests. A power cut at worst makes it twice."""
     with fat.writable():
         new = fat.directory / "support.new"
@@ -80,10 +80,10 @@ def put(fat: Fat, text: str) -> None:
 
 
 _requests = aiofiles.os.wrap(requests)
-_put = aiofiles.os.wrap(put)
+_write_support_file = aiofiles.os.wrap(write_support_file)
 
 
-async def make(paths: Paths, state: Path, faults: list[str]) -> str:
+async def support_text(paths: Paths, state: Path, faults: list[str]) -> str:
     """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
     redactor = await _redactor(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
@@ -159,7 +159,7 @@ def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:
     for keys, text in _texts(document):
         kind = next((kind for key, kind in _NAME_KEYS.items() if keys and keys[-1] == key), None)
         if kind is not None:
-            names[kind] = names.get(kind, set()) | {text} - _OURS
+            names[kind] = names.get(kind, set()) | {text} - _DEFAULT_NAMES
         elif any(part in key.lower() for key in keys for part in _SECRET_KEYS):
             secrets.add(text)
     return secrets, names

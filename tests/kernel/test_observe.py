@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from app.model import LinkSettings
-from app.network.joined import Joined
+from app.network.lan_ports import LanPorts
 from app.network.observe import nameservers, observe, watch_links
 from app.network.one_arm import SETTLE, OneArm
 from tests.kernel.namespace import inside, run
@@ -49,8 +49,8 @@ async def seen(tmp_path, settings=AUTO, one_arm=None):
     return await observe(settings, resolv=tmp_path / "resolv", one_arm=one_arm)
 
 
-async def bridge(tmp_path, settings=AUTO, joined=None):
-    links = await observe(settings, resolv=tmp_path / "resolv", joined=joined)
+async def bridge(tmp_path, settings=AUTO, lan_ports=None):
+    links = await observe(settings, resolv=tmp_path / "resolv", lan_ports=lan_ports)
     assert links.bridge is not None
     return (links.wan.name if links.wan else None), links.bridge.ports, links.problem and links.problem.reason
 
@@ -100,12 +100,12 @@ async def test_an_unplugged_wan_keeps_the_lan_and_adds_no_port(tmp_path):
     for name in ("enx1", "enx2"):
         port(name)
     named = LinkSettings(wan="enx1")
-    joined = Joined(tmp_path / "joined")
-    assert await bridge(tmp_path, named, joined) == ("enx1", ("enx2",), None)
+    lan_ports = LanPorts(tmp_path / "lan_ports")
+    assert await bridge(tmp_path, named, lan_ports) == ("enx1", ("enx2",), None)
     run("ip link del enx1")
     port("enx3")  # it may be the WAN, under another name
-    assert await bridge(tmp_path, named, joined) == (None, ("enx2",), "wan_missing")
-    assert await bridge(tmp_path, named, Joined(tmp_path / "joined")) == (None, ("enx2",), "wan_missing")
+    assert await bridge(tmp_path, named, lan_ports) == (None, ("enx2",), "wan_missing")
+    assert await bridge(tmp_path, named, LanPorts(tmp_path / "lan_ports")) == (None, ("enx2",), "wan_missing")
     assert await bridge(tmp_path, named) == (None, (), "wan_missing")
 
 

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from app.addresses import collapse, hold_internet, is_routable
+from app.addresses import collapse, cover_internet, is_routable
 
 WITHOUT_PRIVATE = (
     "0.0.0.0/5, 8.0.0.0/7, 11.0.0.0/8, 12.0.0.0/6, 16.0.0.0/4, 32.0.0.0/3, 64.0.0.0/2, 128.0.0.0/3, 160.0.0.0/5,"
@@ -32,8 +32,8 @@ def networks(text: str):
     ],
 )
 def test_what_holds_the_internet(text, four, six):
-    assert hold_internet(networks(text), 4) is four
-    assert hold_internet(networks(text), 6) is six
+    assert cover_internet(networks(text), 4) is four
+    assert cover_internet(networks(text), 6) is six
 
 
 def test_the_fewest_networks_are_sorted_with_ipv4_first():

@@ -6,12 +6,12 @@ import gc
 
 import pytest
 
-from app.loading import uncollected
+from app.loading import gc_disabled
 
 
 def test_nothing_is_collected_meanwhile_and_what_was_loaded_is_left_alone() -> None:
     try:
-        with uncollected():
+        with gc_disabled():
             assert not gc.isenabled()
         assert gc.isenabled()
         assert gc.get_freeze_count() > 0
@@ -21,7 +21,7 @@ def test_nothing_is_collected_meanwhile_and_what_was_loaded_is_left_alone() -> N
 
 def test_a_module_that_cannot_be_loaded_leaves_the_collector_on() -> None:
     try:
-        with pytest.raises(ImportError), uncollected():
+        with pytest.raises(ImportError), gc_disabled():
             raise ImportError
         assert gc.isenabled()
     finally:

@@ -8,7 +8,7 @@ import pytest
 from app.firstboot import before_network, chosen_wan, netd_settings, render
 from app.firstboot.configuration import store_config
 from app.firstboot.gateway_toml import parse
-from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.netd_settings import NetdSettings, settings_of
 from app.firstboot.paths import Paths
 from app.model import LinkSettings
 from app.netd.wan_port import WanPort
@@ -37,7 +37,7 @@ class Keeper:
         return self.run()
 
     def run(self) -> dict[str, str]:
-        chosen_wan.follow(self.paths, self.reload)
+        chosen_wan.update_networkd(self.paths, self.reload)
         return {path.name: path.read_text() for path in self.network.iterdir()}
 
     def as_the_card(self, text: str) -> dict[str, str]:
@@ -149,7 +149,7 @@ def test_netd_knows_which_key_names_the_wan(
         return
     card = keeper.paths.wan_card
     assert (card.stat().st_mode & 0o777, card.parent.stat().st_mode & 0o777) == (0o644, 0o755)
-    told = wanted(config)
+    told = settings_of(config)
     assert msgspec.json.decode(card.read_bytes(), type=WanCard) == WanCard(by, told.wan, told.lan, told.carrier)
     before = {p.name: p.read_text() for p in keeper.network.iterdir()}
     keeper.file.write_text("usb-1.7\n")
@@ -163,7 +163,7 @@ def links_after(paths: Paths, links: LinkSettings, text: str, last: str) -> Link
 
     with Store(paths.data) as store:
         store.update_settings(lambda s: msgspec.structs.replace(s, links=links))
-    netd_settings.store(paths.data, wanted(parse(text)), wanted(parse(last)) if last else NetdSettings())
+    netd_settings.store(paths.data, settings_of(parse(text)), settings_of(parse(last)) if last else NetdSettings())
     with Store(paths.data) as store:
         return store.settings.links
 

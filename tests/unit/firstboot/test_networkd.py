@@ -138,11 +138,11 @@ def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work
         for port, other in (("usb1", "usb2"), ("usb2", "usb1")):
             with asks_for_an_address(running, port) as asked:
                 choice.write_text(f"{port}\n")
-                chosen_wan.follow(inside, running.reload)
+                chosen_wan.update_networkd(inside, running.reload)
                 assert asked.wait() == 0, log.read_text(errors="replace")
             # The WAN has a link-local address, a port of the LAN has none.
             until(lambda port=port: addresses(running(port)), log)
             until(lambda other=other: not addresses(running(other)), log)
         choice.write_text("\n")
-        chosen_wan.follow(inside, running.reload)
+        chosen_wan.update_networkd(inside, running.reload)
         until(lambda: not addresses(running("usb2")), log)

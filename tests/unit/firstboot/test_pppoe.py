@@ -13,7 +13,7 @@ import pytest
 from app.firstboot import before_network, netd_settings, pppoe, pppoe_session
 from app.firstboot.configuration import load_config
 from app.firstboot.gateway_toml import parse
-from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.netd_settings import NetdSettings, settings_of
 from app.firstboot.paths import Paths
 from app.firstboot.redact import TAKEN
 from app.firstboot.uplink import Pppoe
@@ -91,7 +91,7 @@ def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: Paths) -> None:
 
 @pytest.mark.parametrize(("more", "carrier"), [("", "wan"), ("wan_vlan = 7\nwan = 'usb-1.2'\n", "usb-1.2")])
 def test_netd_is_told_of_the_session_and_the_port_under_it(tmp_path: Path, more: str, carrier: str) -> None:
-    netd_settings.store(tmp_path, wanted(parse(f"[network]\n{more}{LOGIN}")), NetdSettings())
+    netd_settings.store(tmp_path, settings_of(parse(f"[network]\n{more}{LOGIN}")), NetdSettings())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-ppp", ("br-lan",), carrier)
@@ -143,7 +143,7 @@ def test_the_password_leaves_the_card_and_outlives_it(paths: Paths) -> None:
     assert (again, told) == (config, [])
     assert again.network.pppoe == Pppoe("me@provider.example", PASSWORD)
     # What goes on to netd, as a program's argument, has no secret.
-    assert "s3cret" not in str(wanted(again))
+    assert "s3cret" not in str(settings_of(again))
 
 
 def test_another_user_needs_a_password_of_his_own(paths: Paths) -> None:
@@ -188,12 +188,12 @@ def test_the_port_is_found_by_whatever_points_at_it(tmp_path: Path) -> None:
         (net / name / "address").write_text(f"{mac}\n")
     (net / "enx1/device").symlink_to(bus)
     (net / "bonding_masters").write_text("")  # a file among the interfaces
-    assert pppoe_session.find("wan", net) == "wan"
-    assert pppoe_session.find("wan-vlan", net) == "wan-vlan"
-    assert pppoe_session.find("00-E0-4C-68-01-22", net) == "enx1"
-    assert pppoe_session.find("usb-1.2", net) == "enx1"
-    assert pppoe_session.find("usb-1.3", net) is None
-    assert pppoe_session.find("eth0", net) is None
+    assert pppoe_session.find_interface("wan", net) == "wan"
+    assert pppoe_session.find_interface("wan-vlan", net) == "wan-vlan"
+    assert pppoe_session.find_interface("00-E0-4C-68-01-22", net) == "enx1"
+    assert pppoe_session.find_interface("usb-1.2", net) == "enx1"
+    assert pppoe_session.find_interface("usb-1.3", net) is None
+    assert pppoe_session.find_interface("eth0", net) is None
 
 
 def test_the_name_servers_of_the_session_go_to_resolved(tmp_path: Path) -> None:

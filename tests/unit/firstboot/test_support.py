@@ -164,7 +164,7 @@ async def test_a_netd_that_refuses_is_told_of(
         return []
 
     monkeypatch.setattr(support.programs, "sections", nothing)  # the test's own process may not call them all
-    text = await support.make(paths, state, [])
+    text = await support.support_text(paths, state, [])
     assert "netd does not answer: a backup was restored" in text
     assert "\nVersions\n" in text
 
@@ -172,7 +172,7 @@ async def test_a_netd_that_refuses_is_told_of(
 async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried_again(
     paths: Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(support, "PAUSE", 0.0)
+    monkeypatch.setattr(support, "RETRY_DELAY", 0.0)
     (paths.fat / "support").touch()
     tries: list[int] = []
 
@@ -184,7 +184,7 @@ async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried
         yield
 
     monkeypatch.setattr(Fat, "writable", refused)
-    refusals = support.TRIES
+    refusals = support.ATTEMPTS
     with pytest.raises(ProgramError):
         await support.answer_request(paths, state, [], settled=0)
     assert [path.name for path in paths.fat.iterdir()] == ["support"]

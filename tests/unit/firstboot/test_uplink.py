@@ -9,7 +9,7 @@ import pytest
 
 from app.firstboot import netd_settings
 from app.firstboot.gateway_toml import parse
-from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.netd_settings import NetdSettings, settings_of
 from app.firstboot.paths import Paths
 from app.store import Store
 from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
@@ -39,7 +39,7 @@ def test_a_fixed_address_on_another_port(paths: Paths) -> None:
 
 
 def test_a_port_with_a_fixed_address_does_not_become_one_arm() -> None:
-    told = wanted(parse(STATIC))
+    told = settings_of(parse(STATIC))
     assert (told.wan, told.lan) == ("wan", ("br-lan",))
 
 
@@ -116,7 +116,7 @@ def test_a_vlan_on_another_port_with_a_fixed_address(paths: Paths) -> None:
 
 @pytest.mark.parametrize("more", ["", "topology = 'wired'\n", "wan = 'usb-1.2'\n"])
 def test_netd_is_told_the_wan_and_the_port_under_it(tmp_path: Path, more: str) -> None:
-    netd_settings.store(tmp_path, wanted(parse(f"[network]\nwan_vlan = 7\n{more}")), NetdSettings())
+    netd_settings.store(tmp_path, settings_of(parse(f"[network]\nwan_vlan = 7\n{more}")), NetdSettings())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-vlan", ("br-lan",), "usb-1.2" if "usb" in more else "wan")

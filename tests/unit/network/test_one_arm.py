@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.network.one_arm import SETTLE, SWITCH, OneArm
+from app.network.one_arm import SETTLE_TIME, SWITCH_TIME, OneArm
 from tests.support.file_calls import blocking_file_calls
 
 DISK = "0bda:8151 at usb-1.2"
@@ -24,7 +24,7 @@ class Machine:
     async def allowed(self, after: float, *disks: str, single: bool = True) -> bool:
         self.now += after
         self.disks = disks
-        await self.one_arm.look()
+        await self.one_arm.refresh()
         return self.one_arm.allowed(single)
 
 
@@ -34,35 +34,35 @@ def machine(tmp_path: Path) -> Machine:
 
 
 async def test_without_one_it_is_decided_when_adapters_have_had_their_time(machine: Machine) -> None:
-    assert not await machine.allowed(SETTLE - 1)
+    assert not await machine.allowed(SETTLE_TIME - 1)
     assert await machine.allowed(1)
 
 
 async def test_it_becomes_a_port_in_time(machine: Machine) -> None:
-    assert not await machine.allowed(SETTLE, DISK)
+    assert not await machine.allowed(SETTLE_TIME, DISK)
     assert not await machine.allowed(1)  # no disk any more, and no port yet
     assert not await machine.allowed(1, single=False)
-    assert not await machine.allowed(SWITCH)  # and that was the LAN's: pulled out or not
+    assert not await machine.allowed(SWITCH_TIME)  # and that was the LAN's: pulled out or not
 
 
 async def test_it_was_switched_before_the_decision_but_is_no_port_yet(machine: Machine) -> None:
     assert not await machine.allowed(1, DISK)
-    assert not await machine.allowed(SETTLE)
-    assert await machine.allowed(SWITCH)
+    assert not await machine.allowed(SETTLE_TIME)
+    assert await machine.allowed(SWITCH_TIME)
 
 
 async def test_it_stays_a_disk_which_is_not_waited_for_for_ever(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not await machine.allowed(SETTLE, DISK)
-    assert not await machine.allowed(SWITCH - 1, DISK)
+    assert not await machine.allowed(SETTLE_TIME, DISK)
+    assert not await machine.allowed(SWITCH_TIME - 1, DISK)
     assert await machine.allowed(1, DISK)
     assert DISK in caplog.text
     assert await machine.allowed(1, DISK)
 
 
 async def test_what_was_decided_is_not_reconsidered(machine: Machine) -> None:
-    assert await machine.allowed(SETTLE)
+    assert await machine.allowed(SETTLE_TIME)
     assert await machine.allowed(1, DISK)
 
 
@@ -72,7 +72,7 @@ async def test_what_was_decided_is_recorded_once_and_without_a_wait_for_the_disk
         assert not await machine.allowed(1)
         await machine.one_arm.remember()
         assert not (tmp_path / "topology").exists()
-        assert await machine.allowed(SETTLE)
+        assert await machine.allowed(SETTLE_TIME)
         await machine.one_arm.remember()
     assert found == []
     assert (tmp_path / "topology").read_text() == "one-arm"

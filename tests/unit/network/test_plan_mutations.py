@@ -67,8 +67,8 @@ def test_every_line_of_the_ruleset_matters() -> None:
         made, around, packets = plan(inp), surroundings(inp, hijack=True), everything(inp)
 
         def send(one: NetworkPlan, *, rules: bool, packets=packets, around=around) -> Iterator[PacketOutcome]:
-            world = PacketTracer(one, around, rules=rules)
-            return (world.send(p) for p in packets)
+            tracer = PacketTracer(one, around, rules=rules)
+            return (tracer.send(p) for p in packets)
 
         expected = [list(send(one, rules=rules)) for one, rules in views(made)]
         for chain, line, text in without_a_line(made.ruleset):
@@ -103,8 +103,8 @@ def test_no_single_line_of_the_ruleset_lost_opens_it(name: str) -> None:
     assert any(PacketTracer(made, around).send(p).kind == "sent" for p in packets)
     open_: list[str] = []
     for chain, line, text in without_a_line(made.ruleset):
-        world = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
-        if any(leaks(inp, p, world.send(p)) for p in packets):
+        tracer = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+        if any(leaks(inp, p, tracer.send(p)) for p in packets):
             open_.append(f"{chain}: {line}")
     assert open_ == OPENS.get(name, [])
 
@@ -118,8 +118,8 @@ def test_the_last_look_alone_keeps_the_lan_in(name: str) -> None:
     assert "jump output_wan" in made.ruleset
     assert "goto forward_lan" not in text
     assert "jump output_wan" not in text
-    world = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
-    assert not [p for p in sent_by_the_lan(name) if leaks(inp, p, world.send(p))]
+    tracer = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+    assert not [p for p in sent_by_the_lan(name) if leaks(inp, p, tracer.send(p))]
 
 
 @pytest.mark.parametrize("name", CHOSEN)
@@ -137,9 +137,9 @@ def test_no_single_rule_or_route_lost_opens_routing(name: str) -> None:
         ),
     ]
     for one in fewer:
-        world = PacketTracer(one, around, nft=False)
+        tracer = PacketTracer(one, around, nft=False)
         for packet in packets:
-            outcome = world.send(packet)
+            outcome = tracer.send(packet)
             if outcome.kind == "sent" and not (
                 outcome.link in lan and any(n.version == packet.dst.version and packet.dst in n for n in local)
             ):

@@ -1,6 +1,6 @@
 """For every state and any set of devices: no way out but the device's own.
 
-Nothing is looked up in the text: each packet is sent through the evaluator, which carries out the rules, the routes and
+Nothing is looked up in the text: each packet is sent through the tracer, which carries out the rules, the routes and
 the ruleset's own words; ``test_kernel.py`` shows that it agrees with a real kernel. That the properties can fail is
 shown at the end, by plans with a hole in them.
 """
@@ -98,18 +98,18 @@ many = settings(
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_what_a_device_sends_leaves_by_its_own_way_or_not_at_all(inp, packets, hijack):
-    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack))
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack))
     for packet in packets:
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
 
 
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_with_the_rules_flushed_nftables_alone_keeps_it(inp, packets, hijack):
-    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False)
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False)
     for packet in packets:
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
 
 
@@ -117,19 +117,19 @@ def test_with_the_rules_flushed_nftables_alone_keeps_it(inp, packets, hijack):
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_with_nftables_flushed_routing_alone_keeps_it(inp, packets, hijack):
     """Without marks nobody is told apart, so nobody gets out: not even a device with the ``direct`` policy."""
-    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False)
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False)
     for packet in packets:
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK}, (packet, outcome)
 
 
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12))
 def test_dns_of_the_lan_is_never_forwarded(inp, packets):
-    world = PacketTracer(plan(inp), surroundings(inp))
+    tracer = PacketTracer(plan(inp), surroundings(inp))
     for packet in packets:
         if packet.proto in {"tcp", "udp"}:
-            outcome = world.send(msgspec.structs.replace(packet, dport=53))
+            outcome = tracer.send(msgspec.structs.replace(packet, dport=53))
             assert outcome.kind != "sent", (packet, outcome)
 
 

@@ -11,33 +11,35 @@ from app.errors import InvalidFieldError
 from app.model import DirectPolicy, LanSettings, VpnPolicy, WanLink
 from app.network.plan import MARK_BLOCKED, MARK_DIRECT, ExitPlan, TransportPeer, exit_mark
 from app.network.planner import plan
-from app.network.policy import view
+from app.network.policy import make_view
 from tests.unit.network.scenarios import DEVICES, LAN, SCENARIOS, WAN, WORK, default_exit, inputs, tunnel
 
 
 def test_a_device_gets_the_mark_of_its_policy():
-    seen = view(inputs(default_exit(), ExitPlan("work", 1), devices=DEVICES))
-    assert [mark for _, mark in seen.device_marks] == [MARK_DIRECT, MARK_BLOCKED, exit_mark(1), MARK_BLOCKED]
-    assert seen.default_mark == exit_mark(0)
+    view = make_view(inputs(default_exit(), ExitPlan("work", 1), devices=DEVICES))
+    assert [mark for _, mark in view.device_marks] == [MARK_DIRECT, MARK_BLOCKED, exit_mark(1), MARK_BLOCKED]
+    assert view.default_mark == exit_mark(0)
 
 
 def test_a_device_named_twice_in_any_spelling_has_its_last_policy():
     mac = "02:AB:00:00:00:01"
-    seen = view(inputs(default_exit(), devices=((mac, DirectPolicy()), (mac.lower(), VpnPolicy()))))
-    assert seen.device_marks == ((mac.lower(), exit_mark(0)),)
-    assert not seen.direct
+    view = make_view(inputs(default_exit(), devices=((mac, DirectPolicy()), (mac.lower(), VpnPolicy()))))
+    assert view.device_marks == ((mac.lower(), exit_mark(0)),)
+    assert not view.direct
 
 
 def test_a_family_without_an_address_is_not_carried():
     only_four = tunnel(addresses=("10.64.1.2/32",))
-    (one,) = view(inputs(default_exit(active=only_four))).carrying
+    (one,) = make_view(inputs(default_exit(active=only_four))).carrying
     assert one.routes == (ip_network("0.0.0.0/0"),)
     assert one.dns == (ip_address("10.64.0.1"),)
 
 
 def test_halves_of_everything_are_everything():
     """Many configurations write 0.0.0.0/1 and 128.0.0.0/1 so as not to touch the default route."""
-    (one,) = view(inputs(default_exit(active=tunnel(routes=("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"))))).carrying
+    (one,) = make_view(
+        inputs(default_exit(active=tunnel(routes=("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"))))
+    ).carrying
     assert one.has_default(4)
     assert one.has_default(6)
 
@@ -46,7 +48,7 @@ def test_halves_of_everything_are_everything():
 def test_a_resolver_that_the_tunnel_cannot_reach_is_not_asked(resolver):
     """In the LAN, on a link, or outside the allowed IPs: the question would go elsewhere than into the tunnel."""
     split = tunnel(routes=("10.0.0.0/8", "192.168.0.0/16", "fd00::/8", "fe80::/10"), dns=(resolver, "10.64.0.1"))
-    (one,) = view(inputs(default_exit(active=split))).carrying
+    (one,) = make_view(inputs(default_exit(active=split))).carrying
     assert one.dns == (ip_address("10.64.0.1"),)
 
 

@@ -28,9 +28,9 @@ POINTERS = [None, *NAMES, "eth0", "00-E0-4C-00-00-01", "usb-1.2", "usb-1.7", "us
     up=st.booleans(),
     lan=st.sampled_from([None, (BRIDGE,), ("enx1",)]),
     in_bridge=st.frozensets(st.sampled_from(NAMES)),
-    joined=st.frozensets(st.sampled_from(NAMES)),
+    lan_ports=st.frozensets(st.sampled_from(NAMES)),
 )
-def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up, lan, in_bridge, joined):
+def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up, lan, in_bridge, lan_ports):
     if carrier is not None:
         wan = "wan-ppp"
     found = roles(
@@ -38,7 +38,7 @@ def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up
         list(ports),
         others=[BRIDGE, "wan-ppp"] if up else [BRIDGE],
         in_bridge=in_bridge,
-        joined=joined,
+        lan_ports=lan_ports,
     )
     there = {p.name for p in ports}
     outside = {found.carrier if carrier is not None else found.wan} - {None}
@@ -51,7 +51,7 @@ def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up
     assert members <= there
     assert "usb0" not in members  # a phone brings a router with it
     if found.wan is None:
-        assert set(found.bridge.ports if found.bridge else ()) <= joined
+        assert set(found.bridge.ports if found.bridge else ()) <= lan_ports
     assert {p.name for p in found.ports if p.role == "wan"} == outside
     if found.problem:
         assert all(p.name in found.problem.message for p in ports)
@@ -86,7 +86,7 @@ def test_the_lan_waits_for_the_port_under_the_wan_and_not_for_the_session_on_it(
     assert roles(settings, EVERY, others=[BRIDGE, "wan-ppp"]) == down
     assert {p.name: p.role for p in down.ports}["enx1"] == "wan"
     # A session that is left over from a port that is gone, or of which nobody knows the port.
-    gone = roles(settings, [ONBOARD, TWO], others=[BRIDGE, "wan-ppp"], joined=frozenset({"enx2"}))
+    gone = roles(settings, [ONBOARD, TWO], others=[BRIDGE, "wan-ppp"], lan_ports=frozenset({"enx2"}))
     assert (gone.wan, gone.carrier, gone.bridge.ports, gone.problem.reason) == (None, None, ("enx2",), "wan_missing")
     assert "the WAN port usb-1.1 is not there" in gone.problem.message
 

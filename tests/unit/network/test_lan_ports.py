@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.network.joined import Joined
+from app.network.lan_ports import LanPorts
 from tests.support.file_calls import blocking_file_calls
 
 
 async def test_ports_are_recorded_for_the_next_netd(tmp_path: Path) -> None:
     record = tmp_path / "lan-ports"
-    joined = Joined(record)
+    lan_ports = LanPorts(record)
     with blocking_file_calls(tmp_path) as found:
-        await joined.remember(frozenset({"enx2", "enx1"}))
+        await lan_ports.remember(frozenset({"enx2", "enx1"}))
     assert found == []
     assert record.read_text() == "enx1 enx2"
-    assert Joined(record).ports == {"enx1", "enx2"}
+    assert LanPorts(record).ports == {"enx1", "enx2"}
     record.unlink()
-    await joined.remember(frozenset({"enx1", "enx2"}))
+    await lan_ports.remember(frozenset({"enx1", "enx2"}))
     assert not record.exists()
 
 
 async def test_a_disk_that_refuses_costs_only_the_record(tmp_path: Path) -> None:
-    joined = Joined(tmp_path / "none" / "lan-ports")
-    await joined.remember(frozenset({"enx1"}))
-    assert joined.ports == {"enx1"}
+    lan_ports = LanPorts(tmp_path / "none" / "lan-ports")
+    await lan_ports.remember(frozenset({"enx1"}))
+    assert lan_ports.ports == {"enx1"}
