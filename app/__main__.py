@@ -11,7 +11,7 @@ def main(argv: list[str]) -> int:
     match argv[:1]:
         case ["netd"]:
             with gc_disabled():
-                from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's half, nor netd web's
+                from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's modules, nor netd web's
 
             return netd(argv[1:])
         case ["web"]:

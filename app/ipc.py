@@ -1,7 +1,7 @@
-"""The ``Gateway`` protocol over a Unix socket: one JSON value a line, typed at both ends.
+"""The ``Gateway`` protocol over a Unix socket: one JSON value per line, typed at both ends.
 
 A request is ``{"id", "op", ...}``, its response ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
-connection of its own and then only events flow. netd authenticates the client by the uid that the kernel reports
+connection of its own, on which only events follow. netd authenticates the client by the uid that the kernel reports
 (``SO_PEERCRED``, unix(7)).
 """
 
@@ -31,7 +31,7 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 LINE_LIMIT = 16 * 1024 * 1024  # bytes: a list of 10,000 servers fits
-CALL_TIMEOUT = 60.0  # seconds; connect answers well before
+CALL_TIMEOUT = 60.0  # seconds; more than the longest command, connect, takes
 
 
 class Request(Struct, frozen=True):
@@ -63,7 +63,7 @@ class Response(Struct, frozen=True):
     error: WireError | None = None
 
 
-# --- netd's end ------------------------------------------------------------------------------------------------------
+# --- server ----------------------------------------------------------------------------------------------------------
 
 
 class Server:
@@ -100,7 +100,7 @@ class Server:
         except (ConnectionError, ValueError, asyncio.IncompleteReadError):
             return
         except asyncio.CancelledError:
-            return  # only at the process's end; Python 3.11 logs a handler that was cancelled as an error
+            return  # only at the end of the process; Python 3.11 would log a cancelled handler as an error
         finally:
             writer.close()
 
@@ -122,7 +122,7 @@ class Server:
         except GatewayError as error:
             response = Response(request.id, error=WireError.of(error))
         except Exception:
-            log.exception("a bug in answering %s", request.op)
+            log.exception("a bug in the handling of %s", request.op)
             response = Response(request.id, error=WireError.of(GatewayError("internal error")))
         with contextlib.suppress(ConnectionError):
             await _send(writer, lock, response)
@@ -146,13 +146,13 @@ def peer_uid(writer: asyncio.StreamWriter) -> int:
     return struct.unpack("3i", credentials)[1]
 
 
-# --- the other end ---------------------------------------------------------------------------------------------------
+# --- client ----------------------------------------------------------------------------------------------------------
 
 
 class Client:
-    """A ``Gateway`` at the other end of a socket. Connects automatically, also again after a restart of netd.
+    """The client of a ``Gateway`` behind a socket. It connects automatically, also after a restart of netd.
 
-    Raises UnavailableError while netd does not response, and every GatewayError that netd raised.
+    Raises UnavailableError while netd does not answer, and every GatewayError that netd raised.
     """
 
     def __init__(self, path: Path) -> None:
@@ -204,17 +204,17 @@ class Client:
                 reader, self._writer = await self._open()
                 self._reading = asyncio.create_task(self._read(reader, self._writer))
             self._next += 1
-            ident = self._next
+            request_id = self._next
             future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-            self._pending[ident] = future
-            self._writer.write(serialization.encode(Request(ident, op, command)) + b"\n")
+            self._pending[request_id] = future
+            self._writer.write(serialization.encode(Request(request_id, op, command)) + b"\n")
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 response = await future
         except TimeoutError:
-            raise UnavailableError("the gateway's network service does not response") from None
+            raise UnavailableError("the gateway's network service does not answer") from None
         finally:
-            self._pending.pop(ident, None)
+            self._pending.pop(request_id, None)
         if response.error is not None:
             raise response.error.to_error()
         return response.result
@@ -228,7 +228,7 @@ class Client:
                 if future is not None and not future.done():
                     future.set_result(response)
         except ConnectionError:
-            pass  # the callers below get the error
+            pass  # the pending calls get the error below
         except ValueError:
             log.exception("netd sent a message that this version does not understand")
         finally:

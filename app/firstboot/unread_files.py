@@ -1,6 +1,6 @@
-"""Files on the card that were meant for the gateway and are not read: each is explained, with what to do about it.
+"""Explanations for files on the card that were meant for the gateway and are not read, each with a remedy.
 
-What belongs to the card itself, and what has nothing to do with the gateway (a photo), is passed over.
+The card's own files, and files that have nothing to do with the gateway (a photo), are ignored.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _FOLDERS = frozenset({"slot-a", "slot-b", "overlays"})
 _FIRMWARE = frozenset({".bin", ".dat", ".dtb", ".dtbo", ".elf", ".img", ".sig"})
 _ARCHIVES = frozenset({".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".zipx"})
 _DOCUMENTS = frozenset({".rtf", ".rtfd", ".doc", ".docx", ".odt", ".pages", ".htm", ".html", ".webarchive", ".pdf"})
-# What Raspberry Pi OS and its Imager read on this partition.
+# Files that Raspberry Pi OS and its Imager use on this partition.
 _IMAGER = FOREIGN | {"custom.toml", "firstrun.sh", "network-config", "user-data", "userconf", "userconf.txt"}
 _SSH = frozenset({"ssh", "ssh.txt"})
-_MAX_BYTES = 64 * 1024  # bytes: what may be looked into
-_MAX_ENTRIES = 2000  # entries that are looked at below a folder
+_MAX_BYTES = 64 * 1024  # of a file whose content is checked
+_MAX_ENTRIES = 2000  # entries that are checked below a folder
 _SETTING = re.compile(r"^\s*[^#\s\[]", re.MULTILINE)
 
 
 def explain(fat: Fat) -> list[str]:
-    """A line for each, in the order of their names."""
+    """A line for each such file, sorted by name."""
     lines: list[str] = []
-    with contextlib.suppress(OSError):  # no FAT partition, or a damaged one: what can be said is said
+    with contextlib.suppress(OSError):  # no FAT partition, or a damaged one
         both = fat.find(CONFIG) is not None
         for path in fat.entries():
             if not path.exists():
@@ -73,7 +73,7 @@ def _explain_file(path: Path, *, both: bool) -> str | None:
         also = f"not read, because {CONFIG} is there as well, and passwords in it stay in it: remove one of them"
         return also if both else None
     if name in _OWN_FILES or "support" in name or ending in _FIRMWARE or is_vpn_config(name) or is_archive(name):
-        return None  # where a .conf cannot be used, whoever imports it says why
+        return None  # the import reports .conf files that cannot be used
     return _explain_name(name, ending) or _explain_content(path)
 
 
