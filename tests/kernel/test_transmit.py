@@ -52,7 +52,7 @@ class Gateway:
 
 
 @inside
-async def test_a_port_that_sends_nothing_while_packets_wait_is_restarted():
+async def test_port_that_sends_nothing_while_packets_wait_restarts():
     gateway = Gateway()
     run(f"tc qdisc replace dev {PORT} root {STUCK}")
     gateway.send()

@@ -31,7 +31,7 @@ def networks(text: str):
         ("2000::/4, fd00::/8", False, False),
     ],
 )
-def test_what_holds_the_internet(text, four, six):
+def test_networks_that_cover_the_internet_are_recognized(text, four, six):
     assert cover_internet(networks(text), 4) is four
     assert cover_internet(networks(text), 6) is six
 
@@ -41,7 +41,7 @@ def test_the_fewest_networks_are_sorted_with_ipv4_first():
 
 
 @pytest.mark.parametrize("text", ["192.0.2.1", "10.0.0.1", "2001:db8::1", "fd00::1"])
-def test_a_machine_s_address_is_routable(text):
+def test_unicast_address_is_routable(text):
     assert is_routable(ip_address(text))
 
 

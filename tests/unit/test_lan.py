@@ -1,4 +1,4 @@
-"""One judge of the LAN: what passes there can be planned, and ``gateway.toml`` and a backup take the same."""
+"""The rules for the LAN: a valid LAN can be planned, and ``gateway.toml`` and a backup accept the same."""
 
 from __future__ import annotations
 

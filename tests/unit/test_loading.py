@@ -1,4 +1,4 @@
-"""Modules are loaded without the garbage collector, and it is back afterwards whatever happened."""
+"""Modules are loaded without the garbage collector, which is enabled again afterwards, also after an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from app.loading import gc_disabled
 
 
-def test_nothing_is_collected_meanwhile_and_what_was_loaded_is_left_alone() -> None:
+def test_collector_is_off_while_loading_and_on_afterwards() -> None:
     try:
         with gc_disabled():
             assert not gc.isenabled()

@@ -1,4 +1,4 @@
-"""The page's JavaScript is checked by tools whose every byte is known, and they find what is wrong with it."""
+"""The tools that check the page's JavaScript: they are pinned by hash, and they find errors."""
 
 from __future__ import annotations
 

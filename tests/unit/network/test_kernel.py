@@ -23,7 +23,7 @@ SERVICES = (53, 5000, 5300, 5301, 5302, 22)
 
 
 def verdict(left: list[Seen], packet: Packet) -> tuple[str, object]:
-    """What the kernel did, in the tracer's words."""
+    """The outcome in the kernel, in the tracer's terms."""
     assert len(left) <= 1, left
     back = [s for s in left if s.dst == packet.src]  # an answer, by whatever link
     onward = [s for s in left if s not in back]
@@ -55,7 +55,7 @@ LOCKS = {"both": {}, "no-nft": {"nft": False}, "no-rules": {"rules": False}}
 
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_kernel_does_what_the_evaluator_says(name: str, lock: str) -> None:
+def test_kernel_agrees_with_the_packet_tracer(name: str, lock: str) -> None:
     inp = SCENARIOS[name]()
     tracer = PacketTracer(make_plan(inp), surroundings(inp, hijack=lock == "both"), **LOCKS[lock])
     with gateway(inp, hijack=lock == "both") as kernel:
@@ -73,7 +73,7 @@ def _differences(kernel: Kernel, tracer: PacketTracer, inp: PlanInput) -> Iterat
         outcome = tracer.send(packet)
         did, said = verdict(kernel.arrive(packet), packet), expected(outcome)
         if packet.mac == ROUTER_MAC and said[0] in {"unroutable", "rejected", "reset"} and tracer.ruleset.chains:
-            said = ("dropped", None)  # nobody out there is told
+            said = ("dropped", None)  # no ICMP error is sent to the WAN
         if (did[0], said[0]) == ("dropped", "unroutable"):
             continue  # the kernel tells each host only so often (net.ipv4.route.error_cost)
         if (did[0], said[0]) == ("dropped", "local") and packet.mac == ROUTER_MAC and not tracer.ruleset.chains:
@@ -86,7 +86,7 @@ def _differences(kernel: Kernel, tracer: PacketTracer, inp: PlanInput) -> Iterat
         did = ("sent", (left[0].link, left[0].src, left[0].dst, left[0].dport)) if left else (ERRORS[problem], None)
         said = expected(outcome)
         if said[0] in {"rejected", "reset"}:
-            said = ("dropped", None)  # the sender is told the same
+            said = ("dropped", None)  # the sender gets the same error
         if did != said:
             yield f"{packet}\n   kernel: {did}\n   model:  {said} {outcome.counted}"
 

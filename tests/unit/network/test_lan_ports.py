@@ -1,4 +1,4 @@
-"""The LAN's ports outlive netd in a file, which is written for a change and without a wait for the disk."""
+"""The LAN's ports outlive netd in a file, which is written on changes only and off the event loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.network.lan_ports import LanPorts
 from tests.support.file_calls import blocking_file_calls
 
 
-async def test_ports_are_recorded_for_the_next_netd(tmp_path: Path) -> None:
+async def test_lan_ports_are_recorded_for_the_next_netd(tmp_path: Path) -> None:
     record = tmp_path / "lan-ports"
     lan_ports = LanPorts(record)
     with blocking_file_calls(tmp_path) as found:
@@ -21,7 +21,7 @@ async def test_ports_are_recorded_for_the_next_netd(tmp_path: Path) -> None:
     assert not record.exists()
 
 
-async def test_a_disk_that_refuses_costs_only_the_record(tmp_path: Path) -> None:
+async def test_write_error_loses_only_the_record(tmp_path: Path) -> None:
     lan_ports = LanPorts(tmp_path / "none" / "lan-ports")
     await lan_ports.remember(frozenset({"enx1"}))
     assert lan_ports.ports == {"enx1"}

@@ -1,4 +1,4 @@
-"""Leases after the clock was set: moved as far as it, and whoever came after the step keeps what he was given."""
+"""Leases after a clock step: their expiry is shifted with it, and leases granted after the step are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def file(*leases: tuple[int, str, str]) -> str:
 
 
 @pytest.mark.parametrize("step", [100, 3 * DAY, 4000 * DAY])
-def test_a_clock_set_forward_takes_the_leases_along(step: int) -> None:
+def test_clock_set_forward_shifts_leases(step: int) -> None:
     old = NOW - step
     before = file((old + 100, PHONE, "192.168.77.20"), (old + LONGEST, TV, "192.168.77.21")) + DUID + "\n"
     wanted = file((NOW + 100, PHONE, "192.168.77.20"), (NOW + LONGEST, TV, "192.168.77.21")) + DUID + "\n"
@@ -27,7 +27,7 @@ def test_a_clock_set_forward_takes_the_leases_along(step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [100, 3 * DAY, 4000 * DAY])
-def test_a_clock_set_back_takes_the_leases_along(step: int) -> None:
+def test_clock_set_back_shifts_leases(step: int) -> None:
     old = NOW + step
     before = file((old + 100, PHONE, "192.168.77.20"), (old + LONGEST, TV, "192.168.77.21"))
     text = shift_leases(before, before, Step(-step, NOW, LONGEST))
@@ -36,26 +36,26 @@ def test_a_clock_set_back_takes_the_leases_along(step: int) -> None:
     assert 100 <= ends[PHONE] <= LONGEST  # what cannot be told from a new lease may last as long as one
 
 
-def test_who_came_after_the_step_keeps_his_address() -> None:
+def test_lease_granted_after_the_step_is_kept() -> None:
     before = file((NOW - 3 * DAY + 100, PHONE, "192.168.77.20"), (NOW - 3 * DAY + 100, TV, "192.168.77.21"))
     after = file((NOW + LONGEST, NEW, "192.168.77.20"), (NOW + LONGEST - 1, TV, "192.168.77.30"))
     text = shift_leases(before, after, Step(3 * DAY, NOW, LONGEST))
     assert text == file((NOW + LONGEST, NEW, "192.168.77.20"), (NOW + LONGEST - 1, TV, "192.168.77.30"))
 
 
-def test_who_has_renewed_after_the_step_is_not_moved_once_more() -> None:
+def test_lease_renewed_after_the_step_is_not_shifted() -> None:
     before = file((NOW - 100 + 50, PHONE, "192.168.77.20"))
     after = file((NOW + LONGEST, PHONE, "192.168.77.20"))
     assert shift_leases(before, after, Step(100, NOW, LONGEST)) == after
 
 
-def test_a_lease_for_ever_stays_one() -> None:
+def test_infinite_lease_stays_infinite() -> None:
     text = file((0, PHONE, "192.168.77.20"))
     assert shift_leases(text, text, Step(3 * DAY, NOW, LONGEST)) == text
     assert shift_leases(text, "", Step(-3 * DAY, NOW, LONGEST)) == text
 
 
-def test_what_was_over_before_the_step_stays_so() -> None:
+def test_lease_expired_before_the_step_is_dropped() -> None:
     assert shift_leases(file((NOW - 3 * DAY - 10, PHONE, "192.168.77.20")), "", Step(3 * DAY, NOW, LONGEST)) == ""
 
 
@@ -65,7 +65,7 @@ LEASES = st.lists(
 
 
 @given(before=LEASES, after=LEASES, step=st.integers(-5000 * DAY, 5000 * DAY).filter(lambda s: abs(s) >= 60))
-def test_no_address_has_two_leases_and_none_lasts_longer_than_any_may(
+def test_shifted_leases_are_unique_and_within_the_lease_time(
     before: list[tuple[int, str, int]], after: list[tuple[int, str, int]], step: int
 ) -> None:
     old = [(NOW - step + left, mac, f"192.168.77.{n}") for left, mac, n in before]

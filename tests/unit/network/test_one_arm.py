@@ -1,4 +1,4 @@
-"""A single port is WAN and LAN once no other can be expected: an adapter that begins as a disk has longer to appear."""
+"""The one-arm decision: a single port is WAN and LAN once no other port can be expected."""
 
 from __future__ import annotations
 
@@ -33,27 +33,25 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "topology")
 
 
-async def test_without_one_it_is_decided_when_adapters_have_had_their_time(machine: Machine) -> None:
+async def test_single_port_is_one_arm_after_the_settle_time(machine: Machine) -> None:
     assert not await machine.allowed(SETTLE_TIME - 1)
     assert await machine.allowed(1)
 
 
-async def test_it_becomes_a_port_in_time(machine: Machine) -> None:
+async def test_disk_that_becomes_a_port_prevents_one_arm(machine: Machine) -> None:
     assert not await machine.allowed(SETTLE_TIME, DISK)
     assert not await machine.allowed(1)  # no disk any more, and no port yet
     assert not await machine.allowed(1, single=False)
     assert not await machine.allowed(SWITCH_TIME)  # and that was the LAN's: pulled out or not
 
 
-async def test_it_was_switched_before_the_decision_but_is_no_port_yet(machine: Machine) -> None:
+async def test_switched_disk_that_is_no_port_yet_delays_one_arm(machine: Machine) -> None:
     assert not await machine.allowed(1, DISK)
     assert not await machine.allowed(SETTLE_TIME)
     assert await machine.allowed(SWITCH_TIME)
 
 
-async def test_it_stays_a_disk_which_is_not_waited_for_for_ever(
-    machine: Machine, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_disk_that_stays_a_disk_delays_one_arm_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     assert not await machine.allowed(SETTLE_TIME, DISK)
     assert not await machine.allowed(SWITCH_TIME - 1, DISK)
     assert await machine.allowed(1, DISK)
@@ -61,12 +59,12 @@ async def test_it_stays_a_disk_which_is_not_waited_for_for_ever(
     assert await machine.allowed(1, DISK)
 
 
-async def test_what_was_decided_is_not_reconsidered(machine: Machine) -> None:
+async def test_one_arm_decision_is_not_reconsidered(machine: Machine) -> None:
     assert await machine.allowed(SETTLE_TIME)
     assert await machine.allowed(1, DISK)
 
 
-async def test_what_was_decided_is_recorded_once_and_without_a_wait_for_the_disk(tmp_path: Path) -> None:
+async def test_one_arm_decision_is_recorded_once_off_the_event_loop(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "topology")
     with blocking_file_calls(tmp_path) as found:
         assert not await machine.allowed(1)
