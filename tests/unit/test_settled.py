@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from pathlib import Path
@@ -28,4 +29,17 @@ def test_wait_for_a_hanging_set_up_times_out(tmp_path: Path, caplog: pytest.LogC
     began = time.monotonic()
     settled.wait_for(tmp_path / "never", timeout=0.1)
     assert time.monotonic() - began >= 0.1
-    assert "going on without" in caplog.text
+    assert "starting without it" in caplog.text
+
+
+def test_wait_extends_systemds_limit_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow set-up would otherwise use up systemd's limit of the start, and the process would be restarted."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setattr(settled, "EXTENSION_INTERVAL", 0.1)
+        settled.wait_for(tmp_path / "never", timeout=0.3)
+        name, microseconds = manager.recv(100).decode().split("=")
+    assert name == "EXTEND_TIMEOUT_USEC"
+    assert int(microseconds) / 1_000_000 > 2 * 10.0  # it holds until the next one, and for the start that follows
