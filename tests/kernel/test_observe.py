@@ -13,7 +13,7 @@ import pytest
 from app.model import LinkSettings
 from app.network.lan_ports import LanPorts
 from app.network.observe import nameservers, observe, watch_links
-from app.network.one_arm import SETTLE, OneArm
+from app.network.one_arm import SETTLE_TIME, OneArm
 from tests.kernel.namespace import inside, run
 
 pytestmark = pytest.mark.kernel
@@ -133,7 +133,7 @@ async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, f
     lone_port("wan0", far)
     run("ip link add br-lan type bridge")  # as on the image: there, and empty
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))  # an adapter may still be on its way
-    now = SETTLE
+    now = SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
     one_arm = netd()
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))  # at once: the LAN outlives netd
@@ -142,12 +142,12 @@ async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, f
     run("ip link set usb0 master br-lan")
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
     run("ip link del usb0")
-    now += 10 * SETTLE
+    now += 10 * SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
     assert await names(tmp_path, one_arm=netd()) == ("wan0", ("br-lan",))
     record.unlink()  # the machine was restarted without it
     one_arm = netd()
-    now += SETTLE
+    now += SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
 
 
@@ -159,7 +159,7 @@ async def test_an_access_point_is_a_lan(tmp_path, far):
     run("ip link set wlan0 master br-lan")
     now = 0.0
     one_arm = OneArm(tmp_path / "topology", clock=lambda: now)
-    now = SETTLE
+    now = SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
 
 
