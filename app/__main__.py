@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from app.loading import uncollected
+from app.loading import gc_disabled
 
 
 def main(argv: list[str]) -> int:
     match argv[:1]:
         case ["netd"]:
-            with uncollected():
-                from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's half, nor netd web's
+            with gc_disabled():
+                from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's modules, nor netd web's
 
             return netd(argv[1:])
         case ["web"]:
-            with uncollected():
+            with gc_disabled():
                 from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])

@@ -44,7 +44,7 @@ else:
 
 Family = Literal[4, 6]
 
-# What "exclude private IPs" calculators leave out of AllowedIPs, and what is never routed on the Internet (RFC 6890).
+# The networks that "exclude private IPs" calculators omit from AllowedIPs: not routed on the Internet (RFC 6890).
 NOT_INTERNET4 = tuple(
     IPv4Network(text)
     for text in (
@@ -81,9 +81,9 @@ def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
     return (*four, *six)
 
 
-def hold_internet(networks: Iterable[Network], family: Family) -> bool:
-    """Whether ``networks`` together hold every address of the Internet: the default, two halves, or many parts."""
+def cover_internet(networks: Iterable[Network], family: Family) -> bool:
+    """Whether ``networks`` cover every address of the Internet: as the default, two halves, or many parts."""
     if family == 6:
         return any(isinstance(n, IPv6Network) and INTERNET6.subnet_of(n) for n in collapse(networks))
-    ours = (n for n in networks if isinstance(n, IPv4Network))
-    return collapse((*ours, *NOT_INTERNET4)) == (IPv4Network("0.0.0.0/0"),)
+    four = (n for n in networks if isinstance(n, IPv4Network))
+    return collapse((*four, *NOT_INTERNET4)) == (IPv4Network("0.0.0.0/0"),)

@@ -1,14 +1,14 @@
-"""Files from async code: every call goes through aiofiles, so that a slow disk never stops the event loop.
+"""File access for async code, through aiofiles, so that a slow disk never blocks the event loop.
 
-Each call is one step in a thread, from opening the file to its last fsync. A task that is cancelled meanwhile leaves
-no open file and no temporary one behind, and nothing half written.
+Each call runs in a thread from opening the file to its last fsync. A task that is cancelled during it leaves no open
+file, no temporary file and nothing half written.
 
 The threads are those of asyncio's own pool, four more than there are processors, and one for the writes: nine on a Pi,
 which take less than 1 MB together.
 
-Three kinds of files are read and written in place all the same, with :mod:`app.atomic`: what a process reads before its
-loop has anything else to do; what lies in ``/proc``, ``/sys`` and ``/run``, which is memory and no disk, where code has
-no other reason to wait; and the state that :class:`app.store.Store` keeps, which says why.
+Three kinds of files are accessed synchronously, with :mod:`app.atomic`: files that a process reads before its loop has
+other work; files in ``/proc``, ``/sys`` and ``/run``, which are memory, in code that is otherwise synchronous; and the
+state of :class:`app.store.Store`, which says why.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import aiofiles.os
 
 from app import atomic
 
-# One thread for all writes: they reach the disk in the order in which they were begun, also where the task that began
-# one was cancelled before its end. It is started by the first write.
+# One thread for all writes: they reach the disk in the order in which they were started, also where a task was
+# cancelled during its write. The first write starts the thread.
 _writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="file writer")
 
 _read = aiofiles.os.wrap(atomic.read)
@@ -35,7 +35,7 @@ async def read(path: Path) -> bytes | None:
 
 
 async def read_text(path: Path) -> str:
-    """The text of ``path``, with a stand-in for what is not UTF-8. Raises OSError."""
+    """The text of ``path``, with U+FFFD for what is not UTF-8. Raises OSError."""
     return await _read_text(path, encoding="utf-8", errors="replace")
 
 
@@ -49,12 +49,12 @@ async def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 async def make_directory(path: Path, mode: int) -> None:
-    """Make ``path`` and what is missing above it. Raises OSError."""
+    """Create ``path`` and its missing parents. Raises OSError."""
     await aiofiles.os.makedirs(path, mode, exist_ok=True)
 
 
 async def remove(path: Path) -> None:
-    """Remove the file; one that is not there is no error. Raises OSError."""
+    """Remove the file, if it exists. Raises OSError."""
     try:
         await aiofiles.os.unlink(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Atomic file writes: after a crash a file has its old content or its new one, both whole (rename(2), fsync(2))."""
+"""Atomic file writes: after a crash a file has its complete old or new content (rename(2), fsync(2))."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove the temporary files of writes that were cut off."""
+    """Remove the temporary files of interrupted writes."""
     for leftover in directory.glob(f"{_TEMPORARY_PREFIX}*"):
         leftover.unlink(missing_ok=True)
 
 
 def read(path: Path) -> bytes | None:
-    """The content of ``path``; None where it does not exist. Raises OSError also for a link or anything but a file."""
+    """The content of ``path``; None where it does not exist. Raises OSError, also for a link or a special file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:

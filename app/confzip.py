@@ -1,8 +1,8 @@
 """A reader of zip archives of .conf files that treats each archive as hostile (pure).
 
-The archive comes by the API or lies on the card. It is read in memory and never extracted to a path. An attack (a path
-that leads out, a link, a bomb) refuses the archive as a whole; an entry that is merely of no use (another kind of file,
-an encrypted one) is reported with its problem.
+The archive comes through the API or from the card. It is read in memory and never extracted to a path. An attack (a
+path out of the archive, a link, a zip bomb) refuses the whole archive; an unusable entry (another kind of file, an
+encrypted one) is reported with its problem.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from app.filenames import is_clutter, is_config, plain
 MAX_BYTES = 4 * 1024 * 1024  # of the archive itself
 MAX_ENTRIES = 4000  # with folders and what file managers add; a provider's zip of all servers has some 700 files
 MAX_ENTRY = 256 * 1024  # bytes of one file
-MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; what netd takes in one line is twice that
+MAX_TOTAL = 8 * 1024 * 1024  # bytes of all of them; half of the longest line that netd accepts
 _OPERATION = re.compile(r"operations\[([0-9]+)\]: ")
 _UTF8_NAME = 0x800  # general purpose bit 11 (APPNOTE 4.4.4)
 _ENCRYPTED = 0x1
-# What zipfile and its decompressors raise for a file that is not a zip, or is maliciously malformed.
+# The exceptions of zipfile and its decompressors for a file that is not a zip, or is maliciously malformed.
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError, ValueError, OSError)
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
@@ -37,8 +37,8 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 class Entry(Struct, frozen=True):
     """A file of the archive: its ``config``, or the ``problem`` why it has none."""
 
-    file: str  # for people, with its folders
-    name: str = ""  # the file's own
+    file: str  # its path in the archive, for display
+    name: str = ""  # without folders
     config: str = ""
     problem: str | None = None
     foreign: bool = False  # ``problem`` is that it is another kind of file: a readme, a program
@@ -48,9 +48,9 @@ class Entry(Struct, frozen=True):
 
 
 def read(data: bytes) -> list[Entry]:
-    """The archive's files in its order. Takes a thread: it inflates megabytes.
+    """The archive's files in its order. To be called in a thread: it inflates megabytes.
 
-    Raises InvalidFieldError (``file``: not a zip, or tricks), TooLargeError (``file``).
+    Raises InvalidFieldError (``file``: not a zip, or an attack), TooLargeError (``file``).
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -70,7 +70,7 @@ def _read(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Entry]
     for info in infos:
         name = _name(info)
         shown = plain(name)
-        _check_tricks(info, shown)
+        _refuse_unsafe(info, shown)
         path = PurePosixPath(name)
         if info.is_dir() or any(is_clutter(part) for part in path.parts):
             continue
@@ -101,12 +101,12 @@ def _name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _check_tricks(info: zipfile.ZipInfo, shown: str) -> None:
-    """Raises InvalidFieldError."""
-    # orig_filename: the module itself cuts at NUL and turns backslashes round.
+def _refuse_unsafe(info: zipfile.ZipInfo, shown: str) -> None:
+    """Refuse the archive for an entry that is an attack. Raises InvalidFieldError."""
+    # orig_filename: the module itself truncates at NUL and replaces backslashes.
     name = info.orig_filename
     path = PurePosixPath(name.replace("\\", "/"))
-    if not name:  # no tool makes these, and the module fails at them
+    if not name:  # no tool creates these, and the module fails on them
         raise InvalidFieldError("the archive has an entry without a name", field="file", code="unsafe_archive")
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or name[1:2] == ":":
         raise InvalidFieldError(f"{shown}: a path that leads out of the archive", field="file", code="unsafe_archive")
@@ -135,8 +135,8 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, total:
     return content, total
 
 
-def of_file(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
-    """``error`` of a command that had one operation for each of ``files``, with the name of the one it came from."""
+def with_file_name(error: GatewayError, files: Sequence[Entry]) -> GatewayError:
+    """``error`` of a command with one operation for each of ``files``, with the name of the file that caused it."""
     at = _OPERATION.match(error.message)
     if at is None:
         return error

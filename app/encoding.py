@@ -1,6 +1,6 @@
 """The decoder of files that people edit: gateway.toml and .conf files, from the card or the API (pure).
 
-First boot, which everything waits for, imports this module as well; so it imports next to nothing.
+The first-boot step, which the whole start waits for, imports this module as well; so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 from typing import NamedTuple
 
-FALLBACK = "cp1252"  # what Windows of western Europe and America writes as "ANSI"
+FALLBACK = "cp1252"  # the "ANSI" code page of Windows in western Europe and America
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, None),  # before UTF-16's, which it begins with
@@ -33,8 +33,8 @@ def decode(data: bytes) -> Decoded:
 
     Raises NotTextError.
 
-    Any bytes at all are text in a code page, so one that is not western shows wrong letters; what is ASCII is right in
-    all of them. Bytes that the code page does not have become U+FFFD.
+    Any bytes are valid text in a code page, so another one than the western shows wrong letters; ASCII is right in all
+    of them. Bytes that the code page does not define become U+FFFD.
     """
     encoding: str | None = "utf-8"
     for mark, name in _MARKS:
@@ -42,7 +42,7 @@ def decode(data: bytes) -> Decoded:
             data, encoding = data[len(mark) :], name
             break
     else:
-        # A configuration begins with ASCII: half of its first character's two bytes is zero.
+        # A configuration begins with ASCII: in UTF-16 one of the first two bytes is zero.
         if len(data) >= 2 and (data[0] == 0) != (data[1] == 0):
             encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
     if encoding is None:

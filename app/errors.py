@@ -7,7 +7,7 @@ hold a secret: they name the field and the reason, not the value of a key.
 
 
 class GatewayError(Exception):
-    """Root of all deliberate errors; any other exception is a bug (HTTP 500)."""
+    """The root of all deliberate errors; any other exception is a bug (HTTP 500)."""
 
     status: int = 500
     code: str = "internal"
@@ -21,14 +21,14 @@ class GatewayError(Exception):
 
 
 class MalformedRequestError(GatewayError):
-    """The request could not be parsed at all (RFC 9110 15.5.1)."""
+    """The request could not be parsed (RFC 9110 15.5.1)."""
 
     status = 400
     code = "malformed_request"
 
 
 class UnauthorizedError(GatewayError):
-    """No valid credentials (RFC 9110 15.5.2); ``challenge`` is the value of ``WWW-Authenticate``."""
+    """The request has no valid credentials (RFC 9110 15.5.2); ``challenge`` is the value of ``WWW-Authenticate``."""
 
     status = 401
     code = "unauthorized"
@@ -39,14 +39,14 @@ class UnauthorizedError(GatewayError):
 
 
 class ForbiddenError(GatewayError):
-    """Understood and refused: cross-site, rebinding, or not permitted (RFC 9110 15.5.4)."""
+    """The request is refused: cross-site, DNS rebinding, or not permitted (RFC 9110 15.5.4)."""
 
     status = 403
     code = "forbidden"
 
 
 class NotFoundError(GatewayError):
-    """No such path, server, provider, exit or device (RFC 9110 15.5.5)."""
+    """The path, server, provider, exit or device does not exist (RFC 9110 15.5.5)."""
 
     status = 404
     code = "not_found"
@@ -81,7 +81,7 @@ class InvalidFieldError(GatewayError):
 
 
 class TooManyRequestsError(GatewayError):
-    """Asked too often (RFC 6585 4); ``retry_after`` is in seconds."""
+    """The client has sent too many requests (RFC 6585 4); ``retry_after`` is in seconds."""
 
     status = 429
     code = "too_many_requests"
@@ -94,7 +94,7 @@ class TooManyRequestsError(GatewayError):
 
 
 class NotImplementedYetError(GatewayError):
-    """A listed capability that this version does not have (RFC 9110 15.6.2)."""
+    """The capability is specified, and this version does not have it (RFC 9110 15.6.2)."""
 
     status = 501
     code = "not_implemented"
@@ -108,7 +108,7 @@ class UnavailableError(GatewayError):
 
 
 class ConnectTimeoutError(GatewayError):
-    """No handshake in time; the message names the cause (RFC 9110 15.6.5)."""
+    """There was no handshake in time; the message names the cause (RFC 9110 15.6.5)."""
 
     status = 504
     code = "connect_timeout"

@@ -1,7 +1,7 @@
-"""File names of people's computers: which files are read, and the server name that a file name makes (pure).
+"""File names as users have them: which files are read, and the server name of a file (pure).
 
 The page has the same rules in ``static/files.js``; tests/data/files.json holds both to the same examples. First
-boot, which everything waits for, imports this module as well; so it imports next to nothing.
+boot, which the whole start waits for, imports this module as well; so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ MAX_NAME = 64  # characters of a server's name
 NAMELESS = "server"
 
 _ENDING = re.compile(r"(?:\.(?:conf|txt))*\Z", re.IGNORECASE)
-_CONFIG = re.compile(r".\.conf(?:\.txt)?\Z", re.IGNORECASE)  # editors like to add .txt, and not to show it
+_CONFIG = re.compile(r".\.conf(?:\.txt)?\Z", re.IGNORECASE)  # some editors add .txt and do not show it
 _APOSTROPHES = dict.fromkeys(
     map(ord, "'`\N{ACUTE ACCENT}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}")
 )
 _UNFIT = "\0"
 _RUN = re.compile(f"[{_UNFIT} ]+")
-# What file managers put beside other people's files. Names that begin with a dot are too: ._berlin.conf, .DS_Store.
+# Files that file managers create on their own, like those that begin with a dot: ._berlin.conf, .DS_Store.
 _CLUTTER = frozenset(
     {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "system volume information", "$recycle.bin", "lost.dir"}
 )
@@ -27,7 +27,7 @@ _RECOVERED = re.compile(r"found\.[0-9]{3}")  # Windows' chkdsk
 
 
 def is_clutter(name: str) -> bool:
-    """Whether computers create a file or folder of this name automatically."""
+    """Whether operating systems create a file or folder of this name on their own."""
     folded = name.casefold()
     return name.startswith((".", "~$")) or folded in _CLUTTER or _RECOVERED.fullmatch(folded) is not None
 
@@ -38,10 +38,10 @@ def is_config(name: str) -> bool:
 
 
 def server_name(file: str) -> str:
-    """A server name, made of ``file`` without its folders, that :func:`app.providers.server_names.check_name` accepts.
+    """A server name for ``file``, a name without folders; :func:`app.providers.server_names.check_name` accepts it.
 
-    ``berlin (1).conf`` is "berlin 1", ``us+nyc=1.conf.txt`` "us-nyc-1": what does not fit becomes a space where there
-    is one, else a hyphen. A name that fits stays as it is, but for the ending.
+    ``berlin (1).conf`` is "berlin 1", ``us+nyc=1.conf.txt`` "us-nyc-1": a run of invalid characters becomes a
+    space if it has one, else a hyphen. A valid name only loses its ending.
     """
     name = unicodedata.normalize("NFC", _ENDING.sub("", file.strip(), count=1)).translate(_APOSTROPHES)
     name = "".join(c if _fits(c) else _UNFIT for c in name).rstrip(f"{_UNFIT} ")
@@ -52,13 +52,13 @@ def server_name(file: str) -> str:
 
 
 def numbered(name: str, number: int) -> str:
-    """``name`` for the ``number``-th server that would be called so."""
+    """``name`` with ``number``, for a further server of that name."""
     ending = f"-{number}"
     return name[: MAX_NAME - len(ending)].rstrip() + ending
 
 
 def plain(name: str) -> str:
-    """``name`` for people to read: in one line, and not a page long."""
+    """``name`` for display: on one line, at most 120 characters."""
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     return shown if len(shown) <= 120 else f"{shown[:119]}…"
 

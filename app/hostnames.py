@@ -1,4 +1,4 @@
-"""The syntax of host names, as people write them (RFC 1123, pure)."""
+"""The syntax of host names as users write them (RFC 1123, pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_LENGTH = 253  # characters
 def is_host_name(text: str) -> bool:
     """Whether ``text`` is one label or several with dots between, in any case, and not a mistyped address.
 
-    A last label of digits is the mark of an address (RFC 3696, section 2).
+    A last label of digits indicates an address (RFC 3696, section 2).
     """
     labels = text.lower().removesuffix(".").split(".")
     return len(text) <= _MAX_LENGTH and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()

@@ -1,7 +1,7 @@
-"""The ``Gateway`` protocol over a Unix socket: one JSON value a line, typed at both ends.
+"""The ``Gateway`` protocol over a Unix socket: one JSON value per line, typed at both ends.
 
-A request is ``{"id", "op", ...}``, its answer ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
-connection of its own and then only events flow. netd authenticates the client by the uid that the kernel reports
+A request is ``{"id", "op", ...}``, its response ``{"id", "result"}`` or ``{"id", "error"}``; a subscription takes a
+connection of its own, on which only events follow. netd authenticates the client by the uid that the kernel reports
 (``SO_PEERCRED``, unix(7)).
 """
 
@@ -31,7 +31,7 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 LINE_LIMIT = 16 * 1024 * 1024  # bytes: a list of 10,000 servers fits
-CALL_TIMEOUT = 60.0  # seconds; connect answers well before
+CALL_TIMEOUT = 60.0  # seconds; more than the longest command, connect, takes
 
 
 class Request(Struct, frozen=True):
@@ -51,19 +51,19 @@ class WireError(Struct, frozen=True):
     def of(cls, error: GatewayError) -> WireError:
         return cls(error.status, error.code, error.message, error.field)
 
-    def raised(self) -> GatewayError:
+    def to_error(self) -> GatewayError:
         error = GatewayError(self.message, field=self.field, code=self.code)
         error.status = self.status
         return error
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     id: int
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: WireError | None = None
 
 
-# --- netd's end ------------------------------------------------------------------------------------------------------
+# --- server ----------------------------------------------------------------------------------------------------------
 
 
 class Server:
@@ -92,19 +92,19 @@ class Server:
                 try:
                     request = serialization.decode(line, Request)
                 except msgspec.DecodeError as error:
-                    await _send(writer, lock, Answer(0, error=WireError.of(MalformedRequestError(str(error)))))
+                    await _send(writer, lock, Response(0, error=WireError.of(MalformedRequestError(str(error)))))
                     continue
-                task = asyncio.create_task(self._answer(request, writer, lock))
+                task = asyncio.create_task(self._respond(request, writer, lock))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError, asyncio.IncompleteReadError):
             return
         except asyncio.CancelledError:
-            return  # only at the process's end; Python 3.11 logs a handler that was cancelled as an error
+            return  # only at the end of the process; Python 3.11 would log a cancelled handler as an error
         finally:
             writer.close()
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
+    async def _respond(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
         try:
             match request.op:
                 case "subscribe":
@@ -118,14 +118,14 @@ class Server:
                     if request.command is None:
                         raise MalformedRequestError("submit needs a command")
                     result = await self._gateway.submit(request.command)
-            answer = Answer(request.id, result=msgspec.Raw(serialization.encode(result)))
+            response = Response(request.id, result=msgspec.Raw(serialization.encode(result)))
         except GatewayError as error:
-            answer = Answer(request.id, error=WireError.of(error))
+            response = Response(request.id, error=WireError.of(error))
         except Exception:
-            log.exception("a bug in answering %s", request.op)
-            answer = Answer(request.id, error=WireError.of(GatewayError("internal error")))
+            log.exception("a bug in the handling of %s", request.op)
+            response = Response(request.id, error=WireError.of(GatewayError("internal error")))
         with contextlib.suppress(ConnectionError):
-            await _send(writer, lock, answer)
+            await _send(writer, lock, response)
 
     async def _stream(self, request: Request, writer: asyncio.StreamWriter, lock: asyncio.Lock) -> None:
         with contextlib.suppress(ConnectionError):
@@ -146,11 +146,11 @@ def peer_uid(writer: asyncio.StreamWriter) -> int:
     return struct.unpack("3i", credentials)[1]
 
 
-# --- the other end ---------------------------------------------------------------------------------------------------
+# --- client ----------------------------------------------------------------------------------------------------------
 
 
 class Client:
-    """A ``Gateway`` at the other end of a socket. Connects automatically, also again after a restart of netd.
+    """The client of a ``Gateway`` behind a socket. It connects automatically, also after a restart of netd.
 
     Raises UnavailableError while netd does not answer, and every GatewayError that netd raised.
     """
@@ -159,7 +159,7 @@ class Client:
         self._path = path
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._pending: dict[int, asyncio.Future[Response]] = {}
         self._next = 0
         self._lock = asyncio.Lock()
 
@@ -204,31 +204,31 @@ class Client:
                 reader, self._writer = await self._open()
                 self._reading = asyncio.create_task(self._read(reader, self._writer))
             self._next += 1
-            ident = self._next
-            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            self._pending[ident] = future
-            self._writer.write(serialization.encode(Request(ident, op, command)) + b"\n")
+            request_id = self._next
+            future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+            self._pending[request_id] = future
+            self._writer.write(serialization.encode(Request(request_id, op, command)) + b"\n")
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                answer = await future
+                response = await future
         except TimeoutError:
             raise UnavailableError("the gateway's network service does not answer") from None
         finally:
-            self._pending.pop(ident, None)
-        if answer.error is not None:
-            raise answer.error.raised()
-        return answer.result
+            self._pending.pop(request_id, None)
+        if response.error is not None:
+            raise response.error.to_error()
+        return response.result
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pending = self._pending
         try:
             while line := await reader.readline():
-                answer = serialization.decode(line, Answer)
-                future = pending.get(answer.id)
+                response = serialization.decode(line, Response)
+                future = pending.get(response.id)
                 if future is not None and not future.done():
-                    future.set_result(answer)
+                    future.set_result(response)
         except ConnectionError:
-            pass  # the callers below get the error
+            pass  # the pending calls get the error below
         except ValueError:
             log.exception("netd sent a message that this version does not understand")
         finally:

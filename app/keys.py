@@ -15,8 +15,8 @@ KEY_CHARACTERS = 44
 
 _STANDARD_ALPHABET = re.compile(r"[A-Za-z0-9+/]{43}=")
 
-# RFC 7748 section 6.1 and the usual list of small-order points with their non-canonical forms: they give every private
-# key the same secret. Looked up rather than computed, because a list has thousands of keys.
+# The points of low order with their non-canonical forms (RFC 7748 section 6.1): they give every private key the same
+# secret. Looked up rather than computed, because a server list has thousands of keys.
 _FIELD = 2**255 - 19
 _LOW_ORDER = frozenset(
     n.to_bytes(32, "little")
@@ -35,7 +35,7 @@ _LOW_ORDER = frozenset(
 
 
 class InvalidKeyError(ValueError):
-    """A string is not a usable key; the message says why and never holds any part of it."""
+    """A string is not a usable key; the message says why and never contains any part of it."""
 
 
 class KeyPair(Struct, frozen=True):
@@ -85,7 +85,7 @@ def public_key(private_key: Secret) -> str:
 
 
 def generate() -> KeyPair:
-    """A fresh pair from the system's random source, clamped as wg(8) does it."""
+    """A new pair from the system's random source, clamped as wg(8) does it."""
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
 
     scalar = bytearray(X25519PrivateKey.generate().private_bytes_raw())

@@ -1,6 +1,6 @@
 """The rules for the LAN's addresses and names, for backups, stored settings, ``gateway.toml`` and the planner (pure).
 
-Settings that pass are safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
+Settings that pass are safe to give to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
 field as in the settings (``lan.dhcp_start``).
 """
 
@@ -12,7 +12,7 @@ from app.errors import InvalidFieldError
 from app.hostnames import LABEL
 from app.model import LanSettings
 
-# The LAN's own ranges (RFC 1918, RFC 4193). Anything else would let "LAN is allowed" mean a part of the Internet.
+# The LAN's ranges (RFC 1918, RFC 4193). Any other would make the rules for the LAN allow a part of the Internet.
 PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 PRIVATE6 = IPv6Network("fc00::/7")
 RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")  # the gateway's own, for its resolvers: app.network.plan
@@ -45,7 +45,7 @@ def check_address(address: IPv4Interface) -> None:
 
 
 def dhcp_range(address: IPv4Interface) -> tuple[IPv4Address, IPv4Address]:
-    """The larger part of the network beside the gateway's own ``address``, both ends included."""
+    """The larger part of the network below or above the gateway's ``address``, as its first and last address."""
     low, high = address.network.network_address + 1, address.network.broadcast_address - 1
     below, above = (low, address.ip - 1), (address.ip + 1, high)
     return max(below, above, key=lambda part: int(part[1]) - int(part[0]))
@@ -58,6 +58,6 @@ def check_ula(ula: IPv6Interface) -> None:
     _need(not network.overlaps(RESOLVERS6), "lan.ula", f"{RESOLVERS6} is in use by the gateway itself")
 
 
-def _need(good: bool, field: str, what: str) -> None:
+def _need(good: bool, field: str, expected: str) -> None:
     if not good:
-        raise InvalidFieldError(f"{field}: {what}", field=field)
+        raise InvalidFieldError(f"{field}: {expected}", field=field)

@@ -1,4 +1,4 @@
-"""A MAC address, as devices, ports and statistics are known by: six pairs of hexadecimal digits (pure)."""
+"""MAC addresses, which identify devices, ports and statistics: six pairs of hexadecimal digits (pure)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_canonical(text: str) -> bool:
 
 
 def parse(text: str, field: str = "mac") -> str:
-    """Lower case with colons, from any common spelling. Raises InvalidFieldError."""
+    """The address in lower case with colons, from any common spelling. Raises InvalidFieldError."""
     digits = _SEPARATORS.sub("", text.lower())
     if _DIGITS.fullmatch(digits) is None:
         raise InvalidFieldError(f"{field}: {FORM}", field=field)

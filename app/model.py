@@ -16,7 +16,7 @@ DEFAULT_EXIT = "default"
 
 
 class Secret:
-    """A string that is never shown by accident: repr, str and format give ``***``; :meth:`reveal` gives the value."""
+    """A string that is not shown by accident: repr, str and format give ``***``; :meth:`reveal` gives the value."""
 
     __slots__ = ("_value",)
 
@@ -85,9 +85,9 @@ class Server(Struct, frozen=True):
     ipv6: str | None = None
     endpoint: str | None = None  # "host:port" as given
     location: str = "Unknown"  # "City, Country" where both are known
-    missing: tuple[str, ...] = ()  # fields still needed before it can be connected
+    missing: tuple[str, ...] = ()  # fields that are needed to connect to it
     warnings: tuple[str, ...] = ()
-    # From the provider's list, or measured or marked here; None = not known:
+    # From the provider's list, or measured or set on this gateway; None = unknown:
     country_code: str | None = None  # ISO 3166-1 alpha-2, lower case
     load: float | None = None  # percent of its capacity
     owned: bool | None = None  # the machine is the provider's own, not rented
@@ -95,7 +95,7 @@ class Server(Struct, frozen=True):
     features: tuple[str, ...] = ()  # such as "ipv6", "multihop", "daita", "p2p"
     latitude: float | None = None  # degrees
     longitude: float | None = None
-    latency: float | None = None  # milliseconds, measured from here
+    latency: float | None = None  # milliseconds, measured by this gateway
     favourite: bool = False
 
 
@@ -175,11 +175,11 @@ class LanSettings(Struct, frozen=True):
     """The LAN: ``address`` is the gateway's own, in its network; the DHCP range lies within it."""
 
     address: IPv4Interface = IPv4Interface("192.168.77.1/24")
-    dhcp_enabled: bool | None = None  # None = on, except on a wire that is shared with the WAN
+    dhcp_enabled: bool | None = None  # None = on, except on a link that is shared with the WAN
     dhcp_start: IPv4Address = IPv4Address("192.168.77.20")
     dhcp_end: IPv4Address = IPv4Address("192.168.77.250")
     lease_time: int = 12 * 3600
-    ula: IPv6Interface | None = None  # RFC 4193; made at random once, at first start
+    ula: IPv6Interface | None = None  # RFC 4193; generated at the first start
     domain: str = "lan"
     hostname: str = "vpn-gateway"
 
@@ -192,9 +192,9 @@ class LanSettings(Struct, frozen=True):
 class LinkSettings(Struct, frozen=True):
     """The roles of the interfaces. None = detected from what is plugged in."""
 
-    wan: str | None = None  # as app.portname: a name, a MAC address, a place on the USB
+    wan: str | None = None  # in a form of app.portname: a name, a MAC address, a place on the USB
     lan: tuple[str, ...] | None = None
-    carrier: str | None = None  # the port under the WAN where that is a VLAN or PPPoE, pointed at in the same forms
+    carrier: str | None = None  # the port under the WAN where that is a VLAN or PPPoE, in the same forms
 
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -221,7 +221,7 @@ class FailoverSettings(Struct, frozen=True):
 
 
 class ServerChange(Struct, frozen=True):
-    """A change of server by the clock: at ``at`` (minutes after midnight, local time) on ``days`` (0 = Monday)."""
+    """A scheduled change of server: at ``at`` (minutes after midnight, local time) on ``days`` (0 = Monday)."""
 
     at: Annotated[int, Meta(ge=0, le=1439)]
     days: frozenset[Annotated[int, Meta(ge=0, le=6)]] = frozenset(range(7))
@@ -236,18 +236,18 @@ class Settings(Struct, frozen=True):
     default_policy: Policy = VpnPolicy()
     devices: tuple[Device, ...] = ()
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
-    first_choice: dict[str, str] = field(default_factory=dict)  # the same, while another server stands in for it
+    first_choice: dict[str, str] = field(default_factory=dict)  # the same, while failover uses another server
     asked: dict[str, str] = field(
         default_factory=dict
-    )  # exit -> what was asked for where that is no host name: a place
-    # Both are asked inside the tunnel only:
+    )  # exit -> the requested place, such as "Sweden", where no host name was requested
+    # Both are used inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
     provider_settings: dict[ShortText, ProviderSettings] = field(default_factory=dict)
     favourites: Annotated[tuple[ShortText, ...], Meta(max_length=500)] = ()  # "provider/hostname"
     recent: Annotated[tuple[ShortText, ...], Meta(max_length=50)] = ()  # the same, the latest first
     failover: FailoverSettings = FailoverSettings()
-    measure_latency: bool = True  # from the gateway only, a few packets to servers of the list
+    measure_latency: bool = True  # a few packets to servers of the list
     connect_at_boot: bool = True
     server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
 
@@ -265,7 +265,7 @@ class WanLink(Struct, frozen=True):
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     nameservers: tuple[Address, ...] = ()
-    port: str | None = None  # the one that it runs on, where the WAN is a VLAN or PPPoE
+    port: str | None = None  # the port under it, where the WAN is a VLAN or PPPoE
 
 
 class LanLink(Struct, frozen=True):
@@ -281,7 +281,7 @@ class NetworkPort(Struct, frozen=True):
 
     name: str
     role: PortRole = "none"  # wan: also the port under it; modem: a phone or stick, which is never the LAN
-    mac: str = ""  # the one it was made with, where that is known
+    mac: str = ""  # the permanent address, where it is known
     driver: str | None = None
     usb: str | None = None  # its place, such as "usb-1.2"
     radio: bool = False
@@ -293,11 +293,11 @@ class LanBridge(Struct, frozen=True):
 
     name: str
     ports: tuple[str, ...] = ()  # wired
-    radios: tuple[str, ...] = ()  # an access point's, which hostapd puts in
+    radios: tuple[str, ...] = ()  # access points, which hostapd adds
 
 
 class LinkProblem(Struct, frozen=True):
-    """The reason why there is no usable WAN, and what to do about it."""
+    """The reason why there is no usable WAN, and the remedy."""
 
     reason: Literal["wan_missing", "wan_unknown"]
     message: str
@@ -306,8 +306,8 @@ class LinkProblem(Struct, frozen=True):
 class WanChoice(Struct, frozen=True):
     """The origin of the choice of the WAN."""
 
-    port: str | None = None  # as it was named, in a form of app.portname; None = found by what is plugged in
-    fixed_by: str | None = None  # the key of gateway.toml that names it, where only that file changes it
+    port: str | None = None  # as named, in a form of app.portname; None = detected
+    fixed_by: str | None = None  # the key of gateway.toml that sets it; then only that file changes it
 
 
 class Links(Struct, frozen=True):
@@ -316,4 +316,4 @@ class Links(Struct, frozen=True):
     bridge: LanBridge | None = None
     ports: tuple[NetworkPort, ...] = ()
     problem: LinkProblem | None = None
-    expected: str | None = None  # the name that the WAN will have, while there is no such interface
+    expected: str | None = None  # the name that the WAN will have, while that interface does not exist

@@ -1,8 +1,8 @@
-"""The name that a person gives a network port: an interface name, a MAC address or a place on the USB (pure).
+"""The names by which users select a network port: an interface name, a MAC address or a place on the USB (pure).
 
-A USB adapter has no name that could be known before it is plugged in, and must be distinguishable from its neighbour
-before the first start: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2``, or ``usb-modem`` for a phone or stick that shares
-its connection. The reader of ``gateway.toml`` and netd both use this module, so it imports nothing of either.
+A USB adapter's interface name is unknown before it is plugged in, yet two adapters must be distinguishable before the
+first start: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2``, or ``usb-modem`` for a phone or stick that shares its
+connection. The reader of ``gateway.toml`` and netd both use this module, so it imports neither.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PortName:
 
 
 def parse(text: str) -> PortName:
-    """The port that ``text`` names. Raises ValueError where the form is none of ``FORMS``."""
+    """The parsed name of a port. Raises ValueError where ``text`` has none of the ``FORMS``."""
     mac = text.lower().replace("-", ":")
     if text == MODEM:
         return PortName("modem", text)
@@ -74,7 +74,7 @@ def networkd_match(name: PortName) -> str:
 def usb_place(device: str) -> str | None:
     """The place, such as ``usb-1.2``, in a device's path in /sys; None where the device is not on a USB.
 
-    The device nearest to the port counts: its name includes the hubs before it.
+    The last USB device in the path counts: its name includes the hubs before it.
     """
     places = _USB_DEVICE.findall(device) if "/usb" in device else []
     return f"usb-{places[-1]}" if places else None

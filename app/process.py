@@ -1,8 +1,8 @@
 """The runner of external programs: the only module of the app that starts any.
 
 A program has a time limit and a process group of its own. Where it does not finish in time, and where the task that
-waits for it is cancelled, the whole group is killed, so that nothing of it runs on unnoticed. The program gets a search
-path and the C locale, and of the app's own environment only what its caller names.
+waits for it is cancelled, the whole group is killed. The program gets a search path and the C locale, and nothing else
+of the app's environment unless its caller passes it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from msgspec import Struct
 
 from app.errors import KernelError
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the app has none itself
-_REAP_TIMEOUT = 5.0  # seconds for a killed program to end; one that waits for a dead disk may take for ever
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the app has no PATH itself
+_REAP_TIMEOUT = 5.0  # seconds for a killed program to end; one that waits for a dead disk may never end
 _CHUNK = 65536
-_SHOWN = 500  # characters of what a program says that an error repeats
+_MAX_STDERR = 500  # characters of a program's error output in an error
 
 _NOTHING = asyncio.subprocess.DEVNULL
 _PIPE = asyncio.subprocess.PIPE
@@ -34,7 +34,7 @@ class ProcessError(KernelError):
 
 
 class NotStartedError(ProcessError):
-    """The program is not installed, or may not be run."""
+    """The program is not installed or not executable."""
 
     def __init__(self, program: str, cause: OSError) -> None:
         self.reason = cause.strerror or str(cause)
@@ -55,7 +55,7 @@ class FailedError(ProcessError):
     def __init__(self, program: str, status: int, stderr: str) -> None:
         self.status = status
         self.stderr = stderr.strip()
-        super().__init__(f"{program} failed: {self.stderr[-_SHOWN:] or f'exit status {status}'}")
+        super().__init__(f"{program} failed: {self.stderr[-_MAX_STDERR:] or f'exit status {status}'}")
 
 
 class Finished(Struct, frozen=True):
@@ -73,7 +73,7 @@ async def run(
     user: int | None = None,
     environment: Mapping[str, str] = {},
 ) -> Finished:
-    """Run a program to its end, with ``feed`` as its standard input and ``environment`` besides what each one gets.
+    """Run a program to its end, with ``feed`` as its standard input and ``environment`` added to the standard one.
 
     Raises NotStartedError, NotFinishedError and, unless ``check`` is off, FailedError.
     """
@@ -89,24 +89,24 @@ async def run(
 
 
 async def transcript(*command: str, timeout: float, limit: int) -> tuple[int, bytes]:
-    """The status of a program and its output on both streams; beyond ``limit`` bytes of output it is killed.
+    """Run a program; return its status and its output on both streams. Beyond ``limit`` bytes it is killed.
 
     Raises NotStartedError, NotFinishedError.
     """
-    said = b""
+    output = b""
     async with _started(command, timeout, stdout=_PIPE, stderr=asyncio.subprocess.STDOUT) as process:
         assert process.stdout is not None
-        while len(said) < limit and (more := await process.stdout.read(_CHUNK)):
-            said += more
-        if len(said) < limit:
+        while len(output) < limit and (more := await process.stdout.read(_CHUNK)):
+            output += more
+        if len(output) < limit:
             await process.wait()
-    return _status(process), said[:limit]
+    return _status(process), output[:limit]
 
 
 async def spawn(*command: str, timeout: float, log: Path | None = None) -> None:
-    """Start a program that goes into the background once it serves; from then on it outlives the app.
+    """Start a daemon: a program that goes into the background once it is ready, and outlives the app.
 
-    Its output goes to ``log``, a file and not a pipe: a program in the background may keep its outputs open. Raises
+    Its output goes to ``log``, a file and not a pipe, because a daemon may keep its outputs open. Raises
     NotStartedError, NotFinishedError (it did not go into the background), FailedError.
     """
     async with aiofiles.open(log if log is not None else os.memfd_create("log"), "w+b") as output:
@@ -134,7 +134,7 @@ async def _started(
     user: int | None = None,
     environment: Mapping[str, str] = {},
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
-    """The running program; it has ended when the block is left, however that happens."""
+    """A context with the running program, which has ended when the context is left."""
     options: dict[str, Any] = {} if user is None else {"user": user}
     try:
         process = await asyncio.create_subprocess_exec(
@@ -163,7 +163,7 @@ async def _started(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the group, also what is left of it after its leader; then wait for the leader, so that it is no zombie."""
+    """Kill the group, also where its leader has ended; then reap the leader."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):

@@ -1,6 +1,6 @@
 """Notifications to systemd: ready, watchdog keep-alives, stopping (sd_notify(3)).
 
-The event loop sends the keep-alives itself: a loop that hangs sends none, and systemd restarts the process.
+The event loop sends the keep-alives: a loop that hangs sends none, and systemd restarts the process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Send ``state``, such as ``READY=1``, to the service manager; False where there is none or it did not take it.
+    """Send ``state``, such as ``READY=1``, to the service manager; False where there is none, or on an error.
 
     ``NOTIFY_SOCKET`` is a path, or a name in Linux's abstract namespace where it begins with ``@``.
     """

@@ -25,11 +25,11 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     ipaddress.IPv6Network: ipaddress.IPv6Network,
     Secret: Secret,
 }
-_SHOWN_AS_TEXT = (Address, Network, Interface)
+_TEXT_TYPES = (Address, Network, Interface)
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, _SHOWN_AS_TEXT):
+    if isinstance(value, _TEXT_TYPES):
         return str(value)
     raise TypeError(f"{type(value).__name__} must not be encoded here")
 

@@ -1,7 +1,7 @@
-"""The end of tasks, also of one that loses its cancellation.
+"""The ending of tasks, also of one that loses its cancellation.
 
-A task that is cancelled in the moment in which its awaitable finishes may run on as if not cancelled. A process
-that then waits for it never ends; systemd kills it after a minute and a half, and until then nothing starts it again.
+A task that is cancelled at the moment when its awaitable finishes may continue as if not cancelled. A process that
+waits for it then never ends; systemd kills it after a minute and a half and only then starts it again.
 """
 
 from __future__ import annotations
@@ -27,4 +27,4 @@ async def end(tasks: Iterable[asyncio.Task[Any]], recancel_after: float = RECANC
             if not task.cancelled():
                 task.exception()  # retrieved, so that asyncio does not log it at the end of the process
         for task in pending:
-            log.warning("%s goes on although it was cancelled; cancelled again", task.get_name())
+            log.warning("%s still runs although it was cancelled: cancelling it again", task.get_name())

@@ -1,6 +1,6 @@
-"""The WAN as ``gateway.toml`` names it: firstboot writes it into a file, netd reads it.
+"""The WAN that ``gateway.toml`` sets: firstboot writes it to a file, netd reads it.
 
-The file lasts as long as the machine runs; while it exists, only ``gateway.toml`` changes the port.
+The file exists until the next restart; while it exists, only ``gateway.toml`` changes the port.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class WanCard(Struct, frozen=True):
-    by: str  # the key that names it
+    by: str  # the key of gateway.toml that sets it
     wan: str | None = None
     lan: tuple[str, ...] | None = None
     carrier: str | None = None  # the port under the WAN, where that is another interface

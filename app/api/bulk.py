@@ -205,7 +205,7 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     try:
         outcomes = iter(await gateway().submit(Bulk(commands, atomic)))
     except GatewayError as error:
-        raise confzip.of_file(error, files) from None
+        raise confzip.with_file_name(error, files) from None
     results = tuple(
         FileResult(e.file, False, error=e.problem, code="not_a_config")
         if e.problem is not None

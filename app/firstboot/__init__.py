@@ -1,1 +1,1 @@
-"""The set-up without a screen: ``gateway.toml`` and ``*.conf`` come from the FAT partition, a report goes there."""
+"""The headless set-up: reads ``gateway.toml`` and ``*.conf`` from the FAT partition and writes a report there."""

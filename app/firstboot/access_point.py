@@ -1,8 +1,8 @@
-"""``python -m app firstboot access-point`` starts hostapd with the first of its configurations that the radio takes.
+"""``python -m app firstboot access-point`` starts hostapd with the first of its configurations that the radio accepts.
 
-A radio or a country may refuse what ``gateway.toml`` asks for: a width, a channel, a band. So each configuration is
-tried until one sends. hostapd is left running then, and this program ends with hostapd's number in a file for systemd
-(``Type=forking``); what was refused is in the report.
+A radio or a country's rules may refuse what ``gateway.toml`` requests: a width, a channel, a band. So each
+configuration is tried until one works. hostapd keeps running then, and this program ends with hostapd's process id in a
+file for systemd (``Type=forking``); the refused configurations are in the report.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from app.firstboot import radio
 from app.firstboot.faults import Source, record
 from app.lan import BRIDGE
 
-TIMEOUT = 30.0  # seconds for one configuration; looking for neighbours before a wide channel takes some of them
-STOP_TIMEOUT = 5.0  # seconds for hostapd to take its radio down
+TIMEOUT = 30.0  # seconds for one configuration, with the scan for neighbours before a wide channel
+STOP_TIMEOUT = 5.0  # seconds for hostapd to stop
 
 
 def main(run: Path, timeout: float = TIMEOUT) -> int:
     try:
         socket.if_nametoindex(BRIDGE)
     except OSError:
-        # hostapd would make a bridge of its own then, and take it away, with the LAN on it, when it ends.
+        # hostapd would create the bridge, and delete it, with the LAN on it, when it ends.
         print(f"{BRIDGE} is not there yet", file=sys.stderr)
         return os.EX_TEMPFAIL
     configs = sorted((run / radio.ACCESS_POINT).glob("*.conf"), key=lambda path: int(path.stem))
@@ -49,7 +49,7 @@ def main(run: Path, timeout: float = TIMEOUT) -> int:
 
 
 def refusal(refused: Sequence[str], taken: str | None) -> str:
-    """The line for the report."""
+    """The report's line about refused configurations; ``taken`` is the one in use."""
     head = f"wifi.access_point: the radio does not send at {'; nor at '.join(refused)}."
     if taken is None:
         return f"{head} There is no access point."
@@ -57,7 +57,7 @@ def refusal(refused: Sequence[str], taken: str | None) -> str:
 
 
 def _name(config: Path) -> str:
-    """What :func:`radio.hostapd` says in the first line."""
+    """The description that :func:`radio.hostapd` puts into the first line."""
     with config.open() as file:
         return file.readline().removeprefix("#").strip()
 
@@ -65,8 +65,8 @@ def _name(config: Path) -> str:
 def _sends(process: subprocess.Popen[bytes], control: Path, timeout: float) -> bool:
     """Whether hostapd has its access point up within ``timeout`` seconds.
 
-    It is asked, rather than read: its exit status tells nothing of a set-up that fails after it has begun, and its
-    output must go to the log, also once this program has ended.
+    Its state is queried: its exit status does not show a set-up that fails after the start, and its output must go to
+    the log, also after this program has ended.
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -81,7 +81,7 @@ def _sends(process: subprocess.Popen[bytes], control: Path, timeout: float) -> b
 
 
 def _state(control: Path) -> str | None:
-    """How far hostapd says that it is, on its control interface; None where it does not answer."""
+    """The state of hostapd, from its control interface; None where it does not answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         sock.settimeout(1)
         try:

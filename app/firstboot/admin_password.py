@@ -12,18 +12,18 @@ from app.firstboot.fat import Fat
 from app.firstboot.paths import Paths
 from app.firstboot.programs import ProgramError
 
-RESET = ("reset-password", "reset-password.txt")  # Windows likes to add the ending, and not to show it
+RESET = ("reset-password", "reset-password.txt")  # Windows may add the ending and hide it
 FIELD = "system.admin_password"
 
-# Seconds; it takes a tenth of one, and the whole unit has 120. Whoever asks for a password must not stay without one
-# because a card is slow.
+# Seconds; it takes a tenth of a second, and the whole unit has 120 s. A slow card must not leave the gateway without
+# the requested password.
 TIMEOUT = 90
 
-Auth = Callable[[str, str], None]  # action, what it reads; raises InvalidFieldError
+Auth = Callable[[str, str], None]  # action, its input; raises InvalidFieldError
 
 
 def auth_command(web: Path) -> Auth:
-    """The web interface's own command, at its state in ``web``."""
+    """The web interface's command for its password, with its state in ``web``."""
 
     def run(action: str, text: str) -> None:
         command = (sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web))
@@ -37,7 +37,7 @@ def auth_command(web: Path) -> Auth:
 
 
 def reset_password(paths: Paths, auth: Auth) -> list[str]:
-    """Remove the admin password where a file on the card asks for it; returns the faults."""
+    """Remove the admin password where a file on the card requests it; return the faults."""
     fat = Fat(paths.fat)
     try:
         requests = [path for name in RESET if (path := fat.find(name)) is not None]
@@ -51,5 +51,5 @@ def reset_password(paths: Paths, auth: Auth) -> list[str]:
         return [f"{RESET[0]}: {error.message.removeprefix(f'{FIELD}: ')}"]
     except (OSError, ProgramError) as error:
         return [f"{RESET[0]}: {error}"]
-    print("the admin password was removed, as asked for on the boot partition")
+    print("the admin password was removed, as requested on the boot partition")
     return []

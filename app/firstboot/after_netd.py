@@ -1,7 +1,7 @@
-"""The step after netd answers: import from the card, sign in, connect. By the same protocol as the web, as root.
+"""The step after netd's start: import from the card, sign in, connect. It runs as root, with the web's protocol.
 
-What the network was not ready for is left for another try (``Outcome.retry``); what will not get better on its own is
-in the report. What was carried out is not carried out again, so that the web interface has the last word.
+An error that may pass, such as a network that is not ready, leads to another try (``Outcome.retry``); other errors are
+in the report. A step that has succeeded is not repeated, so that later changes in the web interface stay.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SETTLE_TIME = 15.0  # seconds for USB adapters and radios to appear
 
 
 async def run(paths: Paths) -> int:
-    """EX_TEMPFAIL asks systemd for another try in a while (``Restart=on-failure``)."""
+    """Run the step. The status EX_TEMPFAIL makes systemd try again later (``Restart=on-failure``)."""
     outcome = await carry_out(paths, await _stored_config(paths), await connected())
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
@@ -74,7 +74,7 @@ async def carry_out(paths: Paths, config: Config, gateway: Gateway) -> Outcome:
 
 
 async def _wait_for_wan(gateway: Gateway, outcome: Outcome) -> None:
-    """Without a WAN that is known no port is the LAN's, so the card is where a person can read why."""
+    """Wait until the WAN is known; report on the card if it is not, since no port is the LAN's without it."""
     deadline = time.monotonic() + SETTLE_TIME
     while (problem := (await gateway.snapshot()).wan_problem) is not None:
         if time.monotonic() > deadline:
@@ -85,12 +85,12 @@ async def _wait_for_wan(gateway: Gateway, outcome: Outcome) -> None:
 
 
 def _fingerprint(vpn: Vpn) -> str:
-    """Tells one ``[vpn]`` from another, without the account, which is taken out of it sooner or later."""
+    """A fingerprint of ``[vpn]`` without the account, which is removed from it after the sign-in."""
     return hashlib.sha256(msgspec.json.encode((vpn.provider, vpn.connect))).hexdigest()
 
 
 async def _set_up_vpn(paths: Paths, vpn: Vpn, gateway: Gateway) -> None:
-    """Raises GatewayError."""
+    """Select the provider, sign in and connect, as ``vpn`` says. Raises GatewayError."""
     snapshot = await gateway.snapshot()
     if vpn.provider is not None and vpn.provider != snapshot.provider:
         await gateway.submit(SelectProvider(vpn.provider))
@@ -103,7 +103,7 @@ async def _set_up_vpn(paths: Paths, vpn: Vpn, gateway: Gateway) -> None:
 
 
 async def _connect(server: str, gateway: Gateway) -> None:
-    """Connect to ``server``, or to what a file of this name is called. Raises GatewayError."""
+    """Connect to ``server``, or to the server imported from a file of this name. Raises GatewayError."""
     try:
         await gateway.submit(Connect(server))
     except GatewayError as error:
@@ -113,7 +113,7 @@ async def _connect(server: str, gateway: Gateway) -> None:
 
 
 async def connected(timeout: float = NETD_TIMEOUT) -> Gateway:
-    """netd, as soon as it answers. Raises UnavailableError where it does not within ``timeout`` seconds."""
+    """A client of netd, once it answers. Raises UnavailableError where it does not within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         try:

@@ -39,11 +39,11 @@ def run(paths: Paths) -> None:
     apply(paths, config)
     faults.record(paths.run, Source.CONFIGURATION, found)
     report.write_report(paths, found)
-    netd_settings.update(paths, netd_settings.wanted(config))
+    netd_settings.update(paths, netd_settings.settings_of(config))
 
 
 def apply(paths: Paths, config: Config) -> None:
-    """Make the system what ``config`` says. Only ``run`` and ``data`` are written: the root is read-only."""
+    """Apply ``config`` to the system. Only ``run`` and ``data`` are written: the root is read-only."""
     socket.sethostname(config.system.hostname)
 
     network = paths.run / "systemd" / "network"
@@ -51,7 +51,7 @@ def apply(paths: Paths, config: Config) -> None:
     for name, text in render.networkd(config, paths.wan_network.read_text()).items():
         (network / name).write_text(text)
 
-    # Not a secret, and netd, which is not root, reads it: in a folder that it may enter.
+    # Not a secret, and netd, which is not root, reads it: hence a directory that it may enter.
     time_servers = paths.run / "vpn-gateway-time" / "servers"
     time_servers.parent.mkdir(mode=0o755, exist_ok=True)
     write(time_servers, render.time_servers(config).encode(), 0o644)
@@ -73,7 +73,7 @@ def _write_wan_card(paths: Paths, config: Config) -> None:
 def _set_up_wifi(paths: Paths, config: Config) -> None:
     if config.wifi.country is None:
         return
-    with contextlib.suppress(ProgramError):  # the access point says more of a country that nobody knows
+    with contextlib.suppress(ProgramError):  # the access point reports an unknown country better
         programs.run("iw", "reg", "set", config.wifi.country)
     wanted = radio.files(config)
     for name, text in wanted.items():
@@ -101,17 +101,17 @@ def _set_up_ssh(paths: Paths, config: Config) -> None:
         new.unlink(missing_ok=True)
         programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(new))
         new.with_suffix(".new.pub").rename(host_key.with_suffix(".pub"))
-        new.rename(host_key)  # last: that it exists means that both do
+        new.rename(host_key)  # last: if it exists, both do
         atomic.sync_directory(host_key.parent)
 
 
 def _start(unit: str) -> None:
-    """Queue the start of ``unit``. To wait for it here would be a deadlock: it is ordered after this very unit."""
+    """Queue the start of ``unit``. Waiting for it would be a deadlock: it is ordered after this unit."""
     programs.run("systemctl", "start", "--no-block", unit)
 
 
 def remove_leftovers(paths: Paths) -> None:
-    """Remove what writes that were cut off have left on the data partition; some of it was secret."""
+    """Remove the temporary files of interrupted writes on the data partition; they may contain secrets."""
     for path in (paths.stored, paths.authorized_keys):
-        with contextlib.suppress(OSError):  # a start must not fail for it
+        with contextlib.suppress(OSError):  # must not fail the start
             atomic.remove_leftovers(path.parent)

@@ -1,4 +1,4 @@
-"""The .conf files on the card, and zips of them, are imported by netd and then removed: they hold private keys."""
+"""The import of the .conf files and zips on the card by netd. They contain private keys and are removed afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.protocol.gateway import Gateway
 
 
 async def import_files(paths: Paths, gateway: Gateway, outcome: Outcome) -> None:
-    """Import each file, and remove it. A file that cannot be used stays; to import one again changes nothing."""
+    """Import each file and remove it. A file that cannot be used stays; importing one again changes nothing."""
     fat = Fat(paths.fat)
     outcome.notes = await _keep_notes(paths, [])
     for path in await _importable(fat):
@@ -29,13 +29,13 @@ async def import_files(paths: Paths, gateway: Gateway, outcome: Outcome) -> None
         try:
             data = await _read(path, confzip.MAX_BYTES if is_archive(path.name) else LIMIT)
             import_one = _import_archive if is_archive(path.name) else _import_config
-            # What was overwritten already was imported, by a start that was cut off before it could remove it.
+            # An overwritten file was imported by a start that was interrupted before it removed the file.
             notes = [] if is_overwritten(data) else await import_one(path.name, data, gateway)
         except (GatewayError, OSError) as error:
             outcome.faults.append(f"{name}: {error}. It stays here, with the keys that it holds")
             outcome.retry |= isinstance(error, GatewayError) and may_succeed_later(error)
             continue
-        # Before the file is gone: of what it was called nothing else is left.
+        # Before the file is removed: nothing else records its name.
         outcome.notes = await _keep_notes(paths, [f"{name}: {note}" for note in notes])
         await _remove(fat, path)
         print(f"{name}: imported, and removed from the boot partition")
@@ -52,7 +52,7 @@ def _remove(fat: Fat, path: Path) -> None:
 
 @aiofiles.os.wrap
 def _keep_notes(paths: Paths, notes: list[str]) -> list[str]:
-    """``notes`` behind those of earlier tries since the machine was switched on; kept for the next try."""
+    """The notes of earlier tries since power-on and then ``notes``; stored for the next try."""
     path = paths.run / "vpn-gateway-setup" / "imported"
     known = path.read_text().splitlines() if path.exists() else []
     every = list(dict.fromkeys(known + notes))
@@ -70,13 +70,13 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 async def _import_config(name: str, data: bytes, gateway: Gateway) -> list[str]:
-    """Import a .conf file; returns what people should know. Raises GatewayError."""
+    """Import a .conf file; return notes for the user. Raises GatewayError."""
     done = await gateway.submit(ImportConfig(plain(name), decode(data).text, from_file=True))
     return [f'it is the server "{server}"' for _, server in _renamed([name], [done])]
 
 
 async def _import_archive(_name: str, data: bytes, gateway: Gateway) -> list[str]:
-    """Import all of a zip's .conf files or none, as :func:`_import_config` does."""
+    """Import all .conf files of a zip or none; return notes for the user. Raises GatewayError."""
     entries = await asyncio.to_thread(confzip.read, data)
     bad = [f"{entry.file}: {entry.problem}" for entry in entries if entry.problem is not None and not entry.foreign]
     if bad:
@@ -86,7 +86,7 @@ async def _import_archive(_name: str, data: bytes, gateway: Gateway) -> list[str
     try:
         outcomes = await gateway.submit(Bulk(commands, atomic=True))
     except GatewayError as error:
-        raise confzip.of_file(error, files) from None
+        raise confzip.with_file_name(error, files) from None
     renamed = _renamed([entry.name for entry in files], [found.done for found in outcomes])
     notes = [_listed([f'{file} is the server "{name}"' for file, name in renamed])] if renamed else []
     if foreign := [entry.file for entry in entries if entry.foreign]:
@@ -95,7 +95,7 @@ async def _import_archive(_name: str, data: bytes, gateway: Gateway) -> list[str
 
 
 def _renamed(files: list[str], answers: Sequence[Done | None]) -> list[tuple[str, str]]:
-    """The files whose server is called otherwise than they are, and what it is called."""
+    """The files whose server has another name than they have, with that name."""
     return [
         (plain(file), done.server)
         for file, done in zip(files, answers, strict=True)
@@ -108,6 +108,6 @@ def _stem(file: str) -> str:
 
 
 def _listed(items: list[str], most: int = 5) -> str:
-    """The first of ``items``, and how many more there are."""
+    """The first ``most`` of ``items``, and the number of the others."""
     rest = len(items) - most
     return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""The checks of a configuration: each fault is a line that names its key and shows no secret (pure)."""
+"""The checks of a configuration; each fault is a line that names its key and shows no secret (pure)."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SSH_KEY = re.compile(
 )
 COUNTRY = re.compile(r"[A-Z]{2}")
 MAX_TIME_SERVERS = 8
-DEFAULT_LAN = LanSettings().address.network  # where lan_address says nothing else
+DEFAULT_LAN = LanSettings().address.network  # without lan_address
 
 
 def faults(config: Config) -> Iterator[str]:
-    """A line for each value that cannot be used, or that nothing would use; each names its key."""
+    """A line for each value that is invalid or would have no effect; each names its key."""
     yield from _system_faults(config.system)
     yield from _network_faults(config)
     yield from _wifi_faults(config.wifi)
@@ -90,7 +90,7 @@ def _network_faults(config: Config) -> Iterator[str]:
 
 
 def _wan_faults(config: Config) -> Iterator[str]:
-    """What is said of the WAN, and a WAN of which it cannot be true."""
+    """Faults of the WAN's settings, and settings that do not fit the kind of WAN."""
     network = config.network
     if network.wan_address is not None:
         own = _lan_address(network.lan_address) if network.lan_address else None
@@ -112,7 +112,7 @@ def _wan_faults(config: Config) -> Iterator[str]:
 
 
 def _wired_wan(network: Network) -> Iterator[str]:
-    """The keys with which a provider's cable is meant."""
+    """The keys that apply to a wired WAN only."""
     if network.wan_address is not None:
         yield "network.wan_address"
     if network.wan_vlan is not None:
@@ -160,7 +160,7 @@ def _network_name_faults(name: str, part: AccessPoint | WifiWan) -> Iterator[str
 
 
 def _unused_wifi(config: Config) -> Iterator[str]:
-    """A network that nothing would ever join or send, which its author believes in."""
+    """Wi-Fi networks that would have no effect."""
     network, wifi = config.network, config.wifi
     if wifi.networks and not radio_is_wan(config):
         reason = "network.wan names" if network.wan is not None else f"the topology {network.topology} has"

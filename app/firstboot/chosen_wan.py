@@ -1,7 +1,7 @@
-"""networkd's files follow the WAN that is chosen on the page, without a restart, as gateway.toml would have them.
+"""The update of networkd's files after the WAN was chosen on the page, without a restart.
 
-netd writes which port it is, and has no privilege to do the rest itself. So nothing is taken from it but one word,
-which must point at a port in one of the forms that gateway.toml takes.
+The files are those that gateway.toml would give. netd writes the port's name to a file and has no privilege for the
+rest; that name is the only input from netd, and must have one of the forms that gateway.toml accepts.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ MAX_LENGTH = 64  # bytes
 FILES = ("15-wan.network", "16-onboard-lan.network")
 
 
-def follow(paths: Paths, reload: Callable[[], None]) -> None:
-    """Bring the files to what is chosen now, and ``reload`` them.
+def update_networkd(paths: Paths, reload: Callable[[], None]) -> None:
+    """Write the files for the port that is chosen now, and ``reload`` them.
 
-    Raises OSError, ProgramError: then it is to be tried again.
+    Raises OSError, ProgramError; the caller tries again.
     """
     port, done = chosen_port(paths), None
     while port is not None and port != done and not paths.wan_card.exists():
         _write_files(paths, port)
-        reload()  # also where the files were right: an earlier run may have come no further
-        port, done = chosen_port(paths), port  # what changes while we work would be missed by the .path unit
+        reload()  # also where the files were right: an earlier run may have failed here
+        port, done = chosen_port(paths), port  # the .path unit misses a change during this run
 
 
 def _write_files(paths: Paths, port: str) -> None:
@@ -49,7 +49,7 @@ def _write_files(paths: Paths, port: str) -> None:
 
 
 def chosen_port(paths: Paths) -> str | None:
-    """The port, in a form of app.portname; empty: the one that is found automatically; None: nothing usable."""
+    """The chosen port, in a form of app.portname; empty = found automatically; None = no valid choice."""
     data = atomic.read(paths.run / "vpn-gateway" / "wan" / "port")
     if data is None:
         return None

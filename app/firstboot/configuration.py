@@ -1,4 +1,4 @@
-"""The configuration in force: what ``gateway.toml`` says, or what it said when it could last be used."""
+"""The configuration in force: that of ``gateway.toml``, or the last one that was valid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.errors import InvalidFieldError
 from app.firstboot import pppoe, radio
 from app.firstboot.admin_password import Auth
 from app.firstboot.fat import LIMIT, UNFINISHED, Fat, read
-from app.firstboot.gateway_toml import ConfigError, decode, merged, parse
+from app.firstboot.gateway_toml import ConfigError, decode, parse, with_stored_secrets
 from app.firstboot.paths import Paths, write
 from app.firstboot.redact import without_secrets
 from app.firstboot.schema import Config
@@ -17,7 +17,7 @@ GUESSED = "not UTF-8: letters such as å or ü in it may be others than were mea
 
 
 def stored_config(paths: Paths) -> Config:
-    """The last good configuration, or an empty one."""
+    """The last valid configuration, or an empty one."""
     try:
         return msgspec.json.decode(paths.stored.read_bytes(), type=Config)
     except (OSError, msgspec.DecodeError):
@@ -34,17 +34,17 @@ def forget_account(paths: Paths) -> None:
 
 
 def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
-    """The configuration in force, and the faults of the file. Where it cannot be used the last good one is in force.
+    """The configuration in force and the faults of the file. Where it is invalid, the last valid one stays in force.
 
-    A file that is taken has its secrets removed from the FAT partition, once they are safe on the data partition; of
-    the admin password only its hash is kept, by the web interface.
+    The secrets of a valid file are removed from the FAT partition once they are stored on the data partition; of the
+    admin password only the hash is kept, by the web interface.
     """
     fat = Fat(paths.fat)
     old = stored_config(paths)
     try:
         path = fat.settings()
     except OSError:
-        return old, []  # no FAT partition to be read; nothing to report to either
+        return old, []  # no readable FAT partition, so no place for a report either
     if path is None:
         return old, []
     name = path.name.lower()
@@ -57,7 +57,7 @@ def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
             raise ConfigError(f"larger than {LIMIT} bytes")
         text, guessed = decode(data)
         new = parse(text)
-        config = _completed(merged(new, old), auth)
+        config = _with_password_set(with_stored_secrets(new, old), auth)
     except ConfigError as error:
         return old, [f"{name}: {fault}" for fault in error.faults]
     except InvalidFieldError as error:
@@ -75,8 +75,8 @@ def load_config(paths: Paths, auth: Auth) -> tuple[Config, list[str]]:
     return config, []
 
 
-def _completed(config: Config, auth: Auth) -> Config:
-    """``config`` with its passphrases checked to be there and its admin password handed over.
+def _with_password_set(config: Config, auth: Auth) -> Config:
+    """``config`` with its admin password passed to the web interface, after a check for missing passphrases.
 
     Raises InvalidFieldError.
     """

@@ -1,4 +1,4 @@
-"""The FAT partition, which any computer can write: read it, put a report there, take secrets off it."""
+"""The FAT partition, which any computer can write: its files, a report on it, the removal of secrets."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from app.filenames import is_clutter, is_config
 from app.firstboot import programs
 
 CONFIG = "gateway.toml"
-CONFIG_TXT = "gateway.toml.txt"  # Windows' and macOS' editors like to add the ending, and not to show it
-UNFINISHED = ".new"  # behind the name of a file that is being replaced
+CONFIG_TXT = "gateway.toml.txt"  # editors of Windows and macOS may add the ending and hide it
+UNFINISHED = ".new"  # appended to the name while a file is replaced
 REPORT = "gateway-report.txt"
 FOREIGN = frozenset({"wpa_supplicant.conf"})  # other systems': Raspberry Pi OS knows this one
-LIMIT = 256 * 1024  # bytes: more than that is no configuration
+LIMIT = 256 * 1024  # bytes of a configuration
 
 
 class Fat:
-    """``directory`` is mounted read-only; :meth:`writable` makes it writable for as long as it takes."""
+    """The partition at ``directory``, mounted read-only; :meth:`writable` makes it writable for a moment."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def entries(self) -> list[Path]:
-        """What lies on it, but for what computers add on their own. Raises OSError."""
+        """Its files and directories, without those that operating systems add on their own. Raises OSError."""
         return sorted(e for e in self.directory.iterdir() if not is_clutter(e.name))
 
     def find(self, name: str) -> Path | None:
-        """The file called ``name``, if there is one. FAT knows no case, so neither do we. Raises OSError."""
+        """The file called ``name``, if it exists. As on FAT, case does not matter. Raises OSError."""
         return next((e for e in self.entries() if e.name.lower() == name and e.is_file()), None)
 
     def settings(self) -> Path | None:
         """The file that holds the settings. Raises OSError.
 
-        The last two are what a power cut leaves while the secrets are taken out of the first two, which may be there
-        still and have nothing left in them.
+        The last two names are left by a power cut while the secrets are removed from the first two, which may still
+        exist and be overwritten with zeros.
         """
         names = (CONFIG, CONFIG_TXT, CONFIG + UNFINISHED, CONFIG_TXT + UNFINISHED)
         found = [path for name in names if (path := self.find(name)) is not None]
@@ -52,8 +52,8 @@ class Fat:
 
     @contextlib.contextmanager
     def writable(self) -> Generator[None]:
-        """One process at a time: the first to be done would make it read-only for the other. Not to be nested."""
-        with self._alone():
+        """Mount it writable, for one process at a time. Not to be nested."""
+        with self._locked():
             mounted = os.path.ismount(self.directory)
             if mounted:
                 programs.run("mount", "-o", "remount,rw", str(self.directory))
@@ -65,7 +65,7 @@ class Fat:
                     programs.run("mount", "-o", "remount,ro", str(self.directory))
 
     @contextlib.contextmanager
-    def _alone(self) -> Generator[None]:
+    def _locked(self) -> Generator[None]:
         handle = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -74,7 +74,7 @@ class Fat:
             os.close(handle)
 
     def replace(self, path: Path, text: str) -> None:
-        """Put ``text`` where ``path`` is. The old content is overwritten first: it may hold a secret."""
+        """Replace ``path`` by ``text``. The old content is overwritten first: it may contain a secret."""
         new = path.with_name(path.name + UNFINISHED)
         new.write_text(text, encoding="utf-8")
         _sync(new)
@@ -82,7 +82,7 @@ class Fat:
         self.finish(new)
 
     def finish(self, new: Path) -> Path:
-        """The file that :meth:`replace` was about to put in place when the power was cut."""
+        """Rename the new file of :meth:`replace` to its final name, also after a power cut."""
         return new.rename(new.with_name(new.name.removesuffix(UNFINISHED)))
 
     def remove(self, path: Path) -> None:
@@ -106,12 +106,12 @@ def read(path: Path, limit: int = LIMIT) -> bytes | None:
 
 
 def is_overwritten(data: bytes | None) -> bool:
-    """Whether an earlier start was about to remove the file that ``data`` is from."""
+    """Whether ``data`` is that of an overwritten file, which an earlier start did not remove any more."""
     return bool(data) and not data.strip(b"\0")
 
 
 def overwrite(path: Path) -> None:
-    """Zeros over the content. A card's wear levelling may keep a copy; no file system can do more than this."""
+    """Overwrite the content with zeros. A card's wear levelling may keep a copy, which no program can prevent."""
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.write(bytes(size))

@@ -1,4 +1,4 @@
-"""The faults that each step found, kept below ``/run``: whichever step writes the report writes all of them."""
+"""The faults that each step found, kept below ``/run``, so that any step can write a complete report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.firstboot.paths import write
 
 
 class Source(Enum):
-    """The step that found a fault, and the file in which it keeps them."""
+    """The steps that find faults, each with the file for them."""
 
     CONFIGURATION = Path("vpn-gateway-setup/faults")
     IMPORT = Path("vpn-gateway-setup/faults-late")
@@ -21,7 +21,7 @@ class Source(Enum):
 
 
 def record(run: Path, source: Source, lines: list[str]) -> None:
-    """Replace what ``source`` recorded before by ``lines``. Nothing is written where that is the same."""
+    """Replace the faults of ``source`` by ``lines``. An unchanged file is not written."""
     path = run / source.value
     text = "".join(f"{line}\n" for line in lines)
     if path.exists() and path.read_text() == text:
@@ -30,10 +30,9 @@ def record(run: Path, source: Source, lines: list[str]) -> None:
 
 
 def recorded(run: Path) -> list[str]:
-    """All faults, in the order in which the steps are started.
+    """All faults, in the order in which the steps start.
 
-    The report made of them is for everybody to read; netd may write one of the files, and must not have root follow a
-    link.
+    Links are not followed: netd may write one of the files, and the report, which root writes, is world-readable.
     """
     found: list[str] = []
     for source in Source:

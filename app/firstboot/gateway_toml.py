@@ -1,4 +1,4 @@
-"""``gateway.toml`` as text: decoded, parsed and checked; and completed with the secrets taken out of it (pure)."""
+"""The parser of ``gateway.toml``, which also restores the secrets that were removed from the file (pure)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Network = TypeVar("_Network", AccessPoint, WifiWan)
 
 
 class ConfigError(InvalidFieldError):
-    """A configuration that cannot be used; ``faults`` has a line for each reason, which names its key."""
+    """The configuration is invalid; ``faults`` has a line for each reason, which names its key."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
@@ -27,7 +27,7 @@ class ConfigError(InvalidFieldError):
 
 
 def decode(data: bytes) -> Decoded:
-    """``data`` as text with Unix' line ends. Raises ConfigError."""
+    """``data`` as text with Unix line ends. Raises ConfigError."""
     try:
         text, guessed = encoding.decode(data)
     except NotTextError as error:
@@ -38,7 +38,7 @@ def decode(data: bytes) -> Decoded:
 def parse(text: str) -> Config:
     """The configuration that ``text`` describes.
 
-    Raises ConfigError with each fault that can be found in one pass; none holds a value, which could be a secret.
+    Raises ConfigError with all faults that one pass finds; they show no value that could be a secret.
     """
     try:
         config = msgspec.convert(tomllib.loads(text), Config)
@@ -54,14 +54,14 @@ def parse(text: str) -> Config:
 
 
 def _readable(message: str) -> str:
-    """A message of msgspec's ("... - at `$.wifi.country`") with the key first, and counted from 1 instead of 0."""
+    """A message of msgspec ("... - at `$.wifi.country`") with the key first and indices from 1 instead of 0."""
     reason, _, path = message.partition(" - at ")
     path = re.sub(r"\[(\d+)\]", lambda index: f"[{int(index[1]) + 1}]", path)
     return f"{path.strip('`').removeprefix('$.')}: {reason}" if path else reason
 
 
-def merged(new: Config, old: Config | None) -> Config:
-    """``new`` with the secrets that an earlier run has taken out of the file."""
+def with_stored_secrets(new: Config, old: Config | None) -> Config:
+    """``new`` with the secrets that an earlier run has removed from the file."""
     if old is None:
         return new
     network, wifi, vpn = new.network, new.wifi, new.vpn
@@ -80,6 +80,6 @@ def merged(new: Config, old: Config | None) -> Config:
 
 
 def _with_passphrase(network: _Network, before: Iterable[_Network]) -> _Network:
-    """``network`` with the passphrase that the one of the same name had, where it has none of its own."""
+    """``network`` with its own passphrase, or else that of the network with the same name in ``before``."""
     known = next((old.passphrase for old in before if old.ssid == network.ssid), None)
     return network if network.passphrase is not None else msgspec.structs.replace(network, passphrase=known)

@@ -1,6 +1,6 @@
 """``python -m app firstboot ACTION`` runs one step of the start.
 
-A slow board waits for the first step, so each imports only what it needs.
+The start of a slow board waits for the first step, so each step imports only what it needs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _early(paths: Paths) -> int:
 
 
 def _settings(new: str, last: str) -> int:
-    """Started by the step before the network, as netd's user."""
+    """Store netd's settings; the step before the network starts this as netd's user."""
     import msgspec  # noqa: PLC0415
 
     from app.firstboot import netd_settings  # noqa: PLC0415
@@ -70,7 +70,7 @@ def _support(paths: Paths) -> int:
 def _wan(paths: Paths) -> int:
     from app.firstboot import chosen_wan  # noqa: PLC0415
 
-    chosen_wan.follow(paths, chosen_wan.reload)
+    chosen_wan.update_networkd(paths, chosen_wan.reload)
     return 0
 
 
@@ -86,7 +86,7 @@ def _pppoe(paths: Paths) -> int:
     pppoe_session.main(paths.run)
 
 
-ACTIONS: dict[str, Callable[[Paths], int]] = {  # what the image's units start
+ACTIONS: dict[str, Callable[[Paths], int]] = {  # started by the image's units
     "early": _early,
     "late": _late,
     "report": _report,

@@ -1,4 +1,4 @@
-"""What the configuration says of netd's settings, and how netd comes to have it before it starts."""
+"""The part of netd's settings that ``gateway.toml`` sets, and its transfer to netd's store before netd starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMEOUT = 90.0  # seconds; it loads the store, on a slow card
 
 
 class NetdSettings(Struct, frozen=True):
-    """The settings that ``gateway.toml`` has a say in. Links that are None: netd sees for itself what is plugged in."""
+    """The settings that ``gateway.toml`` sets. Links that are None: netd detects what is plugged in."""
 
     hostname: str = LanSettings().hostname
     wan: str | None = None
@@ -30,12 +30,12 @@ class NetdSettings(Struct, frozen=True):
     carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
-def wanted(config: Config) -> NetdSettings:
+def settings_of(config: Config) -> NetdSettings:
     wan, port, topology = wan_interface(config), wan_port(config), config.network.topology
     name, address = config.system.hostname, config.network.lan_address
     if topology == "one-arm":
         return NetdSettings(name, wan, (wan,), address)
-    # A port with an address of the provider's is not one that may become one-arm.
+    # A port with a fixed address from the provider must not become one-arm.
     may_be_one_arm = wan == ONBOARD and config.network.wan_address is None
     if topology == "auto" and may_be_one_arm and config.wifi.access_point is None:
         return NetdSettings(name, lan_address=address)
@@ -45,7 +45,7 @@ def wanted(config: Config) -> NetdSettings:
 
 
 def wan_fixed_by(config: Config) -> str | None:
-    """The key that says which port is the WAN, or what the WAN is on that port; None: it may be chosen on the page."""
+    """The key that sets the WAN's port or its kind; None = the WAN may be chosen on the page."""
     network = config.network
     if network.wan is not None:
         return "network.wan"
@@ -60,21 +60,21 @@ def wan_fixed_by(config: Config) -> str | None:
 
 
 def wan_card(config: Config) -> WanCard | None:
-    by, links = wan_fixed_by(config), wanted(config)
+    by, links = wan_fixed_by(config), settings_of(config)
     return None if by is None else WanCard(by, links.wan, links.lan, links.carrier)
 
 
 def update(paths: Paths, new: NetdSettings) -> None:
-    """Put ``new`` into netd's settings where it differs from what was put there last.
+    """Put ``new`` into netd's settings if it differs from what was put there last.
 
-    So a change made in the web interface stays, until the file says something new.
+    So a change in the web interface stays until the file changes.
     """
     last = paths.data / "setup" / "told"
     text = msgspec.json.encode(new)
     before = last.read_bytes() if last.exists() else msgspec.json.encode(NetdSettings())
     if text == before:
         return
-    # netd's state belongs to netd's user: a file of root's would lock it out.
+    # netd's state belongs to netd's user, who could not write a file of root's.
     command = (sys.executable, "-sP", "-m", "app", "firstboot", "settings", text.decode(), before.decode())
     programs.run(*command, timeout=TIMEOUT, user="netd", group="vpn-gateway")
     write(last, text, 0o600)
@@ -83,9 +83,9 @@ def update(paths: Paths, new: NetdSettings) -> None:
 def store(state: Path, new: NetdSettings, last: NetdSettings) -> None:
     """Write ``new`` into the settings that netd keeps in ``state``: roles of the ports, name and address on the LAN.
 
-    A WAN that was chosen elsewhere than in gateway.toml, which named ``last.wan``, stays until that file names one.
+    A WAN that was not set by gateway.toml (``last.wan``) stays until that file sets one.
     """
-    from app.store import Store  # noqa: PLC0415 - the step that everything waits for must not fail for it
+    from app.store import Store  # noqa: PLC0415 - the step that the start waits for must not fail for it
 
     def change(old: Settings) -> Settings:
         lan = msgspec.structs.replace(old.lan, hostname=new.hostname)

@@ -1,4 +1,4 @@
-"""What came of the step after netd: faults, notes, and whether another try may do better."""
+"""The outcome of the step after netd: faults, notes, and whether another try may succeed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from app.errors import GatewayError
 @dataclass
 class Outcome:
     faults: list[str] = field(default_factory=list[str])
-    notes: list[str] = field(default_factory=list[str])  # of what was taken, but not as it was
-    retry: bool = False  # something failed that may well succeed in a while
+    notes: list[str] = field(default_factory=list[str])  # about input that was accepted with changes
+    retry: bool = False  # a failure may be temporary
 
 
 def may_succeed_later(error: GatewayError) -> bool:

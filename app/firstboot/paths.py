@@ -1,4 +1,4 @@
-"""Where firstboot finds and leaves things; tests have directories of their own."""
+"""The paths of firstboot's files; tests use their own directories."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Paths:
 
     @property
     def stored(self) -> Path:
-        """The last good configuration, secrets included."""
+        """The last valid configuration, with its secrets."""
         return self.data / "setup" / "gateway.json"
 
     @property
     def wan_card(self) -> Path:
-        """The file for netd that exists where gateway.toml says which port is the WAN (app.wan_card)."""
+        """The file for netd with the WAN that gateway.toml sets, if it sets one (app.wan_card)."""
         return self.run / "vpn-gateway-wan" / "card"
 
     @property
@@ -32,6 +32,6 @@ class Paths:
 
 
 def write(path: Path, data: bytes, mode: int) -> None:
-    """Replace ``path`` atomically and durably; a power cut leaves the whole old file or the whole new one."""
+    """Replace ``path`` atomically and durably; a power cut leaves the complete old or new file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     atomic.write_atomic(path, data, mode)

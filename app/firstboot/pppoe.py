@@ -1,4 +1,4 @@
-"""PPPoE: the options that pppd(8) reads, and the port that its session runs on (pure)."""
+"""The files of a PPPoE session: pppd(8)'s options and the session's port (pure)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ lcp-echo-failure 3
 
 
 def files(config: Config) -> dict[Path, str]:
-    """What the session needs, by its place below /run; nothing where there is none. Raises InvalidFieldError."""
+    """The session's files, by path below /run; empty without PPPoE. Raises InvalidFieldError."""
     pppoe = config.network.pppoe
     if pppoe is None:
         return {}
@@ -49,7 +49,7 @@ def files(config: Config) -> dict[Path, str]:
 
 
 def options(pppoe: Pppoe) -> str:
-    """The options for pppd, the password among them: unlike an argument, a file is root's alone."""
+    """The options for pppd with the password: unlike an argument, a file can be readable by root only."""
     if pppoe.password is None:
         field = "network.pppoe.password"
         raise InvalidFieldError(f"{field}: needed: it is in your provider's letter", field=field)
@@ -58,5 +58,5 @@ def options(pppoe: Pppoe) -> str:
 
 
 def _quoted(word: str) -> str:
-    """``word`` as pppd reads one word: within quotation marks a backslash takes the next character as it is."""
+    """``word`` quoted for pppd: within quotation marks a backslash escapes the next character."""
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

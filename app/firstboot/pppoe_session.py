@@ -1,7 +1,7 @@
 """The program of ``vpn-gateway-pppoe.service``: it finds the port of the session and becomes pppd.
 
-A PPPoE session needs the name of an interface, and people point at a port by its address or place as well. What that
-is called is known when it is there.
+A PPPoE session needs the name of an interface, while the settings may select a port by its address or place. Its name
+is known once the port exists.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PPPD = "/usr/sbin/pppd"
 NET = Path("/sys/class/net")
 
 
-def find(text: str, net: Path = NET) -> str | None:
-    """The name of the interface that ``text``, in a form of app.portname, points at."""
+def find_interface(text: str, net: Path = NET) -> str | None:
+    """The name of the interface that ``text``, in a form of app.portname, selects."""
     for link in sorted(net.iterdir()):
         if not (link / "address").exists():
             continue
@@ -43,9 +43,9 @@ def command(interface: str, run: Path) -> list[str]:
 
 
 def main(run: Path) -> NoReturn:
-    """Becomes pppd. EX_TEMPFAIL where there is no such port: systemd tries again in a while."""
+    """Become pppd. Exits with EX_TEMPFAIL where the port does not exist: systemd tries again later."""
     text = (run / PORT).read_text().strip()
-    interface = find(text)
+    interface = find_interface(text)
     if interface is None:
         print(f"the port {text} is not there", file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL)

@@ -1,7 +1,7 @@
-"""Programs that the steps of firstboot run, one after the other.
+"""The synchronous runner of programs for the steps of firstboot.
 
-:mod:`app.process` does this for the rest of the app, beside other work. The step before the network has nothing beside
-it, and everything waits for it: it does without asyncio, which takes as long to load as all of the step's own modules.
+The rest of the app uses :mod:`app.process`. The step before the network has no concurrent work, and the start waits for
+it: it avoids asyncio, which takes as long to load as all of the step's own modules.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-TIMEOUT = 30.0  # seconds; a program that hangs must not take all of the unit's own limit
+TIMEOUT = 30.0  # seconds; a program that hangs must not use up the unit's own limit
 
 
 class ProgramError(Exception):
-    """A program could not be run, failed, or took too long. The message never holds what the program was given."""
+    """A program could not be run, failed, or took too long. The message never contains the program's input."""
 
     def __init__(self, program: str, problem: str, stderr: str = "") -> None:
         self.stderr = stderr.strip()

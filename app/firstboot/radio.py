@@ -1,4 +1,4 @@
-"""The configurations with which the board's own radio becomes an access point or joins the WAN (pure)."""
+"""The configurations of the board's radio, as an access point or as the WAN (pure)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from app.errors import InvalidFieldError
 from app.firstboot.schema import RADIO, AccessPoint, Config, Wifi, radio_is_wan
 from app.lan import BRIDGE
 
-# Below /run. The access point's own directory is its unit's; the other is ours.
-ACCESS_POINT = Path("vpn-gateway-setup/access-point")  # one hostapd.conf for each thing to try, in order
+# Below /run. STATE is the runtime directory of the access point's unit.
+ACCESS_POINT = Path("vpn-gateway-setup/access-point")  # one hostapd.conf for each plan, in order
 WIFI_WAN = Path("vpn-gateway-setup/wpa_supplicant.conf")
 STATE = Path("vpn-gateway-ap")
 
-FALLBACK_CHANNEL = 6  # at 2.4 GHz, where every radio may send in every country
-HIGHEST_EVERYWHERE = 11  # the channels above it are forbidden in some countries, such as the US
+FALLBACK_CHANNEL = 6  # at 2.4 GHz, allowed for every radio in every country
+MAX_CHANNEL_EVERYWHERE = 11  # the channels above it are forbidden in some countries, such as the US
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Where an access point is to send."""
+    """The band, channel and width of an access point."""
 
     band: str
     channel: int
@@ -31,16 +31,16 @@ class Plan:
 
 
 def plans(ap: AccessPoint) -> tuple[Plan, ...]:
-    """What to try, best first: what was asked for, and then what more radios and countries allow."""
+    """The plans to try, best first: the requested one, then those that more radios and countries allow."""
     if ap.band == "5GHz":
-        asked = tuple(Plan(ap.band, ap.channel, width) for width in (80, 40, 20))
-        return (*asked, Plan("2.4GHz", FALLBACK_CHANNEL))
-    asked = (Plan(ap.band, ap.channel),)
-    return asked if ap.channel <= HIGHEST_EVERYWHERE else (*asked, Plan(ap.band, HIGHEST_EVERYWHERE))
+        requested = tuple(Plan(ap.band, ap.channel, width) for width in (80, 40, 20))
+        return (*requested, Plan("2.4GHz", FALLBACK_CHANNEL))
+    requested = (Plan(ap.band, ap.channel),)
+    return requested if ap.channel <= MAX_CHANNEL_EVERYWHERE else (*requested, Plan(ap.band, MAX_CHANNEL_EVERYWHERE))
 
 
 def files(config: Config) -> dict[Path, str]:
-    """What hostapd or wpa_supplicant reads, by its place below /run; nothing where the radio stays off."""
+    """The files for hostapd or wpa_supplicant, by path below /run; empty where the radio stays off."""
     wifi, topology = config.wifi, config.network.topology
     if wifi.country is None:
         return {}
@@ -53,7 +53,7 @@ def files(config: Config) -> dict[Path, str]:
 
 
 def missing(config: Config, found: bool) -> list[str]:
-    """The fault of a board without a radio that Linux can drive, where ``config`` asks for one."""
+    """The fault of a board without a usable radio, where ``config`` needs one."""
     if found or not files(config):
         return []
     return ["wifi: this board has no radio, or none that this system has a driver and firmware for"]
@@ -68,10 +68,10 @@ def hostapd(country: str, ap: AccessPoint) -> tuple[str, ...]:
 
 
 def _hostapd(country: str, ap: AccessPoint, plan: Plan) -> str:
-    """WPA2 without protected management frames.
+    """A hostapd.conf(5) for ``plan``, with WPA2 and without protected management frames.
 
-    The Pi's firmware answers a client that was offered them (``ieee80211w``) in such a way that phones and Linux do
-    not join; for the same reason there is no WPA3.
+    Where they are offered (``ieee80211w``), the Pi's firmware answers clients so that phones and Linux do not join; for
+    the same reason there is no WPA3.
     """
     assert ap.ssid is not None
     assert ap.passphrase is not None
@@ -100,9 +100,9 @@ def _hostapd(country: str, ap: AccessPoint, plan: Plan) -> str:
 
 
 def _width(plan: Plan) -> tuple[str, ...]:
-    """802.11n and, at 5 GHz, 802.11ac. Neither sends wider than 20 MHz unless configured to.
+    """The lines for 802.11n and, at 5 GHz, 802.11ac. Both use 20 MHz unless configured otherwise.
 
-    Channels 36 to 48 are one block of 80 MHz around channel 42, and two of 40 MHz, in which 36 and 44 are the lower.
+    Channels 36 to 48 are one block of 80 MHz around channel 42, or two of 40 MHz with 36 and 44 as the lower channels.
     """
     if plan.band != "5GHz":
         return ("ieee80211n=1",)
@@ -116,7 +116,7 @@ def _width(plan: Plan) -> tuple[str, ...]:
 
 
 def wpa_supplicant(wifi: Wifi) -> str:
-    """wpa_supplicant.conf(5). Of the networks in reach, the one that is named first is joined."""
+    """The wpa_supplicant.conf(5). Of the networks in range, the first in the configuration is joined."""
     head = f"country={wifi.country}\nctrl_interface=/run/wpa_supplicant\n"
     last = len(wifi.networks)
     networks: list[str] = []
@@ -125,6 +125,6 @@ def wpa_supplicant(wifi: Wifi) -> str:
         key = "key_mgmt=NONE" if wan.passphrase is None else f'psk="{wan.passphrase}"'
         lines = [f"ssid={wan.ssid.encode().hex()}", key, f"priority={last - number}"]
         if wan.hidden:
-            lines.append("scan_ssid=1")  # asks for it by name, which everybody around hears: only where it must be
+            lines.append("scan_ssid=1")  # sends its name in probe requests, which anyone in range can read
         networks.append("network={\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
     return head + "".join(networks)

@@ -1,4 +1,4 @@
-"""Secrets are taken out of ``gateway.toml`` here, while the rest stays as its author wrote it (pure)."""
+"""The removal of secrets from ``gateway.toml``, which keeps the rest of the text as it is (pure)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ KEYS = frozenset({"passphrase", "admin_password", "password"})
 TABLE = ("vpn", "account")  # every value in it
 TAKEN = "(taken; kept on the data partition)"
 
-_HEADER = re.compile(r"\s*\[{1,2}\s*([A-Za-z0-9_.\s-]+?)\s*\]{1,2}\s*(#.*)?")  # of a table, or of one in an array
+_HEADER = re.compile(r"\s*\[{1,2}\s*([A-Za-z0-9_.\s-]+?)\s*\]{1,2}\s*(#.*)?")  # of a table or of an array of tables
 _PAIR = re.compile(r"(\s*)([A-Za-z0-9_-]+)(\s*=)")
 
 
 def without_secrets(text: str) -> str:
-    """``text``, which is valid TOML, with every secret's value taken out.
+    """``text``, which is valid TOML, without the value of any secret.
 
-    Line by line, so that comments and layout stay. TOML has more ways to write a value than one to a line (inline
-    tables, dotted keys, strings of several lines): where one of them hid a secret, the whole file is written again.
+    It is processed by lines, so that comments and layout stay. TOML also has inline tables, dotted keys and multi-line
+    strings: where a secret is left by one of these, the whole file is rewritten.
     """
     found = set(_secrets(tomllib.loads(text)))
     if not found:
@@ -62,7 +62,7 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _tables(value: Any) -> list[Mapping[str, Any]]:
-    """The tables of a table or of an array of them; none where it is anything else."""
+    """The tables in ``value``, a table or an array of tables; none where it is anything else."""
     parts = value if isinstance(value, list) else [value]
     return parts if all(isinstance(part, dict) for part in parts) else []
 
@@ -85,7 +85,7 @@ def _sections(table: Mapping[str, Any], path: tuple[str, ...] = (), header: str 
             lines.append(f'# {key} = "{TAKEN}"')
         else:
             lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-    if lines or header.startswith("[["):  # an element of an array counts, whatever is in it
+    if lines or header.startswith("[["):  # an element of an array is kept even if it is empty
         yield "".join(f"{line}\n" for line in (header, *lines) if line)
     for key, value in table.items():
         name = ".".join((*path, key))

@@ -1,4 +1,4 @@
-"""The configuration as networkd's files, and as the list of time servers (pure)."""
+"""The renderer of the configuration: networkd's files and the list of time servers (pure)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.firstboot.schema import RADIO, Config, radio_is_wan
 
 ONBOARD = "wan"
 
-# The port on the board where it is not the WAN: as 40-lan-port.network. netd puts it into the bridge.
+# For the on-board port where it is not the WAN: as 40-lan-port.network. netd adds it to the bridge.
 LAN_PORT = f"""\
 [Match]
 Name={ONBOARD}
@@ -24,12 +24,12 @@ IPv6AcceptRA=no
 
 
 def wan_port(config: Config) -> str:
-    """The port that the WAN is, or that it runs on, in a form of app.portname."""
+    """The WAN's port, or the port under the WAN, in a form of app.portname."""
     return RADIO if radio_is_wan(config) else config.network.wan or ONBOARD
 
 
 def wan_interface(config: Config) -> str:
-    """The port, or the name of the interface on it that is the WAN."""
+    """The WAN's interface: its port, or the VLAN or PPPoE interface on that port."""
     network = config.network
     if network.pppoe is not None:
         return uplink.PPPOE
@@ -37,17 +37,17 @@ def wan_interface(config: Config) -> str:
 
 
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
-    """Files for /run/systemd/network: another WAN than DHCP on the on-board port, and that port where it is LAN."""
+    """The files for /run/systemd/network, where the WAN is anything but DHCP on the on-board port."""
     wan, port, network = wan_interface(config), wan_port(config), config.network
     text = wan_template
     if network.topology == "one-arm":
-        # The wire is the LAN's too, so the gateway answers to its name there.
+        # The wire is also the LAN's, so the gateway answers mDNS there.
         text = text.replace("MulticastDNS=no", "MulticastDNS=yes")
     if network.wan_address is not None:
         text = text.replace("DHCP=ipv4", uplink.networkd_lines(network.wan_address))
     if wan != ONBOARD:
         text = text.replace(f"Name={ONBOARD}", portname.networkd_match(portname.parse(wan)))
-    # pppd's interface is pppd's alone.
+    # pppd configures its interface itself.
     files = {"15-wan.network": text} if text != wan_template and network.pppoe is None else {}
     if wan != port:
         match = portname.networkd_match(portname.parse(port))
@@ -62,5 +62,5 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
 
 
 def time_servers(config: Config) -> str:
-    """For netd, one a line; none: those that it knows itself."""
+    """The time servers for netd, one per line; empty = its defaults."""
     return "".join(f"{server}\n" for server in config.system.time_servers)

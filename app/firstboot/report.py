@@ -1,4 +1,4 @@
-"""The report on the FAT partition: all that could not be used, for who has the card in hand."""
+"""The report on the FAT partition: everything that could not be used, for the user who holds the card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NET = Path("/sys/class/net")
 
 
 def report_all(paths: Paths, net: Path = NET) -> None:
-    """Report what every step recorded, and a radio that is missing: by now its driver has had its time."""
+    """Report the faults of all steps, and a missing radio, whose driver has had time to load by now."""
     missing = radio.missing(stored_config(paths), (net / radio.RADIO).exists())
     write_report(paths, faults.recorded(paths.run) + missing)
 

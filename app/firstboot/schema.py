@@ -1,4 +1,4 @@
-"""The shape of ``gateway.toml``, and of the configuration that is kept of it (pure)."""
+"""The schema of ``gateway.toml`` and of the stored configuration (pure)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from msgspec import Struct, field
 from app.firstboot.uplink import Pppoe, WanAddress
 from app.model import LanSettings
 
-RADIO = "radio0"  # the board's own. Names such as wlan0 the kernel gives to whatever radio it finds first
-RADIO_NAMES = (RADIO, "wlan0")  # what people call it in network.wan
+RADIO = "radio0"  # the board's own; the kernel gives names such as wlan0 to the first radio it finds
+RADIO_NAMES = (RADIO, "wlan0")  # accepted in network.wan
 
 
 class System(Struct, forbid_unknown_fields=True, frozen=True):
     hostname: str = LanSettings().hostname
-    admin_password: str | None = None  # of the web interface; never stored as it is
+    admin_password: str | None = None  # of the web interface; never stored in the clear
     ssh_key: str | None = None  # one public key; SSH is off without it
     ntp: str | tuple[str, ...] = ()  # time servers, names or addresses, instead of the image's
 
@@ -29,7 +29,7 @@ class Network(Struct, forbid_unknown_fields=True, frozen=True):
     wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
     wan_address: WanAddress | None = None  # None: by DHCP
-    wan_vlan: int | None = None  # the number that the provider's frames are tagged with
+    wan_vlan: int | None = None  # the VLAN id of the provider's frames
     pppoe: Pppoe | None = None
 
 
@@ -43,17 +43,17 @@ class AccessPoint(Struct, forbid_unknown_fields=True, frozen=True):
 class WifiWan(Struct, forbid_unknown_fields=True, frozen=True):
     ssid: str | None = None
     passphrase: str | None = None  # None: an open network
-    hidden: bool = False  # it does not send its name unasked
+    hidden: bool = False  # it does not broadcast its name
 
 
 class Wifi(Struct, forbid_unknown_fields=True, frozen=True):
     country: str | None = None  # ISO 3166-1 alpha-2: the radio stays off without it
     access_point: AccessPoint | None = None
-    wan: WifiWan | tuple[WifiWan, ...] | None = None  # one network, or several, the most wanted first
+    wan: WifiWan | tuple[WifiWan, ...] | None = None  # one network, or several by preference
 
     @property
     def networks(self) -> tuple[WifiWan, ...]:
-        """The networks of ``wan``, however many."""
+        """The networks of ``wan`` as a tuple."""
         if self.wan is None:
             return ()
         return (self.wan,) if isinstance(self.wan, WifiWan) else self.wan
@@ -68,7 +68,9 @@ class Wifi(Struct, forbid_unknown_fields=True, frozen=True):
 
 class Vpn(Struct, forbid_unknown_fields=True, frozen=True):
     provider: str | None = None
-    account: dict[str, str] | None = None  # what the provider's form asks for; kept until the sign-in has succeeded
+    account: dict[str, str] | None = (
+        None  # the credentials that the provider requires; kept until the sign-in has succeeded
+    )
     connect: str | None = None  # the server to connect to, once; netd remembers it from then on
 
 

@@ -1,6 +1,6 @@
-"""The support file on the FAT partition, for whoever has a gateway that no network reaches: an empty file asks for it.
+"""The support file on the FAT partition, for a gateway that no network reaches: an empty file requests it.
 
-netd makes it where it answers. Where it does not, this does, as root and with whatever can be read then.
+netd creates its text if it answers. Otherwise this module does, as root and with what can be read then.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from app.support.redact import Redactor
 from app.support.report import Section, assemble, followed, unreadable
 
 RESULT = "support.txt"
-REQUESTS = ("support", RESULT)  # Windows likes to add the ending, and not to show it
-BLANK = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"  # what editors and shells put into a file that is meant to be empty
-SETTLED = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
-NETD_TIMEOUT = 30.0  # seconds; somebody waits beside the Pi to take the card out again
-TRIES, PAUSE = 3, 5.0  # of writing: somebody else may be at the partition; seconds
+REQUESTS = ("support", RESULT)  # Windows may add the ending and hide it
+BLANK = b"\xef\xbb\xbf\xff\xfe\0 \r\n\t"  # bytes that editors and shells put into an empty file
+SETTLE_TIME = 120.0  # seconds after power-on: by then the ports have their addresses, or have failed to get them
+NETD_TIMEOUT = 30.0  # seconds; the user waits to take the card out again
+ATTEMPTS, RETRY_DELAY = 3, 5.0  # of writing, since another process may use the partition; seconds
 
 _SECRET_KEYS = ("pass", "secret", "account", "user", "token", "psk", "pin", "key")
 _NAME_KEYS = {"ssid": "wifi-name", "hostname": "gateway-name"}
-_OURS = frozenset({"vpn-gateway"})  # the name that it has unless somebody gives it another
+_DEFAULT_NAMES = frozenset({"vpn-gateway"})  # not worth hiding
 
 
 def requests(fat: Fat) -> list[Path]:
-    """The files that ask for a support file. One of an earlier start has text in it and asks for nothing."""
+    """The files that request a support file. The support file of an earlier start has text and is not a request."""
     if not fat.directory.is_dir():
         return []
     found = {name: fat.find(name) for name in REQUESTS}
@@ -45,29 +45,29 @@ def _blank(path: Path) -> bool:
     return path.stat().st_size <= 64 and not path.read_bytes().strip(BLANK)
 
 
-async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLED) -> bool:
-    """Put a support file on the card where one is asked for; returns whether. ``faults`` are those of the start."""
+async def answer_request(paths: Paths, state: Path, faults: list[str], *, settled: float = SETTLE_TIME) -> bool:
+    """Write a support file if one is requested; return whether it was. ``faults`` are those of the start."""
     fat = Fat(paths.fat)
     if not await _requests(fat):
         return False
-    # Counted from power-on: until then there is little to say, and docs/image.md tells people to wait.
+    # Counted from power-on: before that there is little to report, and docs/image.md says how long to wait.
     await asyncio.sleep(max(0.0, settled - time.clock_gettime(time.CLOCK_BOOTTIME)))
-    text = await make(paths, state, faults)
-    for left in reversed(range(TRIES)):
+    text = await support_text(paths, state, faults)
+    for left in reversed(range(ATTEMPTS)):
         try:
-            await _put(fat, text)
+            await _write_support_file(fat, text)
         except (OSError, ProgramError):
             if not left:
                 raise
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_DELAY)
         else:
             break
-    print("a support file was put on the boot partition, as asked for there")
+    print("a support file was written to the boot partition, as requested there")
     return True
 
 
-def put(fat: Fat, text: str) -> None:
-    """Write the whole file under its name, or nothing, and remove the requests. A power cut at worst makes it twice."""
+def write_support_file(fat: Fat, text: str) -> None:
+    """Write the file atomically and remove the requests. After a power cut it may be written again."""
     with fat.writable():
         new = fat.directory / "support.new"
         with new.open("wb") as file:
@@ -80,15 +80,15 @@ def put(fat: Fat, text: str) -> None:
 
 
 _requests = aiofiles.os.wrap(requests)
-_put = aiofiles.os.wrap(put)
+_write_support_file = aiofiles.os.wrap(write_support_file)
 
 
-async def make(paths: Paths, state: Path, faults: list[str]) -> str:
-    """The text that netd makes, or what is known without it; secrets that only the set-up knows are taken out too."""
+async def support_text(paths: Paths, state: Path, faults: list[str]) -> str:
+    """The text from netd, or one made without it; secrets that only the set-up knows are struck out as well."""
     redactor = await _redactor(paths, state)
     set_up = Section("Set-up from the card", "\n".join(faults) or "nothing to complain of")
     try:
-        from app.errors import GatewayError  # noqa: PLC0415 - where our own code is broken, a file is needed most
+        from app.errors import GatewayError  # noqa: PLC0415 - an import error must not prevent the support file
 
         try:
             text = await _from_netd()
@@ -109,7 +109,7 @@ async def make(paths: Paths, state: Path, faults: list[str]) -> str:
 
 
 async def _from_netd() -> str:
-    """Raises GatewayError, OSError."""
+    """The text of netd's support file. Raises GatewayError, OSError."""
     from app.firstboot.after_netd import connected  # noqa: PLC0415
     from app.protocol.commands import MakeSupportFile  # noqa: PLC0415 - see above
 
@@ -118,7 +118,7 @@ async def _from_netd() -> str:
 
 @aiofiles.os.wrap
 def _settings(state: Path) -> str:
-    """Netd's own, as they lie there; of the devices only how many there are."""
+    """The stored settings of netd, with the number of devices instead of the devices."""
     try:
         document = json.loads((state / "settings.json").read_bytes())
         document["settings"]["devices"] = f"{len(document['settings'].get('devices', ()))} with a policy"
@@ -127,7 +127,7 @@ def _settings(state: Path) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False)
 
 
-# --- what must not be in it ------------------------------------------------------------------------------------------
+# --- values to strike out --------------------------------------------------------------------------------------------
 
 
 @aiofiles.os.wrap
@@ -135,7 +135,7 @@ def _redactor(paths: Paths, state: Path) -> Redactor:
     secrets, names = card_secrets(paths.stored)
     try:
         from app.store.sensitive_values import stored_names, stored_secrets  # noqa: PLC0415 - see above
-    except Exception as error:  # what has a secret's look is struck out all the same
+    except Exception as error:  # values that look like secrets are struck out anyway
         print(f"netd's secrets cannot be read: {type(error).__name__}")
     else:
         secrets |= stored_secrets(state)
@@ -145,7 +145,7 @@ def _redactor(paths: Paths, state: Path) -> Redactor:
 
 
 def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:
-    """Secrets, and names by kind, of what ``gateway.toml`` said, as it is kept on the data partition."""
+    """The secrets, and the names by kind, in the configuration stored on the data partition."""
     secrets: set[str] = set()
     names: dict[str, set[str]] = {}
     try:
@@ -154,19 +154,19 @@ def card_secrets(stored: Path) -> tuple[set[str], dict[str, set[str]]]:
         return secrets, names
     try:
         document: object = json.loads(data)
-    except (ValueError, RecursionError):  # damaged: whatever could be a passphrase or an account
+    except (ValueError, RecursionError):  # damaged: everything that could be a passphrase or an account
         return {text for text in data.decode(errors="replace").split('"') if len(text) >= 8}, names
     for keys, text in _texts(document):
         kind = next((kind for key, kind in _NAME_KEYS.items() if keys and keys[-1] == key), None)
         if kind is not None:
-            names[kind] = names.get(kind, set()) | {text} - _OURS
+            names[kind] = names.get(kind, set()) | {text} - _DEFAULT_NAMES
         elif any(part in key.lower() for key in keys for part in _SECRET_KEYS):
             secrets.add(text)
     return secrets, names
 
 
 def _texts(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each text with the keys that lead to it."""
+    """Each string in ``value``, with the path of keys to it."""
     if isinstance(value, str):
         yield keys, value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The ways to the Internet other than DHCP (a fixed address, a VLAN, PPPoE): their shape and their checks (pure)."""
+"""The kinds of WAN other than DHCP (a fixed address, a VLAN, PPPoE): schema, checks and networkd's files (pure)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from msgspec import Struct
 
 from app.addresses import is_routable
 
-# The WAN where it is another interface than its port. Not "lan...": that is the boot ruleset's name for the LAN.
+# The WAN's interface where it is not the port itself. Not "lan...", which the boot ruleset takes for the LAN.
 VLAN = "wan-vlan"
 PPPOE = "wan-ppp"
 PPPOE_MTU = 1492  # RFC 2516
 VLAN_IDS = range(1, 4095)  # IEEE 802.1Q
 
-# The port under it: nothing but frames for the interface that it carries, and in no bridge.
+# The port under the WAN: without addresses, and in no bridge.
 _CARRIER = """\
 [Match]
 {match}
@@ -50,14 +50,14 @@ class WanAddress(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Pppoe(Struct, forbid_unknown_fields=True, frozen=True):
-    """A session that the provider opens for a user name and a password."""
+    """The login of a PPPoE session."""
 
     username: str | None = None
-    password: str | None = None  # None: an earlier run has taken it out of the file
+    password: str | None = None  # None: an earlier run has removed it from the file
 
 
 def address_faults(key: str, wan: WanAddress, lan: IPv4Network) -> Iterator[str]:
-    """``lan`` is the gateway's own network, which the WAN's must not overlap."""
+    """The faults of a fixed address. ``lan`` is the LAN's network, which the WAN's must not overlap."""
     address = _interface(wan.address)
     if address is None:
         yield f"{key}.address: needed: the WAN's own IPv4 address and prefix, such as 203.0.113.7/24"
@@ -88,7 +88,7 @@ def _is_word(text: str) -> bool:
 
 
 def networkd_lines(wan: WanAddress) -> str:
-    """Instead of ``DHCP=ipv4`` (systemd.network(5))."""
+    """The lines that replace ``DHCP=ipv4`` (systemd.network(5))."""
     servers = "".join(f"\nDNS={server}" for server in wan.dns)
     return f"DHCP=no\nAddress={wan.address}\nGateway={wan.gateway}{servers}"
 
@@ -125,10 +125,10 @@ def _host6(text: str) -> IPv6Address | None:
 
 
 def carrier_network(match: str, *, tagged: bool) -> str:
-    """A .network file for the port that ``match`` points at."""
+    """The .network file for the port under the WAN, which ``match`` selects."""
     return _CARRIER.format(match=match, vlan=f"VLAN={VLAN}\n" if tagged else "")
 
 
 def vlan_netdev(number: int) -> str:
-    """A .netdev file (systemd.netdev(5))."""
+    """The .netdev file of the VLAN (systemd.netdev(5))."""
     return f"[NetDev]\nName={VLAN}\nKind=vlan\n\n[VLAN]\nId={number}\n"

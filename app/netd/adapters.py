@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app import async_files
 from app.network import modeswitch
-from app.network.one_arm import SWITCH
+from app.network.one_arm import SWITCH_TIME
 from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Adapters:
         now = self._clock()
         self._since = {disk: self._since.get(disk, now) for disk in disks}
         advice = {modeswitch.advice(disk): since for disk, since in self._since.items()}
-        stuck = [message for message, since in advice.items() if message in self._told or now - since >= SWITCH]
+        stuck = [message for message, since in advice.items() if message in self._told or now - since >= SWITCH_TIME]
         for message in stuck:
             if message not in self._told:
                 log.warning("%s", message)

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.model import Lease, Links, Settings
 from app.network.dhcp_dns import Paths, lan_services, moved_in, render
 from app.network.dnsmasq import HandOver, ServiceRunner, read_leases
-from app.network.leasefile import Step, moved
+from app.network.leasefile import Step, shift_leases
 
 
 class LanServices:
@@ -50,6 +50,6 @@ class LanServices:
 
     def move_leases(self, before: str, step: Step) -> None:
         """The clock was set: with the next :meth:`apply`, dnsmasq goes on with the leases of ``before``, moved too."""
-        text = moved(before, self.lease_file(), step)
+        text = shift_leases(before, self.lease_file(), step)
         self._moved = f"{step.seconds:+.0f} s at {step.now:.0f}"
         self._hand_over = HandOver("lan", self._leases, text)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from app.model import Links, Settings
-from app.network.joined import Joined
+from app.network.lan_ports import LanPorts
 from app.network.observe import observe, watch_links
 from app.network.one_arm import OneArm
 
@@ -14,15 +14,19 @@ from app.network.one_arm import OneArm
 class LinkObserver:
     """``resolv`` names the WAN's name servers as resolv.conf(5) does."""
 
-    def __init__(self, *, resolv: Path, one_arm: OneArm, joined: Joined) -> None:
+    def __init__(self, *, resolv: Path, one_arm: OneArm, lan_ports: LanPorts) -> None:
         self._resolv = resolv
         self._one_arm = one_arm
-        self._joined = joined
+        self._lan_ports = lan_ports
         self._last_wan: str | None = None
 
     async def observe(self, settings: Settings) -> Links:
         links = await observe(
-            settings.links, resolv=self._resolv, one_arm=self._one_arm, joined=self._joined, last_wan=self._last_wan
+            settings.links,
+            resolv=self._resolv,
+            one_arm=self._one_arm,
+            lan_ports=self._lan_ports,
+            last_wan=self._last_wan,
         )
         if links.wan is not None:
             self._last_wan = links.wan.name

@@ -29,7 +29,7 @@ from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
 from app.network.capabilities import has_flowtable
 from app.network.dnsmasq import ProcessRunner, SystemdRunner
-from app.network.joined import Joined
+from app.network.lan_ports import LanPorts
 from app.network.one_arm import OneArm
 from app.network.reconcile import Reconciler
 from app.network.wireguard.choose import choose_backend
@@ -121,7 +121,7 @@ async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: Lo
         link_source=LinkObserver(
             resolv=options.resolv or run_dir / "wan.resolv",
             one_arm=OneArm(run_dir / "topology"),
-            joined=Joined(run_dir / "lan-ports"),
+            lan_ports=LanPorts(run_dir / "lan-ports"),
         ),
         services=LanServices(
             SystemdRunner(dnsmasq_dir) if options.services == "systemd" else ProcessRunner(dnsmasq_dir),

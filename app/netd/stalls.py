@@ -66,7 +66,7 @@ class Stalls:
     async def _stalled(self, name: str, sent: int) -> bool:
         now, last = self._clock(), self._still.get(name)
         # Most ports that send nothing have nothing to send.
-        if last is None or last.sent != sent or not await transmit.waiting(name):
+        if last is None or last.sent != sent or not await transmit.queued(name):
             self._still[name] = Still(sent, now)
             return False
         return now - last.since >= PATIENCE and now - self._restarted.get(name, -REST) >= REST

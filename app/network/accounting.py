@@ -1,15 +1,16 @@
-"""Bytes by device, counted by the kernel in tables of their own that stop nothing, and read with two calls of nft(8).
+"""Bytes by device, counted by the kernel in counting-only tables and read with two calls of nft(8).
 
-The tables survive every replacement of ``inet vpn_gateway`` and go on counting while netd is down. Where a packet is
-counted, so that each counts once, under its device's MAC address, and only if it went through:
+The tables survive every replacement of ``inet vpn_gateway`` and go on counting while netd is down. Each packet is
+counted once, under its device's MAC address, and only if it went through:
 
-* up: the ``forward`` hook behind the firewall's, by source MAC. What the firewall stops does not get there.
-* down: the ``egress`` hook of the LAN's interfaces (netdev family, Linux 5.16), by destination MAC, which is not known
-  any earlier. Packets from the LAN's own networks, so also from the gateway itself, are left out.
-* A flowtable takes established flows past the ``forward`` hook, from its ingress hook straight to the egress. Then two
-  more counters, before and behind the flowtable on ingress, differ by what it took, which was accepted by definition.
+* up: the ``forward`` hook behind the firewall's, by source MAC. What the firewall drops does not get there.
+* down: the ``egress`` hook of the LAN's interfaces (netdev family, Linux 5.16), by destination MAC, which is not
+  known earlier. Packets from the LAN's own networks, the gateway's among them, are left out.
+* A flowtable takes established flows past the ``forward`` hook, from its ingress hook straight to the egress. Two more
+  counters, before and behind the flowtable on ingress, differ by what it forwarded; all of that had been accepted.
 
-The sets hold at most ``MAX_DEVICES``; more devices pass uncounted but in the total. An element unused for a day goes.
+The sets hold at most ``MAX_DEVICES``; further devices are counted in the total alone. An element unused for a day
+expires.
 Names and hooks: https://wiki.nftables.org/wiki-nftables/index.php/Netfilter_hooks
 """
 
@@ -36,7 +37,7 @@ MAX_DEVICES = 1024
 IDLE = "1d"
 
 _FLOWTABLE_PRIORITY = 0  # "filter": where app.network.ruleset.sets has its flowtable
-_ETHERNET_HEADER = 14  # bytes; at egress it is there already and counted with the packet
+_ETHERNET_HEADER = 14  # bytes; at egress the packet has it already, and it is counted
 _EXIT = re.compile(r"wg([0-9]+)[ab]")
 
 
@@ -44,7 +45,7 @@ _EXIT = re.compile(r"wg([0-9]+)[ab]")
 
 
 def render(lan: Sequence[str], networks: Iterable[Network], *, flowtable: bool, max_devices: int = MAX_DEVICES) -> str:
-    """An ``nft -f`` transaction that makes the tables, or fits those there are to changed interfaces; counts are kept.
+    """An ``nft -f`` transaction that creates the tables or adapts them to changed interfaces; counts are kept.
 
     ``lan`` are the LAN's interfaces, which must exist; ``networks`` the LAN's own. Loads with nft 1.0.6 and later.
     """
@@ -55,7 +56,7 @@ def render(lan: Sequence[str], networks: Iterable[Network], *, flowtable: bool, 
     lines += _meter("inet", "up", max_devices)
     for name in ("down", *meters):
         lines += _meter("netdev", name, max_devices)
-    # A base chain's devices cannot be changed: make it anew. The first line only makes sure that it can be deleted.
+    # A base chain's devices cannot be changed: recreate it. The first line only makes sure that it can be deleted.
     for family, chain in (("inet", "up"), ("netdev", "down"), ("netdev", "arriving"), ("netdev", "remaining")):
         lines += [f"add chain {family} {TABLE} {chain}", f"delete chain {family} {TABLE} {chain}"]
     if lan:
@@ -101,7 +102,7 @@ def _down(networks: list[Network]) -> Iterator[str]:
 REMOVE = "".join(f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "netdev"))
 
 
-# --- what nft -j says (pure) -----------------------------------------------------------------------------------------
+# --- the output of nft -j (pure) -------------------------------------------------------------------------------------
 
 
 class _Table(Struct, frozen=True):
@@ -153,15 +154,15 @@ _METERS: dict[str, tuple[Literal["up", "down"], Literal[1, -1], int]] = {
 
 
 def parse(listing: bytes, origin: str) -> tuple[Counter, ...]:
-    """The counters in ``nft -j list table``'s answer. ``origin`` names the kernel they live in.
+    """The counters in the output of ``nft -j list table``. ``origin`` names the kernel that they live in.
 
-    A table has a handle that no other one before it had, so a counter's source changes when its table is made anew.
-    Raises KernelError where the answer is not understood.
+    A table's handle is never used twice, so a counter's source changes when its table is recreated. Raises KernelError
+    where the output cannot be parsed.
     """
     try:
         items = msgspec.json.decode(listing, type=_Listing).nftables
     except msgspec.DecodeError as error:
-        raise KernelError(f"nft's answer is not understood: {error}") from None
+        raise KernelError(f"the output of nft cannot be parsed: {error}") from None
     handle = next((i.table.handle for i in items if i.table is not None), None)
     if handle is None:
         raise KernelError("nft listed no table")
@@ -207,18 +208,18 @@ class Accounting:
         self._max_devices = max_devices
 
     async def install(self, lan: Sequence[str], networks: Iterable[Network]) -> None:
-        """Make the tables, or fit them to changed interfaces and networks. Idempotent; counts are kept.
+        """Create the tables or adapt them to changed interfaces and networks. Idempotent; counts are kept.
 
-        Raises KernelError, also where an interface of ``lan`` has gone meanwhile.
+        Raises KernelError, also where an interface of ``lan`` no longer exists.
         """
         text = render(lan, networks, flowtable=self._flowtable, max_devices=self._max_devices)
         try:
             await _nft("-f", "-", feed=text)
         except KernelError:
-            await _nft("-f", "-", feed=REMOVE + text)  # of another version: begin anew
+            await _nft("-f", "-", feed=REMOVE + text)  # tables of another version: replace them
 
     async def remove(self) -> None:
-        """Take the tables away. Idempotent."""
+        """Remove the tables. Idempotent."""
         await _nft("-f", "-", feed=REMOVE)
 
     async def read(self, exits: Sequence[str]) -> tuple[Counter, ...]:
@@ -231,7 +232,7 @@ class Accounting:
             *(_nft("-j", "list", "table", family, TABLE) for family in ("inet", "netdev")), return_exceptions=True
         )
         counters = list(exit_counters(interfaces(), exits, here))
-        for listing in listings:  # both have ended by now, whatever became of them
+        for listing in listings:  # both calls have ended, also where one failed
             if isinstance(listing, BaseException):
                 raise listing
             counters += parse(listing, here)
@@ -245,7 +246,7 @@ def origin() -> str:
 
 
 def interfaces() -> dict[str, InterfaceBytes]:
-    """Every interface's bytes since it was made, by name (proc_pid_net(5), ``dev``). Quick; never waits."""
+    """Every interface's bytes since it was created, by name (proc_pid_net(5), ``dev``). Does not block."""
     found: dict[str, InterfaceBytes] = {}
     for line in Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]:
         name, _, numbers = line.partition(":")

@@ -1,11 +1,11 @@
-"""What this kernel can do beyond the least we need."""
+"""Optional capabilities of the running kernel."""
 
 from __future__ import annotations
 
 from app.errors import KernelError
 from app.network import nft
 
-_TRY = """
+_PROBE = """
 table inet vpn_gateway_probe {
 	flowtable probe {
 		hook ingress priority filter
@@ -17,9 +17,9 @@ delete table inet vpn_gateway_probe
 
 
 async def has_flowtable() -> bool:
-    """Whether nf_flow_table is there, by loading one that the same transaction takes away again."""
+    """Whether the kernel has nf_flow_table: a flowtable is created and deleted in one transaction."""
     try:
-        await nft.load(_TRY)
+        await nft.load(_PROBE)
     except KernelError:
         return False
     return True

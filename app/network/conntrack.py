@@ -1,10 +1,10 @@
-"""Forgetting connections, so that none survives a change of exit or policy. Linux: nf_conntrack_netlink.
+"""Deletion of tracked connections, so that none survives a change of exit or policy. Linux: nf_conntrack_netlink.
 
-By mark, ctnetlink's own filter does the work in the kernel: one message, however many connections there are. By source
-it must not: of IPv6 addresses the kernel's filter takes all but the one asked for (seen with Linux 6.18), so a device
-would keep the connections that it must lose. They are looked through here instead, in a thread. pyroute2's
-``AsyncNFCTSocket`` cannot do it: its tuples have the ports of TCP and UDP alone, so the deletion of an SCTP connection
-is refused (0.9.7); and it runs on the event loop, where a thousand connections took it 1.3 s against 0.1 s.
+By mark, ctnetlink's own filter does the work in the kernel: one message for any number of connections. By source it
+must not: for IPv6 the kernel's filter selects every address except the requested one (seen with Linux 6.18), so a
+device would keep the connections that it must lose. Those are filtered here, in a thread. pyroute2's
+``AsyncNFCTSocket`` cannot do it: its tuples have the ports of TCP and UDP only, so the deletion of an SCTP connection
+is refused (0.9.7); and it runs on the event loop, where a thousand connections took 1.3 s instead of 0.1 s.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ def _flush_source(address: Address) -> None:
         original = entry.get(_CTA_TUPLE_ORIG, b"")
         if attributes(attributes(original).get(_CTA_TUPLE_IP, b"")).get(source) != address.packed:
             continue
-        # With its number, so that a later connection with the same ports is not meant.
+        # With its id, so that a later connection with the same ports is not deleted.
         identity = attribute(_CTA_TUPLE_ORIG | NLA_F_NESTED, original)
         identity += b"".join(attribute(kind, entry[kind]) for kind in (_CTA_ID, _CTA_ZONE) if kind in entry)
         try:
             exchange(NETLINK_NETFILTER, _CT_DELETE, NLM_F_ACK, nfgenmsg(family, identity))
         except OSError as error:
-            if error.errno != errno.ENOENT:  # it has ended by itself meanwhile
+            if error.errno != errno.ENOENT:  # it has ended in between
                 raise
 
 
 async def flush_mark(mark: int) -> None:
-    """Forget every connection whose ct mark is ``mark``. Raises OSError."""
+    """Delete every connection whose ct mark is ``mark``. Raises OSError."""
     await asyncio.to_thread(_flush_mark, mark)
 
 
 async def flush_source(address: Address) -> None:
-    """Forget every connection that ``address`` began. Raises OSError."""
+    """Delete every connection that ``address`` opened. Raises OSError."""
     await asyncio.to_thread(_flush_source, address)

@@ -1,10 +1,10 @@
 """dnsmasq's configuration files for a LAN (pure). dnsmasq(8).
 
-* ``lan``: DHCP, router advertisements, and the LAN's own names. It knows no resolver outside: what it does not know
-  itself does not exist, and that is all a device without a way out is told.
-* ``exit-N``: forwards exit N's queries to a stand-in address that nftables translates to the tunnel's resolver, so a
-  switch of tunnel changes nothing here. LAN names are asked of ``lan``.
-* ``direct``: the same for devices with the ``direct`` policy; there only while somebody has it.
+* ``lan``: DHCP, router advertisements, and the LAN's own names. It has no upstream resolver, so it gives no address
+  for any other name; a blocked device gets its answers from here alone.
+* ``exit-N``: forwards exit N's queries to a virtual address that nftables translates to the tunnel's resolver, so a
+  switch of tunnel changes nothing here. Queries for LAN names go to ``lan``.
+* ``direct``: the same for devices with the ``direct`` policy; runs only while a device has it.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from msgspec import Struct
 from app.model import LanSettings, Links
 from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 
-# A device that calls itself one of these would be asked by others for their proxy or tunnel (CERT VU#598349), or be
-# taken for the machine itself (RFC 6761).
+# Names that a device must not register: others would use it as their proxy or tunnel (CERT VU#598349), or take it for
+# themselves (RFC 6761).
 RESERVED_NAMES = ("wpad", "isatap", "localhost")
-CACHE_SECONDS = 120  # a cached answer may come from the exit before this one; short, so that it does not stay wrong
+CACHE_SECONDS = 120  # short, because a cached answer may come from the exit before this one
 
 
 _MOVED = "# the leases were moved with the clock: "
 
 
 def moved_in(text: str) -> str:
-    """The ``moved`` of the configuration ``text``."""
+    """The :attr:`Paths.moved` of the configuration ``text``."""
     return next((line.removeprefix(_MOVED) for line in text.splitlines() if line.startswith(_MOVED)), "")
 
 
 class Paths(Struct, frozen=True):
-    """Where dnsmasq keeps what outlives it."""
+    """The files that dnsmasq keeps over a restart."""
 
     leases: str
-    moved: str = ""  # which move of the leases this is: another text, so that dnsmasq reads its file anew
+    moved: str = ""  # identifies a change of the lease file by us: with another text dnsmasq is restarted and reads it
 
 
 def lan_services(lan: LanSettings, links: Links) -> LanSettings:
-    """``lan`` with DHCP decided: left open, it is on, except on a wire shared with the WAN, where there is a server."""
+    """``lan`` with DHCP on or off. By default it is on, except on a wire shared with the WAN, which has a server."""
     if lan.dhcp_enabled is not None:
         return lan
     shared = links.wan is not None and any(link.name == links.wan.name for link in links.lan)
@@ -50,7 +50,7 @@ def lan_services(lan: LanSettings, links: Links) -> LanSettings:
 def render(
     lan: LanSettings, lan_link: str, exits: tuple[str, ...], *, ipv6_default: bool, direct: bool, paths: Paths
 ) -> dict[str, str]:
-    """Configuration texts by instance. ``ipv6_default``: whether the LAN is told of an IPv6 default route."""
+    """Configuration texts by instance. ``ipv6_default``: whether an IPv6 default route is advertised."""
     texts = {"lan": _text(_lan(lan, lan_link, ipv6_default, paths))}
     for index, name in enumerate(exits):
         texts[f"exit-{index}"] = _text(_forwarder(lan, lan_link, index + 1, f"exit {name}"))
@@ -71,7 +71,7 @@ def _common(lan: LanSettings, lan_link: str) -> Iterator[str]:
     yield f"interface={lan_link}"
     yield "interface=lo"
     yield "domain-needed"
-    # In every instance, so that the gateway's name without a domain resolves for all, also where plain names end.
+    # In every instance: with domain-needed a name without a domain goes to no other resolver.
     addresses = [str(lan.address.ip)] + ([str(lan.ula.ip)] if lan.ula else [])
     yield f"host-record={lan.hostname}.{lan.domain},{lan.hostname},{','.join(addresses)}"
 
@@ -83,7 +83,7 @@ def _lan(lan: LanSettings, lan_link: str, ipv6_default: bool, paths: Paths) -> I
     yield f"local=/{lan.domain}/"
     yield "expand-hosts"
     if lan.dhcp_enabled is False:
-        return  # no router advertisements either: somebody else configures the hosts of this network
+        return  # no router advertisements either: another server configures the hosts of this network
     yield from _dhcp4(lan, paths)
     if lan.ula:
         yield from _advertisements(lan.ula, lan_link, ipv6_default)
@@ -108,7 +108,7 @@ def _advertisements(ula: IPv6Interface, lan_link: str, ipv6_default: bool) -> It
     yield "enable-ra"
     yield f"dhcp-range={ula.network.network_address},ra-stateless,ra-names,64"
     yield f"dhcp-option=option6:dns-server,[{ula.ip}]"
-    # A router lifetime of 0 says: addresses and names, but no way out by me (RFC 4861, 4.2).
+    # A router lifetime of 0 announces addresses and names without a default route (RFC 4861, 4.2).
     yield f"ra-param={lan_link},30,{1800 if ipv6_default else 0}"
 
 

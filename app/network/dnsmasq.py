@@ -1,4 +1,4 @@
-"""Running dnsmasq: instances that outlive netd, restarted only when their configuration changes."""
+"""The runner of dnsmasq's instances, which outlive netd and are restarted only when their configuration changes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from app.process import FailedError, spawn
 
 START_TIMEOUT = 30.0  # seconds until it must listen and go into the background
 STOP_TIMEOUT = 3.0  # seconds
-POLL = 0.01
+POLL_INTERVAL = 0.01
 
 
 class HandOver(Struct, frozen=True):
-    """What the file ``path`` of an instance is to hold when it starts the next time. Once: after that it is its own."""
+    """The content to write to the file ``path`` once, before ``instance`` starts the next time."""
 
     instance: str
     path: Path
@@ -33,19 +33,19 @@ class HandOver(Struct, frozen=True):
 
 
 class ServiceRunner(Protocol):
-    """Keeps the instances of ``configs`` (name -> text) running and no others. Raises KernelError."""
+    """A runner keeps the instances of ``configs`` (name -> text) running and no others. Raises KernelError."""
 
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None: ...
 
     def present(self, name: str) -> str:
-        """The configuration that the instance has; empty where there is none."""
+        """The instance's present configuration; empty where there is none."""
         ...
 
 
 class SystemdRunner:
-    """On the image: netd writes the files, and a .path unit (re)starts the instance whose file changed.
+    """The image's runner: netd writes the files, and a .path unit (re)starts the instance whose file changed.
 
-    netd has no privilege to signal another user's process, and needs none this way.
+    So netd needs no privilege to signal another user's process.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -57,18 +57,18 @@ class SystemdRunner:
     async def apply(self, configs: Mapping[str, str], hand_over: HandOver | None = None) -> None:
         await async_files.make_directory(self._directory, 0o755)
         if hand_over is not None:
-            # Before the configuration, whose change starts the instance anew; its unit puts this in its place.
+            # Before the configuration, whose change restarts the instance; its unit moves this file into place.
             await _write(self._directory / f"{hand_over.instance}.leases", hand_over.text)
         for name, text in configs.items():
             path = self._directory / f"{name}.conf"
-            if not await _holds(path, text):
+            if not await _matches(path, text):
                 await _write(path, text)
         for name in await _instances(self._directory) - configs.keys():
             await async_files.remove(self._directory / f"{name}.conf")
 
 
 class ProcessRunner:
-    """Where there is no systemd: detached processes of our own, found again by their pid files."""
+    """The runner without systemd: detached processes, which the next netd finds by their pid files."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory.absolute()  # dnsmasq is started in the root directory
@@ -85,23 +85,23 @@ class ProcessRunner:
         for name, text in configs.items():
             path = self._directory / f"{name}.conf"
             try:
-                if not await _holds(path, text):
-                    # Stopped before the file changes: if we are cut off between, the next netd finds nothing running
-                    # and starts it, and never takes one with the old text for up to date.
+                if not await _matches(path, text):
+                    # Stopped before the file changes: if netd dies in between, the next one finds nothing running and
+                    # starts it; an instance with the old text would look up to date.
                     await self._stop(name)
                     if hand_over is not None and hand_over.instance == name:
-                        async with aiofiles.open(hand_over.path, "w") as file:  # in its place: it is dnsmasq's own
+                        async with aiofiles.open(hand_over.path, "w") as file:  # in place: dnsmasq's user still owns it
                             await file.write(hand_over.text)
                     await _write(path, text)
                 if await self._pid(name) is None:
                     await self._start(name)
-            except KernelError as error:  # the others are wanted all the same
+            except KernelError as error:  # the other instances are still needed
                 problems.append(error.message)
         if problems:
             raise KernelError("; ".join(problems))
 
     async def _pid(self, name: str) -> int | None:
-        """The instance's process, if it lives and is what its pid file says."""
+        """The instance's process, if it is alive and still the one that the pid file names."""
         config = self._directory / f"{name}.conf"
         try:
             pid = int(await async_files.read_text(self._directory / f"{name}.pid"))
@@ -116,7 +116,7 @@ class ProcessRunner:
             "dnsmasq",
             f"--conf-file={config}",
             f"--pid-file={pid_file}",
-            "--user=root",  # the lab has no user of its own for it; the image's unit has
+            "--user=root",  # the lab has no user for dnsmasq; the image's unit has
             "--group=root",
         )
         try:
@@ -134,13 +134,13 @@ class ProcessRunner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT):
                     while await self._pid(name) == pid:  # noqa: ASYNC110 - not our child, so there is nothing to wait on
-                        await asyncio.sleep(POLL)
+                        await asyncio.sleep(POLL_INTERVAL)
         if await self._pid(name) is not None:
-            raise KernelError(f"dnsmasq ({name}) does not end")
+            raise KernelError(f"dnsmasq ({name}) does not stop")
 
 
 def _command(pid: int) -> list[bytes]:
-    """What a process was started with; ``/proc`` is memory. Raises OSError."""
+    """The command line of a process; ``/proc`` is memory. Raises OSError."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
@@ -152,11 +152,11 @@ def _present(directory: Path, name: str) -> str:
 
 
 async def _instances(directory: Path) -> set[str]:
-    """Those that have a configuration."""
+    """The names of the instances that have a configuration."""
     return {path.stem for path in map(Path, await aiofiles.os.listdir(directory)) if path.suffix == ".conf"}
 
 
-async def _holds(path: Path, text: str) -> bool:
+async def _matches(path: Path, text: str) -> bool:
     try:
         return await async_files.read_text(path) == text
     except OSError:
@@ -164,11 +164,11 @@ async def _holds(path: Path, text: str) -> bool:
 
 
 async def _write(path: Path, text: str) -> None:
-    await async_files.write_atomic(path, text.encode(), 0o644)  # not secret, and dnsmasq has a user of its own
+    await async_files.write_atomic(path, text.encode(), 0o644)  # not secret; dnsmasq runs as another user
 
 
 def read_leases(path: Path) -> tuple[Lease, ...]:
-    """The leases in dnsmasq's file: ``expiry mac address name client-id`` a line; DHCPv6 and broken ones left out."""
+    """The leases in dnsmasq's file, ``expiry mac address name client-id`` a line; DHCPv6 and broken ones left out."""
     leases: list[Lease] = []
     try:
         lines = path.read_text(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""Interfaces and their addresses: what is, and what a plan wants. rtnetlink(7)."""
+"""Interfaces and their addresses: read from the kernel, compared with the plan, changed. rtnetlink(7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from app.addresses import Interface
 from app.network.plan import LinkPlan
-from app.network.routes import PROTOCOL_OURS
+from app.network.routes import PROTOCOL_GATEWAY
 
 SYS = Path("/sys/class/net")
 _IFF_UP = 1
@@ -26,63 +26,63 @@ class LinkState(Struct, frozen=True):
     mtu: int
     kind: str | None  # "veth", "bridge", "wireguard", "tun", ...; None for hardware
     ethernet: bool
-    master: int  # number of the bridge it is a port of, 0 = none
+    master: int  # index of the bridge it is a port of, 0 = none
     radio: bool
     mac: str
     addresses: frozenset[Interface]
-    ours: frozenset[Interface]  # of these, the ones that we put there (IFA_PROTO, Linux 5.18)
+    managed: frozenset[Interface]  # those of ``addresses`` that the gateway has set (IFA_PROTO, Linux 5.18)
     peer: str | None = None  # the other end's IPv4 address on a point-to-point link
 
 
 async def read_links(ip: Any) -> dict[str, LinkState]:
     """Every interface by name."""
     addresses: dict[int, set[Interface]] = {}
-    ours: dict[int, set[Interface]] = {}
+    managed: dict[int, set[Interface]] = {}
     peers: dict[int, str] = {}
     async for message in await ip.get_addr():
-        words = dict(message["attrs"])
-        text = words.get("IFA_LOCAL") or words.get("IFA_ADDRESS")
+        attrs = dict(message["attrs"])
+        text = attrs.get("IFA_LOCAL") or attrs.get("IFA_ADDRESS")
         address = ip_interface(f"{text}/{message['prefixlen']}")
         addresses.setdefault(message["index"], set()).add(address)
-        if address.version == 4 and words.get("IFA_ADDRESS") not in {None, text}:
-            peers[message["index"]] = words["IFA_ADDRESS"]
-        if words.get("IFA_PROTO") == PROTOCOL_OURS:
-            ours.setdefault(message["index"], set()).add(address)
+        if address.version == 4 and attrs.get("IFA_ADDRESS") not in {None, text}:
+            peers[message["index"]] = attrs["IFA_ADDRESS"]
+        if attrs.get("IFA_PROTO") == PROTOCOL_GATEWAY:
+            managed.setdefault(message["index"], set()).add(address)
     found: dict[str, LinkState] = {}
     async for message in await ip.get_links():
-        words = dict(message["attrs"])
-        info: Any = words.get("IFLA_LINKINFO")
-        index, name = message["index"], words["IFLA_IFNAME"]
+        attrs = dict(message["attrs"])
+        info: Any = attrs.get("IFLA_LINKINFO")
+        index, name = message["index"], attrs["IFLA_IFNAME"]
         found[name] = LinkState(
             index=index,
             up=bool(message["flags"] & _IFF_UP),
-            carrier=words.get("IFLA_CARRIER", 0) == 1,
-            mtu=words.get("IFLA_MTU", 0),
+            carrier=attrs.get("IFLA_CARRIER", 0) == 1,
+            mtu=attrs.get("IFLA_MTU", 0),
             kind=dict(info["attrs"]).get("IFLA_INFO_KIND") if info else None,
             ethernet=message["ifi_type"] == _ARPHRD_ETHER,
-            master=words.get("IFLA_MASTER", 0),
+            master=attrs.get("IFLA_MASTER", 0),
             radio=not info and (SYS / name / "phy80211").exists(),
-            mac=str(words.get("IFLA_PERM_ADDRESS") or words.get("IFLA_ADDRESS") or ""),
+            mac=str(attrs.get("IFLA_PERM_ADDRESS") or attrs.get("IFLA_ADDRESS") or ""),
             addresses=frozenset(addresses.get(index, ())),
-            ours=frozenset(ours.get(index, ())),
+            managed=frozenset(managed.get(index, ())),
             peer=peers.get(index),
         )
     return found
 
 
-def superfluous(link: LinkPlan, state: LinkState) -> frozenset[Interface]:
-    """Addresses to take from a tunnel's interface (pure). The link-local one that the kernel itself gave it stays."""
+def extra_addresses(link: LinkPlan, state: LinkState) -> frozenset[Interface]:
+    """Addresses to remove from a tunnel's interface (pure). The link-local one that the kernel gave it stays."""
     return frozenset(a for a in state.addresses - set(link.addresses) if not (a.version == 6 and a.is_link_local))
 
 
 def as_planned(link: LinkPlan, state: LinkState) -> bool:
-    """Whether a tunnel's interface is as the plan wants it (pure)."""
+    """Whether a tunnel's interface is as planned (pure)."""
     missing = set(link.addresses) - state.addresses
-    return state.up and state.mtu == link.mtu and not missing and not superfluous(link, state)
+    return state.up and state.mtu == link.mtu and not missing and not extra_addresses(link, state)
 
 
 async def add_address(ip: Any, index: int, address: Interface, *, quiet: bool) -> None:
-    """``quiet``: no connected route in main and no duplicate detection, as a tunnel's address wants it."""
+    """Add ``address``. ``quiet``, for a tunnel's: without a connected route in main and duplicate detection."""
     flags = 0
     if quiet:
         flags = _IFA_F_NOPREFIXROUTE | (_IFA_F_NODAD if address.version == 6 else 0)
@@ -92,7 +92,7 @@ async def add_address(ip: Any, index: int, address: Interface, *, quiet: bool) -
         address=str(address.ip),
         prefixlen=address.network.prefixlen,
         flags=flags,
-        proto=PROTOCOL_OURS,
+        proto=PROTOCOL_GATEWAY,
     )
 
 
@@ -101,7 +101,7 @@ async def delete_address(ip: Any, index: int, address: Interface) -> None:
 
 
 def is_port(state: LinkState) -> bool:
-    """Whether it is wired Ethernet: hardware, or a virtual machine's or namespace's cable (pure)."""
+    """Whether the link is wired Ethernet: hardware, or the virtual cable of a machine or namespace (pure)."""
     return state.ethernet and state.kind in {None, "veth"} and not state.radio
 
 
@@ -111,19 +111,19 @@ def members(bridge: str, state: Mapping[str, LinkState]) -> frozenset[str]:
     return frozenset(name for name, link in state.items() if index and link.master == index and is_port(link))
 
 
-async def join(ip: Any, port: LinkState, bridge: int) -> None:
-    """Make ``port`` one of the bridge with number ``bridge``; of none where that is 0."""
+async def set_bridge(ip: Any, port: LinkState, bridge: int) -> None:
+    """Move ``port`` into the bridge with index ``bridge``, or out of its bridge where that is 0."""
     await ip.link("set", index=port.index, master=bridge)
 
 
-async def make_as_planned(ip: Any, link: LinkPlan, state: LinkState) -> None:
-    """Addresses, MTU, up.
+async def apply_link(ip: Any, link: LinkPlan, state: LinkState) -> None:
+    """Give a tunnel's interface its planned addresses and MTU, and set it up.
 
-    What is superfluous goes first: with a primary IPv4 address its secondary ones go too, and those added after stay.
+    Extra addresses are removed first: with a primary IPv4 address the kernel removes its secondary ones too.
     """
-    for address in superfluous(link, state):
+    for address in extra_addresses(link, state):
         await delete_address(ip, state.index, address)
-    kept = set() if superfluous(link, state) else state.addresses
+    kept = set() if extra_addresses(link, state) else state.addresses
     if state.mtu != link.mtu or not state.up:
         await ip.link("set", index=state.index, mtu=link.mtu, state="up")
     for address in link.addresses:

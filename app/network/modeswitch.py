@@ -1,7 +1,7 @@
-"""Which USB adapters and modems are a disk now: read from /sys.
+"""USB adapters and modems that show themselves as a disk, read from /sys.
 
-They begin as one, with a driver for Windows on it, and are no network port before they are switched. Which devices do
-so is what udev's rules hand to usb-modeswitch: its own list, and what the image adds.
+They start as a disk with a driver for Windows on it, and become a network port when they are switched. The devices that
+do so are those that udev's rules pass to usb-modeswitch: its own list, and what the image adds.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _ID = re.compile(r'ATTRS?\{id(Vendor|Product)\}=="([0-9a-f]{4})"')
 
 
 async def disks(devices: Path = DEVICES, rules: tuple[Path, ...] = RULES) -> tuple[str, ...]:
-    """Those that are a disk and nothing else now: ``0bda:8151 at usb-1.2``."""
-    found = list(_disks_alone(devices))
+    """The adapters and modems that are only a disk now, such as ``0bda:8151 at usb-1.2``."""
+    found = list(_only_disks(devices))
     known = await _switched(rules) if found else frozenset()
     return tuple(
         f"{vendor}:{product} at {place}"
@@ -33,8 +33,8 @@ async def disks(devices: Path = DEVICES, rules: tuple[Path, ...] = RULES) -> tup
     )
 
 
-def _disks_alone(devices: Path) -> Iterator[tuple[str, str, str]]:
-    """Vendor, product and place of each device that is a disk and nothing else, switched or not."""
+def _only_disks(devices: Path) -> Iterator[tuple[str, str, str]]:
+    """Vendor, product and place of every USB device that is only a disk, whether it can be switched or not."""
     for device in sorted(devices.glob("*")):
         try:
             classes = {path.read_text().strip() for path in device.glob("*:*/bInterfaceClass")}
@@ -48,7 +48,7 @@ def _disks_alone(devices: Path) -> Iterator[tuple[str, str, str]]:
 
 @cache
 def switched(rules: tuple[Path, ...]) -> frozenset[tuple[str, str | None]]:
-    """(vendor, product) of all devices that begin as a disk; of some makers every product."""
+    """(vendor, product) of all devices that start as a disk; product None = every product of that vendor."""
     files = [path for directory in rules for path in sorted(directory.glob("*modeswitch.rules"))]
     return frozenset(_ids(files))
 

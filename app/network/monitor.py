@@ -1,4 +1,4 @@
-"""The kernel's own announcements of change: rtnetlink and nftables multicast groups, as one event to wait for."""
+"""Change notifications of the kernel: rtnetlink and nftables multicast groups, as one event to wait for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _subscribe(protocol: int, groups: tuple[int, ...]) -> socket.socket:
 
 
 class Changes:
-    """``wait`` returns when something changed. What it was is not looked at: the whole state is compared anyway."""
+    """Subscriptions to notifications. Their content is not read, because the whole state is compared anyway."""
 
     def __init__(self, subscriptions: tuple[tuple[int, tuple[int, ...]], ...]) -> None:
         """Raises OSError."""
@@ -48,10 +48,10 @@ class Changes:
         self._event.set()
         while True:
             try:
-                sock.recv(16)  # the rest of the message is thrown away
+                sock.recv(16)  # the rest of the message is discarded
             except BlockingIOError:
                 return
-            except OSError:  # ENOBUFS: so much has changed that some of it was lost; that too is a change
+            except OSError:  # ENOBUFS: notifications were lost, which is a change too
                 continue
 
     async def wait(self, timeout: float, debounce: float) -> bool:
@@ -73,10 +73,10 @@ class Changes:
 
 
 def changes() -> Changes:
-    """Everything a plan says something about. Raises OSError."""
+    """Notifications of all that a plan contains: links, addresses, routes, rules, nftables. Raises OSError."""
     return Changes(((NETLINK_ROUTE, _LINKS + _RULES), (NETLINK_NETFILTER, _NFTABLES)))
 
 
 def link_changes() -> Changes:
-    """Links, addresses and routes only. Raises OSError."""
+    """Notifications of links, addresses and routes. Raises OSError."""
     return Changes(((NETLINK_ROUTE, _LINKS),))

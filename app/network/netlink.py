@@ -1,4 +1,4 @@
-"""pyroute2's asynchronous netlink socket, as ``Any``: its annotations describe the synchronous calls."""
+"""pyroute2's asynchronous netlink socket, typed ``Any`` because its annotations describe the synchronous calls."""
 
 from __future__ import annotations
 

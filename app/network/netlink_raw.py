@@ -1,9 +1,8 @@
-"""Raw netlink messages, for what pyroute2 cannot do: delete what was dumped, read nftables' generation and counters.
+"""Raw netlink messages that pyroute2 cannot build.
 
-And forget connections: see app.network.conntrack.
-
-netlink(7), RFC 3549; Linux: include/uapi/linux/netlink.h. The exchanges are with the kernel on this machine, which
-answers within the call that sends the request, so they are short enough to be made from an event loop.
+They delete a rule or route exactly as dumped, read nftables' generation and counters, and delete connections
+(app.network.conntrack). netlink(7), RFC 3549; Linux: include/uapi/linux/netlink.h. The kernel answers within the call
+that sends the request, so an exchange is short enough for an event loop.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def attribute(kind: int, payload: bytes) -> bytes:
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """The payloads of a row of attributes by number, without their flags; what is cut short is left out."""
+    """The payloads of consecutive attributes by number, without their flags; a truncated one is left out."""
     found: dict[int, bytes] = {}
     while len(data) >= 4:
         length, kind = struct.unpack_from("=HH", data)
@@ -46,13 +45,13 @@ def nfgenmsg(family: int, payload: bytes = b"") -> bytes:
 
 
 def exchange(protocol: int, kind: int, flags: int, body: bytes) -> list[bytes]:
-    """Send one request; returns the bodies of the answers. ``flags`` besides NLM_F_REQUEST. Raises OSError.
+    """Send one request and return the bodies of the answers. ``flags`` are added to NLM_F_REQUEST. Raises OSError.
 
-    A dump during which something changed is made again, for it may have missed things.
+    A dump during which something changed is repeated, because it may be incomplete.
     """
     for _ in range(_DUMP_TRIES):
-        answers, whole = _exchange(protocol, kind, flags, body)
-        if whole:
+        answers, complete = _exchange(protocol, kind, flags, body)
+        if complete:
             return answers
     raise OSError("the kernel's tables change faster than they can be read")
 
@@ -60,7 +59,7 @@ def exchange(protocol: int, kind: int, flags: int, body: bytes) -> list[bytes]:
 def _exchange(protocol: int, kind: int, flags: int, body: bytes) -> tuple[list[bytes], bool]:
     request = _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, 1, 0) + body
     answers: list[bytes] = []
-    whole = True
+    complete = True
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol) as sock:
         sock.settimeout(_TIMEOUT)
         sock.bind((0, 0))
@@ -68,12 +67,12 @@ def _exchange(protocol: int, kind: int, flags: int, body: bytes) -> tuple[list[b
         while True:
             data = sock.recv(_RECEIVE)
             while len(data) >= _HEADER.size:
-                length, kind, seen, _, _ = _HEADER.unpack_from(data)
-                whole = whole and not seen & NLM_F_DUMP_INTR
+                length, kind, answer_flags, _, _ = _HEADER.unpack_from(data)
+                complete = complete and not answer_flags & NLM_F_DUMP_INTR
                 if kind in {_NLMSG_ERROR, _NLMSG_DONE}:
                     code = struct.unpack_from("=i", data, _HEADER.size)[0]
                     if code < 0:
                         raise OSError(-code, os.strerror(-code))
-                    return answers, whole
+                    return answers, complete
                 answers.append(data[_HEADER.size : length])
                 data = data[(length + 3) & ~3 :]

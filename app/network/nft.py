@@ -1,7 +1,7 @@
-"""nftables: one transaction in, the live table out, and cheap questions to the kernel in between.
+"""nftables: transactions are loaded, live tables listed, and counters and the generation read from the kernel.
 
-Loading and listing are the nft program's, for it alone knows the language; nft(8), libnftables-json(5). The generation
-number, the counters and the names of tables come over netlink, without a process (linux/netfilter/nf_tables.h).
+The nft program loads and lists, because only it knows the language; nft(8), libnftables-json(5). The generation number,
+the counters and the names of tables come over netlink, without a process (linux/netfilter/nf_tables.h).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INET, _BRIDGE = 1, 7
 
 _EMPTY_COUNTER = re.compile(r"(?m)^(\s*counter )(\w+)( \{) *\}$")
 _FILLED_SET = re.compile(r"(\tset (\w+) \{[^}]*\n\t\ttimeout \d+s)(?=\n)")
-# Of an element or object: what changes by itself, or by when it was made, and says nothing about what the table does.
+# Properties of an element or object that change on their own and do not affect what the table does.
 _INCIDENTAL = frozenset({"handle", "packets", "bytes", "index", "expires"})
 
 
@@ -48,22 +48,22 @@ class Count(Struct, frozen=True):
 
 
 async def run(*arguments: str, text: str = "") -> Finished:
-    """Run nft with ``text`` as its input. The only place that starts it.
+    """Run nft with ``text`` as its input. Only this function starts it.
 
-    Raises ProcessError where it cannot be run or does not finish in time; then it is no longer there.
+    Raises ProcessError where it cannot be run or does not finish in time; it is killed then.
     """
     return await process.run("nft", *arguments, timeout=TIMEOUT, feed=text, check=False)
 
 
 async def load(ruleset: str) -> None:
-    """Load one transaction: all of it or nothing. Raises KernelError with the first complaint and its line."""
+    """Load one transaction: all of it or nothing. Raises KernelError with nft's first error and its line."""
     done = await run("-f", "-", text=ruleset)
     if done.status != 0:
-        raise KernelError(f"nftables refused the ruleset: {complaint(ruleset, done.stderr, done.status)}")
+        raise KernelError(f"nftables refused the ruleset: {first_error(ruleset, done.stderr, done.status)}")
 
 
-def complaint(ruleset: str, problem: str, status: int) -> str:
-    """The first complaint of nft, with no more of the ruleset than the beginning of the line it is about (pure)."""
+def first_error(ruleset: str, problem: str, status: int) -> str:
+    """The first error that nft printed, with the beginning of the ruleset's line that it is about (pure)."""
     lines = problem.strip().splitlines()
     if not lines:
         return f"exit status {status}"
@@ -76,7 +76,7 @@ def complaint(ruleset: str, problem: str, status: int) -> str:
 
 
 async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
-    """The live tables of ours in ``families`` as nft's JSON objects; a missing one adds none. Raises KernelError."""
+    """The gateway's live tables in ``families`` as nft's JSON objects; a missing one adds none. Raises KernelError."""
     found: list[dict[str, Any]] = []
     for family in families:
         done = await run("-j", "list", "table", family, NFT_TABLE)
@@ -88,7 +88,7 @@ async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
 
 
 async def elements(family: str, name: str) -> tuple[str, ...]:
-    """What a set of our table that packets fill holds now; nothing where there is none. Raises KernelError."""
+    """The elements of a set in the gateway's table that packets fill; none where it is missing. Raises KernelError."""
     done = await run("-j", "list", "set", family, NFT_TABLE, name)
     if done.status != 0:
         if "No such file" in done.stderr:
@@ -102,13 +102,13 @@ async def elements(family: str, name: str) -> tuple[str, ...]:
 
 
 def generation() -> int:
-    """A number that every committed transaction raises by one, whoever made it. Raises OSError."""
+    """The ruleset's generation number, which every transaction of any program raises by one. Raises OSError."""
     (answer,) = exchange(NETLINK_NETFILTER, _GETGEN, NLM_F_ACK, nfgenmsg(0))
     return struct.unpack(">I", attributes(answer[4:])[_GEN_ID])[0]
 
 
 def foreign_tables() -> tuple[str, ...]:
-    """Tables that are not ours, as ``family name``. They cannot open what ours drops, but they may mark and divert.
+    """Other programs' tables, as ``family name``. They cannot accept what ours drop, but they may mark and divert.
 
     Raises OSError.
     """
@@ -121,7 +121,7 @@ def foreign_tables() -> tuple[str, ...]:
 
 
 def counters() -> dict[str, Count]:
-    """The named counters of our tables. Raises OSError."""
+    """The named counters of the gateway's tables. Raises OSError."""
     wanted = attribute(_OBJ_TABLE, NFT_TABLE.encode() + b"\0")
     wanted += attribute(_OBJ_TYPE, struct.pack(">I", _OBJECT_COUNTER))
     found: dict[str, Count] = {}
@@ -148,10 +148,10 @@ def _text(value: bytes) -> str:
 # --- texts and listings (pure) ---------------------------------------------------------------------------------------
 
 
-def carry(ruleset: str, counts: dict[str, Count], elements: Mapping[str, Sequence[str]] = {}) -> str:
-    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table forgets no drop.
+def carry_over(ruleset: str, counts: dict[str, Count], elements: Mapping[str, Sequence[str]] = {}) -> str:
+    """``ruleset`` with its named counters starting at ``counts``, so that replacing the table loses no drop.
 
-    ``elements`` are those of sets that packets fill; their time begins anew.
+    ``elements`` are those of sets that packets fill; their timeouts start again.
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -167,7 +167,7 @@ def carry(ruleset: str, counts: dict[str, Count], elements: Mapping[str, Sequenc
 
 
 def fingerprint(objects: list[dict[str, Any]] | None) -> str:
-    """A digest of what the table does: handles, counts and the order of elements say nothing about that."""
+    """A digest of what the table does; handles, counts and the order of elements are left out."""
     kept = [_essence(item) for item in objects or () if "metainfo" not in item]
     return hashlib.sha256(_canonical(kept).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Which interface has which role, and what the WAN has been given: read from the kernel, never written."""
+"""The observed state of the links: the role of each interface and the WAN's addresses, read from the kernel."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from app import async_files
 from app.addresses import Address
 from app.model import LanLink, Links, LinkSettings, NetworkPort, WanLink
-from app.network.joined import Joined
+from app.network.lan_ports import LanPorts
 from app.network.links import SYS, LinkState, is_port, read_links
 from app.network.monitor import link_changes
 from app.network.netlink import open_netlink
 from app.network.one_arm import OneArm
-from app.network.roles import BRIDGE, Roles, expected, never, roles
+from app.network.roles import BRIDGE, Roles, expected, never_one_arm, roles
 from app.network.routes import FAMILIES
 from app.portname import usb_place
 
-POLL = 5.0  # seconds; the name servers are a file, of which no netlink event tells
+POLL_INTERVAL = 5.0  # seconds; the name servers are in a file, for which there is no netlink event
 DEBOUNCE = 0.1  # seconds
 
 _MAIN = 254
-_MTU_UNKNOWN = 1492  # of a WAN that is not up yet: PPPoE's (RFC 2516), which is the smallest of its kinds
+_MTU_UNKNOWN = 1492  # of a WAN that is not up yet: PPPoE's (RFC 2516), the smallest MTU of the supported uplinks
 
 
 async def observe(
@@ -31,15 +31,15 @@ async def observe(
     *,
     resolv: Path,
     one_arm: OneArm | None = None,
-    joined: Joined | None = None,
+    lan_ports: LanPorts | None = None,
     last_wan: str | None = None,
 ) -> Links:
     """The links as they are now.
 
-    ``resolv`` is the WAN's name servers in the form of resolv.conf(5), ``last_wan`` the name of the last one there was.
+    ``resolv`` is a file in the format of resolv.conf(5) with the WAN's name servers, ``last_wan`` the last WAN's name.
     """
     if one_arm:
-        await one_arm.look()
+        await one_arm.refresh()
     async with open_netlink() as ip:
         links = await read_links(ip)
         ours = links[BRIDGE].index if BRIDGE in links else 0
@@ -52,13 +52,13 @@ async def observe(
             ],
             others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
             in_bridge=frozenset(name for name, link in links.items() if link.master),
-            joined=joined.ports if joined else frozenset(),
-            one_arm=one_arm.allowed if one_arm else never,
+            lan_ports=lan_ports.ports if lan_ports else frozenset(),
+            one_arm=one_arm.allowed if one_arm else never_one_arm,
         )
         if one_arm:
             await one_arm.remember()
-        if joined and found.bridge and found.wan is not None:
-            await joined.remember(frozenset(found.bridge.ports))
+        if lan_ports and found.bridge and found.wan is not None:
+            await lan_ports.remember(frozenset(found.bridge.ports))
         wan = await _wan(ip, found, links, await nameservers(resolv)) if found.wan is not None else None
         lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
         return Links(
@@ -78,7 +78,7 @@ async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: t
         return WanLink(found.wan, mtu=_MTU_UNKNOWN, nameservers=servers, port=found.carrier)
     gateways = await _gateways(ip, state)
     four, six = gateways.get(4), gateways.get(6)
-    usable = [a for a in state.addresses if not a.is_link_local]  # such a one is no connection to anywhere
+    usable = [a for a in state.addresses if not a.is_link_local]  # a link-local address leads nowhere else
     return WanLink(
         name=found.wan,
         up=state.up and state.carrier,
@@ -92,7 +92,7 @@ async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: t
 
 
 def port(name: str, link: LinkState) -> NetworkPort:
-    """``link`` as a port: with the driver and the place that /sys tells of it."""
+    """``link`` as a port, with its driver and its place on the USB from /sys."""
     device = SYS / name / "device"
     driver = device / "driver"
     return NetworkPort(
@@ -108,7 +108,7 @@ def port(name: str, link: LinkState) -> NetworkPort:
 async def _gateways(ip: Any, link: LinkState) -> dict[int, Address]:
     """The best default route's gateway in main over the link, by IP version.
 
-    A route over a point-to-point link needs none: whoever is at the other end is the router.
+    A route over a point-to-point link needs none: the other end is the router.
     """
     found: dict[int, tuple[int, Address]] = {}
     for version, family in FAMILIES.items():
@@ -124,19 +124,19 @@ async def _gateways(ip: Any, link: LinkState) -> dict[int, Address]:
 
 
 def _hops(message: Any) -> Iterator[tuple[int, str | None]]:
-    """(interface, gateway) of a route: its own, or of each of its ways where two routers offer one."""
-    words = dict(message["attrs"])
-    if "RTA_MULTIPATH" not in words:
-        yield words.get("RTA_OIF", 0), words.get("RTA_GATEWAY")
-    for way in words.get("RTA_MULTIPATH", ()):
-        yield way["oif"], dict(way["attrs"]).get("RTA_GATEWAY")
+    """(interface, gateway) of a route: its own, or those of each next hop of a multipath route."""
+    attrs = dict(message["attrs"])
+    if "RTA_MULTIPATH" not in attrs:
+        yield attrs.get("RTA_OIF", 0), attrs.get("RTA_GATEWAY")
+    for hop in attrs.get("RTA_MULTIPATH", ()):
+        yield hop["oif"], dict(hop["attrs"]).get("RTA_GATEWAY")
 
 
 async def nameservers(path: Path) -> tuple[Address, ...]:
     """The name servers listed in ``path``; none where it cannot be read.
 
-    Left out are a resolver on this machine, which is none of the WAN's, and link-local addresses, which no rule of the
-    firewall could name.
+    Left out are a resolver on this machine, which is not the WAN's, and link-local addresses, which the firewall's
+    rules cannot match.
     """
     try:
         lines = (await async_files.read_text(path)).splitlines()
@@ -157,11 +157,11 @@ async def nameservers(path: Path) -> tuple[Address, ...]:
 
 
 async def watch_links() -> AsyncIterator[None]:
-    """Yields when the links may have changed, and every few seconds besides. Raises OSError."""
+    """Yield when the links may have changed, and every few seconds. Raises OSError."""
     events = link_changes()
     try:
         while True:
-            await events.wait(POLL, DEBOUNCE)
+            await events.wait(POLL_INTERVAL, DEBOUNCE)
             yield
     finally:
         events.close()

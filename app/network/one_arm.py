@@ -1,9 +1,9 @@
-"""Whether a single wired port may be WAN and LAN at once (one-arm) where nobody has said so.
+"""The decision whether a single wired port is WAN and LAN at once (one-arm) where the settings do not say.
 
-On a shared wire the LAN is known by its source addresses alone, so this is never entered lightly: a LAN port that was
-there and is gone is an unplugged cable or adapter, and the WAN's neighbours must not become the LAN for that. Only a
-machine that has shown no second port since it was switched on, for a while, is one-arm; a port that appears ends it. An
-adapter that begins as a disk has a while longer to become a port.
+On a shared wire the LAN is recognized by its source addresses alone, so the decision is conservative: a LAN port that
+disappears is an unplugged cable or adapter, and must not turn the WAN's neighbours into the LAN. A machine is one-arm
+only if no second port has appeared for some seconds since power-on; a port that appears later ends it. An adapter that
+starts as a disk gets more time to become a port.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from app.network import modeswitch
 
 log = logging.getLogger(__name__)
 
-SETTLE = 15.0  # seconds after the start for USB adapters and access points to appear
-SWITCH = 10.0  # seconds more for an adapter that begins as a disk
+SETTLE_TIME = 15.0  # seconds after the start for USB adapters and access points to appear
+SWITCH_TIME = 10.0  # seconds more for an adapter that starts as a disk
 
 
 class OneArm:
-    """``record`` outlives netd but not the machine's restart; what it says, ``one-arm`` or ``lan``, holds till then.
+    """The decision. The file ``record`` (``one-arm`` or ``lan``) keeps it over a restart of netd, not of the machine.
 
-    ``disks`` names the adapters that are a disk now. Call :meth:`look` before :meth:`allowed`, :meth:`remember` after.
+    ``disks`` lists the adapters that are a disk now. Call :meth:`refresh` before :meth:`allowed` and :meth:`remember`
+    after it.
     """
 
     def __init__(
@@ -38,34 +39,34 @@ class OneArm:
     ) -> None:
         self._record = record
         self._disks = disks
-        self._seen: tuple[str, ...] = ()
+        self._present_disks: tuple[str, ...] = ()
         self._clock = clock
         self._started = clock()
-        self._patience = SETTLE
-        self._said = self._recorded = record.read_text() if record.exists() else ""
+        self._wait = SETTLE_TIME
+        self._decision = self._recorded = record.read_text() if record.exists() else ""
 
-    async def look(self) -> None:
-        """See which adapters are a disk, for as long as it matters."""
-        self._seen = await self._disks() if self._said == "" else ()
+    async def refresh(self) -> None:
+        """List the adapters that are a disk, as long as nothing has been decided."""
+        self._present_disks = await self._disks() if self._decision == "" else ()
 
     def allowed(self, single: bool) -> bool:
-        """``single``: whether there is one wired port now and no other LAN."""
+        """Whether the single port is WAN and LAN. ``single``: there is one wired port now and no other LAN."""
         if not single:
-            self._said = "lan"
+            self._decision = "lan"
             return False
-        if self._said == "":
-            if self._seen:  # also for the moment in which it is neither a disk any more nor a port yet
-                self._patience = SETTLE + SWITCH
-            if self._clock() - self._started < self._patience:
+        if self._decision == "":
+            if self._present_disks:  # also while it is no longer a disk and not yet a port
+                self._wait = SETTLE_TIME + SWITCH_TIME
+            if self._clock() - self._started < self._wait:
                 return False
-            for disk in self._seen:
+            for disk in self._present_disks:
                 log.warning("one wire for WAN and LAN, although %s", modeswitch.advice(disk))
-            self._said = "one-arm"
-        return self._said == "one-arm"
+            self._decision = "one-arm"
+        return self._decision == "one-arm"
 
     async def remember(self) -> None:
-        """Record what was decided."""
-        if self._said != self._recorded:
-            self._recorded = self._said
-            with contextlib.suppress(OSError):  # then only a restart of netd finds out anew
-                await async_files.write_atomic(self._record, self._said.encode())
+        """Write the decision to the file."""
+        if self._decision != self._recorded:
+            self._recorded = self._decision
+            with contextlib.suppress(OSError):  # matters only after a restart of netd, which decides again
+                await async_files.write_atomic(self._record, self._decision.encode())

@@ -1,19 +1,19 @@
 """``NetworkPlan``: all of the kernel state that the gateway owns, as one value.
 
-What the planner makes, the reconciler applies and attestation compares. Equal plans mean equal kernel state; ``apply``
-of a plan twice changes nothing. Ownership is by name and number only, so clean-up needs no stored state:
+The planner makes it, the reconciler applies it, and attestation compares it with the kernel. Equal plans mean equal
+kernel state; applying a plan twice changes nothing. Ownership is by name and number, so clean-up needs no stored state:
 
 * nftables: the table ``inet vpn_gateway`` (``NFT_TABLE``), also the name of the static boot table that it replaces;
 * routing: tables ``TABLE_DIRECT``, ``TABLE_LAN``, ``TABLE_EXIT_BASE + n``; rule priorities ``RULE_FIRST..RULE_LAST``;
 * links: interfaces named ``wgNa`` and ``wgNb``, the two slots of exit ``N`` (make before break needs two).
 
-Packet marks (skb mark, all 32 bits; nobody else marks packets on the gateway):
+Packet marks (skb mark, all 32 bits; no other program marks packets on the gateway):
 
 ======================  ==========================================================================
 ``MARK_BLOCKED``        from a LAN device that may reach nothing
 ``MARK_DIRECT``         from a LAN device with the ``direct`` policy
 ``MARK_TRANSPORT``      WireGuard's own encrypted packets (the device's fwmark)
-``MARK_LOOKUP``         netd's one-off look-up of an endpoint's name
+``MARK_LOOKUP``         netd's look-up of an endpoint's name
 ``MARK_CLEAR``          netd's other permitted traffic in the clear (a provider's API while blocked)
 ``MARK_EXIT_BASE + n``  from a LAN device whose policy is exit ``n``, or from the gateway's resolver for it
 ======================  ==========================================================================
@@ -26,7 +26,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.addresses import Address, Family, Interface, Network, hold_internet
+from app.addresses import Address, Family, Interface, Network, cover_internet
 from app.lan import RESOLVERS6
 from app.model import LanSettings, Links, Policy
 
@@ -48,8 +48,8 @@ RULE_LAST = 10999
 
 MAX_EXITS = 32
 
-# dnsmasq forwards exit n's queries to these; nftables translates them to the resolver of the tunnel in use, so that
-# resolver and route change in the same transaction and dnsmasq is never restarted for a switch.
+# Virtual addresses to which dnsmasq forwards exit n's queries; nftables translates them to the resolver of the tunnel
+# in use, so that resolver and route change in the same transaction and a switch never restarts dnsmasq.
 RESOLVER_PORT_BASE = 5300  # exit n's forwarder listens on RESOLVER_PORT_BASE + n + 1; DIRECT's on RESOLVER_PORT_BASE
 RESOLVER_VIP4 = IPv4Address("198.18.53.0")  # + n + 1 (RFC 2544 range: never on the Internet); DIRECT: + 0
 RESOLVER_VIP6 = RESOLVERS6.network_address  # + n + 1
@@ -69,7 +69,7 @@ def exit_interface(index: int, slot: Slot) -> str:
     return f"wg{index}{slot}"
 
 
-# --- What goes into the planner --------------------------------------------------------------------------------------
+# --- The planner's input ---------------------------------------------------------------------------------------------
 
 
 class TransportPeer(Struct, frozen=True):
@@ -80,18 +80,18 @@ class TransportPeer(Struct, frozen=True):
 
 
 class TunnelPlan(Struct, frozen=True):
-    """One WireGuard interface that should exist, as far as links, routes and firewall care (keys are elsewhere)."""
+    """A WireGuard interface that should exist, as links, routes and firewall need it; it has no keys."""
 
     slot: Slot
     addresses: tuple[Interface, ...]
     mtu: int
     transport: tuple[TransportPeer, ...]  # resolved endpoints
     routes: tuple[Network, ...]  # the union of the peers' allowed IPs
-    dns: tuple[Address, ...]  # resolvers to be asked inside the tunnel
+    dns: tuple[Address, ...]  # resolvers inside the tunnel
 
     def carries_all(self, family: Family) -> bool:
-        """Whether everything on the Internet of this family goes through; without an own address nothing does."""
-        return any(a.version == family for a in self.addresses) and hold_internet(self.routes, family)
+        """Whether the tunnel carries the whole Internet of this family; without an own address it carries nothing."""
+        return any(a.version == family for a in self.addresses) and cover_internet(self.routes, family)
 
 
 class ExitPlan(Struct, frozen=True):
@@ -101,7 +101,7 @@ class ExitPlan(Struct, frozen=True):
     index: int
     active: TunnelPlan | None = None
     candidate: TunnelPlan | None = None
-    draining: TunnelPlan | None = None  # exists still, carries nothing (a moment within a switch or disconnect)
+    draining: TunnelPlan | None = None  # still exists and carries nothing, during a switch or disconnect
 
 
 class PlanInput(Struct, frozen=True):
@@ -115,22 +115,22 @@ class PlanInput(Struct, frozen=True):
     lookup_servers: tuple[Address, ...] = ()  # WAN name servers, only while an endpoint's name is being resolved
     clear_api: tuple[TransportPeer, ...] = ()  # provider API addresses (TCP), only while blocked
     time_sync_uid: int | None = None  # the time daemon's uid, only until the first synchronisation
-    time_servers: tuple[Address, ...] = ()  # whom it may ask until then
+    time_servers: tuple[Address, ...] = ()  # the servers that it may ask until then
     flowtable: bool = False  # whether the kernel has nf_flow_table
     http_ports: tuple[int, ...] = (5000,)
 
 
-# --- What comes out --------------------------------------------------------------------------------------------------
+# --- The planner's output --------------------------------------------------------------------------------------------
 
 
 class RulePlan(Struct, frozen=True, order=True):
-    """An ip rule, both families apart. ``table`` None with ``action`` unreachable."""
+    """An ip rule of one family. ``table`` is None where ``action`` is unreachable."""
 
     priority: int
     family: Literal[4, 6]
     table: int | None
     iif: str | None = None
-    oif: str | None = None  # of a socket bound to an interface, or of a next hop that the kernel is asked to check
+    oif: str | None = None  # of a socket bound to an interface, or of a next hop that the kernel checks
     fwmark: int | None = None  # compared with mask 0xffffffff
     dst: Network | None = None
     ip_proto: int | None = None
@@ -141,7 +141,7 @@ class RulePlan(Struct, frozen=True, order=True):
 
 
 class RoutePlan(Struct, frozen=True):
-    """A route in a table of ours."""
+    """A route in a managed table."""
 
     table: int
     family: Literal[4, 6]
@@ -153,7 +153,7 @@ class RoutePlan(Struct, frozen=True):
 
 
 class LinkPlan(Struct, frozen=True):
-    """A WireGuard interface of ours. Its addresses never make routes in main (IFA_F_NOPREFIXROUTE)."""
+    """A managed WireGuard interface. Its addresses make no routes in main (IFA_F_NOPREFIXROUTE)."""
 
     name: str
     addresses: tuple[Interface, ...]
@@ -161,7 +161,7 @@ class LinkPlan(Struct, frozen=True):
 
 
 class BridgePlan(Struct, frozen=True):
-    """The LAN's bridge with exactly these wired ports; radios come and go by themselves."""
+    """The LAN's bridge with exactly these wired ports; hostapd adds and removes radios."""
 
     name: str
     ports: tuple[str, ...]
@@ -172,12 +172,12 @@ class NetworkPlan(Struct, frozen=True):
     rules: tuple[RulePlan, ...]
     routes: tuple[RoutePlan, ...]
     links: tuple[LinkPlan, ...]
-    lan_addresses: tuple[tuple[str, Interface], ...]  # (LAN interface, address) that must be there
+    lan_addresses: tuple[tuple[str, Interface], ...]  # (LAN interface, address)
     sysctls: tuple[tuple[str, str], ...]  # (path under /proc/sys with slashes, value)
     bridge: BridgePlan | None = None
     bridge_ruleset: str = ""  # the same for the bridge family's table; empty where there is no bridge
 
     @property
     def transaction(self) -> str:
-        """Both tables, to be replaced at one moment."""
+        """The text that replaces both tables in one transaction."""
         return self.ruleset + self.bridge_ruleset

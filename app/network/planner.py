@@ -1,8 +1,9 @@
-"""From everything that decides the network to the one plan of it (pure): links, addresses, routes, rules, sysctls.
+"""The planner: computes the plan of links, addresses, routes, rules and sysctls from its input (pure).
 
-Routing is a lock of its own. A packet from the LAN is looked up by its mark in the table of its exit, or, unmarked, in
-a table that knows the LAN alone; both end in ``unreachable``, so main's default route is never asked. The gateway's own
-packets reach main only with a mark of the closed list, or as DHCP. Whatever no rule names ends at the last one.
+Routing blocks leaks independently of nftables. A packet from the LAN is routed by its mark in the table of its exit,
+or, unmarked, in a table that has only the LAN's routes; both end in ``unreachable``, so main's default route is never
+used. The gateway's own packets reach main only with a mark of the cleartext allowlist, or as DHCP. The last rule
+rejects every other packet.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from app.network.plan import (
     RulePlan,
     exit_table,
 )
-from app.network.policy import FAMILIES, Family, View, view, vip
+from app.network.policy import FAMILIES, Family, View, make_view, vip
 from app.network.ruleset import ruleset
 from app.network.ruleset.bridge import bridge_ruleset
 
 TABLE_MAIN = 254
-METRIC_LAST = 2**32 - 1  # of the unreachable defaults: any route of the same table comes first
+METRIC_LAST = 2**32 - 1  # of the unreachable defaults: any other route of the table is preferred
 LINK_LOCAL6 = IPv6Network("fe80::/10")
 UDP = 17
 
@@ -52,29 +53,29 @@ _LINK_LOCAL = 500
 _OWN = 900
 
 
-def plan(inp: PlanInput) -> NetworkPlan:
-    """The plan for ``inp``; equal inputs give equal plans. Raises InvalidFieldError naming the field."""
-    seen = view(inp)
-    rules = [r for family in FAMILIES for r in _rules(seen, family, time_sync=inp.time_sync_uid is not None)]
-    bridge = seen.bridge
+def plan(inputs: PlanInput) -> NetworkPlan:
+    """The plan for ``inputs``; equal inputs give equal plans. Raises InvalidFieldError naming the field."""
+    view = make_view(inputs)
+    rules = [r for family in FAMILIES for r in _rules(view, family, time_sync=inputs.time_sync_uid is not None)]
+    bridge = view.bridge
     return NetworkPlan(
-        ruleset=ruleset(inp, seen),
+        ruleset=ruleset(inputs, view),
         rules=tuple(sorted(rules, key=lambda r: (r.family, r.priority))),
-        routes=tuple(r for family in FAMILIES for r in _routes(seen, family)),
-        links=tuple(LinkPlan(t.interface, t.addresses, t.mtu) for t in seen.tunnels),
-        lan_addresses=_lan_addresses(seen),
-        sysctls=sysctl.planned(seen),
+        routes=tuple(r for family in FAMILIES for r in _routes(view, family)),
+        links=tuple(LinkPlan(t.interface, t.addresses, t.mtu) for t in view.tunnels),
+        lan_addresses=_lan_addresses(view),
+        sysctls=sysctl.planned(view),
         bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
         bridge_ruleset=bridge_ruleset(bridge) if bridge else "",
     )
 
 
-def _lan_addresses(seen: View) -> tuple[tuple[str, Interface], ...]:
-    if not seen.lan_names:
+def _lan_addresses(view: View) -> tuple[tuple[str, Interface], ...]:
+    if not view.lan_names:
         return ()
-    first = seen.lan_names[0]
-    ula: tuple[Interface, ...] = (seen.ula,) if seen.ula else ()
-    return ((first, seen.lan4), *((first, a) for a in ula))
+    first = view.lan_names[0]
+    ula: tuple[Interface, ...] = (view.ula,) if view.ula else ()
+    return ((first, view.lan4), *((first, a) for a in ula))
 
 
 def _everything(family: Family) -> Network:
@@ -85,7 +86,7 @@ def _host(index: int, family: Family) -> Network:
     return IPv4Network(int(vip(index, 4))) if family == 4 else IPv6Network(int(vip(index, 6)))
 
 
-def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
+def _rules(view: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
     found: list[RulePlan] = []
 
     def rule(
@@ -115,8 +116,8 @@ def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
             )
         )
 
-    # First of all, so that no route pushed into main (DHCP option 121, an RA) can pull the LAN's own traffic elsewhere.
-    for network in seen.lan_networks(family):
+    # First, so that no route pushed into main (DHCP option 121, an RA) can redirect traffic within the LAN.
+    for network in view.lan_networks(family):
         rule(_LAN, TABLE_LAN, dst=network)
     for offset, mark in enumerate((MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR)):
         rule(_MARKS + offset, TABLE_MAIN, iif="lo", fwmark=mark)
@@ -124,47 +125,47 @@ def _rules(seen: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
     rule(_DHCP, TABLE_MAIN, iif="lo", sport=client, dport=server)
     if time_sync:
         rule(_TIME, TABLE_MAIN, iif="lo", dport=123)
-    # Before it takes a route "via G dev WAN" into main, the kernel asks the rules whether G is on that link: without an
-    # answer the WAN's DHCP client cannot set its default route ("Nexthop has invalid gateway", ip_fib_check_nh). Also
-    # of a WAN that is away: its client may have an address before we hear of the link, and tries that route only once.
-    if seen.wan_name:
-        rule(_BOUND, TABLE_MAIN, iif="lo", oif=seen.wan_name)
-    # A query to a resolver's stand-in address is routed, and given a source, before its mark exists: hence by address.
-    if seen.direct:
+    # Before the kernel accepts a route "via G dev WAN" in main, it checks by the rules that G is on that link; without
+    # this rule the WAN's DHCP client cannot set its default route ("Nexthop has invalid gateway", ip_fib_check_nh).
+    # Also for an absent WAN: its client may have an address before netd sees the link, and sets the route only once.
+    if view.wan_name:
+        rule(_BOUND, TABLE_MAIN, iif="lo", oif=view.wan_name)
+    # A query to a resolver's virtual address is routed, and gets its source, before it is marked: hence by address.
+    if view.direct:
         rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=_host(-1, family))
         rule(_DIRECT + 1, TABLE_DIRECT, fwmark=MARK_DIRECT)
-    for found_exit in seen.exits:
-        n = found_exit.index
+    for one in view.exits:
+        n = one.index
         rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=_host(n, family))
-        rule(_EXITS + n, exit_table(n), fwmark=found_exit.mark)
-    # What the LAN sends without the mark of an exit: blocked devices, and everybody once nftables is flushed.
-    for n, name in enumerate(seen.lan_names):
+        rule(_EXITS + n, exit_table(n), fwmark=one.mark)
+    # Packets of the LAN without the mark of an exit: blocked devices, and every device once nftables is flushed.
+    for n, name in enumerate(view.lan_names):
         rule(_FROM_LAN + n, TABLE_LAN, iif=name)
         rule(_FROM_LAN_STOP + n, None, iif=name)
     if family == 6:
         rule(_LINK_LOCAL, TABLE_MAIN, iif="lo", dst=LINK_LOCAL6)
     # The gateway's own packets: by the default exit, whose table ends in unreachable, or not at all.
-    if seen.exits:
-        rule(_OWN, exit_table(seen.exits[0].index), iif="lo")
-    # Anybody else's, from a link that nobody has named yet or out of a tunnel: main is not for them.
+    if view.exits:
+        rule(_OWN, exit_table(view.exits[0].index), iif="lo")
+    # All others, from an unknown link or out of a tunnel, must not use main.
     rule(RULE_LAST - RULE_FIRST, None)
     return found
 
 
-def _routes(seen: View, family: Family) -> list[RoutePlan]:
+def _routes(view: View, family: Family) -> list[RoutePlan]:
     def stop(table: int) -> RoutePlan:
         return RoutePlan(table, family, _everything(family), kind="unreachable", metric=METRIC_LAST)
 
     found: list[RoutePlan] = []
-    if seen.lan_names:
-        found += [RoutePlan(TABLE_LAN, family, n, oif=seen.lan_names[0]) for n in seen.lan_networks(family)]
+    if view.lan_names:
+        found += [RoutePlan(TABLE_LAN, family, n, oif=view.lan_names[0]) for n in view.lan_networks(family)]
     found.append(stop(TABLE_LAN))
-    if seen.direct:
-        gateway = seen.direct_gateway(family)
-        if gateway is not None and seen.wan is not None:
-            found.append(RoutePlan(TABLE_DIRECT, family, _everything(family), oif=seen.wan.name, gateway=gateway))
+    if view.direct:
+        gateway = view.direct_gateway(family)
+        if gateway is not None and view.wan is not None:
+            found.append(RoutePlan(TABLE_DIRECT, family, _everything(family), oif=view.wan.name, gateway=gateway))
         found.append(stop(TABLE_DIRECT))
-    for one in seen.exits:
+    for one in view.exits:
         table = exit_table(one.index)
         if one.active is not None:
             destinations = one.active.carries(family)

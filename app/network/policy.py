@@ -1,6 +1,6 @@
-"""What the inputs mean for the network: who is the LAN, which mark a device gets, what each tunnel can carry (pure).
+"""The planner's input, checked and interpreted: LAN links, the mark of each device, what each tunnel carries (pure).
 
-Everything that ends up as text in the ruleset is checked here first, so that a bad name or number raises an error that
+Every value that becomes text in the ruleset is checked here first, so that a bad name or number raises an error that
 names the field and can neither break nor open the ruleset.
 """
 
@@ -52,10 +52,10 @@ Role = Literal["active", "retiring", "candidate", "draining"]
 
 
 class Tunnel(Struct, frozen=True):
-    """One WireGuard interface as the rules see it: only what its own addresses and allowed IPs can carry.
+    """A WireGuard interface as the rules see it, limited to what its own addresses and allowed IPs can carry.
 
-    ``retiring`` is the tunnel that an ``active`` one takes over from: ruleset and routes cannot change at one instant,
-    so until the routes have, the exit's packets may still pass it. ``draining`` has no successor and carries nothing.
+    ``retiring`` is the tunnel that an ``active`` one replaces: ruleset and routes cannot change at the same instant, so
+    the exit's packets may use it until the routes have changed. ``draining`` has no successor and carries nothing.
     """
 
     exit: int
@@ -97,12 +97,12 @@ class Exit(Struct, frozen=True):
 
 
 class View(Struct, frozen=True):
-    """The inputs, checked and with every question of meaning answered."""
+    """The planner's input after checking, in the terms that rules, routes and ruleset use."""
 
-    lan: tuple[str, ...]  # LAN links that are nothing else
+    lan: tuple[str, ...]  # links that are the LAN's only
     shared: str | None  # the link that is WAN and LAN at once (one-arm), known by source address only
     wan: WanLink | None
-    wan_name: str | None  # also of a WAN that is not there yet
+    wan_name: str | None  # also of a WAN that does not exist yet
     lan4: IPv4Interface
     ula: IPv6Interface | None
     exits: tuple[Exit, ...]
@@ -129,7 +129,7 @@ class View(Struct, frozen=True):
         return (self.ula.network,) if self.ula else ()
 
     def direct_gateway(self, family: Family) -> Address | None:
-        """The router for packets in the clear, or None where nobody may send any or the WAN has no router."""
+        """The router for packets in the clear; None where no device may send any or the WAN has no router."""
         if self.wan is None or not self.direct:
             return None
         return self.wan.gateway4 if family == 4 else self.wan.gateway6
@@ -141,7 +141,7 @@ class View(Struct, frozen=True):
 
 
 def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
-    """The packet mark of ``policy``; an exit that does not exist is one that is blocked."""
+    """The packet mark of ``policy``; an exit that does not exist counts as blocked."""
     match policy:
         case VpnPolicy(exit=name):
             return exit_mark(exits[name]) if name in exits else MARK_BLOCKED
@@ -154,47 +154,47 @@ def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
 
 
 def vip(index: int, family: Family) -> Address:
-    """Where dnsmasq sends the queries of exit ``index``; -1 is the direct resolver's."""
+    """The virtual address to which dnsmasq sends the queries of exit ``index``; -1 for the direct resolver."""
     return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
 
 
-def view(inp: PlanInput) -> View:
-    """Check ``inp`` and answer what it means. Raises InvalidFieldError."""
-    wan = inp.links.wan
-    names = tuple(dict.fromkeys(link.name for link in inp.links.lan))
-    bridge = inp.links.bridge
+def make_view(inputs: PlanInput) -> View:
+    """Check and interpret ``inputs``. Raises InvalidFieldError."""
+    wan = inputs.links.wan
+    names = tuple(dict.fromkeys(link.name for link in inputs.links.lan))
+    bridge = inputs.links.bridge
     members = (*bridge.ports, *bridge.radios) if bridge else ()
-    wan_names = [n for n in (wan.name if wan else None, inp.links.expected) if n]
+    wan_names = [n for n in (wan.name if wan else None, inputs.links.expected) if n]
     for name in (*names, *members, *wan_names):
         _check(_INTERFACE.fullmatch(name) is not None, "links", "not an interface name")
     _check(wan is None or wan.name not in members, "links", "the WAN is a port of the LAN's bridge")
     _check(bridge is None or bridge.name in names, "links", "the bridge is not the LAN")
-    lan4, ula = inp.lan.address, inp.lan.ula
+    lan4, ula = inputs.lan.address, inputs.lan.ula
     check_address(lan4)
     if ula is not None:
         check_ula(ula)
-    for port in inp.http_ports:
+    for port in inputs.http_ports:
         _check(0 < port < 65536, "http_ports", "not a port")
-    for peer in inp.clear_api:
+    for peer in inputs.clear_api:
         _check(0 < peer.port < 65536, "clear_api", "not a port")
-    indexes = {e.name: e.index for e in inp.exits}
-    _check(len(set(indexes.values())) == len(inp.exits), "exits", "two exits share a name or a number")
+    indexes = {e.name: e.index for e in inputs.exits}
+    _check(len(set(indexes.values())) == len(inputs.exits), "exits", "two exits share a name or a number")
     shared = wan.name if wan is not None and wan.name in names else None
     marks: dict[str, int] = {}
-    for mac, policy in inp.devices:
+    for mac, policy in inputs.devices:
         lower = mac.lower()
         _check(is_canonical(lower), "devices", "not a MAC address")
         marks[lower] = policy_mark(policy, indexes)
     local: tuple[Network, ...] = (lan4.network, ula.network) if ula else (lan4.network,)
-    default_mark = policy_mark(inp.default_policy, indexes)
+    default_mark = policy_mark(inputs.default_policy, indexes)
     return View(
         lan=tuple(n for n in names if n != shared),
         shared=shared,
         wan=wan,
-        wan_name=wan.name if wan else inp.links.expected,
+        wan_name=wan.name if wan else inputs.links.expected,
         lan4=lan4,
         ula=ula,
-        exits=tuple(_exit(e, local) for e in sorted(inp.exits, key=lambda e: e.index)),
+        exits=tuple(_exit(e, local) for e in sorted(inputs.exits, key=lambda e: e.index)),
         default_mark=default_mark,
         device_marks=tuple(sorted(marks.items())),
         direct=MARK_DIRECT in (default_mark, *marks.values()),
@@ -224,9 +224,9 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
     for peer in plan.transport:
         _check(0 < peer.port < 65536, "endpoint", "not a port")
     families = {a.version for a in plan.addresses}
-    # A family without an address of its own cannot be carried: there is nothing to translate the LAN's sources to.
+    # A family without a tunnel address cannot be carried: there is no source to translate the LAN's packets to.
     routes = collapse(n for n in plan.routes if n.version in families)
-    # A resolver outside the tunnel's routes, or inside the LAN, would never be reached by the tunnel.
+    # A resolver outside the tunnel's routes, or inside the LAN, cannot be reached through the tunnel.
     dns = tuple(
         a
         for a in dict.fromkeys(plan.dns)

@@ -1,12 +1,12 @@
 """The reconciler: makes the kernel match a plan, and keeps it so.
 
-The order of steps keeps every moment no more open than both the old and the new plan. A port that the LAN's bridge must
-not have leaves it first of all, and others join once the ruleset is in force. Interfaces are made first, for a
-flowtable must find them, but they have no address yet and no route. Then the ruleset is replaced in one transaction: it
-alone decides who may leave by which interface, so from here on the new plan's limits hold whatever routing says. Routes
-follow, ``unreachable`` ones first, so that no rule ever leads to an empty table; then rules; then forwarding itself.
-What nobody uses any more goes last. Each step is tried, whatever became of the others: a lock that can be closed is
-closed. But where the ruleset could not be replaced nothing is opened.
+The order of steps ensures that at every moment nothing passes that both the old and the new plan forbid. A port that
+must not be in the LAN's bridge is removed from it first; others are added once the ruleset is in force. Interfaces are
+created next, because a flowtable needs them, without addresses and routes. Then the ruleset is replaced in one
+transaction: it alone decides which packets may leave by which interface, so from here on the new plan's limits hold
+whatever the routes are. Routes follow, ``unreachable`` ones first, so that no rule leads to an empty table; then rules;
+then forwarding. State that is no longer used is removed last. A failed step does not prevent the others, so that
+everything that can be blocked is blocked. But where the ruleset could not be replaced, nothing is opened.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from app.protocol.status import Attestation
 
 log = logging.getLogger(__name__)
 
-CHECK_INTERVAL = 2.0  # seconds between looks when nothing was announced
-SYSCTL_INTERVAL = 0.5  # seconds; nobody announces a change of these, but they are quick to read
-DEBOUNCE = 0.05  # seconds; one change is announced in many messages
-APPLY_TIMEOUT = 90.0  # seconds; far beyond what a plan takes, so that nothing waits for ever
-SETTLE = 0.1  # seconds; what is announced after we applied a plan is mostly that plan, and the next may be on its way
-REPEAT = 60.0  # seconds until the same trouble is reported again
+CHECK_INTERVAL = 2.0  # seconds between checks without a notification
+SYSCTL_INTERVAL = 0.5  # seconds; the kernel sends no notification of these, but they are quick to read
+DEBOUNCE = 0.05  # seconds; one change causes many notifications
+APPLY_TIMEOUT = 90.0  # seconds; far more than a plan takes
+SETTLE_TIME = 0.1  # seconds after a plan was applied: its own notifications arrive then, and often the next plan
+REPORT_INTERVAL = 60.0  # seconds until the same problem is reported again
 
 RULESET_CHANGED = "the nftables ruleset was changed"
 
 
 class _Steps:
-    """Tries each step and remembers what failed.
+    """The steps of applying a plan: each is tried, and failures are collected.
 
-    ``last`` is the plan that held until now, if one did; ``drift`` is what somebody changed of it since.
+    ``last`` is the plan that was in force until now, if any; ``drift`` lists what has changed in the kernel since.
     """
 
     def __init__(self, last: NetworkPlan | None = None) -> None:
@@ -71,7 +71,7 @@ class _Steps:
 
     def _note(self, error: Exception) -> None:
         if not isinstance(error, KernelError | NetlinkError | OSError):
-            log.error("a step of a plan failed in a way that is a bug", exc_info=error)
+            log.error("a step of a plan failed because of a bug", exc_info=error)
         self.failures.append(error)
 
     def finish(self) -> None:
@@ -82,7 +82,7 @@ class _Steps:
 
 
 class Reconciler:
-    """Owns the kernel state of ``NetworkPlan``. ``on_drift`` hears of everything that had to be put back."""
+    """The owner of the kernel state of ``NetworkPlan``. ``on_drift`` receives everything that had to be restored."""
 
     def __init__(
         self,
@@ -98,24 +98,24 @@ class Reconciler:
         self._plan: NetworkPlan | None = None
         self._foreign: tuple[str, ...] = ()
         self._reported: tuple[tuple[str, ...], float] = ((), 0.0)
-        self._applied = -SETTLE  # when, on the monotonic clock
+        self._applied = -SETTLE_TIME  # when, on the monotonic clock
         self.attestation = Attestation(ok=False)
 
     # --- applying --------------------------------------------------------------------------------------------------
 
     async def apply(self, plan: NetworkPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Make the kernel match ``plan``. Idempotent. Raises KernelError after having tried everything.
+        """Make the kernel match ``plan``. Idempotent. Raises KernelError after all steps have been tried.
 
-        ``routed`` is called once the new routes are in, before the rest is tidied up: what waits for it waits less.
-        Also after a failure ``plan`` is what :meth:`run` goes on trying to bring about. What had drifted from the last
-        plan, and is put back on the way, is counted and reported like what :meth:`run` finds.
+        ``routed`` is called once the new routes are set, before old state is removed, so that its caller waits less.
+        After a failure too, :meth:`run` keeps trying to apply ``plan``. Drift from the last plan that is repaired here
+        is counted and reported like the drift that :meth:`run` finds.
         """
         async with self._lock:
             kept = self._plan if self.attestation.ok else None
             self._plan = plan
             steps = _Steps(kept)
             try:
-                await self._make_so(plan, steps, routed)
+                await self._apply_plan(plan, steps, routed)
             except KernelError:
                 self._attest(ok=False, found=tuple(steps.drift))
                 raise
@@ -125,7 +125,7 @@ class Reconciler:
                     self._report(tuple(steps.drift))
             self._attest(ok=True, found=tuple(steps.drift))
 
-    async def _make_so(
+    async def _apply_plan(
         self, plan: NetworkPlan, steps: _Steps, routed: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         try:
@@ -142,28 +142,28 @@ class Reconciler:
     ) -> None:
         state = await links.read_links(ip)
         if steps.last is not None:
-            with contextlib.suppress(KernelError, OSError):  # whatever it is, loading the next one meets it too
-                steps.drift += [] if await self._firewall.holds(steps.last.transaction) else [RULESET_CHANGED]
-            steps.drift += drift.of_kept_links(steps.last, plan, state, self._backend.kind)
-            steps.drift += drift.of_kept_sysctls(steps.last, plan)
-        await self._leave_bridge(plan, ip, state, steps)
+            with contextlib.suppress(KernelError, OSError):  # loading the next ruleset will report the same error
+                steps.drift += [] if await self._firewall.matches(steps.last.transaction) else [RULESET_CHANGED]
+            steps.drift += drift.kept_links_drift(steps.last, plan, state, self._backend.kind)
+            steps.drift += drift.kept_sysctls_drift(steps.last, plan)
+        await self._remove_bridge_ports(plan, ip, state, steps)
         missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
         for name in missing:
             await steps.wait(self._backend.create(name))
         if missing:
-            self._firewall.doubt()
+            self._firewall.invalidate()
             state = await links.read_links(ip)
 
-        reading = asyncio.create_task(_read(ip, state))  # while nft, another program, works
+        reading = asyncio.create_task(_read(ip, state))  # while the nft program runs
         try:
             locked = await steps.wait(self._load(plan.transaction))
             if locked:
-                await self._join_bridge(plan, ip, state, steps)
-            confirming = asyncio.create_task(self._firewall.confirm())  # that program's work again, beside ours
+                await self._add_bridge_ports(plan, ip, state, steps)
+            attesting = asyncio.create_task(self._firewall.attest())  # nft again, while routes are set
             try:
                 await self._routing(plan, ip, state, steps, routed, reading, new=frozenset(missing), locked=locked)
             finally:
-                await steps.wait(confirming)
+                await steps.wait(attesting)
         finally:
             reading.cancel()
 
@@ -174,17 +174,17 @@ class Reconciler:
         state: dict[str, links.LinkState],
         steps: _Steps,
         routed: Callable[[], Awaitable[None]] | None,
-        reading: asyncio.Task[routes.Live],
+        reading: asyncio.Task[routes.LiveRouting],
         *,
         new: frozenset[str],
         locked: bool,
     ) -> None:
         await asyncio.wait({reading})
-        if await self._addresses(plan, ip, state, steps) - new:
-            reading = asyncio.create_task(_read(ip, state))  # again: with its last address a link loses its routes
+        if await self._set_addresses(plan, ip, state, steps) - new:
+            reading = asyncio.create_task(_read(ip, state))  # again: a link loses its routes with its last address
         live = await reading
         if steps.last is not None:
-            steps.drift += drift.of_kept_routing(steps.last, plan, live)
+            steps.drift += drift.kept_routing_drift(steps.last, plan, live)
         indices = {name: link.index for name, link in state.items()}
         missing = [route for route in plan.routes if route not in live.routes]
         for route in (r for r in missing if r.kind == "unreachable"):
@@ -194,51 +194,55 @@ class Reconciler:
         if routed is not None:
             await steps.wait(routed())
 
-        rules = drift.wanted_rules(plan)
+        rules = drift.planned_rules(plan)
         for rule in sorted(rules - set(live.rules), key=lambda r: r.priority, reverse=True):
             await steps.wait(routes.add_rule(ip, rule))
         for raw in (*(raw for rule, raw in live.rules.items() if rule not in rules), *_raw(live.foreign_rules)):
             steps.do(routes.delete_rule, raw)
 
         for name, value in plan.sysctls:
-            if (locked or not sysctl.forwards(name)) and sysctl.read(name) not in {value, None}:
+            if (locked or not sysctl.enables_forwarding(name)) and sysctl.read(name) not in {value, None}:
                 steps.do(sysctl.write, name, value)
 
         if missing and (live.foreign_routes or set(live.routes) - set(plan.routes)):
-            live = await _read(ip, state)  # without those that the new ones have taken the place of
+            live = await _read(ip, state)  # without those that the new ones have replaced
         wanted = set(plan.routes)
         for raw in (*(raw for route, raw in live.routes.items() if route not in wanted), *_raw(live.foreign_routes)):
             steps.do(routes.delete_route, raw)
-        for name in drift.strays(plan, state):
+        for name in drift.unexpected_interfaces(plan, state):
             await steps.wait(self._backend.remove(name))
 
-    async def _leave_bridge(self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps) -> None:
+    async def _remove_bridge_ports(
+        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
+    ) -> None:
         if plan.bridge is not None:
-            for name in drift.moves(plan.bridge, state)[0]:
-                await steps.wait(links.join(ip, state[name], 0))
+            for name in drift.bridge_changes(plan.bridge, state)[0]:
+                await steps.wait(links.set_bridge(ip, state[name], 0))
 
-    async def _join_bridge(self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps) -> None:
+    async def _add_bridge_ports(
+        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
+    ) -> None:
         if plan.bridge is not None:
-            for name in drift.moves(plan.bridge, state)[1]:
-                await steps.wait(links.join(ip, state[name], state[plan.bridge.name].index))
+            for name in drift.bridge_changes(plan.bridge, state)[1]:
+                await steps.wait(links.set_bridge(ip, state[name], state[plan.bridge.name].index))
 
     async def _load(self, ruleset: str) -> None:
-        if not await self._firewall.holds(ruleset):
+        if not await self._firewall.matches(ruleset):
             await self._firewall.load(ruleset)
 
-    async def _addresses(
+    async def _set_addresses(
         self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
     ) -> set[str]:
-        """Returns the interfaces that were not as they should be."""
+        """Set the planned addresses; return the interfaces that were not as planned."""
         changed: set[str] = set()
         for link in plan.links:
             if link.name in state and not links.as_planned(link, state[link.name]):
                 changed.add(link.name)
-                await steps.wait(links.make_as_planned(ip, link, state[link.name]))
+                await steps.wait(links.apply_link(ip, link, state[link.name]))
         renumbered: set[str] = set()
         for name, link in state.items():
-            for address in drift.old_addresses(plan, name, link):
-                renumbered.add(name)  # with a primary address the kernel takes its secondary ones
+            for address in drift.obsolete_addresses(plan, name, link):
+                renumbered.add(name)  # with a primary address the kernel removes its secondary ones
                 await steps.wait(links.delete_address(ip, link.index, address))
         for name, address in plan.lan_addresses:
             if name not in state:
@@ -254,13 +258,13 @@ class Reconciler:
 
     @property
     def plan(self) -> NetworkPlan | None:
-        """The last plan that was to be applied."""
+        """The last plan that was passed to :meth:`apply`."""
         return self._plan
 
     # --- attesting -------------------------------------------------------------------------------------------------
 
     async def verify(self) -> tuple[str, ...]:
-        """What of the last plan does not hold in the kernel now; empty = all does. Raises KernelError, OSError."""
+        """The drift from the last plan now; empty = none. Raises KernelError, OSError."""
         async with self._lock:
             if self._plan is None:
                 return ("no plan has been applied yet",)
@@ -270,14 +274,14 @@ class Reconciler:
         async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
             state = await links.read_links(ip)
             live = await _read(ip, state)
-        found = [] if await self._firewall.holds(plan.transaction) else [RULESET_CHANGED]
-        found += drift.of_links(plan, state, self._backend.kind)
-        found += drift.of_routing(plan, live)
-        found += drift.of_sysctls(plan)
+        found = [] if await self._firewall.matches(plan.transaction) else [RULESET_CHANGED]
+        found += drift.links_drift(plan, state, self._backend.kind)
+        found += drift.routing_drift(plan, live)
+        found += drift.sysctls_drift(plan)
         return tuple(found)
 
     async def run(self) -> None:
-        """Watch the kernel and put back what drifts, for ever."""
+        """Watch the kernel and repair drift, for ever."""
         while True:
             try:
                 await self._watch()
@@ -295,14 +299,14 @@ class Reconciler:
                 announced = await events.wait(SYSCTL_INTERVAL, DEBOUNCE)
                 due = time.monotonic() - checked >= CHECK_INTERVAL
                 if announced:
-                    await asyncio.sleep(max(0.0, self._applied + SETTLE - time.monotonic()))
-                if announced or due or (self._plan is not None and drift.of_sysctls(self._plan)):
+                    await asyncio.sleep(max(0.0, self._applied + SETTLE_TIME - time.monotonic()))
+                if announced or due or (self._plan is not None and drift.sysctls_drift(self._plan)):
                     checked = time.monotonic()
-                    await self._attend()
+                    await self._check_and_repair()
         finally:
             events.close()
 
-    async def _attend(self) -> None:
+    async def _check_and_repair(self) -> None:
         async with self._lock:
             if self._plan is None:
                 return
@@ -316,7 +320,7 @@ class Reconciler:
                     self._report(news)
                 return
             try:
-                await self._make_so(self._plan, _Steps())
+                await self._apply_plan(self._plan, _Steps())
             except KernelError as error:
                 self._attest(ok=False, found=found)
                 self._report((*found, *news, f"repair failed: {error.message}"), repeated=True)
@@ -330,41 +334,41 @@ class Reconciler:
         self.attestation = Attestation(ok, time.time(), repairs, found or last.drift)
 
     def _report(self, news: tuple[str, ...], *, repeated: bool = False) -> None:
-        """``repeated``: trouble that lasts, of which to hear every half second would drown everything else."""
+        """Report ``news``. ``repeated``: a lasting problem, reported once in ``REPORT_INTERVAL`` seconds."""
         now = time.monotonic()
-        said, when = self._reported
-        if repeated and news == said and now - when < REPEAT:
+        last_news, when = self._reported
+        if repeated and news == last_news and now - when < REPORT_INTERVAL:
             return
         self._reported = (news, now)
         try:
             self._on_drift(news)
         except Exception:
-            log.exception("the report of drift was not taken: %s", "; ".join(news))
+            log.exception("the drift could not be reported: %s", "; ".join(news))
 
-    # --- asking ----------------------------------------------------------------------------------------------------
+    # --- queries -----------------------------------------------------------------------------------------------------
 
     async def drops(self) -> dict[str, int]:
-        """Packets stopped, by reason; neither replacing the ruleset nor a restart of netd loses any. Raises OSError."""
+        """Dropped packets by reason; neither replacing the ruleset nor a restart of netd loses any. Raises OSError."""
         return self._firewall.drops()
 
     async def foreign(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The ports of the LAN with a DHCP server that is not ours, and with a router. Raises KernelError."""
+        """The LAN's ports with a foreign DHCP server, and those with a foreign router. Raises KernelError."""
         dhcp, routers = await nft.elements("bridge", DHCP), await nft.elements("bridge", ROUTERS)
         return dhcp, routers
 
     async def neighbours(self, mac: str) -> list[Address]:
-        """The addresses that the device with ``mac`` uses, from the neighbour tables."""
+        """The addresses of the device with ``mac``, from the neighbour tables."""
         found: list[Address] = []
         async with open_netlink() as ip:
             for family in routes.FAMILIES.values():
                 async for message in await ip.get_neighbours(family=family):
-                    words = dict(message["attrs"])
-                    if str(words.get("NDA_LLADDR", "")).lower() == mac.lower() and "NDA_DST" in words:
-                        found.append(ip_address(words["NDA_DST"]))
+                    attrs = dict(message["attrs"])
+                    if str(attrs.get("NDA_LLADDR", "")).lower() == mac.lower() and "NDA_DST" in attrs:
+                        found.append(ip_address(attrs["NDA_DST"]))
         return found
 
 
-async def _read(ip: Any, state: dict[str, links.LinkState]) -> routes.Live:
+async def _read(ip: Any, state: dict[str, links.LinkState]) -> routes.LiveRouting:
     return await routes.read(ip, {link.index: name for name, link in state.items()})
 
 
@@ -373,7 +377,7 @@ def _raw(foreign: tuple[tuple[str, bytes], ...]) -> tuple[bytes, ...]:
 
 
 def describe(error: BaseException) -> str:
-    """An error in words for people, without its type."""
+    """The error as text for people, without its type."""
     if isinstance(error, KernelError):
         return error.message
     if isinstance(error, NetlinkError):

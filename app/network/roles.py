@@ -1,12 +1,12 @@
-"""Which port is the WAN and which ones are the LAN, from what there is and what was said (pure).
+"""The roles of the ports: which is the WAN and which are the LAN, from the settings and what is plugged in (pure).
 
 A port that carries the ISP's network and one that carries the LAN must never be in one bridge: frames would pass
-between them where no packet filter of the IP layer looks. So on a machine with a bridge nothing is guessed: the WAN is
+between them unseen by any packet filter of the IP layer. So on a machine with a bridge nothing is guessed: the WAN is
 the port that was named, or the one called ``wan...``, as the port on the board is; without it no port joins.
 
 A WAN that is a VLAN or PPPoE is an interface of its own, on a port that carries it: its carrier. What else goes over
-that port's wire is the provider's network all the same, so the carrier is kept out of the LAN like the WAN itself. It
-is also what has to be known before a port joins: a PPPoE session comes and goes, and the LAN stays.
+that port's wire is the provider's network as well, so the carrier is kept out of the LAN like the WAN itself. Ports
+join the bridge once the carrier is known: a PPPoE session comes and goes, and the LAN stays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.model import LanBridge, LinkProblem, LinkSettings, NetworkPort
 
 
 class Roles(Struct, frozen=True):
-    wan: str | None  # of a VLAN or PPPoE that is not up yet there is no more than the name
+    wan: str | None  # a VLAN or PPPoE is named before it exists
     lan: tuple[str, ...]
     bridge: LanBridge | None
     ports: tuple[NetworkPort, ...]
@@ -30,7 +30,7 @@ class Roles(Struct, frozen=True):
     carrier: str | None = None  # the port under the WAN, where that is another interface
 
 
-def never(single: bool) -> bool:  # noqa: ARG001
+def never_one_arm(single: bool) -> bool:  # noqa: ARG001
     return False
 
 
@@ -40,16 +40,16 @@ def roles(
     *,
     others: Sequence[str] = (),
     in_bridge: frozenset[str] = frozenset(),
-    joined: frozenset[str] = frozenset(),
-    one_arm: Callable[[bool], bool] = never,
+    lan_ports: frozenset[str] = frozenset(),
+    one_arm: Callable[[bool], bool] = never_one_arm,
 ) -> Roles:
     """The roles of ``ports``.
 
-    ``others`` are interfaces that are no ports (the bridge among them), ``in_bridge`` the ports that are in a bridge
-    now, ``joined`` those that were the LAN's when the WAN was last known. Without a bridge called ``br-lan`` the WAN is
-    the port named in the settings, or called ``wan...``, or the first wired one, those on the board before USB's; the
-    LAN is all other wired ports. Where the settings name none, ``one_arm`` is told whether there is a single port, and
-    answers whether it is to be the LAN's as well.
+    ``others`` are interfaces that are not ports (the bridge among them), ``in_bridge`` the ports that are in a bridge
+    now, ``lan_ports`` those that were the LAN's when the WAN was last known. Without a bridge called ``br-lan`` the WAN
+    is the port named in the settings, or called ``wan...``, or the first wired one, those on the board before USB's;
+    the LAN is all other wired ports. Where the settings name none, ``one_arm(single)`` decides whether the WAN's port
+    is the LAN's as well; ``single`` says that there is no other port.
     """
     wired = sorted((p for p in ports if not p.radio), key=lambda p: (p.usb is not None, p.name))
     modems = {p.name for p in wired if p.driver in portname.MODEM_DRIVERS}
@@ -70,24 +70,24 @@ def roles(
         if settings.wan is None and wan is not None and one_arm(alone):
             lan = (wan,)
     there = {*others, *(p.name for p in ports)}
-    # One-arm by settings: the LAN is pointed at as the WAN is.
+    # One-arm by settings: the LAN is named in the same form as the WAN.
     lan = tuple(name for n in lan if (name := wan if wan is not None and n == settings.wan else n) in there)
     if settings.carrier is not None:
-        lan = tuple(n for n in lan if n not in outside)  # one wire for both: not where the WAN is tagged or a session
+        lan = tuple(n for n in lan if n not in outside)  # a WAN that is a VLAN or a session cannot share its wire
 
     bridge = None
     if BRIDGE in lan:
         radios = tuple(sorted(p.name for p in ports if p.radio and p.name in in_bridge and p.name not in outside))
-        bridge = LanBridge(BRIDGE, tuple(n for n in eligible if wan is not None or n in joined), radios)
+        bridge = LanBridge(BRIDGE, tuple(n for n in eligible if wan is not None or n in lan_ports), radios)
     lans = {*lan, *((*bridge.ports, *bridge.radios) if bridge else ())}
-    told = tuple(
+    with_roles = tuple(
         replace(
             p, role="wan" if p.name in outside else "lan" if p.name in lans else "modem" if p.name in modems else "none"
         )
         for p in sorted(ports, key=lambda p: p.name)
     )
-    problem = _problem(settings, told, bridged=bridged) if wan is None else None
-    return Roles(wan, lan, bridge, told, problem, carrier)
+    problem = _problem(settings, with_roles, bridged=bridged) if wan is None else None
+    return Roles(wan, lan, bridge, with_roles, problem, carrier)
 
 
 def _wan(
@@ -112,17 +112,17 @@ def _wan(
 def expected(settings: LinkSettings, there: Container[str], last: str | None) -> str | None:
     """The name that the WAN will have once it is there: the one in the settings, or its ``last``.
 
-    None where that cannot be known, or an interface of ``there`` has the name, for then it is something else.
+    None where it cannot be known, and where an interface in ``there`` has the name already: that is not the WAN.
     """
     name = last or "wan"
     if settings.wan is not None:
-        pointed = portname.parse(settings.wan) if portname.is_valid(settings.wan) else None
-        name = pointed.text if pointed is not None and pointed.kind == "name" else last
+        parsed = portname.parse(settings.wan) if portname.is_valid(settings.wan) else None
+        name = parsed.text if parsed is not None and parsed.kind == "name" else last
     return name if name is not None and name not in there else None
 
 
 def points_at(text: str, port: NetworkPort) -> bool:
-    """Whether ``text``, in the form of :mod:`app.portname`, means ``port``."""
+    """Whether ``text``, in a form of :mod:`app.portname`, names ``port``."""
     try:
         name = portname.parse(text)
     except ValueError:
@@ -159,6 +159,6 @@ def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: b
 
 
 def describe(port: NetworkPort) -> str:
-    """``enx00e04c680122 (r8152, 00:e0:4c:68:01:22, usb-1.2, cable in)``."""
+    """The port in words: ``enx00e04c680122 (r8152, 00:e0:4c:68:01:22, usb-1.2, cable in)``."""
     facts = [port.driver, port.mac, port.usb, "radio" if port.radio else "cable in" if port.carrier else "no cable"]
     return f"{port.name} ({', '.join(f for f in facts if f)})"

@@ -1,9 +1,9 @@
-"""ip rules and routes of ours: read from the kernel, compared with the plan, put right. rtnetlink(7).
+"""The managed ip rules and routes: read from the kernel, added, deleted. rtnetlink(7).
 
-Ours are the rules with priorities ``RULE_FIRST..RULE_LAST`` and the routes in our tables. A rule of somebody else that
-is asked before our last one is drift and is removed, for it could divert what the LAN sends; the kernel's own first
-rule, which looks up ``local``, must be there and alone at its priority. Each is kept with the kernel's own message, and
-that message is how it is deleted: exactly that one, not one like it.
+Managed are the rules with priorities ``RULE_FIRST..RULE_LAST`` and the routes in the gateway's tables. A foreign rule
+with a priority before the last of them is drift and is removed, because it could divert the LAN's packets; the kernel's
+first rule, which looks up ``local``, must exist and be alone at its priority. Each rule and route is kept with the
+kernel's message and deleted by it: exactly that one, not a similar one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ANY: dict[Family, str] = {4: "0.0.0.0/0", 6: "::/0"}
 
 TABLE_LOCAL = 255
 TABLE_LAST = TABLE_EXIT_BASE + 255
-PROTOCOL_OURS = 0x56  # tells whoever looks with `ip route` where a route or address came from
+PROTOCOL_GATEWAY = 0x56  # shown by `ip route` and `ip address` as the origin of the gateway's own
 
 _DELROUTE, _DELRULE = 25, 33
 _RTN_UNICAST, _RTN_UNREACHABLE = 1, 7
@@ -36,27 +36,27 @@ _SCOPE_LINK = 253
 _ONLINK = 4  # RTNH_F_ONLINK
 _SPORT_MASK, _DPORT_MASK = 28, 29  # FRA_*_MASK, since Linux 6.15; pyroute2 has no names for them
 _ALL = 0xFFFFFFFF
-_DEFAULT_METRIC: dict[Family, int] = {4: 0, 6: 1024}  # what the kernel makes of no metric
+_DEFAULT_METRIC: dict[Family, int] = {4: 0, 6: 1024}  # what the kernel uses where none is given
 _GONE = {errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.ENETUNREACH}
 _DUMP_TRIES = 5
 
-_RULE_WORDS = frozenset(
+_RULE_ATTRIBUTES = frozenset(
     {
         "FRA_TABLE", "FRA_PRIORITY", "FRA_PROTOCOL", "FRA_SUPPRESS_PREFIXLEN", "FRA_IIFNAME", "FRA_OIFNAME",
         "FRA_FWMARK",
         "FRA_FWMASK", "FRA_DST", "FRA_IP_PROTO", "FRA_SPORT_RANGE", "FRA_DPORT_RANGE", "UNKNOWN",
     }
 )  # fmt: skip
-_ROUTE_WORDS = frozenset(
+_ROUTE_ATTRIBUTES = frozenset(
     {"RTA_TABLE", "RTA_DST", "RTA_OIF", "RTA_GATEWAY", "RTA_PRIORITY", "RTA_CACHEINFO", "RTA_PREF"}
 )
 
-# Every namespace is born with it, in both families; without it the gateway is deaf.
+# Every namespace starts with it, in both families; without it the gateway receives nothing.
 LOCAL_RULES = frozenset(RulePlan(0, family, TABLE_LOCAL) for family in FAMILIES)
 
 
-class Live(Struct, frozen=True):
-    """What there is: in the plan's words, with the raw message to delete each by; and all that no plan can say."""
+class LiveRouting(Struct, frozen=True):
+    """The live rules and routes as the plan describes them, each with its raw message; and those that no plan can."""
 
     rules: dict[RulePlan, bytes]
     foreign_rules: tuple[tuple[str, bytes], ...]  # (description, raw message)
@@ -64,8 +64,8 @@ class Live(Struct, frozen=True):
     foreign_routes: tuple[tuple[str, bytes], ...]
 
 
-async def read(ip: Any, names: dict[int, str]) -> Live:
-    """Our rules and routes, and foreign ones in their place. ``names`` of the interfaces by number."""
+async def read(ip: Any, names: dict[int, str]) -> LiveRouting:
+    """The managed rules and routes, and foreign ones among them. ``names`` of the interfaces by index."""
     rules: dict[RulePlan, bytes] = {}
     routes: dict[RoutePlan, bytes] = {}
     foreign_rules: list[tuple[str, bytes]] = []
@@ -74,7 +74,7 @@ async def read(ip: Any, names: dict[int, str]) -> Live:
         for message in await _dump(ip.get_rules, family=number):
             priority = dict(message["attrs"]).get("FRA_PRIORITY", 0)
             if priority > RULE_LAST:
-                continue  # whoever comes after our last rule is never asked
+                continue  # the gateway's last rule ends every look-up
             rule, raw = parse_rule(message, family), _raw(message)
             if rule is None or rule in rules or (priority == 0 and rule not in LOCAL_RULES):
                 foreign_rules.append((f"rule {priority} (IPv{family})", raw))
@@ -89,11 +89,11 @@ async def read(ip: Any, names: dict[int, str]) -> Live:
                 foreign_routes.append((f"route in table {table} (IPv{family})", raw))
             else:
                 routes[route] = raw
-    return Live(rules, tuple(foreign_rules), routes, tuple(foreign_routes))
+    return LiveRouting(rules, tuple(foreign_rules), routes, tuple(foreign_routes))
 
 
 async def _dump(ask: Any, **arguments: Any) -> list[Any]:
-    """All messages of a dump; again when something changed meanwhile, for then some may be missing."""
+    """All messages of a dump, which is repeated if something changed during it, because some may be missing."""
     for _ in range(_DUMP_TRIES):
         messages = [message async for message in await ask(**arguments)]
         if not any(message["header"]["flags"] & NLM_F_DUMP_INTR for message in messages):
@@ -111,13 +111,13 @@ def _raw(message: Any) -> bytes:
 
 
 def parse_rule(message: Any, family: Family) -> RulePlan | None:
-    """A rule as the plan writes it; None for one that no plan can say."""
-    words = dict(message["attrs"])
+    """The rule as a plan describes it; None for one that no plan can have."""
+    attrs = dict(message["attrs"])
     raw = attributes(_raw(message)[12:])
-    action, dst = message["action"], words.get("FRA_DST")
-    mark, mask = words.get("FRA_FWMARK"), words.get("FRA_FWMASK")
-    odd = (
-        set(words) - _RULE_WORDS
+    action, dst = message["action"], attrs.get("FRA_DST")
+    mark, mask = attrs.get("FRA_FWMARK"), attrs.get("FRA_FWMASK")
+    unplannable = (
+        set(attrs) - _RULE_ATTRIBUTES
         or set(raw) - _numbers()
         or action not in {_TO_TABLE, _UNREACHABLE}
         or message["flags"] & _INVERT
@@ -127,19 +127,19 @@ def parse_rule(message: Any, family: Family) -> RulePlan | None:
         or mask not in {None, _ALL}
         or any(raw.get(kind, b"\xff\xff") != b"\xff\xff" for kind in (_SPORT_MASK, _DPORT_MASK))
     )
-    sport, dport = _single(words.get("FRA_SPORT_RANGE")), _single(words.get("FRA_DPORT_RANGE"))
-    if odd or sport == -1 or dport == -1:
+    sport, dport = _single(attrs.get("FRA_SPORT_RANGE")), _single(attrs.get("FRA_DPORT_RANGE"))
+    if unplannable or sport == -1 or dport == -1:
         return None
-    suppress = words.get("FRA_SUPPRESS_PREFIXLEN", _ALL)
+    suppress = attrs.get("FRA_SUPPRESS_PREFIXLEN", _ALL)
     return RulePlan(
-        priority=words.get("FRA_PRIORITY", 0),
+        priority=attrs.get("FRA_PRIORITY", 0),
         family=family,
-        table=words.get("FRA_TABLE", message["table"]) if action == _TO_TABLE else None,
-        iif=words.get("FRA_IIFNAME"),
-        oif=words.get("FRA_OIFNAME"),
+        table=attrs.get("FRA_TABLE", message["table"]) if action == _TO_TABLE else None,
+        iif=attrs.get("FRA_IIFNAME"),
+        oif=attrs.get("FRA_OIFNAME"),
         fwmark=mark,
         dst=ip_network(f"{dst}/{message['dst_len']}") if dst else None,
-        ip_proto=words.get("FRA_IP_PROTO"),
+        ip_proto=attrs.get("FRA_IP_PROTO"),
         sport=sport,
         dport=dport,
         suppress_prefixlength=suppress if suppress != _ALL else None,
@@ -148,12 +148,12 @@ def parse_rule(message: Any, family: Family) -> RulePlan | None:
 
 
 def _numbers() -> frozenset[int]:
-    """The numbers of the attributes that are understood (linux/fib_rules.h)."""
+    """The numbers of the supported attributes (linux/fib_rules.h)."""
     return frozenset({1, 3, 6, 10, 14, 15, 16, 17, 18, 21, 22, 23, 24, _SPORT_MASK, _DPORT_MASK})
 
 
 def _single(ports: str | None) -> int | None:
-    """The one port of pyroute2's "first:last"; None for any, -1 for a range, which no plan can say."""
+    """The one port of pyroute2's "first:last"; None for any, -1 for a range, which no plan has."""
     if ports is None:
         return None
     first, _, last = ports.partition(":")
@@ -191,7 +191,7 @@ async def add_rule(ip: Any, rule: RulePlan) -> None:
 
 
 def delete_rule(raw: bytes) -> None:
-    """Delete the very rule of which ``raw`` is the kernel's message; it may be gone already. Raises OSError."""
+    """Delete exactly the rule whose message is ``raw``; it may be gone already. Raises OSError."""
     _delete(_DELRULE, raw)
 
 
@@ -199,21 +199,21 @@ def delete_rule(raw: bytes) -> None:
 
 
 def parse_route(message: Any, family: Family, names: dict[int, str]) -> RoutePlan | None:
-    """A route as the plan writes it; None for one that no plan can say."""
-    words = dict(message["attrs"])
+    """The route as a plan describes it; None for one that no plan can have."""
+    attrs = dict(message["attrs"])
     unreachable = message["type"] == _RTN_UNREACHABLE
-    oif = names.get(words.get("RTA_OIF", 0))
+    oif = names.get(attrs.get("RTA_OIF", 0))
     if (
-        set(words) - _ROUTE_WORDS
+        set(attrs) - _ROUTE_ATTRIBUTES
         or message["type"] not in {_RTN_UNICAST, _RTN_UNREACHABLE}
         or message["tos"]
         or message["src_len"]
         or (oif is None and not unreachable)
     ):
         return None
-    dst, gateway, metric = words.get("RTA_DST"), words.get("RTA_GATEWAY"), words.get("RTA_PRIORITY", 0)
+    dst, gateway, metric = attrs.get("RTA_DST"), attrs.get("RTA_GATEWAY"), attrs.get("RTA_PRIORITY", 0)
     return RoutePlan(
-        table=words.get("RTA_TABLE", message["table"]),
+        table=attrs.get("RTA_TABLE", message["table"]),
         family=family,
         dst=ip_network(f"{dst}/{message['dst_len']}" if dst else ANY[family]),
         oif=None if unreachable else oif,
@@ -229,7 +229,7 @@ def route_request(route: RoutePlan, indices: dict[str, int]) -> dict[str, Any]:
         "family": FAMILIES[route.family],
         "dst": str(route.dst),
         "table": route.table,
-        "proto": PROTOCOL_OURS,
+        "proto": PROTOCOL_GATEWAY,
     }
     if route.kind == "unreachable":
         request["type"] = "unreachable"
@@ -238,7 +238,7 @@ def route_request(route: RoutePlan, indices: dict[str, int]) -> dict[str, Any]:
             raise KernelError(f"there is no interface {route.oif} for a route")
         request["oif"] = indices[route.oif]
     if route.gateway is not None:
-        # The gateway is on the link by definition; do not depend on a connected route that is just being renumbered.
+        # The gateway is on the link by definition; onlink does not depend on a connected route, which may be changing.
         request |= {"gateway": str(route.gateway), "flags": _ONLINK}
     elif route.oif is not None and route.family == 4:
         request["scope"] = _SCOPE_LINK
@@ -248,12 +248,12 @@ def route_request(route: RoutePlan, indices: dict[str, int]) -> dict[str, Any]:
 
 
 async def replace_route(ip: Any, route: RoutePlan, indices: dict[str, int]) -> None:
-    """Add ``route``, or put it in the place of one with the same destination and metric, in one step."""
+    """Add ``route``, or replace one with the same destination and metric, in one step."""
     await ip.route("replace", **route_request(route, indices))
 
 
 def delete_route(raw: bytes) -> None:
-    """Delete the very route of which ``raw`` is the kernel's message; it may be gone already. Raises OSError."""
+    """Delete exactly the route whose message is ``raw``; it may be gone already. Raises OSError."""
     _delete(_DELROUTE, raw)
 
 

@@ -1,6 +1,6 @@
-"""Kernel parameters below /proc/sys: those that the gateway needs, and how they are read and written.
+"""Kernel parameters below /proc/sys: the planned values, reading and writing.
 
-A path is given with slashes, for an interface's name may hold a dot. Sources: the kernel's ip-sysctl document.
+A path has slashes, because an interface's name may contain a dot. Source: the kernel's ip-sysctl document.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from app.network.policy import View
 ROOT = Path("/proc/sys")
 
 _EVERYWHERE = (
-    # First, for writing it resets other settings of the same tree.
+    # First, because writing it resets other settings of the same tree.
     ("net/ipv4/ip_forward", "1"),
     ("net/ipv6/conf/all/forwarding", "1"),
-    # A port answers ARP for its own addresses only, so nobody on LAN or WAN can probe for the tunnel's
-    # (CVE-2019-14899). Not 2: that also wants the asker within our prefix, which a WAN with a /32 is not.
+    # A port answers ARP for its own addresses only, so that the tunnel's cannot be probed from LAN or WAN
+    # (CVE-2019-14899). Not 2: that also requires the sender to be within our prefix, which fails on a WAN with a /32.
     ("net/ipv4/conf/all/arp_ignore", "1"),
     ("net/ipv4/conf/all/arp_announce", "2"),
     ("net/ipv4/conf/all/accept_redirects", "0"),
@@ -27,26 +27,26 @@ _EVERYWHERE = (
     ("net/ipv4/conf/default/send_redirects", "0"),
     ("net/ipv6/conf/all/accept_source_route", "0"),
     ("net/ipv6/conf/default/accept_redirects", "0"),
-    # The kernel asks the reverse path without a mark, as if from the gateway itself: while no tunnel is up that is
-    # unreachable, and with 1 or 2 (the highest of "all" and the link's counts) the tunnel's own handshake would be
+    # The kernel looks up the reverse path without a mark, as for the gateway's own packets: while no tunnel is up that
+    # is unreachable, and with 1 or 2 (the higher of "all" and the link's applies) the tunnel's handshake would be
     # dropped on the WAN. nftables checks sources on every link instead.
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
 )
 
 
-def planned(seen: View) -> tuple[tuple[str, str], ...]:
-    """(path, value), in the order to write them (pure).
+def planned(view: View) -> tuple[tuple[str, str], ...]:
+    """The parameters as (path, value), in the order to write them (pure).
 
-    How the WAN takes router advertisements is left to whoever runs that link: networkd handles them itself and keeps
-    the kernel's ``accept_ra`` at 0, a link without networkd needs 2.
+    The WAN's ``accept_ra`` is left alone: networkd handles router advertisements itself and keeps it at 0, a link
+    without networkd needs 2.
     """
     found = list(_EVERYWHERE)
-    outside = (seen.wan.name,) if seen.wan else ()
-    tunnels = tuple(t.interface for t in seen.tunnels)
-    for name in dict.fromkeys((*seen.lan_names, *outside, *tunnels)):
-        # Strict on a LAN of its own, where it is a second look at spoofed sources (RFC 3704).
-        strict = seen.lan == (name,) and seen.shared is None
+    outside = (view.wan.name,) if view.wan else ()
+    tunnels = tuple(t.interface for t in view.tunnels)
+    for name in dict.fromkeys((*view.lan_names, *outside, *tunnels)):
+        # Strict on a link that is only the LAN's: a second check of spoofed sources (RFC 3704).
+        strict = view.lan == (name,) and view.shared is None
         found += [
             (f"net/ipv4/conf/{name}/rp_filter", "1" if strict else "0"),
             (f"net/ipv4/conf/{name}/send_redirects", "0"),
@@ -58,8 +58,8 @@ def planned(seen: View) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def forwards(name: str) -> bool:
-    """Whether the parameter turns forwarding on: to be done only when both locks are closed (pure)."""
+def enables_forwarding(name: str) -> bool:
+    """Whether the parameter enables forwarding, which must wait until ruleset and routes are in force (pure)."""
     return name.rpartition("/")[2] in {"ip_forward", "forwarding"}
 
 
@@ -67,7 +67,7 @@ def forwards(name: str) -> bool:
 
 
 def read(name: str) -> str | None:
-    """The value now; None where the kernel has no such parameter (an interface that is gone)."""
+    """The present value; None where the kernel has no such parameter (an interface that is gone)."""
     try:
         return " ".join((ROOT / name).read_text().split())
     except OSError:

@@ -1,4 +1,4 @@
-"""What network ports have sent and what waits in their queues, and how one is taken down and up."""
+"""Transmission of network ports: packets sent, packets queued, and the restart of a port."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from app.network.netlink import open_netlink
 
 DEVICES = Path("/proc/thread-self/net/dev")  # proc_pid_net(5)
-_SENT = 9  # columns behind the name and the colon: packets sent
+_SENT_COLUMN = 9  # columns behind the name and the colon: packets sent
 
 
 def sent() -> dict[str, int]:
-    """Packets so far, by port. Raises OSError."""
+    """Packets sent so far, by port. Raises OSError."""
     found: dict[str, int] = {}
     for line in DEVICES.read_text().splitlines()[2:]:
         name, _, columns = line.partition(":")
-        found[name.strip()] = int(columns.split()[_SENT])
+        found[name.strip()] = int(columns.split()[_SENT_COLUMN])
     return found
 
 
-async def waiting(name: str) -> int:
+async def queued(name: str) -> int:
     """Packets in the port's queues (tc(8)). Raises NetlinkError, OSError."""
     most = 0
     async with open_netlink() as ip:
@@ -33,7 +33,7 @@ async def waiting(name: str) -> int:
 
 
 async def restart(name: str) -> None:
-    """Take the port down and up, which sets up its driver's queues anew. Raises NetlinkError, OSError."""
+    """Take the port down and up, which reinitializes its driver's queues. Raises NetlinkError, OSError."""
     async with open_netlink() as ip:
         index = socket.if_nametoindex(name)
         await ip.link("set", index=index, state="down")

@@ -1,4 +1,4 @@
-"""What becomes of a packet under a plan, traced through rules, routes and the ruleset without a kernel (pure)."""
+"""The packet tracer: follows a packet through a plan's rules, routes and ruleset without a kernel (pure)."""
 
 from app.packet_trace.host import Surroundings
 from app.packet_trace.journey import PacketOutcome

@@ -16,21 +16,21 @@ _EMPTY = "table inet none { }\ndelete table inet none\ntable inet none { }\n"
 
 
 class Surroundings(Struct, frozen=True):
-    """The kernel state that is not the plan's: the main table and the addresses of other links."""
+    """The kernel state beside the plan: the main table and the addresses of other links."""
 
     main: tuple[RoutePlan, ...]
     addresses: tuple[tuple[str, Interface], ...] = ()
 
 
 class Hop(Struct, frozen=True):
-    """The next step of a packet: by interface ``link`` to the neighbour ``via``."""
+    """The next hop of a packet: by interface ``link`` to the neighbour ``via``."""
 
     link: str
     via: Address
 
 
 class Host:
-    """A plan in its surroundings. Raises ValueError where the ruleset's text is not understood."""
+    """A plan in its surroundings. Raises ValueError where the ruleset's text cannot be parsed."""
 
     def __init__(self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True) -> None:
         self.ruleset: Ruleset = parse(plan.ruleset if nft else _EMPTY)
@@ -43,7 +43,7 @@ class Host:
         self._addresses = (*plan.lan_addresses, *links, *around.addresses)
 
     def address_of(self, interface: str, towards: Address, hop: Address | None = None) -> Address | None:
-        """The source for a packet to ``towards`` by neighbour ``hop``; None where the interface has no address.
+        """The source address for a packet to ``towards`` by neighbour ``hop``; None where the interface has none.
 
         IPv4: the address in the hop's network, else the first. IPv6: the longest common prefix (RFC 6724, rule 8).
         """
@@ -58,7 +58,7 @@ class Host:
         return any(a.ip == address for _, a in self._addresses) or address.is_loopback
 
     def route(self, packet: Packet) -> Hop | None:
-        """The way of ``packet``, by "lo" where it is for the gateway itself; None where there is none."""
+        """The next hop of ``packet``, by "lo" where it is for the gateway itself; None where there is no route."""
         if self.is_local(packet.dst):
             return Hop("lo", packet.dst)
         for rule in (*self._rules, RulePlan(32766, packet.family, TABLE_MAIN)):

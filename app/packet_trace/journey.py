@@ -1,4 +1,4 @@
-"""The way of one packet through a host's hooks and routing decisions, and how it ends (pure).
+"""The path of one packet through a host's hooks and routing decisions, to its end (pure).
 
 The order is the kernel's: prerouting, routing decision, then input, or forward and postrouting; for the host's own
 packets routing, output, a second routing decision where a mark or address has changed, postrouting.
@@ -18,16 +18,16 @@ from app.packet_trace.nft_interpreter import run
 from app.packet_trace.nft_model import Nat
 from app.packet_trace.packet import Packet
 
-_NAT = {"prerouting": -100, "output": -100, "postrouting": 100}  # where the kernel translates, by hook
+_NAT = {"prerouting": -100, "output": -100, "postrouting": 100}  # the priority at which the kernel translates, by hook
 
 Ending = Literal["sent", "local", "dropped", "rejected", "reset", "unroutable"]
 _STOPPED: dict[str, Ending] = {"drop": "dropped", "reject": "rejected", "reset": "reset"}
 
 
 class PacketOutcome(Struct, frozen=True):
-    """``packet`` as it left (``sent``), as it reached the gateway (``local``) or where it was stopped.
+    """The end of a packet: ``packet`` as it was ``sent``, as it reached the gateway (``local``) or as it was stopped.
 
-    ``counted`` names the counters it raised, in order.
+    ``counted`` has the counters that it raised, in order.
     """
 
     kind: Ending
@@ -36,12 +36,12 @@ class PacketOutcome(Struct, frozen=True):
 
     @property
     def link(self) -> str | None:
-        """The interface that it left by; None where it did not."""
+        """The interface by which it left; None where it did not leave."""
         return self.packet.oif if self.kind == "sent" else None
 
 
-def _group(address: Address) -> bool:
-    """Multicast, or IPv4's broadcast to everybody on the link."""
+def _is_group(address: Address) -> bool:
+    """Whether ``address`` is multicast or IPv4's limited broadcast."""
     return address.is_multicast or address == IPv4Address("255.255.255.255")
 
 
@@ -57,42 +57,42 @@ class Journey:
         self._counted: list[str] = []
         self._hop = Hop(packet.oif, packet.dst)
 
-    def forwarded(self) -> PacketOutcome:
+    def forward(self) -> PacketOutcome:
         try:
-            self._pass("prerouting")
+            self._run_hook("prerouting")
             if self._packet.src.is_loopback:
-                raise _StoppedError("dropped")  # a martian (RFC 1812, 5.3.7) to the kernel itself
-            # The gateway routes no multicast: such a packet is for itself or for nobody.
-            if _group(self._packet.dst) or self._route() == "lo":
-                self._pass("input")
+                raise _StoppedError("dropped")  # a martian (RFC 1812, 5.3.7)
+            # The gateway does not route multicast: it delivers such a packet locally or drops it.
+            if _is_group(self._packet.dst) or self._route() == "lo":
+                self._run_hook("input")
                 return self._outcome("local")
             if self._packet.src.is_link_local or self._packet.src.is_unspecified:
                 raise _StoppedError("unroutable")  # ip6_forward() in the kernel
             self._set(oif=self._hop.link)
-            self._pass("forward")
-            self._pass("postrouting")
+            self._run_hook("forward")
+            self._run_hook("postrouting")
         except _StoppedError as stop:
             return self._outcome(stop.kind)
         return self._outcome("sent")
 
-    def own(self) -> PacketOutcome:
+    def send_own(self) -> PacketOutcome:
         bound = self._packet.oif
         try:
             self._set(oif=bound or self._route())
-            if self._packet.src.is_unspecified and not _group(self._packet.dst):
+            if self._packet.src.is_unspecified and not _is_group(self._packet.dst):
                 source = self._host.address_of(self._packet.oif, self._packet.dst, self._hop.via)
                 if source is not None:
                     self._set(src=source)
             before = self._packet
-            self._pass("output", below=0)
+            self._run_hook("output", below=0)
             if not bound and (before.mark, before.dst) != (self._packet.mark, self._packet.dst):
                 self._set(oif=self._route())
-            self._pass("output", above=0)
-            self._pass("postrouting")
+            self._run_hook("output", above=0)
+            self._run_hook("postrouting")
             if self._packet.oif == "lo":
                 self._set(iif="lo", oif="")
-                self._pass("prerouting")
-                self._pass("input")
+                self._run_hook("prerouting")
+                self._run_hook("input")
                 return self._outcome("local")
         except _StoppedError as stop:
             return self._outcome(stop.kind)
@@ -107,24 +107,24 @@ class Journey:
         self._hop = found
         return found.link
 
-    def _pass(self, hook: str, *, below: int | None = None, above: int | None = None) -> None:
+    def _run_hook(self, hook: str, *, below: int | None = None, above: int | None = None) -> None:
         for chain in self._host.ruleset.at(hook):
             if (below is not None and chain.priority >= below) or (above is not None and chain.priority < above):
                 continue
             if chain.priority >= _NAT.get(hook, 0):
-                self._tracked(hook)
+                self._apply_tracked_nat(hook)
             if chain.kind == "nat" and self._packet.ct_state != "new":
-                continue  # what its first packet was given holds for the whole connection
-            passed = run(self._host.ruleset, chain, self._packet)
-            self._counted += passed.counted
-            self._packet = passed.packet
-            if passed.verdict != "accept":
-                raise _StoppedError(_STOPPED[passed.verdict])
-            if passed.nat is not None:
-                self._translate(passed.nat)
-        self._tracked(hook)
+                continue  # the translation of the first packet holds for the whole connection
+            result = run(self._host.ruleset, chain, self._packet)
+            self._counted += result.counted
+            self._packet = result.packet
+            if result.verdict != "accept":
+                raise _StoppedError(_STOPPED[result.verdict])
+            if result.nat is not None:
+                self._translate(result.nat)
+        self._apply_tracked_nat(hook)
 
-    def _tracked(self, hook: str) -> None:
+    def _apply_tracked_nat(self, hook: str) -> None:
         """Apply the translations of an established connection."""
         if self._packet.ct_state not in {"established", "related"}:
             return

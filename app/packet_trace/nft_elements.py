@@ -1,4 +1,4 @@
-"""Fields, values, sets and maps of a ruleset, read into the model (pure)."""
+"""The parser of fields, values, sets and maps of a ruleset (pure)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from app.addresses import Network
-from app.packet_trace.nft_model import Key, NftVerdict, Table, Value
+from app.packet_trace.nft_model import Collection, Key, NftVerdict, Value
 from app.packet_trace.nft_reader import Reader
 
 _TWO_WORDS = {"ip", "ip6", "ether", "meta", "ct", "th", "tcp", "udp", "icmp", "icmpv6"}
@@ -15,21 +15,21 @@ NUMBERS = {"meta mark", "ct mark", "th dport", "tcp dport", "udp dport", "udp sp
 _NAMES = {"iifname", "oifname", "ether saddr", "meta nfproto", "meta l4proto", "ct state", "icmp type", "icmpv6 type"}
 
 
-def read_table(read: Reader) -> Table:
+def read_collection(read: Reader) -> Collection:
     read.take("{")
-    read.lines()
+    read.skip_lines()
     read.take("typeof")
     key = read_key(read)
     value = read_key(read) if read.accept(":") else None
-    read.lines()
+    read.skip_lines()
     if read.accept("flags"):
         read.take("interval")
-        read.lines()
-    elements = Table({})
+        read.skip_lines()
+    elements = Collection({})
     if read.accept("elements"):
         read.take("=")
         elements = read_elements(read, key, value)
-        read.lines()
+        read.skip_lines()
     read.take("}")
     return elements
 
@@ -37,23 +37,23 @@ def read_table(read: Reader) -> Table:
 def read_flowtable(read: Reader) -> None:
     read.take()
     read.take("{")
-    read.lines()
+    read.skip_lines()
     read.take_all("hook ingress priority filter")
-    read.lines()
+    read.skip_lines()
     read.take_all("devices =")
     read_elements(read, ("iifname",), None)
-    read.lines()
+    read.skip_lines()
     read.take("}")
 
 
-def read_elements(read: Reader, key: Key, value: Key | None) -> Table:
-    """``{ ... }``, or a single element, or several with commas between, without braces."""
+def read_elements(read: Reader, key: Key, value: Key | None) -> Collection:
+    """The elements in ``{ ... }``, or without braces a single one or several with commas between."""
     exact: dict[tuple[Value, ...], object] = {}
     networks: list[tuple[Network, object]] = []
     braces = read.accept("{")
     while True:
         if braces:
-            read.lines()
+            read.skip_lines()
         parts = [read_value(read.take(), key[0])]
         for field in key[1:]:
             read.take(".")
@@ -68,20 +68,20 @@ def read_elements(read: Reader, key: Key, value: Key | None) -> Table:
         else:
             exact[_exact(parts)] = result
         if braces:
-            read.lines()
+            read.skip_lines()
             if read.accept("}"):
                 break
             read.take(",")
         elif not read.accept(","):
             break
-    return Table(exact, tuple(networks))
+    return Collection(exact, tuple(networks))
 
 
 def _exact(parts: Sequence[Value | Network]) -> tuple[Value, ...]:
     found: list[Value] = []
     for part in parts:
         if isinstance(part, IPv4Network | IPv6Network):
-            raise ValueError("a network within a concatenation is not understood")
+            raise ValueError("a network within a concatenation is not supported")
         found.append(part)
     return tuple(found)
 
@@ -93,14 +93,14 @@ def read_value(token: str, field: str) -> Value | Network:
         return int(token, 0)
     if field in _NAMES:
         return token.strip('"')
-    raise ValueError(f"not understood: a value of {field!r}")
+    raise ValueError(f"unsupported: a value of {field!r}")
 
 
 def _field(read: Reader) -> str:
     word = read.take()
     field = f"{word} {read.take()}" if word in _TWO_WORDS else word
     if field not in _ADDRESSES | NUMBERS | _NAMES | {"tcp flags", "verdict"}:
-        raise ValueError(f"not understood: {field!r}")
+        raise ValueError(f"unsupported: {field!r}")
     return field
 
 
@@ -111,8 +111,8 @@ def read_key(read: Reader, first: str | None = None) -> Key:
     return tuple(fields)
 
 
-def read_reference(read: Reader, key: Key, value: Key | None = None) -> Table | str:
-    """``@name``, or elements on the spot."""
+def read_reference(read: Reader, key: Key, value: Key | None = None) -> Collection | str:
+    """The name in ``@name``, or the elements of an anonymous set or map."""
     return read.take()[1:] if read.next.startswith("@") else read_elements(read, key, value)
 
 
@@ -123,4 +123,4 @@ def read_verdict(read: Reader) -> NftVerdict:
         case ("accept" | "drop" | "return") as kind:
             return NftVerdict(kind)
         case other:
-            raise ValueError(f"not understood: {other!r}")
+            raise ValueError(f"unsupported: {other!r}")

@@ -1,7 +1,7 @@
-"""What a ruleset does to a packet: the model of :mod:`app.packet_trace.nft_model` carried out (pure).
+"""The interpreter of rulesets: runs the model of :mod:`app.packet_trace.nft_model` on a packet (pure).
 
-Semantics: nft(8). A match on a header that the packet does not have ends its rule, whatever the operator; so does a
-look-up that finds nothing.
+Semantics: nft(8). A match on a header that the packet does not have ends its rule, with any operator; so does a look-up
+without a result.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from msgspec import Struct
 
 from app.packet_trace.nft_model import (
     Chain,
+    Collection,
     Count,
     Key,
     Lookup,
     Match,
     Nat,
     NftVerdict,
-    Nothing,
+    NoEffect,
     Ruleset,
     SetMark,
     Statement,
-    Table,
     Value,
     Vmap,
 )
@@ -31,7 +31,7 @@ from app.packet_trace.packet import Packet
 
 
 def field_of(packet: Packet, field: str) -> Value:
-    """The packet's value of ``field``, or None where it has none."""
+    """The value of the packet's ``field``; None where it has no such field."""
     four = packet.family == 4
     match field:
         case "iifname":
@@ -75,27 +75,27 @@ def field_of(packet: Packet, field: str) -> Value:
         case "icmpv6 type":
             return packet.icmp_type if packet.proto == "icmpv6" else None
         case _:
-            raise ValueError(f"not understood: {field!r}")
+            raise ValueError(f"unsupported: {field!r}")
 
 
-class Passed(Struct, frozen=True):
-    """What a base chain made of a packet."""
+class ChainResult(Struct, frozen=True):
+    """The result of a base chain for a packet."""
 
     verdict: Literal["accept", "drop", "reject", "reset"]
     packet: Packet
     counted: tuple[str, ...]
-    nat: Nat | None = None  # asked for by a nat chain; the caller knows the addresses
+    nat: Nat | None = None  # requested by a nat chain; the caller knows the addresses
 
 
-def run(ruleset: Ruleset, base: Chain, packet: Packet) -> Passed:
-    """Send ``packet`` through ``base`` and whatever it jumps to. Raises ValueError, KeyError on a dangling name."""
+def run(ruleset: Ruleset, base: Chain, packet: Packet) -> ChainResult:
+    """Run ``base`` and the chains that it jumps to on ``packet``. Raises ValueError; KeyError for an unknown name."""
     evaluation = _Evaluation(ruleset, packet)
     verdict = evaluation.chain(base) or NftVerdict(base.policy)
     match verdict.kind:
         case ("accept" | "drop" | "reject" | "reset") as kind:
-            return Passed(kind, evaluation.packet, tuple(evaluation.counted), evaluation.nat)
+            return ChainResult(kind, evaluation.packet, tuple(evaluation.counted), evaluation.nat)
         case other:
-            raise ValueError(f"{other!r} is no final verdict")
+            raise ValueError(f"{other!r} is not a final verdict")
 
 
 class _Evaluation:
@@ -127,9 +127,9 @@ class _Evaluation:
     def _rule(self, rule: tuple[Statement, ...]) -> NftVerdict | None:
         for statement in rule:
             match statement:
-                case Match(key=key, equal=equal, table=table):
+                case Match(key=key, equal=equal, collection=collection):
                     value = self._key(key)
-                    if value is None or self._table(table).find(value)[0] is not equal:
+                    if value is None or self._collection(collection).find(value)[0] is not equal:
                         return None
                 case SetMark(which=which, value=value):
                     mark = value if isinstance(value, int) else self._number(value)
@@ -138,7 +138,7 @@ class _Evaluation:
                     self.packet = msgspec.structs.replace(self.packet, **{which: mark})
                 case Vmap(lookup=lookup):
                     value = self._key(lookup.key)
-                    found = self._table(lookup.table).find(value)[1] if value is not None else None
+                    found = self._collection(lookup.collection).find(value)[1] if value is not None else None
                     if not isinstance(found, NftVerdict):
                         return None
                     return found
@@ -155,7 +155,7 @@ class _Evaluation:
                     return NftVerdict("accept")
                 case NftVerdict():
                     return statement
-                case Nothing():
+                case NoEffect():
                     pass
         return None
 
@@ -163,13 +163,13 @@ class _Evaluation:
         values = tuple(field_of(self.packet, f) for f in key)
         return None if None in values else values
 
-    def _table(self, table: Table | str | None) -> Table:
-        assert table is not None
-        return self._ruleset.tables[table] if isinstance(table, str) else table
+    def _collection(self, collection: Collection | str | None) -> Collection:
+        assert collection is not None
+        return self._ruleset.collections[collection] if isinstance(collection, str) else collection
 
     def _number(self, lookup: Lookup) -> int | None:
         value = self._key(lookup.key)
         if value is None:
             return None
-        found = value[0] if lookup.table is None else self._table(lookup.table).find(value)[1]
+        found = value[0] if lookup.collection is None else self._collection(lookup.collection).find(value)[1]
         return found if isinstance(found, int) else None

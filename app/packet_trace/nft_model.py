@@ -1,4 +1,4 @@
-"""What a ruleset is made of, as far as the gateway's own need it (pure). Language: nft(8)."""
+"""The model of a ruleset, as far as the gateway's rulesets need it (pure). Language: nft(8)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Value = str | int | Address | None
 Key = tuple[str, ...]  # a concatenation of packet fields
 
 
-class Table(Struct, frozen=True):
-    """A set (values None) or a map, by exact key, with whole networks beside."""
+class Collection(Struct, frozen=True):
+    """A set (with values None) or a map: exact keys, and networks."""
 
     exact: dict[tuple[Value, ...], object]
     networks: tuple[tuple[Network, object], ...] = ()
@@ -37,14 +37,14 @@ class NftVerdict(Struct, frozen=True):
 class Match(Struct, frozen=True):
     key: Key
     equal: bool
-    table: Table | str  # or the name of a set
+    collection: Collection | str  # or the name of a set
 
 
 class Lookup(Struct, frozen=True):
-    """A value: ``key``'s own, or what the map has for it."""
+    """A value: that of ``key`` itself, or the map's value for it."""
 
     key: Key
-    table: Table | str | None = None
+    collection: Collection | str | None = None
 
 
 class SetMark(Struct, frozen=True):
@@ -61,26 +61,26 @@ class Count(Struct, frozen=True):
 
 
 class Nat(Struct, frozen=True):
-    """``dnat`` to the first address (the choice among several is no matter of safety), ``redirect``, ``masquerade``."""
+    """``dnat`` to the first address (which of several does not matter here), ``redirect`` or ``masquerade``."""
 
     kind: Literal["dnat", "redirect", "masquerade"]
     addresses: tuple[Address, ...] = ()
     port: int | Lookup | None = None
 
 
-class Nothing(Struct, frozen=True):
-    """A statement that changes no packet's way: MSS clamping, offload of flows that are allowed already."""
+class NoEffect(Struct, frozen=True):
+    """A statement without effect on a packet's path: MSS clamping, offload of flows that are already accepted."""
 
     text: str
 
 
-Statement = Match | SetMark | Vmap | Count | Nat | NftVerdict | Nothing
+Statement = Match | SetMark | Vmap | Count | Nat | NftVerdict | NoEffect
 
 
 class Chain(Struct, frozen=True):
     name: str
     rules: tuple[tuple[Statement, ...], ...]
-    hook: str = ""  # empty: reached from others only
+    hook: str = ""  # empty: not a base chain
     kind: str = ""
     priority: int = 0
     policy: Literal["accept", "drop"] = "accept"
@@ -88,7 +88,7 @@ class Chain(Struct, frozen=True):
 
 class Ruleset(Struct, frozen=True):
     chains: dict[str, Chain]
-    tables: dict[str, Table]
+    collections: dict[str, Collection]
     counters: frozenset[str]
 
     def at(self, hook: str) -> list[Chain]:

@@ -1,7 +1,7 @@
-"""The part of the nftables language that the gateway's rulesets are written in, read into a model (pure).
+"""The parser of the gateway's rulesets, which use a part of the nftables language (pure).
 
-What is read is the very text that ``nft -f`` loads. Anything that is not understood raises ``ValueError``: a statement
-is never skipped, so no hole can hide behind one. Language: nft(8).
+It reads the same text that ``nft -f`` loads. Unsupported syntax raises ``ValueError``: no statement is skipped, so none
+can hide a hole. Language: nft(8).
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from typing import Any, Literal
 
 from app.packet_trace.nft_elements import (
     NUMBERS,
+    read_collection,
     read_elements,
     read_flowtable,
     read_key,
     read_reference,
-    read_table,
     read_value,
     read_verdict,
 )
 from app.packet_trace.nft_model import (
     Chain,
+    Collection,
     Count,
     Key,
     Lookup,
     Match,
     Nat,
     NftVerdict,
-    Nothing,
+    NoEffect,
     Ruleset,
     SetMark,
     Statement,
-    Table,
     Vmap,
 )
 from app.packet_trace.nft_reader import Reader
@@ -41,19 +41,19 @@ _MARKS: dict[Key, Literal["mark", "ct_mark"]] = {("meta mark",): "mark", ("ct ma
 
 
 def parse(text: str) -> Ruleset:
-    """Read a transaction that replaces one table. Raises ValueError on anything that is not understood."""
+    """Read a transaction that replaces one table. Raises ValueError for unsupported syntax."""
     read = Reader(text)
     read.take_all("table inet")
     name = read.take()
     read.take_all("{ }")
-    read.lines()
+    read.skip_lines()
     read.take_all(f"delete table inet {name}")
-    read.lines()
+    read.skip_lines()
     read.take_all(f"table inet {name} {{")
     chains: dict[str, Chain] = {}
-    tables: dict[str, Table] = {}
+    collections: dict[str, Collection] = {}
     counters: set[str] = set()
-    read.lines()
+    read.skip_lines()
     while not read.accept("}"):
         match read.take("counter", "set", "map", "flowtable", "chain"):
             case "counter":
@@ -66,18 +66,18 @@ def parse(text: str) -> Ruleset:
                 read_flowtable(read)
             case _:
                 name = read.take()
-                tables[name] = read_table(read)
-        read.lines()
-    read.lines()
+                collections[name] = read_collection(read)
+        read.skip_lines()
+    read.skip_lines()
     if read.next:
-        raise ValueError(f"not understood: {read.next!r} after the table")
-    return Ruleset(chains, tables, frozenset(counters))
+        raise ValueError(f"unsupported: {read.next!r} after the table")
+    return Ruleset(chains, collections, frozenset(counters))
 
 
 def _chain(read: Reader) -> Chain:
     name = read.take()
     read.take("{")
-    read.lines()
+    read.skip_lines()
     hook: dict[str, Any] = {}
     if read.accept("type"):
         hook["kind"] = read.take("filter", "nat", "route")
@@ -89,14 +89,14 @@ def _chain(read: Reader) -> Chain:
         read.take_all("; policy")
         hook["policy"] = read.take("accept", "drop")
         read.take(";")
-        read.lines()
+        read.skip_lines()
     rules: list[tuple[Statement, ...]] = []
     while not read.accept("}"):
         statements: list[Statement] = []
         while not read.accept("\n"):
             statements.append(_statement(read))
         rules.append(tuple(statements))
-        read.lines()
+        read.skip_lines()
     return Chain(name, tuple(rules), **hook)
 
 
@@ -124,9 +124,9 @@ def _statement(read: Reader) -> Statement:
             return _dnat(read)
         case "flow":
             read.take_all("flow add")
-            return Nothing(f"flow add {read.take()}")
+            return NoEffect(f"flow add {read.take()}")
         case _:
-            return _about(read)
+            return _field_statement(read)
 
 
 def _port(read: Reader) -> int | Lookup:
@@ -154,21 +154,21 @@ def _dnat(read: Reader) -> Nat:
     return Nat("dnat", tuple(a for a in choices.values() if isinstance(a, IPv4Address | IPv6Address)))
 
 
-def _about(read: Reader) -> Statement:
-    """What begins with a field of the packet: a match, a verdict map, or the setting of a mark."""
+def _field_statement(read: Reader) -> Statement:
+    """A statement that begins with a field of the packet: a match, a verdict map, or the setting of a mark."""
     if read.next == "tcp":
         read.take()
         if read.accept("option"):
             read.take_all("maxseg size set")
-            return Nothing(f"maxseg {int(read.take())}")
+            return NoEffect(f"maxseg {int(read.take())}")
         if read.accept("flags"):
             read.take_all("& ( syn | rst )")
             equal = read.take("==", "!=") == "=="
             read.take("syn")
-            return Match(("tcp flags",), equal, Table({("syn",): None}))
+            return Match(("tcp flags",), equal, Collection({("syn",): None}))
         field = f"tcp {read.take()}"
         if field not in NUMBERS:
-            raise ValueError(f"not understood: {field!r}")
+            raise ValueError(f"unsupported: {field!r}")
         key = read_key(read, field)
     else:
         key = read_key(read)
@@ -177,7 +177,7 @@ def _about(read: Reader) -> Statement:
     if read.accept("set"):
         which = _MARKS.get(key)
         if which is None:
-            raise ValueError(f"not understood: {key} set")
+            raise ValueError(f"unsupported: {key} set")
         if read.next[0].isdigit():
             return SetMark(which, int(read.take(), 0))
         source = read_key(read)

@@ -1,4 +1,4 @@
-"""The tokens of nft(8)'s language, read one by one (pure)."""
+"""The tokenizer of nft(8)'s language (pure)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TOKEN = re.compile(r'"[^"]*"|!=|==|[ \t]+|::[0-9a-f:]*(?:/\d+)?|[{}(),;&|=:]|[\
 
 
 class Reader:
-    """The tokens of a text one after another. Everything raises ValueError where another was expected."""
+    """A reader of a text's tokens in order. All methods raise ValueError for an unexpected token."""
 
     def __init__(self, text: str) -> None:
         self._tokens = tokens(text)
@@ -21,9 +21,7 @@ class Reader:
     def take(self, *expected: str) -> str:
         token = self.next
         if not token or (expected and token not in expected):
-            raise ValueError(
-                f"not understood: {token!r} after {' '.join(self._tokens[max(0, self._at - 6) : self._at])}"
-            )
+            raise ValueError(f"unsupported: {token!r} after {' '.join(self._tokens[max(0, self._at - 6) : self._at])}")
         self._at += 1
         return token
 
@@ -37,7 +35,7 @@ class Reader:
             return True
         return False
 
-    def lines(self) -> None:
+    def skip_lines(self) -> None:
         while self.next in {"\n", ";"}:
             self._at += 1
 
@@ -48,7 +46,7 @@ def tokens(text: str) -> list[str]:
     while end < len(text):
         match = _TOKEN.match(text, end)
         if match is None:
-            raise ValueError(f"not understood: {text[end : end + 20]!r}")
+            raise ValueError(f"unsupported: {text[end : end + 20]!r}")
         if match[0].strip(" \t"):
             found.append(match[0])
         end = match.end()

@@ -1,4 +1,4 @@
-"""A packet as rules and routes see it, for the packet tracer (pure)."""
+"""The packet of the packet tracer, as rules and routes see it (pure)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ConnectionState = Literal["new", "established", "related", "invalid", "untracked
 
 
 class Packet(Struct, frozen=True):
-    """One packet, at one point of its way. ``iif`` is empty for the gateway's own, ``oif`` until it is routed.
+    """A packet at one point of its path. ``iif`` is empty for the gateway's own, ``oif`` until it is routed.
 
-    ``ct_*`` is what connection tracking knows of its connection: the mark, and, unless the state is ``new``, the
+    ``ct_*`` is the state of its connection in connection tracking: the mark, and, unless the state is ``new``, the
     translations in force (``ct_src``, ``ct_dst``; None = untouched).
     """
 
@@ -43,5 +43,5 @@ class Packet(Struct, frozen=True):
 
 
 def unspecified(family: Literal[4, 6]) -> Address:
-    """The source of a packet that has none yet."""
+    """The unspecified address, the source of a packet that has none yet."""
     return IPv4Address(0) if family == 4 else IPv6Address(0)

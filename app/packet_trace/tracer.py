@@ -1,7 +1,7 @@
-"""The packet tracer: where a packet goes under a plan, by the plan's rules, routes and the ruleset's own text (pure).
+"""The packet tracer: computes the path of a packet from a plan's rules, routes and ruleset text (pure).
 
-With it the tests, and whoever asks "why is it blocked?", know what a plan does without a kernel. Either lock can be
-taken away: without ``nft`` no chain is run, without ``rules`` everything is looked up in main.
+It answers "why is this packet blocked?" and lets the tests check a plan without a kernel. Each of the two barriers can
+be left out: without ``nft`` no chain runs, without ``rules`` every packet is routed by main.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from app.packet_trace.packet import Packet
 
 
 class PacketTracer:
-    """A plan in its surroundings. Raises ValueError where the ruleset's text is not understood."""
+    """A tracer for a plan in its surroundings. Raises ValueError where the ruleset's text cannot be parsed."""
 
     def __init__(self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True) -> None:
         self._host = Host(plan, around, nft=nft, rules=rules)
@@ -24,9 +24,9 @@ class PacketTracer:
         return self._host.ruleset
 
     def send(self, packet: Packet) -> PacketOutcome:
-        """What becomes of ``packet``: one that arrives on ``iif``, or the gateway's own where that is empty.
+        """The outcome of ``packet``, which arrives on ``iif`` or, where that is empty, is sent by the gateway.
 
-        An own packet whose ``oif`` is given is bound to that interface (SO_BINDTODEVICE); one whose source is the
-        unspecified address gets one as the kernel gives it.
+        A packet of the gateway with ``oif`` is bound to that interface (SO_BINDTODEVICE); an unspecified source is
+        chosen as the kernel does it.
         """
-        return Journey(self._host, packet).forwarded() if packet.iif else Journey(self._host, packet).own()
+        return Journey(self._host, packet).forward() if packet.iif else Journey(self._host, packet).send_own()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from app import keys
-from app.addresses import NOT_INTERNET4, Address, Interface, Network, hold_internet
+from app.addresses import NOT_INTERNET4, Address, Interface, Network, cover_internet
 from app.model import Endpoint, Peer, TunnelConfig
 from app.wgconf.fields import MIN_MTU_IPV6
 from app.wgconf.types import ConfigWarning, ContradictionError
@@ -152,15 +152,15 @@ def _about_peers(peers: tuple[Peer, ...], lan: tuple[Network, ...]) -> Iterator[
 def _about_routes(config: TunnelConfig) -> Iterator[ConfigWarning]:
     networks = [n for p in config.peers for n in p.allowed_ips]
     versions = {a.version for a in config.addresses} or {4, 6}
-    if not hold_internet(networks, 4) and not hold_internet(networks, 6):
+    if not cover_internet(networks, 4) and not cover_internet(networks, 6):
         message = (
             "This is a split tunnel: only the networks in AllowedIPs are reached through it; "
             "all other traffic of the LAN stays blocked"
         )
         yield _warn("split_tunnel", message, "AllowedIPs")
-    elif not hold_internet(networks, 4):
+    elif not cover_internet(networks, 4):
         yield _warn("no_ipv4", "AllowedIPs does not hold all of IPv4; the rest of IPv4 stays blocked", "AllowedIPs")
-    elif not hold_internet(networks, 6):
+    elif not cover_internet(networks, 6):
         yield _warn("no_ipv6", "AllowedIPs does not hold all of IPv6; the rest of IPv6 stays blocked", "AllowedIPs")
     for version in (4, 6):
         if version not in versions and any(n.version == version for n in networks):

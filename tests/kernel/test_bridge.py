@@ -162,7 +162,7 @@ async def test_another_router_is_not_heard_between_ports(kind):
 
 
 @inside
-async def test_what_was_seen_and_counted_survives_a_new_plan():
+async def test_foreign_ports_and_counters_survive_a_new_plan():
     ports("one", "two", "three")
     one = reconciler()
     await one.apply(lan_plan("one", "two"))

@@ -11,9 +11,9 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from app.model import LinkSettings
-from app.network.joined import Joined
+from app.network.lan_ports import LanPorts
 from app.network.observe import nameservers, observe, watch_links
-from app.network.one_arm import SETTLE, OneArm
+from app.network.one_arm import SETTLE_TIME, OneArm
 from tests.kernel.namespace import inside, run
 
 pytestmark = pytest.mark.kernel
@@ -49,8 +49,8 @@ async def seen(tmp_path, settings=AUTO, one_arm=None):
     return await observe(settings, resolv=tmp_path / "resolv", one_arm=one_arm)
 
 
-async def bridge(tmp_path, settings=AUTO, joined=None):
-    links = await observe(settings, resolv=tmp_path / "resolv", joined=joined)
+async def bridge(tmp_path, settings=AUTO, lan_ports=None):
+    links = await observe(settings, resolv=tmp_path / "resolv", lan_ports=lan_ports)
     assert links.bridge is not None
     return (links.wan.name if links.wan else None), links.bridge.ports, links.problem and links.problem.reason
 
@@ -100,12 +100,12 @@ async def test_an_unplugged_wan_keeps_the_lan_and_adds_no_port(tmp_path):
     for name in ("enx1", "enx2"):
         port(name)
     named = LinkSettings(wan="enx1")
-    joined = Joined(tmp_path / "joined")
-    assert await bridge(tmp_path, named, joined) == ("enx1", ("enx2",), None)
+    lan_ports = LanPorts(tmp_path / "lan_ports")
+    assert await bridge(tmp_path, named, lan_ports) == ("enx1", ("enx2",), None)
     run("ip link del enx1")
     port("enx3")  # it may be the WAN, under another name
-    assert await bridge(tmp_path, named, joined) == (None, ("enx2",), "wan_missing")
-    assert await bridge(tmp_path, named, Joined(tmp_path / "joined")) == (None, ("enx2",), "wan_missing")
+    assert await bridge(tmp_path, named, lan_ports) == (None, ("enx2",), "wan_missing")
+    assert await bridge(tmp_path, named, LanPorts(tmp_path / "lan_ports")) == (None, ("enx2",), "wan_missing")
     assert await bridge(tmp_path, named) == (None, (), "wan_missing")
 
 
@@ -133,7 +133,7 @@ async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, f
     lone_port("wan0", far)
     run("ip link add br-lan type bridge")  # as on the image: there, and empty
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))  # an adapter may still be on its way
-    now = SETTLE
+    now = SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
     one_arm = netd()
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))  # at once: the LAN outlives netd
@@ -142,12 +142,12 @@ async def test_a_single_port_is_lan_too_unless_another_was_unplugged(tmp_path, f
     run("ip link set usb0 master br-lan")
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
     run("ip link del usb0")
-    now += 10 * SETTLE
+    now += 10 * SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
     assert await names(tmp_path, one_arm=netd()) == ("wan0", ("br-lan",))
     record.unlink()  # the machine was restarted without it
     one_arm = netd()
-    now += SETTLE
+    now += SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("wan0",))
 
 
@@ -159,7 +159,7 @@ async def test_an_access_point_is_a_lan(tmp_path, far):
     run("ip link set wlan0 master br-lan")
     now = 0.0
     one_arm = OneArm(tmp_path / "topology", clock=lambda: now)
-    now = SETTLE
+    now = SETTLE_TIME
     assert await names(tmp_path, one_arm=one_arm) == ("wan0", ("br-lan",))
 
 

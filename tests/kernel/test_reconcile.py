@@ -215,7 +215,7 @@ async def test_an_empty_plan_removes_all_managed_state_and_only_that():
 
 
 @inside
-async def test_a_restarted_netd_clears_what_the_one_before_left():
+async def test_restarted_netd_removes_the_previous_ones_leftovers():
     ports()
     await reconciler().apply(plan(links=("wg0a", "wg7b")))
     run("ip rule add pref 10777 lookup 99")

@@ -52,18 +52,18 @@ class Gateway:
 
 
 @inside
-async def test_a_port_that_sends_nothing_while_packets_wait_is_restarted():
+async def test_port_that_sends_nothing_while_packets_wait_restarts():
     gateway = Gateway()
     run(f"tc qdisc replace dev {PORT} root {STUCK}")
     gateway.send()
     downs = carrier_downs()
-    assert await transmit.waiting(PORT) > 0
+    assert await transmit.queued(PORT) > 0
     assert await gateway.look() == []
     assert await gateway.look(PATIENCE - 0.1) == []
     assert await gateway.look(0.2) == ["port_stalled"]
     assert gateway.told[0].port == PORT
     assert carrier_downs() == downs + 1
-    assert await transmit.waiting(PORT) == 0
+    assert await transmit.queued(PORT) == 0
     assert Path(f"/sys/class/net/{PORT}/operstate").read_text().strip() == "up"
 
     gateway.neighbour()
@@ -91,7 +91,7 @@ async def test_a_port_that_sends_slowly_is_left_alone():
     downs = carrier_downs()
     for _ in range(4):
         assert await gateway.look(PATIENCE) == []
-        assert await transmit.waiting(PORT) > 0
+        assert await transmit.queued(PORT) > 0
         await asyncio.sleep(0.3)
     assert carrier_downs() == downs
 

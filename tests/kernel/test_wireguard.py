@@ -224,7 +224,7 @@ async def test_an_interface_deleted_and_made_again_at_once_works(make):
 
 
 @inside
-async def test_what_a_killed_process_left_is_cleared():
+async def test_leftovers_of_a_killed_process_are_removed():
     backend = UserspaceBackend()
     await backend.create("wg0a")
     (pid,) = processes("wg0a")

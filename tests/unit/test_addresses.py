@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from app.addresses import collapse, hold_internet, is_routable
+from app.addresses import collapse, cover_internet, is_routable
 
 WITHOUT_PRIVATE = (
     "0.0.0.0/5, 8.0.0.0/7, 11.0.0.0/8, 12.0.0.0/6, 16.0.0.0/4, 32.0.0.0/3, 64.0.0.0/2, 128.0.0.0/3, 160.0.0.0/5,"
@@ -31,9 +31,9 @@ def networks(text: str):
         ("2000::/4, fd00::/8", False, False),
     ],
 )
-def test_what_holds_the_internet(text, four, six):
-    assert hold_internet(networks(text), 4) is four
-    assert hold_internet(networks(text), 6) is six
+def test_networks_that_cover_the_internet_are_recognized(text, four, six):
+    assert cover_internet(networks(text), 4) is four
+    assert cover_internet(networks(text), 6) is six
 
 
 def test_the_fewest_networks_are_sorted_with_ipv4_first():
@@ -41,7 +41,7 @@ def test_the_fewest_networks_are_sorted_with_ipv4_first():
 
 
 @pytest.mark.parametrize("text", ["192.0.2.1", "10.0.0.1", "2001:db8::1", "fd00::1"])
-def test_a_machine_s_address_is_routable(text):
+def test_unicast_address_is_routable(text):
     assert is_routable(ip_address(text))
 
 

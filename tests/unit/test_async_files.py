@@ -1,4 +1,4 @@
-"""Files from async code: a disk that takes its time, a task that is cancelled, an order that is kept."""
+"""File access for async code: a slow disk, a cancelled task, the order of writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.file_calls import blocking_file_calls
 
 
 class SlowDisk:
-    """Its first fsync ends when :attr:`ready` is set, and not before."""
+    """A disk whose first fsync ends when :attr:`ready` is set."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -44,7 +44,7 @@ async def begun(disk: SlowDisk) -> None:
     assert await asyncio.to_thread(disk.begun.wait, 20)
 
 
-async def test_the_loop_goes_on_while_the_disk_is_slow(tmp_path: Path, disk: SlowDisk) -> None:
+async def test_loop_is_not_blocked_by_a_slow_disk(tmp_path: Path, disk: SlowDisk) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     writing = asyncio.create_task(async_files.write_atomic(path, b"new"))
@@ -89,7 +89,7 @@ async def test_a_write_is_durable_private_and_whole(tmp_path: Path, monkeypatch:
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
 
 
-async def test_a_disk_that_refuses_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_write_error_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     await async_files.write_atomic(path, b"old")
 
@@ -103,7 +103,7 @@ async def test_a_disk_that_refuses_leaves_the_old_content(tmp_path: Path, monkey
     assert os.listdir(tmp_path) == ["file"]
 
 
-async def test_reading_says_what_is_missing(tmp_path: Path) -> None:
+async def test_reading_a_missing_file_returns_none_or_raises(tmp_path: Path) -> None:
     assert await async_files.read(tmp_path / "none") is None
     assert not await async_files.exists(tmp_path / "none")
     with pytest.raises(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What people's files are called and how they are encoded: the examples that the page is held to as well."""
+"""The names and encodings of users' files, with the examples that the page is tested with as well."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = json.loads((Path(__file__).parents[1] / "data/files.json").read_text(
 
 
 @pytest.mark.parametrize("example", EXAMPLES["names"], ids=lambda e: ascii(e["file"]))
-def test_what_a_files_server_is_called(example: dict[str, str]) -> None:
+def test_file_name_gives_the_server_name(example: dict[str, str]) -> None:
     name = server_name(example["file"])
     assert name == example["server"]
     assert check_name(name) == name
@@ -54,34 +54,34 @@ def test_a_numbered_name_fits(number: int, file: str) -> None:
     "name",
     ["._berlin.conf", ".DS_Store", "__MACOSX", "Thumbs.db", "System Volume Information", "FOUND.000", "~$a.docx"],
 )
-def test_what_computers_add_on_their_own(name: str) -> None:
+def test_files_of_operating_systems_are_clutter(name: str) -> None:
     assert is_clutter(name)
     assert not is_config(name)
 
 
 @pytest.mark.parametrize("name", ["a.conf", "A.CONF", "a.conf.txt", "a b (1).Conf.TXT"])
-def test_what_is_read_as_a_configuration(name: str) -> None:
+def test_conf_files_are_configurations(name: str) -> None:
     assert is_config(name)
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.conf.rtf", "aconf", "conf", "a.conf2", "a.config"])
-def test_what_is_not(name: str) -> None:
+def test_other_files_are_not_configurations(name: str) -> None:
     assert not is_config(name)
     assert not is_clutter(name)
 
 
 @pytest.mark.parametrize("example", EXAMPLES["encodings"], ids=lambda e: e["hex"][:20] or "empty")
-def test_the_text_of_a_file(example: dict[str, str]) -> None:
+def test_file_is_decoded_in_its_encoding(example: dict[str, str]) -> None:
     assert decode(bytes.fromhex(example["hex"])).text == example["text"]
 
 
-def test_only_a_code_page_is_a_guess() -> None:
+def test_only_a_code_page_is_reported_as_a_guess() -> None:
     guesses = {encoding: decode("# für".encode(encoding)).guessed for encoding in ("utf-8", "utf-16", "cp1252")}
     assert guesses == {"utf-8": False, "utf-16": False, "cp1252": True}
 
 
 @pytest.mark.parametrize("data", ["a".encode("utf-32"), b"\xff\xfe\x00", b"[\0\xd8\xd8"])
-def test_what_is_no_text_says_how_to_save_it(data: bytes) -> None:
+def test_undecodable_file_says_how_to_save_it(data: bytes) -> None:
     with pytest.raises(NotTextError, match="save it as UTF-8"):
         decode(data)
 
@@ -91,8 +91,8 @@ def test_a_name_is_shown_in_one_line() -> None:
     assert len(plain("x" * 300)) == 120
 
 
-def test_first_boot_can_import_it_in_a_moment() -> None:
-    """Everything waits for it there: nothing of the gateway's own comes along."""
+def test_filenames_and_encoding_import_few_modules() -> None:
+    """The whole start waits for it there, so it imports no other module of the app."""
     script = (
         "import sys; import app.encoding, app.filenames; print(sorted(m for m in sys.modules if m.startswith('app')))"
     )

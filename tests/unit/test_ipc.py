@@ -18,7 +18,7 @@ from app.protocol.status import Attestation, Snapshot
 
 
 class Answering:
-    """The other end of the socket: what it answers is what must arrive."""
+    """A gateway with fixed answers, which must arrive at the client."""
 
     def __init__(self):
         self.release = asyncio.Event()
@@ -78,7 +78,7 @@ async def test_an_error_arrives_whole(ends):
     assert (error.status, error.code, error.message, error.field) == (409, "taken", "in use", "server")
 
 
-async def test_a_bug_says_nothing_of_its_data(ends):
+async def test_internal_error_shows_no_data(ends):
     with pytest.raises(GatewayError) as caught:
         await ends[1].submit(Connect("bug"))
     assert caught.value.status == 500
@@ -109,7 +109,7 @@ async def test_an_event_of_another_version_says_so(ends):
             pass
 
 
-async def test_without_netd_the_error_says_so_and_a_return_is_noticed(tmp_path):
+async def test_missing_netd_raises_and_its_return_is_noticed(tmp_path):
     client = connect(tmp_path / "s")
     with pytest.raises(UnavailableError):
         await client.snapshot()
@@ -119,18 +119,18 @@ async def test_without_netd_the_error_says_so_and_a_return_is_noticed(tmp_path):
     server.close()
 
 
-async def test_another_user_is_turned_away(tmp_path):
+async def test_other_uid_is_refused(tmp_path):
     server = await Server(Answering(), tmp_path / "s", {os.getuid() + 1}).start()
     with pytest.raises(UnavailableError):
         await connect(tmp_path / "s").snapshot()
     server.close()
 
 
-async def test_the_socket_is_not_for_everybody(ends):
+async def test_socket_is_not_world_accessible(ends):
     assert ends[2].stat().st_mode & 0o777 == 0o660
 
 
-async def test_noise_is_answered_with_an_error_and_does_no_harm(ends):
+async def test_malformed_line_is_answered_with_an_error(ends):
     reader, writer = await asyncio.open_unix_connection(ends[2])
     writer.write(b"not json\n" + b'{"id":1,"op":"explode"}\n')
     assert b"malformed_request" in await reader.readline()

@@ -14,13 +14,13 @@ def wg(*arguments: str, text: str = "") -> str:
     return subprocess.run(["wg", *arguments], input=text, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_a_generated_pair_is_what_wg_would_derive() -> None:
+def test_generated_pair_agrees_with_wg() -> None:
     pair = keys.generate()
     assert wg("pubkey", text=pair.private_key.reveal()) == pair.public_key
     assert keys.check_public_key(pair.public_key) == pair.public_key
 
 
-def test_a_key_of_wg_is_taken_and_its_public_key_agrees() -> None:
+def test_key_of_wg_is_accepted_with_the_same_public_key() -> None:
     private = wg("genkey")
     assert keys.public_key(Secret(private)) == wg("pubkey", text=private)
 
@@ -57,7 +57,7 @@ GOOD = "UBaWkwU5zlBHI/OZ7ZTkOzgcDw7mZqs8d9zmQXUE10M="
         (GOOD[:-1] + "\n", "not base64"),
     ],
 )
-def test_what_is_no_key(text: str, reason: str) -> None:
+def test_invalid_key_is_refused(text: str, reason: str) -> None:
     with pytest.raises(keys.InvalidKeyError, match=reason) as refused:
         keys.decode_key(text)
     assert text[:20] not in str(refused.value) or not text

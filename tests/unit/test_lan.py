@@ -1,4 +1,4 @@
-"""One judge of the LAN: what passes there can be planned, and ``gateway.toml`` and a backup take the same."""
+"""The rules for the LAN: a valid LAN can be planned, and ``gateway.toml`` and a backup accept the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.errors import InvalidFieldError
 from app.firstboot.gateway_toml import ConfigError, parse
 from app.lan import check_address, check_lan, dhcp_range
 from app.model import LanSettings, Settings
-from app.network.policy import view
+from app.network.policy import make_view
 from app.store.validation import check_settings
 from tests.unit.network.scenarios import default_exit, inputs
 
@@ -37,7 +37,7 @@ def test_backup_gateway_toml_and_planner_agree_about_an_address(address):
     lan = LanSettings(address=address, dhcp_start=start, dhcp_end=end)
     assert accepted(check_settings, Settings(lan=lan)) is good
     assert accepted(parse, f"[network]\nlan_address = '{address}'") is good
-    assert accepted(view, inputs(default_exit(), settings=lan)) is good
+    assert accepted(make_view, inputs(default_exit(), settings=lan)) is good
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Modules are loaded without the garbage collector, and it is back afterwards whatever happened."""
+"""Modules are loaded without the garbage collector, which is enabled again afterwards, also after an error."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import gc
 
 import pytest
 
-from app.loading import uncollected
+from app.loading import gc_disabled
 
 
-def test_nothing_is_collected_and_what_was_loaded_stays() -> None:
+def test_collector_is_off_while_loading_and_on_afterwards() -> None:
     try:
-        with uncollected():
+        with gc_disabled():
             assert not gc.isenabled()
         assert gc.isenabled()
         assert gc.get_freeze_count() > 0
@@ -21,7 +21,7 @@ def test_nothing_is_collected_and_what_was_loaded_stays() -> None:
 
 def test_a_module_that_cannot_be_loaded_leaves_the_collector_on() -> None:
     try:
-        with pytest.raises(ImportError), uncollected():
+        with pytest.raises(ImportError), gc_disabled():
             raise ImportError
         assert gc.isenabled()
     finally:

@@ -1,4 +1,4 @@
-"""One judge of MAC addresses, for the API, the settings, the statistics and the planner."""
+"""The parser of MAC addresses for the API, the settings, the statistics and the planner."""
 
 from __future__ import annotations
 

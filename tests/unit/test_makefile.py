@@ -1,4 +1,4 @@
-"""The targets of ``make``: each does something, and ``make help`` says what."""
+"""The targets of ``make``: each has commands, and ``make help`` lists it."""
 
 from __future__ import annotations
 

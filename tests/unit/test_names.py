@@ -9,7 +9,17 @@ import pytest
 
 MAX_NAME = 60  # characters
 UNIT = Path(__file__).parent
-ROOMS = ("api", "cli", "protocol", "store", "support", "wgconf")  # where each test has been named so
+ROOMS = (  # where each test has been named so
+    "api",
+    "cli",
+    "firstboot",
+    "network",
+    "protocol",
+    "store",
+    "support",
+    "wgconf",
+)
+KERNEL = UNIT.parent / "kernel"
 
 
 def names(folder: Path, pattern: str) -> list[str]:
@@ -18,7 +28,9 @@ def names(folder: Path, pattern: str) -> list[str]:
     return [node.name for node in found if node.name.startswith("test_")]
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [(UNIT, "*.py"), *((UNIT / room, "**/*.py") for room in ROOMS)])
+@pytest.mark.parametrize(
+    ("folder", "pattern"), [(UNIT, "*.py"), (KERNEL, "*.py"), *((UNIT / room, "**/*.py") for room in ROOMS)]
+)
 def test_names_of_tests_have_at_most_sixty_characters(folder: Path, pattern: str) -> None:
     found = names(folder, pattern)
     assert found

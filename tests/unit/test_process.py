@@ -1,4 +1,4 @@
-"""Programs that the app starts end in time, leave nothing behind, and say why they failed."""
+"""The runner of external programs: time limit, killed process groups, error output."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ async def test_output_and_status_of_a_program_with_input():
     assert (done.status, done.stdout, done.stderr) == (0, b"text", "problem\n")
 
 
-async def test_a_program_that_reads_no_input_is_no_error():
+async def test_program_that_reads_no_input_succeeds():
     assert (await run("true", timeout=30, feed="x" * 1_000_000)).status == 0
 
 
-async def test_a_failure_holds_what_the_program_said():
+async def test_failure_has_the_programs_error_output():
     with pytest.raises(FailedError, match=r"^sh failed: no such thing$") as failed:
         await run("sh", "-c", "echo no such thing >&2; exit 3", timeout=30)
     assert failed.value.status == 3
@@ -155,7 +155,7 @@ async def test_failed_start_into_the_background_says_why(here):
         assert (failed.value.status, failed.value.stderr) == (2, "bad option")
 
 
-async def test_what_a_failed_start_left_in_the_background_is_killed(here):
+async def test_failed_start_kills_its_background_processes(here):
     with pytest.raises(FailedError):
         await spawn(
             "sh", "-c", f"cd {here}; ({FAMILY}) & until test -e family; do sleep 0.01; done; exit 1", timeout=30

@@ -1,4 +1,4 @@
-"""What the service manager is told, at a real datagram socket of the kind that systemd listens on."""
+"""Notifications to the service manager, on a real datagram socket like systemd's."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
         yield sock, {"NOTIFY_SOCKET": name}
 
 
-def test_the_manager_hears_it(manager: tuple[socket.socket, dict[str, str]]) -> None:
+def test_notification_reaches_the_service_manager(manager: tuple[socket.socket, dict[str, str]]) -> None:
     sock, environ = manager
     assert notify("READY=1", environ)
     assert sock.recv(100) == b"READY=1"
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nonexistent/socket"}])
-def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
+def test_missing_service_manager_is_ignored(environ: dict[str, str]) -> None:
     assert not notify("READY=1", environ)
 
 
@@ -57,11 +57,11 @@ def test_manager_that_does_not_read_blocks_nothing(manager: tuple[socket.socket,
         ({"WATCHDOG_USEC": "soon"}, None),
     ],
 )
-def test_half_of_what_systemd_waits_for(environ: dict[str, str], interval: float | None) -> None:
+def test_watchdog_interval_is_half_of_systemds_limit(environ: dict[str, str], interval: float | None) -> None:
     assert watchdog_interval(environ, pid=7) == interval
 
 
-async def test_signs_of_life_come_from_the_loop_and_stop_with_it(
+async def test_keep_alives_stop_when_the_loop_hangs(
     manager: tuple[socket.socket, dict[str, str]],
 ) -> None:
     sock, environ = manager
@@ -79,7 +79,7 @@ async def test_signs_of_life_come_from_the_loop_and_stop_with_it(
     alive.cancel()
 
 
-async def test_without_a_watchdog_it_ends_at_once() -> None:
+async def test_missing_watchdog_ends_stay_alive_at_once() -> None:
     await asyncio.wait_for(stay_alive({}), 1)
 
 

@@ -1,4 +1,4 @@
-"""The table of programs, and what reads it: a program that is missing is named, and fails what needs it."""
+"""The table of programs and its users: a missing program is named, and fails the commands that need it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check(target: str, path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ROOT / "ci" / "check", target], env=env, capture_output=True, text=True, check=False)
 
 
-def test_all_is_there(path: Path) -> None:
+def test_all_programs_are_installed(path: Path) -> None:
     done = check("test", path)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -60,7 +60,7 @@ def test_a_program_that_is_but_a_pointer_elsewhere_is_named(path: Path) -> None:
     assert done.stderr == "check: curl --version ends with status 1: get it from the other shop\n"
 
 
-def test_there_is_no_such_target(path: Path) -> None:
+def test_unknown_target_is_refused(path: Path) -> None:
     done = check("tests", path)
     assert done.returncode == 1
     assert "there is no target tests" in done.stderr
@@ -84,7 +84,7 @@ def test_the_lab_does_not_start_without_its_programs(path: Path, monkeypatch: py
         ["socat", "-V"],
     ],
 )
-def test_a_test_cannot_call_what_is_not_in_the_table(command: list[str] | str) -> None:
+def test_program_missing_in_the_table_cannot_be_called(command: list[str] | str) -> None:
     """Not even where it is installed; socat is, for the tests of the image alone."""
     with pytest.raises(UndeclaredProgramError, match=r"(perl|socat) is of no package"):
         subprocess.run(command, check=False)
@@ -92,7 +92,7 @@ def test_a_test_cannot_call_what_is_not_in_the_table(command: list[str] | str) -
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
 def test_every_python_gets_the_same_packages(lock: str) -> None:
-    """What is tested on one is what the image, which has another, is made of."""
+    """The image has another Python, and must get the packages that were tested on this one."""
     wanted = [Requirement(line.rstrip(" \\")) for line in (ROOT / lock).read_text().splitlines() if line[:1].isalnum()]
     assert len(wanted) > 20
     picked: dict[str, set[str]] = {}
@@ -158,7 +158,7 @@ def quietly(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([bash, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_what_succeeds_is_quiet(tmp_path: Path) -> None:
+def test_successful_command_is_quiet(tmp_path: Path) -> None:
     done = quietly(tmp_path, "quietly 'a thing' sh -c 'echo noise; echo more noise >&2'")
     assert done.returncode == 0
     assert done.stdout == "went on\n"
@@ -166,7 +166,7 @@ def test_what_succeeds_is_quiet(tmp_path: Path) -> None:
     assert "noise" not in done.stderr
 
 
-def test_what_fails_is_shown_and_ends_it(tmp_path: Path) -> None:
+def test_failed_command_is_shown_and_ends_the_run(tmp_path: Path) -> None:
     """The command is a function here: bash lets one go on after a failure where it is called in a condition."""
     done = quietly(tmp_path, "work() { echo before; false; touch after; }\nquietly 'a thing' work")
     assert done.returncode == 1
@@ -176,7 +176,7 @@ def test_what_fails_is_shown_and_ends_it(tmp_path: Path) -> None:
     assert not (tmp_path / "after").exists()
 
 
-def test_what_takes_long_says_how_far_it_is(tmp_path: Path) -> None:
+def test_slow_command_shows_its_progress(tmp_path: Path) -> None:
     """It waits until it has been heard of, and is seen by its last line that is no warning."""
     script = """
         BEAT=0.1

@@ -1,4 +1,4 @@
-"""`make lint` looks at every shell script, and knows the ways in which one swallows a failure."""
+"""`make lint` checks every shell script, and finds the ways in which one swallows a failure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_swallowed_failure_is_found(body: str, code: str) -> None:
 
 
 def test_every_script_is_looked_at() -> None:
-    """What git tracks and the system would run as a shell script."""
+    """The files that git tracks and that the system would run as a shell script."""
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     scripts: set[str] = set()
     for name in tracked.stdout.split("\0"):

@@ -1,4 +1,4 @@
-"""The tree is all there is: no file in it names a path outside, so that a clone with nothing beside it works."""
+"""The repository is self-contained: no file names a path outside, so that a clone works on its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def files() -> Iterator[Path]:
 
 
 def named_outside(path: Path, root: Path = ROOT) -> list[tuple[int, str]]:
-    """What ``path`` names outside of the tree, with the line it is named in."""
+    """The paths outside of the tree that ``path`` names, each with its line."""
     folder = path.relative_to(root).parent.as_posix()
     if path.is_symlink():
         place = TreePath(folder).join(os.readlink(path))
@@ -112,7 +112,7 @@ def test_a_path_outside_is_noticed(tmp_path: Path, file: str, content: str, name
         ("docs/a/x.md", "See [this](../../README.md), `...`, v1..v2 and [that](../b.md)."),
     ],
 )
-def test_a_path_inside_is_not(tmp_path: Path, file: str, content: str) -> None:
+def test_path_inside_is_accepted(tmp_path: Path, file: str, content: str) -> None:
     assert named_outside(tree(tmp_path, file, content), tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""Tasks end, also those that lose a cancellation or that fail meanwhile."""
+"""The ending of tasks, also of those that lose a cancellation or fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def deaf(times: int, heard: list[int]) -> None:
         heard.append(1)
 
 
-async def test_a_task_that_loses_cancellations_is_ended_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+async def test_task_that_loses_cancellations_is_ended(caplog: pytest.LogCaptureFixture) -> None:
     heard = list[int]()
     task = asyncio.create_task(deaf(2, heard), name="the deaf one")
     await asyncio.sleep(0)
@@ -28,7 +28,7 @@ async def test_a_task_that_loses_cancellations_is_ended_all_the_same(caplog: pyt
     assert "the deaf one goes on" in caplog.text
 
 
-async def test_a_task_that_failed_or_ended_is_no_trouble() -> None:
+async def test_failed_or_ended_task_is_ignored() -> None:
     async def fails() -> None:
         raise ValueError
 

@@ -37,7 +37,7 @@ def test_a_runtime_package_that_only_tests_import_is_named(project: Path) -> Non
     assert unused(project) == ["aiofiles: nothing in app or overlay imports it"]
 
 
-def test_a_module_of_the_same_name_within_the_project_is_no_use(project: Path) -> None:
+def test_project_module_of_the_same_name_is_no_use(project: Path) -> None:
     (project / "app" / "main.py").write_text("import jwt\nfrom . import aiofiles\nfrom .aiofiles import open\n")
     assert unused(project) == ["aiofiles: nothing in app or overlay imports it"]
 

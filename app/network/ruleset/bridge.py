@@ -1,9 +1,9 @@
-"""The bridge family's table: which frames pass between two ports of the LAN (pure).
+"""The bridge family's table, which filters the frames between two ports of the LAN (pure).
 
-Frames from one port of a bridge to another meet no chain of the IP layer. Ours pass only between ports that are known
-to be the LAN's; and nobody but the gateway may hand out addresses and routes there: a phone that shares its connection
-or a second router on a LAN port would lead devices past the tunnel, in the clear. A port with a DHCP server of its own
-behind it is cut off from the other ports for a while: a cable in the wrong socket.
+Frames from one port of a bridge to another pass no chain of the IP layer. They are accepted only between ports that are
+known to be the LAN's, and only the gateway may assign addresses and routes there: a phone that shares its connection
+or a second router on a LAN port would lead devices past the tunnel, in the clear. A port with a foreign DHCP server
+behind it, such as a cable in the wrong socket, is isolated from the other ports for a while.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ from __future__ import annotations
 from app.model import LanBridge
 from app.network.plan import NFT_TABLE
 
-# Why a frame was stopped, each with its counter ``drop_<reason>``.
+# The reasons of dropped frames, each with its counter ``drop_<reason>``.
 REASONS = {
     "ports": "between two ports of which one is not known to be the LAN's",
     "foreign_router": "addresses or routes from another router than the gateway, between two ports of the LAN",
 }
-DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"  # the sets of ports behind which another answered
-FORGET = 600  # seconds after the last answer
-_MANY = 64  # ports a set holds
+DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"  # the sets of ports with a foreign server or router behind them
+FOREIGN_TIMEOUT = 600  # seconds after the last answer
+_MAX_PORTS = 64  # ports a set holds
 
 
 def _ports(name: str) -> str:
-    return (
-        f"\tset {name} {{\n\t\ttype ifname\n\t\tsize {_MANY}\n\t\tflags dynamic,timeout\n\t\ttimeout {FORGET}s\n\t}}\n"
-    )
+    lines = ("type ifname", f"size {_MAX_PORTS}", "flags dynamic,timeout", f"timeout {FOREIGN_TIMEOUT}s")
+    return f"\tset {name} {{\n" + "".join(f"\t\t{line}\n" for line in lines) + "\t}\n"
 
 
 _DROP = 'counter name "drop_foreign_router" drop'
-# DHCP snooping and RA Guard (RFC 6105) in the words of a switch. The text is loaded over whatever there is.
+# DHCP snooping and RA Guard (RFC 6105), as switches call them. The text replaces a table that exists.
 _TEXT = f"""\
 table bridge {NFT_TABLE} {{ }}
 delete table bridge {NFT_TABLE}

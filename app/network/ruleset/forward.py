@@ -1,4 +1,4 @@
-"""What passes between the LAN and the outside (pure)."""
+"""The forward chains, for packets between the LAN and the outside (pure)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TCP_HEADERS = {4: 40, 6: 60}  # bytes: IP and TCP without options
 
 
 def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
-    """Every packet outward is judged by its mark and where it would go: there is no general "established" here."""
+    """Every outbound packet is checked by its mark and interface; there is no general "established" rule."""
     if view.carrying:
         yield chain("forward_mss", _clamp(view), hook=base("filter", "forward", "mangle"))
     rules = ["ct state invalid goto drop_invalid"]
@@ -42,7 +42,7 @@ def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
 
 
 def _clamp(view: View) -> Iterator[str]:
-    """TCP's segments fit the tunnel, both ways (RFC 879): its MTU less 40 bytes, or 60 for IPv6. Never raised."""
+    """MSS clamping to the tunnel's MTU less 40 bytes, or 60 for IPv6, in both directions (RFC 879). Never raised."""
     yield "meta l4proto != tcp accept"
     yield "tcp flags & (syn | rst) != syn accept"
     for t in view.carrying:

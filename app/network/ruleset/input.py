@@ -1,4 +1,4 @@
-"""What may reach the gateway itself (pure)."""
+"""The input chains, for packets to the gateway itself (pure)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
         jumps.append(f'iifname "{view.wan.name}" jump input_wan')
     jumps += [f"{match} goto input_lan" for match in from_lan(view, link_local=True)]
     if view.shared:
-        # A host without an address asks for one; what IPv6 says at that point, input_wan has accepted.
+        # A host without an address asks for one; the IPv6 equivalent is accepted in input_wan.
         jumps.append(f'iifname "{view.shared}" ip saddr 0.0.0.0 {DHCP4} accept')
     if view.wan:
         jumps.append(f'iifname "{view.wan.name}" {drop("wan")}')
@@ -42,7 +42,7 @@ def _input_lan(inputs: PlanInput) -> Iterator[str]:
     yield f"{DHCP4} accept"
     yield f"ip6 saddr fe80::/10 {DHCP6} accept"
     yield f"{PORT53} accept"
-    # A resolver's own port, for the devices of that exit only: nobody asks through another's tunnel.
+    # A resolver's port, for the devices of its exit only, so that no device uses another exit's tunnel.
     yield "meta l4proto { tcp, udp } meta mark . th dport @resolver_input accept"
     if inputs.http_ports:
         yield f"tcp dport {any_of(sorted(set(inputs.http_ports)))} accept"

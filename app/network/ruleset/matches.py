@@ -14,7 +14,7 @@ DHCP4 = "udp sport 68 udp dport 67"
 DHCP6 = "udp sport 546 udp dport 547"
 LINK_LOCAL4 = ("224.0.0.0/24", "255.255.255.255")
 LINK_LOCAL6 = ("fe80::/10", "ff02::/16")
-# What a host must say on a link to have an address there (RFC 4861, RFC 3810).
+# The messages that a host needs to have an address on a link (RFC 4861, RFC 3810).
 NEIGHBOUR = "nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert"
 MULTICAST = "mld-listener-report, mld-listener-done, mld2-listener-report"
 
@@ -31,7 +31,7 @@ def from_lan(view: View, *, link_local: bool = False) -> list[str]:
 
 
 def to_lan(view: View) -> Iterator[str]:
-    """Matches for "this packet leaves for the LAN": a LAN link and an address that is really there."""
+    """Matches for "this packet leaves for the LAN": a LAN link and an address of the LAN."""
     if view.lan_names:
         link = f"oifname {quoted(view.lan_names)}"
         yield f"{link} ip daddr {any_of((view.lan4.network, *LINK_LOCAL4))}"
@@ -48,12 +48,12 @@ def lan_hosts(view: View) -> Iterator[str]:
 
 
 def endpoints(peers: Iterable[TransportPeer], family: Family) -> list[str]:
-    """Elements of an address and a port."""
+    """Set elements ``address . port``."""
     return sorted({f"{literal(p.address)} . {p.port}" for p in peers if p.address.version == family})
 
 
 def time_servers(inputs: PlanInput) -> Iterator[str]:
-    """Matches for "this packet is for a permitted time server", one a family."""
+    """Matches for "this packet is for a permitted time server", one per family."""
     for family in FAMILIES:
         if found := sorted(literal(a) for a in inputs.time_servers if a.version == family):
             yield f"{ip_word(family)} daddr {any_of(found)}"

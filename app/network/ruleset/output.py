@@ -1,4 +1,4 @@
-"""What the gateway itself may send, and who resolves names for it (pure)."""
+"""The output chains: what the gateway itself may send, and the translation of DNS to the resolvers (pure)."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
 
     rules = [
         'oifname "lo" accept',
-        # A stand-in address that was not translated has no resolver behind it: say so, and the next one is asked.
+        # A virtual address that was not translated has no resolver: refuse, so that dnsmasq asks the next one.
         f"ip daddr {VIPS4} {refuse('dns')}",
         f"ip6 daddr {VIPS6} {refuse('dns')}",
     ]
     if view.wan:
         rules.append(f'oifname "{view.wan.name}" jump output_wan')
     if view.lan_names:
-        # Never a question to a host of the LAN: the gateway's own names come from nowhere but its resolvers.
+        # Never to a host of the LAN: the gateway resolves names through its resolvers only.
         rules.append(f"oifname {quoted(view.lan_names)} {PORT53} {drop('dns')}")
     rules += [f"{m} accept" for m in to_lan(view)]
-    # Whoever sends a hopeless packet from the WAN, with any source he likes, must not be told through the tunnel:
-    # that would show him which exit is ours.
+    # An ICMP error must not leave through a tunnel: a sender on the WAN that forges the source of a packet would learn
+    # which exit the gateway uses.
     rules += [f"icmp type {any_of(_ERRORS4)} {drop('output')}", f"icmpv6 type {any_of(_ERRORS6)} {drop('output')}"]
     rules += [f"meta mark . oifname . {ip_word(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
     rules.append(drop("output"))
@@ -68,7 +68,7 @@ def _resolvers(view: View) -> Iterator[str]:
 
 
 def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
-    """All that the gateway itself may say on the WAN in the clear, to the last address and port."""
+    """Everything that the gateway itself may send on the WAN in the clear, by address and port."""
     for family in FAMILIES:
         ip = ip_word(family)
         yield f"meta mark {hex_mark(MARK_TRANSPORT)} {ip} daddr . udp dport @transport{family} accept"
@@ -82,7 +82,7 @@ def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
     yield f"{DHCP4} accept"
     yield f"{DHCP6} accept"
     yield f"icmpv6 type {{ {NEIGHBOUR}, {MULTICAST} }} ip6 daddr {any_of(LINK_LOCAL6)} accept"
-    # Towards an address of the WAN's own prefix: is the router still there, and yes, this one is ours (RFC 4861, 7.3).
+    # To addresses in the WAN's own prefix: neighbour unreachability detection and its answers (RFC 4861, 7.3).
     if six := collapse(a.network for a in (view.wan.addresses if view.wan else ()) if a.version == 6):
         yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {any_of(six)} accept"
     if inputs.time_sync_uid is not None:

@@ -1,4 +1,4 @@
-"""Translation, and the last check before the wire (pure)."""
+"""The postrouting chains: source NAT and the last check before a packet leaves (pure)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, q
 
 
 def postrouting_chains(inputs: PlanInput, view: View) -> Iterator[str]:
-    # fully-random: a port that a device cannot choose cannot shadow one of the gateway's own (CVE-2021-3773).
+    # fully-random: a device that cannot choose the port cannot shadow one of the gateway's own (CVE-2021-3773).
     nat = [f"oifname {quoted(t.interface for t in view.carrying)} masquerade fully-random"] if view.carrying else []
     if view.wan and view.direct:
         nat.append(f'meta mark {hex_mark(MARK_DIRECT)} oifname "{view.wan.name}" masquerade fully-random')
     yield chain("postrouting_nat", nat, hook=base("nat", "postrouting", "srcnat"))
 
-    # The last look, after translation and apart from all that was decided before: mark, link and source must agree.
+    # The last check, after NAT and independent of all earlier decisions: mark, link and source must match.
     rules = [f"meta mark . oifname . {ip_word(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
     rules += ['oifname "lo" accept', *(f"{m} accept" for m in to_lan(view))]
     if view.wan:
@@ -32,7 +32,7 @@ def postrouting_chains(inputs: PlanInput, view: View) -> Iterator[str]:
 def _egress_wan(inputs: PlanInput, view: View) -> Iterator[str]:
     marks = [MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR, *((MARK_DIRECT,) if view.direct else ())]
     yield f"meta mark {any_of(hex_mark(m) for m in marks)} accept"
-    # What comes from the LAN has a mark, always: from here on it is the gateway's own.
+    # Packets from the LAN always have a mark: the rest are the gateway's own.
     yield f"meta mark != 0x0 {drop('egress')}"
     yield f"{DHCP4} accept"
     yield f"{DHCP6} accept"

@@ -1,4 +1,4 @@
-"""Marks for what the LAN sends, and the redirection of its DNS (pure)."""
+"""The prerouting chains: marks for packets from the LAN, and the redirection of its DNS (pure)."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def prerouting_chains(view: View) -> Iterator[str]:
     for match in from_lan(view):
         if resolver_ports(view):
             redirects.append(f"{match} {PORT53} redirect to :meta mark map @resolver_port")
-        redirects.append(f"{match} {PORT53} redirect to :53")  # the resolver that knows the LAN's own names alone
+        redirects.append(f"{match} {PORT53} redirect to :53")  # the resolver that knows only the LAN's own names
     yield chain("prerouting_dns", redirects, hook=base("nat", "prerouting", "dstnat"))
 
 
 def _policy_lan(view: View) -> Iterator[str]:
-    """Give every LAN packet the mark of its device; refuse at once what has no way out, with the reason counted.
+    """The rules that give every LAN packet the mark of its device, and refuse and count packets that have no exit.
 
-    Routing refuses the same packets by itself; here they are counted, and TCP gets its reset.
+    Routing would refuse the same packets; here they are counted, and TCP gets a reset.
     """
     yield f"meta mark set {hex_mark(view.default_mark)}"
     yield "meta mark set ether saddr map @device_mark"

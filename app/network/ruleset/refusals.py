@@ -1,4 +1,4 @@
-"""Why a packet is stopped, and the chains that refuse it (pure)."""
+"""The reasons for refusing a packet, and the chains that refuse it (pure)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REASONS = {
     "forward": "from or to a link that its mark may not use",
     "wan": "from the WAN to the gateway itself, unasked",
     "input": "to a service that the gateway does not offer there",
-    "output": "from the gateway itself, not on the closed list",
+    "output": "from the gateway itself, not on the cleartext allowlist",
     "egress": "stopped by the last check before the wire",
 }
 
@@ -33,7 +33,7 @@ def drop(reason: str) -> str:
 
 
 def refuse(reason: str) -> str:
-    """Drop with an answer, so that the sender gives up at once."""
+    """Reject with an answer, so that the sender gives up at once."""
     return f'counter name "drop_{reason}" goto refuse'
 
 

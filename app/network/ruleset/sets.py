@@ -58,7 +58,7 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
                 routes = (str(n) for n in e.active.carries(family))
                 yield collection("set", f"exit{e.index}_routes{family}", f"{ip_word(family)} daddr", routes, "interval")
     if inputs.flowtable and view.lan_names:
-        # One without a router may be a PPPoE session that has not begun, and no interface yet: nft would refuse it all.
+        # A WAN without a router may be a PPPoE session that has no interface yet: nft would refuse the whole ruleset.
         wan = (view.wan.name,) if view.wan and any(view.direct_gateway(f) for f in FAMILIES) else ()
         devices = dict.fromkeys((*view.lan_names, *(t.interface for t in view.carrying), *wan))
         names = ", ".join(f'"{name}"' for name in devices)
@@ -66,14 +66,14 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
 
 
 def _tunnel_marks(tunnel: Tunnel) -> tuple[int, ...]:
-    """Unmarked are the gateway's own packets, bound to the interface (probes)."""
+    """The marks of packets that may use the tunnel; 0 are the gateway's own, bound to the interface (probes)."""
     if tunnel.role in {"active", "retiring"}:
         return (0, exit_mark(tunnel.exit))
     return (0,) if tunnel.role == "candidate" else ()
 
 
 def _policies(view: View) -> Iterator[str]:
-    """What becomes of a LAN packet for the outside, by family and mark; no element means that it is refused."""
+    """The verdict for a LAN packet to the outside, by family and mark; without an element it is refused."""
     for family in FAMILIES:
         proto = f"ipv{family}"
         yield f"{proto} . {hex_mark(MARK_BLOCKED)} : goto refuse_device"

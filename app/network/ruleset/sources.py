@@ -1,4 +1,4 @@
-"""The first hook: sources that cannot come from a link are dropped before connection tracking sees them (pure)."""
+"""The source checks of the first hook: spoofed packets are dropped before connection tracking (pure)."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ def source_chains(view: View) -> Iterator[str]:
         jumps.append(f"iifname {quoted(tunnels)} {drop('tunnel_address')}")
     if view.wan:
         jumps.append(f'iifname "{view.wan.name}" goto sources_{"shared" if view.shared else "wan"}')
-    jumps += _to_tunnel_address()
-    # Before connection tracking, so that a forged packet never becomes a connection.
+    jumps += _drop_to_tunnel_address()
+    # Before connection tracking, so that a spoofed packet never creates a connection.
     yield chain("prerouting_sources", jumps, hook=base("filter", "prerouting", "raw"))
     if view.lan:
         yield chain("sources_lan", _sources_lan(view))
     if tunnels:
-        yield chain("sources_tunnel", _not_inside(view))
+        yield chain("sources_tunnel", _drop_inside_sources(view))
     if view.wan:
         name, rules = ("shared", _sources_shared(view)) if view.shared else ("wan", _sources_wan(view))
         yield chain(f"sources_{name}", rules)
 
 
-def _to_tunnel_address() -> list[str]:
+def _drop_to_tunnel_address() -> list[str]:
     return [f"{ip_word(f)} daddr @tunnel_address{f} {drop('tunnel_address')}" for f in FAMILIES]
 
 
-def _from_ourselves(view: View) -> list[str]:
+def _drop_own_sources(view: View) -> list[str]:
     own = [f"ip saddr {view.lan4.ip}", *((f"ip6 saddr {view.ula.ip}",) if view.ula else ())]
     return [f"{match} {drop('spoofed')}" for match in own]
 
 
 def _sources_lan(view: View) -> Iterator[str]:
-    yield from _from_ourselves(view)
-    yield from _to_tunnel_address()
+    yield from _drop_own_sources(view)
+    yield from _drop_to_tunnel_address()
     yield f"ip saddr {view.lan4.network} accept"
     yield f"ip6 saddr {any_of((*view.lan_networks(6), 'fe80::/10'))} accept"
     # A host that has no address yet: DHCP, and duplicate address detection (RFC 4862).
@@ -52,8 +52,8 @@ def _sources_lan(view: View) -> Iterator[str]:
     yield drop("spoofed")
 
 
-def _not_inside(view: View) -> list[str]:
-    """Sources that no packet from outside can have: the LAN's and loopback's."""
+def _drop_inside_sources(view: View) -> list[str]:
+    """Drops for sources that no packet from outside can have: the LAN's and loopback's."""
     lan6 = view.lan_networks(6)
     return [
         f"ip saddr {any_of((view.lan4.network, '127.0.0.0/8'))} {drop('spoofed')}",
@@ -62,18 +62,18 @@ def _not_inside(view: View) -> list[str]:
 
 
 def _sources_wan(view: View) -> Iterator[str]:
-    yield from _to_tunnel_address()
-    yield from _not_inside(view)
-    # Nothing out there knows of the LAN's addresses; the answers to its connections come to the WAN's own.
+    yield from _drop_to_tunnel_address()
+    yield from _drop_inside_sources(view)
+    # No legitimate packet from the WAN is addressed to the LAN: answers to its connections come to the WAN's address.
     yield f"ip daddr {any_of((view.lan4.network, '127.0.0.0/8'))} {drop('spoofed')}"
     if view.ula:
         yield f"ip6 daddr {view.ula.network} {drop('spoofed')}"
 
 
 def _sources_shared(view: View) -> Iterator[str]:
-    """One wire for both: LAN and WAN sources are both right here, only loopback and our own are not."""
-    yield from _from_ourselves(view)
-    yield from _to_tunnel_address()
+    """The rules of a shared link: sources of LAN and WAN are valid, loopback and the gateway's own are not."""
+    yield from _drop_own_sources(view)
+    yield from _drop_to_tunnel_address()
     yield f"ip saddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip daddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip6 saddr ::1 {drop('spoofed')}"

@@ -1,4 +1,4 @@
-"""The words of nft(8) that the rulesets are written in (pure)."""
+"""Builders of nft(8) syntax for the rulesets (pure)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def base(kind: str, hook: str, priority: str, policy: str = "accept") -> str:
     return f"type {kind} hook {hook} priority {priority}; policy {policy};"
 
 
-def collection(what: str, name: str, key: str, elements: Iterable[str], flags: str = "") -> str:
-    """A set, or a map; ``what`` says which."""
+def collection(kind: str, name: str, key: str, elements: Iterable[str], flags: str = "") -> str:
+    """A set or a map, as ``kind`` says."""
     items = list(elements)
     lines = [f"typeof {key}", *([f"flags {flags}"] if flags else ())]
     if items:
         lines.append("elements = {\n\t\t" + ",\n\t\t".join(items) + "\n\t}")
-    return f"{what} {name} {{" + "".join(f"\n\t{line}" for line in lines) + "\n}"
+    return f"{kind} {name} {{" + "".join(f"\n\t{line}" for line in lines) + "\n}"
 
 
 def any_of(items: Iterable[object]) -> str:
-    """One value, or an anonymous set of several. There must be one."""
+    """One value, or an anonymous set of several. At least one is needed."""
     texts = [str(i) for i in items]
     assert texts
     return texts[0] if len(texts) == 1 else "{ " + ", ".join(texts) + " }"

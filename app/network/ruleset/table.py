@@ -1,11 +1,10 @@
 """The nftables text of a plan: one transaction that replaces the whole table (pure).
 
-The text keeps to a small part of the language: the part that the packet tracer (:mod:`app.packet_trace`) reads, and
-that nftables 1.0.6 and later load. Interfaces are named by string, for a tunnel may come and go under a standing
-ruleset.
+The text uses a small part of the language, which the packet tracer (:mod:`app.packet_trace`) reads and nftables 1.0.6
+and later load. Interfaces are matched by name, because a tunnel may come and go while a ruleset is loaded.
 
-Chains named like hooks are the hooks; the others are reached from them. What a device may do is decided by maps and
-sets, so that 250 devices and 32 exits cost one look-up each.
+Chains named like hooks are base chains; the others are reached from them. Maps and sets decide what a device may do, so
+that 250 devices and 32 exits cost one look-up each.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""WireGuard interfaces behind one protocol, whichever implementation the machine has."""
+"""WireGuard interfaces behind one protocol, for both implementations."""

@@ -1,4 +1,4 @@
-"""The managed interfaces as links: what is the same whoever runs WireGuard on them."""
+"""The managed interfaces as links: the part that both WireGuard implementations share."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class NamedInterfaces:
                     await ip.link("del", index=index)
                 except NetlinkError as error:
                     if error.code != errno.ENODEV:
-                        raise refused(f"the kernel cannot remove {name}", error) from None
+                        raise kernel_error(f"the kernel cannot remove {name}", error) from None
 
     async def names(self) -> set[str]:
         async with open_netlink() as ip:
             return {name for name in await read_links(ip) if INTERFACE_NAME.fullmatch(name)}
 
 
-def refused(what: str, error: NetlinkError) -> KernelError:
+def kernel_error(what: str, error: NetlinkError) -> KernelError:
     """``what`` with the kernel's reason, in one line."""
     reason = re.sub(r"\s+", " ", str(error.args[1] if len(error.args) > 1 else error))
     return KernelError(f"{what}: {reason}")

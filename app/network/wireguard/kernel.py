@@ -13,7 +13,7 @@ from pyroute2.netlink.generic.wireguard import AsyncWireGuard, wgmsg
 from app.addresses import Address
 from app.network.links import read_links
 from app.network.netlink import open_netlink
-from app.network.wireguard.interfaces import NamedInterfaces, refused
+from app.network.wireguard.interfaces import NamedInterfaces, kernel_error
 from app.network.wireguard.kernel_messages import configuration, device_query, endpoint_change, parse
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 
@@ -28,7 +28,7 @@ async def kernel_has_wireguard() -> bool:
         try:
             await ip.link("add", ifname=_PROBE, kind=KIND)
         except NetlinkError as error:
-            if error.code != errno.EEXIST:  # left by a netd that was killed at this very moment
+            if error.code != errno.EEXIST:  # left by a netd that was killed here
                 return False
         for index in await ip.link_lookup(ifname=_PROBE):
             await ip.link("del", index=index)
@@ -44,11 +44,11 @@ class KernelBackend(NamedInterfaces):
             if link is not None:
                 if link.kind == KIND:
                     return
-                await ip.link("del", index=link.index)  # of our name but not a tunnel: it could lead anywhere
+                await ip.link("del", index=link.index)  # a managed name but no tunnel: packets could go anywhere
             try:
                 await ip.link("add", ifname=name, kind=KIND)
             except NetlinkError as error:
-                raise refused(f"the kernel cannot make {name}", error) from None
+                raise kernel_error(f"the kernel cannot create {name}", error) from None
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._send(name, configuration(name, device))
@@ -62,7 +62,7 @@ class KernelBackend(NamedInterfaces):
         except NetlinkError as error:
             if error.code in {errno.ENODEV, errno.EOPNOTSUPP}:  # gone, or not a tunnel any more
                 return None
-            raise refused(f"the kernel does not tell of {name}", error) from None
+            raise kernel_error(f"the kernel cannot read {name}", error) from None
         return parse(messages) if messages else None
 
     async def _send(self, name: str, messages: Iterator[wgmsg]) -> None:
@@ -70,12 +70,12 @@ class KernelBackend(NamedInterfaces):
             for message in messages:
                 await _request(message, NLM_F_ACK)
         except NetlinkError as error:
-            raise refused(f"the kernel refused the configuration of {name}", error) from None
+            raise kernel_error(f"the kernel refused the configuration of {name}", error) from None
 
 
 async def _request(message: wgmsg, flags: int) -> list[Any]:
     socket_: Any = AsyncWireGuard()
     async with socket_ as wg:
-        await wg.setup_endpoint()  # learns the family's number, which the first request needs already
+        await wg.setup_endpoint()  # learns the family's number, which the first request needs
         answers = await wg.nlm_request(message, msg_type=wg.prid, msg_flags=NLM_F_REQUEST | flags)
         return [answer async for answer in answers]

@@ -1,7 +1,7 @@
-"""The messages of the kernel's WireGuard, composed and read. Linux: include/uapi/linux/wireguard.h.
+"""The netlink messages of the kernel's WireGuard, composed and parsed. Linux: include/uapi/linux/wireguard.h.
 
-pyroute2's own ``set()`` takes one peer a call and cannot replace the set of peers, so the messages are composed here,
-of its types, and sent as they are.
+pyroute2's own ``set()`` takes one peer per call and cannot replace the set of peers, so the messages are composed here
+of its types.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.addresses import Address, Network
 from app.errors import KernelError
 from app.network.wireguard.types import DeviceConfig, DeviceStats, PeerConfig, PeerStats
 
-ALLOWED_IPS_A_MESSAGE = 500  # an attribute, and so all of a peer, ends at 64 KiB; one of IPv6 takes 36 bytes
+ALLOWED_IPS_A_MESSAGE = 500  # an attribute, such as a peer, has at most 64 KiB; an IPv6 network takes 36 bytes
 
 _GET_DEVICE, _SET_DEVICE, _VERSION = 0, 1, 1
 _REPLACE_PEERS = 1  # WGDEVICE_F_*
@@ -25,9 +25,9 @@ _REPLACE_ALLOWED_IPS, _UPDATE_ONLY = 2, 4  # WGPEER_F_*
 
 
 def configuration(name: str, device: DeviceConfig) -> Iterator[wgmsg]:
-    """The messages that make interface ``name`` be ``device`` and nothing else. They hold the keys.
+    """The messages that replace the configuration of interface ``name`` by ``device``. They contain the keys.
 
-    The first carries what is the interface's own and takes all old peers away.
+    The first has the interface's own values and removes all old peers.
     """
     first: list[list[Any]] = [
         ["WGDEVICE_A_FLAGS", _REPLACE_PEERS],
@@ -42,7 +42,7 @@ def configuration(name: str, device: DeviceConfig) -> Iterator[wgmsg]:
 
 
 def endpoint_change(name: str, public_key: str, endpoint: tuple[Address, int]) -> wgmsg:
-    """A peer that is there is pointed somewhere; its session, and everything else, stays."""
+    """The message that changes the endpoint of an existing peer; its session, and everything else, stays."""
     part: list[list[Any]] = [
         ["WGPEER_A_PUBLIC_KEY", public_key],
         ["WGPEER_A_FLAGS", _UPDATE_ONLY],
@@ -52,7 +52,7 @@ def endpoint_change(name: str, public_key: str, endpoint: tuple[Address, int]) -
 
 
 def device_query(name: str) -> wgmsg:
-    """The question that :func:`parse` reads the answer to."""
+    """The request whose answer :func:`parse` reads."""
     return _message(name, [], None, _GET_DEVICE)
 
 
@@ -65,7 +65,7 @@ def _message(name: str, device: list[list[Any]], peer: list[list[Any]] | None, c
 
 
 def _peer(peer: PeerConfig) -> Iterator[list[list[Any]]]:
-    """A peer in one part, or in several where its allowed IPs are too many for one message."""
+    """The peer in one part, or in several where its allowed IPs do not fit into one message."""
     part: list[list[Any]] = [
         ["WGPEER_A_PUBLIC_KEY", peer.public_key],
         ["WGPEER_A_FLAGS", _REPLACE_ALLOWED_IPS],
@@ -93,22 +93,22 @@ def _allowed_ip(network: Network) -> list[list[Any]]:
 
 
 def _endpoint(endpoint: tuple[Address, int]) -> dict[str, Any]:
-    """As pyroute2 takes it. Raises KernelError where the address's zone is no interface."""
+    """The endpoint as pyroute2 takes it. Raises KernelError where the address's zone is not an interface."""
     address, port = endpoint
     found: dict[str, Any] = {"addr": str(address).partition("%")[0], "port": port}
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         try:
             zone = socket.if_nametoindex(address.scope_id)
         except OSError:
-            raise KernelError(f"the endpoint's zone {address.scope_id} is no interface here") from None
-        found["scope_id"] = socket.htonl(zone)  # pyroute2 writes it big-endian; the kernel's is its own
+            raise KernelError(f"the endpoint's zone {address.scope_id} is not an interface here") from None
+        found["scope_id"] = socket.htonl(zone)  # pyroute2 writes it big-endian; the kernel reads host order
     return found
 
 
 def parse(messages: list[Any]) -> DeviceStats:
-    """The answer to WG_CMD_GET_DEVICE; the keys in it are passed over.
+    """The statistics in the answer to WG_CMD_GET_DEVICE; the keys in it are ignored.
 
-    A long list of allowed IPs goes on in the next message, under the same peer once more.
+    A long list of allowed IPs continues in the next message, under the same peer.
     """
     peers: dict[str, PeerStats] = {}
     for message in messages:

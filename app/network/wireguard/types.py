@@ -1,4 +1,4 @@
-"""What a WireGuard interface is set to and reports, and the protocol of both implementations."""
+"""The configuration and statistics of a WireGuard interface, and the protocol of both implementations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERFACE_NAME = re.compile(r"wg\d+[ab]")  # of the interfaces that the gateway 
 
 
 class PeerConfig(Struct, frozen=True):
-    """A peer as the interface is told of it. ``persistent_keepalive`` in seconds, 0 = off."""
+    """A peer's configuration. ``persistent_keepalive`` in seconds, 0 = off."""
 
     public_key: str
     preshared_key: Secret | None
@@ -31,7 +31,7 @@ class DeviceConfig(Struct, frozen=True):
 
 
 class PeerStats(Struct, frozen=True):
-    """What the interface says of a peer. ``latest_handshake`` in Unix seconds, None = never."""
+    """A peer's statistics. ``latest_handshake`` in Unix seconds, None = never."""
 
     public_key: str
     endpoint: tuple[Address, int] | None
@@ -47,31 +47,31 @@ class DeviceStats(Struct, frozen=True):
 
 
 class WireGuardBackend(Protocol):
-    """All calls raise KernelError where the implementation refuses."""
+    """An implementation of WireGuard. All calls raise KernelError where it refuses."""
 
     @property
     def kind(self) -> Literal["kernel", "userspace"]: ...
 
     async def create(self, name: str) -> None:
-        """Make sure that the interface exists. Idempotent."""
+        """Create the interface unless it exists. Idempotent."""
         ...
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
-        """Replace keys, mark and the whole set of peers; earlier sessions are gone."""
+        """Replace keys, mark and the whole set of peers; earlier sessions end."""
         ...
 
     async def set_endpoint(self, name: str, public_key: str, address: Address, port: int) -> None:
-        """Point one peer somewhere (or there again: the cached source address is forgotten). Sessions live on."""
+        """Set one peer's endpoint; also to the same address, which resets the cached source address. Sessions stay."""
         ...
 
     async def stats(self, name: str) -> DeviceStats | None:
-        """None = no such interface."""
+        """The interface's statistics; None = no such interface."""
         ...
 
     async def remove(self, name: str) -> None:
-        """Idempotent."""
+        """Remove the interface. Idempotent."""
         ...
 
     async def names(self) -> set[str]:
-        """Interfaces of ours that exist."""
+        """The managed interfaces that exist."""
         ...

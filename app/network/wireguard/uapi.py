@@ -1,4 +1,4 @@
-"""The UAPI texts of wireguard-go, composed and read (pure): https://www.wireguard.com/xplatform/."""
+"""The UAPI texts of wireguard-go, composed and parsed (pure): https://www.wireguard.com/xplatform/."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _endpoint(endpoint: tuple[Address, int]) -> str:
 
 
 def configuration(device: DeviceConfig) -> str:
-    """The ``set`` operation that makes an interface be ``device`` and nothing else. It holds the private key."""
+    """The ``set`` operation that replaces an interface's configuration by ``device``. It contains the private key."""
     lines = ["set=1", f"private_key={_hex(device.private_key.reveal())}", f"fwmark={device.fwmark}"]
     lines += [f"listen_port={device.listen_port or 0}", "replace_peers=true"]
     for peer in device.peers:
@@ -32,7 +32,7 @@ def configuration(device: DeviceConfig) -> str:
 
 
 def endpoint_change(public_key: str, endpoint: tuple[Address, int]) -> str:
-    """The ``set`` operation that points a peer that is there somewhere; its session, and everything else, stays."""
+    """The ``set`` operation that changes the endpoint of an existing peer; its session, and everything else, stays."""
     lines = ["set=1", f"public_key={_hex(public_key)}", "update_only=true", f"endpoint={_endpoint(endpoint)}"]
     return "\n".join(lines) + "\n\n"
 
@@ -50,7 +50,7 @@ def _peer(peer: PeerConfig) -> list[str]:
 
 
 def parse_stats(reply: str) -> DeviceStats:
-    """The answer to ``get=1``; the private key in it is passed over. Raises ValueError."""
+    """The answer to ``get=1``; the private key in it is ignored. Raises ValueError."""
     fwmark = port = 0
     peers: list[PeerStats] = []
     current: dict[str, str] = {}

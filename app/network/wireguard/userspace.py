@@ -1,7 +1,7 @@
 """wireguard-go, for kernels without WireGuard: https://www.wireguard.com/xplatform/.
 
-One detached process an interface. It outlives netd and goes when its interface is deleted; a restarted netd finds it
-again by its socket.
+Each interface has a detached process, which outlives netd and ends when its interface is deleted; a restarted netd
+finds it by its socket.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from app.process import FailedError, NotFinishedError, NotStartedError, spawn
 SOCKETS = Path("/var/run/wireguard")
 KIND = "tun"  # of the link
 START_TIMEOUT = 5.0  # seconds until a started wireguard-go must listen
-STOP_TIMEOUT = 2.0  # seconds until the one of a deleted interface must have ended
+STOP_TIMEOUT = 2.0  # seconds until the process of a deleted interface must have ended
 CALL_TIMEOUT = 5.0
-POLL = 0.002
-LONGEST_REPLY = 1 << 22  # bytes; the allowed IPs are in it
+POLL_INTERVAL = 0.002
+MAX_REPLY = 1 << 22  # bytes, with all allowed IPs
 
 
 def _listens(path: Path) -> bool:
@@ -42,32 +42,32 @@ class UserspaceBackend(NamedInterfaces):
     kind: Literal["kernel", "userspace"] = "userspace"
 
     async def create(self, name: str) -> None:
-        if name in {name for _, name in socket.if_nameindex()} and await self._taken(name):
-            return  # of an earlier netd, perhaps
-        await self._released(name)
+        if name in {name for _, name in socket.if_nameindex()} and await self._is_working(name):
+            return  # perhaps an earlier netd's
+        await self._wait_for_exit(name)
         await self._start(name)
 
-    async def _taken(self, name: str) -> bool:
-        """Whether a tunnel that works has the name; whatever else has it is removed."""
+    async def _is_working(self, name: str) -> bool:
+        """Whether the interface is a working tunnel; anything else with its name is removed."""
         async with open_netlink() as ip:
             link = (await read_links(ip)).get(name)
             if link is None:
                 return False
             if link.kind == KIND and await self._answers(name):
                 return True
-            await ip.link("del", index=link.index)  # not a tunnel, or one whose process hangs: carries nothing
+            await ip.link("del", index=link.index)  # not a tunnel, or its process hangs
             return False
 
-    async def _released(self, name: str) -> None:
-        """Wait for the end of a deleted interface's process: it removes the socket, and must not remove the next."""
+    async def _wait_for_exit(self, name: str) -> None:
+        """Wait for the end of a deleted interface's process: it removes the socket, and must not remove a new one."""
         path = SOCKETS / f"{name}.sock"
         deadline = time.monotonic() + STOP_TIMEOUT
-        while _listens(path) and time.monotonic() < deadline:  # noqa: ASYNC110 - of its end there is no event for us
-            await asyncio.sleep(POLL)
-        path.unlink(missing_ok=True)  # its process was killed, or hangs; it ends when it misses the socket
+        while _listens(path) and time.monotonic() < deadline:  # noqa: ASYNC110 - there is no event for its end
+            await asyncio.sleep(POLL_INTERVAL)
+        path.unlink(missing_ok=True)  # its process was killed, or hangs and ends once the socket is gone
 
     async def _start(self, name: str) -> None:
-        # Without a log level the process in the background writes nowhere. It goes there once its socket listens.
+        # Without a log level it writes nothing in the background, where it goes once its socket listens.
         try:
             await spawn("wireguard-go", name, timeout=START_TIMEOUT)
         except NotStartedError as error:
@@ -78,7 +78,7 @@ class UserspaceBackend(NamedInterfaces):
             raise KernelError(f"wireguard-go did not start for {name}") from None
         except FailedError as error:
             reason = error.stderr.splitlines()[-1][:200] if error.stderr else error.status
-            raise KernelError(f"wireguard-go could not make {name}: {reason}") from None
+            raise KernelError(f"wireguard-go could not create {name}: {reason}") from None
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._set(name, configuration(device))
@@ -103,9 +103,9 @@ class UserspaceBackend(NamedInterfaces):
             raise KernelError(f"wireguard-go refused the configuration of {name}: {errno.errorcode.get(-code, status)}")
 
     async def _call(self, name: str, request: str) -> str | None:
-        """One request on the interface's socket; None where nobody listens."""
+        """The answer to one request on the interface's socket; None where no process listens."""
         try:
-            reader, writer = await asyncio.open_unix_connection(SOCKETS / f"{name}.sock", limit=LONGEST_REPLY)
+            reader, writer = await asyncio.open_unix_connection(SOCKETS / f"{name}.sock", limit=MAX_REPLY)
         except OSError:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Parts of a gateway.toml, what is told of a wrong one, and what networkd is given for a right one."""
+"""Parts of a gateway.toml, the faults of an invalid one, and networkd's files for a valid one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def files(paths: Paths, text: str) -> dict[str, str]:
 
 
 def lines(text: str, section: str) -> list[str]:
-    """The settings of one section of a .network or .netdev file, without remarks."""
+    """The settings of one section of a .network or .netdev file, without comments."""
     found: list[str] = []
     here = ""
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""The access point comes up with the first configuration that works, and what did not work is told.
+"""The access point starts with the first configuration that works; the refused ones are reported.
 
 hostapd is the real one. There is no radio, so a configuration that the radio refuses is one for a radio (``nl80211``)
 on a link that is none, and one that it takes is for hostapd's driver of wired ports.
@@ -31,13 +31,13 @@ WIRED = "driver=wired"
 
 
 class Board:
-    """A namespace with what the board has: a bridge, and a link that is called as the radio is."""
+    """A namespace with a bridge, and a link with the radio's name."""
 
     def __init__(self, run: Path, pid: str) -> None:
         self.run, self._pid = run, pid
 
     def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Its output goes by files: hostapd, which stays, would keep a pipe open."""
+        """Run a command in it. Its output goes to files: hostapd, which keeps running, would keep a pipe open."""
         entered = ("nsenter", "--target", self._pid, "--net", "--pid", "--", *command)
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(entered, stdout=out, stderr=err, check=False, timeout=60)
@@ -53,7 +53,7 @@ class Board:
         return self.python(f"sys.exit(access_point.main(Path({str(self.run)!r}), {timeout}))")
 
     def state(self) -> str:
-        """hostapd's own word."""
+        """The state of hostapd, from its control interface."""
         control = self.run / radio.STATE / "control" / radio.RADIO
         return self.python(f"print(access_point._state(Path({str(control)!r})))").stdout.strip()
 
@@ -62,11 +62,13 @@ class Board:
         files = radio.files(parse(text))
         for (name, content), driver in zip(files.items(), (*drivers, *[""] * len(files)), strict=False):
             here = content.replace("/run/vpn-gateway-ap", str(self.run / radio.STATE))
-            if driver == WIRED:  # a country's list of channels does not come there, and is waited for for 5 s
+            if (
+                driver == WIRED
+            ):  # otherwise hostapd waits 5 s for the country's list of channels, which a wired port does not have
                 here = here.replace("country_code=SE\nieee80211d=1\n", "")
             write(self.run / name, here.replace("driver=nl80211", driver or "driver=nl80211").encode(), 0o600)
 
-    def told(self) -> list[str]:
+    def faults(self) -> list[str]:
         return faults.recorded(self.run)
 
 
@@ -86,12 +88,12 @@ def board(paths: Paths) -> Iterator[Board]:
 
 
 @pytest.mark.kernel
-def test_the_first_that_the_radio_takes_is_kept_and_the_others_are_told(board: Board) -> None:
+def test_first_accepted_configuration_runs_others_are_reported(board: Board) -> None:
     board.configure(FIVE, "driver=nl80211", "driver=nl80211", "driver=nl80211", WIRED)
     done = board.start()
     assert done.returncode == 0, done.stdout + done.stderr
     assert board.state() == "ENABLED"  # after the program that started it has ended
-    (line,) = board.told()
+    (line,) = board.faults()
     assert line == (
         "wifi.access_point: the radio does not send at 5 GHz, channel 36, 80 MHz wide; nor at 5 GHz, channel 36, 40 MHz"
         " wide; nor at 5 GHz, channel 36, 20 MHz wide. It sends at 2.4 GHz, channel 6, 20 MHz wide instead."
@@ -100,7 +102,7 @@ def test_the_first_that_the_radio_takes_is_kept_and_the_others_are_told(board: B
 
 
 @pytest.mark.kernel
-def test_the_file_for_systemd_names_hostapd_and_its_end_leaves_the_bridge(board: Board) -> None:
+def test_pid_file_names_hostapd_whose_end_leaves_the_bridge(board: Board) -> None:
     board.configure(AP, WIRED)
     for _ in range(2):  # the second time as systemd does it after a crash
         assert board.start().returncode == 0
@@ -113,28 +115,28 @@ def test_the_file_for_systemd_names_hostapd_and_its_end_leaves_the_bridge(board:
 
 
 @pytest.mark.kernel
-def test_where_nothing_works_it_is_told_and_tried_again(board: Board) -> None:
+def test_access_point_that_fails_is_reported_and_retried(board: Board) -> None:
     board.configure(FIVE)
     done = board.start()
     assert done.returncode == os.EX_UNAVAILABLE
-    assert board.told()[0].endswith("nor at 2.4 GHz, channel 6, 20 MHz wide. There is no access point.")
+    assert board.faults()[0].endswith("nor at 2.4 GHz, channel 6, 20 MHz wide. There is no access point.")
     assert not (board.run / radio.STATE / "pid").exists()
-    board.configure(FIVE, WIRED)  # the radio has come to its senses
+    board.configure(FIVE, WIRED)  # the radio works again
     assert board.start().returncode == 0
-    assert board.told() == []
+    assert board.faults() == []
 
 
 @pytest.mark.kernel
-def test_one_that_hangs_is_not_waited_for_for_ever(board: Board) -> None:
+def test_configuration_that_hangs_is_given_up_after_a_timeout(board: Board) -> None:
     # Without any driver hostapd waits for the country's list of channels.
     board.configure(AP + "channel = 13", "driver=none", WIRED)
     assert board.start(timeout=2.0).returncode == 0
     assert board.state() == "ENABLED"
-    assert "does not send at 2.4 GHz, channel 13" in board.told()[0]
+    assert "does not send at 2.4 GHz, channel 13" in board.faults()[0]
 
 
 @pytest.mark.kernel
-def test_hostapd_never_makes_the_bridge(board: Board) -> None:
+def test_missing_bridge_is_not_created_by_hostapd(board: Board) -> None:
     board.inside("ip", "link", "delete", "br-lan")
     board.configure(AP, WIRED)
     done = board.start()
@@ -144,7 +146,7 @@ def test_hostapd_never_makes_the_bridge(board: Board) -> None:
     assert board.inside("ip", "link", "show", "br-lan").returncode != 0
 
 
-def test_the_report_tells_what_everybody_found(paths: Paths) -> None:
+def test_report_has_the_faults_of_all_steps(paths: Paths) -> None:
     (paths.data / "setup").mkdir()
     store_config(paths, parse(AP))
     faults.record(paths.run, Source.CONFIGURATION, ["gateway.toml: a"])
@@ -171,7 +173,7 @@ def test_the_report_tells_what_everybody_found(paths: Paths) -> None:
     assert not (paths.fat / REPORT).exists()
 
 
-def test_a_link_of_netd_s_brings_no_file_of_root_s_into_the_report(paths: Paths) -> None:
+def test_link_in_netds_directory_is_not_followed_by_the_report(paths: Paths) -> None:
     (paths.run / "shadow").write_text("root: hash\n")
     (paths.run / Source.NETD.value).parent.mkdir()
     (paths.run / Source.NETD.value).symlink_to(paths.run / "shadow")
@@ -179,8 +181,8 @@ def test_a_link_of_netd_s_brings_no_file_of_root_s_into_the_report(paths: Paths)
     assert faults.recorded(paths.run) == ["gateway.toml: a"]
 
 
-def test_nothing_is_written_where_nothing_has_changed(paths: Paths) -> None:
-    """Each write has the report looked at again."""
+def test_unchanged_faults_are_not_written(paths: Paths) -> None:
+    """Each write makes the report be checked again."""
     faults.record(paths.run, Source.ACCESS_POINT, ["a"])
     path = paths.run / Source.ACCESS_POINT.value
     before = path.stat()
@@ -188,7 +190,7 @@ def test_nothing_is_written_where_nothing_has_changed(paths: Paths) -> None:
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_one_process_at_a_time_has_the_card_writable(tmp_path: Path) -> None:
+def test_card_is_writable_for_one_process_at_a_time(tmp_path: Path) -> None:
     """The first to be done makes it read-only again, which the other would not survive."""
     handle = os.open(tmp_path, os.O_RDONLY)
     try:

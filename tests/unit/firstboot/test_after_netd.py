@@ -1,4 +1,4 @@
-"""What is done once netd answers: files imported, provider chosen, connected; once, and again only where that helps."""
+"""The step after netd: import, provider and connection are carried out once; temporary failures are retried."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def gateway() -> FakeGateway:
     return FakeGateway()
 
 
-async def test_files_are_imported_and_overwritten_and_gone(paths: Paths, gateway: FakeGateway) -> None:
+async def test_conf_files_are_imported_and_removed(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "Home.CONF").write_text(CONF)
     (paths.fat / "windows.conf").write_bytes(CONF.encode("utf-16"))
     with blocking_file_calls(paths.fat.parent) as blocking:
@@ -39,7 +39,7 @@ async def test_files_are_imported_and_overwritten_and_gone(paths: Paths, gateway
     assert list(paths.fat.iterdir()) == []
 
 
-async def test_one_bad_file_is_told_of_stays_and_holds_up_nothing(paths: Paths, gateway: FakeGateway) -> None:
+async def test_bad_file_is_reported_stays_and_blocks_no_other(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "a.conf").write_text("PrivateKey = hunter2")
     (paths.fat / "b.conf").write_bytes(b"#" * 1_000_000)
     (paths.fat / "c.conf").write_text(CONF)
@@ -51,14 +51,14 @@ async def test_one_bad_file_is_told_of_stays_and_holds_up_nothing(paths: Paths, 
     assert gateway.commands[-1] == Connect("vpn-se")
 
 
-async def test_a_file_imported_before_the_power_was_cut_is_only_removed(paths: Paths, gateway: FakeGateway) -> None:
+async def test_file_imported_before_a_power_cut_is_only_removed(paths: Paths, gateway: FakeGateway) -> None:
     for _ in range(2):
         (paths.fat / "home.conf").write_text(CONF)
         assert (await carry_out(paths, Config(), gateway)).faults == []
         assert list(paths.fat.iterdir()) == []
 
 
-async def test_a_wan_that_is_not_known_is_told_on_the_card_and_looked_for_again(
+async def test_unknown_wan_is_reported_and_retried(
     paths: Paths, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.firstboot.after_netd.SETTLE_TIME", 0.0)
@@ -67,7 +67,7 @@ async def test_a_wan_that_is_not_known_is_told_on_the_card_and_looked_for_again(
     assert (outcome.faults, outcome.retry) == (["network.wan: which? enx1; enx2"], True)
 
 
-async def test_the_connection_is_made_once_and_then_is_the_users(paths: Paths, gateway: FakeGateway) -> None:
+async def test_connection_is_made_once_and_user_changes_stay(paths: Paths, gateway: FakeGateway) -> None:
     assert (await carry_out(paths, VPN, gateway)).faults == []
     assert gateway.commands == [SelectProvider("custom"), Connect("vpn-se")]
     await gateway.submit(SelectProvider("mullvad"))
@@ -88,7 +88,7 @@ async def test_the_connection_is_made_once_and_then_is_the_users(paths: Paths, g
         (InvalidFieldError("account_number: 16 digits", field="account_number"), False),
     ],
 )
-async def test_what_may_get_better_is_tried_again(
+async def test_temporary_failure_is_retried(
     paths: Paths, gateway: FakeGateway, failure: Exception, retry: bool
 ) -> None:
     gateway.failure = failure
@@ -104,13 +104,13 @@ async def test_what_may_get_better_is_tried_again(
 ACCOUNT = "[vpn]\nprovider = 'mullvad'\nconnect = 'se-got-wg-001'\n[vpn.account]\naccount_number = '1234123412341234'\n"
 
 
-def nobody(action: str, text: str) -> None:
+def no_auth(action: str, text: str) -> None:
     raise AssertionError(action)
 
 
-async def test_it_signs_in_before_it_connects_and_then_forgets_the_account(paths: Paths, gateway: FakeGateway) -> None:
+async def test_sign_in_precedes_connect_and_account_is_removed(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "gateway.toml").write_text(ACCOUNT)
-    config, _ = load_config(paths, nobody)
+    config, _ = load_config(paths, no_auth)
     outcome = await carry_out(paths, config, gateway)
     assert (outcome.faults, outcome.retry) == ([], False)
     assert gateway.commands == [
@@ -120,7 +120,7 @@ async def test_it_signs_in_before_it_connects_and_then_forgets_the_account(paths
     everything = [p for p in paths.fat.parent.rglob("*") if p.is_file()]
     assert all(b"1234123412341234" not in p.read_bytes() for p in everything)
     gateway.commands.clear()
-    config, _ = load_config(paths, nobody)  # the next start
+    config, _ = load_config(paths, no_auth)  # the next start
     await carry_out(paths, config, gateway)
     assert gateway.commands == []
 
@@ -129,18 +129,18 @@ async def test_it_signs_in_before_it_connects_and_then_forgets_the_account(paths
     ("failure", "retry"),
     [(UnavailableError("the provider does not answer"), True), (ConflictError("too many devices"), False)],
 )
-async def test_an_account_is_kept_for_as_many_starts_as_it_takes(
+async def test_account_is_kept_until_the_sign_in_succeeds(
     paths: Paths, gateway: FakeGateway, failure: Exception, retry: bool
 ) -> None:
     (paths.fat / "gateway.toml").write_text(ACCOUNT)
     for _ in range(3):
         gateway.failure = failure
-        config, _ = load_config(paths, nobody)
+        config, _ = load_config(paths, no_auth)
         outcome = await carry_out(paths, config, gateway)
         assert outcome.retry is retry
         assert "1234" not in "".join(outcome.faults)
     gateway.failure = None
     gateway.commands.clear()
-    config, _ = load_config(paths, nobody)
+    config, _ = load_config(paths, no_auth)
     assert (await carry_out(paths, config, gateway)).faults == []
     assert SignIn("mullvad", {"account_number": "1234123412341234"}) in gateway.commands

@@ -1,4 +1,4 @@
-"""What people put on the card: names and encodings as they come, what is passed over, and what is told of."""
+"""Files that users put on the card: names and encodings, ignored files, and explained ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def gateway() -> FakeGateway:
     return FakeGateway()
 
 
-def nobody(action: str, text: str) -> None:
+def no_auth(action: str, text: str) -> None:
     raise AssertionError(action)
 
 
@@ -59,53 +59,53 @@ def on_card(paths: Paths) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["gateway.toml.txt", "Gateway.toml.TXT", "gateway.toml", "GATEWAY.TOML"])
-def test_the_settings_are_read_and_their_secrets_taken_out_where_they_are(paths: Paths, name: str) -> None:
+def test_settings_are_read_and_secrets_removed_in_place(paths: Paths, name: str) -> None:
     (paths.fat / name).write_text(SECRET)
-    config, faults = load_config(paths, nobody)
+    config, faults = load_config(paths, no_auth)
     assert (config.system.hostname, faults) == ("attic", [])
     assert on_card(paths) == [name]
     text = (paths.fat / name).read_text()
     assert "hush" not in text
     assert 'hostname = "attic"' in text
     assert unread_files.explain(Fat(paths.fat)) == []
-    assert load_config(paths, nobody) == (config, [])
+    assert load_config(paths, no_auth) == (config, [])
 
 
-def test_a_fault_is_told_of_the_file_that_has_it(paths: Paths) -> None:
+def test_fault_names_the_file_that_has_it(paths: Paths) -> None:
     (paths.fat / "gateway.toml.txt").write_text("[system]\nhostname = 'NOT A NAME'")
-    assert load_config(paths, nobody)[1][0].startswith("gateway.toml.txt: system.hostname: ")
+    assert load_config(paths, no_auth)[1][0].startswith("gateway.toml.txt: system.hostname: ")
 
 
-def test_of_two_files_the_right_name_wins_and_the_other_is_told_of(paths: Paths) -> None:
+def test_second_settings_file_is_ignored_and_reported(paths: Paths) -> None:
     (paths.fat / CONFIG).write_text('[system]\nhostname = "right"\n')
     (paths.fat / CONFIG_TXT).write_text(SECRET)
-    assert load_config(paths, nobody)[0].system.hostname == "right"
+    assert load_config(paths, no_auth)[0].system.hostname == "right"
     (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith("gateway.toml.txt: not read, because gateway.toml is there")
     assert (paths.fat / CONFIG_TXT).read_text() == SECRET
 
 
 @pytest.mark.parametrize("name", [CONFIG, CONFIG_TXT])
-def test_a_power_cut_while_secrets_are_taken_out_loses_no_file(paths: Paths, name: str) -> None:
+def test_power_cut_during_secret_removal_loses_no_file(paths: Paths, name: str) -> None:
     for left in (None, bytes(100)):  # of the file that is replaced: nothing, or nothing but zeros
         (paths.fat / name).unlink(missing_ok=True)
         if left is not None:
             (paths.fat / name).write_bytes(left)
         (paths.fat / f"{name}.new").write_text('[system]\nhostname = "attic"\n')
-        config, faults = load_config(paths, nobody)
+        config, faults = load_config(paths, no_auth)
         assert (config.system.hostname, faults, on_card(paths)) == ("attic", [], [name])
 
 
-def test_a_file_that_cannot_be_read_is_told_of(paths: Paths) -> None:
+def test_unreadable_file_is_reported(paths: Paths) -> None:
     (paths.fat / CONFIG).symlink_to("/proc/self/mem")  # a file whose beginning is an I/O error
-    assert load_config(paths, nobody) == (Config(), ["gateway.toml: it cannot be read: Input/output error"])
+    assert load_config(paths, no_auth) == (Config(), ["gateway.toml: it cannot be read: Input/output error"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
-def test_settings_in_what_editors_write(paths: Paths, encoding: str) -> None:
+def test_settings_are_read_in_editors_encodings(paths: Paths, encoding: str) -> None:
     text = SECRET.replace("Hemma", "Müllers Netz").replace("\n", "\r\n")
     (paths.fat / CONFIG).write_bytes(text.encode(encoding))
-    config, faults = load_config(paths, nobody)
+    config, faults = load_config(paths, no_auth)
     assert config.wifi.access_point is not None
     assert config.wifi.access_point.ssid == "Müllers Netz"
     assert [fault.split(",")[0] for fault in faults] == (
@@ -116,16 +116,16 @@ def test_settings_in_what_editors_write(paths: Paths, encoding: str) -> None:
     assert "hush" not in (paths.fat / CONFIG).read_text()
 
 
-def test_a_guess_that_matters_in_comments_only_is_none_to_tell_of(paths: Paths) -> None:
+def test_guessed_encoding_of_comments_is_not_reported(paths: Paths) -> None:
     (paths.fat / CONFIG).write_bytes('# für zu Hause\n[system]\nhostname = "attic"\n'.encode("cp1252"))
-    config, faults = load_config(paths, nobody)
+    config, faults = load_config(paths, no_auth)
     assert (config.system.hostname, faults) == ("attic", [])
 
 
 # --- .conf -----------------------------------------------------------------------------------------------------------
 
 
-async def test_names_and_encodings_as_people_have_them(paths: Paths, gateway: FakeGateway) -> None:
+async def test_conf_files_with_usual_names_and_encodings_are_imported(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "berlin (1).conf").write_text(CONF)
     (paths.fat / "John's iPhone.conf.txt").write_bytes((CONF + "# für unterwegs").encode("cp1252"))
     (paths.fat / "us+nyc=1.CONF").write_bytes(CONF.encode("utf-16"))
@@ -146,7 +146,7 @@ async def test_names_and_encodings_as_people_have_them(paths: Paths, gateway: Fa
     ]
 
 
-async def test_what_a_file_became_is_told_until_the_machine_is_switched_off(paths: Paths, gateway: FakeGateway) -> None:
+async def test_note_about_a_renamed_file_stays_until_power_off(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "berlin (1).conf").write_text(CONF)
     gateway.failure = UnavailableError("away for a moment")
     outcome = await carry_out(paths, Config(), gateway)
@@ -161,7 +161,7 @@ async def test_what_a_file_became_is_told_until_the_machine_is_switched_off(path
         assert outcome.notes == ['berlin (1).conf: it is the server "berlin 1"']
 
 
-async def test_another_file_of_a_name_in_use_is_taken_under_a_number(paths: Paths, gateway: FakeGateway) -> None:
+async def test_file_with_a_name_in_use_gets_a_number(paths: Paths, gateway: FakeGateway) -> None:
     (paths.fat / "vpn-se.conf").write_text(CONF)
     outcome = await carry_out(paths, Config(), gateway)
     assert (outcome.faults, outcome.notes) == ([], ['vpn-se.conf: it is the server "vpn-se-2"'])
@@ -169,7 +169,7 @@ async def test_another_file_of_a_name_in_use_is_taken_under_a_number(paths: Path
 
 
 @pytest.mark.parametrize("connect", ["berlin (1)", "berlin 1", "berlin (1).conf"])
-async def test_a_file_is_connected_to_by_its_own_name_too(paths: Paths, gateway: FakeGateway, connect: str) -> None:
+async def test_connect_accepts_the_files_name(paths: Paths, gateway: FakeGateway, connect: str) -> None:
     (paths.fat / "berlin (1).conf").write_text(CONF)
     vpn = parse(f'[vpn]\nprovider = "imported"\nconnect = "{connect}"\n')
     assert (await carry_out(paths, vpn, gateway)).faults == []
@@ -177,7 +177,7 @@ async def test_a_file_is_connected_to_by_its_own_name_too(paths: Paths, gateway:
     assert gateway.commands[-1] == Connect("berlin 1")
 
 
-async def test_what_computers_add_is_passed_over(paths: Paths, gateway: FakeGateway) -> None:
+async def test_files_of_operating_systems_are_ignored(paths: Paths, gateway: FakeGateway) -> None:
     names = ["._berlin.conf", ".DS_Store", "Thumbs.db", "desktop.ini", "._gateway.toml", "._a.zip"]
     for name in names:
         (paths.fat / name).write_bytes(b"\0\5\x16\7")
@@ -192,7 +192,7 @@ async def test_what_computers_add_is_passed_over(paths: Paths, gateway: FakeGate
 # --- zips ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_zip_is_imported_and_overwritten_and_gone(paths: Paths, gateway: FakeGateway) -> None:
+async def test_zip_is_imported_overwritten_and_removed(paths: Paths, gateway: FakeGateway) -> None:
     data = archive({"all/se (1).conf": CONF, "all/de.conf.txt": CONF.encode("utf-16"), "all/README.pdf": "%PDF"})
     (paths.fat / "Servers.ZIP").write_bytes(data)
     watch = (paths.fat / "Servers.ZIP").open("rb")  # what is left of the file where its name is gone
@@ -210,7 +210,7 @@ async def test_a_zip_is_imported_and_overwritten_and_gone(paths: Paths, gateway:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "fault"),
     [
         (archive({"a.conf": CONF, "se/bad.conf": "nothing"}), "se/bad.conf: config: line 1: expected [Interface]"),
         (archive({"a.conf": CONF, "b.conf": CONF.encode("utf-32")}), "b.conf: it is UTF-32 text"),
@@ -219,14 +219,14 @@ async def test_a_zip_is_imported_and_overwritten_and_gone(paths: Paths, gateway:
         (b"PK" * confzip.MAX_BYTES, f"larger than {confzip.MAX_BYTES} bytes"),
     ],
 )
-async def test_a_zip_that_cannot_be_taken_whole_stays_and_is_told_of(
-    paths: Paths, gateway: FakeGateway, data: bytes, told: str
+async def test_zip_that_cannot_be_imported_whole_stays_and_is_reported(
+    paths: Paths, gateway: FakeGateway, data: bytes, fault: str
 ) -> None:
     (paths.fat / "servers.zip").write_bytes(data)
     outcome = await carry_out(paths, Config(), gateway)
-    (fault,) = outcome.faults
-    assert fault.startswith(f"servers.zip: {told}")
-    assert fault.endswith("It stays here, with the keys that it holds")
+    (line,) = outcome.faults
+    assert line.startswith(f"servers.zip: {fault}")
+    assert line.endswith("It stays here, with the keys that it holds")
     assert (outcome.retry, outcome.notes) == (False, [])
     assert (paths.fat / "servers.zip").read_bytes() == data
 
@@ -240,7 +240,7 @@ async def test_a_zip_that_cannot_be_taken_whole_stays_and_is_told_of(
         (InvalidFieldError("operations[1]: line 3: Endpoint: none; nothing was changed", field="x"), False),
     ],
 )
-async def test_why_a_zip_was_not_imported(
+async def test_failed_zip_import_is_reported_with_its_reason(
     paths: Paths, gateway: FakeGateway, failure: ConflictError, retry: bool
 ) -> None:
     (paths.fat / "all.zip").write_bytes(archive({"a.conf": CONF, "se/b.conf": CONF}))
@@ -250,7 +250,7 @@ async def test_why_a_zip_was_not_imported(
     assert outcome.faults[0].startswith(f"all.zip: {failure.message.replace('operations[1]', 'se/b.conf')}. It stays")
 
 
-async def test_a_zip_taken_before_the_power_was_cut_is_only_removed(paths: Paths, gateway: FakeGateway) -> None:
+async def test_zip_imported_before_a_power_cut_is_only_removed(paths: Paths, gateway: FakeGateway) -> None:
     data = archive({"a/x.conf": CONF, "b/x.conf": CONF + "# another"})
     for _ in range(2):
         (paths.fat / "all.zip").write_bytes(data)
@@ -260,7 +260,7 @@ async def test_a_zip_taken_before_the_power_was_cut_is_only_removed(paths: Paths
 
 
 @pytest.mark.parametrize("name", ["berlin.conf", "all.zip"])
-async def test_what_was_overwritten_before_the_power_was_cut_is_only_removed(
+async def test_file_overwritten_before_a_power_cut_is_only_removed(
     paths: Paths, gateway: FakeGateway, name: str
 ) -> None:
     (paths.fat / name).write_bytes(bytes(300))
@@ -272,7 +272,7 @@ async def test_what_was_overwritten_before_the_power_was_cut_is_only_removed(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "advice"),
     [
         ("gateway.tml", "rename it to gateway.toml"),
         ("gateway (1).toml", "rename it to gateway.toml"),
@@ -291,21 +291,21 @@ async def test_what_was_overwritten_before_the_power_was_cut_is_only_removed(
         ("naïve 🙂.ovpn", "WireGuard"),
     ],
 )
-def test_a_file_that_was_meant_for_us_is_told_of(paths: Paths, name: str, told: str) -> None:
+def test_file_meant_for_the_gateway_is_explained(paths: Paths, name: str, advice: str) -> None:
     (paths.fat / name).write_text("whatever")
     (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith(f"{name}: ")
-    assert told in line
+    assert advice in line
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_configuration_under_any_name_is_told_of(paths: Paths, encoding: str) -> None:
+def test_configuration_under_another_name_is_explained(paths: Paths, encoding: str) -> None:
     (paths.fat / "berlin.txt").write_bytes(CONF.encode(encoding))
     (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith("berlin.txt: it looks like a WireGuard configuration")
 
 
-def test_folders_are_told_of(paths: Paths) -> None:
+def test_folders_are_explained(paths: Paths) -> None:
     (paths.fat / "gateway.toml").mkdir()
     (paths.fat / "a.conf").mkdir()
     for name in ("mullvad/se/b.conf", "mullvad/a.conf", "photos/x.jpg", "slot-a/x.conf", "mac/._x.conf"):
@@ -317,10 +317,10 @@ def test_folders_are_told_of(paths: Paths) -> None:
         "mullvad",
     ]
     assert "put a.conf and 1 more beside" in unread_files.explain(Fat(paths.fat))[2]
-    assert load_config(paths, nobody) == (Config(), [])
+    assert load_config(paths, no_auth) == (Config(), [])
 
 
-def test_a_name_that_the_kernel_lists_and_does_not_find_is_told_of(paths: Paths) -> None:
+def test_name_that_cannot_be_opened_is_explained(paths: Paths) -> None:
     (paths.fat / "Z?rich.conf").symlink_to("nowhere")  # listed, and not found, as such a name on FAT is
     (line,) = unread_files.explain(Fat(paths.fat))
     assert line.startswith("Z?rich.conf: it cannot be found")
@@ -329,7 +329,7 @@ def test_a_name_that_the_kernel_lists_and_does_not_find_is_told_of(paths: Paths)
     assert "utf8=1" in mount.split()[4].split(",")
 
 
-def test_settings_written_into_the_example_are_told_of(paths: Paths) -> None:
+def test_settings_in_the_example_are_explained(paths: Paths) -> None:
     example = (ROOT / "image/boot/gateway.example.toml").read_text()
     (paths.fat / "gateway.example.toml").write_text(example)
     assert unread_files.explain(Fat(paths.fat)) == []
@@ -338,7 +338,7 @@ def test_settings_written_into_the_example_are_told_of(paths: Paths) -> None:
     assert line.endswith("copy it to gateway.toml")
 
 
-def test_what_belongs_to_the_card_and_what_is_none_of_ours_is_not_told_of(paths: Paths) -> None:
+def test_cards_own_and_unrelated_files_are_not_explained(paths: Paths) -> None:
     assemble = (ROOT / "image/assemble").read_text().split("for file in ")[1].split(";")[0].split()
     assert "bootcode.bin" in assemble
     names = [
@@ -356,17 +356,17 @@ def test_what_belongs_to_the_card_and_what_is_none_of_ours_is_not_told_of(paths:
     for name in ("config.txt", "cmdline.txt", "gateway.example.toml"):
         (paths.fat / name).write_bytes((ROOT / "image/boot" / name).read_bytes())
     (paths.fat / "slot-a").mkdir()
-    (paths.fat / "a.conf").write_text(CONF)  # read, or told of, by whoever imports it
+    (paths.fat / "a.conf").write_text(CONF)  # imported or reported by another step
     (paths.fat / "a.zip").write_text(CONF)
     assert unread_files.explain(Fat(paths.fat)) == []
 
 
-def test_without_a_partition_nothing_is_told(paths: Paths) -> None:
+def test_missing_partition_gives_no_explanation(paths: Paths) -> None:
     paths.fat.rmdir()
     assert unread_files.explain(Fat(paths.fat)) == []
 
 
-def test_a_name_from_the_card_cannot_forge_a_line_of_the_report(paths: Paths) -> None:
+def test_file_name_cannot_forge_a_line_of_the_report(paths: Paths) -> None:
     (paths.fat / "a\nb\udc80.ovpn").write_text("x")
     lines = unread_files.explain(Fat(paths.fat))
     write_report(paths, lines)
@@ -374,7 +374,7 @@ def test_a_name_from_the_card_cannot_forge_a_line_of_the_report(paths: Paths) ->
 
 
 @pytest.mark.parametrize("name", ["a.conf", "A b.CONF", "a.conf.txt", "a.Conf.TxT", "all.zip", "ALL.ZIP"])
-def test_the_unit_starts_for_what_is_imported(name: str) -> None:
+def test_import_unit_starts_for_importable_files(name: str) -> None:
     assert is_vpn_config(name) or is_archive(name)
     unit = (ROOT / "overlay/usr/lib/systemd/system/vpn-gateway-import.service").read_text()
     globs = [line.rpartition("/")[2] for line in unit.splitlines() if line.startswith("ConditionPathExistsGlob=|")]

@@ -1,4 +1,4 @@
-"""gateway.toml: what is taken, what is refused and why, and that no secret stays on the FAT partition."""
+"""gateway.toml: valid and invalid files, the faults, and that no secret stays on the FAT partition."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ passphrase = "correct horse"  # keep me secret
 """
 
 
-def nobody(action: str, text: str) -> None:
-    """Where no password is to be touched."""
+def no_auth(action: str, text: str) -> None:
+    """The command for the password, where it must not be called."""
     raise AssertionError(action)
 
 
 def take(paths: Paths) -> tuple[Config, list[str]]:
-    return load_config(paths, nobody)
+    return load_config(paths, no_auth)
 
 
-def test_the_example_on_the_image_is_valid_as_it_is() -> None:
+def test_example_is_valid_and_sets_nothing() -> None:
     example = Path(__file__).parents[3] / "image/boot/gateway.example.toml"
     assert parse(example.read_text()) == Config()
 
 
-def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
+def test_uncommented_lines_of_the_example_are_valid() -> None:
     example = (Path(__file__).parents[3] / "image/boot/gateway.example.toml").read_text()
-    text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a remark, "#" a line to be used
+    text = re.sub(r"^#(?=\S)", "", example, flags=re.MULTILINE)  # "# " begins a comment, "#" a line to be used
     # One radio cannot do both: each of the two on its own, and as the WAN without another WAN and what that one needs.
     point, wan = text.index("[wifi.access_point]"), text.index("[[wifi.wan]]")
     end, kinds, wifi = text.index("[vpn]"), text.index("# What your provider"), text.index("[wifi]")
@@ -96,18 +96,18 @@ def test_every_line_of_the_example_is_valid_once_uncommented() -> None:
         ("a = " + "[" * 5000, "not TOML"),
     ],
 )
-def test_a_fault_is_named_by_its_key(text: str, named: str) -> None:
+def test_fault_names_its_key(text: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named.replace(".", r"\.").replace("[", r"\[")):
         parse(text)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         parse("[system]\nhostname='-'\nssh_key='x'\n[wifi]\ncountry='x'")
     assert len(error.value.faults) == 3
 
 
-def test_time_servers_by_name_and_address_are_for_netd() -> None:
+def test_time_servers_are_written_for_netd() -> None:
     config = parse('[system]\nntp = ["192.0.2.1", "2001:db8::123", "pool.ntp.org", "router"]')
     assert render.time_servers(config).split() == ["192.0.2.1", "2001:db8::123", "pool.ntp.org", "router"]
     assert render.time_servers(parse('[system]\nntp = "192.0.2.1"')) == "192.0.2.1\n"
@@ -115,11 +115,11 @@ def test_time_servers_by_name_and_address_are_for_netd() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_file_from_windows_is_read(encoding: str) -> None:
+def test_file_from_windows_is_read(encoding: str) -> None:
     assert parse(decode("[system]\r\nhostname = 'gw'\r\n".encode(encoding)).text).system.hostname == "gw"
 
 
-def test_secrets_leave_the_fat_partition_and_outlive_it(paths: Paths) -> None:
+def test_secrets_are_moved_to_the_data_partition(paths: Paths) -> None:
     (paths.fat / "Gateway.toml").write_text(WIFI)
     config, faults = take(paths)
     assert not faults
@@ -135,7 +135,7 @@ def test_secrets_leave_the_fat_partition_and_outlive_it(paths: Paths) -> None:
     assert again == config
 
 
-def test_a_changed_network_name_needs_its_own_passphrase(paths: Paths) -> None:
+def test_changed_network_name_needs_its_own_passphrase(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(WIFI)
     take(paths)
     (paths.fat / "gateway.toml").write_text(WIFI.replace("Hemma", "Borta").replace("passphrase", "#"))
@@ -145,7 +145,7 @@ def test_a_changed_network_name_needs_its_own_passphrase(paths: Paths) -> None:
     assert config.wifi.access_point.ssid == "Hemma"
 
 
-def test_a_bad_file_changes_nothing_and_is_reported_beside_it(paths: Paths) -> None:
+def test_invalid_file_changes_nothing_and_is_reported(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'good'")
     take(paths)
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'BAD ONE'")
@@ -160,12 +160,12 @@ def test_a_bad_file_changes_nothing_and_is_reported_beside_it(paths: Paths) -> N
     assert not (paths.fat / REPORT).exists()
 
 
-def test_without_any_file_the_defaults_hold(paths: Paths) -> None:
+def test_missing_file_gives_the_defaults(paths: Paths) -> None:
     assert take(paths) == (Config(), [])
     assert list(paths.fat.iterdir()) == []
 
 
-def test_a_huge_file_is_refused(paths: Paths) -> None:
+def test_huge_file_is_refused(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_bytes(b"#" * 1_000_000)
     assert "larger than" in take(paths)[1][0]
 
@@ -180,7 +180,7 @@ def test_wifi_as_wan_moves_the_onboard_port_to_the_lan(paths: Paths) -> None:
     assert render.networkd(Config(), paths.wan_network.read_text()) == {}
 
 
-def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: Paths) -> None:
+def test_ssid_cannot_add_lines_to_hostapds_file(paths: Paths) -> None:
     config = parse(WIFI.replace('"Hemma"', "'x\" y#=åäö'"))
     assert config.wifi.access_point is not None
     (text,) = radio.hostapd("SE", config.wifi.access_point)
@@ -188,9 +188,7 @@ def test_an_odd_ssid_cannot_add_lines_to_hostapd(paths: Paths) -> None:
     assert f"ssid2={config.wifi.access_point.ssid.encode().hex()}\n" in text
 
 
-def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_servers_file_is_readable_by_netd(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.sethostname", lambda _: None)
     before_network.apply(paths, parse("[system]\nntp = ['192.0.2.1']"))
     path = Path(re.search(r"--time-servers (\S+)", NETD_UNIT.read_text())[1])  # type: ignore[index]
@@ -200,7 +198,7 @@ def test_netd_can_read_the_time_servers_and_not_what_is_secret_beside_them(
     assert servers.parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_what_was_taken_is_on_the_disk_with_its_name(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_configuration_is_synced_with_its_directory(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the folder's own sync a power cut may bring the old file back, though its secrets have left the card."""
     steps: list[str] = []
     really = os.fsync
@@ -216,7 +214,7 @@ def test_what_was_taken_is_on_the_disk_with_its_name(paths: Paths, monkeypatch: 
     assert steps == ["file", "folder"]
 
 
-def test_what_a_cut_off_write_left_is_removed_and_nothing_else(paths: Paths) -> None:
+def test_leftovers_of_interrupted_writes_are_removed(paths: Paths) -> None:
     write(paths.stored, b"{}", 0o600)
     remove_leftovers(paths)  # there need not be a folder for SSH
     (paths.stored.parent / ".new-1234").write_text("passphrase")

@@ -1,7 +1,7 @@
-"""The WAN's files as networkd itself carries them out, on a cable in namespaces of their own.
+"""The WAN's files in a real networkd, on a virtual cable in separate namespaces.
 
-It is this machine's networkd, which may be older than the image's and says so of a line or two. Where the kernel has no
-VLANs, the port under one is all that there is to see.
+It is this machine's networkd, which may be older than the image's and not know every line. Where the kernel has no
+VLANs, only the port under one can be checked.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ class Networkd:
 
     @property
     def run(self) -> Path:
-        """Its /run."""
+        """The path of its /run."""
         return Path(f"/proc/{self._pid}/root/run")
 
     def command(self, *words: str) -> list[str]:
-        """``words`` as a command beside networkd."""
+        """``words`` as a command in networkd's namespaces."""
         return ["nsenter", "-t", self._pid, "--net", "--mount", "--", *words]
 
     def reload(self) -> None:
-        """With no more privilege than vpn-gateway-wan.service has."""
+        """Reload it with the privileges of vpn-gateway-wan.service."""
         weak = ("setpriv", "--bounding-set=-all,+dac_read_search", "--no-new-privs")
         subprocess.run(self.command(*weak, "networkctl", "reload"), check=True, timeout=20)
 
@@ -70,7 +70,7 @@ class Networkd:
 
 @contextmanager
 def networkd(files: dict[str, str], work: Path) -> Iterator[Networkd]:
-    """networkd with ``files``; it gives a function that tells of a link as ip(8) does."""
+    """A running networkd with ``files``; calling it with a link gives ip(8)'s description of that link."""
     for name, text in files.items():
         (work / name).write_text(text)
     command = ["unshare", "--net", "--mount", "--", "sh", "-c", SCRIPT, "networkd", str(work)]
@@ -104,13 +104,13 @@ def work(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_fixed_address_is_set(paths: Paths, work: Path) -> None:
+def test_networkd_sets_a_fixed_address(paths: Paths, work: Path) -> None:
     with networkd(files(paths, STATIC), work) as link:
         until(lambda: "203.0.113.7" in addresses(link("wan")), work.parent / "log")
 
 
 @pytest.mark.parametrize("text", [LOGIN, "[network]\nwan_vlan = 7\n", "[network]\nwan_vlan = 7\n" + LOGIN])
-def test_the_port_under_the_wan_is_up_and_bare(paths: Paths, work: Path, text: str) -> None:
+def test_port_under_the_wan_is_up_without_addresses(paths: Paths, work: Path, text: str) -> None:
     with networkd(files(paths, text), work) as link:
         until(lambda: link("wan").get("operstate") == "UP", work.parent / "log")
         # The kernel gives each end a link-local address in the same moment, unless somebody has forbidden it.
@@ -119,12 +119,12 @@ def test_the_port_under_the_wan_is_up_and_bare(paths: Paths, work: Path, text: s
 
 
 def asks_for_an_address(running: Networkd, port: str) -> subprocess.Popen[bytes]:
-    """Ends with 0 once a DHCP client has asked by the port's cable."""
+    """A process that ends with 0 once a DHCP client has sent a request on the port's cable."""
     words = ["tcpdump", "-i", f"far{port[-1]}", "-c", "1", "-Q", "in", "udp", "dst", "port", "67"]
     return subprocess.Popen(running.command("timeout", "20", *words), stderr=subprocess.DEVNULL)
 
 
-def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work: Path) -> None:
+def test_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work: Path) -> None:
     image = {p.name: p.read_text() for p in paths.wan_network.parent.glob("*0-*.network")}
     image["40-lan-port.network"] = image["40-lan-port.network"].replace("Kind=!*\n", "")  # cables here have a kind
     log = work.parent / "log"
@@ -138,11 +138,11 @@ def test_the_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work
         for port, other in (("usb1", "usb2"), ("usb2", "usb1")):
             with asks_for_an_address(running, port) as asked:
                 choice.write_text(f"{port}\n")
-                chosen_wan.follow(inside, running.reload)
+                chosen_wan.update_networkd(inside, running.reload)
                 assert asked.wait() == 0, log.read_text(errors="replace")
             # The WAN has a link-local address, a port of the LAN has none.
             until(lambda port=port: addresses(running(port)), log)
             until(lambda other=other: not addresses(running(other)), log)
         choice.write_text("\n")
-        chosen_wan.follow(inside, running.reload)
+        chosen_wan.update_networkd(inside, running.reload)
         until(lambda: not addresses(running("usb2")), log)

@@ -1,6 +1,6 @@
-"""PPPoE from gateway.toml: what it needs, where the password goes and where it does not, and pppd's own reading of it.
+"""PPPoE from gateway.toml: its checks, the handling of the password, and pppd's own reading of the options.
 
-No session is opened: that takes a kernel with PPP and a provider.
+No session is opened: that needs a kernel with PPP and a provider.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from app.firstboot import before_network, netd_settings, pppoe, pppoe_session
 from app.firstboot.configuration import load_config
 from app.firstboot.gateway_toml import parse
-from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.netd_settings import NetdSettings, settings_of
 from app.firstboot.paths import Paths
 from app.firstboot.redact import TAKEN
 from app.firstboot.uplink import Pppoe
@@ -27,13 +27,13 @@ LOGIN = f"[network.pppoe]\nusername = 'me@provider.example'\npassword = '''{PASS
 BARE = "[network.pppoe]\nusername = 'me@provider.example'\n"
 
 
-def nobody(action: str, text: str) -> None:
-    """Where no password is to be touched."""
+def no_auth(action: str, text: str) -> None:
+    """The command for the password, where it must not be called."""
     raise AssertionError(action)
 
 
 def pppd(tmp_path: Path, options: str) -> str:
-    """What the real pppd says of an options file. The kernel need not have PPP for that."""
+    """The output of the real pppd for an options file, which needs no PPP in the kernel."""
     path = tmp_path / "options"
     path.write_text(options.replace("plugin pppoe.so\n", ""))  # which does need it
     run = subprocess.run(
@@ -55,13 +55,13 @@ def test_pppd_understands_every_option(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", [PASSWORD, "plain", " ", "#", "a\\", '"', "'", "$HOME `id`", "åäö", "a#b c"])
-def test_pppd_reads_the_very_word(tmp_path: Path, word: str) -> None:
+def test_pppd_reads_a_quoted_password_unchanged(tmp_path: Path, word: str) -> None:
     *_, last = pppoe.options(Pppoe("me", word)).splitlines()
     quoted = last.removeprefix("password ")
     assert f"unrecognized option '{word}'" in pppd(tmp_path, f"{quoted}\n")  # the word that it names is the one it read
 
 
-def test_a_session_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None:
+def test_session_is_the_wan_and_its_port_has_no_address(paths: Paths) -> None:
     found = files(paths, LOGIN)
     assert list(found) == ["14-wan-carrier.network"]
     assert lines(found["14-wan-carrier.network"], "Match") == ["Name=wan"]
@@ -71,7 +71,7 @@ def test_a_session_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None
     assert pppoe.files(parse(LOGIN))[pppoe.PORT] == "wan"
 
 
-def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: Paths) -> None:
+def test_session_on_a_vlan_leaves_port_and_vlan_without_address(paths: Paths) -> None:
     text = "[network]\nwan = 'usb-1.2'\nwan_vlan = 7\n" + LOGIN
     found = files(paths, text)
     assert sorted(found) == [
@@ -90,8 +90,8 @@ def test_a_session_on_a_vlan_leaves_both_below_it_bare(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize(("more", "carrier"), [("", "wan"), ("wan_vlan = 7\nwan = 'usb-1.2'\n", "usb-1.2")])
-def test_netd_is_told_of_the_session_and_the_port_under_it(tmp_path: Path, more: str, carrier: str) -> None:
-    netd_settings.store(tmp_path, wanted(parse(f"[network]\n{more}{LOGIN}")), NetdSettings())
+def test_netd_settings_have_the_session_and_its_port(tmp_path: Path, more: str, carrier: str) -> None:
+    netd_settings.store(tmp_path, settings_of(parse(f"[network]\n{more}{LOGIN}")), NetdSettings())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-ppp", ("br-lan",), carrier)
@@ -106,10 +106,10 @@ def test_netd_is_told_of_the_session_and_the_port_under_it(tmp_path: Path, more:
         ("", STATIC, "network.wan_address: not with network.pppoe"),
     ],
 )
-def test_pppoe_where_it_cannot_be(before: str, after: str, key: str) -> None:
-    told = faults(f"[network]\n{before}{LOGIN}{after}")
-    assert len(told) == 1, told
-    assert told[0].startswith(key), told
+def test_pppoe_with_another_kind_of_wan_is_refused(before: str, after: str, key: str) -> None:
+    problems = faults(f"[network]\n{before}{LOGIN}{after}")
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(key), problems
 
 
 @pytest.mark.parametrize(
@@ -124,39 +124,39 @@ def test_pppoe_where_it_cannot_be(before: str, after: str, key: str) -> None:
         (BARE + "pasword = 'x'\n", "network.pppoe"),
     ],
 )
-def test_what_is_missing_or_wrong_is_named_by_its_key(text: str, key: str) -> None:
-    told = faults(text)
-    assert len(told) == 1
-    assert told[0].startswith(f"{key}: "), told
-    assert "one" not in told[0].removesuffix("on one line")
+def test_invalid_login_names_its_key(text: str, key: str) -> None:
+    problems = faults(text)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{key}: "), problems
+    assert "one" not in problems[0].removesuffix("on one line")
 
 
-def test_the_password_leaves_the_card_and_outlives_it(paths: Paths) -> None:
+def test_password_is_moved_to_the_data_partition(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(LOGIN)
-    config, told = load_config(paths, nobody)
-    assert told == []
+    config, problems = load_config(paths, no_auth)
+    assert problems == []
     left = (paths.fat / "gateway.toml").read_text()
     assert "s3cret" not in left
     assert left == f'{BARE}# password = "{TAKEN}"\n'
     assert paths.stored.stat().st_mode & 0o777 == 0o600
-    again, told = load_config(paths, nobody)  # the next start reads the file without it
-    assert (again, told) == (config, [])
+    again, problems = load_config(paths, no_auth)  # the next start reads the file without it
+    assert (again, problems) == (config, [])
     assert again.network.pppoe == Pppoe("me@provider.example", PASSWORD)
     # What goes on to netd, as a program's argument, has no secret.
-    assert "s3cret" not in str(wanted(again))
+    assert "s3cret" not in str(settings_of(again))
 
 
-def test_another_user_needs_a_password_of_his_own(paths: Paths) -> None:
+def test_changed_username_needs_a_password(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(LOGIN)
-    before, _ = load_config(paths, nobody)
+    before, _ = load_config(paths, no_auth)
     (paths.fat / "gateway.toml").write_text(BARE.replace("me@", "you@"))
-    config, told = load_config(paths, nobody)
+    config, problems = load_config(paths, no_auth)
     assert config == before
-    assert len(told) == 1
-    assert told[0].startswith("gateway.toml: network.pppoe.password: needed")
+    assert len(problems) == 1
+    assert problems[0].startswith("gateway.toml: network.pppoe.password: needed")
 
 
-def test_the_password_is_in_no_argument(paths: Paths) -> None:
+def test_password_is_in_no_argument(paths: Paths) -> None:
     config = parse(LOGIN)
     files = pppoe.files(config)
     assert [name for name, text in files.items() if "s3cret" in text] == [pppoe.OPTIONS]
@@ -167,7 +167,7 @@ def test_the_password_is_in_no_argument(paths: Paths) -> None:
     assert (OVERLAY / pppoe.SESSION_UP.lstrip("/")).stat().st_mode & 0o111
 
 
-def test_the_files_of_the_session_are_roots_alone(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_files_are_readable_by_root_only(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(before_network, "_start", started.append)
     before_network._set_up_pppoe(paths, parse(BARE.replace("[network.pppoe]", "").replace("username", "#")))
@@ -179,7 +179,7 @@ def test_the_files_of_the_session_are_roots_alone(paths: Paths, monkeypatch: pyt
         assert (paths.run / name).parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_port_is_found_by_whatever_points_at_it(tmp_path: Path) -> None:
+def test_session_port_is_found_by_name_address_or_place(tmp_path: Path) -> None:
     net = tmp_path / "net"
     bus = tmp_path / "devices/usb1/1-1/1-1.2/1-1.2:1.0"
     bus.mkdir(parents=True)
@@ -188,21 +188,21 @@ def test_the_port_is_found_by_whatever_points_at_it(tmp_path: Path) -> None:
         (net / name / "address").write_text(f"{mac}\n")
     (net / "enx1/device").symlink_to(bus)
     (net / "bonding_masters").write_text("")  # a file among the interfaces
-    assert pppoe_session.find("wan", net) == "wan"
-    assert pppoe_session.find("wan-vlan", net) == "wan-vlan"
-    assert pppoe_session.find("00-E0-4C-68-01-22", net) == "enx1"
-    assert pppoe_session.find("usb-1.2", net) == "enx1"
-    assert pppoe_session.find("usb-1.3", net) is None
-    assert pppoe_session.find("eth0", net) is None
+    assert pppoe_session.find_interface("wan", net) == "wan"
+    assert pppoe_session.find_interface("wan-vlan", net) == "wan-vlan"
+    assert pppoe_session.find_interface("00-E0-4C-68-01-22", net) == "enx1"
+    assert pppoe_session.find_interface("usb-1.2", net) == "enx1"
+    assert pppoe_session.find_interface("usb-1.3", net) is None
+    assert pppoe_session.find_interface("eth0", net) is None
 
 
-def test_the_name_servers_of_the_session_go_to_resolved(tmp_path: Path) -> None:
+def test_session_name_servers_are_passed_to_resolved(tmp_path: Path) -> None:
     script = OVERLAY / pppoe.SESSION_UP.lstrip("/")
-    told = tmp_path / "resolvectl"
-    told.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\n')
-    told.chmod(0o755)
+    resolvectl = tmp_path / "resolvectl"
+    resolvectl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/arguments\n')
+    resolvectl.chmod(0o755)
     for servers in ({"DNS1": "192.0.2.1", "DNS2": "192.0.2.2"}, {"DNS1": "192.0.2.1"}, {}):
         path = f"{tmp_path}:/usr/bin:/bin"
         arguments = ["wan-ppp", "", "0", "100.64.3.9", "100.64.0.1"]
         subprocess.run([str(script), *arguments], env={"PATH": path, **servers}, check=True, timeout=20)
-    assert (tmp_path / "told").read_text() == "dns wan-ppp 192.0.2.1 192.0.2.2\ndns wan-ppp 192.0.2.1\n"
+    assert (tmp_path / "arguments").read_text() == "dns wan-ppp 192.0.2.1 192.0.2.2\ndns wan-ppp 192.0.2.1\n"

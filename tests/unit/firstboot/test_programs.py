@@ -1,4 +1,4 @@
-"""Programs of firstboot: what a caller learns of one that fails."""
+"""The runner of programs of firstboot: input, errors, time limit, user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from app.firstboot.programs import ProgramError, run
 
 
-def test_a_program_gets_its_input(tmp_path: Path) -> None:
+def test_program_gets_its_input(tmp_path: Path) -> None:
     run("tee", str(tmp_path / "copy"), text="one line\n")
     assert (tmp_path / "copy").read_text() == "one line\n"
 
@@ -24,19 +24,19 @@ def test_a_program_gets_its_input(tmp_path: Path) -> None:
         (("/no/such/program",), "program cannot be run: No such file or directory"),
     ],
 )
-def test_a_failure_says_why(command: tuple[str, ...], message: str) -> None:
+def test_failed_program_raises_with_its_reason(command: tuple[str, ...], message: str) -> None:
     with pytest.raises(ProgramError, match=f"^{message}$") as caught:
         run(*command, text="a secret")
     assert "secret" not in str(caught.value)
 
 
-def test_one_that_hangs_is_ended() -> None:
+def test_program_that_hangs_is_killed() -> None:
     with pytest.raises(ProgramError, match=r"^sleep did not finish within 0 s$"):
         run("sleep", "60", timeout=0.05)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_another_user_writes_files_that_are_its_own() -> None:
+def test_program_of_another_user_writes_private_files() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         folder = Path(made)
         folder.chmod(0o777)

@@ -1,4 +1,4 @@
-"""Wi-Fi: what is asked of hostapd and wpa_supplicant, that they understand it, and what is refused in gateway.toml."""
+"""Wi-Fi: the files for hostapd and wpa_supplicant, which both programs accept, and the checks of gateway.toml."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ ACCOUNT = "[vpn]\nprovider = 'm'\n[vpn.account]\nnumber = 's3cret'\n"
 COUNTRY = "[wifi]\ncountry = 'SE'\n"
 
 
-def nobody(action: str, text: str) -> None:
-    """Where no password is to be touched."""
+def no_auth(action: str, text: str) -> None:
+    """The command for the password, where it must not be called."""
     raise AssertionError(action)
 
 
@@ -67,13 +67,13 @@ def access_point(more: str = "") -> AccessPoint:
         ),
     ],
 )
-def test_what_a_radio_or_a_country_refuses_has_something_behind_it(more: str, tried: list[str]) -> None:
+def test_access_point_has_fallback_plans(more: str, tried: list[str]) -> None:
     assert [str(plan) for plan in radio.plans(access_point(more))] == tried
     assert [text.splitlines()[0] for text in radio.hostapd("SE", access_point(more))] == [f"# {t}" for t in tried]
 
 
 @pytest.mark.parametrize("channel", [36, 40, 44, 48])
-def test_a_wide_channel_lies_where_the_standard_has_it(channel: int) -> None:
+def test_wide_channels_have_the_standards_center(channel: int) -> None:
     wide, half, narrow, fallback = radio.hostapd("SE", access_point(f"band = '5GHz'\nchannel = {channel}"))
     pair = f"ht_capab=[HT40{'+' if channel in {36, 44} else '-'}]"
     assert pair in wide
@@ -85,12 +85,12 @@ def test_a_wide_channel_lies_where_the_standard_has_it(channel: int) -> None:
 
 
 @pytest.mark.parametrize("more", ["", "band = '5GHz'\nchannel = 36"])
-def test_phones_join_the_pis_radio(more: str) -> None:
-    """Its firmware fails clients that are offered protected management frames."""
+def test_access_point_offers_no_management_frame_protection(more: str) -> None:
+    """The firmware of the Pi's radio fails clients that are offered protected management frames."""
     assert "ieee80211w" not in "".join(radio.hostapd("SE", access_point(more)))
 
 
-def test_the_radio_stays_off_where_nothing_asks_for_it() -> None:
+def test_radio_stays_off_unless_configured() -> None:
     files = radio.files(parse(AP + "band = '5GHz'\nchannel = 36"))
     assert [name.name for name in files] == ["1.conf", "2.conf", "3.conf", "4.conf"]
     assert list(radio.files(parse(WAN))) == [radio.WIFI_WAN]
@@ -98,7 +98,7 @@ def test_the_radio_stays_off_where_nothing_asks_for_it() -> None:
     assert radio.files(parse("[wifi]\ncountry = 'SE'")) == {}
 
 
-def test_a_radio_that_is_not_there_is_told_of_where_it_is_asked_for() -> None:
+def test_missing_radio_is_reported_where_it_is_needed() -> None:
     assert radio.missing(parse(AP), found=True) == []
     assert radio.missing(parse(""), found=False) == []
     for text in (AP, WAN):
@@ -109,7 +109,7 @@ def test_a_radio_that_is_not_there_is_told_of_where_it_is_asked_for() -> None:
 # --- Wi-Fi as the WAN -------------------------------------------------------------------------------------------------
 
 
-def test_several_networks_are_joined_in_the_order_in_which_they_are_named() -> None:
+def test_networks_are_joined_in_their_order() -> None:
     text = radio.wpa_supplicant(parse(WANS).wifi)
     blocks = re.findall(r"network=\{\n(.*?)\}", text, re.DOTALL)
     found = [dict(line.strip().split("=", 1) for line in block.splitlines()) for block in blocks]
@@ -121,19 +121,19 @@ def test_several_networks_are_joined_in_the_order_in_which_they_are_named() -> N
     assert [block.get("scan_ssid") for block in found] == [None, None, "1"]
 
 
-def test_the_passphrases_of_several_networks_leave_the_card_and_are_kept(paths: Paths) -> None:
+def test_passphrases_of_networks_move_to_the_data_partition(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(WANS)
-    config, faults = load_config(paths, nobody)
+    config, faults = load_config(paths, no_auth)
     assert not faults
     left = (paths.fat / "gateway.toml").read_text()
     assert "s3cret" not in left
     assert left.count("(taken; ") == 2
     assert "# mine" in left
-    assert load_config(paths, nobody) == (config, [])
+    assert load_config(paths, no_auth) == (config, [])
     # Another order is another wish; the passphrases stay with their networks.
     parts = left.split("[[wifi.wan]]")
     (paths.fat / "gateway.toml").write_text("[[wifi.wan]]".join((parts[0], parts[3], "\n" + parts[2], parts[1])))
-    config, faults = load_config(paths, nobody)
+    config, faults = load_config(paths, no_auth)
     assert not faults
     assert [(network.ssid, network.passphrase) for network in config.wifi.networks] == [
         ("Cabin", "s3cret of the cabin"),
@@ -142,7 +142,7 @@ def test_the_passphrases_of_several_networks_leave_the_card_and_are_kept(paths: 
     ]
     # One network of several, as a table of its own.
     (paths.fat / "gateway.toml").write_text(WAN.replace("Hotel å", "Cabin"))
-    assert load_config(paths, nobody)[0].wifi.wan == WifiWan("Cabin", "s3cret of the cabin")
+    assert load_config(paths, no_auth)[0].wifi.wan == WifiWan("Cabin", "s3cret of the cabin")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_passphrases_of_several_networks_leave_the_card_and_are_kept(paths: 
         ACCOUNT + "[[ wifi . wan ]] # x\nssid='Phone'\npassphrase='s3cret-1'\n[[wifi.wan]]\nssid='Hotel'\n" + COUNTRY,
     ],
 )
-def test_however_several_networks_are_written_their_secrets_go_and_the_rest_stays(text: str) -> None:
+def test_only_secrets_are_removed_from_any_notation_of_networks(text: str) -> None:
     before = parse(text).wifi
     assert before.networks[0].passphrase == "s3cret-1"
     bare = without_secrets(text)
@@ -164,7 +164,7 @@ def test_however_several_networks_are_written_their_secrets_go_and_the_rest_stay
     assert after.networks == (WifiWan("Phone"), WifiWan("Hotel"))
 
 
-def test_a_file_written_anew_keeps_the_place_of_every_network() -> None:
+def test_rewritten_file_keeps_every_network() -> None:
     text = "wifi = { country = 'SE', wan = [{ ssid = 'a' }, { passphrase = 's3cret-1' }, { ssid = 'b' }] }"
     bare = without_secrets(text)
     assert "s3cret" not in bare
@@ -182,7 +182,7 @@ def test_a_file_written_anew_keeps_the_place_of_every_network() -> None:
         (WAN + "passphrase = 'short'", "wifi.wan.passphrase: 8 to 63"),
         (WANS + "[wifi.access_point]\nssid = 'a'\npassphrase = '12345678'", "wifi: one radio"),
         (WANS.replace("country = 'SE'\n", ""), "wifi.country: needed"),
-        # What nothing would make: told, and not taken.
+        # Settings without effect are refused.
         (WAN + "[network]\ntopology = 'wired'", "wifi.wan: not used: the topology wired has a wired port"),
         (WAN + "[network]\ntopology = 'one-arm'", "wifi.wan: not used: the topology one-arm"),
         (WAN + "[network]\nwan = 'enx001122334455'", "wifi.wan: not used: network.wan names a wired port"),
@@ -197,14 +197,14 @@ def test_a_file_written_anew_keeps_the_place_of_every_network() -> None:
 def test_a_fault_is_named_by_its_key_and_holds_no_secret(text: str, fault: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse(text)
-    assert any(told.startswith(fault) for told in error.value.faults), error.value.faults
+    assert any(line.startswith(fault) for line in error.value.faults), error.value.faults
     assert "s3cret" not in str(error.value)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_radio_has_one_name_everywhere_which_is_not_the_kernels() -> None:
+def test_radio_has_the_same_name_everywhere() -> None:
     assert f"\nName={radio.RADIO}\n" in (OVERLAY / "etc/systemd/network/20-wlan.link").read_text()
     units = OVERLAY / "usr/lib/systemd/system"
     for unit in ("vpn-gateway-ap.service", "vpn-gateway-wifi-wan.service"):
@@ -216,8 +216,8 @@ def test_the_radio_has_one_name_everywhere_which_is_not_the_kernels() -> None:
         assert "wlan0" not in "\n".join(code), path
 
 
-def test_a_radio_that_appears_is_told_by_its_driver_and_starts_what_was_asked_for() -> None:
-    """In that event its name is still the kernel's; its driver has been found out by then, by an earlier rule."""
+def test_udev_rule_matches_the_radio_by_its_driver() -> None:
+    """In that udev event its name is still the kernel's, while an earlier rule has already set its driver."""
     (path,) = (OVERLAY / "usr/lib/udev/rules.d").glob("*radio.rules")
     assert path.name > "80-net-setup-link.rules"
     (rule,) = [line for line in path.read_text().splitlines() if not line.startswith("#")]
@@ -232,7 +232,7 @@ def test_a_radio_that_appears_is_told_by_its_driver_and_starts_what_was_asked_fo
 
 
 def output_of(command: str, wanted: str, log: Path) -> str:
-    """What ``command`` says, in a network namespace of its own, until it says ``wanted``, or ends, or 10 s are over."""
+    """The output of ``command`` in a separate network namespace, until it has ``wanted``, or ends, or for 10 s."""
     script = f"ip tuntap add {radio.RADIO} mode tap && ip link add br-lan type bridge && exec " + command
     with log.open("wb") as out:
         process = subprocess.Popen(["unshare", "--net", "sh", "-c", script], stdout=out, stderr=out)
@@ -254,7 +254,7 @@ def hostapd(text: str, tmp_path: Path) -> str:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("more", ["", "channel = 13", "band = '5GHz'\nchannel = 36", "band = '5GHz'\nchannel = 48"])
-def test_hostapd_takes_every_file(tmp_path: Path, more: str) -> None:
+def test_hostapd_accepts_every_file(tmp_path: Path, more: str) -> None:
     for text in radio.hostapd("SE", access_point(more)):
         assert "driver=nl80211\n" in text
         said = hostapd(text, tmp_path)
@@ -267,7 +267,7 @@ def test_hostapd_takes_every_file(tmp_path: Path, more: str) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("text", [WAN, WAN + "passphrase = 'correct \" horse # {'\n", WANS])
-def test_wpa_supplicant_takes_its_file(tmp_path: Path, text: str) -> None:
+def test_wpa_supplicant_accepts_its_file(tmp_path: Path, text: str) -> None:
     def wpa_supplicant(text: str) -> str:
         (tmp_path / "wpa.conf").write_text(text.replace("/run/wpa_supplicant", str(tmp_path / "ctrl")))
         command = f"wpa_supplicant -i {radio.RADIO} -D none -c {tmp_path}/wpa.conf"

@@ -1,4 +1,4 @@
-"""No secret stays in gateway.toml, however it was written; passwords and accounts go where they belong, and stay."""
+"""Secrets are removed from gateway.toml in any notation; passwords and accounts are stored where they belong."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from app.firstboot.schema import Config
 WIFI = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\n"
 
 
-def nobody(action: str, text: str) -> None:
-    """Where no password is to be touched."""
+def no_auth(action: str, text: str) -> None:
+    """The command for the password, where it must not be called."""
     raise AssertionError(action)
 
 
-def test_taking_secrets_out_keeps_the_rest() -> None:
+def test_removing_secrets_keeps_the_rest() -> None:
     assert without_secrets("a = 1\npassphrase = 'secret' # y\nb = 2") == (
         'a = 1\n# passphrase = "(taken; kept on the data partition)"\nb = 2'
     )
@@ -45,7 +45,7 @@ def test_taking_secrets_out_keeps_the_rest() -> None:
         "[vpn]\nprovider = 'm'\n[vpn.account]\r\nnumber = 's3cret'\r\n" + WIFI + "passphrase = 'other-s3cret'\r\n",
     ],
 )
-def test_however_a_secret_is_written_it_is_gone_and_the_rest_is_not(text: str) -> None:
+def test_only_secrets_are_removed_from_any_notation(text: str) -> None:
     before = parse(text)
     assert before.wifi.access_point is not None
     assert before.wifi.access_point.passphrase is not None
@@ -59,7 +59,7 @@ def test_however_a_secret_is_written_it_is_gone_and_the_rest_is_not(text: str) -
     assert after.vpn.provider == before.vpn.provider
 
 
-def test_the_admin_password_is_set_and_kept_nowhere_but_hashed(paths: Paths, auth: Auth) -> None:
+def test_admin_password_is_stored_only_as_a_hash(paths: Paths, auth: Auth) -> None:
     (paths.fat / "gateway.toml").write_text("[system]\nadmin_password = 'correct horse battery'\n")
     config, faults = load_config(paths, auth)
     assert faults == []
@@ -69,10 +69,10 @@ def test_the_admin_password_is_set_and_kept_nowhere_but_hashed(paths: Paths, aut
     (state,) = paths.web.glob("*.json")
     assert b"argon2id" in state.read_bytes()
     assert state.stat().st_mode & 0o777 == 0o600
-    load_config(paths, nobody)  # the next start has nothing to set
+    load_config(paths, no_auth)  # the next start has nothing to set
 
 
-def test_a_password_that_the_web_refuses_is_told_of_and_nothing_is_taken(paths: Paths, auth: Auth) -> None:
+def test_refused_password_is_reported_and_nothing_is_applied(paths: Paths, auth: Auth) -> None:
     (paths.fat / "gateway.toml").write_text("[system]\nhostname = 'new'\nadmin_password = 'aaaaaaaaaaaa'\n")
     config, faults = load_config(paths, auth)
     assert config == Config()
@@ -91,7 +91,7 @@ def test_a_password_that_the_web_refuses_is_told_of_and_nothing_is_taken(paths: 
         ("abcdefgh" * 128 + "i", False),
     ],
 )
-def test_the_card_takes_a_password_of_the_web_s_length(password: str, accepted: bool) -> None:
+def test_card_and_web_accept_the_same_password_lengths(password: str, accepted: bool) -> None:
     text = f"[system]\nadmin_password = '{password}'\n"
     if accepted:
         assert check_new(password)
@@ -104,7 +104,7 @@ def test_the_card_takes_a_password_of_the_web_s_length(password: str, accepted: 
 
 
 @pytest.mark.parametrize("name", ["reset-password", "Reset-Password.TXT"])
-def test_a_forgotten_password_is_reset_by_a_file_on_the_card(paths: Paths, auth: Auth, name: str) -> None:
+def test_password_is_reset_by_a_file_on_the_card(paths: Paths, auth: Auth, name: str) -> None:
     auth("set-password", "correct horse battery\n")
     (state,) = paths.web.glob("*.json")
     assert b"argon2id" in state.read_bytes()
@@ -116,7 +116,7 @@ def test_a_forgotten_password_is_reset_by_a_file_on_the_card(paths: Paths, auth:
     assert list(paths.fat.iterdir()) == []
 
 
-def test_a_reset_that_failed_is_told_of_and_stays_asked_for(paths: Paths, auth: Auth) -> None:
+def test_failed_reset_is_reported_and_its_file_stays(paths: Paths, auth: Auth) -> None:
     (paths.fat / "reset-password").touch()
     paths.web.rmdir()
     (fault,) = reset_password(paths, auth)
@@ -127,20 +127,20 @@ def test_a_reset_that_failed_is_told_of_and_stays_asked_for(paths: Paths, auth: 
 ACCOUNT = "[vpn]\nprovider = 'mullvad'\n[vpn.account]\naccount_number = '1234123412341234'\n"
 
 
-def test_an_account_is_kept_until_it_was_used(paths: Paths) -> None:
+def test_account_is_stored_until_it_was_used(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(ACCOUNT)
     wanted = {"account_number": "1234123412341234"}
-    assert load_config(paths, nobody)[0].vpn.account == wanted
+    assert load_config(paths, no_auth)[0].vpn.account == wanted
     assert "1234" not in (paths.fat / "gateway.toml").read_text()
-    assert load_config(paths, nobody)[0].vpn.account == wanted  # a start later, from the data partition
+    assert load_config(paths, no_auth)[0].vpn.account == wanted  # a start later, from the data partition
     assert paths.stored.stat().st_mode & 0o777 == 0o600
     forget_account(paths)
-    assert not load_config(paths, nobody)[0].vpn.account
+    assert not load_config(paths, no_auth)[0].vpn.account
     assert b"1234" not in paths.stored.read_bytes()
 
 
-def test_an_account_is_not_given_to_another_provider(paths: Paths) -> None:
+def test_account_is_not_used_for_another_provider(paths: Paths) -> None:
     (paths.fat / "gateway.toml").write_text(ACCOUNT)
-    load_config(paths, nobody)
+    load_config(paths, no_auth)
     (paths.fat / "gateway.toml").write_text("[vpn]\nprovider = 'ivpn'\n")
-    assert load_config(paths, nobody)[0].vpn.account is None
+    assert load_config(paths, no_auth)[0].vpn.account is None

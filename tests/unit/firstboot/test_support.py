@@ -1,4 +1,4 @@
-"""The support file on the FAT partition: asked for by an empty file, made with netd and without, for anybody to see."""
+"""The support file on the FAT partition: requested by an empty file, made with netd and without, free of secrets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def netd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
-    """One that answers at netd's socket, in a thread of its own as netd is a process of its own."""
+    """A gateway that answers on netd's socket, in a separate thread as netd is a separate process."""
     gateway = FakeGateway()
     loop = asyncio.new_event_loop()
     monkeypatch.setattr(after_netd, "SOCKET", tmp_path / "netd.sock")
@@ -82,7 +82,7 @@ def set_up(paths: Paths) -> None:
         ("supports", b"", False),
     ],
 )
-async def test_what_asks_for_one(
+async def test_support_file_is_made_on_request(
     paths: Paths, state: Path, netd: FakeGateway, name: str, content: bytes, asks: bool
 ) -> None:
     (paths.fat / name).write_bytes(content)
@@ -103,9 +103,7 @@ async def test_what_asks_for_one(
         assert netd.commands == []
 
 
-async def test_netds_file_is_taken_without_what_only_the_set_up_knows(
-    paths: Paths, state: Path, netd: FakeGateway
-) -> None:
+async def test_netds_support_file_hides_secrets_of_the_set_up(paths: Paths, state: Path, netd: FakeGateway) -> None:
     set_up(paths)
     (paths.fat / "support").touch()
     netd.support_text = f"State\n=====\n\nconnected, public-address-1, {', '.join(HIDDEN)}\n"
@@ -119,8 +117,8 @@ async def test_netds_file_is_taken_without_what_only_the_set_up_knows(
     assert not [hidden for hidden in HIDDEN if hidden in text]
 
 
-def test_without_netd_it_is_made_of_what_can_be_read(paths: Paths, state: Path) -> None:
-    """In a process of its own, with the machine's real programs."""
+def test_support_file_is_made_without_netd(paths: Paths, state: Path) -> None:
+    """It runs in a separate process, with the machine's real programs."""
     set_up(paths)
     secrets = fill(state)
     (paths.fat / "support").touch()
@@ -155,7 +153,7 @@ asyncio.run(support.answer_request(paths, Path({str(state)!r}), faults, settled=
     assert not [hidden for hidden in (*HIDDEN, *secrets, "an older one") if hidden in text]
 
 
-async def test_a_netd_that_refuses_is_told_of(
+async def test_refusal_of_netd_is_in_the_support_file(
     paths: Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netd.failure = UnavailableError("a backup was restored and the gateway is restarting")
@@ -164,15 +162,15 @@ async def test_a_netd_that_refuses_is_told_of(
         return []
 
     monkeypatch.setattr(support.programs, "sections", nothing)  # the test's own process may not call them all
-    text = await support.make(paths, state, [])
+    text = await support.support_text(paths, state, [])
     assert "netd does not answer: a backup was restored" in text
     assert "\nVersions\n" in text
 
 
-async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried_again(
+async def test_failed_write_keeps_the_request_and_is_retried(
     paths: Paths, state: Path, netd: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(support, "PAUSE", 0.0)
+    monkeypatch.setattr(support, "RETRY_DELAY", 0.0)
     (paths.fat / "support").touch()
     tries: list[int] = []
 
@@ -184,7 +182,7 @@ async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried
         yield
 
     monkeypatch.setattr(Fat, "writable", refused)
-    refusals = support.TRIES
+    refusals = support.ATTEMPTS
     with pytest.raises(ProgramError):
         await support.answer_request(paths, state, [], settled=0)
     assert [path.name for path in paths.fat.iterdir()] == ["support"]
@@ -194,7 +192,7 @@ async def test_a_partition_that_cannot_be_written_keeps_the_request_and_is_tried
     assert [path.name for path in paths.fat.iterdir()] == ["support.txt"]
 
 
-def test_two_parts_of_the_set_up_are_not_at_the_partition_at_once(paths: Paths) -> None:
+def test_second_writer_of_the_partition_waits(paths: Paths) -> None:
     inside, free = threading.Event(), threading.Event()
 
     def other() -> None:
@@ -211,7 +209,7 @@ def test_two_parts_of_the_set_up_are_not_at_the_partition_at_once(paths: Paths) 
     assert free.is_set()
 
 
-def test_what_the_set_up_keeps_is_told_apart(paths: Paths) -> None:
+def test_card_secrets_are_separated_from_names(paths: Paths) -> None:
     set_up(paths)
     secrets, names = support.card_secrets(paths.stored)
     assert {"correct horse", "9876987698769876"} <= secrets

@@ -1,4 +1,4 @@
-"""Which port is which for every topology, and what netd and networkd are told of it."""
+"""The roles of the ports for every topology, in netd's settings and networkd's files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from app.firstboot import netd_settings, render
 from app.firstboot.gateway_toml import parse
-from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.netd_settings import NetdSettings, settings_of
 from app.firstboot.paths import Paths
 
 WIFI_AP = "[wifi]\ncountry = 'SE'\n[wifi.access_point]\nssid = 'Hemma'\npassphrase = 'correct horse'\n"
@@ -30,16 +30,16 @@ WIFI_WAN = "[wifi]\ncountry = 'SE'\n[wifi.wan]\nssid = 'Hotel'\n"
         (WIFI_WAN + "[network]\nwan = 'wlan0'", "radio0", ("br-lan",)),  # as the kernel, and people, call it
     ],
 )
-def test_the_topology_says_which_port_is_which(text: str, wan: str | None, lan: tuple[str, ...] | None) -> None:
-    told = wanted(parse(text))
-    assert (told.wan, told.lan) == (wan, lan)
+def test_topology_decides_wan_and_lan(text: str, wan: str | None, lan: tuple[str, ...] | None) -> None:
+    settings = settings_of(parse(text))
+    assert (settings.wan, settings.lan) == (wan, lan)
 
 
-def test_netd_is_told_ports_name_and_address(tmp_path: Path) -> None:
+def test_netd_settings_have_ports_name_and_address(tmp_path: Path) -> None:
     from app.store import Store
 
     config = parse("[system]\nhostname='attic'\n[network]\ntopology='one-arm'\nlan_address='192.168.1.2/24'")
-    netd_settings.store(tmp_path, wanted(config), NetdSettings())
+    netd_settings.store(tmp_path, settings_of(config), NetdSettings())
     with Store(tmp_path) as store:
         lan, links = store.settings.lan, store.settings.links
     assert lan.hostname == "attic"  # the web answers to this name only: another one is DNS rebinding

@@ -1,4 +1,4 @@
-"""A WAN without DHCP: what gateway.toml may say of it, what is refused, and what networkd and netd are told."""
+"""A WAN without DHCP: the checks of gateway.toml, networkd's files and netd's settings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 from app.firstboot import netd_settings
 from app.firstboot.gateway_toml import parse
-from app.firstboot.netd_settings import NetdSettings, wanted
+from app.firstboot.netd_settings import NetdSettings, settings_of
 from app.firstboot.paths import Paths
 from app.store import Store
 from tests.unit.firstboot.cards import STATIC, WIFI_WAN, faults, files, lines
 
 
-def test_a_fixed_address_takes_the_place_of_dhcp(paths: Paths) -> None:
+def test_fixed_address_replaces_dhcp(paths: Paths) -> None:
     found = files(paths, STATIC)
     assert list(found) == ["15-wan.network"]
     text = found["15-wan.network"]
@@ -31,16 +31,16 @@ def test_a_fixed_address_takes_the_place_of_dhcp(paths: Paths) -> None:
     assert network[5:] == lines(paths.wan_network.read_text(), "Network")[1:]  # all else is as it was
 
 
-def test_a_fixed_address_on_another_port(paths: Paths) -> None:
+def test_fixed_address_on_another_port_is_set_there(paths: Paths) -> None:
     found = files(paths, "[network]\nwan = 'usb-1.2'\n" + STATIC)
     assert lines(found["15-wan.network"], "Match") == ["Path=*usb*-0:1.2:*"]
     assert "Address=203.0.113.7/24" in lines(found["15-wan.network"], "Network")
     assert lines(found["16-onboard-lan.network"], "Match") == ["Name=wan"]
 
 
-def test_a_port_with_a_fixed_address_does_not_become_one_arm() -> None:
-    told = wanted(parse(STATIC))
-    assert (told.wan, told.lan) == ("wan", ("br-lan",))
+def test_port_with_a_fixed_address_is_not_one_arm() -> None:
+    found = settings_of(parse(STATIC))
+    assert (found.wan, found.lan) == ("wan", ("br-lan",))
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_a_port_with_a_fixed_address_does_not_become_one_arm() -> None:
         ("dns =", "nameserver =", "network.wan_address"),
     ],
 )
-def test_a_wrong_address_is_named_by_its_key(old: str, new: str, key: str) -> None:
-    told = faults(STATIC.replace(old, new, 1))
-    assert len(told) == 1, told
-    assert told[0].startswith(f"{key}: "), told
+def test_invalid_address_names_its_key(old: str, new: str, key: str) -> None:
+    found = faults(STATIC.replace(old, new, 1))
+    assert len(found) == 1, found
+    assert found[0].startswith(f"{key}: "), found
 
 
-def test_a_link_of_two_addresses_has_no_broadcast_address(paths: Paths) -> None:
+def test_network_of_two_addresses_is_accepted(paths: Paths) -> None:
     text = STATIC.replace("203.0.113.7/24", "203.0.113.0/31")
     assert ip_network("203.0.113.0/31").num_addresses == 2
     assert "Address=203.0.113.0/31" in lines(files(paths, text)["15-wan.network"], "Network")
@@ -84,13 +84,13 @@ def test_a_link_of_two_addresses_has_no_broadcast_address(paths: Paths) -> None:
         ("wan = 'usb-modem'\n", "", "usb-modem"),
     ],
 )
-def test_what_a_wire_needs_where_the_wan_is_none(key: str, text: str, before: str, after: str, why: str) -> None:
-    told = faults(f"[network]\n{before}{text}{after}")
-    assert len(told) == 1, told
-    assert told[0].startswith(f"{key}: not with {why}"), told
+def test_wired_settings_without_a_wired_wan_are_refused(key: str, text: str, before: str, after: str, why: str) -> None:
+    found = faults(f"[network]\n{before}{text}{after}")
+    assert len(found) == 1, found
+    assert found[0].startswith(f"{key}: not with {why}"), found
 
 
-def test_a_vlan_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None:
+def test_vlan_is_the_wan_and_its_port_has_no_address(paths: Paths) -> None:
     found = files(paths, "[network]\nwan_vlan = 7\n")
     assert sorted(found) == ["14-wan-carrier.network", "14-wan-vlan.netdev", "15-wan.network"]
     assert lines(found["14-wan-vlan.netdev"], "NetDev") == ["Name=wan-vlan", "Kind=vlan"]
@@ -105,7 +105,7 @@ def test_a_vlan_is_the_wan_and_its_port_is_nothing_else(paths: Paths) -> None:
     assert found["15-wan.network"] == template.replace("Name=wan", "Name=wan-vlan")
 
 
-def test_a_vlan_on_another_port_with_a_fixed_address(paths: Paths) -> None:
+def test_vlan_with_a_fixed_address_on_another_port_is_set(paths: Paths) -> None:
     text = "[network]\nwan = '00:E0:4C:68:01:22'\nwan_vlan = 4094\n" + STATIC
     found = files(paths, text)
     assert lines(found["14-wan-carrier.network"], "Match") == ["PermanentMACAddress=00:e0:4c:68:01:22"]
@@ -115,21 +115,21 @@ def test_a_vlan_on_another_port_with_a_fixed_address(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("more", ["", "topology = 'wired'\n", "wan = 'usb-1.2'\n"])
-def test_netd_is_told_the_wan_and_the_port_under_it(tmp_path: Path, more: str) -> None:
-    netd_settings.store(tmp_path, wanted(parse(f"[network]\nwan_vlan = 7\n{more}")), NetdSettings())
+def test_netd_settings_have_the_vlan_and_its_port(tmp_path: Path, more: str) -> None:
+    netd_settings.store(tmp_path, settings_of(parse(f"[network]\nwan_vlan = 7\n{more}")), NetdSettings())
     with Store(tmp_path) as store:
         links = store.settings.links
     assert (links.wan, links.lan, links.carrier) == ("wan-vlan", ("br-lan",), "usb-1.2" if "usb" in more else "wan")
 
 
 @pytest.mark.parametrize("number", ["0", "4095", "-1", "'7'", "7.0"])
-def test_a_number_that_no_vlan_has(number: str) -> None:
-    told = faults(f"[network]\nwan_vlan = {number}\n")
-    assert len(told) == 1
-    assert told[0].startswith("network.wan_vlan: "), told
+def test_invalid_vlan_id_is_refused(number: str) -> None:
+    found = faults(f"[network]\nwan_vlan = {number}\n")
+    assert len(found) == 1
+    assert found[0].startswith("network.wan_vlan: "), found
 
 
-def test_the_lan_can_make_way_for_the_wan() -> None:
+def test_lan_overlapping_the_wan_can_be_moved() -> None:
     text = STATIC.replace("203.0.113", "192.168.77")
     assert faults(text)[0].startswith("network.wan_address.address: overlaps the LAN, 192.168.77.0/24")
     parse("[network]\nlan_address = '10.9.9.1/24'\n" + text)

@@ -8,7 +8,7 @@ import pytest
 
 from app.netd.adapters import Adapters
 from app.network.modeswitch import advice
-from app.network.one_arm import SWITCH
+from app.network.one_arm import SWITCH_TIME
 from app.protocol.events import GatewayEvent, SecurityAlert
 from tests.support.file_calls import blocking_file_calls
 
@@ -60,7 +60,7 @@ def alert(disk: str) -> SecurityAlert:
 
 async def test_what_is_switched_in_time_is_not_worth_a_word(machine: Machine) -> None:
     assert await machine.look(0, ONE) == []
-    assert await machine.look(SWITCH - 1, ONE) == []
+    assert await machine.look(SWITCH_TIME - 1, ONE) == []
     assert await machine.look(1) == []
     assert await machine.look(1, ONE) == []  # in again: its time begins anew
     assert not machine.record.exists()  # nor a report
@@ -68,10 +68,10 @@ async def test_what_is_switched_in_time_is_not_worth_a_word(machine: Machine) ->
 
 async def test_what_stays_a_disk_is_told_once_and_taken_back(machine: Machine) -> None:
     assert await machine.look(0, ONE) == []
-    assert await machine.look(SWITCH, ONE) == [alert(ONE)]
+    assert await machine.look(SWITCH_TIME, ONE) == [alert(ONE)]
     assert machine.recorded == [advice(ONE)]
-    assert await machine.look(SWITCH, ONE, TWO) == []
-    assert await machine.look(SWITCH, ONE, TWO) == [alert(TWO)]
+    assert await machine.look(SWITCH_TIME, ONE, TWO) == []
+    assert await machine.look(SWITCH_TIME, ONE, TWO) == [alert(TWO)]
     assert machine.recorded == [advice(ONE), advice(TWO)]
     assert await machine.look(1, TWO) == []
     assert machine.recorded == [advice(TWO)]
@@ -81,7 +81,7 @@ async def test_what_stays_a_disk_is_told_once_and_taken_back(machine: Machine) -
 
 async def test_another_netd_knows_what_was_told(machine: Machine) -> None:
     await machine.look(0, ONE)
-    await machine.look(SWITCH, ONE)
+    await machine.look(SWITCH_TIME, ONE)
     machine.start()
     assert await machine.look(1, ONE) == []
     assert machine.recorded == [advice(ONE)]

@@ -1,4 +1,4 @@
-"""Packets worth sending through a scenario: from every host of the LAN, from outside, and from the gateway itself."""
+"""The packets to send through a scenario: from every host of the LAN, from outside, and from the gateway itself."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def lan_packet(link: str, mac: str, src: str, dst: str, proto: str, dport: int =
 
 
 def from_outside(inp: PlanInput) -> Iterator[Packet]:
-    """Unasked: from the WAN and out of the tunnels."""
+    """Unsolicited packets, from the WAN and out of the tunnels."""
     lan4, lan6 = hosts(inp)[MACS[-1]]
     wan = inp.links.wan
     tunnels = [(e, t) for e in inp.exits for t in (e.active, e.candidate, e.draining) if t]
@@ -112,14 +112,14 @@ def own(inp: PlanInput) -> Iterator[Packet]:
 
 
 def tunnels(inp: PlanInput) -> list[tuple[str, int, TunnelPlan]]:
-    """(interface, mark of its exit, tunnel) of each tunnel there is."""
+    """All tunnels as (interface, mark of its exit, tunnel)."""
     found = [(e, t) for e in inp.exits for t in (e.active, e.candidate, e.draining) if t is not None]
     return [(exit_interface(e.index, t.slot), exit_mark(e.index), t) for e, t in found]
 
 
-def link_talk(inp: PlanInput) -> Iterator[Packet]:
-    """What hosts say on a link to be there at all: DHCP, neighbour discovery, multicast DNS, group membership."""
-    everybody, nobody = ip_address("255.255.255.255"), ip_address("0.0.0.0")
+def link_control(inp: PlanInput) -> Iterator[Packet]:
+    """The packets that hosts need on a link: DHCP, neighbour discovery, multicast DNS, group membership."""
+    broadcast, unset = ip_address("255.255.255.255"), ip_address("0.0.0.0")
     router, host = ip_address("fe80::1"), ip_address("fe80::20")
     all_nodes, all_routers, all_dhcp = (ip_address(a) for a in ("ff02::1", "ff02::2", "ff02::1:2"))
     links = [link.name for link in inp.links.lan[:1]]
@@ -127,9 +127,9 @@ def link_talk(inp: PlanInput) -> Iterator[Packet]:
     links += [name for name, _, _ in tunnels(inp)]
     for link in links:
         mac = MACS[-1]
-        yield Packet(nobody, everybody, "udp", 68, 67, iif=link, mac=mac)
-        yield Packet(nobody, everybody, "udp", 5000, 5000, iif=link, mac=mac)
-        yield Packet(ip_address("192.0.2.1"), everybody, "udp", 67, 68, iif=link, mac=mac)
+        yield Packet(unset, broadcast, "udp", 68, 67, iif=link, mac=mac)
+        yield Packet(unset, broadcast, "udp", 5000, 5000, iif=link, mac=mac)
+        yield Packet(ip_address("192.0.2.1"), broadcast, "udp", 67, 68, iif=link, mac=mac)
         yield Packet(host, all_dhcp, "udp", 546, 547, iif=link, mac=mac)
         yield Packet(router, host, "udp", 547, 546, iif=link, mac=mac)
         yield Packet(host, ip_address("ff02::fb"), "udp", 5353, 5353, iif=link, mac=mac)
@@ -145,14 +145,14 @@ def link_talk(inp: PlanInput) -> Iterator[Packet]:
         ):
             yield Packet(src, dst, "icmpv6", icmp_type=kind, iif=link, mac=mac)
             yield Packet(src, dst, "icmpv6", icmp_type=kind, oif=link)
-        yield Packet(unspecified(4), everybody, "udp", 68, 67, oif=link)
-        yield Packet(unspecified(4), everybody, "udp", 67, 68, oif=link)
+        yield Packet(unspecified(4), broadcast, "udp", 68, 67, oif=link)
+        yield Packet(unspecified(4), broadcast, "udp", 67, 68, oif=link)
         yield Packet(host, all_dhcp, "udp", 546, 547, oif=link)
         yield Packet(unspecified(4), ip_address("224.0.0.251"), "udp", 5353, 5353, oif=link)
 
 
 def connections(inp: PlanInput) -> Iterator[Packet]:
-    """Answers, and later packets of connections, as the tracking of connections sees them: also wrong ones."""
+    """Answers and later packets of connections, with valid and wrong states in connection tracking."""
     lan4, lan6 = (ip_address(a) for a in hosts(inp)[MACS[-1]])
     if not inp.links.lan:
         return
@@ -169,7 +169,7 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
                     tracked = {"ct_state": state, "ct_mark": mark, "ct_dst": host}
                     yield Packet(src, address, "tcp", 443, 40000, syn=False, iif=link, mac=ROUTER_MAC, **tracked)
             yield Packet(src, address, "udp", 443, 40000, iif=link, mac=ROUTER_MAC, ct_state="established")
-            # Later packets of a connection that was translated to this address, whoever carries its device now.
+            # Later packets of a connection that was translated to this address, whichever exit its device has now.
             for mac, (src4, src6) in hosts(inp).items():
                 sender = ip_address(src4 if address.version == 4 else src6)
                 if not sender.is_link_local:
@@ -187,7 +187,7 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
 
 
 def own_by_name(inp: PlanInput) -> Iterator[Packet]:
-    """The gateway's own, by mark, user, protocol and kind; some bound to an interface, as probes are."""
+    """The gateway's own packets by mark, user, protocol and type; some bound to an interface, as probes are."""
     for name, mark, t in tunnels(inp):
         for dst in (*t.dns, ip_address("9.9.9.9")):
             for m in (0, mark, mark + 1):
@@ -199,7 +199,7 @@ def own_by_name(inp: PlanInput) -> Iterator[Packet]:
                 yield Packet(unspecified(dst.version), dst, proto, icmp_type=kind, mark=mark)  # type: ignore[arg-type]
         for uid in (0, 104):
             yield Packet(unspecified(dst.version), dst, "udp", 0, 123, uid=uid)  # type: ignore[arg-type]
-            # One that is no server of the list, and a server's other port.
+            # A server that is not in the list, and another port of one that is.
             yield Packet(unspecified(dst.version), dst + 1, "udp", 0, 123, uid=uid)  # type: ignore[arg-type]
             yield Packet(unspecified(dst.version), dst, "udp", 0, 124, uid=uid)  # type: ignore[arg-type]
     for peer in inp.clear_api:
@@ -224,7 +224,7 @@ def own_by_name(inp: PlanInput) -> Iterator[Packet]:
 
 
 def oddities(inp: PlanInput) -> Iterator[Packet]:
-    """What no honest host sends, and what only comes about while a ruleset is being put in force."""
+    """Packets that no legitimate host sends, and those that occur only while a ruleset is replaced."""
     links = [link.name for link in inp.links.lan]
     mac = MACS[-1]
     four, six = hosts(inp)[mac]
@@ -284,6 +284,6 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
 
 def everything(inp: PlanInput) -> list[Packet]:
     return [
-        *from_lan(inp), *from_outside(inp), *own(inp), *link_talk(inp), *connections(inp), *own_by_name(inp),
+        *from_lan(inp), *from_outside(inp), *own(inp), *link_control(inp), *connections(inp), *own_by_name(inp),
         *oddities(inp),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""A plan in a real kernel: one network namespace whose links are taps in the test's own hands.
+"""A plan in a real kernel: a network namespace with tap devices as links.
 
 LAN and WAN are tap devices, tunnels are tun devices, so that the test writes the frames that arrive and reads the ones
-that leave. Nothing of it touches any other namespace.
+that leave. No other namespace is touched.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _TUNSETIFF, _IFF_TUN, _IFF_TAP, _IFF_NO_PI = 0x400454CA, 0x0001, 0x0002, 0x1000
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
-FENCE_MAC, FENCE = "02:00:00:00:0f:02", "192.0.2.251"  # an address of every tap, asked for by ARP
+FENCE_MAC, FENCE = "02:00:00:00:0f:02", "192.0.2.251"  # an address of every tap, for the ARP probe
 
 
 class Kernel:
-    """``with Kernel(...) as kernel``; leaves nothing behind."""
+    """A kernel with the plan, for use in a ``with`` statement, after which nothing is left."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Kernel:
         return self._in_thread(call)
 
     def run(self, *command: str, feed: str | None = None) -> str:
-        """Run a command inside; raises AssertionError with its complaint."""
+        """Run a command inside; raises AssertionError with its error output."""
 
         def call() -> str:
             done = subprocess.run(command, input=feed, capture_output=True, text=True, timeout=30, check=False)
@@ -146,7 +146,7 @@ class Kernel:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH", name.encode(), kind | _IFF_NO_PI))
         self._fds[name] = fd
 
-    # --- the plan's locks ------------------------------------------------------------------------------------------
+    # --- nftables and rules ------------------------------------------------------------------------------------------
 
     def load(self) -> None:
         self.run("nft", "-f", "-", feed=self.plan.ruleset)
@@ -159,7 +159,7 @@ class Kernel:
             self.run("ip", f"-{rule.family}", "rule", "del", "priority", str(rule.priority))
 
     def listen(self, *ports: int) -> None:
-        """Accept TCP connections to ``ports``, so that a service can be told from a refusal."""
+        """Accept TCP connections to ``ports``, so that a service is distinguishable from a refusal."""
 
         def call() -> None:
             for port in ports:
@@ -174,7 +174,7 @@ class Kernel:
         self.run("ip", "neighbour", "replace", str(host), "lladdr", mac, "dev", link)
 
     def arrive(self, packet: Packet, **options: Any) -> list[wire.Seen]:
-        """Let ``packet`` arrive on its ``iif``; everything that leaves because of it, by any link."""
+        """Let ``packet`` arrive on its ``iif``; return all packets that leave because of it, by any link."""
         data = wire.packet_bytes(packet, **options)
         if packet.iif in self._macs:
             group = packet.dst.is_multicast or str(packet.dst) == "255.255.255.255"
@@ -183,7 +183,7 @@ class Kernel:
         return self._left()
 
     def emit(self, packet: Packet) -> tuple[str | None, list[wire.Seen]]:
-        """Send ``packet`` (UDP) from a socket of the gateway's own; the error that the sender sees, and what left."""
+        """Send ``packet`` (UDP) from a socket of the gateway; return the sender's error and the packets that left."""
 
         def call() -> str | None:
             family = socket.AF_INET if packet.family == 4 else socket.AF_INET6
@@ -204,7 +204,7 @@ class Kernel:
         return problem, self._left()
 
     def _left(self) -> list[wire.Seen]:
-        """All that has left by now. The kernel works in order, so the answer to one more question marks the end."""
+        """All packets that have left by now. The kernel keeps their order: the answer to an ARP probe marks the end."""
         found: list[wire.Seen] = []
         for name in self._fds:
             found += self._drain(name)

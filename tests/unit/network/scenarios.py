@@ -1,4 +1,4 @@
-"""Representative situations of the gateway: what goes into the planner, and the kernel state around it."""
+"""Representative scenarios: inputs of the planner, with the kernel state around the plan."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
 
 
 def surroundings(inp: PlanInput, *, hijack: bool = False) -> Surroundings:
-    """What the kernel has of its own accord: connected networks and the WAN's default routes, all in main.
+    """The kernel state beside the plan: connected networks and the WAN's default routes, all in main.
 
     With ``hijack``, also what a hostile network may push there: more specific routes by the WAN (DHCP option 121).
     """

@@ -1,4 +1,4 @@
-"""The accounting's calls of nft end, whatever nft does."""
+"""The calls of nft by the accounting, with an nft that hangs, is cancelled or is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.network.accounting import Accounting
 
 @pytest.fixture
 def stuck(tmp_path: Path, monkeypatch):
-    """An nft that never answers; gives the folder in which each one leaves a file named by its process id."""
+    """An nft that never ends; the directory in which each run creates a file named by its process id."""
     (tmp_path / "ran").mkdir()
     program = tmp_path / "nft"
     program.write_text(f"#!/bin/sh\n: > {tmp_path}/ran/$$\nexec /bin/sleep 60\n")
@@ -35,7 +35,7 @@ def running(pids: list[int]) -> list[int]:
     return [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
 
 
-async def test_one_that_does_not_finish_is_ended(stuck, monkeypatch):
+async def test_nft_that_does_not_finish_is_killed(stuck, monkeypatch):
     monkeypatch.setattr(nft, "TIMEOUT", 0.5)
     async with asyncio.timeout(5):
         with pytest.raises(KernelError, match="did not finish"):
@@ -43,7 +43,7 @@ async def test_one_that_does_not_finish_is_ended(stuck, monkeypatch):
     assert running(await begun(stuck, 2)) == []
 
 
-async def test_one_that_nobody_waits_for_any_more_is_ended(stuck):
+async def test_nft_of_a_cancelled_reading_is_killed(stuck):
     reading = asyncio.create_task(Accounting(flowtable=False).read(("default",)))
     pids = await begun(stuck, 2)
     assert running(pids) == pids
@@ -52,7 +52,7 @@ async def test_one_that_nobody_waits_for_any_more_is_ended(stuck):
     assert running(pids) == []
 
 
-async def test_one_that_is_not_there_is_said_so(tmp_path, monkeypatch):
+async def test_missing_nft_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KernelError, match="cannot be run"):
         await Accounting(flowtable=False).remove()

@@ -1,4 +1,4 @@
-"""dnsmasq's configurations: the text, whether dnsmasq takes it, and what must never be in it."""
+"""dnsmasq's configurations: their text, which dnsmasq accepts, and upstream servers that must never be in it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def values(text: str, key: str) -> list[str]:
 
 
 def accepted(text: str) -> None:
-    """dnsmasq's own verdict."""
+    """Assert that dnsmasq accepts ``text``."""
     assert shutil.which("dnsmasq")
     done = subprocess.run(
         ["dnsmasq", "--test", "--conf-file=-"], input=text, capture_output=True, text=True, check=False
@@ -89,21 +89,21 @@ def accepted(text: str) -> None:
     assert done.returncode == 0, f"{done.stderr}\n{text}"
 
 
-def test_the_texts():
+def test_configurations_are_as_written_down():
     texts = rendered()
     assert list(texts) == ["lan", "exit-0", "exit-1"]
     assert texts["lan"] == LAN_TEXT
     assert texts["exit-1"] == EXIT_TEXT
 
 
-def test_direct_is_there_only_while_somebody_has_it():
+def test_direct_instance_exists_only_while_a_device_needs_it():
     assert "direct" not in rendered(direct=False)
     text = rendered(direct=True)["direct"]
     assert values(text, "port") == ["5300"]
     assert values(text, "server")[:2] == ["198.18.53.0", "fd76:706e:6777:53::"]
 
 
-def test_without_ipv6_in_the_exit_no_default_route_is_announced():
+def test_exit_without_ipv6_advertises_no_default_route():
     """Addresses and names by router advertisement, and a router lifetime of 0 (RFC 4861, 4.2)."""
     texts = {default: rendered(ipv6_default=default)["lan"] for default in (False, True)}
     assert values(texts[False], "ra-param") == ["br-lan,30,0"]
@@ -111,20 +111,20 @@ def test_without_ipv6_in_the_exit_no_default_route_is_announced():
     assert texts[False].replace("30,0", "30,1800") == texts[True]
 
 
-def test_without_a_prefix_nothing_is_announced():
+def test_lan_without_a_prefix_advertises_nothing():
     text = rendered(LanSettings())["lan"]
     assert "enable-ra" not in text
     assert values(text, "host-record") == ["vpn-gateway.lan,vpn-gateway,192.168.77.1"]
 
 
-def test_with_dhcp_off_no_host_is_configured():
-    """Somebody else's network (one-arm): names are answered, and nothing is announced or leased, IPv6 neither."""
+def test_dhcp_off_configures_no_host():
+    """In one-arm, where another server configures hosts, names are answered; nothing is advertised or leased."""
     text = rendered(LanSettings(dhcp_enabled=False, ula=LAN.ula))["lan"]
     assert not [line for line in text.splitlines() if line.startswith(("dhcp-", "enable-ra", "ra-"))]
     assert values(text, "port") == ["53"]
 
 
-def test_every_exit_has_a_port_and_resolvers_of_its_own():
+def test_each_exit_has_its_own_port_and_resolvers():
     texts = rendered(exits=tuple(f"exit{n}" for n in range(MAX_EXITS)), direct=True)
     forwarders = [text for name, text in texts.items() if name != "lan"]
     assert len(forwarders) == MAX_EXITS + 1
@@ -158,7 +158,7 @@ lans = st.builds(
 
 @given(lan=lans, ipv6_default=st.booleans(), direct=st.booleans())
 @settings(max_examples=30, deadline=None)
-def test_any_valid_lan_gives_texts_that_dnsmasq_takes_and_no_way_out(lan, ipv6_default, direct):
+def test_valid_lan_gives_accepted_texts_without_upstream(lan, ipv6_default, direct):
     texts = rendered(lan, ipv6_default=ipv6_default, direct=direct)
     for name, text in texts.items():
         accepted(text)
@@ -174,14 +174,14 @@ def test_any_valid_lan_gives_texts_that_dnsmasq_takes_and_no_way_out(lan, ipv6_d
         assert {"no-resolv", "no-hosts", "bind-dynamic"} <= set(text.splitlines())
 
 
-def test_the_verdict_of_dnsmasq_is_one():
-    """``accepted`` can fail."""
+def test_dnsmasq_refuses_an_unknown_option():
+    """The check in ``accepted`` can fail."""
     with pytest.raises(AssertionError, match="bad option"):
         accepted("no-such-option=1\n")
 
 
-def test_dhcp_is_off_on_a_shared_wire_until_somebody_turns_it_on() -> None:
-    """In one-arm the network has a DHCP server already: a second one would lead its devices astray."""
+def test_dhcp_is_off_by_default_on_a_shared_link() -> None:
+    """In one-arm the network has a DHCP server already: a second one would misconfigure its devices."""
     wan = WanLink("wan", up=True)
     shared, apart = Links(wan, (LanLink("wan"),)), Links(wan, (LanLink("br-lan"),))
     none = Links(None, (LanLink("br-lan"),))

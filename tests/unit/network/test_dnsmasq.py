@@ -1,4 +1,4 @@
-"""Instances of the real dnsmasq, on loopback ports: started, kept, replaced, adopted, and never taken for another."""
+"""Instances of the real dnsmasq on loopback ports: started, kept, replaced and adopted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.file_calls import blocking_file_calls
 
 
 def free_port() -> int:
-    """Free for UDP and TCP, and below the range that the kernel hands out to whoever connects meanwhile."""
+    """A port that is free for UDP and TCP, and below the kernel's ephemeral range."""
     while True:
         port = random.randrange(10_000, 30_000)
         with (
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 class Instances:
-    """Configurations that answer, on a port of their own, with a text that tells which one is in use."""
+    """Configurations, each with its own port, that answer a query with a text that identifies them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -65,12 +65,12 @@ async def instances(tmp_path):
 
 def gone(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() == b""  # empty: dead, and not yet buried by its parent
+        return Path(f"/proc/{pid}/cmdline").read_bytes() == b""  # empty: a zombie
     except FileNotFoundError:
         return True
 
 
-async def test_started_detached_and_left_alone_while_nothing_changes(instances):
+async def test_unchanged_instances_are_adopted_by_the_next_netd(instances):
     configs = {"lan": instances.text("lan", "one"), "exit-0": instances.text("exit-0", "two")}
     await ProcessRunner(instances.directory).apply(configs)
     pids = [instances.pid(name) for name in configs]
@@ -80,7 +80,7 @@ async def test_started_detached_and_left_alone_while_nothing_changes(instances):
     assert [instances.pid(name) for name in configs] == pids
 
 
-async def test_only_what_changed_is_restarted_and_what_is_unwanted_ends(instances):
+async def test_apply_restarts_changed_and_stops_removed_instances(instances):
     runner = ProcessRunner(instances.directory)
     names = ("lan", "exit-0", "direct")
     await runner.apply({name: instances.text(name, "old") for name in names})
@@ -93,7 +93,7 @@ async def test_only_what_changed_is_restarted_and_what_is_unwanted_ends(instance
     assert not (instances.directory / "direct.conf").exists()
 
 
-async def test_what_died_is_back_after_the_next_apply(instances):
+async def test_killed_instance_is_restarted_by_the_next_apply(instances):
     runner = ProcessRunner(instances.directory)
     configs = {"lan": instances.text("lan", "here")}
     await runner.apply(configs)
@@ -107,8 +107,8 @@ async def test_what_died_is_back_after_the_next_apply(instances):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_cut_off_around_the_change_of_a_file(instances, monkeypatch, moment):
-    """netd may die at any instant: the next one must not take an instance with the old text for up to date."""
+async def test_netd_killed_around_a_write_leaves_no_stale_instance(instances, monkeypatch, moment):
+    """netd may die at any instant: the next one must not keep an instance with the old text."""
     await ProcessRunner(instances.directory).apply({"lan": instances.text("lan", "old")})
     new = {"lan": instances.text("lan", "new")}
     real = async_files.write_atomic
@@ -126,7 +126,7 @@ async def test_cut_off_around_the_change_of_a_file(instances, monkeypatch, momen
     assert instances.says("lan") == "new"
 
 
-async def test_a_process_that_only_has_the_number_is_not_touched(instances):
+async def test_process_with_a_reused_pid_is_not_touched(instances):
     """After a power cut the run directory may name a pid that is something else now."""
     configs = {"lan": instances.text("lan", "here")}
     instances.directory.mkdir()
@@ -142,7 +142,7 @@ async def test_a_process_that_only_has_the_number_is_not_touched(instances):
             bystander.kill()
 
 
-async def test_one_that_does_not_start_is_named_and_hinders_no_other(instances):
+async def test_instance_that_does_not_start_is_named_others_run(instances):
     configs = {"exit-0": "no-such-option\n", "lan": instances.text("lan", "here")}
     with pytest.raises(KernelError, match=r"dnsmasq \(exit-0\) did not start: .*bad option"):
         await ProcessRunner(instances.directory).apply(configs)
@@ -151,7 +151,7 @@ async def test_one_that_does_not_start_is_named_and_hinders_no_other(instances):
     assert instances.says("exit-0") == "mended"
 
 
-async def test_one_that_is_not_installed_or_never_begins_to_serve_is_an_error_in_time(tmp_path, monkeypatch):
+async def test_missing_or_hanging_dnsmasq_raises_in_time(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     runner = ProcessRunner(tmp_path / "instances")
     with pytest.raises(KernelError, match="dnsmasq cannot be run: No such file or directory"):
@@ -164,7 +164,7 @@ async def test_one_that_is_not_installed_or_never_begins_to_serve_is_an_error_in
             await runner.apply({"lan": "port=0\n"})
 
 
-async def test_one_that_ignores_the_request_to_end_is_made_to(instances, monkeypatch):
+async def test_instance_that_ignores_sigterm_is_killed(instances, monkeypatch):
     monkeypatch.setattr(dnsmasq, "STOP_TIMEOUT", 0.2)
     runner = ProcessRunner(instances.directory)
     await runner.apply({"lan": instances.text("lan", "old")})
@@ -179,7 +179,7 @@ async def test_one_that_ignores_the_request_to_end_is_made_to(instances, monkeyp
             os.kill(stuck, signal.SIGKILL)
 
 
-async def test_for_systemd_only_changed_files_are_written(tmp_path):
+async def test_systemd_runner_writes_only_changed_files(tmp_path):
     """A .path unit watches the directory: writing what is there already would restart DNS for nothing."""
     directory = tmp_path / "dnsmasq"
     runner = SystemdRunner(directory)
@@ -192,7 +192,7 @@ async def test_for_systemd_only_changed_files_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [ProcessRunner, SystemdRunner])
-async def test_no_file_is_touched_on_the_event_loop(instances, tmp_path, kind):
+async def test_apply_makes_no_file_call_on_the_event_loop(instances, tmp_path, kind):
     runner = kind(instances.directory)
     with blocking_file_calls(tmp_path) as found:
         await runner.apply({"lan": instances.text("lan", "one"), "exit-0": instances.text("exit-0", "one")})
@@ -201,7 +201,7 @@ async def test_no_file_is_touched_on_the_event_loop(instances, tmp_path, kind):
     assert {path.name for path in instances.directory.glob("*.conf")} == {"lan.conf"}
 
 
-async def test_what_is_handed_over_is_there_when_the_instance_starts_and_not_again(instances, tmp_path):
+async def test_handed_over_file_is_written_once_before_the_start(instances, tmp_path):
     runner, leases = ProcessRunner(instances.directory), tmp_path / "leases"
     leases.write_text("dnsmasq's own")
     await runner.apply({"lan": instances.text("lan", "old")})
@@ -213,7 +213,7 @@ async def test_what_is_handed_over_is_there_when_the_instance_starts_and_not_aga
     assert leases.read_text() == "dnsmasq's own"
 
 
-async def test_on_the_image_the_unit_is_handed_the_leases_before_it_is_started_anew(tmp_path):
+async def test_image_unit_gets_handed_over_leases_before_its_start(tmp_path):
     directory, script = tmp_path / "dnsmasq", Path(__file__).parents[3] / "overlay/usr/lib/vpn-gateway/dnsmasq-leases"
     leases, taken = tmp_path / "leases", tmp_path / "runtime"
     taken.mkdir()
@@ -241,7 +241,7 @@ async def test_on_the_image_the_unit_is_handed_the_leases_before_it_is_started_a
     assert start() == "moved again\n"
 
 
-def test_leases(tmp_path):
+def test_leases_are_read_from_dnsmasqs_file(tmp_path):
     path = tmp_path / "leases"
     path.write_text(
         "1795507032 02:00:00:00:00:12 192.168.77.229 phone 01:02:00:00:00:00:12\n"

@@ -1,4 +1,4 @@
-"""Every scenario in a real kernel: the text loads, and each packet goes where the evaluator says it goes."""
+"""Every scenario in a real kernel: the text loads, and each packet goes where the tracer says it goes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVICES = (53, 5000, 5300, 5301, 5302, 22)
 
 
 def verdict(left: list[Seen], packet: Packet) -> tuple[str, object]:
-    """What the kernel did, in the evaluator's words."""
+    """The outcome in the kernel, in the tracer's terms."""
     assert len(left) <= 1, left
     back = [s for s in left if s.dst == packet.src]  # an answer, by whatever link
     onward = [s for s in left if s not in back]
@@ -55,38 +55,38 @@ LOCKS = {"both": {}, "no-nft": {"nft": False}, "no-rules": {"rules": False}}
 
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_kernel_does_what_the_evaluator_says(name: str, lock: str) -> None:
+def test_kernel_agrees_with_the_packet_tracer(name: str, lock: str) -> None:
     inp = SCENARIOS[name]()
-    world = PacketTracer(make_plan(inp), surroundings(inp, hijack=lock == "both"), **LOCKS[lock])
+    tracer = PacketTracer(make_plan(inp), surroundings(inp, hijack=lock == "both"), **LOCKS[lock])
     with gateway(inp, hijack=lock == "both") as kernel:
         if lock == "no-nft":
             kernel.flush_nft()
         if lock == "no-rules":
             kernel.flush_rules()
-        wrong = list(_differences(kernel, world, inp))
+        wrong = list(_differences(kernel, tracer, inp))
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:12])
 
 
-def _differences(kernel: Kernel, world: PacketTracer, inp: PlanInput) -> Iterator[str]:
+def _differences(kernel: Kernel, tracer: PacketTracer, inp: PlanInput) -> Iterator[str]:
     for n, one in enumerate((*from_lan(inp), *from_outside(inp))):
         packet = msgspec.structs.replace(one, sport=20000 + n)  # a connection of its own
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         did, said = verdict(kernel.arrive(packet), packet), expected(outcome)
-        if packet.mac == ROUTER_MAC and said[0] in {"unroutable", "rejected", "reset"} and world.ruleset.chains:
-            said = ("dropped", None)  # nobody out there is told
+        if packet.mac == ROUTER_MAC and said[0] in {"unroutable", "rejected", "reset"} and tracer.ruleset.chains:
+            said = ("dropped", None)  # no ICMP error is sent to the WAN
         if (did[0], said[0]) == ("dropped", "unroutable"):
             continue  # the kernel tells each host only so often (net.ipv4.route.error_cost)
-        if (did[0], said[0]) == ("dropped", "local") and packet.mac == ROUTER_MAC and not world.ruleset.chains:
+        if (did[0], said[0]) == ("dropped", "local") and packet.mac == ROUTER_MAC and not tracer.ruleset.chains:
             continue  # the answer has no way back
         if did != said:
             yield f"{packet}\n   kernel: {did}\n   model:  {said} {outcome.counted}"
     for packet in own(inp):
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         problem, left = kernel.emit(packet)
         did = ("sent", (left[0].link, left[0].src, left[0].dst, left[0].dport)) if left else (ERRORS[problem], None)
         said = expected(outcome)
         if said[0] in {"rejected", "reset"}:
-            said = ("dropped", None)  # the sender is told the same
+            said = ("dropped", None)  # the sender gets the same error
         if did != said:
             yield f"{packet}\n   kernel: {did}\n   model:  {said} {outcome.counted}"
 

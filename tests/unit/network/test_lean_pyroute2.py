@@ -25,12 +25,12 @@ assert pyroute2.IPRoute is not None
 """
 
 
-def test_netlink_works_without_the_rest_of_the_library() -> None:
+def test_netlink_works_with_few_modules_of_pyroute2() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 
 
-def test_a_library_that_is_loaded_already_is_left_as_it_is() -> None:
+def test_loaded_pyroute2_is_left_as_it_is() -> None:
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

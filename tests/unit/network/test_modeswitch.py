@@ -1,4 +1,4 @@
-"""Which USB devices are a disk that is to be switched: by udev's own rules, and by what they are now."""
+"""The detection of USB devices that are a disk to be switched, by udev's rules and their present interfaces."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def bus(tmp_path: Path) -> Bus:
 
 
 @pytest.mark.parametrize("device", ["0bda:8151", "05c6:1000", "12d1:1f01"])
-async def test_an_adapter_that_begins_as_a_disk_is_one(bus: Bus, device: str) -> None:
+async def test_adapter_that_starts_as_a_disk_is_listed(bus: Bus, device: str) -> None:
     bus.plug(2, device, "08")
     assert await bus.disks() == (f"{device} at usb-1.2",)
 
@@ -70,21 +70,21 @@ async def test_an_adapter_that_begins_as_a_disk_is_one(bus: Bus, device: str) ->
         ("dead:beef", ("08",)),
     ],
 )
-async def test_what_is_a_port_and_what_is_only_a_disk_are_none(bus: Bus, device: str, classes: tuple[str, ...]) -> None:
+async def test_ports_and_plain_disks_are_not_listed(bus: Bus, device: str, classes: tuple[str, ...]) -> None:
     bus.plug(2, device, *classes)
     assert await bus.disks() == ()
 
 
-async def test_one_that_is_pulled_out_meanwhile_hides_no_other(bus: Bus) -> None:
+async def test_adapter_pulled_out_during_reading_hides_no_other(bus: Bus) -> None:
     (bus.plug(2, "0bda:8151", "08") / "idProduct").unlink()
     bus.plug(3, "0bda:8151", "08")
     assert await bus.disks() == ("0bda:8151 at usb-1.3",)
 
 
-async def test_without_usb_there_are_none(tmp_path: Path) -> None:
+async def test_machine_without_usb_has_no_disks(tmp_path: Path) -> None:
     assert await disks(tmp_path / "absent", (tmp_path,)) == ()
 
 
-def test_the_image_adds_realtek_s(bus: Bus) -> None:
+def test_image_rules_include_the_realtek_adapter(bus: Bus) -> None:
     assert ("0bda", "8151") in switched(bus.rules)
     assert ("dead", "beef") not in switched(bus.rules)

@@ -1,4 +1,4 @@
-from app.network.nft import Count, carry, complaint, fingerprint
+from app.network.nft import Count, carry_over, fingerprint, first_error
 
 TEXT = """table inet vpn_gateway { }
 delete table inet vpn_gateway
@@ -12,21 +12,21 @@ table inet vpn_gateway {
 """
 
 
-def test_counters_start_where_the_last_table_ended():
-    found = carry(TEXT, {"drop_a": Count(7, 700), "drop_gone": Count(1, 1)})
+def test_counters_start_at_the_values_of_the_last_table():
+    found = carry_over(TEXT, {"drop_a": Count(7, 700), "drop_gone": Count(1, 1)})
     assert "\tcounter drop_a { packets 7 bytes 700 }\n" in found
     assert found.replace(" packets 7 bytes 700", "") == TEXT
-    assert carry(TEXT, {}) == TEXT
+    assert carry_over(TEXT, {}) == TEXT
 
 
-def test_a_complaint_shows_its_line_and_nothing_else():
+def test_first_error_shows_only_its_line():
     problem = "/dev/stdin:7:3-9: Error: No such file or directory; did you mean counter?\n\t\tcounter\n\t\t^^^^^^^\n"
-    found = complaint(TEXT, problem, 1)
+    found = first_error(TEXT, problem, 1)
     assert found == 'No such file or directory; did you mean counter? in line 7: counter name "drop_a" drop'
-    assert complaint(TEXT, "", 3) == "exit status 3"
-    assert complaint(TEXT, "/dev/stdin:99:1-2: Error: odd", 1) == "odd"
-    assert complaint(TEXT, "netlink: Error: cache initialization failed", 1) == "cache initialization failed"
-    assert len(complaint("x" * 10_000, f"/dev/stdin:1:1-2: Error: {'y' * 10_000}", 1)) < 400
+    assert first_error(TEXT, "", 3) == "exit status 3"
+    assert first_error(TEXT, "/dev/stdin:99:1-2: Error: odd", 1) == "odd"
+    assert first_error(TEXT, "netlink: Error: cache initialization failed", 1) == "cache initialization failed"
+    assert len(first_error("x" * 10_000, f"/dev/stdin:1:1-2: Error: {'y' * 10_000}", 1)) < 400
 
 
 def table(elements, *, handle=1, packets=0, policy="drop", values=("a", "b")):
@@ -45,13 +45,13 @@ def table(elements, *, handle=1, packets=0, policy="drop", values=("a", "b")):
     ]
 
 
-def test_a_fingerprint_tells_what_a_table_does_and_not_how_it_fares():
+def test_fingerprint_ignores_handles_counts_and_element_order():
     first = fingerprint(table(["x", "y"]))
     assert first == fingerprint(table(["y", "x"], handle=50, packets=9, values=("b", "a")))
     others = [table(["x"]), table(["x", "y"], policy="accept"), table(["x", "y"], values=("a",)), table([])[:3], None]
     assert len({first, *map(fingerprint, others)}) == 1 + len(others)
 
 
-def test_the_order_of_rules_counts():
+def test_fingerprint_depends_on_the_order_of_rules():
     rules = [{"rule": {"expr": [{"accept": None}]}}, {"rule": {"expr": [{"drop": None}]}}]
     assert fingerprint(rules) != fingerprint(rules[::-1])

@@ -1,4 +1,4 @@
-"""A single port is WAN and LAN once no other can be expected: an adapter that begins as a disk has longer to appear."""
+"""The one-arm decision: a single port is WAN and LAN once no other port can be expected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.network.one_arm import SETTLE, SWITCH, OneArm
+from app.network.one_arm import SETTLE_TIME, SWITCH_TIME, OneArm
 from tests.support.file_calls import blocking_file_calls
 
 DISK = "0bda:8151 at usb-1.2"
@@ -24,7 +24,7 @@ class Machine:
     async def allowed(self, after: float, *disks: str, single: bool = True) -> bool:
         self.now += after
         self.disks = disks
-        await self.one_arm.look()
+        await self.one_arm.refresh()
         return self.one_arm.allowed(single)
 
 
@@ -33,46 +33,44 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "topology")
 
 
-async def test_without_one_it_is_decided_when_adapters_have_had_their_time(machine: Machine) -> None:
-    assert not await machine.allowed(SETTLE - 1)
+async def test_single_port_is_one_arm_after_the_settle_time(machine: Machine) -> None:
+    assert not await machine.allowed(SETTLE_TIME - 1)
     assert await machine.allowed(1)
 
 
-async def test_it_becomes_a_port_in_time(machine: Machine) -> None:
-    assert not await machine.allowed(SETTLE, DISK)
+async def test_disk_that_becomes_a_port_prevents_one_arm(machine: Machine) -> None:
+    assert not await machine.allowed(SETTLE_TIME, DISK)
     assert not await machine.allowed(1)  # no disk any more, and no port yet
     assert not await machine.allowed(1, single=False)
-    assert not await machine.allowed(SWITCH)  # and that was the LAN's: pulled out or not
+    assert not await machine.allowed(SWITCH_TIME)  # and that was the LAN's: pulled out or not
 
 
-async def test_it_was_switched_before_the_decision_but_is_no_port_yet(machine: Machine) -> None:
+async def test_switched_disk_that_is_no_port_yet_delays_one_arm(machine: Machine) -> None:
     assert not await machine.allowed(1, DISK)
-    assert not await machine.allowed(SETTLE)
-    assert await machine.allowed(SWITCH)
+    assert not await machine.allowed(SETTLE_TIME)
+    assert await machine.allowed(SWITCH_TIME)
 
 
-async def test_it_stays_a_disk_which_is_not_waited_for_for_ever(
-    machine: Machine, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert not await machine.allowed(SETTLE, DISK)
-    assert not await machine.allowed(SWITCH - 1, DISK)
+async def test_disk_that_stays_a_disk_delays_one_arm_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    assert not await machine.allowed(SETTLE_TIME, DISK)
+    assert not await machine.allowed(SWITCH_TIME - 1, DISK)
     assert await machine.allowed(1, DISK)
     assert DISK in caplog.text
     assert await machine.allowed(1, DISK)
 
 
-async def test_what_was_decided_is_not_reconsidered(machine: Machine) -> None:
-    assert await machine.allowed(SETTLE)
+async def test_one_arm_decision_is_not_reconsidered(machine: Machine) -> None:
+    assert await machine.allowed(SETTLE_TIME)
     assert await machine.allowed(1, DISK)
 
 
-async def test_what_was_decided_is_recorded_once_and_without_a_wait_for_the_disk(tmp_path: Path) -> None:
+async def test_one_arm_decision_is_recorded_once_off_the_event_loop(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "topology")
     with blocking_file_calls(tmp_path) as found:
         assert not await machine.allowed(1)
         await machine.one_arm.remember()
         assert not (tmp_path / "topology").exists()
-        assert await machine.allowed(SETTLE)
+        assert await machine.allowed(SETTLE_TIME)
         await machine.one_arm.remember()
     assert found == []
     assert (tmp_path / "topology").read_text() == "one-arm"

@@ -1,4 +1,4 @@
-"""The whole plan of each representative situation, word for word. ``UPDATE_GOLDEN=1 pytest ...`` writes them anew."""
+"""The complete plan of each scenario as golden files, which ``UPDATE_GOLDEN=1 pytest ...`` rewrites."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def text(made: NetworkPlan) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
-def test_the_plan_is_as_written_down(name):
+def test_plan_matches_its_golden_file(name):
     path = GOLDEN / f"{name}.txt"
     made = text(plan(SCENARIOS[name]()))
     if os.environ.get("UPDATE_GOLDEN"):
@@ -45,5 +45,5 @@ def test_the_plan_is_as_written_down(name):
     assert made == path.read_text()
 
 
-def test_no_golden_file_without_its_situation():
+def test_golden_files_and_scenarios_correspond():
     assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SCENARIOS)

@@ -1,6 +1,6 @@
-"""What if a line of the plan were lost? Every one matters, and no single one opens the door.
+"""Mutations of a plan: each line matters, and none alone causes a leak when it is lost.
 
-Each rule of the ruleset, each ip rule and each route is taken away in turn, and the corpus sent again.
+Each rule of the ruleset, each ip rule and each route is removed in turn, and the corpus sent again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from app.packet_trace import Packet, PacketOutcome, PacketTracer
 from tests.unit.network.corpus import everything, leaks
 from tests.unit.network.scenarios import SCENARIOS, surroundings
 
-# Lines that change no packet's way.
+# Lines that change no packet's path.
 SILENT = {
     "tcp option maxseg": "changes a TCP option only: test_connections.py",
     "meta l4proto != tcp accept": "spares other protocols the look at TCP's flags",
     "tcp flags & (syn | rst) != syn accept": "spares other segments the look at the interfaces",
 }
-# Where everybody goes out directly unless said otherwise, saying so is all there is.
+# Where devices go out directly by default, one line alone restricts the others.
 OPENS = {"default-direct": ["policy_lan: meta mark set ether saddr map @device_mark"]}
 CHOSEN = ("connected", "policies", "one-arm", "one-arm-same-net", "flip", "default-direct")
 
@@ -42,33 +42,33 @@ def without_a_line(text: str) -> Iterator[tuple[str, str, str]]:
             yield chain, word, "".join(lines[:n] + lines[n + 1 :])
 
 
-def last_look_alone(text: str) -> str:
-    """The text with the judgement in ``forward`` and ``output`` gone: what is left is the check before the wire."""
+def last_check_only(text: str) -> str:
+    """The text without the rules of ``forward`` and ``output``, which leaves the check before the wire."""
     return re.sub(r"(chain (?:forward|output) \{\n\t\t.*policy )drop;\n(?:\t\t.*\n)*", r"\1accept;\n", text)
 
 
 def general(line: str) -> str:
-    """The line as it is in any situation: without the names and networks of this one."""
+    """The line without the names and networks of its scenario."""
     line = re.sub(r'\{ "(br-lan|usb0)", "(br-lan|usb0)" \}|"(br-lan|eth0|wan)"', "LINK", line)
     return re.sub(r"fd12:3456:789a::/64, ", "", line.replace("192.168.1.", "192.168.77."))
 
 
 def views(made: NetworkPlan) -> list[tuple[NetworkPlan, bool]]:
-    """As it is; with the rules flushed; and that with nothing but the last look."""
-    last = msgspec.structs.replace(made, ruleset=last_look_alone(made.ruleset))
+    """The plan as it is; with the rules flushed; and with the rules flushed and only the last check."""
+    last = msgspec.structs.replace(made, ruleset=last_check_only(made.ruleset))
     return [(made, True), (made, False), (last, False)]
 
 
-def test_every_line_of_the_ruleset_matters() -> None:
-    """Lines that no packet of the corpus would miss in any situation are either superfluous or untested."""
+def test_each_ruleset_line_changes_some_outcome() -> None:
+    """A line that changes no packet of the corpus in any scenario is either superfluous or untested."""
     seen: dict[tuple[str, str], bool] = {}
     for make in SCENARIOS.values():
         inp = make()
         made, around, packets = plan(inp), surroundings(inp, hijack=True), everything(inp)
 
         def send(one: NetworkPlan, *, rules: bool, packets=packets, around=around) -> Iterator[PacketOutcome]:
-            world = PacketTracer(one, around, rules=rules)
-            return (world.send(p) for p in packets)
+            tracer = PacketTracer(one, around, rules=rules)
+            return (tracer.send(p) for p in packets)
 
         expected = [list(send(one, rules=rules)) for one, rules in views(made)]
         for chain, line, text in without_a_line(made.ruleset):
@@ -96,34 +96,34 @@ def sent_by_the_lan(name: str) -> list[Packet]:
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_no_single_line_of_the_ruleset_lost_opens_it(name: str) -> None:
+def test_ruleset_without_any_one_line_leaks_nothing(name: str) -> None:
     """With the rules flushed, so that nftables is on its own."""
     inp = SCENARIOS[name]()
     made, around, packets = plan(inp), surroundings(inp, hijack=True), sent_by_the_lan(name)
     assert any(PacketTracer(made, around).send(p).kind == "sent" for p in packets)
     open_: list[str] = []
     for chain, line, text in without_a_line(made.ruleset):
-        world = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
-        if any(leaks(inp, p, world.send(p)) for p in packets):
+        tracer = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+        if any(leaks(inp, p, tracer.send(p)) for p in packets):
             open_.append(f"{chain}: {line}")
     assert open_ == OPENS.get(name, [])
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_the_last_look_alone_keeps_the_lan_in(name: str) -> None:
+def test_last_check_alone_stops_all_leaks(name: str) -> None:
     inp = SCENARIOS[name]()
     made, around = plan(inp), surroundings(inp, hijack=True)
-    text = last_look_alone(made.ruleset)
+    text = last_check_only(made.ruleset)
     assert "goto forward_lan" in made.ruleset
     assert "jump output_wan" in made.ruleset
     assert "goto forward_lan" not in text
     assert "jump output_wan" not in text
-    world = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
-    assert not [p for p in sent_by_the_lan(name) if leaks(inp, p, world.send(p))]
+    tracer = PacketTracer(msgspec.structs.replace(made, ruleset=text), around, rules=False)
+    assert not [p for p in sent_by_the_lan(name) if leaks(inp, p, tracer.send(p))]
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_no_single_rule_or_route_lost_opens_routing(name: str) -> None:
+def test_routing_without_any_one_rule_or_route_leaks_nothing(name: str) -> None:
     """With nftables flushed, so that routing is on its own: nothing but the LAN is reached then."""
     inp = SCENARIOS[name]()
     made, around, packets = plan(inp), surroundings(inp, hijack=True), sent_by_the_lan(name)
@@ -137,9 +137,9 @@ def test_no_single_rule_or_route_lost_opens_routing(name: str) -> None:
         ),
     ]
     for one in fewer:
-        world = PacketTracer(one, around, nft=False)
+        tracer = PacketTracer(one, around, nft=False)
         for packet in packets:
-            outcome = world.send(packet)
+            outcome = tracer.send(packet)
             if outcome.kind == "sent" and not (
                 outcome.link in lan and any(n.version == packet.dst.version and packet.dst in n for n in local)
             ):

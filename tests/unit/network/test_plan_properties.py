@@ -1,8 +1,7 @@
-"""For every state and any set of devices: no way out but the device's own.
+"""Properties for every state and any set of devices: packets leave only by their device's exit.
 
-Nothing is looked up in the text: each packet is sent through the evaluator, which carries out the rules, the routes and
-the ruleset's own words; ``test_kernel.py`` shows that it agrees with a real kernel. That the properties can fail is
-shown at the end, by plans with a hole in them.
+Each packet is sent through the packet tracer, which interprets rules, routes and the ruleset; ``test_kernel.py`` shows
+that it agrees with a real kernel. Plans with a hole, at the end, show that the properties can fail.
 """
 
 from __future__ import annotations
@@ -97,45 +96,45 @@ many = settings(
 
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
-def test_what_a_device_sends_leaves_by_its_own_way_or_not_at_all(inp, packets, hijack):
-    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack))
+def test_packets_leave_by_the_devices_exit_or_not_at_all(inp, packets, hijack):
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack))
     for packet in packets:
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
 
 
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
-def test_with_the_rules_flushed_nftables_alone_keeps_it(inp, packets, hijack):
-    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False)
+def test_nftables_alone_keeps_packets_to_their_exit(inp, packets, hijack):
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False)
     for packet in packets:
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
 
 
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
-def test_with_nftables_flushed_routing_alone_keeps_it(inp, packets, hijack):
-    """Without marks nobody is told apart, so nobody gets out: not even a device with the ``direct`` policy."""
-    world = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False)
+def test_routing_alone_keeps_packets_in_the_lan(inp, packets, hijack):
+    """Without marks devices cannot be distinguished, so none gets out, not even one with the ``direct`` policy."""
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False)
     for packet in packets:
-        outcome = world.send(packet)
+        outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK}, (packet, outcome)
 
 
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12))
-def test_dns_of_the_lan_is_never_forwarded(inp, packets):
-    world = PacketTracer(plan(inp), surroundings(inp))
+def test_dns_from_the_lan_is_never_forwarded(inp, packets):
+    tracer = PacketTracer(plan(inp), surroundings(inp))
     for packet in packets:
         if packet.proto in {"tcp", "udp"}:
-            outcome = world.send(msgspec.structs.replace(packet, dport=53))
+            outcome = tracer.send(msgspec.structs.replace(packet, dport=53))
             assert outcome.kind != "sent", (packet, outcome)
 
 
 @many
 @given(situations(), st.sampled_from(DESTINATIONS + DESTINATIONS6), st.sampled_from(["tcp", "udp"]), st.booleans())
-def test_the_gateways_own_unmarked_packets_never_leave_by_the_wan(inp, destination, proto, hijack):
+def test_unmarked_gateway_packets_never_leave_by_the_wan(inp, destination, proto, hijack):
     address = ip_address(destination)
     packet = Packet(ip_address("0.0.0.0" if address.version == 4 else "::"), address, proto, 40000, 443)
     outcome = PacketTracer(plan(inp), surroundings(inp, hijack=hijack)).send(packet)
@@ -144,7 +143,7 @@ def test_the_gateways_own_unmarked_packets_never_leave_by_the_wan(inp, destinati
 
 @many
 @given(situations(), st.sampled_from([80, 5000, 53, 22]), st.sampled_from([WAN_LINK, "wg0a", "wg0b", "wg1a"]))
-def test_the_gateways_services_are_not_for_the_world(inp, port, iif):
+def test_gateway_services_are_unreachable_from_outside(inp, port, iif):
     for destination in ("203.0.113.5", "192.168.77.1", "10.64.1.2"):
         packet = Packet(ip_address("198.51.100.99"), ip_address(destination), "tcp", 40000, port, iif=iif)
         assert PacketTracer(plan(inp), surroundings(inp)).send(packet).kind != "local"
@@ -177,20 +176,20 @@ def holed(made: NetworkPlan, *names: str) -> NetworkPlan:
     return msgspec.structs.replace(made, ruleset=text)
 
 
-def test_a_ruleset_that_accepts_is_seen():
+def test_leak_through_a_holed_ruleset_is_detected():
     made = plan(DOWN)
     assert not leak(made, DOWN, rules=False)
     assert leak(holed(made, *HOLES), DOWN, rules=False)
 
 
 @pytest.mark.parametrize("name", HOLES)
-def test_one_hole_in_the_ruleset_is_not_enough(name):
-    """nftables itself looks three times: where the packet arrives, where it is forwarded, where it leaves."""
+def test_single_hole_in_the_ruleset_leaks_nothing(name):
+    """nftables checks three times: where the packet arrives, where it is forwarded, where it leaves."""
     assert not leak(holed(plan(DOWN), name), DOWN, rules=False)
 
 
 @pytest.mark.parametrize("kept", ["nothing", "only main"])
-def test_rules_that_let_out_are_seen(kept):
+def test_leak_through_holed_routing_is_detected(kept):
     made = plan(DOWN)
     assert not leak(made, DOWN, nft=False)
     holed = tuple(r for r in made.rules if r.iif != LAN_LINK and r.priority != 10999) if kept == "only main" else ()

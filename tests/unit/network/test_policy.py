@@ -1,4 +1,4 @@
-"""What the inputs mean, and what the planner refuses to put into a ruleset."""
+"""The interpretation of the planner's input, and values that must not enter a ruleset."""
 
 from __future__ import annotations
 
@@ -11,42 +11,44 @@ from app.errors import InvalidFieldError
 from app.model import DirectPolicy, LanSettings, VpnPolicy, WanLink
 from app.network.plan import MARK_BLOCKED, MARK_DIRECT, ExitPlan, TransportPeer, exit_mark
 from app.network.planner import plan
-from app.network.policy import view
+from app.network.policy import make_view
 from tests.unit.network.scenarios import DEVICES, LAN, SCENARIOS, WAN, WORK, default_exit, inputs, tunnel
 
 
-def test_a_device_gets_the_mark_of_its_policy():
-    seen = view(inputs(default_exit(), ExitPlan("work", 1), devices=DEVICES))
-    assert [mark for _, mark in seen.device_marks] == [MARK_DIRECT, MARK_BLOCKED, exit_mark(1), MARK_BLOCKED]
-    assert seen.default_mark == exit_mark(0)
+def test_device_gets_the_mark_of_its_policy():
+    view = make_view(inputs(default_exit(), ExitPlan("work", 1), devices=DEVICES))
+    assert [mark for _, mark in view.device_marks] == [MARK_DIRECT, MARK_BLOCKED, exit_mark(1), MARK_BLOCKED]
+    assert view.default_mark == exit_mark(0)
 
 
-def test_a_device_named_twice_in_any_spelling_has_its_last_policy():
+def test_device_listed_twice_has_its_last_policy():
     mac = "02:AB:00:00:00:01"
-    seen = view(inputs(default_exit(), devices=((mac, DirectPolicy()), (mac.lower(), VpnPolicy()))))
-    assert seen.device_marks == ((mac.lower(), exit_mark(0)),)
-    assert not seen.direct
+    view = make_view(inputs(default_exit(), devices=((mac, DirectPolicy()), (mac.lower(), VpnPolicy()))))
+    assert view.device_marks == ((mac.lower(), exit_mark(0)),)
+    assert not view.direct
 
 
-def test_a_family_without_an_address_is_not_carried():
+def test_family_without_an_address_is_not_carried():
     only_four = tunnel(addresses=("10.64.1.2/32",))
-    (one,) = view(inputs(default_exit(active=only_four))).carrying
+    (one,) = make_view(inputs(default_exit(active=only_four))).carrying
     assert one.routes == (ip_network("0.0.0.0/0"),)
     assert one.dns == (ip_address("10.64.0.1"),)
 
 
-def test_halves_of_everything_are_everything():
+def test_two_halves_collapse_to_the_default_route():
     """Many configurations write 0.0.0.0/1 and 128.0.0.0/1 so as not to touch the default route."""
-    (one,) = view(inputs(default_exit(active=tunnel(routes=("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"))))).carrying
+    (one,) = make_view(
+        inputs(default_exit(active=tunnel(routes=("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"))))
+    ).carrying
     assert one.has_default(4)
     assert one.has_default(6)
 
 
 @pytest.mark.parametrize("resolver", ["192.168.77.1", "192.168.77.9", "11.0.0.1", "fe80::1", "fd12:3456:789a::9"])
-def test_a_resolver_that_the_tunnel_cannot_reach_is_not_asked(resolver):
-    """In the LAN, on a link, or outside the allowed IPs: the question would go elsewhere than into the tunnel."""
+def test_resolver_outside_the_tunnel_is_not_used(resolver):
+    """In the LAN, on a link, or outside the allowed IPs: the query would not go into the tunnel."""
     split = tunnel(routes=("10.0.0.0/8", "192.168.0.0/16", "fd00::/8", "fe80::/10"), dns=(resolver, "10.64.0.1"))
-    (one,) = view(inputs(default_exit(active=split))).carrying
+    (one,) = make_view(inputs(default_exit(active=split))).carrying
     assert one.dns == (ip_address("10.64.0.1"),)
 
 
@@ -86,13 +88,13 @@ BAD = {
 
 
 @pytest.mark.parametrize(("field", "inp"), [(field, inp) for field, many in BAD.items() for inp in many])
-def test_bad_input_is_refused_by_the_name_of_its_field(field, inp):
+def test_invalid_input_raises_an_error_naming_its_field(field, inp):
     with pytest.raises(InvalidFieldError) as caught:
         plan(inp)
     assert caught.value.field == field
 
 
-def test_equal_inputs_give_equal_plans_in_whatever_order():
+def test_plan_does_not_depend_on_the_order_of_inputs():
     inp = inputs(default_exit(active=tunnel()), ExitPlan("work", 1, WORK), devices=DEVICES)
     mixed = msgspec.structs.replace(inp, exits=inp.exits[::-1], devices=inp.devices[::-1])
     assert plan(inp) == plan(mixed)
@@ -103,7 +105,7 @@ def rules_of(text: str) -> list[str]:
     return [line for line in text[text.index("\tchain ") :].splitlines() if line.strip()]
 
 
-def test_devices_cost_elements_of_a_map_and_no_rules():
+def test_devices_add_map_elements_and_no_rules():
     many = tuple((f"02:00:00:00:01:{n:02x}", DEVICES[n % 4][1]) for n in range(250))
     few = plan(inputs(default_exit(active=tunnel()), ExitPlan("work", 1, WORK), devices=DEVICES))
     lots = plan(inputs(default_exit(active=tunnel()), ExitPlan("work", 1, WORK), devices=many))
@@ -112,7 +114,7 @@ def test_devices_cost_elements_of_a_map_and_no_rules():
 
 
 @pytest.mark.parametrize("name", ["connected", "policies", "one-arm"])
-def test_the_flowtable_adds_nothing_but_a_shortcut_for_what_is_allowed(name):
+def test_flowtable_offloads_only_accepted_flows(name):
     inp = SCENARIOS[name]()
     plain = plan(inp).ruleset.splitlines()
     fast = plan(msgspec.structs.replace(inp, flowtable=True)).ruleset.splitlines()
@@ -131,7 +133,7 @@ def test_the_flowtable_adds_nothing_but_a_shortcut_for_what_is_allowed(name):
     assert [line for line in fast if line.strip() not in added] == plain or fast.count("\t}") == plain.count("\t}") + 1
 
 
-def test_an_interface_of_the_plan_has_its_sysctls_and_the_wans_advertisements_are_left_alone():
+def test_planned_interfaces_have_sysctls_but_the_wans_accept_ra():
     made = dict(plan(inputs(default_exit(active=tunnel()))).sysctls)
     assert made["net/ipv4/conf/wan/rp_filter"] == made["net/ipv4/conf/wg0a/rp_filter"] == "0"
     assert made["net/ipv4/conf/br-lan/rp_filter"] == "1"
@@ -139,12 +141,12 @@ def test_an_interface_of_the_plan_has_its_sysctls_and_the_wans_advertisements_ar
     assert "net/ipv6/conf/wan/accept_ra" not in made
 
 
-def test_the_lans_addresses_are_on_its_first_link():
+def test_lan_addresses_are_on_its_first_link():
     made = plan(inputs(default_exit(), lan=("br-lan", "usb0")))
     assert made.lan_addresses == (("br-lan", LAN.address), ("br-lan", LAN.ula))
 
 
-def test_a_zone_does_not_reach_the_ruleset():
+def test_address_zone_is_left_out_of_the_ruleset():
     """A resolver from a router advertisement may be ``fe80::1%wan``: nft knows no zones."""
     wan = msgspec.structs.replace(WAN, nameservers=(ip_address("fe80::1%wan"),))
     made = plan(inputs(default_exit(), wan=wan, devices=DEVICES, lookup_servers=(ip_address("fe80::1%wan"),)))
@@ -152,7 +154,7 @@ def test_a_zone_does_not_reach_the_ruleset():
     assert "ip6 daddr fe80::1 " in made.ruleset
 
 
-def test_addresses_of_tunnels_are_as_given():
+def test_tunnel_addresses_are_as_given():
     made = plan(inputs(default_exit(active=tunnel(), candidate=tunnel("b", ("10.64.1.2/32",)))))
     assert [(link.name, link.addresses[0], link.mtu) for link in made.links] == [
         ("wg0a", ip_interface("10.64.1.2/32"), 1420),
@@ -160,7 +162,7 @@ def test_addresses_of_tunnels_are_as_given():
     ]
 
 
-def test_the_flowtable_names_no_session_that_has_not_begun():
+def test_flowtable_leaves_out_a_wan_without_an_interface():
     """The kernel refuses a flowtable on an interface that is not there, and the whole ruleset with it."""
     for wan, named in ((WAN, True), (WanLink("wan", port="enx1"), False)):
         inp = msgspec.structs.replace(inputs(default_exit(), wan=wan, devices=DEVICES), flowtable=True)

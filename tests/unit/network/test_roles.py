@@ -1,4 +1,4 @@
-"""Which port is which: no combination of ports, settings and memory puts the WAN, or what may be it, into the LAN."""
+"""The roles of the ports: no combination of ports, settings and memory puts a possible WAN into the LAN."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ POINTERS = [None, *NAMES, "eth0", "00-E0-4C-00-00-01", "usb-1.2", "usb-1.7", "us
     up=st.booleans(),
     lan=st.sampled_from([None, (BRIDGE,), ("enx1",)]),
     in_bridge=st.frozensets(st.sampled_from(NAMES)),
-    joined=st.frozensets(st.sampled_from(NAMES)),
+    lan_ports=st.frozensets(st.sampled_from(NAMES)),
 )
-def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up, lan, in_bridge, joined):
+def test_wan_and_possible_wan_are_never_in_the_lan(ports, wan, carrier, up, lan, in_bridge, lan_ports):
     if carrier is not None:
         wan = "wan-ppp"
     found = roles(
@@ -38,7 +38,7 @@ def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up
         list(ports),
         others=[BRIDGE, "wan-ppp"] if up else [BRIDGE],
         in_bridge=in_bridge,
-        joined=joined,
+        lan_ports=lan_ports,
     )
     there = {p.name for p in ports}
     outside = {found.carrier if carrier is not None else found.wan} - {None}
@@ -51,13 +51,13 @@ def test_the_wan_and_what_may_be_it_are_never_in_the_lan(ports, wan, carrier, up
     assert members <= there
     assert "usb0" not in members  # a phone brings a router with it
     if found.wan is None:
-        assert set(found.bridge.ports if found.bridge else ()) <= joined
+        assert set(found.bridge.ports if found.bridge else ()) <= lan_ports
     assert {p.name for p in found.ports if p.role == "wan"} == outside
     if found.problem:
         assert all(p.name in found.problem.message for p in ports)
 
 
-def test_without_a_port_on_the_board_nothing_is_guessed():
+def test_wan_is_unknown_without_an_onboard_port():
     found = roles(LinkSettings(), [ONE, TWO], others=[BRIDGE])
     assert (found.wan, found.bridge.ports, found.problem.reason) == (None, (), "wan_unknown")
     assert "enx1 (r8152, 00:e0:4c:00:00:01, usb-1.1, no cable)" in found.problem.message
@@ -74,31 +74,31 @@ def test_without_a_port_on_the_board_nothing_is_guessed():
         ("eth0", None, ()),
     ],
 )
-def test_a_port_is_pointed_at_by_name_address_or_place(text, wan, lan):
+def test_wan_is_selected_by_name_address_or_place(text, wan, lan):
     found = roles(LinkSettings(wan=text), EVERY, others=[BRIDGE])
     assert (found.wan, found.bridge.ports) == (wan, lan)
 
 
-def test_the_lan_waits_for_the_port_under_the_wan_and_not_for_the_session_on_it():
+def test_lan_needs_the_carrier_and_not_the_session_on_it():
     settings = LinkSettings(wan="wan-ppp", lan=(BRIDGE,), carrier="usb-1.1")
     down = roles(settings, EVERY, others=[BRIDGE])
     assert (down.wan, down.carrier, down.bridge.ports, down.problem) == ("wan-ppp", "enx1", ("enx2", "wan"), None)
     assert roles(settings, EVERY, others=[BRIDGE, "wan-ppp"]) == down
     assert {p.name: p.role for p in down.ports}["enx1"] == "wan"
     # A session that is left over from a port that is gone, or of which nobody knows the port.
-    gone = roles(settings, [ONBOARD, TWO], others=[BRIDGE, "wan-ppp"], joined=frozenset({"enx2"}))
+    gone = roles(settings, [ONBOARD, TWO], others=[BRIDGE, "wan-ppp"], lan_ports=frozenset({"enx2"}))
     assert (gone.wan, gone.carrier, gone.bridge.ports, gone.problem.reason) == (None, None, ("enx2",), "wan_missing")
     assert "the WAN port usb-1.1 is not there" in gone.problem.message
 
 
 @pytest.mark.parametrize("lan", [("enx1",), ("usb-1.1",), ("wan-vlan",)])
-def test_no_settings_make_a_lan_of_the_port_under_the_wan(lan):
+def test_carrier_is_never_the_lan_whatever_the_settings(lan):
     found = roles(LinkSettings(wan="wan-vlan", lan=lan, carrier="usb-1.1"), EVERY, others=[BRIDGE, "wan-vlan"])
     assert found.lan == ()
     assert found.bridge is None
 
 
-def test_one_arm_by_settings_points_at_one_port_twice():
+def test_one_arm_by_settings_uses_one_port_for_wan_and_lan():
     place = LinkSettings(wan="usb-1.2", lan=("usb-1.2",))
     assert (roles(place, [ONE, TWO], others=[BRIDGE]).wan, roles(place, [ONE, TWO], others=[BRIDGE]).lan) == (
         "enx2",
@@ -106,7 +106,7 @@ def test_one_arm_by_settings_points_at_one_port_twice():
     )
 
 
-def test_frames_pass_between_known_ports_of_the_lan_alone():
+def test_bridge_accepts_frames_between_lan_ports_only():
     none = roles(LinkSettings(), [ONE, TWO], others=[BRIDGE]).bridge
     one = roles(LinkSettings(), [ONBOARD, ONE], others=[BRIDGE]).bridge
     two = roles(LinkSettings(), [ONBOARD, ONE, TWO], others=[BRIDGE]).bridge
@@ -124,12 +124,12 @@ def test_frames_pass_between_known_ports_of_the_lan_alone():
         ("usb-modem", "Driver=" + " ".join(MODEM_DRIVERS)),
     ],
 )
-def test_networkd_is_pointed_at_the_same_port(text, match):
+def test_networkd_match_selects_the_same_port(text, match):
     assert networkd_match(parse(text)) == match
 
 
 @pytest.mark.parametrize("text", ["", "eth0 eth1", "a" * 16, "wan\nName=*", "*", "usb-1.2/..", "[Match]", "é"])
-def test_what_points_at_no_port_is_refused(text):
+def test_invalid_port_name_is_refused(text):
     with pytest.raises(ValueError, match="usb-modem"):
         parse(text)
     assert not points_at(text, ONE)
@@ -144,7 +144,7 @@ def test_what_points_at_no_port_is_refused(text):
         ("/sys/devices/pci0000:00/0000:00:03.0/virtio0", None),
     ],
 )
-def test_the_place_on_the_usb_is_read_from_the_device(device, place):
+def test_usb_place_is_read_from_the_device_path(device, place):
     assert usb_place(device) == place
 
 
@@ -161,5 +161,7 @@ def test_the_place_on_the_usb_is_read_from_the_device(device, place):
         ("usb-modem", (), "usb0", "usb0"),
     ],
 )
-def test_the_name_of_an_absent_wan(wan: str | None, there: tuple[str, ...], last: str | None, name: str | None) -> None:
+def test_absent_wan_has_its_expected_name(
+    wan: str | None, there: tuple[str, ...], last: str | None, name: str | None
+) -> None:
     assert expected(LinkSettings(wan=wan), there, last) == name

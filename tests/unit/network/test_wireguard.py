@@ -1,4 +1,4 @@
-"""What is said to either implementation, byte for byte; nothing is sent."""
+"""The messages for both WireGuard implementations, byte for byte, without sending them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def peers_of(found):
     return [attributes(peer) for peer in attributes(found[8]).values()]
 
 
-def test_the_kernel_is_told_to_replace_all_peers_and_each_ones_allowed_ips():
+def test_kernel_messages_replace_peers_and_allowed_ips():
     first, second = (device_attributes(m) for m in kernel_messages.configuration("wg0a", DEVICE))
     assert first[2] == b"wg0a\0"
     assert first[3] == raw(1)
@@ -64,7 +64,7 @@ def test_the_kernel_is_told_to_replace_all_peers_and_each_ones_allowed_ips():
     assert peer[4] == struct.pack("=H", socket.AF_INET6) + struct.pack(">HI", 1, 0) + address + bytes(4)
 
 
-def test_a_device_without_peers_loses_those_it_had():
+def test_device_without_peers_removes_earlier_peers():
     (only,) = (
         device_attributes(m) for m in kernel_messages.configuration("wg0a", DeviceConfig(Secret(key(1)), 0, 5, ()))
     )
@@ -72,18 +72,18 @@ def test_a_device_without_peers_loses_those_it_had():
     assert only[6] == struct.pack("=H", 5)
 
 
-def test_many_allowed_ips_are_told_in_parts_that_fit():
+def test_many_allowed_ips_are_split_into_messages():
     networks = tuple(ip_network((i << 96, 64)) for i in range(1201))
     peer = PeerConfig(key(2), None, None, networks, 0)
     messages = list(kernel_messages.configuration("wg0a", DeviceConfig(Secret(key(1)), 0, None, (peer,))))
     found = [peers_of(device_attributes(m))[0] for m in messages]
     assert [p[3] for p in found] == [struct.pack("=I", flags) for flags in (2, 4, 4)]  # replace, then add
-    told = [attributes(one)[2] for p in found for one in attributes(p[9]).values()]
-    assert told == [n.network_address.packed for n in networks]
+    sent = [attributes(one)[2] for p in found for one in attributes(p[9]).values()]
+    assert sent == [n.network_address.packed for n in networks]
     assert all(len(m.data) < 1 << 16 for m in messages)
 
 
-def test_an_endpoint_change_touches_nothing_else():
+def test_endpoint_change_contains_nothing_else():
     found = device_attributes(kernel_messages.endpoint_change("wg0a", key(2), (ip_address("fe80::9%lo"), 7)))
     assert set(found) == {2, 8}
     (peer,) = peers_of(found)
@@ -103,7 +103,7 @@ def answer(*device, peers=()):
     return back
 
 
-def test_the_kernels_answer_is_understood_also_in_parts():
+def test_kernel_answer_in_parts_is_parsed():
     moment = {"tv_sec": 1000, "tv_nsec": 500_000_000}
     full = [
         ["WGPEER_A_PUBLIC_KEY", key(2)],
@@ -124,7 +124,7 @@ def test_the_kernels_answer_is_understood_also_in_parts():
     assert key(1) not in repr(stats)
 
 
-def test_wireguard_go_is_told_the_same_in_its_own_words():
+def test_uapi_text_has_the_same_configuration():
     lines = uapi.configuration(DEVICE).split("\n")
     assert lines[:5] == ["set=1", f"private_key={raw(1).hex()}", "fwmark=32", "listen_port=0", "replace_peers=true"]
     assert lines[5:12] == [
@@ -140,7 +140,7 @@ def test_wireguard_go_is_told_the_same_in_its_own_words():
     assert lines[-2:] == ["", ""]
 
 
-def test_wireguard_gos_answer_is_understood():
+def test_uapi_answer_is_parsed():
     reply = (
         f"private_key={raw(1).hex()}\nlisten_port=9\nfwmark=32\npublic_key={raw(2).hex()}\nendpoint=[2001:db8::1]:1\n"
         "last_handshake_time_sec=1000\nlast_handshake_time_nsec=500000000\nrx_bytes=5\ntx_bytes=6\n"
@@ -156,10 +156,10 @@ def test_wireguard_gos_answer_is_understood():
 
 
 @pytest.mark.parametrize("name", ["wg0a", "wg31b"])
-def test_interfaces_are_ours_by_name(name):
+def test_managed_interfaces_match_the_name_pattern(name):
     assert INTERFACE_NAME.fullmatch(name)
 
 
 @pytest.mark.parametrize("name", ["wg0", "wg0c", "xwg0a", "wg0a1", "wga", "wgprobe"])
-def test_other_interfaces_are_not(name):
+def test_other_interfaces_do_not_match_the_name_pattern(name):
     assert not INTERFACE_NAME.fullmatch(name)

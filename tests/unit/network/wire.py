@@ -18,7 +18,7 @@ IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 
 
 class Seen(Struct, frozen=True):
-    """A packet that the kernel sent, by the interface it left."""
+    """A packet that the kernel sent, with the interface by which it left."""
 
     link: str
     src: Address
@@ -79,7 +79,7 @@ def mac_bytes(mac: str) -> bytes:
 
 
 def arp_probe(mac: str, target: str) -> bytes:
-    """Who has ``target``? Asked without an address of one's own (RFC 5227)."""
+    """An ARP probe for ``target`` (RFC 5227)."""
     head = b"\xff" * 6 + mac_bytes(mac) + struct.pack("!HHHBBH", ARP, 1, IPV4, 6, 4, 1)
     return head + mac_bytes(mac) + bytes(4) + bytes(6) + socket.inet_aton(target)
 
@@ -108,7 +108,7 @@ def parse(link: str, data: bytes) -> Seen:
 
 
 def is_background(seen: Seen) -> bool:
-    """What every kernel says on a link by itself: neighbour discovery, router solicitation, group membership."""
+    """Whether every kernel sends it on a link: neighbour discovery, router solicitation, group membership."""
     return seen.proto == "igmp" or (
         seen.proto == "icmpv6" and seen.icmp is not None and seen.icmp[0] in range(130, 144)
     )

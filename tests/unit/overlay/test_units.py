@@ -176,14 +176,14 @@ def test_a_set_up_that_takes_its_time_is_waited_for() -> None:
     """netd and web go on without it only after it was given up, also where the machine is emulated."""
     import base64
 
-    from app.settled import EXTENSION_PERIOD, LIMIT
+    from app.settled import EXTENSION_INTERVAL, TIMEOUT
     from image.qemu.machine import PATIENT
 
     (limit,) = settings("vpn-gateway-firstboot.service")["TimeoutStartSec"]
     emulated = base64.b64decode(PATIENT).decode().split("TimeoutStartSec=")[1]
-    assert max(int(limit.removesuffix("s")), int(emulated)) + 30 < LIMIT
+    assert max(int(limit.removesuffix("s")), int(emulated)) + 30 < TIMEOUT
     for unit in ("vpn-gateway-netd.service", "vpn-gateway-web.service"):  # until the wait extends it
-        assert int(settings(unit)["TimeoutStartSec"][0].removesuffix("s")) > 2 * EXTENSION_PERIOD
+        assert int(settings(unit)["TimeoutStartSec"][0].removesuffix("s")) > 2 * EXTENSION_INTERVAL
 
 
 @pytest.mark.parametrize("name", ["dnsmasq", "ntp", "wan"])

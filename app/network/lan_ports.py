@@ -1,7 +1,7 @@
-"""The ports that were found to be the LAN's, remembered while the WAN is away.
+"""The LAN's ports as they were when the WAN was last known.
 
-A port joins the LAN's bridge only when it is known which one is the WAN. Once that was known and the WAN's adapter is
-pulled out, the LAN's ports are still the LAN's; a port that appears meanwhile is not, for it may be the WAN.
+A port joins the LAN's bridge only while the WAN is known. When the WAN's adapter is pulled out afterwards, the LAN
+keeps its ports; a port that appears before the WAN is back does not join, because it may be the WAN.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from app import async_files
 
 
-class Joined:
-    """``record`` outlives netd but not the machine's restart, at which cables may have been changed."""
+class LanPorts:
+    """The remembered ports. The file ``record`` outlives netd but not a restart, during which cables may be changed."""
 
     def __init__(self, record: Path) -> None:
         self._record = record
@@ -25,5 +25,5 @@ class Joined:
     async def remember(self, ports: frozenset[str]) -> None:
         if self.ports != ports:
             self.ports = ports
-            with contextlib.suppress(OSError):  # then only a restart of netd without a WAN finds none
+            with contextlib.suppress(OSError):  # matters only if netd restarts without a WAN
                 await async_files.write_atomic(self._record, " ".join(sorted(ports)).encode())
