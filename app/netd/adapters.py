@@ -1,4 +1,4 @@
-"""Tells of USB adapters that stay a disk: in the log, on the page, and in a file for the report on the card."""
+"""A monitor reports USB adapters that stay in disk mode: in the log, as an event, and in a file for the card."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between looks
-RECORD = "adapters"  # in netd's run directory: a line for each that was told, empty once there is none
+PERIOD = 5.0  # seconds between checks
+RECORD = "adapters"  # in netd's run directory: one line for each reported adapter; empty when no adapter is stuck
 
 
 class Adapters:
+    """The monitor reports each adapter once; the file tells a restarted netd which ones are reported already."""
+
     def __init__(
         self,
         record: Path,
@@ -45,7 +47,7 @@ class Adapters:
             await asyncio.sleep(PERIOD)
 
     async def look(self) -> None:
-        """Tell once of each that has been a disk for longer than it takes to switch it."""
+        """Report, once, each adapter that has been a disk for longer than the mode switch takes."""
         disks = await self._disks()
         now = self._clock()
         self._since = {disk: self._since.get(disk, now) for disk in disks}
@@ -57,5 +59,5 @@ class Adapters:
                 self._publish(SecurityAlert("adapter_is_disk", message))
         if stuck != self._told:
             self._told = stuck
-            with contextlib.suppress(OSError):  # then the card does not tell of it
+            with contextlib.suppress(OSError):  # without the file, only the report on the card lacks it
                 await async_files.write_atomic(self._record, "".join(f"{line}\n" for line in stuck).encode())

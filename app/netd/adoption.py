@@ -1,4 +1,7 @@
-"""Tunnels that a restarted netd takes over: their record in the run directory, gone with the boot. No secrets."""
+"""The record of running tunnels, from which a restarted netd adopts them.
+
+It lies in the run directory, so that it ends with the boot, and holds no secrets.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,15 @@ class Runtime(Struct, frozen=True):
 
 
 class AdoptionRecord:
-    """The tunnels that are up, kept in ``path`` for the next netd."""
+    """The tunnels that are up are written to ``path`` for the next netd."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._closed = False
-        self.ran_before = path.exists()  # a netd of this boot: /run is empty after a start of the machine
+        self.ran_before = path.exists()  # whether netd has run in this boot: /run is empty after a reboot
 
     def save(self, states: Mapping[str, State]) -> None:
-        """Only adoption suffers where it cannot be written."""
+        """Write the connected tunnels. A failure is ignored: it costs the adoption alone."""
         if self._closed:
             return
         connected = {n: s for n, s in states.items() if isinstance(s, Connected) and s.candidate is None}
@@ -39,13 +42,13 @@ class AdoptionRecord:
             write_atomic(self._path, serialization.encode(Runtime(connected)))
 
     def close(self) -> None:
-        """Leave nothing to adopt, for good: the next process begins with other settings."""
+        """Remove the record and write no other: the next process begins with other settings."""
         self._closed = True
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
     async def adoptable(self, backend: WireGuardBackend, settings: Settings) -> dict[str, Connected]:
-        """Tunnels that run already, as the last netd left them, whose peer still has a session."""
+        """The tunnels, by exit, that still run as the last netd left them and whose peer has a session."""
         found: dict[str, Connected] = {}
         existing = await backend.names()
         recorded = self._load().connected
@@ -62,7 +65,7 @@ class AdoptionRecord:
         return found
 
     def _load(self) -> Runtime:
-        """The last record, or an empty one: without it tunnels are made anew, which is slower but as safe."""
+        """The last record, or an empty one: without it tunnels are set up again, which is slower but equally safe."""
         try:
             return serialization.decode(self._path.read_bytes(), Runtime)
         except (OSError, msgspec.DecodeError):

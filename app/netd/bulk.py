@@ -1,4 +1,4 @@
-"""Many commands in one request: all or none, or each on its own."""
+"""Bulk requests: many commands, carried out all or none, or independently of each other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.tunnel.states import Target
 
 log = logging.getLogger(__name__)
 
-BUDGET = 45.0  # seconds for all of it: whoever asked over the socket gives up after a minute
+BUDGET = 45.0  # seconds for the whole request; below the one minute after which the socket's client gives up
 
 Run = Callable[[Command[object]], Awaitable[object]]
 
@@ -47,7 +47,7 @@ class FileImporter(Protocol):
 
 
 class BulkRunner:
-    """``run`` carries out one command."""
+    """The runner carries out bulk requests; ``run`` carries out one command."""
 
     def __init__(
         self,
@@ -71,12 +71,12 @@ class BulkRunner:
         return (Bulk.handled_by(self.run),)
 
     def check_free(self) -> None:
-        """Raises ConflictError (``busy``) while an atomic request is under way."""
+        """Raises ConflictError (``busy``) while an atomic request is being carried out."""
         if self._atomic:
             raise ConflictError("a bulk request is being carried out; try again in a moment", code="busy")
 
     async def run(self, bulk: Bulk) -> tuple[Outcome, ...]:
-        """Raises the error of the command that failed, where ``bulk`` is atomic; then nothing has changed."""
+        """If ``bulk`` is atomic, raises the error of the command that failed; then nothing has changed."""
         self.check_free()
         files = tuple(c for c in bulk.commands if isinstance(c, ImportConfig) and c.from_file)
         if files and len(files) == len(bulk.commands):
@@ -86,7 +86,7 @@ class BulkRunner:
         return await self._each(bulk.commands)
 
     async def _each(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
-        """Servers alone are written once at the end: an SD card takes its time over each file."""
+        """Carry out each command. If all add servers, the store is written once at the end: SD cards are slow."""
         if not all(isinstance(c, ImportConfig | AddCustomServer) for c in commands):
             return await self._one_by_one(commands)
         self._store.begin()
@@ -120,7 +120,7 @@ class BulkRunner:
         self._store.begin()
         try:
             async with asyncio.timeout(BUDGET):
-                for number, command in enumerate(commands):  # noqa: B007 - told in the error
+                for number, command in enumerate(commands):  # noqa: B007 - for the error
                     try:
                         found.append(outcomes.done(await self._run(command)))
                     finally:
@@ -141,14 +141,14 @@ class BulkRunner:
         return tuple(found)
 
     async def _undo(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
-        """Back to where it was, devices behind their locks on the way. An exit that somebody else moved is left."""
+        """Restore settings, exits and plan. An exit that another request has moved since stays where it is."""
         if self._store.in_transaction:
             self._store.abort()
         await self._exits.take_back(before, ours)
         try:
             await self._network.replan()
         except KernelError as error:
-            log.error("a bulk request was undone and the plan could not follow: %s", error.message)
+            log.error("a bulk request was undone, but the plan could not be applied: %s", error.message)
         for device in self._store.settings.devices:
             await self._network.forget_device(device.mac)
         self._publish(ServersChanged(self._store.settings.provider))

@@ -1,4 +1,4 @@
-"""Tells of cables in the wrong place: no port that is known to be the WAN, another router on a port of the LAN."""
+"""A monitor reports wrong cabling: no port that can be identified as the WAN, or another router on a LAN port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between looks
+PERIOD = 5.0  # seconds between checks
 SETTLE = 15.0  # seconds that USB adapters and radios may take to appear
 
 _ADVICE = (
@@ -23,7 +23,10 @@ _ADVICE = (
 
 
 class Cabling:
-    """``drops`` counts what was stopped by reason, ``foreign`` names the ports with DHCP servers and with routers."""
+    """The monitor compares what the kernel and the links show with the last check.
+
+    ``drops`` counts dropped packets by reason; ``foreign`` names the LAN ports with DHCP servers and with routers.
+    """
 
     def __init__(
         self,
@@ -50,11 +53,11 @@ class Cabling:
             try:
                 await self.look_for_routers()
             except (GatewayError, OSError) as error:
-                log.warning("the ports with foreign routers could not be read: %s", error)
+                log.warning("the LAN ports with other routers could not be read: %s", error)
             await asyncio.sleep(PERIOD)
 
     def look_for_wan(self) -> None:
-        """Tell of a problem that has lasted for ``SETTLE`` seconds, once."""
+        """Report, once, a problem that has lasted for ``SETTLE`` seconds."""
         problem, now = self._problem(), self._clock()
         reason = problem.reason if problem else None
         last, since = self._since
@@ -67,7 +70,7 @@ class Cabling:
             self._publish(SecurityAlert(problem.reason, problem.message))
 
     async def look_for_routers(self) -> None:
-        """Tell of each port once for as long as its router keeps answering. Raises KernelError, OSError."""
+        """Report each port once for as long as its router keeps answering. Raises KernelError, OSError."""
         stopped = (await self._drops()).get("foreign_router", 0)
         if stopped == self._stopped and self._ports == ((), ()):
             return

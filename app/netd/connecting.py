@@ -1,4 +1,4 @@
-"""Connecting an exit to what was asked for: a server by its name, or the first of a place that answers."""
+"""The commands connect and disconnect. For a place, the first server there that answers is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.store import Store
 from app.tunnel.failure_history import FailureHistory
 from app.tunnel.states import Target
 
-PLACE_ATTEMPTS = 3  # servers tried where a place was asked for
+PLACE_ATTEMPTS = 3  # servers tried for a selector that means several
 
 
 class ConnectableExits(Protocol):
@@ -33,6 +33,8 @@ class Resolver(Protocol):
 
 
 class Connecting:
+    """The handlers of connect and disconnect."""
+
     def __init__(
         self, *, exits: ConnectableExits, directory: Resolver, intent: Intent, store: Store, failures: FailureHistory
     ) -> None:

@@ -1,6 +1,6 @@
-"""The objects of netd, made in the order of their floors and complete when they are made; and the tasks that run.
+"""The objects of netd, created in the order of their layers, and the tasks that run.
 
-Nothing else makes any of them, and none is given another later: what an object uses is what its constructor takes.
+This is the only place that creates them. Constructors receive everything that an object uses; nothing is wired later.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class LeaseKeeper(Services, Protocol):
 
 @dataclass(frozen=True)
 class Ground:
-    """What netd stands on: its files, the kernel and the programs around it. Tests have stand-ins for some of it."""
+    """The environment of netd: its files, the kernel and other programs. Tests replace some of it."""
 
     store: Store  # loaded
     state_dir: Path
@@ -91,6 +91,8 @@ class Ground:
 
 @dataclass(frozen=True)
 class Daemon:
+    """The assembled netd."""
+
     gateway: NetdGateway
     network: NetworkController
     exits: Exits
@@ -99,10 +101,10 @@ class Daemon:
     statistics: Statistics
     lan_services: LanServicesLoop
     jobs: Mapping[str, Job]  # each runs until it is cancelled
-    problems: tuple[str, ...]  # of the stored state, for people
+    problems: tuple[str, ...]  # found in the stored state, as messages
 
     async def start(self) -> None:
-        """Bring the network to where it was wanted."""
+        """Adopt or resume the exits, apply the first plan, and publish the problems of the stored state."""
         self.exits.begin()
         await self.network.start()
         for problem in self.problems:
@@ -110,7 +112,7 @@ class Daemon:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """The tasks run meanwhile. One that ends by itself is a bug, which ends all of them and is raised."""
+        """Run all tasks during the context. A task that returns is a bug, which ends the others and is raised."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_endless(name, job), name=name) for name, job in self.jobs.items()]
             try:
@@ -119,7 +121,7 @@ class Daemon:
                 await end(tasks)
 
     async def close(self) -> None:
-        """Write down what was counted; the kernel goes on."""
+        """Write the statistics. The kernel keeps its network."""
         await self.statistics.close()
 
 
@@ -129,7 +131,7 @@ async def _endless(name: str, job: Job) -> None:
 
 
 async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[str] = ()) -> Daemon:
-    """Make all of netd; nothing has changed in the kernel yet. ``restart`` is set once the process has to end."""
+    """Create all objects of netd without any change to the kernel. ``restart`` is set when the process has to end."""
     store, wan_port, run_dir = ground.store, ground.wan_port, ground.run_dir
     store.update_settings(wan_port.settled)
     wan_port.tell(store.settings.links)
@@ -137,7 +139,7 @@ async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[st
     events = EventBus()
     publish = events.publish
 
-    # The network, with the tunnels that are up already.
+    # The network, with the tunnels that are already up.
     record = AdoptionRecord(run_dir / "runtime.json")
     adopted = await record.adoptable(ground.backend, settings)
     network = NetworkController(
@@ -196,7 +198,7 @@ async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[st
         publish=publish,
     )
 
-    # What uses the exits: by the clock, and by commands.
+    # The users of the exits: timers and commands.
     scheduled = ScheduledSwitches(exits, directory, store)
     returning = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
     maintenance = ProviderMaintenance(registry, exits, publish)

@@ -1,6 +1,6 @@
-"""The exits: what can be done with them, and the context in which their machines run.
+"""The exits: their operations, and the context in which their state machines run.
 
-A verb changes intent and machine together, and puts the intent back where the machine does not follow.
+An operation changes intent and machine together, and restores the intent if the machine does not follow.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class FallbackAdvisor(Protocol):
 
 
 class Exits:
-    """Owns the exits' machines; an :class:`app.tunnel.context.ExitContext`."""
+    """The owner of the exits' machines. It implements :class:`app.tunnel.context.ExitContext`."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Exits:
         observers: Sequence[TransitionObserver],
         publish: EventSink,
     ) -> None:
-        """``last_traffic`` reads the counters of a tunnel that is about to go; ``observers`` receive every move."""
+        """``last_traffic`` reads the last counters of a tunnel; ``observers`` receive every transition."""
         self._network = network
         self._backend = backend
         self._intent = intent
@@ -110,7 +110,7 @@ class Exits:
         network.subscribe(self._on_network_change)
 
     def begin(self) -> None:
-        """Tell of the tunnels that were taken over, and resume what was wanted before. Call it before they run."""
+        """Announce the adopted tunnels and resume the stored goals. Call it before the machines run."""
         resuming = self.settings.connect_at_boot or self._record.ran_before
         for name, machine in self._machines.items():
             goal = self._intent.goal(name)
@@ -119,14 +119,14 @@ class Exits:
             elif goal is not None and resuming:
                 machine.resume(goal.target, "resumed")
 
-    # --- verbs -------------------------------------------------------------------------------------------------------
+    # --- operations --------------------------------------------------------------------------------------------------
 
     async def connect(
         self, exit_name: str, target: Target, *, asked: str | None = None, cause: str | None = None
     ) -> None:
-        """Return once the exit is connected to ``target``, which ``asked`` was resolved to (None = it was named).
+        """Return once the exit is connected to ``target``, to which ``asked`` was resolved (None = named directly).
 
-        Raises NotFoundError, and as :meth:`ExitMachine.connect`. A server that cannot be connected changes nothing.
+        Raises NotFoundError, and what :meth:`ExitMachine.connect` raises. An unusable server changes nothing.
         """
         machine = self.get(exit_name)
         await self.tunnel_config(target)
@@ -135,17 +135,17 @@ class Exits:
         try:
             await machine.connect(target, cause)
         except BaseException:
-            # A switch that failed leaves the old tunnel up: that is what a restart should come back to.
+            # A failed switch leaves the old tunnel up, which is what a restart should restore.
             if before is not None and machine.goal == before.target != target:
                 self._intent.put_back(exit_name, before, failed=target)
             raise
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
-        """From the tunnel that is up to another one; the intent follows once that is reached. Raises as connect."""
+        """Switch from the present tunnel to ``target``; then the intent follows. Raises what :meth:`connect` raises."""
         machine = self.get(exit_name)
         await self.tunnel_config(target)
         await machine.connect(target, cause)
-        if machine.goal == target:  # nothing else was asked for since
+        if machine.goal == target:  # no other request has come since
             self._intent.set_goal(exit_name, target, asked)
 
     async def disconnect(self, exit_name: str) -> None:
@@ -155,7 +155,7 @@ class Exits:
         await machine.disconnect()
 
     async def renew(self, provider: str) -> None:
-        """Tunnels of ``provider`` go over to its present key; an exit that waits for the account tries at once.
+        """Renew the tunnels of ``provider`` with its present key; an exit that waits for the account retries at once.
 
         Raises GatewayError; then the old tunnel is still up.
         """
@@ -167,9 +167,9 @@ class Exits:
                 machine.resume(machine.goal)
 
     async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
-        """Exits go from the goals ``ours`` back to those of ``before``; the settings are as they were already.
+        """Move exits from the goals ``ours`` back to those of ``before``; the settings are restored already.
 
-        An exit that somebody else moved meanwhile is left, and the settings follow it.
+        An exit that another request has moved since stays, and the settings follow it.
         """
         for name, machine in self._machines.items():
             if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
@@ -177,13 +177,13 @@ class Exits:
                 if goal is not None:
                     machine.resume(goal)
                 else:
-                    with contextlib.suppress(GatewayError):  # blocked, then, and said so by the machine
+                    with contextlib.suppress(GatewayError):  # the machine's state then says that it is blocked
                         await machine.disconnect()
             wanted = self._intent.goal(name)
             if machine.goal != (wanted.target if wanted is not None else None):
                 self._intent.set_goal(name, machine.goal)
 
-    # --- what is so --------------------------------------------------------------------------------------------------
+    # --- present state -----------------------------------------------------------------------------------------------
 
     @property
     def machines(self) -> tuple[ExitMachine, ...]:
@@ -200,18 +200,18 @@ class Exits:
         return {name: machine.goal for name, machine in self._machines.items()}
 
     def using(self, provider: str) -> list[str]:
-        """The exits that use a server of ``provider``, or want one."""
+        """The exits whose tunnel or goal is a server of ``provider``."""
         return [m.name for m in self.machines if any(target.provider == provider for target in _targets(m))]
 
     def user_of(self, target: Target) -> str | None:
-        """An exit that uses ``target``, or wants it."""
+        """An exit whose tunnel or goal is ``target``."""
         return next((m.name for m in self.machines if target in _targets(m)), None)
 
     def status(self) -> tuple[ExitStatus, ...]:
         return tuple(exit_status(machine, self._entered[name]) for name, machine in self._machines.items())
 
     def freeze(self) -> None:
-        """Change nothing any more, and leave nothing to adopt: the next process begins with other settings."""
+        """Stop all changes and remove the adoption record: the next process begins with other settings."""
         self._network.freeze()
         self._record.close()
         for machine in self.machines:
@@ -263,8 +263,8 @@ class Exits:
     async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
         index = self._machines[exit_name].index
         both = ExitPlan(exit_name, index, active=state.tunnel.plan, draining=draining.tunnel.plan)
-        # The devices' connections start anew the moment the route has changed: until then they would go out by the new
-        # tunnel with the old one's address, and nobody would answer.
+        # The devices' flows are dropped as soon as the route has changed: they would leave through the new tunnel with
+        # the old tunnel's source address and get no answer.
         await self._network.apply(both, routed=lambda: self._network.forget_flows(index))
 
     async def lookup(self, host: str) -> list[Address]:
@@ -293,7 +293,7 @@ class Exits:
 
 
 def _targets(machine: ExitMachine) -> set[Target]:
-    """The servers that the machine wants or uses."""
+    """The servers of the machine's tunnels and goal."""
     used = {tunnel.target for tunnel in tunnels_of(machine.state)}
     return used if machine.goal is None else used | {machine.goal}
 

@@ -1,7 +1,7 @@
-"""``python -m app netd``: start the daemon, serve the socket, go without taking the LAN down.
+"""``python -m app netd`` starts the daemon, serves its socket, and leaves the network up when it ends.
 
-On SIGTERM the process ends and leaves everything as it is: ruleset, routes, tunnels and dnsmasq go on, and the next
-start adopts them. Taking the network down is the machine's shutdown, not ours.
+On SIGTERM the process ends, while ruleset, routes, tunnels and dnsmasq stay; the next start adopts them. Only the
+shutdown of the machine takes the network down.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ from app.tasks import end
 log = logging.getLogger(__name__)
 
 PROVIDERS = Path("/etc/vpn-gateway/providers.toml")
-SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8) makes it at the first synchronisation
-NETWORKD = Path("/run/systemd/netif/state")  # what DHCP has told systemd-networkd
+SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # created by systemd-timesyncd(8)
+NETWORKD = Path("/run/systemd/netif/state")  # what systemd-networkd has learned by DHCP
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="vpn-gateway netd", description="Owns the kernel's network and the keys.")
     parser.add_argument("--state-dir", type=Path, default=Path("/var/lib/vpn-gateway"), help="settings, servers, keys")
     parser.add_argument("--run-dir", type=Path, default=Path("/run/vpn-gateway"), help="socket and run-time files")
-    parser.add_argument("--web-user", default=None, help="the user besides our own that may use the socket")
+    parser.add_argument("--web-user", default=None, help="another user that may use the socket")
     parser.add_argument("--services", choices=["process", "systemd"], default="process", help="who runs dnsmasq")
     parser.add_argument("--resolv", type=Path, default=None, help="the WAN's name servers, as resolv.conf")
     parser.add_argument("--http-port", type=int, action="append", help="a TCP port that answers on the LAN")
-    parser.add_argument("--time-user", default=None, help="the time daemon's user, let out until the clock is set")
-    parser.add_argument("--time-set", type=Path, default=SYNCHRONIZED, help="is there once the clock is set")
-    parser.add_argument("--time-offered", type=Path, default=NETWORKD, help="has DHCP's time servers, as networkd says")
-    parser.add_argument("--time-servers", type=Path, default=None, help="time servers to ask, one a line")
-    parser.add_argument("--wan-card", type=Path, default=None, help="is there where gateway.toml names the WAN")
-    parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
-    parser.add_argument("--after", type=Path, default=None, help="begin once this is there; systemd starts us earlier")
+    parser.add_argument("--time-user", default=None, help="the time daemon's user, allowed out until the clock is set")
+    parser.add_argument("--time-set", type=Path, default=SYNCHRONIZED, help="exists once the clock is set")
+    parser.add_argument("--time-offered", type=Path, default=NETWORKD, help="networkd's state, with DHCP's NTP servers")
+    parser.add_argument("--time-servers", type=Path, default=None, help="configured time servers, one a line")
+    parser.add_argument("--wan-card", type=Path, default=None, help="exists if gateway.toml names the WAN")
+    parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other addresses of the providers' APIs")
+    parser.add_argument("--after", type=Path, default=None, help="wait for this file; systemd may start netd earlier")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
 
@@ -145,14 +145,14 @@ async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: Lo
 
 
 def random_ula() -> IPv6Interface:
-    """A unique local prefix of our own (RFC 4193, 3.2.2), with the gateway at ::1."""
+    """A random unique local prefix (RFC 4193, 3.2.2), with the gateway at ::1."""
     return IPv6Interface((0xFD << 120 | secrets.randbits(40) << 80 | 1, 64))
 
 
 def _providers(path: Path) -> tuple[ProvidersConfig, list[str]]:
-    """The file's content and what is wrong with it: a mistake there must not keep the LAN without DHCP and a UI."""
+    """The content of the file and its problems. A mistake there must not leave the LAN without DHCP and UI."""
     try:
         return load_providers(path), []
     except InvalidFieldError as error:
-        log.error("%s: no provider's API has another place than its own", error.message)
+        log.error("%s: all providers' APIs keep their default addresses", error.message)
         return ProvidersConfig(), [error.message]

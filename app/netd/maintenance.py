@@ -1,6 +1,6 @@
 """Periodic provider work: refresh lists, check accounts, rotate keys, remove old devices.
 
-Only providers that somebody signed in to have anything waiting, so nobody else is ever contacted from here.
+Only providers with a signed-in account have work due, so no other provider is ever contacted from here.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from app.providers.registry import Registry
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 60.0  # seconds between looks
-FIRST = 3.0  # seconds after the start: a tunnel that is about to come up should carry what follows
-MIN_DELAY, MAX_DELAY = 60.0, 3600.0  # seconds that a provider is left alone after a failure, doubled each time
-
+INTERVAL = 60.0  # seconds between checks
+FIRST = 3.0  # seconds after the start, so that a tunnel about to connect carries the requests
+MIN_DELAY, MAX_DELAY = 60.0, 3600.0  # seconds until the next attempt after a failure, doubled each time
 
 _QUIET = Backoff(MIN_DELAY, MAX_DELAY)
 
@@ -35,6 +34,8 @@ class RenewableExits(Protocol):
 
 
 class ProviderMaintenance:
+    """The periodic work for all providers, with a back-off for each."""
+
     def __init__(
         self,
         registry: Registry,
@@ -51,14 +52,14 @@ class ProviderMaintenance:
         self._quiet_until: dict[str, float] = {}  # CLOCK_MONOTONIC
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         await asyncio.sleep(FIRST)
         while True:
             await self.look()
             await asyncio.sleep(INTERVAL)
 
     async def look(self) -> None:
-        """Do what is waiting. Never raises but when cancelled; what failed is tried again later."""
+        """Do the work that is due. Raises nothing; failed work is retried later."""
         for provider in self._registry.all:
             if not isinstance(provider, AccountProvider) or self._quiet_until.get(provider.name, 0) > time.monotonic():
                 continue
@@ -75,7 +76,7 @@ class ProviderMaintenance:
 
     async def _look_after(self, provider: AccountProvider) -> None:
         if (await provider.account()).signed_in:
-            await provider.list_status()  # its age says what is due: it is read before, and not on the event loop
+            await provider.list_status()  # loads the list in a thread; ``due`` needs the list's age
         due = provider.due(self._now())
         if Due.REFRESH in due:
             status = await provider.refresh()
@@ -88,12 +89,12 @@ class ProviderMaintenance:
             await provider.rotate_key()
             self._publish(AccountChanged(provider.name, rotated=True))
         if {Due.ROTATE, Due.SETTLE} & due:
-            # Also after a restart, where a tunnel that was taken over may still have the old key.
+            # Also after a restart: an adopted tunnel may still use the old key.
             await self._exits.renew(provider.name)
             await provider.settle()
 
     def _failed(self, name: str, error: Exception) -> float:
-        """Seconds to leave the provider alone, with jitter: many gateways may have lost the same provider."""
+        """Seconds until the next attempt, with jitter: many gateways may have lost the same provider."""
         count = self._failures[name] = self._failures.get(name, 0) + 1
         wait = _QUIET.delay(count)
         if isinstance(error, RateLimitedError):

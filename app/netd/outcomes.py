@@ -1,4 +1,4 @@
-"""The outcome of one command among many."""
+"""The outcomes of commands in a bulk request (pure)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def failed(error: GatewayError) -> Outcome:
 
 
 def placed(error: GatewayError, number: int) -> GatewayError:
-    """``error`` with the command it came from."""
+    """``error`` with the number of its command in message and field."""
     where = f"operations[{number}]"
     field = f"{where}.{error.field}" if error.field else where
     told = GatewayError(f"{where}: {error.message}; nothing was changed", field=field, code=error.code)

@@ -1,4 +1,4 @@
-"""Commands about servers and the provider in use: list, mark, add, import, remove."""
+"""The commands for servers and the default provider: list, mark, add, import, remove."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class ServerUsers(Protocol):
 
 
 class ServerCommands:
+    """The handlers of the commands for servers."""
+
     def __init__(
         self,
         *,

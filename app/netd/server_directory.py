@@ -1,4 +1,4 @@
-"""The servers of a provider with favourites and latency, and the servers that a selector may mean."""
+"""The server directory: server lists with favourites and latency, and the resolution of selectors."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Latencies(Protocol):
 
 
 class ServerDirectory:
+    """The lists of all providers, as the settings and the measurements complete them."""
+
     def __init__(
         self,
         *,
@@ -50,7 +52,7 @@ class ServerDirectory:
         self._publish = publish
 
     async def list(self, provider: str) -> tuple[Server, ...]:
-        """Raises NotFoundError (``provider``)."""
+        """All servers of ``provider``. Raises NotFoundError (``provider``)."""
         servers = await self._providers.get(provider).servers()
         prefix = f"{provider}/"
         favourites = {f.removeprefix(prefix) for f in self._store.settings.favourites if f.startswith(prefix)}
@@ -68,7 +70,7 @@ class ServerDirectory:
     async def find(
         self, provider: str, wanted: ServerFilter | None, order: Order = "name", limit: int | None = None
     ) -> tuple[Server, ...]:
-        """Those that ``wanted`` lets through, at most ``limit``, by ``order``. Raises NotFoundError (``provider``)."""
+        """At most ``limit`` servers that ``wanted`` selects, by ``order``. Raises NotFoundError (``provider``)."""
         found: Sequence[Server] = await self.list(provider)
         if wanted is not None:
             found = matching(found, wanted)
@@ -88,9 +90,9 @@ class ServerDirectory:
         return tuple(found[:limit])
 
     async def resolve(self, provider: str, selector: str) -> Sequence[Target]:
-        """What ``selector`` may mean, the best first; of those that failed just now, last. Never empty.
+        """The servers that ``selector`` means, best first, recently failed ones last; at least one.
 
-        Raises NotFoundError (``provider``, ``server``), ConflictError (nothing there can be connected).
+        Raises NotFoundError (``provider``, ``server``), ConflictError (none of them can be connected).
         """
         try:
             if asks_for_fastest(selector) and self._store.settings.measure_latency:
@@ -99,7 +101,7 @@ class ServerDirectory:
                     self._publish(ServersChanged(provider, measured=measured))
             found = choose(await self.list(provider), selector)
         except NotFoundError:
-            # The provider knows better why: one that nobody signed in to may not even have a list.
+            # The provider knows the better reason, such as a missing sign-in, and raises it here.
             await self._providers.get(provider).tunnel(selector)
             raise
         targets = [Target(provider, s.hostname) for s in found]

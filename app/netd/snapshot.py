@@ -1,4 +1,4 @@
-"""Everything that a client may see, at one instant."""
+"""The snapshot: the whole state that clients may see, at one instant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from app.store import Store
 
 
 class SnapshotReader:
-    """``check_open`` raises a GatewayError while there is nothing to show, and ``leases`` reads dnsmasq's file."""
+    """The reader of snapshots.
+
+    ``check_open`` raises a GatewayError once a restart is due; ``leases`` reads dnsmasq's file.
+    """
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Takes a wired port down and up that has stopped sending while packets wait in it.
+"""A monitor restarts wired ports that have stopped sending while packets wait in their queue.
 
-The Pi 5's own port is reported to do so now and then under load: it goes on receiving and its link stays up.
+The Pi 5's own port is reported to stall like that under load: it still receives, and its link stays up.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 2.5  # seconds between looks
-PATIENCE = 10.0  # seconds without a packet; an Ethernet that is paused by its switch is so for milliseconds
-REST = 60.0  # seconds from one restart of a port to the next: some switches take half of that to let it in
+PERIOD = 2.5  # seconds between checks
+PATIENCE = 10.0  # seconds without a sent packet; a pause frame stops a port for milliseconds only
+REST = 60.0  # seconds from one restart of a port to the next; some switches take half of that to forward again
 
 
 class Still(Struct, frozen=True):
-    sent: int
-    since: float
+    """The last progress of a port."""
+
+    sent: int  # packets
+    since: float  # CLOCK_MONOTONIC
 
 
 class Stalls:
-    """``ports`` are the wired ports with a cable."""
+    """The monitor of ``ports``, the wired ports with a carrier."""
 
     def __init__(
         self,
@@ -49,7 +51,7 @@ class Stalls:
             try:
                 await self.look()
             except OSError as error:
-                log.warning("what the ports have sent could not be read: %s", error)
+                log.warning("the counters of the ports could not be read: %s", error)
             await asyncio.sleep(PERIOD)
 
     async def look(self) -> None:
@@ -60,12 +62,12 @@ class Stalls:
             try:
                 if await self._stalled(name, sent[name]):
                     await self._restart(name)
-            except (NetlinkError, OSError) as error:  # pulled out meanwhile
+            except (NetlinkError, OSError) as error:  # an adapter that was just pulled out
                 log.debug("%s: %s", name, error)
 
     async def _stalled(self, name: str, sent: int) -> bool:
         now, last = self._clock(), self._still.get(name)
-        # Most ports that send nothing have nothing to send.
+        # Most ports that send nothing have nothing to send: ask for the queue only then.
         if last is None or last.sent != sent or not await transmit.waiting(name):
             self._still[name] = Still(sent, now)
             return False

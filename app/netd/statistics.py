@@ -1,7 +1,6 @@
-"""Traffic and history in netd: reads the counters, keeps the books, writes them once in a while.
+"""The statistics of netd: counters read from the kernel, totals and history, written to disk periodically.
 
-Nothing here is ever in the way of the network: what fails is logged and tried again, and the disk is waited for in
-threads only.
+A failure never affects the network: it is logged and retried. All disk access is in threads.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 PERIOD = 5.0  # seconds between readings
-WRITE_EVERY = 60.0  # seconds; what a power cut can cost
+WRITE_EVERY = 60.0  # seconds; a power cut loses at most this much
 PRUNE_EVERY = 3600.0  # seconds
 
 
 class Statistics:
-    """``exits`` gives the exits' names in the order of their numbers, ``lan`` the LAN's interfaces and networks now."""
+    """Traffic counters and history. ``exits`` gives the names in order; ``lan`` the LAN's interfaces and networks."""
 
     def __init__(
         self,
@@ -83,7 +82,7 @@ class Statistics:
         for problem in self._database.problems:
             self._on_problem(problem)
         await self._sample()
-        await asyncio.to_thread(self._write)  # where the counters stand: from now on a crash costs nothing they hold
+        await asyncio.to_thread(self._write)  # the starting values: after a crash, the kernel counters tell the rest
         written = pruned = boottime()
         while True:
             await self._sample()
@@ -96,7 +95,7 @@ class Statistics:
             await asyncio.sleep(self._period)
 
     async def close(self) -> None:
-        """A last reading, everything written, the file closed. The kernel goes on counting."""
+        """Take a last reading, write everything, close the file. The kernel goes on counting."""
         if not self._opened:
             return
         with contextlib.suppress(TimeoutError):
@@ -121,7 +120,7 @@ class Statistics:
             self._on_rates(self._traffic.observe(Reading(time.time(), boottime(), counters)))
             self._failing = False
         except (GatewayError, OSError) as error:
-            # Flushed by somebody, or an interface went in between: make the tables anew at the next reading.
+            # The tables were flushed, or an interface has gone: install the tables again at the next reading.
             self._fitted = None
             if not self._failing:
                 log.warning("traffic cannot be read now: %s", error)
@@ -138,10 +137,10 @@ class Statistics:
         except sqlite3.Error as error:
             log.warning("old statistics could not be removed: %s", error)
 
-    # --- transitions -----------------------------------------------------------------------------------------
+    # --- transitions -------------------------------------------------------------------------------------------------
 
     def leaving(self, index: int, old: State) -> InterfaceBytes | None:
-        """Call before the kernel follows a move out of ``old``: the counters of exit ``index``'s tunnel go with it."""
+        """Call before the kernel leaves ``old``: returns the last counters of the tunnel of exit ``index``."""
         if not isinstance(old, Connected):
             return None
         name = exit_interface(index, old.tunnel.slot)
@@ -157,19 +156,19 @@ class Statistics:
     def on_transition(
         self, exit_name: str, old: State, new: State, cause: str | None = None, moved: InterfaceBytes | None = None
     ) -> None:
-        """Call after every move; ``moved`` is what :meth:`leaving` gave before it."""
+        """Call after every transition; ``moved`` is what :meth:`leaving` returned before it."""
         record = self._journal.on_transition(exit_name, old, new, cause, time.time(), moved)
         if record is not None:
             self._history.append(record)
 
-    # --- queries ---------------------------------------------------------------------------------------------
+    # --- queries -----------------------------------------------------------------------------------------------------
 
     @property
     def rates(self) -> Rates:
         return self._traffic.rates
 
     def lifetime(self, kind: Kind) -> dict[str, Bytes]:
-        """Bytes by name that only ever grow, for metrics."""
+        """Bytes by name that only ever increase, for metrics."""
         return self._traffic.lifetime(kind)
 
     async def traffic(self, query: TrafficQuery) -> Series:

@@ -1,6 +1,6 @@
-"""The part of netd in the support file: plan and live state, settings, servers, history, log; then all struck out.
+"""The support file: state, settings, servers, history, plan and log of netd, and the machine's, all redacted.
 
-Each section is made on its own: what cannot be read is said where it would stand, and the rest is made all the same.
+Sections are independent: one that cannot be read says so in its place.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from app.support import machine, programs
 from app.support.redact import Redactor
 from app.support.report import Section, assemble, unreadable
 
-TRANSITIONS = 200
-PATIENCE = 20.0  # seconds for one section; whoever asked over the socket gives up after a minute
+TRANSITIONS = 200  # the latest, in the section History
+PATIENCE = 20.0  # seconds for one section; the socket's client gives up after a minute
 
 
 class PlannedNetwork(Protocol):
@@ -49,6 +49,8 @@ class Queries(Protocol):
 
 
 class SupportFile:
+    """The handler of MakeSupportFile."""
+
     def __init__(
         self,
         *,
@@ -73,7 +75,7 @@ class SupportFile:
         return (MakeSupportFile.handled_by(self.make),)
 
     async def make(self, _command: MakeSupportFile) -> str:
-        """Raises TooManyRequestsError (``busy``) while one is being made: it keeps a small board busy for seconds."""
+        """The text of the file. Raises TooManyRequestsError (``busy``) during another: it takes a board seconds."""
         if self._busy:
             raise TooManyRequestsError("a support file is being made; try again in a moment", code="busy")
         self._busy = True
@@ -113,7 +115,7 @@ class SupportFile:
         return _json(settings)
 
     async def _servers(self) -> str:
-        """The custom and imported ones, one a line; who is signed in with a provider is not told, only whether."""
+        """The custom and imported servers, one a line, and the number of servers of each provider."""
         lines = [json.dumps(_rounded(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()]
         for provider in self._registry.all:
             known = await provider.servers()
@@ -137,7 +139,7 @@ class SupportFile:
 
 
 Keep = Literal["first", "last"]
-Source = tuple[str, Callable[[], Awaitable[str]], int, Keep]  # title, text, longest, what of it stays
+Source = tuple[str, Callable[[], Awaitable[str]], int, Keep]  # title, text, limit in characters, which end to keep
 
 
 async def _section(title: str, source: Callable[[], Awaitable[str]], limit: int, keep: Keep) -> Section:
@@ -150,7 +152,7 @@ async def _section(title: str, source: Callable[[], Awaitable[str]], limit: int,
 
 
 def plan_text(plan: NetworkPlan) -> str:
-    """The plan for people: one rule, route, interface or setting a line, then the ruleset (pure)."""
+    """The plan as text: one rule, route, interface or setting a line, then the ruleset (pure)."""
     kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
         ("rule", plan.rules),
         ("route", plan.routes),
@@ -168,7 +170,7 @@ def _fields(value: msgspec.Struct) -> str:
 
 
 def _nameless(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A name of one letter could not be found among the words of a text: so it does not get there."""
+    """The devices without their names: the redaction of the text cannot recognise a name of one letter."""
     return [{**device, "name": "named" if device["name"] else None} for device in devices]
 
 
@@ -189,7 +191,7 @@ def _json(value: Any) -> str:
 
 
 def _rounded(value: Any) -> Any:
-    """Times without the many digits that make a number look like one of an account."""
+    """``value`` with rounded floats: times with many digits look like account numbers to the redaction."""
     if isinstance(value, float):
         return round(value, 1)
     if isinstance(value, dict):
