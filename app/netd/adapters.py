@@ -16,11 +16,11 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between checks
+POLL_INTERVAL = 5.0  # seconds between checks
 RECORD = "adapters"  # in netd's run directory: one line for each reported adapter; empty when no adapter is stuck
 
 
-class Adapters:
+class AdapterMonitor:
     """The monitor reports each adapter once; the file tells a restarted netd which ones are reported already."""
 
     def __init__(
@@ -37,27 +37,27 @@ class Adapters:
         self._clock = clock
         self._since: dict[str, float] = {}
         try:
-            self._told = record.read_text().splitlines()
+            self._reported = record.read_text().splitlines()
         except OSError:
-            self._told = []
+            self._reported = []
 
     async def run(self) -> None:
         while True:
-            await self.look()
-            await asyncio.sleep(PERIOD)
+            await self.check()
+            await asyncio.sleep(POLL_INTERVAL)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Report, once, each adapter that has been a disk for longer than the mode switch takes."""
         disks = await self._disks()
         now = self._clock()
         self._since = {disk: self._since.get(disk, now) for disk in disks}
         advice = {modeswitch.advice(disk): since for disk, since in self._since.items()}
-        stuck = [message for message, since in advice.items() if message in self._told or now - since >= SWITCH]
+        stuck = [message for message, since in advice.items() if message in self._reported or now - since >= SWITCH]
         for message in stuck:
-            if message not in self._told:
+            if message not in self._reported:
                 log.warning("%s", message)
                 self._publish(SecurityAlert("adapter_is_disk", message))
-        if stuck != self._told:
-            self._told = stuck
+        if stuck != self._reported:
+            self._reported = stuck
             with contextlib.suppress(OSError):  # without the file, only the report on the card lacks it
                 await async_files.write_atomic(self._record, "".join(f"{line}\n" for line in stuck).encode())

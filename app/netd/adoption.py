@@ -21,7 +21,7 @@ from app.tunnel.handshake import peer_of
 from app.tunnel.states import Connected, State
 
 
-class Runtime(Struct, frozen=True):
+class RecordedTunnels(Struct, frozen=True):
     connected: dict[str, Connected] = field(default_factory=dict)  # by exit
 
 
@@ -39,7 +39,7 @@ class AdoptionRecord:
             return
         connected = {n: s for n, s in states.items() if isinstance(s, Connected) and s.candidate is None}
         with contextlib.suppress(OSError):
-            write_atomic(self._path, serialization.encode(Runtime(connected)))
+            write_atomic(self._path, serialization.encode(RecordedTunnels(connected)))
 
     def close(self) -> None:
         """Remove the record and write no other: the next process begins with other settings."""
@@ -64,9 +64,9 @@ class AdoptionRecord:
                 found[name] = msgspec.structs.replace(record, candidate=None)
         return found
 
-    def _load(self) -> Runtime:
+    def _load(self) -> RecordedTunnels:
         """The last record, or an empty one: without it tunnels are set up again, which is slower but equally safe."""
         try:
-            return serialization.decode(self._path.read_bytes(), Runtime)
+            return serialization.decode(self._path.read_bytes(), RecordedTunnels)
         except (OSError, msgspec.DecodeError):
-            return Runtime()
+            return RecordedTunnels()

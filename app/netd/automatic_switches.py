@@ -42,11 +42,11 @@ class Resolver(Protocol):
     async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
 
 
-def due(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
+def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
     """The change scheduled for the present minute of local time; the last one if there are several (pure)."""
     minute = now.hour * 60 + now.minute
-    fitting = [c for c in changes if c.at == minute and now.weekday() in c.days]
-    return fitting[-1] if fitting else None
+    matching = [c for c in changes if c.at == minute and now.weekday() in c.days]
+    return matching[-1] if matching else None
 
 
 class ScheduledSwitches:
@@ -56,32 +56,32 @@ class ScheduledSwitches:
         self._exits = exits
         self._directory = directory
         self._store = store
-        self._done: str | None = None
+        self._last_minute: str | None = None
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
             await asyncio.sleep(CLOCK_INTERVAL)
-            await self.look(datetime.now().astimezone())
+            await self.check(datetime.now().astimezone())
 
-    async def look(self, now: datetime) -> None:
+    async def check(self, now: datetime) -> None:
         """Carry out the change that is due, at most once a minute."""
         minute = now.strftime("%Y-%m-%d %H:%M")
-        change = due(self._store.settings.server_changes, now)
+        change = due_change(self._store.settings.server_changes, now)
         machine = next((m for m in self._exits.machines if m.name == DEFAULT_EXIT), None)
-        if change is None or minute == self._done or machine is None:
+        if change is None or minute == self._last_minute or machine is None:
             return
-        self._done = minute
+        self._last_minute = minute
         state = machine.state
         if not isinstance(state, Connected):
             return
         try:
-            target = await self._next(state.tunnel.target, change.select)
+            target = await self._other_target(state.tunnel.target, change.select)
             await self._exits.switch(machine.name, target, "scheduled", asked=change.select)
         except GatewayError as error:
             log.warning("the scheduled switch of %s failed: %s", minute, error.message)
 
-    async def _next(self, present: Target, selector: str) -> Target:
+    async def _other_target(self, present: Target, selector: str) -> Target:
         """The best server that the selector means, other than ``present`` if possible."""
         found = await self._directory.resolve(present.provider, selector)
         return next((t for t in found if t != present), found[0])
@@ -109,9 +109,9 @@ class ReturnToFirstChoice:
         """Run until cancelled."""
         while True:
             await asyncio.sleep(RETURN_INTERVAL)
-            await self.look()
+            await self.check()
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Try the first choice of each exit whose fallback has been connected for ``RETURN_AFTER``."""
         for machine in self._exits.machines:
             state = machine.state

@@ -17,9 +17,9 @@ from app.tunnel.clock import boottime
 
 log = logging.getLogger(__name__)
 
-PERIOD = 1.0  # seconds
-SMALLEST = 1.0  # seconds; a smaller difference is slewing or a late check
-LEASES = 60.0  # seconds; smaller steps do not justify the restart of dnsmasq that moving leases takes
+POLL_INTERVAL = 1.0  # seconds
+MIN_STEP = 1.0  # seconds; a smaller difference is slewing or a late check
+MIN_LEASE_STEP = 60.0  # seconds; smaller steps do not justify the restart of dnsmasq that moving leases takes
 
 
 class ClockSteps:
@@ -28,30 +28,30 @@ class ClockSteps:
     def __init__(self, wall: Callable[[], float] = time.time, boot: Callable[[], float] = boottime) -> None:
         self._wall, self._boot = wall, boot
         self._offset = wall() - boot()
-        self._as_before = 0.0  # CLOCK_BOOTTIME at which the wall clock reaches its latest time again
+        self._caught_up_at = 0.0  # CLOCK_BOOTTIME at which the wall clock reaches its latest time again
 
-    def look(self) -> float:
+    def measure(self) -> float:
         """The step since the last call, in seconds (back: negative); 0 = none."""
         offset = self._wall() - self._boot()
         step = offset - self._offset
         self._offset = offset
-        if abs(step) < SMALLEST:
+        if abs(step) < MIN_STEP:
             return 0.0
-        self._as_before = max(self._as_before, self._boot()) - step
+        self._caught_up_at = max(self._caught_up_at, self._boot()) - step
         log.info("the clock was set %s by %.0f s", "forward" if step > 0 else "back", abs(step))
         return step
 
     @property
     def behind(self) -> float:
         """Seconds by which the clock is behind its own maximum: WireGuard peers refuse handshakes with older times."""
-        return max(0.0, self._as_before - self._boot())
+        return max(0.0, self._caught_up_at - self._boot())
 
 
 async def keep_leases(
     steps: ClockSteps,
     leases: Callable[[], str],
     move: Callable[[str, float], object],
-    period: float = PERIOD,
+    period: float = POLL_INTERVAL,
 ) -> None:
     """Run until cancelled: call ``move`` after each large step, with the lease file from before it and the step.
 
@@ -63,8 +63,8 @@ async def keep_leases(
         await asyncio.sleep(period)
         # Read first: a step between the two lines is seen now or at the next turn, and ``before`` is older than it.
         now = await read()
-        step = steps.look()
-        if abs(step) >= LEASES:
+        step = steps.measure()
+        if abs(step) >= MIN_LEASE_STEP:
             move(before, step)
             now = await read()
         before = now

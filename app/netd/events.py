@@ -14,9 +14,9 @@ from app.protocol.events import Event, GatewayEvent, TrafficRates
 from app.protocol.statistics import Rates
 from app.tunnel.clock import boottime
 
-KEPT = 1000  # events for listeners that resume
-QUEUE = 500  # events that a listener may be behind before it is dropped
-MAX_NAMES = 100  # devices in one event of rates; the busiest are shown
+MAX_KEPT = 1000  # events for listeners that resume
+MAX_BACKLOG = 500  # events that a listener may be behind before it is dropped
+MAX_DEVICES = 100  # devices in one event of rates; the busiest are shown
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 
@@ -34,7 +34,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self._seq = self._first = first_number(BOOT_ID.read_text(), boottime())
-        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._recent: deque[Event] = deque(maxlen=MAX_KEPT)
         self._listeners: set[asyncio.Queue[Event | None]] = set()
 
     @property
@@ -50,18 +50,18 @@ class EventBus:
         self._seq += 1
         numbered = Event(self._seq, time.time(), event)
         self._recent.append(numbered)
-        self._tell(numbered)
+        self._deliver(numbered)
         return numbered
 
-    def tell_rates(self, rates: Rates) -> None:
+    def publish_rates(self, rates: Rates) -> None:
         """Send ``rates`` to the present listeners, not numbered and not replayed: they are soon outdated."""
         if not rates.period:
             return
-        busiest = sorted(rates.devices.items(), key=lambda item: -item[1].up - item[1].down)[:MAX_NAMES]
+        busiest = sorted(rates.devices.items(), key=lambda item: -item[1].up - item[1].down)[:MAX_DEVICES]
         shown = msgspec.structs.replace(rates, devices=dict(busiest))
-        self._tell(Event(self._seq, time.time(), TrafficRates(**msgspec.structs.asdict(shown))))
+        self._deliver(Event(self._seq, time.time(), TrafficRates(**msgspec.structs.asdict(shown))))
 
-    def _tell(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> None:
         for queue in list(self._listeners):
             try:
                 queue.put_nowait(event)
@@ -70,7 +70,7 @@ class EventBus:
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
         """Yield the kept events numbered above ``after``, then new ones. Ends if the listener is too slow."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_BACKLOG)
         kept = [e for e in self._recent if after is not None and e.seq > after]
         self._listeners.add(queue)
         try:

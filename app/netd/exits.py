@@ -67,7 +67,7 @@ class TunnelSource(Protocol):
 
 
 class FallbackAdvisor(Protocol):
-    async def advice(self, exit_name: str, failed: Target) -> Advice: ...
+    async def advise(self, exit_name: str, failed: Target) -> Advice: ...
 
 
 class Exits:
@@ -109,13 +109,13 @@ class Exits:
         }  # Unix time
         network.subscribe(self._on_network_change)
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Announce the adopted tunnels and resume the stored goals. Call it before the machines run."""
         resuming = self.settings.connect_at_boot or self._record.ran_before
         for name, machine in self._machines.items():
             goal = self._intent.goal(name)
             if isinstance(machine.state, Connected):
-                self._tell(ExitTransition(name, Disconnected(), machine.state))
+                self._notify(ExitTransition(name, Disconnected(), machine.state))
             elif goal is not None and resuming:
                 machine.resume(goal.target, "resumed")
 
@@ -137,7 +137,7 @@ class Exits:
         except BaseException:
             # A failed switch leaves the old tunnel up, which is what a restart should restore.
             if before is not None and machine.goal == before.target != target:
-                self._intent.put_back(exit_name, before, failed=target)
+                self._intent.restore_goal(exit_name, before, failed=target)
             raise
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
@@ -166,13 +166,13 @@ class Exits:
             elif machine.goal is not None:
                 machine.resume(machine.goal)
 
-    async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
-        """Move exits from the goals ``ours`` back to those of ``before``; the settings are restored already.
+    async def restore_goals(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
+        """Move exits from the goals ``own_goals`` back to those of ``before``; the settings are restored already.
 
         An exit that another request has moved since stays, and the settings follow it.
         """
         for name, machine in self._machines.items():
-            if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
+            if name in own_goals and machine.goal == own_goals[name] and machine.goal != before[name]:
                 goal = before[name]
                 if goal is not None:
                     machine.resume(goal)
@@ -216,7 +216,7 @@ class Exits:
         self._record.close()
         for machine in self.machines:
             traffic = self._last_traffic(machine.index, machine.state)
-            self._tell(ExitTransition(machine.name, machine.state, Disconnected(), "restored", traffic))
+            self._notify(ExitTransition(machine.name, machine.state, Disconnected(), "restored", traffic))
 
     # --- the machines' context ---------------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class Exits:
         await self._network.apply(policy_for(exit_name, machine.index, state))
         machine.state = state
         self._entered[exit_name] = time.time()
-        self._tell(ExitTransition(exit_name, old, state, cause, traffic))
+        self._notify(ExitTransition(exit_name, old, state, cause, traffic))
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._network.forget_flows(machine.index)
         self._record.save({m.name: m.state for m in self.machines})
@@ -271,14 +271,14 @@ class Exits:
         return await self._network.lookup(host)
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
-        return await self._failover.advice(exit_name, failed)
+        return await self._failover.advise(exit_name, failed)
 
     def changed(self, exit_name: str) -> None:
         self._publish(StatusChanged(exit_name))
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    def _tell(self, move: ExitTransition) -> None:
+    def _notify(self, move: ExitTransition) -> None:
         for observer in self._observers:
             observer(move)
 

@@ -76,7 +76,7 @@ class Failover:
 
     # --- when a server fails -----------------------------------------------------------------------------------------
 
-    async def advice(self, exit_name: str, failed: Target) -> Advice:
+    async def advise(self, exit_name: str, failed: Target) -> Advice:
         """Advice after ``failed`` did not answer. Raises no GatewayError: with empty advice the machine retries."""
         try:
             provider = self._providers.get(failed.provider)
@@ -91,7 +91,7 @@ class Failover:
                 return Advice(reason=reason, message=message)
             if verdict is Verdict.KEY_CHANGED:
                 return Advice()  # the server is not at fault; the next attempt uses the new key
-            target = await self._next(exit_name, failed)
+            target = await self._next_target(exit_name, failed)
             if target is None or not self._intent.fall_back(exit_name, failed, target):
                 return Advice()
         except GatewayError as error:
@@ -102,7 +102,7 @@ class Failover:
         log.warning("exit %s: falling back to %s in place of %s", exit_name, target, first or target)
         return Advice(target=target)
 
-    async def _next(self, exit_name: str, failed: Target) -> Target | None:
+    async def _next_target(self, exit_name: str, failed: Target) -> Target | None:
         """The server to try after ``failed``; None = the same again."""
         settings = self._store.settings.failover
         goal = self._intent.goal(exit_name)
@@ -114,10 +114,10 @@ class Failover:
         if self._failures.exhausted(exit_name):
             self._failures.back_off(exit_name)  # the uplink is the likelier cause: wait at the first choice
             return back
-        options = await self._options(failed.provider, first, settings)
-        return options[0] if options else back
+        candidates = await self._candidates(failed.provider, first, settings)
+        return candidates[0] if candidates else back
 
-    async def _options(self, provider: str, first: Target, settings: FailoverSettings) -> list[Target]:
+    async def _candidates(self, provider: str, first: Target, settings: FailoverSettings) -> list[Target]:
         servers = await self._directory.list(provider)
         lost = next((s for s in servers if s.hostname == first.hostname), None) or _unknown_server(first)
 
@@ -160,7 +160,7 @@ class Failover:
         known = self._verdicts.get(target.provider)
         if known is not None and known[1] is not Verdict.WELL:
             self.forget_verdict(target.provider)
-        self._intent.reached(move.exit, target)
+        self._intent.mark_reached(move.exit, target)
 
 
 def _unknown_server(target: Target) -> Server:

@@ -60,11 +60,11 @@ class HistoryRecorder:
             total=lifetime("total").get(TOTAL, Bytes()),
             devices=lifetime("device"),
             exits=lifetime("exit"),
-            netd=self._use(),
+            netd=self._process_use(),
             contacts=dict(self._contacts),
         )
 
-    def _use(self) -> ProcessUse:
+    def _process_use(self) -> ProcessUse:
         """The resources used by netd without its child processes (proc_pid_statm(5), getrusage(2))."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         return ProcessUse(

@@ -17,7 +17,7 @@ from app.addresses import Network
 from app.errors import ConflictError, GatewayError
 from app.filenames import numbered, server_name
 from app.model import ServerSecrets, StoredServer
-from app.netd.outcomes import failed, placed
+from app.netd.outcomes import from_error, with_position
 from app.protocol.answers import Done, Outcome
 from app.protocol.commands import ImportConfig
 from app.protocol.events import EventSink, ServersChanged
@@ -27,23 +27,23 @@ from app.store import MAX_SERVERS, Store
 Parsed = tuple[StoredServer, ServerSecrets]
 
 
-def parsed(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
+def parse(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
     """The server of ``command`` and its secrets. Raises InvalidFieldError (name, configuration)."""
     name = server_name(command.name) if command.from_file else command.name
     return parse_import(name, command.config, added=time.time(), lan=lan)
 
 
 class ServerImporter:
-    """The importer stores servers; ``check_open`` raises a GatewayError once a restart is due."""
+    """The importer stores servers; ``check_not_restarting`` raises a GatewayError once a restart is due."""
 
-    def __init__(self, store: Store, publish: EventSink, check_open: Callable[[], None]) -> None:
+    def __init__(self, store: Store, publish: EventSink, check_not_restarting: Callable[[], None]) -> None:
         self._store = store
         self._publish = publish
-        self._check_open = check_open
+        self._check_not_restarting = check_not_restarting
 
     def import_one(self, command: ImportConfig) -> Done:
         """Raises InvalidFieldError, ConflictError (name in use, store full), UnavailableError (``storage``)."""
-        server, secrets = parsed(command, self._store.settings.lan.networks)
+        server, secrets = parse(command, self._store.settings.lan.networks)
         if command.from_file:
             done = add_file(self._store, server, secrets)
         else:
@@ -62,8 +62,8 @@ class ServerImporter:
         """
         lan = self._store.settings.lan.networks
         # In a thread: a thousand files take seconds on a small board, and the reconciler must not wait for them.
-        read = await asyncio.to_thread(lambda: [_parsed_or_error(command, lan) for command in commands])
-        self._check_open()  # a restore or an atomic request may have begun since
+        read = await asyncio.to_thread(lambda: [_parse_or_error(command, lan) for command in commands])
+        self._check_not_restarting()  # a restore or an atomic request may have begun since
         check_free()
         store = self._store
         room = MAX_SERVERS - len(store.servers())
@@ -79,8 +79,8 @@ class ServerImporter:
                     if error.code == "too_many":
                         raise _no_room(len(commands), room) from None
                     if atomic:
-                        raise placed(error, number) from None
-                    outcomes.append(failed(error))
+                        raise with_position(error, number) from None
+                    outcomes.append(from_error(error))
         except BaseException:
             store.abort()
             raise
@@ -95,9 +95,9 @@ def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done
     name = server.name
     numbers = count(2)
     while (holder := store.holder(name)) is not None:
-        if _same(store, holder, server, secrets):
-            there = f'it is there already, as "{holder.name}"'
-            return Done(warnings=(there,), public_key=server.public_key, server=holder.name)
+        if _same_config(store, holder, server, secrets):
+            warning = f'it is there already, as "{holder.name}"'
+            return Done(warnings=(warning,), public_key=server.public_key, server=holder.name)
         name = numbered(server.name, next(numbers))
     store.add_server(replace(server, name=name), secrets)
     warnings = server.warnings
@@ -106,17 +106,17 @@ def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done
     return Done(warnings=warnings, public_key=server.public_key, server=name)
 
 
-def _same(store: Store, holder: StoredServer, server: StoredServer, secrets: ServerSecrets) -> bool:
+def _same_config(store: Store, holder: StoredServer, server: StoredServer, secrets: ServerSecrets) -> bool:
     """Whether ``holder`` has the same configuration; its warnings and its place may differ."""
-    told = ("provider", "peers", "addresses", "dns", "mtu", "listen_port", "public_key")
-    if any(getattr(holder, key) != getattr(server, key) for key in told):
+    fields = ("provider", "peers", "addresses", "dns", "mtu", "listen_port", "public_key")
+    if any(getattr(holder, key) != getattr(server, key) for key in fields):
         return False
     return store.has_secrets(holder.name) and store.secrets_for(holder.name) == secrets
 
 
-def _parsed_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:
+def _parse_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:
     try:
-        return parsed(command, lan)
+        return parse(command, lan)
     except GatewayError as error:
         return error
 

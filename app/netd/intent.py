@@ -44,7 +44,7 @@ class Intent:
         goal = None if target is None else Goal(target, asked or target.hostname)
         self._store.update_settings(lambda s: _with_goal(s, exit_name, goal))
 
-    def put_back(self, exit_name: str, goal: Goal, *, failed: Target) -> None:
+    def restore_goal(self, exit_name: str, goal: Goal, *, failed: Target) -> None:
         """Store ``goal`` again in place of ``failed``, unless the goal has changed since."""
 
         def change(settings: Settings) -> Settings:
@@ -66,7 +66,7 @@ class Intent:
         goal = _goal(self._store.update_settings(change), exit_name)
         return goal is not None and goal.target == target
 
-    def reached(self, exit_name: str, target: Target) -> None:
+    def mark_reached(self, exit_name: str, target: Target) -> None:
         """Note that the exit is connected to ``target``. If that is the first choice, the fallback is over."""
 
         def change(settings: Settings) -> Settings:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL = 10.0  # seconds between checks of dnsmasq, which normally outlives netd
 
 
-class Services(Protocol):
+class LanServiceControl(Protocol):
     """What is used of :class:`app.netd.lan_services.LanServices`."""
 
     async def apply(self, settings: Settings, links: Links, *, ipv6_default: bool, direct: bool) -> None: ...
@@ -31,7 +31,9 @@ class Services(Protocol):
 class LanServicesLoop:
     """The loop runs after each applied plan, after each clock step, and every ``CHECK_INTERVAL``."""
 
-    def __init__(self, services: Services, network: NetworkController, store: Store, publish: EventSink) -> None:
+    def __init__(
+        self, services: LanServiceControl, network: NetworkController, store: Store, publish: EventSink
+    ) -> None:
         self._services = services
         self._network = network
         self._store = store

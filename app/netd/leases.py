@@ -11,35 +11,37 @@ import aiofiles.os
 from app.model import Lease
 from app.protocol.events import DeviceChanged, EventSink
 
-PERIOD = 2.0  # seconds between reads of the file
+POLL_INTERVAL = 2.0  # seconds between reads of the file
 
-Known = dict[str, tuple[str, str | None]]
+Fields = dict[str, tuple[str, str | None]]
 
 
-async def watch_leases(leases: Callable[[], Iterable[Lease]], publish: EventSink, period: float = PERIOD) -> None:
+async def watch_leases(
+    leases: Callable[[], Iterable[Lease]], publish: EventSink, period: float = POLL_INTERVAL
+) -> None:
     """Run until cancelled: publish a ``device_change`` for each change. Leases at the start are not published.
 
     ``leases`` reads the file and is called in a thread.
     """
     read = aiofiles.os.wrap(leases)
-    before = known(await read())
+    before = published_fields(await read())
     while True:
         await asyncio.sleep(period)
-        now = known(await read())
+        now = published_fields(await read())
         if before.keys() - now.keys():  # dnsmasq writes the file in place: the read may have been partial
             await asyncio.sleep(period / 10)
-            now = known(await read())
-        for mac, reason in changes(before, now):
+            now = published_fields(await read())
+        for mac, reason in lease_changes(before, now):
             publish(DeviceChanged(mac, reason))
         before = now
 
 
-def known(leases: Iterable[Lease]) -> Known:
+def published_fields(leases: Iterable[Lease]) -> Fields:
     """Address and host name by MAC address: the fields whose change is published. A renewal changes neither."""
     return {lease.mac: (lease.address, lease.hostname) for lease in leases}
 
 
-def changes(before: Known, now: Known) -> Iterator[tuple[str, Literal["lease", "lease_ended"]]]:
+def lease_changes(before: Fields, now: Fields) -> Iterator[tuple[str, Literal["lease", "lease_ended"]]]:
     """The MAC addresses that have changed, sorted, each with the reason (pure)."""
     for mac in sorted(before.keys() | now.keys()):
         if mac not in now:

@@ -21,7 +21,7 @@ import msgspec
 from app import settled
 from app.errors import InvalidFieldError
 from app.ipc import Server
-from app.netd.daemon import Ground, assemble
+from app.netd.daemon import Dependencies, assemble
 from app.netd.lan_services import LanServices
 from app.netd.link_observer import LinkObserver
 from app.netd.log_buffer import LogBuffer
@@ -79,17 +79,17 @@ def main(argv: list[str]) -> int:
 
 
 async def _run(options: argparse.Namespace, logs: LogBuffer) -> None:
-    config, problems = _providers(options.providers)
-    ground = await _ground(options, config, logs)
+    config, problems = _load_provider_config(options.providers)
+    deps = await _dependencies(options, config, logs)
     stop = asyncio.Event()
-    daemon = await assemble(ground, restart=stop, problems=problems)
+    daemon = await assemble(deps, restart=stop, problems=problems)
     await daemon.start()
     uids = {os.getuid(), 0}
     if options.web_user:
         uids.add(pwd.getpwnam(options.web_user).pw_uid)
     async with daemon.running():
-        server = await Server(daemon.gateway, ground.run_dir / "netd.sock", uids).start()
-        log.info("ready: WireGuard is %s", ground.backend.kind)
+        server = await Server(daemon.gateway, deps.run_dir / "netd.sock", uids).start()
+        log.info("ready: WireGuard is %s", deps.backend.kind)
         notify("READY=1")
         alive = asyncio.create_task(stay_alive(), name="watchdog")
         loop = asyncio.get_running_loop()
@@ -100,10 +100,10 @@ async def _run(options: argparse.Namespace, logs: LogBuffer) -> None:
         server.close()
     await end([alive])
     await daemon.close()
-    ground.store.close()
+    deps.store.close()
 
 
-async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: LogBuffer) -> Ground:
+async def _dependencies(options: argparse.Namespace, config: ProvidersConfig, logs: LogBuffer) -> Dependencies:
     run_dir: Path = options.run_dir
     store = Store(options.state_dir)
     store.load()
@@ -112,7 +112,7 @@ async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: Lo
         store.update_settings(lambda s: msgspec.structs.replace(s, lan=msgspec.structs.replace(s.lan, ula=ula)))
     dnsmasq_dir = run_dir / "dnsmasq"
     backend = await choose_backend()
-    return Ground(
+    return Dependencies(
         store=store,
         state_dir=options.state_dir,
         run_dir=run_dir,
@@ -149,7 +149,7 @@ def random_ula() -> IPv6Interface:
     return IPv6Interface((0xFD << 120 | secrets.randbits(40) << 80 | 1, 64))
 
 
-def _providers(path: Path) -> tuple[ProvidersConfig, list[str]]:
+def _load_provider_config(path: Path) -> tuple[ProvidersConfig, list[str]]:
     """The content of the file and its problems. A mistake there must not leave the LAN without DHCP and UI."""
     try:
         return load_providers(path), []

@@ -21,10 +21,10 @@ from app.providers.registry import Registry
 log = logging.getLogger(__name__)
 
 INTERVAL = 60.0  # seconds between checks
-FIRST = 3.0  # seconds after the start, so that a tunnel about to connect carries the requests
+START_DELAY = 3.0  # seconds after the start, so that a tunnel about to connect carries the requests
 MIN_DELAY, MAX_DELAY = 60.0, 3600.0  # seconds until the next attempt after a failure, doubled each time
 
-_QUIET = Backoff(MIN_DELAY, MAX_DELAY)
+_BACKOFF = Backoff(MIN_DELAY, MAX_DELAY)
 
 
 class RenewableExits(Protocol):
@@ -49,32 +49,32 @@ class ProviderMaintenance:
         self._publish = publish
         self._now = now
         self._failures: dict[str, int] = {}
-        self._quiet_until: dict[str, float] = {}  # CLOCK_MONOTONIC
+        self._retry_at: dict[str, float] = {}  # CLOCK_MONOTONIC
 
     async def run(self) -> None:
         """Run until cancelled."""
-        await asyncio.sleep(FIRST)
+        await asyncio.sleep(START_DELAY)
         while True:
-            await self.look()
+            await self.run_due_work()
             await asyncio.sleep(INTERVAL)
 
-    async def look(self) -> None:
+    async def run_due_work(self) -> None:
         """Do the work that is due. Raises nothing; failed work is retried later."""
         for provider in self._registry.all:
-            if not isinstance(provider, AccountProvider) or self._quiet_until.get(provider.name, 0) > time.monotonic():
+            if not isinstance(provider, AccountProvider) or self._retry_at.get(provider.name, 0) > time.monotonic():
                 continue
             try:
-                await self._look_after(provider)
+                await self._maintain(provider)
             except GatewayError as error:
-                wait = self._failed(provider.name, error)
+                wait = self._back_off(provider.name, error)
                 log.warning("%s: %s; trying again in %.0f s", provider.title, error.message, wait)
             except Exception as error:
                 log.exception("%s: internal error", provider.title)
-                self._failed(provider.name, error)
+                self._back_off(provider.name, error)
             else:
                 self._failures.pop(provider.name, None)
 
-    async def _look_after(self, provider: AccountProvider) -> None:
+    async def _maintain(self, provider: AccountProvider) -> None:
         if (await provider.account()).signed_in:
             await provider.list_status()  # loads the list in a thread; ``due`` needs the list's age
         due = provider.due(self._now())
@@ -93,11 +93,11 @@ class ProviderMaintenance:
             await self._exits.renew(provider.name)
             await provider.settle()
 
-    def _failed(self, name: str, error: Exception) -> float:
+    def _back_off(self, name: str, error: Exception) -> float:
         """Seconds until the next attempt, with jitter: many gateways may have lost the same provider."""
         count = self._failures[name] = self._failures.get(name, 0) + 1
-        wait = _QUIET.delay(count)
+        wait = _BACKOFF.delay(count)
         if isinstance(error, RateLimitedError):
             wait = max(wait, error.retry_after)
-        self._quiet_until[name] = time.monotonic() + wait
+        self._retry_at[name] = time.monotonic() + wait
         return wait

@@ -65,9 +65,9 @@ class NetworkController:
         self._lookup_servers: list[tuple[Address, ...]] = []
         self._clear_api: list[tuple[TransportPeer, ...]] = []
         self._applying = asyncio.Lock()
-        self._looking = asyncio.Lock()  # an observation made before a change of settings is not published after it
+        self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
-        self._unplannable: str | None = None  # why the present settings and links yield no plan
+        self._plan_problem: str | None = None  # why the present settings and links yield no plan
         self._subscribers: list[Callable[[NetworkChange], object]] = []
 
     # --- present state -----------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class NetworkController:
 
     @property
     def problem(self) -> str | None:
-        return self._unplannable
+        return self._plan_problem
 
     async def verify(self) -> tuple[str, ...]:
         """The differences between the kernel and the plan. Raises KernelError, OSError, TimeoutError."""
@@ -120,7 +120,7 @@ class NetworkController:
     async def replan(self) -> None:
         """Apply a plan of the present settings. Raises KernelError."""
         await self._apply()
-        self._tell(PlanApplied())
+        self._notify(PlanApplied())
 
     async def apply(self, plan: ExitPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         """Apply ``plan`` of one exit. It becomes the exit's present plan only if that succeeds.
@@ -129,11 +129,11 @@ class NetworkController:
         itself is at fault.
         """
         await self._apply(plan, routed)
-        self._tell(PlanApplied())
+        self._notify(PlanApplied())
 
     async def relink(self) -> None:
         """Observe the links and apply a plan if they have changed. Raises KernelError."""
-        async with self._looking:
+        async with self._observing:
             links = await self._link_source.observe(self._store.settings)
             if links == self._links:
                 return
@@ -141,7 +141,7 @@ class NetworkController:
             try:
                 await self.replan()
             finally:
-                self._tell_links(before)
+                self._publish_links(before)
 
     async def forget_flows(self, index: int) -> None:
         """Drop the flows of exit ``index``: they are translated to the old tunnel's address."""
@@ -222,9 +222,9 @@ class NetworkController:
             if changed is not None:
                 self._make_plan(None)
                 raise
-            self._unplannable = f"the network cannot be planned: {error.message}"
-            raise KernelError(self._unplannable, code="unplannable") from None
-        self._unplannable = None
+            self._plan_problem = f"the network cannot be planned: {error.message}"
+            raise KernelError(self._plan_problem, code="unplannable") from None
+        self._plan_problem = None
         return plan
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
@@ -244,11 +244,11 @@ class NetworkController:
             http_ports=self._http_ports,
         )
 
-    def _tell(self, change: NetworkChange) -> None:
+    def _notify(self, change: NetworkChange) -> None:
         for subscriber in self._subscribers:
             subscriber(change)
 
-    def _tell_links(self, before: Links) -> None:
+    def _publish_links(self, before: Links) -> None:
         links = self._links
         wan, was = links.wan, before.wan
         if (wan and (wan.name, wan.port)) != (was and (was.name, was.port)):
@@ -257,9 +257,9 @@ class NetworkController:
         if (wan, links.problem) != (was, before.problem):
             self._publish(StatusChanged())
         if wan != was:
-            self._tell(WanMoved())
+            self._notify(WanMoved())
 
     def _on_drift(self, drift: tuple[str, ...]) -> None:
         log.warning("drift repaired: %s", "; ".join(drift))
         self._publish(SecurityAlert("drift", "; ".join(drift), drift=drift))
-        self._tell(DriftRepaired(drift))
+        self._notify(DriftRepaired(drift))

@@ -12,7 +12,7 @@ from app.protocol.preferences import Preferences
 from app.store import Store
 from app.store.validation import check_preferences
 
-JUDGED = ("fallback_dns", "exit_check_url", "server_changes")  # need a check beyond their type
+CHECKED = ("fallback_dns", "exit_check_url", "server_changes")  # need a check beyond their type
 
 
 class PreferenceCommands:
@@ -32,7 +32,7 @@ class PreferenceCommands:
         """Store the given fields and publish their names. Raises InvalidFieldError."""
         change = command.change
         wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
-        check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
+        check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED})
         if wanted:
             self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
             self._publish(SettingsChanged(tuple(sorted(wanted))))

@@ -26,7 +26,7 @@ from app.tunnel.resolve import LookupFailedError, lookup
 
 log = logging.getLogger(__name__)
 
-SHIPPED = Path("/usr/share/vpn-gateway/lists")  # server lists in the image
+BUNDLED_LISTS = Path("/usr/share/vpn-gateway/lists")  # server lists in the image
 
 
 class EgressPaths(Protocol):
@@ -54,11 +54,11 @@ class ProviderEgress:
 
     async def lookup(self, host: str) -> Sequence[Address]:
         """Look up ``host`` by the present path. Raises OSError."""
-        through = tunnel_path(self._network.exit_plans)
+        path = tunnel_path(self._network.exit_plans)
         try:
-            if through is None:
+            if path is None:
                 return await self._network.lookup(host)
-            mark, resolvers = through
+            mark, resolvers = path
             return await lookup(host, resolvers, want4=True, want6=True, mark=mark)
         except LookupFailedError as error:
             raise OSError(0, str(error)) from None
@@ -66,10 +66,10 @@ class ProviderEgress:
     @contextlib.asynccontextmanager
     async def way_out(self, addresses: Sequence[Address], port: int) -> AsyncGenerator[int, None]:
         """Allow one exchange with ``addresses``; yields the mark for its socket. Raises OSError, KernelError."""
-        through = tunnel_path(self._network.exit_plans)
-        if through is not None:
+        path = tunnel_path(self._network.exit_plans)
+        if path is not None:
             self._count("tunnel", addresses, port)
-            yield through[0]
+            yield path[0]
             return
         async with self._network.allow_cleartext(tuple(TransportPeer(address, port) for address in addresses)):
             self._count("clear", addresses, port)
@@ -100,7 +100,7 @@ def environment(store: Store, state_dir: Path, egress: ProviderEgress, config: P
         outgoing=FirewalledTransport(egress, own=own_networks, allowed=config.allowed_networks),
         accounts=Accounts(state_dir),
         lists=state_dir / "lists",
-        shipped=SHIPPED,
+        shipped=BUNDLED_LISTS,
         settings=lambda name: store.settings.provider_settings.get(name, ProviderSettings()),
         own_networks=own_networks,
         allowed_networks=config.allowed_networks,

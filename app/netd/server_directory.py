@@ -28,7 +28,7 @@ class Providers(Protocol):
 class Latencies(Protocol):
     """What is used of :class:`app.netd.server_latency.ServerLatencies`."""
 
-    def of(self, provider: str) -> dict[str, float]: ...
+    def measured(self, provider: str) -> dict[str, float]: ...
 
     async def measure(self, servers: Sequence[Server]) -> int: ...
 
@@ -56,7 +56,7 @@ class ServerDirectory:
         servers = await self._providers.get(provider).servers()
         prefix = f"{provider}/"
         favourites = {f.removeprefix(prefix) for f in self._store.settings.favourites if f.startswith(prefix)}
-        measured = self._latencies.of(provider)
+        measured = self._latencies.measured(provider)
         special = favourites | measured.keys()
         if not special:  # ten thousand servers need no copy
             return servers

@@ -1,7 +1,7 @@
 """The latency of servers: the time until a TCP connection is accepted or refused.
 
 It is measured when a client asks for the fastest server, unless the user has turned that off. A measurement sends one
-SYN to each of a few servers, in the clear by the WAN; the cleartext allowlist has them for at most :data:`PATIENCE`.
+SYN to each of a few servers, in the clear by the WAN; the cleartext allowlist has them for at most :data:`TIMEOUT`.
 It bypasses a connected tunnel, through which all servers would seem as far as the tunnel's. A server that drops such
 packets stays unmeasured and is ranked by its load.
 """
@@ -24,10 +24,10 @@ from app.providers.selection import best_first
 from app.tunnel.states import Target
 
 PORT = 443  # VPN servers accept there or their kernel refuses; both give a round trip
-CANDIDATES = 12  # servers in one round
-PATIENCE = 0.9  # seconds to wait for an answer; after one second the kernel would send a second SYN
-AGE = 3600.0  # seconds for which a measurement is valid
-PAUSE = 30.0  # seconds between two rounds
+MAX_CANDIDATES = 12  # servers in one round
+TIMEOUT = 0.9  # seconds to wait for an answer; after one second the kernel would send a second SYN
+MAX_AGE = 3600.0  # seconds for which a measurement is valid
+MIN_INTERVAL = 30.0  # seconds between two rounds
 
 
 class CleartextOpener(Protocol):
@@ -42,23 +42,25 @@ class ServerLatencies:
     def __init__(self, opener: CleartextOpener) -> None:
         self._opener = opener
         self._found: dict[Target, tuple[float, float]] = {}  # (CLOCK_MONOTONIC, milliseconds)
-        self._last = -PAUSE
-        self._busy = asyncio.Lock()
+        self._last = -MIN_INTERVAL
+        self._lock = asyncio.Lock()
 
-    def of(self, provider: str) -> dict[str, float]:
+    def measured(self, provider: str) -> dict[str, float]:
         """The valid measurements of ``provider``, in milliseconds by host name."""
-        oldest = time.monotonic() - AGE
+        oldest = time.monotonic() - MAX_AGE
         return {t.hostname: ms for t, (at, ms) in self._found.items() if t.provider == provider and at >= oldest}
 
     async def measure(self, servers: Sequence[Server]) -> int:
-        """Measure a few of ``servers`` without a valid measurement; returns how many answered within :data:`PATIENCE`.
+        """Measure a few of ``servers`` without a valid measurement; returns how many answered within :data:`TIMEOUT`.
 
         Raises KernelError if the firewall cannot be opened.
         """
-        async with self._busy:
-            if time.monotonic() - self._last < PAUSE:
+        async with self._lock:
+            if time.monotonic() - self._last < MIN_INTERVAL:
                 return 0
-            chosen = candidates([s for s in servers if s.hostname not in self.of(s.provider)], random.SystemRandom())
+            chosen = candidates(
+                [s for s in servers if s.hostname not in self.measured(s.provider)], random.SystemRandom()
+            )
             if not chosen:
                 return 0
             peers = tuple(dict.fromkeys(TransportPeer(address, PORT) for address in chosen.values()))
@@ -68,18 +70,18 @@ class ServerLatencies:
             now = time.monotonic()
             fresh = {t: (now, ms) for t, ms in zip(chosen, results, strict=True) if ms is not None}
             self._found |= fresh
-            self._found = {t: f for t, f in self._found.items() if now - f[0] < AGE}
+            self._found = {t: f for t, f in self._found.items() if now - f[0] < MAX_AGE}
             return len(fresh)
 
 
 def candidates(servers: Sequence[Server], rng: random.Random) -> dict[Target, Address]:
-    """The best server of each city, then the second best of each, and so on; at most :data:`CANDIDATES`."""
+    """The best server of each city, then the second best of each, and so on; at most :data:`MAX_CANDIDATES`."""
     turns: dict[Server, int] = {}
     cities: dict[tuple[str, str], int] = {}
     for server in best_first([s for s in servers if _may_be_asked(s)], rng):
         city = (server.country, server.city)
         turns[server] = cities[city] = cities.get(city, -1) + 1
-    chosen = sorted(turns, key=lambda s: turns[s])[:CANDIDATES]
+    chosen = sorted(turns, key=lambda s: turns[s])[:MAX_CANDIDATES]
     return {Target(s.provider, s.hostname): ipaddress.ip_address(s.ipv4) for s in chosen if s.ipv4 is not None}
 
 
@@ -98,7 +100,7 @@ async def _round_trip(address: Address) -> float | None:
         sock.setblocking(False)
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await asyncio.get_running_loop().sock_connect(sock, (str(address), PORT))
         except (ConnectionRefusedError, ConnectionResetError):
             pass  # an answer as well

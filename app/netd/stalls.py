@@ -18,19 +18,19 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 2.5  # seconds between checks
-PATIENCE = 10.0  # seconds without a sent packet; a pause frame stops a port for milliseconds only
-REST = 60.0  # seconds from one restart of a port to the next; some switches take half of that to forward again
+POLL_INTERVAL = 2.5  # seconds between checks
+STALL_TIMEOUT = 10.0  # seconds without a sent packet; a pause frame stops a port for milliseconds only
+RESTART_INTERVAL = 60.0  # seconds between restarts of a port; some switches take half of that to forward again
 
 
-class Still(Struct, frozen=True):
+class Progress(Struct, frozen=True):
     """The last progress of a port."""
 
     sent: int  # packets
     since: float  # CLOCK_MONOTONIC
 
 
-class Stalls:
+class StallMonitor:
     """The monitor of ``ports``, the wired ports with a carrier."""
 
     def __init__(
@@ -43,21 +43,21 @@ class Stalls:
         self._ports = ports
         self._publish = publish
         self._clock = clock
-        self._still: dict[str, Still] = {}
+        self._progress: dict[str, Progress] = {}
         self._restarted: dict[str, float] = {}
 
     async def run(self) -> None:
         while True:
             try:
-                await self.look()
+                await self.check()
             except OSError as error:
                 log.warning("the counters of the ports could not be read: %s", error)
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(POLL_INTERVAL)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         sent = transmit.sent()
         names = [name for name in self._ports() if name in sent]
-        self._still = {name: still for name, still in self._still.items() if name in names}
+        self._progress = {name: progress for name, progress in self._progress.items() if name in names}
         for name in names:
             try:
                 if await self._stalled(name, sent[name]):
@@ -66,12 +66,13 @@ class Stalls:
                 log.debug("%s: %s", name, error)
 
     async def _stalled(self, name: str, sent: int) -> bool:
-        now, last = self._clock(), self._still.get(name)
+        now, last = self._clock(), self._progress.get(name)
         # Most ports that send nothing have nothing to send: ask for the queue only then.
         if last is None or last.sent != sent or not await transmit.waiting(name):
-            self._still[name] = Still(sent, now)
+            self._progress[name] = Progress(sent, now)
             return False
-        return now - last.since >= PATIENCE and now - self._restarted.get(name, -REST) >= REST
+        rested = now - self._restarted.get(name, -RESTART_INTERVAL) >= RESTART_INTERVAL
+        return rested and now - last.since >= STALL_TIMEOUT
 
     async def _restart(self, name: str) -> None:
         message = f"the port {name} had stopped sending while packets waited in it: it was taken down and up"

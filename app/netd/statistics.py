@@ -36,13 +36,13 @@ from app.tunnel.clock import boottime
 from app.tunnel.states import Connected, State
 from app.tunnel.transitions import Journal
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between readings
-WRITE_EVERY = 60.0  # seconds; a power cut loses at most this much
-PRUNE_EVERY = 3600.0  # seconds
+SAMPLE_INTERVAL = 5.0  # seconds between readings
+WRITE_INTERVAL = 60.0  # seconds; a power cut loses at most this much
+PRUNE_INTERVAL = 3600.0  # seconds
 
 
 class Statistics:
@@ -57,7 +57,7 @@ class Statistics:
         lan: Callable[[], tuple[Sequence[str], Sequence[Network]]],
         on_rates: Callable[[Rates], None] = lambda _: None,
         on_problem: Callable[[str], None] = lambda _: None,
-        period: float = PERIOD,
+        period: float = SAMPLE_INTERVAL,
     ) -> None:
         self._database = Database(state_dir / FILE)
         self._traffic = TrafficLog(self._database)
@@ -70,7 +70,7 @@ class Statistics:
         self._on_problem = on_problem
         self._period = period
         self._opened = False
-        self._fitted: tuple[Sequence[str], Sequence[Network]] | None = None
+        self._installed: tuple[Sequence[str], Sequence[Network]] | None = None
         self._failing = False
 
     # --- the task ----------------------------------------------------------------------------------------------------
@@ -86,10 +86,10 @@ class Statistics:
         written = pruned = boottime()
         while True:
             await self._sample()
-            if boottime() - written >= WRITE_EVERY:
+            if boottime() - written >= WRITE_INTERVAL:
                 written = boottime()
                 await asyncio.to_thread(self._write)
-            if boottime() - pruned >= PRUNE_EVERY:
+            if boottime() - pruned >= PRUNE_INTERVAL:
                 pruned = boottime()
                 await asyncio.to_thread(self._prune)
             await asyncio.sleep(self._period)
@@ -113,15 +113,15 @@ class Statistics:
     async def _sample(self) -> None:
         try:
             wanted = self._lan()
-            if wanted != self._fitted:
+            if wanted != self._installed:
                 await self._accounting.install(*wanted)
-                self._fitted = wanted
+                self._installed = wanted
             counters = await self._accounting.read(self._exits())
             self._on_rates(self._traffic.observe(Reading(time.time(), boottime(), counters)))
             self._failing = False
         except (GatewayError, OSError) as error:
             # The tables were flushed, or an interface has gone: install the tables again at the next reading.
-            self._fitted = None
+            self._installed = None
             if not self._failing:
                 log.warning("traffic cannot be read now: %s", error)
             self._failing = True
@@ -139,7 +139,7 @@ class Statistics:
 
     # --- transitions -------------------------------------------------------------------------------------------------
 
-    def leaving(self, index: int, old: State) -> InterfaceBytes | None:
+    def last_traffic(self, index: int, old: State) -> InterfaceBytes | None:
         """Call before the kernel leaves ``old``: returns the last counters of the tunnel of exit ``index``."""
         if not isinstance(old, Connected):
             return None
@@ -156,7 +156,7 @@ class Statistics:
     def on_transition(
         self, exit_name: str, old: State, new: State, cause: str | None = None, moved: InterfaceBytes | None = None
     ) -> None:
-        """Call after every transition; ``moved`` is what :meth:`leaving` returned before it."""
+        """Call after every transition; ``moved`` is what :meth:`last_traffic` returned before it."""
         record = self._journal.on_transition(exit_name, old, new, cause, time.time(), moved)
         if record is not None:
             self._history.append(record)
@@ -173,21 +173,21 @@ class Statistics:
 
     async def traffic(self, query: TrafficQuery) -> Series:
         """Raises UnavailableError."""
-        return await self._ask(lambda: self._traffic.series(query))
+        return await self._query(lambda: self._traffic.series(query))
 
     async def traffic_by_name(self, kind: Kind, query: TrafficQuery) -> dict[str, Bytes]:
         """Raises UnavailableError."""
-        return await self._ask(lambda: self._traffic.by_name(kind, query))
+        return await self._query(lambda: self._traffic.by_name(kind, query))
 
     async def history(self, query: HistoryQuery) -> HistoryPage:
         """Raises InvalidFieldError (``limit``), UnavailableError."""
-        return await self._ask(lambda: self._history.page(query))
+        return await self._query(lambda: self._history.page(query))
 
     async def history_csv(self, query: HistoryQuery) -> tuple[str, int | None]:
         """One page of 1000 as CSV, and the ``before`` of the next. Raises UnavailableError."""
-        return await self._ask(lambda: self._history.csv(query))
+        return await self._query(lambda: self._history.csv(query))
 
-    async def _ask(self, work: Callable[[], Answer]) -> Answer:
+    async def _query(self, work: Callable[[], Result]) -> Result:
         try:
             return await asyncio.to_thread(work)
         except sqlite3.Error as error:

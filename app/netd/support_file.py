@@ -17,7 +17,7 @@ import msgspec
 from app import serialization
 from app.errors import TooManyRequestsError
 from app.model import DEFAULT_EXIT
-from app.netd.log_buffer import KEPT, LogBuffer
+from app.netd.log_buffer import MAX_LINES, LogBuffer
 from app.network.plan import NetworkPlan
 from app.protocol.commands import HandlerEntry, MakeSupportFile
 from app.protocol.statistics import HistoryPage, HistoryQuery, Transition
@@ -29,8 +29,8 @@ from app.support import machine, programs
 from app.support.redact import Redactor
 from app.support.report import Section, assemble, unreadable
 
-TRANSITIONS = 200  # the latest, in the section History
-PATIENCE = 20.0  # seconds for one section; the socket's client gives up after a minute
+MAX_TRANSITIONS = 200  # the latest, in the section History
+SECTION_TIMEOUT = 20.0  # seconds for one section; the socket's client gives up after a minute
 
 
 class PlannedNetwork(Protocol):
@@ -80,14 +80,14 @@ class SupportFile:
             raise TooManyRequestsError("a support file is being made; try again in a moment", code="busy")
         self._busy = True
         try:
-            ours = asyncio.gather(*(_section(*source) for source in self._sources()))
-            theirs, around = await asyncio.gather(asyncio.to_thread(machine.sections), programs.sections())
-            sections = [*theirs[:2], *await ours, *theirs[2:], *around]
-            return await asyncio.to_thread(self._assembled, sections)
+            own = asyncio.gather(*(_section(*source) for source in self._sources()))
+            of_machine, of_programs = await asyncio.gather(asyncio.to_thread(machine.sections), programs.sections())
+            sections = [*of_machine[:2], *await own, *of_machine[2:], *of_programs]
+            return await asyncio.to_thread(self._assemble, sections)
         finally:
             self._busy = False
 
-    def _assembled(self, sections: list[Section]) -> str:
+    def _assemble(self, sections: list[Section]) -> str:
         return assemble(sections, Redactor(stored_secrets(self._state_dir), stored_names(self._state_dir)))
 
     # --- sections ----------------------------------------------------------------------------------------------------
@@ -106,24 +106,26 @@ class SupportFile:
         snapshot: dict[str, Any] = serialization.to_builtins(await self._snapshot())
         for number, lease in enumerate(snapshot["leases"], start=1):
             lease["hostname"] = f"lease-{number}" if lease["hostname"] else None
-        snapshot["devices"] = _nameless(snapshot["devices"])
+        snapshot["devices"] = _without_names(snapshot["devices"])
         return _json(snapshot)
 
     async def _settings(self) -> str:
         settings: dict[str, Any] = serialization.to_builtins(self._store.settings)
-        settings["devices"] = _nameless(settings["devices"])
+        settings["devices"] = _without_names(settings["devices"])
         return _json(settings)
 
     async def _servers(self) -> str:
         """The custom and imported servers, one a line, and the number of servers of each provider."""
-        lines = [json.dumps(_rounded(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()]
+        lines = [
+            json.dumps(_round_floats(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()
+        ]
         for provider in self._registry.all:
             known = await provider.servers()
             lines.append(f"{provider.name}: {len(known)} servers")
         return "\n".join(lines)
 
     async def _history(self) -> str:
-        page = await self._statistics.history(HistoryQuery(limit=TRANSITIONS))
+        page = await self._statistics.history(HistoryQuery(limit=MAX_TRANSITIONS))
         return "\n".join(_transition(t) for t in page.records) or "nothing yet"
 
     async def _plan(self) -> str:
@@ -134,8 +136,8 @@ class SupportFile:
         return f"{plan_text(plan)}\n\nThe kernel differs from it in: {'; '.join(drift) or 'nothing'}"
 
     async def _log(self) -> str:
-        lines = self._logs.read(KEPT).lines
-        return "\n".join(f"{_moment(line.time)} {line.level} {line.logger}: {line.message}" for line in lines)
+        lines = self._logs.read(MAX_LINES).lines
+        return "\n".join(f"{_timestamp(line.time)} {line.level} {line.logger}: {line.message}" for line in lines)
 
 
 Keep = Literal["first", "last"]
@@ -144,7 +146,7 @@ Source = tuple[str, Callable[[], Awaitable[str]], int, Keep]  # title, text, lim
 
 async def _section(title: str, source: Callable[[], Awaitable[str]], limit: int, keep: Keep) -> Section:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SECTION_TIMEOUT):
             text = await source()
     except Exception as error:
         text = unreadable(error)
@@ -169,7 +171,7 @@ def _fields(value: msgspec.Struct) -> str:
     return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
 
 
-def _nameless(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _without_names(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The devices without their names: the redaction of the text cannot recognise a name of one letter."""
     return [{**device, "name": "named" if device["name"] else None} for device in devices]
 
@@ -179,21 +181,21 @@ def _transition(t: Transition) -> str:
     moved = f", up {t.up}, down {t.down} bytes" if t.up is not None else ""
     name = f" [{t.exit}]" if t.exit != DEFAULT_EXIT else ""
     said = f": {t.message}" if t.message else ""
-    return f"{_moment(t.time)}{name} {t.before} -> {t.after} ({t.cause}) {t.provider}/{t.server}{after}{moved}{said}"
+    return f"{_timestamp(t.time)}{name} {t.before} -> {t.after} ({t.cause}) {t.provider}/{t.server}{after}{moved}{said}"
 
 
-def _moment(unix: float) -> str:
+def _timestamp(unix: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix))
 
 
 def _json(value: Any) -> str:
-    return json.dumps(_rounded(value), indent=1, ensure_ascii=False)
+    return json.dumps(_round_floats(value), indent=1, ensure_ascii=False)
 
 
-def _rounded(value: Any) -> Any:
+def _round_floats(value: Any) -> Any:
     """``value`` with rounded floats: times with many digits look like account numbers to the redaction."""
     if isinstance(value, float):
         return round(value, 1)
     if isinstance(value, dict):
-        return {name: _rounded(inner) for name, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {name: _round_floats(inner) for name, inner in value.items()}
+    return [_round_floats(inner) for inner in value] if isinstance(value, list | tuple) else value

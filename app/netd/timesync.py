@@ -25,11 +25,11 @@ from app.tunnel.resolve import LookupFailedError, literal
 log = logging.getLogger(__name__)
 
 # Cloudflare's and Google's, as in timesyncd.conf.d/vpn-gateway.conf, which timesyncd uses until netd writes a list.
-DEFAULT = tuple(ip_address(a) for a in ("162.159.200.1", "216.239.35.0", "162.159.200.123", "216.239.35.4"))
-PERIOD = 0.5  # seconds between reads of the files
-FIRST_RETRY, LAST_RETRY = 2.0, 60.0  # seconds until a failed look-up is repeated; doubled each time
-MOST_OFFERED = 4  # servers; DHCP may name hundreds
-MOST_OF_A_NAME = 4
+DEFAULT_SERVERS = tuple(ip_address(a) for a in ("162.159.200.1", "216.239.35.0", "162.159.200.123", "216.239.35.4"))
+POLL_INTERVAL = 0.5  # seconds between reads of the files
+MIN_RETRY_DELAY, MAX_RETRY_DELAY = 2.0, 60.0  # seconds until a failed look-up is repeated; doubled each time
+MAX_OFFERED = 4  # servers; DHCP may name hundreds
+MAX_PER_NAME = 4  # addresses of one configured name
 
 Lookup = Callable[[str], Awaitable[list[Address]]]
 
@@ -54,7 +54,7 @@ class TimeSync:
         self._closed = uid is None or files.synchronized.exists()
         self._servers: tuple[Address, ...] = ()
         if not self._closed:
-            self._servers = self._choose(_text_at_start(files.offered), _text_at_start(files.configured).split())
+            self._servers = self._choose(_read_blocking(files.offered), _read_blocking(files.configured).split())
 
     @property
     def access(self) -> tuple[int, tuple[Address, ...]] | None:
@@ -64,30 +64,30 @@ class TimeSync:
     async def watch(self, replan: Callable[[], Awaitable[None]], publish: EventSink) -> None:
         """Run until cancelled: the plan follows the list, which closes when the clock is set."""
         planned = self.access
-        told = False
+        reported = False
         while True:
-            await self._look()
-            await self._tell_daemon()
+            await self._read_files()
+            await self._write_chosen()
             if self.access != planned:
                 wanted = self.access
                 try:
                     await replan()
-                    planned, told = wanted, False
+                    planned, reported = wanted, False
                 except KernelError as error:  # retried at the next turn; reported once
-                    if not told:
+                    if not reported:
                         log.error("the access to time servers could not be changed: %s", error.message)
                         publish(SecurityAlert("plan_failed", error.message))
-                    told = True
+                    reported = True
             if self._closed and planned is None:
                 await asyncio.Event().wait()
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def resolve(self, lookup: Lookup) -> None:
         """Run until cancelled: look up the names of gateway.toml while the clock is not set."""
-        pause = FIRST_RETRY
+        pause = MIN_RETRY_DELAY
         while not self._closed:
             missing = [n for n in await self._configured() if literal(n) is None and n not in self._found]
-            pause = min(2 * pause, LAST_RETRY) if missing else FIRST_RETRY
+            pause = min(2 * pause, MAX_RETRY_DELAY) if missing else MIN_RETRY_DELAY
             for name in missing:
                 try:
                     found = await lookup(name)
@@ -95,32 +95,32 @@ class TimeSync:
                     log.warning("the time server %s: %s", name, error)
                     continue
                 if found:
-                    self._found[name] = tuple(found[:MOST_OF_A_NAME])
+                    self._found[name] = tuple(found[:MAX_PER_NAME])
             await asyncio.sleep(pause)
         await asyncio.Event().wait()
 
-    async def _look(self) -> None:
+    async def _read_files(self) -> None:
         if self._closed:
             return
         if await async_files.exists(self._files.synchronized):
             log.info("the clock is set: time servers are no longer allowed in the clear")
             self._closed = True
         else:
-            self._servers = self._choose(await _text(self._files.offered), await self._configured())
+            self._servers = self._choose(await _read(self._files.offered), await self._configured())
 
     def _choose(self, networkd: str, configured: Sequence[str]) -> tuple[Address, ...]:
-        chosen = list(offered(networkd)[:MOST_OFFERED])
+        chosen = list(offered_servers(networkd)[:MAX_OFFERED])
         for name in configured:
             address = literal(name)
             chosen += self._found.get(name, ()) if address is None else (address,)
-        return tuple(dict.fromkeys(chosen if configured else (*chosen, *DEFAULT)))
+        return tuple(dict.fromkeys(chosen if configured else (*chosen, *DEFAULT_SERVERS)))
 
     async def _configured(self) -> list[str]:
-        return (await _text(self._files.configured)).split()
+        return (await _read(self._files.configured)).split()
 
-    async def _tell_daemon(self) -> None:
+    async def _write_chosen(self) -> None:
         text = " ".join(map(str, self._servers)) + "\n"
-        if self._closed or not self._servers or await _text(self._files.chosen) == text:
+        if self._closed or not self._servers or await _read(self._files.chosen) == text:
             return
         try:
             await async_files.make_directory(self._files.chosen.parent, 0o755)
@@ -129,27 +129,27 @@ class TimeSync:
             log.warning("the servers could not be written for the time daemon: %s", error)
 
 
-def offered(state: str) -> tuple[Address, ...]:
+def offered_servers(state: str) -> tuple[Address, ...]:
     """The addresses of the line ``NTP=`` in networkd's state; names are ignored (pure)."""
     values = [line.removeprefix("NTP=") for line in state.splitlines() if line.startswith("NTP=")]
-    return tuple(dict.fromkeys(_usable(word for value in values for word in value.split())))
+    return tuple(dict.fromkeys(_usable_addresses(word for value in values for word in value.split())))
 
 
-def _usable(words: Iterable[str]) -> Iterator[Address]:
+def _usable_addresses(words: Iterable[str]) -> Iterator[Address]:
     for word in words:
         address = literal(word)
         if address is not None and is_routable(address):
             yield address
 
 
-async def _text(path: Path) -> str:
+async def _read(path: Path) -> str:
     try:
         return await async_files.read_text(path)
     except OSError:
         return ""
 
 
-def _text_at_start(path: Path) -> str:
+def _read_blocking(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except OSError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.netd.stalls import PATIENCE, REST, Stalls
+from app.netd.stalls import RESTART_INTERVAL, STALL_TIMEOUT, StallMonitor
 from app.network import transmit
 from app.protocol.events import GatewayEvent, SecurityAlert
 from tests.kernel.namespace import inside, run
@@ -25,7 +25,7 @@ class Gateway:
     def __init__(self) -> None:
         self.now = 1000.0
         self.told: list[SecurityAlert] = []
-        self.stalls = Stalls(ports=lambda: [PORT], publish=self._take, clock=lambda: self.now)
+        self.stalls = StallMonitor(ports=lambda: [PORT], publish=self._take, clock=lambda: self.now)
         run(f"ip link add {PORT} type veth peer name far")
         run("ip link set far up")
         run(f"ip address add 10.9.9.1/24 dev {PORT}")
@@ -47,7 +47,7 @@ class Gateway:
 
     async def look(self, after: float = 0.0) -> list[str]:
         self.now += after
-        await self.stalls.look()
+        await self.stalls.check()
         return [event.reason for event in self.told]
 
 
@@ -59,7 +59,7 @@ async def test_a_port_that_sends_nothing_while_packets_wait_is_restarted():
     downs = carrier_downs()
     assert await transmit.waiting(PORT) > 0
     assert await gateway.look() == []
-    assert await gateway.look(PATIENCE - 0.1) == []
+    assert await gateway.look(STALL_TIMEOUT - 0.1) == []
     assert await gateway.look(0.2) == ["port_stalled"]
     assert gateway.told[0].port == PORT
     assert carrier_downs() == downs + 1
@@ -69,8 +69,8 @@ async def test_a_port_that_sends_nothing_while_packets_wait_is_restarted():
     gateway.neighbour()
     gateway.send()
     assert await gateway.look() == ["port_stalled"]
-    assert await gateway.look(PATIENCE + 0.1) == ["port_stalled"], "too soon after the last"
-    assert await gateway.look(REST) == ["port_stalled"] * 2
+    assert await gateway.look(STALL_TIMEOUT + 0.1) == ["port_stalled"], "too soon after the last"
+    assert await gateway.look(RESTART_INTERVAL) == ["port_stalled"] * 2
 
 
 @inside
@@ -79,7 +79,7 @@ async def test_a_port_with_nothing_to_send_is_left_alone():
     run(f"tc qdisc replace dev {PORT} root {STUCK}")
     downs = carrier_downs()
     for _ in range(5):
-        assert await gateway.look(PATIENCE) == []
+        assert await gateway.look(STALL_TIMEOUT) == []
     assert carrier_downs() == downs
 
 
@@ -90,7 +90,7 @@ async def test_a_port_that_sends_slowly_is_left_alone():
     gateway.send(100)
     downs = carrier_downs()
     for _ in range(4):
-        assert await gateway.look(PATIENCE) == []
+        assert await gateway.look(STALL_TIMEOUT) == []
         assert await transmit.waiting(PORT) > 0
         await asyncio.sleep(0.3)
     assert carrier_downs() == downs
@@ -103,7 +103,7 @@ async def test_a_port_that_is_pulled_out_is_no_trouble():
     gateway.send()
     assert await gateway.look() == []
     run(f"ip link delete {PORT}")
-    assert await gateway.look(PATIENCE + 1) == []
+    assert await gateway.look(STALL_TIMEOUT + 1) == []
 
 
 def carrier_downs() -> int:

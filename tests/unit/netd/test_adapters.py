@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.netd.adapters import Adapters
+from app.netd.adapters import AdapterMonitor
 from app.network.modeswitch import advice
 from app.network.one_arm import SWITCH
 from app.protocol.events import GatewayEvent, SecurityAlert
@@ -25,7 +25,7 @@ class Machine:
 
     def start(self) -> None:
         """netd, anew."""
-        self.adapters = Adapters(
+        self.adapters = AdapterMonitor(
             self.record,
             publish=self.told.append,
             disks=self.disks_now,
@@ -40,7 +40,7 @@ class Machine:
         self.disks = disks
         self.told.clear()
         with blocking_file_calls(self.record.parent) as found:
-            await self.adapters.look()
+            await self.adapters.check()
         assert found == []
         return self.told
 

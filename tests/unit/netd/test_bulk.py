@@ -71,7 +71,7 @@ class House:
     def goals(self) -> dict[str, Target | None]:
         return {"default": self.goal}
 
-    async def take_back(self, before, ours) -> None:
+    async def restore_goals(self, before, ours) -> None:
         self.taken_back.append((dict(before), dict(ours)))
         self.goal = before["default"]
 
@@ -152,7 +152,7 @@ async def test_what_others_store_meanwhile_survives_the_undo(house: House) -> No
 
 
 async def test_what_takes_too_long_is_undone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_module, "BUDGET", 0.05)
+    monkeypatch.setattr(bulk_module, "TIMEOUT", 0.05)
     with pytest.raises(GatewayError) as late:
         await house.runner.run(Bulk((SelectProvider("custom"), HANGS)))
     assert (late.value.status, late.value.code, late.value.field) == (

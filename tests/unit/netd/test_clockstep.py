@@ -24,7 +24,7 @@ def test_time_that_passes_and_slewing_are_no_step() -> None:
     for _ in range(20):
         clocks.passed(5)
         clocks.wall += 0.4
-        assert clocks.steps.look() == 0
+        assert clocks.steps.measure() == 0
     assert clocks.steps.behind == 0
 
 
@@ -32,23 +32,23 @@ def test_a_step_is_told_once() -> None:
     clocks = Clocks()
     clocks.passed(1)
     clocks.wall += 3 * DAY
-    assert clocks.steps.look() == 3 * DAY
-    assert clocks.steps.look() == 0
+    assert clocks.steps.measure() == 3 * DAY
+    assert clocks.steps.measure() == 0
     assert clocks.steps.behind == 0  # what is newer than all before is no replay
 
 
 def test_a_clock_set_back_is_behind_until_it_has_caught_up() -> None:
     clocks = Clocks()
     clocks.wall -= 100
-    assert clocks.steps.look() == -100
+    assert clocks.steps.measure() == -100
     assert clocks.steps.behind == 100
     clocks.passed(60)
     assert clocks.steps.behind == 40
     clocks.wall -= 10
-    clocks.steps.look()
+    clocks.steps.measure()
     assert clocks.steps.behind == 50
     clocks.wall += 30
-    clocks.steps.look()
+    clocks.steps.measure()
     assert clocks.steps.behind == 20
     clocks.passed(20)
     assert clocks.steps.behind == 0

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from app.errors import InvalidFieldError, KernelError
 from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import server_commands
-from app.netd.daemon import Daemon, Ground, assemble
+from app.netd.daemon import Daemon, Dependencies, assemble
 from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
@@ -105,10 +105,10 @@ def machine() -> Machine:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, kernel: Kernel, machine: Machine):
+def deps(tmp_path: Path, kernel: Kernel, machine: Machine):
     files = Files(*(tmp_path / name for name in ("synchronized", "offered", "configured", "chosen")))
     with Store(tmp_path) as store:
-        yield Ground(
+        yield Dependencies(
             store=store,
             state_dir=tmp_path,
             run_dir=tmp_path,
@@ -126,13 +126,13 @@ def ground(tmp_path: Path, kernel: Kernel, machine: Machine):
 
 
 @pytest.fixture
-async def started(ground: Ground):
+async def started(deps: Dependencies):
     """Assembles and starts the daemon; only the jobs named run."""
     running: list[asyncio.Task[None]] = []
     made: list[Daemon] = []
 
     async def start(*wanted: str) -> Daemon:
-        daemon = await assemble(ground, asyncio.Event())
+        daemon = await assemble(deps, asyncio.Event())
         made.append(daemon)
         await daemon.start()
         running.extend(asyncio.ensure_future(daemon.jobs[name]()) for name in wanted)
@@ -200,50 +200,50 @@ MAC = "02:00:00:00:00:01"
 OTHER = Device("02:00:00:00:00:02", BlockedPolicy())
 
 
-def store_another(ground: Ground) -> None:
-    ground.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
+def store_another(deps: Dependencies) -> None:
+    deps.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
 
 
 @pytest.mark.parametrize("old", [None, Device(MAC, BlockedPolicy(), "Telly")])
-async def test_a_policy_that_the_kernel_refuses_takes_back_itself_alone(ground, kernel, started, monkeypatch, old):
+async def test_a_policy_that_the_kernel_refuses_takes_back_itself_alone(deps, kernel, started, monkeypatch, old):
     """What others stored while the kernel was asked stays."""
     core = await started()
-    ground.store.update_settings(lambda s: replace(s, devices=(old,) if old else ()))
+    deps.store.update_settings(lambda s: replace(s, devices=(old,) if old else ()))
 
     async def refuse(plan, **_):
-        store_another(ground)
+        store_another(deps)
         raise KernelError("refused")
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
         await core.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
-    assert ground.store.settings.favourites == ("custom/a",)
-    assert set(ground.store.settings.devices) == {OTHER, *([old] if old else [])}
+    assert deps.store.settings.favourites == ("custom/a",)
+    assert set(deps.store.settings.devices) == {OTHER, *([old] if old else [])}
 
 
-async def test_a_policy_that_somebody_else_set_meanwhile_is_not_taken_back(ground, kernel, started, monkeypatch):
+async def test_a_policy_that_somebody_else_set_meanwhile_is_not_taken_back(deps, kernel, started, monkeypatch):
     core = await started()
 
     async def refuse(plan, **_):
-        ground.store.update_settings(lambda s: replace(s, devices=(Device(MAC, BlockedPolicy()),)))
+        deps.store.update_settings(lambda s: replace(s, devices=(Device(MAC, BlockedPolicy()),)))
         raise KernelError("refused")
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
         await core.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
-    assert ground.store.settings.devices == (Device(MAC, BlockedPolicy()),)
+    assert deps.store.settings.devices == (Device(MAC, BlockedPolicy()),)
 
 
-async def test_a_favourite_forgets_none_that_was_marked_meanwhile(ground, started, monkeypatch):
+async def test_a_favourite_forgets_none_that_was_marked_meanwhile(deps, started, monkeypatch):
     """The server's list may have to be fetched first; two may be marked meanwhile."""
     core = await started()
 
     async def find(provider, name):
-        ground.store.update_settings(lambda s: replace(s, favourites=("mullvad/first",)))
+        deps.store.update_settings(lambda s: replace(s, favourites=("mullvad/first",)))
 
     monkeypatch.setattr(server_commands, "find_server", find)
     await core.gateway.submit(SetFavourite("mullvad", "second", favourite=True))
-    assert ground.store.settings.favourites == ("mullvad/first", "mullvad/second")
+    assert deps.store.settings.favourites == ("mullvad/first", "mullvad/second")
 
 
 # --- one judge of a value --------------------------------------------------------------------------------------------
@@ -332,15 +332,15 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, mo
 
 async def test_every_command_is_carried_out(started) -> None:
     core = await started()
-    assert core.commands.known == set(typing.get_args(AnyCommand))
+    assert core.commands.command_types == set(typing.get_args(AnyCommand))
 
 
 # --- the tasks -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: Ground) -> None:
+async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(deps: Dependencies) -> None:
     """Also one that loses cancellations: the supervisor starts the next netd only once this one is gone."""
-    daemon = await assemble(ground, asyncio.Event())
+    daemon = await assemble(deps, asyncio.Event())
     deaf: list[str] = []
 
     async def loses_cancellations() -> None:
@@ -360,8 +360,8 @@ async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: G
     assert len(deaf) == 3
 
 
-async def test_the_tasks_end_with_what_they_run_for(ground: Ground) -> None:
-    daemon = await assemble(ground, asyncio.Event())
+async def test_the_tasks_end_with_what_they_run_for(deps: Dependencies) -> None:
+    daemon = await assemble(deps, asyncio.Event())
     running = asyncio.Event()
 
     async def endless() -> None:

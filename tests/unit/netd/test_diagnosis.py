@@ -8,7 +8,7 @@ import pytest
 
 from app import keys
 from app.netd.leak_test import address_check, dns_check, handshake_check
-from app.netd.log_buffer import KEPT, LogBuffer
+from app.netd.log_buffer import MAX_LINES, LogBuffer
 from app.support.secrets import redact
 
 
@@ -29,8 +29,8 @@ def test_the_last_lines_and_those_after_a_number() -> None:
 
 
 def test_no_more_than_so_many_are_kept() -> None:
-    lines = book(KEPT + 5).read(KEPT * 2).lines
-    assert (len(lines), lines[0].number) == (KEPT, 6)
+    lines = book(MAX_LINES + 5).read(MAX_LINES * 2).lines
+    assert (len(lines), lines[0].number) == (MAX_LINES, 6)
 
 
 def test_every_key_is_struck_out() -> None:

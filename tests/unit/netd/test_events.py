@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from app.model import Lease
-from app.netd.events import KEPT, QUEUE, EventBus, first_number
-from app.netd.leases import changes, known, watch_leases
+from app.netd.events import MAX_BACKLOG, MAX_KEPT, EventBus, first_number
+from app.netd.leases import lease_changes, published_fields, watch_leases
 from app.protocol.events import DeviceChanged, ServersChanged, StatusChanged, TrafficRates
 from app.protocol.statistics import Bytes, Rates
 
@@ -27,10 +27,10 @@ async def test_numbers_follow_one_another_and_what_is_kept_can_be_had():
     bus = EventBus()
     start = bus.seq
     assert bus.kept_after == start
-    for n in range(KEPT):
+    for n in range(MAX_KEPT):
         bus.publish(ServersChanged("mullvad", servers=n))
     assert bus.kept_after == start
-    assert [e.seq for e in await collect(bus, KEPT, start)] == list(range(start + 1, start + KEPT + 1))
+    assert [e.seq for e in await collect(bus, MAX_KEPT, start)] == list(range(start + 1, start + MAX_KEPT + 1))
     bus.publish(StatusChanged())
     assert bus.kept_after == start + 1
     assert [e.seq for e in await collect(bus, 1, bus.seq - 1)] == [bus.seq]
@@ -41,9 +41,9 @@ async def test_rates_take_no_number_and_are_not_kept():
     listening = asyncio.create_task(collect(bus, 1))
     await asyncio.sleep(0)
     start = bus.seq
-    bus.tell_rates(Rates(time=1.0, period=0.0))  # nothing is known yet
+    bus.publish_rates(Rates(time=1.0, period=0.0))  # nothing is published_fields yet
     devices = {f"02:00:00:00:00:{n:02x}": Bytes(n, n) for n in range(256)}
-    bus.tell_rates(Rates(time=1.0, period=5.0, total=Bytes(1, 2), devices=devices))
+    bus.publish_rates(Rates(time=1.0, period=5.0, total=Bytes(1, 2), devices=devices))
     (event,) = await listening
     told = event.event
     assert (type(told), event.seq, told.total) == (TrafficRates, start, Bytes(1, 2))
@@ -57,7 +57,7 @@ async def test_a_listener_too_far_behind_is_dropped():
     stream = bus.subscribe()
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    for n in range(QUEUE + 2):
+    for n in range(MAX_BACKLOG + 2):
         bus.publish(ServersChanged("mullvad", servers=n))
     with pytest.raises(StopAsyncIteration):
         await first
@@ -71,10 +71,10 @@ def test_numbers_of_another_boot_are_others_and_fit_a_double():
 
 
 def test_what_of_the_leases_is_news():
-    before = known([Lease("a", "10.0.0.1", "tv", 100), Lease("b", "10.0.0.2", None, 100)])
-    now = known([Lease("a", "10.0.0.1", "tv", 999), Lease("c", "10.0.0.3", None, 100)])
-    assert list(changes(before, now)) == [("b", "lease_ended"), ("c", "lease")]
-    assert list(changes(before, before | {"b": ("10.0.0.2", "phone")})) == [("b", "lease")]
+    before = published_fields([Lease("a", "10.0.0.1", "tv", 100), Lease("b", "10.0.0.2", None, 100)])
+    now = published_fields([Lease("a", "10.0.0.1", "tv", 999), Lease("c", "10.0.0.3", None, 100)])
+    assert list(lease_changes(before, now)) == [("b", "lease_ended"), ("c", "lease")]
+    assert list(lease_changes(before, before | {"b": ("10.0.0.2", "phone")})) == [("b", "lease")]
 
 
 async def test_leases_are_watched():

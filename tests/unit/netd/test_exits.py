@@ -109,7 +109,7 @@ class World:
     def exit_confirmation(self, name: str):
         return lambda _answer: None
 
-    async def advice(self, exit_name: str, failed: Target) -> Advice:
+    async def advise(self, exit_name: str, failed: Target) -> Advice:
         return self.advised
 
     def exits(self, adopted: dict[str, Connected] | None = None) -> Exits:
@@ -288,15 +288,15 @@ async def test_who_uses_what(world: World, exits: Exits) -> None:
 async def test_what_was_wanted_before_is_resumed(world: World) -> None:
     world.intent.set_goal("default", A, "Sweden")
     made = world.exits()
-    made.begin()
+    made.start()
     assert made.goals() == {"default": A}
     world.store.update_settings(lambda s: replace(s, connect_at_boot=False))
     made = world.exits()
-    made.begin()
+    made.start()
     assert made.goals() == {"default": None}, "a start of the machine"
     (world.directory / "runtime.json").write_text("{}")
     made = world.exits()
-    made.begin()
+    made.start()
     assert made.goals() == {"default": A}, "only netd was restarted"
     task = asyncio.create_task(made.machines[0].run())
     await until(lambda: isinstance(made.machines[0].state, Connected))
@@ -312,7 +312,7 @@ async def test_a_tunnel_that_is_up_is_taken_over_by_the_next_netd(world: World, 
     assert adopted == {"default": state}
     world.moves.clear()
     again = world.exits(adopted)
-    again.begin()
+    again.start()
     assert (again.goals(), again.status()[0].server) == ({"default": A}, "a")
     assert world.moves == [ExitTransition("default", Disconnected(), state)]
     world.intent.set_goal("default", B)

@@ -124,7 +124,7 @@ def connected(target, since=1000.0):
 async def test_what_is_wrong_with_the_account_is_told_once_and_not_at_every_attempt(house):
     house.provider.verdict = Verdict.ACCOUNT_EXPIRED
     for _ in range(5):
-        assert (await house.failover.advice("default", FIRST)).reason is Reason.ACCOUNT_EXPIRED
+        assert (await house.failover.advise("default", FIRST)).reason is Reason.ACCOUNT_EXPIRED
         house.now += 70
     assert house.alerts() == ["account_expired"]
     assert AccountChanged("mullvad", "account_expired") in house.told
@@ -132,30 +132,30 @@ async def test_what_is_wrong_with_the_account_is_told_once_and_not_at_every_atte
 
 async def test_a_tunnel_that_came_up_ends_what_was_said_of_the_account(house):
     house.provider.verdict = Verdict.ACCOUNT_EXPIRED
-    await house.failover.advice("default", FIRST)
+    await house.failover.advise("default", FIRST)
     house.entered(DOWN, connected(FIRST))  # somebody has added time
     house.provider.verdict = Verdict.KEY_REVOKED
     house.now += 30
-    assert (await house.failover.advice("default", FIRST)).reason is Reason.KEY_REVOKED
+    assert (await house.failover.advise("default", FIRST)).reason is Reason.KEY_REVOKED
     assert house.alerts() == ["account_expired", "key_revoked"]
 
 
 async def test_that_all_is_well_is_not_believed_for_long(house):
-    assert (await house.failover.advice("default", FIRST)).target == SECOND
+    assert (await house.failover.advise("default", FIRST)).target == SECOND
     house.now += HEALTHY_TTL / 2
-    await house.failover.advice("default", SECOND)
+    await house.failover.advise("default", SECOND)
     assert house.provider.asked == 1
     house.provider.verdict = Verdict.KEY_REVOKED
     house.now += HEALTHY_TTL
-    assert (await house.failover.advice("default", FIRST)).reason is Reason.KEY_REVOKED
+    assert (await house.failover.advise("default", FIRST)).reason is Reason.KEY_REVOKED
 
 
 async def test_a_key_that_was_rotated_in_between_is_no_reason_to_leave_the_server(house):
     house.provider.verdict = Verdict.KEY_CHANGED
-    assert await house.failover.advice("default", FIRST) == Advice()
+    assert await house.failover.advise("default", FIRST) == Advice()
     assert house.stored == ({"default": str(FIRST)}, {})
     house.provider.verdict = Verdict.WELL
-    assert (await house.failover.advice("default", FIRST)).target == SECOND  # the server is dead after all
+    assert (await house.failover.advise("default", FIRST)).target == SECOND  # the server is dead after all
 
 
 async def test_a_request_made_meanwhile_outlives_the_advice(house, monkeypatch):
@@ -167,14 +167,14 @@ async def test_a_request_made_meanwhile_outlives_the_advice(house, monkeypatch):
         return Verdict.WELL
 
     monkeypatch.setattr(house.provider, "diagnose", diagnose)
-    assert await house.failover.advice("default", FIRST) == Advice()
+    assert await house.failover.advise("default", FIRST) == Advice()
     assert house.stored == ({"default": str(third)}, {})
 
 
 @pytest.fixture
 async def fallen_back(house):
     house.store.update_settings(lambda s: replace(s, failover=FailoverSettings(return_to_first=True)))
-    await house.failover.advice("default", FIRST)
+    await house.failover.advise("default", FIRST)
     assert house.store.settings.first_choice == {"default": str(FIRST)}
     state = connected(SECOND, house.now)
     house.entered(DOWN, state)
@@ -188,7 +188,7 @@ async def fallen_back(house):
 
 async def test_the_first_choice_is_taken_up_again(fallen_back):
     house, exits, returning = fallen_back
-    await returning.look()
+    await returning.check()
     assert exits.machine.goal == FIRST
     assert house.stored == ({"default": str(FIRST)}, {})
     assert exits.causes == ["return_to_first"]
@@ -197,20 +197,20 @@ async def test_the_first_choice_is_taken_up_again(fallen_back):
 async def test_a_stand_in_is_left_for_the_first_choice_only_after_a_while(fallen_back):
     house, exits, returning = fallen_back
     house.now -= 1
-    await returning.look()
+    await returning.check()
     assert exits.machine.goal == SECOND
 
 
 async def test_a_first_choice_that_is_still_dead_is_left_alone_longer(fallen_back):
     house, exits, returning = fallen_back
     exits.fails = True
-    await returning.look()
+    await returning.check()
     assert (house.store.settings.desired, exits.causes) == ({"default": str(SECOND)}, [])
     exits.fails = False
-    await returning.look()
+    await returning.check()
     assert exits.machine.goal == SECOND, "tried again at once"
     house.now += 3600
-    await returning.look()
+    await returning.check()
     assert exits.machine.goal == FIRST
 
 
@@ -221,7 +221,7 @@ async def test_a_place_stays_what_was_asked_for_through_a_fallback_and_back(fall
     assert house.intent.fall_back("default", FIRST, SECOND)
     assert house.intent.goal("default") == Goal(SECOND, "Sweden", FIRST)
     house.now += 3600
-    await returning.look()
+    await returning.check()
     assert house.intent.goal("default") == Goal(FIRST, "Sweden")
 
 
@@ -229,7 +229,7 @@ async def test_a_round_of_measuring_is_told(house):
     house.store.update_settings(lambda s: replace(s, measure_latency=True))
 
     class Latencies:
-        def of(self, provider):
+        def measured(self, provider):
             return {}
 
         async def measure(self, servers):

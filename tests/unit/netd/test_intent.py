@@ -91,9 +91,9 @@ def test_a_fallback_from_a_goal_that_is_gone_changes_nothing(intent: Intent) -> 
 def test_a_stand_in_ends_where_the_first_choice_is_reached(intent: Intent) -> None:
     intent.set_goal("default", A)
     intent.fall_back("default", A, B)
-    intent.reached("default", B)
+    intent.mark_reached("default", B)
     assert intent.goal("default") == Goal(B, A.hostname, A)
-    intent.reached("default", A)
+    intent.mark_reached("default", A)
     goal = intent.goal("default")
     assert goal is not None
     assert goal.first_choice is None
@@ -102,10 +102,10 @@ def test_a_stand_in_ends_where_the_first_choice_is_reached(intent: Intent) -> No
 def test_a_failed_goal_gives_way_to_the_one_before_and_to_no_other(intent: Intent) -> None:
     before = Goal(A, "Sweden", C)
     intent.set_goal("default", B)
-    intent.put_back("default", before, failed=B)
+    intent.restore_goal("default", before, failed=B)
     assert intent.goal("default") == before
     intent.set_goal("default", C)
-    intent.put_back("default", before, failed=B)
+    intent.restore_goal("default", before, failed=B)
     assert intent.goal("default") == Goal(C, C.hostname)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.model import Server
 from app.netd import server_latency
-from app.netd.server_latency import CANDIDATES, ServerLatencies, candidates
+from app.netd.server_latency import MAX_CANDIDATES, ServerLatencies, candidates
 from app.network.plan import TransportPeer
 from app.tunnel.states import Target
 
@@ -47,7 +47,7 @@ def listener(monkeypatch):
 def test_a_few_servers_and_from_every_city_one_first():
     many = [server(f"sto-{n}", "Stockholm", load=float(n)) for n in range(30)] + [server("mma-0", "Malmö", load=99.0)]
     chosen = candidates(many, random.Random(1))
-    assert len(chosen) == CANDIDATES
+    assert len(chosen) == MAX_CANDIDATES
     assert list(chosen)[:2] == [Target("p", "sto-0"), Target("p", "mma-0")]
 
 
@@ -60,7 +60,7 @@ async def test_acceptance_and_refusal_both_measure(listener):
     door = Door()
     latencies = ServerLatencies(door)
     await latencies.measure([server("accepts", "A"), server("refuses", "B", ipv4="127.0.0.2")])
-    found = latencies.of("p")
+    found = latencies.measured("p")
     assert found.keys() == {"accepts", "refuses"}
     assert all(0 <= ms < 1000 for ms in found.values())
     assert not door.open
@@ -74,14 +74,14 @@ async def test_rounds_are_seldom_and_what_is_known_is_not_asked_again(listener):
     await latencies.measure([server("a", "A")])
     await latencies.measure([server("b", "B")])
     assert len(door.opened) == 1, "a second round so soon"
-    latencies._last -= server_latency.PAUSE  # time passes
+    latencies._last -= server_latency.MIN_INTERVAL  # time passes
     await latencies.measure([server("a", "A")])
     assert len(door.opened) == 1, "measured a moment ago"
-    assert latencies.of("other") == {}
+    assert latencies.measured("other") == {}
 
 
 async def test_silence_is_not_waited_for(listener, monkeypatch):
-    monkeypatch.setattr(server_latency, "PATIENCE", 0.2)
+    monkeypatch.setattr(server_latency, "TIMEOUT", 0.2)
     with contextlib.ExitStack() as stack:
         # A listener whose queue is full answers no SYN: silence without leaving the loopback.
         full = stack.enter_context(socket.socket())
@@ -95,4 +95,4 @@ async def test_silence_is_not_waited_for(listener, monkeypatch):
         begun = time.monotonic()
         await latencies.measure([server("silent", "A", ipv4="127.0.0.3")])
         assert time.monotonic() - begun < 2
-        assert latencies.of("p") == {}
+        assert latencies.measured("p") == {}

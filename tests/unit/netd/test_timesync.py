@@ -14,7 +14,7 @@ from app import async_files
 from app.addresses import Address
 from app.errors import KernelError
 from app.netd import timesync
-from app.netd.timesync import DEFAULT, Files, TimeSync, offered
+from app.netd.timesync import DEFAULT_SERVERS, Files, TimeSync, offered_servers
 from app.protocol.events import GatewayEvent, SecurityAlert
 from app.tunnel.resolve import LookupFailedError
 from tests.support.file_calls import blocking_file_calls
@@ -25,9 +25,9 @@ ROUTER, NAMED = ip_address("192.168.1.1"), ip_address("203.0.113.123")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timesync, "PERIOD", 0.01)
-    monkeypatch.setattr(timesync, "FIRST_RETRY", 0.01)
-    monkeypatch.setattr(timesync, "LAST_RETRY", 0.02)
+    monkeypatch.setattr(timesync, "POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(timesync, "MIN_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(timesync, "MAX_RETRY_DELAY", 0.02)
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ async def until(condition: Callable[[], bool]) -> None:
 def test_the_servers_of_the_image_are_those_of_its_time_daemon() -> None:
     conf = Path(__file__).parents[3] / "overlay/etc/systemd/timesyncd.conf.d/vpn-gateway.conf"
     (line,) = [x for x in conf.read_text().splitlines() if x.startswith("NTP=")]
-    assert tuple(line.removeprefix("NTP=").split()) == tuple(map(str, DEFAULT))
+    assert tuple(line.removeprefix("NTP=").split()) == tuple(map(str, DEFAULT_SERVERS))
 
 
 def test_first_what_dhcp_offers_then_the_image_s(files: Files) -> None:
     files.offered.write_text("OPER_STATE=routable\nDNS=192.168.1.2\nNTP=192.168.1.1 216.239.35.0\n")
-    assert TimeSync(UID, files).access == (UID, (ROUTER, DEFAULT[1], DEFAULT[0], *DEFAULT[2:]))
+    assert TimeSync(UID, files).access == (UID, (ROUTER, DEFAULT_SERVERS[1], DEFAULT_SERVERS[0], *DEFAULT_SERVERS[2:]))
 
 
 def test_what_is_configured_stands_instead_of_the_image_s(files: Files) -> None:
@@ -83,14 +83,14 @@ def test_what_is_configured_stands_instead_of_the_image_s(files: Files) -> None:
     "words", ["127.0.0.1", "::1", "fe80::1", "224.0.1.1", "0.0.0.0", "255.255.255.255", "time.example", "1.2.3.4;x"]
 )
 def test_what_cannot_be_a_server_on_the_wan_is_passed_over(words: str) -> None:
-    assert offered(f"NTP={words} 192.168.1.1\n") == (ROUTER,)
+    assert offered_servers(f"NTP={words} 192.168.1.1\n") == (ROUTER,)
 
 
 def test_a_network_cannot_open_the_way_to_everybody(files: Files) -> None:
     files.offered.write_text("NTP=" + " ".join(f"10.0.{n}.1" for n in range(200)) + "\n")
     access = TimeSync(UID, files).access
     assert access is not None
-    assert len(access[1]) == 4 + len(DEFAULT)
+    assert len(access[1]) == 4 + len(DEFAULT_SERVERS)
 
 
 def test_a_clock_that_is_set_when_we_start_opens_nothing(files: Files) -> None:
@@ -108,7 +108,7 @@ async def test_the_plan_closes_by_itself_when_the_clock_is_set_and_stays_closed(
 
     async with running(sync.watch(replan, nobody)):
         await until(files.chosen.exists)
-        assert planned == [(UID, DEFAULT)]
+        assert planned == [(UID, DEFAULT_SERVERS)]
         files.synchronized.touch()
         await until(lambda: len(planned) == 2)
         assert planned[-1] is None
@@ -117,7 +117,7 @@ async def test_the_plan_closes_by_itself_when_the_clock_is_set_and_stays_closed(
         await asyncio.sleep(0.1)  # nothing is to happen
         assert len(planned) == 2
         assert sync.access is None
-    assert files.chosen.read_text().split() == [str(a) for a in DEFAULT]
+    assert files.chosen.read_text().split() == [str(a) for a in DEFAULT_SERVERS]
 
 
 async def test_a_refused_plan_is_made_again_and_told_once(files: Files) -> None:
@@ -164,7 +164,7 @@ async def test_the_list_follows_dhcp(files: Files) -> None:
         await until(files.chosen.exists)
         files.offered.write_text("NTP=192.168.1.1\n")
         await until(lambda: bool(planned))
-        assert planned == [(UID, (ROUTER, *DEFAULT))]
+        assert planned == [(UID, (ROUTER, *DEFAULT_SERVERS))]
         assert files.chosen.read_text().split()[0] == str(ROUTER)
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelError
 from app.model import Links, LinkSettings, NetworkPort, Settings
 from app.netd.events import EventBus
-from app.netd.wan_port import WanChooser, WanPort, named
+from app.netd.wan_port import WanChooser, WanPort, resolve_wan_port
 from app.network.roles import BRIDGE, roles
 from app.store import Store
 
@@ -76,7 +76,7 @@ def told(tmp_path: Path) -> str | None:
     ],
 )
 def test_a_port_is_named_as_on_the_card(text: str, kept: str) -> None:
-    assert named(text, (ONE, TWO, PHONE), None) == kept
+    assert resolve_wan_port(text, (ONE, TWO, PHONE), None) == kept
 
 
 @pytest.mark.parametrize(
@@ -95,23 +95,23 @@ def test_a_port_is_named_as_on_the_card(text: str, kept: str) -> None:
 )
 def test_what_is_no_wan_is_refused_by_its_field(text: str, ports: tuple[NetworkPort, ...], reason: str) -> None:
     with pytest.raises(InvalidFieldError, match=reason) as error:
-        named(text, ports, None)
+        resolve_wan_port(text, ports, None)
     assert error.value.field == "port"
 
 
 @pytest.mark.parametrize("ports", [(ONE,), (ONE, RADIO), (ONE, PHONE)])
 def test_the_only_port_is_not_taken_from_the_lan(ports: tuple[NetworkPort, ...]) -> None:
     with pytest.raises(ConflictError) as error:
-        named("enx1", ports, None)
+        resolve_wan_port("enx1", ports, None)
     assert (error.value.code, error.value.field) == ("only_port", "port")
-    assert named("enx1", (*ports, POINT), None) == "enx1"  # with an access point it is all there needs to be
-    assert named("enx1", (*ports, TWO), None) == "enx1"
+    assert resolve_wan_port("enx1", (*ports, POINT), None) == "enx1"  # with an access point it is all there needs to be
+    assert resolve_wan_port("enx1", (*ports, TWO), None) == "enx1"
 
 
 @pytest.mark.parametrize("lan", ["enx1", "usb-1.1"])
 def test_a_port_that_the_settings_give_to_the_lan_is_not_both(lan: str) -> None:
     with pytest.raises(ConflictError) as error:
-        named("enx1", (ONE, TWO), (lan,))
+        resolve_wan_port("enx1", (ONE, TWO), (lan,))
     assert error.value.code == "lan_port"
 
 
@@ -176,19 +176,19 @@ async def test_what_the_card_names_has_the_last_word(core: Core, tmp_path: Path)
         assert (error.value.code, error.value.field) == ("wan_fixed", "port")
     # A restored backup has another one.
     restored = Settings(links=LinkSettings(wan="usb-1.2"))
-    settled = core.wan_port.settled(restored)
+    settled = core.wan_port.with_card_ports(restored)
     assert settled.links == LinkSettings(wan="usb-1.1", lan=(BRIDGE,))
-    core.wan_port.tell(settled.links)
+    core.wan_port.write_choice(settled.links)
     assert told(tmp_path) is None  # networkd's files are the card's
     assert core.wan_port.choice(settled.links).fixed_by == "network.wan"
 
 
 def test_without_one_on_the_card_what_is_restored_holds(core: Core, tmp_path: Path) -> None:
     restored = Settings(links=LinkSettings(wan="usb-1.2"))
-    assert core.wan_port.settled(restored) == restored
-    core.wan_port.tell(restored.links)
+    assert core.wan_port.with_card_ports(restored) == restored
+    core.wan_port.write_choice(restored.links)
     assert told(tmp_path) == "usb-1.2\n"
-    core.wan_port.tell(LinkSettings("wan-vlan", None, "usb-1.1"))  # nothing here makes a VLAN
+    core.wan_port.write_choice(LinkSettings("wan-vlan", None, "usb-1.1"))  # nothing here makes a VLAN
     assert told(tmp_path) == "\n"
 
 

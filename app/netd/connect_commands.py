@@ -13,7 +13,7 @@ from app.store import Store
 from app.tunnel.failure_history import FailureHistory
 from app.tunnel.states import Target
 
-PLACE_ATTEMPTS = 3  # servers tried for a selector that means several
+MAX_ATTEMPTS = 3  # servers tried for a selector that means several
 
 
 class ConnectableExits(Protocol):
@@ -32,7 +32,7 @@ class Resolver(Protocol):
     async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
 
 
-class Connecting:
+class ConnectCommands:
     """The handlers of connect and disconnect."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Connecting:
     async def _connect(self, command: Connect) -> Done:
         self._exits.get(command.exit)
         provider = command.provider or self._store.settings.provider
-        targets = (await self._directory.resolve(provider, command.server))[:PLACE_ATTEMPTS]
+        targets = (await self._directory.resolve(provider, command.server))[:MAX_ATTEMPTS]
         named = targets[0].hostname == command.server
         for target in targets:
             try:

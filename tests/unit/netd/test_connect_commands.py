@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import ConflictError, ConnectTimeoutError, NotFoundError
 from app.netd.commands import Commands
-from app.netd.connecting import PLACE_ATTEMPTS, Connecting
+from app.netd.connect_commands import MAX_ATTEMPTS, ConnectCommands
 from app.netd.intent import Intent
 from app.protocol.answers import Done
 from app.protocol.commands import Connect, Disconnect
@@ -29,8 +29,10 @@ class House:
         self.tried: list[tuple[Target, str | None]] = []
         self.down: list[str] = []
         self.failures = FailureHistory(lambda: 0.0)
-        topic = Connecting(exits=self, directory=self, intent=Intent(store), store=store, failures=self.failures)
-        self.commands = Commands(topic.handlers(), lambda: None)
+        commands = ConnectCommands(
+            exits=self, directory=self, intent=Intent(store), store=store, failures=self.failures
+        )
+        self.commands = Commands(commands.handlers(), lambda: None)
 
     def get(self, name: str) -> object:
         if name != "default":
@@ -74,7 +76,7 @@ async def test_a_place_where_none_answers_is_given_up_after_a_few(house: House) 
     house.silent = set(SERVERS)
     with pytest.raises(ConnectTimeoutError):
         await house.commands.run(Connect("Sweden"))
-    assert [target for target, _ in house.tried] == list(SERVERS[:PLACE_ATTEMPTS])
+    assert [target for target, _ in house.tried] == list(SERVERS[:MAX_ATTEMPTS])
     assert house.store.settings.recent == ()
 
 
