@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
 from app.errors import GatewayError
 from app.model import DEFAULT_EXIT, ServerChange
 from app.netd.intent import Intent
+from app.netd.protocols import ServerResolver
 from app.store import Store
 from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
@@ -36,12 +37,6 @@ class SwitchableExits(Protocol):
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None: ...
 
 
-class Resolver(Protocol):
-    """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
-
-    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
-
-
 def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
     """The change scheduled for the present minute of local time; the last one if there are several (pure)."""
     minute = now.hour * 60 + now.minute
@@ -52,7 +47,7 @@ def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange |
 class ScheduledSwitches:
     """The switches of the default exit that the settings schedule by time of day."""
 
-    def __init__(self, exits: SwitchableExits, directory: Resolver, store: Store) -> None:
+    def __init__(self, exits: SwitchableExits, directory: ServerResolver, store: Store) -> None:
         self._exits = exits
         self._directory = directory
         self._store = store

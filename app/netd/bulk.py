@@ -9,6 +9,7 @@ from typing import Protocol
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
 from app.netd import outcomes
+from app.netd.protocols import DeviceNetwork
 from app.protocol.answers import Outcome
 from app.protocol.commands import AddCustomServer, Bulk, Command, HandlerEntry, ImportConfig
 from app.protocol.events import EventSink, ServersChanged
@@ -32,14 +33,6 @@ class RevertibleExits(Protocol):
     ) -> None: ...
 
 
-class ChangedNetwork(Protocol):
-    """What is used of :class:`app.netd.network.NetworkController`."""
-
-    async def replan(self) -> None: ...
-
-    async def forget_device(self, mac: str) -> None: ...
-
-
 class FileImporter(Protocol):
     """What is used of :class:`app.netd.imports.ServerImporter`."""
 
@@ -57,7 +50,7 @@ class BulkRunner:
         run: CommandRunner,
         store: Store,
         exits: RevertibleExits,
-        network: ChangedNetwork,
+        network: DeviceNetwork,
         importer: FileImporter,
         publish: EventSink,
     ) -> None:

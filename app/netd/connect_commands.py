@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from app.errors import ConnectTimeoutError
 from app.netd.intent import Intent
+from app.netd.protocols import ServerResolver
 from app.protocol.answers import Done
 from app.protocol.commands import Connect, Disconnect, HandlerEntry
 from app.store import Store
@@ -26,17 +26,17 @@ class ConnectableExits(Protocol):
     async def disconnect(self, exit_name: str) -> None: ...
 
 
-class Resolver(Protocol):
-    """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
-
-    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
-
-
 class ConnectCommands:
     """The handlers of connect and disconnect."""
 
     def __init__(
-        self, *, exits: ConnectableExits, directory: Resolver, intent: Intent, store: Store, failures: FailureHistory
+        self,
+        *,
+        exits: ConnectableExits,
+        directory: ServerResolver,
+        intent: Intent,
+        store: Store,
+        failures: FailureHistory,
     ) -> None:
         self._exits = exits
         self._directory = directory

@@ -9,19 +9,12 @@ import msgspec
 from app import mac_address
 from app.errors import ConflictError, KernelError
 from app.model import Device, Settings, VpnPolicy
+from app.netd.protocols import DeviceNetwork
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
 from app.protocol.events import DeviceChanged, EventSink
 from app.store import Store
 from app.store.validation import MAX_DEVICES
-
-
-class DeviceNetwork(Protocol):
-    """What is used of :class:`app.netd.network.NetworkController`."""
-
-    async def replan(self) -> None: ...
-
-    async def forget_device(self, mac: str) -> None: ...
 
 
 class KnownExits(Protocol):

@@ -17,6 +17,7 @@ from app.netd.adoption import AdoptionRecord
 from app.netd.exit_status import exit_status
 from app.netd.intent import Intent
 from app.netd.network_parts import DriftRepaired, NetworkChange, WanMoved
+from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition, TransitionObserver
 from app.network.drift import missing
 from app.network.plan import ExitPlan, exit_interface
@@ -24,7 +25,6 @@ from app.network.wireguard.types import WireGuardBackend
 from app.protocol.events import EventSink, StatusChanged
 from app.protocol.statistics import InterfaceBytes
 from app.protocol.status import ExitStatus
-from app.providers.base import Provider
 from app.store import Store
 from app.tunnel.context import Advice
 from app.tunnel.exitcheck import Confirm
@@ -58,10 +58,8 @@ class ExitNetwork(Protocol):
     def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None: ...
 
 
-class TunnelSource(Protocol):
+class TunnelSource(ProviderLookup, Protocol):
     """What is used of :class:`app.providers.registry.Registry`."""
-
-    def get(self, name: str) -> Provider: ...
 
     def exit_confirmation(self, name: str) -> Confirm: ...
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from app.errors import GatewayError
 from app.model import FailoverSettings, Server
 from app.netd.intent import Intent
+from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition
 from app.protocol.events import AccountChanged, EventSink, SecurityAlert
 from app.providers.base import AccountProvider, Provider, Verdict
@@ -38,12 +39,6 @@ _PROBLEMS = {
 }
 
 
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
-
-
 class ServerLists(Protocol):
     async def list(self, provider: str) -> tuple[Server, ...]:
         """Raises NotFoundError (``provider``)."""
@@ -56,7 +51,7 @@ class Failover:
     def __init__(
         self,
         *,
-        providers: Providers,
+        providers: ProviderLookup,
         directory: ServerLists,
         intent: Intent,
         store: Store,

@@ -12,6 +12,7 @@ import msgspec
 
 from app.errors import ConflictError, GatewayError
 from app.model import ProviderSettings, Secret
+from app.netd.protocols import ProviderLookup
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.answers import Done
 from app.protocol.commands import (
@@ -27,14 +28,8 @@ from app.protocol.commands import (
     SignOut,
 )
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import AccountProvider, Provider
+from app.providers.base import AccountProvider
 from app.store import Store
-
-
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
 
 
 class ProviderExits(Protocol):
@@ -59,7 +54,7 @@ class ProviderAccounts:
     def __init__(
         self,
         *,
-        providers: Providers,
+        providers: ProviderLookup,
         exits: ProviderExits,
         verdicts: Verdicts,
         store: Store,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
 from app.addresses import Address, Network
 from app.model import ProviderSettings
+from app.netd.protocols import CleartextAllowlist
 from app.network.plan import MARK_CLEAR, ExitPlan, TransportPeer, exit_mark
 from app.protocol.events import EventSink, ProviderContact
 from app.providers.base import Environment
@@ -29,15 +29,11 @@ log = logging.getLogger(__name__)
 BUNDLED_LISTS = Path("/usr/share/vpn-gateway/lists")  # server lists in the image
 
 
-class EgressPaths(Protocol):
+class EgressPaths(CleartextAllowlist, Protocol):
     """What is used of :class:`app.netd.network.NetworkController`."""
 
     @property
     def exit_plans(self) -> tuple[ExitPlan, ...]: ...
-
-    def allow_cleartext(self, peers: tuple[TransportPeer, ...]) -> AbstractAsyncContextManager[None]:
-        """Put TCP destinations on the cleartext allowlist for the context. Raises KernelError; then nothing is open."""
-        ...
 
     async def lookup(self, host: str) -> list[Address]:
         """Look up ``host`` over the WAN, in the clear. Raises LookupFailedError."""

@@ -11,6 +11,7 @@ from app import keys
 from app.errors import ConflictError
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
+from app.netd.protocols import ProviderLookup
 from app.netd.server_directory import ServerDirectory
 from app.protocol.answers import Done, Keypair, ServerList
 from app.protocol.commands import (
@@ -24,16 +25,10 @@ from app.protocol.commands import (
     SetFavourite,
 )
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import Provider, find_server
+from app.providers.base import find_server
 from app.providers.custom import parse_custom
 from app.store import Store
 from app.tunnel.states import Target
-
-
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
 
 
 class ServerUsers(Protocol):
@@ -49,7 +44,7 @@ class ServerCommands:
         self,
         *,
         store: Store,
-        providers: Providers,
+        providers: ProviderLookup,
         directory: ServerDirectory,
         intent: Intent,
         importer: ServerImporter,

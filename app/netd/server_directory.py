@@ -9,20 +9,14 @@ import msgspec
 
 from app.errors import NotFoundError
 from app.model import Server, ServerFilter
+from app.netd.protocols import ProviderLookup
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import Provider
 from app.providers.selection import asks_for_fastest, choose, matching, quality
 from app.store import Store
 from app.tunnel.failure_history import FailureHistory
 from app.tunnel.states import Target
 
 Order = Literal["name", "latency", "load", "recent"]
-
-
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
 
 
 class Latencies(Protocol):
@@ -39,7 +33,7 @@ class ServerDirectory:
     def __init__(
         self,
         *,
-        providers: Providers,
+        providers: ProviderLookup,
         store: Store,
         latencies: Latencies,
         failures: FailureHistory,

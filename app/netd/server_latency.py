@@ -14,11 +14,10 @@ import random
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 from app.addresses import Address
 from app.model import Server
+from app.netd.protocols import CleartextAllowlist
 from app.network.plan import MARK_CLEAR, TransportPeer
 from app.providers.selection import best_first
 from app.tunnel.states import Target
@@ -30,17 +29,11 @@ MAX_AGE = 3600.0  # seconds for which a measurement is valid
 MIN_INTERVAL = 30.0  # seconds between two rounds
 
 
-class CleartextOpener(Protocol):
-    def allow_cleartext(self, peers: tuple[TransportPeer, ...]) -> AbstractAsyncContextManager[None]:
-        """Put TCP destinations on the cleartext allowlist for the context. Raises KernelError; then nothing is open."""
-        ...
-
-
 class ServerLatencies:
     """The measurements of the last hour, in memory."""
 
-    def __init__(self, opener: CleartextOpener) -> None:
-        self._opener = opener
+    def __init__(self, allowlist: CleartextAllowlist) -> None:
+        self._allowlist = allowlist
         self._found: dict[Target, tuple[float, float]] = {}  # (CLOCK_MONOTONIC, milliseconds)
         self._last = -MIN_INTERVAL
         self._lock = asyncio.Lock()
@@ -65,7 +58,7 @@ class ServerLatencies:
                 return 0
             peers = tuple(dict.fromkeys(TransportPeer(address, PORT) for address in chosen.values()))
             self._last = time.monotonic()
-            async with self._opener.allow_cleartext(peers):
+            async with self._allowlist.allow_cleartext(peers):
                 results = await asyncio.gather(*(_round_trip(address) for address in chosen.values()))
             now = time.monotonic()
             fresh = {t: (now, ms) for t, ms in zip(chosen, results, strict=True) if ms is not None}
