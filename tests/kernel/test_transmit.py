@@ -24,7 +24,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.told: list[SecurityAlert] = []
+        self.published: list[SecurityAlert] = []
         self.stalls = StallMonitor(ports=lambda: [PORT], publish=self._take, clock=lambda: self.now)
         run(f"ip link add {PORT} type veth peer name far")
         run("ip link set far up")
@@ -35,7 +35,7 @@ class Gateway:
 
     def _take(self, event: GatewayEvent) -> None:
         assert isinstance(event, SecurityAlert)
-        self.told.append(event)
+        self.published.append(event)
 
     def neighbour(self) -> None:
         run(f"ip neighbour replace 10.9.9.2 lladdr {self.address} dev {PORT}")
@@ -48,7 +48,7 @@ class Gateway:
     async def look(self, after: float = 0.0) -> list[str]:
         self.now += after
         await self.stalls.check()
-        return [event.reason for event in self.told]
+        return [event.reason for event in self.published]
 
 
 @inside
@@ -61,7 +61,7 @@ async def test_a_port_that_sends_nothing_while_packets_wait_is_restarted():
     assert await gateway.look() == []
     assert await gateway.look(STALL_TIMEOUT - 0.1) == []
     assert await gateway.look(0.2) == ["port_stalled"]
-    assert gateway.told[0].port == PORT
+    assert gateway.published[0].port == PORT
     assert carrier_downs() == downs + 1
     assert await transmit.waiting(PORT) == 0
     assert Path(f"/sys/class/net/{PORT}/operstate").read_text().strip() == "up"

@@ -1,4 +1,4 @@
-"""Changes of server by the clock: which one is due, and once only."""
+"""The scheduled switches: which one is due, and that it runs once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ WEEKEND = ServerChange(at=4 * 60 + 30, days=frozenset({5, 6}), select="fastest")
         ((), MONDAY, None),
     ],
 )
-def test_what_is_due(changes, now, expected):
+def test_due_change_is_that_of_minute_and_day(changes, now, expected):
     assert due_change(changes, now) == expected
 
 
 class Exits:
-    """One connected exit that notes where it was sent; ``fails``: no handshake comes."""
+    """One connected exit that records its switches; ``fails``: no handshake comes."""
 
     def __init__(self, present: Target) -> None:
         plan = TunnelPlan("a", (), 1420, (), (), ())
@@ -72,7 +72,7 @@ def exits(tmp_path: Path) -> Iterator[tuple[Exits, ScheduledSwitches]]:
         yield found, ScheduledSwitches(found, found, store)
 
 
-async def test_what_is_due_is_done_once_and_goes_elsewhere(exits: tuple[Exits, ScheduledSwitches]) -> None:
+async def test_due_switch_runs_once_and_picks_another_server(exits: tuple[Exits, ScheduledSwitches]) -> None:
     found, scheduled = exits
     await scheduled.check(MONDAY.replace(minute=29))
     assert found.switched == []
@@ -83,7 +83,7 @@ async def test_what_is_due_is_done_once_and_goes_elsewhere(exits: tuple[Exits, S
     assert len(found.switched) == 2
 
 
-async def test_a_change_that_fails_waits_for_the_next_day(exits: tuple[Exits, ScheduledSwitches]) -> None:
+async def test_failed_switch_is_not_repeated_in_its_minute(exits: tuple[Exits, ScheduledSwitches]) -> None:
     found, scheduled = exits
     found.fails = True
     for _ in range(2):
@@ -91,7 +91,7 @@ async def test_a_change_that_fails_waits_for_the_next_day(exits: tuple[Exits, Sc
     assert len(found.switched) == 1
 
 
-async def test_an_exit_that_is_not_connected_stays_as_it_is(exits: tuple[Exits, ScheduledSwitches]) -> None:
+async def test_disconnected_exit_is_not_switched(exits: tuple[Exits, ScheduledSwitches]) -> None:
     found, scheduled = exits
     found.machine.state = Disconnected()
     await scheduled.check(MONDAY)

@@ -1,4 +1,4 @@
-"""Connect and disconnect as commands: a server by its name, or the first of a place that answers."""
+"""The commands connect and disconnect: a server by its name, or the first that answers in a place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.tunnel.states import Target
 SERVERS = tuple(Target("mullvad", f"se-sto-wg-00{n}") for n in range(1, 6))
 
 
-class House:
+class Fakes:
     """Exits and a directory that knows one place; servers in ``silent`` never answer."""
 
     def __init__(self, store: Store) -> None:
@@ -53,49 +53,49 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def fakes(tmp_path: Path) -> Iterator[Fakes]:
     with Store(tmp_path) as store:
-        yield House(store)
+        yield Fakes(store)
 
 
-async def test_a_server_is_connected_by_its_name(house: House) -> None:
-    assert await house.commands.run(Connect(SERVERS[1].hostname)) == Done()
-    assert house.tried == [(SERVERS[1], SERVERS[1].hostname)]
-    assert house.store.settings.recent == (str(SERVERS[1]),)
+async def test_connect_by_name_uses_that_server(fakes: Fakes) -> None:
+    assert await fakes.commands.run(Connect(SERVERS[1].hostname)) == Done()
+    assert fakes.tried == [(SERVERS[1], SERVERS[1].hostname)]
+    assert fakes.store.settings.recent == (str(SERVERS[1]),)
 
 
-async def test_of_a_place_the_first_that_answers_is_told(house: House) -> None:
-    house.silent = {SERVERS[0]}
-    assert await house.commands.run(Connect("Sweden")) == Done(server=SERVERS[1].hostname)
-    assert house.tried == [(SERVERS[0], "Sweden"), (SERVERS[1], "Sweden")]
-    assert house.failures.in_penalty(SERVERS[0])
-    assert house.store.settings.recent == (str(SERVERS[1]),)
+async def test_connect_to_place_names_the_first_that_answers(fakes: Fakes) -> None:
+    fakes.silent = {SERVERS[0]}
+    assert await fakes.commands.run(Connect("Sweden")) == Done(server=SERVERS[1].hostname)
+    assert fakes.tried == [(SERVERS[0], "Sweden"), (SERVERS[1], "Sweden")]
+    assert fakes.failures.in_penalty(SERVERS[0])
+    assert fakes.store.settings.recent == (str(SERVERS[1]),)
 
 
-async def test_a_place_where_none_answers_is_given_up_after_a_few(house: House) -> None:
-    house.silent = set(SERVERS)
+async def test_connect_to_silent_place_fails_after_max_attempts(fakes: Fakes) -> None:
+    fakes.silent = set(SERVERS)
     with pytest.raises(ConnectTimeoutError):
-        await house.commands.run(Connect("Sweden"))
-    assert [target for target, _ in house.tried] == list(SERVERS[:MAX_ATTEMPTS])
-    assert house.store.settings.recent == ()
+        await fakes.commands.run(Connect("Sweden"))
+    assert [target for target, _ in fakes.tried] == list(SERVERS[:MAX_ATTEMPTS])
+    assert fakes.store.settings.recent == ()
 
 
-async def test_an_exit_that_is_not_there_is_refused_before_anything(house: House) -> None:
+async def test_connect_of_unknown_exit_is_refused_first(fakes: Fakes) -> None:
     with pytest.raises(NotFoundError):
-        await house.commands.run(Connect("Sweden", exit="nowhere"))
-    assert house.tried == []
+        await fakes.commands.run(Connect("Sweden", exit="nowhere"))
+    assert fakes.tried == []
 
 
-async def test_a_disconnect_says_that_the_devices_are_blocked(house: House) -> None:
-    done = await house.commands.run(Disconnect())
-    assert (house.down, done.message) == (["default"], "Disconnected - No internet (killswitch active)")
+async def test_disconnect_answers_that_devices_are_blocked(fakes: Fakes) -> None:
+    done = await fakes.commands.run(Disconnect())
+    assert (fakes.down, done.message) == (["default"], "Disconnected - No internet (killswitch active)")
 
 
-async def test_nothing_is_carried_out_while_netd_restarts(house: House) -> None:
+async def test_commands_during_restart_are_refused(fakes: Fakes) -> None:
     def closed() -> None:
         raise ConflictError("restarting", code="restarting")
 
-    commands = Commands((Disconnect.handled_by(house.commands.run),), closed)
+    commands = Commands((Disconnect.handled_by(fakes.commands.run),), closed)
     with pytest.raises(ConflictError):
         await commands.run(Disconnect())
-    assert house.down == []
+    assert fakes.down == []
