@@ -21,7 +21,7 @@ RECORD = "adapters"  # in netd's run directory: one line for each reported adapt
 
 
 class AdapterMonitor:
-    """The monitor reports each adapter once; the file tells a restarted netd which ones are reported already."""
+    """The monitor reports each adapter once; from the file, a restarted netd knows the reports made before."""
 
     def __init__(
         self,

@@ -9,10 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from app.model import Lease
 from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
 from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
@@ -22,6 +19,7 @@ from app.netd.cabling import CablingMonitor
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
 from app.netd.connect_commands import ConnectCommands
+from app.netd.dependencies import Dependencies
 from app.netd.device_policy import DevicePolicies
 from app.netd.events import EventBus
 from app.netd.exits import Exits
@@ -30,13 +28,11 @@ from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
-from app.netd.lan_services_loop import LanServiceControl, LanServicesLoop
+from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
-from app.netd.log_buffer import LogBuffer
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
-from app.netd.network_parts import LinkSource, MakeKernel
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
@@ -47,46 +43,15 @@ from app.netd.snapshot import SnapshotReader
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
-from app.netd.timesync import TimeSync
-from app.netd.wan_port import WanChooser, WanPort
-from app.network.wireguard.types import WireGuardBackend
+from app.netd.wan_port import WanChooser
 from app.protocol.events import SecurityAlert
-from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
-from app.store import Store
 from app.tasks import end
 from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
 from app.tunnel.states import policy_for
 
 Job = Callable[[], Awaitable[None]]
-
-
-class LeaseService(LanServiceControl, Protocol):
-    """What is used of :class:`app.netd.lan_services.LanServices`."""
-
-    def leases(self) -> tuple[Lease, ...]: ...
-
-    def lease_file(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Dependencies:
-    """The environment of netd: its files, the kernel and other programs. Tests replace some of it."""
-
-    store: Store  # loaded
-    state_dir: Path
-    run_dir: Path
-    backend: WireGuardBackend
-    make_kernel: MakeKernel
-    link_source: LinkSource
-    services: LeaseService
-    flowtable: bool
-    http_ports: tuple[int, ...]
-    time_sync: TimeSync
-    wan_port: WanPort
-    providers: ProvidersConfig
-    logs: LogBuffer
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ class LeakTester:
             drops = await self._network.drops()
         except (KernelError, OSError):
             return Check("drops", "unknown", "The counters of stopped packets could not be read.")
-        told = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
-        return Check("drops", "ok", f"Packets stopped so far: {told or 'none'}.")
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
+        return Check("drops", "ok", f"Packets stopped so far: {counts or 'none'}.")
 
 
 def handshake_check(latest: float | None, now: float) -> Check:

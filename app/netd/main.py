@@ -21,7 +21,8 @@ import msgspec
 from app import settled
 from app.errors import InvalidFieldError
 from app.ipc import Server
-from app.netd.daemon import Dependencies, assemble
+from app.netd.daemon import assemble
+from app.netd.dependencies import Dependencies
 from app.netd.lan_services import LanServices
 from app.netd.link_observer import LinkObserver
 from app.netd.log_buffer import LogBuffer

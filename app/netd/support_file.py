@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import msgspec
-
 from app import serialization
 from app.errors import TooManyRequestsError
-from app.model import DEFAULT_EXIT
 from app.netd.log_buffer import MAX_LINES, LogBuffer
+from app.netd.support_text import json_text, plan_text, round_floats, timestamp, transition_text, without_names
 from app.network.plan import NetworkPlan
 from app.protocol.commands import HandlerEntry, MakeSupportFile
-from app.protocol.statistics import HistoryPage, HistoryQuery, Transition
+from app.protocol.statistics import HistoryPage, HistoryQuery
 from app.protocol.status import Snapshot
 from app.providers.registry import Registry
 from app.store import Store
@@ -106,18 +103,18 @@ class SupportFile:
         snapshot: dict[str, Any] = serialization.to_builtins(await self._snapshot())
         for number, lease in enumerate(snapshot["leases"], start=1):
             lease["hostname"] = f"lease-{number}" if lease["hostname"] else None
-        snapshot["devices"] = _without_names(snapshot["devices"])
-        return _json(snapshot)
+        snapshot["devices"] = without_names(snapshot["devices"])
+        return json_text(snapshot)
 
     async def _settings(self) -> str:
         settings: dict[str, Any] = serialization.to_builtins(self._store.settings)
-        settings["devices"] = _without_names(settings["devices"])
-        return _json(settings)
+        settings["devices"] = without_names(settings["devices"])
+        return json_text(settings)
 
     async def _servers(self) -> str:
         """The custom and imported servers, one a line, and the number of servers of each provider."""
         lines = [
-            json.dumps(_round_floats(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()
+            json.dumps(round_floats(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()
         ]
         for provider in self._registry.all:
             known = await provider.servers()
@@ -126,7 +123,7 @@ class SupportFile:
 
     async def _history(self) -> str:
         page = await self._statistics.history(HistoryQuery(limit=MAX_TRANSITIONS))
-        return "\n".join(_transition(t) for t in page.records) or "nothing yet"
+        return "\n".join(transition_text(t) for t in page.records) or "nothing yet"
 
     async def _plan(self) -> str:
         plan = self._network.plan
@@ -137,7 +134,7 @@ class SupportFile:
 
     async def _log(self) -> str:
         lines = self._logs.read(MAX_LINES).lines
-        return "\n".join(f"{_timestamp(line.time)} {line.level} {line.logger}: {line.message}" for line in lines)
+        return "\n".join(f"{timestamp(line.time)} {line.level} {line.logger}: {line.message}" for line in lines)
 
 
 Keep = Literal["first", "last"]
@@ -151,51 +148,3 @@ async def _section(title: str, source: Callable[[], Awaitable[str]], limit: int,
     except Exception as error:
         text = unreadable(error)
     return Section(title, text, limit=limit, keep=keep)
-
-
-def plan_text(plan: NetworkPlan) -> str:
-    """The plan as text: one rule, route, interface or setting a line, then the ruleset (pure)."""
-    kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
-        ("rule", plan.rules),
-        ("route", plan.routes),
-        ("interface", plan.links),
-    )
-    lines = [f"{kind}: {_fields(value)}" for kind, values in kinds for value in values]
-    lines += [f"address: {interface} {address}" for interface, address in plan.lan_addresses]
-    lines += [f"sysctl: {name} = {value}" for name, value in plan.sysctls]
-    return "\n".join([*lines, "", plan.ruleset])
-
-
-def _fields(value: msgspec.Struct) -> str:
-    found: dict[str, Any] = serialization.to_builtins(value)
-    return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
-
-
-def _without_names(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The devices without their names: the redaction of the text cannot recognise a name of one letter."""
-    return [{**device, "name": "named" if device["name"] else None} for device in devices]
-
-
-def _transition(t: Transition) -> str:
-    after = f" after {t.duration:.0f} s" if t.duration is not None else ""
-    moved = f", up {t.up}, down {t.down} bytes" if t.up is not None else ""
-    name = f" [{t.exit}]" if t.exit != DEFAULT_EXIT else ""
-    said = f": {t.message}" if t.message else ""
-    return f"{_timestamp(t.time)}{name} {t.before} -> {t.after} ({t.cause}) {t.provider}/{t.server}{after}{moved}{said}"
-
-
-def _timestamp(unix: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix))
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_round_floats(value), indent=1, ensure_ascii=False)
-
-
-def _round_floats(value: Any) -> Any:
-    """``value`` with rounded floats: times with many digits look like account numbers to the redaction."""
-    if isinstance(value, float):
-        return round(value, 1)
-    if isinstance(value, dict):
-        return {name: _round_floats(inner) for name, inner in value.items()}
-    return [_round_floats(inner) for inner in value] if isinstance(value, list | tuple) else value

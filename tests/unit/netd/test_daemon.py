@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from app.errors import InvalidFieldError, KernelError
 from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import server_commands
-from app.netd.daemon import Daemon, Dependencies, assemble
+from app.netd.daemon import Daemon, assemble
+from app.netd.dependencies import Dependencies
 from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
