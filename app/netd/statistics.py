@@ -82,7 +82,7 @@ class Statistics:
         for problem in self._database.problems:
             self._on_problem(problem)
         await self._sample()
-        await asyncio.to_thread(self._write)  # the starting values: after a crash, the kernel's counters supply the rest
+        await asyncio.to_thread(self._write)  # the starting values: a crash loses nothing counted later
         written = pruned = boottime()
         while True:
             await self._sample()
