@@ -1,4 +1,4 @@
-"""Tells of USB adapters that stay a disk: in the log, on the page, and in a file for the report on the card."""
+"""A monitor reports USB adapters that stay in disk mode: in the log, as an event, and in a file for the card."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between looks
-RECORD = "adapters"  # in netd's run directory: a line for each that was told, empty once there is none
+POLL_INTERVAL = 5.0  # seconds between checks
+RECORD = "adapters"  # in netd's run directory: one line for each reported adapter; empty when no adapter is stuck
 
 
-class Adapters:
+class AdapterMonitor:
+    """The monitor reports each adapter once; from the file, a restarted netd knows the reports made before."""
+
     def __init__(
         self,
         record: Path,
@@ -35,27 +37,29 @@ class Adapters:
         self._clock = clock
         self._since: dict[str, float] = {}
         try:
-            self._told = record.read_text().splitlines()
+            self._reported = record.read_text().splitlines()
         except OSError:
-            self._told = []
+            self._reported = []
 
     async def run(self) -> None:
         while True:
-            await self.look()
-            await asyncio.sleep(PERIOD)
+            await self.check()
+            await asyncio.sleep(POLL_INTERVAL)
 
-    async def look(self) -> None:
-        """Tell once of each that has been a disk for longer than it takes to switch it."""
+    async def check(self) -> None:
+        """Report, once, each adapter that has been a disk for longer than the mode switch takes."""
         disks = await self._disks()
         now = self._clock()
         self._since = {disk: self._since.get(disk, now) for disk in disks}
         advice = {modeswitch.advice(disk): since for disk, since in self._since.items()}
-        stuck = [message for message, since in advice.items() if message in self._told or now - since >= SWITCH_TIME]
+        stuck = [
+            message for message, since in advice.items() if message in self._reported or now - since >= SWITCH_TIME
+        ]
         for message in stuck:
-            if message not in self._told:
+            if message not in self._reported:
                 log.warning("%s", message)
                 self._publish(SecurityAlert("adapter_is_disk", message))
-        if stuck != self._told:
-            self._told = stuck
-            with contextlib.suppress(OSError):  # then the card does not tell of it
+        if stuck != self._reported:
+            self._reported = stuck
+            with contextlib.suppress(OSError):  # without the file, only the report on the card lacks it
                 await async_files.write_atomic(self._record, "".join(f"{line}\n" for line in stuck).encode())

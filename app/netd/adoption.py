@@ -1,4 +1,7 @@
-"""Tunnels that a restarted netd takes over: their record in the run directory, gone with the boot. No secrets."""
+"""The record of running tunnels, from which a restarted netd adopts them.
+
+It lies in the run directory, so that it ends with the boot, and holds no secrets.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +21,34 @@ from app.tunnel.handshake import peer_of
 from app.tunnel.states import Connected, State
 
 
-class Runtime(Struct, frozen=True):
+class RecordedTunnels(Struct, frozen=True):
     connected: dict[str, Connected] = field(default_factory=dict)  # by exit
 
 
 class AdoptionRecord:
-    """The tunnels that are up, kept in ``path`` for the next netd."""
+    """The tunnels that are up are written to ``path`` for the next netd."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._closed = False
-        self.ran_before = path.exists()  # a netd of this boot: /run is empty after a start of the machine
+        self.ran_before = path.exists()  # whether netd has run in this boot: /run is empty after a reboot
 
     def save(self, states: Mapping[str, State]) -> None:
-        """Only adoption suffers where it cannot be written."""
+        """Write the connected tunnels. A failure is ignored: it costs the adoption alone."""
         if self._closed:
             return
         connected = {n: s for n, s in states.items() if isinstance(s, Connected) and s.candidate is None}
         with contextlib.suppress(OSError):
-            write_atomic(self._path, serialization.encode(Runtime(connected)))
+            write_atomic(self._path, serialization.encode(RecordedTunnels(connected)))
 
     def close(self) -> None:
-        """Leave nothing to adopt, for good: the next process begins with other settings."""
+        """Remove the record and write no other: the next process begins with other settings."""
         self._closed = True
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
     async def adoptable(self, backend: WireGuardBackend, settings: Settings) -> dict[str, Connected]:
-        """Tunnels that run already, as the last netd left them, whose peer still has a session."""
+        """The tunnels, by exit, that still run as the last netd left them and whose peer has a session."""
         found: dict[str, Connected] = {}
         existing = await backend.names()
         recorded = self._load().connected
@@ -61,9 +64,9 @@ class AdoptionRecord:
                 found[name] = msgspec.structs.replace(record, candidate=None)
         return found
 
-    def _load(self) -> Runtime:
-        """The last record, or an empty one: without it tunnels are made anew, which is slower but as safe."""
+    def _load(self) -> RecordedTunnels:
+        """The last record, or an empty one: without it tunnels are set up again, which is slower but equally safe."""
         try:
-            return serialization.decode(self._path.read_bytes(), Runtime)
+            return serialization.decode(self._path.read_bytes(), RecordedTunnels)
         except (OSError, msgspec.DecodeError):
-            return Runtime()
+            return RecordedTunnels()

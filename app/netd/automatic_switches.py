@@ -1,19 +1,20 @@
-"""Switches that nobody asks for at the moment: those set for a time of day, and the return to the first choice.
+"""Automatic switches of server: those scheduled for a time of day, and the return to the first choice.
 
-Both are make before break, so that a try that fails costs nothing; only a connected exit changes.
+Both are make-before-break, so that a failed attempt costs nothing; only a connected exit is switched.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
 from app.errors import GatewayError
 from app.model import DEFAULT_EXIT, ServerChange
 from app.netd.intent import Intent
+from app.netd.protocols import ServerResolver
 from app.store import Store
 from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
@@ -22,8 +23,8 @@ from app.tunnel.states import Connected, Target
 
 log = logging.getLogger(__name__)
 
-CLOCK_INTERVAL = 20.0  # seconds between looks at the clock; below a minute, so that none is missed
-RETURN_INTERVAL = 30.0  # seconds between looks at who may go back
+CLOCK_INTERVAL = 20.0  # seconds between looks at the clock; below a minute, so that no scheduled minute is missed
+RETURN_INTERVAL = 30.0  # seconds between checks of the exits on a fallback
 RETURN_AFTER = 600.0  # seconds on a fallback before the first choice is tried again
 
 
@@ -36,56 +37,54 @@ class SwitchableExits(Protocol):
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None: ...
 
 
-class Resolver(Protocol):
-    """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
-
-    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
-
-
-def due(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
-    """The change that is set for this very minute of local time, the last one where several are."""
+def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
+    """The change scheduled for the present minute of local time; the last one if there are several (pure)."""
     minute = now.hour * 60 + now.minute
-    fitting = [c for c in changes if c.at == minute and now.weekday() in c.days]
-    return fitting[-1] if fitting else None
+    matching = [c for c in changes if c.at == minute and now.weekday() in c.days]
+    return matching[-1] if matching else None
 
 
 class ScheduledSwitches:
-    def __init__(self, exits: SwitchableExits, directory: Resolver, store: Store) -> None:
+    """The switches of the default exit that the settings schedule by time of day."""
+
+    def __init__(self, exits: SwitchableExits, directory: ServerResolver, store: Store) -> None:
         self._exits = exits
         self._directory = directory
         self._store = store
-        self._done: str | None = None
+        self._last_minute: str | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await asyncio.sleep(CLOCK_INTERVAL)
-            await self.look(datetime.now().astimezone())
+            await self.check(datetime.now().astimezone())
 
-    async def look(self, now: datetime) -> None:
-        """Carry out what is due; once for each minute."""
+    async def check(self, now: datetime) -> None:
+        """Carry out the change that is due, at most once a minute."""
         minute = now.strftime("%Y-%m-%d %H:%M")
-        change = due(self._store.settings.server_changes, now)
+        change = due_change(self._store.settings.server_changes, now)
         machine = next((m for m in self._exits.machines if m.name == DEFAULT_EXIT), None)
-        if change is None or minute == self._done or machine is None:
+        if change is None or minute == self._last_minute or machine is None:
             return
-        self._done = minute
+        self._last_minute = minute
         state = machine.state
         if not isinstance(state, Connected):
             return
         try:
-            target = await self._next(state.tunnel.target, change.select)
+            target = await self._other_target(state.tunnel.target, change.select)
             await self._exits.switch(machine.name, target, "scheduled", asked=change.select)
         except GatewayError as error:
-            log.warning("the change of server set for %s was not made: %s", minute, error.message)
+            log.warning("the scheduled switch of %s failed: %s", minute, error.message)
 
-    async def _next(self, present: Target, selector: str) -> Target:
-        """Another one than the present where there is another."""
+    async def _other_target(self, present: Target, selector: str) -> Target:
+        """The best server that the selector means, other than ``present`` if possible."""
         found = await self._directory.resolve(present.provider, selector)
         return next((t for t in found if t != present), found[0])
 
 
 class ReturnToFirstChoice:
+    """The switch of an exit from a fallback back to the server that was asked for."""
+
     def __init__(
         self,
         *,
@@ -102,13 +101,13 @@ class ReturnToFirstChoice:
         self._clock = clock
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await asyncio.sleep(RETURN_INTERVAL)
-            await self.look()
+            await self.check()
 
-    async def look(self) -> None:
-        """Try the first choice of every exit that has been well on another server for a while."""
+    async def check(self) -> None:
+        """Try the first choice of each exit whose fallback has been connected for ``RETURN_AFTER``."""
         for machine in self._exits.machines:
             state = machine.state
             if isinstance(state, Connected) and self._clock() - state.since_boot >= RETURN_AFTER:
@@ -125,4 +124,4 @@ class ReturnToFirstChoice:
             await self._exits.switch(machine.name, target, "return_to_first", asked=goal.asked)
         except GatewayError as error:
             self._failures.record_failure(machine.name, target)
-            log.info("exit %s: %s is not back yet: %s", machine.name, target, error.message)
+            log.info("exit %s: the first choice %s does not answer yet: %s", machine.name, target, error.message)

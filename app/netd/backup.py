@@ -1,9 +1,8 @@
 """Backup and restore in netd: what goes into the file, and how restored settings come into force.
 
-A restore is a new beginning. Once everything is on disk this process changes nothing any more, answers, and ends. The
-supervisor starts the next one, which begins as after any restart, but takes over no tunnel: the kernel goes on with the
-last plan until the first plan of the restored settings replaces it, in which every exit is down. At no moment is less
-than a whole plan in force.
+A restore ends the process. Once all files are on disk, netd changes nothing more, answers and exits. The supervisor
+starts the next process, which adopts no tunnel: the kernel keeps the last plan until the first plan of the restored
+settings, with every exit down, replaces it. A complete plan is in force at every moment.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from app.store.backup import Backup, Part, Summary
 
 log = logging.getLogger(__name__)
 
-RESTART_AFTER = 0.2  # seconds: the answer goes out first
+RESTART_AFTER = 0.2  # seconds, in which the answer is sent
 
 
 class BackupService:
     """The service that makes and restores backups.
 
-    ``freeze`` is called at the moment of a restore, and whatever runs in this process must change nothing after it;
-    ``closing`` are called then, too: all that writes these files. ``restart`` is set once the process has to end.
+    A restore calls ``freeze``, after which nothing in this process may change the network, and ``closing``, which close
+    the writers of the restored files. It sets ``restart`` when the process has to end.
     """
 
     def __init__(
@@ -60,14 +59,14 @@ class BackupService:
         return await self._backup.create(command.passphrase)
 
     async def restore(self, command: RestoreBackup) -> Restored:
-        """Raises as :meth:`app.store.backup.Backup.restore` does; then nothing has changed."""
+        """Raises what :meth:`app.store.backup.Backup.restore` raises; then nothing has changed."""
         if command.dry_run:
             return _restored(await self._backup.inspect(command.backup, command.passphrase), dry_run=True)
         summary = await self._backup.restore(command.backup, command.passphrase)
-        # Nobody has run between the files' replacement and these lines.
+        # No other task has run since the files were replaced.
         self._restored = True
         self._freeze()
-        for close in self._closing:  # what is under way in this process writes nothing over the restored files
+        for close in self._closing:  # tasks that still run must not overwrite the restored files
             close()
         log.info("restored a backup with %d servers and %d devices; restarting", summary.servers, summary.devices)
         asyncio.get_running_loop().call_later(RESTART_AFTER, self._restart.set)
@@ -75,7 +74,7 @@ class BackupService:
 
 
 def parts(state_dir: Path) -> tuple[Part, ...]:
-    """The state files that others than the store keep."""
+    """The state files that are not the store's, each with its check."""
 
     def check_accounts(data: bytes) -> None:
         found = accounts.decode(data)

@@ -1,4 +1,4 @@
-"""Many commands in one request: all or none, or each on its own."""
+"""Bulk requests: many commands, carried out all or none, or independently of each other."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
 from app.netd import outcomes
+from app.netd.protocols import DeviceNetwork
 from app.protocol.answers import Outcome
 from app.protocol.commands import AddCustomServer, Bulk, Command, HandlerEntry, ImportConfig
 from app.protocol.events import EventSink, ServersChanged
@@ -17,25 +18,19 @@ from app.tunnel.states import Target
 
 log = logging.getLogger(__name__)
 
-BUDGET = 45.0  # seconds for all of it: whoever asked over the socket gives up after a minute
+TIMEOUT = 45.0  # seconds for the whole request; below the one minute after which the socket's client gives up
 
-Run = Callable[[Command[object]], Awaitable[object]]
+CommandRunner = Callable[[Command[object]], Awaitable[object]]
 
 
-class MovedExits(Protocol):
+class RevertibleExits(Protocol):
     """What is used of :class:`app.netd.exits.Exits`."""
 
     def goals(self) -> dict[str, Target | None]: ...
 
-    async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None: ...
-
-
-class ChangedNetwork(Protocol):
-    """What is used of :class:`app.netd.network.NetworkController`."""
-
-    async def replan(self) -> None: ...
-
-    async def forget_device(self, mac: str) -> None: ...
+    async def restore_goals(
+        self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]
+    ) -> None: ...
 
 
 class FileImporter(Protocol):
@@ -47,15 +42,15 @@ class FileImporter(Protocol):
 
 
 class BulkRunner:
-    """``run`` carries out one command."""
+    """The runner carries out bulk requests; ``run`` carries out one command."""
 
     def __init__(
         self,
         *,
-        run: Run,
+        run: CommandRunner,
         store: Store,
-        exits: MovedExits,
-        network: ChangedNetwork,
+        exits: RevertibleExits,
+        network: DeviceNetwork,
         importer: FileImporter,
         publish: EventSink,
     ) -> None:
@@ -71,22 +66,22 @@ class BulkRunner:
         return (Bulk.handled_by(self.run),)
 
     def check_free(self) -> None:
-        """Raises ConflictError (``busy``) while an atomic request is under way."""
+        """Raises ConflictError (``busy``) while an atomic request is being carried out."""
         if self._atomic:
             raise ConflictError("a bulk request is being carried out; try again in a moment", code="busy")
 
     async def run(self, bulk: Bulk) -> tuple[Outcome, ...]:
-        """Raises the error of the command that failed, where ``bulk`` is atomic; then nothing has changed."""
+        """If ``bulk`` is atomic, raises the error of the command that failed; then nothing has changed."""
         self.check_free()
         files = tuple(c for c in bulk.commands if isinstance(c, ImportConfig) and c.from_file)
         if files and len(files) == len(bulk.commands):
             return await self._importer.import_files(files, self.check_free, atomic=bulk.atomic)
         if bulk.atomic:
             return await self._all_or_none(bulk.commands)
-        return await self._each(bulk.commands)
+        return await self._independently(bulk.commands)
 
-    async def _each(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
-        """Servers alone are written once at the end: an SD card takes its time over each file."""
+    async def _independently(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
+        """Carry out each command. If all add servers, the store is written once at the end: SD cards are slow."""
         if not all(isinstance(c, ImportConfig | AddCustomServer) for c in commands):
             return await self._one_by_one(commands)
         self._store.begin()
@@ -100,59 +95,59 @@ class BulkRunner:
 
     async def _one_by_one(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         found: list[Outcome] = []
-        end = asyncio.get_running_loop().time() + BUDGET
+        end = asyncio.get_running_loop().time() + TIMEOUT
         for command in commands:
             try:
                 async with asyncio.timeout_at(end):
-                    found.append(outcomes.done(await self._run(command)))
+                    found.append(outcomes.from_result(await self._run(command)))
             except TimeoutError:
-                found.append(outcomes.failed(_out_of_time()))
+                found.append(outcomes.from_error(_timeout_error()))
             except GatewayError as error:
-                found.append(outcomes.failed(error))
+                found.append(outcomes.from_error(error))
         return tuple(found)
 
     async def _all_or_none(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         before = self._exits.goals()
-        ours: dict[str, Target | None] = {}
+        own_goals: dict[str, Target | None] = {}
         found: list[Outcome] = []
         number = 0
         self._atomic = True
         self._store.begin()
         try:
-            async with asyncio.timeout(BUDGET):
-                for number, command in enumerate(commands):  # noqa: B007 - told in the error
+            async with asyncio.timeout(TIMEOUT):
+                for number, command in enumerate(commands):  # noqa: B007 - for the error
                     try:
-                        found.append(outcomes.done(await self._run(command)))
+                        found.append(outcomes.from_result(await self._run(command)))
                     finally:
                         if (name := getattr(command, "exit", None)) in before:
-                            ours[name] = self._exits.goals()[name]
+                            own_goals[name] = self._exits.goals()[name]
             self._store.commit()
         except TimeoutError:
-            await self._undo(before, ours)
-            raise outcomes.placed(_out_of_time(), number) from None
+            await self._undo(before, own_goals)
+            raise outcomes.with_position(_timeout_error(), number) from None
         except GatewayError as error:
-            await self._undo(before, ours)
-            raise outcomes.placed(error, number) from None
+            await self._undo(before, own_goals)
+            raise outcomes.with_position(error, number) from None
         except BaseException:
-            await self._undo(before, ours)
+            await self._undo(before, own_goals)
             raise
         finally:
             self._atomic = False
         return tuple(found)
 
-    async def _undo(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
-        """Back to where it was, devices behind their locks on the way. An exit that somebody else moved is left."""
+    async def _undo(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
+        """Restore settings, exits and plan. An exit that another request has moved since stays where it is."""
         if self._store.in_transaction:
             self._store.abort()
-        await self._exits.take_back(before, ours)
+        await self._exits.restore_goals(before, own_goals)
         try:
             await self._network.replan()
         except KernelError as error:
-            log.error("a bulk request was undone and the plan could not follow: %s", error.message)
+            log.error("a bulk request was undone, but the plan could not be applied: %s", error.message)
         for device in self._store.settings.devices:
             await self._network.forget_device(device.mac)
         self._publish(ServersChanged(self._store.settings.provider))
 
 
-def _out_of_time() -> UnavailableError:
-    return UnavailableError(f"not done within {BUDGET:.0f} s", code="timeout")
+def _timeout_error() -> UnavailableError:
+    return UnavailableError(f"not done within {TIMEOUT:.0f} s", code="timeout")

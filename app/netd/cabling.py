@@ -1,4 +1,4 @@
-"""Tells of cables in the wrong place: no port that is known to be the WAN, another router on a port of the LAN."""
+"""A monitor reports wrong cabling: no port that can be identified as the WAN, or another router on a LAN port."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between looks
-SETTLE = 15.0  # seconds that USB adapters and radios may take to appear
+POLL_INTERVAL = 5.0  # seconds between checks
+SETTLE_TIME = 15.0  # seconds that USB adapters and radios may take to appear
 
 _ADVICE = (
     "could lead devices past the tunnel: what it says is stopped between the ports of the LAN."
@@ -22,8 +22,11 @@ _ADVICE = (
 )
 
 
-class Cabling:
-    """``drops`` counts what was stopped by reason, ``foreign`` names the ports with DHCP servers and with routers."""
+class CablingMonitor:
+    """The monitor compares what the kernel and the links show with the last check.
+
+    ``drops`` counts dropped packets by reason; ``foreign`` names the LAN ports with DHCP servers and with routers.
+    """
 
     def __init__(
         self,
@@ -40,38 +43,38 @@ class Cabling:
         self._publish = publish
         self._clock = clock
         self._since: tuple[LinkProblem | None, float] = (None, 0.0)
-        self._told: LinkProblem | None = None
-        self._stopped = 0
+        self._reported: LinkProblem | None = None
+        self._dropped = 0
         self._ports: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     async def run(self) -> None:
         while True:
-            self.look_for_wan()
+            self.check_wan()
             try:
-                await self.look_for_routers()
+                await self.check_routers()
             except (GatewayError, OSError) as error:
-                log.warning("the ports with foreign routers could not be read: %s", error)
-            await asyncio.sleep(PERIOD)
+                log.warning("the LAN ports with other routers could not be read: %s", error)
+            await asyncio.sleep(POLL_INTERVAL)
 
-    def look_for_wan(self) -> None:
-        """Tell of a problem that has lasted for ``SETTLE`` seconds, once."""
+    def check_wan(self) -> None:
+        """Report, once, a problem that has lasted for ``SETTLE_TIME`` seconds."""
         problem, now = self._problem(), self._clock()
         reason = problem.reason if problem else None
         last, since = self._since
         if reason != (last.reason if last else None):
             self._since = (problem, now)
-            self._told = None
-        elif problem is not None and self._told is None and now - since >= SETTLE:
-            self._told = problem
+            self._reported = None
+        elif problem is not None and self._reported is None and now - since >= SETTLE_TIME:
+            self._reported = problem
             log.warning("%s", problem.message)
             self._publish(SecurityAlert(problem.reason, problem.message))
 
-    async def look_for_routers(self) -> None:
-        """Tell of each port once for as long as its router keeps answering. Raises KernelError, OSError."""
-        stopped = (await self._drops()).get("foreign_router", 0)
-        if stopped == self._stopped and self._ports == ((), ()):
+    async def check_routers(self) -> None:
+        """Report each port once for as long as its router keeps answering. Raises KernelError, OSError."""
+        dropped = (await self._drops()).get("foreign_router", 0)
+        if dropped == self._dropped and self._ports == ((), ()):
             return
-        self._stopped = stopped
+        self._dropped = dropped
         ports = await self._foreign()
         for what, now, before in zip(("DHCP server", "router"), ports, self._ports, strict=True):
             for port in sorted(set(now) - set(before)):

@@ -1,4 +1,4 @@
-"""Carries out commands by a table of handlers. Nothing is changed before everything about one has been checked."""
+"""The table of command handlers. A handler checks all of its command before it changes anything."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ R = TypeVar("R")
 
 
 class Commands:
-    def __init__(self, entries: Iterable[HandlerEntry], check_open: Callable[[], None]) -> None:
-        """``check_open`` raises a GatewayError while nothing may be changed any more."""
-        self._handlers: dict[type[Command[Any]], Handler] = dict(entries)
-        self._check_open = check_open
+    """The table that dispatches each command to its handler."""
 
-    def with_more(self, entries: Iterable[HandlerEntry]) -> Commands:
-        """A table that has ``entries``, too."""
-        return Commands((*self._handlers.items(), *entries), self._check_open)
+    def __init__(self, entries: Iterable[HandlerEntry], check_not_restarting: Callable[[], None]) -> None:
+        """``check_not_restarting`` raises a GatewayError once a restart is due and nothing may be changed."""
+        self._handlers: dict[type[Command[Any]], Handler] = dict(entries)
+        self._check_not_restarting = check_not_restarting
+
+    def with_entries(self, entries: Iterable[HandlerEntry]) -> Commands:
+        """A new table with ``entries`` added."""
+        return Commands((*self._handlers.items(), *entries), self._check_not_restarting)
 
     @property
-    def known(self) -> frozenset[type[Command[Any]]]:
+    def command_types(self) -> frozenset[type[Command[Any]]]:
         return frozenset(self._handlers)
 
     async def run(self, command: Command[R]) -> R:
-        """Carry out ``command``. Raises GatewayError; then nothing was changed."""
-        self._check_open()
+        """Carry out ``command``. Raises GatewayError; then nothing has changed."""
+        self._check_not_restarting()
         return await self._handlers[type(command)](command)

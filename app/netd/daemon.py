@@ -1,6 +1,6 @@
-"""The objects of netd, made in the order of their floors and complete when they are made; and the tasks that run.
+"""The objects of netd, created in the order of their layers, and the tasks that run.
 
-Nothing else makes any of them, and none is given another later: what an object uses is what its constructor takes.
+This is the only place that creates them. Constructors receive everything that an object uses; nothing is wired later.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from app.model import Lease
-from app.netd.adapters import RECORD, Adapters
+from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
 from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
 from app.netd.backup import BackupService
 from app.netd.bulk import BulkRunner
-from app.netd.cabling import Cabling
+from app.netd.cabling import CablingMonitor
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
-from app.netd.connecting import Connecting
+from app.netd.connect_commands import ConnectCommands
+from app.netd.dependencies import Dependencies
 from app.netd.device_policy import DevicePolicies
 from app.netd.events import EventBus
 from app.netd.exits import Exits
@@ -30,13 +28,11 @@ from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
-from app.netd.lan_services_loop import LanServicesLoop, Services
+from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
-from app.netd.log_buffer import LogBuffer
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
-from app.netd.network_parts import LinkSource, MakeKernel
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
@@ -44,16 +40,12 @@ from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
 from app.netd.snapshot import SnapshotReader
-from app.netd.stalls import Stalls
+from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
-from app.netd.timesync import TimeSync
-from app.netd.wan_port import WanChooser, WanPort
-from app.network.wireguard.types import WireGuardBackend
+from app.netd.wan_port import WanChooser
 from app.protocol.events import SecurityAlert
-from app.providers.config import ProvidersConfig
 from app.providers.registry import Registry
-from app.store import Store
 from app.tasks import end
 from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
@@ -62,35 +54,10 @@ from app.tunnel.states import policy_for
 Job = Callable[[], Awaitable[None]]
 
 
-class LeaseKeeper(Services, Protocol):
-    """What is used of :class:`app.netd.lan_services.LanServices`."""
-
-    def leases(self) -> tuple[Lease, ...]: ...
-
-    def lease_file(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What netd stands on: its files, the kernel and the programs around it. Tests have stand-ins for some of it."""
-
-    store: Store  # loaded
-    state_dir: Path
-    run_dir: Path
-    backend: WireGuardBackend
-    make_kernel: MakeKernel
-    link_source: LinkSource
-    services: LeaseKeeper
-    flowtable: bool
-    http_ports: tuple[int, ...]
-    time_sync: TimeSync
-    wan_port: WanPort
-    providers: ProvidersConfig
-    logs: LogBuffer
-
-
 @dataclass(frozen=True)
 class Daemon:
+    """The assembled netd."""
+
     gateway: NetdGateway
     network: NetworkController
     exits: Exits
@@ -99,73 +66,73 @@ class Daemon:
     statistics: Statistics
     lan_services: LanServicesLoop
     jobs: Mapping[str, Job]  # each runs until it is cancelled
-    problems: tuple[str, ...]  # of the stored state, for people
+    problems: tuple[str, ...]  # found in the stored state, as messages
 
     async def start(self) -> None:
-        """Bring the network to where it was wanted."""
-        self.exits.begin()
+        """Adopt or resume the exits, apply the first plan, and publish the problems of the stored state."""
+        self.exits.start()
         await self.network.start()
         for problem in self.problems:
             self.events.publish(SecurityAlert("state", problem))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """The tasks run meanwhile. One that ends by itself is a bug, which ends all of them and is raised."""
+        """Run all tasks during the context. A task that returns is a bug, which ends the others and is raised."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_endless(name, job), name=name) for name, job in self.jobs.items()]
+            tasks = [group.create_task(_run_forever(name, job), name=name) for name, job in self.jobs.items()]
             try:
                 yield
             finally:
                 await end(tasks)
 
     async def close(self) -> None:
-        """Write down what was counted; the kernel goes on."""
+        """Write the statistics. The kernel keeps its network."""
         await self.statistics.close()
 
 
-async def _endless(name: str, job: Job) -> None:
+async def _run_forever(name: str, job: Job) -> None:
     await job()
     raise RuntimeError(f"the task {name!r} has ended by itself")
 
 
-async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[str] = ()) -> Daemon:
-    """Make all of netd; nothing has changed in the kernel yet. ``restart`` is set once the process has to end."""
-    store, wan_port, run_dir = ground.store, ground.wan_port, ground.run_dir
-    store.update_settings(wan_port.settled)
-    wan_port.tell(store.settings.links)
+async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterable[str] = ()) -> Daemon:
+    """Create all objects of netd without any change to the kernel. ``restart`` is set when the process has to end."""
+    store, wan_port, run_dir = deps.store, deps.wan_port, deps.run_dir
+    store.update_settings(wan_port.with_card_ports)
+    wan_port.write_choice(store.settings.links)
     settings = store.settings
     events = EventBus()
     publish = events.publish
 
-    # The network, with the tunnels that are up already.
+    # The network, with the tunnels that are already up.
     record = AdoptionRecord(run_dir / "runtime.json")
-    adopted = await record.adoptable(ground.backend, settings)
+    adopted = await record.adoptable(deps.backend, settings)
     network = NetworkController(
         store=store,
-        make_kernel=ground.make_kernel,
-        link_source=ground.link_source,
-        links=await ground.link_source.observe(settings),
+        make_kernel=deps.make_kernel,
+        link_source=deps.link_source,
+        links=await deps.link_source.observe(settings),
         exit_plans={n: policy_for(n, i, adopted[n]) for i, n in enumerate(settings.exits) if n in adopted},
-        time_sync=ground.time_sync,
-        flowtable=ground.flowtable,
-        http_ports=ground.http_ports,
+        time_sync=deps.time_sync,
+        flowtable=deps.flowtable,
+        http_ports=deps.http_ports,
         publish=publish,
     )
-    lan_services = LanServicesLoop(ground.services, network, store, publish)
+    lan_services = LanServicesLoop(deps.services, network, store, publish)
     egress = ProviderEgress(network, publish)
-    providing = environment(store, ground.state_dir, egress, ground.providers)
-    providing.accounts.load()
-    registry = Registry(store, providing)
+    provider_environment = environment(store, deps.state_dir, egress, deps.providers)
+    provider_environment.accounts.load()
+    registry = Registry(store, provider_environment)
 
     def on_problem(problem: str) -> None:
         publish(SecurityAlert("statistics", problem))
 
     statistics = Statistics(
-        ground.state_dir,
-        flowtable=ground.flowtable,
+        deps.state_dir,
+        flowtable=deps.flowtable,
         exits=lambda: store.settings.exits,
         lan=lambda: ([link.name for link in network.links.lan], store.settings.lan.networks),
-        on_rates=events.tell_rates,
+        on_rates=events.publish_rates,
         on_problem=on_problem,
     )
     history = HistoryRecorder(statistics, egress.contacts)
@@ -183,43 +150,43 @@ async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[st
     clock_steps = ClockSteps()
     exits = Exits(
         network=network,
-        backend=ground.backend,
+        backend=deps.backend,
         intent=intent,
         store=store,
         providers=registry,
         failover=failover,
         record=record,
         adopted=adopted,
-        last_traffic=statistics.leaving,
+        last_traffic=statistics.last_traffic,
         clock_behind=lambda: clock_steps.behind,
         observers=(history.on_transition, failover.on_transition),
         publish=publish,
     )
 
-    # What uses the exits: by the clock, and by commands.
+    # The users of the exits: timers and commands.
     scheduled = ScheduledSwitches(exits, directory, store)
-    returning = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
+    return_to_first = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
     maintenance = ProviderMaintenance(registry, exits, publish)
     backup = BackupService(
         store,
-        ground.state_dir,
+        deps.state_dir,
         freeze=exits.freeze,
-        closing=(store.close, providing.accounts.close),
+        closing=(store.close, provider_environment.accounts.close),
         restart=restart,
     )
-    check_open = backup.check_not_restarting
+    check_not_restarting = backup.check_not_restarting
     snapshots = SnapshotReader(
         store=store,
         network=network,
         exits=exits,
         wan_port=wan_port,
         events=events,
-        leases=ground.services.leases,
-        check_open=check_open,
+        leases=deps.services.leases,
+        check_not_restarting=check_not_restarting,
     )
-    importer = ServerImporter(store, publish, check_open)
-    topics = (
-        Connecting(exits=exits, directory=directory, intent=intent, store=store, failures=failures),
+    importer = ServerImporter(store, publish, check_not_restarting)
+    handlers = (
+        ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures),
         ServerCommands(
             store=store,
             providers=registry,
@@ -236,26 +203,28 @@ async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[st
         LeakTester(network, exits, store),
         history,
         backup,
-        ground.logs,
+        deps.logs,
         SupportFile(
-            state_dir=ground.state_dir,
+            state_dir=deps.state_dir,
             store=store,
             registry=registry,
             network=network,
             statistics=statistics,
             snapshot=snapshots.read,
-            logs=ground.logs,
+            logs=deps.logs,
         ),
     )
-    single = Commands((entry for topic in topics for entry in topic.handlers()), check_open)
-    bulk = BulkRunner(run=single.run, store=store, exits=exits, network=network, importer=importer, publish=publish)
-    commands = single.with_more(bulk.handlers())
+    single_commands = Commands((entry for handler in handlers for entry in handler.handlers()), check_not_restarting)
+    bulk = BulkRunner(
+        run=single_commands.run, store=store, exits=exits, network=network, importer=importer, publish=publish
+    )
+    commands = single_commands.with_entries(bulk.handlers())
 
-    cabling = Cabling(
+    cabling = CablingMonitor(
         problem=lambda: network.links.problem, drops=network.drops, foreign=network.foreign, publish=publish
     )
-    adapters = Adapters(run_dir / RECORD, publish=publish)
-    stalls = Stalls(
+    adapters = AdapterMonitor(run_dir / RECORD, publish=publish)
+    stalls = StallMonitor(
         ports=lambda: [port.name for port in network.links.ports if port.carrier and not port.radio], publish=publish
     )
     return Daemon(
@@ -269,19 +238,19 @@ async def assemble(ground: Ground, restart: asyncio.Event, problems: Iterable[st
         jobs={
             "reconciler": network.run,
             "links": network.watch_links,
-            "time": lambda: ground.time_sync.watch(network.replan, publish),
-            "time servers": lambda: ground.time_sync.resolve(network.lookup),
+            "time": lambda: deps.time_sync.watch(network.replan, publish),
+            "time servers": lambda: deps.time_sync.resolve(network.lookup),
             "services": lan_services.run,
-            "clock steps": lambda: keep_leases(clock_steps, ground.services.lease_file, lan_services.move_leases),
+            "clock steps": lambda: keep_leases(clock_steps, deps.services.lease_file, lan_services.move_leases),
             "providers": maintenance.run,
-            "leases": lambda: watch_leases(ground.services.leases, publish),
+            "leases": lambda: watch_leases(deps.services.leases, publish),
             "statistics": statistics.run,
-            "failover": returning.run,
+            "failover": return_to_first.run,
             "schedule": scheduled.run,
             "cabling": cabling.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
-        problems=(*store.problems, *providing.accounts.problems, *problems),
+        problems=(*store.problems, *provider_environment.accounts.problems, *problems),
     )

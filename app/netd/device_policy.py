@@ -1,4 +1,4 @@
-"""The policy of a device: stored, in force, and taken back alone where the kernel refuses it."""
+"""The command that sets a device's policy. If the kernel refuses the plan, only this change is reverted."""
 
 from __future__ import annotations
 
@@ -9,19 +9,12 @@ import msgspec
 from app import mac_address
 from app.errors import ConflictError, KernelError
 from app.model import Device, Settings, VpnPolicy
+from app.netd.protocols import DeviceNetwork
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
 from app.protocol.events import DeviceChanged, EventSink
 from app.store import Store
 from app.store.validation import MAX_DEVICES
-
-
-class DeviceNetwork(Protocol):
-    """What is used of :class:`app.netd.network.NetworkController`."""
-
-    async def replan(self) -> None: ...
-
-    async def forget_device(self, mac: str) -> None: ...
 
 
 class KnownExits(Protocol):
@@ -31,6 +24,8 @@ class KnownExits(Protocol):
 
 
 class DevicePolicies:
+    """The handler of SetDevicePolicy."""
+
     def __init__(self, *, store: Store, network: DeviceNetwork, exits: KnownExits, publish: EventSink) -> None:
         self._store = store
         self._network = network
@@ -54,7 +49,7 @@ class DevicePolicies:
         try:
             await self._network.replan()
         except KernelError:
-            # Of this device alone, and only where nobody has set another policy meanwhile.
+            # Revert this device alone, and only if no other request has changed its policy since.
             self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
             raise
         await self._network.forget_device(mac)
@@ -63,6 +58,6 @@ class DevicePolicies:
 
 
 def with_device(settings: Settings, mac: str, device: Device | None) -> Settings:
-    """``settings`` in which ``device`` is all that there is about ``mac`` (pure)."""
+    """``settings`` with ``device`` as the only entry for ``mac``, or with none (pure)."""
     others = tuple(d for d in settings.devices if d.mac != mac)
     return msgspec.structs.replace(settings, devices=(*others, device) if device is not None else others)

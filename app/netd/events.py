@@ -1,4 +1,4 @@
-"""Events to whoever listens: numbered, kept for a while so that a listener can resume, never waiting for a slow one."""
+"""The event bus: events are numbered, kept for resuming listeners, and never wait for a slow listener."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from app.protocol.events import Event, GatewayEvent, TrafficRates
 from app.protocol.statistics import Rates
 from app.tunnel.clock import boottime
 
-KEPT = 1000  # events
-QUEUE = 500  # events a listener may be behind before it is dropped
-MAX_NAMES = 100  # devices in one event of rates: the busiest
+MAX_KEPT = 1000  # events for listeners that resume
+MAX_BACKLOG = 500  # events that a listener may be behind before it is dropped
+MAX_DEVICES = 100  # devices in one event of rates; the busiest are shown
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 
 
 def first_number(boot_id: str, since_boot: float) -> int:
-    """Above all of this boot's before, as long as there were fewer than one a millisecond, and below 2**52.
+    """The number at which netd starts: above all earlier ones of this boot (up to one a millisecond), and below 2**52.
 
-    The boot's name comes first: a client that slept through a reboot must not take new numbers for those it knows.
+    The high bits come from the boot ID, so that a client that missed a reboot recognises new numbers as such.
     """
     return (int(boot_id.strip().replace("-", ""), 16) % 4096 << 40) + int(since_boot * 1000)
 
 
 class EventBus:
-    """Numbers follow one another and grow across restarts of netd within one boot; another boot has others."""
+    """The bus numbers events consecutively; numbers grow across restarts of netd and differ between boots."""
 
     def __init__(self) -> None:
         self._seq = self._first = first_number(BOOT_ID.read_text(), boottime())
-        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._recent: deque[Event] = deque(maxlen=MAX_KEPT)
         self._listeners: set[asyncio.Queue[Event | None]] = set()
 
     @property
@@ -43,25 +43,25 @@ class EventBus:
 
     @property
     def kept_after(self) -> int:
-        """Events after this number are still kept."""
+        """The number after which all events are still kept."""
         return self._recent[0].seq - 1 if self._recent else self._first
 
     def publish(self, event: GatewayEvent) -> Event:
         self._seq += 1
         numbered = Event(self._seq, time.time(), event)
         self._recent.append(numbered)
-        self._tell(numbered)
+        self._deliver(numbered)
         return numbered
 
-    def tell_rates(self, rates: Rates) -> None:
-        """Tell of ``rates`` in passing: they are old in a moment, so they take no number and are not kept."""
+    def publish_rates(self, rates: Rates) -> None:
+        """Send ``rates`` to the present listeners, not numbered and not replayed: they are soon outdated."""
         if not rates.period:
             return
-        busiest = sorted(rates.devices.items(), key=lambda item: -item[1].up - item[1].down)[:MAX_NAMES]
+        busiest = sorted(rates.devices.items(), key=lambda item: -item[1].up - item[1].down)[:MAX_DEVICES]
         shown = msgspec.structs.replace(rates, devices=dict(busiest))
-        self._tell(Event(self._seq, time.time(), TrafficRates(**msgspec.structs.asdict(shown))))
+        self._deliver(Event(self._seq, time.time(), TrafficRates(**msgspec.structs.asdict(shown))))
 
-    def _tell(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> None:
         for queue in list(self._listeners):
             try:
                 queue.put_nowait(event)
@@ -69,8 +69,8 @@ class EventBus:
                 self._drop(queue)
 
     async def subscribe(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Events from now on, after those kept with a number above ``after``. Ends when the listener is too slow."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE)
+        """Yield the kept events numbered above ``after``, then new ones. Ends if the listener is too slow."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_BACKLOG)
         kept = [e for e in self._recent if after is not None and e.seq > after]
         self._listeners.add(queue)
         try:

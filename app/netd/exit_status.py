@@ -1,4 +1,4 @@
-"""How an exit's state is shown to people (pure)."""
+"""The status of an exit as clients see it (pure)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.tunnel.states import Blocked, Connected, Target, shown_as, tunnels_of
 
 
 def exit_status(machine: ExitMachine, entered: float) -> ExitStatus:
-    """``machine``'s exit; ``entered`` is the Unix time its state was entered."""
+    """The status of ``machine``'s exit, whose present state was entered at ``entered`` (Unix time)."""
     state = machine.state
     tunnels = tunnels_of(state)
     tunnel = tunnels[0] if tunnels else None

@@ -1,6 +1,6 @@
-"""The exits: what can be done with them, and the context in which their machines run.
+"""The exits: their operations, and the context in which their state machines run.
 
-A verb changes intent and machine together, and puts the intent back where the machine does not follow.
+An operation changes intent and machine together, and restores the intent if the machine does not follow.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from app.netd.adoption import AdoptionRecord
 from app.netd.exit_status import exit_status
 from app.netd.intent import Intent
 from app.netd.network_parts import DriftRepaired, NetworkChange, WanMoved
+from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition, TransitionObserver
 from app.network.drift import missing
 from app.network.plan import ExitPlan, exit_interface
@@ -24,7 +25,6 @@ from app.network.wireguard.types import WireGuardBackend
 from app.protocol.events import EventSink, StatusChanged
 from app.protocol.statistics import InterfaceBytes
 from app.protocol.status import ExitStatus
-from app.providers.base import Provider
 from app.store import Store
 from app.tunnel.context import Advice
 from app.tunnel.exitcheck import Confirm
@@ -58,20 +58,18 @@ class ExitNetwork(Protocol):
     def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None: ...
 
 
-class TunnelSource(Protocol):
+class TunnelSource(ProviderLookup, Protocol):
     """What is used of :class:`app.providers.registry.Registry`."""
-
-    def get(self, name: str) -> Provider: ...
 
     def exit_confirmation(self, name: str) -> Confirm: ...
 
 
 class FallbackAdvisor(Protocol):
-    async def advice(self, exit_name: str, failed: Target) -> Advice: ...
+    async def advise(self, exit_name: str, failed: Target) -> Advice: ...
 
 
 class Exits:
-    """Owns the exits' machines; an :class:`app.tunnel.context.ExitContext`."""
+    """The owner of the exits' machines. It implements :class:`app.tunnel.context.ExitContext`."""
 
     def __init__(
         self,
@@ -89,7 +87,7 @@ class Exits:
         observers: Sequence[TransitionObserver],
         publish: EventSink,
     ) -> None:
-        """``last_traffic`` reads the counters of a tunnel that is about to go; ``observers`` receive every move."""
+        """``last_traffic`` reads the last counters of a tunnel; ``observers`` receive every transition."""
         self._network = network
         self._backend = backend
         self._intent = intent
@@ -109,24 +107,24 @@ class Exits:
         }  # Unix time
         network.subscribe(self._on_network_change)
 
-    def begin(self) -> None:
-        """Tell of the tunnels that were taken over, and resume what was wanted before. Call it before they run."""
+    def start(self) -> None:
+        """Announce the adopted tunnels and resume the stored goals. Call it before the machines run."""
         resuming = self.settings.connect_at_boot or self._record.ran_before
         for name, machine in self._machines.items():
             goal = self._intent.goal(name)
             if isinstance(machine.state, Connected):
-                self._tell(ExitTransition(name, Disconnected(), machine.state))
+                self._notify(ExitTransition(name, Disconnected(), machine.state))
             elif goal is not None and resuming:
                 machine.resume(goal.target, "resumed")
 
-    # --- verbs -------------------------------------------------------------------------------------------------------
+    # --- operations --------------------------------------------------------------------------------------------------
 
     async def connect(
         self, exit_name: str, target: Target, *, asked: str | None = None, cause: str | None = None
     ) -> None:
-        """Return once the exit is connected to ``target``, which ``asked`` was resolved to (None = it was named).
+        """Return once the exit is connected to ``target``, to which ``asked`` was resolved (None = named directly).
 
-        Raises NotFoundError, and as :meth:`ExitMachine.connect`. A server that cannot be connected changes nothing.
+        Raises NotFoundError, and what :meth:`ExitMachine.connect` raises. An unusable server changes nothing.
         """
         machine = self.get(exit_name)
         await self.tunnel_config(target)
@@ -135,17 +133,17 @@ class Exits:
         try:
             await machine.connect(target, cause)
         except BaseException:
-            # A switch that failed leaves the old tunnel up: that is what a restart should come back to.
+            # A failed switch leaves the old tunnel up, which is what a restart should restore.
             if before is not None and machine.goal == before.target != target:
-                self._intent.put_back(exit_name, before, failed=target)
+                self._intent.restore_goal(exit_name, before, failed=target)
             raise
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
-        """From the tunnel that is up to another one; the intent follows once that is reached. Raises as connect."""
+        """Switch from the present tunnel to ``target``; then the intent follows. Raises what :meth:`connect` raises."""
         machine = self.get(exit_name)
         await self.tunnel_config(target)
         await machine.connect(target, cause)
-        if machine.goal == target:  # nothing else was asked for since
+        if machine.goal == target:  # no other request has come since
             self._intent.set_goal(exit_name, target, asked)
 
     async def disconnect(self, exit_name: str) -> None:
@@ -155,7 +153,7 @@ class Exits:
         await machine.disconnect()
 
     async def renew(self, provider: str) -> None:
-        """Tunnels of ``provider`` go over to its present key; an exit that waits for the account tries at once.
+        """Renew the tunnels of ``provider`` with its present key; an exit that waits for the account retries at once.
 
         Raises GatewayError; then the old tunnel is still up.
         """
@@ -166,24 +164,24 @@ class Exits:
             elif machine.goal is not None:
                 machine.resume(machine.goal)
 
-    async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
-        """Exits go from the goals ``ours`` back to those of ``before``; the settings are as they were already.
+    async def restore_goals(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
+        """Move exits from the goals ``own_goals`` back to those of ``before``; the settings are restored already.
 
-        An exit that somebody else moved meanwhile is left, and the settings follow it.
+        An exit that another request has moved since stays, and the settings follow it.
         """
         for name, machine in self._machines.items():
-            if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
+            if name in own_goals and machine.goal == own_goals[name] and machine.goal != before[name]:
                 goal = before[name]
                 if goal is not None:
                     machine.resume(goal)
                 else:
-                    with contextlib.suppress(GatewayError):  # blocked, then, and said so by the machine
+                    with contextlib.suppress(GatewayError):  # the machine's state then says that it is blocked
                         await machine.disconnect()
             wanted = self._intent.goal(name)
             if machine.goal != (wanted.target if wanted is not None else None):
                 self._intent.set_goal(name, machine.goal)
 
-    # --- what is so --------------------------------------------------------------------------------------------------
+    # --- present state -----------------------------------------------------------------------------------------------
 
     @property
     def machines(self) -> tuple[ExitMachine, ...]:
@@ -200,23 +198,23 @@ class Exits:
         return {name: machine.goal for name, machine in self._machines.items()}
 
     def using(self, provider: str) -> list[str]:
-        """The exits that use a server of ``provider``, or want one."""
+        """The exits whose tunnel or goal is a server of ``provider``."""
         return [m.name for m in self.machines if any(target.provider == provider for target in _targets(m))]
 
     def user_of(self, target: Target) -> str | None:
-        """An exit that uses ``target``, or wants it."""
+        """An exit whose tunnel or goal is ``target``."""
         return next((m.name for m in self.machines if target in _targets(m)), None)
 
     def status(self) -> tuple[ExitStatus, ...]:
         return tuple(exit_status(machine, self._entered[name]) for name, machine in self._machines.items())
 
     def freeze(self) -> None:
-        """Change nothing any more, and leave nothing to adopt: the next process begins with other settings."""
+        """Stop all changes and remove the adoption record: the next process begins with other settings."""
         self._network.freeze()
         self._record.close()
         for machine in self.machines:
             traffic = self._last_traffic(machine.index, machine.state)
-            self._tell(ExitTransition(machine.name, machine.state, Disconnected(), "restored", traffic))
+            self._notify(ExitTransition(machine.name, machine.state, Disconnected(), "restored", traffic))
 
     # --- the machines' context ---------------------------------------------------------------------------------------
 
@@ -254,7 +252,7 @@ class Exits:
         await self._network.apply(policy_for(exit_name, machine.index, state))
         machine.state = state
         self._entered[exit_name] = time.time()
-        self._tell(ExitTransition(exit_name, old, state, cause, traffic))
+        self._notify(ExitTransition(exit_name, old, state, cause, traffic))
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._network.forget_flows(machine.index)
         self._record.save({m.name: m.state for m in self.machines})
@@ -263,22 +261,22 @@ class Exits:
     async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
         index = self._machines[exit_name].index
         both = ExitPlan(exit_name, index, active=state.tunnel.plan, draining=draining.tunnel.plan)
-        # The devices' connections start anew the moment the route has changed: until then they would go out by the new
-        # tunnel with the old one's address, and nobody would answer.
+        # The devices' flows are dropped as soon as the route has changed: they would leave through the new tunnel with
+        # the old tunnel's source address and get no answer.
         await self._network.apply(both, routed=lambda: self._network.forget_flows(index))
 
     async def lookup(self, host: str) -> list[Address]:
         return await self._network.lookup(host)
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
-        return await self._failover.advice(exit_name, failed)
+        return await self._failover.advise(exit_name, failed)
 
     def changed(self, exit_name: str) -> None:
         self._publish(StatusChanged(exit_name))
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    def _tell(self, move: ExitTransition) -> None:
+    def _notify(self, move: ExitTransition) -> None:
         for observer in self._observers:
             observer(move)
 
@@ -293,7 +291,7 @@ class Exits:
 
 
 def _targets(machine: ExitMachine) -> set[Target]:
-    """The servers that the machine wants or uses."""
+    """The servers of the machine's tunnels and goal."""
     used = {tunnel.target for tunnel in tunnels_of(machine.state)}
     return used if machine.goal is None else used | {machine.goal}
 

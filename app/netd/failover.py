@@ -1,4 +1,4 @@
-"""Advice for an exit whose server does not answer: the provider's verdict on the account, or another server."""
+"""Failover: advice for an exit whose server does not answer, either an account problem or another server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 from app.errors import GatewayError
 from app.model import FailoverSettings, Server
 from app.netd.intent import Intent
+from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition
 from app.protocol.events import AccountChanged, EventSink, SecurityAlert
 from app.providers.base import AccountProvider, Provider, Verdict
@@ -23,8 +24,8 @@ from app.tunnel.states import Connected, Disconnected, Reason, Target
 log = logging.getLogger(__name__)
 
 DIAGNOSIS_TIMEOUT = 8.0  # seconds; then the server is taken to be at fault
-# Seconds a provider's word is taken for without asking again. That all is well may change with the next server that
-# dies; that something is wrong holds until it is mended, which signing in or a tunnel that comes up tells.
+# Seconds for which a provider's verdict is cached. HEALTHY says little about the next failing server. A problem holds
+# until it is fixed, which a sign-in or a connected tunnel shows.
 HEALTHY_TTL = 60.0
 PROBLEM_TTL = 300.0
 
@@ -38,12 +39,6 @@ _PROBLEMS = {
 }
 
 
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
-
-
 class ServerLists(Protocol):
     async def list(self, provider: str) -> tuple[Server, ...]:
         """Raises NotFoundError (``provider``)."""
@@ -51,10 +46,12 @@ class ServerLists(Protocol):
 
 
 class Failover:
+    """The advisor of the exits; it also clears old problems when a tunnel connects."""
+
     def __init__(
         self,
         *,
-        providers: Providers,
+        providers: ProviderLookup,
         directory: ServerLists,
         intent: Intent,
         store: Store,
@@ -74,22 +71,22 @@ class Failover:
 
     # --- when a server fails -----------------------------------------------------------------------------------------
 
-    async def advice(self, exit_name: str, failed: Target) -> Advice:
-        """Never raises a GatewayError: without advice the machine goes on trying."""
+    async def advise(self, exit_name: str, failed: Target) -> Advice:
+        """Advice after ``failed`` did not answer. Raises no GatewayError: with empty advice the machine retries."""
         try:
             provider = self._providers.get(failed.provider)
             verdict = await self._verdict(provider)
             if verdict in _PROBLEMS:
                 reason, text = _PROBLEMS[verdict]
                 message = text.format(provider.title)
-                if self._published.get(exit_name) is not reason:  # not again at every attempt
+                if self._published.get(exit_name) is not reason:  # published once, not at every attempt
                     self._published[exit_name] = reason
                     self._publish(SecurityAlert(reason.value, message, exit=exit_name))
                     self._publish(AccountChanged(provider.name, reason.value))
                 return Advice(reason=reason, message=message)
             if verdict is Verdict.KEY_CHANGED:
-                return Advice()  # the server is not at fault: the next attempt has the key
-            target = await self._next(exit_name, failed)
+                return Advice()  # the server is not at fault; the next attempt uses the new key
+            target = await self._next_target(exit_name, failed)
             if target is None or not self._intent.fall_back(exit_name, failed, target):
                 return Advice()
         except GatewayError as error:
@@ -97,11 +94,11 @@ class Failover:
             return Advice()
         goal = self._intent.goal(exit_name)
         first = goal.first_choice if goal is not None else None
-        log.warning("exit %s: going on with %s in place of %s", exit_name, target, first or target)
+        log.warning("exit %s: falling back to %s in place of %s", exit_name, target, first or target)
         return Advice(target=target)
 
-    async def _next(self, exit_name: str, failed: Target) -> Target | None:
-        """Where to go from ``failed``; None = stay with it."""
+    async def _next_target(self, exit_name: str, failed: Target) -> Target | None:
+        """The server to try after ``failed``; None = the same again."""
         settings = self._store.settings.failover
         goal = self._intent.goal(exit_name)
         first = (goal.first_choice if goal is not None else None) or failed
@@ -110,12 +107,12 @@ class Failover:
             return back
         self._failures.record_failure(exit_name, failed)
         if self._failures.exhausted(exit_name):
-            self._failures.back_off(exit_name)  # it is rather our way to all of them: wait with the first
+            self._failures.back_off(exit_name)  # the uplink is the likelier cause: wait at the first choice
             return back
-        options = await self._options(failed.provider, first, settings)
-        return options[0] if options else back
+        candidates = await self._candidates(failed.provider, first, settings)
+        return candidates[0] if candidates else back
 
-    async def _options(self, provider: str, first: Target, settings: FailoverSettings) -> list[Target]:
+    async def _candidates(self, provider: str, first: Target, settings: FailoverSettings) -> list[Target]:
         servers = await self._directory.list(provider)
         lost = next((s for s in servers if s.hostname == first.hostname), None) or _unknown_server(first)
 
@@ -140,13 +137,13 @@ class Failover:
         return verdict
 
     def forget_verdict(self, provider: str) -> None:
-        """The account has changed: what was said of it no longer counts."""
+        """Drop the cached verdict: the account has changed."""
         self._verdicts.pop(provider, None)
 
-    # --- when one works ----------------------------------------------------------------------------------------------
+    # --- when a server works -----------------------------------------------------------------------------------------
 
     def on_transition(self, move: ExitTransition) -> None:
-        """After every move of an exit."""
+        """Call after every transition of an exit."""
         old, new = move.old, move.new
         if isinstance(new, Disconnected):
             self._published.pop(move.exit, None)
@@ -158,9 +155,9 @@ class Failover:
         known = self._verdicts.get(target.provider)
         if known is not None and known[1] is not Verdict.WELL:
             self.forget_verdict(target.provider)
-        self._intent.reached(move.exit, target)
+        self._intent.mark_reached(move.exit, target)
 
 
 def _unknown_server(target: Target) -> Server:
-    """A server that has left the list: no place is near it."""
+    """A stand-in for a server that is no longer in the list; without a location, nothing is near it."""
     return Server(target.hostname, target.provider)

@@ -1,4 +1,4 @@
-"""The gateway as its clients have it: a snapshot, a stream of events, commands."""
+"""The gateway that netd offers to its clients: a snapshot, a stream of events, commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class NetdGateway:
-    """An :class:`app.protocol.gateway.Gateway`."""
+    """The implementation of :class:`app.protocol.gateway.Gateway`."""
 
     def __init__(
         self, *, snapshots: SnapshotReader, events: EventBus, commands: Commands, bulk: BulkRunner, registry: Registry
@@ -36,7 +36,7 @@ class NetdGateway:
         return self._events.subscribe(after)
 
     async def submit(self, command: Command[R]) -> R:
-        """Carry out ``command``. Raises GatewayError; then nothing was changed."""
+        """Carry out ``command``. Raises GatewayError; then nothing has changed."""
         if not command.during_bulk:
             self._bulk.check_free()
         return await self._commands.run(command)

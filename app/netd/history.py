@@ -1,4 +1,4 @@
-"""The books of netd: who moved how many bytes, what each exit went through; and the queries about that."""
+"""The history recorder: it passes transitions to the statistics and answers queries about traffic and history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.protocol.statistics import TOTAL, Bytes, HistoryPage, Rates, Subject
 
 
 class HistoryRecorder:
-    """Writes down the exits' transitions; ``contacts`` are exchanges with providers by way, as counted elsewhere."""
+    """The recorder of transitions; ``contacts`` counts exchanges with providers by egress path."""
 
     def __init__(self, statistics: Statistics, contacts: Mapping[str, int]) -> None:
         self._statistics = statistics
@@ -38,7 +38,7 @@ class HistoryRecorder:
     # --- queries -----------------------------------------------------------------------------------------------------
 
     async def _traffic(self, command: GetTraffic) -> TrafficSeries:
-        """Raises UnavailableError (``storage``), as all of these."""
+        """Raises UnavailableError (``storage``), as the queries below do."""
         series = await self._statistics.traffic(command.query)
         return TrafficSeries(series, _rate(self._statistics.rates, command.query.subject))
 
@@ -60,12 +60,12 @@ class HistoryRecorder:
             total=lifetime("total").get(TOTAL, Bytes()),
             devices=lifetime("device"),
             exits=lifetime("exit"),
-            netd=self._use(),
+            netd=self._process_use(),
             contacts=dict(self._contacts),
         )
 
-    def _use(self) -> ProcessUse:
-        """Of this process and not of those it started (proc_pid_statm(5), getrusage(2))."""
+    def _process_use(self) -> ProcessUse:
+        """The resources used by netd without its child processes (proc_pid_statm(5), getrusage(2))."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         return ProcessUse(
             started=self._started,

@@ -1,7 +1,7 @@
-"""Importing .conf files: under the name that a person chose, or under one made of the file's.
+"""The import of .conf files, under a chosen name or one derived from the file name.
 
-A chosen name is taken as it is or refused. A file's is cleaned, and where another server has it, a number makes it
-another; the same configuration under the same name is there already, so that an import can be repeated.
+A chosen name is used as it is or refused. A file name is cleaned up, and gets a number if another server has it.
+Importing the same configuration under the same name again changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.addresses import Network
 from app.errors import ConflictError, GatewayError
 from app.filenames import numbered, server_name
 from app.model import ServerSecrets, StoredServer
-from app.netd.outcomes import failed, placed
+from app.netd.outcomes import from_error, with_position
 from app.protocol.answers import Done, Outcome
 from app.protocol.commands import ImportConfig
 from app.protocol.events import EventSink, ServersChanged
@@ -27,23 +27,23 @@ from app.store import MAX_SERVERS, Store
 Parsed = tuple[StoredServer, ServerSecrets]
 
 
-def parsed(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
-    """Raises InvalidFieldError (name, configuration)."""
+def parse(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
+    """The server of ``command`` and its secrets. Raises InvalidFieldError (name, configuration)."""
     name = server_name(command.name) if command.from_file else command.name
     return parse_import(name, command.config, added=time.time(), lan=lan)
 
 
 class ServerImporter:
-    """``check_open`` raises a GatewayError while nothing may be changed any more."""
+    """The importer stores servers; ``check_not_restarting`` raises a GatewayError once a restart is due."""
 
-    def __init__(self, store: Store, publish: EventSink, check_open: Callable[[], None]) -> None:
+    def __init__(self, store: Store, publish: EventSink, check_not_restarting: Callable[[], None]) -> None:
         self._store = store
         self._publish = publish
-        self._check_open = check_open
+        self._check_not_restarting = check_not_restarting
 
     def import_one(self, command: ImportConfig) -> Done:
         """Raises InvalidFieldError, ConflictError (name in use, store full), UnavailableError (``storage``)."""
-        server, secrets = parsed(command, self._store.settings.lan.networks)
+        server, secrets = parse(command, self._store.settings.lan.networks)
         if command.from_file:
             done = add_file(self._store, server, secrets)
         else:
@@ -55,15 +55,15 @@ class ServerImporter:
     async def import_files(
         self, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
     ) -> tuple[Outcome, ...]:
-        """Import an archive's files and write them at one moment: ``atomic``, all or none; else each on its own.
+        """Import the files of an archive in one transaction: all or none if ``atomic``, else each independently.
 
-        Where the store has not the room for all of them, none is imported either way. Raises the first file's error
-        where ``atomic`` (with ``operations[N]``), ConflictError (``too_many``), UnavailableError (``storage``).
+        If the store has no room for all of them, none is imported either way. Raises the first file's error
+        if ``atomic`` (with ``operations[N]``), ConflictError (``too_many``), UnavailableError (``storage``).
         """
         lan = self._store.settings.lan.networks
-        # In a thread: a thousand files take a small machine seconds, in which the watch over the rules must not wait.
-        read = await asyncio.to_thread(lambda: [_parsed_or_error(command, lan) for command in commands])
-        self._check_open()  # what may have begun meanwhile
+        # In a thread: a thousand files take seconds on a small board, and the reconciler must not wait for them.
+        read = await asyncio.to_thread(lambda: [_parse_or_error(command, lan) for command in commands])
+        self._check_not_restarting()  # a restore or an atomic request may have begun since
         check_free()
         store = self._store
         room = MAX_SERVERS - len(store.servers())
@@ -79,25 +79,25 @@ class ServerImporter:
                     if error.code == "too_many":
                         raise _no_room(len(commands), room) from None
                     if atomic:
-                        raise placed(error, number) from None
-                    outcomes.append(failed(error))
+                        raise with_position(error, number) from None
+                    outcomes.append(from_error(error))
         except BaseException:
             store.abort()
             raise
         store.commit()
-        # One event for all: a listener is dropped that is some hundreds behind.
+        # One event for all: a listener that is some hundreds behind would be dropped.
         self._publish(ServersChanged(ImportedProvider.name))
         return tuple(outcomes)
 
 
 def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done:
-    """Keep ``server`` under its name or the first free one with a number. Raises ConflictError (store full)."""
+    """Store ``server`` under its name, or the first free one with a number. Raises ConflictError (store full)."""
     name = server.name
     numbers = count(2)
     while (holder := store.holder(name)) is not None:
-        if _same(store, holder, server, secrets):
-            there = f'it is there already, as "{holder.name}"'
-            return Done(warnings=(there,), public_key=server.public_key, server=holder.name)
+        if _same_config(store, holder, server, secrets):
+            warning = f'it is there already, as "{holder.name}"'
+            return Done(warnings=(warning,), public_key=server.public_key, server=holder.name)
         name = numbered(server.name, next(numbers))
     store.add_server(replace(server, name=name), secrets)
     warnings = server.warnings
@@ -106,17 +106,17 @@ def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done
     return Done(warnings=warnings, public_key=server.public_key, server=name)
 
 
-def _same(store: Store, holder: StoredServer, server: StoredServer, secrets: ServerSecrets) -> bool:
-    """Whether ``holder`` came from the same configuration, whatever of the warnings or the place has changed since."""
-    told = ("provider", "peers", "addresses", "dns", "mtu", "listen_port", "public_key")
-    if any(getattr(holder, key) != getattr(server, key) for key in told):
+def _same_config(store: Store, holder: StoredServer, server: StoredServer, secrets: ServerSecrets) -> bool:
+    """Whether ``holder`` has the same configuration; its warnings and its place may differ."""
+    fields = ("provider", "peers", "addresses", "dns", "mtu", "listen_port", "public_key")
+    if any(getattr(holder, key) != getattr(server, key) for key in fields):
         return False
     return store.has_secrets(holder.name) and store.secrets_for(holder.name) == secrets
 
 
-def _parsed_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:
+def _parse_or_error(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed | GatewayError:
     try:
-        return parsed(command, lan)
+        return parse(command, lan)
     except GatewayError as error:
         return error
 

@@ -1,6 +1,6 @@
-"""What people want of the gateway's exits and servers; nothing else writes these parts of the settings.
+"""The intent: the goals of exits, recent servers and favourites; the only writer of these settings.
 
-Each change is computed from the settings inside the store's update, so that none undoes what was stored meanwhile.
+Each change is computed inside the store's update, so that no concurrent change is lost.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from app.model import Settings
 from app.store import Store
 from app.tunnel.states import Target
 
-MAX_RECENT = 20  # servers that are remembered
+MAX_RECENT = 20  # servers remembered as recently used
 MAX_FAVOURITES = 500
 
 
 class Goal(Struct, frozen=True):
-    """What is wanted of an exit: the server that it means now, and how it was asked for."""
+    """The goal of an exit: the server it should use now, and the selector that was asked for."""
 
     target: Target
-    asked: str  # a host name, a place, fastest or random; as ``connect`` takes it
-    first_choice: Target | None = None  # while ``target`` stands in for it
+    asked: str  # a host name, a place, "fastest" or "random", as in the command connect
+    first_choice: Target | None = None  # set while ``target`` is a fallback for it
 
 
 class Intent:
-    """Every method that writes raises UnavailableError (``storage``); then nothing has changed."""
+    """The stored intent. Methods that write raise UnavailableError (``storage``); then nothing has changed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,16 +36,16 @@ class Intent:
     # --- exits -------------------------------------------------------------------------------------------------------
 
     def goal(self, exit_name: str) -> Goal | None:
-        """What the exit should be connected to; None = down."""
+        """The goal of the exit; None = disconnected."""
         return _goal(self._store.settings, exit_name)
 
     def set_goal(self, exit_name: str, target: Target | None, asked: str | None = None) -> None:
-        """``asked`` is what ``target`` was chosen for; None = it was named itself."""
+        """Store ``target`` as the goal; ``asked`` is the selector that it was chosen for (None = its own name)."""
         goal = None if target is None else Goal(target, asked or target.hostname)
         self._store.update_settings(lambda s: _with_goal(s, exit_name, goal))
 
-    def put_back(self, exit_name: str, goal: Goal, *, failed: Target) -> None:
-        """``goal`` again in place of ``failed``, where nothing else was asked for meanwhile."""
+    def restore_goal(self, exit_name: str, goal: Goal, *, failed: Target) -> None:
+        """Store ``goal`` again in place of ``failed``, unless the goal has changed since."""
 
         def change(settings: Settings) -> Settings:
             now = _goal(settings, exit_name)
@@ -54,7 +54,7 @@ class Intent:
         self._store.update_settings(change)
 
     def fall_back(self, exit_name: str, failed: Target, target: Target) -> bool:
-        """Let ``target`` stand in for ``failed``; False where something else was asked for meanwhile."""
+        """Make ``target`` the fallback for ``failed``; False if the goal has changed since."""
 
         def change(settings: Settings) -> Settings:
             goal = _goal(settings, exit_name)
@@ -66,8 +66,8 @@ class Intent:
         goal = _goal(self._store.update_settings(change), exit_name)
         return goal is not None and goal.target == target
 
-    def reached(self, exit_name: str, target: Target) -> None:
-        """The exit is connected to ``target``: where that is the first choice, nothing stands in for it any more."""
+    def mark_reached(self, exit_name: str, target: Target) -> None:
+        """Note that the exit is connected to ``target``. If that is the first choice, the fallback is over."""
 
         def change(settings: Settings) -> Settings:
             goal = _goal(settings, exit_name)
@@ -80,14 +80,14 @@ class Intent:
     # --- servers -----------------------------------------------------------------------------------------------------
 
     def mark_recent(self, target: Target) -> None:
-        """Remember ``target`` as the latest server that was connected to."""
+        """Put ``target`` first among the recent servers."""
         name = str(target)
         self._store.update_settings(
             lambda s: replace(s, recent=(name, *(r for r in s.recent if r != name))[:MAX_RECENT])
         )
 
     def mark_favourite(self, provider: str, server: str, *, favourite: bool) -> bool:
-        """Whether that is a change. Raises ConflictError (``too_many``)."""
+        """Mark or unmark a favourite; True if that is a change. Raises ConflictError (``too_many``)."""
         name = f"{provider}/{unicodedata.normalize('NFC', server)}"
 
         def change(settings: Settings) -> Settings:
@@ -101,7 +101,7 @@ class Intent:
 
 
 def _goal(settings: Settings, exit_name: str) -> Goal | None:
-    """The goal as the settings have it (pure). Settings of older versions have host names alone."""
+    """The goal in ``settings`` (pure). Older versions stored host names alone, without selectors."""
     desired = settings.desired.get(exit_name)
     if desired is None:
         return None
@@ -111,7 +111,7 @@ def _goal(settings: Settings, exit_name: str) -> Goal | None:
 
 
 def _with_goal(settings: Settings, exit_name: str, goal: Goal | None) -> Settings:
-    """``settings`` in which ``goal`` is all that is wanted of the exit (pure)."""
+    """``settings`` with ``goal`` as the goal of the exit (pure)."""
     desired, first, asked = (
         {name: value for name, value in kept.items() if name != exit_name}
         for kept in (settings.desired, settings.first_choice, settings.asked)

@@ -1,4 +1,4 @@
-"""DHCP and DNS of the LAN, by dnsmasq: its configuration and its leases."""
+"""The DHCP and DNS of the LAN: dnsmasq's configuration and leases."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from app.network.leasefile import Step, shift_leases
 
 
 class LanServices:
-    """``leases`` is dnsmasq's lease file."""
+    """The services run by dnsmasq; ``leases`` is its lease file."""
 
     def __init__(self, runner: ServiceRunner, leases: Path) -> None:
         self._runner = runner
         self._leases = leases
-        self._moved = moved_in(runner.present("lan"))  # another netd's: dnsmasq is not started anew for us
+        self._moved = moved_in(runner.present("lan"))  # kept from the previous netd, so that dnsmasq need not restart
         self._hand_over: HandOver | None = None
 
     async def apply(self, settings: Settings, links: Links, *, ipv6_default: bool, direct: bool) -> None:
-        """Have DHCP and DNS run as the settings say; also restarts what has died. Raises KernelError, OSError."""
+        """Run DHCP and DNS as the settings say; restart what has died. Raises KernelError, OSError."""
         if not links.lan:
             return
         hand_over = self._hand_over
@@ -35,21 +35,21 @@ class LanServices:
             ),
             hand_over,
         )
-        if self._hand_over is hand_over:  # no other step meanwhile
+        if self._hand_over is hand_over:  # no other clock step has come since
             self._hand_over = None
 
     def leases(self) -> tuple[Lease, ...]:
         return read_leases(self._leases)
 
     def lease_file(self) -> str:
-        """The text of dnsmasq's file; empty where there is none."""
+        """The text of dnsmasq's lease file; empty if there is none."""
         try:
             return self._leases.read_text(errors="replace")
         except OSError:
             return ""
 
     def move_leases(self, before: str, step: Step) -> None:
-        """The clock was set: with the next :meth:`apply`, dnsmasq goes on with the leases of ``before``, moved too."""
+        """Give dnsmasq the leases of ``before``, moved by the clock's ``step``, with the next :meth:`apply`."""
         text = shift_leases(before, self.lease_file(), step)
         self._moved = f"{step.seconds:+.0f} s at {step.now:.0f}"
         self._hand_over = HandOver("lan", self._leases, text)

@@ -1,4 +1,4 @@
-"""DHCP and DNS follow the plan, apart from it: they are never in the way of a change of tunnel."""
+"""The loop that keeps DHCP and DNS in step with the plan, in a task of its own, so that no tunnel waits for dnsmasq."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from app.store import Store
 
 log = logging.getLogger(__name__)
 
-CHECK_INTERVAL = 10.0  # seconds between looks at dnsmasq; it outlives netd, so this is only the net below it
+CHECK_INTERVAL = 10.0  # seconds between checks of dnsmasq, which normally outlives netd
 
 
-class Services(Protocol):
+class LanServiceControl(Protocol):
     """What is used of :class:`app.netd.lan_services.LanServices`."""
 
     async def apply(self, settings: Settings, links: Links, *, ipv6_default: bool, direct: bool) -> None: ...
@@ -29,7 +29,11 @@ class Services(Protocol):
 
 
 class LanServicesLoop:
-    def __init__(self, services: Services, network: NetworkController, store: Store, publish: EventSink) -> None:
+    """The loop runs after each applied plan, after each clock step, and every ``CHECK_INTERVAL``."""
+
+    def __init__(
+        self, services: LanServiceControl, network: NetworkController, store: Store, publish: EventSink
+    ) -> None:
         self._services = services
         self._network = network
         self._store = store
@@ -39,7 +43,7 @@ class LanServicesLoop:
         network.subscribe(self._on_change)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_INTERVAL):
@@ -53,16 +57,16 @@ class LanServicesLoop:
                     direct=_any_direct(self._store.settings),
                 )
             except Exception as error:
-                log.exception("DHCP and DNS could not be brought up to date")
+                log.exception("DHCP and DNS could not be updated")
                 self._publish(SecurityAlert("lan_services", str(error)))
 
     def move_leases(self, before: str, seconds: float) -> None:
-        """The clock was set by ``seconds``; ``before`` is the lease file from before that."""
+        """Move the leases of ``before``, the lease file from before the clock was set, by ``seconds``."""
         self._services.move_leases(before, Step(seconds, time.time(), self._store.settings.lan.lease_time))
         self._due.set()
 
     def ipv6_default(self) -> bool:
-        """Whether the LAN may be told of an IPv6 default route: only while the default exit carries IPv6."""
+        """Whether to announce an IPv6 default route on the LAN: only while the default exit carries IPv6."""
         active = self._network.exit_plans[0].active
         return active is not None and active.carries_all(6)
 

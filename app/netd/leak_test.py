@@ -1,4 +1,4 @@
-"""The leak test, step by step: what the kernel holds, what the tunnel carries, what the outside sees."""
+"""The leak test: checks of the kernel's state, of the tunnel, and of the address that the Internet sees."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LeakExits(Protocol):
 
 
 class LeakTester:
-    """Changes nothing."""
+    """The handler of LeakTest. It only reads."""
 
     def __init__(self, network: LeakNetwork, exits: LeakExits, store: Store) -> None:
         self._network = network
@@ -58,7 +58,7 @@ class LeakTester:
         return (LeakTest.handled_by(self._test),)
 
     async def _test(self, command: LeakTest) -> LeakReport:
-        """Every check of one exit. Raises NotFoundError."""
+        """Run all checks of one exit. Raises NotFoundError."""
         machine = self._exits.get(command.exit)
         checks = [await self._rules(), self._kill_switch()]
         if isinstance(machine.state, Connected):
@@ -124,8 +124,8 @@ class LeakTester:
             drops = await self._network.drops()
         except (KernelError, OSError):
             return Check("drops", "unknown", "The counters of stopped packets could not be read.")
-        told = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
-        return Check("drops", "ok", f"Packets stopped so far: {told or 'none'}.")
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
+        return Check("drops", "ok", f"Packets stopped so far: {counts or 'none'}.")
 
 
 def handshake_check(latest: float | None, now: float) -> Check:
@@ -135,23 +135,23 @@ def handshake_check(latest: float | None, now: float) -> Check:
     age = max(0.0, now - latest)
     if age <= REJECT_AFTER:
         return Check("handshake", "ok", f"The tunnel's last handshake was {age:.0f} s ago.")
-    # An idle tunnel makes no handshakes, so that this alone is no fault.
+    # An idle tunnel makes no handshakes, so this alone is not a failure.
     return Check("handshake", "unknown", f"The tunnel's last handshake was {age:.0f} s ago; it may just be idle.")
 
 
 def dns_check(resolvers: tuple[str, ...]) -> Check:
-    """What the plan says of names; that the kernel follows the plan is the check ``rules`` (pure)."""
+    """The verdict on the tunnel's resolvers as planned (pure). The check ``rules`` covers the kernel."""
     if resolvers:
         return Check("dns", "ok", f"Names are looked up by {', '.join(resolvers)}, through the tunnel only.")
     return Check("dns", "unknown", "The tunnel's configuration names no resolver.")
 
 
 def address_check(seen: str, wan: tuple[str, ...], server: str = "", confirmed: bool | None = None) -> Check:
-    """The verdict on the address ``seen`` by the outside (pure).
+    """The verdict on the address ``seen`` from the Internet (pure).
 
-    ``wan`` are the WAN port's own addresses, ``server`` is the one that is dialled, ``confirmed`` the provider's word
-    on whether ``seen`` is an exit of its own. Behind another router a leak would show that router's address, which
-    nobody here knows: what is neither is not called good.
+    ``wan`` are the WAN port's own addresses, ``server`` is the address of the peer, ``confirmed`` the provider's answer
+    whether ``seen`` is one of its exits. Behind another router, a leak would show that router's address, which is
+    unknown here: an address that is neither gets "unknown".
     """
     if seen in wan:
         return Check("exit_address", "failed", f"The outside sees {seen}, the WAN port's own address.")

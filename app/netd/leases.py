@@ -1,4 +1,4 @@
-"""Tells of devices that come, go, or change their address or name: dnsmasq writes leases to a file and tells nobody."""
+"""The lease watcher publishes lease changes. dnsmasq has no notification for them, so its lease file is polled."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ import aiofiles.os
 from app.model import Lease
 from app.protocol.events import DeviceChanged, EventSink
 
-PERIOD = 2.0  # seconds between looks at the file
+POLL_INTERVAL = 2.0  # seconds between reads of the file
 
-Known = dict[str, tuple[str, str | None]]
+Fields = dict[str, tuple[str, str | None]]
 
 
-async def watch_leases(leases: Callable[[], Iterable[Lease]], publish: EventSink, period: float = PERIOD) -> None:
-    """Run until cancelled: each change becomes a ``device_change``. Those there are at the start are no news.
+async def watch_leases(
+    leases: Callable[[], Iterable[Lease]], publish: EventSink, period: float = POLL_INTERVAL
+) -> None:
+    """Run until cancelled: publish a ``device_change`` for each change. Leases at the start are not published.
 
-    ``leases`` reads the file, and is called in a thread.
+    ``leases`` reads the file and is called in a thread.
     """
     read = aiofiles.os.wrap(leases)
-    before = known(await read())
+    before = published_fields(await read())
     while True:
         await asyncio.sleep(period)
-        now = known(await read())
-        if before.keys() - now.keys():  # dnsmasq writes the file in place: we may have seen half of it
+        now = published_fields(await read())
+        if before.keys() - now.keys():  # dnsmasq writes the file in place: the read may have been partial
             await asyncio.sleep(period / 10)
-            now = known(await read())
-        for mac, reason in changes(before, now):
+            now = published_fields(await read())
+        for mac, reason in lease_changes(before, now):
             publish(DeviceChanged(mac, reason))
         before = now
 
 
-def known(leases: Iterable[Lease]) -> Known:
-    """What of a lease is worth telling; that it was renewed is not."""
+def published_fields(leases: Iterable[Lease]) -> Fields:
+    """Address and host name by MAC address: the fields whose change is published. A renewal changes neither."""
     return {lease.mac: (lease.address, lease.hostname) for lease in leases}
 
 
-def changes(before: Known, now: Known) -> Iterator[tuple[str, Literal["lease", "lease_ended"]]]:
-    """MAC address and reason, in a fixed order."""
+def lease_changes(before: Fields, now: Fields) -> Iterator[tuple[str, Literal["lease", "lease_ended"]]]:
+    """The MAC addresses that have changed, sorted, each with the reason (pure)."""
     for mac in sorted(before.keys() | now.keys()):
         if mac not in now:
             yield mac, "lease_ended"

@@ -1,4 +1,4 @@
-"""Which port is what: the links of the machine as the settings and what is plugged in make them."""
+"""The link observer assigns the roles WAN and LAN to the ports that are present, as the settings say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.network.one_arm import OneArm
 
 
 class LinkObserver:
-    """``resolv`` names the WAN's name servers as resolv.conf(5) does."""
+    """The observer of the kernel's links; ``resolv`` is a resolv.conf(5) with the WAN's name servers."""
 
     def __init__(self, *, resolv: Path, one_arm: OneArm, lan_ports: LanPorts) -> None:
         self._resolv = resolv

@@ -1,7 +1,7 @@
-"""``python -m app netd``: start the daemon, serve the socket, go without taking the LAN down.
+"""``python -m app netd`` starts the daemon, serves its socket, and leaves the network up when it ends.
 
-On SIGTERM the process ends and leaves everything as it is: ruleset, routes, tunnels and dnsmasq go on, and the next
-start adopts them. Taking the network down is the machine's shutdown, not ours.
+On SIGTERM the process ends, while ruleset, routes, tunnels and dnsmasq stay; the next start adopts them. Only the
+shutdown of the machine takes the network down.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import msgspec
 from app import settled
 from app.errors import InvalidFieldError
 from app.ipc import Server
-from app.netd.daemon import Ground, assemble
+from app.netd.daemon import assemble
+from app.netd.dependencies import Dependencies
 from app.netd.lan_services import LanServices
 from app.netd.link_observer import LinkObserver
 from app.netd.log_buffer import LogBuffer
@@ -42,25 +43,25 @@ from app.tasks import end
 log = logging.getLogger(__name__)
 
 PROVIDERS = Path("/etc/vpn-gateway/providers.toml")
-SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8) makes it at the first synchronisation
-NETWORKD = Path("/run/systemd/netif/state")  # what DHCP has told systemd-networkd
+SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # created by systemd-timesyncd(8)
+NETWORKD = Path("/run/systemd/netif/state")  # what systemd-networkd has learned by DHCP
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="vpn-gateway netd", description="Owns the kernel's network and the keys.")
     parser.add_argument("--state-dir", type=Path, default=Path("/var/lib/vpn-gateway"), help="settings, servers, keys")
     parser.add_argument("--run-dir", type=Path, default=Path("/run/vpn-gateway"), help="socket and run-time files")
-    parser.add_argument("--web-user", default=None, help="the user besides our own that may use the socket")
+    parser.add_argument("--web-user", default=None, help="another user that may use the socket")
     parser.add_argument("--services", choices=["process", "systemd"], default="process", help="who runs dnsmasq")
     parser.add_argument("--resolv", type=Path, default=None, help="the WAN's name servers, as resolv.conf")
     parser.add_argument("--http-port", type=int, action="append", help="a TCP port that answers on the LAN")
-    parser.add_argument("--time-user", default=None, help="the time daemon's user, let out until the clock is set")
-    parser.add_argument("--time-set", type=Path, default=SYNCHRONIZED, help="is there once the clock is set")
-    parser.add_argument("--time-offered", type=Path, default=NETWORKD, help="has DHCP's time servers, as networkd says")
-    parser.add_argument("--time-servers", type=Path, default=None, help="time servers to ask, one a line")
-    parser.add_argument("--wan-card", type=Path, default=None, help="is there where gateway.toml names the WAN")
-    parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other places for the providers' APIs")
-    parser.add_argument("--after", type=Path, default=None, help="begin once this is there; systemd starts us earlier")
+    parser.add_argument("--time-user", default=None, help="the time daemon's user, allowed out until the clock is set")
+    parser.add_argument("--time-set", type=Path, default=SYNCHRONIZED, help="exists once the clock is set")
+    parser.add_argument("--time-offered", type=Path, default=NETWORKD, help="networkd's state, with DHCP's NTP servers")
+    parser.add_argument("--time-servers", type=Path, default=None, help="configured time servers, one a line")
+    parser.add_argument("--wan-card", type=Path, default=None, help="exists if gateway.toml names the WAN")
+    parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other addresses of the providers' APIs")
+    parser.add_argument("--after", type=Path, default=None, help="wait for this file; systemd may start netd earlier")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
 
@@ -79,17 +80,17 @@ def main(argv: list[str]) -> int:
 
 
 async def _run(options: argparse.Namespace, logs: LogBuffer) -> None:
-    config, problems = _providers(options.providers)
-    ground = await _ground(options, config, logs)
+    config, problems = _load_provider_config(options.providers)
+    deps = await _dependencies(options, config, logs)
     stop = asyncio.Event()
-    daemon = await assemble(ground, restart=stop, problems=problems)
+    daemon = await assemble(deps, restart=stop, problems=problems)
     await daemon.start()
     uids = {os.getuid(), 0}
     if options.web_user:
         uids.add(pwd.getpwnam(options.web_user).pw_uid)
     async with daemon.running():
-        server = await Server(daemon.gateway, ground.run_dir / "netd.sock", uids).start()
-        log.info("ready: WireGuard is %s", ground.backend.kind)
+        server = await Server(daemon.gateway, deps.run_dir / "netd.sock", uids).start()
+        log.info("ready: WireGuard is %s", deps.backend.kind)
         notify("READY=1")
         alive = asyncio.create_task(stay_alive(), name="watchdog")
         loop = asyncio.get_running_loop()
@@ -100,10 +101,10 @@ async def _run(options: argparse.Namespace, logs: LogBuffer) -> None:
         server.close()
     await end([alive])
     await daemon.close()
-    ground.store.close()
+    deps.store.close()
 
 
-async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: LogBuffer) -> Ground:
+async def _dependencies(options: argparse.Namespace, config: ProvidersConfig, logs: LogBuffer) -> Dependencies:
     run_dir: Path = options.run_dir
     store = Store(options.state_dir)
     store.load()
@@ -112,7 +113,7 @@ async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: Lo
         store.update_settings(lambda s: msgspec.structs.replace(s, lan=msgspec.structs.replace(s.lan, ula=ula)))
     dnsmasq_dir = run_dir / "dnsmasq"
     backend = await choose_backend()
-    return Ground(
+    return Dependencies(
         store=store,
         state_dir=options.state_dir,
         run_dir=run_dir,
@@ -145,14 +146,14 @@ async def _ground(options: argparse.Namespace, config: ProvidersConfig, logs: Lo
 
 
 def random_ula() -> IPv6Interface:
-    """A unique local prefix of our own (RFC 4193, 3.2.2), with the gateway at ::1."""
+    """A random unique local prefix (RFC 4193, 3.2.2), with the gateway at ::1."""
     return IPv6Interface((0xFD << 120 | secrets.randbits(40) << 80 | 1, 64))
 
 
-def _providers(path: Path) -> tuple[ProvidersConfig, list[str]]:
-    """The file's content and what is wrong with it: a mistake there must not keep the LAN without DHCP and a UI."""
+def _load_provider_config(path: Path) -> tuple[ProvidersConfig, list[str]]:
+    """The content of the file and its problems. A mistake there must not leave the LAN without DHCP and UI."""
     try:
         return load_providers(path), []
     except InvalidFieldError as error:
-        log.error("%s: no provider's API has another place than its own", error.message)
+        log.error("%s: all providers' APIs keep their default addresses", error.message)
         return ProvidersConfig(), [error.message]

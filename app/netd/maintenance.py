@@ -1,6 +1,6 @@
 """Periodic provider work: refresh lists, check accounts, rotate keys, remove old devices.
 
-Only providers that somebody signed in to have anything waiting, so nobody else is ever contacted from here.
+Only providers with a signed-in account have work due, so no other provider is ever contacted from here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from app.providers.registry import Registry
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 60.0  # seconds between looks
-FIRST = 3.0  # seconds after the start: a tunnel that is about to come up should carry what follows
-MIN_DELAY, MAX_DELAY = 60.0, 3600.0  # seconds that a provider is left alone after a failure, doubled each time
+INTERVAL = 60.0  # seconds between checks
+START_DELAY = 3.0  # seconds after the start, so that a tunnel about to connect carries the requests
+MIN_DELAY, MAX_DELAY = 60.0, 3600.0  # seconds until the next attempt after a failure, doubled each time
 
-
-_QUIET = Backoff(MIN_DELAY, MAX_DELAY)
+_BACKOFF = Backoff(MIN_DELAY, MAX_DELAY)
 
 
 class RenewableExits(Protocol):
@@ -35,6 +34,8 @@ class RenewableExits(Protocol):
 
 
 class ProviderMaintenance:
+    """The periodic work for all providers, with a back-off for each."""
+
     def __init__(
         self,
         registry: Registry,
@@ -48,34 +49,34 @@ class ProviderMaintenance:
         self._publish = publish
         self._now = now
         self._failures: dict[str, int] = {}
-        self._quiet_until: dict[str, float] = {}  # CLOCK_MONOTONIC
+        self._retry_at: dict[str, float] = {}  # CLOCK_MONOTONIC
 
     async def run(self) -> None:
-        """Until cancelled."""
-        await asyncio.sleep(FIRST)
+        """Run until cancelled."""
+        await asyncio.sleep(START_DELAY)
         while True:
-            await self.look()
+            await self.run_due_work()
             await asyncio.sleep(INTERVAL)
 
-    async def look(self) -> None:
-        """Do what is waiting. Never raises but when cancelled; what failed is tried again later."""
+    async def run_due_work(self) -> None:
+        """Do the work that is due. Raises nothing; failed work is retried later."""
         for provider in self._registry.all:
-            if not isinstance(provider, AccountProvider) or self._quiet_until.get(provider.name, 0) > time.monotonic():
+            if not isinstance(provider, AccountProvider) or self._retry_at.get(provider.name, 0) > time.monotonic():
                 continue
             try:
-                await self._look_after(provider)
+                await self._maintain(provider)
             except GatewayError as error:
-                wait = self._failed(provider.name, error)
+                wait = self._back_off(provider.name, error)
                 log.warning("%s: %s; trying again in %.0f s", provider.title, error.message, wait)
             except Exception as error:
                 log.exception("%s: internal error", provider.title)
-                self._failed(provider.name, error)
+                self._back_off(provider.name, error)
             else:
                 self._failures.pop(provider.name, None)
 
-    async def _look_after(self, provider: AccountProvider) -> None:
+    async def _maintain(self, provider: AccountProvider) -> None:
         if (await provider.account()).signed_in:
-            await provider.list_status()  # its age says what is due: it is read before, and not on the event loop
+            await provider.list_status()  # loads the list in a thread; ``due`` needs the list's age
         due = provider.due(self._now())
         if Due.REFRESH in due:
             status = await provider.refresh()
@@ -88,15 +89,15 @@ class ProviderMaintenance:
             await provider.rotate_key()
             self._publish(AccountChanged(provider.name, rotated=True))
         if {Due.ROTATE, Due.SETTLE} & due:
-            # Also after a restart, where a tunnel that was taken over may still have the old key.
+            # Also after a restart: an adopted tunnel may still use the old key.
             await self._exits.renew(provider.name)
             await provider.settle()
 
-    def _failed(self, name: str, error: Exception) -> float:
-        """Seconds to leave the provider alone, with jitter: many gateways may have lost the same provider."""
+    def _back_off(self, name: str, error: Exception) -> float:
+        """Seconds until the next attempt, with jitter: many gateways may have lost the same provider."""
         count = self._failures[name] = self._failures.get(name, 0) + 1
-        wait = _QUIET.delay(count)
+        wait = _BACKOFF.delay(count)
         if isinstance(error, RateLimitedError):
             wait = max(wait, error.retry_after)
-        self._quiet_until[name] = time.monotonic() + wait
+        self._retry_at[name] = time.monotonic() + wait
         return wait

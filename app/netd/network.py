@@ -1,6 +1,7 @@
-"""The one way to the kernel's network: plans from everything known, one at a time, and what is open for a moment.
+"""The network controller: the only owner of the kernel's network. It applies one plan at a time.
 
-A plan that cannot be made is treated as one that the kernel refuses: what was in force stays, and people are told.
+A plan that cannot be computed is treated like one that the kernel refuses: the last one stays in force, and an event
+says so.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class NetworkController:
-    """Owns the plan in force, the links seen and the lock under which both change."""
+    """The owner of the plan in force, of the observed links, and of the lock under which both change."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class NetworkController:
         http_ports: tuple[int, ...],
         publish: EventSink,
     ) -> None:
-        """``make_kernel`` is given what hears of drift; ``exit_plans`` are those of tunnels that are up already."""
+        """``make_kernel`` receives the callback for drift; ``exit_plans`` are the plans of adopted tunnels."""
         self._store = store
         self._kernel = make_kernel(self._on_drift)
         self._link_source = link_source
@@ -64,12 +65,12 @@ class NetworkController:
         self._lookup_servers: list[tuple[Address, ...]] = []
         self._clear_api: list[tuple[TransportPeer, ...]] = []
         self._applying = asyncio.Lock()
-        self._looking = asyncio.Lock()  # at the ports: what was seen before a change of settings is not told after it
+        self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
-        self._unplannable: str | None = None  # why no network can be planned from the settings and links as they are
+        self._plan_problem: str | None = None  # why the present settings and links yield no plan
         self._subscribers: list[Callable[[NetworkChange], object]] = []
 
-    # --- what is so --------------------------------------------------------------------------------------------------
+    # --- present state -----------------------------------------------------------------------------------------------
 
     @property
     def links(self) -> Links:
@@ -81,7 +82,7 @@ class NetworkController:
 
     @property
     def exit_plans(self) -> tuple[ExitPlan, ...]:
-        """Of each exit, what is in force, in the order of their numbers."""
+        """The plans in force of all exits, in the order of their numbers."""
         return tuple(self._exit_plans.values())
 
     @property
@@ -90,10 +91,10 @@ class NetworkController:
 
     @property
     def problem(self) -> str | None:
-        return self._unplannable
+        return self._plan_problem
 
     async def verify(self) -> tuple[str, ...]:
-        """What of the kernel's state is not as planned. Raises KernelError, OSError, TimeoutError."""
+        """The differences between the kernel and the plan. Raises KernelError, OSError, TimeoutError."""
         return await self._kernel.verify()
 
     async def drops(self) -> dict[str, int]:
@@ -103,13 +104,13 @@ class NetworkController:
         return await self._kernel.foreign()
 
     def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None:
-        """``subscriber`` is called at once with every change from now on."""
+        """Call ``subscriber`` synchronously with every change from now on."""
         self._subscribers.append(subscriber)
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Put the first plan in force. Where that fails, stay up and stay blocked: the boot ruleset holds."""
+        """Apply the first plan. If that fails, netd stays up and the boot ruleset keeps everything blocked."""
         try:
             await self.replan()
         except KernelError as error:
@@ -117,22 +118,22 @@ class NetworkController:
             self._publish(SecurityAlert("plan_failed", error.message))
 
     async def replan(self) -> None:
-        """Make the kernel follow changed settings. Raises KernelError."""
+        """Apply a plan of the present settings. Raises KernelError."""
         await self._apply()
-        self._tell(PlanApplied())
+        self._notify(PlanApplied())
 
     async def apply(self, plan: ExitPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Put ``plan`` of one exit in force; then, and only then, it is the present one.
+        """Apply ``plan`` of one exit. It becomes the exit's present plan only if that succeeds.
 
-        ``routed`` is called once the new routes are in. Raises KernelError, and InvalidFieldError where ``plan`` itself
-        is at fault.
+        ``routed`` is called once the new routes are in place. Raises KernelError, and InvalidFieldError if ``plan``
+        itself is at fault.
         """
         await self._apply(plan, routed)
-        self._tell(PlanApplied())
+        self._notify(PlanApplied())
 
     async def relink(self) -> None:
-        """Look which port is which, and make the kernel follow. Raises KernelError."""
-        async with self._looking:
+        """Observe the links and apply a plan if they have changed. Raises KernelError."""
+        async with self._observing:
             links = await self._link_source.observe(self._store.settings)
             if links == self._links:
                 return
@@ -140,10 +141,10 @@ class NetworkController:
             try:
                 await self.replan()
             finally:
-                self._tell_links(before)
+                self._publish_links(before)
 
     async def forget_flows(self, index: int) -> None:
-        """Connections that were translated to the old tunnel's address must start anew on the next one."""
+        """Drop the flows of exit ``index``: they are translated to the old tunnel's address."""
         await conntrack.flush_mark(exit_mark(index))
 
     async def forget_device(self, mac: str) -> None:
@@ -152,13 +153,13 @@ class NetworkController:
             await conntrack.flush_source(address)
 
     def freeze(self) -> None:
-        """Change nothing any more, for good: whoever tries waits until it is cancelled."""
+        """Stop all changes for good: a task that tries to make one waits until it is cancelled."""
         self._frozen = True
 
-    # --- openings ----------------------------------------------------------------------------------------------------
+    # --- temporary openings ------------------------------------------------------------------------------------------
 
     async def lookup(self, host: str) -> list[Address]:
-        """Ask the WAN's name servers, which are open for just that long. Raises LookupFailedError, KernelError."""
+        """Ask the WAN's name servers, opened for this look-up alone. Raises LookupFailedError, KernelError."""
         wan = self._links.wan
         servers = wan.nameservers if wan else ()
         self._lookup_servers.append(servers)
@@ -173,29 +174,29 @@ class NetworkController:
 
     @contextlib.asynccontextmanager
     async def allow_cleartext(self, peers: tuple[TransportPeer, ...]) -> AsyncGenerator[None, None]:
-        """The cleartext allowlist with these TCP destinations in it. Raises KernelError; then nothing is open."""
+        """Put TCP destinations on the cleartext allowlist for the context. Raises KernelError; then nothing is open."""
         self._clear_api.append(peers)
         try:
             await self._apply()
             yield
         finally:
             self._clear_api.remove(peers)
-            # To its end also where the exchange was cancelled: what was opened must not wait for the next plan.
+            # Shielded, so that a cancelled exchange closes its opening now and not with the next plan.
             await asyncio.shield(self._apply())
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep the kernel as planned, until cancelled."""
+        """Repair drift until cancelled."""
         await self._kernel.run()
 
     async def watch_links(self) -> None:
-        """Follow the links, until cancelled."""
+        """Follow changes of the links until cancelled."""
         async for _ in self._link_source.changes():
             try:
                 await self.relink()
             except KernelError as error:
-                log.error("the links changed and the plan could not follow: %s", error.message)
+                log.error("the links changed, but the plan could not be applied: %s", error.message)
                 self._publish(SecurityAlert("plan_failed", error.message))
 
     # --- parts -------------------------------------------------------------------------------------------------------
@@ -203,16 +204,16 @@ class NetworkController:
     async def _apply(self, plan: ExitPlan | None = None, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         async with self._applying:
             if self._frozen:
-                await asyncio.Event().wait()  # until we are cancelled
+                await asyncio.Event().wait()  # until cancelled
             await self._kernel.apply(self._make_plan(plan), routed=routed)
             if plan is not None:
                 self._exit_plans[plan.name] = plan
 
     def _make_plan(self, changed: ExitPlan | None) -> NetworkPlan:
-        """The plan with ``changed`` in it.
+        """The plan of all exits, with ``changed`` as the plan of its exit.
 
-        Raises InvalidFieldError where a tunnel in it is at fault; KernelError where it is the settings or the links,
-        for whoever changes the network is ready for a kernel that does not follow.
+        Raises InvalidFieldError if ``changed`` is at fault, and KernelError if the settings or the links are: callers
+        handle that error already.
         """
         exits = {**self._exit_plans, changed.name: changed} if changed is not None else self._exit_plans
         try:
@@ -221,9 +222,9 @@ class NetworkController:
             if changed is not None:
                 self._make_plan(None)
                 raise
-            self._unplannable = f"the network cannot be planned: {error.message}"
-            raise KernelError(self._unplannable, code="unplannable") from None
-        self._unplannable = None
+            self._plan_problem = f"the network cannot be planned: {error.message}"
+            raise KernelError(self._plan_problem, code="unplannable") from None
+        self._plan_problem = None
         return plan
 
     def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
@@ -243,11 +244,11 @@ class NetworkController:
             http_ports=self._http_ports,
         )
 
-    def _tell(self, change: NetworkChange) -> None:
+    def _notify(self, change: NetworkChange) -> None:
         for subscriber in self._subscribers:
             subscriber(change)
 
-    def _tell_links(self, before: Links) -> None:
+    def _publish_links(self, before: Links) -> None:
         links = self._links
         wan, was = links.wan, before.wan
         if (wan and (wan.name, wan.port)) != (was and (was.name, was.port)):
@@ -256,9 +257,9 @@ class NetworkController:
         if (wan, links.problem) != (was, before.problem):
             self._publish(StatusChanged())
         if wan != was:
-            self._tell(WanMoved())
+            self._notify(WanMoved())
 
     def _on_drift(self, drift: tuple[str, ...]) -> None:
         log.warning("drift repaired: %s", "; ".join(drift))
         self._publish(SecurityAlert("drift", "; ".join(drift), drift=drift))
-        self._tell(DriftRepaired(drift))
+        self._notify(DriftRepaired(drift))

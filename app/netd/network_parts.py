@@ -1,4 +1,4 @@
-"""What the network's controller is made of, and what it tells of: the kernel's half, the links' half, changes."""
+"""The parts of the network controller: the kernel, the source of links, and the changes that it announces."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ class LinkSource(Protocol):
 
 
 class PlanApplied(Struct, frozen=True):
-    """Another plan is in force; openings of a moment are not told."""
+    """A new plan is in force. Temporary openings are not announced."""
 
 
 class WanMoved(Struct, frozen=True):
-    """The WAN is another one, or has other addresses."""
+    """The WAN is another port, or has other addresses."""
 
 
 class DriftRepaired(Struct, frozen=True):
+    """The kernel differed from the plan and was repaired."""
+
     drift: tuple[str, ...]
 
 

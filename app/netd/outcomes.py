@@ -1,4 +1,4 @@
-"""The outcome of one command among many."""
+"""The outcomes of commands in a bulk request (pure)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from app.errors import GatewayError
 from app.protocol.answers import Done, Outcome
 
 
-def done(result: object) -> Outcome:
+def from_result(result: object) -> Outcome:
     return Outcome(200, done=result if isinstance(result, Done) else Done())
 
 
-def failed(error: GatewayError) -> Outcome:
+def from_error(error: GatewayError) -> Outcome:
     return Outcome(error.status, code=error.code, message=error.message, field=error.field)
 
 
-def placed(error: GatewayError, number: int) -> GatewayError:
-    """``error`` with the command it came from."""
+def with_position(error: GatewayError, number: int) -> GatewayError:
+    """``error`` with the number of its command in message and field."""
     where = f"operations[{number}]"
     field = f"{where}.{error.field}" if error.field else where
-    told = GatewayError(f"{where}: {error.message}; nothing was changed", field=field, code=error.code)
-    told.status = error.status
-    return told
+    positioned = GatewayError(f"{where}: {error.message}; nothing was changed", field=field, code=error.code)
+    positioned.status = error.status
+    return positioned

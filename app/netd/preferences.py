@@ -1,4 +1,4 @@
-"""The settings that people change while the gateway runs."""
+"""The commands that read and change preferences: the settings that need no restart."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from app.protocol.preferences import Preferences
 from app.store import Store
 from app.store.validation import check_preferences
 
-JUDGED = ("fallback_dns", "exit_check_url", "server_changes")  # of any other preference every value makes sense
+CHECKED = ("fallback_dns", "exit_check_url", "server_changes")  # need a check beyond their type
 
 
 class PreferenceCommands:
+    """The handlers of GetPreferences and ChangePreferences."""
+
     def __init__(self, store: Store, publish: EventSink) -> None:
         self._store = store
         self._publish = publish
@@ -27,10 +29,10 @@ class PreferenceCommands:
         return preferences(self._store.settings)
 
     async def _change(self, command: ChangePreferences) -> Preferences:
-        """Raises InvalidFieldError."""
+        """Store the given fields and publish their names. Raises InvalidFieldError."""
         change = command.change
         wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
-        check_preferences(**{name: value for name, value in wanted.items() if name in JUDGED})
+        check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED})
         if wanted:
             self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
             self._publish(SettingsChanged(tuple(sorted(wanted))))

@@ -1,4 +1,7 @@
-"""Accounts at providers: sign in and out, devices, keys. What nobody asks for is in :mod:`app.netd.maintenance`."""
+"""The commands for provider accounts: sign in and out, devices, keys.
+
+Periodic work is in :mod:`app.netd.maintenance`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import msgspec
 
 from app.errors import ConflictError, GatewayError
 from app.model import ProviderSettings, Secret
+from app.netd.protocols import ProviderLookup
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.answers import Done
 from app.protocol.commands import (
@@ -24,14 +28,8 @@ from app.protocol.commands import (
     SignOut,
 )
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import AccountProvider, Provider
+from app.providers.base import AccountProvider
 from app.store import Store
-
-
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
 
 
 class ProviderExits(Protocol):
@@ -51,12 +49,12 @@ class Verdicts(Protocol):
 
 
 class ProviderAccounts:
-    """Every command raises NotFoundError (``provider``), and ConflictError (``no_accounts``) where there are none."""
+    """The handlers. Each raises NotFoundError (``provider``), and ConflictError for a provider without accounts."""
 
     def __init__(
         self,
         *,
-        providers: Providers,
+        providers: ProviderLookup,
         exits: ProviderExits,
         verdicts: Verdicts,
         store: Store,
@@ -96,20 +94,20 @@ class ProviderAccounts:
         )
 
     async def _sign_in(self, command: SignIn) -> AccountStatus:
-        """Raises what :meth:`AccountProvider.sign_in` raises; then nothing has changed, and a tunnel goes on."""
+        """Sign in. Raises what :meth:`AccountProvider.sign_in` raises; then account and tunnels are as before."""
         provider = self._get(command.provider)
         status = await provider.sign_in({name: Secret(value) for name, value in command.credentials.items()})
         self._changed(command.provider)
-        with contextlib.suppress(GatewayError):  # the list can be fetched later; signed in we are
+        with contextlib.suppress(GatewayError):  # the sign-in has succeeded; the list can be fetched later
             await provider.refresh()
-        # A tunnel that could not follow keeps the account it came up with; :mod:`app.netd.maintenance` tries again.
+        # A tunnel that cannot be renewed keeps the old account; :mod:`app.netd.maintenance` tries again.
         with contextlib.suppress(GatewayError):
             await self._exits.renew(command.provider)
             await provider.settle()
         return status
 
     async def _sign_out(self, command: SignOut) -> Done:
-        """Take down what uses the account, then end it there and here; warns of what could not be ended there."""
+        """Disconnect the exits that use the account, then sign out. Warns of what the provider could not remove."""
         provider = self._get(command.provider)
         for exit_name in self._exits.using(command.provider):
             await self._exits.disconnect(exit_name)
@@ -137,7 +135,7 @@ class ProviderAccounts:
         return status
 
     async def _rotate(self, command: RotateKey) -> AccountStatus:
-        """A fresh key, without a pause: the tunnel with the new one is up before the old one ends."""
+        """Rotate the key make-before-break: the tunnel with the new key is up before the old one ends."""
         provider = self._get(command.provider)
         await provider.rotate_key()
         await self._exits.renew(command.provider)
@@ -145,10 +143,10 @@ class ProviderAccounts:
         return await provider.account()
 
     async def _configure(self, command: ConfigureProvider) -> Done:
-        """Takes effect at the next connection. Raises InvalidFieldError for what the provider does not have."""
+        """Store the provider's settings for the next connection. Raises InvalidFieldError for unsupported ones."""
         name, settings = command.provider, command.settings
         provider = self._get(name)
-        await provider.list_status()  # reads the list off the event loop; to check the settings needs it
+        await provider.list_status()  # loads the list in a thread; ``check_settings`` needs it
         provider.check_settings(settings)
         self._store.update_settings(
             lambda s: msgspec.structs.replace(s, provider_settings={**s.provider_settings, name: settings})

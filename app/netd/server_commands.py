@@ -1,4 +1,4 @@
-"""Commands about servers and the provider in use: list, mark, add, import, remove."""
+"""The commands for servers and the default provider: list, mark, add, import, remove."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app import keys
 from app.errors import ConflictError
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
+from app.netd.protocols import ProviderLookup
 from app.netd.server_directory import ServerDirectory
 from app.protocol.answers import Done, Keypair, ServerList
 from app.protocol.commands import (
@@ -24,16 +25,10 @@ from app.protocol.commands import (
     SetFavourite,
 )
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import Provider, find_server
+from app.providers.base import find_server
 from app.providers.custom import parse_custom
 from app.store import Store
 from app.tunnel.states import Target
-
-
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
 
 
 class ServerUsers(Protocol):
@@ -43,11 +38,13 @@ class ServerUsers(Protocol):
 
 
 class ServerCommands:
+    """The handlers of the commands for servers."""
+
     def __init__(
         self,
         *,
         store: Store,
-        providers: Providers,
+        providers: ProviderLookup,
         directory: ServerDirectory,
         intent: Intent,
         importer: ServerImporter,

@@ -1,4 +1,4 @@
-"""The servers of a provider with favourites and latency, and the servers that a selector may mean."""
+"""The server directory: server lists with favourites and latency, and the resolution of selectors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 
 from app.errors import NotFoundError
 from app.model import Server, ServerFilter
+from app.netd.protocols import ProviderLookup
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import Provider
 from app.providers.selection import asks_for_fastest, choose, matching, quality
 from app.store import Store
 from app.tunnel.failure_history import FailureHistory
@@ -19,25 +19,21 @@ from app.tunnel.states import Target
 Order = Literal["name", "latency", "load", "recent"]
 
 
-class Providers(Protocol):
-    def get(self, name: str) -> Provider:
-        """Raises NotFoundError (``provider``)."""
-        ...
-
-
 class Latencies(Protocol):
     """What is used of :class:`app.netd.server_latency.ServerLatencies`."""
 
-    def of(self, provider: str) -> dict[str, float]: ...
+    def measured(self, provider: str) -> dict[str, float]: ...
 
     async def measure(self, servers: Sequence[Server]) -> int: ...
 
 
 class ServerDirectory:
+    """The lists of all providers, as the settings and the measurements complete them."""
+
     def __init__(
         self,
         *,
-        providers: Providers,
+        providers: ProviderLookup,
         store: Store,
         latencies: Latencies,
         failures: FailureHistory,
@@ -50,11 +46,11 @@ class ServerDirectory:
         self._publish = publish
 
     async def list(self, provider: str) -> tuple[Server, ...]:
-        """Raises NotFoundError (``provider``)."""
+        """All servers of ``provider``. Raises NotFoundError (``provider``)."""
         servers = await self._providers.get(provider).servers()
         prefix = f"{provider}/"
         favourites = {f.removeprefix(prefix) for f in self._store.settings.favourites if f.startswith(prefix)}
-        measured = self._latencies.of(provider)
+        measured = self._latencies.measured(provider)
         special = favourites | measured.keys()
         if not special:  # ten thousand servers need no copy
             return servers
@@ -68,7 +64,7 @@ class ServerDirectory:
     async def find(
         self, provider: str, wanted: ServerFilter | None, order: Order = "name", limit: int | None = None
     ) -> tuple[Server, ...]:
-        """Those that ``wanted`` lets through, at most ``limit``, by ``order``. Raises NotFoundError (``provider``)."""
+        """At most ``limit`` servers that ``wanted`` selects, by ``order``. Raises NotFoundError (``provider``)."""
         found: Sequence[Server] = await self.list(provider)
         if wanted is not None:
             found = matching(found, wanted)
@@ -88,9 +84,9 @@ class ServerDirectory:
         return tuple(found[:limit])
 
     async def resolve(self, provider: str, selector: str) -> Sequence[Target]:
-        """What ``selector`` may mean, the best first; of those that failed just now, last. Never empty.
+        """The servers that ``selector`` means, best first, recently failed ones last; at least one.
 
-        Raises NotFoundError (``provider``, ``server``), ConflictError (nothing there can be connected).
+        Raises NotFoundError (``provider``, ``server``), ConflictError (none of them can be connected).
         """
         try:
             if asks_for_fastest(selector) and self._store.settings.measure_latency:
@@ -99,7 +95,7 @@ class ServerDirectory:
                     self._publish(ServersChanged(provider, measured=measured))
             found = choose(await self.list(provider), selector)
         except NotFoundError:
-            # The provider knows better why: one that nobody signed in to may not even have a list.
+            # The provider knows the better reason, such as a missing sign-in, and raises it here.
             await self._providers.get(provider).tunnel(selector)
             raise
         targets = [Target(provider, s.hostname) for s in found]

@@ -1,4 +1,4 @@
-"""Everything that a client may see, at one instant."""
+"""The snapshot: the whole state that clients may see, at one instant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from app.store import Store
 
 
 class SnapshotReader:
-    """``check_open`` raises a GatewayError while there is nothing to show, and ``leases`` reads dnsmasq's file."""
+    """The reader of snapshots.
+
+    ``check_not_restarting`` raises a GatewayError once a restart is due; ``leases`` reads dnsmasq's file.
+    """
 
     def __init__(
         self,
@@ -29,7 +32,7 @@ class SnapshotReader:
         wan_port: WanPort,
         events: EventBus,
         leases: Callable[[], Iterable[Lease]],
-        check_open: Callable[[], None],
+        check_not_restarting: Callable[[], None],
     ) -> None:
         self._store = store
         self._network = network
@@ -37,11 +40,11 @@ class SnapshotReader:
         self._wan_port = wan_port
         self._events = events
         self._leases = leases
-        self._check_open = check_open
+        self._check_not_restarting = check_not_restarting
         self._started = time.time()
 
     async def read(self) -> Snapshot:
-        self._check_open()
+        self._check_not_restarting()
         leases = tuple(await aiofiles.os.wrap(self._leases)())
         drops = await self._network.drops()
         settings, links, problem = self._store.settings, self._network.links, self._network.problem

@@ -1,6 +1,6 @@
-"""Takes a wired port down and up that has stopped sending while packets wait in it.
+"""A monitor restarts wired ports that have stopped sending while packets wait in their queue.
 
-The Pi 5's own port is reported to do so now and then under load: it goes on receiving and its link stays up.
+The Pi 5's own port is reported to stall like that under load: it still receives, and its link stays up.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
-PERIOD = 2.5  # seconds between looks
-PATIENCE = 10.0  # seconds without a packet; an Ethernet that is paused by its switch is so for milliseconds
-REST = 60.0  # seconds from one restart of a port to the next: some switches take half of that to let it in
+POLL_INTERVAL = 2.5  # seconds between checks
+STALL_TIMEOUT = 10.0  # seconds without a sent packet; a pause frame stops a port for milliseconds only
+RESTART_INTERVAL = 60.0  # seconds between restarts of a port; some switches take half of that to forward again
 
 
-class Still(Struct, frozen=True):
-    sent: int
-    since: float
+class Progress(Struct, frozen=True):
+    """The last progress of a port."""
+
+    sent: int  # packets
+    since: float  # CLOCK_MONOTONIC
 
 
-class Stalls:
-    """``ports`` are the wired ports with a cable."""
+class StallMonitor:
+    """The monitor of ``ports``, the wired ports with a carrier."""
 
     def __init__(
         self,
@@ -41,35 +43,36 @@ class Stalls:
         self._ports = ports
         self._publish = publish
         self._clock = clock
-        self._still: dict[str, Still] = {}
+        self._progress: dict[str, Progress] = {}
         self._restarted: dict[str, float] = {}
 
     async def run(self) -> None:
         while True:
             try:
-                await self.look()
+                await self.check()
             except OSError as error:
-                log.warning("what the ports have sent could not be read: %s", error)
-            await asyncio.sleep(PERIOD)
+                log.warning("the counters of the ports could not be read: %s", error)
+            await asyncio.sleep(POLL_INTERVAL)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         sent = transmit.sent()
         names = [name for name in self._ports() if name in sent]
-        self._still = {name: still for name, still in self._still.items() if name in names}
+        self._progress = {name: progress for name, progress in self._progress.items() if name in names}
         for name in names:
             try:
                 if await self._stalled(name, sent[name]):
                     await self._restart(name)
-            except (NetlinkError, OSError) as error:  # pulled out meanwhile
+            except (NetlinkError, OSError) as error:  # an adapter that was just pulled out
                 log.debug("%s: %s", name, error)
 
     async def _stalled(self, name: str, sent: int) -> bool:
-        now, last = self._clock(), self._still.get(name)
-        # Most ports that send nothing have nothing to send.
+        now, last = self._clock(), self._progress.get(name)
+        # Most ports that send nothing have nothing to send: ask for the queue only then.
         if last is None or last.sent != sent or not await transmit.queued(name):
-            self._still[name] = Still(sent, now)
+            self._progress[name] = Progress(sent, now)
             return False
-        return now - last.since >= PATIENCE and now - self._restarted.get(name, -REST) >= REST
+        rested = now - self._restarted.get(name, -RESTART_INTERVAL) >= RESTART_INTERVAL
+        return rested and now - last.since >= STALL_TIMEOUT
 
     async def _restart(self, name: str) -> None:
         message = f"the port {name} had stopped sending while packets waited in it: it was taken down and up"

@@ -1,7 +1,6 @@
-"""Traffic and history in netd: reads the counters, keeps the books, writes them once in a while.
+"""The statistics of netd: counters read from the kernel, totals and history, written to disk periodically.
 
-Nothing here is ever in the way of the network: what fails is logged and tried again, and the disk is waited for in
-threads only.
+A failure never affects the network: it is logged and retried. All disk access is in threads.
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ from app.tunnel.clock import boottime
 from app.tunnel.states import Connected, State
 from app.tunnel.transitions import Journal
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
-PERIOD = 5.0  # seconds between readings
-WRITE_EVERY = 60.0  # seconds; what a power cut can cost
-PRUNE_EVERY = 3600.0  # seconds
+SAMPLE_INTERVAL = 5.0  # seconds between readings
+WRITE_INTERVAL = 60.0  # seconds; a power cut loses at most this much
+PRUNE_INTERVAL = 3600.0  # seconds
 
 
 class Statistics:
-    """``exits`` gives the exits' names in the order of their numbers, ``lan`` the LAN's interfaces and networks now."""
+    """Traffic counters and history. ``exits`` gives the names in order; ``lan`` the LAN's interfaces and networks."""
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class Statistics:
         lan: Callable[[], tuple[Sequence[str], Sequence[Network]]],
         on_rates: Callable[[Rates], None] = lambda _: None,
         on_problem: Callable[[str], None] = lambda _: None,
-        period: float = PERIOD,
+        period: float = SAMPLE_INTERVAL,
     ) -> None:
         self._database = Database(state_dir / FILE)
         self._traffic = TrafficLog(self._database)
@@ -71,7 +70,7 @@ class Statistics:
         self._on_problem = on_problem
         self._period = period
         self._opened = False
-        self._fitted: tuple[Sequence[str], Sequence[Network]] | None = None
+        self._installed: tuple[Sequence[str], Sequence[Network]] | None = None
         self._failing = False
 
     # --- the task ----------------------------------------------------------------------------------------------------
@@ -83,20 +82,20 @@ class Statistics:
         for problem in self._database.problems:
             self._on_problem(problem)
         await self._sample()
-        await asyncio.to_thread(self._write)  # where the counters stand: from now on a crash costs nothing they hold
+        await asyncio.to_thread(self._write)  # the starting values: a crash loses nothing counted later
         written = pruned = boottime()
         while True:
             await self._sample()
-            if boottime() - written >= WRITE_EVERY:
+            if boottime() - written >= WRITE_INTERVAL:
                 written = boottime()
                 await asyncio.to_thread(self._write)
-            if boottime() - pruned >= PRUNE_EVERY:
+            if boottime() - pruned >= PRUNE_INTERVAL:
                 pruned = boottime()
                 await asyncio.to_thread(self._prune)
             await asyncio.sleep(self._period)
 
     async def close(self) -> None:
-        """A last reading, everything written, the file closed. The kernel goes on counting."""
+        """Take a last reading, write everything, close the file. The kernel goes on counting."""
         if not self._opened:
             return
         with contextlib.suppress(TimeoutError):
@@ -114,15 +113,15 @@ class Statistics:
     async def _sample(self) -> None:
         try:
             wanted = self._lan()
-            if wanted != self._fitted:
+            if wanted != self._installed:
                 await self._accounting.install(*wanted)
-                self._fitted = wanted
+                self._installed = wanted
             counters = await self._accounting.read(self._exits())
             self._on_rates(self._traffic.observe(Reading(time.time(), boottime(), counters)))
             self._failing = False
         except (GatewayError, OSError) as error:
-            # Flushed by somebody, or an interface went in between: make the tables anew at the next reading.
-            self._fitted = None
+            # The tables were flushed, or an interface has gone: install the tables again at the next reading.
+            self._installed = None
             if not self._failing:
                 log.warning("traffic cannot be read now: %s", error)
             self._failing = True
@@ -138,10 +137,10 @@ class Statistics:
         except sqlite3.Error as error:
             log.warning("old statistics could not be removed: %s", error)
 
-    # --- transitions -----------------------------------------------------------------------------------------
+    # --- transitions -------------------------------------------------------------------------------------------------
 
-    def leaving(self, index: int, old: State) -> InterfaceBytes | None:
-        """Call before the kernel follows a move out of ``old``: the counters of exit ``index``'s tunnel go with it."""
+    def last_traffic(self, index: int, old: State) -> InterfaceBytes | None:
+        """Call before the kernel leaves ``old``: returns the last counters of the tunnel of exit ``index``."""
         if not isinstance(old, Connected):
             return None
         name = exit_interface(index, old.tunnel.slot)
@@ -157,38 +156,38 @@ class Statistics:
     def on_transition(
         self, exit_name: str, old: State, new: State, cause: str | None = None, moved: InterfaceBytes | None = None
     ) -> None:
-        """Call after every move; ``moved`` is what :meth:`leaving` gave before it."""
+        """Call after every transition; ``moved`` is what :meth:`last_traffic` returned before it."""
         record = self._journal.on_transition(exit_name, old, new, cause, time.time(), moved)
         if record is not None:
             self._history.append(record)
 
-    # --- queries ---------------------------------------------------------------------------------------------
+    # --- queries -----------------------------------------------------------------------------------------------------
 
     @property
     def rates(self) -> Rates:
         return self._traffic.rates
 
     def lifetime(self, kind: Kind) -> dict[str, Bytes]:
-        """Bytes by name that only ever grow, for metrics."""
+        """Bytes by name that only ever increase, for metrics."""
         return self._traffic.lifetime(kind)
 
     async def traffic(self, query: TrafficQuery) -> Series:
         """Raises UnavailableError."""
-        return await self._ask(lambda: self._traffic.series(query))
+        return await self._query(lambda: self._traffic.series(query))
 
     async def traffic_by_name(self, kind: Kind, query: TrafficQuery) -> dict[str, Bytes]:
         """Raises UnavailableError."""
-        return await self._ask(lambda: self._traffic.by_name(kind, query))
+        return await self._query(lambda: self._traffic.by_name(kind, query))
 
     async def history(self, query: HistoryQuery) -> HistoryPage:
         """Raises InvalidFieldError (``limit``), UnavailableError."""
-        return await self._ask(lambda: self._history.page(query))
+        return await self._query(lambda: self._history.page(query))
 
     async def history_csv(self, query: HistoryQuery) -> tuple[str, int | None]:
         """One page of 1000 as CSV, and the ``before`` of the next. Raises UnavailableError."""
-        return await self._ask(lambda: self._history.csv(query))
+        return await self._query(lambda: self._history.csv(query))
 
-    async def _ask(self, work: Callable[[], Answer]) -> Answer:
+    async def _query(self, work: Callable[[], Result]) -> Result:
         try:
             return await asyncio.to_thread(work)
         except sqlite3.Error as error:

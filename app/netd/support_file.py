@@ -1,26 +1,23 @@
-"""The part of netd in the support file: plan and live state, settings, servers, history, log; then all struck out.
+"""The support file: state, settings, servers, history, plan and log of netd, and the machine's, all redacted.
 
-Each section is made on its own: what cannot be read is said where it would stand, and the rest is made all the same.
+Sections are independent: one that cannot be read says so in its place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import msgspec
-
 from app import serialization
 from app.errors import TooManyRequestsError
-from app.model import DEFAULT_EXIT
-from app.netd.log_buffer import KEPT, LogBuffer
+from app.netd.log_buffer import MAX_LINES, LogBuffer
+from app.netd.support_text import json_text, plan_text, round_floats, timestamp, transition_text, without_names
 from app.network.plan import NetworkPlan
 from app.protocol.commands import HandlerEntry, MakeSupportFile
-from app.protocol.statistics import HistoryPage, HistoryQuery, Transition
+from app.protocol.statistics import HistoryPage, HistoryQuery
 from app.protocol.status import Snapshot
 from app.providers.registry import Registry
 from app.store import Store
@@ -29,8 +26,8 @@ from app.support import machine, programs
 from app.support.redact import Redactor
 from app.support.report import Section, assemble, unreadable
 
-TRANSITIONS = 200
-PATIENCE = 20.0  # seconds for one section; whoever asked over the socket gives up after a minute
+MAX_TRANSITIONS = 200  # the latest, in the section History
+SECTION_TIMEOUT = 20.0  # seconds for one section; the socket's client gives up after a minute
 
 
 class PlannedNetwork(Protocol):
@@ -49,6 +46,8 @@ class Queries(Protocol):
 
 
 class SupportFile:
+    """The handler of MakeSupportFile."""
+
     def __init__(
         self,
         *,
@@ -73,19 +72,19 @@ class SupportFile:
         return (MakeSupportFile.handled_by(self.make),)
 
     async def make(self, _command: MakeSupportFile) -> str:
-        """Raises TooManyRequestsError (``busy``) while one is being made: it keeps a small board busy for seconds."""
+        """The text of the file. Raises TooManyRequestsError (``busy``) during another: it takes a board seconds."""
         if self._busy:
             raise TooManyRequestsError("a support file is being made; try again in a moment", code="busy")
         self._busy = True
         try:
-            ours = asyncio.gather(*(_section(*source) for source in self._sources()))
-            theirs, around = await asyncio.gather(asyncio.to_thread(machine.sections), programs.sections())
-            sections = [*theirs[:2], *await ours, *theirs[2:], *around]
-            return await asyncio.to_thread(self._assembled, sections)
+            own = asyncio.gather(*(_section(*source) for source in self._sources()))
+            of_machine, of_programs = await asyncio.gather(asyncio.to_thread(machine.sections), programs.sections())
+            sections = [*of_machine[:2], *await own, *of_machine[2:], *of_programs]
+            return await asyncio.to_thread(self._assemble, sections)
         finally:
             self._busy = False
 
-    def _assembled(self, sections: list[Section]) -> str:
+    def _assemble(self, sections: list[Section]) -> str:
         return assemble(sections, Redactor(stored_secrets(self._state_dir), stored_names(self._state_dir)))
 
     # --- sections ----------------------------------------------------------------------------------------------------
@@ -104,25 +103,27 @@ class SupportFile:
         snapshot: dict[str, Any] = serialization.to_builtins(await self._snapshot())
         for number, lease in enumerate(snapshot["leases"], start=1):
             lease["hostname"] = f"lease-{number}" if lease["hostname"] else None
-        snapshot["devices"] = _nameless(snapshot["devices"])
-        return _json(snapshot)
+        snapshot["devices"] = without_names(snapshot["devices"])
+        return json_text(snapshot)
 
     async def _settings(self) -> str:
         settings: dict[str, Any] = serialization.to_builtins(self._store.settings)
-        settings["devices"] = _nameless(settings["devices"])
-        return _json(settings)
+        settings["devices"] = without_names(settings["devices"])
+        return json_text(settings)
 
     async def _servers(self) -> str:
-        """The custom and imported ones, one a line; who is signed in with a provider is not told, only whether."""
-        lines = [json.dumps(_rounded(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()]
+        """The custom and imported servers, one a line, and the number of servers of each provider."""
+        lines = [
+            json.dumps(round_floats(serialization.to_builtins(s)), ensure_ascii=False) for s in self._store.servers()
+        ]
         for provider in self._registry.all:
             known = await provider.servers()
             lines.append(f"{provider.name}: {len(known)} servers")
         return "\n".join(lines)
 
     async def _history(self) -> str:
-        page = await self._statistics.history(HistoryQuery(limit=TRANSITIONS))
-        return "\n".join(_transition(t) for t in page.records) or "nothing yet"
+        page = await self._statistics.history(HistoryQuery(limit=MAX_TRANSITIONS))
+        return "\n".join(transition_text(t) for t in page.records) or "nothing yet"
 
     async def _plan(self) -> str:
         plan = self._network.plan
@@ -132,66 +133,18 @@ class SupportFile:
         return f"{plan_text(plan)}\n\nThe kernel differs from it in: {'; '.join(drift) or 'nothing'}"
 
     async def _log(self) -> str:
-        lines = self._logs.read(KEPT).lines
-        return "\n".join(f"{_moment(line.time)} {line.level} {line.logger}: {line.message}" for line in lines)
+        lines = self._logs.read(MAX_LINES).lines
+        return "\n".join(f"{timestamp(line.time)} {line.level} {line.logger}: {line.message}" for line in lines)
 
 
 Keep = Literal["first", "last"]
-Source = tuple[str, Callable[[], Awaitable[str]], int, Keep]  # title, text, longest, what of it stays
+Source = tuple[str, Callable[[], Awaitable[str]], int, Keep]  # title, text, limit in characters, which end to keep
 
 
 async def _section(title: str, source: Callable[[], Awaitable[str]], limit: int, keep: Keep) -> Section:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SECTION_TIMEOUT):
             text = await source()
     except Exception as error:
         text = unreadable(error)
     return Section(title, text, limit=limit, keep=keep)
-
-
-def plan_text(plan: NetworkPlan) -> str:
-    """The plan for people: one rule, route, interface or setting a line, then the ruleset (pure)."""
-    kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
-        ("rule", plan.rules),
-        ("route", plan.routes),
-        ("interface", plan.links),
-    )
-    lines = [f"{kind}: {_fields(value)}" for kind, values in kinds for value in values]
-    lines += [f"address: {interface} {address}" for interface, address in plan.lan_addresses]
-    lines += [f"sysctl: {name} = {value}" for name, value in plan.sysctls]
-    return "\n".join([*lines, "", plan.ruleset])
-
-
-def _fields(value: msgspec.Struct) -> str:
-    found: dict[str, Any] = serialization.to_builtins(value)
-    return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
-
-
-def _nameless(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A name of one letter could not be found among the words of a text: so it does not get there."""
-    return [{**device, "name": "named" if device["name"] else None} for device in devices]
-
-
-def _transition(t: Transition) -> str:
-    after = f" after {t.duration:.0f} s" if t.duration is not None else ""
-    moved = f", up {t.up}, down {t.down} bytes" if t.up is not None else ""
-    name = f" [{t.exit}]" if t.exit != DEFAULT_EXIT else ""
-    said = f": {t.message}" if t.message else ""
-    return f"{_moment(t.time)}{name} {t.before} -> {t.after} ({t.cause}) {t.provider}/{t.server}{after}{moved}{said}"
-
-
-def _moment(unix: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix))
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_rounded(value), indent=1, ensure_ascii=False)
-
-
-def _rounded(value: Any) -> Any:
-    """Times without the many digits that make a number look like one of an account."""
-    if isinstance(value, float):
-        return round(value, 1)
-    if isinstance(value, dict):
-        return {name: _rounded(inner) for name, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

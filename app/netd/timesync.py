@@ -1,10 +1,9 @@
-"""Whom the time daemon may ask in the clear, and until when: the first synchronisation, and not a second longer.
+"""The time servers that the time daemon may ask in the clear, until the first synchronisation.
 
-First come the servers that the WAN's DHCP server names, for they answer where a network lets nothing else out, then
-those of ``gateway.toml``, or else the ones that the image has. The time daemon is told addresses only: a name would be
-its own question to a resolver, which waits for a tunnel, which may wait for the time. Names are looked up here, the way
-a VPN server's is. Neither the list nor a name is looked at any more once the clock is set: from then on the time comes
-through the tunnel like all else.
+Servers offered by the WAN's DHCP server come first, because some networks block all others; then those of
+``gateway.toml``, or else the image's. The time daemon receives addresses only: it would look up a name through the
+tunnel, which may need the correct time first. Names are looked up here, as VPN servers' names are. Once the clock is
+set, the list is closed for good, and the time comes through the tunnel.
 """
 
 from __future__ import annotations
@@ -25,70 +24,70 @@ from app.tunnel.resolve import LookupFailedError, literal
 
 log = logging.getLogger(__name__)
 
-# Cloudflare's and Google's, as in timesyncd.conf.d/vpn-gateway.conf: what it asks before it hears of us.
-DEFAULT = tuple(ip_address(a) for a in ("162.159.200.1", "216.239.35.0", "162.159.200.123", "216.239.35.4"))
-PERIOD = 0.5  # seconds between looks at the files
-FIRST_RETRY, LAST_RETRY = 2.0, 60.0  # seconds until a name that was not found is asked for again; doubled each time
-MOST_OFFERED = 4  # servers; DHCP may name hundreds
-MOST_OF_A_NAME = 4
+# Cloudflare's and Google's, as in timesyncd.conf.d/vpn-gateway.conf, which timesyncd uses until netd writes a list.
+DEFAULT_SERVERS = tuple(ip_address(a) for a in ("162.159.200.1", "216.239.35.0", "162.159.200.123", "216.239.35.4"))
+POLL_INTERVAL = 0.5  # seconds between reads of the files
+MIN_RETRY_DELAY, MAX_RETRY_DELAY = 2.0, 60.0  # seconds until a failed look-up is repeated; doubled each time
+MAX_OFFERED = 4  # servers; DHCP may name hundreds
+MAX_PER_NAME = 4  # addresses of one configured name
 
 Lookup = Callable[[str], Awaitable[list[Address]]]
 
 
 class Files(Struct, frozen=True):
-    """Where it is told what: all may be missing."""
+    """The files read and written; each may be missing."""
 
-    synchronized: Path  # is there once the clock has been set
+    synchronized: Path  # exists once the clock has been set
     offered: Path  # systemd-networkd's state, with a line ``NTP=``
-    configured: Path  # names and addresses of gateway.toml, one a line
-    chosen: Path  # what we write: addresses in their order, for the time daemon
+    configured: Path  # the names and addresses of gateway.toml, one a line
+    chosen: Path  # written for the time daemon: the addresses in order
 
 
 class TimeSync:
-    """``uid`` is the time daemon's user, or None where there is none that we let out."""
+    """The list of time servers; ``uid`` is the time daemon's user, or None if it is never allowed out."""
 
     def __init__(self, uid: int | None, files: Files) -> None:
         self._uid = uid
         self._files = files
         self._found: dict[str, tuple[Address, ...]] = {}
-        # Closed once, closed for good: a time daemon that is restarted forgets what it has done.
+        # Closed for good: a restarted time daemon forgets that it has set the clock.
         self._closed = uid is None or files.synchronized.exists()
         self._servers: tuple[Address, ...] = ()
         if not self._closed:
-            self._servers = self._choose(_text_at_start(files.offered), _text_at_start(files.configured).split())
+            self._servers = self._choose(_read_blocking(files.offered), _read_blocking(files.configured).split())
 
     @property
     def access(self) -> tuple[int, tuple[Address, ...]] | None:
-        """The uid and the servers that the closed list has, or None once the clock has been set."""
+        """The uid and the servers on the cleartext allowlist; None once the clock has been set."""
         return None if self._closed or self._uid is None else (self._uid, self._servers)
 
     async def watch(self, replan: Callable[[], Awaitable[None]], publish: EventSink) -> None:
-        """Run until cancelled: the plan follows the list, and closes when the clock is set."""
+        """Run until cancelled: the plan follows the list, which closes when the clock is set."""
         planned = self.access
-        told = False
+        reported = False
         while True:
-            await self._look()
-            await self._tell_daemon()
+            await self._read_files()
+            await self._write_chosen()
             if self.access != planned:
                 wanted = self.access
                 try:
                     await replan()
-                    planned, told = wanted, False
-                except KernelError as error:  # again in a moment; said once
-                    if not told:
-                        log.error("the way to the time servers could not be changed: %s", error.message)
+                    planned, reported = wanted, False
+                except KernelError as error:  # retried at the next turn; reported once
+                    if not reported:
+                        log.error("the access to time servers could not be changed: %s", error.message)
                         publish(SecurityAlert("plan_failed", error.message))
-                    told = True
+                    reported = True
             if self._closed and planned is None:
                 await asyncio.Event().wait()
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def resolve(self, lookup: Lookup) -> None:
         """Run until cancelled: look up the names of gateway.toml while the clock is not set."""
-        pause = FIRST_RETRY
+        pause = MIN_RETRY_DELAY
         while not self._closed:
             missing = [n for n in await self._configured() if literal(n) is None and n not in self._found]
-            pause = min(2 * pause, LAST_RETRY) if missing else FIRST_RETRY
+            pause = min(2 * pause, MAX_RETRY_DELAY) if missing else MIN_RETRY_DELAY
             for name in missing:
                 try:
                     found = await lookup(name)
@@ -96,61 +95,61 @@ class TimeSync:
                     log.warning("the time server %s: %s", name, error)
                     continue
                 if found:
-                    self._found[name] = tuple(found[:MOST_OF_A_NAME])
+                    self._found[name] = tuple(found[:MAX_PER_NAME])
             await asyncio.sleep(pause)
         await asyncio.Event().wait()
 
-    async def _look(self) -> None:
+    async def _read_files(self) -> None:
         if self._closed:
             return
         if await async_files.exists(self._files.synchronized):
-            log.info("the clock is set: no more time servers in the clear")
+            log.info("the clock is set: time servers are no longer allowed in the clear")
             self._closed = True
         else:
-            self._servers = self._choose(await _text(self._files.offered), await self._configured())
+            self._servers = self._choose(await _read(self._files.offered), await self._configured())
 
     def _choose(self, networkd: str, configured: Sequence[str]) -> tuple[Address, ...]:
-        chosen = list(offered(networkd)[:MOST_OFFERED])
+        chosen = list(offered_servers(networkd)[:MAX_OFFERED])
         for name in configured:
             address = literal(name)
             chosen += self._found.get(name, ()) if address is None else (address,)
-        return tuple(dict.fromkeys(chosen if configured else (*chosen, *DEFAULT)))
+        return tuple(dict.fromkeys(chosen if configured else (*chosen, *DEFAULT_SERVERS)))
 
     async def _configured(self) -> list[str]:
-        return (await _text(self._files.configured)).split()
+        return (await _read(self._files.configured)).split()
 
-    async def _tell_daemon(self) -> None:
+    async def _write_chosen(self) -> None:
         text = " ".join(map(str, self._servers)) + "\n"
-        if self._closed or not self._servers or await _text(self._files.chosen) == text:
+        if self._closed or not self._servers or await _read(self._files.chosen) == text:
             return
         try:
             await async_files.make_directory(self._files.chosen.parent, 0o755)
             await async_files.write_atomic(self._files.chosen, text.encode())
         except OSError as error:
-            log.warning("the time daemon cannot be told its servers: %s", error)
+            log.warning("the servers could not be written for the time daemon: %s", error)
 
 
-def offered(state: str) -> tuple[Address, ...]:
-    """The addresses of the line ``NTP=`` of networkd's state (pure): a name there is passed over."""
+def offered_servers(state: str) -> tuple[Address, ...]:
+    """The addresses of the line ``NTP=`` in networkd's state; names are ignored (pure)."""
     values = [line.removeprefix("NTP=") for line in state.splitlines() if line.startswith("NTP=")]
-    return tuple(dict.fromkeys(_usable(word for value in values for word in value.split())))
+    return tuple(dict.fromkeys(_usable_addresses(word for value in values for word in value.split())))
 
 
-def _usable(words: Iterable[str]) -> Iterator[Address]:
+def _usable_addresses(words: Iterable[str]) -> Iterator[Address]:
     for word in words:
         address = literal(word)
         if address is not None and is_routable(address):
             yield address
 
 
-async def _text(path: Path) -> str:
+async def _read(path: Path) -> str:
     try:
         return await async_files.read_text(path)
     except OSError:
         return ""
 
 
-def _text_at_start(path: Path) -> str:
+def _read_blocking(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""One move of an exit, as those receive it who follow the exits."""
+"""The transition of an exit, as observers receive it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ExitTransition(Struct, frozen=True):
     exit: str
     old: State
     new: State
-    cause: str | None = None  # why a tunnel was begun, where the states alone do not tell
-    traffic: InterfaceBytes | None = None  # the counters of the tunnel that was left
+    cause: str | None = None  # why a tunnel was started, if the states alone do not say
+    traffic: InterfaceBytes | None = None  # the last counters of the tunnel that was left
 
 
 TransitionObserver = Callable[[ExitTransition], object]

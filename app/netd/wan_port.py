@@ -1,7 +1,7 @@
-"""Which port a person has made the WAN: named in ``gateway.toml``, which has the last word, or chosen since.
+"""The choice of the WAN port: named in ``gateway.toml``, which takes precedence, or chosen by a command.
 
-What is chosen is kept in the settings, and so in a backup. The DHCP client is another program's, run as root: it is
-told in a file of ours, and that program checks what the file says as it checks ``gateway.toml``.
+A chosen port is stored in the settings, and so in backups. Another program, run as root, manages the DHCP client: it
+reads the choice from a file written here, and checks it as it checks ``gateway.toml``.
 """
 
 from __future__ import annotations
@@ -31,63 +31,63 @@ log = logging.getLogger(__name__)
 
 
 class WanPort:
-    """``card`` is the file that the start of the machine leaves where gateway.toml names the WAN; ``told`` is ours."""
+    """The present choice. firstboot writes ``card`` if gateway.toml names the WAN; netd writes ``choice_file``."""
 
-    def __init__(self, card: Path, told: Path) -> None:
-        self._told = told
-        self._card = _read(card)
+    def __init__(self, card: Path, choice_file: Path) -> None:
+        self._choice_file = choice_file
+        self._card = _read_card(card)
 
     @property
     def fixed_by(self) -> str | None:
         return self._card.by if self._card else None
 
-    def settled(self, settings: Settings) -> Settings:
-        """``settings`` as gateway.toml wants them: a restored backup may have named another port."""
+    def with_card_ports(self, settings: Settings) -> Settings:
+        """``settings`` with the ports of gateway.toml: a restored backup may name others."""
         card = self._card
         return settings if card is None else replace(settings, links=LinkSettings(card.wan, card.lan, card.carrier))
 
     def choice(self, links: LinkSettings) -> WanChoice:
         return WanChoice(links.carrier or links.wan, self.fixed_by)
 
-    def tell(self, links: LinkSettings) -> None:
-        """Tell the DHCP client's keeper which port was chosen; an empty line is none."""
+    def write_choice(self, links: LinkSettings) -> None:
+        """Write the chosen port for the DHCP client; an empty line means none."""
         chosen = links.wan if self._card is None and links.carrier is None else None
         text = f"{chosen or ''}\n"
         try:
-            if text == (self._told.read_text() if self._told.exists() else "\n"):
+            if text == (self._choice_file.read_text() if self._choice_file.exists() else "\n"):
                 return
-            self._told.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            write_atomic(self._told, text.encode())
+            self._choice_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            write_atomic(self._choice_file, text.encode())
         except OSError as error:
-            log.warning("the DHCP client cannot be told which port is the WAN: %s", error)
+            log.warning("the WAN port could not be written for the DHCP client: %s", error)
 
 
-def _read(path: Path) -> WanCard | None:
+def _read_card(path: Path) -> WanCard | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=WanCard)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
-        log.error("what gateway.toml says of the WAN cannot be read: %s", error)
+        log.error("the record of the WAN in gateway.toml cannot be read: %s", error)
         return None
 
 
-def named(text: str, ports: Sequence[NetworkPort], lan: Sequence[str] | None) -> str:
-    """``text`` in its usual form, where it points at a port that can be the WAN (pure).
+def resolve_wan_port(text: str, ports: Sequence[NetworkPort], lan: Sequence[str] | None) -> str:
+    """``text`` in its usual form, if it names exactly one port that can be the WAN (pure).
 
-    ``lan`` is what the settings name as the LAN. Raises InvalidFieldError, ConflictError.
+    ``lan`` are the ports that the settings give to the LAN. Raises InvalidFieldError, ConflictError.
     """
-    there = "; ".join(describe(p) for p in ports) or "none"
+    available = "; ".join(describe(p) for p in ports) or "none"
     try:
         name = portname.parse(text)
     except ValueError as error:
         raise InvalidFieldError(f"port: {error}", field="port") from None
     found = [p for p in ports if points_at(text, p)]
     if not found:
-        raise InvalidFieldError(f"port: {name.text} is not there. The ports: {there}", field="port")
+        raise InvalidFieldError(f"port: {name.text} is not there. The ports: {available}", field="port")
     if len(found) > 1:
         raise InvalidFieldError(
-            f"port: {name.text} is more than one port: name its place. The ports: {there}", field="port"
+            f"port: {name.text} is more than one port: name its place. The ports: {available}", field="port"
         )
     (port,) = found
     if port.radio:
@@ -119,22 +119,27 @@ class WanNetwork(Protocol):
 
 
 class WanChooser:
+    """The handler of ChooseWan."""
+
     def __init__(self, *, wan_port: WanPort, network: WanNetwork, store: Store, publish: EventSink) -> None:
         self._wan_port = wan_port
         self._network = network
         self._store = store
         self._publish = publish
-        self._choosing = asyncio.Lock()  # one at a time: each may have to be taken back
+        self._choosing = asyncio.Lock()  # one at a time: each may have to be reverted
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
-        return (ChooseWan.handled_by(self._answer),)
+        return (ChooseWan.handled_by(self._choose_wan),)
 
-    async def _answer(self, command: ChooseWan) -> Done:
+    async def _choose_wan(self, command: ChooseWan) -> Done:
         await self.choose(command.port)
         return Done()
 
     async def choose(self, text: str | None) -> None:
-        """Raises InvalidFieldError, ConflictError, KernelError, UnavailableError; then nothing has changed."""
+        """Make the port named ``text`` the WAN; None = automatic.
+
+        Raises InvalidFieldError, ConflictError, KernelError, UnavailableError; then nothing has changed.
+        """
         async with self._choosing:
             await self._choose(text)
 
@@ -145,20 +150,20 @@ class WanChooser:
                 f"gateway.toml names the WAN, with {by}: change it there", field="port", code="wan_fixed"
             )
         before = self._store.settings.links
-        wan = None if text is None else named(text, self._network.links.ports, before.lan)
+        wan = None if text is None else resolve_wan_port(text, self._network.links.ports, before.lan)
         links = replace(before, wan=wan, carrier=None)
         if links == before:
             return
-        self._keep(links)
+        self._store_links(links)
         try:
             await self._network.relink()
         except KernelError:
-            self._keep(before)
+            self._store_links(before)
             with suppress(KernelError):
                 await self._network.relink()
             raise
-        self._wan_port.tell(links)
+        self._wan_port.write_choice(links)
         self._publish(SettingsChanged(("wan",)))
 
-    def _keep(self, links: LinkSettings) -> None:
+    def _store_links(self, links: LinkSettings) -> None:
         self._store.update_settings(lambda s: replace(s, links=links))

@@ -103,7 +103,7 @@ def test_history_has_all_bytes_and_the_duration_of_a_connection(net, tmp_path):
             one.on_transition("default", Disconnected(), Connecting(TUNNEL))
             one.on_transition("default", Connecting(TUNNEL), connected)
             await asyncio.to_thread(net.talk, "phone")
-            moved = one.leaving(0, connected)  # and at once, before any further reading, the interface goes
+            moved = one.last_traffic(0, connected)  # and at once, before any further reading, the interface goes
             net.ip("gw", "link del wg0a")
             blocked = Blocked(Reason.TUNNEL_DEAD, "the server has stopped answering", TUNNEL.target)
             one.on_transition("default", connected, blocked, None, moved)
@@ -152,7 +152,7 @@ def test_without_any_lan_interface_it_waits(net, tmp_path):
         while one.rates.period == 0:
             await asyncio.sleep(0.01)
         names.append("br0")
-        while one._fitted != (("br0",), LAN):
+        while one._installed != (("br0",), LAN):
             await asyncio.sleep(0.01)
         await asyncio.to_thread(net.talk, "phone")
         assert await reached(one, PHONE, BYTES) == Bytes(BYTES, BYTES)

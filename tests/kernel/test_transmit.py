@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.netd.stalls import PATIENCE, REST, Stalls
+from app.netd.stalls import RESTART_INTERVAL, STALL_TIMEOUT, StallMonitor
 from app.network import transmit
 from app.protocol.events import GatewayEvent, SecurityAlert
 from tests.kernel.namespace import inside, run
@@ -24,8 +24,8 @@ class Gateway:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.told: list[SecurityAlert] = []
-        self.stalls = Stalls(ports=lambda: [PORT], publish=self._take, clock=lambda: self.now)
+        self.published: list[SecurityAlert] = []
+        self.stalls = StallMonitor(ports=lambda: [PORT], publish=self._take, clock=lambda: self.now)
         run(f"ip link add {PORT} type veth peer name far")
         run("ip link set far up")
         run(f"ip address add 10.9.9.1/24 dev {PORT}")
@@ -35,7 +35,7 @@ class Gateway:
 
     def _take(self, event: GatewayEvent) -> None:
         assert isinstance(event, SecurityAlert)
-        self.told.append(event)
+        self.published.append(event)
 
     def neighbour(self) -> None:
         run(f"ip neighbour replace 10.9.9.2 lladdr {self.address} dev {PORT}")
@@ -47,8 +47,8 @@ class Gateway:
 
     async def look(self, after: float = 0.0) -> list[str]:
         self.now += after
-        await self.stalls.look()
-        return [event.reason for event in self.told]
+        await self.stalls.check()
+        return [event.reason for event in self.published]
 
 
 @inside
@@ -59,9 +59,9 @@ async def test_port_that_sends_nothing_while_packets_wait_restarts():
     downs = carrier_downs()
     assert await transmit.queued(PORT) > 0
     assert await gateway.look() == []
-    assert await gateway.look(PATIENCE - 0.1) == []
+    assert await gateway.look(STALL_TIMEOUT - 0.1) == []
     assert await gateway.look(0.2) == ["port_stalled"]
-    assert gateway.told[0].port == PORT
+    assert gateway.published[0].port == PORT
     assert carrier_downs() == downs + 1
     assert await transmit.queued(PORT) == 0
     assert Path(f"/sys/class/net/{PORT}/operstate").read_text().strip() == "up"
@@ -69,8 +69,8 @@ async def test_port_that_sends_nothing_while_packets_wait_restarts():
     gateway.neighbour()
     gateway.send()
     assert await gateway.look() == ["port_stalled"]
-    assert await gateway.look(PATIENCE + 0.1) == ["port_stalled"], "too soon after the last"
-    assert await gateway.look(REST) == ["port_stalled"] * 2
+    assert await gateway.look(STALL_TIMEOUT + 0.1) == ["port_stalled"], "too soon after the last"
+    assert await gateway.look(RESTART_INTERVAL) == ["port_stalled"] * 2
 
 
 @inside
@@ -79,7 +79,7 @@ async def test_a_port_with_nothing_to_send_is_left_alone():
     run(f"tc qdisc replace dev {PORT} root {STUCK}")
     downs = carrier_downs()
     for _ in range(5):
-        assert await gateway.look(PATIENCE) == []
+        assert await gateway.look(STALL_TIMEOUT) == []
     assert carrier_downs() == downs
 
 
@@ -90,7 +90,7 @@ async def test_a_port_that_sends_slowly_is_left_alone():
     gateway.send(100)
     downs = carrier_downs()
     for _ in range(4):
-        assert await gateway.look(PATIENCE) == []
+        assert await gateway.look(STALL_TIMEOUT) == []
         assert await transmit.queued(PORT) > 0
         await asyncio.sleep(0.3)
     assert carrier_downs() == downs
@@ -103,7 +103,7 @@ async def test_a_port_that_is_pulled_out_is_no_trouble():
     gateway.send()
     assert await gateway.look() == []
     run(f"ip link delete {PORT}")
-    assert await gateway.look(PATIENCE + 1) == []
+    assert await gateway.look(STALL_TIMEOUT + 1) == []
 
 
 def carrier_downs() -> int:

@@ -26,7 +26,7 @@ from app.model import (
     WanChoice,
     WanLink,
 )
-from app.netd.wan_port import named
+from app.netd.wan_port import resolve_wan_port
 from app.protocol.answers import (
     Check,
     Done,
@@ -301,7 +301,7 @@ class FakeGateway:
             self.state = msgspec.structs.replace(self.state, wan_choice=WanChoice())
             self.lose_wan()
             return Done()
-        port = named(text, self.state.ports, None)
+        port = resolve_wan_port(text, self.state.ports, None)
         ports = tuple(
             msgspec.structs.replace(p, role="none" if p.radio else "wan" if text in {p.name, p.mac, p.usb} else "lan")
             for p in self.state.ports

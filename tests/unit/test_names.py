@@ -13,6 +13,7 @@ ROOMS = (  # where each test has been named so
     "api",
     "cli",
     "firstboot",
+    "netd",
     "network",
     "protocol",
     "store",

@@ -33,7 +33,7 @@ class WanUnit:
         self.reloads += 1
 
     def choose(self, wan: str | None) -> dict[str, str]:
-        WanPort(self.paths.wan_card, self.file).tell(LinkSettings(wan=wan))
+        WanPort(self.paths.wan_card, self.file).write_choice(LinkSettings(wan=wan))
         return self.run()
 
     def run(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Changes of server by the clock: which one is due, and once only."""
+"""The scheduled switches: which one is due, and that it runs once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from app.errors import ConnectTimeoutError
 from app.model import ServerChange
-from app.netd.automatic_switches import ScheduledSwitches, due
+from app.netd.automatic_switches import ScheduledSwitches, due_change
 from app.network.plan import TransportPeer, TunnelPlan
 from app.store import Store
 from app.tunnel.states import Connected, Disconnected, Target, Tunnel
@@ -34,12 +34,12 @@ WEEKEND = ServerChange(at=4 * 60 + 30, days=frozenset({5, 6}), select="fastest")
         ((), MONDAY, None),
     ],
 )
-def test_what_is_due(changes, now, expected):
-    assert due(changes, now) == expected
+def test_due_change_is_that_of_minute_and_day(changes, now, expected):
+    assert due_change(changes, now) == expected
 
 
 class Exits:
-    """One connected exit that notes where it was sent; ``fails``: no handshake comes."""
+    """One connected exit that records its switches; ``fails``: no handshake comes."""
 
     def __init__(self, present: Target) -> None:
         plan = TunnelPlan("a", (), 1420, (), (), ())
@@ -72,27 +72,27 @@ def exits(tmp_path: Path) -> Iterator[tuple[Exits, ScheduledSwitches]]:
         yield found, ScheduledSwitches(found, found, store)
 
 
-async def test_what_is_due_is_done_once_and_goes_elsewhere(exits: tuple[Exits, ScheduledSwitches]) -> None:
+async def test_due_switch_runs_once_and_picks_another_server(exits: tuple[Exits, ScheduledSwitches]) -> None:
     found, scheduled = exits
-    await scheduled.look(MONDAY.replace(minute=29))
+    await scheduled.check(MONDAY.replace(minute=29))
     assert found.switched == []
     for _ in range(3):
-        await scheduled.look(MONDAY)
+        await scheduled.check(MONDAY)
     assert found.switched == [("default", THERE, "scheduled", "random")]
-    await scheduled.look(MONDAY.replace(day=24))
+    await scheduled.check(MONDAY.replace(day=24))
     assert len(found.switched) == 2
 
 
-async def test_a_change_that_fails_waits_for_the_next_day(exits: tuple[Exits, ScheduledSwitches]) -> None:
+async def test_failed_switch_is_not_repeated_in_its_minute(exits: tuple[Exits, ScheduledSwitches]) -> None:
     found, scheduled = exits
     found.fails = True
     for _ in range(2):
-        await scheduled.look(MONDAY)
+        await scheduled.check(MONDAY)
     assert len(found.switched) == 1
 
 
-async def test_an_exit_that_is_not_connected_stays_as_it_is(exits: tuple[Exits, ScheduledSwitches]) -> None:
+async def test_disconnected_exit_is_not_switched(exits: tuple[Exits, ScheduledSwitches]) -> None:
     found, scheduled = exits
     found.machine.state = Disconnected()
-    await scheduled.look(MONDAY)
+    await scheduled.check(MONDAY)
     assert found.switched == []

@@ -1,4 +1,4 @@
-"""A restore as netd makes it: all files at one moment, then nothing is written any more and the process is to end."""
+"""The restore in netd replaces all files at once, stops all writing, and asks for a restart."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in directory.glob("*.json")}
 
 
-async def test_a_restore_brings_everything_back_and_is_this_process_s_last_word(tmp_path):
+async def test_restore_replaces_all_files_and_ends_all_writing(tmp_path):
+    """After the restore, this process writes nothing more and is to end."""
     left: list[str] = []
     with Store(tmp_path) as store:
         accounts = Accounts(tmp_path)
@@ -73,7 +74,7 @@ async def test_a_restore_brings_everything_back_and_is_this_process_s_last_word(
         await asyncio.wait_for(restart.wait(), 5)
 
 
-async def test_a_damaged_account_stops_it(tmp_path):
+async def test_restore_with_damaged_account_is_refused(tmp_path):
     with Store(tmp_path) as store:
         backup = BackupService(
             store,

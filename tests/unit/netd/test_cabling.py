@@ -1,29 +1,29 @@
-"""Cables in the wrong place are told once: after adapters had time to appear, and for as long as they stay."""
+"""The cabling monitor reports a wrong cable once, after adapters have had time to appear."""
 
 from __future__ import annotations
 
 import pytest
 
 from app.model import LinkProblem
-from app.netd.cabling import SETTLE, Cabling
+from app.netd.cabling import SETTLE_TIME, CablingMonitor
 from app.protocol.events import GatewayEvent, SecurityAlert
 
 UNKNOWN = LinkProblem("wan_unknown", "which?")
 
 
-class Machine:
+class Fakes:
     def __init__(self) -> None:
         self.now = 0.0
         self.problem: LinkProblem | None = None
         self.stopped = 0
         self.ports: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self.asked = 0
-        self.told: list[GatewayEvent] = []
-        self.cabling = Cabling(
+        self.published: list[GatewayEvent] = []
+        self.cabling = CablingMonitor(
             problem=lambda: self.problem,
             drops=self.drops,
             foreign=self.foreign,
-            publish=self.told.append,
+            publish=self.published.append,
             clock=lambda: self.now,
         )
 
@@ -36,52 +36,54 @@ class Machine:
 
     @property
     def alerts(self) -> list[SecurityAlert]:
-        return [event for event in self.told if isinstance(event, SecurityAlert)]
+        return [event for event in self.published if isinstance(event, SecurityAlert)]
 
     def look(self, after: float) -> list[GatewayEvent]:
         self.now += after
-        self.told.clear()
-        self.cabling.look_for_wan()
-        return self.told
+        self.published.clear()
+        self.cabling.check_wan()
+        return self.published
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine()
+def fakes() -> Fakes:
+    return Fakes()
 
 
-def test_a_wan_that_stays_unknown_is_told_once_and_again_after_it_was_known(machine: Machine) -> None:
-    machine.problem = UNKNOWN
-    assert machine.look(1) == []
-    machine.problem = LinkProblem("wan_unknown", "which of two?")  # another adapter has appeared
-    assert machine.look(SETTLE - 1) == []
-    assert machine.look(2) == [SecurityAlert("wan_unknown", "which of two?")]
-    assert machine.look(SETTLE * 2) == []
-    machine.problem = None
-    assert machine.look(1) == []
-    machine.problem = UNKNOWN
-    assert machine.look(1) == []
-    assert len(machine.look(SETTLE)) == 1
+def test_unknown_wan_is_reported_once_per_occurrence(fakes: Fakes) -> None:
+    """A problem is reported after it has lasted, once, and again if it returns."""
+    fakes.problem = UNKNOWN
+    assert fakes.look(1) == []
+    fakes.problem = LinkProblem("wan_unknown", "which of two?")  # another adapter has appeared
+    assert fakes.look(SETTLE_TIME - 1) == []
+    assert fakes.look(2) == [SecurityAlert("wan_unknown", "which of two?")]
+    assert fakes.look(SETTLE_TIME * 2) == []
+    fakes.problem = None
+    assert fakes.look(1) == []
+    fakes.problem = UNKNOWN
+    assert fakes.look(1) == []
+    assert len(fakes.look(SETTLE_TIME)) == 1
 
 
-async def test_another_router_is_told_by_its_port_while_it_answers(machine: Machine) -> None:
-    await machine.cabling.look_for_routers()
-    assert machine.asked == 0  # an idle gateway starts no process for it
-    machine.stopped, machine.ports = 3, (("enx1",), ("enx1", "enx2"))
-    await machine.cabling.look_for_routers()
-    assert [(told.reason, told.port) for told in machine.alerts] == [
+async def test_foreign_router_is_reported_once_per_port(fakes: Fakes) -> None:
+    """A port is reported once for as long as its router keeps answering."""
+    await fakes.cabling.check_routers()
+    assert fakes.asked == 0  # an idle gateway starts no process
+    fakes.stopped, fakes.ports = 3, (("enx1",), ("enx1", "enx2"))
+    await fakes.cabling.check_routers()
+    assert [(alert.reason, alert.port) for alert in fakes.alerts] == [
         ("foreign_router", p) for p in ("enx1", "enx1", "enx2")
     ]
-    assert "another DHCP server on the LAN port enx1" in machine.alerts[0].message
-    machine.told.clear()
-    machine.stopped = 4
-    await machine.cabling.look_for_routers()
-    assert machine.told == []
-    machine.ports = ((), ())
-    await machine.cabling.look_for_routers()
-    asked = machine.asked
-    await machine.cabling.look_for_routers()
-    assert machine.asked == asked
-    machine.stopped, machine.ports = 5, (("enx1",), ())
-    await machine.cabling.look_for_routers()
-    assert len(machine.told) == 1
+    assert "another DHCP server on the LAN port enx1" in fakes.alerts[0].message
+    fakes.published.clear()
+    fakes.stopped = 4
+    await fakes.cabling.check_routers()
+    assert fakes.published == []
+    fakes.ports = ((), ())
+    await fakes.cabling.check_routers()
+    asked = fakes.asked
+    await fakes.cabling.check_routers()
+    assert fakes.asked == asked
+    fakes.stopped, fakes.ports = 5, (("enx1",), ())
+    await fakes.cabling.check_routers()
+    assert len(fakes.published) == 1

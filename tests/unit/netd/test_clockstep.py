@@ -1,4 +1,4 @@
-"""The clock was set: by how much, until when servers take us for a replay, and what the leases were before."""
+"""Steps of the clock: their size, how long peers would see a replay, and the leases from before a step."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ class Clocks:
         self.boot += seconds
 
 
-def test_time_that_passes_and_slewing_are_no_step() -> None:
+def test_clock_slewing_is_not_a_step() -> None:
     clocks = Clocks()
     for _ in range(20):
         clocks.passed(5)
         clocks.wall += 0.4
-        assert clocks.steps.look() == 0
+        assert clocks.steps.measure() == 0
     assert clocks.steps.behind == 0
 
 
-def test_a_step_is_told_once() -> None:
+def test_clock_step_is_reported_once() -> None:
     clocks = Clocks()
     clocks.passed(1)
     clocks.wall += 3 * DAY
-    assert clocks.steps.look() == 3 * DAY
-    assert clocks.steps.look() == 0
-    assert clocks.steps.behind == 0  # what is newer than all before is no replay
+    assert clocks.steps.measure() == 3 * DAY
+    assert clocks.steps.measure() == 0
+    assert clocks.steps.behind == 0  # a time later than all before is not a replay
 
 
-def test_a_clock_set_back_is_behind_until_it_has_caught_up() -> None:
+def test_clock_set_back_is_behind_until_it_catches_up() -> None:
     clocks = Clocks()
     clocks.wall -= 100
-    assert clocks.steps.look() == -100
+    assert clocks.steps.measure() == -100
     assert clocks.steps.behind == 100
     clocks.passed(60)
     assert clocks.steps.behind == 40
     clocks.wall -= 10
-    clocks.steps.look()
+    clocks.steps.measure()
     assert clocks.steps.behind == 50
     clocks.wall += 30
-    clocks.steps.look()
+    clocks.steps.measure()
     assert clocks.steps.behind == 20
     clocks.passed(20)
     assert clocks.steps.behind == 0
 
 
-async def test_the_leases_are_those_from_before_the_step() -> None:
+async def test_clock_step_moves_the_leases_from_before_it() -> None:
     clocks, moves = Clocks(), list[tuple[str, float]]()
     file = "one"
 
@@ -75,15 +75,15 @@ async def test_the_leases_are_those_from_before_the_step() -> None:
     file, clocks.wall = "after", clocks.wall + 3 * DAY
     async with asyncio.timeout(5):
         await moved.wait()
-    clocks.wall += 30  # too little to restart dnsmasq for
+    clocks.wall += 30  # too small for a restart of dnsmasq
     await asyncio.sleep(0.03)
     assert moves == [("two", 3 * DAY)]
     assert not task.done()
     task.cancel()
 
 
-async def test_a_step_while_the_leases_are_read_takes_none_of_them() -> None:
-    """dnsmasq may have ended all leases by the time that netd reads them, and looks at the clock."""
+async def test_clock_step_during_a_read_loses_no_lease() -> None:
+    """dnsmasq may have ended all leases before netd reads the file and compares the clocks."""
     clocks, moves = Clocks(), list[tuple[str, float]]()
     reads = 0
     moved = asyncio.Event()

@@ -1,4 +1,4 @@
-"""All of netd with a fake kernel: what it asks for, and what becomes of settings when that does not follow."""
+"""All of netd with a fake kernel: the plans it applies, and the settings after the kernel has refused one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from app.errors import InvalidFieldError, KernelError
 from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
 from app.netd import server_commands
-from app.netd.daemon import Daemon, Ground, assemble
+from app.netd.daemon import Daemon, assemble
+from app.netd.dependencies import Dependencies
 from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
@@ -34,7 +35,7 @@ PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 
 
 class Kernel:
-    """A reconciler and a WireGuard; ``refuses``: the kernel does not follow."""
+    """A fake reconciler and WireGuard; ``refuses``: each plan raises KernelError."""
 
     def __init__(self) -> None:
         self.kind = "kernel"
@@ -105,10 +106,10 @@ def machine() -> Machine:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, kernel: Kernel, machine: Machine):
+def deps(tmp_path: Path, kernel: Kernel, machine: Machine):
     files = Files(*(tmp_path / name for name in ("synchronized", "offered", "configured", "chosen")))
     with Store(tmp_path) as store:
-        yield Ground(
+        yield Dependencies(
             store=store,
             state_dir=tmp_path,
             run_dir=tmp_path,
@@ -126,13 +127,13 @@ def ground(tmp_path: Path, kernel: Kernel, machine: Machine):
 
 
 @pytest.fixture
-async def started(ground: Ground):
-    """Assembles and starts the daemon; only the jobs named run."""
+async def started(deps: Dependencies):
+    """Assemble and start the daemon, with the named jobs only."""
     running: list[asyncio.Task[None]] = []
     made: list[Daemon] = []
 
     async def start(*wanted: str) -> Daemon:
-        daemon = await assemble(ground, asyncio.Event())
+        daemon = await assemble(deps, asyncio.Event())
         made.append(daemon)
         await daemon.start()
         running.extend(asyncio.ensure_future(daemon.jobs[name]()) for name in wanted)
@@ -147,8 +148,8 @@ async def started(ground: Ground):
         await daemon.close()
 
 
-def alerts(core: Daemon) -> list[tuple[object, object]]:
-    kept = core.events._recent
+def alerts(daemon: Daemon) -> list[tuple[object, object]]:
+    kept = daemon.events._recent
     return [(e.event.reason, e.event.message) for e in kept if isinstance(e.event, SecurityAlert)]
 
 
@@ -161,14 +162,15 @@ async def until(condition) -> None:
 # --- settings and links that cannot be planned -----------------------------------------------------------------------
 
 
-async def test_links_that_cannot_be_planned_leave_it_up_blocked_and_heard(machine, kernel, started):
+async def test_unplannable_links_keep_netd_up_and_blocked(machine, kernel, started):
+    """netd stays up, keeps the exits blocked, and publishes the problem."""
     good, machine.links = machine.links, Links(wan=None, lan=(LanLink('lan"0'),))
-    core = await started("links")
-    now = await core.gateway.snapshot()
+    daemon = await started("links")
+    now = await daemon.gateway.snapshot()
     assert (kernel.plans, now.attestation.ok) == ([], False)
     (problem,) = now.problems
     assert "links" in problem
-    assert alerts(core) == [("plan_failed", problem)]
+    assert alerts(daemon) == [("plan_failed", problem)]
 
     def change(links: Links) -> None:
         machine.links = links
@@ -176,22 +178,22 @@ async def test_links_that_cannot_be_planned_leave_it_up_blocked_and_heard(machin
 
     change(good)
     await until(lambda: kernel.plans)
-    assert (await core.gateway.snapshot()).problems == ()
+    assert (await daemon.gateway.snapshot()).problems == ()
     change(Links(wan=None, lan=(LanLink("lan 0"),)))
-    await until(lambda: len(alerts(core)) == 2)
-    assert (await core.gateway.snapshot()).problems == now.problems
+    await until(lambda: len(alerts(daemon)) == 2)
+    assert (await daemon.gateway.snapshot()).problems == now.problems
     assert len(kernel.plans) == 1
 
 
-async def test_a_tunnel_that_cannot_be_planned_is_at_fault_itself(kernel, started):
-    """The caller hears what is wrong with the server, and the settings are not blamed."""
-    core = await started()
+async def test_unplannable_tunnel_is_reported_as_the_servers_fault(kernel, started):
+    """The error names the server's problem, and the settings are not reported as unplannable."""
+    daemon = await started()
     plan = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 100, (PEER,), (ip_network("0.0.0.0/0"),), ())
     tunnel = Tunnel(Target("custom", "x"), plan, "key", PEER)
     with pytest.raises(InvalidFieldError) as caught:
-        await core.exits.enter("default", Connecting(tunnel))
+        await daemon.exits.enter("default", Connecting(tunnel))
     assert caught.value.field == "mtu"
-    assert (await core.gateway.snapshot()).problems == ()
+    assert (await daemon.gateway.snapshot()).problems == ()
 
 
 # --- settings that several change at once ----------------------------------------------------------------------------
@@ -200,50 +202,50 @@ MAC = "02:00:00:00:00:01"
 OTHER = Device("02:00:00:00:00:02", BlockedPolicy())
 
 
-def store_another(ground: Ground) -> None:
-    ground.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
+def store_another(deps: Dependencies) -> None:
+    deps.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
 
 
 @pytest.mark.parametrize("old", [None, Device(MAC, BlockedPolicy(), "Telly")])
-async def test_a_policy_that_the_kernel_refuses_takes_back_itself_alone(ground, kernel, started, monkeypatch, old):
-    """What others stored while the kernel was asked stays."""
-    core = await started()
-    ground.store.update_settings(lambda s: replace(s, devices=(old,) if old else ()))
+async def test_policy_refused_by_kernel_is_reverted_alone(deps, kernel, started, monkeypatch, old):
+    """Changes stored while the kernel was applying the plan are kept."""
+    daemon = await started()
+    deps.store.update_settings(lambda s: replace(s, devices=(old,) if old else ()))
 
     async def refuse(plan, **_):
-        store_another(ground)
+        store_another(deps)
         raise KernelError("refused")
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
-        await core.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
-    assert ground.store.settings.favourites == ("custom/a",)
-    assert set(ground.store.settings.devices) == {OTHER, *([old] if old else [])}
+        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+    assert deps.store.settings.favourites == ("custom/a",)
+    assert set(deps.store.settings.devices) == {OTHER, *([old] if old else [])}
 
 
-async def test_a_policy_that_somebody_else_set_meanwhile_is_not_taken_back(ground, kernel, started, monkeypatch):
-    core = await started()
+async def test_policy_set_by_another_request_is_not_reverted(deps, kernel, started, monkeypatch):
+    daemon = await started()
 
     async def refuse(plan, **_):
-        ground.store.update_settings(lambda s: replace(s, devices=(Device(MAC, BlockedPolicy()),)))
+        deps.store.update_settings(lambda s: replace(s, devices=(Device(MAC, BlockedPolicy()),)))
         raise KernelError("refused")
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
-        await core.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
-    assert ground.store.settings.devices == (Device(MAC, BlockedPolicy()),)
+        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+    assert deps.store.settings.devices == (Device(MAC, BlockedPolicy()),)
 
 
-async def test_a_favourite_forgets_none_that_was_marked_meanwhile(ground, started, monkeypatch):
-    """The server's list may have to be fetched first; two may be marked meanwhile."""
-    core = await started()
+async def test_favourite_keeps_one_marked_concurrently(deps, started, monkeypatch):
+    """Fetching the server list takes time, in which another favourite may be marked."""
+    daemon = await started()
 
     async def find(provider, name):
-        ground.store.update_settings(lambda s: replace(s, favourites=("mullvad/first",)))
+        deps.store.update_settings(lambda s: replace(s, favourites=("mullvad/first",)))
 
     monkeypatch.setattr(server_commands, "find_server", find)
-    await core.gateway.submit(SetFavourite("mullvad", "second", favourite=True))
-    assert ground.store.settings.favourites == ("mullvad/first", "mullvad/second")
+    await daemon.gateway.submit(SetFavourite("mullvad", "second", favourite=True))
+    assert deps.store.settings.favourites == ("mullvad/first", "mullvad/second")
 
 
 # --- one judge of a value --------------------------------------------------------------------------------------------
@@ -274,11 +276,11 @@ PREFERENCES = [
 
 
 @pytest.mark.parametrize(("name", "field", "good", "value"), PREFERENCES, ids=range(len(PREFERENCES)))
-async def test_a_restore_and_a_change_take_the_same_preferences(started, name, field, good, value):
-    core = await started()
+async def test_preferences_of_restore_and_change_have_one_check(started, name, field, good, value):
+    daemon = await started()
 
     async def change():
-        await core.gateway.submit(ChangePreferences(PreferencesChange(**{name: value})))
+        await daemon.gateway.submit(ChangePreferences(PreferencesChange(**{name: value})))
 
     async def restore():
         check_settings(Settings(**{name: value}))
@@ -301,7 +303,7 @@ CARRIED = [
 
 
 @pytest.mark.parametrize(("routes", "addresses", "carried"), CARRIED)
-async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, monkeypatch, routes, addresses, carried):
+async def test_ipv6_of_a_tunnel_has_the_same_answer_everywhere(started, monkeypatch, routes, addresses, carried):
     asked: list[bool] = []
 
     async def look(*_, ipv6: bool, **__):
@@ -310,7 +312,7 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, mo
 
     monkeypatch.setattr("app.tunnel.exit_address.check_exit_address", look)
     monkeypatch.setattr("app.netd.leak_test.check_exit_address", look)
-    core = await started()
+    daemon = await started()
     plan = TunnelPlan(
         "a",
         tuple(map(ip_interface, addresses.split(", "))),
@@ -320,27 +322,27 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, mo
         (),
     )
     state = Connected(Tunnel(Target("custom", "x"), plan, "key", PEER), 1.0, 1.0)
-    await core.exits.enter("default", state)
-    core.exits.get("default")._exit_address.entered(state)
+    await daemon.exits.enter("default", state)
+    daemon.exits.get("default")._exit_address.entered(state)
     await until(lambda: asked)
-    report = await core.gateway.submit(LeakTest())
+    report = await daemon.gateway.submit(LeakTest())
     assert asked == [carried, carried]
     assert ("IPv6 is carried" in str(report.checks)) is carried
-    assert (await core.gateway.snapshot()).exit().ipv6 is carried
-    assert core.lan_services.ipv6_default() is carried
+    assert (await daemon.gateway.snapshot()).exit().ipv6 is carried
+    assert daemon.lan_services.ipv6_default() is carried
 
 
-async def test_every_command_is_carried_out(started) -> None:
-    core = await started()
-    assert core.commands.known == set(typing.get_args(AnyCommand))
+async def test_every_command_has_a_handler(started) -> None:
+    daemon = await started()
+    assert daemon.commands.command_types == set(typing.get_args(AnyCommand))
 
 
 # --- the tasks -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: Ground) -> None:
-    """Also one that loses cancellations: the supervisor starts the next netd only once this one is gone."""
-    daemon = await assemble(ground, asyncio.Event())
+async def test_task_that_returns_ends_all_tasks_and_netd(deps: Dependencies) -> None:
+    """Even a task that loses cancellations ends: systemd starts the next netd only after this one has ended."""
+    daemon = await assemble(deps, asyncio.Event())
     deaf: list[str] = []
 
     async def loses_cancellations() -> None:
@@ -360,8 +362,8 @@ async def test_a_task_that_ends_by_itself_ends_netd_and_all_the_others(ground: G
     assert len(deaf) == 3
 
 
-async def test_the_tasks_end_with_what_they_run_for(ground: Ground) -> None:
-    daemon = await assemble(ground, asyncio.Event())
+async def test_tasks_end_with_their_context(deps: Dependencies) -> None:
+    daemon = await assemble(deps, asyncio.Event())
     running = asyncio.Event()
 
     async def endless() -> None:

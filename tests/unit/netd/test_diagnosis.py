@@ -1,4 +1,4 @@
-"""The log kept in memory, and the verdicts of the leak test."""
+"""The log buffer, the redaction of secrets, and the verdicts of the leak test."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import pytest
 
 from app import keys
 from app.netd.leak_test import address_check, dns_check, handshake_check
-from app.netd.log_buffer import KEPT, LogBuffer
+from app.netd.log_buffer import MAX_LINES, LogBuffer
 from app.support.secrets import redact
 
 
-def book(count: int) -> LogBuffer:
-    made = LogBuffer()
+def filled_buffer(count: int) -> LogBuffer:
+    buffer = LogBuffer()
     for n in range(1, count + 1):
-        made.handle(logging.LogRecord("app.test", logging.INFO, "", 0, "line %d", (n,), None))
-    return made
+        buffer.handle(logging.LogRecord("app.test", logging.INFO, "", 0, "line %d", (n,), None))
+    return buffer
 
 
-def test_the_last_lines_and_those_after_a_number() -> None:
-    made = book(10)
-    assert [line.message for line in made.read(2).lines] == ["line 9", "line 10"]
-    page = made.read(3, after=4)
+def test_log_buffer_reads_last_lines_or_after_a_number() -> None:
+    buffer = filled_buffer(10)
+    assert [line.message for line in buffer.read(2).lines] == ["line 9", "line 10"]
+    page = buffer.read(3, after=4)
     assert ([line.number for line in page.lines], page.last) == ([5, 6, 7], 7)
-    assert (made.read(3, after=10).lines, made.read(3, after=10).last) == ((), 10)
-    assert [line.number for line in made.read(2, after=99).lines] == [9, 10]  # netd was started anew meanwhile
+    assert (buffer.read(3, after=10).lines, buffer.read(3, after=10).last) == ((), 10)
+    assert [line.number for line in buffer.read(2, after=99).lines] == [9, 10]  # netd has restarted since
 
 
-def test_no_more_than_so_many_are_kept() -> None:
-    lines = book(KEPT + 5).read(KEPT * 2).lines
-    assert (len(lines), lines[0].number) == (KEPT, 6)
+def test_log_buffer_keeps_at_most_max_lines() -> None:
+    lines = filled_buffer(MAX_LINES + 5).read(MAX_LINES * 2).lines
+    assert (len(lines), lines[0].number) == (MAX_LINES, 6)
 
 
-def test_every_key_is_struck_out() -> None:
+def test_redact_removes_every_key() -> None:
     for _ in range(200):
         key = keys.generate().private_key.reveal()
         assert key not in redact(f"peer {key}, endpoint 192.0.2.1:51820")
@@ -52,16 +52,16 @@ def test_every_key_is_struck_out() -> None:
         ("got eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl", "c2lnbmF0dXJl"),
     ],
 )
-def test_other_secrets_too(text: str, secret: str) -> None:
+def test_redact_removes_other_secrets(text: str, secret: str) -> None:
     assert secret not in redact(text)
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_redact_keeps_ordinary_text() -> None:
     text = "asking a provider at 192.0.2.1, TCP port 443 (tunnel)"
     assert redact(text) == text
 
 
-def test_verdicts() -> None:
+def test_leak_test_verdicts() -> None:
     assert handshake_check(None, 1000).result == "failed"
     assert handshake_check(990, 1000).result == "ok"
     assert handshake_check(700, 1000).result == "unknown"

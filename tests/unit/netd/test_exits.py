@@ -1,4 +1,4 @@
-"""The exits' verbs with a fake kernel, network and provider: intent and machine move together, or not at all."""
+"""The operations of the exits with a fake kernel, network and provider: intent and machine change together."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def tunnel(target: Target) -> Tunnel:
     return Tunnel(target, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
 
 
-class World:
-    """WireGuard, network, providers and advisor in one; servers in ``silent`` never answer."""
+class Fakes:
+    """Fake WireGuard, network, providers and advisor; servers in ``silent`` never answer."""
 
     kind = "kernel"
 
@@ -58,7 +58,7 @@ class World:
         self.plans: list[ExitPlan] = []
         self.forgotten: list[int] = []
         self.moves: list[ExitTransition] = []
-        self.told: list[object] = []
+        self.published: list[object] = []
         self.dialled: list[Target] = []
         self.subscribers: list[object] = []
         self.advised = Advice()
@@ -109,7 +109,7 @@ class World:
     def exit_confirmation(self, name: str):
         return lambda _answer: None
 
-    async def advice(self, exit_name: str, failed: Target) -> Advice:
+    async def advise(self, exit_name: str, failed: Target) -> Advice:
         return self.advised
 
     def exits(self, adopted: dict[str, Connected] | None = None) -> Exits:
@@ -125,7 +125,7 @@ class World:
             last_traffic=lambda _index, _state: MOVED,
             clock_behind=lambda: 0.0,
             observers=(self.moves.append,),
-            publish=self.told.append,
+            publish=self.published.append,
         )
 
     @property
@@ -140,16 +140,16 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, monkeypatch):
+async def fakes(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(backoff, "handshake_timeout", lambda _: 0.02)
     with Store(tmp_path) as store:
         store.update_settings(lambda s: replace(s, exit_check_url=None))
-        yield World(store, tmp_path)
+        yield Fakes(store, tmp_path)
 
 
 @pytest.fixture
-async def exits(world: World):
-    made = world.exits()
+async def exits(fakes: Fakes):
+    made = fakes.exits()
     tasks = [asyncio.create_task(machine.run()) for machine in made.machines]
     async with asyncio.timeout(10):
         yield made
@@ -158,200 +158,200 @@ async def exits(world: World):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_connect_moves_intent_and_machine(world: World, exits: Exits) -> None:
+async def test_connect_changes_intent_and_machine(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A, asked="Sweden")
-    assert world.intent.goal("default") == Goal(A, "Sweden")
+    assert fakes.intent.goal("default") == Goal(A, "Sweden")
     (status,) = exits.status()
     assert (status.server, status.state) == ("a", "connected")
-    assert [type(m.new) for m in world.moves] == [Connecting, Connected]
-    assert world.begun == [None]
-    assert StatusChanged("default") in world.told
+    assert [type(m.new) for m in fakes.moves] == [Connecting, Connected]
+    assert fakes.begun == [None]
+    assert StatusChanged("default") in fakes.published
 
 
-async def test_a_server_that_cannot_be_connected_changes_nothing(world: World, exits: Exits) -> None:
+async def test_connect_to_unusable_server_changes_nothing(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
-    seen = list(world.moves)
-    world.unknown.add(B)
+    seen = list(fakes.moves)
+    fakes.unknown.add(B)
     with pytest.raises(NotFoundError):
         await exits.connect("default", B)
     with pytest.raises(NotFoundError):
         await exits.connect("nowhere", A)
-    assert (world.intent.goal("default"), world.moves) == (Goal(A, "a"), seen)
+    assert (fakes.intent.goal("default"), fakes.moves) == (Goal(A, "a"), seen)
 
 
-async def test_a_switch_that_fails_puts_all_of_the_goal_back(world: World, exits: Exits) -> None:
-    """The old tunnel is up still; what it stands in for, and how it was asked for, is wanted as before."""
+async def test_failed_switch_restores_the_whole_goal(fakes: Fakes, exits: Exits) -> None:
+    """The old tunnel is still up; its first choice and its selector are the goal again."""
     await exits.connect("default", A, asked="Sweden")
-    world.intent.fall_back("default", A, B)
+    fakes.intent.fall_back("default", A, B)
     await exits.switch("default", B, "scheduled", asked="Sweden")
-    world.store.update_settings(lambda s: replace(s, first_choice={"default": str(A)}))
-    before = world.intent.goal("default")
+    fakes.store.update_settings(lambda s: replace(s, first_choice={"default": str(A)}))
+    before = fakes.intent.goal("default")
     assert before == Goal(B, "Sweden", A)
-    world.silent.add(C)
+    fakes.silent.add(C)
     with pytest.raises(ConnectTimeoutError):
         await exits.connect("default", C, asked="Norway")
     assert exits.get("default").goal == B
-    assert world.intent.goal("default") == before
+    assert fakes.intent.goal("default") == before
 
 
-async def test_a_connect_that_fails_from_nothing_stays_wanted(world: World, exits: Exits) -> None:
-    world.silent.add(A)
+async def test_failed_first_connect_keeps_its_goal(fakes: Fakes, exits: Exits) -> None:
+    fakes.silent.add(A)
     with pytest.raises(ConnectTimeoutError):
         await exits.connect("default", A)
-    assert (exits.get("default").goal, world.intent.goal("default")) == (A, Goal(A, "a"))
+    assert (exits.get("default").goal, fakes.intent.goal("default")) == (A, Goal(A, "a"))
 
 
-async def test_a_later_request_takes_over_and_is_what_is_wanted(world: World, exits: Exits) -> None:
-    world.silent.add(A)
+async def test_later_request_replaces_the_goal_of_the_first(fakes: Fakes, exits: Exits) -> None:
+    fakes.silent.add(A)
     first = asyncio.create_task(exits.connect("default", A))
     await until(lambda: isinstance(exits.get("default").state, Connecting))
     await exits.connect("default", B)
     with pytest.raises(ConflictError) as superseded:
         await first
     assert superseded.value.code == "superseded"
-    assert world.intent.goal("default") == Goal(B, "b")
+    assert fakes.intent.goal("default") == Goal(B, "b")
 
 
-async def test_an_automatic_switch_is_wanted_once_it_is_reached(world: World, exits: Exits) -> None:
+async def test_automatic_switch_sets_the_goal_once_connected(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A, asked="Sweden")
-    world.silent.add(B)
+    fakes.silent.add(B)
     with pytest.raises(ConnectTimeoutError):
         await exits.switch("default", B, "scheduled", asked="random")
-    assert world.intent.goal("default") == Goal(A, "Sweden")
+    assert fakes.intent.goal("default") == Goal(A, "Sweden")
     await exits.switch("default", C, "scheduled", asked="random")
-    assert world.intent.goal("default") == Goal(C, "random")
-    assert world.begun == [None, "scheduled"]
+    assert fakes.intent.goal("default") == Goal(C, "random")
+    assert fakes.begun == [None, "scheduled"]
 
 
-async def test_the_cause_of_a_try_that_failed_is_not_that_of_the_next(world: World, exits: Exits) -> None:
+async def test_cause_of_failed_attempt_does_not_reach_the_next(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
-    world.silent.add(B)
+    fakes.silent.add(B)
     with pytest.raises(ConnectTimeoutError):
         await exits.switch("default", B, "scheduled")
     await exits.connect("default", C)
-    assert world.begun == [None, None]
+    assert fakes.begun == [None, None]
 
 
-async def test_a_cause_is_that_of_one_tunnel_and_not_of_its_successors(world: World, exits: Exits) -> None:
+async def test_cause_belongs_to_one_tunnel_alone(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
     await exits.switch("default", B, "scheduled")
     exits.get("default").notify(Reason.TUNNEL_LOST)
-    await until(lambda: len(world.begun) == 3)
-    assert world.begun == [None, "scheduled", None]
+    await until(lambda: len(fakes.begun) == 3)
+    assert fakes.begun == [None, "scheduled", None]
 
 
-async def test_a_disconnect_blocks_and_forgets_the_flows(world: World, exits: Exits) -> None:
+async def test_disconnect_blocks_and_drops_the_flows(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
     await exits.disconnect("default")
-    assert world.intent.goal("default") is None
-    assert world.plans[-1] == ExitPlan("default", 0)
-    assert world.forgotten == [0]
-    assert world.moves[-2].traffic == MOVED
+    assert fakes.intent.goal("default") is None
+    assert fakes.plans[-1] == ExitPlan("default", 0)
+    assert fakes.forgotten == [0]
+    assert fakes.moves[-2].traffic == MOVED
 
 
-async def test_a_fresh_key_has_a_tunnel_of_its_own_and_the_old_one_until_then(world: World, exits: Exits) -> None:
+async def test_renew_keeps_the_old_tunnel_until_the_new_is_up(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
     await exits.renew("custom")
-    assert world.begun == [None]
+    assert fakes.begun == [None]
     await exits.renew("mullvad")
-    assert world.begun == [None, "key_changed"]
-    kinds = [(p.active is not None, p.candidate is not None, p.draining is not None) for p in world.plans]
+    assert fakes.begun == [None, "key_changed"]
+    kinds = [(p.active is not None, p.candidate is not None, p.draining is not None) for p in fakes.plans]
     assert all(active for active, *_ in kinds[1:]), "never without a tunnel"
     assert (True, False, True) in kinds
 
 
-async def test_an_exit_that_waits_for_the_account_tries_at_once(world: World, exits: Exits) -> None:
-    world.silent.add(A)
-    world.advised = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
+async def test_renew_retries_an_exit_blocked_by_the_account(fakes: Fakes, exits: Exits) -> None:
+    fakes.silent.add(A)
+    fakes.advised = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
     with pytest.raises(ConflictError):
         await exits.connect("default", A)
-    world.silent.clear()
+    fakes.silent.clear()
     await exits.renew("mullvad")
     await until(lambda: isinstance(exits.get("default").state, Connected))
 
 
-async def test_a_fallback_is_told_as_the_cause(world: World, exits: Exits) -> None:
-    world.silent.add(A)
-    world.advised = Advice(target=B)
+async def test_fallback_is_the_cause_of_its_transition(fakes: Fakes, exits: Exits) -> None:
+    fakes.silent.add(A)
+    fakes.advised = Advice(target=B)
     with pytest.raises(ConnectTimeoutError):
         await exits.connect("default", A)
     await until(lambda: isinstance(exits.get("default").state, Connected))
-    assert world.begun[-1] == "failover"
+    assert fakes.begun[-1] == "failover"
 
 
-async def test_who_uses_what(world: World, exits: Exits) -> None:
+async def test_using_and_user_of_name_the_exits_of_a_server(fakes: Fakes, exits: Exits) -> None:
     assert (exits.using("mullvad"), exits.user_of(A)) == ([], None)
     await exits.connect("default", A)
     assert (exits.using("mullvad"), exits.using("custom"), exits.user_of(A)) == (["default"], [], "default")
 
 
-async def test_what_was_wanted_before_is_resumed(world: World) -> None:
-    world.intent.set_goal("default", A, "Sweden")
-    made = world.exits()
-    made.begin()
+async def test_start_resumes_the_stored_goal(fakes: Fakes) -> None:
+    fakes.intent.set_goal("default", A, "Sweden")
+    made = fakes.exits()
+    made.start()
     assert made.goals() == {"default": A}
-    world.store.update_settings(lambda s: replace(s, connect_at_boot=False))
-    made = world.exits()
-    made.begin()
+    fakes.store.update_settings(lambda s: replace(s, connect_at_boot=False))
+    made = fakes.exits()
+    made.start()
     assert made.goals() == {"default": None}, "a start of the machine"
-    (world.directory / "runtime.json").write_text("{}")
-    made = world.exits()
-    made.begin()
+    (fakes.directory / "runtime.json").write_text("{}")
+    made = fakes.exits()
+    made.start()
     assert made.goals() == {"default": A}, "only netd was restarted"
     task = asyncio.create_task(made.machines[0].run())
     await until(lambda: isinstance(made.machines[0].state, Connected))
-    assert world.begun == ["resumed"]
+    assert fakes.begun == ["resumed"]
     task.cancel()
 
 
-async def test_a_tunnel_that_is_up_is_taken_over_by_the_next_netd(world: World, exits: Exits) -> None:
+async def test_running_tunnel_is_adopted_by_the_next_netd(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
     state = exits.get("default").state
-    record = AdoptionRecord(world.directory / "runtime.json")
-    adopted = await record.adoptable(world, world.store.settings)
+    record = AdoptionRecord(fakes.directory / "runtime.json")
+    adopted = await record.adoptable(fakes, fakes.store.settings)
     assert adopted == {"default": state}
-    world.moves.clear()
-    again = world.exits(adopted)
-    again.begin()
+    fakes.moves.clear()
+    again = fakes.exits(adopted)
+    again.start()
     assert (again.goals(), again.status()[0].server) == ({"default": A}, "a")
-    assert world.moves == [ExitTransition("default", Disconnected(), state)]
-    world.intent.set_goal("default", B)
-    assert await record.adoptable(world, world.store.settings) == {}, "something else is wanted by now"
+    assert fakes.moves == [ExitTransition("default", Disconnected(), state)]
+    fakes.intent.set_goal("default", B)
+    assert await record.adoptable(fakes, fakes.store.settings) == {}, "something else is wanted by now"
 
 
-async def test_after_a_restore_nothing_is_left_to_take_over(world: World, exits: Exits) -> None:
+async def test_freeze_leaves_no_tunnel_to_adopt(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
     state = exits.get("default").state
     exits.freeze()
-    assert world.frozen
-    assert world.moves[-1] == ExitTransition("default", state, Disconnected(), "restored", MOVED)
+    assert fakes.frozen
+    assert fakes.moves[-1] == ExitTransition("default", state, Disconnected(), "restored", MOVED)
     await exits.enter("default", replace(state))
-    assert not (world.directory / "runtime.json").exists()
+    assert not (fakes.directory / "runtime.json").exists()
 
 
-async def test_the_network_tells_the_machines_what_happened(world: World, exits: Exits) -> None:
+async def test_network_changes_notify_the_machines(fakes: Fakes, exits: Exits) -> None:
     await exits.connect("default", A)
-    (subscriber,) = world.subscribers
+    (subscriber,) = fakes.subscribers
     machine = exits.get("default")
     subscriber(DriftRepaired((missing("wg9a"),)))
     assert machine._nudged is None
     subscriber(WanMoved())
     assert machine._nudged is Reason.WAN_DOWN
     subscriber(DriftRepaired((missing("wg0a"),)))
-    await until(lambda: any(isinstance(m.new, Blocked) for m in world.moves))
-    assert next(m.new for m in world.moves if isinstance(m.new, Blocked)).reason is Reason.TUNNEL_LOST
+    await until(lambda: any(isinstance(m.new, Blocked) for m in fakes.moves))
+    assert next(m.new for m in fakes.moves if isinstance(m.new, Blocked)).reason is Reason.TUNNEL_LOST
 
 
-async def test_a_move_that_no_state_allows_is_refused(exits: Exits) -> None:
+async def test_undeclared_move_is_refused(exits: Exits) -> None:
     with pytest.raises(AssertionError):
         await exits.enter("default", Disconnected())
 
 
-async def test_a_move_that_the_kernel_refuses_is_none(world: World, exits: Exits) -> None:
-    world.refuses = True
+async def test_move_refused_by_kernel_keeps_the_state(fakes: Fakes, exits: Exits) -> None:
+    fakes.refuses = True
     with pytest.raises(KernelError):
         await exits.enter("default", Connecting(tunnel(A)))
-    assert (exits.get("default").state, world.moves) == (Disconnected(), [])
+    assert (exits.get("default").state, fakes.moves) == (Disconnected(), [])
 
 
 async def until(condition) -> None:

@@ -1,4 +1,4 @@
-"""netd's failover: what is told, how often the provider is asked, and when the first choice is taken up again."""
+"""The failover: what is published, how often the provider is asked, and when the first choice is restored."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ class Exits:
         self.intent.set_goal(exit_name, target, asked)
 
 
-class House:
+class Fakes:
     """A failover with a real store, a list of two servers, and a clock that the test sets."""
 
     def __init__(self, store):
         self.now = 1000.0
         self.store = store
         self.provider = Provider()
-        self.told = []
+        self.published = []
         self.intent = Intent(store)
         self.failures = FailureHistory(self.clock)
         self.intent.set_goal("default", FIRST)
@@ -86,7 +86,7 @@ class House:
             intent=self.intent,
             store=store,
             failures=self.failures,
-            publish=self.told.append,
+            publish=self.published.append,
             clock=self.clock,
         )
 
@@ -100,7 +100,7 @@ class House:
         return LIST
 
     def alerts(self):
-        return [event.reason for event in self.told if isinstance(event, SecurityAlert)]
+        return [event.reason for event in self.published if isinstance(event, SecurityAlert)]
 
     def entered(self, old, new):
         self.failover.on_transition(ExitTransition("default", old, new))
@@ -111,132 +111,140 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch):
+def fakes(tmp_path, monkeypatch):
     monkeypatch.setattr(failover, "AccountProvider", Provider)
     with Store(tmp_path) as store:
-        yield House(store)
+        yield Fakes(store)
 
 
 def connected(target, since=1000.0):
     return Connected(Tunnel(target, "a", None, "key", None), 0.0, since)
 
 
-async def test_what_is_wrong_with_the_account_is_told_once_and_not_at_every_attempt(house):
-    house.provider.verdict = Verdict.ACCOUNT_EXPIRED
+async def test_account_problem_is_published_once(fakes):
+    """Each attempt gets the advice, but the event is published once."""
+    fakes.provider.verdict = Verdict.ACCOUNT_EXPIRED
     for _ in range(5):
-        assert (await house.failover.advice("default", FIRST)).reason is Reason.ACCOUNT_EXPIRED
-        house.now += 70
-    assert house.alerts() == ["account_expired"]
-    assert AccountChanged("mullvad", "account_expired") in house.told
+        assert (await fakes.failover.advise("default", FIRST)).reason is Reason.ACCOUNT_EXPIRED
+        fakes.now += 70
+    assert fakes.alerts() == ["account_expired"]
+    assert AccountChanged("mullvad", "account_expired") in fakes.published
 
 
-async def test_a_tunnel_that_came_up_ends_what_was_said_of_the_account(house):
-    house.provider.verdict = Verdict.ACCOUNT_EXPIRED
-    await house.failover.advice("default", FIRST)
-    house.entered(DOWN, connected(FIRST))  # somebody has added time
-    house.provider.verdict = Verdict.KEY_REVOKED
-    house.now += 30
-    assert (await house.failover.advice("default", FIRST)).reason is Reason.KEY_REVOKED
-    assert house.alerts() == ["account_expired", "key_revoked"]
+async def test_connected_tunnel_clears_the_account_problem(fakes):
+    fakes.provider.verdict = Verdict.ACCOUNT_EXPIRED
+    await fakes.failover.advise("default", FIRST)
+    fakes.entered(DOWN, connected(FIRST))  # time has been added to the account
+    fakes.provider.verdict = Verdict.KEY_REVOKED
+    fakes.now += 30
+    assert (await fakes.failover.advise("default", FIRST)).reason is Reason.KEY_REVOKED
+    assert fakes.alerts() == ["account_expired", "key_revoked"]
 
 
-async def test_that_all_is_well_is_not_believed_for_long(house):
-    assert (await house.failover.advice("default", FIRST)).target == SECOND
-    house.now += HEALTHY_TTL / 2
-    await house.failover.advice("default", SECOND)
-    assert house.provider.asked == 1
-    house.provider.verdict = Verdict.KEY_REVOKED
-    house.now += HEALTHY_TTL
-    assert (await house.failover.advice("default", FIRST)).reason is Reason.KEY_REVOKED
+async def test_healthy_verdict_expires_soon(fakes):
+    assert (await fakes.failover.advise("default", FIRST)).target == SECOND
+    fakes.now += HEALTHY_TTL / 2
+    await fakes.failover.advise("default", SECOND)
+    assert fakes.provider.asked == 1
+    fakes.provider.verdict = Verdict.KEY_REVOKED
+    fakes.now += HEALTHY_TTL
+    assert (await fakes.failover.advise("default", FIRST)).reason is Reason.KEY_REVOKED
 
 
-async def test_a_key_that_was_rotated_in_between_is_no_reason_to_leave_the_server(house):
-    house.provider.verdict = Verdict.KEY_CHANGED
-    assert await house.failover.advice("default", FIRST) == Advice()
-    assert house.stored == ({"default": str(FIRST)}, {})
-    house.provider.verdict = Verdict.WELL
-    assert (await house.failover.advice("default", FIRST)).target == SECOND  # the server is dead after all
+async def test_rotated_key_keeps_the_server(fakes):
+    """The server refused the old key; the next attempt uses the new one."""
+    fakes.provider.verdict = Verdict.KEY_CHANGED
+    assert await fakes.failover.advise("default", FIRST) == Advice()
+    assert fakes.stored == ({"default": str(FIRST)}, {})
+    fakes.provider.verdict = Verdict.WELL
+    assert (
+        await fakes.failover.advise("default", FIRST)
+    ).target == SECOND  # the server does not answer with the new key either
 
 
-async def test_a_request_made_meanwhile_outlives_the_advice(house, monkeypatch):
-    """While the provider is asked about the dead server, somebody asks for another: no fallback replaces that."""
+async def test_concurrent_request_is_not_replaced_by_a_fallback(fakes, monkeypatch):
+    """A request for another server, made while the provider diagnoses the dead one, is kept."""
     third = Target("mullvad", "no-osl-wg-001")
 
     async def diagnose():
-        house.intent.set_goal("default", third)
+        fakes.intent.set_goal("default", third)
         return Verdict.WELL
 
-    monkeypatch.setattr(house.provider, "diagnose", diagnose)
-    assert await house.failover.advice("default", FIRST) == Advice()
-    assert house.stored == ({"default": str(third)}, {})
+    monkeypatch.setattr(fakes.provider, "diagnose", diagnose)
+    assert await fakes.failover.advise("default", FIRST) == Advice()
+    assert fakes.stored == ({"default": str(third)}, {})
 
 
 @pytest.fixture
-async def fallen_back(house):
-    house.store.update_settings(lambda s: replace(s, failover=FailoverSettings(return_to_first=True)))
-    await house.failover.advice("default", FIRST)
-    assert house.store.settings.first_choice == {"default": str(FIRST)}
-    state = connected(SECOND, house.now)
-    house.entered(DOWN, state)
-    exits = Exits(house.intent, state)
-    house.now += RETURN_AFTER
+async def fallen_back(fakes):
+    fakes.store.update_settings(lambda s: replace(s, failover=FailoverSettings(return_to_first=True)))
+    await fakes.failover.advise("default", FIRST)
+    assert fakes.store.settings.first_choice == {"default": str(FIRST)}
+    state = connected(SECOND, fakes.now)
+    fakes.entered(DOWN, state)
+    exits = Exits(fakes.intent, state)
+    fakes.now += RETURN_AFTER
     returning = ReturnToFirstChoice(
-        exits=exits, intent=house.intent, store=house.store, failures=house.failures, clock=house.clock
+        exits=exits, intent=fakes.intent, store=fakes.store, failures=fakes.failures, clock=fakes.clock
     )
-    return house, exits, returning
+    return fakes, exits, returning
 
 
-async def test_the_first_choice_is_taken_up_again(fallen_back):
-    house, exits, returning = fallen_back
-    await returning.look()
+async def test_first_choice_is_restored_when_it_answers(fallen_back):
+    fakes, exits, returning = fallen_back
+    await returning.check()
     assert exits.machine.goal == FIRST
-    assert house.stored == ({"default": str(FIRST)}, {})
+    assert fakes.stored == ({"default": str(FIRST)}, {})
     assert exits.causes == ["return_to_first"]
 
 
-async def test_a_stand_in_is_left_for_the_first_choice_only_after_a_while(fallen_back):
-    house, exits, returning = fallen_back
-    house.now -= 1
-    await returning.look()
+async def test_fallback_is_kept_for_return_after(fallen_back):
+    fakes, exits, returning = fallen_back
+    fakes.now -= 1
+    await returning.check()
     assert exits.machine.goal == SECOND
 
 
-async def test_a_first_choice_that_is_still_dead_is_left_alone_longer(fallen_back):
-    house, exits, returning = fallen_back
+async def test_silent_first_choice_is_retried_later(fallen_back):
+    fakes, exits, returning = fallen_back
     exits.fails = True
-    await returning.look()
-    assert (house.store.settings.desired, exits.causes) == ({"default": str(SECOND)}, [])
+    await returning.check()
+    assert (fakes.store.settings.desired, exits.causes) == ({"default": str(SECOND)}, [])
     exits.fails = False
-    await returning.look()
+    await returning.check()
     assert exits.machine.goal == SECOND, "tried again at once"
-    house.now += 3600
-    await returning.look()
+    fakes.now += 3600
+    await returning.check()
     assert exits.machine.goal == FIRST
 
 
-async def test_a_place_stays_what_was_asked_for_through_a_fallback_and_back(fallen_back):
-    house, _exits, returning = fallen_back
-    house.intent.set_goal("default", FIRST, "Sweden")
-    house.failures.back_off("default")
-    assert house.intent.fall_back("default", FIRST, SECOND)
-    assert house.intent.goal("default") == Goal(SECOND, "Sweden", FIRST)
-    house.now += 3600
-    await returning.look()
-    assert house.intent.goal("default") == Goal(FIRST, "Sweden")
+async def test_selector_survives_a_fallback_and_the_return(fallen_back):
+    fakes, _exits, returning = fallen_back
+    fakes.intent.set_goal("default", FIRST, "Sweden")
+    fakes.failures.back_off("default")
+    assert fakes.intent.fall_back("default", FIRST, SECOND)
+    assert fakes.intent.goal("default") == Goal(SECOND, "Sweden", FIRST)
+    fakes.now += 3600
+    await returning.check()
+    assert fakes.intent.goal("default") == Goal(FIRST, "Sweden")
 
 
-async def test_a_round_of_measuring_is_told(house):
-    house.store.update_settings(lambda s: replace(s, measure_latency=True))
+async def test_latency_measurement_is_published(fakes):
+    fakes.store.update_settings(lambda s: replace(s, measure_latency=True))
 
     class Latencies:
-        def of(self, provider):
+        def measured(self, provider):
             return {}
 
         async def measure(self, servers):
             return len(servers)
 
     directory = ServerDirectory(
-        providers=house, store=house.store, latencies=Latencies(), failures=house.failures, publish=house.told.append
+        providers=fakes,
+        store=fakes.store,
+        latencies=Latencies(),
+        failures=fakes.failures,
+        publish=fakes.published.append,
     )
     await directory.resolve("mullvad", "fastest:Sweden")
-    assert house.told == [ServersChanged("mullvad", measured=2)]
+    assert fakes.published == [ServersChanged("mullvad", measured=2)]

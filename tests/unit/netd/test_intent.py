@@ -1,4 +1,4 @@
-"""What is wanted, in a real store: one writer, and each change computed from the settings as they are then."""
+"""The intent in a real store: each change is computed from the settings at the moment of the update."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def intent(store: Store) -> Intent:
     return Intent(store)
 
 
-def test_a_place_is_kept_beside_the_server_that_it_means(intent: Intent, store: Store, tmp_path: Path) -> None:
+def test_goal_keeps_the_selector_beside_the_server(intent: Intent, store: Store, tmp_path: Path) -> None:
     intent.set_goal("default", A, "fastest:Sweden")
     assert intent.goal("default") == Goal(A, "fastest:Sweden")
     store.close()
@@ -38,13 +38,13 @@ def test_a_place_is_kept_beside_the_server_that_it_means(intent: Intent, store: 
         assert Intent(again).goal("default") == Goal(A, "fastest:Sweden")
 
 
-def test_a_server_that_was_named_needs_no_word_of_its_own(intent: Intent, store: Store) -> None:
+def test_goal_by_host_name_stores_no_selector(intent: Intent, store: Store) -> None:
     intent.set_goal("default", A, A.hostname)
     assert intent.goal("default") == Goal(A, A.hostname)
     assert (store.settings.desired, store.settings.asked) == ({"default": str(A)}, {})
 
 
-def test_settings_of_an_older_version_mean_the_host_name(tmp_path: Path) -> None:
+def test_goal_of_older_settings_has_the_host_name(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         Intent(store).set_goal("default", A, "Sweden")
     path = tmp_path / "settings.json"
@@ -57,7 +57,7 @@ def test_settings_of_an_older_version_mean_the_host_name(tmp_path: Path) -> None
         assert store.problems == []
 
 
-def test_no_goal_leaves_nothing_behind(intent: Intent, store: Store) -> None:
+def test_goal_removed_leaves_default_settings(intent: Intent, store: Store) -> None:
     intent.set_goal("default", A, "Sweden")
     intent.fall_back("default", A, B)
     intent.set_goal("default", None)
@@ -65,14 +65,14 @@ def test_no_goal_leaves_nothing_behind(intent: Intent, store: Store) -> None:
     assert store.settings == Settings()
 
 
-def test_exits_do_not_share_a_goal(intent: Intent) -> None:
+def test_goals_of_exits_are_independent(intent: Intent) -> None:
     intent.set_goal("default", A, "Sweden")
     intent.set_goal("work", B)
     intent.set_goal("default", None)
     assert (intent.goal("default"), intent.goal("work")) == (None, Goal(B, B.hostname))
 
 
-def test_a_fallback_keeps_the_first_choice_through_several(intent: Intent) -> None:
+def test_fallbacks_in_a_row_keep_the_first_choice(intent: Intent) -> None:
     intent.set_goal("default", A, "Sweden")
     assert intent.fall_back("default", A, B)
     assert intent.fall_back("default", B, C)
@@ -81,36 +81,36 @@ def test_a_fallback_keeps_the_first_choice_through_several(intent: Intent) -> No
     assert intent.goal("default") == Goal(A, "Sweden")
 
 
-def test_a_fallback_from_a_goal_that_is_gone_changes_nothing(intent: Intent) -> None:
+def test_fallback_from_a_replaced_goal_changes_nothing(intent: Intent) -> None:
     assert not intent.fall_back("default", A, B)
     intent.set_goal("default", C)
     assert not intent.fall_back("default", A, B)
     assert intent.goal("default") == Goal(C, C.hostname)
 
 
-def test_a_stand_in_ends_where_the_first_choice_is_reached(intent: Intent) -> None:
+def test_fallback_ends_when_the_first_choice_is_reached(intent: Intent) -> None:
     intent.set_goal("default", A)
     intent.fall_back("default", A, B)
-    intent.reached("default", B)
+    intent.mark_reached("default", B)
     assert intent.goal("default") == Goal(B, A.hostname, A)
-    intent.reached("default", A)
+    intent.mark_reached("default", A)
     goal = intent.goal("default")
     assert goal is not None
     assert goal.first_choice is None
 
 
-def test_a_failed_goal_gives_way_to_the_one_before_and_to_no_other(intent: Intent) -> None:
+def test_restore_goal_replaces_only_the_failed_goal(intent: Intent) -> None:
     before = Goal(A, "Sweden", C)
     intent.set_goal("default", B)
-    intent.put_back("default", before, failed=B)
+    intent.restore_goal("default", before, failed=B)
     assert intent.goal("default") == before
     intent.set_goal("default", C)
-    intent.put_back("default", before, failed=B)
+    intent.restore_goal("default", before, failed=B)
     assert intent.goal("default") == Goal(C, C.hostname)
 
 
-def test_what_others_store_meanwhile_stays(intent: Intent, store: Store) -> None:
-    """Inside the update, and not before it, the change is computed."""
+def test_intent_keeps_concurrent_changes(intent: Intent, store: Store) -> None:
+    """The change is computed inside the update, not before it."""
     real = store.update_settings
 
     def slow(change):
@@ -125,7 +125,7 @@ def test_what_others_store_meanwhile_stays(intent: Intent, store: Store) -> None
     assert store.settings.recent == (str(A),)
 
 
-def test_the_latest_servers_come_first_and_so_many_are_kept(intent: Intent, store: Store) -> None:
+def test_recent_servers_are_ordered_and_limited(intent: Intent, store: Store) -> None:
     for number in range(MAX_RECENT + 5):
         intent.mark_recent(Target("mullvad", str(number)))
     intent.mark_recent(Target("mullvad", "10"))
@@ -133,7 +133,7 @@ def test_the_latest_servers_come_first_and_so_many_are_kept(intent: Intent, stor
     assert len(store.settings.recent) == MAX_RECENT
 
 
-def test_a_favourite_is_marked_once_and_unmarked(intent: Intent, store: Store) -> None:
+def test_favourite_is_marked_once_and_unmarked(intent: Intent, store: Store) -> None:
     assert intent.mark_favourite("custom", "Cafe\u0301", favourite=True)
     assert not intent.mark_favourite("custom", "Caf\u00e9", favourite=True)
     assert store.settings.favourites == ("custom/Caf\u00e9",)
@@ -142,7 +142,7 @@ def test_a_favourite_is_marked_once_and_unmarked(intent: Intent, store: Store) -
     assert store.settings.favourites == ()
 
 
-def test_there_is_a_most_of_favourites(intent: Intent, store: Store) -> None:
+def test_favourites_beyond_the_limit_are_refused(intent: Intent, store: Store) -> None:
     store.update_settings(lambda s: replace(s, favourites=tuple(f"p/{n}" for n in range(MAX_FAVOURITES))))
     with pytest.raises(ConflictError) as refused:
         intent.mark_favourite("p", "one more", favourite=True)
@@ -151,7 +151,7 @@ def test_there_is_a_most_of_favourites(intent: Intent, store: Store) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"nowhere": "Sweden"}, {"default": ""}, {"default": "a\nb"}, {"default": "x" * 256}])
-def test_a_restored_wish_is_judged(asked: dict[str, str]) -> None:
+def test_restored_goal_is_validated(asked: dict[str, str]) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         check_settings(Settings(asked=asked))
     assert refused.value.field == "asked"

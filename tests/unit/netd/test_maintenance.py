@@ -1,4 +1,4 @@
-"""Maintenance of providers: what is done when, in which order, and how failures are waited out."""
+"""The maintenance of providers: which work is due, in which order, and the back-off after failures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture
 async def kept(world: World):
-    """(stand-in, provider, exits, maintenance, what it told), signed in, with one exit on it."""
+    """Stand-in, provider, exits, maintenance and its events; signed in, with one exit on the provider."""
     stand_in = await MULLVAD.start(world)
     store = Store(world.directory / "store")
     store.load()
@@ -55,50 +55,50 @@ async def kept(world: World):
     assert isinstance(provider, MullvadProvider)
     await provider.sign_in(MULLVAD.good())
     exits = Exits(provider)
-    told: list[GatewayEvent] = []
+    published: list[GatewayEvent] = []
     now = world.environment().now
-    found = ProviderMaintenance(registry, exits, told.append, now=now)
-    yield stand_in, provider, exits, found, told
+    found = ProviderMaintenance(registry, exits, published.append, now=now)
+    yield stand_in, provider, exits, found, published
     store.close()
     await world.close()
 
 
-async def test_the_first_list_comes_by_itself_and_then_nothing(world: World, kept) -> None:
-    stand_in, provider, exits, found, told = kept
-    await found.look()
+async def test_first_list_is_fetched_once(world: World, kept) -> None:
+    stand_in, provider, exits, found, published = kept
+    await found.run_due_work()
     assert len(await provider.servers()) == 4
-    assert told == [ServersChanged("mullvad", servers=4)]
+    assert published == [ServersChanged("mullvad", servers=4)]
     asked = len(stand_in.seen)
-    await found.look()
+    await found.run_due_work()
     assert len(stand_in.seen) == asked
     assert exits.used == []
 
 
-async def test_a_key_is_rotated_make_before_break(world: World, kept) -> None:
-    stand_in, _, exits, found, told = kept
-    await found.look()
+async def test_key_rotation_is_make_before_break(world: World, kept) -> None:
+    stand_in, _, exits, found, published = kept
+    await found.run_due_work()
     old = stand_in.peers()[0]["public_key"]
     world.ahead = 30.1 * DAY
     stand_in.accounts = dict.fromkeys(stand_in.accounts, world.environment().now() + 90 * DAY)
     exits.fails = True
-    await found.look()
+    await found.run_due_work()
     registered = [p["public_key"] for p in stand_in.peers()]
     assert registered[0] == old  # the tunnel that is up still has it
     assert len(registered) == 2
     exits.fails = False
-    await found.look()
+    await found.run_due_work()
     assert exits.used == []  # left alone for a while after the failure
-    found._quiet_until.clear()
-    await found.look()
+    found._retry_at.clear()
+    await found.run_due_work()
     assert exits.used == [registered[1]]
     assert [p["public_key"] for p in stand_in.peers()] == [registered[1]]
-    assert AccountChanged("mullvad", rotated=True) in told
-    found._quiet_until.clear()
-    await found.look()
+    assert AccountChanged("mullvad", rotated=True) in published
+    found._retry_at.clear()
+    await found.run_due_work()
     assert exits.used == [registered[1]]
 
 
-async def test_failures_are_waited_out_ever_longer(world: World, kept, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failures_back_off_exponentially(world: World, kept, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in, _, _, found, _ = kept
     monkeypatch.setattr(backoff.random, "uniform", lambda *_: 0.0)
     stand_in.status = 500
@@ -107,32 +107,32 @@ async def test_failures_are_waited_out_ever_longer(world: World, kept, monkeypat
     monkeypatch.setattr(maintenance.time, "monotonic", lambda: clock)
     for _ in range(8):
         asked = len(stand_in.seen)
-        await found.look()
+        await found.run_due_work()
         assert len(stand_in.seen) > asked
-        waits.append(round(found._quiet_until["mullvad"] - clock))
+        waits.append(round(found._retry_at["mullvad"] - clock))
         asked = len(stand_in.seen)
-        await found.look()
+        await found.run_due_work()
         assert len(stand_in.seen) == asked
-        clock = found._quiet_until["mullvad"] + 1
+        clock = found._retry_at["mullvad"] + 1
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
     stand_in.status = None
-    await found.look()
+    await found.run_due_work()
     assert "mullvad" not in found._failures
 
 
-async def test_an_account_that_ran_out_is_told_once_a_day(world: World, kept) -> None:
-    stand_in, _, _, found, told = kept
-    await found.look()
+async def test_expired_account_is_published_once_a_day(world: World, kept) -> None:
+    stand_in, _, _, found, published = kept
+    await found.run_due_work()
     stand_in.expired = True
     world.ahead = 1.1 * DAY
-    await found.look()
-    assert AccountChanged("mullvad", "account_expired", 0) in told
-    count = len(told)
-    await found.look()
-    assert len(told) == count
+    await found.run_due_work()
+    assert AccountChanged("mullvad", "account_expired", 0) in published
+    count = len(published)
+    await found.run_due_work()
+    assert len(published) == count
 
 
-async def test_a_list_is_read_and_written_while_the_loop_goes_on(world: World, kept, tmp_path) -> None:
+async def test_list_files_are_accessed_off_the_event_loop(world: World, kept, tmp_path) -> None:
     stand_in, _, exits, *_ = kept
     store = Store(tmp_path / "store")
     store.load()
@@ -140,22 +140,22 @@ async def test_a_list_is_read_and_written_while_the_loop_goes_on(world: World, k
     world.ahead = 0.5 * DAY
     asked = stand_in.count("GET", "/www/relays/wireguard/")
     with blocking_file_calls(world.directory / "state" / "relays") as found:
-        await ProviderMaintenance(registry, exits, lambda _: None, now=world.environment().now).look()
+        await ProviderMaintenance(registry, exits, lambda _: None, now=world.environment().now).run_due_work()
     assert found == []
     assert stand_in.count("GET", "/www/relays/wireguard/") == asked + 1
 
 
-async def test_a_list_that_nobody_needs_stays_on_the_disk(world: World, tmp_path) -> None:
+async def test_list_without_account_is_not_loaded(world: World, tmp_path) -> None:
     store = Store(tmp_path / "store")
     store.load()
     registry = Registry(store, world.environment())
     provider = registry.get("mullvad")
     assert isinstance(provider, MullvadProvider)
-    await ProviderMaintenance(registry, Exits(provider), lambda _: None, now=world.environment().now).look()
+    await ProviderMaintenance(registry, Exits(provider), lambda _: None, now=world.environment().now).run_due_work()
     assert not provider._servers._loaded
 
 
-async def test_without_an_account_nobody_is_contacted(world: World, tmp_path) -> None:
+async def test_provider_without_account_is_not_contacted(world: World, tmp_path) -> None:
     await MULLVAD.start(world)
     store = Store(tmp_path / "store")
     store.load()
@@ -163,7 +163,7 @@ async def test_without_an_account_nobody_is_contacted(world: World, tmp_path) ->
     world.settings = ProviderSettings(rotate_days=1)
     provider = registry.get("mullvad")
     assert isinstance(provider, MullvadProvider)
-    await ProviderMaintenance(registry, Exits(provider), lambda *_: None, now=world.environment().now).look()
+    await ProviderMaintenance(registry, Exits(provider), lambda *_: None, now=world.environment().now).run_due_work()
     assert world.outgoing.opened == []
     store.close()
     await world.close()

@@ -1,4 +1,4 @@
-"""The network's controller with a fake kernel: what is in force, what is open for a moment, and what is told."""
+"""The network controller with a fake kernel: plans in force, temporary openings, and events."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def tunnel(slot: str, mtu: int = 1420) -> TunnelPlan:
 UP = ExitPlan("default", 0, active=tunnel("a"))
 
 
-class World:
-    """Kernel and links; ``refuses``: the kernel does not follow."""
+class Fakes:
+    """Fake kernel and links; ``refuses``: each plan raises KernelError."""
 
     attestation = Attestation(ok=True)
 
@@ -39,7 +39,7 @@ class World:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
         self.links = Links(WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),)), (LanLink("lan0"),))
-        self.told: list[object] = []
+        self.published: list[object] = []
         self.changes: list[object] = []
         self.store = store
         self.files = Files(*(directory / name for name in ("synchronized", "offered", "configured", "chosen")))
@@ -54,7 +54,7 @@ class World:
             time_sync=TimeSync(None, self.files),
             flowtable=False,
             http_ports=(5000,),
-            publish=self.told.append,
+            publish=self.published.append,
         )
         made.subscribe(self.changes.append)
         return made
@@ -73,51 +73,51 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def fakes(tmp_path: Path) -> Iterator[Fakes]:
     with Store(tmp_path) as store:
-        yield World(store, tmp_path)
+        yield Fakes(store, tmp_path)
 
 
 def interfaces(plan: NetworkPlan) -> list[str]:
     return sorted(link.name for link in plan.links)
 
 
-async def test_a_tunnel_that_was_taken_over_outlives_a_first_plan_that_fails(world: World) -> None:
-    network = world.network(default=UP)
-    world.refuses = True
+async def test_adopted_tunnel_survives_a_failed_first_plan(fakes: Fakes) -> None:
+    network = fakes.network(default=UP)
+    fakes.refuses = True
     await network.start()
-    (alert,) = world.told
+    (alert,) = fakes.published
     assert isinstance(alert, SecurityAlert)
     assert alert.reason == "plan_failed"
-    world.refuses = False
+    fakes.refuses = False
     await network.replan()
-    assert interfaces(world.plans[-1]) == ["wg0a"]
+    assert interfaces(fakes.plans[-1]) == ["wg0a"]
 
 
-async def test_what_the_kernel_refused_is_not_in_force(world: World) -> None:
-    network = world.network()
-    world.refuses = True
+async def test_plan_refused_by_kernel_is_not_in_force(fakes: Fakes) -> None:
+    network = fakes.network()
+    fakes.refuses = True
     with pytest.raises(KernelError):
         await network.apply(UP)
     assert network.exit_plans == (ExitPlan("default", 0),)
-    assert world.changes == []
+    assert fakes.changes == []
 
 
-async def test_an_opening_in_the_midst_of_a_switch_keeps_both_tunnels_as_they_are(world: World) -> None:
-    """The route leads into the new one already: a look-up of somebody else must not lead it back."""
+async def test_opening_during_a_switch_keeps_both_tunnels(fakes: Fakes) -> None:
+    """The route already leads into the new tunnel: the plan of another look-up must not move it back."""
     both = ExitPlan("default", 0, active=tunnel("b"), draining=tunnel("a"))
-    network = world.network(default=UP)
+    network = fakes.network(default=UP)
     await network.apply(both)
-    flipped = world.plans[-1]
+    flipped = fakes.plans[-1]
     async with network.allow_cleartext((API,)):
-        assert str(API.address) in world.plans[-1].ruleset
-        assert world.plans[-1].routes == flipped.routes
+        assert str(API.address) in fakes.plans[-1].ruleset
+        assert fakes.plans[-1].routes == flipped.routes
         assert network.exit_plans == (both,)
-    assert world.plans[-1] == flipped
+    assert fakes.plans[-1] == flipped
 
 
-async def test_an_opening_ends_also_where_the_exchange_is_cancelled(world: World) -> None:
-    network = world.network()
+async def test_opening_ends_when_the_exchange_is_cancelled(fakes: Fakes) -> None:
+    network = fakes.network()
     opened = asyncio.Event()
 
     async def exchange() -> None:
@@ -129,26 +129,26 @@ async def test_an_opening_ends_also_where_the_exchange_is_cancelled(world: World
     await opened.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert str(API.address) not in world.plans[-1].ruleset
+    assert str(API.address) not in fakes.plans[-1].ruleset
 
 
-async def test_openings_of_a_moment_are_no_news_for_others(world: World) -> None:
-    network = world.network()
+async def test_openings_are_not_announced(fakes: Fakes) -> None:
+    network = fakes.network()
     async with network.allow_cleartext((API,)):
         pass
-    assert world.changes == []
+    assert fakes.changes == []
     await network.apply(UP)
     await network.replan()
-    assert world.changes == [PlanApplied(), PlanApplied()]
+    assert fakes.changes == [PlanApplied(), PlanApplied()]
 
 
-async def test_a_tunnel_at_fault_is_told_from_settings_at_fault(world: World) -> None:
-    network = world.network()
+async def test_unplannable_tunnel_and_settings_differ_in_error(fakes: Fakes) -> None:
+    network = fakes.network()
     bad = ExitPlan("default", 0, candidate=tunnel("a", mtu=100))
     with pytest.raises(InvalidFieldError):
         await network.apply(bad)
     assert network.problem is None
-    world.links = Links(None, (LanLink('lan"0'),))
+    fakes.links = Links(None, (LanLink('lan"0'),))
     with pytest.raises(KernelError) as refused:
         await network.relink()
     assert refused.value.code == "unplannable"
@@ -157,27 +157,27 @@ async def test_a_tunnel_at_fault_is_told_from_settings_at_fault(world: World) ->
     assert network.problem is not None
 
 
-async def test_another_wan_is_published_and_told(world: World) -> None:
-    network = world.network()
+async def test_changed_wan_is_published_and_announced(fakes: Fakes) -> None:
+    network = fakes.network()
     await network.relink()
-    assert (world.told, world.changes) == ([], []), "nothing has changed"
-    world.links = Links(WanLink("wan1", True, 1500, ()), (LanLink("lan0"),))
+    assert (fakes.published, fakes.changes) == ([], []), "nothing has changed"
+    fakes.links = Links(WanLink("wan1", True, 1500, ()), (LanLink("lan0"),))
     await network.relink()
-    assert world.told == [WanChanged("wan1", "wan1", None), StatusChanged()]
-    assert world.changes == [PlanApplied(), WanMoved()]
+    assert fakes.published == [WanChanged("wan1", "wan1", None), StatusChanged()]
+    assert fakes.changes == [PlanApplied(), WanMoved()]
 
 
-async def test_drift_is_published_and_told(world: World) -> None:
-    world.network()
-    world.drift(("a", "b"))
-    assert world.told == [SecurityAlert("drift", "a; b", drift=("a", "b"))]
-    assert world.changes == [DriftRepaired(("a", "b"))]
+async def test_drift_is_published_and_announced(fakes: Fakes) -> None:
+    fakes.network()
+    fakes.drift(("a", "b"))
+    assert fakes.published == [SecurityAlert("drift", "a; b", drift=("a", "b"))]
+    assert fakes.changes == [DriftRepaired(("a", "b"))]
 
 
-async def test_once_frozen_nothing_changes(world: World) -> None:
-    network = world.network()
+async def test_frozen_network_applies_nothing(fakes: Fakes) -> None:
+    network = fakes.network()
     network.freeze()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await network.apply(UP)
-    assert world.plans == []
+    assert fakes.plans == []

@@ -1,4 +1,4 @@
-"""The egress of providers: which way, what is open meanwhile, and what is told of it."""
+"""The egress of provider requests: its path, the openings during an exchange, and the events."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tunnel(mark: int) -> ExitPlan:
 class FakeNetwork:
     exit_plans: tuple[ExitPlan, ...] = (ExitPlan("default", 0),)
     open_now: list[tuple[TransportPeer, ...]] = field(default_factory=list)
-    told: list[GatewayEvent] = field(default_factory=list)
+    published: list[GatewayEvent] = field(default_factory=list)
     names: dict[str, list[Address]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
@@ -51,7 +51,7 @@ class FakeNetwork:
         return self.names[host]
 
     def publish(self, event: GatewayEvent) -> None:
-        self.told.append(event)
+        self.published.append(event)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def egress(network: FakeNetwork) -> ProviderEgress:
     return ProviderEgress(network, network.publish)
 
 
-async def test_while_blocked_exactly_this_is_open_meanwhile(network: FakeNetwork, egress: ProviderEgress) -> None:
+async def test_egress_while_blocked_opens_exactly_the_peers(network: FakeNetwork, egress: ProviderEgress) -> None:
     assert await egress.lookup("api.example") == HERE
     async with egress.way_out(HERE, 443) as mark:
         assert mark == MARK_CLEAR
@@ -75,10 +75,10 @@ async def test_while_blocked_exactly_this_is_open_meanwhile(network: FakeNetwork
             raise TimeoutError
     assert network.open_now == []
     assert egress.contacts == {"tunnel": 0, "clear": 2}
-    assert network.told == [ProviderContact("clear", ("203.0.113.80", "2001:db8::80"), 443)] * 2
+    assert network.published == [ProviderContact("clear", ("203.0.113.80", "2001:db8::80"), 443)] * 2
 
 
-async def test_through_the_tunnel_nothing_is_opened(
+async def test_egress_through_the_tunnel_opens_nothing(
     network: FakeNetwork, egress: ProviderEgress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, object, int]] = []
@@ -98,7 +98,7 @@ async def test_through_the_tunnel_nothing_is_opened(
     assert egress.contacts == {"tunnel": 1, "clear": 0}
 
 
-async def test_a_name_nobody_knows(egress: ProviderEgress) -> None:
+async def test_egress_lookup_of_unknown_name_raises_oserror(egress: ProviderEgress) -> None:
     with pytest.raises(OSError, match="cannot look up nowhere"):
         await egress.lookup("nowhere")
 
@@ -111,7 +111,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     found.close()
 
 
-def test_what_netd_gives_its_providers(store: Store, tmp_path: Path, egress: ProviderEgress) -> None:
+def test_environment_has_the_configured_apis_and_networks(store: Store, tmp_path: Path, egress: ProviderEgress) -> None:
     config = ProvidersConfig(
         apis={"mullvad": ApiConfig("https://lab.example")}, allowed_networks=(ip_network("198.51.100.0/24"),)
     )

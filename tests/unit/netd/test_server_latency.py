@@ -1,4 +1,4 @@
-"""Which servers are measured, how, and how seldom; against real sockets of the loopback."""
+"""The measurement of latency on real loopback sockets: candidates, results, and the rate limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from app.model import Server
 from app.netd import server_latency
-from app.netd.server_latency import CANDIDATES, ServerLatencies, candidates
+from app.netd.server_latency import MAX_CANDIDATES, ServerLatencies, candidates
 from app.network.plan import TransportPeer
 from app.tunnel.states import Target
 
@@ -20,8 +20,8 @@ def server(hostname, city, ipv4="127.0.0.1", **more):
     return Server(hostname, "p", "Sweden", city, ipv4, **more)
 
 
-class Door:
-    """The network's controller without a firewall; tells what was opened."""
+class FakeAllowlist:
+    """A cleartext allowlist without a firewall, which records its openings."""
 
     def __init__(self):
         self.opened = []
@@ -44,44 +44,44 @@ def listener(monkeypatch):
         yield listening
 
 
-def test_a_few_servers_and_from_every_city_one_first():
+def test_candidates_are_few_and_first_one_of_each_city():
     many = [server(f"sto-{n}", "Stockholm", load=float(n)) for n in range(30)] + [server("mma-0", "Malmö", load=99.0)]
     chosen = candidates(many, random.Random(1))
-    assert len(chosen) == CANDIDATES
+    assert len(chosen) == MAX_CANDIDATES
     assert list(chosen)[:2] == [Target("p", "sto-0"), Target("p", "mma-0")]
 
 
-def test_who_cannot_be_connected_or_has_no_address_is_not_asked():
+def test_candidates_exclude_unusable_servers():
     none = [server("a", "A", ipv4=None), server("b", "B", missing=("account",))]
     assert candidates(none, random.Random(1)) == {}
 
 
-async def test_acceptance_and_refusal_both_measure(listener):
-    door = Door()
-    latencies = ServerLatencies(door)
+async def test_measure_counts_acceptance_and_refusal(listener):
+    allowlist = FakeAllowlist()
+    latencies = ServerLatencies(allowlist)
     await latencies.measure([server("accepts", "A"), server("refuses", "B", ipv4="127.0.0.2")])
-    found = latencies.of("p")
+    found = latencies.measured("p")
     assert found.keys() == {"accepts", "refuses"}
     assert all(0 <= ms < 1000 for ms in found.values())
-    assert not door.open
-    assert {str(peer.address) for peer in door.opened[0]} == {"127.0.0.1", "127.0.0.2"}
-    assert all(isinstance(peer, TransportPeer) and peer.port == server_latency.PORT for peer in door.opened[0])
+    assert not allowlist.open
+    assert {str(peer.address) for peer in allowlist.opened[0]} == {"127.0.0.1", "127.0.0.2"}
+    assert all(isinstance(peer, TransportPeer) and peer.port == server_latency.PORT for peer in allowlist.opened[0])
 
 
-async def test_rounds_are_seldom_and_what_is_known_is_not_asked_again(listener):
-    door = Door()
-    latencies = ServerLatencies(door)
+async def test_measure_is_rate_limited_and_skips_known_servers(listener):
+    allowlist = FakeAllowlist()
+    latencies = ServerLatencies(allowlist)
     await latencies.measure([server("a", "A")])
     await latencies.measure([server("b", "B")])
-    assert len(door.opened) == 1, "a second round so soon"
-    latencies._last -= server_latency.PAUSE  # time passes
+    assert len(allowlist.opened) == 1, "a second round so soon"
+    latencies._last -= server_latency.MIN_INTERVAL  # time passes
     await latencies.measure([server("a", "A")])
-    assert len(door.opened) == 1, "measured a moment ago"
-    assert latencies.of("other") == {}
+    assert len(allowlist.opened) == 1, "measured a moment ago"
+    assert latencies.measured("other") == {}
 
 
-async def test_silence_is_not_waited_for(listener, monkeypatch):
-    monkeypatch.setattr(server_latency, "PATIENCE", 0.2)
+async def test_measure_of_silent_server_times_out(listener, monkeypatch):
+    monkeypatch.setattr(server_latency, "TIMEOUT", 0.2)
     with contextlib.ExitStack() as stack:
         # A listener whose queue is full answers no SYN: silence without leaving the loopback.
         full = stack.enter_context(socket.socket())
@@ -91,8 +91,8 @@ async def test_silence_is_not_waited_for(listener, monkeypatch):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.3", server_latency.PORT))
-        latencies = ServerLatencies(Door())
+        latencies = ServerLatencies(FakeAllowlist())
         begun = time.monotonic()
         await latencies.measure([server("silent", "A", ipv4="127.0.0.3")])
         assert time.monotonic() - begun < 2
-        assert latencies.of("p") == {}
+        assert latencies.measured("p") == {}

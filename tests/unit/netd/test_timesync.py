@@ -1,4 +1,4 @@
-"""Whom the time daemon may ask, in which order, and that nobody may any more once the clock is set."""
+"""The time servers of the allowlist: their order, and that the list closes once the clock is set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app import async_files
 from app.addresses import Address
 from app.errors import KernelError
 from app.netd import timesync
-from app.netd.timesync import DEFAULT, Files, TimeSync, offered
+from app.netd.timesync import DEFAULT_SERVERS, Files, TimeSync, offered_servers
 from app.protocol.events import GatewayEvent, SecurityAlert
 from app.tunnel.resolve import LookupFailedError
 from tests.support.file_calls import blocking_file_calls
@@ -25,9 +25,9 @@ ROUTER, NAMED = ip_address("192.168.1.1"), ip_address("203.0.113.123")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timesync, "PERIOD", 0.01)
-    monkeypatch.setattr(timesync, "FIRST_RETRY", 0.01)
-    monkeypatch.setattr(timesync, "LAST_RETRY", 0.02)
+    monkeypatch.setattr(timesync, "POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(timesync, "MIN_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(timesync, "MAX_RETRY_DELAY", 0.02)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> Files:
     )
 
 
-def nobody(_event: GatewayEvent) -> None:
+def ignore(_event: GatewayEvent) -> None:
     raise AssertionError
 
 
@@ -62,18 +62,18 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def test_the_servers_of_the_image_are_those_of_its_time_daemon() -> None:
+def test_default_servers_are_those_of_timesyncd_conf() -> None:
     conf = Path(__file__).parents[3] / "overlay/etc/systemd/timesyncd.conf.d/vpn-gateway.conf"
     (line,) = [x for x in conf.read_text().splitlines() if x.startswith("NTP=")]
-    assert tuple(line.removeprefix("NTP=").split()) == tuple(map(str, DEFAULT))
+    assert tuple(line.removeprefix("NTP=").split()) == tuple(map(str, DEFAULT_SERVERS))
 
 
-def test_first_what_dhcp_offers_then_the_image_s(files: Files) -> None:
+def test_dhcp_servers_come_before_the_defaults(files: Files) -> None:
     files.offered.write_text("OPER_STATE=routable\nDNS=192.168.1.2\nNTP=192.168.1.1 216.239.35.0\n")
-    assert TimeSync(UID, files).access == (UID, (ROUTER, DEFAULT[1], DEFAULT[0], *DEFAULT[2:]))
+    assert TimeSync(UID, files).access == (UID, (ROUTER, DEFAULT_SERVERS[1], DEFAULT_SERVERS[0], *DEFAULT_SERVERS[2:]))
 
 
-def test_what_is_configured_stands_instead_of_the_image_s(files: Files) -> None:
+def test_configured_servers_replace_the_defaults(files: Files) -> None:
     files.offered.write_text("NTP=192.168.1.1\n")
     files.configured.write_text("2001:db8::123\n203.0.113.123\n")
     assert TimeSync(UID, files).access == (UID, (ROUTER, ip_address("2001:db8::123"), NAMED))
@@ -82,33 +82,33 @@ def test_what_is_configured_stands_instead_of_the_image_s(files: Files) -> None:
 @pytest.mark.parametrize(
     "words", ["127.0.0.1", "::1", "fe80::1", "224.0.1.1", "0.0.0.0", "255.255.255.255", "time.example", "1.2.3.4;x"]
 )
-def test_what_cannot_be_a_server_on_the_wan_is_passed_over(words: str) -> None:
-    assert offered(f"NTP={words} 192.168.1.1\n") == (ROUTER,)
+def test_unroutable_offers_are_ignored(words: str) -> None:
+    assert offered_servers(f"NTP={words} 192.168.1.1\n") == (ROUTER,)
 
 
-def test_a_network_cannot_open_the_way_to_everybody(files: Files) -> None:
+def test_dhcp_offers_are_limited(files: Files) -> None:
     files.offered.write_text("NTP=" + " ".join(f"10.0.{n}.1" for n in range(200)) + "\n")
     access = TimeSync(UID, files).access
     assert access is not None
-    assert len(access[1]) == 4 + len(DEFAULT)
+    assert len(access[1]) == 4 + len(DEFAULT_SERVERS)
 
 
-def test_a_clock_that_is_set_when_we_start_opens_nothing(files: Files) -> None:
+def test_clock_set_at_start_opens_nothing(files: Files) -> None:
     files.synchronized.touch()
     assert TimeSync(UID, files).access is None
     assert TimeSync(None, files).access is None
 
 
-async def test_the_plan_closes_by_itself_when_the_clock_is_set_and_stays_closed(files: Files) -> None:
+async def test_plan_closes_for_good_when_the_clock_is_set(files: Files) -> None:
     sync = TimeSync(UID, files)
     planned = [sync.access]
 
     async def replan() -> None:
         planned.append(sync.access)
 
-    async with running(sync.watch(replan, nobody)):
+    async with running(sync.watch(replan, ignore)):
         await until(files.chosen.exists)
-        assert planned == [(UID, DEFAULT)]
+        assert planned == [(UID, DEFAULT_SERVERS)]
         files.synchronized.touch()
         await until(lambda: len(planned) == 2)
         assert planned[-1] is None
@@ -117,25 +117,25 @@ async def test_the_plan_closes_by_itself_when_the_clock_is_set_and_stays_closed(
         await asyncio.sleep(0.1)  # nothing is to happen
         assert len(planned) == 2
         assert sync.access is None
-    assert files.chosen.read_text().split() == [str(a) for a in DEFAULT]
+    assert files.chosen.read_text().split() == [str(a) for a in DEFAULT_SERVERS]
 
 
-async def test_a_refused_plan_is_made_again_and_told_once(files: Files) -> None:
+async def test_refused_plan_is_retried_and_reported_once(files: Files) -> None:
     sync = TimeSync(UID, files)
-    tries, told = [0], list[GatewayEvent]()
+    tries, published = [0], list[GatewayEvent]()
 
     async def replan() -> None:
         tries[0] += 1
         if tries[0] < 4:
             raise KernelError("no")
 
-    async with running(sync.watch(replan, told.append)):
+    async with running(sync.watch(replan, published.append)):
         files.synchronized.touch()
         await until(lambda: tries[0] == 4)
-    assert told == [SecurityAlert("plan_failed", "no")]
+    assert published == [SecurityAlert("plan_failed", "no")]
 
 
-async def test_the_files_are_read_and_written_while_the_loop_goes_on(files: Files, tmp_path: Path) -> None:
+async def test_time_files_are_accessed_off_the_event_loop(files: Files, tmp_path: Path) -> None:
     files.configured.write_text("192.168.1.1\n")
     sync = TimeSync(UID, files)
 
@@ -146,29 +146,29 @@ async def test_the_files_are_read_and_written_while_the_loop_goes_on(files: File
         raise AssertionError(name)
 
     with blocking_file_calls(tmp_path) as found:
-        async with running(sync.watch(replan, nobody), sync.resolve(lookup)):
+        async with running(sync.watch(replan, ignore), sync.resolve(lookup)):
             async with asyncio.timeout(5):
                 while not await async_files.exists(files.chosen):
                     await asyncio.sleep(0.005)
     assert found == []
 
 
-async def test_the_list_follows_dhcp(files: Files) -> None:
+async def test_time_servers_follow_dhcp(files: Files) -> None:
     sync = TimeSync(UID, files)
     planned: list[object] = []
 
     async def replan() -> None:
         planned.append(sync.access)
 
-    async with running(sync.watch(replan, nobody)):
+    async with running(sync.watch(replan, ignore)):
         await until(files.chosen.exists)
         files.offered.write_text("NTP=192.168.1.1\n")
         await until(lambda: bool(planned))
-        assert planned == [(UID, (ROUTER, *DEFAULT))]
+        assert planned == [(UID, (ROUTER, *DEFAULT_SERVERS))]
         assert files.chosen.read_text().split()[0] == str(ROUTER)
 
 
-async def test_a_name_is_looked_up_until_it_is_found_and_not_again(files: Files) -> None:
+async def test_name_is_looked_up_until_found_and_not_again(files: Files) -> None:
     files.configured.write_text("time.example\n192.168.1.1\n")
     sync = TimeSync(UID, files)
     asked: list[str] = []
@@ -186,14 +186,14 @@ async def test_a_name_is_looked_up_until_it_is_found_and_not_again(files: Files)
     async def replan() -> None:
         pass
 
-    async with running(sync.watch(replan, nobody), sync.resolve(lookup)):
+    async with running(sync.watch(replan, ignore), sync.resolve(lookup)):
         await until(lambda: sync.access == (UID, (NAMED, ROUTER)))
         await until(lambda: files.chosen.read_text().split() == [str(NAMED), str(ROUTER)])
         await asyncio.sleep(0.1)  # nothing is to happen
         assert asked == ["time.example"] * 3
 
 
-async def test_no_name_is_looked_up_once_the_clock_is_set(files: Files) -> None:
+async def test_name_is_not_looked_up_once_the_clock_is_set(files: Files) -> None:
     files.configured.write_text("time.example\n")
     files.synchronized.touch()
 

@@ -1,4 +1,4 @@
-"""The WAN as a person chooses it: what is refused, what is kept, what is taken back, and who has the last word."""
+"""The choice of the WAN: refused ports, the stored choice, its reversal, and the precedence of gateway.toml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelError
 from app.model import Links, LinkSettings, NetworkPort, Settings
 from app.netd.events import EventBus
-from app.netd.wan_port import WanChooser, WanPort, named
+from app.netd.wan_port import WanChooser, WanPort, resolve_wan_port
 from app.network.roles import BRIDGE, roles
 from app.store import Store
 
@@ -26,8 +26,8 @@ POINT = replace(RADIO, role="lan")  # an access point's
 
 
 @dataclass
-class Core:
-    """The network's controller, and the real store and events, and ports that are looked at as the real ones are."""
+class Fakes:
+    """A fake network controller with real store, events, and observation of ports."""
 
     store: Store
     wan_port: WanPort
@@ -56,12 +56,12 @@ class Core:
 
 
 @pytest.fixture
-def core(tmp_path: Path) -> Iterator[Core]:
+def fakes(tmp_path: Path) -> Iterator[Fakes]:
     with Store(tmp_path / "state") as store:
-        yield Core(store, WanPort(tmp_path / "card", tmp_path / "wan" / "port"))
+        yield Fakes(store, WanPort(tmp_path / "card", tmp_path / "wan" / "port"))
 
 
-def told(tmp_path: Path) -> str | None:
+def written_choice(tmp_path: Path) -> str | None:
     path = tmp_path / "wan" / "port"
     return path.read_text() if path.exists() else None
 
@@ -75,8 +75,8 @@ def told(tmp_path: Path) -> str | None:
         ("usb-modem", "usb-modem"),
     ],
 )
-def test_a_port_is_named_as_on_the_card(text: str, kept: str) -> None:
-    assert named(text, (ONE, TWO, PHONE), None) == kept
+def test_port_names_are_those_of_gateway_toml(text: str, kept: str) -> None:
+    assert resolve_wan_port(text, (ONE, TWO, PHONE), None) == kept
 
 
 @pytest.mark.parametrize(
@@ -93,106 +93,111 @@ def test_a_port_is_named_as_on_the_card(text: str, kept: str) -> None:
         ("radio0", (ONE, TWO, RADIO), "radio0 is a radio"),
     ],
 )
-def test_what_is_no_wan_is_refused_by_its_field(text: str, ports: tuple[NetworkPort, ...], reason: str) -> None:
+def test_port_that_cannot_be_wan_is_refused_with_field(text: str, ports: tuple[NetworkPort, ...], reason: str) -> None:
     with pytest.raises(InvalidFieldError, match=reason) as error:
-        named(text, ports, None)
+        resolve_wan_port(text, ports, None)
     assert error.value.field == "port"
 
 
 @pytest.mark.parametrize("ports", [(ONE,), (ONE, RADIO), (ONE, PHONE)])
-def test_the_only_port_is_not_taken_from_the_lan(ports: tuple[NetworkPort, ...]) -> None:
+def test_only_port_is_refused_as_wan(ports: tuple[NetworkPort, ...]) -> None:
     with pytest.raises(ConflictError) as error:
-        named("enx1", ports, None)
+        resolve_wan_port("enx1", ports, None)
     assert (error.value.code, error.value.field) == ("only_port", "port")
-    assert named("enx1", (*ports, POINT), None) == "enx1"  # with an access point it is all there needs to be
-    assert named("enx1", (*ports, TWO), None) == "enx1"
+    assert resolve_wan_port("enx1", (*ports, POINT), None) == "enx1"  # with an access point it is all there needs to be
+    assert resolve_wan_port("enx1", (*ports, TWO), None) == "enx1"
 
 
 @pytest.mark.parametrize("lan", ["enx1", "usb-1.1"])
-def test_a_port_that_the_settings_give_to_the_lan_is_not_both(lan: str) -> None:
+def test_lan_port_is_refused_as_wan(lan: str) -> None:
     with pytest.raises(ConflictError) as error:
-        named("enx1", (ONE, TWO), (lan,))
+        resolve_wan_port("enx1", (ONE, TWO), (lan,))
     assert error.value.code == "lan_port"
 
 
-async def test_a_choice_is_kept_told_and_taken_back(core: Core, tmp_path: Path) -> None:
-    core.store.update_settings(lambda s: replace(s, links=LinkSettings(lan=(BRIDGE,))))
-    await core.choose("usb-1.2")
-    assert core.seen == [LinkSettings(wan="usb-1.2", lan=(BRIDGE,))]
-    assert told(tmp_path) == "usb-1.2\n"
-    assert {p.name: p.role for p in core.links.ports} == {"enx1": "lan", "enx2": "wan"}
-    core.store.close()
+async def test_chosen_wan_is_stored_written_and_revertible(fakes: Fakes, tmp_path: Path) -> None:
+    fakes.store.update_settings(lambda s: replace(s, links=LinkSettings(lan=(BRIDGE,))))
+    await fakes.choose("usb-1.2")
+    assert fakes.seen == [LinkSettings(wan="usb-1.2", lan=(BRIDGE,))]
+    assert written_choice(tmp_path) == "usb-1.2\n"
+    assert {p.name: p.role for p in fakes.links.ports} == {"enx1": "lan", "enx2": "wan"}
+    fakes.store.close()
     with Store(tmp_path / "state") as again:
-        assert again.settings.links == core.seen[0]
-        core.store = again
-        await core.choose(None)
-    assert core.seen[1:] == [LinkSettings(lan=(BRIDGE,))]
-    assert told(tmp_path) == "\n"
-    assert core.links.problem is not None
-    assert core.links.bridge is not None
-    assert core.links.bridge.ports == ()
+        assert again.settings.links == fakes.seen[0]
+        fakes.store = again
+        await fakes.choose(None)
+    assert fakes.seen[1:] == [LinkSettings(lan=(BRIDGE,))]
+    assert written_choice(tmp_path) == "\n"
+    assert fakes.links.problem is not None
+    assert fakes.links.bridge is not None
+    assert fakes.links.bridge.ports == ()
 
 
-async def test_the_same_choice_again_changes_nothing(core: Core) -> None:
-    await core.choose("usb-1.2")
-    seq = core.events.seq
-    await core.choose("usb-1.2")
-    assert (len(core.seen), core.events.seq) == (1, seq)
+async def test_repeated_choice_changes_nothing(fakes: Fakes) -> None:
+    await fakes.choose("usb-1.2")
+    seq = fakes.events.seq
+    await fakes.choose("usb-1.2")
+    assert (len(fakes.seen), fakes.events.seq) == (1, seq)
 
 
-async def test_what_is_refused_changes_nothing(core: Core, tmp_path: Path) -> None:
-    seq = core.events.seq
+async def test_refused_choice_changes_nothing(fakes: Fakes, tmp_path: Path) -> None:
+    seq = fakes.events.seq
     for text in ("enx7", "radio0", "a b"):
         with pytest.raises(GatewayError):
-            await core.choose(text)
-    assert (core.settings.links, core.seen, told(tmp_path), core.events.seq) == (LinkSettings(), [], None, seq)
+            await fakes.choose(text)
+    assert (fakes.settings.links, fakes.seen, written_choice(tmp_path), fakes.events.seq) == (
+        LinkSettings(),
+        [],
+        None,
+        seq,
+    )
 
 
-async def test_what_the_kernel_refuses_is_taken_back(core: Core, tmp_path: Path) -> None:
-    core.failing, seq = True, core.events.seq
+async def test_choice_refused_by_kernel_is_reverted(fakes: Fakes, tmp_path: Path) -> None:
+    fakes.failing, seq = True, fakes.events.seq
     with pytest.raises(KernelError):
-        await core.choose("enx1")
-    assert core.settings.links == LinkSettings()
-    assert core.seen == [LinkSettings(wan="enx1"), LinkSettings()]
-    assert (told(tmp_path), core.events.seq) == (None, seq)
+        await fakes.choose("enx1")
+    assert fakes.settings.links == LinkSettings()
+    assert fakes.seen == [LinkSettings(wan="enx1"), LinkSettings()]
+    assert (written_choice(tmp_path), fakes.events.seq) == (None, seq)
 
 
-async def test_a_vlan_of_another_gateway_makes_way(core: Core) -> None:
-    core.store.update_settings(lambda s: replace(s, links=LinkSettings("wan-vlan", (BRIDGE,), "usb-1.9")))
-    await core.choose("usb-1.2")
-    assert core.settings.links == LinkSettings("usb-1.2", (BRIDGE,))
+async def test_chosen_wan_replaces_a_restored_vlan(fakes: Fakes) -> None:
+    fakes.store.update_settings(lambda s: replace(s, links=LinkSettings("wan-vlan", (BRIDGE,), "usb-1.9")))
+    await fakes.choose("usb-1.2")
+    assert fakes.settings.links == LinkSettings("usb-1.2", (BRIDGE,))
 
 
 # --- gateway.toml ----------------------------------------------------------------------------------------------------
 
 
-async def test_what_the_card_names_has_the_last_word(core: Core, tmp_path: Path) -> None:
+async def test_wan_of_gateway_toml_takes_precedence(fakes: Fakes, tmp_path: Path) -> None:
     card = {"by": "network.wan", "wan": "usb-1.1", "lan": [BRIDGE], "carrier": None}
     (tmp_path / "card").write_text(json.dumps(card))
-    core.wan_port = WanPort(tmp_path / "card", tmp_path / "wan" / "port")
+    fakes.wan_port = WanPort(tmp_path / "card", tmp_path / "wan" / "port")
     for text in ("usb-1.2", None):
         with pytest.raises(ConflictError, match=r"gateway\.toml names the WAN, with network\.wan") as error:
-            await core.choose(text)
+            await fakes.choose(text)
         assert (error.value.code, error.value.field) == ("wan_fixed", "port")
     # A restored backup has another one.
     restored = Settings(links=LinkSettings(wan="usb-1.2"))
-    settled = core.wan_port.settled(restored)
+    settled = fakes.wan_port.with_card_ports(restored)
     assert settled.links == LinkSettings(wan="usb-1.1", lan=(BRIDGE,))
-    core.wan_port.tell(settled.links)
-    assert told(tmp_path) is None  # networkd's files are the card's
-    assert core.wan_port.choice(settled.links).fixed_by == "network.wan"
+    fakes.wan_port.write_choice(settled.links)
+    assert written_choice(tmp_path) is None  # networkd's files are the card's
+    assert fakes.wan_port.choice(settled.links).fixed_by == "network.wan"
 
 
-def test_without_one_on_the_card_what_is_restored_holds(core: Core, tmp_path: Path) -> None:
+def test_restored_wan_holds_without_gateway_toml(fakes: Fakes, tmp_path: Path) -> None:
     restored = Settings(links=LinkSettings(wan="usb-1.2"))
-    assert core.wan_port.settled(restored) == restored
-    core.wan_port.tell(restored.links)
-    assert told(tmp_path) == "usb-1.2\n"
-    core.wan_port.tell(LinkSettings("wan-vlan", None, "usb-1.1"))  # nothing here makes a VLAN
-    assert told(tmp_path) == "\n"
+    assert fakes.wan_port.with_card_ports(restored) == restored
+    fakes.wan_port.write_choice(restored.links)
+    assert written_choice(tmp_path) == "usb-1.2\n"
+    fakes.wan_port.write_choice(LinkSettings("wan-vlan", None, "usb-1.1"))  # nothing here makes a VLAN
+    assert written_choice(tmp_path) == "\n"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "\x00"])
-def test_a_card_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+def test_unreadable_card_counts_as_absent(tmp_path: Path, text: str) -> None:
     (tmp_path / "card").write_text(text)
-    assert WanPort(tmp_path / "card", tmp_path / "told").fixed_by is None
+    assert WanPort(tmp_path / "card", tmp_path / "written_choice").fixed_by is None

@@ -255,7 +255,9 @@ def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     (watched,) = settings("vpn-gateway-wan.path")["PathChanged"]
     assert options.run_dir / "wan" == Path(watched)
     assert watched.removeprefix("/run/") in netd["RuntimeDirectory"][0].split()
-    WanPort(tmp_path / "none", tmp_path / watched.removeprefix("/run/") / "port").tell(LinkSettings(wan="usb-1.2"))
+    WanPort(tmp_path / "none", tmp_path / watched.removeprefix("/run/") / "port").write_choice(
+        LinkSettings(wan="usb-1.2")
+    )
     assert chosen_wan.chosen_port(Paths(run=tmp_path)) == "usb-1.2"
     unit = settings("vpn-gateway-wan.service")
     assert unit["ReadWritePaths"] == ["/run/systemd/network"]

@@ -1,19 +1,19 @@
-"""Connecting an exit to what was asked for: a server by its name, or the first of a place that answers."""
+"""The commands connect and disconnect. For a place, the first server there that answers is used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from app.errors import ConnectTimeoutError
 from app.netd.intent import Intent
+from app.netd.protocols import ServerResolver
 from app.protocol.answers import Done
 from app.protocol.commands import Connect, Disconnect, HandlerEntry
 from app.store import Store
 from app.tunnel.failure_history import FailureHistory
 from app.tunnel.states import Target
 
-PLACE_ATTEMPTS = 3  # servers tried where a place was asked for
+MAX_ATTEMPTS = 3  # servers tried for a selector that means several
 
 
 class ConnectableExits(Protocol):
@@ -26,15 +26,17 @@ class ConnectableExits(Protocol):
     async def disconnect(self, exit_name: str) -> None: ...
 
 
-class Resolver(Protocol):
-    """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
+class ConnectCommands:
+    """The handlers of connect and disconnect."""
 
-    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
-
-
-class Connecting:
     def __init__(
-        self, *, exits: ConnectableExits, directory: Resolver, intent: Intent, store: Store, failures: FailureHistory
+        self,
+        *,
+        exits: ConnectableExits,
+        directory: ServerResolver,
+        intent: Intent,
+        store: Store,
+        failures: FailureHistory,
     ) -> None:
         self._exits = exits
         self._directory = directory
@@ -48,7 +50,7 @@ class Connecting:
     async def _connect(self, command: Connect) -> Done:
         self._exits.get(command.exit)
         provider = command.provider or self._store.settings.provider
-        targets = (await self._directory.resolve(provider, command.server))[:PLACE_ATTEMPTS]
+        targets = (await self._directory.resolve(provider, command.server))[:MAX_ATTEMPTS]
         named = targets[0].hostname == command.server
         for target in targets:
             try:

@@ -1,0 +1,44 @@
+"""The dependencies of netd: its files, the kernel, and the programs around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.model import Lease
+from app.netd.lan_services_loop import LanServiceControl
+from app.netd.log_buffer import LogBuffer
+from app.netd.network_parts import LinkSource, MakeKernel
+from app.netd.timesync import TimeSync
+from app.netd.wan_port import WanPort
+from app.network.wireguard.types import WireGuardBackend
+from app.providers.config import ProvidersConfig
+from app.store import Store
+
+
+class LeaseService(LanServiceControl, Protocol):
+    """What is used of :class:`app.netd.lan_services.LanServices`."""
+
+    def leases(self) -> tuple[Lease, ...]: ...
+
+    def lease_file(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What :func:`app.netd.daemon.assemble` needs from outside. Tests replace some of it."""
+
+    store: Store  # loaded
+    state_dir: Path
+    run_dir: Path
+    backend: WireGuardBackend
+    make_kernel: MakeKernel
+    link_source: LinkSource
+    services: LeaseService
+    flowtable: bool
+    http_ports: tuple[int, ...]
+    time_sync: TimeSync
+    wan_port: WanPort
+    providers: ProvidersConfig
+    logs: LogBuffer

@@ -1,0 +1,62 @@
+"""The texts of the support file: plan, transitions, times and JSON in the form of a report (pure)."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import msgspec
+
+from app import serialization
+from app.model import DEFAULT_EXIT
+from app.network.plan import NetworkPlan
+from app.protocol.statistics import Transition
+
+
+def plan_text(plan: NetworkPlan) -> str:
+    """The plan as text: one rule, route, interface or setting a line, then the ruleset."""
+    kinds: tuple[tuple[str, tuple[Any, ...]], ...] = (
+        ("rule", plan.rules),
+        ("route", plan.routes),
+        ("interface", plan.links),
+    )
+    lines = [f"{kind}: {_fields(value)}" for kind, values in kinds for value in values]
+    lines += [f"address: {interface} {address}" for interface, address in plan.lan_addresses]
+    lines += [f"sysctl: {name} = {value}" for name, value in plan.sysctls]
+    return "\n".join([*lines, "", plan.ruleset])
+
+
+def _fields(value: msgspec.Struct) -> str:
+    found: dict[str, Any] = serialization.to_builtins(value)
+    return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
+
+
+def without_names(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The devices without their names: the redaction of the text cannot recognise a name of one letter."""
+    return [{**device, "name": "named" if device["name"] else None} for device in devices]
+
+
+def transition_text(t: Transition) -> str:
+    after = f" after {t.duration:.0f} s" if t.duration is not None else ""
+    moved = f", up {t.up}, down {t.down} bytes" if t.up is not None else ""
+    name = f" [{t.exit}]" if t.exit != DEFAULT_EXIT else ""
+    said = f": {t.message}" if t.message else ""
+    return f"{timestamp(t.time)}{name} {t.before} -> {t.after} ({t.cause}) {t.provider}/{t.server}{after}{moved}{said}"
+
+
+def timestamp(unix: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(unix))
+
+
+def json_text(value: Any) -> str:
+    return json.dumps(round_floats(value), indent=1, ensure_ascii=False)
+
+
+def round_floats(value: Any) -> Any:
+    """``value`` with rounded floats: times with many digits look like account numbers to the redaction."""
+    if isinstance(value, float):
+        return round(value, 1)
+    if isinstance(value, dict):
+        return {name: round_floats(inner) for name, inner in value.items()}
+    return [round_floats(inner) for inner in value] if isinstance(value, list | tuple) else value
