@@ -117,7 +117,7 @@ class Exits:
             if isinstance(machine.state, Connected):
                 self._tell(ExitTransition(name, Disconnected(), machine.state))
             elif goal is not None and resuming:
-                machine.resume(goal.target, "resumed")
+                machine.set_goal_nowait(goal.target, "resumed")
 
     # --- verbs -------------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Exits:
             if isinstance(machine.state, Connected):
                 await machine.renew("key_changed")
             elif machine.goal is not None:
-                machine.resume(machine.goal)
+                machine.set_goal_nowait(machine.goal)
 
     async def take_back(self, before: Mapping[str, Target | None], ours: Mapping[str, Target | None]) -> None:
         """Exits go from the goals ``ours`` back to those of ``before``; the settings are as they were already.
@@ -175,7 +175,7 @@ class Exits:
             if name in ours and machine.goal == ours[name] and machine.goal != before[name]:
                 goal = before[name]
                 if goal is not None:
-                    machine.resume(goal)
+                    machine.set_goal_nowait(goal)
                 else:
                     with contextlib.suppress(GatewayError):  # blocked, then, and said so by the machine
                         await machine.disconnect()

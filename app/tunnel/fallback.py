@@ -1,6 +1,6 @@
-"""Where to go when a server has died (pure, but for the random source that it is given).
+"""The fallbacks for a server that has died (pure for a given random source).
 
-Fallbacks are tried from near to far: the same city, the same country, then wherever the user allows.
+They are ordered by distance: the same city, the same country, then every country that the user allows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def fallbacks(
     in_penalty: Callable[[Server], bool],
     rng: random.Random | None = None,
 ) -> list[Server]:
-    """What may take the place of ``lost``, the nearest and best first. A place that is not known is nowhere near."""
+    """The servers that may replace ``lost``, nearest and best first. An unknown location counts as distant."""
     if not settings.enabled:
         return []
     rng = rng or random.SystemRandom()

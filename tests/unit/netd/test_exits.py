@@ -334,9 +334,9 @@ async def test_the_network_tells_the_machines_what_happened(world: World, exits:
     (subscriber,) = world.subscribers
     machine = exits.get("default")
     subscriber(DriftRepaired((missing("wg9a"),)))
-    assert machine._nudged is None
+    assert machine._event is None
     subscriber(WanMoved())
-    assert machine._nudged is Reason.WAN_DOWN
+    assert machine._event is Reason.WAN_DOWN
     subscriber(DriftRepaired((missing("wg0a"),)))
     await until(lambda: any(isinstance(m.new, Blocked) for m in world.moves))
     assert next(m.new for m in world.moves if isinstance(m.new, Blocked)).reason is Reason.TUNNEL_LOST

@@ -10,7 +10,7 @@ import pytest
 from app.errors import ConflictError, NotFoundError
 from app.model import FailoverSettings, Server, ServerFilter
 from app.providers.selection import choose, matching
-from app.tunnel.failure_history import LONGEST_PENALTY, MAX_HOPS, PENALTY, FailureHistory
+from app.tunnel.failure_history import MAX_PENALTY, MAX_HOPS, PENALTY, FailureHistory
 from app.tunnel.fallback import fallbacks
 from app.tunnel.states import Target
 
@@ -133,7 +133,7 @@ def test_who_failed_is_passed_over_for_longer_each_time():
     assert failures.in_penalty(a), "the second penalty is twice the first"
     for _ in range(20):
         failures.record_failure("default", a)
-    now += LONGEST_PENALTY * 1.25
+    now += MAX_PENALTY * 1.25
     assert not failures.in_penalty(a), "no penalty is for ever"
 
 
