@@ -321,7 +321,7 @@ async def test_everybody_answers_alike_whether_a_tunnel_carries_ipv6(started, mo
     )
     state = Connected(Tunnel(Target("custom", "x"), plan, "key", PEER), 1.0, 1.0)
     await core.exits.enter("default", state)
-    core.exits.get("default")._exit_address.entered(state)
+    core.exits.get("default")._exit_address.on_state(state)
     await until(lambda: asked)
     report = await core.gateway.submit(LeakTest())
     assert asked == [carried, carried]
