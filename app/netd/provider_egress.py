@@ -45,7 +45,7 @@ class EgressPaths(Protocol):
 
 
 class ProviderEgress:
-    """An :class:`app.providers.transport.Gate`."""
+    """An :class:`app.providers.transport.Egress`."""
 
     def __init__(self, network: EgressPaths, publish: EventSink) -> None:
         self._network = network
@@ -64,7 +64,7 @@ class ProviderEgress:
             raise OSError(0, str(error)) from None
 
     @contextlib.asynccontextmanager
-    async def way_out(self, addresses: Sequence[Address], port: int) -> AsyncGenerator[int, None]:
+    async def open_path(self, addresses: Sequence[Address], port: int) -> AsyncGenerator[int, None]:
         """Raises OSError, KernelError."""
         through = tunnel_path(self._network.exit_plans)
         if through is not None:
@@ -97,7 +97,7 @@ def environment(store: Store, state_dir: Path, egress: ProviderEgress, config: P
         return store.settings.lan.networks
 
     return Environment(
-        outgoing=FirewalledTransport(egress, own=own_networks, allowed=config.allowed_networks),
+        transport=FirewalledTransport(egress, own=own_networks, allowed=config.allowed_networks),
         accounts=Accounts(state_dir),
         lists=state_dir / "lists",
         shipped=SHIPPED,

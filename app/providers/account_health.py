@@ -34,16 +34,16 @@ class AccountHealth:
             account = replace(latest, problem=error.code, checked=now)
             if isinstance(error, AccountExpiredError) and error.expires:
                 account = replace(account, expires=error.expires)
-        self._session.keep(account)
+        self._session.save(account)
         return account
 
-    async def still_good(self, account: Account) -> bool:
+    async def is_accepted(self, account: Account) -> bool:
         """Whether the provider still takes account and key; what it said is stored. Raises where it cannot say."""
         try:
             checked = await self._check(account)
         except (KeyRevokedError, WrongCredentialsError):
             return False
-        self._session.keep(replace(checked, checked=self._session.now(), problem=None))
+        self._session.save(replace(checked, checked=self._session.now(), problem=None))
         return True
 
     async def diagnose(self) -> Verdict:
@@ -59,7 +59,7 @@ class AccountHealth:
         if problem is None and checked.private_key != account.private_key:
             return Verdict.KEY_CHANGED
         return {
-            None: Verdict.WELL,
+            None: Verdict.HEALTHY,
             AccountExpiredError.code: Verdict.ACCOUNT_EXPIRED,
             KeyRevokedError.code: Verdict.KEY_REVOKED,
         }.get(problem, Verdict.SIGNED_OUT)

@@ -96,5 +96,5 @@ class ProviderContext:
         """The client of the API ``name``, None = the provider's main one. One for all: it keeps to rate limits."""
         name = name or next(iter(self._apis))
         if name not in self._clients:
-            self._clients[name] = ProviderClient(self.environment.outgoing, self.api(name), self.title)
+            self._clients[name] = ProviderClient(self.environment.transport, self.api(name), self.title)
         return self._clients[name]

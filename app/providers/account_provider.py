@@ -157,7 +157,7 @@ class SignInProvider(ABC):
         relay = self._servers.get(hostname)
         if relay is None:
             raise no_such_server(self.title)
-        self._servers.usable(relay)
+        self._servers.check_addresses(relay)
         account, peer = await self._dialler.dial(relay, account, self._session.settings)
         if account.private_key is None or not account.addresses:
             raise NotSignedInError(f"The key for {self.title} was lost; sign in again", field="provider")

@@ -41,7 +41,7 @@ class AccountSession:
             raise NotSignedInError(f"Sign in to {self.title} first, or import one of its .conf files", field="provider")
         return account
 
-    def keep(self, account: Account) -> None:
+    def save(self, account: Account) -> None:
         """Store ``account``: it is on disk when this returns. Raises UnavailableError."""
         self._env.accounts.put(self._name, account)
 

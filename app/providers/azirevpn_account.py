@@ -14,7 +14,7 @@ from app.https.exchange import Response
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers.account_session import AccountSession
-from app.providers.azirevpn_api import ERRORS, LOGIN_ERRORS, WHO, Device, Key, Token, User, data
+from app.providers.azirevpn_api import ERRORS, LOGIN_ERRORS, TITLE, Device, Key, Token, User, data
 from app.providers.base import ProviderDevice
 from app.providers.client import ProviderClient
 from app.providers.errors import (
@@ -46,11 +46,11 @@ class AzireVpnAccount:
     async def _with_new_device(self, account: Account, pair: KeyPair) -> Account:
         user = await self._user(account)
         if user.ips.available and user.ips.allocated >= user.ips.available:
-            raise await self._too_many(account)
+            raise await self._too_many_devices(account)
         try:
-            device = await self._created(account, pair.public_key)
+            device = await self._create_device(account, pair.public_key)
         except TooManyDevicesError:
-            raise await self._too_many(account) from None
+            raise await self._too_many_devices(account) from None
         return _with_device(
             replace(
                 account,
@@ -65,7 +65,7 @@ class AzireVpnAccount:
             device,
         )
 
-    async def _created(self, account: Account, public_key: str) -> Device:
+    async def _create_device(self, account: Account, public_key: str) -> Device:
         try:
             return data(await self._ask(account, "POST", "/v3/ips", {"key": public_key}), Device)
         except (ProviderDownError, BadAnswerError):
@@ -104,7 +104,7 @@ class AzireVpnAccount:
     async def _devices(self, account: Account) -> list[Device]:
         return data(await self._ask(account, "GET", "/v3/ips"), list[Device])
 
-    async def _too_many(self, account: Account) -> TooManyDevicesError:
+    async def _too_many_devices(self, account: Account) -> TooManyDevicesError:
         devices = await self._devices(account)
         named = ", ".join(d.device_name or d.ipv4_address for d in devices[:20])
         return TooManyDevicesError(
@@ -158,7 +158,7 @@ def _with_device(account: Account, device: Device) -> Account:
         if device.ipv6_address:
             addresses.append(ipaddress.ip_interface(f"{device.ipv6_address}/128"))
     except ValueError:
-        raise BadAnswerError(f"{WHO} gave this gateway no address") from None
+        raise BadAnswerError(f"{TITLE} gave this gateway no address") from None
     return replace(
         account,
         device_id=device.id,

@@ -21,7 +21,7 @@ from app.providers.errors import (
 
 T = TypeVar("T")
 
-WHO = "AzireVPN"
+TITLE = "AzireVPN"
 
 
 class Token(Struct, frozen=True):
@@ -66,7 +66,7 @@ def _problem(answer: Response) -> Problem:
     if answer.ok or answer.status in {401, 404, 409}:
         return None if answer.ok else answer.status
     try:
-        message = decode_answer(answer.body, _Message, WHO).message
+        message = decode_answer(answer.body, _Message, TITLE).message
     except BadAnswerError:
         return answer.status
     return _NO_ROOM if "limit" in message.lower() else answer.status
@@ -91,5 +91,5 @@ LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403, 422), _NOT_ACCEPTED))
 
 def data(answer: Response, kind: type[T]) -> T:
     """The ``data`` of an answer, or all of it: their documents show some answers without. Raises BadAnswerError."""
-    frame = decode_answer(answer.body, dict[str, msgspec.Raw], WHO)
-    return decode_answer(bytes(frame["data"]) if "data" in frame else answer.body, kind, WHO)
+    frame = decode_answer(answer.body, dict[str, msgspec.Raw], TITLE)
+    return decode_answer(bytes(frame["data"]) if "data" in frame else answer.body, kind, TITLE)

@@ -51,7 +51,7 @@ __all__ = [
 class Verdict(enum.StrEnum):
     """What the provider says when a server does not answer."""
 
-    WELL = "well"  # account and key are good: the server is at fault
+    HEALTHY = "healthy"  # account and key are good: the server is at fault
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
     SIGNED_OUT = "signed_out"  # the account itself is refused, or there is none here
@@ -172,7 +172,7 @@ class ConfirmsExit(Protocol):
 class Environment:
     """What a provider is given: the transport, where things are kept, and what is set."""
 
-    outgoing: Transport
+    transport: Transport
     accounts: Accounts
     lists: Path  # directory of the last good server lists
     shipped: Path | None = None  # directory of lists that came with the image, in the same form

@@ -19,7 +19,7 @@ from app.wgconf import fields
 
 T = TypeVar("T")
 
-EVERYTHING = "0.0.0.0/0,::/0"
+ALL_TRAFFIC = "0.0.0.0/0,::/0"
 
 
 def _checked(field: str, parse: Callable[[str], T], text: str) -> T:
@@ -53,7 +53,7 @@ def parse_custom(
     peer = Peer(
         public_key=_checked("public_key", fields.public_key, given.public_key),
         endpoint=_checked("endpoint", fields.endpoint, given.endpoint),
-        allowed_ips=_checked("allowed_ips", fields.networks, (given.allowed_ips or "").strip() or EVERYTHING),
+        allowed_ips=_checked("allowed_ips", fields.networks, (given.allowed_ips or "").strip() or ALL_TRAFFIC),
         persistent_keepalive=_optional("persistent_keepalive", fields.keepalive, given.persistent_keepalive) or 0,
         preshared_key=preshared_key,
     )

@@ -10,7 +10,7 @@ from app.providers.server_list.servers import ServerList
 from app.store.accounts import Account
 from app.wgconf import fields
 
-EVERYTHING = fields.networks("0.0.0.0/0, ::/0")
+ALL_TRAFFIC = fields.networks("0.0.0.0/0, ::/0")
 
 
 class DirectDialler:
@@ -29,4 +29,4 @@ class DirectDialler:
             host = relay.ipv6
         assert host is not None
         port = relay.port or self._servers.port(settings)
-        return account, Peer(public_key=relay.public_key, endpoint=Endpoint(host, port), allowed_ips=EVERYTHING)
+        return account, Peer(public_key=relay.public_key, endpoint=Endpoint(host, port), allowed_ips=ALL_TRAFFIC)

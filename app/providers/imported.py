@@ -36,7 +36,7 @@ def parse_import(
     )
 
 
-def _nothing(_key: str) -> None:
+def _find_none(_key: str) -> None:
     return None
 
 
@@ -52,7 +52,7 @@ class ImportedProvider:
     def __init__(
         self,
         store: Store,
-        known: Callable[[str], Server | None] = _nothing,
+        find_by_key: Callable[[str], Server | None] = _find_none,
         load_lists: Callable[[], Awaitable[None]] = _no_lists,
     ) -> None:
         """``known`` finds a server by its public key in the lists of the providers that people sign in to.
@@ -61,20 +61,20 @@ class ImportedProvider:
         """
         self._store = store
         self._stored = StoredServers(store, self.name, self.title)
-        self._known = known
+        self._find_by_key = find_by_key
         self._load_lists = load_lists
 
     async def servers(self) -> tuple[Server, ...]:
         if any(server.location == UNKNOWN for server in self._stored.all()):
             await self._load_lists()
-        return tuple(self._placed(server) for server in self._stored.all())
+        return tuple(self._with_location(server) for server in self._stored.all())
 
-    def _placed(self, server: Server) -> Server:
+    def _with_location(self, server: Server) -> Server:
         """``server`` with the place that a provider's list tells, where the file told none."""
         if server.location != UNKNOWN:
             return server
         key = main_key(self._store.server(server.hostname).peers)
-        found = self._known(key) if key is not None else None
+        found = self._find_by_key(key) if key is not None else None
         if found is None:
             return server
         return replace(

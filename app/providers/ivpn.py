@@ -13,7 +13,7 @@ from app.providers.account_parts import Parts, ProviderContext
 from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.config import ApiConfig
-from app.providers.dialling import EVERYTHING, DirectDialler
+from app.providers.dialling import ALL_TRAFFIC, DirectDialler
 from app.providers.ivpn_account import IvpnAccount
 from app.providers.key_rotation import KeyRotation
 from app.providers.server_list.relay import Relay
@@ -81,11 +81,11 @@ class _IvpnDialler:
         return account, peer
 
     def _through(self, hostname: str, relay: Relay) -> Peer:
-        entry = self._servers.entry(hostname)
+        entry = self._servers.multihop_entry(hostname)
         if relay.multihop_port is None or entry.ipv4 is None:
             raise ConflictError(f"{relay.hostname} cannot be reached through another server", field="server")
         endpoint = Endpoint(entry.ipv4, relay.multihop_port)
-        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=EVERYTHING)
+        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=ALL_TRAFFIC)
 
     def _blocking_resolver(self, settings: ProviderSettings) -> str | None:
         for name in ("hardcore", "trackers"):

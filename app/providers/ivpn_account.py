@@ -25,7 +25,7 @@ from app.providers.errors import (
 )
 from app.store.accounts import Account
 
-WHO = "IVPN"
+TITLE = "IVPN"
 
 # Status codes within the answer, which is HTTP 200 or 4xx.
 OK, UNAUTHORIZED, NO_SESSION, SESSION_NOT_FOUND, SESSION_LIMIT, NOT_ACTIVE = 200, 401, 424, 601, 602, 702
@@ -56,12 +56,12 @@ class _Answer(Struct, frozen=True):
 
 def _problem(answer: Response) -> int | None:
     """Raises BadAnswerError."""
-    status = decode_answer(answer.body, _Answer, WHO).status
+    status = decode_answer(answer.body, _Answer, TITLE).status
     return None if status == OK else status
 
 
 def _too_many(answer: Response) -> TooManyDevicesError:
-    data = decode_answer(answer.body, _Answer, WHO).data
+    data = decode_answer(answer.body, _Answer, TITLE).data
     limit = data.get("limit") if isinstance(data, dict) else None
     many = f"all its {limit}" if isinstance(limit, int) else "as many as it may have"
     return TooManyDevicesError(
@@ -116,7 +116,7 @@ class IvpnAccount:
         }
         answer = await self._ask("/v4/session/new", body)
         if answer.token is None or answer.wireguard is None:
-            raise BadAnswerError(f"{WHO} gave no session")
+            raise BadAnswerError(f"{TITLE} gave no session")
         account = Account(
             credentials={"account_id": credentials["account_id"]},  # a two-factor code is good once
             private_key=pair.private_key,
@@ -126,7 +126,7 @@ class IvpnAccount:
             device_id="session",
             checked=self._session.now(),
         )
-        account = _addressed(account, answer.wireguard.ip_address)
+        account = _with_addresses(account, answer.wireguard.ip_address)
         return self._with_service(account, answer.service_status)
 
     async def check(self, account: Account) -> Account:
@@ -152,7 +152,7 @@ class IvpnAccount:
         if account.private_key is not None:
             body["connected_public_key"] = keys.public_key(account.private_key)
         answer = await self._ask("/v4/session/wg/set", body)
-        return _addressed(account, answer.ip_address)
+        return _with_addresses(account, answer.ip_address)
 
     async def _ask(self, path: str, body: dict[str, Any]) -> _Answer:
         return await self._client.read(_Answer, "POST", path, errors=ERRORS, json=body)
@@ -162,12 +162,12 @@ def _token(account: Account) -> str:
     return account.token.reveal() if account.token is not None else ""
 
 
-def _addressed(account: Account, text: str | None) -> Account:
+def _with_addresses(account: Account, text: str | None) -> Account:
     """``account`` with its address in the tunnel, and the IPv6 one that IVPN's servers derive from it."""
     try:
         four = ipaddress.IPv4Address((text or "").partition("/")[0])
     except ValueError:
-        raise BadAnswerError(f"{WHO} gave this gateway no address") from None
+        raise BadAnswerError(f"{TITLE} gave this gateway no address") from None
     six = ipaddress.IPv6Address(int(_IPV6_PREFIX) + int(four))
     addresses = (ipaddress.ip_interface(f"{four}/32"), ipaddress.ip_interface(f"{six}/128"))
     return replace(account, addresses=addresses)

@@ -51,16 +51,16 @@ class KeyRotation:
         session = self._session
         private = account.pending_key or keys.generate().private_key
         account = replace(account, pending_key=private)
-        session.keep(account)
+        session.save(account)
         try:
             new = await self._replace_key(account, KeyPair(private, keys.public_key(private)))
         except KeyInUseError:
-            session.keep(replace(account, pending_key=None))  # another key next time
+            session.save(replace(account, pending_key=None))  # another key next time
             raise
-        session.keep(replace(new, private_key=private, pending_key=None, key_created=session.now()))
+        session.save(replace(new, private_key=private, pending_key=None, key_created=session.now()))
         log.info("%s: a new key is registered", session.title)
 
     async def settle(self, account: Account) -> None:
         """Remove the devices of older keys; the caller holds the session's lock. Idempotent."""
         if account.retired:
-            self._session.keep(await self._remove_retired(account))
+            self._session.save(await self._remove_retired(account))

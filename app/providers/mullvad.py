@@ -16,7 +16,7 @@ from app.providers.account_parts import Parts, ProviderContext
 from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.config import ApiConfig
-from app.providers.dialling import EVERYTHING, DirectDialler
+from app.providers.dialling import ALL_TRAFFIC, DirectDialler
 from app.providers.key_rotation import KeyRotation
 from app.providers.mullvad_account import MullvadAccount
 from app.providers.mullvad_api import MullvadApi
@@ -81,7 +81,7 @@ class _MullvadDialler:
         return replace(account, dns=(self._resolver(settings),)), peer
 
     def _through(self, hostname: str, relay: Relay, *, ipv6: bool) -> Peer:
-        entry = self._servers.entry(hostname)
+        entry = self._servers.multihop_entry(hostname)
         if relay.multihop_port is None:
             raise ConflictError(
                 f"{relay.hostname} cannot be reached through another server yet: fetch the server list again",
@@ -90,7 +90,7 @@ class _MullvadDialler:
         host = entry.ipv6 if ipv6 and entry.ipv6 else entry.ipv4
         assert host is not None
         endpoint = Endpoint(host, relay.multihop_port)
-        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=EVERYTHING)
+        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=ALL_TRAFFIC)
 
     def _resolver(self, settings: ProviderSettings) -> Address:
         block = sum(BLOCKING[name] for name in set(settings.content_blocking) if name in BLOCKING)

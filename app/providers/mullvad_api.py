@@ -11,7 +11,7 @@ from app.addresses import Interface
 from app.https.exchange import Response
 from app.model import Secret
 from app.providers.client import Errors, Problem, ProviderClient, raises
-from app.providers.decode import decode_answer, moment
+from app.providers.decode import decode_answer, parse_timestamp
 from app.providers.errors import (
     BadAnswerError,
     KeyInUseError,
@@ -21,7 +21,7 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 
-WHO = "Mullvad"
+TITLE = "Mullvad"
 
 
 class Token(Struct, frozen=True):
@@ -63,7 +63,7 @@ def _problem(answer: Response) -> Problem:
     if answer.ok:
         return None
     try:
-        return decode_answer(answer.body, _Refusal, WHO).code or answer.status
+        return decode_answer(answer.body, _Refusal, TITLE).code or answer.status
     except BadAnswerError:
         return answer.status
 
@@ -97,7 +97,7 @@ class MullvadApi:
         """An access token and when it ends (Unix time). Raises WrongCredentialsError."""
         body = {"account_number": account_number.reveal()}
         token = await self._client.read(Token, "POST", "/auth/v1/token", errors=ERRORS, json=body)
-        return Secret(token.access_token), moment(token.expiry, WHO)
+        return Secret(token.access_token), parse_timestamp(token.expiry, TITLE)
 
     async def account(self, token: Secret) -> AccountData:
         return await self._client.read(AccountData, "GET", "/accounts/v1/accounts/me", errors=ERRORS, bearer=token)
@@ -129,5 +129,5 @@ class MullvadApi:
 def _with_key(device: DeviceData, public_key: str) -> DeviceData:
     """``device``, if it has the key that was sent and addresses. Raises BadAnswerError."""
     if device.pubkey != public_key or not device.addresses:
-        raise BadAnswerError(f"{WHO} registered another key than the one sent, or gave no address")
+        raise BadAnswerError(f"{TITLE} registered another key than the one sent, or gave no address")
     return device

@@ -11,11 +11,11 @@ from app.providers.decode import decode_list
 from app.providers.errors import BadAnswerError
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
-from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.collector import Collector, NotOfferedError
 from app.providers.server_list.relay import Relay, RelayList
 from app.providers.server_list.source import ListAnswer, ListSource
 
-WHO = "Mullvad"
+TITLE = "Mullvad"
 MAX_RANGES = 64
 
 
@@ -69,7 +69,7 @@ class _WwwRelay(Struct, frozen=True):
 
 def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList | None = None) -> RelayList:
     """The list, with multihop ports from ``www`` or, where that is not there, from ``old``. Raises BadAnswerError."""
-    document: _List = decode_list(data, _List, WHO)
+    document: _List = decode_list(data, _List, TITLE)
     collector = Collector()
     places: dict[str, _Location] = {}
     for code, raw in document.locations.items():
@@ -89,7 +89,7 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
     def make(entry: _Relay) -> Relay:
         name = entry_fields.hostname(entry.hostname)
         if not entry.active:
-            raise OtherEntryError("it is not active")
+            raise NotOfferedError("it is not active")
         place = places.get(entry.location)
         if place is None:
             raise BadEntryError("its location is not in the list")
@@ -121,11 +121,11 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
         ("bridge.relays", document.bridge, "it is a bridge, not a WireGuard server"),
     ):
         collector.each(others.relays, kind, _Name, lambda _, what=what: _other(what))
-    return collector.finish(WHO, port_ranges=_ranges(document.wireguard), general=_general(document.wireguard))
+    return collector.finish(TITLE, port_ranges=_ranges(document.wireguard), general=_general(document.wireguard))
 
 
 def _other(what: str) -> Relay | None:
-    raise OtherEntryError(what)
+    raise NotOfferedError(what)
 
 
 def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
@@ -153,7 +153,7 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
     if www is None:
         return ports
     try:
-        entries = decode_list(www, list[msgspec.Raw], WHO)
+        entries = decode_list(www, list[msgspec.Raw], TITLE)
     except BadAnswerError:  # nothing but multihop depends on it
         return ports
     for raw in entries:

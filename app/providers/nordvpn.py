@@ -17,12 +17,12 @@ from app.providers.account_session import AccountSession
 from app.providers.base import Capabilities, CredentialField
 from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
-from app.providers.decode import moment
+from app.providers.decode import parse_timestamp
 from app.providers.dialling import DirectDialler
 from app.providers.errors import AccountExpiredError, BadAnswerError, RefusedError, WrongCredentialsError
 from app.store.accounts import Account
 
-WHO = "NordVPN"
+TITLE = "NordVPN"
 
 ADDRESSES = (ipaddress.ip_interface("10.5.0.2/32"),)
 DNS = (ipaddress.ip_address("103.86.96.100"), ipaddress.ip_address("103.86.99.100"))
@@ -92,7 +92,7 @@ class _NordVpnAccount:
         try:
             keys.public_key(private)
         except keys.InvalidKeyError as error:
-            raise BadAnswerError(f"{WHO} returned an invalid key: {error}") from None
+            raise BadAnswerError(f"{TITLE} returned an invalid key: {error}") from None
         try:
             expires = _expiry(await self._client.read(list[_Service], "GET", "/v1/users/services", basic=basic))
         except RefusedError:
@@ -110,7 +110,7 @@ def _expiry(services: list[_Service]) -> float:
     for service in services:
         if service.service.identifier == "vpn":
             try:
-                return moment(service.expires_at, WHO)
+                return parse_timestamp(service.expires_at, TITLE)
             except BadAnswerError:
                 return 0.0
     return 0.0

@@ -44,5 +44,5 @@ class PiaProvider(SignInProvider):
         server_api = context.api("pia-server")
         authority = PiaAuthority(server_api)
         account = PiaAccount(context.session, context.client(), authority)
-        dialler = PiaDialler(context.session, account.check, authority, server_api, context.environment.outgoing)
+        dialler = PiaDialler(context.session, account.check, authority, server_api, context.environment.transport)
         return Parts(account=account, dialler=dialler)

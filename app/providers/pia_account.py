@@ -39,7 +39,7 @@ class PiaAuthority:
     def __init__(self, server_api: ApiConfig) -> None:
         self._server_api = server_api
 
-    def of(self, credentials: Mapping[str, Secret]) -> str | None:
+    def for_credentials(self, credentials: Mapping[str, Secret]) -> str | None:
         """A PEM file or PEM text; None where there is none. Raises InvalidFieldError."""
         if self._server_api.ca is not None:
             return self._server_api.ca
@@ -64,7 +64,7 @@ class PiaAccount:
 
     async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
         now = self._session.now()
-        if self._authority.of(credentials) is None:
+        if self._authority.for_credentials(credentials) is None:
             raise InvalidFieldError(
                 "PIA's certificate authority: it is needed, because PIA's servers have certificates of their own",
                 field="ca_certificate",

@@ -42,7 +42,7 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
 )
 
 
-class _NoWayOut:
+class _NoTransport:
     """Stands in for netd's connections where there is no netd."""
 
     @contextlib.asynccontextmanager
@@ -53,10 +53,10 @@ class _NoWayOut:
 
 def offline() -> Environment:
     """An environment in which lists are empty and nobody is signed in."""
-    return Environment(outgoing=_NoWayOut(), accounts=Accounts(_NOWHERE), lists=_NOWHERE)
+    return Environment(transport=_NoTransport(), accounts=Accounts(_NOWHERE), lists=_NOWHERE)
 
 
-def _says_nothing(_answer: Mapping[str, Any]) -> None:
+def _not_confirmed(_answer: Mapping[str, Any]) -> None:
     return None
 
 
@@ -66,11 +66,11 @@ class Registry:
         ours: tuple[Provider, ...] = (
             MullvadProvider(environment),
             CustomProvider(store),
-            ImportedProvider(store, self._known, self._load_lists),
+            ImportedProvider(store, self._find_by_key, self._load_lists),
             *(make(environment) for make in WITH_ACCOUNT),
         )
         self._providers = {provider.name: provider for provider in ours}
-        for provider in _of_other_packages(environment):
+        for provider in _load_entry_points(environment):
             if provider.name in self._providers:
                 log.warning("a package offers a second provider %s: it is left out", provider.name)
             else:
@@ -90,9 +90,9 @@ class Registry:
     def exit_confirmation(self, name: str) -> Callable[[Mapping[str, Any]], bool | None]:
         """How the provider ``name`` confirms an exit; one that cannot, or that is gone, says nothing."""
         provider = self._providers.get(name)
-        return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _says_nothing
+        return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _not_confirmed
 
-    def _known(self, public_key: str) -> Server | None:
+    def _find_by_key(self, public_key: str) -> Server | None:
         """The server with this key in any provider's list: imported files seldom tell where their server is."""
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider) and (found := provider.by_key(public_key)) is not None:
@@ -100,7 +100,7 @@ class Registry:
         return None
 
     async def _load_lists(self) -> None:
-        """Read the lists that :meth:`_known` looks into."""
+        """Read the lists that :meth:`_find_by_key` looks into."""
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider):
                 await provider.list_status()
@@ -110,7 +110,7 @@ class Registry:
         return tuple(self._providers.values())
 
 
-def _of_other_packages(environment: Environment) -> list[Provider]:
+def _load_entry_points(environment: Environment) -> list[Provider]:
     """A package that fails to load is told in the log and costs no more than its own provider."""
     found: list[Provider] = []
     for entry in metadata.entry_points(group=ENTRY_POINTS):

@@ -10,7 +10,7 @@ from app.filenames import MAX_NAME
 MAX_LOCATION = 100  # characters
 UNKNOWN = "Unknown"
 
-_ALSO_IN_NAMES = frozenset("._- ")
+_PUNCTUATION = frozenset("._- ")
 
 
 def check_name(text: str) -> str:
@@ -22,7 +22,7 @@ def check_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text)
     if not 1 <= len(name) <= MAX_NAME:
         raise InvalidFieldError(f"name: it has 1 to {MAX_NAME} characters", field="name")
-    if not all(c in _ALSO_IN_NAMES or unicodedata.category(c)[0] in "LMN" for c in name):
+    if not all(c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in name):
         raise InvalidFieldError("name: only letters, digits, spaces and . _ - can be used", field="name")
     if not name[0].isalnum() or name.endswith(" ") or "  " in name:
         raise InvalidFieldError(

@@ -51,7 +51,7 @@ class SignIn:
         """Sign in with credentials of :meth:`check_form`."""
         old = self._session.account
         same = old is not None and same_account(self._form, old.credentials, given)
-        if old is not None and same and await self._health.still_good(old):
+        if old is not None and same and await self._health.is_accepted(old):
             return
         try:
             new = await self._register(given)
@@ -63,7 +63,7 @@ class SignIn:
         if replaced is not None:
             new = replace(new, replaced=replace(replaced, replaced=None))
         try:
-            self._session.keep(new)
+            self._session.save(new)
         except GatewayError:
             await self._forget_quietly(new)
             raise
@@ -98,7 +98,7 @@ class SignIn:
         account = self._session.account
         if account is not None and account.replaced is not None:
             await self._forget_quietly(account.replaced)
-            self._session.keep(replace(account, replaced=None))
+            self._session.save(replace(account, replaced=None))
 
     async def account_for(self, devices: DeviceApi) -> Account:
         """The account whose devices are meant: the one just tried, or the one signed in. Raises NotSignedInError."""

@@ -19,14 +19,14 @@ from app.providers.server_list.address_policy import AddressPolicy, BadEntryErro
 MAX_ADDRESSES = 4  # of one name that are tried
 
 
-class Gate(Protocol):
+class Egress(Protocol):
     """What netd does for one exchange; through a tunnel or, while blocked, by its closed list."""
 
     async def lookup(self, host: str) -> Sequence[Address]:
         """The addresses of ``host``. Raises OSError."""
         ...
 
-    def way_out(self, addresses: Sequence[Address], port: int) -> AbstractAsyncContextManager[int]:
+    def open_path(self, addresses: Sequence[Address], port: int) -> AbstractAsyncContextManager[int]:
         """Open exactly ``addresses`` and TCP ``port`` for sockets of ours with the mark yielded, until the end.
 
         Raises OSError where there is no way out.
@@ -42,9 +42,9 @@ class FirewalledTransport:
     """
 
     def __init__(
-        self, gate: Gate, *, own: Callable[[], tuple[Network, ...]] = tuple, allowed: tuple[Network, ...] = ()
+        self, egress: Egress, *, own: Callable[[], tuple[Network, ...]] = tuple, allowed: tuple[Network, ...] = ()
     ) -> None:
-        self._gate = gate
+        self._egress = egress
         self._own = own
         self._allowed = allowed
 
@@ -70,7 +70,7 @@ class FirewalledTransport:
         self, stack: AsyncExitStack, addresses: Sequence[Address], to: Destination, tls: ssl.SSLContext
     ) -> Streams:
         async with AsyncExitStack() as attempt:
-            mark = await attempt.enter_async_context(self._gate.way_out(addresses, to.port))
+            mark = await attempt.enter_async_context(self._egress.open_path(addresses, to.port))
             streams = await attempt.enter_async_context(dial(addresses, to, tls, mark=mark))
             await stack.enter_async_context(attempt.pop_all())
             return streams
@@ -79,7 +79,7 @@ class FirewalledTransport:
         return to.addresses
 
     async def _looked_up(self, to: Destination) -> Sequence[Address]:
-        return await self._gate.lookup(to.host)
+        return await self._egress.lookup(to.host)
 
     def _usable(self, addresses: Sequence[Address], host: str) -> list[Address]:
         policy = AddressPolicy(self._own(), self._allowed)

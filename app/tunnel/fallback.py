@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from app.model import FailoverSettings, Server
-from app.providers.selection import best_first, plain
+from app.providers.selection import best_first, normalized
 from app.providers.server_names import UNKNOWN
 
 
@@ -25,17 +25,17 @@ def fallbacks(
         return []
     rng = rng or random.SystemRandom()
     usable = [s for s in servers if not s.missing and s.hostname != lost.hostname and not in_penalty(s)]
-    allowed = {plain(c) for c in settings.countries}
-    country = None if lost.country == UNKNOWN else plain(lost.country)
-    city = None if lost.city == UNKNOWN else plain(lost.city)
+    allowed = {normalized(c) for c in settings.countries}
+    country = None if lost.country == UNKNOWN else normalized(lost.country)
+    city = None if lost.city == UNKNOWN else normalized(lost.city)
     tiers: tuple[list[Server], list[Server], list[Server]] = ([], [], [])
     for server in usable:
-        same_country = country is not None and plain(server.country) == country
-        if same_country and city is not None and plain(server.city) == city:
+        same_country = country is not None and normalized(server.country) == country
+        if same_country and city is not None and normalized(server.city) == city:
             tiers[0].append(server)
         elif same_country:
             tiers[1].append(server)
-        elif not allowed or plain(server.country) in allowed or server.country_code in allowed:
+        elif not allowed or normalized(server.country) in allowed or server.country_code in allowed:
             tiers[2].append(server)
     reach = {"city": 1, "country": 2, "anywhere": 3}[settings.scope]
     return [server for tier in tiers[:reach] for server in best_first(tier, rng)]

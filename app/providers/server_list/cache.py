@@ -24,23 +24,23 @@ class ListCache:
 
     def __init__(self, directory: Path, shipped: Path | None, name: str) -> None:
         self._path = directory / f"{name}.json"
-        self._places = [(self._path, "kept")]
+        self._sources = [(self._path, "kept")]
         if shipped is not None:
-            self._places.append((shipped / f"{name}.json", "shipped"))
+            self._sources.append((shipped / f"{name}.json", "shipped"))
 
     async def load(self) -> tuple[RelayList | None, str]:
         """The list, and where it comes from: ``kept``, ``shipped`` or ``none``."""
-        for path, source in self._places:
+        for path, source in self._sources:
             with contextlib.suppress(OSError):
-                if (found := _decoded(await async_files.read(path))) is not None:
+                if (found := _decode(await async_files.read(path))) is not None:
                     return found, source
         return None, "none"
 
-    def load_in_place(self) -> tuple[RelayList | None, str]:
+    def load_blocking(self) -> tuple[RelayList | None, str]:
         """The same for a caller that cannot wait."""
-        for path, source in self._places:
+        for path, source in self._sources:
             with contextlib.suppress(OSError):
-                if (found := _decoded(atomic.read(path))) is not None:
+                if (found := _decode(atomic.read(path))) is not None:
                     return found, source
         return None, "none"
 
@@ -55,7 +55,7 @@ def encode(relays: RelayList) -> bytes:
     return serialization.encode(_Document(VERSION, relays))
 
 
-def _decoded(data: bytes | None) -> RelayList | None:
+def _decode(data: bytes | None) -> RelayList | None:
     if data is None:
         return None
     try:

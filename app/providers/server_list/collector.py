@@ -24,7 +24,7 @@ MAX_RELAYS = 20_000
 MAX_SKIPPED = 20_000
 
 
-class OtherEntryError(Exception):
+class NotOfferedError(Exception):
     """Why an entry is not offered although nothing is wrong with it."""
 
 
@@ -46,7 +46,7 @@ class Collector:
                 relay = make(serialization.decode(data, kind))
                 if relay is not None:
                     self._add(relay)
-            except OtherEntryError as reason:
+            except NotOfferedError as reason:
                 self.skip(_name_of(data, f"{where}[{place}]"), str(reason), bad=False)
             except BadEntryError as reason:
                 self.skip(_name_of(data, f"{where}[{place}]"), str(reason))
@@ -67,16 +67,16 @@ class Collector:
             raise BadEntryError(f"there are more than {MAX_RELAYS} servers")
         self.relays[relay.hostname] = relay
 
-    def finish(self, who: str, **other: Any) -> RelayList:
+    def finish(self, title: str, **other: Any) -> RelayList:
         """Raises BadAnswerError where so little is usable that the last good list is the better one."""
         if not self.relays:
             first = next((s for s in self.skipped if s.bad), None)
             why = f"; the first entry: {first.reason}" if first else ""
-            raise BadAnswerError(f"{who}: there is no usable server in the list{why}", code="bad_server_list")
+            raise BadAnswerError(f"{title}: there is no usable server in the list{why}", code="bad_server_list")
         if self._bad > len(self.relays):
             first = next(s for s in self.skipped if s.bad)
             raise BadAnswerError(
-                f"{who}: most of the list cannot be used ({self._bad} entries; {first.entry}: {first.reason})",
+                f"{title}: most of the list cannot be used ({self._bad} entries; {first.entry}: {first.reason})",
                 code="bad_server_list",
             )
         return RelayList(relays=tuple(self.relays.values()), skipped=tuple(self.skipped), **other)

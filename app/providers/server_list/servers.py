@@ -44,7 +44,7 @@ class ServerList:
         self._origin = "none"
         self._relays: dict[str, Relay] = {}
         self._by_key: dict[str, Relay] | None = None
-        self._shown: tuple[bool, tuple[Server, ...]] | None = None
+        self._public: tuple[bool, tuple[Server, ...]] | None = None
 
     # --- What is in it -----------------------------------------------------------------------------------------------
 
@@ -52,11 +52,11 @@ class ServerList:
         """Read the list from the disk where that has not been done yet."""
         async with self._loading:
             if not self._loaded:
-                self._take(*await self._cache.load())
+                self._set_loaded(*await self._cache.load())
 
     @property
     def current(self) -> RelayList | None:
-        self._load_in_place()
+        self._ensure_loaded()
         return self._list
 
     @property
@@ -65,10 +65,10 @@ class ServerList:
         return self.current.general if self.current is not None else {}
 
     def get(self, hostname: str) -> Relay | None:
-        self._load_in_place()
+        self._ensure_loaded()
         return self._relays.get(hostname)
 
-    def usable(self, relay: Relay) -> Relay:
+    def check_addresses(self, relay: Relay) -> Relay:
         """``relay``, its addresses judged again: a kept list may be older than the LAN's network.
 
         Raises ConflictError (``server``).
@@ -81,24 +81,24 @@ class ServerList:
             raise ConflictError(f"{relay.hostname} cannot be used: {error}", field="server") from None
         return relay
 
-    def entry(self, hostname: str) -> Relay:
+    def multihop_entry(self, hostname: str) -> Relay:
         """The server that a multihop enters by. Raises ConflictError (``multihop_entry``)."""
         relay = self.get(hostname)
         if relay is None:
             raise ConflictError(f"{self._title}: there is no server {hostname!r} any more", field="multihop_entry")
-        return self.usable(relay)
+        return self.check_addresses(relay)
 
     def servers(self, *, signed_in: bool) -> tuple[Server, ...]:
         """As people see them."""
-        self._load_in_place()
-        if self._shown is None or self._shown[0] != signed_in:
+        self._ensure_loaded()
+        if self._public is None or self._public[0] != signed_in:
             missing = () if signed_in else ("account",)
-            self._shown = (signed_in, tuple(as_server(r, self._name, missing=missing) for r in self._relays.values()))
-        return self._shown[1]
+            self._public = (signed_in, tuple(as_server(r, self._name, missing=missing) for r in self._relays.values()))
+        return self._public[1]
 
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key; None also where several share it."""
-        self._load_in_place()
+        self._ensure_loaded()
         if self._by_key is None:
             often = Counter(relay.public_key for relay in self._relays.values())
             self._by_key = {k: r for r in self._relays.values() if (k := r.public_key) and often[k] == 1}
@@ -147,24 +147,24 @@ class ServerList:
         except OSError as error:  # it can be used all the same, until the next start
             log.warning("%s: the server list cannot be kept: %s", self._title, error.strerror)
         changed = old is None or new.relays != old.relays
-        self._use(new, "provider")
+        self._set_list(new, "provider")
         return replace(self.status(), changed=changed)
 
     def _policy(self) -> AddressPolicy:
         return AddressPolicy(self._env.own_networks(), self._env.allowed_networks)
 
-    def _load_in_place(self) -> None:
+    def _ensure_loaded(self) -> None:
         if not self._loaded:
-            self._take(*self._cache.load_in_place())
+            self._set_loaded(*self._cache.load_blocking())
 
-    def _take(self, found: RelayList | None, origin: str) -> None:
+    def _set_loaded(self, found: RelayList | None, origin: str) -> None:
         """Keep what the disk had, unless it was read in place meanwhile."""
         if not self._loaded:
             self._loaded = True
             if found is not None:
-                self._use(found, origin)
+                self._set_list(found, origin)
 
-    def _use(self, relays: RelayList, origin: str) -> None:
+    def _set_list(self, relays: RelayList, origin: str) -> None:
         self._list, self._origin = relays, origin
         self._relays = {relay.hostname: relay for relay in relays.relays}
-        self._by_key = self._shown = None
+        self._by_key = self._public = None

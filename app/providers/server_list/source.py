@@ -70,7 +70,7 @@ async def fetch(source: ListSource, client: ProviderClient, previous: RelayList 
     if main.status == 304:
         return None
     if not main.ok:
-        raise BadAnswerError(f"{client.who} gave no server list (HTTP {main.status})", code="bad_server_list")
+        raise BadAnswerError(f"{client.title} gave no server list (HTTP {main.status})", code="bad_server_list")
     more: dict[str, bytes] = {}
     for name, path in source.more.items():
         try:

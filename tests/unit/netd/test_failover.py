@@ -30,7 +30,7 @@ LIST = tuple(Server(t.hostname, "mullvad", "Sweden", "Stockholm", "192.0.2.1") f
 
 @dataclass
 class Provider:
-    verdict: Verdict = Verdict.WELL
+    verdict: Verdict = Verdict.HEALTHY
     asked: int = 0
     name: str = "mullvad"
     title: str = "Mullvad"
@@ -154,7 +154,7 @@ async def test_a_key_that_was_rotated_in_between_is_no_reason_to_leave_the_serve
     house.provider.verdict = Verdict.KEY_CHANGED
     assert await house.failover.advice("default", FIRST) == Advice()
     assert house.stored == ({"default": str(FIRST)}, {})
-    house.provider.verdict = Verdict.WELL
+    house.provider.verdict = Verdict.HEALTHY
     assert (await house.failover.advice("default", FIRST)).target == SECOND  # the server is dead after all
 
 
@@ -164,7 +164,7 @@ async def test_a_request_made_meanwhile_outlives_the_advice(house, monkeypatch):
 
     async def diagnose():
         house.intent.set_goal("default", third)
-        return Verdict.WELL
+        return Verdict.HEALTHY
 
     monkeypatch.setattr(house.provider, "diagnose", diagnose)
     assert await house.failover.advice("default", FIRST) == Advice()

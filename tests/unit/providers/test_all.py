@@ -60,7 +60,7 @@ async def test_sign_in_list_connect_and_sign_out(world: World, case: Case) -> No
     (peer,) = config.peers
     assert peer.endpoint is not None
     assert ip_network("0.0.0.0/0") in peer.allowed_ips
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     again = case.make(world)  # after a restart
     assert (await again.account()).signed_in
     assert (await again.tunnel(case.hostname)).private_key == config.private_key
@@ -293,7 +293,7 @@ async def test_rotation(world: World, case: Case) -> None:
     assert new.private_key != old.private_key
     assert keys.public_key(new.private_key) in {p["public_key"] for p in stand_in.peers()}
     await provider.settle()
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     assert await case.make(world).tunnel(case.hostname) == new
 
 

@@ -10,7 +10,7 @@ from app.errors import ConflictError, GatewayError
 from app.https.exchange import Response
 from app.providers.client import Errors, Problem, ProviderClient, raises
 from app.providers.config import ApiConfig
-from app.providers.decode import decode_answer, moment
+from app.providers.decode import decode_answer, parse_timestamp
 from app.providers.errors import BadAnswerError, KeyInUseError, KeyRevokedError, RefusedError
 from tests.support.providers.standin import Answer, StandIn
 from tests.support.providers.world import World
@@ -66,10 +66,10 @@ def test_each_raise_makes_an_error_of_its_own() -> None:
 
 @pytest.mark.parametrize("text", ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05", "2030-01-02T05:04:05+02:00"])
 def test_a_date_is_unix_time(text: str) -> None:
-    assert moment(text, "Example") == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+    assert parse_timestamp(text, "Example") == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize("text", [None, "", "tomorrow", "2030-13-01T00:00:00Z", "1893553445"])
 def test_what_is_no_date_is_a_bad_answer(text: str | None) -> None:
     with pytest.raises(BadAnswerError, match="Example sent an invalid date"):
-        moment(text, "Example")
+        parse_timestamp(text, "Example")

@@ -188,7 +188,7 @@ async def test_the_example_in_the_documentation_works(
     config = await provider.tunnel("one")
     assert keys.public_key(config.private_key) == stand_in.registered
     assert str(config.peers[0].endpoint) == "185.10.0.1:51820"
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     with pytest.raises(NotImplementedYetError):
         await provider.rotate_key()
     assert await provider.sign_out() == ()

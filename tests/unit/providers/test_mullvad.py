@@ -299,7 +299,7 @@ async def test_a_lost_answer_to_a_rotation_is_found_again(world: World, mullvad:
     again = provider(world)
     if not room:  # the old key is no longer known: a look at the account finds the one that is
         assert await again.diagnose() is Verdict.KEY_CHANGED  # the server is not at fault
-        assert await again.diagnose() is Verdict.WELL
+        assert await again.diagnose() is Verdict.HEALTHY
         assert keys.public_key((await again.tunnel("se-sto-wg-001")).private_key) == our_key(mullvad)
         return
     new = await again.rotate_key("se-sto-wg-001")
@@ -341,7 +341,7 @@ async def test_a_failed_rotation_keeps_what_works(world: World, mullvad: Mullvad
 async def test_dead_server_revoked_key_and_expired_account_are_told_apart(world: World, mullvad: Mullvad) -> None:
     assert await provider(world).diagnose() is Verdict.SIGNED_OUT
     found = await signed_in(world)
-    assert await found.diagnose() is Verdict.WELL
+    assert await found.diagnose() is Verdict.HEALTHY
     mullvad.status = 500
     assert await found.diagnose() is Verdict.UNKNOWN
     mullvad.status = None
@@ -350,7 +350,7 @@ async def test_dead_server_revoked_key_and_expired_account_are_told_apart(world:
     status = await found.account()
     assert (status.problem, status.days_left) == ("account_expired", 0)
     mullvad.expired = False
-    assert await found.diagnose() is Verdict.WELL
+    assert await found.diagnose() is Verdict.HEALTHY
     assert (await found.account()).problem is None
     mullvad.devices[ACCOUNT][0]["pubkey"] = key(77)
     assert await found.diagnose() is Verdict.KEY_REVOKED
@@ -358,7 +358,7 @@ async def test_dead_server_revoked_key_and_expired_account_are_told_apart(world:
     assert await found.diagnose() is Verdict.KEY_REVOKED
     assert (await provider(world).account()).problem == "key_revoked"
     await found.sign_in(GOOD)  # the way out: a new device
-    assert await found.diagnose() is Verdict.WELL
+    assert await found.diagnose() is Verdict.HEALTHY
     mullvad.accounts.clear()
     mullvad.revoke_tokens()
     assert await found.diagnose() is Verdict.SIGNED_OUT

@@ -168,7 +168,7 @@ async def test_surfshark_a_token_that_ended_is_replaced(world: World) -> None:
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     stand_in.tokens.clear()
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     stand_in.tokens.clear()
     assert await provider.rotate_key(case.hostname) is not None
 

@@ -10,7 +10,7 @@ import pytest
 from app.errors import ConflictError, NotFoundError
 from app.model import FailoverSettings, Server, ServerFilter
 from app.providers.selection import choose, matching
-from app.tunnel.failure_history import MAX_PENALTY, MAX_HOPS, PENALTY, FailureHistory
+from app.tunnel.failure_history import MAX_HOPS, MAX_PENALTY, PENALTY, FailureHistory
 from app.tunnel.fallback import fallbacks
 from app.tunnel.states import Target
 
