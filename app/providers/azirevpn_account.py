@@ -1,4 +1,4 @@
-"""Accounts at AzireVPN: a token, and an "IP" (their word for a device) with the gateway's key."""
+"""Accounts at AzireVPN: a token, and a device (an "IP" in its API) with the gateway's key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AzireVpnAccount:
             return await self._with_new_device(account, pair)
         except GatewayError:
             with contextlib.suppress(GatewayError):
-                await self._end_token(account)  # each attempt would leave one
+                await self._end_token(account)  # otherwise each failed attempt would leave a token behind
             raise
 
     async def _with_new_device(self, account: Account, pair: KeyPair) -> Account:
@@ -54,7 +54,7 @@ class AzireVpnAccount:
         return _with_device(
             replace(
                 account,
-                # The token stands for the password from here on.
+                # The password is not stored: the token replaces it.
                 credentials={"username": account.credentials["username"]},
                 private_key=pair.private_key,
                 key_created=self._session.now(),
@@ -69,7 +69,7 @@ class AzireVpnAccount:
         try:
             return data(await self._ask(account, "POST", "/v3/ips", {"key": public_key}), Device)
         except (ProviderDownError, BadAnswerError):
-            # Was it made, and only the answer lost? A device that nobody has the key of would take a place for ever.
+            # Perhaps it was created and the answer was lost. A device whose key is lost would use up a place for ever.
             devices = await self._devices(account)
             device = next((d for d in devices if any(k.key == public_key for k in d.keys)), None)
             if device is None:
@@ -88,7 +88,7 @@ class AzireVpnAccount:
     async def _user(self, account: Account) -> User:
         user = data(await self._ask(account, "GET", "/v3/users/me"), User)
         if not user.is_active or 0 < user.expires_at <= self._session.now():
-            raise AccountExpiredError("This AzireVPN account has run out; add time to it", expires=user.expires_at)
+            raise AccountExpiredError("This AzireVPN account has expired; add time to it", expires=user.expires_at)
         return user
 
     async def check(self, account: Account) -> Account:
@@ -158,7 +158,7 @@ def _with_device(account: Account, device: Device) -> Account:
         if device.ipv6_address:
             addresses.append(ipaddress.ip_interface(f"{device.ipv6_address}/128"))
     except ValueError:
-        raise BadAnswerError(f"{TITLE} gave this gateway no address") from None
+        raise BadAnswerError(f"{TITLE} assigned no valid address to this gateway") from None
     return replace(
         account,
         device_id=device.id,

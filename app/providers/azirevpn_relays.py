@@ -29,7 +29,7 @@ class _List(Struct, frozen=True):
     locations: list[msgspec.Raw]
 
 
-def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names, not addresses
+def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names and no addresses
     """``GET /v3/locations``. Raises BadAnswerError."""
     collector = Collector()
 

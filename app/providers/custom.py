@@ -1,4 +1,4 @@
-"""``custom``: servers that a person enters field by field."""
+"""``custom``: servers that users enter field by field."""
 
 from __future__ import annotations
 
@@ -40,11 +40,9 @@ def parse_custom(
 ) -> tuple[StoredServer, ServerSecrets]:
     """The server that ``given`` describes; ``added`` is the Unix time. Raises InvalidFieldError with the API's field.
 
-    Empty text counts as not given.
-
-    Without ``private_key`` a pair is made: ``StoredServer.public_key`` is what the server's side needs. Without
-    ``address`` the server is kept but cannot be connected. ``allowed_ips`` is everything where not given. ``lan`` are
-    the networks of our own LAN, which a tunnel's address must not be in.
+    Empty text counts as not given. Without ``private_key`` a key pair is generated; the server needs
+    ``StoredServer.public_key``. Without ``address`` the server is stored but cannot be connected. ``allowed_ips``
+    defaults to all traffic. ``lan`` are the networks of the LAN, which must not contain the tunnel's address.
     """
     name = check_name(given.name.strip())
     location = check_location(given.location)

@@ -1,4 +1,4 @@
-"""Values in providers' answers (pure). What cannot be understood is a BadAnswerError, which shows no value of it."""
+"""The decoding of providers' answers (pure). Errors are BadAnswerError and never show a value."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ T = TypeVar("T")
 
 
 def decode_answer(body: bytes, kind: type[T], title: str) -> T:
-    """``body``, JSON, as ``kind``. Raises BadAnswerError."""
+    """The JSON ``body`` as ``kind``. Raises BadAnswerError."""
     try:
         return serialization.decode(body, kind)
     except msgspec.ValidationError as error:
-        raise BadAnswerError(f"{title} sent an answer of another shape: {error}") from None
+        raise BadAnswerError(f"{title} sent an unexpected answer: {error}") from None
     except (ValueError, RecursionError):
         raise BadAnswerError(f"{title} sent something that is not JSON") from None
 
 
 def decode_list(data: bytes, kind: type[T], title: str) -> T:
-    """The frame of a server list. Raises BadAnswerError."""
+    """The outer document of a server list as ``kind``. Raises BadAnswerError."""
     try:
         return serialization.decode(data, kind)
     except msgspec.ValidationError as error:
-        raise BadAnswerError(f"{title}: the server list has another shape: {error}", code="bad_server_list") from None
+        raise BadAnswerError(
+            f"{title}: the server list has an unexpected format: {error}", code="bad_server_list"
+        ) from None
     except (ValueError, RecursionError):
         raise BadAnswerError(f"{title}: the server list is not JSON", code="bad_server_list") from None
 
 
 def parse_timestamp(text: str | None, title: str) -> float:
-    """A date of RFC 3339 as Unix time, in UTC where it names no zone. Raises BadAnswerError."""
+    """An RFC 3339 date as Unix time; without a zone it is UTC. Raises BadAnswerError."""
     try:
         parsed = datetime.fromisoformat(text or "")
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""``imported``: servers that come from WireGuard .conf files."""
+"""``imported``: servers from WireGuard .conf files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse_import(
 ) -> tuple[StoredServer, ServerSecrets]:
     """The server that the .conf file describes; ``added`` is the Unix time.
 
-    Raises InvalidFieldError for the name, :class:`app.wgconf.ConfigError` (one too) with line, key and reason.
+    Raises InvalidFieldError for the name and :class:`app.wgconf.ConfigError`, a subclass, with line, key and reason.
     """
     checked_name = check_name(name.strip().removesuffix(".conf"))
     parsed = wgconf.parse(config, lan=lan, name=checked_name)
@@ -55,9 +55,9 @@ class ImportedProvider:
         find_by_key: Callable[[str], Server | None] = _find_none,
         load_lists: Callable[[], Awaitable[None]] = _no_lists,
     ) -> None:
-        """``known`` finds a server by its public key in the lists of the providers that people sign in to.
+        """``find_by_key`` finds a server by its public key in the lists of the providers with accounts.
 
-        ``load_lists`` has those lists read from the disk.
+        ``load_lists`` reads those lists from disk.
         """
         self._store = store
         self._stored = StoredServers(store, self.name, self.title)
@@ -70,7 +70,7 @@ class ImportedProvider:
         return tuple(self._with_location(server) for server in self._stored.all())
 
     def _with_location(self, server: Server) -> Server:
-        """``server`` with the place that a provider's list tells, where the file told none."""
+        """``server`` with the location from a provider's list, where the file has none."""
         if server.location != UNKNOWN:
             return server
         key = main_key(self._store.server(server.hostname).peers)

@@ -1,4 +1,4 @@
-"""Mullvad's relay lists: ``/app/v1/relays``, and ``/www/relays/wireguard/`` for what the first leaves out (pure)."""
+"""Mullvad's relay lists: ``/app/v1/relays``, and ``/www/relays/wireguard/`` for the multihop ports (pure)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class _WwwRelay(Struct, frozen=True):
 
 
 def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList | None = None) -> RelayList:
-    """The list, with multihop ports from ``www`` or, where that is not there, from ``old``. Raises BadAnswerError."""
+    """The list, with multihop ports from ``www``, or from ``old`` where ``www`` is missing. Raises BadAnswerError."""
     document: _List = decode_list(data, _List, TITLE)
     collector = Collector()
     places: dict[str, _Location] = {}
@@ -134,7 +134,7 @@ def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
 
 
 def _general(wireguard: _WireGuard) -> dict[str, str]:
-    """The resolvers are inside the tunnel: private addresses are what they should have."""
+    """The resolvers inside the tunnel, which must have private addresses."""
     everything = AddressPolicy(allowed=[*_TUNNEL_NETWORKS])
     found: dict[str, str] = {}
     for name, text, version in (("dns4", wireguard.ipv4_gateway, 4), ("dns6", wireguard.ipv6_gateway, 6)):
@@ -154,7 +154,7 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
         return ports
     try:
         entries = decode_list(www, list[msgspec.Raw], TITLE)
-    except BadAnswerError:  # nothing but multihop depends on it
+    except BadAnswerError:  # only multihop depends on it
         return ports
     for raw in entries:
         try:
@@ -167,7 +167,7 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
 
 
 def _has_multihop(relays: RelayList) -> bool:
-    """Whether the second list came, too: it is asked for only with the first."""
+    """Whether the second list arrived as well; it is only fetched together with the first."""
     return any(relay.multihop_port for relay in relays.relays)
 
 
@@ -178,6 +178,6 @@ def _parse_answer(answer: ListAnswer, policy: AddressPolicy) -> RelayList:
 SOURCE = ListSource(
     "/app/v1/relays",
     _parse_answer,
-    more={"www": "/www/relays/wireguard/"},  # only multihop needs it, and the ports known already serve
+    more={"www": "/www/relays/wireguard/"},  # only multihop needs it, and known ports stay
     complete=_has_multihop,
 )

@@ -14,9 +14,9 @@ from app.providers.server_list.source import ListSource, body_only
 
 TITLE = "NordVPN"
 WIREGUARD = "wireguard_udp"
-WIREGUARD_ID = 35  # where only the number of a technology is given
+WIREGUARD_ID = 35  # for entries that give only the number of a technology
 
-# The whole list is 33 MB; these fields of it are under 5.
+# The whole list is 33 MB; these fields alone are less than 5 MB.
 FIELDS = (
     "hostname",
     "station",
@@ -91,7 +91,7 @@ _FEATURES = {"P2P": "p2p", "Double VPN": "multihop", "Onion Over VPN": "onion", 
 
 
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
-    """``GET /v1/servers``, or recommendations, which have the same shape. Raises BadAnswerError."""
+    """``GET /v1/servers``, or recommendations, which have the same format. Raises BadAnswerError."""
     collector = Collector()
 
     def make(server: _Server) -> Relay:

@@ -1,4 +1,4 @@
-"""Dialling PIA's servers: each is given the gateway's key just before, and answers with addresses and resolvers."""
+"""Dialling PIA's servers: the gateway registers its key first, and the server assigns addresses and resolvers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.providers.server_list.relay import Relay
 from app.store.accounts import Account
 
 TITLE = "PIA"
-REGISTRATION_LIFE = 120.0  # seconds: one connect asks several times, a server forgets an unused key after hours
+REGISTRATION_LIFE = 120.0  # seconds; one connect dials several times, and a server drops an unused key after hours
 
 V4_ONLY = entry_fields.networks("0.0.0.0/0")
 
@@ -48,7 +48,7 @@ class _Registration(Struct, frozen=True):
 
 
 def _problem(answer: Response) -> int | None:
-    """A server that took no key says so in its answer, whatever the HTTP status."""
+    """The status of a refused sign-in; a refused key is reported in the answer, whatever the HTTP status."""
     return answer.status if answer.status in {401, 403} else None
 
 
@@ -60,7 +60,7 @@ ERRORS = Errors({401: _NOT_ACCEPTED, 403: _NOT_ACCEPTED}, _problem)
 
 
 class PiaDialler:
-    """Each server answers by its own name and address; of ``server_api`` only the port is used."""
+    """Dials servers by their own names and addresses; of ``server_api`` only the port is used."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class PiaDialler:
         self._last: _Registration | None = None
 
     async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:  # noqa: ARG002
-        """Register the key with the server, unless that was done just now."""
+        """Register the key with the server, unless it was registered just now."""
         last = self._last
         fresh = last is not None and time.monotonic() - last.at < REGISTRATION_LIFE
         if (
@@ -116,7 +116,7 @@ class PiaDialler:
         query = {"pt": token, "pubkey": public_key}
         added = await client.read(_Added, "GET", "/addKey", errors=ERRORS, query=query)
         if added.status != "OK":
-            raise KeyRevokedError(f"{relay.hostname} did not take this gateway's key")
+            raise KeyRevokedError(f"{relay.hostname} did not accept this gateway's key")
         return added
 
 
@@ -127,7 +127,7 @@ def _parse_registration(relay: Relay, account: Account, added: _Added) -> tuple[
         dns = tuple(ipaddress.ip_address(text) for text in added.dns_servers[:4])
         key = keys.check_public_key(added.server_key)
     except ValueError as error:
-        raise BadAnswerError(f"{TITLE} gave something that cannot be used: {error}") from None
+        raise BadAnswerError(f"{TITLE} sent an invalid answer: {error}") from None
     if not 0 < added.server_port < 65536 or added.server_ip not in {"", relay.ipv4}:
         raise BadAnswerError(f"{TITLE} names another server than the one asked")
     endpoint = Endpoint(relay.ipv4 or "", added.server_port)

@@ -47,7 +47,7 @@ class _List(Struct, frozen=True):
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
     """``/vpninfo/servers/v6``: JSON in the first line, a signature below it. Raises BadAnswerError.
 
-    A server's name here is its region's, numbered where a region has several: ``se_stockholm``, ``se_stockholm-2``.
+    A server is named after its region, with a number where a region has several: ``se_stockholm``, ``se_stockholm-2``.
     """
     document: _List = decode_list(data.partition(b"\n")[0], _List, TITLE)
     collector = Collector()
@@ -99,7 +99,7 @@ def _region(raw: msgspec.Raw, place: int, collector: Collector) -> _Region | Non
 
 
 def _where(region: _Region) -> tuple[str, str]:
-    """City and country of a region, whose name is one of both or has both: "DE Frankfurt", "Sweden"."""
+    """City and country of a region, whose name has one or both: "DE Frankfurt", "Sweden"."""
     name = entry_fields.words(region.name, "name")
     country = COUNTRIES.get(region.country.lower(), name)
     code, _, rest = name.partition(" ")

@@ -1,7 +1,7 @@
-"""A selector is resolved to servers, the best first (pure).
+"""The selection of servers: a selector is resolved to servers, best first (pure).
 
-People name a server, a city, a country, ``fastest`` or ``random``, the last two also within a place
-(``fastest:Sweden``). A server's own name wins over a place of the same name.
+A selector is a server, a city, a country, ``fastest`` or ``random``; the last two may name a place, as in
+``fastest:Sweden``. A server's own name takes precedence over a place of the same name.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ UNKNOWN_LOAD = 50.0  # percent: a server of unknown load is treated as average
 
 
 def normalized(text: str) -> str:
-    """``text`` for comparisons: Malmö is found as malmo."""
+    """``text`` for comparisons, without case and accents: ``Malmö`` becomes ``malmo``."""
     folded = unicodedata.normalize("NFKD", text).casefold()
     return "".join(c for c in folded if not unicodedata.combining(c)).strip()
 
 
 def matching(servers: Iterable[Server], wanted: ServerFilter) -> list[Server]:
-    """Those of ``servers`` that ``wanted`` lets through, in their order."""
+    """The servers that match the filter ``wanted``, in their order."""
     country, city = normalized(wanted.country or ""), normalized(wanted.city or "")
     words = normalized(wanted.search or "").split()
     features = frozenset(normalized(f) for f in wanted.features)
@@ -52,7 +52,7 @@ def matching(servers: Iterable[Server], wanted: ServerFilter) -> list[Server]:
 
 
 def quality(server: Server) -> tuple[float, float]:
-    """Smaller is better: measured latency first, then the load that the provider tells."""
+    """The sort key of a server, smaller is better: measured latency first, then the provider's load figure."""
     return (
         server.latency if server.latency is not None else float("inf"),
         server.load if server.load is not None else UNKNOWN_LOAD,
@@ -60,16 +60,16 @@ def quality(server: Server) -> tuple[float, float]:
 
 
 def best_first(servers: Iterable[Server], rng: random.Random) -> list[Server]:
-    """By :func:`quality`; equals in random order, so that not every gateway picks the same one."""
+    """``servers`` by :func:`quality`; equals in random order, so that gateways spread over them."""
     shuffled = list(servers)
     rng.shuffle(shuffled)
     return sorted(shuffled, key=quality)
 
 
 def choose(servers: Sequence[Server], selector: str, rng: random.Random | None = None) -> list[Server]:
-    """What ``selector`` may mean, the best first; one server where it is a server's own name.
+    """The servers that match ``selector``, best first; a single one where it is a server's own name.
 
-    Raises NotFoundError (``server``: nothing fits), ConflictError (all that fit lack something).
+    Raises NotFoundError (``server``: no match), ConflictError (every match is incomplete).
     """
     rng = rng or random.SystemRandom()
     text = selector.strip()

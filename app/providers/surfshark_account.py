@@ -1,4 +1,4 @@
-"""Accounts at Surfshark: a token for some days, to which keys are registered that end after some days, too."""
+"""Accounts at Surfshark: a token and the keys registered with it, which all expire after some days."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Plan(Struct, frozen=True):
 
 
 class _TokenEndedError(WrongCredentialsError):
-    """The token is no longer good: sign in for another."""
+    """The token has expired and must be renewed by signing in."""
 
 
 _NOT_ACCEPTED = raises(WrongCredentialsError, "Surfshark does not accept this address and password", field="password")
@@ -91,12 +91,12 @@ class SurfsharkAccount:
         )
 
     async def replace_key(self, account: Account, pair: KeyPair) -> Account:
-        """The old key is not ended by this: it works until its days are over."""
+        """Register another key; the old one stays valid until it expires."""
         _, account = await self._token.use(account, lambda with_token: self._with_key(with_token, pair.public_key))
         return replace(account, device_id=pair.public_key)
 
     async def forget(self, account: Account) -> None:
-        """No request is known that ends a key: Surfshark does so by itself some days after its last registration."""
+        """Do nothing, because no request is known that removes a key; keys expire some days after registration."""
 
     async def _log_in(self, credentials: dict[str, Secret]) -> Account:
         body = {"username": credentials["username"].reveal(), "password": credentials["password"].reveal()}
@@ -104,7 +104,7 @@ class SurfsharkAccount:
         return Account(credentials=credentials, token=Secret(login.token))
 
     async def _renew(self, account: Account) -> Account:
-        """A token lasts for some days; the password is kept for the next one."""
+        """Sign in again with the stored password."""
         account = replace(account, token=(await self._log_in(account.credentials)).token)
         self._session.save(account)
         return account
@@ -117,7 +117,7 @@ class SurfsharkAccount:
             plan = _Plan()
         expires = parse_timestamp(plan.expiresAt, TITLE) if plan.expiresAt else account.expires
         if 0 < expires <= self._session.now():
-            raise AccountExpiredError("This Surfshark subscription has run out", expires=expires)
+            raise AccountExpiredError("This Surfshark subscription has expired", expires=expires)
         return replace(account, expires=expires)
 
     async def _with_key(self, account: Account, public_key: str) -> Account:
@@ -126,7 +126,7 @@ class SurfsharkAccount:
             key = await self._client.read(
                 _Key, "POST", KEYS_PATH, errors=REGISTER_ERRORS, json=body, bearer=account.token
             )
-        except KeyInUseError as in_use:  # ours, where the answer to an earlier attempt was lost; or somebody else's
+        except KeyInUseError as in_use:  # either an earlier attempt's lost answer, or another account's key
             try:
                 key = await self._validate(account, public_key)
             except (RefusedError, KeyRevokedError):
@@ -137,7 +137,7 @@ class SurfsharkAccount:
         )
 
     async def _validate(self, account: Account, public_key: str) -> _Key:
-        """Also what gives a key new days. Raises KeyRevokedError where Surfshark does not know it."""
+        """Validate the key, which also extends its expiry. Raises KeyRevokedError where Surfshark does not know it."""
         body = {"pubKey": public_key}
         path = f"{KEYS_PATH}/validate"
         return await self._client.read(_Key, "POST", path, errors=VALIDATE_ERRORS, json=body, bearer=account.token)

@@ -34,7 +34,7 @@ class _Cluster(Struct, frozen=True):
 _TAGS = {"p2p", "physical", "virtual"}
 
 
-def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names, not addresses
+def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names and no addresses
     """``GET /v4/server/clusters/generic``. Raises BadAnswerError."""
     collector = Collector()
 

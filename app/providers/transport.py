@@ -1,7 +1,7 @@
-"""The transport of providers: every connection is announced to a gate first, and only while it lasts.
+"""The transport to providers: every connection is made through an egress that opens the firewall while it lasts.
 
-The gate is netd's: it opens the firewall for exactly the addresses and the TCP port asked for, to sockets with the mark
-that it yields, and closes it again. Nothing here knows of the firewall, of tunnels or of the environment (no proxies).
+netd implements the egress: it opens the firewall for exactly the requested addresses and TCP port, for sockets with the
+mark that it yields, and closes it again. Proxies from the environment are ignored.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from app.addresses import Address, Network
 from app.https.transport import Destination, Streams, dial
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
 
-MAX_ADDRESSES = 4  # of one name that are tried
+MAX_ADDRESSES = 4  # of one name, that are tried
 
 
 class Egress(Protocol):
-    """What netd does for one exchange; through a tunnel or, while blocked, by its closed list."""
+    """Opens the firewall for one exchange: through a tunnel or, while blocked, by the cleartext allowlist."""
 
     async def lookup(self, host: str) -> Sequence[Address]:
         """The addresses of ``host``. Raises OSError."""
         ...
 
     def open_path(self, addresses: Sequence[Address], port: int) -> AbstractAsyncContextManager[int]:
-        """Open exactly ``addresses`` and TCP ``port`` for sockets of ours with the mark yielded, until the end.
+        """Open exactly ``addresses`` and TCP ``port`` for sockets with the yielded mark while the context lasts.
 
-        Raises OSError where there is no way out.
+        Raises OSError where there is no path to them.
         """
         ...
 
 
 class FirewalledTransport:
-    """An :class:`app.https.transport.Transport` that goes through ``gate``.
+    """An :class:`app.https.transport.Transport` that connects through ``egress``.
 
-    The addresses that are known beforehand come first, and those of the look-up where none of them will do. A name that
-    leads into our own LAN, or anywhere but to the Internet, is not followed; ``allowed`` networks are (labs).
+    Configured addresses are tried first, and those of a look-up where none of them works. Addresses in the LAN
+    (``own``) or off the Internet are refused, except those in ``allowed`` (labs).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FirewalledTransport:
                 if addresses:
                     return await self._try(stack, addresses, to, tls)
             except (OSError, TimeoutError) as error:
-                # A certificate that is not theirs says more than that there was no further address to try.
+                # A wrong certificate explains more than the lack of another address to try.
                 failure = failure if isinstance(failure, ssl.SSLError) else error
         raise failure
 

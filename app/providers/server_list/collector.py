@@ -1,7 +1,7 @@
-"""The collector gathers a list entry by entry: a bad one is left out with its reason, the others stay (pure).
+"""The collector gathers a list entry by entry and skips bad entries with their reason (pure).
 
-A list comes from outside and may be broken or hostile. What passes can be dialled: a WireGuard key, an address on the
-Internet, plain names.
+A list is untrusted and may be broken or hostile. An accepted entry can be dialled: it has a WireGuard key, an address
+on the Internet and plain names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_SKIPPED = 20_000
 
 
 class NotOfferedError(Exception):
-    """Why an entry is not offered although nothing is wrong with it."""
+    """A valid entry is not offered, for the reason in the message."""
 
 
 class Collector:
@@ -39,7 +39,7 @@ class Collector:
     def each(
         self, entries: Iterable[msgspec.Raw], where: str, kind: type[T], make: Callable[[T], Relay | None]
     ) -> None:
-        """Decode every entry as ``kind`` and ``make`` a relay of it; None = no WireGuard server, skipped silently."""
+        """Decode each entry as ``kind`` and ``make`` a relay of it; None = not a WireGuard server, skipped silently."""
         for place, raw in enumerate(entries):
             data = bytes(raw)
             try:
@@ -68,7 +68,7 @@ class Collector:
         self.relays[relay.hostname] = relay
 
     def finish(self, title: str, **other: Any) -> RelayList:
-        """Raises BadAnswerError where so little is usable that the last good list is the better one."""
+        """The list. Raises BadAnswerError where so little is usable that the last valid list is better."""
         if not self.relays:
             first = next((s for s in self.skipped if s.bad), None)
             why = f"; the first entry: {first.reason}" if first else ""

@@ -208,7 +208,7 @@ async def test_a_refused_list_is_the_same_error_everywhere(world: World, case: C
     provider = await case.signed_in(world)
     before = await provider.servers()
     stand_in.status = status
-    with pytest.raises(BadAnswerError, match=rf"gave no server list \(HTTP {status}\)") as refused:
+    with pytest.raises(BadAnswerError, match=rf"sent no server list \(HTTP {status}\)") as refused:
         await provider.refresh()
     assert refused.value.code == "bad_server_list"
     assert await provider.servers() == before

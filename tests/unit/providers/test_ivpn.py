@@ -58,7 +58,7 @@ async def test_a_session_limit_is_told_and_others_can_be_signed_out(world: World
 async def test_a_second_factor(world: World, ivpn: Ivpn) -> None:
     ivpn.two_factor = "123456"
     provider = IvpnProvider(world.environment())
-    for code, told in ((None, "is needed"), ("654321", "wrong or too old")):
+    for code, told in ((None, "required"), ("654321", "wrong or expired")):
         given = GOOD if code is None else {**GOOD, "two_factor": Secret(code)}
         with pytest.raises(InvalidFieldError, match=told) as refused:
             await provider.sign_in(given)

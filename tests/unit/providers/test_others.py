@@ -232,7 +232,7 @@ async def test_pia_the_authority_is_asked_for_and_used(world: World) -> None:
     await case.start(world)
     del world.apis["pia-server"]
     provider = PiaProvider(world.environment())
-    with pytest.raises(InvalidFieldError, match="it is needed") as refused:
+    with pytest.raises(InvalidFieldError, match="required") as refused:
         await provider.sign_in(case.good())
     assert refused.value.field == "ca_certificate"
     junk = "-----BEGIN CERTIFICATE-----\n" + "QUJD" * 40 + "\n-----END CERTIFICATE-----"
