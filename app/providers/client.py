@@ -134,8 +134,8 @@ class ProviderClient:
         try:
             check_request(request)
             async with asyncio.timeout(timeout):
-                # In a thread, because loading the system's authorities takes tens of milliseconds on a Pi. The context is
-                # not cached, to save memory.
+                # In a thread, because loading the system's authorities takes tens of milliseconds on a Pi. The context
+                # is not cached, to save memory.
                 tls = await asyncio.to_thread(tls_context, self._ca)
                 async with self._transport.open_connection(self._to, tls) as streams:
                     return await exchange(streams, request, limit=limit)

@@ -122,7 +122,7 @@ class MullvadAccount:
         await self._call(account, lambda token: self._api.remove_device(token, device_id))
 
     async def replace_key(self, account: Account, pair: KeyPair) -> Account:
-        """Register a second device, so that the old key works until the new tunnel is up, or without room replace it."""
+        """Register a second device, so that the old key works until the new tunnel is up; without room replace it."""
         account, devices = await self._call(account, self._api.devices)
         registered = next((d for d in devices if d.pubkey == pair.public_key), None)
         if registered is not None:  # an earlier attempt whose answer was lost

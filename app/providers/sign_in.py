@@ -87,10 +87,8 @@ class SignIn:
         try:
             await self._api.forget(account)
         except GatewayError as error:
-            warnings = (
-                f"signing out at {title} failed ({error.message});"
-                " this gateway's device may still be on the account's list",
-            )
+            failure = f"signing out at {title} failed ({error.message})"
+            warnings = (f"{failure}; this gateway's device may still be on the account's list",)
         self._session.remove()
         log.info("signed out of %s", title)
         return warnings

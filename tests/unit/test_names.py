@@ -9,7 +9,16 @@ import pytest
 
 MAX_NAME = 60  # characters
 UNIT = Path(__file__).parent
-ROOMS = ("api", "cli", "protocol", "store", "support", "tunnel", "wgconf")  # the rooms whose tests have such names
+ROOMS = (
+    "api",
+    "cli",
+    "protocol",
+    "providers",
+    "store",
+    "support",
+    "tunnel",
+    "wgconf",
+)  # the rooms whose tests have such names
 
 
 def names(folder: Path, pattern: str) -> list[str]:

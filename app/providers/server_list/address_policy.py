@@ -34,7 +34,7 @@ class AddressPolicy:
             raise BadEntryError(f"{what} is in this gateway's own LAN")
         public = address.is_global and not (address.is_multicast or address.is_reserved)
         if isinstance(address, IPv6Address):
-            # Python's is_global accepts translated addresses (RFC 6052, RFC 3056), which may stand for any IPv4 address.
+            # Python's is_global accepts translated addresses (RFC 6052, RFC 3056), which can be any IPv4 address.
             public = public and address in _UNICAST6 and address.sixtofour is None and address.teredo is None
         if not public and not any(address.version == n.version and address in n for n in self._allowed):
             raise BadEntryError(f"{what} is not on the Internet")

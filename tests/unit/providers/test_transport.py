@@ -1,4 +1,4 @@
-"""The way out: opened for exactly one destination, for as long as one exchange lasts; and nothing leads around it."""
+"""The transport: exactly one destination is open for one exchange, and no connection bypasses the egress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.providers.standin import Answer, StandIn
 from tests.support.providers.world import LOOPBACK, World
 
 LOOPBACKS = (ip_network("127.0.0.0/8"),)
-NOBODY = ip_address("127.0.0.2")  # nothing listens there
+DEAD_ADDRESS = ip_address("127.0.0.2")  # nothing listens there
 MARK = 0x22
 
 
@@ -67,7 +67,7 @@ def api(
     return ProviderClient(outgoing, ApiConfig(url, addresses=known, ca=str(world.authority.path)), "Example")
 
 
-async def test_exactly_one_destination_is_open_and_only_meanwhile(world: World, server: StandIn) -> None:
+async def test_connection_opens_exactly_one_destination_meanwhile(world: World, server: StandIn) -> None:
     egress = RecordingEgress({"api.example": [LOOPBACK]})
     open_at_the_server: list[object] = []
     server.route("GET", "/look", lambda _: open_at_the_server.append(list(egress.open_now)) or Answer(200, {}))
@@ -77,20 +77,21 @@ async def test_exactly_one_destination_is_open_and_only_meanwhile(world: World, 
     assert not egress.open_now
 
 
-async def test_known_addresses_spare_the_look_up(world: World, server: StandIn) -> None:
+async def test_configured_address_is_used_without_a_look_up(world: World, server: StandIn) -> None:
     egress = RecordingEgress()
     assert (await api(world, server, egress, LOOPBACK).send("GET", "/ok")).ok
     assert not egress.asked
 
 
-async def test_an_outdated_known_address_is_looked_up_again(world: World, server: StandIn) -> None:
+async def test_configured_address_if_dead_is_replaced_by_a_look_up(world: World, server: StandIn) -> None:
     egress = RecordingEgress({"api.example": [LOOPBACK]})
-    assert (await api(world, server, egress, NOBODY).send("GET", "/ok")).ok
+    assert (await api(world, server, egress, DEAD_ADDRESS).send("GET", "/ok")).ok
     assert egress.opened == [(("127.0.0.2",), server.port), (("127.0.0.1",), server.port)]
     assert not egress.open_now
 
 
-async def test_an_address_that_went_to_somebody_else_is_told_as_such(world: World, server: StandIn) -> None:
+async def test_server_with_another_certificate_gets_no_request(world: World, server: StandIn) -> None:
+    """The configured address may belong to another server by now."""
     other = StandIn(names=("other.example",))
     await world.serve(other)
     egress = RecordingEgress()
@@ -105,9 +106,7 @@ async def test_an_address_that_went_to_somebody_else_is_told_as_such(world: Worl
     ("address", "reason"),
     [("192.168.77.9", "own LAN"), ("10.1.2.3", "not on the Internet"), ("::1", "not on the Internet")],
 )
-async def test_a_name_that_leads_to_the_lan_is_not_followed(
-    world: World, server: StandIn, address: str, reason: str
-) -> None:
+async def test_name_resolving_to_the_lan_is_refused(world: World, server: StandIn, address: str, reason: str) -> None:
     egress = RecordingEgress({"api.example": [ip_address(address)]})
     found = api(world, server, egress, allowed=(), own=(ip_network("192.168.77.0/24"),))
     with pytest.raises(ProviderDownError, match=reason):
@@ -115,14 +114,14 @@ async def test_a_name_that_leads_to_the_lan_is_not_followed(
     assert not egress.opened
 
 
-async def test_no_name_server_no_connection(world: World, server: StandIn) -> None:
+async def test_look_up_without_an_answer_opens_no_destination(world: World, server: StandIn) -> None:
     egress = RecordingEgress()
     with pytest.raises(ProviderDownError, match="no name server knows"):
         await api(world, server, egress).send("GET", "/ok")
     assert not egress.opened
 
 
-async def test_redirects_are_not_followed_and_size_is_bounded(world: World, server: StandIn) -> None:
+async def test_redirect_is_not_followed_and_size_is_limited(world: World, server: StandIn) -> None:
     egress = RecordingEgress({"api.example": [LOOPBACK], "other.example": [LOOPBACK]})
     found = api(world, server, egress)
     assert (await found.send("GET", "/away")).status == 302
@@ -132,7 +131,7 @@ async def test_redirects_are_not_followed_and_size_is_bounded(world: World, serv
     assert not egress.open_now
 
 
-async def test_proxies_of_the_environment_are_not_used(
+async def test_proxy_in_the_environment_is_ignored(
     world: World, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as trap:
@@ -145,7 +144,7 @@ async def test_proxies_of_the_environment_are_not_used(
             trap.accept()
 
 
-async def test_the_socket_carries_the_gates_mark(
+async def test_socket_carries_the_mark_of_the_egress(
     world: World, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: list[tuple[int, ...]] = []
@@ -160,6 +159,6 @@ async def test_the_socket_carries_the_gates_mark(
     assert (socket.SOL_SOCKET, socket.SO_MARK, MARK) in options
 
 
-async def test_an_http_url_is_refused(world: World, server: StandIn) -> None:
+async def test_client_with_an_http_url_is_refused(world: World, server: StandIn) -> None:
     with pytest.raises(ValueError, match="https"):
         ProviderClient(FirewalledTransport(RecordingEgress()), ApiConfig("http://api.example"), "Example")
