@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -14,8 +15,11 @@ from app import __version__
 
 TIMEOUT = 90.0  # seconds; connecting waits for a handshake, restoring for a key to be derived
 ANSWER_LIMIT = 32 * 1024 * 1024  # bytes
+RATE_LIMIT_RETRIES = 5
+MAX_RATE_LIMIT_WAIT = 5  # seconds; whoever is asked to wait longer is told so
 
 JSON = "application/json"
+RATE_LIMITED = "rate_limited"  # the API's code
 
 
 class CommandError(Exception):
@@ -44,10 +48,20 @@ class ApiError(CommandError):
         self.http, self.code, self.field = http_status, code, field
 
 
+class RateLimitedError(ApiError):
+    """The gateway did nothing, for there were too many requests; the next is taken in ``retry_after`` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(429, message, RATE_LIMITED)
+        self.retry_after = retry_after
+
+
 class Client:
     """A client of the gateway at ``url`` (http or https). After a 401, ``renew`` is called once for a new token.
 
-    Raises UnreachableError, SignInError and ApiError from every call; CommandError where ``url`` is not a URL.
+    A request that the rate limit refuses is repeated when the gateway takes it again: commands in a script, or beside
+    an open page, must not fail for being quick. Raises UnreachableError, SignInError and ApiError from every call;
+    CommandError where ``url`` is not a URL.
     """
 
     def __init__(self, url: str, token: str | None = None, renew: Callable[[], str | None] | None = None) -> None:
@@ -104,6 +118,16 @@ class Client:
         return CommandError(f"{self.url} answers with {what}; is it the gateway?")
 
     def _exchange(self, method: str, path: str, data: bytes | None, media_type: str, expected: str) -> bytes:
+        for _ in range(RATE_LIMIT_RETRIES):
+            try:
+                return self._send(method, path, data, media_type, expected)
+            except RateLimitedError as error:
+                if error.retry_after > MAX_RATE_LIMIT_WAIT:
+                    raise
+                time.sleep(error.retry_after)
+        return self._send(method, path, data, media_type, expected)
+
+    def _send(self, method: str, path: str, data: bytes | None, media_type: str, expected: str) -> bytes:
         headers = {"Accept": f"{JSON}, */*;q=0.5", "User-Agent": f"vpn-gateway/{__version__}"}
         if data is not None:
             headers["Content-Type"] = media_type
@@ -121,7 +145,7 @@ class Client:
                 return content
         except urllib.error.HTTPError as error:
             with error:
-                raise _refusal(error.code, error.read(64 * 1024)) from None
+                raise _refusal(error.code, error.read(64 * 1024), error.headers.get("Retry-After", "")) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise UnreachableError(f"{self.url} does not answer: {reason}") from None
@@ -138,7 +162,7 @@ def _text(value: str | int | float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _refusal(status: int, content: bytes) -> CommandError:
+def _refusal(status: int, content: bytes, retry_after: str) -> CommandError:
     try:
         body = json.loads(content)
         message, code, field = body["error"], body.get("code", ""), body.get("field")
@@ -146,6 +170,8 @@ def _refusal(status: int, content: bytes) -> CommandError:
         message, code, field = f"HTTP status {status}: is this the gateway?", "", None
     if status == 401:
         return SignInError(f"{message} (vpn-gateway login, or a key in VPN_GATEWAY_TOKEN)")
+    if code == RATE_LIMITED and retry_after.isascii() and retry_after.isdigit():
+        return RateLimitedError(message, int(retry_after))
     return ApiError(status, message, code, field)
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.loading import uncollected
 
 
-def test_nothing_is_collected_meanwhile_and_what_was_loaded_is_left_alone() -> None:
+def test_nothing_is_collected_and_what_was_loaded_stays() -> None:
     try:
         with uncollected():
             assert not gc.isenabled()

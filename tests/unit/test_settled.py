@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from pathlib import Path
@@ -29,3 +30,16 @@ def test_a_set_up_that_hangs_keeps_nothing_down(tmp_path: Path, caplog: pytest.L
     settled.wait_for(tmp_path / "never", limit=0.1)
     assert time.monotonic() - began >= 0.1
     assert "going on without" in caplog.text
+
+
+def test_the_wait_extends_the_limit_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow set-up would otherwise use up what systemd allows for the start, and the process began anew."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setattr(settled, "EXTENSION_PERIOD", 0.1)
+        settled.wait_for(tmp_path / "never", limit=0.3)
+        name, microseconds = manager.recv(100).decode().split("=")
+    assert name == "EXTEND_TIMEOUT_USEC"
+    assert int(microseconds) / 1_000_000 > 2 * 10.0  # it holds until the next one, and for the start that follows

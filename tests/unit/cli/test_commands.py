@@ -301,6 +301,29 @@ def test_only_a_whole_backup_is_one(run, tmp_path, phrase, answer, status):
     assert not file.exists()
 
 
+def too_many(retry_after, code="rate_limited"):
+    error = json.dumps({"success": False, "error": "too many requests: at most 10 a second", "code": code}).encode()
+    head, content = response(error, "application/json", status="429 Too Many Requests").split(b"\r\n\r\n")
+    return b"%s\r\nRetry-After: %d\r\n\r\n%s" % (head, retry_after, content)
+
+
+def test_a_request_over_the_rate_limit_is_repeated(run, web):
+    """Commands in a script, or beside an open page, failed for being quick."""
+    status = response(requests.get(f"{web.url}/api/status", timeout=20).content, "application/json")
+    with stranger(iter([too_many(1), too_many(1), status])) as url:
+        result = run("--json", "status", url=url)
+    assert (result.returncode, result.stderr) == (5, "")
+    assert json.loads(result.stdout)["killswitch_active"] is True
+
+
+@pytest.mark.parametrize("refusals", [[too_many(60)], [too_many(1, "busy")], [too_many(0)] * 6])
+def test_a_rate_limit_that_stays_is_reported(run, refusals):
+    with stranger(iter(refusals)) as url:
+        result = run("status", url=url)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "vpn-gateway: too many requests: at most 10 a second\n"
+
+
 def test_an_error_cannot_steer_the_terminal(run):
     error = json.dumps({"success": False, "error": "\x1b]0;owned\x07 no"}).encode()
     with stranger(response(error, "application/json", status="404 Not Found")) as url:
