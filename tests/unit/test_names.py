@@ -9,16 +9,8 @@ import pytest
 
 MAX_NAME = 60  # characters
 UNIT = Path(__file__).parent
-ROOMS = (
-    "api",
-    "cli",
-    "protocol",
-    "providers",
-    "store",
-    "support",
-    "tunnel",
-    "wgconf",
-)  # the rooms whose tests have such names
+# The rooms in which every test has such a name.
+ROOMS = ("api", "cli", "protocol", "providers", "store", "support", "tunnel", "wgconf")
 
 
 def names(folder: Path, pattern: str) -> list[str]:
