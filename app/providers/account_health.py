@@ -47,7 +47,7 @@ class AccountHealth:
         return True
 
     async def diagnose(self) -> Verdict:
-        """The account's part in a server's silence. Never raises a GatewayError."""
+        """The provider's verdict on the account, for a server that does not answer. Never raises a GatewayError."""
         account = self._session.account
         if account is None:
             return Verdict.SIGNED_OUT

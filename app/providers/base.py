@@ -149,7 +149,7 @@ class AccountProvider(Provider, Protocol):
         ...
 
     async def diagnose(self) -> Verdict:
-        """Ask the provider whether the account explains a server's silence. Never raises a GatewayError."""
+        """Ask the provider for its verdict on the account. Never raises a GatewayError."""
         ...
 
     def due(self, now: float) -> frozenset[Due]:

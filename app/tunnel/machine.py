@@ -59,7 +59,7 @@ class ExitMachine:
     # --- For callers -----------------------------------------------------------------------------------------------
 
     async def connect(self, target: Target, cause: str | None = None) -> None:
-        """Return once the exit is connected to ``target``; ``cause`` is the cause in the history, None = a request.
+        """Return once the exit is connected to ``target``; ``cause`` goes into the history, None = a request.
 
         Raises NotFoundError or ConflictError where the server cannot be connected, ConnectTimeoutError with the reason
         when no handshake came (the machine then keeps trying, unless an older tunnel is still up, which stays),
