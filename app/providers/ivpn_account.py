@@ -63,7 +63,7 @@ def _problem(answer: Response) -> int | None:
 def _too_many(answer: Response) -> TooManyDevicesError:
     data = decode_answer(answer.body, _Answer, TITLE).data
     limit = data.get("limit") if isinstance(data, dict) else None
-    many = f"all its {limit}" if isinstance(limit, int) else "as many as it may have"
+    many = f"all its {limit}" if isinstance(limit, int) else "the maximum number of"
     return TooManyDevicesError(
         f"This account is signed in on {many} devices; sign out on one (IVPN does not list them), or sign in "
         "with sign_out_others",

@@ -129,5 +129,5 @@ class MullvadApi:
 def _with_key(device: DeviceData, public_key: str) -> DeviceData:
     """``device``, checked to have the key that was sent and an address. Raises BadAnswerError."""
     if device.pubkey != public_key or not device.addresses:
-        raise BadAnswerError(f"{TITLE} registered another key than the one sent, or assigned no address")
+        raise BadAnswerError(f"{TITLE} registered a different key, or assigned no address")
     return device

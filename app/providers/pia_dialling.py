@@ -129,7 +129,7 @@ def _parse_registration(relay: Relay, account: Account, added: _Added) -> tuple[
     except ValueError as error:
         raise BadAnswerError(f"{TITLE} sent an invalid answer: {error}") from None
     if not 0 < added.server_port < 65536 or added.server_ip not in {"", relay.ipv4}:
-        raise BadAnswerError(f"{TITLE} names another server than the one asked")
+        raise BadAnswerError(f"{TITLE} answered for another server")
     endpoint = Endpoint(relay.ipv4 or "", added.server_port)
     peer = Peer(public_key=key, endpoint=endpoint, allowed_ips=V4_ONLY)
     return replace(account, addresses=(address,), dns=dns), peer

@@ -47,7 +47,7 @@ class _NoTransport:
 
     @contextlib.asynccontextmanager
     async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncGenerator[Streams, None]:  # noqa: ARG002
-        raise OSError("nothing here may connect to the Internet")
+        raise OSError("this environment has no connection to the Internet")
         yield  # makes this a generator
 
 

@@ -21,12 +21,12 @@ def check_name(text: str) -> str:
     """
     name = unicodedata.normalize("NFC", text)
     if not 1 <= len(name) <= MAX_NAME:
-        raise InvalidFieldError(f"name: it has 1 to {MAX_NAME} characters", field="name")
+        raise InvalidFieldError(f"name: must have 1 to {MAX_NAME} characters", field="name")
     if not all(c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in name):
-        raise InvalidFieldError("name: only letters, digits, spaces and . _ - can be used", field="name")
+        raise InvalidFieldError("name: only letters, digits, spaces and . _ - are allowed", field="name")
     if not name[0].isalnum() or name.endswith(" ") or "  " in name:
         raise InvalidFieldError(
-            "name: it begins with a letter or digit and has no space at its end, nor two in a row", field="name"
+            "name: must begin with a letter or digit, without a space at the end or two in a row", field="name"
         )
     return name
 
