@@ -57,7 +57,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(monkeypatch)
 
 
-async def test_monitor_without_the_interface_or_peer_reports_tunnel_lost(bench: Bench) -> None:
+async def test_monitor_without_interface_or_peer_reports_tunnel_lost(bench: Bench) -> None:
     assert await bench.check() is None
     for failure in (
         await bench.monitor.check(TUNNEL, None, None),
@@ -82,7 +82,7 @@ async def test_monitor_of_a_silent_server_reports_tunnel_dead(bench: Bench) -> N
     assert len(bench.probes) >= 2
 
 
-async def test_monitor_of_a_silent_server_without_wan_reports_wan_down(bench: Bench) -> None:
+async def test_monitor_of_silent_server_without_wan_reports_wan_down(bench: Bench) -> None:
     bench.links = Links(wan=replace(WAN, up=False), lan=())
     reason, seconds = await bench.ends_with()
     assert reason is Reason.WAN_DOWN
