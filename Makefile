@@ -54,7 +54,7 @@ bench: ## Measure, side by side in one run, and print ratios
 fresh: ## Try a clone in bare systems of Debian and Ubuntu, made and thrown away (DISTRIBUTIONS="trixie here" for some)
 	@ci/fresh $(DISTRIBUTIONS)
 
-types: ## Renew the page's types from the API's description
+types: ## Renew the page's types from the API's description and the gateway's events
 	@ci/setup test
 	@$(PY) -m ci.page_types
 

@@ -24,7 +24,7 @@ _PAGE = b"""<!doctype html>
   <script type="module" src="/static/docs.js"></script>
 </head>
 <body>
-  <main id="page" aria-busy="true"><p>Reading the description...</p><noscript><p>This page needs JavaScript; the
+  <main id="page" aria-busy="true"><p>Loading the description...</p><noscript><p>This page needs JavaScript; the
   description itself is at <a href="/api/openapi.json">/api/openapi.json</a>.</p></noscript></main>
 </body>
 </html>
@@ -45,6 +45,6 @@ async def openapi() -> Download:
 async def docs() -> Download:
     """Describe the API as a page.
 
-    The page itself holds nothing; it reads `/api/openapi.json`, which may need a sign-in.
+    The page loads `/api/openapi.json`, which may need a sign-in.
     """
     return Download(_PAGE)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from app.api.devices import DeviceBody
+from app.api.errors import ErrorBody
+from app.api.status import StatusBody
+from app.protocol.events import DeviceChanged, GatewayEvent, StatusChanged
 
 
 class Message(Struct, frozen=True):
@@ -32,3 +35,15 @@ class DeviceChange(Struct, frozen=True):
     mac: str
     reason: Literal["policy", "lease", "lease_ended"]  # a lease: a new one, or with another address or name
     device: DeviceBody | None  # as it is now; None = gone
+
+
+# Events that clients receive as the state that they lead to.
+_REPLACED: dict[type[Struct], type[Struct]] = {StatusChanged: StatusBody, DeviceChanged: DeviceChange}
+# Messages that the web service adds; None = the payload is null.
+_ADDED: dict[str, type[Struct] | None] = {"unavailable": ErrorBody, "resume": Resume, "heartbeat": None}
+
+
+def payload_types() -> dict[str, type[Struct] | None]:
+    """The type of the payload by the message's ``type``; None = null. The page's types are made from it."""
+    events: tuple[type[Struct], ...] = get_args(GatewayEvent)
+    return {str(event.__struct_config__.tag): _REPLACED.get(event, event) for event in events} | _ADDED

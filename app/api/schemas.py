@@ -34,8 +34,8 @@ _TEXTS: dict[Any, Schema] = {
 }
 
 
-def _hook(kind: type) -> Schema:
-    """Types that :mod:`app.serialization` writes as text. Raises NotImplementedError for any other, as msgspec asks."""
+def text_schema(kind: type) -> Schema:
+    """The schema of a type that :mod:`app.serialization` writes as text. Raises NotImplementedError for any other."""
     if kind not in _TEXTS:
         raise NotImplementedError
     return {"type": "string"} | _TEXTS[kind]
@@ -49,7 +49,7 @@ class Schemas:
         answers = {o.answer for o in operations if o.answer is not Download} | {ErrorBody}
         queries = {o.query for o in operations if o.query is not None}
         types = sorted(bodies | answers | queries, key=lambda t: (t.__module__, t.__qualname__))
-        references, components = msgspec.json.schema_components(types, schema_hook=_hook, ref_template=_REFERENCE)
+        references, components = msgspec.json.schema_components(types, schema_hook=text_schema, ref_template=_REFERENCE)
         self._references = dict(zip(types, references, strict=True))
         self.components: dict[str, Schema] = {name: _plain(schema) for name, schema in components.items()}
         self._queries = {q: self.components.pop(_name(self._references[q])) for q in queries - bodies - answers}

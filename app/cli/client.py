@@ -16,7 +16,7 @@ from app import __version__
 TIMEOUT = 90.0  # seconds; connecting waits for a handshake, restoring for a key to be derived
 ANSWER_LIMIT = 32 * 1024 * 1024  # bytes
 RATE_LIMIT_RETRIES = 5
-MAX_RATE_LIMIT_WAIT = 5  # seconds; whoever is asked to wait longer is told so
+MAX_RATE_LIMIT_WAIT = 5  # seconds; a longer wait is reported as an error
 
 JSON = "application/json"
 RATE_LIMITED = "rate_limited"  # the API's code

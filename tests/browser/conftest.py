@@ -1,4 +1,4 @@
-"""A real Chromium at the real page, served by the real web application in front of a fake gateway."""
+"""Chromium on the real page, served by the real web application in front of a fake gateway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")  # not longer: while it lives it owns this thread's event loop, and async tests fail
+@pytest.fixture(scope="module")  # no wider: while open it owns this thread's event loop, and async tests fail
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -44,22 +44,22 @@ def gateway(server: WebServer) -> FakeGateway:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
+def console_errors() -> list[str]:
     """Errors on the console: script errors and violations of the content security policy."""
     return []
 
 
 @pytest.fixture
-def page(browser: Browser, server: WebServer, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, server: WebServer, console_errors: list[str]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(10_000)
     page = context.new_page()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    # Chromium itself reports every answer of 400 and above as an error of the page: those are the tests' own doing.
+    page.on("pageerror", lambda error: console_errors.append(str(error)))
+    # Chromium reports every response of 400 and above as an error of the page; the tests cause those on purpose.
     page.on(
         "console",
         lambda message: (
-            complaints.append(message.text)
+            console_errors.append(message.text)
             if message.type in {"error", "warning"} and "Failed to load resource" not in message.text
             else None
         ),
@@ -68,4 +68,4 @@ def page(browser: Browser, server: WebServer, complaints: list[str]) -> Iterator
     page.wait_for_selector("html[data-ready]")
     yield page
     context.close()
-    assert complaints == []
+    assert console_errors == []

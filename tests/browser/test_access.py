@@ -1,4 +1,4 @@
-"""Password, signing in, two steps, keys: as a person at the page does it."""
+"""The security and sign-in dialogs of the page: password, two-step sign-in, API keys."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[WebServer]:
-    """As it is run: with its rate limits, over which the page must not trip."""
+    """The server with the rate limits of production, which the page must not exceed."""
     with WebServer(rates=Rates(), state_dir=tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def page(page: Page, complaints: list[str]) -> Iterator[Page]:
+def page(page: Page, console_errors: list[str]) -> Iterator[Page]:
     yield page
-    # Chromium complains of each WebSocket that is refused; here that is what should happen.
-    complaints[:] = [c for c in complaints if "WebSocket connection" not in c or "401" not in c]
+    # Chromium reports each refused WebSocket, and here the gateway refuses them on purpose.
+    console_errors[:] = [c for c in console_errors if "WebSocket connection" not in c or "401" not in c]
 
 
 def set_password(page: Page) -> None:
     page.get_by_role("button", name="Set a password").click()
     page.get_by_label("New password").fill(PASSWORD)
-    page.get_by_label("Once more").fill(PASSWORD)
+    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_role("dialog").get_by_role("button", name="Set password").click()
     expect(page.get_by_text("You are signed in on this device.")).to_be_visible()
 
@@ -52,7 +52,7 @@ def open_part(page: Page, name: str) -> None:
     page.locator(".access-part summary", has_text=name).click()
 
 
-def test_a_password_signs_others_out_and_they_come_back(page: Page, browser: Browser, server: WebServer) -> None:
+def test_set_password_signs_out_other_browsers(page: Page, browser: Browser, server: WebServer) -> None:
     context = browser.new_context()
     other = context.new_page()
     other.set_default_timeout(10_000)
@@ -73,7 +73,7 @@ def test_a_password_signs_others_out_and_they_come_back(page: Page, browser: Bro
     other.get_by_role("button", name="Connect to se-sto-wg-001").click()
     expect(other.locator("#state")).to_have_text("Connected")
 
-    # Who set it was never asked, and sees what the other does.
+    # The browser that set the password stays signed in, and sees what the other one does.
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#state")).to_have_text("Connected")
     expect(page.locator("#link")).to_have_text("Live")
@@ -81,7 +81,7 @@ def test_a_password_signs_others_out_and_they_come_back(page: Page, browser: Bro
     context.close()
 
 
-def test_signing_out_and_reloading_asks_for_the_password(page: Page, server: WebServer) -> None:
+def test_sign_out_then_reload_asks_for_the_password(page: Page, server: WebServer) -> None:
     set_password(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
@@ -95,21 +95,21 @@ def test_signing_out_and_reloading_asks_for_the_password(page: Page, server: Web
     expect(page.locator(".access-list .name")).to_have_text(["This device"])
 
 
-def test_password_mistakes_show_at_their_field(page: Page) -> None:
+def test_password_error_is_shown_at_its_field(page: Page) -> None:
     page.get_by_role("button", name="Set a password").click()
     page.get_by_label("New password").fill("short")
-    page.get_by_label("Once more").fill("shor")
+    page.get_by_label("Repeat password").fill("shor")
     submit = page.get_by_role("dialog").get_by_role("button", name="Set password")
     submit.click()
-    expect(page.get_by_text("This is not the same.")).to_be_visible()
-    expect(page.get_by_label("Once more")).to_be_focused()
-    page.get_by_label("Once more").fill("short")
+    expect(page.get_by_text("The passwords differ.")).to_be_visible()
+    expect(page.get_by_label("Repeat password")).to_be_focused()
+    page.get_by_label("Repeat password").fill("short")
     submit.click()
     expect(page.get_by_text("At least 10 characters")).to_be_visible()
     expect(page.get_by_label("New password")).to_have_attribute("aria-invalid", "true")
 
 
-def test_two_steps(page: Page) -> None:
+def test_two_step_sign_in_takes_a_code_or_a_recovery_code(page: Page) -> None:
     set_password(page)
     open_part(page, "Two-step sign-in")
     page.get_by_label("Your password").fill(PASSWORD)
@@ -124,7 +124,7 @@ def test_two_steps(page: Page) -> None:
     page.get_by_role("button", name="Turn on").click()
     expect(page.locator(".recovery li")).to_have_count(10)
     recovery = page.locator(".recovery li").first.inner_text()
-    page.get_by_role("button", name="I have kept them").click()
+    page.get_by_role("button", name="I have saved them").click()
     expect(page.locator(".access-part summary", has_text="Two-step sign-in")).to_contain_text("On")
     expect(page.locator(".recovery")).to_have_count(0)
     assert recovery not in page.content()
@@ -136,7 +136,7 @@ def test_two_steps(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("Disconnected")
 
 
-def test_an_api_key(page: Page, server: WebServer) -> None:
+def test_api_key_works_until_it_is_revoked(page: Page, server: WebServer) -> None:
     set_password(page)
     open_part(page, "API keys")
     page.get_by_label("Name of a new key").fill("Grafana")
@@ -155,7 +155,7 @@ def test_an_api_key(page: Page, server: WebServer) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_it_fits_a_phone(page: Page, width: int) -> None:
+def test_security_dialog_fits_a_phone(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 700})
     set_password(page)
     for part in ("Password", "Two-step sign-in", "API keys", "Signed in"):

@@ -1,4 +1,4 @@
-"""Signing in to a provider, its account, favourites and automation settings: on the page."""
+"""The page's account at a provider, favourites, recent servers and automation settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sign_in(page: Page, number: str = ACCOUNT) -> None:
     page.locator("#account").get_by_role("button", name="Sign in").click()
 
 
-def test_sign_in_see_the_account_and_sign_out(page: Page, gateway: FakeGateway) -> None:
+def test_account_sign_in_shows_devices_until_sign_out(page: Page, gateway: FakeGateway) -> None:
     number = page.get_by_label("Account number")
     expect(number).to_have_attribute("type", "password")
     sign_in(page, "9" * 16)
@@ -53,7 +53,7 @@ def test_sign_in_see_the_account_and_sign_out(page: Page, gateway: FakeGateway) 
     expect(page.get_by_label("Account number")).to_be_visible()
 
 
-def test_too_many_devices_shows_which_to_remove(page: Page, gateway: FakeGateway) -> None:
+def test_sign_in_with_too_many_devices_offers_removal(page: Page, gateway: FakeGateway) -> None:
     submit = gateway.submit
     gateway.accounts.devices = tuple(ProviderDevice(f"d-{i}", f"Device {i}") for i in range(5))
 
@@ -68,11 +68,13 @@ def test_too_many_devices_shows_which_to_remove(page: Page, gateway: FakeGateway
     page.get_by_role("button", name="Remove Device 3").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.locator(".room")).to_have_count(0)
-    page.locator("#account").get_by_role("button", name="Sign in").click()  # what was typed is still there
+    page.locator("#account").get_by_role("button", name="Sign in").click()  # the input is still there
     expect(page.locator("#account")).to_contain_text("90 days left")
 
 
-def test_let_the_gateway_choose_and_keep_favourites(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_fastest_in_a_country_and_favourites_reach_the_gateway(
+    page: Page, server: WebServer, gateway: FakeGateway
+) -> None:
     sign_in(page)
     expect(page.locator("#account")).to_contain_text("90 days left")
     page.get_by_label("Search servers").fill("sweden")
@@ -96,7 +98,7 @@ def test_recent_servers_are_listed_newest_first(page: Page, gateway: FakeGateway
     expect(page.locator("#account")).to_contain_text("90 days left")
     button = page.get_by_role("button", name="Recent")
     button.click()
-    expect(page.get_by_text("No server was connected to yet.")).to_be_visible()
+    expect(page.get_by_text("No recent servers yet.")).to_be_visible()
     button.click()
     gateway.accounts.preferences = msgspec.structs.replace(
         gateway.accounts.preferences,
@@ -125,7 +127,7 @@ def test_recent_servers_are_listed_newest_first(page: Page, gateway: FakeGateway
         ("wrong_credentials", "The provider refuses the account"),
     ],
 )
-def test_account_problems_each_have_their_own_text(
+def test_account_problem_has_its_own_text(
     page: Page, server: WebServer, gateway: FakeGateway, problem: str, words: str
 ) -> None:
     sign_in(page)
@@ -135,16 +137,16 @@ def test_account_problems_each_have_their_own_text(
     expect(page.locator("#account").get_by_role("alert")).to_contain_text(words)
 
 
-def test_automation_settings_are_saved_at_once(page: Page, gateway: FakeGateway) -> None:
+def test_automation_setting_is_saved_at_once(page: Page, gateway: FakeGateway) -> None:
     gateway.accounts.preferences = msgspec.structs.replace(
         gateway.accounts.preferences, failover=FailoverSettings(countries=("Sweden",))
     )
-    page.get_by_text("What the gateway does by itself").click()
+    page.get_by_text("Automation").click()
     scope = page.get_by_label("Where the other server may be")
     scope.select_option("anywhere")
     page.get_by_label("Connect when the gateway starts").uncheck()
     expect(page.get_by_label("Connect when the gateway starts")).not_to_be_checked()
-    page.get_by_label("Go on with another server").uncheck()
+    page.get_by_label("Switch to another server").uncheck()
     expect(scope).to_be_disabled()
     kept = gateway.accounts.preferences
     assert kept.failover == FailoverSettings(enabled=False, scope="anywhere", countries=("Sweden",))
@@ -160,7 +162,7 @@ def test_automation_settings_are_saved_at_once(page: Page, gateway: FakeGateway)
     assert gateway.accounts.preferences.server_changes == ()
 
 
-def test_ten_thousand_servers_stay_quick(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_ten_thousand_servers_open_and_search_fast(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     gateway.servers = [
         msgspec.structs.replace(
             make_server(f"s{i:05}", "mullvad", f"Country {i % 4}", f"City {i % 97}", "192.0.2.1"), load=float(i % 100)

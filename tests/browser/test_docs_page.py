@@ -7,9 +7,9 @@ from playwright.sync_api import Page, expect
 from tests.support.web_server import WebServer
 
 
-def test_the_page_of_the_api(page: Page, server: WebServer) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_api_page_shows_every_operation_and_sends_requests(page: Page, server: WebServer) -> None:
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.goto(f"{server.url}/api/docs")
     operations = page.locator(".operation")
     expect(operations.first).to_be_visible()
@@ -28,11 +28,11 @@ def test_the_page_of_the_api(page: Page, server: WebServer) -> None:
     page.locator("#list_servers").get_by_label("provider", exact=True).fill("custom")
     page.locator("#list_servers").get_by_role("button", name="Send").click()
     expect(page.locator("#list_servers .answer")).to_contain_text("vpn-se")
-    assert asked
-    assert all(url.startswith(server.url) for url in asked)
+    assert requested
+    assert all(url.startswith(server.url) for url in requested)
 
 
-def test_it_fits_a_phone(page: Page, server: WebServer) -> None:
+def test_api_page_fits_a_phone(page: Page, server: WebServer) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{server.url}/api/docs#status")
     expect(page.locator("#status .try")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The page as a person uses it."""
+"""The main page: status, servers, import, search, keyboard, and the gateway going away."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def headline(page: Page) -> str:
     return page.locator("#state").inner_text()
 
 
-def test_it_opens_disconnected_and_says_what_that_means(page: Page) -> None:
+def test_page_opens_disconnected_and_explains_the_state(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("Disconnected")
     expect(page.locator("#explain")).to_contain_text("No device reaches the Internet")
     expect(page.locator("#killswitch-title")).to_have_text("Kill switch active")
@@ -39,7 +39,7 @@ def test_it_opens_disconnected_and_says_what_that_means(page: Page) -> None:
     expect(page.get_by_role("button", name="Connect to se-sto-wg-001")).to_be_visible()
 
 
-def test_connect_switch_and_disconnect(page: Page) -> None:
+def test_connect_switch_and_disconnect_follow_the_buttons(page: Page) -> None:
     page.get_by_role("button", name="Connect to se-sto-wg-001").click()
     expect(page.locator("#state")).to_have_text("Connected")
     expect(page.locator("#place")).to_have_text("se-sto-wg-001 · Stockholm, Sweden")
@@ -66,7 +66,7 @@ def test_uptime_counts_without_requests(page: Page, server: WebServer, gateway: 
     expect(page.locator("#fact-uptime")).to_have_text("3h 1m")
 
 
-def test_what_happens_elsewhere_shows_at_once(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_change_by_another_client_is_shown_at_once(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.locator("#link")).to_have_text("Live")
     server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING, server="vpn-se")))
     expect(page.locator("#state")).to_have_text("Connecting", timeout=1000)
@@ -88,12 +88,12 @@ def test_what_happens_elsewhere_shows_at_once(page: Page, server: WebServer, gat
     expect(page.get_by_role("alert").filter(has_text="Security: rule put back")).to_be_visible()
 
 
-def test_the_wan_is_chosen_where_it_is_not_known(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_unknown_wan_is_chosen_from_the_ports(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     ports = page.locator("#wan-ports")
     expect(ports).to_be_hidden()
     server.run(gateway.lose_wan)
     expect(page.locator("#explain")).to_have_text("It is not known which port is the WAN")
-    expect(ports.locator("li")).to_have_count(2)  # a radio is none to choose
+    expect(ports.locator("li")).to_have_count(2)  # a radio cannot be the WAN
     expect(ports).to_contain_text("eth1 usb-1.2, 00:e0:4c:00:00:02, r8152, cable in")
     button = page.get_by_role("button", name="Use eth1 as WAN")
     gateway.failure = ConflictError("the port is not there any more", field="port")
@@ -107,7 +107,7 @@ def test_the_wan_is_chosen_where_it_is_not_known(page: Page, server: WebServer, 
 
 
 def test_unusable_settings_are_shown(page: Page, server: WebServer, gateway: FakeGateway) -> None:
-    problems = page.get_by_role("list", name="What cannot be used")
+    problems = page.get_by_role("list", name="Unusable settings")
     expect(problems).to_be_hidden()
     texts = ("settings.json: damaged entries were left out (lan.address)", "another")
     gateway.state = msgspec.structs.replace(gateway.state, problems=texts)
@@ -116,14 +116,14 @@ def test_unusable_settings_are_shown(page: Page, server: WebServer, gateway: Fak
     expect(problems).to_contain_text("damaged entries were left out (lan.address)")
 
 
-def test_a_wan_that_the_card_names_is_not_chosen_here(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_wan_fixed_by_the_card_offers_no_choice(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.7", "network.wan"))
     server.run(gateway.lose_wan)
     expect(page.locator("#explain")).to_have_text("It is not known which port is the WAN")
     expect(page.locator("#wan-ports")).to_be_hidden()
 
 
-def test_a_kill_switch_that_does_not_hold_is_shown(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_kill_switch_with_drift_is_shown_as_not_confirmed(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     broken = Attestation(ok=False, checked=time.time(), drift=("table inet vpn_gateway missing",))
     gateway.state = msgspec.structs.replace(gateway.state, attestation=broken)
     server.run(lambda: gateway.publish(StatusChanged()))
@@ -131,7 +131,7 @@ def test_a_kill_switch_that_does_not_hold_is_shown(page: Page, server: WebServer
     expect(page.locator("#killswitch-text")).to_contain_text("table inet vpn_gateway missing")
 
 
-def test_a_failed_connect_says_why(page: Page, gateway: FakeGateway) -> None:
+def test_failed_connect_shows_the_reason(page: Page, gateway: FakeGateway) -> None:
     button = page.get_by_role("button", name="Connect to de-ber-wg-001")
     expect(button).to_be_visible()
     gateway.failure = ConnectTimeoutError("no handshake with de-ber-wg-001 in 15 s: its port may be closed")
@@ -141,7 +141,7 @@ def test_a_failed_connect_says_why(page: Page, gateway: FakeGateway) -> None:
     expect(page.locator("#state")).to_have_text("Disconnected")
 
 
-def test_import_a_file(page: Page, tmp_path: Path) -> None:
+def test_import_of_a_file_adds_the_server(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "my vpn (1).conf"
     file.write_bytes(b"\xff\xfe" + CONFIG.encode("utf-16-le"))  # as Notepad saves it
     page.locator("#import-file").set_input_files(file)
@@ -155,7 +155,7 @@ def test_import_a_file(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#import-config")).to_have_value("")
 
 
-def test_files_are_called_and_read_as_the_gateway_does_it(page: Page) -> None:
+def test_file_names_and_encodings_match_the_gateway(page: Page) -> None:
     examples = json.loads((Path(__file__).parents[1] / "data/files.json").read_text())
     found = page.evaluate(
         """async ({ names, encodings }) => {
@@ -168,7 +168,7 @@ def test_files_are_called_and_read_as_the_gateway_does_it(page: Page) -> None:
     assert found == [[e["server"] for e in examples["names"]], [e["text"] for e in examples["encodings"]]]
 
 
-def test_an_import_with_a_taken_name_gets_another_name(page: Page, tmp_path: Path) -> None:
+def test_import_with_a_taken_name_gets_another_name(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "home (1).conf"
     for content, name in ((CONFIG, "home 1"), (CONFIG + "# another", "home 1-2")):
         file.write_text(content)
@@ -178,7 +178,7 @@ def test_an_import_with_a_taken_name_gets_another_name(page: Page, tmp_path: Pat
         expect(page.get_by_text(f"{name} was added")).to_be_visible()
 
 
-def test_import_errors_are_at_their_field(page: Page) -> None:
+def test_import_error_is_shown_at_its_field(page: Page) -> None:
     submit = page.locator("#import-form button[type=submit]")
     page.locator("#import-name").fill("mine")
     page.locator("#import-config").fill("garbage")
@@ -199,14 +199,14 @@ def test_import_errors_are_at_their_field(page: Page) -> None:
     expect(page.locator("#import-config")).to_have_value(CONFIG)
 
 
-def test_add_by_hand_and_remove(page: Page, gateway: FakeGateway) -> None:
+def test_server_is_added_by_hand_and_removed(page: Page, gateway: FakeGateway) -> None:
     page.get_by_role("button", name="By hand").click()
     page.get_by_role("textbox", name="Name").fill("my-vps")
     page.get_by_label("Endpoint").fill("192.0.2.77:51820")
     page.get_by_label("Public key of the server").fill("c2VydmVy")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("my-vps was added")).to_be_visible()
-    expect(page.get_by_text("b3VycyBpcyBoZXJlIQ==")).to_be_visible()  # for the other end
+    expect(page.get_by_text("b3VycyBpcyBoZXJlIQ==")).to_be_visible()  # the public key for the server
     command = next(c for c in gateway.commands if type(c).__name__ == "AddCustomServer")
     assert (command.address, command.private_key) == (None, None)  # type: ignore[union-attr]
 
@@ -219,7 +219,7 @@ def test_add_by_hand_and_remove(page: Page, gateway: FakeGateway) -> None:
     expect(page.locator(".server .name").filter(has_text="my-vps")).to_have_count(0)
 
 
-def test_search_and_providers(page: Page) -> None:
+def test_search_and_provider_select_the_servers(page: Page) -> None:
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("sweden stock")
@@ -235,7 +235,7 @@ def test_search_and_providers(page: Page) -> None:
     expect(page.get_by_text("No servers yet.")).to_be_visible()
 
 
-def test_thousands_of_servers(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_thousands_of_servers_are_searched_fast(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     many = [
         make_server(f"xx-{c:02}-wg-{n:03}", "mullvad", f"Country {c:02}", f"City {n % 5}", f"192.0.2.{n % 250}")
         for c in range(50)
@@ -253,7 +253,7 @@ def test_thousands_of_servers(page: Page, server: WebServer, gateway: FakeGatewa
     assert time.monotonic() - started < 3
 
 
-def test_netd_away_and_back(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_netd_outage_is_shown_until_it_returns(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.locator("#state")).to_have_text("Disconnected")
     server.run(gateway.go_away)
     expect(page.locator("#state")).to_have_text("Status unknown")
@@ -262,14 +262,14 @@ def test_netd_away_and_back(page: Page, server: WebServer, gateway: FakeGateway)
     expect(page.locator("#state")).to_have_text("Disconnected")
 
 
-def test_the_web_service_restarts(browser: Browser) -> None:
+def test_page_reconnects_after_a_web_service_restart(browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     with WebServer() as first:
         page.goto(first.url)
         expect(page.locator("#link")).to_have_text("Live")
         port = first.port
-    expect(page.locator("#state")).to_have_text("Gateway out of reach", timeout=10_000)
+    expect(page.locator("#state")).to_have_text("Gateway unreachable", timeout=10_000)
     with WebServer(port) as second:
         expect(page.locator("#link")).to_have_text("Live", timeout=20_000)
         expect(page.locator("#state")).to_have_text("Disconnected")
@@ -278,7 +278,7 @@ def test_the_web_service_restarts(browser: Browser) -> None:
     context.close()
 
 
-def test_everything_works_by_keyboard(page: Page) -> None:
+def test_server_is_reached_by_keyboard(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("Disconnected")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the servers")).to_be_focused()
@@ -292,14 +292,14 @@ def test_everything_works_by_keyboard(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_it_fits_a_phone(page: Page, width: int) -> None:
+def test_page_fits_a_phone(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.get_by_role("button", name="Connect to se-sto-wg-001").click()
     expect(page.locator("#state")).to_have_text("Connected")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_other_sites_may_not_frame_or_call_it(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_request_from_another_site_is_refused(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     """A real browser on another origin: the request arrives, and is refused."""
     other = page.context.new_page()
     other.goto(server.url.replace("127.0.0.1", "localhost"))

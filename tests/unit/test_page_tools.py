@@ -1,4 +1,4 @@
-"""The page's JavaScript is checked by tools whose every byte is known, and they find what is wrong with it."""
+"""The tools that check the page's JavaScript are locked by hash, accept the page, and find errors in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_lock_file_has_every_hash_and_names_no_registry() -> None:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """A copy of what is checked and of how, in which a test may put an error."""
+    """A copy of the page and of the tools' configuration, into which a test may put an error."""
     shutil.copytree(ROOT / "app" / "web", tmp_path / "app" / "web", ignore=shutil.ignore_patterns("*.py*"))
     for name in ("biome.json", "tsconfig.json"):
         shutil.copy(ROOT / name, tmp_path)
@@ -38,8 +38,8 @@ def found(tool: str, arguments: list[str], page: Path) -> tuple[int, str]:
 
 
 def test_biome_finds_nothing(page: Path) -> None:
-    status, said = found("biome", BIOME, page)
-    assert status == 0, said
+    status, output = found("biome", BIOME, page)
+    assert status == 0, output
 
 
 @pytest.mark.parametrize(
@@ -52,19 +52,20 @@ def test_biome_finds_nothing(page: Path) -> None:
 )
 def test_biome_finds_an_error(page: Path, text: str, rule: str) -> None:
     (page / "app" / "web" / "static" / "wrong.js").write_text(text)
-    status, said = found("biome", BIOME, page)
-    assert (status, rule in said) == (1, True), said
+    status, output = found("biome", BIOME, page)
+    assert (status, rule in output) == (1, True), output
 
 
 def test_tsc_finds_nothing(page: Path) -> None:
-    status, said = found("tsc", TSC, page)
-    assert status == 0, said
+    status, output = found("tsc", TSC, page)
+    assert status == 0, output
 
 
 HEAD = """\
 import { call, get, post } from "./api.js";
 import { $, h } from "./dom.js";
 const name = `${call}${get}${post}${$}${h}`;
+const message = /** @type {import("../types/events.d.ts").Message} */ (JSON.parse(name));
 """
 ERRORS = [
     ('(await get("/api/status")).conected;', "'conected' does not exist on type 'StatusBody'"),
@@ -80,18 +81,20 @@ ERRORS = [
     ("await post(`/api/provider/${name}`, {});", "Expected 1 arguments, but got 2"),
     ('$("search").value;', "'value' does not exist on type 'HTMLElement'"),
     ('h("button", { onclick: ({ currentTarget }) => currentTarget.href });', "'href' does not exist"),
+    ("message.type === 'traffic' && message.payload.totals;", "'totals' does not exist on type 'TrafficRates'"),
+    ("message.type === 'trafic';", "have no overlap"),
 ]
 
 
 def test_tsc_finds_every_error(page: Path) -> None:
-    """Each stands in a line of its own of a file; what is said of a line may go on in the next, indented."""
+    """Each error is on a line of its own; tsc may continue a report on indented lines."""
     (page / "app" / "web" / "static" / "wrong.js").write_text(HEAD + "\n".join(line for line, _ in ERRORS))
-    status, said = found("tsc", TSC, page)
+    status, output = found("tsc", TSC, page)
     assert status != 0
-    told = re.split(r"^(?=\S)", said, flags=re.MULTILINE)[1:]
+    reports = re.split(r"^(?=\S)", output, flags=re.MULTILINE)[1:]
     first = HEAD.count("\n") + 1
     for number, (line, error) in enumerate(ERRORS, first):
-        of_it = [each for each in told if each.startswith(f"app/web/static/wrong.js({number},")]
-        assert (line, len(of_it)) == (line, 1), said
-        assert error in of_it[0]
-    assert len(told) == len(ERRORS), said
+        of_line = [each for each in reports if each.startswith(f"app/web/static/wrong.js({number},")]
+        assert (line, len(of_line)) == (line, 1), output
+        assert error in of_line[0]
+    assert len(reports) == len(ERRORS), output

@@ -68,7 +68,7 @@ def install_authorisation(app: Quart) -> None:
         require(needed_scope(request.endpoint, request.blueprint))
 
     async def before_websocket() -> None:
-        # A WebSocket may read; each message that does more is authorised by itself.
+        # A WebSocket may read; each message that does more is authorised separately.
         if websocket.endpoint is not None:
             require("read")
 

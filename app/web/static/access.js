@@ -1,10 +1,10 @@
-/** Who may use the gateway: password, two-step sign-in, API keys, sessions. */
+/** The security dialog: password, two-step sign-in, API keys, sessions. */
 
 import { ApiError, call, clock, get, messageOf, post } from "./api.js";
 import { $, h, icon, setText, within } from "./dom.js";
 import { field, form, select } from "./forms.js";
-import { patient } from "./signin.js";
-import { failed } from "./toast.js";
+import { withWait } from "./sign_in.js";
+import { showError } from "./toast.js";
 
 /** @import { EnrolmentBody, KeyBody, NewKey, SessionBody, SetPassword, WhoBody } from "../types/api.d.ts" */
 /** @import { Call } from "../types/call.d.ts" */
@@ -41,21 +41,21 @@ export function setUp(session) {
 const label = () => (who.password_set ? "Security" : "Set a password");
 
 async function open() {
-  dialog ??= make();
+  dialog ??= makeDialog();
   dialog.showModal();
   await render();
 }
 
-function make() {
-  const made = h("dialog", { class: "access", "aria-labelledby": "access-title" });
-  made.addEventListener("click", ({ target }) => target === made && made.close());
-  made.addEventListener("close", () => made.replaceChildren()); // nothing secret stays in the page
-  document.body.append(made);
-  return made;
+function makeDialog() {
+  const element = h("dialog", { class: "access", "aria-labelledby": "access-title" });
+  element.addEventListener("click", ({ target }) => target === element && element.close());
+  element.addEventListener("close", () => element.replaceChildren()); // no secret stays in the page
+  document.body.append(element);
+  return element;
 }
 
 /**
- * Everything anew; `notice` says what has just happened: messages of the page would lie beneath the dialog.
+ * Draw the whole dialog. `notice` says what has just happened, because a toast would lie beneath the dialog.
  *
  * @param {string} [notice]
  */
@@ -82,10 +82,14 @@ async function render(notice = "", bad = false) {
     const [{ keys }, { sessions }] = [await get("/api/auth/keys"), await get("/api/auth/sessions")];
     dialog.replaceChildren(
       head,
-      part("Password", "Set", passwordForm()),
-      part("Two-step sign-in", who.second_factor ? "On" : "Off", who.second_factor ? factorOff() : factorOn()),
-      part("API keys", String(keys.length || "None"), keyList(keys), keyForm()),
-      part("Signed in", String(sessions.length), sessionList(sessions)),
+      section("Password", "Set", passwordForm()),
+      section(
+        "Two-step sign-in",
+        who.second_factor ? "On" : "Off",
+        who.second_factor ? secondFactorOff() : secondFactorOn(),
+      ),
+      section("API keys", String(keys.length || "None"), keyList(keys), keyForm()),
+      section("Signed in", String(sessions.length), sessionList(sessions)),
       h(
         "div",
         { class: "dialog-actions" },
@@ -94,7 +98,7 @@ async function render(notice = "", bad = false) {
     );
   } catch (error) {
     dialog.close();
-    failed(error);
+    showError(error);
   }
 }
 
@@ -103,7 +107,7 @@ async function render(notice = "", bad = false) {
  * @param {string} state
  * @param {...Child} children
  */
-function part(title, state, ...children) {
+function section(title, state, ...children) {
   return h(
     "details",
     { name: "access", class: "access-part" },
@@ -118,7 +122,7 @@ function part(title, state, ...children) {
 
 const newPassword = () => [
   field("New password", "password", { type: "password", autocomplete: "new-password" }),
-  field("Once more", "again", { type: "password", autocomplete: "new-password" }),
+  field("Repeat password", "again", { type: "password", autocomplete: "new-password" }),
 ];
 
 const codeField = (text = "Code from your authenticator app") =>
@@ -128,16 +132,16 @@ const codeField = (text = "Code from your authenticator app") =>
 const submit = (text) => h("button", { class: "button primary", type: "submit" }, text);
 
 /** @param {NewPassword} values */
-function same({ password, again }) {
-  if (password !== again) throw new ApiError("This is not the same.", { field: "again" });
+function checkRepeated({ password, again }) {
+  if (password !== again) throw new ApiError("The passwords differ.", { field: "again" });
 }
 
 /** @type {Call} */
-const ask = async (method, path, ...body) => {
+const send = async (method, path, ...body) => {
   try {
     return await call(method, path, ...body);
   } catch (error) {
-    throw patient(error);
+    throw withWait(error);
   }
 };
 
@@ -148,30 +152,30 @@ function firstPassword() {
       h(
         "p",
         {},
-        "Everybody on this network can control the gateway. With a password, they have to sign in first: people here, and programs with a key that you make.",
+        "Everyone on this network can control the gateway. Once a password is set, people have to sign in here, and programs need an API key.",
       ),
       ...newPassword(),
       submit("Set password"),
     ],
     async (/** @type {NewPassword} */ values) => {
-      same(values);
-      await ask("POST", "/api/auth/password", { password: values.password });
+      checkRepeated(values);
+      await send("POST", "/api/auth/password", { password: values.password });
       await render("The password is set. You are signed in on this device.");
     },
   );
 }
 
 function passwordForm() {
-  const current = field("Present password", "current", { type: "password", autocomplete: "current-password" });
+  const current = field("Current password", "current", { type: "password", autocomplete: "current-password" });
   return form(
     {},
     [current, ...newPassword(), ...(who.second_factor ? [codeField()] : []), submit("Change password")],
     async (/** @type {NewPassword & { current: string; code?: string }} */ values) => {
-      same(values);
+      checkRepeated(values);
       /** @type {SetPassword} */
       const body = { password: values.password, current: values.current };
       if (values.code) body.code = values.code;
-      await ask("POST", "/api/auth/password", body);
+      await send("POST", "/api/auth/password", body);
       await render("The password was changed. All other devices are signed out.");
     },
   );
@@ -179,17 +183,17 @@ function passwordForm() {
 
 // --- second factor ---------------------------------------------------------------------------------------------------
 
-function factorOn() {
+function secondFactorOn() {
   const box = h("div", {});
   const begin = form(
     {},
     [
-      h("p", {}, "Signing in then also takes a code from an app on your phone."),
+      h("p", {}, "Signing in then also needs a code from an app on your phone."),
       field("Your password", "password", { type: "password", autocomplete: "current-password" }),
       submit("Set up"),
     ],
     async (/** @type {{ password: string }} */ { password }) =>
-      scan(box, await ask("POST", "/api/auth/totp", { password })),
+      showEnrolment(box, await send("POST", "/api/auth/totp", { password })),
   );
   box.append(begin);
   return box;
@@ -199,7 +203,7 @@ function factorOn() {
  * @param {HTMLElement} box
  * @param {EnrolmentBody} enrolment
  */
-function scan(box, { qr, secret }) {
+function showEnrolment(box, { qr, secret }) {
   const confirm = form(
     {},
     [
@@ -215,7 +219,7 @@ function scan(box, { qr, secret }) {
       submit("Turn on"),
     ],
     async (/** @type {{ code: string }} */ { code }) =>
-      recovery(box, (await ask("POST", "/api/auth/totp/confirm", { code })).recovery_codes),
+      showRecoveryCodes(box, (await send("POST", "/api/auth/totp/confirm", { code })).recovery_codes),
   );
   box.replaceChildren(confirm);
   within(confirm, "input").focus();
@@ -225,35 +229,35 @@ function scan(box, { qr, secret }) {
  * @param {HTMLElement} box
  * @param {string[]} codes
  */
-function recovery(box, codes) {
+function showRecoveryCodes(box, codes) {
   setText(within(box.closest("details") ?? dialog, ".count"), "On");
   box.replaceChildren(
     h(
       "p",
       {},
-      "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown this once.",
+      "Two-step sign-in is on. Keep these recovery codes somewhere safe: each signs you in once when your phone is lost, or when the gateway's clock is wrong. They are shown only once.",
     ),
     h("ul", { class: "recovery" }, ...codes.map((code) => h("li", {}, h("code", {}, code)))),
     h(
       "div",
       { class: "dialog-actions" },
       copyButton(codes.join("\n")),
-      h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have kept them"),
+      h("button", { class: "button primary", type: "button", onclick: () => render() }, "I have saved them"),
     ),
   );
 }
 
-function factorOff() {
+function secondFactorOff() {
   return form(
     {},
     [
-      h("p", {}, "Signing in takes a code from your app. To turn that off, prove that you are you."),
+      h("p", {}, "Signing in needs a code from your app. To turn that off, enter your password and a code."),
       field("Your password", "password", { type: "password", autocomplete: "current-password" }),
       codeField("Code, or a recovery code"),
       submit("Turn off"),
     ],
     async (/** @type {{ password: string; code: string }} */ { password, code }) => {
-      await ask("DELETE", "/api/auth/totp", { password, code });
+      await send("DELETE", "/api/auth/totp", { password, code });
       await render("Two-step sign-in is off.");
     },
   );
@@ -312,9 +316,9 @@ function keyForm() {
         /** @type {NewKey} */
         const body = { name: name.trim(), scope };
         if (days) body.expires_in_days = Number(days);
-        const { key } = await ask("POST", "/api/auth/keys", body);
+        const { key } = await send("POST", "/api/auth/keys", body);
         box.replaceChildren(
-          h("p", {}, "This is the key. It is shown this once."),
+          h("p", {}, "This is the key. It is shown only once."),
           h("code", { class: "secret" }, key),
           h(
             "div",
@@ -331,7 +335,7 @@ function keyForm() {
 
 /** @param {KeyBody} key */
 async function revoke({ id, name }) {
-  await removed(`/api/auth/keys/${id}`, `${name} was revoked.`);
+  await removeAndShow(`/api/auth/keys/${id}`, `${name} was revoked.`);
 }
 
 // --- sessions --------------------------------------------------------------------------------------------------------
@@ -348,17 +352,17 @@ function sessionList(sessions) {
         name,
         text,
         `Sign out ${name}`,
-        session.current ? null : () => removed(`/api/auth/sessions/${session.id}`, `${name} was signed out.`),
+        session.current ? null : () => removeAndShow(`/api/auth/sessions/${session.id}`, `${name} was signed out.`),
       );
     }),
   );
 }
 
-/** @type {Record<string, string>} the browsers that a User-Agent calls otherwise than people do */
-const SHORT = { Edg: "Edge", OPR: "Opera" };
+/** @type {Record<string, string>} the common names of browsers that a User-Agent abbreviates */
+const BROWSER_NAMES = { Edg: "Edge", OPR: "Opera" };
 
 /**
- * "Firefox on Android" from a User-Agent, or its beginning.
+ * The browser and system of a User-Agent ("Firefox on Android"), else the beginning of it.
  *
  * @param {SessionBody} session
  */
@@ -366,14 +370,14 @@ function device({ agent, kind }) {
   const browser = ["Edg", "OPR", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(name));
   const system = ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"].find((name) => agent.includes(name));
   if (!browser || kind === "token") return agent.slice(0, 40) || "A program";
-  return `${SHORT[browser] ?? browser}${system ? ` on ${system}` : ""}`;
+  return `${BROWSER_NAMES[browser] ?? browser}${system ? ` on ${system}` : ""}`;
 }
 
 /**
  * @param {`/api/auth/keys/${string}` | `/api/auth/sessions/${string}`} path
  * @param {string} message
  */
-async function removed(path, message) {
+async function removeAndShow(path, message) {
   const title = dialog.querySelector("details[open] summary span")?.textContent;
   try {
     await call("DELETE", path);
@@ -399,7 +403,7 @@ const day = (time) =>
   new Date(time * 1000).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
 
 /**
- * Over plain HTTP a browser gives pages no clipboard: then what there is to copy gets selected.
+ * A button that copies `text`, or selects it: over plain HTTP a browser offers no clipboard.
  *
  * @param {string} text
  */

@@ -1,41 +1,41 @@
-/** The account with the provider shown: signing in, days left, devices, the key, signing out. */
+/** The account at the current provider: signing in, days left, devices, the key, signing out. */
 
 import { call, codeOf, get, messageOf, post } from "./api.js";
-import { sure } from "./confirm.js";
+import { confirmed } from "./confirm.js";
 import { $, h, icon, whileBusy, within } from "./dom.js";
 import { number, plural } from "./format.js";
 import { field, form } from "./forms.js";
-import { failed, toast } from "./toast.js";
+import { showError, toast } from "./toast.js";
 
 /** @import { AccountStatus, CredentialField, ProviderDevice, ProviderInfo } from "../types/api.d.ts" */
 
 /** @type {Record<string, string>} */
 const PROBLEMS = {
   account_expired: "The account has expired. Add time at the provider, or sign in with another account.",
-  key_revoked: "The provider no longer knows this gateway's key. Sign out, and sign in again.",
+  key_revoked: "The provider no longer knows this gateway's key. Sign out, then sign in again.",
   wrong_credentials: "The provider refuses the account. Sign in again.",
 };
-const FEW_DAYS = 7;
+const WARN_BELOW = 7; // days left
 
 /** @type {ProviderInfo} */
 let info;
-/** @type {ProviderDevice[] | null} devices to make room among, after a sign-in that found none */
-let full = null;
+/** @type {ProviderDevice[] | null} the devices to choose from after a sign-in that failed for too many devices */
+let removableDevices = null;
 
 /**
- * Show the account of `name`. Returns whether servers can be had: signed in, or no account needed.
+ * Show the account of `name`. Resolves to whether it has servers: signed in, or no account needed.
  *
  * @param {string} name
  */
 export async function load(name) {
-  if (info?.name !== name) full = null;
-  const asked = await get(`/api/providers/${encodeURIComponent(name)}`);
-  info = asked;
+  if (info?.name !== name) removableDevices = null;
+  const answer = await get(`/api/providers/${encodeURIComponent(name)}`);
+  info = answer;
   render();
-  return !asked.capabilities.sign_in || Boolean(asked.account?.signed_in);
+  return !answer.capabilities.sign_in || Boolean(answer.account?.signed_in);
 }
 
-/** Whoever wants to connect has to sign in first. */
+/** Scroll to the account, because connecting needs a sign-in. */
 export function focus() {
   $("account").scrollIntoView({ behavior: "smooth", block: "center" });
   $("account").querySelector("input")?.focus({ preventScroll: true });
@@ -46,7 +46,7 @@ export function focus() {
  * @param {R} rest
  */
 const path = (rest) => /** @type {const} */ (`/api/providers/${encodeURIComponent(info.name)}/${rest}`);
-const again = () => load(info.name).catch(failed);
+const reload = () => load(info.name).catch(showError);
 
 function render() {
   const box = $("account");
@@ -61,69 +61,69 @@ function render() {
 // --- signed out ------------------------------------------------------------------------------------------------------
 
 function signIn() {
-  const made = form(
+  const element = form(
     { class: "account-form", "aria-label": `Sign in to ${info.title}` },
     [
       h("h3", {}, `Sign in to ${info.title}`),
-      h("p", { class: "hint" }, "What you enter stays on the gateway, and goes to nobody but the provider."),
+      h("p", { class: "hint" }, "What you enter stays on the gateway and is sent only to the provider."),
       ...info.credentials.map(credential),
       h("button", { class: "button primary", type: "submit" }, "Sign in"),
     ],
     async (/** @type {Record<string, string>} */ values) => {
-      const given = Object.entries(values).map(([name, value]) => [name, value.trim()]);
+      const trimmed = Object.entries(values).map(([name, value]) => [name, value.trim()]);
       try {
-        await post(path("login"), { credentials: Object.fromEntries(given.filter(([, value]) => value)) });
+        await post(path("login"), { credentials: Object.fromEntries(trimmed.filter(([, value]) => value)) });
       } catch (error) {
-        if (codeOf(error) === "too_many_devices") await makeRoom(made);
+        if (codeOf(error) === "too_many_devices") await offerRemoval(element);
         throw error;
       }
-      full = null;
+      removableDevices = null;
       toast(`Signed in to ${info.title}`);
       window.dispatchEvent(new Event("servers-changed"));
     },
   );
-  if (full) made.append(room(made, full));
-  return made;
+  if (removableDevices) element.append(removalList(element, removableDevices));
+  return element;
 }
 
 /** @param {CredentialField} each */
 function credential(each) {
-  const made = field(each.label, each.name, {
+  const element = field(each.label, each.name, {
     type: each.secret ? "password" : "text",
     maxlength: String(each.longest),
     autocapitalize: "none",
     spellcheck: "false",
     inputmode: /^\[0-9\]/.test(each.pattern ?? "") ? "numeric" : null,
   });
-  if (each.optional) within(made, "label").append(h("span", { class: "optional" }, " optional"));
-  if (each.help) made.append(h("p", { class: "hint" }, each.help));
-  return made;
+  if (each.optional) within(element, "label").append(h("span", { class: "optional" }, " optional"));
+  if (each.help) element.append(h("p", { class: "hint" }, each.help));
+  return element;
 }
 
 /**
- * The account has no room: its devices, to remove one, below the form that keeps what was typed.
+ * Show the devices of an account that has too many, below the form, which keeps its input.
  *
- * @param {HTMLFormElement} made
+ * @param {HTMLFormElement} element
  */
-async function makeRoom(made) {
-  full = (await get(path("devices"))).devices;
-  made.querySelector(".room")?.remove();
-  made.append(room(made, full));
+async function offerRemoval(element) {
+  removableDevices = (await get(path("devices"))).devices;
+  element.querySelector(".room")?.remove();
+  element.append(removalList(element, removableDevices));
 }
 
 /**
- * @param {HTMLFormElement} made
+ * @param {HTMLFormElement} element
  * @param {ProviderDevice[]} devices
  */
-function room(made, devices) {
+function removalList(element, devices) {
   const box = h("div", { class: "room" }, h("h4", {}, "Remove a device, then sign in again"));
   box.append(
     deviceList(devices, async (device) => {
       await call("DELETE", path(`devices/${encodeURIComponent(device.id)}`));
-      full = null;
+      removableDevices = null;
       box.remove();
       toast(`${device.name} was removed. Sign in again.`);
-      within(made, "[type=submit]").focus();
+      within(element, "[type=submit]").focus();
     }),
   );
   return box;
@@ -134,7 +134,7 @@ function room(made, devices) {
 /** @param {AccountStatus} account */
 function signedIn(account) {
   const left = account.days_left;
-  const few = left !== null && left <= FEW_DAYS;
+  const low = left !== null && left <= WARN_BELOW;
   const devices = h("div", {});
   const details = h(
     "details",
@@ -145,13 +145,13 @@ function signedIn(account) {
       h("span", { class: "name" }, `${info.title} ${account.account ?? ""}`),
       left === null
         ? null
-        : h("span", { class: few ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
+        : h("span", { class: low ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
     ),
     h(
       "dl",
       { class: "account-facts" },
       ...fact("This device", account.device),
-      ...fact("Key made", day(account.key_created)),
+      ...fact("Key created", day(account.key_created)),
       ...fact("Next key", day(account.key_rotates)),
       ...fact("Paid until", day(account.expires)),
       ...fact(
@@ -193,7 +193,7 @@ const action = (text, act, kind = "") =>
     {
       class: `button small ${kind}`,
       type: "button",
-      onclick: ({ currentTarget }) => whileBusy(currentTarget, () => act().catch(failed)),
+      onclick: ({ currentTarget }) => whileBusy(currentTarget, () => act().catch(showError)),
     },
     text,
   );
@@ -202,9 +202,9 @@ const action = (text, act, kind = "") =>
 async function listDevices(box) {
   try {
     const { devices } = await get(path("devices"));
-    const most = info.account?.max_devices;
+    const max = info.account?.max_devices;
     box.replaceChildren(
-      h("h4", {}, most ? `Devices: ${devices.length} of ${most}` : "Devices"),
+      h("h4", {}, max ? `Devices: ${devices.length} of ${max}` : "Devices"),
       deviceList(devices, async (device) => {
         await call("DELETE", path(`devices/${encodeURIComponent(device.id)}`));
         toast(`${device.name} was removed`);
@@ -225,9 +225,9 @@ function deviceList(devices, remove) {
     const about = [device.current ? "this gateway" : null, device.created ? `since ${day(device.created)}` : null]
       .filter(Boolean)
       .join(" · ");
-    const ask = async (/** @type {{ currentTarget: HTMLButtonElement }} */ { currentTarget: button }) => {
-      if (await sure(`Remove ${device.name}?`, "It can no longer connect with this account."))
-        await whileBusy(button, () => remove(device).catch(failed));
+    const confirmAndRemove = async (/** @type {{ currentTarget: HTMLButtonElement }} */ { currentTarget: button }) => {
+      if (await confirmed(`Remove ${device.name}?`, "It can no longer connect with this account."))
+        await whileBusy(button, () => remove(device).catch(showError));
     };
     return h(
       "li",
@@ -237,7 +237,7 @@ function deviceList(devices, remove) {
         ? null
         : h(
             "button",
-            { class: "icon-button", type: "button", "aria-label": `Remove ${device.name}`, onclick: ask },
+            { class: "icon-button", type: "button", "aria-label": `Remove ${device.name}`, onclick: confirmAndRemove },
             icon("trash"),
           ),
     );
@@ -249,7 +249,7 @@ async function refresh() {
   const { list } = await post(path("refresh"));
   const bad = list.skipped.filter((entry) => entry.bad).length;
   toast(
-    `${plural(list.servers, "server")}${list.changed ? "" : ", as before"}${bad ? `; ${bad} could not be read` : ""}`,
+    `${plural(list.servers, "server")}${list.changed ? "" : ", unchanged"}${bad ? `; ${bad} could not be read` : ""}`,
   );
   window.dispatchEvent(new Event("servers-changed"));
 }
@@ -257,12 +257,12 @@ async function refresh() {
 async function rotate() {
   await post(path("rotate-key"));
   toast("The gateway has a new key");
-  await again();
+  await reload();
 }
 
 async function signOut() {
   if (
-    !(await sure(
+    !(await confirmed(
       `Sign out of ${info.title}?`,
       "The gateway disconnects, and its device is removed from the account.",
       "Sign out",

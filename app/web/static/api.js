@@ -5,7 +5,7 @@
 export class ApiError extends Error {
   /**
    * @param {string} message
-   * @param {{ status?: number; code?: string; field?: string | null; retryAfter?: number }} [told]
+   * @param {{ status?: number; code?: string; field?: string | null; retryAfter?: number }} [details]
    */
   constructor(message, { status = 0, code = "unreachable", field = null, retryAfter = 0 } = {}) {
     super(message);
@@ -16,13 +16,13 @@ export class ApiError extends Error {
   }
 }
 
-const PATIENCE = 3; // times
-const LONGEST_WAIT = 2; // seconds
+const MAX_RETRIES = 3;
+const MAX_WAIT = 2; // seconds
 
 /** Seconds that the gateway's clock is ahead of this browser's: a gateway may have no clock of its own. */
 export const clock = { ahead: 0, now: () => Date.now() / 1000 + clock.ahead };
 
-/** Whether the gateway no longer knows us: then nothing is asked until somebody has signed in. */
+/** Whether the gateway refuses this browser's session: no request is sent before the next sign-in. */
 export const session = { lost: false };
 
 const SIGNED_OUT = new Set(["unauthorized", "invalid_token"]);
@@ -47,12 +47,12 @@ async function send(method, path, body) {
     headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const response = await ask(path, options);
+  const response = await fetchWithRetry(path, options);
   let answer;
   try {
     answer = await response.json();
   } catch {
-    throw new ApiError(`The gateway gave an answer that cannot be read (${response.status}).`, {
+    throw new ApiError(`The gateway's answer could not be read (${response.status}).`, {
       status: response.status,
     });
   }
@@ -69,13 +69,13 @@ async function send(method, path, body) {
 }
 
 /**
- * Asked to slow down, as when many pages open at once, it does: what was refused has changed nothing.
+ * Fetch, and wait and retry after 429, which comes when many pages open at once. A refused request has changed nothing.
  *
  * @param {string} path
  * @param {RequestInit} options
  */
-async function ask(path, options) {
-  for (let left = PATIENCE; ; left -= 1) {
+async function fetchWithRetry(path, options) {
+  for (let left = MAX_RETRIES; ; left -= 1) {
     let response;
     try {
       response = await fetch(path, options);
@@ -83,7 +83,7 @@ async function ask(path, options) {
       throw new ApiError("The gateway cannot be reached. Is this device still on its network?");
     }
     const wait = Number(response.headers.get("Retry-After"));
-    if (response.status !== 429 || !left || !(wait <= LONGEST_WAIT)) return response;
+    if (response.status !== 429 || !left || !(wait <= MAX_WAIT)) return response;
     await new Promise((done) => setTimeout(done, wait * 1000 * (1 + Math.random() / 2)));
   }
 }
@@ -94,21 +94,21 @@ export const get = /** @type {Get} */ (/** @type {unknown} */ (send.bind(null, "
 export const post = /** @type {Post} */ (/** @type {unknown} */ (send.bind(null, "POST")));
 
 /**
- * With a capital, unless it begins with a name such as "vpn-se".
+ * The text with a capital first letter, unless it begins with a name such as "vpn-se".
  *
  * @param {string} text
  */
 export const sentence = (text) => (/^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
 
 /**
- * What to show of whatever was thrown.
+ * The text to show for a thrown error.
  *
  * @param {unknown} error
  */
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
 /**
- * The API's code for the error; nothing where it is no error of the API's.
+ * The API's code for the error; null = the error did not come from the API.
  *
  * @param {unknown} error
  */

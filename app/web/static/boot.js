@@ -1,22 +1,22 @@
-/** Who is there? The page starts for those who may see it; others sign in first. */
+/** Starts the page for users who may see it, and shows the sign-in dialog to the others. */
 
 import { get, session } from "./api.js";
-import * as signin from "./signin.js";
+import * as signIn from "./sign_in.js";
 
 let who = null;
 try {
   who = await get("/api/auth/session");
 } catch {
-  // Out of reach: the page says so, and asks again.
+  // The gateway is unreachable: the page says so, and tries again.
 }
 
 window.addEventListener("signed-out", async () => {
-  // Whoever sets the first password may be refused once, before the answer with the new cookie is here.
+  // A request may be refused while the first password is being set, before the response brings the new cookie.
   await new Promise((done) => setTimeout(done, 500));
   try {
-    const now = await get("/api/auth/session");
-    if (now.authenticated) session.lost = false;
-    else signin.show(now);
+    const current = await get("/api/auth/session");
+    if (current.authenticated) session.lost = false;
+    else signIn.show(current);
   } catch {
     session.lost = false; // the next refusal tries again
   }
@@ -24,9 +24,9 @@ window.addEventListener("signed-out", async () => {
 
 if (who && !who.authenticated) {
   session.lost = true;
-  signin.show(who);
+  signIn.show(who);
 } else {
   await import("./main.js");
   if (who) (await import("./access.js")).setUp(who);
 }
-document.documentElement.dataset.ready = ""; // for tests: from now on the page listens
+document.documentElement.dataset.ready = ""; // for tests: the page now reacts to input

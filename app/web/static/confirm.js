@@ -1,13 +1,13 @@
-/** Are you sure? */
+/** The dialog that asks for confirmation. `confirmed` resolves to whether the user agreed. */
 
 import { $, within } from "./dom.js";
 
 /**
  * @param {string} title
  * @param {string} text
- * @param {string} [yes] the word on the button
+ * @param {string} [yes] the label of the button that agrees
  */
-export async function sure(title, text, yes = "Remove") {
+export async function confirmed(title, text, yes = "Remove") {
   const dialog = $("confirm", HTMLDialogElement);
   $("confirm-title").textContent = title;
   $("confirm-text").textContent = text;

@@ -1,4 +1,4 @@
-/** The API's description as a page: every operation with its parameters, bodies, answers and examples. */
+/** The page of the API: every operation with its parameters, bodies, responses and examples. */
 
 import { messageOf } from "./api.js";
 import { $, h, within } from "./dom.js";
@@ -12,7 +12,7 @@ const SCOPES = new Set(["read", "connect", "admin"]);
 let api;
 
 /**
- * What a part of the description is, where it may be a reference to a part elsewhere in it.
+ * The part of the description that `part` refers to, or `part` itself.
  *
  * @template {object} T
  * @param {T | Reference} part
@@ -27,7 +27,7 @@ function resolve(part) {
 }
 
 /**
- * Paragraphs, with `code` as code.
+ * The text as paragraphs, with `code` marked up.
  *
  * @param {string | undefined} text
  */
@@ -39,14 +39,14 @@ function prose(text) {
 }
 
 /** @param {string} reference */
-const named = (reference) => reference.slice(reference.lastIndexOf("/") + 1);
+const componentName = (reference) => reference.slice(reference.lastIndexOf("/") + 1);
 
 /**
  * @param {Schema} [schema]
  * @returns {string}
  */
 function typeText(schema = {}) {
-  if (schema.$ref) return named(schema.$ref);
+  if (schema.$ref) return componentName(schema.$ref);
   const options = schema.anyOf ?? schema.oneOf;
   if (options) return options.map((option) => typeText(option)).join(" | ");
   if ("const" in schema) return JSON.stringify(schema.const);
@@ -58,8 +58,8 @@ function typeText(schema = {}) {
 
 /** @param {Schema} schema */
 function limits(schema) {
-  const parts = schema.anyOf?.find((option) => option.type !== "null") ?? schema;
-  const found = [];
+  const constrained = schema.anyOf?.find((option) => option.type !== "null") ?? schema;
+  const parts = [];
   for (const [key, text] of /** @type {const} */ ([
     ["minimum", "≥"],
     ["maximum", "≤"],
@@ -68,14 +68,14 @@ function limits(schema) {
     ["maxItems", "items ≤"],
     ["pattern", "matches"],
   ])) {
-    if (key in parts) found.push(`${text} ${parts[key]}`);
+    if (key in constrained) parts.push(`${text} ${constrained[key]}`);
   }
-  if ("default" in schema && schema.default !== null) found.push(`default ${JSON.stringify(schema.default)}`);
-  return found.join(", ");
+  if ("default" in schema && schema.default !== null) parts.push(`default ${JSON.stringify(schema.default)}`);
+  return parts.join(", ");
 }
 
 /**
- * A table of fields; the types that they name open in place.
+ * A table of fields, in which the types that they name can be opened.
  *
  * @param {Schema} part
  * @param {string[]} [seen]
@@ -109,7 +109,7 @@ function fields(part, seen = []) {
               h("code", { class: "type" }, typeText(part)),
               " ",
               h("span", { class: "limits" }, limits(part)),
-              ...inner(part, seen),
+              ...nestedTypes(part, seen),
             ),
           ),
         ),
@@ -123,7 +123,7 @@ function fields(part, seen = []) {
  * @param {string[]} seen
  * @returns {HTMLElement[]}
  */
-function inner(part, seen) {
+function nestedTypes(part, seen) {
   return references(part)
     .filter((name) => !seen.includes(name))
     .map((name) =>
@@ -132,14 +132,14 @@ function inner(part, seen) {
 }
 
 /**
- * The names of the schemas with fields that a schema leads to.
+ * The names of the schemas with fields to which a schema refers.
  *
  * @param {Schema} part
  * @returns {string[]}
  */
 function references({ $ref, items, additionalProperties, anyOf, oneOf, prefixItems }) {
-  if ($ref) return [named($ref)].filter((name) => api.components.schemas[name]?.properties);
-  const parts = [items, additionalProperties, anyOf, oneOf, prefixItems].flatMap((found) => found ?? []);
+  if ($ref) return [componentName($ref)].filter((name) => api.components.schemas[name]?.properties);
+  const parts = [items, additionalProperties, anyOf, oneOf, prefixItems].flatMap((each) => each ?? []);
   return [...new Set(parts.flatMap(references))];
 }
 
@@ -167,20 +167,20 @@ function section(title, ...children) {
 function body(requestBody) {
   return Object.entries(requestBody.content).map(([type, content]) =>
     section(
-      `Body · ${type}${requestBody.required ? "" : " · may be left out"}`,
-      content.schema ? fields(content.schema) : h("p", {}, "The content as it is."),
+      `Body · ${type}${requestBody.required ? "" : " · optional"}`,
+      content.schema ? fields(content.schema) : h("p", {}, "The raw content."),
       examples(content),
     ),
   );
 }
 
 /** @param {Operation["responses"]} responses */
-function answers(responses) {
+function responseSections(responses) {
   return Object.entries(responses)
     .filter(([status]) => Number(status) < 300)
     .flatMap(([status, response]) =>
       Object.entries(resolve(response).content ?? {}).map(([type, content]) =>
-        section(`Answer ${status} · ${type}`, content.schema ? fields(content.schema) : [], examples(content)),
+        section(`Response ${status} · ${type}`, content.schema ? fields(content.schema) : [], examples(content)),
       ),
     );
 }
@@ -240,13 +240,13 @@ function parameters(list) {
 }
 
 /**
- * A form that sends the request, for operations that change nothing.
+ * A form that sends the request of a read-only operation.
  *
  * @param {string} path
  * @param {Operation} operation
  */
 function tryOut(path, operation) {
-  const answer = h("pre", { class: "answer", tabindex: "0", hidden: true });
+  const output = h("pre", { class: "answer", tabindex: "0", hidden: true });
   const inputs = (operation.parameters ?? []).map((parameter) => ({
     parameter,
     input: h("input", { name: parameter.name, required: parameter.required, autocomplete: "off", spellcheck: "false" }),
@@ -259,14 +259,14 @@ function tryOut(path, operation) {
       if (parameter.in === "path") target = target.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
       else if (input.value !== "") query.append(parameter.name, input.value);
     }
-    answer.hidden = false;
-    answer.textContent = "...";
+    output.hidden = false;
+    output.textContent = "...";
     try {
       const response = await fetch(query.size ? `${target}?${query}` : target);
       const text = await response.text();
-      answer.textContent = `${response.status} ${response.statusText}\n\n${pretty(text)}`;
+      output.textContent = `${response.status} ${response.statusText}\n\n${formatted(text)}`;
     } catch (error) {
-      answer.textContent = String(error);
+      output.textContent = String(error);
     }
   };
   return h(
@@ -274,12 +274,12 @@ function tryOut(path, operation) {
     { class: "try", onsubmit: send },
     ...inputs.map(({ parameter, input }) => h("label", {}, parameter.name, input)),
     h("button", {}, "Send"),
-    answer,
+    output,
   );
 }
 
 /** @param {string} text */
-function pretty(text) {
+function formatted(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2);
   } catch {
@@ -288,7 +288,7 @@ function pretty(text) {
 }
 
 /** @param {Operation} operation */
-function needs(operation) {
+function requiredScope(operation) {
   const scope = operation.security.flatMap((need) => Object.values(need).flat())[0];
   return scope && SCOPES.has(scope) ? scope : "public";
 }
@@ -298,7 +298,7 @@ function needs(operation) {
  * @param {string} method
  * @param {Operation} operation
  */
-function one(path, method, operation) {
+function operationDetails(path, method, operation) {
   const details = h(
     "details",
     { class: "operation", id: operation.operationId },
@@ -308,10 +308,10 @@ function one(path, method, operation) {
       h("span", { class: `method ${method}` }, method.toUpperCase()),
       h("code", { class: "path" }, path),
       h("span", { class: "about" }, operation.summary),
-      h("span", { class: "scope", title: "scope" }, needs(operation)),
+      h("span", { class: "scope", title: "scope" }, requiredScope(operation)),
     ),
   );
-  // Filled when it is first opened: the page is there at once.
+  // The content is made when the operation is first opened, so that the page loads fast.
   details.addEventListener("toggle", () => {
     if (details.childElementCount > 1) return;
     details.append(
@@ -321,7 +321,7 @@ function one(path, method, operation) {
         ...prose(operation.description),
         operation.parameters ? section("Parameters", parameters(operation.parameters)) : null,
         ...(operation.requestBody ? body(operation.requestBody) : []),
-        ...answers(operation.responses),
+        ...responseSections(operation.responses),
         errors(operation.responses),
         method === "get" && operation.responses[200] && operation.operationId !== "keypair"
           ? section("Try it", tryOut(path, operation))
@@ -334,12 +334,12 @@ function one(path, method, operation) {
 
 /** @param {Tag} tag */
 function group(tag) {
-  const found = Object.entries(api.paths).flatMap(([path, methods]) =>
+  const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
     Object.entries(methods)
       .filter(([, operation]) => operation.tags.includes(tag.name))
-      .map(([method, operation]) => one(path, method, operation)),
+      .map(([method, operation]) => operationDetails(path, method, operation)),
   );
-  return h("section", { class: "group" }, h("h2", {}, tag.name), ...prose(tag.description), ...found);
+  return h("section", { class: "group" }, h("h2", {}, tag.name), ...prose(tag.description), ...operations);
 }
 
 /** @param {string} selector */
@@ -368,7 +368,7 @@ async function show() {
     page.replaceChildren(
       h("h1", {}, "VPN Gateway API"),
       h("p", {}, response.status === 401 ? "Sign in first." : `The description cannot be read (${response.status}).`),
-      h("p", {}, h("a", { href: "/" }, "To the gateway")),
+      h("p", {}, h("a", { href: "/" }, "Back to the gateway")),
     );
     return;
   }

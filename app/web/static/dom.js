@@ -1,9 +1,9 @@
-/** Small helpers for the page. Text always goes in as text, never as markup. */
+/** Helpers that find and make elements. Text is always inserted as text, never as markup. */
 
 /** @import { Attributes, Child } from "../types/dom.d.ts" */
 
 /**
- * The element of the page with this id. `kind` is given where more is needed than every HTML element has.
+ * The element of the page with this id. `kind` is the class of the element where HTMLElement is not enough.
  *
  * @template {Element} [T=HTMLElement]
  * @param {string} id
@@ -17,7 +17,7 @@ export function $(id, kind) {
 }
 
 /**
- * An element of the kind within `parent` that the selector finds; it is an error where there is none.
+ * The first element within `parent` that matches the selector. Throws where there is none of the class `kind`.
  *
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} parent
@@ -65,7 +65,7 @@ export function icon(name) {
 }
 
 /**
- * Set text only when it changed, so that screen readers hear news and nothing else.
+ * Set the text only when it changed, so that screen readers announce changes alone.
  *
  * @param {Node} element
  * @param {string} text
@@ -75,7 +75,7 @@ export function setText(element, text) {
 }
 
 /**
- * Show `button` as busy while `action` runs; it cannot be pressed twice.
+ * Run `action` while `button` is shown as busy and cannot be pressed.
  *
  * @template T
  * @param {HTMLButtonElement} button

@@ -1,13 +1,13 @@
 /**
- * What people's files are called and how they are encoded: the rules of app/filenames.py and app/encoding.py, held to the
- * same examples (tests/data/files.json).
+ * Server names from file names, and the encoding of files: the rules of app/filenames.py and app/encoding.py, tested with
+ * the same examples (tests/data/files.json).
  */
 
-const LONGEST = 64; // characters of a server's name
-const UNFIT = "\0";
+const MAX_NAME_LENGTH = 64; // characters
+const FORBIDDEN = "\0";
 
 /**
- * The name that the gateway gives to the server in the file of this name.
+ * The name that the gateway gives to the server of a file.
  *
  * @param {string} file
  */
@@ -16,14 +16,14 @@ export function serverName(file) {
     .trim()
     .replace(/(\.(conf|txt))*$/i, "")
     .normalize("NFC");
-  name = name.replace(/['`\u00b4\u2018\u2019]/g, "").replace(/[^\p{L}\p{M}\p{N}._ -]/gu, UNFIT);
+  name = name.replace(/['`\u00b4\u2018\u2019]/g, "").replace(/[^\p{L}\p{M}\p{N}._ -]/gu, FORBIDDEN);
   name = name.replace(/[\0 ]+$/, "").replace(/^[^\p{L}\p{N}]+/u, "");
   name = name.replace(/[\0 ]+/g, (run) => (run.includes(" ") ? " " : "-")).normalize("NFC");
-  return [...name].slice(0, LONGEST).join("").trimEnd() || "server";
+  return [...name].slice(0, MAX_NAME_LENGTH).join("").trimEnd() || "server";
 }
 
 /**
- * UTF-8 or UTF-16, with or without a byte order mark, else the code page of Windows.
+ * The text of a file: UTF-8 or UTF-16, with or without a byte order mark, else Windows-1252.
  *
  * @param {ArrayBuffer} buffer
  */
@@ -36,6 +36,6 @@ export function decode(buffer) {
   try {
     return new TextDecoder(encoding, { fatal: encoding === "utf-8" }).decode(bytes);
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes).replace(/[\x80-\x9f]/g, "\ufffd"); // as there is no such letter
+    return new TextDecoder("windows-1252").decode(bytes).replace(/[\x80-\x9f]/g, "\ufffd"); // bytes without a character
   }
 }

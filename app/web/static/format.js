@@ -1,4 +1,4 @@
-/** Numbers for people. */
+/** Numbers, durations and sizes as text. */
 
 /** @param {number} seconds */
 export function duration(seconds) {
@@ -32,7 +32,7 @@ export function bytes(count) {
 export const number = (value) => value.toLocaleString("en");
 
 /**
- * "1 packet", "2 packets"
+ * A count with its noun: "1 packet", "2 packets".
  *
  * @param {number} count
  * @param {string} one

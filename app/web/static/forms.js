@@ -1,14 +1,14 @@
-/** Small forms made in script: fields with their errors beside them. */
+/** Forms made in script: labelled fields with their errors below them. */
 
 import { ApiError, messageOf } from "./api.js";
 import { h, setText, whileBusy, within } from "./dom.js";
 
 /** @import { Attributes } from "../types/dom.d.ts" */
 
-let count = 0; // fields so far: no two have the same id
+let count = 0; // of fields, for unique ids
 
 /**
- * A labelled control with a place for its error; `name` is the field of the API.
+ * A labelled control with a place for its error; `name` is the name of the field in the API.
  *
  * @param {string} label
  * @param {string} name
@@ -36,9 +36,9 @@ export function field(label, name, attributes = {}, control = null) {
  * @param {string} value
  */
 export function select(options, value) {
-  const made = h("select", {}, ...options.map(([key, text]) => h("option", { value: key }, text)));
-  made.value = value;
-  return made;
+  const element = h("select", {}, ...options.map(([key, text]) => h("option", { value: key }, text)));
+  element.value = value;
+  return element;
 }
 
 /**
@@ -51,20 +51,20 @@ export function select(options, value) {
  */
 export function form(attributes, children, send) {
   const general = h("p", { class: "error", role: "alert", hidden: true });
-  const made = h("form", { novalidate: true, ...attributes }, ...children.slice(0, -1), general, children.at(-1));
-  made.addEventListener("input", ({ target }) => mark(fieldOf(target), null));
-  made.addEventListener("submit", (event) => {
+  const element = h("form", { novalidate: true, ...attributes }, ...children.slice(0, -1), general, children.at(-1));
+  element.addEventListener("input", ({ target }) => setFieldError(fieldOf(target), null));
+  element.addEventListener("submit", (event) => {
     event.preventDefault();
     general.hidden = true;
-    for (const each of made.querySelectorAll(".field")) mark(each, null);
-    const values = /** @type {V} */ (Object.fromEntries(new FormData(made)));
-    whileBusy(within(made, "[type=submit]", HTMLButtonElement), async () => {
+    for (const each of element.querySelectorAll(".field")) setFieldError(each, null);
+    const values = /** @type {V} */ (Object.fromEntries(new FormData(element)));
+    whileBusy(within(element, "[type=submit]", HTMLButtonElement), async () => {
       try {
         await send(values);
       } catch (error) {
-        const named = error instanceof ApiError ? error.field : null;
-        const at = made.querySelector(`.field[data-field="${CSS.escape(named ?? "")}"]`);
-        if (at) mark(at, messageOf(error), true);
+        const name = error instanceof ApiError ? error.field : null;
+        const place = element.querySelector(`.field[data-field="${CSS.escape(name ?? "")}"]`);
+        if (place) setFieldError(place, messageOf(error), true);
         else {
           setText(general, messageOf(error));
           general.hidden = false;
@@ -72,24 +72,24 @@ export function form(attributes, children, send) {
       }
     });
   });
-  return made;
+  return element;
 }
 
 /**
- * The field in which `target` of an event is.
+ * The field that contains the target of an event.
  *
  * @param {EventTarget | null} target
  */
 export const fieldOf = (target) => (target instanceof Element ? target.closest(".field") : null);
 
 /**
- * @param {Element | null} at
+ * @param {Element | null} place
  * @param {string | null} message
  */
-function mark(at, message, focus = false) {
-  if (!at) return;
-  const error = within(at, ".error");
-  const input = within(at, "input, select");
+function setFieldError(place, message, focus = false) {
+  if (!place) return;
+  const error = within(place, ".error");
+  const input = within(place, "input, select");
   error.hidden = !message;
   setText(
     error,

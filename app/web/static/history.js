@@ -1,17 +1,17 @@
-/** What the exits went through, the newest first. */
+/** The history of the exits' states, newest first. */
 
 import { get } from "./api.js";
 import { $, h, whileBusy } from "./dom.js";
 import { bytes, duration } from "./format.js";
-import { failed } from "./toast.js";
+import { showError } from "./toast.js";
 
 /** @import { PageBody, StatusBody, Transition } from "../types/api.d.ts" */
 
-const PAGE = 8;
+const PAGE_SIZE = 8;
 
 /** @type {Record<string, string>} */
 const CAUSES = {
-  requested: "asked for",
+  requested: "requested",
   resumed: "after a restart",
   adopted: "kept over a restart",
   handshake: "handshake",
@@ -19,11 +19,11 @@ const CAUSES = {
   retry: "trying again",
   restored: "a backup was restored",
   handshake_timeout: "no answer from the server",
-  endpoint_unresolvable: "its name could not be looked up",
+  endpoint_unresolvable: "the server's name could not be resolved",
   wan_down: "no Internet connection",
   tunnel_dead: "the server stopped answering",
   tunnel_lost: "the tunnel's interface was removed",
-  firewall_failed: "the rules could not be set",
+  firewall_failed: "the firewall rules could not be set",
   server_unavailable: "the server cannot be used",
 };
 /** @type {Record<string, string>} */
@@ -35,8 +35,8 @@ const STATES = {
   blocked: "Blocked",
 };
 
-/** @type {string | null} what the status said when the list was last asked for */
-let seen = null;
+/** @type {string | null} the exits' states for which the list was loaded, as JSON */
+let loadedFor = null;
 /** @type {PageBody["next"]} */
 let next = null;
 
@@ -46,30 +46,30 @@ export function setUp() {
 }
 
 /**
- * The list follows the status: a look at it costs a request, so only where an exit has moved.
+ * Load the list again when an exit has changed its state.
  *
  * @param {StatusBody} status
  */
 export function follow(status) {
-  const now = JSON.stringify(status.exits.map((e) => [e.name, e.state, e.since, e.server]));
-  if (now === seen) return;
-  seen = now;
+  const current = JSON.stringify(status.exits.map((e) => [e.name, e.state, e.since, e.server]));
+  if (current === loadedFor) return;
+  loadedFor = current;
   load();
 }
 
 async function load() {
   try {
-    show(await get(`/api/history?limit=${PAGE}`), false);
+    show(await get(`/api/history?limit=${PAGE_SIZE}`), false);
   } catch {
-    seen = null; // the next status tries again
+    loadedFor = null; // the next status tries again
   }
 }
 
 async function more() {
   try {
-    show(await get(`/api/history?limit=${PAGE * 3}&before=${next}`), true);
+    show(await get(`/api/history?limit=${PAGE_SIZE * 3}&before=${next}`), true);
   } catch (error) {
-    failed(error);
+    showError(error);
   }
 }
 

@@ -1,14 +1,14 @@
-/** What the gateway does by itself: another server when one dies, connecting after a start. Each change is kept at once. */
+/** The automation settings: failover, connecting at the start, scheduled changes of server. Each change is saved at once. */
 
 import { call, get, messageOf } from "./api.js";
 import { $, h, icon } from "./dom.js";
 import { select } from "./forms.js";
-import { failed } from "./toast.js";
+import { showError } from "./toast.js";
 
 /** @import { FailoverSettings, Preferences, PreferencesChange, ServerChange } from "../types/api.d.ts" */
 
 /**
- * The preferences as the gateway answers, which leaves nothing out.
+ * The settings as the gateway answers them, with every field present.
  *
  * @typedef {Omit<Preferences, "failover" | "server_changes"> & {
  *   failover: Required<FailoverSettings>;
@@ -24,125 +24,131 @@ const SCOPES = [
 ];
 
 /** @type {Settings} */
-let now;
+let settings;
 
 export function setUp() {
-  const part = $("preferences", HTMLDetailsElement);
-  part.addEventListener("toggle", () => {
-    if (part.open) load();
+  const section = $("preferences", HTMLDetailsElement);
+  section.addEventListener("toggle", () => {
+    if (section.open) load();
   });
 }
 
 async function load() {
   try {
-    now = /** @type {Settings} */ (await get("/api/settings"));
+    settings = /** @type {Settings} */ (await get("/api/settings"));
     render();
   } catch (error) {
     $("preferences-body").replaceChildren(h("p", { class: "error" }, messageOf(error)));
   }
 }
 
-/** @param {PreferencesChange} part */
-async function change(part) {
+/** @param {PreferencesChange} change */
+async function save(change) {
   try {
-    now = /** @type {Settings} */ (await call("PATCH", "/api/settings", part));
+    settings = /** @type {Settings} */ (await call("PATCH", "/api/settings", change));
   } catch (error) {
-    failed(error);
+    showError(error);
   }
   render();
 }
 
-/** @param {Partial<FailoverSettings>} part */
-const failover = (part) => change({ failover: { ...now.failover, ...part } });
+/** @param {Partial<FailoverSettings>} change */
+const saveFailover = (change) => save({ failover: { ...settings.failover, ...change } });
 
 function render() {
-  const { failover: how } = now;
-  const held = document.activeElement?.getAttribute("name"); // the box is drawn anew under the finger
-  const scope = select(SCOPES, how.scope);
+  const { failover } = settings;
+  const focused = document.activeElement?.getAttribute("name"); // the redraw replaces the focused control
+  const scope = select(SCOPES, failover.scope);
   scope.name = "scope";
-  scope.disabled = !how.enabled;
+  scope.disabled = !failover.enabled;
   scope.setAttribute("aria-label", "Where the other server may be");
   scope.addEventListener("change", () =>
-    failover({ scope: /** @type {Settings["failover"]["scope"]} */ (scope.value) }),
+    saveFailover({ scope: /** @type {Settings["failover"]["scope"]} */ (scope.value) }),
   );
   $("preferences-body").replaceChildren(
-    check("failover", "Go on with another server when one dies", how.enabled, (enabled) => failover({ enabled })),
-    scope,
-    check(
-      "return",
-      "Go back to the chosen server once it works again",
-      how.return_to_first,
-      (yes) => failover({ return_to_first: yes }),
-      !how.enabled,
+    checkbox("failover", "Switch to another server when one fails", failover.enabled, (enabled) =>
+      saveFailover({ enabled }),
     ),
-    check("boot", "Connect when the gateway starts", now.connect_at_boot, (yes) => change({ connect_at_boot: yes })),
-    ...schedule(now.server_changes),
-    check("latency", "Measure how far servers are when asked for the fastest", now.measure_latency, (yes) =>
-      change({ measure_latency: yes }),
+    scope,
+    checkbox(
+      "return",
+      "Return to the chosen server once it works again",
+      failover.return_to_first,
+      (checked) => saveFailover({ return_to_first: checked }),
+      !failover.enabled,
+    ),
+    checkbox("boot", "Connect when the gateway starts", settings.connect_at_boot, (checked) =>
+      save({ connect_at_boot: checked }),
+    ),
+    ...schedule(settings.server_changes),
+    checkbox("latency", "Measure latency when choosing the fastest server", settings.measure_latency, (checked) =>
+      save({ measure_latency: checked }),
     ),
   );
-  const again = held && $("preferences-body").querySelector(`[name="${CSS.escape(held)}"]`);
-  if (again instanceof HTMLElement) again.focus();
+  const replacement = focused && $("preferences-body").querySelector(`[name="${CSS.escape(focused)}"]`);
+  if (replacement instanceof HTMLElement) replacement.focus();
 }
 
 const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /** @param {number} number */
-const two = (number) => String(number).padStart(2, "0");
+const twoDigits = (number) => String(number).padStart(2, "0");
+
+/** @param {Required<ServerChange>} change */
+function describe({ at: minute, days, select: server }) {
+  const when =
+    days.length === 7
+      ? "every day"
+      : [...days]
+          .sort((a, b) => a - b)
+          .map((day) => DAYS[day])
+          .join(", ");
+  return `${twoDigits(Math.floor(minute / 60))}:${twoDigits(minute % 60)}, ${when}: ${server}`;
+}
 
 /**
- * Changes of server by the clock: those that are set, and a row to set another for every day.
+ * The scheduled changes of server, and a row that adds one for every day.
  *
  * @param {Settings["server_changes"]} changes
  */
 function schedule(changes) {
-  const at = h("input", {
+  const time = h("input", {
     type: "time",
     name: "change-at",
     required: true,
     "aria-label": "Time of the change",
     value: "04:00",
   });
-  const which = select(
+  const server = select(
     [
       ["random", "to any server"],
       ["fastest", "to the fastest server"],
     ],
     "random",
   );
-  which.name = "change-select";
-  which.setAttribute("aria-label", "Which server to change to");
+  server.name = "change-select";
+  server.setAttribute("aria-label", "Which server to change to");
   const add = () => {
-    const [hours = 0, minutes = 0] = at.value.split(":").map(Number);
-    if (at.reportValidity())
-      change({ server_changes: [...changes, { at: hours * 60 + minutes, select: which.value }] });
-  };
-  const told = (/** @type {Required<ServerChange>} */ { at: minute, days, select: to }) => {
-    const when =
-      days.length === 7
-        ? "every day"
-        : [...days]
-            .sort((a, b) => a - b)
-            .map((day) => DAYS[day])
-            .join(", ");
-    return `${two(Math.floor(minute / 60))}:${two(minute % 60)}, ${when}: ${to}`;
+    const [hours = 0, minutes = 0] = time.value.split(":").map(Number);
+    if (time.reportValidity())
+      save({ server_changes: [...changes, { at: hours * 60 + minutes, select: server.value }] });
   };
   return [
-    h("p", {}, "Change the server by the clock"),
+    h("p", {}, "Change the server on a schedule"),
     h(
       "ul",
       { class: "access-list" },
-      ...changes.map((each) =>
+      ...changes.map((change) =>
         h(
           "li",
           {},
-          h("div", { class: "who" }, h("p", { class: "name" }, told(each))),
+          h("div", { class: "who" }, h("p", { class: "name" }, describe(change))),
           h(
             "button",
             {
               class: "icon-button",
               type: "button",
-              "aria-label": `Remove the change at ${told(each)}`,
-              onclick: () => change({ server_changes: changes.filter((other) => other !== each) }),
+              "aria-label": `Remove the change at ${describe(change)}`,
+              onclick: () => save({ server_changes: changes.filter((other) => other !== change) }),
             },
             icon("trash"),
           ),
@@ -152,8 +158,8 @@ function schedule(changes) {
     h(
       "div",
       { class: "choices" },
-      at,
-      which,
+      time,
+      server,
       h("button", { class: "button small", type: "button", onclick: add }, "Add"),
     ),
   ];
@@ -163,9 +169,9 @@ function schedule(changes) {
  * @param {string} name
  * @param {string} text
  * @param {boolean} checked
- * @param {(checked: boolean) => unknown} changed
+ * @param {(checked: boolean) => unknown} onChange
  */
-const check = (name, text, checked, changed, disabled = false) =>
+const checkbox = (name, text, checked, onChange, disabled = false) =>
   h(
     "label",
     { class: "check" },
@@ -174,7 +180,7 @@ const check = (name, text, checked, changed, disabled = false) =>
       name,
       checked,
       disabled,
-      onchange: ({ currentTarget }) => changed(currentTarget.checked),
+      onchange: ({ currentTarget }) => onChange(currentTarget.checked),
     }),
     h("span", {}, text),
   );

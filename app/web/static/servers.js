@@ -2,17 +2,17 @@
 
 import * as account from "./account.js";
 import { call, codeOf, get, messageOf, post } from "./api.js";
-import { sure } from "./confirm.js";
+import { confirmed } from "./confirm.js";
 import { $, h, icon, whileBusy } from "./dom.js";
 import { plural } from "./format.js";
 import * as status from "./status.js";
-import { failed, toast } from "./toast.js";
+import { showError, toast } from "./toast.js";
 
 /** @import { ProvidersBody, ServerBody, ServersBody, StatusBody } from "../types/api.d.ts" */
 /** @typedef {{ country: string; city: string; server: ServerBody }} Placed */
 
-const OPEN_UP_TO = 12; // servers: so few are shown without a click
-const RESULTS = 100; // rows that a search shows
+const MAX_OPEN = 12; // servers that are shown without opening a country
+const MAX_RESULTS = 100; // rows that a search shows
 
 /** @type {Record<string, string>} */
 const NAMES = {
@@ -31,29 +31,29 @@ let provider = ""; // whose list is shown
 /** @type {ServersBody["servers"]} by country and city */
 let groups = {};
 /** @type {Placed[]} */
-let flat = [];
-let usable = true; // whether there is nothing to sign in to first
+let all = [];
+let signedIn = true; // or no sign-in is needed
 let onlyFavourites = false;
-/** @type {string[] | null} host names, the latest first, while only these are shown */
+/** @type {string[] | null} host names, latest first; null = all servers are shown */
 let recent = null;
-let shownFor = ""; // what the rows' buttons depend on
+let renderedFor = ""; // the part of the status on which the rows' buttons depend
 
 export function setUp() {
   const search = $("search", HTMLInputElement);
   search.addEventListener("input", render);
   window.addEventListener("servers-changed", () => load());
   const [fastest, random] = [$("choose-fastest", HTMLButtonElement), $("choose-random", HTMLButtonElement)];
-  fastest.addEventListener("click", () => choose("fastest", fastest));
-  random.addEventListener("click", () => choose("random", random));
-  const [favourites, lastOnes] = [$("only-favourites"), $("only-recent")];
-  favourites.addEventListener("click", () => {
+  fastest.addEventListener("click", () => connectToAny("fastest", fastest));
+  random.addEventListener("click", () => connectToAny("random", random));
+  const [favouritesOnly, recentOnly] = [$("only-favourites"), $("only-recent")];
+  favouritesOnly.addEventListener("click", () => {
     onlyFavourites = !onlyFavourites;
-    favourites.setAttribute("aria-pressed", String(onlyFavourites));
+    favouritesOnly.setAttribute("aria-pressed", String(onlyFavourites));
     render();
   });
-  lastOnes.addEventListener("click", async () => {
-    recent = recent ? null : await lately();
-    lastOnes.setAttribute("aria-pressed", String(recent !== null));
+  recentOnly.addEventListener("click", async () => {
+    recent = recent ? null : await recentNames();
+    recentOnly.setAttribute("aria-pressed", String(recent !== null));
     render();
   });
   search.addEventListener("keydown", (event) => {
@@ -80,48 +80,48 @@ export async function load() {
   try {
     renderProviders(await get("/api/providers"));
     const answer = await get("/api/servers");
-    usable = await account.load(answer.provider);
+    signedIn = await account.load(answer.provider);
     provider = answer.provider;
     groups = answer.servers;
-    flat = Object.entries(groups).flatMap(([country, cities]) =>
+    all = Object.entries(groups).flatMap(([country, cities]) =>
       Object.entries(cities).flatMap(([city, servers]) => servers.map((server) => ({ country, city, server }))),
     );
-    if (recent) recent = await lately();
+    if (recent) recent = await recentNames();
     render();
   } catch (error) {
-    flat = [];
+    all = [];
     $("list").replaceChildren(h("p", { class: "empty" }, messageOf(error)));
   }
 }
 
 /**
- * The rows show which server is in use: draw them again when that changed.
+ * Draw the rows again when another server is in use.
  *
  * @param {StatusBody} body
  */
 export function follow(body) {
   const now = `${body.state} ${body.server} ${body.target} ${body.switching_to}`;
-  if (now === shownFor) return;
-  shownFor = now;
+  if (now === renderedFor) return;
+  renderedFor = now;
   if (provider) render();
-  if (recent) again();
+  if (recent) reloadRecent();
 }
 
-/** Host names of the provider's servers that were connected to, the latest first. */
-async function lately() {
+/** The host names of the provider's recent servers, latest first. */
+async function recentNames() {
   try {
     const prefix = `${provider}/`;
     const settings = await get("/api/settings");
     return settings.recent.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   } catch (error) {
-    failed(error);
+    showError(error);
     return recent;
   }
 }
 
-async function again() {
-  const now = await lately();
-  if (recent === null) return; // not wanted any more
+async function reloadRecent() {
+  const now = await recentNames();
+  if (recent === null) return; // the filter was switched off meanwhile
   recent = now;
   render();
 }
@@ -130,26 +130,26 @@ async function again() {
  * @param {{ hostname: string; provider: string }} server
  * @param {HTMLButtonElement} button
  */
-export async function connect({ hostname, provider: of }, button) {
+export async function connect({ hostname, provider: serverProvider }, button) {
   await whileBusy(button, async () => {
     try {
-      await post("/api/connect", { server: hostname, provider: of });
-      if (recent) await again();
+      await post("/api/connect", { server: hostname, provider: serverProvider });
+      if (recent) await reloadRecent();
     } catch (error) {
       if (codeOf(error) === "not_found") status.forget(hostname);
       if (codeOf(error) === "not_signed_in") account.focus();
-      failed(error);
+      showError(error);
     }
   });
 }
 
 /**
- * Whatever the gateway finds best, or any; within the country that the search names.
+ * Connect to the fastest server or a random one, within the country that is typed into the search.
  *
  * @param {"fastest" | "random"} how
  * @param {HTMLButtonElement} button
  */
-async function choose(how, button) {
+async function connectToAny(how, button) {
   const text = $("search", HTMLInputElement).value.trim().toLowerCase();
   const place = text && Object.keys(groups).find((country) => country.toLowerCase() === text);
   await connect({ hostname: place ? `${how}:${place}` : how, provider }, button);
@@ -159,19 +159,19 @@ async function choose(how, button) {
  * @param {ServerBody} server
  * @param {HTMLButtonElement} button
  */
-async function favour(server, button) {
-  const wanted = !server.favourite;
+async function toggleFavourite(server, button) {
+  const favourite = !server.favourite;
   button.disabled = true;
   try {
     await call(
-      wanted ? "PUT" : "DELETE",
+      favourite ? "PUT" : "DELETE",
       `/api/favourites/${encodeURIComponent(provider)}/${encodeURIComponent(server.hostname)}`,
     );
-    server.favourite = wanted;
-    button.setAttribute("aria-pressed", String(wanted));
+    server.favourite = favourite;
+    button.setAttribute("aria-pressed", String(favourite));
     button.textContent = star(server);
   } catch (error) {
-    failed(error);
+    showError(error);
   }
   button.disabled = false;
 }
@@ -181,7 +181,7 @@ async function favour(server, button) {
  * @param {HTMLButtonElement} button
  */
 async function select(name, button) {
-  await whileBusy(button, () => post(`/api/provider/${encodeURIComponent(name)}`).then(load, failed));
+  await whileBusy(button, () => post(`/api/provider/${encodeURIComponent(name)}`).then(load, showError));
 }
 
 /**
@@ -196,13 +196,13 @@ export async function showProvider(name) {
 
 /** @param {ServerBody} server */
 async function remove(server) {
-  if (!(await sure(`Remove ${server.hostname}?`, "Its keys are deleted too. This cannot be undone."))) return;
+  if (!(await confirmed(`Remove ${server.hostname}?`, "Its keys are deleted too. This cannot be undone."))) return;
   try {
     await call("DELETE", `/api/custom/remove/${encodeURIComponent(server.hostname)}`);
     status.forget(server.hostname);
     toast(`${server.hostname} was removed`);
   } catch (error) {
-    failed(error);
+    showError(error);
   }
 }
 
@@ -226,21 +226,29 @@ function renderProviders({ providers, current }) {
 function render() {
   const words = $("search", HTMLInputElement).value.toLowerCase().split(/\s+/).filter(Boolean);
   const list = $("list");
-  $("choices").hidden = !usable || flat.length < 2;
+  $("choices").hidden = !signedIn || all.length < 2;
   if (words.length || onlyFavourites || recent) {
-    const hits = among().filter(({ country, city, server }) => {
+    const matches = searched().filter(({ country, city, server }) => {
       if (onlyFavourites && !server.favourite) return false;
       const text =
         `${country} ${city} ${server.hostname} ${server.ipv4 ?? ""} ${server.endpoint ?? ""} ${server.features.join(" ")}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
-    $("found").textContent = `${plural(hits.length, "server")} found`;
+    $("found").textContent = `${plural(matches.length, "server")} found`;
     list.replaceChildren(
-      h("ul", {}, ...hits.slice(0, RESULTS).map(({ country, city, server }) => row(server, where(country, city)))),
-      hits.length > RESULTS
-        ? h("p", { class: "empty" }, `${plural(hits.length - RESULTS, "more server")}: type more to narrow it down`)
+      h(
+        "ul",
+        {},
+        ...matches.slice(0, MAX_RESULTS).map(({ country, city, server }) => row(server, placeText(country, city))),
+      ),
+      matches.length > MAX_RESULTS
+        ? h(
+            "p",
+            { class: "empty" },
+            `${plural(matches.length - MAX_RESULTS, "more server")}: type more to narrow the search`,
+          )
         : "",
-      hits.length
+      matches.length
         ? ""
         : h(
             "p",
@@ -248,19 +256,19 @@ function render() {
             words.length
               ? "No server matches."
               : recent
-                ? "No server was connected to yet."
+                ? "No recent servers yet."
                 : "No favourites yet: mark a server with its star.",
           ),
     );
     return;
   }
   $("found").textContent = "";
-  if (!flat.length) {
+  if (!all.length) {
     const text = OWN.has(provider)
       ? "No servers yet. Add one on this page."
-      : usable
-        ? "This provider has no servers to show yet."
-        : "Servers show here once you have signed in.";
+      : signedIn
+        ? "This provider has no servers yet."
+        : "Servers appear here once you have signed in.";
     list.replaceChildren(h("p", { class: "empty" }, text));
     return;
   }
@@ -270,11 +278,11 @@ function render() {
   list.replaceChildren(...Object.entries(groups).map(([country, cities]) => section(country, cities, open)));
 }
 
-/** What a search looks through: all servers, or those of late in their order. */
-function among() {
-  if (!recent) return flat;
+/** The servers that a search looks through: all, or the recent ones in their order. */
+function searched() {
+  if (!recent) return all;
   const place = new Map(recent.map((name, index) => [name, index]));
-  return flat
+  return all
     .filter(({ server }) => place.has(server.hostname))
     .sort((a, b) => (place.get(a.server.hostname) ?? 0) - (place.get(b.server.hostname) ?? 0));
 }
@@ -282,25 +290,25 @@ function among() {
 /**
  * @param {string} country
  * @param {Record<string, ServerBody[]>} cities
- * @param {Set<string | undefined>} open the countries that are open now
+ * @param {Set<string | undefined>} open the open countries
  */
 function section(country, cities, open) {
   const servers = Object.values(cities).flat();
   const details = h(
     "details",
     { class: "country", "data-country": country },
-    h("summary", {}, named(country), h("span", { class: "count" }, plural(servers.length, "server"))),
+    h("summary", {}, countryName(country), h("span", { class: "count" }, plural(servers.length, "server"))),
   );
   const fill = () => {
     if (details.childElementCount > 1) return;
-    for (const [city, its] of Object.entries(cities)) {
+    for (const [city, cityServers] of Object.entries(cities)) {
       if (city !== "Unknown") details.append(h("h3", { class: "city" }, city));
-      details.append(h("ul", {}, ...its.map((server) => row(server))));
+      details.append(h("ul", {}, ...cityServers.map((server) => row(server))));
     }
   };
-  // Rows of a closed country are not made before it is opened: lists may have thousands.
+  // The rows of a country are made when it is opened, because lists may have thousands.
   details.addEventListener("toggle", fill);
-  if (open.has(country) || flat.length <= OPEN_UP_TO || servers.some(inUse)) {
+  if (open.has(country) || all.length <= MAX_OPEN || servers.some(inUse)) {
     details.open = true;
     fill();
   }
@@ -325,7 +333,7 @@ function row(server, place = "") {
       server.missing.length
         ? h("div", { class: "sub warning" }, `Still needs ${server.missing.join(", ").replaceAll("_", " ")}`)
         : null,
-      server.warnings.length ? notes(server.warnings) : null,
+      server.warnings.length ? warningList(server.warnings) : null,
     ),
     h(
       "button",
@@ -334,7 +342,7 @@ function row(server, place = "") {
         type: "button",
         "aria-pressed": String(server.favourite),
         "aria-label": `${server.hostname} is a favourite`,
-        onclick: (event) => favour(server, event.currentTarget),
+        onclick: (event) => toggleFavourite(server, event.currentTarget),
       },
       star(server),
     ),
@@ -358,7 +366,7 @@ function row(server, place = "") {
 const star = (server) => (server.favourite ? "★" : "☆");
 
 /**
- * What was measured here and what the provider tells.
+ * The measured latency, and the load that the provider publishes.
  *
  * @param {ServerBody} server
  */
@@ -368,7 +376,7 @@ const figures = ({ latency, load }) => [
 ];
 
 /** @param {string[]} warnings */
-const notes = (warnings) =>
+const warningList = (warnings) =>
   h(
     "details",
     { class: "notes" },
@@ -398,9 +406,9 @@ const inUse = (server) => {
   return Boolean(now?.connected && now.server === server.hostname && now.provider === provider);
 };
 /** @param {string} country */
-const named = (country) => (country === "Unknown" ? "No location given" : country);
+const countryName = (country) => (country === "Unknown" ? "No location given" : country);
 /**
  * @param {string} country
  * @param {string} city
  */
-const where = (country, city) => [city, country].filter((name) => name !== "Unknown").join(", ");
+const placeText = (country, city) => [city, country].filter((name) => name !== "Unknown").join(", ");

@@ -1,10 +1,10 @@
-/** The upper half of the page: what the gateway is doing, why, and whether the kill switch holds. */
+/** The upper half of the page: the state of the default exit, its reason, and the kill switch. */
 
 import { clock, post, sentence } from "./api.js";
 import { $, h, setText, whileBusy } from "./dom.js";
 import { ago, bytes, duration, number, plural } from "./format.js";
-import * as ports from "./ports.js";
-import { failed, toast } from "./toast.js";
+import { showError, toast } from "./toast.js";
+import * as wanPorts from "./wan_ports.js";
 
 /** @import { StatusBody } from "../types/api.d.ts" */
 /** @typedef {{ hostname: string; provider: string }} Server */
@@ -13,38 +13,38 @@ const LAST_SERVER = "last-server";
 
 /** @type {Record<string, string>} */
 const HEADLINES = {
-  loading: "Asking the gateway",
+  loading: "Contacting the gateway",
   connected: "Connected",
   connecting: "Connecting",
   disconnecting: "Disconnecting",
   disconnected: "Disconnected",
   blocked: "Blocked",
   unavailable: "Status unknown",
-  lost: "Gateway out of reach",
+  lost: "Gateway unreachable",
 };
 
-/** @type {Record<string, string>} the reasons that netd counts by */
+/** @type {Record<string, string>} the reasons by which netd counts dropped packets */
 const DROPS = {
-  blocked: "No tunnel to leave by",
+  blocked: "No tunnel is up",
   device_blocked: "Device is blocked",
   ipv6: "IPv6, which the tunnel does not carry",
   no_route: "Outside the tunnel's allowed IPs",
-  dns: "DNS past the gateway",
-  spoofed: "False source address",
-  tunnel_address: "Aimed at the tunnel's own address",
-  invalid: "Belongs to no connection",
-  forward: "Way not allowed",
-  wan: "Unasked from the Internet side",
-  input: "Service not offered there",
+  dns: "DNS that bypasses the gateway",
+  spoofed: "Spoofed source address",
+  tunnel_address: "Sent to the tunnel's own address",
+  invalid: "Not part of a connection",
+  forward: "Path not allowed",
+  wan: "Unsolicited, from the Internet side",
+  input: "Service not offered on that interface",
   output: "From the gateway itself, not permitted",
   egress: "Caught by the last check",
-  ports: "Between two ports while the WAN is not known",
+  ports: "Between two ports while the WAN is unknown",
   foreign_router: "From another router on a LAN port",
 };
 
 /** @type {StatusBody | null} */
 let status = null;
-let shownAt = 0; // when `status` arrived, by performance.now()
+let receivedAt = 0; // when `status` arrived, by performance.now()
 let state = "loading";
 let chooseServer = () => {};
 /** @type {(server: Server, button: HTMLButtonElement) => unknown} */
@@ -58,7 +58,7 @@ export function setUp({ choose, connect }) {
   connectTo = connect;
   const stop = $("disconnect", HTMLButtonElement);
   stop.addEventListener("click", () =>
-    whileBusy(stop, () => post("/api/disconnect").then((answer) => toast(answer.message), failed)),
+    whileBusy(stop, () => post("/api/disconnect").then((answer) => toast(answer.message), showError)),
   );
   const quick = $("quick", HTMLButtonElement);
   quick.addEventListener("click", () => {
@@ -72,7 +72,7 @@ export function setUp({ choose, connect }) {
 /** @param {StatusBody} body */
 export function show(body) {
   status = body;
-  shownAt = performance.now();
+  receivedAt = performance.now();
   state = body.state;
   if (body.connected) remember(body);
   render();
@@ -103,7 +103,7 @@ function render() {
   renderActions();
   renderKillSwitch();
   renderProblems();
-  ports.show(status);
+  wanPorts.show(status);
   $("facts").hidden = state !== "connected";
   document.title = status
     ? `${HEADLINES[state]}${status.server ? ` · ${status.server}` : ""} - VPN Gateway`
@@ -141,7 +141,7 @@ function explain() {
   }
 }
 
-/** What of the stored settings and servers cannot be used. */
+/** The stored settings and servers that cannot be used. */
 function renderProblems() {
   const problems = status?.problems ?? [];
   const list = $("problems");
@@ -181,20 +181,20 @@ function renderKillSwitch() {
   );
 }
 
-/** What changes by itself, every second. */
+/** Update the times on the page, every second. */
 function tick() {
-  const passed = (performance.now() - shownAt) / 1000;
+  const passed = (performance.now() - receivedAt) / 1000;
   const retry =
     status?.retry_in === null || status?.retry_in === undefined ? null : Math.ceil(status.retry_in - passed);
   $("retry").hidden = retry === null || state !== "blocked";
   if (retry !== null) setText($("retry"), retry > 0 ? `Trying again in ${duration(retry)}.` : "Trying again now.");
   if (!status) {
-    setText($("killswitch-text"), "Its state is not known while the gateway does not answer.");
+    setText($("killswitch-text"), "Unknown while the gateway does not answer.");
     return;
   }
   setText($("killswitch-text"), attestation(status));
   if (!status.connected) return;
-  setText($("fact-ip"), status.ip ?? "Finding out…");
+  setText($("fact-ip"), status.ip ?? "Checking…");
   setText($("fact-uptime"), duration((status.uptime_seconds ?? 0) + passed));
   setText($("fact-handshake"), status.latest_handshake ? ago(clock.now() - status.latest_handshake) : "None yet");
   setText($("fact-bytes"), `${bytes(status.rx_bytes)} / ${bytes(status.tx_bytes)}`);
@@ -202,9 +202,9 @@ function tick() {
 
 /** @param {StatusBody} status */
 function attestation({ attestation: { ok, checked, repairs, drift } }) {
-  if (!ok) return `The rules in force are not the ones that should be: ${drift.join("; ") || "being repaired"}.`;
-  const seen = checked ? `Firewall and routes checked ${ago(clock.now() - checked)}` : "Firewall and routes hold";
-  return repairs ? `${seen}; repaired ${number(repairs)}×.` : `${seen}; they hold.`;
+  if (!ok) return `The rules in force differ from the plan: ${drift.join("; ") || "being repaired"}.`;
+  const summary = checked ? `Firewall and routes checked ${ago(clock.now() - checked)}` : "Firewall and routes hold";
+  return repairs ? `${summary}; repaired ${number(repairs)}×.` : `${summary}; as planned.`;
 }
 
 /** @param {StatusBody} status */

@@ -5,11 +5,11 @@ import { $, h } from "./dom.js";
 
 /** @import { Child } from "../types/dom.d.ts" */
 
-const SHOWN = 6000; // milliseconds
+const DISPLAY_TIME = 6000; // milliseconds
 
 /**
  * @param {Child | Child[]} content
- * @param {{ bad?: boolean; stays?: boolean }} [how]
+ * @param {{ bad?: boolean; stays?: boolean }} [options]
  */
 export function toast(content, { bad = false, stays = bad } = {}) {
   /** @type {HTMLElement} */
@@ -21,11 +21,11 @@ export function toast(content, { bad = false, stays = bad } = {}) {
   );
   $("toasts").append(element);
   while ($("toasts").childElementCount > 3) $("toasts").firstElementChild?.remove();
-  if (!stays) setTimeout(() => element.remove(), SHOWN);
+  if (!stays) setTimeout(() => element.remove(), DISPLAY_TIME);
 }
 
 /** @param {unknown} error */
-export function failed(error) {
+export function showError(error) {
   const message = messageOf(error);
   console.info("refused:", message);
   toast(message, { bad: true });

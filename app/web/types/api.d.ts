@@ -1,4 +1,4 @@
-/** The API's types, from its own description: made by `make types`. */
+/** The API's types, generated from its description by `make types`. */
 
 export interface AccountBody {
   success: boolean;
@@ -710,7 +710,7 @@ export interface TrafficDevicesBody {
   devices: Array<DeviceTraffic>;
 }
 
-/** Every operation by its method and path; `body` is never where none is sent. */
+/** Every operation by its method and path; `body` is `never` for an operation without one. */
 export interface Operations {
   "GET /api/auth/keys": { body: never; answer: KeysBody };
   "POST /api/auth/keys": { body: NewKey; answer: CreatedKey };

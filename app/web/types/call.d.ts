@@ -1,16 +1,16 @@
-/** What `get`, `post` and `call` of static/api.js take and give, by the method and the path that they are called with. */
+/** The bodies and answers of `get`, `post` and `call` in static/api.js, by the method and the path of the call. */
 
 import type { Operations } from "./api.d.ts";
 
-/** Whether a part of a path is put in when the page runs, and not spelt out in its code. */
-type PutIn<S extends string> = Record<never, never> extends Record<S, 1> ? true : false;
+/** Whether a segment of a path is inserted at run time, and not literal in the code. */
+type IsInserted<S extends string> = Record<never, never> extends Record<S, 1> ? true : false;
 
-/** `/api/keys/${string}` and `/api/keys/${string}?all=1` as `/api/keys/{}`. */
+/** The path as a key of Operations: `/api/keys/${string}?all=1` becomes `/api/keys/{}`. */
 type Shape<P extends string> = P extends `${infer Path}?${string}`
   ? Shape<Path>
   : P extends `${infer Head}/${infer Rest}`
     ? `${Shape<Head>}/${Shape<Rest>}`
-    : PutIn<P> extends true
+    : IsInserted<P> extends true
       ? "{}"
       : P;
 

@@ -1,31 +1,89 @@
-/** What comes by WebSocket, as docs/events.md has it: what the page makes use of. */
+/** The messages of the event stream, generated from the gateway's events by `make types`. */
 
-import type { Bytes, ErrorBody, StatusBody } from "./api.d.ts";
+import type { Bytes, DeviceBody, ErrorBody, StatusBody } from "./api.d.ts";
 
-export interface Rates {
-  total: Bytes;
-  devices: Record<string, Bytes>;
+/** The account at a provider has changed. */
+export interface AccountChanged {
+  provider: string;
+  problem?: string | null;
+  days_left?: number | null;
+  rotated?: boolean;
+}
+
+export interface DeviceChange {
+  mac: string;
+  reason: "lease" | "lease_ended" | "policy";
+  device: DeviceBody | null;
+}
+
+/** The gateway contacts a provider. */
+export interface ProviderContact {
+  way: "clear" | "tunnel";
+  addresses: Array<string>;
+  port: number;
+}
+
+/** The first message to a client that named the last event it has seen. Where `complete`, the `events` missed ones follow; otherwise they are no longer kept, and a snapshot follows. */
+export interface Resume {
+  complete: boolean;
+  events: number;
 }
 
 export interface SecurityAlert {
   reason: string;
-  message?: string;
+  message: string;
+  exit?: string;
+  drift?: Array<string>;
+  port?: string;
+  client?: string;
+  failures?: number;
 }
 
-type Payloads = {
-  status_change: StatusBody;
-  unavailable: ErrorBody;
-  traffic: Rates;
-  security_alert: SecurityAlert;
-  server_update: { provider: string };
-  provider_account: { provider: string };
-  resume: { complete: boolean; events: number };
+export interface ServersChanged {
+  provider: string;
+  added?: string;
+  removed?: string;
+  favourite?: string;
+  servers?: number;
+  measured?: number;
+}
+
+export interface SettingsChanged {
+  changed: Array<string>;
+}
+
+/** Rates at one moment: the event has the number of the one before it, and is not kept. */
+export interface TrafficRates {
+  time: number;
+  period: number;
+  total: Bytes;
+  devices: Record<string, Bytes>;
+  exits: Record<string, Bytes>;
+}
+
+/** Another port is the WAN. */
+export interface WanChanged {
+  interface: string | null;
+  port: string | null;
+  problem: string | null;
+}
+
+/** What each type of message carries. */
+export interface Payloads {
+  device_change: DeviceChange;
   heartbeat: null;
-};
+  provider_account: AccountChanged;
+  provider_contact: ProviderContact;
+  resume: Resume;
+  security_alert: SecurityAlert;
+  server_update: ServersChanged;
+  settings_change: SettingsChanged;
+  status_change: StatusBody;
+  traffic: TrafficRates;
+  unavailable: ErrorBody;
+  wan_change: WanChanged;
+}
 
 export type Message = {
   [T in keyof Payloads]: { type: T; payload: Payloads[T]; seq: number | null; time: number };
 }[keyof Payloads];
-
-/** The events that no other handler has: `type` tells what the payload is. */
-export type Told = Exclude<Message, { type: "status_change" | "unavailable" | "resume" | "heartbeat" }>;

@@ -1,4 +1,4 @@
-/** The part of OpenAPI 3.1 that the API's own description is made of, for static/docs.js, which shows it. */
+/** The subset of OpenAPI 3.1 that the API's description uses, for static/docs.js. */
 
 export interface Reference {
   $ref: string;

@@ -1,4 +1,4 @@
-"""The page's types are those of the API as it is now, and none is looser."""
+"""The page's types are those of the API and of the events as they are now, and none is looser."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
-from ci.page_types import OUT, UnknownSchemaError, described, typescript
+from app.api.messages import payload_types
+from ci import event_types
+from ci.page_types import api_types, described, files
+from ci.typescript import UnknownSchemaError
 
 
-def test_the_types_are_up_to_date() -> None:
-    assert OUT.read_text() == typescript(described()), "make types"
+def test_types_are_up_to_date() -> None:
+    for path, text in files().items():
+        assert path.read_text() == text, f"{path.name}: make types"
 
 
 def declared(schema: dict[str, Any], name: str = "Body") -> str:
-    text = typescript({"components": {"schemas": {name: schema}}, "paths": {}})
+    text = api_types({"components": {"schemas": {name: schema}}, "paths": {}})
     return text.partition("\n\n")[2].partition("\n/** Every operation")[0]
 
 
@@ -31,11 +35,11 @@ def declared(schema: dict[str, Any], name: str = "Body") -> str:
         ({}, "unknown"),
     ],
 )
-def test_a_schema_as_a_type(schema: dict[str, Any], written: str) -> None:
+def test_schema_becomes_a_type(schema: dict[str, Any], written: str) -> None:
     assert declared(schema) == f"export type Body = {written};\n"
 
 
-def test_a_field_may_be_left_out_where_it_is_not_required() -> None:
+def test_field_is_optional_where_it_is_not_required() -> None:
     properties = {"mac": {"type": "string"}, "name": {"type": "string", "default": ""}}
     schema = {"description": "A device\nof the LAN", "type": "object", "properties": properties, "required": ["mac"]}
     assert declared(schema, "app.api.devices.Device") == (
@@ -44,12 +48,12 @@ def test_a_field_may_be_left_out_where_it_is_not_required() -> None:
 
 
 @pytest.mark.parametrize("schema", [{"not": {}}, {"type": "array"}, {"type": ["string", "null"]}])
-def test_a_schema_that_is_not_known_is_refused(schema: dict[str, Any]) -> None:
+def test_unknown_schema_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(UnknownSchemaError):
         declared(schema)
 
 
-def test_an_operation_has_its_body_and_its_answer() -> None:
+def test_operation_has_its_body_and_its_answer() -> None:
     def content(schema: dict[str, Any]) -> dict[str, Any]:
         return {"content": {"application/json": {"schema": schema}}}
 
@@ -58,5 +62,33 @@ def test_an_operation_has_its_body_and_its_answer() -> None:
         "requestBody": {"required": False, **content({"type": "integer"})},
         "responses": {"200": content(text), "404": content({"type": "null"})},
     }
-    written = typescript({"components": {"schemas": {}}, "paths": {"/api/keys/{id}": {"put": operation}}})
+    written = api_types({"components": {"schemas": {}}, "paths": {"/api/keys/{id}": {"put": operation}}})
     assert '  "PUT /api/keys/{}": { body: number | undefined; answer: string };\n' in written
+
+
+EVENTS = event_types.typescript(described()["components"]["schemas"])
+
+
+def test_every_message_has_its_payload_type() -> None:
+    table = EVENTS.partition("export interface Payloads {\n")[2].partition("}")[0]
+    assert [line.partition(":")[0].strip() for line in table.splitlines()] == sorted(payload_types())
+    assert "  heartbeat: null;\n" in table
+
+
+def test_event_fields_that_may_be_unset_are_optional() -> None:
+    assert "export interface ServersChanged {\n  provider: string;\n  added?: string;\n" in EVENTS
+
+
+def test_event_fields_with_a_default_are_always_sent() -> None:
+    assert "  exits: Record<string, Bytes>;\n" in EVENTS
+
+
+def test_event_types_of_the_api_are_imported() -> None:
+    assert 'import type { Bytes, DeviceBody, ErrorBody, StatusBody } from "./api.d.ts";\n' in EVENTS
+    assert "interface StatusBody" not in EVENTS
+
+
+def test_event_type_that_differs_from_the_api_is_refused() -> None:
+    other = {"StatusBody": {"properties": {"other": {"type": "string"}}}}
+    with pytest.raises(UnknownSchemaError, match="StatusBody"):
+        event_types.typescript(described()["components"]["schemas"] | other)

@@ -1,4 +1,4 @@
-/** Signing in: a dialog that stays until it is done. */
+/** The sign-in dialog, which stays until the user has signed in. */
 
 import { ApiError, post } from "./api.js";
 import { h, within } from "./dom.js";
@@ -7,11 +7,11 @@ import { field, form } from "./forms.js";
 /** @import { Login, WhoBody } from "../types/api.d.ts" */
 
 /** @type {HTMLDialogElement | null} */
-let shown = null;
+let dialog = null;
 
 /** @param {WhoBody} who */
 export function show({ second_factor: secondFactor }) {
-  if (shown) return;
+  if (dialog) return;
   const password = field("Password", "password", {
     type: "password",
     autocomplete: "current-password",
@@ -35,19 +35,19 @@ export function show({ second_factor: secondFactor }) {
   });
   const submit = h("button", { class: "button primary", type: "submit" }, "Sign in");
   const body = form({ class: "signin-form" }, [user, password, ...(code ? [code] : []), submit], signIn);
-  shown = h(
+  dialog = h(
     "dialog",
     { class: "signin", "aria-labelledby": "signin-title" },
     h("h2", { id: "signin-title" }, "Sign in"),
     h("p", {}, "This gateway has a password."),
     body,
-    h("p", { class: "small" }, "Forgotten? Whoever has the gateway's SD card in hand can reset it."),
+    h("p", { class: "small" }, "Forgotten? The password can be reset with the gateway's SD card."),
   );
-  shown.addEventListener("cancel", (event) => event.preventDefault());
-  shown.addEventListener("close", () => shown?.showModal());
-  document.body.append(shown);
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("close", () => dialog?.showModal());
+  document.body.append(dialog);
   document.body.classList.add("signed-out");
-  shown.showModal();
+  dialog.showModal();
   within(password, "input").focus();
 }
 
@@ -59,17 +59,21 @@ async function signIn({ password, code }) {
   try {
     await post("/api/auth/login", body);
   } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "wrong_password") throw patient(error);
+    if (!(error instanceof ApiError) || error.code !== "wrong_password") throw withWait(error);
     throw new ApiError(code === undefined ? "The password is wrong." : "The password or the code is wrong.", {
       ...error,
       field: "password",
     });
   }
-  location.reload(); // from the start, as somebody who may see it
+  location.reload(); // start the page again, signed in
 }
 
-/** @param {unknown} error */
-export function patient(error) {
+/**
+ * The error; after too many failed sign-ins, one that says how long to wait.
+ *
+ * @param {unknown} error
+ */
+export function withWait(error) {
   if (!(error instanceof ApiError) || error.code !== "locked_out") return error;
   const wait = error.retryAfter >= 120 ? `${Math.round(error.retryAfter / 60)} minutes` : `${error.retryAfter} seconds`;
   return new ApiError(`Too many failed attempts. Try again in ${wait}.`, error);

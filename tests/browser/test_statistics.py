@@ -1,4 +1,4 @@
-"""Traffic and history on the page, and an event stream that comes back without a gap."""
+"""The page's traffic, history and support file, and its event stream, which resumes without a gap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 PHONE = "02:00:00:00:00:02"
 
 
-def test_rates_show_as_they_come(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_rates_follow_the_traffic_events(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.locator("#link")).to_have_text("Live")
     expect(page.locator(".mover").first).to_contain_text("phone")
     expect(page.locator(".mover .sum").first).to_have_text("90 kB / 1.0 kB")
@@ -58,14 +58,14 @@ def test_history_grows_live_and_by_pages(page: Page, server: WebServer, gateway:
     expect(page.get_by_role("link", name="CSV")).to_have_attribute("href", "/api/history.csv")
 
 
-def test_the_support_file_is_one_click_away(page: Page) -> None:
+def test_support_file_is_downloaded_by_its_link(page: Page) -> None:
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Support file").click()
     assert re.fullmatch(r"vpn-gateway-support-\d{4}-\d\d-\d\d\.txt", waiting.value.suggested_filename)
     assert waiting.value.path().read_text() == "VPN Gateway: support file\n"
 
 
-def test_an_alert_is_not_missed_while_the_stream_is_down(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+def test_alert_during_a_stream_outage_is_shown_once(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.locator("#link")).to_have_text("Live")
 
     def cut_and_alert() -> None:

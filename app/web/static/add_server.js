@@ -1,4 +1,4 @@
-/** Adding servers: import a .conf, or enter the parts by hand. */
+/** The forms that add a server: from a WireGuard configuration, or field by field. */
 
 import { ApiError, messageOf, post, sentence } from "./api.js";
 import { $, h, setText, whileBusy, within } from "./dom.js";
@@ -9,26 +9,26 @@ import { toast } from "./toast.js";
 
 /** @import { CustomServerBody, ImportBody, Success } from "../types/api.d.ts" */
 
-const REQUIRED = new Set(["name", "config", "endpoint", "public_key"]); // what is empty elsewhere is not sent
-/** @type {{ file: string; name: string } | null} the file that the form was filled from, and the name made of its own */
-let taken = null;
-const LARGEST = 256 * 1024; // bytes; real files have a few hundred
+const REQUIRED = new Set(["name", "config", "endpoint", "public_key"]); // other fields are left out where they are empty
+/** @type {{ file: string; name: string } | null} the file that filled the form, and the name derived from its own */
+let loadedFile = null;
+const MAX_FILE_SIZE = 256 * 1024; // bytes; real files have a few hundred
 
 export function setUp() {
-  choose("import");
-  $("tab-import").addEventListener("click", () => choose("import"));
-  $("tab-custom").addEventListener("click", () => choose("custom"));
+  showForm("import");
+  $("tab-import").addEventListener("click", () => showForm("import"));
+  $("tab-custom").addEventListener("click", () => showForm("custom"));
   const [importing, custom] = [$("import-form", HTMLFormElement), $("custom-form", HTMLFormElement)];
-  importing.addEventListener("submit", (event) => send(event, importing, "imported"));
-  custom.addEventListener("submit", (event) => send(event, custom, "custom"));
+  importing.addEventListener("submit", (event) => submit(event, importing, "imported"));
+  custom.addEventListener("submit", (event) => submit(event, custom, "custom"));
   for (const form of [importing, custom]) {
-    form.addEventListener("input", ({ target }) => clear(fieldOf(target)));
+    form.addEventListener("input", ({ target }) => clearError(fieldOf(target)));
   }
   setUpFiles();
 }
 
 /** @param {string} kind */
-function choose(kind) {
+function showForm(kind) {
   for (const name of ["import", "custom"]) {
     $(`tab-${name}`).setAttribute("aria-pressed", String(name === kind));
     $(`${name}-form`).hidden = name !== kind;
@@ -36,34 +36,34 @@ function choose(kind) {
 }
 
 function setUpFiles() {
-  const zone = within(document, ".drop");
+  const dropZone = within(document, ".drop");
   const input = $("import-file", HTMLInputElement);
-  input.addEventListener("change", () => take(input.files?.[0]));
+  input.addEventListener("change", () => loadFile(input.files?.[0]));
   for (const name of /** @type {const} */ (["dragover", "dragleave", "drop"])) {
-    zone.addEventListener(name, (event) => {
+    dropZone.addEventListener(name, (event) => {
       event.preventDefault();
-      zone.classList.toggle("over", name === "dragover");
-      if (name === "drop") take(event.dataTransfer?.files[0]);
+      dropZone.classList.toggle("over", name === "dragover");
+      if (name === "drop") loadFile(event.dataTransfer?.files[0]);
     });
   }
 }
 
 /** @param {File | undefined} file */
-async function take(file) {
+async function loadFile(file) {
   if (!file) return;
-  taken = null;
+  loadedFile = null;
   const form = $("import-form", HTMLFormElement);
-  reset(form);
-  if (file.size > LARGEST) {
-    showError(form, `${file.name} is too large to be a WireGuard configuration.`, "config");
+  clearErrors(form);
+  if (file.size > MAX_FILE_SIZE) {
+    showFormError(form, `${file.name} is too large to be a WireGuard configuration.`, "config");
     return;
   }
   $("import-config", HTMLTextAreaElement).value = decode(await file.arrayBuffer());
   setText($("drop-text"), file.name);
-  taken = { file: file.name, name: serverName(file.name) };
+  loadedFile = { file: file.name, name: serverName(file.name) };
   const name = $("import-name", HTMLInputElement);
-  name.value = taken.name;
-  clear(fieldOf(name));
+  name.value = loadedFile.name;
+  clearError(fieldOf(name));
   name.focus();
 }
 
@@ -72,9 +72,9 @@ async function take(file) {
  * @param {HTMLFormElement} form
  * @param {"imported" | "custom"} provider
  */
-async function send(event, form, provider) {
+async function submit(event, form, provider) {
   event.preventDefault();
-  reset(form);
+  clearErrors(form);
   /** @type {Record<string, string>} */
   const body = {};
   for (const [name, value] of new FormData(form)) {
@@ -82,9 +82,9 @@ async function send(event, form, provider) {
     const text = name === "config" ? value : value.trim();
     if (text || REQUIRED.has(name)) body[name] = text;
   }
-  if (provider === "imported" && taken && body.name === taken.name) {
-    // Nobody chose this name: the gateway may make it another where a server has it already.
-    body.file = taken.file;
+  if (provider === "imported" && loadedFile && body.name === loadedFile.name) {
+    // The user did not choose this name, so the gateway may change it where a server has it already.
+    body.file = loadedFile.file;
     delete body.name;
   }
   await whileBusy(within(form, "[type=submit]", HTMLButtonElement), async () => {
@@ -92,13 +92,13 @@ async function send(event, form, provider) {
       const answer = await (provider === "imported"
         ? post("/api/import", /** @type {ImportBody & typeof body} */ (body))
         : post("/api/custom/add", /** @type {CustomServerBody & typeof body} */ (body)));
-      added(answer.server ?? body.name ?? "", answer, provider === "custom" && !body.private_key);
+      showAdded(answer.server ?? body.name ?? "", answer, provider === "custom" && !body.private_key);
       form.reset();
-      if (provider === "imported") taken = null;
+      if (provider === "imported") loadedFile = null;
       setText($("drop-text"), "Choose a file or drop it here");
       await servers.showProvider(provider);
     } catch (error) {
-      showError(form, messageOf(error), error instanceof ApiError ? error.field : null);
+      showFormError(form, messageOf(error), error instanceof ApiError ? error.field : null);
     }
   });
 }
@@ -106,25 +106,25 @@ async function send(event, form, provider) {
 /**
  * @param {string} name
  * @param {Success} answer
- * @param {boolean} madeKey
+ * @param {boolean} keyGenerated
  */
-function added(name, answer, madeKey) {
+function showAdded(name, answer, keyGenerated) {
   toast(`${name} was added`);
   for (const warning of answer.warnings ?? []) toast(`${name}: ${warning}`, { stays: true });
-  if (madeKey && answer.public_key) {
+  if (keyGenerated && answer.public_key) {
     toast(["Enter this public key at the server: ", h("code", {}, answer.public_key)], { stays: true });
   }
 }
 
 /**
  * @param {HTMLFormElement} form
- * @param {string} whole
+ * @param {string} text
  * @param {string | null} field
  */
-function showError(form, whole, field) {
-  // "name: letters and digits only" stands below the field: no need to repeat which.
-  const own = field && whole.toLowerCase().startsWith(`${field}: `);
-  const message = own ? sentence(whole.slice(field.length + 2)) : whole;
+function showFormError(form, text, field) {
+  // "name: letters and digits only" is shown below the field, without the name.
+  const prefixed = field && text.toLowerCase().startsWith(`${field}: `);
+  const message = prefixed ? sentence(text.slice(field.length + 2)) : text;
   const place = field && form.querySelector(`[data-field="${CSS.escape(field)}"]`);
   if (!place) {
     const general = within(form, ".form-error");
@@ -133,23 +133,23 @@ function showError(form, whole, field) {
     return;
   }
   place.closest("details")?.setAttribute("open", "");
-  const text = within(place, ".error");
-  text.hidden = false;
-  text.textContent = message;
+  const errorText = within(place, ".error");
+  errorText.hidden = false;
+  errorText.textContent = message;
   const input = within(place, "input, textarea");
   input.setAttribute("aria-invalid", "true");
   input.focus();
 }
 
 /** @param {Element | null} place */
-function clear(place) {
+function clearError(place) {
   if (!place) return;
   within(place, ".error").hidden = true;
   within(place, "input, textarea").removeAttribute("aria-invalid");
 }
 
 /** @param {HTMLFormElement} form */
-function reset(form) {
-  form.querySelectorAll(".field").forEach(clear);
+function clearErrors(form) {
+  form.querySelectorAll(".field").forEach(clearError);
   within(form, ".form-error").hidden = true;
 }
