@@ -115,7 +115,7 @@ class Exits:
             if isinstance(machine.state, Connected):
                 self._notify(ExitTransition(name, Disconnected(), machine.state))
             elif goal is not None and resuming:
-                machine.resume(goal.target, "resumed")
+                machine.set_goal_nowait(goal.target, "resumed")
 
     # --- operations --------------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class Exits:
             if isinstance(machine.state, Connected):
                 await machine.renew("key_changed")
             elif machine.goal is not None:
-                machine.resume(machine.goal)
+                machine.set_goal_nowait(machine.goal)
 
     async def restore_goals(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
         """Move exits from the goals ``own_goals`` back to those of ``before``; the settings are restored already.
@@ -173,7 +173,7 @@ class Exits:
             if name in own_goals and machine.goal == own_goals[name] and machine.goal != before[name]:
                 goal = before[name]
                 if goal is not None:
-                    machine.resume(goal)
+                    machine.set_goal_nowait(goal)
                 else:
                     with contextlib.suppress(GatewayError):  # the machine's state then says that it is blocked
                         await machine.disconnect()

@@ -125,7 +125,9 @@ class Failover:
         if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
             return Verdict.UNKNOWN
         known = self._verdicts.get(provider.name)
-        if known is not None and self._clock() - known[0] < (HEALTHY_TTL if known[1] is Verdict.WELL else PROBLEM_TTL):
+        if known is not None and self._clock() - known[0] < (
+            HEALTHY_TTL if known[1] is Verdict.HEALTHY else PROBLEM_TTL
+        ):
             return known[1]
         try:
             async with asyncio.timeout(DIAGNOSIS_TIMEOUT):
@@ -153,7 +155,7 @@ class Failover:
         self._failures.record_success(move.exit, target)
         self._published.pop(move.exit, None)
         known = self._verdicts.get(target.provider)
-        if known is not None and known[1] is not Verdict.WELL:
+        if known is not None and known[1] is not Verdict.HEALTHY:
             self.forget_verdict(target.provider)
         self._intent.mark_reached(move.exit, target)
 

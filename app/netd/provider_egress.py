@@ -41,7 +41,7 @@ class EgressPaths(CleartextAllowlist, Protocol):
 
 
 class ProviderEgress:
-    """The implementation of :class:`app.providers.transport.Gate`."""
+    """The implementation of :class:`app.providers.transport.Egress`."""
 
     def __init__(self, network: EgressPaths, publish: EventSink) -> None:
         self._network = network
@@ -60,7 +60,7 @@ class ProviderEgress:
             raise OSError(0, str(error)) from None
 
     @contextlib.asynccontextmanager
-    async def way_out(self, addresses: Sequence[Address], port: int) -> AsyncGenerator[int, None]:
+    async def open_path(self, addresses: Sequence[Address], port: int) -> AsyncGenerator[int, None]:
         """Allow one exchange with ``addresses``; yields the mark for its socket. Raises OSError, KernelError."""
         path = tunnel_path(self._network.exit_plans)
         if path is not None:
@@ -93,7 +93,7 @@ def environment(store: Store, state_dir: Path, egress: ProviderEgress, config: P
         return store.settings.lan.networks
 
     return Environment(
-        outgoing=FirewalledTransport(egress, own=own_networks, allowed=config.allowed_networks),
+        transport=FirewalledTransport(egress, own=own_networks, allowed=config.allowed_networks),
         accounts=Accounts(state_dir),
         lists=state_dir / "lists",
         shipped=BUNDLED_LISTS,

@@ -1,1 +1,1 @@
-"""Where servers come from: one file a provider."""
+"""The providers: their APIs, accounts and server lists, and the servers that users add."""

@@ -1,4 +1,4 @@
-"""The health of the account that is signed in, as its provider reports it and as people see it."""
+"""The health of the signed-in account: the provider's report of it, and the view for users."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from app.providers.credentials import masked
 from app.providers.errors import AccountExpiredError, KeyRevokedError, WrongCredentialsError
 from app.store.accounts import Account
 
-MAX_AGE = DAY  # of the last check
+MAX_AGE = DAY  # seconds; of the last check
 
 
 class AccountHealth:
-    """Asks the provider with ``check``, which raises AccountExpiredError, KeyRevokedError, WrongCredentialsError."""
+    """Asks the provider by ``check``, which raises AccountExpiredError, KeyRevokedError, WrongCredentialsError."""
 
     def __init__(self, session: AccountSession, check: Callable[[Account], Awaitable[Account]]) -> None:
         self._session = session
         self._check = check
 
     async def check(self, account: Account) -> Account:
-        """Ask the provider; what it says of the account is stored, what keeps it from answering is raised."""
+        """Ask the provider and store its report, including a problem of the account. Raises any other error."""
         now = self._session.now()
         try:
             account = replace(await self._check(account), problem=None, checked=now)
@@ -34,20 +34,20 @@ class AccountHealth:
             account = replace(latest, problem=error.code, checked=now)
             if isinstance(error, AccountExpiredError) and error.expires:
                 account = replace(account, expires=error.expires)
-        self._session.keep(account)
+        self._session.save(account)
         return account
 
-    async def still_good(self, account: Account) -> bool:
-        """Whether the provider still takes account and key; what it said is stored. Raises where it cannot say."""
+    async def is_accepted(self, account: Account) -> bool:
+        """Whether the provider still accepts account and key; stores its report. Raises where it gives no answer."""
         try:
             checked = await self._check(account)
         except (KeyRevokedError, WrongCredentialsError):
             return False
-        self._session.keep(replace(checked, checked=self._session.now(), problem=None))
+        self._session.save(replace(checked, checked=self._session.now(), problem=None))
         return True
 
     async def diagnose(self) -> Verdict:
-        """Why a server may not answer. Never raises a GatewayError."""
+        """The provider's verdict on the account, for a server that does not answer. Never raises a GatewayError."""
         account = self._session.account
         if account is None:
             return Verdict.SIGNED_OUT
@@ -59,17 +59,17 @@ class AccountHealth:
         if problem is None and checked.private_key != account.private_key:
             return Verdict.KEY_CHANGED
         return {
-            None: Verdict.WELL,
+            None: Verdict.HEALTHY,
             AccountExpiredError.code: Verdict.ACCOUNT_EXPIRED,
             KeyRevokedError.code: Verdict.KEY_REVOKED,
         }.get(problem, Verdict.SIGNED_OUT)
 
     def is_due(self, account: Account, now: float) -> bool:
-        """Whether the last check is too old. A clock that was wrong then must not put the next one off for years."""
+        """Whether the last check is too old, or lies in the future because the clock was wrong then."""
         return not 0 <= now - account.checked < MAX_AGE
 
     def status(self, account: Account, shown: Secret | None, rotates: float | None) -> AccountStatus:
-        """``account`` for people; ``shown`` is masked, ``rotates`` is when its key will be replaced."""
+        """The view of ``account`` for users, with ``shown`` masked; ``rotates`` is when its key is due (Unix time)."""
         now = self._session.now()
         expired = 0 < account.expires <= now
         return AccountStatus(

@@ -1,4 +1,4 @@
-"""The parts that a provider with accounts is made of. A provider gives the ones that it has."""
+"""The parts of a provider with accounts; a provider supplies those that it has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.store.accounts import Account
 
 
 class AccountApi(Protocol):
-    """What a provider's API does with an account. Raises the errors of :mod:`app.providers.errors`."""
+    """A provider's API for an account. Raises the errors of :mod:`app.providers.errors`."""
 
     async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
         """Register ``pair`` with the account."""
@@ -34,40 +34,40 @@ class AccountApi(Protocol):
         ...
 
     async def forget(self, account: Account) -> None:
-        """Remove the gateway's device or key at the provider, as far as it can be done."""
+        """Remove the gateway's device or key at the provider, as far as its API allows."""
         ...
 
 
 class DeviceApi(Protocol):
-    """The devices of an account, for providers that list them."""
+    """A provider's API for the devices of an account."""
 
     async def devices(self, account: Account) -> tuple[ProviderDevice, ...]: ...
 
     async def remove_device(self, account: Account, device_id: str) -> None: ...
 
     async def open(self, credentials: dict[str, Secret]) -> Account:
-        """An account that is good for :meth:`devices` before anything is registered: people make room with it."""
+        """An account that can list and remove devices before this gateway is registered, to make room for it."""
         ...
 
     async def close(self, account: Account) -> None:
-        """The account of :meth:`open` is not needed any more. Never raises a GatewayError."""
+        """End the account of :meth:`open`. Never raises a GatewayError."""
         ...
 
 
 class Dialler(Protocol):
-    """How a server is dialled with an account."""
+    """Finds the WireGuard peer for a server."""
 
     async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:
         """The peer to dial, and the account with the addresses and resolvers for this server.
 
-        Raises ConflictError, and the errors of :mod:`app.providers.errors` where the provider has to be asked.
+        Raises ConflictError, and the errors of :mod:`app.providers.errors` where it asks the provider.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Parts:
-    """``rotation`` and ``devices`` are None for a provider that does not have them."""
+    """The parts of one provider; ``rotation`` and ``devices`` are None where the provider does not support them."""
 
     account: AccountApi
     dialler: Dialler
@@ -76,7 +76,7 @@ class Parts:
 
 
 class ProviderContext:
-    """Holds what the parts of one provider are made from."""
+    """Holds what the parts of one provider have in common: the session, the API clients and the server list."""
 
     def __init__(
         self, environment: Environment, name: str, title: str, apis: Mapping[str, ApiConfig], source: ListSource
@@ -89,12 +89,12 @@ class ProviderContext:
         self.servers = ServerList(environment, name, title, source, self.client(source.api))
 
     def api(self, name: str) -> ApiConfig:
-        """Where the API ``name`` is: as ``providers.toml`` has it, or as the provider does."""
+        """The location of the API ``name``: that of ``providers.toml``, otherwise the provider's own."""
         return self.environment.apis.get(name) or self._apis[name]
 
     def client(self, name: str | None = None) -> ProviderClient:
-        """The client of the API ``name``, None = the provider's main one. One for all: it keeps to rate limits."""
+        """The shared client of the API ``name``, None = the main one; a shared client obeys the rate limit."""
         name = name or next(iter(self._apis))
         if name not in self._clients:
-            self._clients[name] = ProviderClient(self.environment.outgoing, self.api(name), self.title)
+            self._clients[name] = ProviderClient(self.environment.transport, self.api(name), self.title)
         return self._clients[name]

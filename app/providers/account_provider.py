@@ -1,4 +1,4 @@
-"""A provider that people sign in to, put together from the parts it has."""
+"""The base class of providers with accounts, assembled from parts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SignInProvider(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     capabilities: ClassVar[Capabilities]
-    credentials: ClassVar[tuple[CredentialField, ...]]  # the first one's end is what is shown of an account
+    credentials: ClassVar[tuple[CredentialField, ...]]  # the end of the first one is shown as the account
     apis: ClassVar[Mapping[str, ApiConfig]]  # the provider's own, by name; the main one first
     source: ClassVar[ListSource]
 
@@ -44,7 +44,7 @@ class SignInProvider(ABC):
         parts = self.make_parts(context)
         can = self.capabilities
         if can.key_rotation != (parts.rotation is not None) or can.devices != (parts.devices is not None):
-            raise TypeError(f"{self.name}: the capabilities are not those of its parts")
+            raise TypeError(f"{self.name}: the capabilities do not match the parts")
         self._session = context.session
         self._servers = context.servers
         self._dialler = parts.dialler
@@ -55,7 +55,7 @@ class SignInProvider(ABC):
 
     @abstractmethod
     def make_parts(self, context: ProviderContext) -> Parts:
-        """The provider's own: how an account is registered, how a server is dialled, and what else it has."""
+        """The provider's own parts: account and dialler, and optionally key rotation and devices."""
 
     # --- Account -----------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class SignInProvider(ABC):
     async def _device_list(self) -> tuple[DeviceApi, Account]:
         if self._devices is None:
             self._session.signed_in()
-            raise NotImplementedYetError(f"{self.title} does not tell its accounts' devices")
+            raise NotImplementedYetError(f"{self.title} has no API for an account's devices")
         return self._devices, await self._sign_in.account_for(self._devices)
 
     async def rotate_key(self, hostname: str | None = None) -> TunnelConfig | None:
@@ -124,7 +124,7 @@ class SignInProvider(ABC):
     def due(self, now: float) -> frozenset[Due]:
         account = self._session.account
         if account is None:
-            return frozenset()  # a provider that nobody signed in to is never contacted by itself
+            return frozenset()  # without an account the provider is never contacted in the background
         waiting = {
             Due.REFRESH: not self._servers.fresh(now),
             Due.ACCOUNT: self._health.is_due(account, now),
@@ -140,7 +140,7 @@ class SignInProvider(ABC):
         return self._servers.servers(signed_in=self._session.account is not None)
 
     def by_key(self, public_key: str) -> Server | None:
-        """The server with this key in the list that is here."""
+        """The server with this key in the stored list."""
         return self._servers.by_key(public_key)
 
     async def refresh(self) -> ListStatus:
@@ -152,12 +152,12 @@ class SignInProvider(ABC):
         return self._servers.status()
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
-        account = self._session.signed_in()  # before the server: without an account there may be no list to find it in
+        account = self._session.signed_in()  # first, because without an account there may be no list yet
         await self._servers.load()
         relay = self._servers.get(hostname)
         if relay is None:
             raise no_such_server(self.title)
-        self._servers.usable(relay)
+        self._servers.check_addresses(relay)
         account, peer = await self._dialler.dial(relay, account, self._session.settings)
         if account.private_key is None or not account.addresses:
             raise NotSignedInError(f"The key for {self.title} was lost; sign in again", field="provider")

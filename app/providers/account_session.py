@@ -1,4 +1,4 @@
-"""The account of one provider on this gateway: stored, and changed by one task at a time."""
+"""The stored account of one provider, which one task at a time may change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DAY = 86400.0  # seconds
 
 
 class AccountSession:
-    """Holds the account that is signed in. Who changes it holds ``lock`` meanwhile."""
+    """Reads and writes the signed-in account. A task that changes it holds ``lock``."""
 
     def __init__(self, environment: Environment, name: str, title: str) -> None:
         self.title = title
@@ -31,20 +31,20 @@ class AccountSession:
 
     @property
     def account(self) -> Account | None:
-        """The account that is signed in."""
+        """The signed-in account, if there is one."""
         return self._env.accounts.get(self._name)
 
     def signed_in(self) -> Account:
-        """The account that is signed in. Raises NotSignedInError."""
+        """The signed-in account. Raises NotSignedInError."""
         account = self.account
         if account is None:
             raise NotSignedInError(f"Sign in to {self.title} first, or import one of its .conf files", field="provider")
         return account
 
-    def keep(self, account: Account) -> None:
-        """Store ``account``: it is on disk when this returns. Raises UnavailableError."""
+    def save(self, account: Account) -> None:
+        """Write ``account`` to disk before returning. Raises UnavailableError."""
         self._env.accounts.put(self._name, account)
 
     def remove(self) -> None:
-        """Remove the account here. Raises UnavailableError."""
+        """Remove the account from disk. Raises UnavailableError."""
         self._env.accounts.remove(self._name)

@@ -1,4 +1,4 @@
-"""The token of an account that ends after a while, and its renewal."""
+"""The access token of an account, which expires, and its renewal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.store.accounts import Account
 
 T = TypeVar("T")
 
-MARGIN = 60.0  # seconds before its end at which a token counts as ended
+MARGIN = 60.0  # seconds; a token that expires sooner counts as expired
 
 
 class AccountToken:
-    """Gives requests a good token. ``renew`` returns the account with another one; it may store it."""
+    """Supplies requests with a valid token. ``renew`` returns the account with a new one, and may store it."""
 
     def __init__(
         self,
@@ -30,12 +30,12 @@ class AccountToken:
         self._refused = refused
 
     async def fresh(self, account: Account) -> Account:
-        """``account`` with a token that has not ended, as far as this gateway knows."""
-        ended = account.token_expires > 0 and account.token_expires - MARGIN <= self._session.now()
-        return await self._renew(account) if account.token is None or ended else account
+        """``account`` with a token that has not expired by this gateway's clock."""
+        expired = account.token_expires > 0 and account.token_expires - MARGIN <= self._session.now()
+        return await self._renew(account) if account.token is None or expired else account
 
     async def use(self, account: Account, request: Callable[[Account], Awaitable[T]]) -> tuple[Account, T]:
-        """The answer to ``request``, and the account with the token that served: a fresh one where one was refused."""
+        """The account with the token that was used, and the answer to ``request``. A refused token is renewed once."""
         account = await self.fresh(account)
         try:
             return account, await request(account)

@@ -1,4 +1,4 @@
-"""``azirevpn``: user name and password give a token; servers are found by name."""
+"""``azirevpn``: user name and password are exchanged for a token; servers are dialled by DNS name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accounts at AzireVPN: a token, and an "IP" (their word for a device) with the gateway's key."""
+"""Accounts at AzireVPN: a token, and a device (an "IP" in its API) with the gateway's key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.https.exchange import Response
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers.account_session import AccountSession
-from app.providers.azirevpn_api import ERRORS, LOGIN_ERRORS, WHO, Device, Key, Token, User, data
+from app.providers.azirevpn_api import ERRORS, LOGIN_ERRORS, TITLE, Device, Key, Token, User, data
 from app.providers.base import ProviderDevice
 from app.providers.client import ProviderClient
 from app.providers.errors import (
@@ -40,21 +40,21 @@ class AzireVpnAccount:
             return await self._with_new_device(account, pair)
         except GatewayError:
             with contextlib.suppress(GatewayError):
-                await self._end_token(account)  # each attempt would leave one
+                await self._end_token(account)  # otherwise each failed attempt would leave a token behind
             raise
 
     async def _with_new_device(self, account: Account, pair: KeyPair) -> Account:
         user = await self._user(account)
         if user.ips.available and user.ips.allocated >= user.ips.available:
-            raise await self._too_many(account)
+            raise await self._too_many_devices(account)
         try:
-            device = await self._created(account, pair.public_key)
+            device = await self._create_device(account, pair.public_key)
         except TooManyDevicesError:
-            raise await self._too_many(account) from None
+            raise await self._too_many_devices(account) from None
         return _with_device(
             replace(
                 account,
-                # The token stands for the password from here on.
+                # The password is not stored: the token replaces it.
                 credentials={"username": account.credentials["username"]},
                 private_key=pair.private_key,
                 key_created=self._session.now(),
@@ -65,11 +65,11 @@ class AzireVpnAccount:
             device,
         )
 
-    async def _created(self, account: Account, public_key: str) -> Device:
+    async def _create_device(self, account: Account, public_key: str) -> Device:
         try:
             return data(await self._ask(account, "POST", "/v3/ips", {"key": public_key}), Device)
         except (ProviderDownError, BadAnswerError):
-            # Was it made, and only the answer lost? A device that nobody has the key of would take a place for ever.
+            # Perhaps it was created and the answer was lost. A device whose key is lost would use up a place for ever.
             devices = await self._devices(account)
             device = next((d for d in devices if any(k.key == public_key for k in d.keys)), None)
             if device is None:
@@ -88,7 +88,7 @@ class AzireVpnAccount:
     async def _user(self, account: Account) -> User:
         user = data(await self._ask(account, "GET", "/v3/users/me"), User)
         if not user.is_active or 0 < user.expires_at <= self._session.now():
-            raise AccountExpiredError("This AzireVPN account has run out; add time to it", expires=user.expires_at)
+            raise AccountExpiredError("This AzireVPN account has expired; add time to it", expires=user.expires_at)
         return user
 
     async def check(self, account: Account) -> Account:
@@ -104,7 +104,7 @@ class AzireVpnAccount:
     async def _devices(self, account: Account) -> list[Device]:
         return data(await self._ask(account, "GET", "/v3/ips"), list[Device])
 
-    async def _too_many(self, account: Account) -> TooManyDevicesError:
+    async def _too_many_devices(self, account: Account) -> TooManyDevicesError:
         devices = await self._devices(account)
         named = ", ".join(d.device_name or d.ipv4_address for d in devices[:20])
         return TooManyDevicesError(
@@ -158,7 +158,7 @@ def _with_device(account: Account, device: Device) -> Account:
         if device.ipv6_address:
             addresses.append(ipaddress.ip_interface(f"{device.ipv6_address}/128"))
     except ValueError:
-        raise BadAnswerError(f"{WHO} gave this gateway no address") from None
+        raise BadAnswerError(f"{TITLE} assigned no valid address to this gateway") from None
     return replace(
         account,
         device_id=device.id,

@@ -1,4 +1,4 @@
-"""AzireVPN's API: the shapes of its answers, and what each refusal means."""
+"""AzireVPN's API: the types of its answers and the errors for its refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.providers.errors import (
 
 T = TypeVar("T")
 
-WHO = "AzireVPN"
+TITLE = "AzireVPN"
 
 
 class Token(Struct, frozen=True):
@@ -62,11 +62,11 @@ _NO_ROOM = "limit"
 
 
 def _problem(answer: Response) -> Problem:
-    """The HTTP status; that there is no room for a device is told in words only."""
+    """The HTTP status, or ``_NO_ROOM``: only the message says that there is no room for another device."""
     if answer.ok or answer.status in {401, 404, 409}:
         return None if answer.ok else answer.status
     try:
-        message = decode_answer(answer.body, _Message, WHO).message
+        message = decode_answer(answer.body, _Message, TITLE).message
     except BadAnswerError:
         return answer.status
     return _NO_ROOM if "limit" in message.lower() else answer.status
@@ -90,6 +90,6 @@ LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403, 422), _NOT_ACCEPTED))
 
 
 def data(answer: Response, kind: type[T]) -> T:
-    """The ``data`` of an answer, or all of it: their documents show some answers without. Raises BadAnswerError."""
-    frame = decode_answer(answer.body, dict[str, msgspec.Raw], WHO)
-    return decode_answer(bytes(frame["data"]) if "data" in frame else answer.body, kind, WHO)
+    """The ``data`` of an answer, or the whole one: some documented answers have no ``data``. Raises BadAnswerError."""
+    frame = decode_answer(answer.body, dict[str, msgspec.Raw], TITLE)
+    return decode_answer(bytes(frame["data"]) if "data" in frame else answer.body, kind, TITLE)

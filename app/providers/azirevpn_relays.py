@@ -12,7 +12,7 @@ from app.providers.server_list.collector import Collector
 from app.providers.server_list.relay import Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 
-WHO = "AzireVPN"
+TITLE = "AzireVPN"
 
 
 class _Location(Struct, frozen=True):
@@ -29,7 +29,7 @@ class _List(Struct, frozen=True):
     locations: list[msgspec.Raw]
 
 
-def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names, not addresses
+def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names and no addresses
     """``GET /v3/locations``. Raises BadAnswerError."""
     collector = Collector()
 
@@ -43,9 +43,9 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - th
             endpoint_name=entry_fields.dns_name(place.pool),
         )
 
-    document: _List = decode_list(data, _List, WHO)
+    document: _List = decode_list(data, _List, TITLE)
     collector.each(document.locations, "locations", _Location, make)
-    return collector.finish(WHO)
+    return collector.finish(TITLE)
 
 
 SOURCE = ListSource("/v3/locations", body_only(parse))

@@ -1,8 +1,8 @@
-"""The interface of a provider: a new one is a class of this shape and a line in :mod:`app.providers.registry`.
+"""The interface of a provider; a new one is a class that implements it and a line in :mod:`app.providers.registry`.
 
 Another package adds one through the entry point group ``vpn_gateway.providers``: the entry point's name is the
-provider's, and it loads a callable that takes an :class:`Environment` and returns a :class:`Provider`. One that people
-sign in to is best derived from :class:`app.providers.account_provider.SignInProvider`.
+provider's, and it loads a callable that takes an :class:`Environment` and returns a :class:`Provider`. A provider with
+accounts is best derived from :class:`app.providers.account_provider.SignInProvider`.
 """
 
 from __future__ import annotations
@@ -49,83 +49,85 @@ __all__ = [
 
 
 class Verdict(enum.StrEnum):
-    """What the provider says when a server does not answer."""
+    """The provider's verdict on the account when a server does not answer."""
 
-    WELL = "well"  # account and key are good: the server is at fault
+    HEALTHY = "healthy"  # account and key are valid, so the server is at fault
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
-    SIGNED_OUT = "signed_out"  # the account itself is refused, or there is none here
-    KEY_CHANGED = "key_changed"  # all is well, with another key than the tunnel had: a rotation's answer was lost
+    SIGNED_OUT = "signed_out"  # the account is refused, or none is signed in
+    KEY_CHANGED = "key_changed"  # valid with another key than the tunnel's, after the answer to a rotation was lost
     UNKNOWN = "unknown"  # the provider could not be asked
 
 
 class Due(enum.StrEnum):
-    """Work that a provider has waiting; netd chooses the moment."""
+    """The work that is due for a provider; netd chooses the moment."""
 
     REFRESH = "refresh"  # the server list
     ACCOUNT = "account"  # expiry and the key's registration
     ROTATE = "rotate"  # the key is old
-    SETTLE = "settle"  # devices of older keys can go, once the tunnel with the new one is up
+    SETTLE = "settle"  # remove the devices of older keys, once the tunnel with the new key is up
 
 
 @runtime_checkable
 class Provider(Protocol):
+    """A source of servers."""
+
     @property
     def name(self) -> str:
-        """As in the API and in settings; lower case."""
+        """The name in the API and in settings, in lower case."""
         ...
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The name for users."""
         ...
 
     @property
     def capabilities(self) -> Capabilities: ...
 
     async def servers(self) -> tuple[Server, ...]:
-        """All servers, also those that cannot be connected yet (``missing`` says why). Never holds a secret."""
+        """All servers, including those that cannot be connected yet (``missing`` says why). None holds a secret."""
         ...
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
-        """All that is needed to connect to ``hostname``, secrets included: it stays within netd.
+        """The configuration of a tunnel to ``hostname``; it contains secrets and stays within netd.
 
-        No ``dns`` means the gateway's fallback resolvers, asked inside the tunnel. Raises NotFoundError (no such
-        server), ConflictError (it lacks something), NotImplementedYetError (not in this version).
+        Without ``dns`` the gateway's fallback resolvers are used, inside the tunnel. Raises NotFoundError (no such
+        server), ConflictError (the server is incomplete), NotImplementedYetError (not in this version).
         """
         ...
 
 
 @runtime_checkable
 class AccountProvider(Provider, Protocol):
-    """A provider that people sign in to. Every method may raise the errors of :mod:`app.providers.errors`."""
+    """A provider with accounts. Every method may raise the errors of :mod:`app.providers.errors`."""
 
     @property
     def credentials(self) -> tuple[CredentialField, ...]:
-        """The form to sign in with."""
+        """The fields of the sign-in form."""
         ...
 
     async def sign_in(self, credentials: Mapping[str, Secret]) -> AccountStatus:
         """Register this gateway and its key. Raises InvalidFieldError, WrongCredentialsError, TooManyDevicesError, ...
 
-        On failure nothing has changed; after TooManyDevicesError :meth:`devices` and :meth:`remove_device` work with
-        the credentials just given, so that people can make room and sign in again.
+        A failure changes nothing. After TooManyDevicesError, :meth:`devices` and :meth:`remove_device` work with these
+        credentials, so that the user can remove a device and sign in again.
         """
         ...
 
     async def sign_out(self) -> tuple[str, ...]:
-        """Remove device and key at the provider, and everything here. Returns what could not be removed there.
+        """Remove the device at the provider and the account here. Returns warnings about what stays at the provider.
 
-        Disconnect first: the tunnel's key stops working.
+        Disconnect first, because the tunnel's key stops working.
         """
         ...
 
     async def account(self, *, refresh: bool = False) -> AccountStatus:
-        """What is known of the account; with ``refresh`` the provider is asked first."""
+        """The status of the account; with ``refresh`` the provider is asked first."""
         ...
 
     async def refresh(self) -> ListStatus:
-        """Fetch the server list. On failure the last good one stays."""
+        """Fetch the server list. On failure the last valid one stays."""
         ...
 
     async def list_status(self) -> ListStatus: ...
@@ -137,48 +139,48 @@ class AccountProvider(Provider, Protocol):
     async def rotate_key(self, hostname: str | None = None) -> TunnelConfig | None:
         """Register a fresh key, and return the configuration for ``hostname`` with it.
 
-        Where the provider has room for a second device the old key works until :meth:`settle`: bring the new tunnel
-        up, flip, then settle. Where not, the old key ends here, and what it has in use lasts for some seconds.
+        Where the account has room for a second device, the old key works until :meth:`settle`: bring the new tunnel
+        up, switch to it, then settle. Otherwise the old key ends now, and its tunnel lasts for some seconds.
         """
         ...
 
     async def settle(self) -> None:
-        """Remove devices of older keys at the provider. Idempotent; also after a restart."""
+        """Remove the devices of older keys at the provider. Idempotent, and works after a restart."""
         ...
 
     async def diagnose(self) -> Verdict:
-        """Ask the provider why a server may not answer. Never raises a GatewayError."""
+        """Ask the provider for its verdict on the account. Never raises a GatewayError."""
         ...
 
     def due(self, now: float) -> frozenset[Due]:
-        """What is waiting at ``now`` (Unix time)."""
+        """The work that is due at ``now`` (Unix time)."""
         ...
 
     def check_settings(self, settings: ProviderSettings) -> None:
-        """Raises InvalidFieldError where ``settings`` ask for what this provider does not have."""
+        """Raises InvalidFieldError where ``settings`` ask for something that the provider does not support."""
         ...
 
 
 @runtime_checkable
 class ConfirmsExit(Protocol):
-    """A provider that can tell from the exit check's answer whether the address seen is an exit of its own."""
+    """A provider that can tell from the exit check's answer whether the exit address is one of its own."""
 
     def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
-        """``answer`` is the JSON that ``exit_check_url`` gave; its values come from outside. None = it does not say."""
+        """Whether ``answer``, untrusted JSON from ``exit_check_url``, confirms the exit; None = it does not say."""
         ...
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What a provider is given: the transport, where things are kept, and what is set."""
+    """The environment of a provider: the transport, the storage and the settings."""
 
-    outgoing: Transport
+    transport: Transport
     accounts: Accounts
-    lists: Path  # directory of the last good server lists
-    shipped: Path | None = None  # directory of lists that came with the image, in the same form
+    lists: Path  # directory of the last valid server lists
+    shipped: Path | None = None  # directory of the lists in the image, in the same format
     settings: Callable[[str], ProviderSettings] = lambda _: ProviderSettings()  # by the provider's name
-    own_networks: Callable[[], tuple[Network, ...]] = tuple  # our LAN: no server can be in it
-    allowed_networks: tuple[Network, ...] = ()  # not on the Internet, and servers may be in them all the same (labs)
+    own_networks: Callable[[], tuple[Network, ...]] = tuple  # the LAN, which cannot contain a server
+    allowed_networks: tuple[Network, ...] = ()  # private networks that may contain servers (labs)
     apis: Mapping[str, ApiConfig] = field(
         default_factory=dict[str, ApiConfig]
     )  # by name, in place of the provider's own

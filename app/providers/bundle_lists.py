@@ -1,9 +1,9 @@
-"""``python -m app.providers.bundle_lists``: turn a provider's own list into the file that comes with an image.
+"""``python -m app.providers.bundle_lists`` converts providers' server lists into the files of an image.
 
     python -m app.providers.bundle_lists --to overlay/lists mullvad=relays.json ivpn=servers.json
 
-A gateway that has never been online offers its servers then. No account and no network are needed: the files are what
-the provider's list address answers, fetched by whoever builds the image. Skipped entries are told with their reason.
+A gateway with them offers servers before it has been online. The input is the provider's answer, downloaded beforehand,
+so that neither an account nor a network is needed. Skipped entries are printed with their reason.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def bundle(name: str, data: bytes, directory: Path) -> RelayList:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.json"
     atomic.write_atomic(path, encode(found))
-    path.chmod(0o644)  # nothing in it is secret, and it is part of the image
+    path.chmod(0o644)  # it is part of the image and holds no secret
     return found
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Turn providers' server lists into the files that come with an image.")
+    parser = argparse.ArgumentParser(description="Convert providers' server lists into the files of an image.")
     parser.add_argument("--to", type=Path, required=True, metavar="DIRECTORY")
     parser.add_argument("lists", nargs="+", metavar="PROVIDER=FILE")
     given = parser.parse_args(arguments)

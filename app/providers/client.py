@@ -1,6 +1,6 @@
-"""Requests to one API of a provider, over connections that somebody else opens; what it refuses is a provider's error.
+"""The client of a provider's API: it sends requests and turns refusals into the provider's errors.
 
-netd must mark each socket and open the firewall for exactly its destination, so the caller injects a
+netd marks each socket and opens the firewall for exactly its destination, so the caller supplies the
 :class:`app.https.transport.Transport`.
 """
 
@@ -33,20 +33,20 @@ from app.providers.request import Content, write_request
 
 T = TypeVar("T")
 
-ANSWER_LIMIT = 256 * 1024  # bytes of an answer that is not a list
+ANSWER_LIMIT = 256 * 1024  # bytes; server lists have a limit of their own
 TIMEOUT = 20.0  # seconds for one exchange
 
-Problem = int | str | None  # what went wrong, as the provider numbers or names it; None = nothing
+Problem = int | str | None  # the provider's code for what went wrong; None = nothing
 
 
 def http_problem(answer: Response) -> Problem:
-    """The problem as the HTTP status tells it."""
+    """The HTTP status of a refusal; None for an answer that is fine."""
     return None if answer.ok else answer.status
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of a provider's API, by the problem or by the HTTP status; ``problem`` reads it from an answer."""
+    """The errors of a provider's API by problem or HTTP status; ``problem`` reads the problem from an answer."""
 
     by_problem: Mapping[int | str, Callable[[Response], GatewayError]] = field(
         default_factory=dict[int | str, Callable[[Response], GatewayError]]
@@ -58,23 +58,23 @@ NO_ERRORS = Errors()
 
 
 def raises(kind: type[GatewayError], message: str, **arguments: Any) -> Callable[[Response], GatewayError]:
-    """An entry of :class:`Errors`: the same error for every such answer."""
+    """An entry of :class:`Errors` that makes the same error for every answer."""
     return lambda _: kind(message, **arguments)
 
 
 class ProviderClient:
     """Sends requests to one base URL. Pauses when the provider asks for it (429, 503 with Retry-After)."""
 
-    def __init__(self, transport: Transport, config: ApiConfig, who: str) -> None:
+    def __init__(self, transport: Transport, config: ApiConfig, title: str) -> None:
         if not is_https(config.url):
-            raise ValueError(f"{who}: the API's URL must begin with https:// and a host")
+            raise ValueError(f"{title}: the API's URL must begin with https:// and a host")
         parts = urlsplit(config.url)
-        self.who = who
+        self.title = title
         self._transport = transport
         self._to = Destination(parts.hostname or "", parts.port or 443, config.addresses)
         self._base = parts.path.rstrip("/")
         self._ca = config.ca
-        self._quiet_until = 0.0
+        self._paused_until = 0.0
 
     async def request(
         self,
@@ -84,9 +84,9 @@ class ProviderClient:
         errors: Errors = NO_ERRORS,
         **content: Unpack[Content],
     ) -> Response:
-        """The answer of a request that the provider has done.
+        """The answer to a request that the provider accepted.
 
-        Raises the error that ``errors`` have for its problem, RefusedError where they have none, and what :meth:`send`
+        Otherwise raises the error that ``errors`` declare for the problem, or RefusedError; and whatever :meth:`send`
         raises.
         """
         answer = await self.send(method, path, **content)
@@ -105,9 +105,9 @@ class ProviderClient:
         errors: Errors = NO_ERRORS,
         **content: Unpack[Content],
     ) -> T:
-        """The answer as ``kind``. Raises what :meth:`request` raises, and BadAnswerError where it has another shape."""
+        """The answer as ``kind``. Raises BadAnswerError for another type, and whatever :meth:`request` raises."""
         answer = await self.request(method, path, errors=errors, **content)
-        return decode_answer(answer.body, kind, self.who)
+        return decode_answer(answer.body, kind, self.title)
 
     async def send(
         self,
@@ -119,56 +119,57 @@ class ProviderClient:
         timeout: float = TIMEOUT,
         **content: Unpack[Content],
     ) -> Response:
-        """The answer, whatever its status below 500 but 429.
+        """The answer with any status below 500 except 429.
 
-        Raises ProviderDownError (not reached, or an error of the server), RateLimitedError, BadAnswerError (too large,
-        or not HTTP).
+        Raises ProviderDownError (unreachable, or a server error), RateLimitedError, BadAnswerError (too large, or not
+        HTTP).
         """
-        pause = self._quiet_until - time.monotonic()
+        pause = self._paused_until - time.monotonic()
         if pause > 0:
-            raise self._limited(pause)
+            raise self._rate_limited(pause)
         request = write_request(self._to, method, self._base + path, etag=etag, **content)
-        return self._up(await self._exchange(request, limit, timeout))
+        return self._check_available(await self._exchange(request, limit, timeout))
 
     async def _exchange(self, request: Request, limit: int, timeout: float) -> Response:
         try:
             check_request(request)
             async with asyncio.timeout(timeout):
-                # In a thread: reading the system's authorities takes a Pi tens of milliseconds. Not kept, for memory.
+                # In a thread, because loading the system's authorities takes tens of milliseconds on a Pi. The context
+                # is not cached, to save memory.
                 tls = await asyncio.to_thread(tls_context, self._ca)
                 async with self._transport.open_connection(self._to, tls) as streams:
                     return await exchange(streams, request, limit=limit)
         except UnsendableRequestError:
-            raise BadAnswerError(f"{self.who}: a request could not be written") from None
+            raise BadAnswerError(f"{self.title}: a request could not be encoded") from None
         except AnswerTooLargeError:
-            raise BadAnswerError(f"{self.who} sent more than {limit} bytes; it was not read further") from None
+            raise BadAnswerError(f"{self.title} sent more than {limit} bytes; the rest was not read") from None
         except NotHttpError:
-            raise BadAnswerError(f"{self.who} sent something that is not HTTP") from None
+            raise BadAnswerError(f"{self.title} sent something that is not HTTP") from None
         except ssl.SSLCertVerificationError as failure:
             raise ProviderDownError(
-                f"{self.who}: the certificate of {self._to.host} is not to be trusted ({failure.verify_message}); "
+                f"{self.title}: the certificate of {self._to.host} is not trusted ({failure.verify_message}); "
                 "check this gateway's clock, and whether something on your network intercepts connections",
                 code="provider_certificate",
             ) from None
         except TimeoutError:
-            raise ProviderDownError(f"{self.who}: {self._to.host} did not answer in {timeout:.0f} s") from None
+            raise ProviderDownError(f"{self.title}: {self._to.host} did not answer within {timeout:.0f} s") from None
         except OSError as failure:
             reason = failure.strerror or type(failure).__name__
-            raise ProviderDownError(f"{self.who}: {self._to.host} cannot be reached ({reason})") from None
+            raise ProviderDownError(f"{self.title}: {self._to.host} cannot be reached ({reason})") from None
 
-    def _up(self, answer: Response) -> Response:
+    def _check_available(self, answer: Response) -> Response:
         pause = retry_after(answer.headers.get("retry-after"))
         if answer.status == 429 or (answer.status == 503 and pause is not None):
             pause = 60.0 if pause is None else pause
-            self._quiet_until = time.monotonic() + pause
-            raise self._limited(pause)
+            self._paused_until = time.monotonic() + pause
+            raise self._rate_limited(pause)
         if answer.status >= 500:
-            raise ProviderDownError(f"{self.who} has a problem of its own (HTTP {answer.status}); try again later")
+            raise ProviderDownError(f"{self.title} has an internal error (HTTP {answer.status}); try again later")
         return answer
 
-    def _limited(self, pause: float) -> RateLimitedError:
+    def _rate_limited(self, pause: float) -> RateLimitedError:
         return RateLimitedError(
-            f"{self.who} asks to wait {pause:.0f} s before the next request", retry_after=round(pause, 1)
+            f"{self.title} asks to wait {pause:.0f} s before the next request", retry_after=round(pause, 1)
         )
 
     def _refused(self, answer: Response, problem: int | str) -> RefusedError:
@@ -177,4 +178,4 @@ class ProviderClient:
             shown = f"status {problem}"
         elif isinstance(problem, str) and problem.isidentifier() and len(problem) <= 40:
             shown = f"{shown}, {problem}"
-        return RefusedError(f"{self.who} refused the request ({shown})")
+        return RefusedError(f"{self.title} refused the request ({shown})")

@@ -1,9 +1,9 @@
-"""``providers.toml``: other places for the providers' APIs than their own (tests, labs, mirrors).
+"""``providers.toml`` replaces the locations of the providers' APIs (for tests, labs, mirrors).
 
-allowed_networks = ["198.51.100.0/24"]   # servers may have these addresses although they are not on the Internet
+allowed_networks = ["198.51.100.0/24"]   # private networks that may contain servers
 [apis.mullvad]
 url = "https://api.mullvad.net"
-addresses = ["203.0.113.80"]             # spares the look-up of the name
+addresses = ["203.0.113.80"]             # used instead of a DNS look-up
 ca = "/etc/vpn-gateway/lab-ca.pem"       # in place of the system's certificate authorities
 """
 
@@ -22,7 +22,7 @@ from app.errors import InvalidFieldError
 
 
 class ApiConfig(Struct, frozen=True):
-    """Where one API of a provider is. ``ca`` replaces the system's certificate authorities: a PEM file, or PEM text."""
+    """The location of an API. ``ca``, a PEM file or PEM text, replaces the system's certificate authorities."""
 
     url: str
     addresses: tuple[Address, ...] = ()
@@ -35,7 +35,7 @@ class ProvidersConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path) -> ProvidersConfig:
-    """The file's content, or nothing special where there is no file. Raises InvalidFieldError (``providers``)."""
+    """The content of the file, or the defaults where there is no file. Raises InvalidFieldError (``providers``)."""
     try:
         data = tomllib.loads(path.read_text("utf-8"))
         found: ProvidersConfig = serialization.decode(msgspec.json.encode(data), ProvidersConfig)
@@ -52,7 +52,7 @@ def load(path: Path) -> ProvidersConfig:
 
 
 def is_https(url: str) -> bool:
-    """Whether ``url`` begins with https:// and the name or address of a host, with a port or without."""
+    """Whether ``url`` begins with https:// and a host name or address, with or without a port."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0

@@ -1,4 +1,4 @@
-"""The form that people sign in with: what they gave, checked; and what may be shown of it again."""
+"""The credentials of a sign-in form: checking, comparing and masking them (pure)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from app.errors import InvalidFieldError
 from app.model import Secret
 from app.providers.base import CredentialField
 
-SHOWN = 4  # last characters of an account that are shown again
+SHOWN = 4  # characters at the end of an account that are shown
 
 
 def check_credentials(form: tuple[CredentialField, ...], given: Mapping[str, Secret], title: str) -> dict[str, Secret]:
-    """The values without blanks around them (within, where there is a pattern). Raises InvalidFieldError.
+    """The values without surrounding blanks, and without any blanks where there is a pattern.
 
-    The error names the field and shows nothing of its value.
+    Raises InvalidFieldError, which names the field and never shows its value.
     """
     names = [entry.name for entry in form]
     if not set(given) <= set(names):
@@ -25,13 +25,13 @@ def check_credentials(form: tuple[CredentialField, ...], given: Mapping[str, Sec
         value = given.get(entry.name, Secret("")).reveal().strip()
         if not value:
             if not entry.optional:
-                raise InvalidFieldError(f"{entry.label}: it is needed", field=entry.name)
+                raise InvalidFieldError(f"{entry.label}: required", field=entry.name)
             continue
         if entry.pattern is not None:
             value = "".join(value.split())
         fits = entry.pattern is None or re.fullmatch(entry.pattern, value)
         if len(value) > entry.longest or not value.isprintable() or not fits:
-            raise InvalidFieldError(f"{entry.label}: {entry.help or 'it cannot be used'}", field=entry.name)
+            raise InvalidFieldError(f"{entry.label}: {entry.help or 'invalid value'}", field=entry.name)
         found[entry.name] = Secret(value)
     return found
 
@@ -41,6 +41,6 @@ def same_account(form: tuple[CredentialField, ...], one: Mapping[str, Secret], o
 
 
 def masked(value: Secret | None) -> str:
-    """``•••• 1234``, or only dots where the end would be too much of it."""
+    """``•••• 1234``, or only dots where the value is too short to show its end."""
     text = value.reveal() if value is not None else ""
     return f"•••• {text[-SHOWN:] if len(text) > 2 * SHOWN else ''}".strip()

@@ -1,4 +1,4 @@
-"""``custom``: servers that a person enters field by field."""
+"""``custom``: servers that users enter field by field."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.wgconf import fields
 
 T = TypeVar("T")
 
-EVERYTHING = "0.0.0.0/0,::/0"
+ALL_TRAFFIC = "0.0.0.0/0,::/0"
 
 
 def _checked(field: str, parse: Callable[[str], T], text: str) -> T:
@@ -40,11 +40,9 @@ def parse_custom(
 ) -> tuple[StoredServer, ServerSecrets]:
     """The server that ``given`` describes; ``added`` is the Unix time. Raises InvalidFieldError with the API's field.
 
-    Empty text counts as not given.
-
-    Without ``private_key`` a pair is made: ``StoredServer.public_key`` is what the server's side needs. Without
-    ``address`` the server is kept but cannot be connected. ``allowed_ips`` is everything where not given. ``lan`` are
-    the networks of our own LAN, which a tunnel's address must not be in.
+    Empty text counts as not given. Without ``private_key`` a key pair is generated; the server needs
+    ``StoredServer.public_key``. Without ``address`` the server is stored but cannot be connected. ``allowed_ips``
+    defaults to all traffic. ``lan`` are the networks of the LAN, which must not contain the tunnel's address.
     """
     name = check_name(given.name.strip())
     location = check_location(given.location)
@@ -53,7 +51,7 @@ def parse_custom(
     peer = Peer(
         public_key=_checked("public_key", fields.public_key, given.public_key),
         endpoint=_checked("endpoint", fields.endpoint, given.endpoint),
-        allowed_ips=_checked("allowed_ips", fields.networks, (given.allowed_ips or "").strip() or EVERYTHING),
+        allowed_ips=_checked("allowed_ips", fields.networks, (given.allowed_ips or "").strip() or ALL_TRAFFIC),
         persistent_keepalive=_optional("persistent_keepalive", fields.keepalive, given.persistent_keepalive) or 0,
         preshared_key=preshared_key,
     )

@@ -1,4 +1,4 @@
-"""What can go wrong with a provider, each with a code of its own. No message holds an account number or a token."""
+"""The errors of providers, each with its own code. No message contains an account number or a token."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from app.errors import ConflictError, GatewayError, InvalidFieldError, Unavailab
 
 
 class WrongCredentialsError(InvalidFieldError):
-    """The provider does not know this account, or the password is another; ``field`` is the form's."""
+    """The provider does not know the account, or the password is wrong; ``field`` is that of the form."""
 
     code = "wrong_credentials"
 
 
 class NotSignedInError(ConflictError):
-    """There is no account of this provider here."""
+    """No account of this provider is signed in."""
 
     code = "not_signed_in"
 
 
 class AccountExpiredError(ConflictError):
-    """The account is known and its time ran out at ``expires`` (Unix time, 0 = not told)."""
+    """The account expired at ``expires`` (Unix time, 0 = unknown)."""
 
     code = "account_expired"
 
@@ -28,13 +28,13 @@ class AccountExpiredError(ConflictError):
 
 
 class TooManyDevicesError(ConflictError):
-    """The account has no room for this gateway; the message names its devices where the provider tells them."""
+    """The account has no room for this gateway; the message names its devices where the provider lists them."""
 
     code = "too_many_devices"
 
 
 class KeyInUseError(ConflictError):
-    """Somebody has registered this public key already."""
+    """The public key is already registered."""
 
     code = "key_in_use"
 
@@ -46,7 +46,7 @@ class KeyRevokedError(ConflictError):
 
 
 class ProviderDownError(UnavailableError):
-    """The provider's API could not be reached, or answered with an error of its own."""
+    """The provider's API is unreachable or reports an internal error."""
 
     code = "provider_unavailable"
 
@@ -62,18 +62,18 @@ class RateLimitedError(UnavailableError):
 
 
 class BadAnswerError(GatewayError):
-    """The provider's answer makes no sense: wrong types, too large, or nothing usable in it (RFC 9110 15.6.3)."""
+    """The provider's answer is invalid: wrong types, too large, or nothing usable in it (RFC 9110 15.6.3)."""
 
     status = 502
     code = "provider_bad_answer"
 
 
 class RefusedError(BadAnswerError):
-    """The provider refused a request for a reason that this version does not know."""
+    """The provider refused a request for an unknown reason."""
 
 
 class TokenRefusedError(GatewayError):
-    """The access token is no longer good: ask for another."""
+    """The access token is no longer valid and must be renewed."""
 
     status = 502
     code = "token_refused"

@@ -1,4 +1,4 @@
-"""``imported``: servers that come from WireGuard .conf files."""
+"""``imported``: servers from WireGuard .conf files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse_import(
 ) -> tuple[StoredServer, ServerSecrets]:
     """The server that the .conf file describes; ``added`` is the Unix time.
 
-    Raises InvalidFieldError for the name, :class:`app.wgconf.ConfigError` (one too) with line, key and reason.
+    Raises InvalidFieldError for the name and :class:`app.wgconf.ConfigError`, a subclass, with line, key and reason.
     """
     checked_name = check_name(name.strip().removesuffix(".conf"))
     parsed = wgconf.parse(config, lan=lan, name=checked_name)
@@ -36,7 +36,7 @@ def parse_import(
     )
 
 
-def _nothing(_key: str) -> None:
+def _find_none(_key: str) -> None:
     return None
 
 
@@ -52,29 +52,29 @@ class ImportedProvider:
     def __init__(
         self,
         store: Store,
-        known: Callable[[str], Server | None] = _nothing,
+        find_by_key: Callable[[str], Server | None] = _find_none,
         load_lists: Callable[[], Awaitable[None]] = _no_lists,
     ) -> None:
-        """``known`` finds a server by its public key in the lists of the providers that people sign in to.
+        """``find_by_key`` finds a server by its public key in the lists of the providers with accounts.
 
-        ``load_lists`` has those lists read from the disk.
+        ``load_lists`` reads those lists from disk.
         """
         self._store = store
         self._stored = StoredServers(store, self.name, self.title)
-        self._known = known
+        self._find_by_key = find_by_key
         self._load_lists = load_lists
 
     async def servers(self) -> tuple[Server, ...]:
         if any(server.location == UNKNOWN for server in self._stored.all()):
             await self._load_lists()
-        return tuple(self._placed(server) for server in self._stored.all())
+        return tuple(self._with_location(server) for server in self._stored.all())
 
-    def _placed(self, server: Server) -> Server:
-        """``server`` with the place that a provider's list tells, where the file told none."""
+    def _with_location(self, server: Server) -> Server:
+        """``server`` with the location from a provider's list, where the file has none."""
         if server.location != UNKNOWN:
             return server
         key = main_key(self._store.server(server.hostname).peers)
-        found = self._known(key) if key is not None else None
+        found = self._find_by_key(key) if key is not None else None
         if found is None:
             return server
         return replace(

@@ -1,4 +1,4 @@
-"""``ivpn``: a session for an account ID, public list, multihop by the exit's port, AntiTracker resolvers."""
+"""``ivpn``: an account ID gives a session; public server list, multihop by the exit's port, AntiTracker resolvers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.providers.account_parts import Parts, ProviderContext
 from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.config import ApiConfig
-from app.providers.dialling import EVERYTHING, DirectDialler
+from app.providers.dialling import ALL_TRAFFIC, DirectDialler
 from app.providers.ivpn_account import IvpnAccount
 from app.providers.key_rotation import KeyRotation
 from app.providers.server_list.relay import Relay
@@ -38,7 +38,7 @@ class IvpnProvider(SignInProvider):
             "two_factor",
             "Two-factor code",
             optional=True,
-            help="the six digits your authenticator shows, where the account has one",
+            help="the six digits of your authenticator, if the account has one",
             pattern=r"[0-9]{6,8}",
         ),
         CredentialField(
@@ -63,14 +63,14 @@ class IvpnProvider(SignInProvider):
 
 
 class _IvpnDialler:
-    """Dials a server straight, or through another one: the port of the entry says which exit is meant."""
+    """Dials a server directly, or through an entry server, whose port selects the exit."""
 
     def __init__(self, servers: ServerList, capabilities: Capabilities) -> None:
         self._servers = servers
         self._direct = DirectDialler(servers, capabilities)
 
     async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:
-        """Raises ConflictError where the server, or the entry to it, cannot be dialled so."""
+        """Raises ConflictError where the server or its entry cannot be dialled with these settings."""
         if settings.multihop_entry is None or settings.multihop_entry == relay.hostname:
             account, peer = await self._direct.dial(relay, account, settings)
         else:
@@ -81,11 +81,11 @@ class _IvpnDialler:
         return account, peer
 
     def _through(self, hostname: str, relay: Relay) -> Peer:
-        entry = self._servers.entry(hostname)
+        entry = self._servers.multihop_entry(hostname)
         if relay.multihop_port is None or entry.ipv4 is None:
             raise ConflictError(f"{relay.hostname} cannot be reached through another server", field="server")
         endpoint = Endpoint(entry.ipv4, relay.multihop_port)
-        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=EVERYTHING)
+        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=ALL_TRAFFIC)
 
     def _blocking_resolver(self, settings: ProviderSettings) -> str | None:
         for name in ("hardcore", "trackers"):

@@ -1,4 +1,4 @@
-"""Sessions at IVPN: one for this gateway, with one key, or with two while a key is replaced."""
+"""Accounts at IVPN: a session for this gateway with one key, or with two while a key is replaced."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from app.providers.errors import (
 )
 from app.store.accounts import Account
 
-WHO = "IVPN"
+TITLE = "IVPN"
 
 # Status codes within the answer, which is HTTP 200 or 4xx.
 OK, UNAUTHORIZED, NO_SESSION, SESSION_NOT_FOUND, SESSION_LIMIT, NOT_ACTIVE = 200, 401, 424, 601, 602, 702
 CAPTCHA, CAPTCHA_WRONG, TWO_FACTOR, TWO_FACTOR_WRONG = 70001, 70002, 70011, 70012
 
-_IPV6_PREFIX = ipaddress.IPv6Address("fd00:4956:504e:ffff::")  # of every server; the rest is the IPv4 address
+_IPV6_PREFIX = ipaddress.IPv6Address("fd00:4956:504e:ffff::")  # the same on every server; the rest is the IPv4 address
 
 
 class _Service(Struct, frozen=True):
@@ -56,16 +56,16 @@ class _Answer(Struct, frozen=True):
 
 def _problem(answer: Response) -> int | None:
     """Raises BadAnswerError."""
-    status = decode_answer(answer.body, _Answer, WHO).status
+    status = decode_answer(answer.body, _Answer, TITLE).status
     return None if status == OK else status
 
 
 def _too_many(answer: Response) -> TooManyDevicesError:
-    data = decode_answer(answer.body, _Answer, WHO).data
+    data = decode_answer(answer.body, _Answer, TITLE).data
     limit = data.get("limit") if isinstance(data, dict) else None
-    many = f"all its {limit}" if isinstance(limit, int) else "as many as it may have"
+    many = f"all its {limit}" if isinstance(limit, int) else "the maximum number of"
     return TooManyDevicesError(
-        f"This account is signed in on {many} devices; sign out on one (IVPN does not tell which they are), or sign in "
+        f"This account is signed in on {many} devices; sign out on one (IVPN does not list them), or sign in "
         "with sign_out_others",
         field="sign_out_others",
     )
@@ -84,12 +84,12 @@ ERRORS = Errors(
         NO_SESSION: _SESSION_ENDED,
         SESSION_NOT_FOUND: _SESSION_ENDED,
         SESSION_LIMIT: _too_many,
-        NOT_ACTIVE: raises(AccountExpiredError, "This IVPN account has run out; add time to it"),
+        NOT_ACTIVE: raises(AccountExpiredError, "This IVPN account has expired; add time to it"),
         TWO_FACTOR: raises(
-            InvalidFieldError, "Two-factor code: it is needed", field="two_factor", code="two_factor_needed"
+            InvalidFieldError, "Two-factor code: required", field="two_factor", code="two_factor_needed"
         ),
         TWO_FACTOR_WRONG: raises(
-            InvalidFieldError, "Two-factor code: it is wrong or too old", field="two_factor", code="two_factor_needed"
+            InvalidFieldError, "Two-factor code: wrong or expired", field="two_factor", code="two_factor_needed"
         ),
         CAPTCHA: _ASKS_FOR_CAPTCHA,
         CAPTCHA_WRONG: _ASKS_FOR_CAPTCHA,
@@ -116,9 +116,9 @@ class IvpnAccount:
         }
         answer = await self._ask("/v4/session/new", body)
         if answer.token is None or answer.wireguard is None:
-            raise BadAnswerError(f"{WHO} gave no session")
+            raise BadAnswerError(f"{TITLE} returned no session")
         account = Account(
-            credentials={"account_id": credentials["account_id"]},  # a two-factor code is good once
+            credentials={"account_id": credentials["account_id"]},  # a two-factor code works only once
             private_key=pair.private_key,
             key_created=self._session.now(),
             token=Secret(answer.token),
@@ -126,7 +126,7 @@ class IvpnAccount:
             device_id="session",
             checked=self._session.now(),
         )
-        account = _addressed(account, answer.wireguard.ip_address)
+        account = _with_addresses(account, answer.wireguard.ip_address)
         return self._with_service(account, answer.service_status)
 
     async def check(self, account: Account) -> Account:
@@ -137,7 +137,7 @@ class IvpnAccount:
         if service is None:
             return account
         if not service.is_active:
-            raise AccountExpiredError("This IVPN account has run out; add time to it", expires=service.active_until)
+            raise AccountExpiredError("This IVPN account has expired; add time to it", expires=service.active_until)
         return replace(account, expires=float(service.active_until))
 
     async def forget(self, account: Account) -> None:
@@ -147,12 +147,12 @@ class IvpnAccount:
             return
 
     async def replace_key(self, account: Account, pair: KeyPair) -> Account:
-        """The key named as connected stays good beside the new one; without it, IVPN forgets all keys at once."""
+        """Register a key beside the present one, sent as ``connected_public_key``; without it IVPN drops all keys."""
         body = {"session_token": _token(account), "public_key": pair.public_key, "connected_public_key": ""}
         if account.private_key is not None:
             body["connected_public_key"] = keys.public_key(account.private_key)
         answer = await self._ask("/v4/session/wg/set", body)
-        return _addressed(account, answer.ip_address)
+        return _with_addresses(account, answer.ip_address)
 
     async def _ask(self, path: str, body: dict[str, Any]) -> _Answer:
         return await self._client.read(_Answer, "POST", path, errors=ERRORS, json=body)
@@ -162,12 +162,12 @@ def _token(account: Account) -> str:
     return account.token.reveal() if account.token is not None else ""
 
 
-def _addressed(account: Account, text: str | None) -> Account:
-    """``account`` with its address in the tunnel, and the IPv6 one that IVPN's servers derive from it."""
+def _with_addresses(account: Account, text: str | None) -> Account:
+    """``account`` with its IPv4 address in the tunnel, and the IPv6 address that IVPN derives from it."""
     try:
         four = ipaddress.IPv4Address((text or "").partition("/")[0])
     except ValueError:
-        raise BadAnswerError(f"{WHO} gave this gateway no address") from None
+        raise BadAnswerError(f"{TITLE} assigned no valid address to this gateway") from None
     six = ipaddress.IPv6Address(int(_IPV6_PREFIX) + int(four))
     addresses = (ipaddress.ip_interface(f"{four}/32"), ipaddress.ip_interface(f"{six}/128"))
     return replace(account, addresses=addresses)

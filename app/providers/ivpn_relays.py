@@ -8,11 +8,11 @@ from msgspec import Struct
 from app.providers.decode import decode_list
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
-from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.collector import Collector, NotOfferedError
 from app.providers.server_list.relay import Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 
-WHO = "IVPN"
+TITLE = "IVPN"
 
 _TUNNEL = entry_fields.networks("10.0.0.0/8", "172.16.0.0/12", "fd00::/8")
 
@@ -76,7 +76,7 @@ class _Name(Struct, frozen=True):
 
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
     """``GET /v5/servers.json``. Raises BadAnswerError."""
-    document: _List = decode_list(data, _List, WHO)
+    document: _List = decode_list(data, _List, TITLE)
     collector = Collector()
     for place, raw in enumerate(document.wireguard):
         try:
@@ -117,11 +117,11 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
         except (ValueError, RecursionError):
             continue
         collector.each(others.hosts, f"openvpn[{place}].hosts", _Name, _openvpn)
-    return collector.finish(WHO, port_ranges=_ranges(document.config), general=_general(document.config))
+    return collector.finish(TITLE, port_ranges=_ranges(document.config), general=_general(document.config))
 
 
 def _openvpn(_: _Name) -> Relay | None:
-    raise OtherEntryError("it speaks OpenVPN, not WireGuard")
+    raise NotOfferedError("it speaks OpenVPN, not WireGuard")
 
 
 def _ranges(config: _Config) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""The servers of ``custom`` and ``imported`` are in the store; a server's name is its hostname."""
+"""The stored servers of ``custom`` and ``imported``; a server's name is its hostname."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.store.servers import join_secrets
 
 
 def main_endpoint(peers: tuple[Peer, ...]) -> Endpoint | None:
-    """Where the Internet traffic goes: the endpoint of the peer with the widest network, or None."""
+    """The endpoint of the peer that carries the Internet traffic (the one with the widest network), or None."""
     dialled = [p for p in peers if p.endpoint is not None]
     if not dialled:
         return None
@@ -21,19 +21,19 @@ def main_endpoint(peers: tuple[Peer, ...]) -> Endpoint | None:
 
 
 def main_key(peers: tuple[Peer, ...]) -> str | None:
-    """The public key of the peer that :func:`main_endpoint` is of, or None."""
+    """The public key of that peer, or None."""
     endpoint = main_endpoint(peers)
     return next((p.public_key for p in peers if p.endpoint == endpoint), None) if endpoint is not None else None
 
 
 def missing(server: StoredServer, *, has_secrets: bool = True) -> tuple[str, ...]:
-    """What ``server`` still needs before it can be connected, as API fields."""
+    """The API fields that ``server`` lacks before it can be connected."""
     lacks = {"address": not server.addresses, "private_key": not has_secrets}
     return tuple(field for field, lacking in lacks.items() if lacking)
 
 
 def as_server(server: StoredServer, *, has_secrets: bool = True) -> Server:
-    """``server`` as people see it."""
+    """The public view of ``server``."""
     endpoint = main_endpoint(server.peers)
     city, country = city_and_country(server.location)
     literal = None
@@ -58,7 +58,7 @@ def as_server(server: StoredServer, *, has_secrets: bool = True) -> Server:
 
 
 class StoredServers:
-    """The servers of one provider in the store."""
+    """Reads the servers of one provider from the store."""
 
     def __init__(self, store: Store, name: str, title: str) -> None:
         self._store = store

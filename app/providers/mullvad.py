@@ -1,4 +1,4 @@
-"""``mullvad``: sign in with an account number; relays, key rotation, multihop, content blocking."""
+"""``mullvad``: an account number gives a token; key rotation, multihop, content blocking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.providers.account_parts import Parts, ProviderContext
 from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.config import ApiConfig
-from app.providers.dialling import EVERYTHING, DirectDialler
+from app.providers.dialling import ALL_TRAFFIC, DirectDialler
 from app.providers.key_rotation import KeyRotation
 from app.providers.mullvad_account import MullvadAccount
 from app.providers.mullvad_api import MullvadApi
@@ -24,7 +24,7 @@ from app.providers.server_list.relay import Relay
 from app.providers.server_list.servers import ServerList
 from app.store.accounts import Account
 
-# 100.64.0.N, N the sum of what is to be blocked.
+# The resolver is 100.64.0.N, where N is the sum of the chosen values.
 BLOCKING = {"ads": 1, "trackers": 2, "malware": 4, "adult": 8, "gambling": 16, "social": 32}
 BLOCKING_DNS = IPv4Address("100.64.0.0")
 DNS = IPv4Address("10.64.0.1")
@@ -60,20 +60,20 @@ class MullvadProvider(SignInProvider):
         )
 
     def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
-        """What https://am.i.mullvad.net/json says of the address that it sees."""
+        """The verdict in the answer of https://am.i.mullvad.net/json."""
         said = answer.get("mullvad_exit_ip")
         return said if isinstance(said, bool) else None
 
 
 class _MullvadDialler:
-    """Dials a server straight, or through another one: the port of the entry says which exit is meant."""
+    """Dials a server directly, or through an entry server, whose port selects the exit."""
 
     def __init__(self, servers: ServerList, capabilities: Capabilities) -> None:
         self._servers = servers
         self._direct = DirectDialler(servers, capabilities)
 
     async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:
-        """Raises ConflictError where the server, or the entry to it, cannot be dialled so."""
+        """Raises ConflictError where the server or its entry cannot be dialled with these settings."""
         if settings.multihop_entry is None or settings.multihop_entry == relay.hostname:
             account, peer = await self._direct.dial(relay, account, settings)
         else:
@@ -81,7 +81,7 @@ class _MullvadDialler:
         return replace(account, dns=(self._resolver(settings),)), peer
 
     def _through(self, hostname: str, relay: Relay, *, ipv6: bool) -> Peer:
-        entry = self._servers.entry(hostname)
+        entry = self._servers.multihop_entry(hostname)
         if relay.multihop_port is None:
             raise ConflictError(
                 f"{relay.hostname} cannot be reached through another server yet: fetch the server list again",
@@ -90,7 +90,7 @@ class _MullvadDialler:
         host = entry.ipv6 if ipv6 and entry.ipv6 else entry.ipv4
         assert host is not None
         endpoint = Endpoint(host, relay.multihop_port)
-        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=EVERYTHING)
+        return Peer(public_key=relay.public_key, endpoint=endpoint, allowed_ips=ALL_TRAFFIC)
 
     def _resolver(self, settings: ProviderSettings) -> Address:
         block = sum(BLOCKING[name] for name in set(settings.content_blocking) if name in BLOCKING)

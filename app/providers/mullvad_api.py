@@ -1,4 +1,4 @@
-"""Mullvad's API as its own app uses it: token, account, devices. One method a request, errors by their ``code``."""
+"""Mullvad's API as its own app uses it: token, account, devices. Errors are recognized by their ``code``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.addresses import Interface
 from app.https.exchange import Response
 from app.model import Secret
 from app.providers.client import Errors, Problem, ProviderClient, raises
-from app.providers.decode import decode_answer, moment
+from app.providers.decode import decode_answer, parse_timestamp
 from app.providers.errors import (
     BadAnswerError,
     KeyInUseError,
@@ -21,7 +21,7 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 
-WHO = "Mullvad"
+TITLE = "Mullvad"
 
 
 class Token(Struct, frozen=True):
@@ -56,14 +56,14 @@ class _Refusal(Struct, frozen=True):
 
 
 class DeviceGoneError(KeyRevokedError):
-    """There is no device of this id."""
+    """No device has this id."""
 
 
 def _problem(answer: Response) -> Problem:
     if answer.ok:
         return None
     try:
-        return decode_answer(answer.body, _Refusal, WHO).code or answer.status
+        return decode_answer(answer.body, _Refusal, TITLE).code or answer.status
     except BadAnswerError:
         return answer.status
 
@@ -88,16 +88,16 @@ ERRORS = Errors(
 
 
 class MullvadApi:
-    """One method a request."""
+    """Sends the requests of Mullvad's API, one method each."""
 
     def __init__(self, client: ProviderClient) -> None:
         self._client = client
 
     async def token(self, account_number: Secret) -> tuple[Secret, float]:
-        """An access token and when it ends (Unix time). Raises WrongCredentialsError."""
+        """An access token and its expiry (Unix time). Raises WrongCredentialsError."""
         body = {"account_number": account_number.reveal()}
         token = await self._client.read(Token, "POST", "/auth/v1/token", errors=ERRORS, json=body)
-        return Secret(token.access_token), moment(token.expiry, WHO)
+        return Secret(token.access_token), parse_timestamp(token.expiry, TITLE)
 
     async def account(self, token: Secret) -> AccountData:
         return await self._client.read(AccountData, "GET", "/accounts/v1/accounts/me", errors=ERRORS, bearer=token)
@@ -127,7 +127,7 @@ class MullvadApi:
 
 
 def _with_key(device: DeviceData, public_key: str) -> DeviceData:
-    """``device``, if it has the key that was sent and addresses. Raises BadAnswerError."""
+    """``device``, checked to have the key that was sent and an address. Raises BadAnswerError."""
     if device.pubkey != public_key or not device.addresses:
-        raise BadAnswerError(f"{WHO} registered another key than the one sent, or gave no address")
+        raise BadAnswerError(f"{TITLE} registered a different key, or assigned no address")
     return device

@@ -1,4 +1,4 @@
-"""Mullvad's relay lists: ``/app/v1/relays``, and ``/www/relays/wireguard/`` for what the first leaves out (pure)."""
+"""Mullvad's relay lists: ``/app/v1/relays``, and ``/www/relays/wireguard/`` for the multihop ports (pure)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from app.providers.decode import decode_list
 from app.providers.errors import BadAnswerError
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
-from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.collector import Collector, NotOfferedError
 from app.providers.server_list.relay import Relay, RelayList
 from app.providers.server_list.source import ListAnswer, ListSource
 
-WHO = "Mullvad"
+TITLE = "Mullvad"
 MAX_RANGES = 64
 
 
@@ -68,8 +68,8 @@ class _WwwRelay(Struct, frozen=True):
 
 
 def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList | None = None) -> RelayList:
-    """The list, with multihop ports from ``www`` or, where that is not there, from ``old``. Raises BadAnswerError."""
-    document: _List = decode_list(data, _List, WHO)
+    """The list, with multihop ports from ``www``, or from ``old`` where ``www`` is missing. Raises BadAnswerError."""
+    document: _List = decode_list(data, _List, TITLE)
     collector = Collector()
     places: dict[str, _Location] = {}
     for code, raw in document.locations.items():
@@ -89,7 +89,7 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
     def make(entry: _Relay) -> Relay:
         name = entry_fields.hostname(entry.hostname)
         if not entry.active:
-            raise OtherEntryError("it is not active")
+            raise NotOfferedError("it is not active")
         place = places.get(entry.location)
         if place is None:
             raise BadEntryError("its location is not in the list")
@@ -121,11 +121,11 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
         ("bridge.relays", document.bridge, "it is a bridge, not a WireGuard server"),
     ):
         collector.each(others.relays, kind, _Name, lambda _, what=what: _other(what))
-    return collector.finish(WHO, port_ranges=_ranges(document.wireguard), general=_general(document.wireguard))
+    return collector.finish(TITLE, port_ranges=_ranges(document.wireguard), general=_general(document.wireguard))
 
 
 def _other(what: str) -> Relay | None:
-    raise OtherEntryError(what)
+    raise NotOfferedError(what)
 
 
 def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
@@ -134,7 +134,7 @@ def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
 
 
 def _general(wireguard: _WireGuard) -> dict[str, str]:
-    """The resolvers are inside the tunnel: private addresses are what they should have."""
+    """The resolvers inside the tunnel, which must have private addresses."""
     everything = AddressPolicy(allowed=[*_TUNNEL_NETWORKS])
     found: dict[str, str] = {}
     for name, text, version in (("dns4", wireguard.ipv4_gateway, 4), ("dns6", wireguard.ipv6_gateway, 6)):
@@ -153,8 +153,8 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
     if www is None:
         return ports
     try:
-        entries = decode_list(www, list[msgspec.Raw], WHO)
-    except BadAnswerError:  # nothing but multihop depends on it
+        entries = decode_list(www, list[msgspec.Raw], TITLE)
+    except BadAnswerError:  # only multihop depends on it
         return ports
     for raw in entries:
         try:
@@ -167,7 +167,7 @@ def _multihop_ports(www: bytes | None, old: RelayList | None) -> dict[str, int]:
 
 
 def _has_multihop(relays: RelayList) -> bool:
-    """Whether the second list came, too: it is asked for only with the first."""
+    """Whether the second list arrived as well; it is only fetched together with the first."""
     return any(relay.multihop_port for relay in relays.relays)
 
 
@@ -178,6 +178,6 @@ def _parse_answer(answer: ListAnswer, policy: AddressPolicy) -> RelayList:
 SOURCE = ListSource(
     "/app/v1/relays",
     _parse_answer,
-    more={"www": "/www/relays/wireguard/"},  # only multihop needs it, and the ports known already serve
+    more={"www": "/www/relays/wireguard/"},  # only multihop needs it, and known ports stay
     complete=_has_multihop,
 )

@@ -1,4 +1,4 @@
-"""``nordvpn``: an access token gives the account's own NordLynx key; one address for everybody, no rotation."""
+"""``nordvpn``: an access token gives the account's NordLynx key; all clients have one address; no key rotation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from app.providers.account_session import AccountSession
 from app.providers.base import Capabilities, CredentialField
 from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
-from app.providers.decode import moment
+from app.providers.decode import parse_timestamp
 from app.providers.dialling import DirectDialler
 from app.providers.errors import AccountExpiredError, BadAnswerError, RefusedError, WrongCredentialsError
 from app.store.accounts import Account
 
-WHO = "NordVPN"
+TITLE = "NordVPN"
 
 ADDRESSES = (ipaddress.ip_interface("10.5.0.2/32"),)
 DNS = (ipaddress.ip_address("103.86.96.100"), ipaddress.ip_address("103.86.99.100"))
@@ -84,7 +84,7 @@ class _NordVpnAccount:
         return await self.check(account)
 
     async def check(self, account: Account) -> Account:
-        """The key belongs to the account and may have been made anew there: the latest is the good one."""
+        """Fetch the key, which belongs to the account and may have been regenerated there, and the expiry."""
         basic = ("token", account.credentials["token"])
         path = "/v1/users/services/credentials"
         found = await self._client.read(_Credentials, "GET", path, errors=ERRORS, basic=basic)
@@ -92,25 +92,25 @@ class _NordVpnAccount:
         try:
             keys.public_key(private)
         except keys.InvalidKeyError as error:
-            raise BadAnswerError(f"{WHO} returned an invalid key: {error}") from None
+            raise BadAnswerError(f"{TITLE} returned an invalid key: {error}") from None
         try:
             expires = _expiry(await self._client.read(list[_Service], "GET", "/v1/users/services", basic=basic))
         except RefusedError:
             expires = account.expires
         if 0 < expires <= self._session.now():
-            raise AccountExpiredError("This NordVPN subscription has run out", expires=expires)
+            raise AccountExpiredError("This NordVPN subscription has expired", expires=expires)
         return replace(account, private_key=private, expires=expires)
 
     async def forget(self, account: Account) -> None:
-        """Nothing of ours is there: the key is the account's, and the token is revoked where it was made."""
+        """Do nothing: the key belongs to the account, and the user revokes the token in the Nord Account."""
 
 
 def _expiry(services: list[_Service]) -> float:
-    """When the VPN among the account's services ends; 0 where it is not told."""
+    """The expiry of the VPN service (Unix time); 0 where it is not known."""
     for service in services:
         if service.service.identifier == "vpn":
             try:
-                return moment(service.expires_at, WHO)
+                return parse_timestamp(service.expires_at, TITLE)
             except BadAnswerError:
                 return 0.0
     return 0.0

@@ -8,15 +8,15 @@ from msgspec import Struct
 from app.providers.decode import decode_list
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
-from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.collector import Collector, NotOfferedError
 from app.providers.server_list.relay import UNKNOWN, Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 
-WHO = "NordVPN"
+TITLE = "NordVPN"
 WIREGUARD = "wireguard_udp"
-WIREGUARD_ID = 35  # where only the number of a technology is given
+WIREGUARD_ID = 35  # for entries that give only the number of a technology
 
-# The whole list is 33 MB; these fields of it are under 5.
+# The whole list is 33 MB; these fields alone are less than 5 MB.
 FIELDS = (
     "hostname",
     "station",
@@ -91,18 +91,18 @@ _FEATURES = {"P2P": "p2p", "Double VPN": "multihop", "Onion Over VPN": "onion", 
 
 
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
-    """``GET /v1/servers``, or recommendations, which have the same shape. Raises BadAnswerError."""
+    """``GET /v1/servers``, or recommendations, which have the same format. Raises BadAnswerError."""
     collector = Collector()
 
     def make(server: _Server) -> Relay:
         name = entry_fields.hostname(server.hostname)
         if server.status != "online":
-            raise OtherEntryError("it is not online")
+            raise NotOfferedError("it is not online")
         wireguard = next((t for t in server.technologies if t.identifier == WIREGUARD or t.id == WIREGUARD_ID), None)
         if wireguard is None:
-            raise OtherEntryError("it does not speak WireGuard")
+            raise NotOfferedError("it does not speak WireGuard")
         if wireguard.pivot.status != "online":
-            raise OtherEntryError("its WireGuard is not online")
+            raise NotOfferedError("its WireGuard is not online")
         key = next((m.value for m in wireguard.metadata if m.name == "public_key"), None)
         if key is None:
             raise BadEntryError("it has no public key")
@@ -120,8 +120,8 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
             longitude=entry_fields.degrees(country.city.longitude, 180),
         )
 
-    collector.each(decode_list(data, list[msgspec.Raw], WHO), "servers", _Server, make)
-    return collector.finish(WHO)
+    collector.each(decode_list(data, list[msgspec.Raw], TITLE), "servers", _Server, make)
+    return collector.finish(TITLE)
 
 
 SOURCE = ListSource("/v1/servers", body_only(parse), query=QUERY)

@@ -1,7 +1,7 @@
-"""``pia`` (Private Internet Access): a token, and then a key registered with each server just before it is dialled.
+"""``pia`` (Private Internet Access): a token, and a key that is registered with each server just before it is dialled.
 
-The servers' certificates are of PIA's own authority, which PIA publishes and which does not come with this gateway:
-people give it when they sign in, or ``providers.toml`` names the file.
+The servers' certificates are issued by PIA's own authority. PIA publishes its certificate, which is not part of this
+gateway: the user enters it when signing in, or ``providers.toml`` names the file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PiaProvider(SignInProvider):
     apis = {
         "pia": ApiConfig("https://www.privateinternetaccess.com"),
         "pia-list": ApiConfig("https://serverlist.piaservers.net"),
-        # Each server answers by its own name and address; only port and authority are taken from here.
+        # Each server has its own name and address; only the port and the authority are used.
         "pia-server": ApiConfig(f"https://server.invalid:{pia_relays.ADD_KEY_PORT}"),
     }
     source = pia_relays.SOURCE
@@ -44,5 +44,5 @@ class PiaProvider(SignInProvider):
         server_api = context.api("pia-server")
         authority = PiaAuthority(server_api)
         account = PiaAccount(context.session, context.client(), authority)
-        dialler = PiaDialler(context.session, account.check, authority, server_api, context.environment.outgoing)
+        dialler = PiaDialler(context.session, account.check, authority, server_api, context.environment.transport)
         return Parts(account=account, dialler=dialler)

@@ -1,4 +1,4 @@
-"""Accounts at PIA: a token for a day, and the certificate authority of PIA's servers."""
+"""Accounts at PIA: a token that lasts a day, and the certificate authority of PIA's servers."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class _Token(Struct, frozen=True):
 
 
 class PiaAuthority:
-    """The authority of PIA's servers: as set for this gateway, or as given at the sign-in."""
+    """The certificate authority of PIA's servers, from ``providers.toml`` or from the sign-in form."""
 
     def __init__(self, server_api: ApiConfig) -> None:
         self._server_api = server_api
 
-    def of(self, credentials: Mapping[str, Secret]) -> str | None:
-        """A PEM file or PEM text; None where there is none. Raises InvalidFieldError."""
+    def for_credentials(self, credentials: Mapping[str, Secret]) -> str | None:
+        """The authority as PEM file or PEM text, None if missing. Raises InvalidFieldError."""
         if self._server_api.ca is not None:
             return self._server_api.ca
         if "ca_certificate" not in credentials:
@@ -50,7 +50,9 @@ class PiaAuthority:
             pem = ssl.DER_cert_to_PEM_cert(base64.b64decode(body, validate=True))
             tls_context(pem)
         except (ValueError, ssl.SSLError):
-            raise InvalidFieldError("PIA's certificate authority: it cannot be read", field="ca_certificate") from None
+            raise InvalidFieldError(
+                "PIA's certificate authority: not a valid certificate", field="ca_certificate"
+            ) from None
         return pem
 
 
@@ -64,9 +66,9 @@ class PiaAccount:
 
     async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
         now = self._session.now()
-        if self._authority.of(credentials) is None:
+        if self._authority.for_credentials(credentials) is None:
             raise InvalidFieldError(
-                "PIA's certificate authority: it is needed, because PIA's servers have certificates of their own",
+                "PIA's certificate authority: required, because it issues the certificates of PIA's servers",
                 field="ca_certificate",
             )
         account = Account(
@@ -75,7 +77,7 @@ class PiaAccount:
             key_created=now,
             device_id="account",
             checked=now,
-            # A placeholder until the first server gives the real one (RFC 6890's dummy address).
+            # A placeholder until the first server assigns an address (the dummy address of RFC 6890).
             addresses=(ipaddress.ip_interface("192.0.0.8/32"),),
         )
         return await self.check(account)
@@ -86,4 +88,4 @@ class PiaAccount:
         return replace(account, token=Secret(token.token), token_expires=self._session.now() + TOKEN_LIFE)
 
     async def forget(self, account: Account) -> None:
-        """Nothing lasts there: a server forgets a key that is not used."""
+        """Do nothing, because servers drop unused keys."""

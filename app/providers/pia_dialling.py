@@ -1,4 +1,4 @@
-"""Dialling PIA's servers: each is given the gateway's key just before, and answers with addresses and resolvers."""
+"""Dialling PIA's servers: the gateway registers its key first, and the server assigns addresses and resolvers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from app.providers.server_list import entry_fields
 from app.providers.server_list.relay import Relay
 from app.store.accounts import Account
 
-WHO = "PIA"
-REGISTRATION_LIFE = 120.0  # seconds: one connect asks several times, a server forgets an unused key after hours
+TITLE = "PIA"
+REGISTRATION_LIFE = 120.0  # seconds; one connect dials several times, and a server drops an unused key after hours
 
 V4_ONLY = entry_fields.networks("0.0.0.0/0")
 
@@ -42,13 +42,13 @@ class _Added(Struct, frozen=True):
 
 class _Registration(Struct, frozen=True):
     hostname: str
-    made: float  # monotonic clock
+    at: float  # monotonic clock
     account: Account
     peer: Peer
 
 
 def _problem(answer: Response) -> int | None:
-    """A server that took no key says so in its answer, whatever the HTTP status."""
+    """The status of a refused sign-in; a refused key is reported in the answer, whatever the HTTP status."""
     return answer.status if answer.status in {401, 403} else None
 
 
@@ -60,7 +60,7 @@ ERRORS = Errors({401: _NOT_ACCEPTED, 403: _NOT_ACCEPTED}, _problem)
 
 
 class PiaDialler:
-    """Each server answers by its own name and address; of ``server_api`` only the port is used."""
+    """Dials servers by their own names and addresses; of ``server_api`` only the port is used."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class PiaDialler:
     ) -> None:
         self._session = session
         self._check = check
-        self._token = AccountToken(session, self._renewed)
+        self._token = AccountToken(session, self._renew)
         self._authority = authority
         port = server_api.url.rpartition(":")[2].rstrip("/")
         self._port = int(port) if port.isdigit() else ADD_KEY_PORT
@@ -80,9 +80,9 @@ class PiaDialler:
         self._last: _Registration | None = None
 
     async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:  # noqa: ARG002
-        """Register the key with the server, unless that was done just now."""
+        """Register the key with the server, unless it was registered just now."""
         last = self._last
-        fresh = last is not None and time.monotonic() - last.made < REGISTRATION_LIFE
+        fresh = last is not None and time.monotonic() - last.at < REGISTRATION_LIFE
         if (
             last is not None
             and fresh
@@ -99,37 +99,37 @@ class PiaDialler:
             if private is None:
                 raise KeyRevokedError("The key for PIA was lost; sign in again")
             added = await self._add_key(relay, account, keys.public_key(private))
-        account, peer = _understood(relay, account, added)
+        account, peer = _parse_registration(relay, account, added)
         self._last = _Registration(relay.hostname, time.monotonic(), account, peer)
         return account, peer
 
-    async def _renewed(self, account: Account) -> Account:
+    async def _renew(self, account: Account) -> Account:
         account = await self._check(account)
-        self._session.keep(account)
+        self._session.save(account)
         return account
 
     async def _add_key(self, relay: Relay, account: Account, public_key: str) -> _Added:
         url = f"https://{relay.details['cn']}:{self._port}"
-        config = ApiConfig(url, (IPv4Address(relay.ipv4 or ""),), self._authority.of(account.credentials))
-        client = ProviderClient(self._transport, config, f"{WHO} {relay.hostname}")
+        config = ApiConfig(url, (IPv4Address(relay.ipv4 or ""),), self._authority.for_credentials(account.credentials))
+        client = ProviderClient(self._transport, config, f"{TITLE} {relay.hostname}")
         token = account.token.reveal() if account.token is not None else ""
         query = {"pt": token, "pubkey": public_key}
         added = await client.read(_Added, "GET", "/addKey", errors=ERRORS, query=query)
         if added.status != "OK":
-            raise KeyRevokedError(f"{relay.hostname} did not take this gateway's key")
+            raise KeyRevokedError(f"{relay.hostname} did not accept this gateway's key")
         return added
 
 
-def _understood(relay: Relay, account: Account, added: _Added) -> tuple[Account, Peer]:
+def _parse_registration(relay: Relay, account: Account, added: _Added) -> tuple[Account, Peer]:
     """Raises BadAnswerError."""
     try:
         address = ipaddress.IPv4Interface(added.peer_ip.partition("/")[0])
         dns = tuple(ipaddress.ip_address(text) for text in added.dns_servers[:4])
         key = keys.check_public_key(added.server_key)
     except ValueError as error:
-        raise BadAnswerError(f"{WHO} gave something that cannot be used: {error}") from None
+        raise BadAnswerError(f"{TITLE} sent an invalid answer: {error}") from None
     if not 0 < added.server_port < 65536 or added.server_ip not in {"", relay.ipv4}:
-        raise BadAnswerError(f"{WHO} names another server than the one asked")
+        raise BadAnswerError(f"{TITLE} answered for another server")
     endpoint = Endpoint(relay.ipv4 or "", added.server_port)
     peer = Peer(public_key=key, endpoint=endpoint, allowed_ips=V4_ONLY)
     return replace(account, addresses=(address,), dns=dns), peer

@@ -10,12 +10,12 @@ from msgspec import Struct
 from app.providers.decode import decode_list
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy
-from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.collector import Collector, NotOfferedError
 from app.providers.server_list.relay import UNKNOWN, Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 from app.wgconf.countries import COUNTRIES
 
-WHO = "PIA"
+TITLE = "PIA"
 ADD_KEY_PORT = 1337
 
 
@@ -47,9 +47,9 @@ class _List(Struct, frozen=True):
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
     """``/vpninfo/servers/v6``: JSON in the first line, a signature below it. Raises BadAnswerError.
 
-    A server's name here is its region's, numbered where a region has several: ``se_stockholm``, ``se_stockholm-2``.
+    A server is named after its region, with a number where a region has several: ``se_stockholm``, ``se_stockholm-2``.
     """
-    document: _List = decode_list(data.partition(b"\n")[0], _List, WHO)
+    document: _List = decode_list(data.partition(b"\n")[0], _List, TITLE)
     collector = Collector()
     for place, raw in enumerate(document.regions):
         region = _region(raw, place, collector)
@@ -79,7 +79,7 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
 
             collector.each([msgspec.Raw(b'{"id":"%s"}' % name.encode())], name, dict[str, str], make)
     ports = {p for g in document.groups.get("wg", []) for p in g.ports if 0 < p < 65536}
-    return collector.finish(WHO, port_ranges=tuple((p, p) for p in sorted(ports)) or ((ADD_KEY_PORT, ADD_KEY_PORT),))
+    return collector.finish(TITLE, port_ranges=tuple((p, p) for p in sorted(ports)) or ((ADD_KEY_PORT, ADD_KEY_PORT),))
 
 
 def _region(raw: msgspec.Raw, place: int, collector: Collector) -> _Region | None:
@@ -89,9 +89,9 @@ def _region(raw: msgspec.Raw, place: int, collector: Collector) -> _Region | Non
         entry_fields.hostname(region.id)
         _where(region)
         if region.offline:
-            raise OtherEntryError("it is offline")
+            raise NotOfferedError("it is offline")
         if not region.servers.get("wg"):
-            raise OtherEntryError("it does not speak WireGuard")
+            raise NotOfferedError("it does not speak WireGuard")
         found.append(region)
 
     collector.each([raw], f"regions[{place}]", _Region, look)
@@ -99,7 +99,7 @@ def _region(raw: msgspec.Raw, place: int, collector: Collector) -> _Region | Non
 
 
 def _where(region: _Region) -> tuple[str, str]:
-    """City and country of a region, whose name is one of both or has both: "DE Frankfurt", "Sweden"."""
+    """City and country of a region, whose name has one or both: "DE Frankfurt", "Sweden"."""
     name = entry_fields.words(region.name, "name")
     country = COUNTRIES.get(region.country.lower(), name)
     code, _, rest = name.partition(" ")

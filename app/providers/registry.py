@@ -1,4 +1,4 @@
-"""The registry lists the providers: those of the gateway first, then those of other packages."""
+"""The registry of providers: the built-in ones first, then those of other packages."""
 
 from __future__ import annotations
 
@@ -42,37 +42,39 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
 )
 
 
-class _NoWayOut:
-    """Stands in for netd's connections where there is no netd."""
+class _NoTransport:
+    """Refuses every connection; for a registry without netd."""
 
     @contextlib.asynccontextmanager
     async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncGenerator[Streams, None]:  # noqa: ARG002
-        raise OSError("nothing here may connect to the Internet")
-        yield  # what makes this a generator
+        raise OSError("this environment has no connection to the Internet")
+        yield  # makes this a generator
 
 
 def offline() -> Environment:
-    """An environment in which lists are empty and nobody is signed in."""
-    return Environment(outgoing=_NoWayOut(), accounts=Accounts(_NOWHERE), lists=_NOWHERE)
+    """An environment without connections, server lists and accounts."""
+    return Environment(transport=_NoTransport(), accounts=Accounts(_NOWHERE), lists=_NOWHERE)
 
 
-def _says_nothing(_answer: Mapping[str, Any]) -> None:
+def _not_confirmed(_answer: Mapping[str, Any]) -> None:
     return None
 
 
 class Registry:
+    """Holds the providers by name."""
+
     def __init__(self, store: Store, environment: Environment | None = None) -> None:
         environment = environment or offline()
         ours: tuple[Provider, ...] = (
             MullvadProvider(environment),
             CustomProvider(store),
-            ImportedProvider(store, self._known, self._load_lists),
+            ImportedProvider(store, self._find_by_key, self._load_lists),
             *(make(environment) for make in WITH_ACCOUNT),
         )
         self._providers = {provider.name: provider for provider in ours}
-        for provider in _of_other_packages(environment):
+        for provider in _load_entry_points(environment):
             if provider.name in self._providers:
-                log.warning("a package offers a second provider %s: it is left out", provider.name)
+                log.warning("a package provides a second provider %s; it is ignored", provider.name)
             else:
                 self._providers[provider.name] = provider
 
@@ -88,19 +90,19 @@ class Registry:
         return provider
 
     def exit_confirmation(self, name: str) -> Callable[[Mapping[str, Any]], bool | None]:
-        """How the provider ``name`` confirms an exit; one that cannot, or that is gone, says nothing."""
+        """The function by which provider ``name`` confirms an exit; without support for that, one that returns None."""
         provider = self._providers.get(name)
-        return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _says_nothing
+        return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _not_confirmed
 
-    def _known(self, public_key: str) -> Server | None:
-        """The server with this key in any provider's list: imported files seldom tell where their server is."""
+    def _find_by_key(self, public_key: str) -> Server | None:
+        """The server with this key in any provider's list; imported files rarely state a location."""
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider) and (found := provider.by_key(public_key)) is not None:
                 return found
         return None
 
     async def _load_lists(self) -> None:
-        """Read the lists that :meth:`_known` looks into."""
+        """Read the lists that :meth:`_find_by_key` searches."""
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider):
                 await provider.list_status()
@@ -110,16 +112,16 @@ class Registry:
         return tuple(self._providers.values())
 
 
-def _of_other_packages(environment: Environment) -> list[Provider]:
-    """A package that fails to load is told in the log and costs no more than its own provider."""
+def _load_entry_points(environment: Environment) -> list[Provider]:
+    """The providers of other packages. One that fails to load is logged and left out."""
     found: list[Provider] = []
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         try:
             provider: object = entry.load()(environment)
             if not isinstance(provider, Provider):
-                raise TypeError("it is no provider")
+                raise TypeError("it is not a Provider")
             if provider.capabilities.sign_in and not isinstance(provider, AccountProvider):
-                raise TypeError("it has accounts, and not all that a provider with accounts has")
+                raise TypeError("it has accounts but is not an AccountProvider")
             if provider.name != entry.name or not _NAME.fullmatch(provider.name):
                 raise ValueError(f"its name is not {entry.name!r}")
         except Exception:

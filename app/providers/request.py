@@ -1,4 +1,4 @@
-"""The request that a provider's API is sent: its headers and its body (pure)."""
+"""The HTTP request to a provider's API: headers and body (pure)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.model import Secret
 
 
 class Content(TypedDict, total=False):
-    """What a request may carry. At most one of ``json`` and ``form``, and one of ``bearer`` and ``basic``."""
+    """The content of a request: at most one of ``json`` and ``form``, and one of ``bearer`` and ``basic``."""
 
     query: Mapping[str, str] | None
     json: object

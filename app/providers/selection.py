@@ -1,7 +1,7 @@
-"""A selector is resolved to servers, the best first (pure).
+"""The selection of servers: a selector is resolved to servers, best first (pure).
 
-People name a server, a city, a country, ``fastest`` or ``random``, the last two also within a place
-(``fastest:Sweden``). A server's own name wins over a place of the same name.
+A selector is a server, a city, a country, ``fastest`` or ``random``; the last two may name a place, as in
+``fastest:Sweden``. A server's own name takes precedence over a place of the same name.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ FASTEST, RANDOM = "fastest", "random"
 UNKNOWN_LOAD = 50.0  # percent: a server of unknown load is treated as average
 
 
-def plain(text: str) -> str:
-    """``text`` for comparisons: Malmö is found as malmo."""
+def normalized(text: str) -> str:
+    """``text`` for comparisons, without case and accents: ``Malmö`` becomes ``malmo``."""
     folded = unicodedata.normalize("NFKD", text).casefold()
     return "".join(c for c in folded if not unicodedata.combining(c)).strip()
 
 
 def matching(servers: Iterable[Server], wanted: ServerFilter) -> list[Server]:
-    """Those of ``servers`` that ``wanted`` lets through, in their order."""
-    country, city = plain(wanted.country or ""), plain(wanted.city or "")
-    words = plain(wanted.search or "").split()
-    features = frozenset(plain(f) for f in wanted.features)
+    """The servers that match the filter ``wanted``, in their order."""
+    country, city = normalized(wanted.country or ""), normalized(wanted.city or "")
+    words = normalized(wanted.search or "").split()
+    features = frozenset(normalized(f) for f in wanted.features)
 
     def fits(server: Server) -> bool:
-        if country and country not in {plain(server.country), server.country_code}:
+        if country and country not in {normalized(server.country), server.country_code}:
             return False
-        if city and city != plain(server.city):
+        if city and city != normalized(server.city):
             return False
         if wanted.owned is not None and server.owned is not wanted.owned:
             return False
         if wanted.favourite is not None and server.favourite is not wanted.favourite:
             return False
-        if features and not features <= {plain(f) for f in server.features}:
+        if features and not features <= {normalized(f) for f in server.features}:
             return False
         if wanted.max_latency is not None and (server.latency is None or server.latency > wanted.max_latency):
             return False
         if words:
-            text = plain(f"{server.hostname} {server.city} {server.country} {server.hosted_by or ''}")
+            text = normalized(f"{server.hostname} {server.city} {server.country} {server.hosted_by or ''}")
             return all(word in text for word in words)
         return True
 
@@ -52,7 +52,7 @@ def matching(servers: Iterable[Server], wanted: ServerFilter) -> list[Server]:
 
 
 def quality(server: Server) -> tuple[float, float]:
-    """Smaller is better: measured latency first, then the load that the provider tells."""
+    """The sort key of a server, smaller is better: measured latency first, then the provider's load figure."""
     return (
         server.latency if server.latency is not None else float("inf"),
         server.load if server.load is not None else UNKNOWN_LOAD,
@@ -60,16 +60,16 @@ def quality(server: Server) -> tuple[float, float]:
 
 
 def best_first(servers: Iterable[Server], rng: random.Random) -> list[Server]:
-    """By :func:`quality`; equals in random order, so that not every gateway picks the same one."""
+    """``servers`` by :func:`quality`; equals in random order, so that gateways spread over them."""
     shuffled = list(servers)
     rng.shuffle(shuffled)
     return sorted(shuffled, key=quality)
 
 
 def choose(servers: Sequence[Server], selector: str, rng: random.Random | None = None) -> list[Server]:
-    """What ``selector`` may mean, the best first; one server where it is a server's own name.
+    """The servers that match ``selector``, best first; a single one where it is a server's own name.
 
-    Raises NotFoundError (``server``: nothing fits), ConflictError (all that fit lack something).
+    Raises NotFoundError (``server``: no match), ConflictError (every match is incomplete).
     """
     rng = rng or random.SystemRandom()
     text = selector.strip()
@@ -77,7 +77,7 @@ def choose(servers: Sequence[Server], selector: str, rng: random.Random | None =
     if named is not None:
         return [named]
     kind, colon, place = text.partition(":")
-    kind = plain(kind)
+    kind = normalized(kind)
     if kind in {FASTEST, RANDOM} and (place.strip() or not colon):
         found = _in_place(servers, place) if place else list(servers)
     else:
@@ -98,7 +98,7 @@ def choose(servers: Sequence[Server], selector: str, rng: random.Random | None =
 
 def asks_for_fastest(selector: str) -> bool:
     """Whether ``selector`` asks for a measurement: ``fastest``, or ``fastest:PLACE``."""
-    return plain(selector.partition(":")[0]) == FASTEST
+    return normalized(selector.partition(":")[0]) == FASTEST
 
 
 def _named(servers: Sequence[Server], text: str) -> Server | None:
@@ -108,14 +108,14 @@ def _named(servers: Sequence[Server], text: str) -> Server | None:
 
 
 def _in_place(servers: Sequence[Server], place: str) -> list[Server]:
-    wanted = plain(place)
+    wanted = normalized(place)
     if not wanted:
         return []
     tests: tuple[Callable[[Server], bool], ...] = (
-        lambda s: plain(s.country) == wanted,
+        lambda s: normalized(s.country) == wanted,
         lambda s: s.country_code == wanted,
-        lambda s: plain(s.city) == wanted,
-        lambda s: plain(f"{s.city}, {s.country}") == wanted or plain(s.location) == wanted,
+        lambda s: normalized(s.city) == wanted,
+        lambda s: normalized(f"{s.city}, {s.country}") == wanted or normalized(s.location) == wanted,
     )
     for test in tests:
         if found := [s for s in servers if test(s)]:

@@ -1,4 +1,4 @@
-"""Names and places that people give to their servers."""
+"""The names and locations that users give to their servers."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from app.filenames import MAX_NAME
 MAX_LOCATION = 100  # characters
 UNKNOWN = "Unknown"
 
-_ALSO_IN_NAMES = frozenset("._- ")
+_PUNCTUATION = frozenset("._- ")
 
 
 def check_name(text: str) -> str:
     """``text`` as a server's name, in Unicode's composed form; raises InvalidFieldError (``name``).
 
-    A name is part of a URL path (``/api/custom/remove/{name}``) and of ``provider/hostname``: letters and digits of any
-    script, and within it ``.``, ``_``, ``-`` and single spaces. It begins with a letter or digit: it is never ``..``.
+    A name is part of a URL path (``/api/custom/remove/{name}``) and of ``provider/hostname``. It has letters and digits
+    of any script, ``.``, ``_``, ``-`` and single spaces, and begins with a letter or digit, so that it is never ``..``.
     """
     name = unicodedata.normalize("NFC", text)
     if not 1 <= len(name) <= MAX_NAME:
-        raise InvalidFieldError(f"name: it has 1 to {MAX_NAME} characters", field="name")
-    if not all(c in _ALSO_IN_NAMES or unicodedata.category(c)[0] in "LMN" for c in name):
-        raise InvalidFieldError("name: only letters, digits, spaces and . _ - can be used", field="name")
+        raise InvalidFieldError(f"name: must have 1 to {MAX_NAME} characters", field="name")
+    if not all(c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in name):
+        raise InvalidFieldError("name: only letters, digits, spaces and . _ - are allowed", field="name")
     if not name[0].isalnum() or name.endswith(" ") or "  " in name:
         raise InvalidFieldError(
-            "name: it begins with a letter or digit and has no space at its end, nor two in a row", field="name"
+            "name: must begin with a letter or digit, without a space at the end or two in a row", field="name"
         )
     return name
 
 
 def check_location(text: str | None) -> str | None:
-    """``text`` as a place for people; raises InvalidFieldError (``location``). None where there is nothing in it."""
+    """``text`` as a location for display, None where it is empty. Raises InvalidFieldError (``location``)."""
     if text is None:
         return None
     parts = [" ".join(part.split()) for part in unicodedata.normalize("NFC", text).split(",")]
@@ -43,7 +43,7 @@ def check_location(text: str | None) -> str | None:
 
 
 def city_and_country(location: str | None) -> tuple[str, str]:
-    """``Stockholm, Sweden`` -> both; ``Germany`` -> the country only; what is not known is ``Unknown``."""
+    """City and country: both of ``Stockholm, Sweden``, the country of ``Germany``; the rest is ``Unknown``."""
     if not location:
         return UNKNOWN, UNKNOWN
     city, comma, rest = location.partition(", ")

@@ -1,6 +1,6 @@
-"""Signing in and out: a fresh key is registered, and what was registered for the account before is removed.
+"""Signing in and out: signing in registers a new key, and removes the registration of the previous account later.
 
-What the provider gave is on disk before it is used; on failure nothing has changed here.
+The new account is on disk before it is used; a failure changes nothing on this gateway.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class SignIn:
-    """Every method is called with the session's lock held."""
+    """Signs in and out. The caller of every method but :meth:`check_form` holds the session's lock."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class SignIn:
         self._api = api
         self._health = health
         self._devices = devices
-        self._tried: dict[str, Secret] | None = None  # credentials that were right but found no room
-        self._opened: Account | None = None  # signed in with them, to make room
+        self._tried: dict[str, Secret] | None = None  # valid credentials of an account without room for this gateway
+        self._opened: Account | None = None  # the account opened with them, to make room
 
     def check_form(self, credentials: Mapping[str, Secret]) -> dict[str, Secret]:
         """Raises InvalidFieldError."""
@@ -51,19 +51,19 @@ class SignIn:
         """Sign in with credentials of :meth:`check_form`."""
         old = self._session.account
         same = old is not None and same_account(self._form, old.credentials, given)
-        if old is not None and same and await self._health.still_good(old):
+        if old is not None and same and await self._health.is_accepted(old):
             return
         try:
             new = await self._register(given)
         except TooManyDevicesError:
             self._tried, self._opened = given, None
             raise
-        # A tunnel may be up with the account before: it ends when the tunnel has moved (settle).
+        # A tunnel may still use the previous account, which is removed after the tunnel has moved (settle).
         replaced = old if old is not None and old.device_id != new.device_id else None
         if replaced is not None:
             new = replace(new, replaced=replace(replaced, replaced=None))
         try:
-            self._session.keep(new)
+            self._session.save(new)
         except GatewayError:
             await self._forget_quietly(new)
             raise
@@ -75,7 +75,7 @@ class SignIn:
         log.info("signed in to %s", self._session.title)
 
     async def sign_out(self) -> tuple[str, ...]:
-        """Remove the account; returns what could not be removed at the provider."""
+        """Remove the account. Returns warnings about what could not be removed at the provider."""
         self._tried = self._opened = None
         account = self._session.account
         if account is None:
@@ -87,21 +87,21 @@ class SignIn:
         try:
             await self._api.forget(account)
         except GatewayError as error:
-            told = f"{title} could not be told ({error.message})"
-            warnings = (f"{told}; this gateway's device may still be on the account's list",)
+            failure = f"signing out at {title} failed ({error.message})"
+            warnings = (f"{failure}; this gateway's device may still be on the account's list",)
         self._session.remove()
         log.info("signed out of %s", title)
         return warnings
 
     async def forget_replaced(self) -> None:
-        """Remove at the provider the account that was signed in before this one. Idempotent."""
+        """Remove the previous account's registration at the provider. Idempotent."""
         account = self._session.account
         if account is not None and account.replaced is not None:
             await self._forget_quietly(account.replaced)
-            self._session.keep(replace(account, replaced=None))
+            self._session.save(replace(account, replaced=None))
 
     async def account_for(self, devices: DeviceApi) -> Account:
-        """The account whose devices are meant: the one just tried, or the one signed in. Raises NotSignedInError."""
+        """The account for device requests: the one without room, or the signed-in one. Raises NotSignedInError."""
         if self._tried is None:
             return self._session.signed_in()
         if self._opened is None:
@@ -111,7 +111,7 @@ class SignIn:
     async def _register(self, given: dict[str, Secret]) -> Account:
         try:
             return await self._api.register(given, keys.generate())
-        except KeyInUseError:  # one in 2^250, or a provider that heard of a request whose answer was lost
+        except KeyInUseError:  # an earlier request registered it and the answer was lost
             return await self._api.register(given, keys.generate())
 
     async def _forget_quietly(self, account: Account) -> None:

@@ -1,4 +1,4 @@
-"""``surfshark``: user name and password give a token, to which keys are registered; they end after some days."""
+"""``surfshark``: user name and password are exchanged for a token; registered keys expire after some days."""
 
 from __future__ import annotations
 

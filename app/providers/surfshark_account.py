@@ -1,4 +1,4 @@
-"""Accounts at Surfshark: a token for some days, to which keys are registered that end after some days, too."""
+"""Accounts at Surfshark: a token and the keys registered with it, which all expire after some days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.model import Secret
 from app.providers.account_session import AccountSession
 from app.providers.account_token import AccountToken
 from app.providers.client import Errors, ProviderClient, raises
-from app.providers.decode import moment
+from app.providers.decode import parse_timestamp
 from app.providers.errors import (
     AccountExpiredError,
     KeyInUseError,
@@ -23,7 +23,7 @@ from app.providers.errors import (
 )
 from app.store.accounts import Account
 
-WHO = "Surfshark"
+TITLE = "Surfshark"
 
 ADDRESSES = (ipaddress.ip_interface("10.14.0.2/16"),)
 DNS = (ipaddress.ip_address("162.252.172.57"), ipaddress.ip_address("149.154.159.92"))
@@ -43,7 +43,7 @@ class _Plan(Struct, frozen=True):
 
 
 class _TokenEndedError(WrongCredentialsError):
-    """The token is no longer good: sign in for another."""
+    """The token has expired and must be renewed by signing in."""
 
 
 _NOT_ACCEPTED = raises(WrongCredentialsError, "Surfshark does not accept this address and password", field="password")
@@ -66,12 +66,12 @@ class SurfsharkAccount:
     def __init__(self, session: AccountSession, client: ProviderClient) -> None:
         self._session = session
         self._client = client
-        self._token = AccountToken(session, self._renewed, refused=_TokenEndedError)
+        self._token = AccountToken(session, self._renew, refused=_TokenEndedError)
 
     async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
         now = self._session.now()
         account = replace(
-            await self._logged_in(credentials),
+            await self._log_in(credentials),
             private_key=pair.private_key,
             addresses=ADDRESSES,
             dns=DNS,
@@ -86,25 +86,27 @@ class SurfsharkAccount:
         if account.private_key is None:
             raise KeyRevokedError("The key for Surfshark was lost; sign in again")
         key = await self._validate(account, keys.public_key(account.private_key))
-        return replace(account, key_expires=moment(key.expiresAt, WHO) if key.expiresAt else account.key_expires)
+        return replace(
+            account, key_expires=parse_timestamp(key.expiresAt, TITLE) if key.expiresAt else account.key_expires
+        )
 
     async def replace_key(self, account: Account, pair: KeyPair) -> Account:
-        """The old key is not ended by this: it works until its days are over."""
+        """Register another key; the old one stays valid until it expires."""
         _, account = await self._token.use(account, lambda with_token: self._with_key(with_token, pair.public_key))
         return replace(account, device_id=pair.public_key)
 
     async def forget(self, account: Account) -> None:
-        """No request is known that ends a key: Surfshark does so by itself some days after its last registration."""
+        """Do nothing, because no request is known that removes a key; keys expire some days after registration."""
 
-    async def _logged_in(self, credentials: dict[str, Secret]) -> Account:
+    async def _log_in(self, credentials: dict[str, Secret]) -> Account:
         body = {"username": credentials["username"].reveal(), "password": credentials["password"].reveal()}
         login = await self._client.read(_Login, "POST", "/v1/auth/login", errors=LOGIN_ERRORS, json=body)
         return Account(credentials=credentials, token=Secret(login.token))
 
-    async def _renewed(self, account: Account) -> Account:
-        """A token lasts for some days; the password is kept for the next one."""
-        account = replace(account, token=(await self._logged_in(account.credentials)).token)
-        self._session.keep(account)
+    async def _renew(self, account: Account) -> Account:
+        """Sign in again with the stored password."""
+        account = replace(account, token=(await self._log_in(account.credentials)).token)
+        self._session.save(account)
         return account
 
     async def _with_plan(self, account: Account) -> Account:
@@ -113,9 +115,9 @@ class SurfsharkAccount:
             plan = await self._client.read(_Plan, "GET", path, errors=PLAN_ERRORS, bearer=account.token)
         except RefusedError:
             plan = _Plan()
-        expires = moment(plan.expiresAt, WHO) if plan.expiresAt else account.expires
+        expires = parse_timestamp(plan.expiresAt, TITLE) if plan.expiresAt else account.expires
         if 0 < expires <= self._session.now():
-            raise AccountExpiredError("This Surfshark subscription has run out", expires=expires)
+            raise AccountExpiredError("This Surfshark subscription has expired", expires=expires)
         return replace(account, expires=expires)
 
     async def _with_key(self, account: Account, public_key: str) -> Account:
@@ -124,16 +126,18 @@ class SurfsharkAccount:
             key = await self._client.read(
                 _Key, "POST", KEYS_PATH, errors=REGISTER_ERRORS, json=body, bearer=account.token
             )
-        except KeyInUseError as in_use:  # ours, where the answer to an earlier attempt was lost; or somebody else's
+        except KeyInUseError as in_use:  # either an earlier attempt's lost answer, or another account's key
             try:
                 key = await self._validate(account, public_key)
             except (RefusedError, KeyRevokedError):
                 raise in_use from None
         extra = {**account.extra, "key_id": Secret(key.id)} if key.id else account.extra
-        return replace(account, key_expires=moment(key.expiresAt, WHO) if key.expiresAt else 0.0, extra=extra)
+        return replace(
+            account, key_expires=parse_timestamp(key.expiresAt, TITLE) if key.expiresAt else 0.0, extra=extra
+        )
 
     async def _validate(self, account: Account, public_key: str) -> _Key:
-        """Also what gives a key new days. Raises KeyRevokedError where Surfshark does not know it."""
+        """Validate the key, which also extends its expiry. Raises KeyRevokedError where Surfshark does not know it."""
         body = {"pubKey": public_key}
         path = f"{KEYS_PATH}/validate"
         return await self._client.read(_Key, "POST", path, errors=VALIDATE_ERRORS, json=body, bearer=account.token)

@@ -8,11 +8,11 @@ from msgspec import Struct
 from app.providers.decode import decode_list
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy
-from app.providers.server_list.collector import Collector, OtherEntryError
+from app.providers.server_list.collector import Collector, NotOfferedError
 from app.providers.server_list.relay import Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 
-WHO = "Surfshark"
+TITLE = "Surfshark"
 
 
 class _Coordinates(Struct, frozen=True):
@@ -34,13 +34,13 @@ class _Cluster(Struct, frozen=True):
 _TAGS = {"p2p", "physical", "virtual"}
 
 
-def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names, not addresses
+def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - the list has names and no addresses
     """``GET /v4/server/clusters/generic``. Raises BadAnswerError."""
     collector = Collector()
 
     def make(cluster: _Cluster) -> Relay:
         if not cluster.pubKey:
-            raise OtherEntryError("it does not speak WireGuard")
+            raise NotOfferedError("it does not speak WireGuard")
         place = cluster.coordinates or _Coordinates()
         return Relay(
             hostname=entry_fields.hostname(cluster.connectionName),
@@ -55,8 +55,8 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:  # noqa: ARG001 - th
             longitude=entry_fields.degrees(place.longitude, 180),
         )
 
-    collector.each(decode_list(data, list[msgspec.Raw], WHO), "clusters", _Cluster, make)
-    return collector.finish(WHO)
+    collector.each(decode_list(data, list[msgspec.Raw], TITLE), "clusters", _Cluster, make)
+    return collector.finish(TITLE)
 
 
 SOURCE = ListSource("/v4/server/clusters/generic", body_only(parse))

@@ -1,7 +1,7 @@
-"""The transport of providers: every connection is announced to a gate first, and only while it lasts.
+"""The transport to providers: every connection is made through an egress that opens the firewall while it lasts.
 
-The gate is netd's: it opens the firewall for exactly the addresses and the TCP port asked for, to sockets with the mark
-that it yields, and closes it again. Nothing here knows of the firewall, of tunnels or of the environment (no proxies).
+netd implements the egress: it opens the firewall for exactly the requested addresses and TCP port, for sockets with the
+mark that it yields, and closes it again. Proxies from the environment are ignored.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from app.addresses import Address, Network
 from app.https.transport import Destination, Streams, dial
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
 
-MAX_ADDRESSES = 4  # of one name that are tried
+MAX_ADDRESSES = 4  # of one name, that are tried
 
 
-class Gate(Protocol):
-    """What netd does for one exchange; through a tunnel or, while blocked, by its closed list."""
+class Egress(Protocol):
+    """Opens the firewall for one exchange: through a tunnel or, while blocked, by the cleartext allowlist."""
 
     async def lookup(self, host: str) -> Sequence[Address]:
         """The addresses of ``host``. Raises OSError."""
         ...
 
-    def way_out(self, addresses: Sequence[Address], port: int) -> AbstractAsyncContextManager[int]:
-        """Open exactly ``addresses`` and TCP ``port`` for sockets of ours with the mark yielded, until the end.
+    def open_path(self, addresses: Sequence[Address], port: int) -> AbstractAsyncContextManager[int]:
+        """Open exactly ``addresses`` and TCP ``port`` for sockets with the yielded mark while the context lasts.
 
-        Raises OSError where there is no way out.
+        Raises OSError where there is no path to them.
         """
         ...
 
 
 class FirewalledTransport:
-    """An :class:`app.https.transport.Transport` that goes through ``gate``.
+    """An :class:`app.https.transport.Transport` that connects through ``egress``.
 
-    The addresses that are known beforehand come first, and those of the look-up where none of them will do. A name that
-    leads into our own LAN, or anywhere but to the Internet, is not followed; ``allowed`` networks are (labs).
+    Configured addresses are tried first, and those of a look-up where none of them works. Addresses in the LAN
+    (``own``) or off the Internet are refused, except those in ``allowed`` (labs).
     """
 
     def __init__(
-        self, gate: Gate, *, own: Callable[[], tuple[Network, ...]] = tuple, allowed: tuple[Network, ...] = ()
+        self, egress: Egress, *, own: Callable[[], tuple[Network, ...]] = tuple, allowed: tuple[Network, ...] = ()
     ) -> None:
-        self._gate = gate
+        self._egress = egress
         self._own = own
         self._allowed = allowed
 
@@ -62,7 +62,7 @@ class FirewalledTransport:
                 if addresses:
                     return await self._try(stack, addresses, to, tls)
             except (OSError, TimeoutError) as error:
-                # A certificate that is not theirs says more than that there was no further address to try.
+                # A wrong certificate explains more than the lack of another address to try.
                 failure = failure if isinstance(failure, ssl.SSLError) else error
         raise failure
 
@@ -70,7 +70,7 @@ class FirewalledTransport:
         self, stack: AsyncExitStack, addresses: Sequence[Address], to: Destination, tls: ssl.SSLContext
     ) -> Streams:
         async with AsyncExitStack() as attempt:
-            mark = await attempt.enter_async_context(self._gate.way_out(addresses, to.port))
+            mark = await attempt.enter_async_context(self._egress.open_path(addresses, to.port))
             streams = await attempt.enter_async_context(dial(addresses, to, tls, mark=mark))
             await stack.enter_async_context(attempt.pop_all())
             return streams
@@ -79,7 +79,7 @@ class FirewalledTransport:
         return to.addresses
 
     async def _looked_up(self, to: Destination) -> Sequence[Address]:
-        return await self._gate.lookup(to.host)
+        return await self._egress.lookup(to.host)
 
     def _usable(self, addresses: Sequence[Address], host: str) -> list[Address]:
         policy = AddressPolicy(self._own(), self._allowed)

@@ -1,1 +1,1 @@
-"""The tunnel of an exit: its states, the machine that moves between them, health."""
+"""The tunnel of an exit: its states, the state machine, and its health."""

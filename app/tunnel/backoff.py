@@ -1,4 +1,4 @@
-"""How long to wait before trying again (pure)."""
+"""The delays between connection attempts, and the time limit of each handshake (pure)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import random
 
 from app.backoff import Backoff
 
-FIRST = 2.0  # seconds
-LONGEST = 60.0
-JITTER = 0.2  # of the delay, both ways
+MIN_DELAY = 2.0  # seconds
+MAX_DELAY = 60.0  # seconds
+JITTER = 0.2  # of the delay, in both directions
 
-_RETRIES = Backoff(FIRST, LONGEST, JITTER)
+_RETRIES = Backoff(MIN_DELAY, MAX_DELAY, JITTER)
 
-HANDSHAKE_TIMEOUTS = (4.0, 6.0)  # seconds; WireGuard repeats its initiation every 5 s, a new attempt starts one at once
-HANDSHAKE_TIMEOUT_LATER = 8.0
+HANDSHAKE_TIMEOUTS = (4.0, 6.0)  # seconds; WireGuard repeats its initiation every 5 s, a new attempt sends one at once
+HANDSHAKE_TIMEOUT_LATER = 8.0  # seconds
 
 
 def delay(attempt: int, rng: random.Random | None = None) -> float:

@@ -1,4 +1,4 @@
-"""The one clock for durations: CLOCK_BOOTTIME, which no NTP step bends and which every process of this boot shares."""
+"""The clock for durations: CLOCK_BOOTTIME, unaffected by NTP steps and the same in every process of this boot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine of an exit needs from the rest of netd; :class:`app.netd.exits.Exits` implements it."""
+"""The interface between an exit's machine and the rest of netd; :class:`app.netd.exits.Exits` implements it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.tunnel.states import Connected, Reason, State, Target
 
 
 class Advice(Struct, frozen=True):
-    """What to do about a server that does not answer: go to ``target``; or stay, and say ``reason`` and ``message``."""
+    """The advice for a dead server: switch to ``target``, or stay blocked with ``reason`` and ``message``."""
 
     target: Target | None = None
     reason: Reason | None = None
@@ -33,7 +33,7 @@ class ExitContext(Protocol):
 
     @property
     def clock_behind(self) -> float:
-        """Seconds until this machine's clock is as late as it has been before somebody set it back."""
+        """Seconds until this gateway's clock again shows the latest time it has shown; 0 unless it was set back."""
         ...
 
     async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
@@ -41,13 +41,13 @@ class ExitContext(Protocol):
         ...
 
     def exit_confirmation(self, provider: str) -> Confirm:
-        """How ``provider`` tells from the exit check's answer whether the address is an exit of its own."""
+        """The function that reads from the exit check's answer whether the address belongs to ``provider``."""
         ...
 
     async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:
-        """Put ``policy_for(state)`` in force, then record and publish it. Raises KernelError; then nothing moved.
+        """Put ``policy_for(state)`` in force, then record and publish it. Raises KernelError, with the state unchanged.
 
-        ``cause`` is why the tunnel in ``state`` was begun, where the states alone do not tell.
+        ``cause`` is why the tunnel in ``state`` was begun, where the states alone do not show it.
         """
         ...
 
@@ -56,13 +56,13 @@ class ExitContext(Protocol):
         ...
 
     async def lookup(self, host: str) -> list[Address]:
-        """Resolve an endpoint's name over the WAN, opening the hole for just that long. Raises LookupFailedError."""
+        """Resolve an endpoint's name over the WAN; the firewall is open only meanwhile. Raises LookupFailedError."""
         ...
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
-        """What to do instead of trying ``failed`` again and again. Takes seconds; may be cancelled."""
+        """Advice after ``failed`` did not answer. Takes seconds; may be cancelled."""
         ...
 
     def changed(self, exit_name: str) -> None:
-        """Something shown about the exit has changed (its address seen from outside, say): publish it."""
+        """Publish the exit's status, because something shown in it has changed (the exit address, for example)."""
         ...

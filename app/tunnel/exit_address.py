@@ -1,4 +1,4 @@
-"""The exit address of a tunnel that is up: asked for once in the tunnel's life, however it came to be up."""
+"""The exit address of a connected tunnel, checked once for each connection, including an adopted one."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ ATTEMPTS = 3
 
 
 class ExitAddressCheck:
-    """What the Internet sees of exit ``name``, asked through it by packets with ``mark``."""
+    """Checks the exit address of exit ``name`` through the exit, with packets that carry ``mark``."""
 
     def __init__(self, name: str, mark: int, context: ExitContext) -> None:
         self._name = name
         self._mark = mark
         self._context = context
-        self._life: tuple[Tunnel, float] | None = None
-        self._seen: ExitAddress | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._connection: tuple[Tunnel, float] | None = None
+        self._address: ExitAddress | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    def entered(self, state: State) -> None:
-        """Called for every state that is entered: a tunnel that is new in it has a task that asks, and no other has."""
-        life = _life(state)
-        if life == self._life:
+    def on_state(self, state: State) -> None:
+        """Start the check for a connection that is new in ``state``, and end that of any earlier one."""
+        connection = _connection_of(state)
+        if connection == self._connection:
             return
         self.stop()
-        self._life = life
+        self._connection = connection
         if isinstance(state, Connected):
-            self._asking = asyncio.create_task(self._ask(state), name=f"exit address of {self._name}")
+            self._task = asyncio.create_task(self._check(state), name=f"exit address of {self._name}")
 
     def stop(self) -> None:
-        """Ask no more, and forget what was seen."""
-        self._life = self._seen = None
-        if self._asking is not None:
-            self._asking.cancel()
-            self._asking = None
+        """End the check and forget the address."""
+        self._connection = self._address = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
 
-    def seen(self, state: State) -> ExitAddress | None:
-        """What was seen of the tunnel in ``state``; None while it is not known."""
-        return self._seen if self._life == _life(state) else None
+    def address(self, state: State) -> ExitAddress | None:
+        """The exit address of the connection in ``state``; None while it is unknown."""
+        return self._address if self._connection == _connection_of(state) else None
 
-    async def _ask(self, state: Connected) -> None:
+    async def _check(self, state: Connected) -> None:
         url = self._context.settings.exit_check_url
         plan = state.tunnel.plan
         provider = state.tunnel.target.provider
@@ -55,18 +55,18 @@ class ExitAddressCheck:
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
-            seen = await check_exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
-            if seen is not None:
-                if self._life != _life(state):
-                    return  # another tunnel's turn
-                self._seen = seen
-                if seen.confirmed is False:
-                    log.warning("exit %s: %s does not know %s for an exit of its own", self._name, provider, seen.ip)
+            found = await check_exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
+            if found is not None:
+                if self._connection != _connection_of(state):
+                    return  # the tunnel has been replaced
+                self._address = found
+                if found.confirmed is False:
+                    log.warning("exit %s: %s says that %s is not one of its exits", self._name, provider, found.ip)
                 self._context.changed(self._name)
                 return
             await asyncio.sleep(backoff.delay(attempt))
 
 
-def _life(state: State) -> tuple[Tunnel, float] | None:
-    """What tells a tunnel that is up from every other one, also from an earlier one to the same server."""
+def _connection_of(state: State) -> tuple[Tunnel, float] | None:
+    """The identity of a connection; a later connection to the same server has another one."""
     return (state.tunnel, state.since_boot) if isinstance(state, Connected) else None

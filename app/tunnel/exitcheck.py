@@ -1,7 +1,7 @@
-"""The exit address as the Internet sees it, asked through the tunnel itself.
+"""The exit check asks a web server, through the tunnel, which address it sees.
 
 The answer of ``settings.exit_check_url`` is JSON with an ``ip`` (as am.i.mullvad.net/json gives) or the bare address.
-Name look-up and connection carry the exit's mark, so that they leave by the tunnel or not at all.
+Name look-up and connection carry the exit's mark, so that they leave through the tunnel or fail.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from app.https.transport import Destination, dial, tls_context
 from app.tunnel.resolve import LookupFailedError, literal, lookup
 
 TIMEOUT = 15.0  # seconds for one address: connection, TLS and answer
-LIMIT = 65536  # bytes of an answer
+MAX_ANSWER = 65536  # bytes
 
-Confirm = Callable[[Mapping[str, Any]], bool | None]  # what a provider reads from the answer: see ConfirmsExit
+Confirm = Callable[[Mapping[str, Any]], bool | None]  # see app.providers.base.ConfirmsExit
 
 
 class ExitAddress(Struct, frozen=True):
-    """The address that the outside sees."""
+    """The address from which the exit's traffic reaches the Internet."""
 
     ip: str
-    confirmed: bool | None = None  # whether the provider in use says that it is an exit of its own; None = not said
+    confirmed: bool | None = None  # whether it is an exit of the provider; None = the provider does not say
 
 
 def parse(body: bytes, confirm: Confirm) -> ExitAddress | None:
-    """What ``body`` says, or None where there is no address in it (pure)."""
+    """The address in ``body``, or None where it holds none (pure)."""
     text = body.decode("utf-8", "replace").strip()
     try:
         data = json.loads(text)
@@ -51,7 +51,7 @@ def parse(body: bytes, confirm: Confirm) -> ExitAddress | None:
 async def check_exit_address(
     url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool, confirm: Confirm
 ) -> ExitAddress | None:
-    """What ``url`` sees when asked through the exit with ``mark``, or None."""
+    """The address that ``url`` sees for requests through the exit with ``mark``; None where it cannot be determined."""
     host = urlsplit(url).hostname or ""
     try:
         fixed = literal(host)
@@ -70,7 +70,7 @@ async def _get(url: str, address: Address, mark: int) -> bytes:
     """Raises OSError (TimeoutError is one), AnswerTooLargeError, NotHttpError, UnsendableRequestError."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
-    standard_port = 443 if secure else 80  # without TLS in a lab only: the settings take https alone
+    standard_port = 443 if secure else 80  # http is for labs only: the settings accept https alone
     to = Destination(parts.hostname or "", parts.port or standard_port)
     headers = {
         "host": host_header(to, standard_port),
@@ -80,8 +80,8 @@ async def _get(url: str, address: Address, mark: int) -> bytes:
     }
     request = Request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers)
     async with asyncio.timeout(TIMEOUT):
-        # In a thread: reading the system's authorities takes a Pi tens of milliseconds.
+        # In a thread, because loading the system's certificate authorities takes tens of milliseconds on a Pi.
         tls = await asyncio.to_thread(tls_context) if secure else None
         async with dial([address], to, tls, mark=mark) as streams:
-            answer = await exchange(streams, request, limit=LIMIT)
+            answer = await exchange(streams, request, limit=MAX_ANSWER)
     return answer.body if answer.status == 200 else b""

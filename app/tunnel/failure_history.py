@@ -1,7 +1,7 @@
-"""The servers that failed of late (deterministic for a given clock and random source).
+"""The recent failures of servers (deterministic for a given clock and random source).
 
-A server that failed is passed over for a while, longer each time, so that the gateway does not run in circles; when
-several in a row have failed, the fault is rather on the way to all of them.
+A failed server is avoided for a while, longer after each failure, so that the gateway does not alternate between dead
+servers; when several in a row have failed, the fault is probably in the network and not in the servers.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from msgspec import Struct
 from app.backoff import Backoff
 from app.tunnel.states import Target
 
-PENALTY = 300.0  # seconds a server is passed over after its first failure
-LONGEST_PENALTY = 3600.0
-JITTER = 0.2  # of a penalty, both ways
-MAX_HOPS = 3  # servers tried in a row without one that works
+PENALTY = 300.0  # seconds for which a server is avoided after its first failure
+MAX_PENALTY = 3600.0  # seconds
+JITTER = 0.2  # of a penalty, in both directions
+MAX_HOPS = 3  # failed servers in a row before the gateway stops trying others
 
-_PENALTIES = Backoff(PENALTY, LONGEST_PENALTY, JITTER)
+_PENALTIES = Backoff(PENALTY, MAX_PENALTY, JITTER)
 
 
 class _Record(Struct):
@@ -28,7 +28,7 @@ class _Record(Struct):
 
 
 class FailureHistory:
-    """Failures by server, and by exit how many there were in a row. ``clock`` counts seconds and never goes back."""
+    """Counts failures by server, and consecutive failures by exit. ``clock`` counts seconds and is monotonic."""
 
     def __init__(self, clock: Callable[[], float], rng: random.Random | None = None) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class FailureHistory:
         self._forget_old()
 
     def record_success(self, exit_name: str, target: Target) -> None:
-        """A tunnel to it came up; its failures are forgotten once it has lasted longer than their penalty."""
+        """Record a tunnel to ``target``; earlier failures are forgotten if their penalty is over."""
         self._hops.pop(exit_name, None)
         record = self._records.get(target)
         if record is not None and self._clock() >= record.until:
@@ -55,13 +55,13 @@ class FailureHistory:
         return record is not None and self._clock() < record.until
 
     def exhausted(self, exit_name: str) -> bool:
-        """Whether so many failed in a row that another server would hardly help."""
+        """Whether so many servers failed in a row that another one is unlikely to work."""
         return self._hops.get(exit_name, 0) > MAX_HOPS
 
     def back_off(self, exit_name: str) -> None:
-        """Begin to count anew, after having waited with the first choice."""
+        """Reset the count of consecutive failures, because the exit waits with its first choice."""
         self._hops.pop(exit_name, None)
 
     def _forget_old(self) -> None:
         now = self._clock()
-        self._records = {t: r for t, r in self._records.items() if now < r.until + LONGEST_PENALTY}
+        self._records = {t: r for t, r in self._records.items() if now < r.until + MAX_PENALTY}

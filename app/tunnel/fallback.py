@@ -1,6 +1,6 @@
-"""Where to go when a server has died (pure, but for the random source that it is given).
+"""The fallbacks for a server that has died (pure for a given random source).
 
-Fallbacks are tried from near to far: the same city, the same country, then wherever the user allows.
+They are ordered by distance: the same city, the same country, then every country that the user allows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from app.model import FailoverSettings, Server
-from app.providers.selection import best_first, plain
+from app.providers.selection import best_first, normalized
 from app.providers.server_names import UNKNOWN
 
 
@@ -20,22 +20,22 @@ def fallbacks(
     in_penalty: Callable[[Server], bool],
     rng: random.Random | None = None,
 ) -> list[Server]:
-    """What may take the place of ``lost``, the nearest and best first. A place that is not known is nowhere near."""
+    """The servers that may replace ``lost``, nearest and best first. An unknown location counts as distant."""
     if not settings.enabled:
         return []
     rng = rng or random.SystemRandom()
     usable = [s for s in servers if not s.missing and s.hostname != lost.hostname and not in_penalty(s)]
-    allowed = {plain(c) for c in settings.countries}
-    country = None if lost.country == UNKNOWN else plain(lost.country)
-    city = None if lost.city == UNKNOWN else plain(lost.city)
+    allowed = {normalized(c) for c in settings.countries}
+    country = None if lost.country == UNKNOWN else normalized(lost.country)
+    city = None if lost.city == UNKNOWN else normalized(lost.city)
     tiers: tuple[list[Server], list[Server], list[Server]] = ([], [], [])
     for server in usable:
-        same_country = country is not None and plain(server.country) == country
-        if same_country and city is not None and plain(server.city) == city:
+        same_country = country is not None and normalized(server.country) == country
+        if same_country and city is not None and normalized(server.city) == city:
             tiers[0].append(server)
         elif same_country:
             tiers[1].append(server)
-        elif not allowed or plain(server.country) in allowed or server.country_code in allowed:
+        elif not allowed or normalized(server.country) in allowed or server.country_code in allowed:
             tiers[2].append(server)
     reach = {"city": 1, "country": 2, "anywhere": 3}[settings.scope]
     return [server for tier in tiers[:reach] for server in best_first(tier, rng)]

@@ -1,4 +1,4 @@
-"""Waiting for a WireGuard handshake, and naming the cause when it does not come."""
+"""The WireGuard handshake of a tunnel: waiting for it, and explaining why it did not come."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from app.network.plan import TransportPeer
 from app.network.wireguard.types import DeviceStats, PeerStats, WireGuardBackend
 from app.tunnel.clock import boottime
 
-FIRST_POLL = 0.002  # seconds; neither WireGuard implementation tells of a handshake, so it is polled, quickly at first
-LAST_POLL = 0.05
+MIN_POLL_INTERVAL = 0.002  # seconds; neither WireGuard implementation reports a handshake, so poll, quickly at first
+MAX_POLL_INTERVAL = 0.05  # seconds
 
 
 def peer_of(stats: DeviceStats | None, public_key: str) -> PeerStats | None:
@@ -20,7 +20,7 @@ def peer_of(stats: DeviceStats | None, public_key: str) -> PeerStats | None:
 async def wait(backend: WireGuardBackend, name: str, public_key: str, timeout: float) -> bool:
     """Whether ``public_key`` completes a handshake on ``name`` within ``timeout`` seconds."""
     end = boottime() + timeout
-    pause = FIRST_POLL
+    pause = MIN_POLL_INTERVAL
     while True:
         peer = peer_of(await backend.stats(name), public_key)
         if peer is not None and peer.latest_handshake is not None:
@@ -28,15 +28,15 @@ async def wait(backend: WireGuardBackend, name: str, public_key: str, timeout: f
         if boottime() >= end:
             return False
         await asyncio.sleep(pause)
-        pause = min(pause * 1.5, LAST_POLL)
+        pause = min(pause * 1.5, MAX_POLL_INTERVAL)
 
 
-def cause(
+def explain_failure(
     wan: WanLink | None, endpoint: TransportPeer | None, peer: PeerStats | None, clock_behind: float = 0.0
 ) -> str:
-    """Why no handshake came, as well as one can know from this side, with the next step (pure).
+    """The likeliest reason why no handshake came, and the next step for the user (pure).
 
-    ``clock_behind``: seconds by which this gateway's clock is behind what it has said before.
+    ``clock_behind``: seconds by which this gateway's clock is behind the latest time that it has shown.
     """
     if wan is None:
         return "no WAN port was found: plug a cable to your router into the WAN port"
@@ -55,17 +55,16 @@ def cause(
     on_link = any(address.version == a.version and address in a.network for a in wan.addresses)
     gateway = wan.gateway4 if address.version == 4 else wan.gateway6
     if gateway is None and not on_link:
-        return (
-            f"the WAN has no route for IPv{address.version}: the server's address {address} is out of reach from here"
-        )
+        return f"the WAN has no route for IPv{address.version}: the server's address {address} cannot be reached"
     where = str(Endpoint(str(address), endpoint.port))
     if peer is not None and peer.rx_bytes > 0:
         return f"{where} answers but the handshake fails: check the keys, the preshared key and this gateway's clock"
     if clock_behind >= 1:
-        # The handshake's timestamp is how a replay is told (WireGuard's paper, 5.4.2). It ends by itself.
+        # WireGuard detects replays by the handshake's timestamp (whitepaper, 5.4.2). Time alone resolves this.
         return (
-            f"no answer from {where}: this gateway's clock was set back, and a server that has seen it ahead takes it"
-            f" for a replay for another {_duration(clock_behind)}; it connects by itself then, to another server now"
+            f"no answer from {where}: this gateway's clock was set back, and a server that saw the later time rejects"
+            f" handshakes as replays for another {_duration(clock_behind)}; after that the gateway connects by itself,"
+            " to another server it connects now"
         )
     return f"no answer from {where}: the server is down, UDP is filtered, or it does not know this gateway's key"
 

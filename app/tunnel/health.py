@@ -1,4 +1,4 @@
-"""Is the tunnel alive? Two signals, never one (pure).
+"""The health of a tunnel, judged by two signals together (pure).
 
 Passive: bytes went out and none came back. WireGuard answers data within ``KEEPALIVE_TIMEOUT`` (10 s) even when it
 has nothing to say (whitepaper, section 6.5), so silence for longer than that after sending means that the peer or the
@@ -11,14 +11,14 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-IDLE_PROBE = 5.0  # seconds without a received byte until we provoke one
+IDLE_PROBE = 5.0  # seconds without a received byte before the first probe
 PROBE_INTERVAL = 3.0  # seconds between probes
 DEAD_AFTER = 13.0  # seconds of silence after the first unanswered packet; > KEEPALIVE_TIMEOUT + a slow round trip
-DEAD_AFTER_WAN_LOST = 5.0  # the same while the WAN has no link or address: the third witness
-MIN_PROBES = 2  # unanswered probes needed beside the silence
+DEAD_AFTER_WAN_LOST = 5.0  # seconds; the same while the WAN has no link or address, which is a third signal
+MIN_PROBES = 2  # unanswered probes required in addition to the silence
 
 
-class Verdict(enum.Enum):
+class HealthVerdict(enum.Enum):
     HEALTHY = enum.auto()
     PROBE = enum.auto()  # send one probe now
     DEAD = enum.auto()
@@ -26,7 +26,7 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Health:
-    """What is known of a tunnel. All times are CLOCK_BOOTTIME seconds."""
+    """The observed health of a tunnel. All times are CLOCK_BOOTTIME seconds."""
 
     rx_bytes: int
     tx_bytes: int
@@ -35,17 +35,19 @@ class Health:
     last_probe: float | None = None
     probes: int = 0
 
-    def observe(self, now: float, rx_bytes: int, tx_bytes: int, *, wan_up: bool = True) -> tuple[Health, Verdict]:
-        """Take the interface's counters at ``now``; returns the new knowledge and what to do."""
+    def observe(self, now: float, rx_bytes: int, tx_bytes: int, *, wan_up: bool = True) -> tuple[Health, HealthVerdict]:
+        """The health after the counters at ``now``, and the verdict."""
         if rx_bytes != self.rx_bytes:
-            return Health(rx_bytes, tx_bytes, last_rx=now), Verdict.HEALTHY
+            return Health(rx_bytes, tx_bytes, last_rx=now), HealthVerdict.HEALTHY
         unanswered = self.unanswered_since
         if unanswered is None and tx_bytes > self.tx_bytes:
             unanswered = now
         nxt = Health(rx_bytes, tx_bytes, self.last_rx, unanswered, self.last_probe, self.probes)
         limit = DEAD_AFTER if wan_up else DEAD_AFTER_WAN_LOST
         if unanswered is not None and now - unanswered >= limit and self.probes >= (MIN_PROBES if wan_up else 1):
-            return nxt, Verdict.DEAD
+            return nxt, HealthVerdict.DEAD
         if now - self.last_rx >= IDLE_PROBE and (self.last_probe is None or now - self.last_probe >= PROBE_INTERVAL):
-            return Health(rx_bytes, tx_bytes, self.last_rx, unanswered or now, now, self.probes + 1), Verdict.PROBE
-        return nxt, Verdict.HEALTHY
+            return Health(
+                rx_bytes, tx_bytes, self.last_rx, unanswered or now, now, self.probes + 1
+            ), HealthVerdict.PROBE
+        return nxt, HealthVerdict.HEALTHY

@@ -1,7 +1,6 @@
-"""From a server's configuration to a tunnel that can be planned and configured (pure).
+"""The preparation of a tunnel: a server's configuration becomes a ``TunnelPlan`` and a ``DeviceConfig`` (pure).
 
-Names have been resolved by the caller; what comes out is the planner's view (``TunnelPlan``) and WireGuard's
-(``DeviceConfig``).
+The planner uses the first, WireGuard the second. The caller has resolved all names.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from app.tunnel.states import Target, Tunnel
 
 OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
 MIN_MTU = 1280  # RFC 8200, section 5
-KEEPALIVE = 25  # seconds, where the configuration names none: the gateway sits behind the router's NAT
+KEEPALIVE = 25  # seconds; the default, because the gateway is behind the router's NAT
 
 
 def primary_peer(config: TunnelConfig) -> Peer:
-    """The peer whose handshake means "connected": the one with the default route, else the first with an endpoint.
+    """The peer whose handshake means "connected": the one with the default route, otherwise the first with an endpoint.
 
     Raises ConflictError where no peer can be dialled.
     """
@@ -33,7 +32,7 @@ def primary_peer(config: TunnelConfig) -> Peer:
 
 
 def choose_address(addresses: list[Address], wan: WanLink) -> Address:
-    """The address of a peer to use on this WAN: a family that the WAN can reach, IPv4 first."""
+    """The address to dial on this WAN: one of a family that the WAN can reach, IPv4 first."""
 
     def reachable(address: Address) -> bool:
         gateway = wan.gateway4 if isinstance(address, IPv4Address) else wan.gateway6
@@ -52,7 +51,7 @@ def prepare(
     fallback_dns: tuple[Address, ...],
     location: str | None,
 ) -> tuple[Tunnel, DeviceConfig]:
-    """Both views of one tunnel. ``resolved`` maps every endpoint's host to its addresses (never empty)."""
+    """The tunnel and its WireGuard configuration. ``resolved`` has one or more addresses for every endpoint's host."""
     transport: dict[str, TransportPeer] = {}
     peers: list[PeerConfig] = []
     for peer in config.peers:
@@ -82,7 +81,7 @@ def prepare(
     device = DeviceConfig(
         private_key=config.private_key,
         fwmark=MARK_TRANSPORT,
-        listen_port=None,  # two slots may be up at once, so the kernel chooses
+        listen_port=None,  # the kernel chooses, since two slots may be up at once
         peers=tuple(peers),
     )
     key = primary_peer(config).public_key

@@ -1,4 +1,4 @@
-"""A packet inside the tunnel that asks for an answer: a DNS question for the root to the tunnel's resolver."""
+"""The probe of a tunnel: a DNS query for the root name servers, sent to the tunnel's resolver inside it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from app.addresses import Address
 
 
 def send(interface: str, resolver: Address) -> None:
-    """Send one question through ``interface``; the answer is seen in the interface's counters, so nobody waits for it.
+    """Send one query through ``interface`` without waiting: the answer shows in the interface's counters.
 
-    Errors are ignored: a probe that cannot leave is a probe without an answer, which is what the caller measures.
+    Errors are ignored: a probe that cannot be sent counts as unanswered.
     """
     query = dns.message.make_query(".", "NS")
     query.id = secrets.randbelow(65536)

@@ -1,7 +1,7 @@
-"""The one-off look-up of an endpoint's host name, in the clear, over the WAN's own name servers.
+"""The look-up of an endpoint's host name, in cleartext, by the WAN's own name servers.
 
-It is on the closed list: marked ``MARK_LOOKUP``, to the name servers named in the plan, only while it runs. The same
-question inside a tunnel carries the exit's mark instead. dnspython exchanges the messages and checks them.
+It is on the cleartext allowlist: packets with ``MARK_LOOKUP``, to the name servers in the plan, only while a look-up
+runs. The same query inside a tunnel carries the exit's mark instead. dnspython exchanges and checks the messages.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import dns.rdatatype
 
 from app.addresses import Address
 from app.network.plan import MARK_LOOKUP
-from app.tunnel.marked import Marked
+from app.tunnel.dns_backend import MarkedBackend
 
-TRY_TIMEOUT = 1.5  # seconds for one question to one server
+TRY_TIMEOUT = 1.5  # seconds for one query to one server
 ROUNDS = 2
 
 
 class LookupFailedError(Exception):
-    """No usable answer; the text says which servers were asked and what happened."""
+    """A look-up failed; the text names the servers that were asked and what happened."""
 
 
 def literal(host: str) -> Address | None:
@@ -36,12 +36,12 @@ def literal(host: str) -> Address | None:
 
 
 async def ask(host: str, server: Address, kind: str, *, mark: int, timeout: float = TRY_TIMEOUT) -> list[Address]:
-    """Ask ``server`` for the ``kind`` (A, AAAA) of ``host``, over TCP where a datagram does not hold the answer.
+    """Query ``server`` for the ``kind`` (A, AAAA) of ``host``, over TCP where the answer does not fit a datagram.
 
-    Each of the two has ``timeout``. Raises OSError, DNSException or TimeoutError.
+    UDP and TCP each have ``timeout`` seconds. Raises OSError, DNSException or TimeoutError.
     """
     query = dns.message.make_query(host, kind)
-    where, backend = str(server), Marked(mark)
+    where, backend = str(server), MarkedBackend(mark)
     try:
         async with asyncio.timeout(timeout):
             reply = await dns.asyncquery.udp(
@@ -52,9 +52,9 @@ async def ask(host: str, server: Address, kind: str, *, mark: int, timeout: floa
             async with asyncio.timeout(timeout):
                 reply = await dns.asyncquery.tcp(query, where, ignore_trailing=True, backend=backend)
         except (OSError, EOFError, dns.exception.DNSException):
-            reply = cut.message()  # some of the addresses are better than none
+            reply = cut.message()  # a part of the addresses is better than none
             if not _addresses(reply, kind):
-                raise OSError("the answer is truncated, and TCP does not bring it") from None
+                raise OSError("the answer is truncated, and TCP failed") from None
     return _addresses(reply, kind)
 
 
@@ -66,7 +66,7 @@ def _addresses(reply: dns.message.Message, kind: str) -> list[Address]:
 async def lookup(
     host: str, servers: Sequence[Address], *, want4: bool, want6: bool, mark: int = MARK_LOOKUP
 ) -> list[Address]:
-    """Addresses of ``host``, IPv4 first (most WANs), of the families wanted. Raises :class:`LookupFailedError`."""
+    """The addresses of ``host`` in the families wanted, IPv4 first. Raises :class:`LookupFailedError`."""
     kinds = [kind for kind, wanted in (("A", want4), ("AAAA", want6)) if wanted]
     if not servers:
         raise LookupFailedError(f"cannot look up {host}: the WAN gave no name server")

@@ -1,7 +1,7 @@
 """The states of an exit, the moves between them, and the firewall policy of each (pure).
 
-Each state carries exactly the data that its policy needs, so ``policy_for`` is total and cannot be asked a question it
-has no answer to. The machine puts ``policy_for(next)`` in force before it enters ``next``.
+Each state carries exactly the data that its policy needs, so that ``policy_for`` is total. The machine puts
+``policy_for(next)`` in force before it enters ``next``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Target(Struct, frozen=True):
 
 
 class Reason(enum.StrEnum):
-    """Why an exit is blocked although somebody wants it connected."""
+    """Why an exit is blocked although it has a goal."""
 
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     ENDPOINT_UNRESOLVABLE = "endpoint_unresolvable"
@@ -47,12 +47,12 @@ class Reason(enum.StrEnum):
 
 
 class Tunnel(Struct, frozen=True):
-    """A tunnel of an exit: which server, and what the planner needs of it."""
+    """A tunnel of an exit: its server, and what the planner needs."""
 
     target: Target
     plan: TunnelPlan
-    peer_key: str  # the public key of the peer whose handshake decides
-    endpoint: TransportPeer  # where that peer is dialled
+    peer_key: str  # the public key of the peer whose handshake means "connected"
+    endpoint: TransportPeer  # of that peer
     server_location: str | None = None
 
     @property
@@ -61,7 +61,7 @@ class Tunnel(Struct, frozen=True):
 
 
 class Disconnected(Struct, frozen=True):
-    """Nobody wants this exit up. Its devices are blocked."""
+    """The exit has no goal. Its devices are blocked."""
 
 
 class Connecting(Struct, frozen=True):
@@ -72,28 +72,28 @@ class Connecting(Struct, frozen=True):
 
 
 class Connected(Struct, frozen=True):
-    """Devices go out by ``tunnel``. ``candidate``, if any, handshakes beside it (make before break)."""
+    """Devices use ``tunnel``. ``candidate``, if any, handshakes at the same time (make before break)."""
 
     tunnel: Tunnel
     since: float  # Unix time
-    since_boot: float  # CLOCK_BOOTTIME, for an uptime that no clock change bends
+    since_boot: float  # CLOCK_BOOTTIME, for an uptime unaffected by clock changes
     candidate: Tunnel | None = None
 
 
 class Disconnecting(Struct, frozen=True):
-    """Devices are blocked already; the tunnel is about to be removed."""
+    """The devices are already blocked; the tunnel is about to be removed."""
 
     tunnel: Tunnel | None
 
 
 class Blocked(Struct, frozen=True):
-    """Wanted but not possible now: ``message`` says why and what is tried next."""
+    """The exit has a goal but cannot reach it now; ``message`` says why and what happens next."""
 
     reason: Reason
     message: str
     target: Target
     attempt: int = 0
-    retry_at_boot: float | None = None  # CLOCK_BOOTTIME; None = waits for an event
+    retry_at_boot: float | None = None  # CLOCK_BOOTTIME; None = wait for an event
 
 
 State = Disconnected | Connecting | Connected | Disconnecting | Blocked
@@ -108,7 +108,7 @@ MOVES: dict[type[State], frozenset[type[State]]] = {
 
 
 def policy_for(name: str, index: int, state: State) -> ExitPlan:
-    """What the kernel must hold while exit ``name`` is in ``state``."""
+    """The plan that the kernel must hold while exit ``name`` is in ``state``."""
     match state:
         case Disconnected() | Blocked():
             return ExitPlan(name, index)
@@ -134,7 +134,7 @@ def shown_as(state: State) -> ExitState:
 
 
 def tunnels_of(state: State) -> tuple[Tunnel, ...]:
-    """Every tunnel that exists while in ``state``."""
+    """Every tunnel that exists in ``state``."""
     match state:
         case Connecting(tunnel=tunnel):
             return (tunnel,)

@@ -1,4 +1,4 @@
-"""From two states of an exit to one line of its history (pure, but for the boot clock it is given)."""
+"""The history records of an exit, derived from pairs of states (pure for a given clock)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.tunnel.states import (
 
 
 class Journal:
-    """Remembers since when each exit has been as it is, and tells what each move was."""
+    """Turns transitions into history records; remembers when each exit entered its state."""
 
     def __init__(self, clock: Callable[[], float] = boottime) -> None:
         self._clock = clock
@@ -34,12 +34,12 @@ class Journal:
         new: State,
         cause: str | None = None,
         at: float = 0.0,
-        moved: InterfaceBytes | None = None,
+        traffic: InterfaceBytes | None = None,
     ) -> Transition | None:
-        """``old`` -> ``new`` of an exit at ``at`` (Unix time); None where people would see no difference.
+        """The record of ``old`` -> ``new`` at ``at`` (Unix time); None where the user would see no difference.
 
-        ``cause`` overrides what the states themselves tell. ``moved`` are the counters of the tunnel that is left, read
-        while its interface still existed.
+        ``cause`` overrides the cause that follows from the states. ``traffic`` are the counters of the tunnel that is
+        left, read while its interface still existed.
         """
         if not _differ(old, new):
             return None
@@ -60,14 +60,14 @@ class Journal:
             server=goal.hostname if goal else None,
             previous_server=left.hostname if left and target and left != target else None,
             duration=round(max(0.0, now - entered), 3) if entered is not None else None,
-            up=moved.tx if moved else None,
-            down=moved.rx if moved else None,
+            up=traffic.tx if traffic else None,
+            down=traffic.rx if traffic else None,
             attempt=new.attempt if isinstance(new, Connecting | Blocked) else 0,
         )
 
 
 def target_of(state: State) -> Target | None:
-    """The server that ``state`` is about."""
+    """The server of ``state``, if it has one."""
     if isinstance(state, Blocked):
         return state.target
     tunnels = tunnels_of(state)
@@ -75,7 +75,7 @@ def target_of(state: State) -> Target | None:
 
 
 def _differ(old: State, new: State) -> bool:
-    """A candidate that comes and goes beside the tunnel in use is no transition; another tunnel in use is."""
+    """Whether the user sees a difference: another active tunnel is one, a candidate is not."""
     if isinstance(old, Connected) and isinstance(new, Connected):
         return old.since_boot != new.since_boot or old.tunnel.target != new.tunnel.target
     return old != new

@@ -1,19 +1,22 @@
-"""A tunnel of an exit from a server's configuration to its first handshake, and the reason where there is none."""
+"""The setup of a tunnel, from the server's configuration to the first handshake or the reason why none came."""
 
 from __future__ import annotations
+
+import asyncio
 
 from app.addresses import Address
 from app.network.plan import Slot, exit_interface
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.tunnel import handshake
 from app.tunnel.context import ExitContext
+from app.tunnel.goal import GoalSlot
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
 from app.tunnel.states import Reason, Target, Tunnel
 
 
 class AttemptFailedError(Exception):
-    """An attempt cannot go on; carries what ``Blocked`` will say."""
+    """An attempt failed; carries the reason and message for ``Blocked``."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -22,7 +25,7 @@ class AttemptFailedError(Exception):
 
 
 class TunnelSetup:
-    """The WireGuard interfaces of exit number ``index``."""
+    """Configures the WireGuard interfaces of exit number ``index``."""
 
     def __init__(self, index: int, context: ExitContext) -> None:
         self._index = index
@@ -32,12 +35,14 @@ class TunnelSetup:
         return exit_interface(self._index, tunnel.slot)
 
     async def prepare(self, target: Target, slot: Slot) -> tuple[Tunnel, DeviceConfig]:
-        """The tunnel to ``target``, its endpoints looked up. Raises AttemptFailedError, GatewayError."""
+        """The tunnel to ``target`` with its endpoints resolved. Raises AttemptFailedError, GatewayError."""
         config, location = await self._context.tunnel_config(target)
         wan = self._context.links.wan
         if wan is None or not wan.up or not wan.addresses:
             problem = self._context.links.problem
-            raise AttemptFailedError(Reason.WAN_DOWN, problem.message if problem else handshake.cause(wan, None, None))
+            raise AttemptFailedError(
+                Reason.WAN_DOWN, problem.message if problem else handshake.explain_failure(wan, None, None)
+            )
         resolved: dict[str, list[Address]] = {}
         for peer in config.peers:
             if peer.endpoint is None:
@@ -50,24 +55,31 @@ class TunnelSetup:
                 raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, str(error)) from None
         return prepare(target, config, slot, wan, resolved, self._context.settings.fallback_dns, location)
 
-    async def configure(self, tunnel: Tunnel, device: DeviceConfig) -> None:
-        await self._context.backend.configure(self.interface(tunnel), device)
+    async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> bool:
+        """Configure the interface and wait ``timeout`` seconds for the handshake; False where the goal has changed.
+
+        Raises AttemptFailedError where the handshake did not come.
+        """
+        interface = self.interface(tunnel)
+        await self._context.backend.configure(interface, device)
+        handshaking = asyncio.create_task(handshake.wait(self._context.backend, interface, tunnel.peer_key, timeout))
+        arrived = await goal.wait_unless_superseded(handshaking, tunnel.target) and handshaking.result()
+        if goal.target != tunnel.target:
+            return False
+        if not arrived:
+            raise await self._handshake_failure(tunnel)
+        return True
 
     async def stats(self, tunnel: Tunnel) -> DeviceStats | None:
         return await self._context.backend.stats(self.interface(tunnel))
 
-    async def handshake(self, tunnel: Tunnel, timeout: float) -> bool:
-        """Whether the handshake came within ``timeout`` seconds."""
-        return await handshake.wait(self._context.backend, self.interface(tunnel), tunnel.peer_key, timeout)
-
-    async def no_handshake(self, tunnel: Tunnel) -> AttemptFailedError:
-        """The failure of a tunnel whose handshake did not come."""
+    async def _handshake_failure(self, tunnel: Tunnel) -> AttemptFailedError:
         peer = handshake.peer_of(await self.stats(tunnel), tunnel.peer_key)
-        cause = handshake.cause(self._context.links.wan, tunnel.endpoint, peer, self._context.clock_behind)
-        return AttemptFailedError(Reason.HANDSHAKE_TIMEOUT, cause)
+        message = handshake.explain_failure(self._context.links.wan, tunnel.endpoint, peer, self._context.clock_behind)
+        return AttemptFailedError(Reason.HANDSHAKE_TIMEOUT, message)
 
-    async def dial_again(self, tunnel: Tunnel) -> None:
-        """Point every peer at its endpoint again: WireGuard forgets the old source address and takes the new one."""
+    async def refresh_endpoints(self, tunnel: Tunnel) -> None:
+        """Set every peer's endpoint again, so that WireGuard drops the old source address and picks the new one."""
         wan = self._context.links.wan
         if wan is None or not wan.up or not wan.addresses:
             return

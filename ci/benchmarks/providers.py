@@ -35,7 +35,7 @@ SERVERS = 10_000
 ROUNDS = 5
 
 
-class _NoWayOut:
+class _NoTransport:
     @contextlib.asynccontextmanager
     async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncGenerator[Streams, None]:  # noqa: ARG002
         raise OSError("the benchmark has no network")
@@ -58,7 +58,7 @@ def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - the signa
         kept = ListCache(directory, None, "mullvad")
         found = mullvad_relays.parse(data, None, AddressPolicy())
         assert len(found.relays) == SERVERS
-        environment = Environment(outgoing=_NoWayOut(), accounts=Accounts(directory), lists=directory)
+        environment = Environment(transport=_NoTransport(), accounts=Accounts(directory), lists=directory)
         plain = _milliseconds(lambda: json.loads(data))
         read = _milliseconds(lambda: mullvad_relays.parse(data, None, AddressPolicy()))
         save = _milliseconds(lambda: kept.save(found))

@@ -69,7 +69,7 @@ class LabProviders:
         accounts = Accounts(self.lab.gateway.state_dir)
         accounts.load()
         environment = Environment(
-            outgoing=_FromTheInternet(),
+            transport=_FromTheInternet(),
             accounts=accounts,
             lists=self.lab.gateway.state_dir / "lists",
             allowed_networks=tuple(ip_network(n) for n in ALLOWED),

@@ -16,8 +16,10 @@ ROOMS = (  # where each test has been named so
     "netd",
     "network",
     "protocol",
+    "providers",
     "store",
     "support",
+    "tunnel",
     "wgconf",
 )
 KERNEL = UNIT.parent / "kernel"

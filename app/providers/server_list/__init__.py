@@ -1,1 +1,1 @@
-"""The server list of a provider: fetched, judged entry by entry, kept on disk and looked up."""
+"""The server list of a provider: fetched, validated entry by entry, cached on disk and searched."""

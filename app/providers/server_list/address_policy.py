@@ -8,15 +8,15 @@ from ipaddress import IPv6Address
 
 from app.addresses import Address, Network
 
-_UNICAST6 = ipaddress.IPv6Network("2000::/3")  # RFC 4291 2.4 and IANA: all that is given out
+_UNICAST6 = ipaddress.IPv6Network("2000::/3")  # RFC 4291 2.4 and IANA: all allocated unicast addresses
 
 
 class BadEntryError(ValueError):
-    """Why an entry cannot be used; shows nothing of it but short plain text."""
+    """An entry is invalid; the message quotes at most short plain text from it."""
 
 
 class AddressPolicy:
-    """Says which addresses servers may have: on the Internet, or in ``allowed``; never in ``own`` networks."""
+    """Accepts addresses on the Internet or in ``allowed`` networks, and none in ``own`` networks."""
 
     def __init__(self, own: Iterable[Network] = (), allowed: Iterable[Network] = ()) -> None:
         self._own = tuple(own)
@@ -34,7 +34,7 @@ class AddressPolicy:
             raise BadEntryError(f"{what} is in this gateway's own LAN")
         public = address.is_global and not (address.is_multicast or address.is_reserved)
         if isinstance(address, IPv6Address):
-            # Python's is_global lets translated addresses pass (RFC 6052, RFC 3056), which may stand for any IPv4 one.
+            # Python's is_global accepts translated addresses (RFC 6052, RFC 3056), which can be any IPv4 address.
             public = public and address in _UNICAST6 and address.sixtofour is None and address.teredo is None
         if not public and not any(address.version == n.version and address in n for n in self._allowed):
             raise BadEntryError(f"{what} is not on the Internet")

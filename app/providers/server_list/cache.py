@@ -1,4 +1,4 @@
-"""The cache of server lists: the last good one of each provider on disk, or the one that came with the image."""
+"""The cache of server lists: the last valid list of each provider on disk, or the one from the image."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ class _Document(Struct, frozen=True):
 
 
 class ListCache:
-    """``NAME.json`` in the lists' directory. A damaged or missing one falls back to the shipped one."""
+    """Reads and writes ``NAME.json`` in the lists' directory. The shipped list replaces a damaged or missing one."""
 
     def __init__(self, directory: Path, shipped: Path | None, name: str) -> None:
         self._path = directory / f"{name}.json"
-        self._places = [(self._path, "kept")]
+        self._sources = [(self._path, "kept")]
         if shipped is not None:
-            self._places.append((shipped / f"{name}.json", "shipped"))
+            self._sources.append((shipped / f"{name}.json", "shipped"))
 
     async def load(self) -> tuple[RelayList | None, str]:
-        """The list, and where it comes from: ``kept``, ``shipped`` or ``none``."""
-        for path, source in self._places:
+        """The list and its origin: ``kept``, ``shipped`` or ``none``."""
+        for path, source in self._sources:
             with contextlib.suppress(OSError):
-                if (found := _decoded(await async_files.read(path))) is not None:
+                if (found := _decode(await async_files.read(path))) is not None:
                     return found, source
         return None, "none"
 
-    def load_in_place(self) -> tuple[RelayList | None, str]:
-        """The same for a caller that cannot wait."""
-        for path, source in self._places:
+    def load_blocking(self) -> tuple[RelayList | None, str]:
+        """The same without awaiting, for callers that cannot."""
+        for path, source in self._sources:
             with contextlib.suppress(OSError):
-                if (found := _decoded(atomic.read(path))) is not None:
+                if (found := _decode(atomic.read(path))) is not None:
                     return found, source
         return None, "none"
 
     async def save(self, relays: RelayList) -> None:
-        """Raises OSError; the old one is still there then."""
+        """Write the list. Raises OSError, with the old list unchanged."""
         await async_files.make_directory(self._path.parent, 0o700)
         await async_files.write_atomic(self._path, encode(relays))
 
 
 def encode(relays: RelayList) -> bytes:
-    """In the form of the files; ``python -m app.providers.bundle_lists`` writes the image's with it."""
+    """The list in the file format; ``python -m app.providers.bundle_lists`` writes the image's files with it."""
     return serialization.encode(_Document(VERSION, relays))
 
 
-def _decoded(data: bytes | None) -> RelayList | None:
+def _decode(data: bytes | None) -> RelayList | None:
     if data is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""The collector gathers a list entry by entry: a bad one is left out with its reason, the others stay (pure).
+"""The collector gathers a list entry by entry and skips bad entries with their reason (pure).
 
-A list comes from outside and may be broken or hostile. What passes can be dialled: a WireGuard key, an address on the
-Internet, plain names.
+A list is untrusted and may be broken or hostile. An accepted entry can be dialled: it has a WireGuard key, an address
+on the Internet and plain names.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MAX_RELAYS = 20_000
 MAX_SKIPPED = 20_000
 
 
-class OtherEntryError(Exception):
-    """Why an entry is not offered although nothing is wrong with it."""
+class NotOfferedError(Exception):
+    """A valid entry is not offered, for the reason in the message."""
 
 
 class Collector:
@@ -39,14 +39,14 @@ class Collector:
     def each(
         self, entries: Iterable[msgspec.Raw], where: str, kind: type[T], make: Callable[[T], Relay | None]
     ) -> None:
-        """Decode every entry as ``kind`` and ``make`` a relay of it; None = no WireGuard server, skipped silently."""
+        """Decode each entry as ``kind`` and ``make`` a relay of it; None = not a WireGuard server, skipped silently."""
         for place, raw in enumerate(entries):
             data = bytes(raw)
             try:
                 relay = make(serialization.decode(data, kind))
                 if relay is not None:
                     self._add(relay)
-            except OtherEntryError as reason:
+            except NotOfferedError as reason:
                 self.skip(_name_of(data, f"{where}[{place}]"), str(reason), bad=False)
             except BadEntryError as reason:
                 self.skip(_name_of(data, f"{where}[{place}]"), str(reason))
@@ -67,16 +67,16 @@ class Collector:
             raise BadEntryError(f"there are more than {MAX_RELAYS} servers")
         self.relays[relay.hostname] = relay
 
-    def finish(self, who: str, **other: Any) -> RelayList:
-        """Raises BadAnswerError where so little is usable that the last good list is the better one."""
+    def finish(self, title: str, **other: Any) -> RelayList:
+        """The list. Raises BadAnswerError where so little is usable that the last valid list is better."""
         if not self.relays:
             first = next((s for s in self.skipped if s.bad), None)
             why = f"; the first entry: {first.reason}" if first else ""
-            raise BadAnswerError(f"{who}: there is no usable server in the list{why}", code="bad_server_list")
+            raise BadAnswerError(f"{title}: there is no usable server in the list{why}", code="bad_server_list")
         if self._bad > len(self.relays):
             first = next(s for s in self.skipped if s.bad)
             raise BadAnswerError(
-                f"{who}: most of the list cannot be used ({self._bad} entries; {first.entry}: {first.reason})",
+                f"{title}: most of the list cannot be used ({self._bad} entries; {first.entry}: {first.reason})",
                 code="bad_server_list",
             )
         return RelayList(relays=tuple(self.relays.values()), skipped=tuple(self.skipped), **other)

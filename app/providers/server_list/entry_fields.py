@@ -1,4 +1,4 @@
-"""The values of a list's entry, each judged by itself (pure)."""
+"""The validation of the single fields of a list entry (pure)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _CODE = re.compile(r"[A-Za-z]{2}")
 
 
 def hostname(text: str) -> str:
-    """A name that can stand in a URL path and in ``provider/hostname``. Raises BadEntryError."""
+    """A name that is safe in a URL path and in ``provider/hostname``. Raises BadEntryError."""
     if not HOSTNAME.fullmatch(text):
         raise BadEntryError("invalid host name")
     return text
 
 
 def dns_name(text: str) -> str:
-    """A host name to be resolved, in lower case. Raises BadEntryError."""
+    """A DNS name in lower case. Raises BadEntryError."""
     labels = text.lower().removesuffix(".").split(".")
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise BadEntryError("invalid host name to dial")
@@ -39,7 +39,7 @@ def public_key(text: str) -> str:
 
 
 def words(text: object, what: str, *, longest: int = 64) -> str:
-    """Text for people, of one line. Raises BadEntryError."""
+    """One line of text for display. Raises BadEntryError."""
     if not isinstance(text, str) or len(text) > longest or not text.isprintable():
         raise BadEntryError(f"the {what} is not plain text of at most {longest} characters")
     return " ".join(text.split()) or UNKNOWN

@@ -1,4 +1,4 @@
-"""A server as a provider's list has it, and the list itself."""
+"""The server list of a provider and its entries, in the form of the cache."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ UNKNOWN = "Unknown"
 
 
 class Relay(Struct, frozen=True, omit_defaults=True):
-    """A server of a provider's list. ``ipv4``, ``ipv6`` or ``endpoint_name``: at least one is there."""
+    """A server of a provider's list, with at least one of ``ipv4``, ``ipv6`` and ``endpoint_name``."""
 
     hostname: str
-    public_key: str = ""  # "" = told at connect time (PIA)
+    public_key: str = ""  # "" = assigned when dialled (PIA)
     country: str = UNKNOWN
     city: str = UNKNOWN
     country_code: str | None = None
@@ -31,7 +31,7 @@ class Relay(Struct, frozen=True, omit_defaults=True):
     latitude: float | None = None
     longitude: float | None = None
     weight: int = 100
-    details: dict[str, str] = field(default_factory=dict)  # what only this provider has
+    details: dict[str, str] = field(default_factory=dict)  # values specific to the provider
 
     @property
     def location(self) -> str:
@@ -40,7 +40,7 @@ class Relay(Struct, frozen=True, omit_defaults=True):
 
 
 class RelayList(Struct, frozen=True):
-    """All of a list that is kept. ``general`` holds what is not of one server (resolvers, multihop, ...)."""
+    """A server list. ``general`` holds values that belong to no single server (resolvers, for example)."""
 
     relays: tuple[Relay, ...]
     port_ranges: tuple[tuple[int, int], ...] = ()
@@ -51,7 +51,7 @@ class RelayList(Struct, frozen=True):
 
 
 def as_server(relay: Relay, provider: str, *, missing: tuple[str, ...] = ()) -> Server:
-    """``relay`` as people see it."""
+    """The public view of ``relay``."""
     host = relay.ipv4 or relay.ipv6 or relay.endpoint_name or ""
     return Server(
         hostname=relay.hostname,

@@ -1,4 +1,4 @@
-"""The servers of one provider on this gateway: loaded from the cache, refreshed, looked up."""
+"""The servers of one provider: loaded from the cache, refreshed from the API, and searched."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from app.providers.server_list.source import ListSource, fetch
 
 log = logging.getLogger(__name__)
 
-MAX_AGE = 6 * 3600.0  # seconds after which a list is fetched again (with its ETag: mostly nothing comes)
+MAX_AGE = (
+    6 * 3600.0
+)  # seconds after which a list is fetched again, with its ETag, so that an unchanged list costs little
 
 
 class ServerList:
-    """The list is read from the disk when it is first asked for.
+    """Holds the server list, which is read from disk when it is first used.
 
-    Whoever can wait awaits :meth:`load` before. What asks without waiting finds the list there, or reads it in place.
+    Async callers await :meth:`load` first; otherwise the first access reads the file and blocks.
     """
 
     def __init__(
@@ -44,32 +46,32 @@ class ServerList:
         self._origin = "none"
         self._relays: dict[str, Relay] = {}
         self._by_key: dict[str, Relay] | None = None
-        self._shown: tuple[bool, tuple[Server, ...]] | None = None
+        self._public: tuple[bool, tuple[Server, ...]] | None = None
 
-    # --- What is in it -----------------------------------------------------------------------------------------------
+    # --- Look-ups ----------------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Read the list from the disk where that has not been done yet."""
+        """Read the list from disk, unless that has been done."""
         async with self._loading:
             if not self._loaded:
-                self._take(*await self._cache.load())
+                self._set_loaded(*await self._cache.load())
 
     @property
     def current(self) -> RelayList | None:
-        self._load_in_place()
+        self._ensure_loaded()
         return self._list
 
     @property
     def general(self) -> dict[str, str]:
-        """What the list says that is not of one server."""
+        """The values of the list that belong to no single server."""
         return self.current.general if self.current is not None else {}
 
     def get(self, hostname: str) -> Relay | None:
-        self._load_in_place()
+        self._ensure_loaded()
         return self._relays.get(hostname)
 
-    def usable(self, relay: Relay) -> Relay:
-        """``relay``, its addresses judged again: a kept list may be older than the LAN's network.
+    def check_addresses(self, relay: Relay) -> Relay:
+        """``relay``, with its addresses checked again, because the LAN may have changed since the list was stored.
 
         Raises ConflictError (``server``).
         """
@@ -81,27 +83,27 @@ class ServerList:
             raise ConflictError(f"{relay.hostname} cannot be used: {error}", field="server") from None
         return relay
 
-    def entry(self, hostname: str) -> Relay:
-        """The server that a multihop enters by. Raises ConflictError (``multihop_entry``)."""
+    def multihop_entry(self, hostname: str) -> Relay:
+        """The entry server of a multihop. Raises ConflictError (``multihop_entry``)."""
         relay = self.get(hostname)
         if relay is None:
             raise ConflictError(f"{self._title}: there is no server {hostname!r} any more", field="multihop_entry")
-        return self.usable(relay)
+        return self.check_addresses(relay)
 
     def servers(self, *, signed_in: bool) -> tuple[Server, ...]:
-        """As people see them."""
-        self._load_in_place()
-        if self._shown is None or self._shown[0] != signed_in:
+        """The public view of all servers."""
+        self._ensure_loaded()
+        if self._public is None or self._public[0] != signed_in:
             missing = () if signed_in else ("account",)
-            self._shown = (signed_in, tuple(as_server(r, self._name, missing=missing) for r in self._relays.values()))
-        return self._shown[1]
+            self._public = (signed_in, tuple(as_server(r, self._name, missing=missing) for r in self._relays.values()))
+        return self._public[1]
 
     def by_key(self, public_key: str) -> Server | None:
-        """The server with this key; None also where several share it."""
-        self._load_in_place()
+        """The server with this key; None where several share it."""
+        self._ensure_loaded()
         if self._by_key is None:
-            often = Counter(relay.public_key for relay in self._relays.values())
-            self._by_key = {k: r for r in self._relays.values() if (k := r.public_key) and often[k] == 1}
+            uses = Counter(relay.public_key for relay in self._relays.values())
+            self._by_key = {k: r for r in self._relays.values() if (k := r.public_key) and uses[k] == 1}
         relay = self._by_key.get(public_key)
         return as_server(relay, self._name) if relay is not None else None
 
@@ -109,17 +111,17 @@ class ServerList:
         return (self.current.port_ranges if self.current else ()) or ((DEFAULT_PORT, DEFAULT_PORT),)
 
     def port(self, settings: ProviderSettings) -> int:
-        """The port wanted where the list still has it, else the usual one, else the first there is."""
+        """The configured port if the list still has it, otherwise the default port or the first in the list."""
         ranges = self.port_ranges()
         for port in (settings.port, DEFAULT_PORT):
             if port is not None and any(low <= port <= high for low, high in ranges):
                 return port
         return ranges[0][0]
 
-    # --- How old it is, and a newer one ------------------------------------------------------------------------------
+    # --- Refreshing --------------------------------------------------------------------------------------------------
 
     def fresh(self, now: float) -> bool:
-        """A clock that was wrong when the list came must not put the next one off for years."""
+        """Whether the list is recent; one from the future, fetched with a wrong clock, is not."""
         current = self.current
         return current is not None and self._origin != "shipped" and 0 <= now - current.fetched < MAX_AGE
 
@@ -130,7 +132,7 @@ class ServerList:
         return ListStatus(self._origin, len(current.relays), current.fetched or None, skipped=current.skipped)
 
     async def refresh(self) -> ListStatus:
-        """Fetch the list. Raises what the client raises, and BadAnswerError; the last good list stays then."""
+        """Fetch the list. Raises the client's errors and BadAnswerError, and then the last valid list stays."""
         await self.load()
         old = self._list if self._origin != "shipped" else None
         fetched = await fetch(self._source, self._client, old)
@@ -138,33 +140,33 @@ class ServerList:
         if fetched is None and old is not None:
             new = replace(old, fetched=now)
         elif fetched is None:
-            raise ProviderDownError(f"{self._title} sent no list although there is none here")
+            raise ProviderDownError(f"{self._title} answered that the list is unchanged, but there is none here")
         else:
             new = await asyncio.to_thread(self._source.parse, fetched, self._policy())
             new = replace(new, etag=fetched.etag, fetched=now)
         try:
             await self._cache.save(new)
-        except OSError as error:  # it can be used all the same, until the next start
-            log.warning("%s: the server list cannot be kept: %s", self._title, error.strerror)
+        except OSError as error:  # the list is in memory and works until the next start
+            log.warning("%s: the server list cannot be stored: %s", self._title, error.strerror)
         changed = old is None or new.relays != old.relays
-        self._use(new, "provider")
+        self._set_list(new, "provider")
         return replace(self.status(), changed=changed)
 
     def _policy(self) -> AddressPolicy:
         return AddressPolicy(self._env.own_networks(), self._env.allowed_networks)
 
-    def _load_in_place(self) -> None:
+    def _ensure_loaded(self) -> None:
         if not self._loaded:
-            self._take(*self._cache.load_in_place())
+            self._set_loaded(*self._cache.load_blocking())
 
-    def _take(self, found: RelayList | None, origin: str) -> None:
-        """Keep what the disk had, unless it was read in place meanwhile."""
+    def _set_loaded(self, found: RelayList | None, origin: str) -> None:
+        """Set the list from disk, unless another caller has set it meanwhile."""
         if not self._loaded:
             self._loaded = True
             if found is not None:
-                self._use(found, origin)
+                self._set_list(found, origin)
 
-    def _use(self, relays: RelayList, origin: str) -> None:
+    def _set_list(self, relays: RelayList, origin: str) -> None:
         self._list, self._origin = relays, origin
         self._relays = {relay.hostname: relay for relay in relays.relays}
-        self._by_key = self._shown = None
+        self._by_key = self._public = None

@@ -1,4 +1,4 @@
-"""A provider declares where its server list is and how it is read; one function fetches them all."""
+"""The source of a server list: a provider declares its path and parser, and one function fetches all lists."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from app.providers.errors import BadAnswerError
 from app.providers.server_list.address_policy import AddressPolicy
 from app.providers.server_list.relay import RelayList
 
-LIST_LIMIT = 10 * 1024 * 1024
-LIST_TIMEOUT = 90.0
+LIST_LIMIT = 10 * 1024 * 1024  # bytes
+LIST_TIMEOUT = 90.0  # seconds
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one answer."""
+    """The limits of one answer."""
 
     size: int = LIST_LIMIT  # bytes
     time: float = LIST_TIMEOUT  # seconds
@@ -25,12 +25,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class ListAnswer:
-    """A list as it came, and what helps to read it."""
+    """A list as received, and what its parser may need."""
 
     body: bytes
     etag: str | None = None
-    more: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # answers beside the main one, by name
-    previous: RelayList | None = None  # the last good list
+    more: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # further answers, by name
+    previous: RelayList | None = None  # the last valid list
 
 
 Parse = Callable[[ListAnswer, AddressPolicy], RelayList]
@@ -46,31 +46,31 @@ def _no_paths() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class ListSource:
-    """A provider's declaration of its list. ``parse`` is pure, runs in a thread and raises BadAnswerError."""
+    """The declaration of a provider's list. ``parse`` is pure, runs in a thread and raises BadAnswerError."""
 
     path: str
     parse: Parse
     limits: Limits = Limits()
     query: Mapping[str, str] | None = None
-    api: str | None = None  # the name of the API that has it; None = the provider's main one
-    more: Mapping[str, str] = field(default_factory=_no_paths)  # paths that the list is useful without, by name
-    complete: Callable[[RelayList], bool] = always_complete  # False: fetch it again although it has not changed
+    api: str | None = None  # the name of the API; None = the provider's main one
+    more: Mapping[str, str] = field(default_factory=_no_paths)  # optional further paths, by name
+    complete: Callable[[RelayList], bool] = always_complete  # False: fetch it again even if it has not changed
 
 
 def body_only(parse: Callable[[bytes, AddressPolicy], RelayList]) -> Parse:
-    """A :data:`Parse` for a list that its body says all of."""
+    """A :data:`Parse` that needs only the body."""
     return lambda answer, policy: parse(answer.body, policy)
 
 
 async def fetch(source: ListSource, client: ProviderClient, previous: RelayList | None) -> ListAnswer | None:
-    """The list; None where it is still ``previous``. Raises what ``client`` raises, and BadAnswerError."""
+    """The list; None where ``previous`` is still current. Raises the client's errors and BadAnswerError."""
     etag = previous.etag if previous is not None and source.complete(previous) else None
     limits = source.limits
     main = await client.send("GET", source.path, query=source.query, etag=etag, limit=limits.size, timeout=limits.time)
     if main.status == 304:
         return None
     if not main.ok:
-        raise BadAnswerError(f"{client.who} gave no server list (HTTP {main.status})", code="bad_server_list")
+        raise BadAnswerError(f"{client.title} sent no server list (HTTP {main.status})", code="bad_server_list")
     more: dict[str, bytes] = {}
     for name, path in source.more.items():
         try:

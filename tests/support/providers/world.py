@@ -78,7 +78,7 @@ class World:
         accounts = Accounts(self.directory / "state")
         accounts.load()
         return Environment(
-            outgoing=self.outgoing,
+            transport=self.outgoing,
             accounts=accounts,
             lists=self.directory / "state" / "relays",
             shipped=self.shipped,

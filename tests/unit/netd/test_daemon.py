@@ -323,7 +323,7 @@ async def test_ipv6_of_a_tunnel_has_the_same_answer_everywhere(started, monkeypa
     )
     state = Connected(Tunnel(Target("custom", "x"), plan, "key", PEER), 1.0, 1.0)
     await daemon.exits.enter("default", state)
-    daemon.exits.get("default")._exit_address.entered(state)
+    daemon.exits.get("default")._exit_address.on_state(state)
     await until(lambda: asked)
     report = await daemon.gateway.submit(LeakTest())
     assert asked == [carried, carried]

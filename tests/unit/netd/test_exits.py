@@ -334,9 +334,9 @@ async def test_network_changes_notify_the_machines(fakes: Fakes, exits: Exits) -
     (subscriber,) = fakes.subscribers
     machine = exits.get("default")
     subscriber(DriftRepaired((missing("wg9a"),)))
-    assert machine._nudged is None
+    assert machine._event is None
     subscriber(WanMoved())
-    assert machine._nudged is Reason.WAN_DOWN
+    assert machine._event is Reason.WAN_DOWN
     subscriber(DriftRepaired((missing("wg0a"),)))
     await until(lambda: any(isinstance(m.new, Blocked) for m in fakes.moves))
     assert next(m.new for m in fakes.moves if isinstance(m.new, Blocked)).reason is Reason.TUNNEL_LOST

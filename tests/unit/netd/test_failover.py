@@ -30,7 +30,7 @@ LIST = tuple(Server(t.hostname, "mullvad", "Sweden", "Stockholm", "192.0.2.1") f
 
 @dataclass
 class Provider:
-    verdict: Verdict = Verdict.WELL
+    verdict: Verdict = Verdict.HEALTHY
     asked: int = 0
     name: str = "mullvad"
     title: str = "Mullvad"
@@ -156,7 +156,7 @@ async def test_rotated_key_keeps_the_server(fakes):
     fakes.provider.verdict = Verdict.KEY_CHANGED
     assert await fakes.failover.advise("default", FIRST) == Advice()
     assert fakes.stored == ({"default": str(FIRST)}, {})
-    fakes.provider.verdict = Verdict.WELL
+    fakes.provider.verdict = Verdict.HEALTHY
     assert (
         await fakes.failover.advise("default", FIRST)
     ).target == SECOND  # the server does not answer with the new key either
@@ -168,7 +168,7 @@ async def test_concurrent_request_is_not_replaced_by_a_fallback(fakes, monkeypat
 
     async def diagnose():
         fakes.intent.set_goal("default", third)
-        return Verdict.WELL
+        return Verdict.HEALTHY
 
     monkeypatch.setattr(fakes.provider, "diagnose", diagnose)
     assert await fakes.failover.advise("default", FIRST) == Advice()

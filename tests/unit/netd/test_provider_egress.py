@@ -66,12 +66,12 @@ def egress(network: FakeNetwork) -> ProviderEgress:
 
 async def test_egress_while_blocked_opens_exactly_the_peers(network: FakeNetwork, egress: ProviderEgress) -> None:
     assert await egress.lookup("api.example") == HERE
-    async with egress.way_out(HERE, 443) as mark:
+    async with egress.open_path(HERE, 443) as mark:
         assert mark == MARK_CLEAR
         assert network.open_now == [tuple(TransportPeer(address, 443) for address in HERE)]
     assert network.open_now == []
     with contextlib.suppress(TimeoutError):
-        async with egress.way_out(HERE, 443):
+        async with egress.open_path(HERE, 443):
             raise TimeoutError
     assert network.open_now == []
     assert egress.contacts == {"tunnel": 0, "clear": 2}
@@ -92,7 +92,7 @@ async def test_egress_through_the_tunnel_opens_nothing(
     network.names.clear()  # what is asked in the clear fails
     assert await egress.lookup("api.example") == HERE
     assert asked == [("api.example", RESOLVERS, MARK)]
-    async with egress.way_out(HERE, 443) as mark:
+    async with egress.open_path(HERE, 443) as mark:
         assert mark == MARK
         assert network.open_now == []
     assert egress.contacts == {"tunnel": 1, "clear": 0}

@@ -1,4 +1,4 @@
-"""What every provider with accounts has in common, for tests that are the same for all of them."""
+"""The cases of tests that are the same for every provider with accounts: one case a provider."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entry = Callable[[int, str], Any]  # (number, address) -> an entry of the list
 
 @dataclass
 class Case:
-    """``entry`` makes a list entry with a host name of its own; ``address`` is a Guard's field, None = names only."""
+    """One provider: its class, its stand-in, and how a list entry is made; ``has_addresses`` is False for DNS names."""
 
     name: str
     provider: type[SignInProvider]
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def secret(self) -> str:
-        """What must not be seen anywhere."""
+        """The secret that must not appear anywhere."""
         return list(self.credentials.values())[-1]
 
     def good(self) -> dict[str, Secret]:

@@ -1,4 +1,4 @@
-"""What holds for every provider with accounts, each against its own stand-in over TLS."""
+"""Tests that every provider with accounts passes, each against its own stand-in over TLS."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEFAULTS = dict(ProviderClient.send.__kwdefaults__ or {})
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 
-async def test_sign_in_list_connect_and_sign_out(world: World, case: Case) -> None:
+async def test_account_from_sign_in_to_sign_out_works(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     provider = case.make(world)
     assert isinstance(provider, AccountProvider)
@@ -60,7 +60,7 @@ async def test_sign_in_list_connect_and_sign_out(world: World, case: Case) -> No
     (peer,) = config.peers
     assert peer.endpoint is not None
     assert ip_network("0.0.0.0/0") in peer.allowed_ips
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     again = case.make(world)  # after a restart
     assert (await again.account()).signed_in
     assert (await again.tunnel(case.hostname)).private_key == config.private_key
@@ -72,7 +72,7 @@ async def test_sign_in_list_connect_and_sign_out(world: World, case: Case) -> No
     assert {s.missing for s in await again.servers()} == {("account",)}
 
 
-async def test_a_wrong_account_changes_nothing(world: World, case: Case) -> None:
+async def test_sign_in_with_wrong_credentials_changes_nothing(world: World, case: Case) -> None:
     await case.start(world)
     provider = await case.signed_in(world)
     before = await provider.tunnel(case.hostname)
@@ -84,10 +84,10 @@ async def test_a_wrong_account_changes_nothing(world: World, case: Case) -> None
     assert (await case.make(world).tunnel(case.hostname)).private_key == before.private_key
 
 
-async def test_an_expired_account_is_told_as_such(world: World, case: Case) -> None:
+async def test_expired_account_is_reported_as_expired(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     if not case.tells_expiry:
-        assert (await (await case.signed_in(world)).account()).expires is None  # nothing is made up
+        assert (await (await case.signed_in(world)).account()).expires is None  # PIA sends none
         return
     provider = await case.signed_in(world)
     case.expire(stand_in)
@@ -99,9 +99,7 @@ async def test_an_expired_account_is_told_as_such(world: World, case: Case) -> N
     assert refused.value.code == "account_expired"
 
 
-async def test_nothing_secret_is_logged_shown_or_readable(
-    world: World, case: Case, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_secrets_are_in_no_log_and_no_answer(world: World, case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -124,7 +122,7 @@ async def test_nothing_secret_is_logged_shown_or_readable(
         assert account.token.reveal() not in shown
 
 
-async def test_the_account_is_in_a_private_file_alone(world: World, case: Case) -> None:
+async def test_account_file_is_private_and_alone_has_the_secret(world: World, case: Case) -> None:
     await case.start(world)
     await case.signed_in(world)
     state = world.directory / "state"
@@ -149,7 +147,7 @@ async def test_the_account_is_in_a_private_file_alone(world: World, case: Case) 
     ],
     ids=["500", "503", "429", "cut JSON", "a list", "null", "too large", "no HTTP", "nothing"],
 )
-async def test_trouble_while_signing_in_has_a_name(
+async def test_sign_in_at_a_broken_api_raises_a_specific_error(
     world: World, case: Case, trouble: dict[str, object], error: type[GatewayError]
 ) -> None:
     stand_in = await case.start(world)
@@ -165,7 +163,7 @@ async def test_trouble_while_signing_in_has_a_name(
     stand_in.allowed = None
 
 
-async def test_a_slow_provider_is_given_up(world: World, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sign_in_at_a_silent_api_times_out(world: World, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.providers.client.ProviderClient.send.__kwdefaults__", {**DEFAULTS, "timeout": 0.3})
     stand_in = await case.start(world)
     stand_in.hang = True
@@ -190,7 +188,7 @@ async def test_a_slow_provider_is_given_up(world: World, case: Case, monkeypatch
     ],
     ids=["empty", "HTML", "null", "object", "array", "numbers", "wrong types", "deep", "binary", "10 MB"],
 )
-async def test_a_broken_list_leaves_the_last_good_one(world: World, case: Case, body: bytes) -> None:
+async def test_refresh_with_broken_list_keeps_the_last_list(world: World, case: Case, body: bytes) -> None:
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     before = await provider.servers()
@@ -203,18 +201,18 @@ async def test_a_broken_list_leaves_the_last_good_one(world: World, case: Case, 
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-async def test_a_refused_list_is_the_same_error_everywhere(world: World, case: Case, status: int) -> None:
+async def test_refresh_refused_by_the_provider_is_one_error_for_all(world: World, case: Case, status: int) -> None:
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     before = await provider.servers()
     stand_in.status = status
-    with pytest.raises(BadAnswerError, match=rf"gave no server list \(HTTP {status}\)") as refused:
+    with pytest.raises(BadAnswerError, match=rf"sent no server list \(HTTP {status}\)") as refused:
         await provider.refresh()
     assert refused.value.code == "bad_server_list"
     assert await provider.servers() == before
 
 
-async def test_hostile_entries_are_left_out_one_by_one(world: World, case: Case) -> None:
+async def test_list_entries_with_bad_addresses_are_skipped(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     provider = case.make(world)
     world.own_networks = (ip_network("185.1.2.0/24"),)
@@ -222,7 +220,7 @@ async def test_hostile_entries_are_left_out_one_by_one(world: World, case: Case)
     bad = ["10.0.0.1", "192.168.77.1", "127.0.0.1", "224.0.0.1", "185.1.2.3", "0.0.0.0", "not an address", "::1"]
     case.set_list(stand_in, case.entries([*good, *bad]))
     status = await provider.refresh()
-    if not case.has_addresses:  # names: looked up when it comes to connecting
+    if not case.has_addresses:  # DNS names are resolved when connecting
         assert status.servers == len(good) + len(bad)
         return
     assert status.servers == len(good)
@@ -231,7 +229,7 @@ async def test_hostile_entries_are_left_out_one_by_one(world: World, case: Case)
     assert sum("own LAN" in s.reason for s in status.skipped) == 1
 
 
-async def test_a_second_entry_of_the_same_name_is_left_out(world: World, case: Case) -> None:
+async def test_list_entry_with_a_used_name_is_skipped(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     twice = [case.entry(1, "185.10.0.1"), case.entry(2, "185.10.0.2"), case.entry(1, "185.10.0.3")]
     case.set_list(stand_in, case.make_list(*twice))
@@ -241,7 +239,7 @@ async def test_a_second_entry_of_the_same_name_is_left_out(world: World, case: C
     assert "same host name" in skipped.reason
 
 
-async def test_the_list_is_fetched_once_and_works_offline(world: World, case: Case) -> None:
+async def test_list_fetched_once_works_offline(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     before = await provider.servers()
@@ -256,7 +254,7 @@ async def test_the_list_is_fetched_once_and_works_offline(world: World, case: Ca
     assert Due.REFRESH in again.due(now + DAY)
 
 
-async def test_settings_it_cannot_have_are_refused(world: World, case: Case) -> None:
+async def test_settings_without_the_capability_are_refused(world: World, case: Case) -> None:
     await case.start(world)
     provider = await case.signed_in(world)
     can = provider.capabilities
@@ -275,7 +273,7 @@ async def test_settings_it_cannot_have_are_refused(world: World, case: Case) -> 
         assert refused.value.field == field
 
 
-async def test_rotation(world: World, case: Case) -> None:
+async def test_rotation_when_due_registers_a_new_key(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     old = await provider.tunnel(case.hostname)
@@ -293,11 +291,12 @@ async def test_rotation(world: World, case: Case) -> None:
     assert new.private_key != old.private_key
     assert keys.public_key(new.private_key) in {p["public_key"] for p in stand_in.peers()}
     await provider.settle()
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     assert await case.make(world).tunnel(case.hostname) == new
 
 
-async def test_a_form_with_other_fields_never_leaves(world: World, case: Case) -> None:
+async def test_sign_in_with_invalid_fields_sends_no_request(world: World, case: Case) -> None:
+    """A form with missing, unknown or malformed fields is refused here."""
     stand_in = await case.start(world)
     provider = case.make(world)
     with pytest.raises(InvalidFieldError):
@@ -311,24 +310,25 @@ async def test_a_form_with_other_fields_never_leaves(world: World, case: Case) -
     assert not stand_in.seen
 
 
-async def test_no_such_server(world: World, case: Case) -> None:
+async def test_tunnel_to_unknown_server_is_refused(world: World, case: Case) -> None:
     await case.start(world)
     provider = await case.signed_in(world)
     with pytest.raises(GatewayError, match="no such server"):
         await provider.tunnel("nowhere")
 
 
-async def test_own_lan_is_judged_again_at_connect_time(world: World, case: Case) -> None:
+async def test_tunnel_to_address_in_the_new_lan_is_refused(world: World, case: Case) -> None:
+    """The LAN may have changed since the list was stored."""
     await case.start(world)
     provider = await case.signed_in(world)
     (server,) = [s for s in await provider.servers() if s.hostname == case.hostname]
     if server.ipv4 is None:
-        assert server.endpoint is not None  # a name: looked up when it comes to connecting
+        assert server.endpoint is not None  # a DNS name is resolved when connecting
         return
     world.own_networks = (ip_network(f"{server.ipv4}/32"),)
     with pytest.raises(ConflictError, match="own LAN"):
         await provider.tunnel(case.hostname)
 
 
-def test_the_registry_has_it(case: Case) -> None:
+def test_registry_has_the_provider(case: Case) -> None:
     assert case.provider in {MULLVAD, *WITH_ACCOUNT}

@@ -1,4 +1,4 @@
-"""What a provider's refusal means: the error that the provider declared for it, and nothing of the answer besides."""
+"""The client of a provider's API: refusals raise the declared errors and show nothing else of the answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.errors import ConflictError, GatewayError
 from app.https.exchange import Response
 from app.providers.client import Errors, Problem, ProviderClient, raises
 from app.providers.config import ApiConfig
-from app.providers.decode import decode_answer, moment
+from app.providers.decode import decode_answer, parse_timestamp
 from app.providers.errors import BadAnswerError, KeyInUseError, KeyRevokedError, RefusedError
 from tests.support.providers.standin import Answer, StandIn
 from tests.support.providers.world import World
@@ -40,10 +40,10 @@ async def client(world: World) -> ProviderClient:
         ("/TAKEN", KeyInUseError, "taken"),  # by the code in the answer
         ("/OTHER", KeyRevokedError, "gone"),  # by the HTTP status, where the code says nothing
         ("/NEW", RefusedError, "Example refused the request (HTTP 400, NEW)"),
-        ("/not", RefusedError, "Example refused the request (HTTP 400)"),  # no word, so nothing of it is shown
+        ("/not", RefusedError, "Example refused the request (HTTP 400)"),  # not an identifier, so it is not shown
     ],
 )
-async def test_a_refusal_is_the_error_declared_for_it(
+async def test_refusal_raises_the_error_declared_for_it(
     client: ProviderClient, path: str, kind: type[GatewayError], message: str
 ) -> None:
     with pytest.raises(kind) as refused:
@@ -52,24 +52,24 @@ async def test_a_refusal_is_the_error_declared_for_it(
     assert refused.value.message == message
 
 
-async def test_an_answer_without_a_problem_is_read(client: ProviderClient) -> None:
+async def test_answer_without_a_problem_is_decoded(client: ProviderClient) -> None:
     assert await client.read(dict[str, str], "GET", "/fine", errors=ERRORS) == {"code": "TAKEN"}
-    with pytest.raises(BadAnswerError, match="another shape"):
+    with pytest.raises(BadAnswerError, match="unexpected"):
         await client.read(list[str], "GET", "/fine", errors=ERRORS)
 
 
-def test_each_raise_makes_an_error_of_its_own() -> None:
+def test_declared_error_is_new_for_each_answer() -> None:
     make = raises(ConflictError, "busy", code="busy")
     answer = Response(409, {})
     assert make(answer) is not make(answer)
 
 
 @pytest.mark.parametrize("text", ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05", "2030-01-02T05:04:05+02:00"])
-def test_a_date_is_unix_time(text: str) -> None:
-    assert moment(text, "Example") == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+def test_timestamp_of_a_date_is_unix_time(text: str) -> None:
+    assert parse_timestamp(text, "Example") == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize("text", [None, "", "tomorrow", "2030-13-01T00:00:00Z", "1893553445"])
-def test_what_is_no_date_is_a_bad_answer(text: str | None) -> None:
+def test_timestamp_of_an_invalid_date_is_a_bad_answer(text: str | None) -> None:
     with pytest.raises(BadAnswerError, match="Example sent an invalid date"):
-        moment(text, "Example")
+        parse_timestamp(text, "Example")

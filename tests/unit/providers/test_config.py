@@ -1,3 +1,5 @@
+"""The file ``providers.toml``: its example in the documentation, and its mistakes."""
+
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
@@ -9,7 +11,7 @@ from app.errors import InvalidFieldError
 from app.providers.config import ApiConfig, ProvidersConfig, load
 
 
-def test_the_documents_example(tmp_path: Path) -> None:
+def test_config_from_the_documentation_loads(tmp_path: Path) -> None:
     text = (Path(__file__).parents[3] / "docs" / "providers.md").read_text()
     example = text.partition("```toml\nallowed_networks")[2].partition("```")[0]
     path = tmp_path / "providers.toml"
@@ -24,7 +26,7 @@ def test_the_documents_example(tmp_path: Path) -> None:
     )
 
 
-def test_no_file_is_nothing_special(tmp_path: Path) -> None:
+def test_config_without_a_file_is_the_default(tmp_path: Path) -> None:
     assert load(tmp_path / "providers.toml") == ProvidersConfig()
 
 
@@ -42,7 +44,7 @@ def test_no_file_is_nothing_special(tmp_path: Path) -> None:
         ("something_else = 1\n", "something_else"),
     ],
 )
-def test_a_mistake_is_told(tmp_path: Path, text: str, reason: str) -> None:
+def test_config_with_a_mistake_is_refused_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "providers.toml"
     path.write_text(text)
     with pytest.raises(InvalidFieldError, match=reason) as refused:

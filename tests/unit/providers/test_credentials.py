@@ -1,3 +1,5 @@
+"""The credentials of a sign-in form: checked, compared and masked."""
+
 from __future__ import annotations
 
 import pytest
@@ -18,7 +20,7 @@ def given(**values: str) -> dict[str, Secret]:
     return {name: Secret(value) for name, value in values.items()}
 
 
-def test_blanks_go_and_what_is_optional_may_be_missing() -> None:
+def test_credentials_lose_blanks_and_empty_optional_fields() -> None:
     found = check_credentials(FORM, given(account=" 12\t34\n", word=" a b ", code="  "), "Example")
     assert found == given(account="1234", word="a b")
 
@@ -36,14 +38,14 @@ def test_blanks_go_and_what_is_optional_may_be_missing() -> None:
         ({"account": "1234", "word": "x", "other": "secret"}, "credentials"),
     ],
 )
-def test_what_does_not_fit_names_the_field_and_not_the_value(values: dict[str, str], field: str) -> None:
+def test_credentials_with_bad_value_name_the_field_only(values: dict[str, str], field: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         check_credentials(FORM, given(**values), "Example")
     assert refused.value.field == field
     assert not any(value in refused.value.message for value in values.values() if len(value) > 2)
 
 
-def test_the_same_account_whatever_the_code() -> None:
+def test_same_account_ignores_optional_fields() -> None:
     one = given(account="1234", word="x")
     assert same_account(FORM, one, {**one, **given(code="1")})
     assert not same_account(FORM, one, given(account="1235", word="x"))
@@ -53,5 +55,5 @@ def test_the_same_account_whatever_the_code() -> None:
     ("value", "shown"),
     [("1234567890123456", "•••• 3456"), ("123456789", "•••• 6789"), ("12345678", "••••"), ("", "••••"), (None, "••••")],
 )
-def test_only_the_end_of_something_long_is_shown(value: str | None, shown: str) -> None:
+def test_masked_value_shows_the_end_of_long_values_only(value: str | None, shown: str) -> None:
     assert masked(Secret(value) if value is not None else None) == shown

@@ -1,4 +1,4 @@
-"""Another package adds a provider: a distribution as pip would leave it, found on ``sys.path``."""
+"""Providers of other packages: a distribution as installed by pip, found on ``sys.path``."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def store(world: World) -> Iterator[Store]:
     found.close()
 
 
-async def test_a_package_adds_providers(
+async def test_package_with_entry_points_adds_its_valid_providers(
     package: Path, store: Store, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     environment = world.environment()
@@ -123,16 +123,16 @@ async def test_a_package_adds_providers(
     assert plain.environment is environment  # type: ignore[attr-defined]
     assert isinstance(registry.get("with_accounts"), AccountProvider)
     assert type(registry.get("mullvad")).__module__ == "app.providers.mullvad"
-    told = caplog.text
+    log = caplog.text
     for name in ("elsewhere", "pretender", "nothing", "explode", "absent", "missing", "mullvad"):
-        assert name in told, name
+        assert name in log, name
     for name in ("elsewhere", "other", "../etc", "pretender", "nothing", "explode", "absent", "missing"):
         with pytest.raises(NotFoundError):
             registry.get(name)
     assert all(record.levelno >= logging.WARNING for record in caplog.records if record.name == ours)
 
 
-async def test_without_the_package_it_is_gone(store: Store, world: World) -> None:
+async def test_registry_without_the_package_has_no_provider_of_it(store: Store, world: World) -> None:
     assert "plain" not in Registry(store, world.environment()).names
 
 
@@ -142,7 +142,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "providers.md"
 
 
 class ExampleVpn(StandIn):
-    """What the example's API has, as far as the example asks for it."""
+    """The API of the example, as far as the example uses it."""
 
     def __init__(self) -> None:
         super().__init__(names=("api.vpn.example",))
@@ -164,7 +164,7 @@ class ExampleVpn(StandIn):
         return Answer(200, {})
 
 
-async def test_the_example_in_the_documentation_works(
+async def test_example_provider_of_the_documentation_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, world: World
 ) -> None:
     text = DOCS.read_text("utf-8").partition("## A provider of your own")[2]
@@ -188,7 +188,7 @@ async def test_the_example_in_the_documentation_works(
     config = await provider.tunnel("one")
     assert keys.public_key(config.private_key) == stand_in.registered
     assert str(config.peers[0].endpoint) == "185.10.0.1:51820"
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     with pytest.raises(NotImplementedYetError):
         await provider.rotate_key()
     assert await provider.sign_out() == ()

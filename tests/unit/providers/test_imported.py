@@ -1,4 +1,4 @@
-"""Imported files: whose they are and where their server is, by the file and by the providers' own lists."""
+"""Imported files: the provider and location of their server, from the file and from the providers' lists."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ async def imported(store: Store, world: World, name: str, config: bytes) -> Serv
         ("px-wgeasy-client.conf", None, "Unknown"),
     ],
 )
-async def test_whose_file_it_is(store: Store, world: World, file: str, service: str | None, location: str) -> None:
+async def test_imported_file_shows_its_provider_and_location(
+    store: Store, world: World, file: str, service: str | None, location: str
+) -> None:
     server = await imported(store, world, "mine", (GOOD / file).read_bytes())
     assert (server.hosted_by, server.location) == (service, location)
     again = Store(world.directory / "copy")
@@ -68,12 +70,13 @@ async def test_whose_file_it_is(store: Store, world: World, file: str, service: 
     again.close()
 
 
-async def test_airvpn(store: Store, world: World) -> None:
+async def test_imported_file_of_airvpn_is_recognized(store: Store, world: World) -> None:
     server = await imported(store, world, "air", AIRVPN.encode())
     assert (server.hosted_by, server.location) == ("AirVPN", "Netherlands")
 
 
-async def test_a_providers_list_tells_where_a_servers_key_is(store: Store, world: World) -> None:
+async def test_imported_file_without_location_takes_it_from_a_list(store: Store, world: World) -> None:
+    """The server's public key identifies it in the providers' lists."""
     data = mullvad.relay_list(mullvad.relay("se-got-wg-001", "185.213.154.66", key(7)))
     bundle_lists.bundle("mullvad", data, world.directory / "shipped")
     config = AIRVPN.replace("nl3.vpn.airdns.org:1637", "185.213.154.66:51820").encode()

@@ -1,4 +1,4 @@
-"""IVPN's own: sessions, two factors, captcha, multihop by port, AntiTracker, a key set that keeps the old one."""
+"""IVPN: sessions, two-factor codes, captchas, multihop by port, AntiTracker, and rotation beside the old key."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def signed_in(world: World) -> IvpnProvider:
     return provider
 
 
-async def test_both_addresses_and_the_servers_resolver(world: World, ivpn: Ivpn) -> None:
+async def test_tunnel_has_both_addresses_and_the_servers_resolver(world: World, ivpn: Ivpn) -> None:
     config = await (await signed_in(world)).tunnel("se1.wg.ivpn.net")
     assert config.addresses == (
         ip_interface("172.23.248.1/32"),
@@ -43,7 +43,7 @@ async def test_both_addresses_and_the_servers_resolver(world: World, ivpn: Ivpn)
     assert config.peers[0].endpoint == Endpoint("80.67.10.138", 53)
 
 
-async def test_a_session_limit_is_told_and_others_can_be_signed_out(world: World, ivpn: Ivpn) -> None:
+async def test_sign_in_at_session_limit_can_sign_out_others(world: World, ivpn: Ivpn) -> None:
     ivpn.limit = 1
     ivpn.sessions["theirs"] = {"account": ACCOUNT, "keys": [key(1)], "ip": "172.23.248.99"}
     provider = IvpnProvider(world.environment())
@@ -55,26 +55,26 @@ async def test_a_session_limit_is_told_and_others_can_be_signed_out(world: World
     assert "theirs" not in ivpn.sessions
 
 
-async def test_a_second_factor(world: World, ivpn: Ivpn) -> None:
+async def test_sign_in_with_two_factors_needs_the_code(world: World, ivpn: Ivpn) -> None:
     ivpn.two_factor = "123456"
     provider = IvpnProvider(world.environment())
-    for code, told in ((None, "is needed"), ("654321", "wrong or too old")):
+    for code, message in ((None, "required"), ("654321", "wrong or expired")):
         given = GOOD if code is None else {**GOOD, "two_factor": Secret(code)}
-        with pytest.raises(InvalidFieldError, match=told) as refused:
+        with pytest.raises(InvalidFieldError, match=message) as refused:
             await provider.sign_in(given)
         assert (refused.value.field, refused.value.code) == ("two_factor", "two_factor_needed")
     assert (await provider.sign_in({**GOOD, "two_factor": Secret("123 456")})).signed_in
     assert "123456" not in world.everything_on_disk()
 
 
-async def test_a_captcha_is_said_to_be_asked_for(world: World, ivpn: Ivpn) -> None:
+async def test_sign_in_asking_for_a_captcha_is_refused(world: World, ivpn: Ivpn) -> None:
     ivpn.captcha = True
     with pytest.raises(ConflictError, match="captcha") as refused:
         await IvpnProvider(world.environment()).sign_in(GOOD)
     assert refused.value.code == "captcha_needed"
 
 
-async def test_rotation_keeps_the_old_key_beside_the_new_one(world: World, ivpn: Ivpn) -> None:
+async def test_rotation_keeps_the_old_key_valid(world: World, ivpn: Ivpn) -> None:
     provider = await signed_in(world)
     old = await provider.tunnel("se1.wg.ivpn.net")
     new = await provider.rotate_key("se1.wg.ivpn.net")
@@ -83,7 +83,7 @@ async def test_rotation_keeps_the_old_key_beside_the_new_one(world: World, ivpn:
     assert session["keys"] == [keys.public_key(c.private_key) for c in (old, new)]
 
 
-async def test_a_failed_rotation_keeps_what_works(world: World, ivpn: Ivpn) -> None:
+async def test_rotation_that_fails_keeps_the_old_key(world: World, ivpn: Ivpn) -> None:
     provider = await signed_in(world)
     before = await provider.tunnel("se1.wg.ivpn.net")
     ivpn.status = 502
@@ -93,17 +93,17 @@ async def test_a_failed_rotation_keeps_what_works(world: World, ivpn: Ivpn) -> N
     assert await IvpnProvider(world.environment()).tunnel("se1.wg.ivpn.net") == before
 
 
-async def test_a_session_ended_elsewhere(world: World, ivpn: Ivpn) -> None:
+async def test_session_ended_elsewhere_is_key_revoked(world: World, ivpn: Ivpn) -> None:
     provider = await signed_in(world)
     ivpn.sessions.clear()
     assert await provider.diagnose() is Verdict.KEY_REVOKED
     with pytest.raises(KeyRevokedError, match="sign in again"):
         await provider.rotate_key()
-    assert await provider.sign_out() == ()  # gone there already
+    assert await provider.sign_out() == ()  # it is already gone
     assert (await provider.sign_in(GOOD)).problem is None
 
 
-async def test_ports_of_the_list(world: World, ivpn: Ivpn) -> None:
+async def test_port_in_the_lists_ranges_is_used(world: World, ivpn: Ivpn) -> None:
     provider = await signed_in(world)
     for port in (53, 2049, 5500, 19999):
         provider.check_settings(ProviderSettings(port=port))
@@ -114,7 +114,7 @@ async def test_ports_of_the_list(world: World, ivpn: Ivpn) -> None:
     assert peer.endpoint == Endpoint("80.67.10.138", 6000)
 
 
-async def test_multihop_and_blocking(world: World, ivpn: Ivpn) -> None:
+async def test_multihop_and_blocking_change_endpoint_and_resolver(world: World, ivpn: Ivpn) -> None:
     provider = await signed_in(world)
     world.settings = ProviderSettings(multihop_entry="se2.wg.ivpn.net", content_blocking=("trackers",))
     provider.check_settings(world.settings)

@@ -1,4 +1,4 @@
-"""Whole lists: every entry is either a server or left out with its reason. And lists that come with an image."""
+"""Whole server lists: every entry is a server or skipped with a reason. Also the lists bundled with an image."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def expected(flaws: tuple[relaylists.Flaw, ...], each: int) -> Counter[tuple[str
     return found
 
 
-def test_every_list_we_have_is_tested_here() -> None:
+def test_lists_in_the_test_data_are_all_tested() -> None:
     assert set(relaylists.LISTS) == {"mullvad", "ivpn"}
     assert {p for p in API.glob("*.json") if not p.name.startswith("am-i-")} == {NORD, AZIRE}
 
 
 @pytest.mark.parametrize("make", relaylists.LISTS.values(), ids=relaylists.LISTS)
-def test_a_seed_gives_the_same_list_every_time(make: Callable[[int, int], relaylists.Made]) -> None:
+def test_generated_list_of_one_seed_is_always_the_same(make: Callable[[int, int], relaylists.Made]) -> None:
     assert make(500, 1) == make(500, 1)
     assert make(500, 1).data != make(500, 2).data
 
 
 @SIZES
-def test_mullvads_list(entries: int) -> None:
+def test_mullvads_list_gives_a_server_or_a_reason_per_entry(entries: int) -> None:
     made = relaylists.mullvad(entries)
     raw = json.loads(made.data)
     relays, others = raw["wireguard"]["relays"], raw["openvpn"]["relays"] + raw["bridge"]["relays"]
@@ -81,7 +81,7 @@ def test_mullvads_list(entries: int) -> None:
 
 
 @SIZES
-def test_ivpns_list(entries: int) -> None:
+def test_ivpns_list_gives_a_server_or_a_reason_per_entry(entries: int) -> None:
     made = relaylists.ivpn(entries)
     raw = json.loads(made.data)
     gateways = [g for g in raw["wireguard"] if isinstance(g, dict)]
@@ -94,7 +94,7 @@ def test_ivpns_list(entries: int) -> None:
     assert reasons(found) == expected(relaylists.IVPN_FLAWS, each) + Counter(
         {
             ("it speaks OpenVPN, not WireGuard", False): len(others),
-            ("Expected `object`, got `null`", True): 1,  # three gateways that are none
+            ("Expected `object`, got `null`", True): 1,  # three invalid gateways
             ("Object missing required field `hosts`", True): 1,
             ("Expected `str`, got `int` - at `$.country`", True): 1,
         }
@@ -110,7 +110,7 @@ def test_ivpns_list(entries: int) -> None:
         assert (relay.ipv4, relay.public_key) == (theirs["host"], theirs["public_key"])
 
 
-def test_nords_servers_without_wireguard_are_told() -> None:
+def test_nordvpns_servers_without_wireguard_are_skipped() -> None:
     data = NORD.read_bytes()
     with pytest.raises(BadAnswerError, match="no usable server"):
         nordvpn_relays.parse(data, AddressPolicy())
@@ -123,7 +123,7 @@ def test_nords_servers_without_wireguard_are_told() -> None:
     ]
 
 
-def test_azires_answer() -> None:
+def test_azirevpns_list_gives_name_and_location() -> None:
     found = parse_azire(AZIRE.read_bytes(), AddressPolicy())
     (relay,) = found.relays
     assert (relay.hostname, relay.endpoint_name, relay.location) == (
@@ -133,10 +133,10 @@ def test_azires_answer() -> None:
     )
 
 
-# --- Lists that come with the image ----------------------------------------------------------------------------------
+# --- Lists in the image ----------------------------------------------------------------------------------------------
 
 
-async def test_a_shipped_list_is_what_a_provider_starts_with(
+async def test_bundled_list_is_used_before_the_first_fetch(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.shipped = tmp_path / "shipped"
@@ -145,23 +145,23 @@ async def test_a_shipped_list_is_what_a_provider_starts_with(
     (tmp_path / "servers.json").write_bytes(ivpn.data)
     lists = (f"mullvad={tmp_path / 'relays.json'}", f"ivpn={tmp_path / 'servers.json'}")
     assert bundle_lists.main(["--to", str(world.shipped), *lists]) == 0
-    told = capsys.readouterr()
-    assert f"mullvad: {len(mullvad.good)} servers, {len(mullvad.left_out)} entries left out\n" in told.out
-    assert f"ivpn: {len(ivpn.good)} servers, {len(ivpn.left_out)} entries left out\n" in told.out
-    assert told.err.count("OpenVPN") == 500 // 4 + 500
+    output = capsys.readouterr()
+    assert f"mullvad: {len(mullvad.good)} servers, {len(mullvad.left_out)} entries left out\n" in output.out
+    assert f"ivpn: {len(ivpn.good)} servers, {len(ivpn.left_out)} entries left out\n" in output.out
+    assert output.err.count("OpenVPN") == 500 // 4 + 500
     assert (world.shipped / "mullvad.json").stat().st_mode & 0o777 == 0o644
     provider = MullvadProvider(world.environment())
     assert (await provider.list_status()).source == "shipped"
-    assert provider.due(world.environment().now()) == frozenset()  # nobody signed in: nobody is contacted
+    assert provider.due(world.environment().now()) == frozenset()  # without an account the provider is never contacted
     servers = await provider.servers()
     assert {s.missing for s in servers} == {("account",)}
     assert [s.hostname for s in servers] == list(mullvad.good)
 
 
-async def test_shipping_what_is_no_list_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_bundling_an_invalid_list_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad").write_text("{}")
     assert bundle_lists.main(["--to", str(tmp_path), f"mullvad={tmp_path / 'bad'}"]) == 1
-    assert "another shape" in capsys.readouterr().err
+    assert "unexpected" in capsys.readouterr().err
     assert await ListCache(tmp_path, None, "mullvad").load() == (None, "none")
     with pytest.raises(SystemExit):
         bundle_lists.main(["--to", str(tmp_path), "nobody=x"])

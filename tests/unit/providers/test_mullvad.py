@@ -1,4 +1,4 @@
-"""Mullvad against its stand-in: a real HTTPS server with accounts, devices and errors as Mullvad has them."""
+"""Mullvad against its stand-in, a real HTTPS server with Mullvad's accounts, devices and errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def our_key(mullvad: Mullvad) -> str:
 # --- Signing in ------------------------------------------------------------------------------------------------------
 
 
-async def test_signing_in_registers_a_device_and_shows_the_days_left(world: World, mullvad: Mullvad) -> None:
+async def test_sign_in_registers_a_device_and_shows_days_left(world: World, mullvad: Mullvad) -> None:
     found = provider(world)
     assert isinstance(found, AccountProvider)
     assert not (await found.account()).signed_in
@@ -78,7 +78,7 @@ async def test_signing_in_registers_a_device_and_shows_the_days_left(world: Worl
     assert config.addresses == (ip_interface(device["ipv4_address"]), ip_interface(device["ipv6_address"]))
 
 
-async def test_the_account_file_is_private_and_nothing_is_logged_or_shown(
+async def test_account_file_is_private_and_secrets_are_not_logged(
     world: World, mullvad: Mullvad, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -96,7 +96,7 @@ async def test_the_account_file_is_private_and_nothing_is_logged_or_shown(
 
 
 @pytest.mark.parametrize("number", ["", "123", "1234123412341234x", "١٢٣٤١٢٣٤١٢٣٤١٢٣٤", "1" * 17, "a\r\nb: c"])
-async def test_what_is_no_account_number_never_leaves(world: World, mullvad: Mullvad, number: str) -> None:
+async def test_sign_in_with_malformed_number_sends_no_request(world: World, mullvad: Mullvad, number: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         await provider(world).sign_in({"account_number": Secret(number)})
     assert refused.value.field == "account_number"
@@ -106,7 +106,7 @@ async def test_what_is_no_account_number_never_leaves(world: World, mullvad: Mul
     assert not mullvad.seen
 
 
-async def test_a_wrong_account_number(world: World, mullvad: Mullvad) -> None:
+async def test_sign_in_with_unknown_number_is_wrong_credentials(world: World, mullvad: Mullvad) -> None:
     with pytest.raises(WrongCredentialsError, match="does not know") as refused:
         await provider(world).sign_in({"account_number": Secret("9" * 16)})
     assert (refused.value.code, refused.value.field, refused.value.status) == (
@@ -117,7 +117,7 @@ async def test_a_wrong_account_number(world: World, mullvad: Mullvad) -> None:
     assert not (await provider(world).account()).signed_in
 
 
-async def test_a_failed_sign_in_leaves_the_account_that_is_there(world: World, mullvad: Mullvad) -> None:
+async def test_sign_in_that_fails_keeps_the_present_account(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     before = await found.tunnel("se-sto-wg-001")
     for break_it in ("wrong", "down", "expired"):
@@ -131,15 +131,16 @@ async def test_a_failed_sign_in_leaves_the_account_that_is_there(world: World, m
     assert len(mullvad.peers()) == 1
 
 
-async def test_an_expired_account(world: World, mullvad: Mullvad) -> None:
+async def test_sign_in_with_expired_account_registers_no_device(world: World, mullvad: Mullvad) -> None:
     mullvad.expired = True
-    with pytest.raises(AccountExpiredError, match="ran out on 20") as refused:
+    with pytest.raises(AccountExpiredError, match="expired on 20") as refused:
         await provider(world).sign_in(GOOD)
     assert refused.value.code == "account_expired"
     assert not mullvad.peers()
 
 
-async def test_too_many_devices_can_be_made_room_for(world: World, mullvad: Mullvad) -> None:
+async def test_sign_in_without_room_works_after_removing_a_device(world: World, mullvad: Mullvad) -> None:
+    """The devices can be listed and removed with the credentials just tried."""
     for number in range(5):
         mullvad.add_device(ACCOUNT, key(number + 1), f"proud fox {number}")
     found = provider(world)
@@ -158,14 +159,14 @@ async def test_too_many_devices_can_be_made_room_for(world: World, mullvad: Mull
     assert [d.current for d in await found.devices()] == [False, False, False, False, True]
 
 
-async def test_this_gateways_own_device_is_not_removed_by_hand(world: World, mullvad: Mullvad) -> None:
+async def test_remove_device_of_this_gateway_is_refused(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     (ours,) = await found.devices()
     with pytest.raises(ConflictError, match="sign out"):
         await found.remove_device(ours.id)
 
 
-async def test_signing_in_twice_takes_one_place(world: World, mullvad: Mullvad) -> None:
+async def test_sign_in_twice_uses_one_device(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     before = await found.tunnel("se-sto-wg-001")
     await found.sign_in(GOOD)
@@ -173,13 +174,14 @@ async def test_signing_in_twice_takes_one_place(world: World, mullvad: Mullvad) 
     assert await found.tunnel("se-sto-wg-001") == before
 
 
-async def test_another_account_replaces_the_first_and_frees_its_place(world: World, mullvad: Mullvad) -> None:
+async def test_settle_after_a_change_of_account_removes_the_old_device(world: World, mullvad: Mullvad) -> None:
+    """A change of account is make before break, too."""
     other = "5555555555555555"
     mullvad.accounts[other] = mullvad.accounts[ACCOUNT]
     found = await signed_in(world)
     await found.settle()
     await found.sign_in({"account_number": Secret(other)})
-    # A tunnel may still be up with the first: it is not cut before the next one is there, not even by a power cut.
+    # A tunnel may still use the first account, whose device stays until the next tunnel is up, even after a power cut.
     assert [len(mullvad.devices[a]) for a in (ACCOUNT, other)] == [1, 1]
     again = provider(world)
     assert Due.SETTLE in again.due(world.environment().now())
@@ -188,7 +190,7 @@ async def test_another_account_replaces_the_first_and_frees_its_place(world: Wor
     assert Due.SETTLE not in again.due(world.environment().now())
 
 
-async def test_signing_out_ends_the_account_before_too(world: World, mullvad: Mullvad) -> None:
+async def test_sign_out_after_a_change_of_account_removes_both_devices(world: World, mullvad: Mullvad) -> None:
     other = "5555555555555555"
     mullvad.accounts[other] = mullvad.accounts[ACCOUNT]
     found = await signed_in(world)
@@ -197,7 +199,7 @@ async def test_signing_out_ends_the_account_before_too(world: World, mullvad: Mu
     assert mullvad.peers() == []
 
 
-async def test_a_key_in_use_is_replaced_by_another(world: World, mullvad: Mullvad, monkeypatch) -> None:
+async def test_sign_in_with_key_in_use_registers_another_key(world: World, mullvad: Mullvad, monkeypatch) -> None:
     taken, fresh = keys.generate(), keys.generate()
     mullvad.accounts["5" * 16] = mullvad.accounts[ACCOUNT]
     mullvad.add_device("5" * 16, taken.public_key)
@@ -207,7 +209,7 @@ async def test_a_key_in_use_is_replaced_by_another(world: World, mullvad: Mullva
     assert our_key(mullvad) == fresh.public_key
 
 
-async def test_signing_out_removes_device_and_keys(world: World, mullvad: Mullvad) -> None:
+async def test_sign_out_removes_device_and_keys(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     private = (await found.tunnel("se-sto-wg-001")).private_key.reveal()
     assert await found.sign_out() == ()
@@ -222,7 +224,7 @@ async def test_signing_out_removes_device_and_keys(world: World, mullvad: Mullva
     assert await found.sign_out() == ()
 
 
-async def test_signing_out_without_the_provider_still_removes_the_keys_here(world: World, mullvad: Mullvad) -> None:
+async def test_sign_out_with_the_api_down_removes_the_local_account(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     mullvad.status = 500
     (warning,) = await found.sign_out()
@@ -230,7 +232,8 @@ async def test_signing_out_without_the_provider_still_removes_the_keys_here(worl
     assert ACCOUNT not in world.everything_on_disk()
 
 
-async def test_a_full_disk_takes_no_place_at_the_provider(world: World, mullvad: Mullvad, monkeypatch) -> None:
+async def test_sign_in_on_a_full_disk_leaves_no_device(world: World, mullvad: Mullvad, monkeypatch) -> None:
+    """The device is removed again where the account cannot be stored."""
     found = provider(world)
 
     def full(*_: object) -> None:
@@ -245,7 +248,7 @@ async def test_a_full_disk_takes_no_place_at_the_provider(world: World, mullvad:
 # --- The token -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_refused_or_old_token_is_replaced(world: World, mullvad: Mullvad) -> None:
+async def test_token_refused_or_expired_is_renewed(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     mullvad.revoke_tokens()
     assert len(await found.devices()) == 1
@@ -261,7 +264,7 @@ async def test_a_refused_or_old_token_is_replaced(world: World, mullvad: Mullvad
 # --- Keys ------------------------------------------------------------------------------------------------------------
 
 
-async def test_rotation_keeps_the_old_key_until_settled(world: World, mullvad: Mullvad) -> None:
+async def test_rotation_with_room_keeps_the_old_key_until_settled(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     old = await found.tunnel("se-sto-wg-001")
     new = await found.rotate_key("se-sto-wg-001")
@@ -271,7 +274,7 @@ async def test_rotation_keeps_the_old_key_until_settled(world: World, mullvad: M
     assert registered == {keys.public_key(c.private_key) for c in (old, new)}
     assert new.addresses != old.addresses
     assert await provider(world).tunnel("se-sto-wg-001") == new
-    again = provider(world)  # a restart between the two
+    again = provider(world)  # a restart before settling
     assert Due.SETTLE in again.due(world.environment().now())
     await again.settle()
     assert [p["public_key"] for p in mullvad.peers()] == [keys.public_key(new.private_key)]
@@ -290,16 +293,17 @@ async def test_rotation_without_room_replaces_the_key_in_place(world: World, mul
 
 
 @pytest.mark.parametrize("room", [True, False])
-async def test_a_lost_answer_to_a_rotation_is_found_again(world: World, mullvad: Mullvad, room: bool) -> None:
+async def test_rotation_with_lost_answer_finds_the_new_key(world: World, mullvad: Mullvad, room: bool) -> None:
+    """With room the next rotation finds its device; without room the diagnosis finds the replaced key."""
     found = await signed_in(world)
     mullvad.max_devices = 5 if room else 1
     mullvad.lose_answer_of = "POST /accounts" if room else "PUT /accounts"
     with pytest.raises(ProviderDownError):
         await found.rotate_key()
     again = provider(world)
-    if not room:  # the old key is no longer known: a look at the account finds the one that is
+    if not room:  # the provider has replaced the old key: checking the account finds the new one
         assert await again.diagnose() is Verdict.KEY_CHANGED  # the server is not at fault
-        assert await again.diagnose() is Verdict.WELL
+        assert await again.diagnose() is Verdict.HEALTHY
         assert keys.public_key((await again.tunnel("se-sto-wg-001")).private_key) == our_key(mullvad)
         return
     new = await again.rotate_key("se-sto-wg-001")
@@ -309,7 +313,7 @@ async def test_a_lost_answer_to_a_rotation_is_found_again(world: World, mullvad:
     assert len(mullvad.peers()) == 1
 
 
-async def test_rotation_is_due_after_the_days_set(world: World, mullvad: Mullvad) -> None:
+async def test_rotation_is_due_after_the_configured_days(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     now = world.environment().now()
     assert found.due(now) == frozenset()
@@ -318,10 +322,10 @@ async def test_rotation_is_due_after_the_days_set(world: World, mullvad: Mullvad
     world.settings = ProviderSettings(rotate_days=7)
     assert Due.ROTATE in found.due(now + 7.1 * DAY)
     assert {Due.REFRESH, Due.ACCOUNT} <= found.due(now + 1.1 * DAY)
-    assert {Due.REFRESH, Due.ACCOUNT} <= found.due(now - 400 * DAY)  # the clock was wrong when it was written
+    assert {Due.REFRESH, Due.ACCOUNT} <= found.due(now - 400 * DAY)  # the clock was wrong when the dates were stored
 
 
-async def test_a_failed_rotation_keeps_what_works(world: World, mullvad: Mullvad) -> None:
+async def test_rotation_that_fails_keeps_the_old_key(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     before = await found.tunnel("se-sto-wg-001")
     mullvad.status = 503
@@ -335,13 +339,13 @@ async def test_a_failed_rotation_keeps_what_works(world: World, mullvad: Mullvad
     assert await found.tunnel("se-sto-wg-001") == before
 
 
-# --- What is wrong? --------------------------------------------------------------------------------------------------
+# --- Diagnosis -------------------------------------------------------------------------------------------------------
 
 
-async def test_dead_server_revoked_key_and_expired_account_are_told_apart(world: World, mullvad: Mullvad) -> None:
+async def test_diagnosis_distinguishes_server_key_and_account(world: World, mullvad: Mullvad) -> None:
     assert await provider(world).diagnose() is Verdict.SIGNED_OUT
     found = await signed_in(world)
-    assert await found.diagnose() is Verdict.WELL
+    assert await found.diagnose() is Verdict.HEALTHY
     mullvad.status = 500
     assert await found.diagnose() is Verdict.UNKNOWN
     mullvad.status = None
@@ -350,15 +354,15 @@ async def test_dead_server_revoked_key_and_expired_account_are_told_apart(world:
     status = await found.account()
     assert (status.problem, status.days_left) == ("account_expired", 0)
     mullvad.expired = False
-    assert await found.diagnose() is Verdict.WELL
+    assert await found.diagnose() is Verdict.HEALTHY
     assert (await found.account()).problem is None
     mullvad.devices[ACCOUNT][0]["pubkey"] = key(77)
     assert await found.diagnose() is Verdict.KEY_REVOKED
     mullvad.devices[ACCOUNT].clear()
     assert await found.diagnose() is Verdict.KEY_REVOKED
     assert (await provider(world).account()).problem == "key_revoked"
-    await found.sign_in(GOOD)  # the way out: a new device
-    assert await found.diagnose() is Verdict.WELL
+    await found.sign_in(GOOD)  # a new device solves it
+    assert await found.diagnose() is Verdict.HEALTHY
     mullvad.accounts.clear()
     mullvad.revoke_tokens()
     assert await found.diagnose() is Verdict.SIGNED_OUT
@@ -367,7 +371,7 @@ async def test_dead_server_revoked_key_and_expired_account_are_told_apart(world:
 # --- The list --------------------------------------------------------------------------------------------------------
 
 
-async def test_the_list_is_kept_and_asked_for_by_etag(world: World, mullvad: Mullvad) -> None:
+async def test_refresh_of_an_unchanged_list_uses_the_etag(world: World, mullvad: Mullvad) -> None:
     found = provider(world)
     assert (await found.list_status()).source == "none"
     first = await found.refresh()
@@ -386,7 +390,7 @@ async def test_the_list_is_kept_and_asked_for_by_etag(world: World, mullvad: Mul
     assert (third.servers, third.changed) == (1, True)
 
 
-async def test_servers_show_what_is_known(world: World, mullvad: Mullvad) -> None:
+async def test_servers_show_the_lists_details(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     server = next(s for s in await found.servers() if s.hostname == "se-sto-wg-001")
     assert (server.country, server.city, server.country_code, server.location) == (
@@ -401,7 +405,7 @@ async def test_servers_show_what_is_known(world: World, mullvad: Mullvad) -> Non
     assert server.endpoint == "185.195.233.76:51820"
 
 
-async def test_without_the_provider_the_last_list_serves(world: World, mullvad: Mullvad) -> None:
+async def test_servers_with_the_api_down_are_those_of_the_last_list(world: World, mullvad: Mullvad) -> None:
     await signed_in(world)
     mullvad.status = 500
     found = provider(world)
@@ -411,7 +415,7 @@ async def test_without_the_provider_the_last_list_serves(world: World, mullvad: 
     assert (await found.tunnel("de-ber-wg-001")).peers[0].public_key == key(1004)
 
 
-async def test_a_shipped_list_serves_before_the_first_fetch(world: World, mullvad: Mullvad) -> None:
+async def test_servers_before_the_first_fetch_are_the_shipped_ones(world: World, mullvad: Mullvad) -> None:
     await provider(world).refresh()
     world.shipped = world.directory / "shipped"
     (world.directory / "state" / "relays").rename(world.shipped)
@@ -420,10 +424,10 @@ async def test_a_shipped_list_serves_before_the_first_fetch(world: World, mullva
     assert (await found.list_status()).source == "shipped"
     assert len(await found.servers()) == 4
     mullvad.status = None
-    assert (await found.refresh()).source == "provider"  # its ETag is not trusted to be of this API
+    assert (await found.refresh()).source == "provider"  # its ETag may not be of this API
 
 
-async def test_a_damaged_kept_list_is_fetched_anew(world: World, mullvad: Mullvad) -> None:
+async def test_cached_list_if_damaged_is_fetched_again(world: World, mullvad: Mullvad) -> None:
     await provider(world).refresh()
     path = world.directory / "state" / "relays" / "mullvad.json"
     for damage in (b"", b"{", path.read_bytes()[:-20], b'{"version":9,"list":{"relays":[]}}', b"[" * 100_000):
@@ -460,7 +464,7 @@ BAD_ENTRIES = [
 ]
 
 
-async def test_bad_entries_are_left_out_one_by_one_each_with_its_reason(world: World, mullvad: Mullvad) -> None:
+async def test_list_entries_that_are_bad_are_skipped_with_the_reason(world: World, mullvad: Mullvad) -> None:
     good = [relay(f"se-sto-wg-{n:03d}", f"185.195.233.{n}", key(n)) for n in range(1, 41)]
     bad = [{**relay("", "185.195.234.1", key(900)), "location": "se-sto", **changed} for changed, _ in BAD_ENTRIES]
     odd = [None, [], "text", 5, {}]
@@ -482,10 +486,10 @@ async def test_bad_entries_are_left_out_one_by_one_each_with_its_reason(world: W
     [
         (b"", "not JSON"),
         (b"<html>", "not JSON"),
-        (b"null", "another shape"),
-        (b"[]", "another shape"),
-        (b"{}", "another shape"),
-        (b'{"locations":{},"wireguard":[]}', "another shape"),
+        (b"null", "unexpected"),
+        (b"[]", "unexpected"),
+        (b"{}", "unexpected"),
+        (b'{"locations":{},"wireguard":[]}', "unexpected"),
         (b'{"locations":{},"wireguard":{"relays":[]}}', "no usable server"),
         (b'{"locations":{},"wireguard":{"relays":[1,2,3]}}', "no usable server"),
         (b'{"locations":{"x":' + b"[" * 50_000, "not JSON"),
@@ -501,7 +505,7 @@ async def test_bad_entries_are_left_out_one_by_one_each_with_its_reason(world: W
         (b" " * (10 * 1024 * 1024 + 1), "more than 10485760 bytes"),
     ],
 )
-async def test_a_hostile_list_leaves_the_last_good_one(
+async def test_refresh_with_hostile_list_keeps_the_last_list(
     world: World, mullvad: Mullvad, body: bytes, reason: str
 ) -> None:
     found = await signed_in(world)
@@ -513,7 +517,7 @@ async def test_a_hostile_list_leaves_the_last_good_one(
     assert await provider(world).servers() == before
 
 
-async def test_an_address_in_our_own_lan_is_refused_also_later(world: World, mullvad: Mullvad) -> None:
+async def test_server_address_in_the_new_lan_is_refused(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     await found.tunnel("de-ber-wg-001")
     world.own_networks = (ip_network("193.32.248.0/24"),)
@@ -526,7 +530,7 @@ async def test_an_address_in_our_own_lan_is_refused_also_later(world: World, mul
     assert [s.reason for s in status.skipped] == ["ipv4_addr_in is in this gateway's own LAN"]
 
 
-async def test_a_labs_networks_can_be_allowed(world: World, mullvad: Mullvad) -> None:
+async def test_server_address_in_allowed_networks_is_accepted(world: World, mullvad: Mullvad) -> None:
     mullvad.relays = relay_list(relay("se-sto-wg-001", "198.51.100.10", key(1)))
     with pytest.raises(BadAnswerError, match="not on the Internet"):
         await provider(world).refresh()
@@ -534,10 +538,10 @@ async def test_a_labs_networks_can_be_allowed(world: World, mullvad: Mullvad) ->
     assert (await provider(world).refresh()).servers == 1
 
 
-# --- How to connect --------------------------------------------------------------------------------------------------
+# --- Connecting ------------------------------------------------------------------------------------------------------
 
 
-async def test_port_and_ipv6_endpoint(world: World, mullvad: Mullvad) -> None:
+async def test_endpoint_follows_port_and_ipv6_settings(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     (peer,) = (await found.tunnel("se-sto-wg-001")).peers
     assert peer.endpoint == Endpoint("185.195.233.76", 51820)
@@ -551,7 +555,7 @@ async def test_port_and_ipv6_endpoint(world: World, mullvad: Mullvad) -> None:
     with pytest.raises(InvalidFieldError, match="listen on 53, 4000 to 33433") as refused:
         found.check_settings(ProviderSettings(port=54))
     assert refused.value.field == "port"
-    world.settings = ProviderSettings(port=33500)  # was allowed once, by an older list
+    world.settings = ProviderSettings(port=33500)  # valid with an older list
     assert (await found.tunnel("se-sto-wg-002")).peers[0].endpoint == Endpoint("185.195.233.77", 51820)
 
 
@@ -575,6 +579,7 @@ async def test_multihop_dials_the_entry_with_the_exits_key(world: World, mullvad
 
 
 async def test_multihop_ports_survive_a_refresh_without_them(world: World, mullvad: Mullvad) -> None:
+    """The second list may be unavailable."""
     found = await signed_in(world)
     mullvad.relays = relay_list(
         relay("de-ber-wg-001", "193.32.248.66", key(9)), relay("se-sto-wg-002", "185.195.233.77", key(8))
@@ -595,7 +600,7 @@ async def test_multihop_ports_survive_a_refresh_without_them(world: World, mullv
         (("ads", "ads"), "100.64.0.1"),
     ],
 )
-async def test_content_blocking_chooses_the_resolver(
+async def test_content_blocking_selects_the_resolver(
     world: World, mullvad: Mullvad, blocked: tuple[str, ...], resolver: str
 ) -> None:
     found = await signed_in(world)
@@ -606,10 +611,10 @@ async def test_content_blocking_chooses_the_resolver(
         found.check_settings(ProviderSettings(content_blocking=("fun",)))
 
 
-# --- The way there ---------------------------------------------------------------------------------------------------
+# --- Requests --------------------------------------------------------------------------------------------------------
 
 
-async def test_rate_limits_are_kept(world: World, mullvad: Mullvad) -> None:
+async def test_requests_after_a_429_wait_for_the_retry_time(world: World, mullvad: Mullvad) -> None:
     found = await signed_in(world)
     mullvad.allowed = 0
     with pytest.raises(RateLimitedError) as refused:
@@ -636,7 +641,7 @@ async def test_rate_limits_are_kept(world: World, mullvad: Mullvad) -> None:
         ({"status": 301}, BadAnswerError),
     ],
 )
-async def test_every_broken_answer_is_an_error_with_a_code(
+async def test_sign_in_with_broken_answer_raises_a_gateway_error(
     world: World, mullvad: Mullvad, trouble: dict, error: type[GatewayError]
 ) -> None:
     for name, value in trouble.items():
@@ -648,7 +653,7 @@ async def test_every_broken_answer_is_an_error_with_a_code(
     assert world.outgoing.open_now == 0
 
 
-async def test_a_provider_that_never_answers_is_given_up(world: World, mullvad: Mullvad, monkeypatch) -> None:
+async def test_sign_in_at_a_silent_api_times_out(world: World, mullvad: Mullvad, monkeypatch) -> None:
     monkeypatch.setattr("app.providers.client.ProviderClient.send.__kwdefaults__", {**_defaults(), "timeout": 0.3})
     mullvad.hang = True
     with pytest.raises(ProviderDownError, match="did not answer"):
@@ -662,15 +667,15 @@ def _defaults() -> dict:
     return dict(ProviderClient.send.__kwdefaults__)
 
 
-async def test_a_certificate_of_somebody_else_is_refused(world: World, mullvad: Mullvad) -> None:
+async def test_certificate_of_another_host_or_authority_is_refused(world: World, mullvad: Mullvad) -> None:
     await world.serve(_Named(("other.example",)))
     world.outgoing.ports["api.mullvad.net"] = world.outgoing.ports["other.example"]
-    with pytest.raises(ProviderDownError, match="not to be trusted") as refused:
+    with pytest.raises(ProviderDownError, match="is not trusted") as refused:
         await provider(world).sign_in(GOOD)
     assert refused.value.code == "provider_certificate"
-    world.apis.clear()  # the system's authorities do not know the test's
+    world.apis.clear()  # so that the system's authorities are used
     world.outgoing.ports["api.mullvad.net"] = mullvad.port
-    with pytest.raises(ProviderDownError, match="not to be trusted"):
+    with pytest.raises(ProviderDownError, match="is not trusted"):
         await provider(world).sign_in(GOOD)
     assert not mullvad.seen
 
@@ -680,6 +685,6 @@ class _Named(Mullvad):
         super().__init__(names=names)
 
 
-async def test_no_way_out(world: World) -> None:
+async def test_sign_in_without_a_path_to_the_api_fails(world: World) -> None:
     with pytest.raises(ProviderDownError, match="cannot be reached"):
         await provider(world).sign_in(GOOD)

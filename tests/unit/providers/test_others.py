@@ -1,4 +1,4 @@
-"""What is special with NordVPN, AzireVPN, Surfshark and PIA."""
+"""The peculiarities of NordVPN, AzireVPN, Surfshark and PIA."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BY_NAME = {case.name: case for case in CASES}
 # --- NordVPN ---------------------------------------------------------------------------------------------------------
 
 
-async def test_nord_a_key_made_anew_at_the_provider_is_taken_over(world: World) -> None:
+async def test_nordvpn_key_regenerated_there_is_adopted(world: World) -> None:
     case = BY_NAME["nordvpn"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -51,7 +51,7 @@ async def test_nord_a_key_made_anew_at_the_provider_is_taken_over(world: World) 
     assert config.dns == (ip_address("103.86.96.100"), ip_address("103.86.99.100"))
 
 
-async def test_nord_without_word_of_the_expiry_none_is_made_up(world: World) -> None:
+async def test_nordvpn_account_without_an_expiry_shows_none(world: World) -> None:
     case = BY_NAME["nordvpn"]
     (await case.start(world)).services = False
     provider = NordVpnProvider(world.environment())
@@ -59,7 +59,7 @@ async def test_nord_without_word_of_the_expiry_none_is_made_up(world: World) -> 
 
 
 @pytest.mark.parametrize("private", ["", "short", "A" * 43 + "=", "x" * 44])
-async def test_nord_a_key_that_is_none_is_refused(world: World, private: str) -> None:
+async def test_nordvpn_invalid_key_is_a_bad_answer(world: World, private: str) -> None:
     case = BY_NAME["nordvpn"]
     stand_in = await case.start(world)
     stand_in.private_key = private
@@ -68,7 +68,7 @@ async def test_nord_a_key_that_is_none_is_refused(world: World, private: str) ->
     assert not private or private not in refused.value.message
 
 
-async def test_nord_servers_that_cannot_be_dialled_say_why(world: World) -> None:
+async def test_nordvpn_servers_not_dialable_are_skipped_with_reason(world: World) -> None:
     case = BY_NAME["nordvpn"]
     stand_in = await case.start(world)
     offline = nordvpn.server("se3.nordvpn.com", "185.236.42.12", key(3), status="offline")
@@ -92,7 +92,7 @@ async def test_nord_servers_that_cannot_be_dialled_say_why(world: World) -> None
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
-async def test_azire_either_form_of_a_new_device_is_understood(world: World, wrapped: bool) -> None:
+async def test_azirevpn_device_with_or_without_data_is_decoded(world: World, wrapped: bool) -> None:
     case = BY_NAME["azirevpn"]
     stand_in = await case.start(world)
     stand_in.wrapped = wrapped
@@ -102,7 +102,7 @@ async def test_azire_either_form_of_a_new_device_is_understood(world: World, wra
     assert config.peers[0].endpoint == Endpoint("se-sto.azirevpn.net", 51820)
 
 
-async def test_azire_devices_can_be_removed_to_make_room(world: World) -> None:
+async def test_azirevpn_sign_in_works_after_removing_a_device(world: World) -> None:
     case = BY_NAME["azirevpn"]
     stand_in = await case.start(world)
     stand_in.limit = 1
@@ -113,20 +113,20 @@ async def test_azire_devices_can_be_removed_to_make_room(world: World) -> None:
     assert [(d.id, d.name, d.current) for d in await provider.devices()] == [(other["id"], "phone", False)]
     await provider.remove_device(other["id"])
     assert (await provider.sign_in(case.good())).signed_in
-    assert len(stand_in.tokens) == 1  # those of the attempts are ended
+    assert len(stand_in.tokens) == 1  # those of the failed attempts are removed
 
 
-async def test_azire_sign_out_ends_device_and_token(world: World) -> None:
+async def test_azirevpn_sign_out_removes_device_and_token(world: World) -> None:
     case = BY_NAME["azirevpn"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
-    assert azirevpn.PASSWORD not in world.everything_on_disk()  # the token stands for it
+    assert azirevpn.PASSWORD not in world.everything_on_disk()  # the token replaces it
     assert await provider.sign_out() == ()
     assert not stand_in.devices
     assert not stand_in.tokens
 
 
-async def test_azire_a_device_removed_elsewhere(world: World) -> None:
+async def test_azirevpn_device_removed_elsewhere_is_key_revoked(world: World) -> None:
     case = BY_NAME["azirevpn"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -138,7 +138,7 @@ async def test_azire_a_device_removed_elsewhere(world: World) -> None:
     assert await provider.diagnose() is Verdict.SIGNED_OUT
 
 
-async def test_azire_a_key_in_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_azirevpn_key_in_use_twice_raises_key_in_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     case = BY_NAME["azirevpn"]
     stand_in = await case.start(world)
     taken = keys.generate()
@@ -152,7 +152,7 @@ async def test_azire_a_key_in_use(world: World, monkeypatch: pytest.MonkeyPatch)
 # --- Surfshark -------------------------------------------------------------------------------------------------------
 
 
-async def test_surfshark_a_key_ends_after_some_days_and_is_replaced_before(world: World) -> None:
+async def test_surfshark_rotation_is_due_before_the_key_expires(world: World) -> None:
     case = BY_NAME["surfshark"]
     await case.start(world)
     provider = await case.signed_in(world)
@@ -163,17 +163,18 @@ async def test_surfshark_a_key_ends_after_some_days_and_is_replaced_before(world
     assert Due.ROTATE in provider.due(now + 5.1 * DAY)
 
 
-async def test_surfshark_a_token_that_ended_is_replaced(world: World) -> None:
+async def test_surfshark_expired_token_is_renewed(world: World) -> None:
     case = BY_NAME["surfshark"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     stand_in.tokens.clear()
-    assert await provider.diagnose() is Verdict.WELL
+    assert await provider.diagnose() is Verdict.HEALTHY
     stand_in.tokens.clear()
     assert await provider.rotate_key(case.hostname) is not None
 
 
-async def test_surfshark_a_lost_answer_is_found_again(world: World) -> None:
+async def test_surfshark_rotation_with_lost_answer_reuses_the_key(world: World) -> None:
+    """The pending key is registered already, and validating it succeeds."""
     case = BY_NAME["surfshark"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -183,10 +184,12 @@ async def test_surfshark_a_lost_answer_is_found_again(world: World) -> None:
     stand_in.cut = None
     new = await SurfsharkProvider(world.environment()).rotate_key(case.hostname)
     assert new is not None
-    assert len(stand_in.keys) == 2  # the first, and the one whose registration was not heard of
+    assert len(stand_in.keys) == 2  # the first, and the one whose answer was lost
 
 
-async def test_surfshark_somebody_elses_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_surfshark_key_of_another_account_raises_key_in_use(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = BY_NAME["surfshark"]
     stand_in = await case.start(world)
     taken = keys.generate()
@@ -196,7 +199,7 @@ async def test_surfshark_somebody_elses_key(world: World, monkeypatch: pytest.Mo
         await SurfsharkProvider(world.environment()).sign_in(case.good())
 
 
-async def test_surfshark_clusters_without_a_key_are_left_out(world: World) -> None:
+async def test_surfshark_clusters_without_a_key_are_skipped(world: World) -> None:
     case = BY_NAME["surfshark"]
     stand_in = await case.start(world)
     stand_in.servers = surfshark.server_list(
@@ -210,7 +213,8 @@ async def test_surfshark_clusters_without_a_key_are_left_out(world: World) -> No
 # --- PIA -------------------------------------------------------------------------------------------------------------
 
 
-async def test_pia_the_server_is_asked_at_its_own_address_and_name(world: World) -> None:
+async def test_pia_registration_goes_to_the_servers_own_address(world: World) -> None:
+    """The server is reached by the name in its certificate at the listed address; one connect registers once."""
     case = BY_NAME["pia"]
     await case.start(world)
     provider = await case.signed_in(world)
@@ -221,18 +225,18 @@ async def test_pia_the_server_is_asked_at_its_own_address_and_name(world: World)
     assert config.dns == (ip_address("10.0.0.243"), ip_address("10.0.0.242"))
     (peer,) = config.peers
     assert (peer.public_key, peer.endpoint) == (key(51), Endpoint("195.246.120.33", 1337))
-    assert peer.allowed_ips == (ip_network("0.0.0.0/0"),)  # no IPv6 there: the gateway rejects it at once
+    assert peer.allowed_ips == (ip_network("0.0.0.0/0"),)  # PIA has no IPv6: the gateway rejects it at once
     opened = len(world.outgoing.opened)
-    assert await provider.tunnel("se_stockholm") == config  # one connect asks more than once
+    assert await provider.tunnel("se_stockholm") == config  # one connect asks several times
     assert len(world.outgoing.opened) == opened
 
 
-async def test_pia_the_authority_is_asked_for_and_used(world: World) -> None:
+async def test_pia_sign_in_requires_a_valid_authority(world: World) -> None:
     case = BY_NAME["pia"]
     await case.start(world)
     del world.apis["pia-server"]
     provider = PiaProvider(world.environment())
-    with pytest.raises(InvalidFieldError, match="it is needed") as refused:
+    with pytest.raises(InvalidFieldError, match="required") as refused:
         await provider.sign_in(case.good())
     assert refused.value.field == "ca_certificate"
     junk = "-----BEGIN CERTIFICATE-----\n" + "QUJD" * 40 + "\n-----END CERTIFICATE-----"
@@ -246,7 +250,7 @@ async def test_pia_the_authority_is_asked_for_and_used(world: World) -> None:
     assert (await provider.tunnel("se_stockholm")).peers[0].public_key == key(51)
 
 
-async def test_pia_another_authority_is_refused(world: World, tmp_path: Path) -> None:
+async def test_pia_server_of_another_authority_is_refused(world: World, tmp_path: Path) -> None:
     case = BY_NAME["pia"]
     await case.start(world)
     del world.apis["pia-server"]
@@ -259,7 +263,7 @@ async def test_pia_another_authority_is_refused(world: World, tmp_path: Path) ->
     assert refused.value.code == "provider_certificate"
 
 
-async def test_pia_another_sign_in_registers_its_own_key(world: World) -> None:
+async def test_pia_new_sign_in_registers_a_new_key(world: World) -> None:
     case = BY_NAME["pia"]
     await case.start(world)
     provider = await case.signed_in(world)
@@ -269,7 +273,7 @@ async def test_pia_another_sign_in_registers_its_own_key(world: World) -> None:
     assert (await provider.tunnel("se_stockholm")).private_key != before.private_key
 
 
-async def test_pia_a_token_that_ended_is_replaced(world: World) -> None:
+async def test_pia_expired_token_is_renewed(world: World) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -290,7 +294,9 @@ async def test_pia_a_token_that_ended_is_replaced(world: World) -> None:
         ({"status": "ERROR"}, KeyRevokedError),
     ],
 )
-async def test_pia_a_server_that_answers_nonsense(world: World, added: dict, error: type[Exception]) -> None:
+async def test_pia_registration_with_invalid_answer_is_refused(
+    world: World, added: dict, error: type[Exception]
+) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -299,7 +305,7 @@ async def test_pia_a_server_that_answers_nonsense(world: World, added: dict, err
         await provider.tunnel("se_stockholm")
 
 
-async def test_pia_a_token_refused_by_the_server(world: World) -> None:
+async def test_pia_registration_with_refused_token_raises_credentials(world: World) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -308,7 +314,7 @@ async def test_pia_a_token_refused_by_the_server(world: World) -> None:
         await provider.tunnel("se_stockholm")
 
 
-async def test_pia_regions_that_cannot_be_dialled_say_why(world: World) -> None:
+async def test_pia_regions_not_dialable_are_skipped_with_a_reason(world: World) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     two = [{"ip": "195.246.120.33", "cn": "stockholm402"}, {"ip": "195.246.120.40", "cn": "stockholm410"}]
@@ -324,5 +330,5 @@ async def test_pia_regions_that_cannot_be_dialled_say_why(world: World) -> None:
     assert [(s.entry, s.bad) for s in status.skipped] == [("off", False), ("old", False), ("broken", True)]
 
 
-def test_a_pia_list_is_json_in_its_first_line() -> None:
+def test_pia_stand_in_list_is_json_in_its_first_line() -> None:
     assert msgspec.json.decode(pia.DEFAULT_LIST.partition(b"\n")[0])["regions"]

@@ -1,4 +1,4 @@
-"""A provider is made of the parts it has, and its capabilities say which those are."""
+"""The parts of a provider must match its capabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.providers.nordvpn import NordVpnProvider
 from tests.support.providers.world import World
 
 
-class _RotatesInSecret(NordVpnProvider):
+class _HidesRotation(NordVpnProvider):
     def make_parts(self, context: ProviderContext) -> Parts:
         parts = super().make_parts(context)
 
@@ -30,8 +30,8 @@ class _PromisesDevices(NordVpnProvider):
     capabilities = replace(NordVpnProvider.capabilities, devices=True)
 
 
-@pytest.mark.parametrize("kind", [_RotatesInSecret, _PromisesRotation, _PromisesDevices])
-def test_capabilities_that_are_not_those_of_the_parts_are_refused(world: World, kind: type[NordVpnProvider]) -> None:
+@pytest.mark.parametrize("kind", [_HidesRotation, _PromisesRotation, _PromisesDevices])
+def test_capabilities_that_differ_from_the_parts_are_refused(world: World, kind: type[NordVpnProvider]) -> None:
     with pytest.raises(TypeError, match="nordvpn"):
         kind(world.environment())
 
@@ -41,7 +41,7 @@ class _Renamed(MullvadProvider):
     title = "Renamed VPN"
 
 
-async def test_a_provider_derived_from_another_keeps_its_apis(world: World) -> None:
+async def test_derived_provider_keeps_the_apis(world: World) -> None:
     """Only the first of ``apis`` is its main one; none has to have the provider's name."""
     provider = _Renamed(world.environment())
     context = ProviderContext(world.environment(), "renamed", "Renamed VPN", provider.apis, provider.source)

@@ -1,4 +1,4 @@
-"""Providers over a real store: what is added by field or by file is listed, and connectable or says why not."""
+"""The providers on a real store: servers added by field or file are listed, and connected or refused with a reason."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 # --- custom ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_references_example() -> None:
+def test_custom_server_of_the_api_example_is_parsed() -> None:
     stored, secrets = parse_custom(
         custom(
             private_key=OURS.private_key.reveal(),
@@ -70,14 +70,14 @@ def test_the_references_example() -> None:
     assert OURS.private_key.reveal() not in serialization.encode(stored).decode()
 
 
-def test_a_private_key_is_made_where_none_is_given() -> None:
+def test_custom_server_without_a_key_gets_a_new_one() -> None:
     stored, secrets = parse_custom(custom(private_key=""), added=0.0)
     assert stored.public_key == keys.public_key(secrets.private_key)
     again, _ = parse_custom(custom(), added=0.0)
     assert again.public_key != stored.public_key
 
 
-def test_what_is_not_given_is_everything_without_dns() -> None:
+def test_custom_server_with_empty_fields_gets_the_defaults() -> None:
     stored, _ = parse_custom(custom(dns=" ", allowed_ips="", mtu=None, location=""), added=0.0)
     assert stored.peers[0].allowed_ips == (ip_network("0.0.0.0/0"), ip_network("::/0"))
     assert (stored.dns, stored.mtu, stored.location, stored.addresses) == ((), None, None, ())
@@ -109,7 +109,7 @@ def test_what_is_not_given_is_everything_without_dns() -> None:
         ("persistent_keepalive", -1, "not a number of seconds"),
     ],
 )
-def test_a_bad_field_is_named(field: str, value: object, reason: str) -> None:
+def test_custom_server_with_bad_field_names_the_field(field: str, value: object, reason: str) -> None:
     good = {"private_key": OURS.private_key.reveal(), "address": "10.0.0.2"}
     with pytest.raises(InvalidFieldError) as refused:
         parse_custom(custom(**{**good, field: value}), added=0.0, lan=LAN)
@@ -119,19 +119,19 @@ def test_a_bad_field_is_named(field: str, value: object, reason: str) -> None:
     assert OURS.private_key.reveal()[:16] not in refused.value.message
 
 
-def test_a_small_mtu_and_ipv6_contradict() -> None:
+def test_custom_server_with_ipv6_and_small_mtu_is_refused() -> None:
     with pytest.raises(InvalidFieldError) as refused:
         parse_custom(custom(address="fd00::2", mtu=1000), added=0.0)
     assert refused.value.field == "mtu"
 
 
-def test_warnings_are_kept() -> None:
+def test_custom_server_with_warnings_stores_them() -> None:
     stored, _ = parse_custom(custom(address="10.0.0.2", allowed_ips="10.0.0.0/8", dns="corp.example"), added=0.0)
     assert any("split tunnel" in w for w in stored.warnings)
     assert any("corp.example" in w for w in stored.warnings)
 
 
-async def test_a_custom_server_is_listed_and_tunnelled(store: Store) -> None:
+async def test_custom_server_is_listed_and_gives_a_tunnel(store: Store) -> None:
     given = custom(
         private_key=OURS.private_key.reveal(),
         preshared_key=THEIRS.private_key.reveal(),
@@ -162,7 +162,7 @@ async def test_a_custom_server_is_listed_and_tunnelled(store: Store) -> None:
     assert tunnel.mtu == 1400
 
 
-async def test_a_server_without_address_is_listed_and_cannot_be_connected(store: Store) -> None:
+async def test_custom_server_without_address_is_listed_as_incomplete(store: Store) -> None:
     store.add_server(*parse_custom(custom(), added=1.0))
     provider = Registry(store).get("custom")
     (server,) = await provider.servers()
@@ -172,7 +172,7 @@ async def test_a_server_without_address_is_listed_and_cannot_be_connected(store:
     assert (refused.value.field, refused.value.code) == ("address", "incomplete")
 
 
-async def test_lost_keys_are_listed_as_missing(store: Store, tmp_path: Path) -> None:
+async def test_custom_server_with_lost_keys_is_listed_as_incomplete(store: Store, tmp_path: Path) -> None:
     store.add_server(*parse_custom(custom(address="10.0.0.2"), added=1.0))
     store.close()
     (tmp_path / "state" / "secrets.json").write_text("{}")
@@ -187,7 +187,7 @@ async def test_lost_keys_are_listed_as_missing(store: Store, tmp_path: Path) -> 
 # --- imported --------------------------------------------------------------------------------------------------------
 
 
-async def test_an_imported_file_is_listed_and_tunnelled(store: Store) -> None:
+async def test_imported_file_is_listed_and_gives_a_tunnel(store: Store) -> None:
     stored, secrets = parse_import(
         "Home.conf", conf("# Device: Happy Cat", endpoint="sg476.nordvpn.com:51820"), added=2.0
     )
@@ -199,7 +199,7 @@ async def test_an_imported_file_is_listed_and_tunnelled(store: Store) -> None:
     assert (await provider.tunnel("Home")).private_key == OURS.private_key
 
 
-def test_an_import_names_the_line(store: Store) -> None:
+def test_imported_file_with_a_mistake_names_the_line(store: Store) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_import("x", conf("MTU = 5"), added=0.0)
     assert (refused.value.line, refused.value.field) == (5, "config")
@@ -210,13 +210,13 @@ def test_an_import_names_the_line(store: Store) -> None:
         parse_import("x", conf(), added=0.0, lan=(ip_network("10.9.0.0/24"),))
 
 
-def test_hooks_are_never_stored() -> None:
+def test_imported_file_with_hooks_is_stored_without_them() -> None:
     stored, secrets = parse_import("x", conf("PostUp = /bin/reboot"), added=0.0)
     assert any(w.startswith("line 5: PostUp is left out") for w in stored.warnings)
     assert b"PostUp =" not in serialization.encode((stored, secrets), secrets=True)
 
 
-async def test_the_endpoint_shown_is_the_one_that_carries_the_internet(store: Store) -> None:
+async def test_endpoint_shown_is_that_of_the_default_route(store: Store) -> None:
     other = keys.generate().public_key
     site = f"[Peer]\nPublicKey = {other}\nAllowedIPs = 10.50.0.0/16\nEndpoint = [2001:db8::8]:5\n"
     text = conf().replace("[Peer]", f"{site}[Peer]")
@@ -225,10 +225,10 @@ async def test_the_endpoint_shown_is_the_one_that_carries_the_internet(store: St
     assert server.ipv4 == "198.51.100.7"
 
 
-# --- All of them -----------------------------------------------------------------------------------------------------
+# --- The registry ----------------------------------------------------------------------------------------------------
 
 
-async def test_the_registry(store: Store) -> None:
+async def test_registry_has_the_built_in_providers(store: Store) -> None:
     registry = Registry(store)
     with_account = ("ivpn", "nordvpn", "azirevpn", "surfshark", "pia")
     assert registry.names == ("mullvad", "custom", "imported", *with_account)
@@ -243,7 +243,7 @@ async def test_the_registry(store: Store) -> None:
     assert refused.value.field == "provider"
 
 
-async def test_a_provider_with_accounts_asks_to_sign_in_first(store: Store) -> None:
+async def test_tunnel_without_an_account_asks_to_sign_in(store: Store) -> None:
     for provider in Registry(store).all:
         if provider.capabilities.sign_in:
             assert await provider.servers() == ()
@@ -252,7 +252,7 @@ async def test_a_provider_with_accounts_asks_to_sign_in_first(store: Store) -> N
             assert refused.value.code == "not_signed_in"
 
 
-async def test_a_server_belongs_to_one_provider(store: Store) -> None:
+async def test_server_of_another_provider_is_not_found(store: Store) -> None:
     store.add_server(*parse_custom(custom(address="10.0.0.2"), added=0.0))
     registry = Registry(store)
     assert (await find_server(registry.get("custom"), "my-vps")).hostname == "my-vps"

@@ -1,4 +1,4 @@
-"""Which server people mean, which is better, and which may stand in for another."""
+"""The selection of servers by selector and filter, their order, and the fallbacks for a dead one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from app.errors import ConflictError, NotFoundError
 from app.model import FailoverSettings, Server, ServerFilter
 from app.providers.selection import choose, matching
-from app.tunnel.failure_history import LONGEST_PENALTY, MAX_HOPS, PENALTY, FailureHistory
+from app.tunnel.failure_history import MAX_HOPS, MAX_PENALTY, PENALTY, FailureHistory
 from app.tunnel.fallback import fallbacks
 from app.tunnel.states import Target
 
@@ -33,23 +33,23 @@ def names(servers):
 
 
 @pytest.mark.parametrize("text", ["Sweden", "sweden", " SWEDEN ", "se"])
-def test_a_country_by_name_or_code_the_least_loaded_first(text):
+def test_country_by_name_or_code_gives_least_loaded_first(text):
     assert names(choose(ALL, text)) == ["se-sto-wg-002", "se-mma-wg-001", "se-sto-wg-001"]
 
 
 @pytest.mark.parametrize("text", ["Malmö", "malmo", "Malmö, Sweden", "MALMO"])
-def test_a_city_however_it_is_written(text):
+def test_city_in_any_spelling_is_found(text):
     assert names(choose(ALL, text)) == ["se-mma-wg-001"]
 
 
-def test_fastest_is_what_was_measured_and_random_is_any():
+def test_fastest_takes_the_measured_and_random_any_server():
     assert choose(ALL, "fastest")[0] == BER
     assert names(choose(ALL, "fastest:Sweden"))[0] == "se-sto-wg-002"
     seen = {choose(ALL, "random:Stockholm", random.Random(n))[0].hostname for n in range(40)}
     assert seen == {"se-sto-wg-001", "se-sto-wg-002"}
 
 
-def test_a_servers_own_name_wins_over_a_place_and_a_word():
+def test_server_named_like_a_place_takes_precedence():
     called_sweden = server("Sweden", "Norway", "Oslo")
     called_random = server("random", "Norway", "Oslo")
     assert choose((*ALL, called_sweden, called_random), "Sweden") == [called_sweden]
@@ -59,13 +59,14 @@ def test_a_servers_own_name_wins_over_a_place_and_a_word():
 @pytest.mark.parametrize(
     "text", ["Atlantis", "", " ", "fastest:", "fastest:Atlantis", "random:", ":", "Sweden:fastest"]
 )
-def test_what_is_nowhere_is_not_found(text):
+def test_selector_of_an_unknown_place_is_not_found(text):
     with pytest.raises(NotFoundError) as caught:
         choose(ALL, text)
     assert caught.value.field == "server"
 
 
-def test_servers_that_lack_something_are_left_out_of_places_but_not_of_names():
+def test_incomplete_server_is_selected_by_its_name_only():
+    """A place skips incomplete servers, and fails where all are incomplete."""
     lacking = msgspec.structs.replace(STO2, missing=("account",))
     assert names(choose((STO1, lacking), "Sweden")) == ["se-sto-wg-001"]
     assert choose((lacking,), "se-sto-wg-002") == [lacking]
@@ -80,7 +81,7 @@ def test_servers_that_lack_something_are_left_out_of_places_but_not_of_names():
         (ServerFilter(country="SE", city="malmo"), ["se-mma-wg-001"]),
         (ServerFilter(search="wg-001 sweden"), ["se-sto-wg-001", "se-mma-wg-001"]),
         (ServerFilter(owned=True), ["se-mma-wg-001"]),
-        (ServerFilter(owned=False), []),  # not known is not no
+        (ServerFilter(owned=False), []),  # an unknown owner does not count as rented
         (ServerFilter(features=("DAITA", "ipv6")), ["se-mma-wg-001"]),
         (ServerFilter(features=("daita", "p2p")), []),
         (ServerFilter(max_latency=10), ["de-ber-wg-001"]),
@@ -88,11 +89,11 @@ def test_servers_that_lack_something_are_left_out_of_places_but_not_of_names():
         (ServerFilter(favourite=True), []),
     ],
 )
-def test_filters(wanted, found):
+def test_filter_gives_the_matching_servers(wanted, found):
     assert names(matching(ALL, wanted)) == found
 
 
-def nobody(_server):
+def none_in_penalty(_server):
     return False
 
 
@@ -109,17 +110,17 @@ def nobody(_server):
         ),
     ],
 )
-def test_fallbacks_go_from_near_to_far(settings, found):
-    assert names(fallbacks(ALL, STO1, settings, nobody)) == found
+def test_fallbacks_are_ordered_by_distance(settings, found):
+    assert names(fallbacks(ALL, STO1, settings, none_in_penalty)) == found
 
 
-def test_an_unknown_place_is_nowhere_near():
+def test_fallbacks_treat_an_unknown_location_as_distant():
     lost, other = Server("a", "p"), Server("b", "p")
-    assert fallbacks((lost, other), lost, FailoverSettings(scope="country"), nobody) == []
-    assert fallbacks((lost, other), lost, FailoverSettings(scope="anywhere"), nobody) == [other]
+    assert fallbacks((lost, other), lost, FailoverSettings(scope="country"), none_in_penalty) == []
+    assert fallbacks((lost, other), lost, FailoverSettings(scope="anywhere"), none_in_penalty) == [other]
 
 
-def test_who_failed_is_passed_over_for_longer_each_time():
+def test_penalty_doubles_with_each_failure_up_to_a_limit():
     now = 0.0
     failures = FailureHistory(lambda: now, random.Random(1))
     a, b = Target("p", "a"), Target("p", "b")
@@ -133,11 +134,12 @@ def test_who_failed_is_passed_over_for_longer_each_time():
     assert failures.in_penalty(a), "the second penalty is twice the first"
     for _ in range(20):
         failures.record_failure("default", a)
-    now += LONGEST_PENALTY * 1.25
+    now += MAX_PENALTY * 1.25
     assert not failures.in_penalty(a), "no penalty is for ever"
 
 
-def test_several_failures_in_a_row_mean_the_way_and_not_the_servers():
+def test_history_after_several_failures_is_exhausted():
+    """Several failures in a row point to the network and not to the servers."""
     failures = FailureHistory(lambda: 0.0)
     for number in range(MAX_HOPS + 1):
         assert not failures.exhausted("default")
@@ -148,10 +150,11 @@ def test_several_failures_in_a_row_mean_the_way_and_not_the_servers():
     assert not failures.exhausted("default")
 
 
-def test_a_short_success_does_not_wash_a_server_clean():
+def test_penalty_survives_a_short_success():
+    """Otherwise the exit would flap between two unreliable servers."""
     now = 0.0
     failures = FailureHistory(lambda: now, random.Random(1))
     a = Target("p", "a")
     failures.record_failure("default", a)
     failures.record_success("default", a)
-    assert failures.in_penalty(a), "it came up and may die again: no flapping"
+    assert failures.in_penalty(a), "the server may die again"

@@ -1,3 +1,5 @@
+"""The names and locations that users give to their servers."""
+
 from __future__ import annotations
 
 from urllib.parse import quote, unquote
@@ -23,7 +25,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_name_that_can_be_used(name: str) -> None:
+def test_name_that_is_valid_is_accepted(name: str) -> None:
     assert check_name(name) == name
     assert unquote(quote(name, safe="")) == name
 
@@ -64,13 +66,13 @@ def test_a_name_that_can_be_used(name: str) -> None:
         "a&b",
     ],
 )
-def test_a_name_that_cannot(name: str) -> None:
+def test_name_that_is_invalid_is_refused(name: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         check_name(name)
     assert refused.value.field == "name"
 
 
-def test_a_name_is_composed() -> None:
+def test_name_is_normalized_to_composed_form() -> None:
     assert check_name("Malmo\u0308") == "Malmö"
 
 
@@ -87,13 +89,13 @@ def test_a_name_is_composed() -> None:
         (None, None, "Unknown", "Unknown"),
     ],
 )
-def test_locations(text: str | None, location: str | None, city: str, country: str) -> None:
+def test_location_is_normalized_and_split(text: str | None, location: str | None, city: str, country: str) -> None:
     assert check_location(text) == location
     assert city_and_country(location) == (city, country)
 
 
 @pytest.mark.parametrize("text", ["a" * 101, "a\0b", "a\u202eb", "\x1b[31m"])
-def test_no_locations(text: str) -> None:
+def test_location_that_is_invalid_is_refused(text: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         check_location(text)
     assert refused.value.field == "location"

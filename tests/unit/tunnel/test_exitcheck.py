@@ -1,3 +1,5 @@
+"""The exit check: reading the answer, confirming it with the provider, and the HTTP exchange."""
+
 from __future__ import annotations
 
 import asyncio
@@ -27,7 +29,7 @@ MULLVAD = MullvadProvider(offline()).confirms_exit
 
 
 @pytest.mark.parametrize("name", ["am-i-mullvad-connected.json", "am-i-mullvad-not-connected.json"])
-def test_the_providers_answer_is_understood(name):
+def test_parse_of_mullvads_answer_finds_address_and_verdict(name):
     body = (API / name).read_bytes()
     said = json.loads(body)
     assert parse(body, MULLVAD) == ExitAddress(said["ip"], said["mullvad_exit_ip"])
@@ -48,28 +50,28 @@ def test_the_providers_answer_is_understood(name):
         (b"[]", None),
     ],
 )
-def test_only_an_address_is_an_address(body, address):
+def test_parse_of_other_bodies_finds_valid_addresses_only(body, address):
     assert parse(body, MULLVAD) == (ExitAddress(address) if address is not None else None)
 
 
-# --- What the machine makes of it ------------------------------------------------------------------------------------
+# --- The check of a connected tunnel ---------------------------------------------------------------------------------
 
 
 @dataclass
-class Ports:
-    """As much of netd as a look from outside needs."""
+class FakeContext:
+    """The part of an ExitContext that the exit check uses."""
 
     registry: Registry
     settings: Settings = field(default_factory=Settings)
-    told: list[str] = field(default_factory=list)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    published: list[str] = field(default_factory=list)
+    published_event: asyncio.Event = field(default_factory=asyncio.Event)
 
     def exit_confirmation(self, provider: str) -> Confirm:
         return self.registry.exit_confirmation(provider)
 
     def changed(self, exit_name: str) -> None:
-        self.told.append(exit_name)
-        self.heard.set()
+        self.published.append(exit_name)
+        self.published_event.set()
 
 
 @pytest.mark.parametrize(
@@ -82,23 +84,25 @@ class Ports:
         ("removed", False, None),
     ],
 )
-async def test_mullvad_is_asked_whether_the_exit_is_its_own(monkeypatch, caplog, tmp_path, provider, said, confirmed):
+async def test_exit_address_is_confirmed_by_mullvad_only(monkeypatch, caplog, tmp_path, provider, said, confirmed):
+    """Mullvad's answer says whether the address is one of its exits; other providers have no such field."""
+
     async def look(*_, confirm, **__):
         return parse(json.dumps({"ip": "203.0.113.7", "mullvad_exit_ip": said}).encode(), confirm)
 
     monkeypatch.setattr("app.tunnel.exit_address.check_exit_address", look)
     plan = TunnelPlan("a", (), 1420, (), (), ())
     tunnel = Tunnel(Target(provider, "one"), plan, "key", TransportPeer(ip_address("203.0.113.1"), 51820))
-    ports = Ports(Registry(Store(tmp_path)))
-    address = ExitAddressCheck("default", exit_mark(0), ports)
+    context = FakeContext(Registry(Store(tmp_path)))
+    address = ExitAddressCheck("default", exit_mark(0), context)
     state = Connected(tunnel, 1.0, 1.0)
-    address.entered(state)
-    assert address.seen(state) is None
+    address.on_state(state)
+    assert address.address(state) is None
     async with asyncio.timeout(5):
-        await ports.heard.wait()
-    assert address.seen(state) == ExitAddress("203.0.113.7", confirmed)
-    assert ports.told == ["default"]
-    assert ("does not know 203.0.113.7" in caplog.text) is (confirmed is False)
+        await context.published_event.wait()
+    assert address.address(state) == ExitAddress("203.0.113.7", confirmed)
+    assert context.published == ["default"]
+    assert ("203.0.113.7 is not one of its exits" in caplog.text) is (confirmed is False)
 
 
 # --- The exchange itself ---------------------------------------------------------------------------------------------
@@ -138,7 +142,7 @@ async def look(port: int, path: str = "/json?x=1") -> ExitAddress | None:
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK"])
-async def test_the_address_is_asked_for_by_a_marked_socket(monkeypatch, version):
+async def test_exit_check_request_is_minimal_on_a_marked_socket(monkeypatch, version):
     options = marked(monkeypatch)
     body = b'{"ip": "203.0.113.7", "mullvad_exit_ip": true}'
     async with answering(version + b"\r\ncontent-type: application/json\r\n\r\n" + body) as (port, heard):
@@ -146,7 +150,7 @@ async def test_the_address_is_asked_for_by_a_marked_socket(monkeypatch, version)
     assert (socket.SOL_SOCKET, socket.SO_MARK, exit_mark(0)) in options
     head, *lines = heard[0].decode().lower().split("\r\n")
     assert head == "get /json?x=1 http/1.1"
-    # Nothing in it tells what kind of machine asks.
+    # No header identifies the gateway.
     expected = {f"host: 127.0.0.1:{port}", "accept-encoding: identity", "accept: application/json", "connection: close"}
     assert {line for line in lines if line} == expected
 
@@ -165,14 +169,14 @@ async def test_the_address_is_asked_for_by_a_marked_socket(monkeypatch, version)
     ],
     ids=["nothing", "no HTTP", "404", "redirect", "announced too large", "too large", "cut", "deep"],
 )
-async def test_what_is_no_answer_is_no_address(monkeypatch, answer):
+async def test_exit_check_of_a_bad_answer_finds_no_address(monkeypatch, answer):
     marked(monkeypatch)
     async with answering(answer) as (port, heard):
         assert await look(port) is None
     assert heard
 
 
-async def test_a_server_that_says_nothing_is_given_up(monkeypatch):
+async def test_exit_check_of_a_silent_server_times_out(monkeypatch):
     marked(monkeypatch)
     monkeypatch.setattr("app.tunnel.exitcheck.TIMEOUT", 0.2)
     silent = asyncio.Event()

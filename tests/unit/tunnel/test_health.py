@@ -1,11 +1,11 @@
-"""Dead is found within 20 s, and a healthy tunnel is never called dead."""
+"""The health of a tunnel: death is detected within 20 s, and a healthy tunnel is never declared dead."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tunnel.health import DEAD_AFTER, IDLE_PROBE, Health, Verdict
+from app.tunnel.health import DEAD_AFTER, IDLE_PROBE, Health, HealthVerdict
 
 TICK = 1.0
 
@@ -18,33 +18,33 @@ def run_silent(*, sends: bool, wan_up: bool = True, start: float = 100.0, limit:
         now += TICK
         tx += 100 if sends else 0
         health, verdict = health.observe(now, 500, tx, wan_up=wan_up)
-        if verdict is Verdict.DEAD:
+        if verdict is HealthVerdict.DEAD:
             return now - start, probes
-        if verdict is Verdict.PROBE:
+        if verdict is HealthVerdict.PROBE:
             probes += 1
             tx += 60
     return limit, probes
 
 
-def test_a_dead_tunnel_under_load_is_found_in_time():
+def test_dead_tunnel_under_load_is_found_within_20_s():
     seconds, probes = run_silent(sends=True)
     assert seconds <= 20
     assert probes >= 2
 
 
-def test_a_dead_idle_tunnel_is_found_in_time():
+def test_dead_idle_tunnel_is_found_within_20_s():
     seconds, probes = run_silent(sends=False)
     assert seconds <= 20
     assert probes >= 2
 
 
-def test_a_lost_wan_is_found_sooner():
+def test_dead_tunnel_without_wan_is_found_sooner():
     assert run_silent(sends=True, wan_up=False)[0] < run_silent(sends=True)[0] - 3
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 9.5), st.integers(0, 5000)), min_size=1, max_size=60))
-def test_a_peer_that_answers_within_wireguards_own_keepalive_is_never_dead(steps):
-    """Whatever is sent, an answer comes at least every 10 s (KEEPALIVE_TIMEOUT): never dead."""
+def test_peer_answering_within_keepalive_is_never_dead(steps):
+    """WireGuard answers data within 10 s (KEEPALIVE_TIMEOUT), whatever was sent."""
     now, rx, tx = 1000.0, 0, 0
     health = Health(rx, tx, last_rx=now)
     for pause, sent in steps:
@@ -53,24 +53,24 @@ def test_a_peer_that_answers_within_wireguards_own_keepalive_is_never_dead(steps
             now += TICK
             tx += sent
             health, verdict = health.observe(now, rx, tx)
-            assert verdict is not Verdict.DEAD
+            assert verdict is not HealthVerdict.DEAD
         now, rx = end, rx + 32
         health, verdict = health.observe(now, rx, tx)
-        assert verdict is Verdict.HEALTHY
+        assert verdict is HealthVerdict.HEALTHY
 
 
-def test_silence_without_having_sent_is_not_death():
-    """One signal is not enough: nothing was asked, so nothing had to be answered."""
+def test_silence_without_sending_leads_to_a_probe():
+    """Silence alone is not enough: nothing was sent, so no answer was due."""
     health = Health(1, 1, last_rx=0.0)
     _, verdict = health.observe(DEAD_AFTER * 10, 1, 1)
-    assert verdict is Verdict.PROBE
+    assert verdict is HealthVerdict.PROBE
 
 
-def test_probes_keep_their_distance():
+def test_probes_on_an_idle_tunnel_keep_their_interval():
     health = Health(1, 1, last_rx=0.0)
     sent = []
     for second in range(1, 12):
         health, verdict = health.observe(float(second), 1, 1)
-        if verdict is Verdict.PROBE:
+        if verdict is HealthVerdict.PROBE:
             sent.append(second)
     assert sent == [IDLE_PROBE, 8, 11]

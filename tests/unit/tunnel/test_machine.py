@@ -1,4 +1,4 @@
-"""An exit's machine against a fake WireGuard: what those who wait hear, and when it tries again."""
+"""An exit's machine against a fake WireGuard backend: the answers to callers, and the retries."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ CONFIG = TunnelConfig(
 )
 
 
-class Ports:
-    """An ExitContext and a WireGuard in one; ``answers``: whether the server knows our key."""
+class FakeContext:
+    """An ExitContext and a WireGuard backend; ``answers``: whether the server completes handshakes."""
 
     def __init__(self):
         self.backend = self
@@ -39,7 +39,7 @@ class Ports:
         self.attempts = 0
         self.advice = Advice()
         self.states = []
-        self.told = asyncio.Event()
+        self.published = asyncio.Event()
         self.machine = ExitMachine("default", 0, self)
 
     async def tunnel_config(self, target):
@@ -53,7 +53,7 @@ class Ports:
         self.states.append(state)
 
     def changed(self, exit_name):
-        self.told.set()
+        self.published.set()
 
     async def fallback(self, exit_name, failed):
         return self.advice
@@ -72,9 +72,9 @@ class Ports:
 
 
 @pytest.fixture
-async def ports(monkeypatch):
+async def context(monkeypatch):
     monkeypatch.setattr(backoff, "handshake_timeout", lambda _: 0.02)
-    made = Ports()
+    made = FakeContext()
     task = asyncio.create_task(made.machine.run())
     yield made
     task.cancel()
@@ -88,66 +88,68 @@ async def until(condition):
             await asyncio.sleep(0.005)
 
 
-async def test_who_asked_to_connect_hears_that_the_account_is_at_fault_not_the_server(ports):
-    ports.advice = Advice(reason=Reason.ACCOUNT_EXPIRED, message="the account has expired")
+async def test_connect_with_expired_account_reports_the_account(context):
+    """The caller learns that the account is at fault, and not the server."""
+    context.advice = Advice(reason=Reason.ACCOUNT_EXPIRED, message="the account has expired")
     with pytest.raises(ConflictError) as caught:
-        await ports.machine.connect(SERVER)
+        await context.machine.connect(SERVER)
     assert (caught.value.code, caught.value.message) == ("account_expired", "the account has expired")
-    assert isinstance(ports.machine.state, Blocked)
-    assert ports.machine.state.reason is Reason.ACCOUNT_EXPIRED
+    assert isinstance(context.machine.state, Blocked)
+    assert context.machine.state.reason is Reason.ACCOUNT_EXPIRED
 
 
-async def test_a_server_that_is_dead_is_named_so(ports):
+async def test_connect_to_dead_server_reports_handshake_timeout(context):
     with pytest.raises(ConnectTimeoutError) as caught:
-        await ports.machine.connect(SERVER)
+        await context.machine.connect(SERVER)
     assert caught.value.code == "handshake_timeout"
 
 
-async def test_where_another_server_takes_over_the_one_asked_for_is_still_told_to_have_failed(ports):
+async def test_connect_replaced_by_fallback_reports_the_failure(context):
+    """The goal is another server now, but the caller asked for the one that failed."""
     other = Target("mullvad", "se-got-wg-001")
-    ports.advice = Advice(target=other)
+    context.advice = Advice(target=other)
     with pytest.raises(ConnectTimeoutError):
-        await ports.machine.connect(SERVER)
-    assert ports.machine.goal == other
+        await context.machine.connect(SERVER)
+    assert context.machine.goal == other
 
 
-@pytest.mark.parametrize("how", ["resume", "connect"])
-async def test_what_mended_the_account_ends_the_wait(ports, how):
-    """After a sign-in nobody waits for the rest of the minute that the back-off would take."""
-    ports.advice = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
+@pytest.mark.parametrize("how", ["set_goal_nowait", "connect"])
+async def test_new_request_while_blocked_ends_the_back_off(context, how):
+    """After a new sign-in nothing waits for the rest of the back-off."""
+    context.advice = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
     with pytest.raises(ConflictError):
-        await ports.machine.connect(SERVER)
-    before = ports.attempts
-    ports.answers = True
-    if how == "resume":
-        ports.machine.resume(SERVER)
-        await until(lambda: isinstance(ports.machine.state, Connected))
+        await context.machine.connect(SERVER)
+    before = context.attempts
+    context.answers = True
+    if how == "set_goal_nowait":
+        context.machine.set_goal_nowait(SERVER)
+        await until(lambda: isinstance(context.machine.state, Connected))
     else:
         async with asyncio.timeout(5):
-            await ports.machine.connect(SERVER)
-    assert ports.attempts == before + 1
+            await context.machine.connect(SERVER)
+    assert context.attempts == before + 1
 
 
-async def test_asking_again_once_is_one_attempt_not_a_storm(ports):
-    ports.advice = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
+async def test_repeated_request_while_blocked_makes_one_attempt(context):
+    context.advice = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
     with pytest.raises(ConflictError):
-        await ports.machine.connect(SERVER)
-    before = ports.attempts
+        await context.machine.connect(SERVER)
+    before = context.attempts
     with pytest.raises(ConflictError):
-        await ports.machine.connect(SERVER)
-    await asyncio.sleep(0.2)  # nothing is to happen: there is no event to wait for
-    assert ports.attempts == before + 1
+        await context.machine.connect(SERVER)
+    await asyncio.sleep(0.2)  # nothing must happen, so there is no event to await
+    assert context.attempts == before + 1
 
 
-# --- the address that the outside sees -------------------------------------------------------------------------------
+# --- The exit address ------------------------------------------------------------------------------------------------
 
 PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.0.0.0/0"),), ())
 TUNNEL = Tunnel(SERVER, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """How often the outside was asked; it sees another address each time."""
+def checks(monkeypatch):
+    """One entry for each exit check; every check finds another address."""
     times = []
 
     async def look(*_, **__):
@@ -159,57 +161,57 @@ def asked(monkeypatch):
 
 
 @contextlib.asynccontextmanager
-async def running(ports):
-    ports.answers = True
-    ports.settings = Settings()
-    task = asyncio.create_task(ports.machine.run())
-    yield ports.machine
+async def running(context):
+    context.answers = True
+    context.settings = Settings()
+    task = asyncio.create_task(context.machine.run())
+    yield context.machine
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_tunnel_taken_over_from_the_last_netd_is_seen_from_outside_too(asked):
-    """Without a switch: until somebody asked for one, nobody knew the address after a restart of netd."""
-    ports = Ports()
-    ports.machine = ExitMachine("default", 0, ports, Connected(TUNNEL, 1.0, 1.0))
-    async with running(ports) as machine, asyncio.timeout(5):
-        await ports.told.wait()
+async def test_exit_address_of_adopted_tunnel_is_checked(checks):
+    """The address was unknown after a restart of netd until the next switch."""
+    context = FakeContext()
+    context.machine = ExitMachine("default", 0, context, Connected(TUNNEL, 1.0, 1.0))
+    async with running(context) as machine, asyncio.timeout(5):
+        await context.published.wait()
         assert machine.exit_address == ExitAddress("203.0.113.1")
-        assert len(asked) == 1
+        assert len(checks) == 1
 
 
-async def test_each_life_of_a_tunnel_is_asked_about_once_and_shows_its_own_answer(asked):
-    ports = Ports()
-    async with running(ports) as machine, asyncio.timeout(5):
-        for number in (1, 2):  # the same server, the same slot: another tunnel all the same
+async def test_exit_address_is_checked_once_per_connection(checks):
+    context = FakeContext()
+    async with running(context) as machine, asyncio.timeout(5):
+        for number in (1, 2):  # the same server and slot, but another connection
             await machine.connect(SERVER)
-            await ports.told.wait()
+            await context.published.wait()
             assert machine.exit_address == ExitAddress(f"203.0.113.{number}")
-            machine.notify(Reason.WAN_DOWN)  # something happens, and the tunnel stays
-            await until(lambda: machine._nudged is None)
-            ports.told.clear()
+            machine.notify(Reason.WAN_DOWN)  # an event that the tunnel survives
+            await until(lambda: machine._event is None)
+            context.published.clear()
             await machine.disconnect()
             assert machine.exit_address is None
-        assert len(asked) == 2
+        assert len(checks) == 2
 
 
-async def test_what_was_seen_of_one_tunnel_is_not_shown_for_the_next(asked):
-    """A switch passes through no state in which nothing is up."""
-    ports = Ports()
-    async with running(ports) as machine, asyncio.timeout(5):
+async def test_exit_address_after_a_switch_is_unknown_at_first(checks):
+    """A switch passes through no state without a tunnel."""
+    context = FakeContext()
+    async with running(context) as machine, asyncio.timeout(5):
         await machine.connect(SERVER)
-        await ports.told.wait()
+        await context.published.wait()
         shown = []
-        entered = ports.enter
+        entered = context.enter
 
         async def enter(exit_name, state, cause=None):
             await entered(exit_name, state, cause)
             shown.append((state.tunnel.target, machine.exit_address))
 
-        ports.enter = enter
+        context.enter = enter
         other = Target("mullvad", "se-got-wg-001")
-        ports.told.clear()
+        context.published.clear()
         await machine.connect(other)
-        await ports.told.wait()
+        await context.published.wait()
         assert shown == [(SERVER, ExitAddress("203.0.113.1")), (other, None)]
         assert machine.exit_address == ExitAddress("203.0.113.2")

@@ -1,4 +1,4 @@
-"""From a server's configuration to the planner's and WireGuard's views of its tunnel."""
+"""The preparation of a tunnel from a server's configuration, and the explanation of a missing handshake."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from app.addresses import collapse
 from app.errors import ConflictError
 from app.model import Endpoint, Peer, Secret, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, TransportPeer
-from app.tunnel.handshake import cause
+from app.tunnel.handshake import explain_failure
 from app.tunnel.prepare import choose_address, prepare, primary_peer
 from app.tunnel.states import Target
 
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
-NOWHERE = (ip_address("9.9.9.9"),)
+FALLBACK_DNS = (ip_address("9.9.9.9"),)
 
 
 def nets(*texts):
@@ -30,42 +30,42 @@ def peer(key="a", allowed=("0.0.0.0/0", "::/0"), host="198.51.100.7", **more):
     return Peer(key, Endpoint(host, 51820) if host else None, nets(*allowed), **more)
 
 
-def made(cfg, wan=WAN, resolved=None, fallback=NOWHERE):
+def prepared(cfg, wan=WAN, resolved=None, fallback=FALLBACK_DNS):
     hosts = resolved or {p.endpoint.host: [ip_address(p.endpoint.host)] for p in cfg.peers if p.endpoint}
     return prepare(Target("custom", "x"), cfg, "a", wan, hosts, fallback, None)
 
 
-def test_two_halves_are_the_whole():
+def test_collapse_of_two_halves_gives_the_default_route():
     assert collapse(nets("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1")) == nets("0.0.0.0/0", "::/0")
 
 
-def test_the_peer_of_the_default_route_decides_not_the_first():
+def test_primary_peer_is_that_of_the_default_route():
     assert primary_peer(config(peer("site", ("10.50.0.0/16",)), peer("exit"))).public_key == "exit"
 
 
-def test_a_server_nobody_can_dial_is_refused():
+def test_primary_peer_without_an_endpoint_is_refused():
     with pytest.raises(ConflictError):
         primary_peer(config(peer(host=None)))
 
 
-def test_a_tunnel_without_an_ipv6_address_routes_no_ipv6():
-    tunnel, _ = made(config(peer()))
+def test_routes_without_an_ipv6_address_are_ipv4_only():
+    tunnel, _ = prepared(config(peer()))
     assert tunnel.plan.routes == nets("0.0.0.0/0")
 
 
-def test_a_tunnel_with_both_routes_both():
-    tunnel, _ = made(config(peer(), addresses=("10.0.0.2/32", "fd00::2/128")))
+def test_routes_with_both_addresses_are_of_both_families():
+    tunnel, _ = prepared(config(peer(), addresses=("10.0.0.2/32", "fd00::2/128")))
     assert tunnel.plan.routes == nets("0.0.0.0/0", "::/0")
 
 
-def test_without_dns_the_fallback_is_asked_inside_the_tunnel_in_a_family_it_has():
+def test_dns_not_configured_is_the_fallback_of_a_routed_family():
     fallback = (ip_address("2620:fe::9"), ip_address("9.9.9.9"))
-    assert made(config(peer()), fallback=fallback)[0].plan.dns == (ip_address("9.9.9.9"),)
-    assert made(config(peer(), dns=(ip_address("10.0.0.1"),)))[0].plan.dns == (ip_address("10.0.0.1"),)
+    assert prepared(config(peer()), fallback=fallback)[0].plan.dns == (ip_address("9.9.9.9"),)
+    assert prepared(config(peer(), dns=(ip_address("10.0.0.1"),)))[0].plan.dns == (ip_address("10.0.0.1"),)
 
 
-def test_every_dialled_peer_is_a_permitted_destination_and_nothing_else():
-    tunnel, device = made(
+def test_transport_has_every_dialled_peer_and_no_other():
+    tunnel, device = prepared(
         config(peer("exit"), peer("site", ("10.5.0.0/16",), "198.51.100.8"), peer("in", ("10.6.0.0/16",), None))
     )
     assert tunnel.plan.transport == (
@@ -77,17 +77,19 @@ def test_every_dialled_peer_is_a_permitted_destination_and_nothing_else():
     assert device.fwmark == MARK_TRANSPORT
 
 
-def test_the_mtu_leaves_room_for_wireguard():
-    assert made(config(peer()))[0].plan.mtu == 1420
-    assert made(config(peer(), mtu=1380))[0].plan.mtu == 1380
+def test_mtu_not_configured_leaves_room_for_wireguard():
+    """1500 minus the overhead of WireGuard over IPv6."""
+    assert prepared(config(peer()))[0].plan.mtu == 1420
+    assert prepared(config(peer(), mtu=1380))[0].plan.mtu == 1380
 
 
-def test_a_keepalive_holds_the_routers_nat_open():
-    assert made(config(peer()))[1].peers[0].persistent_keepalive == 25
-    assert made(config(peer(persistent_keepalive=10)))[1].peers[0].persistent_keepalive == 10
+def test_keepalive_not_configured_is_25_s():
+    """The gateway is behind the router's NAT, whose mapping expires without traffic."""
+    assert prepared(config(peer()))[1].peers[0].persistent_keepalive == 25
+    assert prepared(config(peer(persistent_keepalive=10)))[1].peers[0].persistent_keepalive == 10
 
 
-def test_a_family_the_wan_can_reach_is_chosen():
+def test_endpoint_address_is_of_a_family_the_wan_can_reach():
     four, six = ip_address("198.51.100.7"), ip_address("2001:db8::7")
     only6 = WanLink("wan0", True, 1500, (ip_interface("2001:db8:1::2/64"),), None, ip_address("fe80::1"))
     assert choose_address([six, four], WAN) == four
@@ -110,16 +112,17 @@ def test_a_family_the_wan_can_reach_is_chosen():
         (WAN, "192.168.1.9", "no answer"),
     ],
 )
-def test_the_cause_is_named(wan, endpoint, says):
+def test_missing_handshake_is_explained(wan, endpoint, says):
     where = TransportPeer(ip_address(endpoint), 51820) if endpoint else None
-    assert says in cause(wan, where, None)
+    assert says in explain_failure(wan, where, None)
 
 
-def test_a_clock_that_was_set_back_is_named_and_for_how_long():
+def test_missing_handshake_after_clock_set_back_names_the_time():
     where = TransportPeer(ip_address("198.51.100.7"), 51820)
-    assert "set back" not in cause(WAN, where, None, 0.4)
-    assert "set back, and a server that has seen it ahead takes it for a replay for another 75 s" in cause(
-        WAN, where, None, 75.0
+    assert "set back" not in explain_failure(WAN, where, None, 0.4)
+    assert (
+        "set back, and a server that saw the later time rejects handshakes as replays for another 75 s"
+        in explain_failure(WAN, where, None, 75.0)
     )
-    assert "another 3 min;" in cause(WAN, where, None, 200.0)
-    assert "another 72 h;" in cause(WAN, where, None, 3 * 86_400.0)
+    assert "another 3 min;" in explain_failure(WAN, where, None, 200.0)
+    assert "another 72 h;" in explain_failure(WAN, where, None, 3 * 86_400.0)

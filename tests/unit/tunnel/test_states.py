@@ -1,4 +1,4 @@
-"""Every state has a policy, and only one of them lets devices out."""
+"""The states of an exit: every state has a policy, and only one policy forwards the devices' traffic."""
 
 from __future__ import annotations
 
@@ -52,35 +52,36 @@ states = st.one_of(
 
 
 @given(states)
-def test_only_connected_carries_traffic(state):
+def test_policy_of_connected_alone_carries_traffic(state):
     plan = policy_for("default", 0, state)
     assert (plan.active is not None) == isinstance(state, Connected)
 
 
 @given(states)
-def test_the_policy_has_every_tunnel_of_the_state_and_no_other(state):
+def test_policy_has_exactly_the_tunnels_of_the_state(state):
     plan = policy_for("default", 0, state)
     planned = [t for t in (plan.active, plan.candidate, plan.draining) if t is not None]
     assert planned == [t.plan for t in tunnels_of(state)]
 
 
 @given(states)
-def test_every_state_is_shown(state):
+def test_state_of_every_kind_has_its_api_name(state):
     assert shown_as(state).value == type(state).__name__.lower()
 
 
-def test_moves_cover_every_state_and_lead_only_to_states():
+def test_moves_cover_every_state():
     kinds = set(get_args(State))
     assert set(MOVES) == kinds
     assert all(targets <= kinds for targets in MOVES.values())
 
 
-def test_no_dead_end_and_no_way_around_connecting_but_adoption():
+def test_moves_to_connected_begin_in_connecting_or_adoption():
+    """Connected follows Connecting, a switch or the adoption of a running tunnel; no state is a dead end."""
     for kind, onward in MOVES.items():
         assert onward, kind
     assert {kind for kind, onward in MOVES.items() if Connected in onward} == {Connecting, Connected, Disconnected}
 
 
 @pytest.mark.parametrize("text", ["custom/vpn-se", "imported/a/b", "mullvad/se-sto-wg-001"])
-def test_a_target_survives_the_settings_file(text):
+def test_target_as_text_is_parsed_back(text):
     assert str(Target.parse(text)) == text

@@ -1,4 +1,4 @@
-"""What a move between two states is called in the history."""
+"""The history record of each transition between two states."""
 
 from __future__ import annotations
 
@@ -40,20 +40,21 @@ DOWN = Blocked(Reason.TUNNEL_DEAD, "dead", SE.target)
         (Connecting(SE), Blocked(Reason.HANDSHAKE_TIMEOUT, "x", SE.target, 3), "handshake_timeout", "se", None),
     ],
 )
-def test_cause_and_server(old, new, cause, server, previous):
+def test_record_of_each_transition_has_cause_and_server(old, new, cause, server, previous):
     record = Journal(lambda: 150.0).on_transition("default", old, new, None, 1.0)
     assert (record.cause, record.server, record.provider, record.previous_server) == (cause, server, "custom", previous)
     assert (record.time, record.exit) == (1.0, "default")
 
 
-def test_a_candidate_beside_the_tunnel_in_use_is_no_transition():
+def test_candidate_beside_active_tunnel_gives_no_record():
     with_candidate = replace(UP, candidate=DE)
     journal = Journal(lambda: 0.0)
     assert journal.on_transition("default", UP, with_candidate, None, 1.0) is None
     assert journal.on_transition("default", with_candidate, UP, None, 1.0) is None
 
 
-def test_durations_are_those_of_the_boot_clock_also_for_an_adopted_tunnel():
+def test_duration_is_measured_by_the_boot_clock():
+    """An adopted tunnel counts from its real beginning."""
     now = [100.0]
     journal = Journal(lambda: now[0])
     assert journal.on_transition("default", Disconnected(), Connecting(SE), None, 0.0).duration is None
@@ -65,7 +66,8 @@ def test_durations_are_those_of_the_boot_clock_also_for_an_adopted_tunnel():
     assert Journal(lambda: 400.0).on_transition("default", UP, DOWN, None, 0.0).duration == 300.0
 
 
-def test_the_server_is_known_to_the_end_and_the_caller_may_know_the_cause_better():
+def test_record_of_disconnected_still_names_the_server():
+    """A cause given by the caller overrides the one that follows from the states."""
     journal = Journal(lambda: 0.0)
     journal.on_transition("default", UP, Disconnecting(SE), None, 0.0)
     assert journal.on_transition("default", Disconnecting(None), Disconnected(), None, 0.0).server == "se"

@@ -1,10 +1,10 @@
-"""Sockets with a packet mark for dnspython's exchanges, one question each, and connected: no other host is heard.
+"""The dnspython backend whose sockets carry a packet mark and are connected, so that they hear only the server.
 
-dnspython's own time limits are left alone: the caller has one for all of it.
+It ignores dnspython's own time limits: the caller has one for the whole exchange.
 """
 
 # ruff: noqa: ARG002 - the signatures are dnspython's
-# dns.asyncbackend is where its documentation has these classes:
+# dnspython's documentation has these classes in dns.asyncbackend:
 # pyright: reportPrivateImportUsage=false
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from dns.asyncbackend import Backend, DatagramSocket, StreamSocket
 
 
-class Marked(Backend):
+class MarkedBackend(Backend):
     """Opens connected sockets with ``mark``, as :mod:`dns.asyncquery` asks for them."""
 
     def __init__(self, mark: int) -> None:
@@ -39,7 +39,7 @@ class Marked(Backend):
         ssl_context: Any = None,
         server_hostname: str | None = None,
     ) -> _Datagrams | _Stream:
-        """Raises OSError. The mark is there before the first packet: a TCP connection begins with one."""
+        """Raises OSError. The mark is set before connecting, because a TCP connection sends its first packet then."""
         assert destination is not None
         sock = socket.socket(af, socktype | socket.SOCK_NONBLOCK, proto)
         try:

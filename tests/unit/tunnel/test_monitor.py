@@ -1,0 +1,95 @@
+"""The monitor of a connected tunnel: what ends the tunnel, and when its path is probed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+
+from app.model import Links, WanLink
+from app.network.plan import TransportPeer, TunnelPlan
+from app.network.wireguard.types import DeviceStats, PeerStats
+from app.tunnel.health import DEAD_AFTER
+from app.tunnel.monitor import TunnelMonitor
+from app.tunnel.states import Reason, Target, Tunnel
+
+RESOLVER = ip_address("10.0.0.1")
+PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.0.0.0/0"),), (RESOLVER,))
+TUNNEL = Tunnel(Target("custom", "se"), PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
+WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
+
+
+class Bench:
+    """A monitor with a clock, links and counters that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.tx = 100
+        self.links = Links(wan=WAN, lan=())
+        self.refreshed: list[Tunnel] = []
+        self.probes: list[tuple[str, object]] = []
+        monkeypatch.setattr("app.tunnel.monitor.boottime", lambda: self.now)
+        monkeypatch.setattr("app.tunnel.monitor.probe.send", lambda *args: self.probes.append(args))
+        setup = SimpleNamespace(refresh_endpoints=self.refresh_endpoints, interface=lambda _: "vpn0a")
+        self.monitor = TunnelMonitor(setup, self)
+
+    async def refresh_endpoints(self, tunnel: Tunnel) -> None:
+        self.refreshed.append(tunnel)
+
+    async def check(self, event: Reason | None = None, key: str = "server"):
+        stats = DeviceStats(1, 1, (PeerStats(key, None, 1.0, 500, self.tx),))
+        return await self.monitor.check(TUNNEL, stats, event)
+
+    async def ends_with(self) -> tuple[Reason, float]:
+        """The reason that ends a tunnel whose server no longer answers, and the seconds until then."""
+        start = self.now
+        while (failure := await self.check()) is None:
+            self.now += 1.0
+            self.tx += 100
+            assert self.now - start < 60
+        return failure.reason, self.now - start
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+async def test_monitor_without_interface_or_peer_reports_tunnel_lost(bench: Bench) -> None:
+    assert await bench.check() is None
+    for failure in (
+        await bench.monitor.check(TUNNEL, None, None),
+        await bench.check(key="another"),
+        await bench.check(Reason.TUNNEL_LOST),
+    ):
+        assert failure is not None
+        assert failure.reason is Reason.TUNNEL_LOST
+
+
+async def test_monitor_after_a_wan_change_probes_the_new_path(bench: Bench) -> None:
+    assert await bench.check() is None
+    assert (bench.refreshed, bench.probes) == ([], [])
+    assert await bench.check(Reason.WAN_DOWN) is None
+    assert (bench.refreshed, bench.probes) == ([TUNNEL], [("vpn0a", RESOLVER)])
+
+
+async def test_monitor_of_a_silent_server_reports_tunnel_dead(bench: Bench) -> None:
+    reason, seconds = await bench.ends_with()
+    assert reason is Reason.TUNNEL_DEAD
+    assert DEAD_AFTER <= seconds <= 20
+    assert len(bench.probes) >= 2
+
+
+async def test_monitor_of_silent_server_without_wan_reports_wan_down(bench: Bench) -> None:
+    bench.links = Links(wan=replace(WAN, up=False), lan=())
+    reason, seconds = await bench.ends_with()
+    assert reason is Reason.WAN_DOWN
+    assert seconds < DEAD_AFTER
+
+
+async def test_monitor_after_reset_starts_with_a_healthy_tunnel(bench: Bench) -> None:
+    await bench.ends_with()
+    bench.monitor.reset()
+    assert await bench.check() is None
