@@ -54,7 +54,7 @@ _LISTENERS = (131, 132, 143)  # MLD report and done, MLDv2 report
 _LINK_GROUPS = 0xFF02  # multicast of the link, ff02::/16
 
 # Groups of the link beside the LAN's networks, on a link that is WAN and LAN at once.
-_LAN_GROUPS = (
+LAN_GROUPS = (
     IPv4Network("224.0.0.0/24"),
     IPv4Network("255.255.255.255/32"),
     IPv6Network("fe80::/10"),
@@ -69,7 +69,7 @@ def before_roles() -> EgressFilter:
 
 def program(egress: EgressFilter) -> bytes:
     """The filter as the kernel takes it."""
-    lan: tuple[Network, ...] = (*egress.lan, *_LAN_GROUPS) if egress.lan else ()
+    lan: tuple[Network, ...] = (*egress.lan, *LAN_GROUPS) if egress.lan else ()
     return assemble([*_by_mark_and_protocol(egress.marks), *_ipv4(lan), *_ipv6(lan), *_ends()])
 
 

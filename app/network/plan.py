@@ -57,6 +57,11 @@ RESOLVER_PORT_BASE = 5300  # exit n's forwarder listens on RESOLVER_PORT_BASE + 
 RESOLVER_VIP4 = IPv4Address("198.18.53.0")  # + n + 1 (RFC 2544 range: never on the Internet); DIRECT: + 0
 RESOLVER_VIP6 = RESOLVERS6.network_address  # + n + 1
 
+# The ports of the gateway's own sockets (ip_local_port_range), WireGuard's among them. No connection of a device is
+# translated to one of them, so none can be taken for the gateway's own (CVE-2021-3773).
+OWN_PORTS = range(61440, 65536)
+DEVICE_PORTS = range(1024, 61440)
+
 Slot = Literal["a", "b"]
 
 
@@ -121,6 +126,7 @@ class PlanInput(Struct, frozen=True):
     time_servers: tuple[Address, ...] = ()  # the servers that it may ask until then
     flowtable: bool = False  # whether the kernel has nf_flow_table
     http_ports: tuple[int, ...] = (5000,)
+    nat_seed: int = 0  # 32 random bits, secret: which port a device's connections get
 
 
 # --- The planner's output --------------------------------------------------------------------------------------------
