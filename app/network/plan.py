@@ -17,6 +17,7 @@ Packet marks (skb mark, all 32 bits; no other program marks packets on the gatew
 ``MARK_LOOKUP``         netd's look-up of an endpoint's name
 ``MARK_CLEAR``          netd's other permitted traffic in the clear (a provider's API while blocked)
 ``MARK_TIME``           the time daemon's queries, until the clock is set
+``MARK_END``            to a device of the LAN: ends a connection whose tunnel is gone
 ``MARK_EXIT_BASE + n``  from a LAN device whose policy is exit ``n``, or from the gateway's resolver for it
 ======================  ==========================================================================
 """
@@ -40,6 +41,7 @@ MARK_TRANSPORT = 0x20
 MARK_LOOKUP = 0x21
 MARK_CLEAR = 0x22
 MARK_TIME = 0x23
+MARK_END = 0x24
 MARK_EXIT_BASE = 0x100
 
 TABLE_DIRECT = 7000

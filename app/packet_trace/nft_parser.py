@@ -31,6 +31,7 @@ from app.packet_trace.nft_model import (
     NoEffect,
     Ruleset,
     SetMark,
+    SetState,
     Statement,
     Vmap,
 )
@@ -127,6 +128,9 @@ def _statement(read: Reader) -> Statement:
             return Nat("redirect", port=_port(read))
         case "dnat":
             return _dnat(read)
+        case "notrack":
+            read.take()
+            return SetState("untracked")
         case "flow":
             read.take_all("flow add")
             return NoEffect(f"flow add {read.take()}")
