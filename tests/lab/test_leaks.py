@@ -195,6 +195,18 @@ def test_any_two_locks_broken(lab, capsys, kept):
     report(capsys, f"only {kept} left, app dead", watch)
 
 
+def test_all_three_locks_broken_would_be_seen(lab):
+    """The control of the test above: what it breaks does open the gateway once nothing is left."""
+    with LeakWatch(lab) as watch:
+        lab.gateway.kill_app("netd", restart=False)
+        lab.hosts["gateway"].shell("; ".join(BREAK.values()))
+        time.sleep(2)
+        lab.gateway.release_app("netd")
+        wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
+        connected_again(lab)
+    assert watch.leaks
+
+
 def test_vpn_server_dies(lab, capsys):
     """A dead server is detected within 20 s, named as the cause, and reconnected when it is back."""
     with LeakWatch(lab) as watch:
