@@ -44,7 +44,6 @@ from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
 from app.netd.wan_port import WanChooser
-from app.network import nat_seed
 from app.protocol.events import SecurityAlert
 from app.providers.registry import Registry
 from app.tasks import end
@@ -117,7 +116,6 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         time_sync=deps.time_sync,
         flowtable=deps.flowtable,
         http_ports=deps.http_ports,
-        nat_seed=nat_seed.read(),
         publish=publish,
     )
     lan_services = LanServicesLoop(deps.services, network, store, publish)

@@ -48,7 +48,6 @@ class NetworkController:
         time_sync: TimeSync,
         flowtable: bool,
         http_ports: tuple[int, ...],
-        nat_seed: int = 1,
         publish: EventSink,
     ) -> None:
         """``make_kernel`` receives the callback for drift; ``exit_plans`` are the plans of adopted tunnels."""
@@ -62,7 +61,6 @@ class NetworkController:
         self._time_sync = time_sync
         self._flowtable = flowtable
         self._http_ports = http_ports
-        self._nat_seed = nat_seed
         self._publish = publish
         self._lookup_servers: list[tuple[Address, ...]] = []
         self._clear_api: list[tuple[TransportPeer, ...]] = []
@@ -244,7 +242,6 @@ class NetworkController:
             time_servers=time_access[1] if time_access else (),
             flowtable=self._flowtable,
             http_ports=self._http_ports,
-            nat_seed=self._nat_seed,
         )
 
     def _notify(self, change: NetworkChange) -> None:

@@ -128,7 +128,6 @@ class PlanInput(Struct, frozen=True):
     time_servers: tuple[Address, ...] = ()  # the servers that it may ask until then
     flowtable: bool = False  # whether the kernel has nf_flow_table
     http_ports: tuple[int, ...] = (5000,)
-    nat_seed: int = 0  # 32 random bits, secret: which port a device's connections get
 
 
 # --- The planner's output --------------------------------------------------------------------------------------------

@@ -143,13 +143,9 @@ def _masquerade(read: Reader) -> Nat:
     read.take("masquerade")
     if read.accept("to"):
         read.take(":")
-        if read.accept("jhash"):
-            read_key(read)
-            for word in ("mod", "seed", "offset"):
-                read.take(word)
-                int(read.take(), 0)
-            return Nat("masquerade")
         read.take()
+        read.accept("fully-random")
+        return Nat("masquerade")
     read.take("fully-random")
     return Nat("masquerade")
 

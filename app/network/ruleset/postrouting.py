@@ -14,7 +14,7 @@ _SERVICES = (53, 80, 123, 443, 853)
 
 
 def postrouting_chains(inputs: PlanInput, view: View) -> Iterator[str]:
-    yield chain("postrouting_nat", _nat(inputs, view), hook=base("nat", "postrouting", "srcnat"))
+    yield chain("postrouting_nat", _nat(view), hook=base("nat", "postrouting", "srcnat"))
 
     # The last check, after NAT and independent of all earlier decisions: mark, link and source must match.
     rules = [f"meta mark . oifname . {ip_word(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
@@ -27,13 +27,12 @@ def postrouting_chains(inputs: PlanInput, view: View) -> Iterator[str]:
         yield chain("egress_wan", _egress_wan(inputs, view))
 
 
-def _nat(inputs: PlanInput, view: View) -> Iterator[str]:
+def _nat(view: View) -> Iterator[str]:
     """Source NAT to the outgoing link's address.
 
     A socket of a device keeps one outside port for all destinations (endpoint-independent mapping, RFC 4787, REQ-1), as
-    games and calls need it. The port is a keyed hash of the device's address and port, so that the device cannot choose
-    it. For the usual services of a server, where many devices talk to one address, the port is random: a hash may
-    collide there, and a random port is chosen among the free ones.
+    games and calls need it: without "random" the kernel gives a source the port that it already has. No port is one of
+    the gateway's own sockets', so that none can be shadowed (CVE-2021-3773). All else gets a random port.
     """
     ways = [f"oifname {quoted(t.interface for t in view.carrying)}"] if view.carrying else []
     if view.wan and view.direct:
@@ -43,9 +42,7 @@ def _nat(inputs: PlanInput, view: View) -> Iterator[str]:
         for family in FAMILIES:
             ip = ip_word(family)
             if networks := view.lan_networks(family):
-                socket = f"jhash {ip} saddr . udp sport mod {len(DEVICE_PORTS)} seed {hex_mark(inputs.nat_seed or 1)}"
-                to = f"masquerade to :{socket} offset {DEVICE_PORTS[0]}"
-                yield f"{way} {ip} saddr {any_of(networks)} udp dport != {any_of(_SERVICES)} {to}"
+                yield f"{way} {ip} saddr {any_of(networks)} udp dport != {any_of(_SERVICES)} masquerade to {ports}"
         yield f"{way} meta l4proto {{ tcp, udp }} masquerade to {ports} fully-random"
         yield f"{way} masquerade fully-random"
 
