@@ -81,7 +81,7 @@ class LeakTester:
             return Check("rules", "unknown", "The kernel's rules and routes could not be read.")
         if found:
             return Check("rules", "failed", f"The kernel does not hold what was planned: {'; '.join(found)}.")
-        return Check("rules", "ok", "Firewall, routes and settings of the kernel are as planned.")
+        return Check("rules", "ok", "Firewall, routes, the WAN's own filter and settings of the kernel are as planned.")
 
     def _kill_switch(self) -> Check:
         if self._network.attestation.ok:

@@ -4,6 +4,8 @@ Routing blocks leaks independently of nftables. A packet from the LAN is routed 
 or, unmarked, in a table that has only the LAN's routes; both end in ``unreachable``, so main's default route is never
 used. The gateway's own packets reach main only with a mark of the cleartext allowlist, or as DHCP. The last rule
 rejects every other packet.
+
+The ports that lead outside have a filter that depends on neither (:mod:`app.network.egress_filter`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from app.addresses import Interface, Network
 from app.network import sysctl
+from app.network.egress_filter import OWN_MARKS
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -22,6 +25,7 @@ from app.network.plan import (
     TABLE_DIRECT,
     TABLE_LAN,
     BridgePlan,
+    EgressFilter,
     LinkPlan,
     NetworkPlan,
     PlanInput,
@@ -67,6 +71,17 @@ def plan(inputs: PlanInput) -> NetworkPlan:
         sysctls=sysctl.planned(view),
         bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
         bridge_ruleset=bridge_ruleset(bridge) if bridge else "",
+        egress=_egress(view),
+        unfiltered=tuple(dict.fromkeys((*view.lan, *((*bridge.ports, *bridge.radios) if bridge else ())))),
+    )
+
+
+def _egress(view: View) -> tuple[EgressFilter, ...]:
+    marks = (*OWN_MARKS, MARK_DIRECT) if view.direct else OWN_MARKS
+    outside = (view.wan_name, view.wan.port) if view.wan else (view.wan_name,)
+    lan = tuple(n for family in FAMILIES for n in view.lan_networks(family))
+    return tuple(
+        EgressFilter(name, marks, lan if name == view.shared else ()) for name in dict.fromkeys(filter(None, outside))
     )
 
 

@@ -23,6 +23,7 @@ from app.packet_trace.nft_model import (
     NoEffect,
     Ruleset,
     SetMark,
+    SetState,
     Statement,
     Value,
     Vmap,
@@ -136,6 +137,8 @@ class _Evaluation:
                     if mark is None:
                         return None
                     self.packet = msgspec.structs.replace(self.packet, **{which: mark})
+                case SetState(state=state):
+                    self.packet = msgspec.structs.replace(self.packet, ct_state=state)
                 case Vmap(lookup=lookup):
                     value = self._key(lookup.key)
                     found = self._collection(lookup.collection).find(value)[1] if value is not None else None

@@ -52,6 +52,12 @@ class SetMark(Struct, frozen=True):
     value: int | Lookup
 
 
+class SetState(Struct, frozen=True):
+    """``notrack``: the packet belongs to no connection."""
+
+    state: Literal["untracked"]
+
+
 class Vmap(Struct, frozen=True):
     lookup: Lookup
 
@@ -74,7 +80,7 @@ class NoEffect(Struct, frozen=True):
     text: str
 
 
-Statement = Match | SetMark | Vmap | Count | Nat | NftVerdict | NoEffect
+Statement = Match | SetMark | SetState | Vmap | Count | Nat | NftVerdict | NoEffect
 
 
 class Chain(Struct, frozen=True):

@@ -52,6 +52,8 @@ class Gateway:
         """Do what the image does before the app starts: static ruleset, then links, then the WAN's DHCP client."""
         gateway = self.host
         gateway.run("nft", "-f", str(PROJECT / "overlay" / "etc" / "vpn-gateway" / "boot.nft"))
+        lock = PROJECT / "overlay" / "usr" / "lib" / "vpn-gateway" / "lock-port"
+        gateway.shell(f"LOCK_FILE={PROJECT}/overlay/etc/vpn-gateway/boot.bpf sh {lock} wan0")
         gateway.shell(
             "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
         )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.network.plan import PlanInput
+from app.network.plan import MARK_TRANSPORT, OWN_PORTS, PlanInput
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, PORT53, from_lan
 from app.network.ruleset.refusals import drop, refuse
-from app.network.ruleset.syntax import any_of, base, chain, ip_word
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
 
 
 def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     jumps = [
         'iifname "lo" accept',
+        # The size of the tunnel's packets is set, and WireGuard ignores all errors. One that a stranger forges, on the
+        # WAN or in the LAN, would make the kernel fragment them for ten minutes (RFC 5927, section 7).
+        f"ct mark {hex_mark(MARK_TRANSPORT)} ct state related {drop('transport')}",
         "ct state vmap { established : accept, related : accept, invalid : goto drop_invalid }",
     ]
     if view.wan:
@@ -35,7 +38,8 @@ def _input_wan() -> Iterator[str]:
     yield "udp sport 67 udp dport 68 accept"
     yield "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept"
     yield "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept"
-    yield from (f"{ip_word(f)} saddr . udp sport @transport{f} accept" for f in FAMILIES)
+    own = f"udp dport {OWN_PORTS[0]}-{OWN_PORTS[-1]}"
+    yield from (f"{ip_word(f)} saddr . udp sport @transport{f} {own} accept" for f in FAMILIES)
 
 
 def _input_lan(inputs: PlanInput) -> Iterator[str]:

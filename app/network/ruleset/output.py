@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.addresses import collapse
-from app.network.plan import MARK_CLEAR, MARK_DIRECT, MARK_LOOKUP, MARK_TRANSPORT, PlanInput
+from app.network.plan import MARK_CLEAR, MARK_DIRECT, MARK_END, MARK_LOOKUP, MARK_TIME, MARK_TRANSPORT, PlanInput
 from app.network.policy import FAMILIES, VIPS4, VIPS6, View, vip
 from app.network.ruleset.matches import (
     DHCP4,
@@ -15,6 +15,7 @@ from app.network.ruleset.matches import (
     NEIGHBOUR,
     PORT53,
     endpoints,
+    lan_hosts,
     time_servers,
     to_lan,
 )
@@ -29,6 +30,11 @@ def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES]
     if view.exits:
         marks.append(f"meta mark {any_of(hex_mark(e.mark) for e in view.exits)} ct mark set meta mark")
+    # Errors about these packets carry the mark: see input_chains.
+    marks.append(f"meta mark {hex_mark(MARK_TRANSPORT)} ct mark set meta mark")
+    # Untracked, so that the device's answer belongs to no connection and is reset: app.network.end_connections.
+    untracked = [f"meta mark {hex_mark(MARK_END)} {m} notrack" for m in lan_hosts(view)]
+    yield chain("output_untracked", untracked, hook=base("filter", "output", "raw"))
     yield chain("output_marks", marks, hook=base("route", "output", "mangle"))
     yield chain("output_dns", _resolvers(view), hook=base("nat", "output", "-100"))
 
@@ -87,5 +93,6 @@ def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
         yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {any_of(six)} accept"
     if inputs.time_sync_uid is not None:
         yield from (
-            f"meta skuid {inputs.time_sync_uid} {servers} udp dport 123 accept" for servers in time_servers(inputs)
+            f"meta skuid {inputs.time_sync_uid} {servers} udp dport 123 meta mark set {hex_mark(MARK_TIME)} accept"
+            for servers in time_servers(inputs)
         )

@@ -10,6 +10,9 @@ from app.network.policy import FAMILIES, Exit, Tunnel, View, vip
 from app.network.ruleset.matches import endpoints
 from app.network.ruleset.syntax import collection, hex_mark, ip_word
 
+MAX_CONNECTIONS = 4096  # of one device: a sixteenth of the image's table (nf_conntrack_max), several times a busy PC's
+MAX_CONNECTION_DEVICES = 1024
+
 
 def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
     yield collection(
@@ -57,10 +60,9 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
             if e.active and e.active.carries(family) and not e.active.has_default(family):
                 routes = (str(n) for n in e.active.carries(family))
                 yield collection("set", f"exit{e.index}_routes{family}", f"{ip_word(family)} daddr", routes, "interval")
+    yield f"set connections {{\n\ttypeof ether saddr\n\tsize {MAX_CONNECTION_DEVICES}\n\tflags dynamic\n}}"
     if inputs.flowtable and view.lan_names:
-        # A WAN without a router may be a PPPoE session that has no interface yet: nft would refuse the whole ruleset.
-        wan = (view.wan.name,) if view.wan and any(view.direct_gateway(f) for f in FAMILIES) else ()
-        devices = dict.fromkeys((*view.lan_names, *(t.interface for t in view.carrying), *wan))
+        devices = dict.fromkeys((*view.lan_names, *(t.interface for t in view.carrying)))
         names = ", ".join(f'"{name}"' for name in devices)
         yield f"flowtable fast {{\n\thook ingress priority filter\n\tdevices = {{ {names} }}\n}}"
 

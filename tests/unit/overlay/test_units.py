@@ -51,9 +51,9 @@ def test_an_open_unit_would_be_noticed(tmp_path: Path) -> None:
     assert exposure(bare) > 9
 
 
-def test_netd_has_one_capability_and_web_has_none() -> None:
+def test_netd_has_two_capabilities_and_web_has_none() -> None:
     netd, web = settings("vpn-gateway-netd.service"), settings("vpn-gateway-web.service")
-    assert netd["AmbientCapabilities"] == netd["CapabilityBoundingSet"] == ["CAP_NET_ADMIN"]
+    assert netd["AmbientCapabilities"] == netd["CapabilityBoundingSet"] == ["CAP_NET_ADMIN CAP_NET_BIND_SERVICE"]
     assert web["AmbientCapabilities"] == web["CapabilityBoundingSet"] == [""]
     assert netd["User"] == ["netd"]
     assert web["User"] == ["web"]
