@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
+from app.model import Lease
 from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
 from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
@@ -28,6 +30,7 @@ from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
+from app.netd.lan_devices import LanDevices
 from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
@@ -44,6 +47,7 @@ from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
 from app.netd.wan_port import WanChooser
+from app.network.neighbours import probe, read_neighbours
 from app.protocol.events import SecurityAlert
 from app.providers.registry import Registry
 from app.tasks import end
@@ -175,6 +179,19 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         restart=restart,
     )
     check_not_restarting = backup.check_not_restarting
+
+    async def update_hosts(leases: Iterable[Lease], in_use: dict[str, IPv4Address]) -> None:
+        await deps.services.update_hosts(store.settings, leases, in_use)
+
+    lan_devices = LanDevices(
+        leases=deps.services.leases,
+        update_hosts=update_hosts,
+        read_neighbours=read_neighbours,
+        probe=probe,
+        links=lambda: network.links,
+        store=store,
+        publish=publish,
+    )
     snapshots = SnapshotReader(
         store=store,
         network=network,
@@ -182,6 +199,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         wan_port=wan_port,
         events=events,
         leases=deps.services.leases,
+        neighbours=lambda: lan_devices.neighbours,
         check_not_restarting=check_not_restarting,
     )
     importer = ServerImporter(store, publish, check_not_restarting)
@@ -198,7 +216,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         ),
         ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
         DevicePolicies(store=store, network=network, exits=exits, publish=publish),
-        PreferenceCommands(store, publish),
+        PreferenceCommands(store, publish, lan_services.update),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
         LeakTester(network, exits, store),
         history,
@@ -243,6 +261,8 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "services": lan_services.run,
             "clock steps": lambda: keep_leases(clock_steps, deps.services.lease_file, lan_services.move_leases),
             "providers": maintenance.run,
+            "devices": lan_devices.run,
+            "addresses in use": lan_devices.ask,
             "leases": lambda: watch_leases(deps.services.leases, publish),
             "statistics": statistics.run,
             "failover": return_to_first.run,

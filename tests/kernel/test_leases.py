@@ -49,7 +49,7 @@ class LeaseLan:
         new.replace(self._ahead)
 
     def another_netd(self) -> LanServices:
-        return LanServices(self.runner, self._directory / "dnsmasq.leases")
+        return LanServices(self.runner, self._directory / "dnsmasq.leases", self._directory / "dnsmasq" / "hosts")
 
     def pid(self) -> str:
         return (self._directory / "dnsmasq" / "lan.pid").read_text()

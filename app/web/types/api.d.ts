@@ -144,6 +144,9 @@ export interface DeviceBody {
   name: string | null;
   hostname: string | null;
   address: string | null;
+  addresses: Array<string>;
+  leased: boolean;
+  seen: number | null;
   policy: string;
   own_policy: boolean;
 }
@@ -307,7 +310,7 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
   reason: "wan_missing" | "wan_unknown";
   message: string;
@@ -402,6 +405,7 @@ export interface Preferences {
   measure_latency: boolean;
   fallback_dns: Array<string>;
   exit_check_url: string | null;
+  rebind_exceptions: Array<string>;
   favourites: Array<string>;
   recent: Array<string>;
 }
@@ -414,6 +418,7 @@ export interface PreferencesChange {
   measure_latency?: boolean;
   fallback_dns?: Array<string>;
   exit_check_url?: string | null;
+  rebind_exceptions?: Array<string>;
 }
 
 /** A device of the account, as the provider lists it. */
@@ -527,7 +532,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
