@@ -116,8 +116,6 @@ def _lan(settings: Settings, lan: LanSettings, lan_link: str, ipv6_default: bool
 def _dhcp4(lan: LanSettings, paths: Paths) -> Iterator[str]:
     yield "dhcp-authoritative"
     yield "no-ping"  # netd knows which addresses are in use, from ARP, which every device answers
-    # An answer to one device alone takes an entry in the kernel's ARP table, and so CAP_NET_ADMIN.
-    yield "dhcp-broadcast"
     yield f"dhcp-leasefile={paths.leases}"
     if paths.moved:
         yield _MOVED + paths.moved

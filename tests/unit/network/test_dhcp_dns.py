@@ -36,7 +36,6 @@ local=/lan/
 expand-hosts
 dhcp-authoritative
 no-ping
-dhcp-broadcast
 dhcp-leasefile=/var/lib/vpn-gateway/dnsmasq.leases
 dhcp-hostsdir=/run/vpn-gateway/dnsmasq/hosts
 dhcp-range=tag:regular,192.168.77.20,192.168.77.250,255.255.255.0,43200s
