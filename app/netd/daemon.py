@@ -31,6 +31,7 @@ from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
 from app.netd.lan_devices import LanDevices
+from app.netd.lan_misuse import LanMisuseMonitor
 from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
@@ -47,7 +48,9 @@ from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
 from app.netd.wan_port import WanChooser
+from app.network import nft
 from app.network.neighbours import probe, read_neighbours
+from app.network.ruleset.bridge import FLOODING, IMPOSTORS
 from app.protocol.events import SecurityAlert
 from app.providers.registry import Registry
 from app.tasks import end
@@ -241,6 +244,12 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     cabling = CablingMonitor(
         problem=lambda: network.links.problem, drops=network.drops, foreign=network.foreign, publish=publish
     )
+    misuse = LanMisuseMonitor(
+        drops=network.drops,
+        impostors=lambda: nft.elements("bridge", IMPOSTORS),
+        flooding=lambda: nft.elements("bridge", FLOODING),
+        publish=publish,
+    )
     adapters = AdapterMonitor(run_dir / RECORD, publish=publish)
     stalls = StallMonitor(
         ports=lambda: [port.name for port in network.links.ports if port.carrier and not port.radio], publish=publish
@@ -268,6 +277,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "failover": return_to_first.run,
             "schedule": scheduled.run,
             "cabling": cabling.run,
+            "misuse": misuse.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},

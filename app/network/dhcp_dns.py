@@ -22,7 +22,7 @@ from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 # Names that a device must not register: others would use it as their proxy or tunnel (CERT VU#598349), or take it for
 # themselves (RFC 6761).
 RESERVED_NAMES = ("wpad", "isatap", "localhost")
-FIRST_LEASE = 600  # seconds at most, for a device that was not here before
+FIRST_LEASE = 300  # seconds at most, for a device that was not here before
 RESERVE = 10  # the part of the range kept for devices that were here before: one in ten addresses
 CACHE_SECONDS = 120  # short, because a cached answer may come from the exit before this one
 

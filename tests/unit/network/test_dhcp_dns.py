@@ -39,7 +39,7 @@ no-ping
 dhcp-leasefile=/var/lib/vpn-gateway/dnsmasq.leases
 dhcp-hostsdir=/run/vpn-gateway/dnsmasq/hosts
 dhcp-range=tag:regular,192.168.77.20,192.168.77.250,255.255.255.0,43200s
-dhcp-range=tag:!regular,192.168.77.20,192.168.77.227,255.255.255.0,600s
+dhcp-range=tag:!regular,192.168.77.20,192.168.77.227,255.255.255.0,300s
 dhcp-option=option:router,192.168.77.1
 dhcp-option=option:dns-server,192.168.77.1
 dhcp-option=option:domain-search,lan
