@@ -265,6 +265,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         jobs={
             "reconciler": network.run,
             "links": network.watch_links,
+            "openings": network.close_openings,
             "time": lambda: deps.time_sync.watch(network.replan, publish),
             "time servers": lambda: deps.time_sync.resolve(network.lookup),
             "services": lan_services.run,
