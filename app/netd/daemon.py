@@ -44,6 +44,7 @@ from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
 from app.netd.snapshot import SnapshotReader
+from app.netd.software_age import watch_age
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
@@ -281,6 +282,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "misuse": misuse.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
+            "software age": lambda: watch_age(publish),
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),
