@@ -168,6 +168,14 @@ class Lease(Struct, frozen=True):
     expires: float  # Unix time; 0 = never
 
 
+class Neighbour(Struct, frozen=True):
+    """An address that a device of the LAN uses, from the kernel's neighbour table, with or without a lease."""
+
+    mac: str
+    address: str
+    seen: float  # Unix time at which the device last answered
+
+
 # --- Settings --------------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +251,7 @@ class Settings(Struct, frozen=True):
     # Both are used inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
+    rebind_exceptions: tuple[ShortText, ...] = ()  # domains whose names may have addresses of private networks
     provider_settings: dict[ShortText, ProviderSettings] = field(default_factory=dict)
     favourites: Annotated[tuple[ShortText, ...], Meta(max_length=500)] = ()  # "provider/hostname"
     recent: Annotated[tuple[ShortText, ...], Meta(max_length=50)] = ()  # the same, the latest first

@@ -11,7 +11,7 @@ from app import mac_address
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
-from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, Lease, Policy, VpnPolicy
+from app.model import DEFAULT_EXIT, BlockedPolicy, Device, DirectPolicy, Lease, Neighbour, Policy, VpnPolicy
 from app.protocol.commands import SetDevicePolicy
 from app.protocol.status import Snapshot
 
@@ -22,7 +22,10 @@ class DeviceBody(Struct, frozen=True):
     mac: str
     name: str | None  # given by the user
     hostname: str | None  # sent by the device
-    address: str | None  # while it holds a lease
+    address: str | None  # its IPv4 address
+    addresses: tuple[str, ...]  # all that the gateway knows of it, also link-local ones
+    leased: bool  # False = the address was set on the device itself, or another DHCP server gave it
+    seen: float | None  # Unix time at which it last answered the gateway
     policy: str  # "vpn", "vpn:<exit>", "direct" or "blocked"
     own_policy: bool  # False = it follows the default
 
@@ -72,23 +75,34 @@ def parse_policy(text: str) -> Policy:
 
 
 def device_bodies(snapshot: Snapshot) -> tuple[DeviceBody, ...]:
-    """Every device with a policy of its own or a lease, by MAC address."""
+    """Every device with a policy of its own, with a lease, or seen on the LAN, by MAC address."""
     known = {d.mac: d for d in snapshot.devices}
     leases = {lease.mac: lease for lease in snapshot.leases}
-    bodies: list[DeviceBody] = []
-    for mac in sorted(known.keys() | leases.keys()):
-        device, lease = known.get(mac), leases.get(mac)
-        bodies.append(
-            DeviceBody(
-                mac=mac,
-                name=device.name if device else None,
-                hostname=lease.hostname if lease else None,
-                address=lease.address if lease else None,
-                policy=policy_text(device.policy if device else snapshot.default_policy),
-                own_policy=device is not None,
-            )
-        )
-    return tuple(bodies)
+    seen: dict[str, list[Neighbour]] = {}
+    for neighbour in snapshot.neighbours:
+        seen.setdefault(neighbour.mac, []).append(neighbour)
+    return tuple(
+        _body(mac, known.get(mac), leases.get(mac), seen.get(mac, []), snapshot)
+        for mac in sorted(known.keys() | leases.keys() | seen.keys())
+    )
+
+
+def _body(
+    mac: str, device: Device | None, lease: Lease | None, seen: list[Neighbour], snapshot: Snapshot
+) -> DeviceBody:
+    leased = [lease.address] if lease else []
+    addresses = tuple(dict.fromkeys((*leased, *(n.address for n in seen))))
+    return DeviceBody(
+        mac=mac,
+        name=device.name if device else None,
+        hostname=lease.hostname if lease else None,
+        address=next((a for a in addresses if ":" not in a), None),
+        addresses=addresses,
+        leased=lease is not None,
+        seen=max((n.seen for n in seen), default=None),
+        policy=policy_text(device.policy if device else snapshot.default_policy),
+        own_policy=device is not None,
+    )
 
 
 @operation(blueprint, "GET", "/api/devices")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from app.cli.client import segment
@@ -27,8 +29,13 @@ def list_devices(ctx: Context) -> None:
         return
     put_table(
         ("DEVICE", "NAME", "ADDRESS", "POLICY"),
-        ((d["mac"], d["name"] or d["hostname"], d["address"], _policy(d)) for d in answer["devices"]),
+        ((d["mac"], d["name"] or d["hostname"], _address(d), _policy(d)) for d in answer["devices"]),
     )
+
+
+def _address(device: dict[str, Any]) -> str | None:
+    known = device["address"] or next(iter(device["addresses"]), None)
+    return known if known is None or device["leased"] else f"{known} (no lease)"
 
 
 def _policy(device: dict[str, object]) -> str:

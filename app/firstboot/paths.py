@@ -22,6 +22,11 @@ class Paths:
         return self.data / "setup" / "gateway.json"
 
     @property
+    def reset_done(self) -> Path:
+        """Identifies the request to remove the admin password that was carried out and is still on the card."""
+        return self.data / "setup" / "reset-done"
+
+    @property
     def wan_card(self) -> Path:
         """The file for netd with the WAN that gateway.toml sets, if it sets one (app.wan_card)."""
         return self.run / "vpn-gateway-wan" / "card"

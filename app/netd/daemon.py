@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
+from app.model import Lease
 from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
 from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
@@ -28,6 +30,8 @@ from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
+from app.netd.lan_devices import LanDevices
+from app.netd.lan_misuse import LanMisuseMonitor
 from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
@@ -40,10 +44,14 @@ from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
 from app.netd.snapshot import SnapshotReader
+from app.netd.software_age import watch_age
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
 from app.netd.wan_port import WanChooser
+from app.network import nft
+from app.network.neighbours import probe, read_neighbours
+from app.network.ruleset.bridge import FLOODING, IMPOSTORS
 from app.protocol.events import SecurityAlert
 from app.providers.registry import Registry
 from app.tasks import end
@@ -175,6 +183,19 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         restart=restart,
     )
     check_not_restarting = backup.check_not_restarting
+
+    async def update_hosts(leases: Iterable[Lease], in_use: dict[str, IPv4Address]) -> None:
+        await deps.services.update_hosts(store.settings, leases, in_use)
+
+    lan_devices = LanDevices(
+        leases=deps.services.leases,
+        update_hosts=update_hosts,
+        read_neighbours=read_neighbours,
+        probe=probe,
+        links=lambda: network.links,
+        store=store,
+        publish=publish,
+    )
     snapshots = SnapshotReader(
         store=store,
         network=network,
@@ -182,6 +203,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         wan_port=wan_port,
         events=events,
         leases=deps.services.leases,
+        neighbours=lambda: lan_devices.neighbours,
         check_not_restarting=check_not_restarting,
     )
     importer = ServerImporter(store, publish, check_not_restarting)
@@ -198,7 +220,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         ),
         ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
         DevicePolicies(store=store, network=network, exits=exits, publish=publish),
-        PreferenceCommands(store, publish),
+        PreferenceCommands(store, publish, lan_services.update),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
         LeakTester(network, exits, store),
         history,
@@ -223,6 +245,12 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     cabling = CablingMonitor(
         problem=lambda: network.links.problem, drops=network.drops, foreign=network.foreign, publish=publish
     )
+    misuse = LanMisuseMonitor(
+        drops=network.drops,
+        impostors=lambda: nft.elements("bridge", IMPOSTORS),
+        flooding=lambda: nft.elements("bridge", FLOODING),
+        publish=publish,
+    )
     adapters = AdapterMonitor(run_dir / RECORD, publish=publish)
     stalls = StallMonitor(
         ports=lambda: [port.name for port in network.links.ports if port.carrier and not port.radio], publish=publish
@@ -238,18 +266,23 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         jobs={
             "reconciler": network.run,
             "links": network.watch_links,
+            "openings": network.close_openings,
             "time": lambda: deps.time_sync.watch(network.replan, publish),
             "time servers": lambda: deps.time_sync.resolve(network.lookup),
             "services": lan_services.run,
             "clock steps": lambda: keep_leases(clock_steps, deps.services.lease_file, lan_services.move_leases),
             "providers": maintenance.run,
+            "devices": lan_devices.run,
+            "addresses in use": lan_devices.ask,
             "leases": lambda: watch_leases(deps.services.leases, publish),
             "statistics": statistics.run,
             "failover": return_to_first.run,
             "schedule": scheduled.run,
             "cabling": cabling.run,
+            "misuse": misuse.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
+            "software age": lambda: watch_age(publish),
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),

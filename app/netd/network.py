@@ -22,6 +22,7 @@ from app.netd.network_parts import (
     PlanApplied,
     WanMoved,
 )
+from app.netd.openings import Opening, Openings, in_order
 from app.netd.timesync import TimeSync
 from app.network import conntrack
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_mark
@@ -32,6 +33,10 @@ from app.store import Store
 from app.tunnel.resolve import lookup
 
 log = logging.getLogger(__name__)
+
+# Seconds after which what was opened for one purpose is closed, whatever became of it.
+MAX_LOOKUP = 60.0
+MAX_EXCHANGE = 300.0
 
 
 class NetworkController:
@@ -62,8 +67,7 @@ class NetworkController:
         self._flowtable = flowtable
         self._http_ports = http_ports
         self._publish = publish
-        self._lookup_servers: list[tuple[Address, ...]] = []
-        self._clear_api: list[tuple[TransportPeer, ...]] = []
+        self._openings = Openings(self._apply, publish, time_sync.opening)
         self._applying = asyncio.Lock()
         self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
@@ -162,27 +166,20 @@ class NetworkController:
         """Ask the WAN's name servers, opened for this look-up alone. Raises LookupFailedError, KernelError."""
         wan = self._links.wan
         servers = wan.nameservers if wan else ()
-        self._lookup_servers.append(servers)
-        try:
-            await self._apply()
+        async with self._openings.hold(Opening("look-up", name_servers=servers), MAX_LOOKUP):
             want4 = wan is not None and any(a.version == 4 for a in wan.addresses)
             want6 = wan is not None and wan.gateway6 is not None
             return await lookup(host, servers, want4=want4, want6=want6)
-        finally:
-            self._lookup_servers.remove(servers)
-            await self._apply()
 
     @contextlib.asynccontextmanager
     async def allow_cleartext(self, peers: tuple[TransportPeer, ...]) -> AsyncGenerator[None, None]:
         """Put TCP destinations on the cleartext allowlist for the context. Raises KernelError; then nothing is open."""
-        self._clear_api.append(peers)
-        try:
-            await self._apply()
+        async with self._openings.hold(Opening("provider", peers=peers), MAX_EXCHANGE):
             yield
-        finally:
-            self._clear_api.remove(peers)
-            # Shielded, so that a cancelled exchange closes its opening now and not with the next plan.
-            await asyncio.shield(self._apply())
+
+    async def close_openings(self) -> None:
+        """Close, until cancelled, what was opened for a while and has ended."""
+        await self._openings.run()
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -205,11 +202,15 @@ class NetworkController:
         async with self._applying:
             if self._frozen:
                 await asyncio.Event().wait()  # until cancelled
-            await self._kernel.apply(self._make_plan(plan), routed=routed)
+            openings = self._openings.present
+            new = self._make_plan(plan, openings)
+            self._openings.applying(openings)
+            await self._kernel.apply(new, routed=routed)
+            self._openings.applied(openings)
             if plan is not None:
                 self._exit_plans[plan.name] = plan
 
-    def _make_plan(self, changed: ExitPlan | None) -> NetworkPlan:
+    def _make_plan(self, changed: ExitPlan | None, openings: frozenset[Opening]) -> NetworkPlan:
         """The plan of all exits, with ``changed`` as the plan of its exit.
 
         Raises InvalidFieldError if ``changed`` is at fault, and KernelError if the settings or the links are: callers
@@ -217,29 +218,29 @@ class NetworkController:
         """
         exits = {**self._exit_plans, changed.name: changed} if changed is not None else self._exit_plans
         try:
-            plan = make_plan(self._inputs(tuple(exits.values())))
+            plan = make_plan(self._inputs(tuple(exits.values()), openings))
         except InvalidFieldError as error:
             if changed is not None:
-                self._make_plan(None)
+                self._make_plan(None, openings)
                 raise
             self._plan_problem = f"the network cannot be planned: {error.message}"
             raise KernelError(self._plan_problem, code="unplannable") from None
         self._plan_problem = None
         return plan
 
-    def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
+    def _inputs(self, exits: tuple[ExitPlan, ...], openings: frozenset[Opening]) -> PlanInput:
         settings = self._store.settings
-        time_access = self._time_sync.access
+        opened = in_order(openings)
         return PlanInput(
             links=self._links,
             lan=settings.lan,
             exits=exits,
             default_policy=settings.default_policy,
             devices=tuple((d.mac, d.policy) for d in settings.devices),
-            lookup_servers=tuple(dict.fromkeys(a for servers in self._lookup_servers for a in servers)),
-            clear_api=tuple(dict.fromkeys(p for peers in self._clear_api for p in peers)),
-            time_sync_uid=time_access[0] if time_access else None,
-            time_servers=time_access[1] if time_access else (),
+            lookup_servers=tuple(dict.fromkeys(a for opening in opened for a in opening.name_servers)),
+            clear_api=tuple(dict.fromkeys(p for opening in opened for p in opening.peers)),
+            time_sync_uid=self._time_sync.uid if any(o.purpose == "time" for o in opened) else None,
+            time_servers=tuple(dict.fromkeys(a for opening in opened for a in opening.time_servers)),
             flowtable=self._flowtable,
             http_ports=self._http_ports,
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import aiofiles.os
 
 from app import __version__
-from app.model import Lease
+from app.model import Lease, Neighbour
 from app.netd.events import EventBus
 from app.netd.exits import Exits
 from app.netd.network import NetworkController
@@ -32,6 +32,7 @@ class SnapshotReader:
         wan_port: WanPort,
         events: EventBus,
         leases: Callable[[], Iterable[Lease]],
+        neighbours: Callable[[], tuple[Neighbour, ...]],
         check_not_restarting: Callable[[], None],
     ) -> None:
         self._store = store
@@ -40,6 +41,7 @@ class SnapshotReader:
         self._wan_port = wan_port
         self._events = events
         self._leases = leases
+        self._neighbours = neighbours
         self._check_not_restarting = check_not_restarting
         self._started = time.time()
 
@@ -64,6 +66,7 @@ class SnapshotReader:
             devices=settings.devices,
             default_policy=settings.default_policy,
             leases=leases,
+            neighbours=self._neighbours(),
             drops=drops,
             started=self._started,
             events_after=self._events.kept_after,

@@ -70,7 +70,7 @@ def plan(inputs: PlanInput) -> NetworkPlan:
         lan_addresses=_lan_addresses(view),
         sysctls=sysctl.planned(view),
         bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
-        bridge_ruleset=bridge_ruleset(bridge) if bridge else "",
+        bridge_ruleset=bridge_ruleset(bridge, view.lan4, view.ula) if bridge else "",
         egress=_egress(view),
         unfiltered=tuple(dict.fromkeys((*view.lan, *((*bridge.ports, *bridge.radios) if bridge else ())))),
     )

@@ -10,6 +10,7 @@ from app.addresses import Address
 from app.model import FailoverSettings, ServerChange, ShortText
 
 Resolvers = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=4)]
+Domains = Annotated[tuple[ShortText, ...], Meta(max_length=100)]
 Changes = Annotated[tuple[ServerChange, ...], Meta(max_length=20)]
 
 
@@ -20,6 +21,7 @@ class Preferences(Struct, frozen=True):
     measure_latency: bool
     fallback_dns: tuple[Address, ...]  # asked inside the tunnel, where the server names none
     exit_check_url: str | None  # asked through the tunnel for the address seen; None = never
+    rebind_exceptions: tuple[str, ...]  # domains whose names may have addresses of private networks
     favourites: tuple[str, ...]  # "provider/hostname"
     recent: tuple[str, ...]  # the same, the latest first
 
@@ -33,3 +35,4 @@ class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     measure_latency: bool | UnsetType = UNSET
     fallback_dns: Resolvers | UnsetType = UNSET
     exit_check_url: ShortText | UnsetType | None = UNSET
+    rebind_exceptions: Domains | UnsetType = UNSET

@@ -12,6 +12,7 @@ from app.model import (
     LanSettings,
     Lease,
     LinkProblem,
+    Neighbour,
     NetworkPort,
     Policy,
     VpnPolicy,
@@ -76,6 +77,7 @@ class Snapshot(Struct, frozen=True):
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()  # the devices of the LAN with and without a lease
     drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
     started: float = 0.0
     events_after: int = 0  # the events after this number are still kept

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from app import keys, portname, wgconf
 from app.addresses import Address
 from app.errors import InvalidFieldError
+from app.hostnames import is_host_name
 from app.lan import check_lan
 from app.mac_address import is_canonical
 from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
@@ -23,6 +24,7 @@ from app.store.servers import join_secrets, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
 MAX_DEVICES = 1024
+MAX_DOMAINS = 100  # in a list of domains
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -38,7 +40,9 @@ def check_settings(settings: Settings) -> None:
         _need(bool(good), "desired", "configured exits with provider/hostname")
     for name, selector in settings.asked.items():
         _need(name in settings.exits and _is_line(selector, 255), "asked", "configured exits with a selector")
-    check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
+    check_preferences(
+        settings.fallback_dns, settings.exit_check_url, settings.server_changes, settings.rebind_exceptions
+    )
 
 
 def check_network(settings: Settings) -> None:
@@ -62,10 +66,14 @@ def check_network(settings: Settings) -> None:
     for device in settings.devices:
         _check_policy(device.policy, exits, "devices")
         _need(device.name is None or _is_line(device.name, 64), "devices", "names of at most 64 printable characters")
+    _check_domains(settings.rebind_exceptions)
 
 
 def check_preferences(
-    fallback_dns: Sequence[Address] = (), exit_check_url: str | None = None, server_changes: Sequence[ServerChange] = ()
+    fallback_dns: Sequence[Address] = (),
+    exit_check_url: str | None = None,
+    server_changes: Sequence[ServerChange] = (),
+    rebind_exceptions: Sequence[str] = (),
 ) -> None:
     """Check the settings that users change, from the API or a backup. Raises InvalidFieldError."""
     _need(len(fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
@@ -76,6 +84,12 @@ def check_preferences(
     for number, change in enumerate(server_changes):
         _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
         _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
+    _check_domains(rebind_exceptions)
+
+
+def _check_domains(domains: Sequence[str]) -> None:
+    _need(len(domains) <= MAX_DOMAINS, "rebind_exceptions", f"at most {MAX_DOMAINS} domains")
+    _need(all(map(is_host_name, domains)), "rebind_exceptions", "domains such as plex.direct (RFC 1123)")
 
 
 def _check_url(url: str) -> None:

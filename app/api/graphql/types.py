@@ -162,6 +162,9 @@ class Device:
     name: str | None
     hostname: str | None
     address: str | None
+    addresses: list[str]
+    leased: bool
+    seen: float | None
     policy: str
     own_policy: bool
 

@@ -44,6 +44,8 @@ const DROPS = {
   transport: "Forged error about the tunnel's packets",
   ports: "Between two ports while the WAN is unknown",
   foreign_router: "From another router on a LAN port",
+  gateway_address: "A device that takes the gateway's address",
+  dhcp_flood: "Too many DHCP requests from one port",
 };
 
 /** @type {StatusBody | null} */

@@ -144,6 +144,9 @@ export interface DeviceBody {
   name: string | null;
   hostname: string | null;
   address: string | null;
+  addresses: Array<string>;
+  leased: boolean;
+  seen: number | null;
   policy: string;
   own_policy: boolean;
 }
@@ -402,6 +405,7 @@ export interface Preferences {
   measure_latency: boolean;
   fallback_dns: Array<string>;
   exit_check_url: string | null;
+  rebind_exceptions: Array<string>;
   favourites: Array<string>;
   recent: Array<string>;
 }
@@ -414,6 +418,7 @@ export interface PreferencesChange {
   measure_latency?: boolean;
   fallback_dns?: Array<string>;
   exit_check_url?: string | null;
+  rebind_exceptions?: Array<string>;
 }
 
 /** A device of the account, as the provider lists it. */

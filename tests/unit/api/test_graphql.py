@@ -103,7 +103,8 @@ def test_byte_counts_beyond_32_bits(call: Call, server: WebServer, gateway: Fake
 def test_everything_can_be_asked_at_once(call: Call) -> None:
     found = data(
         call,
-        "{devices{mac name hostname address policy ownPolicy} leases{mac address hostname expires}"
+        "{devices{mac name hostname address addresses leased seen policy ownPolicy}"
+        " leases{mac address hostname expires}"
         ' providers{providers current} traffic(range: "1h"){step sum{up down} points{time up down covered}}'
         " history(first: 2){next history{id before after cause}}}",
     )

@@ -180,6 +180,14 @@ def test_what_others_named_cannot_steer_the_terminal(run):
     assert "owned" in shown
 
 
+def test_rebind_exceptions_are_added_listed_and_removed(run):
+    assert run("rebind-exceptions", "add", "plex.direct").stdout == "plex.direct\n"
+    assert run("rebind-exceptions", "add", "plex.direct").stdout == "plex.direct\n"
+    assert run("rebind-exceptions", "add", "corp.example").stdout == "plex.direct\ncorp.example\n"
+    assert json.loads(run("--json", "rebind-exceptions").stdout) == ["plex.direct", "corp.example"]
+    assert run("rebind-exceptions", "remove", "plex.direct").stdout == "corp.example\n"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(run, shell):
     script = run("completion", shell)

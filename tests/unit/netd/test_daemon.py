@@ -94,6 +94,9 @@ class Machine:
     def lease_file(self) -> str:
         return ""
 
+    async def update_hosts(self, *arguments: object) -> None:
+        pass
+
 
 @pytest.fixture
 def kernel() -> Kernel:
@@ -269,6 +272,11 @@ PREFERENCES = [
     ("fallback_dns", "fallback_dns", False, (ip_address("224.0.0.1"),)),
     ("fallback_dns", "fallback_dns", False, (ip_address("127.0.0.1"),)),
     ("fallback_dns", "fallback_dns", False, (ip_address("9.9.9.9"),) * 17),
+    ("rebind_exceptions", "rebind_exceptions", True, ("plex.direct", "Corp.example", "fritz.box", "lab")),
+    *(
+        ("rebind_exceptions", "rebind_exceptions", False, value)
+        for value in [("a/b",), ("a\nserver=8.8.8.8",), ("",), ("*.example.com",), ("192.168.1.1",), ("a.b",) * 101]
+    ),
     ("server_changes", "", True, (ServerChange(60),)),
     ("server_changes", "server_changes[1].days", False, (ServerChange(60), ServerChange(60, frozenset()))),
     ("server_changes", "server_changes[0].select", False, (ServerChange(60, select=" "),)),

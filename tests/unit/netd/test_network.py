@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Fakes:
     def __init__(self, store: Store, directory: Path) -> None:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
+        self.uid: int | None = None  # the time daemon's
         self.links = Links(WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),)), (LanLink("lan0"),))
         self.published: list[object] = []
         self.changes: list[object] = []
@@ -51,7 +53,7 @@ class Fakes:
             link_source=self,
             links=self.links,
             exit_plans=exit_plans,
-            time_sync=TimeSync(None, self.files),
+            time_sync=TimeSync(self.uid, self.files),
             flowtable=False,
             http_ports=(5000,),
             publish=self.published.append,
@@ -130,6 +132,65 @@ async def test_opening_ends_when_the_exchange_is_cancelled(fakes: Fakes) -> None
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert str(API.address) not in fakes.plans[-1].ruleset
+
+
+@contextlib.asynccontextmanager
+async def closing(network: NetworkController) -> AsyncGenerator[None]:
+    task = asyncio.create_task(network.close_openings())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def is_open(fakes: Fakes) -> bool:
+    return str(API.address) in fakes.plans[-1].ruleset
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_opening_ends_at_its_deadline_whatever_its_user_does(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.netd.network.MAX_EXCHANGE", 0.2)
+    network = fakes.network()
+    async with closing(network), network.allow_cleartext((API,)):
+        assert is_open(fakes)
+        await until(lambda: not is_open(fakes))  # the exchange still hangs
+    assert not is_open(fakes)
+
+
+async def test_opening_that_the_kernel_kept_is_closed_later_and_told_once(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.netd.openings.RETRY_DELAY", 0.01)
+    network = fakes.network()
+    async with closing(network):
+        async with network.allow_cleartext((API,)):
+            fakes.refuses = True
+        await until(lambda: bool(fakes.published))
+        await asyncio.sleep(0.05)  # it is tried again and again meanwhile
+        assert is_open(fakes)
+        fakes.refuses = False
+        await until(lambda: not is_open(fakes))
+    assert [(type(e), e.reason) for e in fakes.published] == [(SecurityAlert, "plan_failed")]
+
+
+async def test_time_servers_close_when_nobody_watches_the_clock_any_more(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.netd.timesync.MAX_OPEN", 0.3)
+    fakes.uid = 104
+    network = fakes.network()
+    await network.replan()
+    assert "skuid 104" in fakes.plans[-1].ruleset
+    async with closing(network):
+        await until(lambda: "skuid 104" not in fakes.plans[-1].ruleset)
 
 
 async def test_openings_are_not_announced(fakes: Fakes) -> None:

@@ -279,6 +279,7 @@ IN_SETTINGS = [
     (("desired",), {"default": "no slash"}),
     (("desired",), {"nowhere": "custom/vpn-se"}),
     (("fallback_dns",), ["224.0.0.1"]),
+    (("rebind_exceptions",), ["plex.direct\nserver=203.0.113.1"]),
     (("exit_check_url",), "file:///etc/shadow"),
 ]
 
