@@ -8,6 +8,7 @@ from typing import TypedDict
 from urllib.parse import urlencode
 
 from app import serialization
+from app.https.content import ACCEPTED
 from app.https.exchange import Request
 from app.https.headers import host_header
 from app.https.transport import Destination
@@ -42,7 +43,7 @@ def write_request(
         "user-agent": "vpn-gateway",
         "accept": "application/json",
         "connection": "close",
-        "accept-encoding": "identity",
+        "accept-encoding": ACCEPTED,
     }
     if json is not None:
         body, headers["content-type"] = serialization.encode(json, secrets=True), "application/json"
