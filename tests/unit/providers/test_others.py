@@ -16,10 +16,12 @@ from app.providers.account_session import DAY
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import Due, Verdict
 from app.providers.errors import (
+    AccountExpiredError,
     BadAnswerError,
     KeyInUseError,
     KeyRevokedError,
     ProviderDownError,
+    RefusedError,
     TooManyDevicesError,
     WrongCredentialsError,
 )
@@ -29,6 +31,7 @@ from app.providers.surfshark import SurfsharkProvider
 from tests.support.providers import azirevpn, nordvpn, pia, surfshark
 from tests.support.providers.ca import Authority
 from tests.support.providers.keys import key
+from tests.support.providers.standin import Answer
 from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES
 
@@ -86,6 +89,29 @@ async def test_nordvpn_servers_not_dialable_are_skipped_with_reason(world: World
         ("se5.nordvpn.com", "its WireGuard is not online", False),
         ("se6.nordvpn.com", "it has no public key", True),
     ]
+
+
+async def test_nordvpn_dedicated_servers_are_left_out_and_virtual_ones_marked(world: World) -> None:
+    case = BY_NAME["nordvpn"]
+    stand_in = await case.start(world)
+    text = nordvpn.server("se4.nordvpn.com", "185.236.42.13", key(4))
+    text["technologies"][1]["metadata"].insert(0, {"name": "port", "value": 51820})
+    stand_in.servers = nordvpn.server_list(
+        nordvpn.dedicated("se1.nordvpn.com", "185.236.42.10", key(1)),
+        nordvpn.dedicated("se2.nordvpn.com", "185.236.42.11", key(2), group=99),
+        nordvpn.server("se3.nordvpn.com", "185.236.42.12", f" {key(3)}\n", specifications=nordvpn.virtual()),
+        text,
+    )
+    provider = NordVpnProvider(world.environment())
+    status = await provider.refresh()
+    assert [(s.entry, s.reason, s.bad) for s in status.skipped] == [
+        ("se1.nordvpn.com", "it is dedicated to another customer", False),
+        ("se2.nordvpn.com", "it is dedicated to another customer", False),
+    ]
+    assert {s.hostname: s.features for s in await provider.servers()} == {
+        "se3.nordvpn.com": ("p2p", "virtual"),
+        "se4.nordvpn.com": ("p2p",),
+    }
 
 
 # --- AzireVPN --------------------------------------------------------------------------------------------------------
@@ -147,6 +173,24 @@ async def test_azirevpn_key_in_use_twice_raises_key_in_use(world: World, monkeyp
     with pytest.raises(KeyInUseError) as refused:
         await AzireVpnProvider(world.environment()).sign_in(case.good())
     assert refused.value.code == "key_in_use"
+
+
+async def test_azirevpn_refusal_with_http_200_is_a_refusal(world: World) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    stand_in.refuses_with_200 = True
+    provider = AzireVpnProvider(world.environment())
+    with pytest.raises(WrongCredentialsError):
+        await provider.sign_in(case.bad())
+    await provider.sign_in(case.good())
+    stand_in.tokens.clear()
+    with pytest.raises(RefusedError, match="refused"):
+        await provider.account(refresh=True)
+    expired = {"status": "error", "message": "The account has expired."}
+    stand_in.route("POST", "/v3/tokens", lambda _: Answer(200, expired))
+    stand_in._routes.insert(0, stand_in._routes.pop())
+    with pytest.raises(AccountExpiredError):
+        await AzireVpnProvider(world.environment()).sign_in(case.bad())
 
 
 # --- Surfshark -------------------------------------------------------------------------------------------------------
