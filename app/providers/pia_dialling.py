@@ -18,17 +18,15 @@ from app.providers.account_session import AccountSession
 from app.providers.account_token import AccountToken
 from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
+from app.providers.dialling import V4_ONLY
 from app.providers.errors import BadAnswerError, KeyRevokedError, WrongCredentialsError
 from app.providers.pia_account import PiaAuthority
 from app.providers.pia_relays import ADD_KEY_PORT
-from app.providers.server_list import entry_fields
 from app.providers.server_list.relay import Relay
 from app.store.accounts import Account
 
 TITLE = "PIA"
 REGISTRATION_LIFE = 120.0  # seconds; one connect dials several times, and a server drops an unused key after hours
-
-V4_ONLY = entry_fields.networks("0.0.0.0/0")
 
 
 class _Added(Struct, frozen=True):
