@@ -160,7 +160,8 @@ class StandIn:
                 self.lose = None
                 writer.transport.abort()
                 return
-        if (b"accept-encoding", b"gzip") in head.headers and len(answer.body) >= COMPRESSED_FROM:
+        plain = "content-encoding" not in answer.headers and len(answer.body) >= COMPRESSED_FROM
+        if plain and (b"accept-encoding", b"gzip") in head.headers:
             answer.body = gzip.compress(answer.body, 1)
             answer.headers = {**answer.headers, "content-encoding": "gzip"}
         headers = {"content-type": "application/json", "content-length": str(len(answer.body)), **answer.headers}

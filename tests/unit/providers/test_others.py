@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 import time
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from app import keys
 from app.errors import InvalidFieldError
 from app.model import Endpoint, Secret
+from app.providers import pia_authority
 from app.providers.account_session import DAY
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import Due, Verdict
@@ -275,12 +278,36 @@ async def test_pia_registration_goes_to_the_servers_own_address(world: World) ->
     assert len(world.outgoing.opened) == opened
 
 
+async def test_pia_authority_is_fetched_and_recognized_by_its_fingerprint(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A name and a password are enough; what is published under PIA's name is used only where it is PIA's."""
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    del world.apis["pia-server"]
+    pem = world.authority.path.read_text()
+    monkeypatch.setattr(pia_authority, "FINGERPRINT", hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest())
+    stand_in.authority = Authority(tmp_path / "other").path.read_bytes()
+    with pytest.raises(InvalidFieldError, match="cannot be fetched"):
+        await PiaProvider(world.environment()).sign_in(case.good())
+    stand_in.authority = pem.encode()
+    provider = await case.signed_in(world)
+    assert (await provider.tunnel("se_stockholm")).peers[0].public_key == key(51)
+    asked = stand_in.count("GET", pia_authority.PATH)
+    assert (await PiaProvider(world.environment()).tunnel("se_stockholm")).peers  # kept with the account
+    assert stand_in.count("GET", pia_authority.PATH) == asked
+
+
+def test_pia_fingerprint_is_that_of_the_published_copies() -> None:
+    assert pia_authority.FINGERPRINT == "1fd25658456eab3041fba77ccd398ab8124edcc1b8b2fc1d55fdf6b1bbfc9d70"
+
+
 async def test_pia_sign_in_requires_a_valid_authority(world: World) -> None:
     case = BY_NAME["pia"]
     await case.start(world)
     del world.apis["pia-server"]
     provider = PiaProvider(world.environment())
-    with pytest.raises(InvalidFieldError, match="required") as refused:
+    with pytest.raises(InvalidFieldError, match="cannot be fetched") as refused:
         await provider.sign_in(case.good())
     assert refused.value.field == "ca_certificate"
     junk = "-----BEGIN CERTIFICATE-----\n" + "QUJD" * 40 + "\n-----END CERTIFICATE-----"
@@ -317,25 +344,56 @@ async def test_pia_new_sign_in_registers_a_new_key(world: World) -> None:
     assert (await provider.tunnel("se_stockholm")).private_key != before.private_key
 
 
-async def test_pia_expired_token_is_renewed(world: World) -> None:
+async def test_pia_token_is_used_until_it_is_refused(world: World) -> None:
+    """PIA limits new tokens, so none is asked for before; a refusal comes with HTTP 200 from a server."""
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    stand_in.limited = True
+    provider = await case.signed_in(world)
+    world.ahead = 20 * DAY
+    assert (await provider.account(refresh=True)).problem is None
+    assert (await provider.tunnel("se_stockholm")).peers
+    assert stand_in.count("POST", "/api/client/v2/token") == 1
+    stand_in.limited = False
+    stand_in.tokens.clear()
+    assert (await PiaProvider(world.environment()).tunnel("se_stockholm")).peers
+    stand_in.tokens.clear()
+    assert await provider.diagnose() is Verdict.HEALTHY
+    assert stand_in.count("POST", "/api/client/v2/token") == 3
+
+
+async def test_pia_server_with_another_address_is_dialled_where_it_was_asked(world: World) -> None:
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    stand_in.added = {"server_ip": "198.51.100.1"}
+    config = await (await case.signed_in(world)).tunnel("se_stockholm")
+    assert config.peers[0].endpoint == Endpoint("195.246.120.33", 1337)
+
+
+async def test_pia_sign_out_ends_the_token(world: World) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
-    world.ahead = 2 * DAY
-    assert (await provider.tunnel("se_stockholm")).peers
-    assert stand_in.count("POST", "/api/client/v2/token") == 2
+    assert await provider.sign_out() == ()
+    assert not stand_in.tokens
+
+
+async def test_pia_user_name_may_be_in_upper_case(world: World) -> None:
+    case = BY_NAME["pia"]
+    await case.start(world)
+    provider = PiaProvider(world.environment())
+    assert (await provider.sign_in({**case.good(), "username": Secret(pia.USER.upper())})).signed_in
 
 
 @pytest.mark.parametrize(
     ("added", "error"),
     [
-        ({"server_ip": "198.51.100.1"}, BadAnswerError),
         ({"server_key": "x"}, BadAnswerError),
         ({"peer_ip": "nowhere"}, BadAnswerError),
         ({"server_port": 0}, BadAnswerError),
         ({"dns_servers": ["resolver"]}, BadAnswerError),
         ({"server_port": "1337"}, BadAnswerError),
-        ({"status": "ERROR"}, KeyRevokedError),
+        ({"status": "ERROR"}, WrongCredentialsError),
     ],
 )
 async def test_pia_registration_with_invalid_answer_is_refused(
@@ -349,11 +407,14 @@ async def test_pia_registration_with_invalid_answer_is_refused(
         await provider.tunnel("se_stockholm")
 
 
-async def test_pia_registration_with_refused_token_raises_credentials(world: World) -> None:
+async def test_pia_refused_password_at_a_server_raises_credentials(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     stand_in.tokens.clear()
+    monkeypatch.setattr(pia, "PASSWORD", "changed at PIA")
     with pytest.raises(WrongCredentialsError):
         await provider.tunnel("se_stockholm")
 
