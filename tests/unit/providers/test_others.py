@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from app import keys
 from app.errors import InvalidFieldError
@@ -21,6 +22,7 @@ from app.providers.base import Due, Verdict
 from app.providers.errors import (
     AccountExpiredError,
     BadAnswerError,
+    BlockedError,
     KeyInUseError,
     KeyRevokedError,
     ProviderDownError,
@@ -244,6 +246,53 @@ async def test_surfshark_key_of_another_account_raises_key_in_use(
     monkeypatch.setattr("app.keys.generate", lambda: taken)
     with pytest.raises(KeyInUseError):
         await SurfsharkProvider(world.environment()).sign_in(case.good())
+
+
+async def test_surfshark_sign_out_removes_the_keys(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    await provider.rotate_key()
+    assert await provider.sign_out() == ()
+    assert not stand_in.keys
+
+
+async def test_surfshark_settling_removes_the_old_key(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    config = await provider.rotate_key(case.hostname)
+    assert config is not None
+    assert len(stand_in.keys) == 2
+    assert Due.SETTLE in provider.due(time.time())
+    await provider.settle()
+    assert list(stand_in.keys) == [keys.public_key(config.private_key)]
+    assert Due.SETTLE not in provider.due(time.time())
+
+
+async def test_surfshark_password_is_sent_again_only_where_renewal_is_refused(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    for logins in (1, 1, 2):
+        stand_in.tokens.clear()
+        if logins == 2:
+            stand_in.renewals.clear()
+        assert await provider.diagnose() is Verdict.HEALTHY
+        assert stand_in.count("POST", "/v1/auth/login") == logins
+
+
+async def test_surfshark_block_by_its_network_is_not_a_wrong_password(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    world.apis["surfshark"] = replace(SurfsharkProvider.apis["surfshark"], ca=str(world.authority.path))
+    stand_in.blocked = stand_in.names
+    with pytest.raises(BlockedError, match="has not looked at the account"):
+        await SurfsharkProvider(world.environment()).sign_in(case.good())
+    stand_in.blocked = ("api.surfshark.com",)
+    provider = SurfsharkProvider(world.environment())
+    assert (await provider.sign_in(case.good())).signed_in
+    assert {to.host for to in world.outgoing.opened[-3:]} == {"ux.surfshark.com"}  # the host that gave the token
 
 
 async def test_surfshark_clusters_without_a_key_are_skipped(world: World) -> None:
