@@ -25,6 +25,7 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 from app.providers.mullvad import MullvadProvider
+from app.providers.server_list.source import LIST_LIMIT
 from tests.support.file_calls import blocking_file_calls
 from tests.support.providers.keys import key
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
@@ -502,7 +503,7 @@ async def test_list_entries_that_are_bad_are_skipped_with_the_reason(world: Worl
             ),
             "most of the list cannot be used",
         ),
-        (b" " * (10 * 1024 * 1024 + 1), "more than 10485760 bytes"),
+        (b" " * (LIST_LIMIT + 1), f"more than {LIST_LIMIT} bytes"),
     ],
 )
 async def test_refresh_with_hostile_list_keeps_the_last_list(
