@@ -1,7 +1,7 @@
 """One HTTP exchange over a connection: a request is written, its answer is read, and both have bounds.
 
 The parser is h11, which the web server brings along: no further package, no connection pool, cookie jar or thread.
-There are no redirects and no compression (so nothing can unfold).
+There are no redirects. A compressed answer is inflated up to the same limit (:mod:`app.https.content`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import ssl
 
 import h11
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from app.https import content as coding
 from app.https.transport import Streams
 
 _CHUNK = 65536
@@ -43,7 +45,7 @@ class AnswerTooLargeError(Exception):
 
 
 class NotHttpError(Exception):
-    """The answer is not HTTP."""
+    """The answer is not HTTP, or its content is not coded as HTTP has it."""
 
 
 def check_request(request: Request) -> None:
@@ -52,13 +54,19 @@ def check_request(request: Request) -> None:
 
 
 async def exchange(streams: Streams, request: Request, *, limit: int) -> Response:
-    """The answer to ``request``, with a body of at most ``limit`` bytes.
+    """The answer to ``request``, with a body of at most ``limit`` bytes, both as it is sent and as it is inflated.
 
     Raises UnsendableRequestError, AnswerTooLargeError, NotHttpError, OSError.
     """
     try:
-        return await _exchange(*streams, request, limit)
-    except h11.RemoteProtocolError:
+        answer = await _exchange(*streams, request, limit)
+        encoding = answer.headers.get("content-encoding", "")
+        # In a thread: a list of some megabytes keeps a small board busy for tens of milliseconds.
+        body = await asyncio.to_thread(coding.decode, answer.body, encoding, limit) if encoding else answer.body
+        return replace(answer, body=body)
+    except coding.ContentTooLargeError:
+        raise AnswerTooLargeError from None
+    except (h11.RemoteProtocolError, coding.BadContentError):
         raise NotHttpError from None
 
 

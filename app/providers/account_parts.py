@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.addresses import Address
 from app.keys import KeyPair
 from app.model import Peer, ProviderSettings, Secret
 from app.providers.account_session import AccountSession
@@ -13,7 +15,7 @@ from app.providers.base import Environment, ProviderDevice
 from app.providers.client import ProviderClient
 from app.providers.config import ApiConfig
 from app.providers.key_rotation import KeyRotation
-from app.providers.server_list.relay import Relay
+from app.providers.server_list.relay import API_ADDRESSES, Relay
 from app.providers.server_list.servers import ServerList
 from app.providers.server_list.source import ListSource
 from app.store.accounts import Account
@@ -96,5 +98,10 @@ class ProviderContext:
         """The shared client of the API ``name``, None = the main one; a shared client obeys the rate limit."""
         name = name or next(iter(self._apis))
         if name not in self._clients:
-            self._clients[name] = ProviderClient(self.environment.transport, self.api(name), self.title)
+            known = self._known_addresses if name == next(iter(self._apis)) else tuple
+            self._clients[name] = ProviderClient(self.environment.transport, self.api(name), self.title, known)
         return self._clients[name]
+
+    def _known_addresses(self) -> tuple[Address, ...]:
+        """The addresses of the main API by the last list, for when its name cannot be looked up."""
+        return tuple(map(ipaddress.ip_address, self.servers.general.get(API_ADDRESSES, "").split()))

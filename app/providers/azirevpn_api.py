@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,7 @@ from app.https.exchange import Response
 from app.providers.client import Errors, Problem, raises
 from app.providers.decode import decode_answer
 from app.providers.errors import (
+    AccountExpiredError,
     BadAnswerError,
     KeyInUseError,
     KeyRevokedError,
@@ -54,22 +55,29 @@ class User(Struct, frozen=True):
     ips: _Ips = _Ips()
 
 
-class _Message(Struct, frozen=True):
+class _Verdict(Struct, frozen=True):
+    status: Any = "success"  # not in every documented answer
     message: str = ""
 
 
-_NO_ROOM = "limit"
+_NO_ROOM, _PASSWORD, _EXPIRED, _ERROR = "limit", "password", "expired", "error"
 
 
 def _problem(answer: Response) -> Problem:
-    """The HTTP status, or ``_NO_ROOM``: only the message says that there is no room for another device."""
-    if answer.ok or answer.status in {401, 404, 409}:
-        return None if answer.ok else answer.status
-    try:
-        message = decode_answer(answer.body, _Message, TITLE).message
-    except BadAnswerError:
+    """The HTTP status of a refusal, or what its message is about.
+
+    AzireVPN's own script judges by ``status`` in the body alone, so a refusal may come with HTTP 200.
+    """
+    if answer.status in {401, 404, 409}:
         return answer.status
-    return _NO_ROOM if "limit" in message.lower() else answer.status
+    try:
+        verdict = decode_answer(answer.body, _Verdict, TITLE)
+    except BadAnswerError:
+        return None if answer.ok else answer.status
+    if answer.ok and verdict.status == "success":
+        return None
+    about = (word for word in (_NO_ROOM, _PASSWORD, _EXPIRED) if word in verdict.message.lower())
+    return next(about, _ERROR if answer.ok else answer.status)
 
 
 ERRORS = Errors(
@@ -80,13 +88,20 @@ ERRORS = Errors(
         404: raises(KeyRevokedError, "AzireVPN no longer knows this gateway's device; sign in again"),
         409: raises(KeyInUseError, "This key is registered with AzireVPN already"),
         _NO_ROOM: raises(TooManyDevicesError, "This account has no room for another device", field="device"),
+        _EXPIRED: raises(AccountExpiredError, "This AzireVPN account has expired; add time to it"),
     },
     _problem,
 )
 
 _NOT_ACCEPTED = raises(WrongCredentialsError, "AzireVPN does not accept this user name and password", field="password")
 
-LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403, 422), _NOT_ACCEPTED))
+LOGIN_ERRORS = Errors(
+    {
+        **dict.fromkeys((400, 401, 403, 422, _PASSWORD, _ERROR), _NOT_ACCEPTED),
+        _EXPIRED: ERRORS.by_problem[_EXPIRED],
+    },
+    _problem,
+)
 
 
 def data(answer: Response, kind: type[T]) -> T:

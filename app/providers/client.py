@@ -6,29 +6,20 @@ netd marks each socket and opens the firewall for exactly its destination, so th
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, Unpack
-from urllib.parse import urlsplit
 
+from app.addresses import Address
 from app.errors import GatewayError
-from app.https.exchange import (
-    AnswerTooLargeError,
-    NotHttpError,
-    Request,
-    Response,
-    UnsendableRequestError,
-    check_request,
-    exchange,
-)
+from app.https.exchange import Request, Response
 from app.https.headers import retry_after
-from app.https.transport import Destination, Transport, tls_context
-from app.providers.config import ApiConfig, is_https
+from app.https.transport import Transport
+from app.providers.config import ApiConfig
 from app.providers.decode import decode_answer
-from app.providers.errors import BadAnswerError, ProviderDownError, RateLimitedError, RefusedError
+from app.providers.errors import ProviderDownError, RateLimitedError, RefusedError
+from app.providers.hosts import ApiHosts, Host
 from app.providers.request import Content, write_request
 
 T = TypeVar("T")
@@ -65,15 +56,15 @@ def raises(kind: type[GatewayError], message: str, **arguments: Any) -> Callable
 class ProviderClient:
     """Sends requests to one base URL. Pauses when the provider asks for it (429, 503 with Retry-After)."""
 
-    def __init__(self, transport: Transport, config: ApiConfig, title: str) -> None:
-        if not is_https(config.url):
-            raise ValueError(f"{title}: the API's URL must begin with https:// and a host")
-        parts = urlsplit(config.url)
+    def __init__(
+        self,
+        transport: Transport,
+        config: ApiConfig,
+        title: str,
+        known_addresses: Callable[[], tuple[Address, ...]] = tuple,
+    ) -> None:
         self.title = title
-        self._transport = transport
-        self._to = Destination(parts.hostname or "", parts.port or 443, config.addresses)
-        self._base = parts.path.rstrip("/")
-        self._ca = config.ca
+        self._hosts = ApiHosts(transport, config, title, known_addresses)
         self._paused_until = 0.0
 
     async def request(
@@ -121,41 +112,17 @@ class ProviderClient:
     ) -> Response:
         """The answer with any status below 500 except 429.
 
-        Raises ProviderDownError (unreachable, or a server error), RateLimitedError, BadAnswerError (too large, or not
-        HTTP).
+        Raises ProviderDownError (unreachable, or a server error), BlockedError, RateLimitedError, BadAnswerError (too
+        large, or not HTTP).
         """
         pause = self._paused_until - time.monotonic()
         if pause > 0:
             raise self._rate_limited(pause)
-        request = write_request(self._to, method, self._base + path, etag=etag, **content)
-        return self._check_available(await self._exchange(request, limit, timeout))
 
-    async def _exchange(self, request: Request, limit: int, timeout: float) -> Response:
-        try:
-            check_request(request)
-            async with asyncio.timeout(timeout):
-                # In a thread, because loading the system's authorities takes tens of milliseconds on a Pi. The context
-                # is not cached, to save memory.
-                tls = await asyncio.to_thread(tls_context, self._ca)
-                async with self._transport.open_connection(self._to, tls) as streams:
-                    return await exchange(streams, request, limit=limit)
-        except UnsendableRequestError:
-            raise BadAnswerError(f"{self.title}: a request could not be encoded") from None
-        except AnswerTooLargeError:
-            raise BadAnswerError(f"{self.title} sent more than {limit} bytes; the rest was not read") from None
-        except NotHttpError:
-            raise BadAnswerError(f"{self.title} sent something that is not HTTP") from None
-        except ssl.SSLCertVerificationError as failure:
-            raise ProviderDownError(
-                f"{self.title}: the certificate of {self._to.host} is not trusted ({failure.verify_message}); "
-                "check this gateway's clock, and whether something on your network intercepts connections",
-                code="provider_certificate",
-            ) from None
-        except TimeoutError:
-            raise ProviderDownError(f"{self.title}: {self._to.host} did not answer within {timeout:.0f} s") from None
-        except OSError as failure:
-            reason = failure.strerror or type(failure).__name__
-            raise ProviderDownError(f"{self.title}: {self._to.host} cannot be reached ({reason})") from None
+        def make(host: Host) -> Request:
+            return write_request(host.to, method, host.base + path, etag=etag, **content)
+
+        return self._check_available(await self._hosts.send(make, limit=limit, timeout=timeout))
 
     def _check_available(self, answer: Response) -> Response:
         pause = retry_after(answer.headers.get("retry-after"))

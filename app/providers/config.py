@@ -4,6 +4,7 @@ allowed_networks = ["198.51.100.0/24"]   # private networks that may contain ser
 [apis.mullvad]
 url = "https://api.mullvad.net"
 addresses = ["203.0.113.80"]             # used instead of a DNS look-up
+alternatives = ["https://api.example"]   # further URLs of the same API, for when the first cannot be reached
 ca = "/etc/vpn-gateway/lab-ca.pem"       # in place of the system's certificate authorities
 """
 
@@ -27,6 +28,11 @@ class ApiConfig(Struct, frozen=True):
     url: str
     addresses: tuple[Address, ...] = ()
     ca: str | None = None
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return (self.url, *self.alternatives)
 
 
 class ProvidersConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +50,7 @@ def load(path: Path) -> ProvidersConfig:
     except (OSError, ValueError, TypeError) as error:
         raise InvalidFieldError(f"{path.name}: {error}", field="providers") from None
     for name, api in found.apis.items():
-        if not is_https(api.url):
+        if not all(map(is_https, api.urls)):
             raise InvalidFieldError(
                 f"{path.name}: the URL of {name} must begin with https:// and a host", field="providers"
             )

@@ -11,6 +11,7 @@ from app.store.accounts import Account
 from app.wgconf import fields
 
 ALL_TRAFFIC = fields.networks("0.0.0.0/0, ::/0")
+V4_ONLY = fields.networks("0.0.0.0/0")
 
 
 class DirectDialler:

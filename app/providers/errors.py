@@ -51,6 +51,12 @@ class ProviderDownError(UnavailableError):
     code = "provider_unavailable"
 
 
+class BlockedError(UnavailableError):
+    """A content delivery network in front of the provider's API refuses this gateway; the API has not been asked."""
+
+    code = "provider_blocks_us"
+
+
 class RateLimitedError(UnavailableError):
     """The provider rate-limits this gateway: retry after ``retry_after`` seconds."""
 

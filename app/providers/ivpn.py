@@ -6,15 +6,15 @@ import ipaddress
 
 from msgspec.structs import replace
 
-from app.errors import ConflictError
+from app.errors import ConflictError, InvalidFieldError
 from app.model import Endpoint, Peer, ProviderSettings
 from app.providers import ivpn_relays
 from app.providers.account_parts import Parts, ProviderContext
 from app.providers.account_provider import SignInProvider
 from app.providers.base import Capabilities, CredentialField
 from app.providers.config import ApiConfig
-from app.providers.dialling import ALL_TRAFFIC, DirectDialler
-from app.providers.ivpn_account import IvpnAccount
+from app.providers.dialling import ALL_TRAFFIC, V4_ONLY, DirectDialler
+from app.providers.ivpn_account import NO_MULTIHOP, IvpnAccount, may_multihop
 from app.providers.key_rotation import KeyRotation
 from app.providers.server_list.relay import Relay
 from app.providers.server_list.servers import ServerList
@@ -53,6 +53,12 @@ class IvpnProvider(SignInProvider):
     apis = {"ivpn": ApiConfig("https://api.ivpn.net")}
     source = ivpn_relays.SOURCE
 
+    def check_settings(self, settings: ProviderSettings) -> None:
+        super().check_settings(settings)
+        account = self._session.account
+        if settings.multihop_entry is not None and account is not None and not may_multihop(account):
+            raise InvalidFieldError(f"multihop_entry: {NO_MULTIHOP}", field="multihop_entry")
+
     def make_parts(self, context: ProviderContext) -> Parts:
         account = IvpnAccount(context.session, context.client())
         return Parts(
@@ -74,11 +80,23 @@ class _IvpnDialler:
         if settings.multihop_entry is None or settings.multihop_entry == relay.hostname:
             account, peer = await self._direct.dial(relay, account, settings)
         else:
+            if not may_multihop(account):
+                raise ConflictError(NO_MULTIHOP, field="multihop_entry")
             peer = self._through(settings.multihop_entry, relay)
         resolver = self._blocking_resolver(settings) or relay.details.get("dns")
         if resolver is not None:
             account = replace(account, dns=(ipaddress.ip_address(resolver),))
+        if not self._carries_ipv6(relay, settings):
+            # IPv6 is then refused at once here, and not lost in a tunnel that has none.
+            addresses = tuple(a for a in account.addresses if a.version == 4)
+            account, peer = replace(account, addresses=addresses), replace(peer, allowed_ips=V4_ONLY)
         return account, peer
+
+    def _carries_ipv6(self, relay: Relay, settings: ProviderSettings) -> bool:
+        """Whether the server that is dialled has IPv6; the entry's word counts, as in IVPN's own app."""
+        entry = settings.multihop_entry
+        dialled = relay if entry is None else self._servers.get(entry) or relay
+        return dialled.details.get("ipv6") != "no"
 
     def _through(self, hostname: str, relay: Relay) -> Peer:
         entry = self._servers.multihop_entry(hostname)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 from msgspec import Struct
@@ -26,17 +27,22 @@ from app.providers.errors import (
 from app.store.accounts import Account
 
 TITLE = "IVPN"
+NO_MULTIHOP = "this IVPN account's plan has no multihop; IVPN Pro has"
+
+_CAPABILITIES = "capabilities"
 
 # Status codes within the answer, which is HTTP 200 or 4xx.
 OK, UNAUTHORIZED, NO_SESSION, SESSION_NOT_FOUND, SESSION_LIMIT, NOT_ACTIVE = 200, 401, 424, 601, 602, 702
 CAPTCHA, CAPTCHA_WRONG, TWO_FACTOR, TWO_FACTOR_WRONG = 70001, 70002, 70011, 70012
 
+_PAGE = re.compile(r"https://(www\.)?ivpn\.net/[A-Za-z0-9/_-]{0,80}")  # where people remove a device
 _IPV6_PREFIX = ipaddress.IPv6Address("fd00:4956:504e:ffff::")  # the same on every server; the rest is the IPv4 address
 
 
 class _Service(Struct, frozen=True):
     is_active: bool = True
     active_until: int = 0
+    capabilities: list[str] | None = None  # what the plan includes
 
 
 class _WireGuard(Struct, frozen=True):
@@ -64,9 +70,10 @@ def _too_many(answer: Response) -> TooManyDevicesError:
     data = decode_answer(answer.body, _Answer, TITLE).data
     limit = data.get("limit") if isinstance(data, dict) else None
     many = f"all its {limit}" if isinstance(limit, int) else "the maximum number of"
+    page = data.get("device_management_url") if isinstance(data, dict) else None
+    where = f"at {page}" if isinstance(page, str) and _PAGE.fullmatch(page) else "(IVPN does not list them)"
     return TooManyDevicesError(
-        f"This account is signed in on {many} devices; sign out on one (IVPN does not list them), or sign in "
-        "with sign_out_others",
+        f"This account is signed in on {many} devices; sign out on one {where}, or sign in with sign_out_others",
         field="sign_out_others",
     )
 
@@ -138,7 +145,10 @@ class IvpnAccount:
             return account
         if not service.is_active:
             raise AccountExpiredError("This IVPN account has expired; add time to it", expires=service.active_until)
-        return replace(account, expires=float(service.active_until))
+        account = replace(account, expires=float(service.active_until))
+        if service.capabilities is None:
+            return account
+        return replace(account, extra={**account.extra, _CAPABILITIES: Secret(" ".join(service.capabilities))})
 
     async def forget(self, account: Account) -> None:
         try:
@@ -156,6 +166,12 @@ class IvpnAccount:
 
     async def _ask(self, path: str, body: dict[str, Any]) -> _Answer:
         return await self._client.read(_Answer, "POST", path, errors=ERRORS, json=body)
+
+
+def may_multihop(account: Account) -> bool:
+    """Whether the account's plan includes multihop; without the provider's word it may."""
+    capabilities = account.extra.get(_CAPABILITIES)
+    return capabilities is None or "multihop" in capabilities.reveal().split()
 
 
 def _token(account: Account) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 from msgspec import Struct
 
@@ -9,12 +11,18 @@ from app.providers.decode import decode_list
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
 from app.providers.server_list.collector import Collector, NotOfferedError
-from app.providers.server_list.relay import Relay, RelayList
+from app.providers.server_list.relay import API_ADDRESSES, Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 
 TITLE = "IVPN"
 
+MAX_API_ADDRESSES = 8
+
 _TUNNEL = entry_fields.networks("10.0.0.0/8", "172.16.0.0/12", "fd00::/8")
+
+
+class _Ipv6(Struct, frozen=True):
+    local_ip: str | None = None
 
 
 class _Host(Struct, frozen=True):
@@ -22,6 +30,7 @@ class _Host(Struct, frozen=True):
     host: str
     public_key: str
     local_ip: str | None = None
+    ipv6: _Ipv6 | None = None  # missing on hosts that carry no IPv6
     load: float | None = None
     multihop_port: int | None = None
     isp: str | None = None
@@ -55,8 +64,14 @@ class _Tracker(Struct, frozen=True):
     ip: str | None = None
 
 
+class _Api(Struct, frozen=True):
+    ips: list[str] = []
+    ipv6s: list[str] = []
+
+
 class _Config(Struct, frozen=True):
     ports: _Ports = _Ports()
+    api: _Api = _Api()
     antitracker: dict[str, _Tracker] = {}
 
 
@@ -94,6 +109,7 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
                 )
             except BadEntryError:
                 resolver = ""
+            has_ipv6 = host.ipv6 is not None and bool(host.ipv6.local_ip)
             return Relay(
                 hostname=entry_fields.hostname(host.hostname),
                 public_key=entry_fields.public_key(host.public_key),
@@ -107,7 +123,7 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
                 features=("multihop",) if hop else (),
                 latitude=entry_fields.degrees(gateway.latitude, 90),
                 longitude=entry_fields.degrees(gateway.longitude, 180),
-                details={"dns": resolver} if resolver else {},
+                details={**({"dns": resolver} if resolver else {}), **({} if has_ipv6 else {"ipv6": "no"})},
             )
 
         collector.each(gateway.hosts, f"wireguard[{place}].hosts", _Host, make)
@@ -117,7 +133,7 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
         except (ValueError, RecursionError):
             continue
         collector.each(others.hosts, f"openvpn[{place}].hosts", _Name, _openvpn)
-    return collector.finish(TITLE, port_ranges=_ranges(document.config), general=_general(document.config))
+    return collector.finish(TITLE, port_ranges=_ranges(document.config), general=_general(document.config, policy))
 
 
 def _openvpn(_: _Name) -> Relay | None:
@@ -133,8 +149,16 @@ def _ranges(config: _Config) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def _general(config: _Config) -> dict[str, str]:
+def _general(config: _Config, policy: AddressPolicy) -> dict[str, str]:
+    """The blocking resolvers inside the tunnel, and the API's own addresses on the Internet."""
     found: dict[str, str] = {}
+    addresses: list[str] = []
+    for texts, version in ((config.api.ips, 4), (config.api.ipv6s, 6)):
+        for text in texts[:MAX_API_ADDRESSES]:
+            with contextlib.suppress(BadEntryError):
+                addresses.append(policy.address(text, version, "ips"))
+    if addresses:
+        found[API_ADDRESSES] = " ".join(addresses)
     for ours, theirs in (("trackers", "default"), ("hardcore", "hardcore")):
         tracker = config.antitracker.get(theirs)
         if tracker is not None and tracker.ip is not None:

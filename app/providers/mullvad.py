@@ -44,7 +44,10 @@ class MullvadProvider(SignInProvider):
     )
     credentials = (
         CredentialField(
-            "account_number", "Account number", help="the 16 digits of your Mullvad account", pattern=r"[0-9]{16}"
+            "account_number",
+            "Account number",
+            help="the digits of your Mullvad account, 16 as a rule",
+            pattern=r"[0-9]{10,20}",
         ),
     )
     apis = {"mullvad": ApiConfig("https://api.mullvad.net", addresses=(IPv4Address("45.83.223.196"),))}

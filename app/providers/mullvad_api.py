@@ -52,7 +52,10 @@ _DEVICES = tuple[DeviceData, ...]
 
 
 class _Refusal(Struct, frozen=True):
+    """A refusal; its code is in ``type`` where an endpoint answers with RFC 9457's problem+json."""
+
     code: str = ""
+    type: str = ""
 
 
 class DeviceGoneError(KeyRevokedError):
@@ -63,7 +66,8 @@ def _problem(answer: Response) -> Problem:
     if answer.ok:
         return None
     try:
-        return decode_answer(answer.body, _Refusal, TITLE).code or answer.status
+        refusal = decode_answer(answer.body, _Refusal, TITLE)
+        return refusal.code or refusal.type or answer.status
     except BadAnswerError:
         return answer.status
 

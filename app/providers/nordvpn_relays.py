@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -16,14 +18,15 @@ TITLE = "NordVPN"
 WIREGUARD = "wireguard_udp"
 WIREGUARD_ID = 35  # for entries that give only the number of a technology
 
-# The whole list is 33 MB; these fields alone are less than 5 MB.
+# The whole list is 33 MB, and these fields alone have some 6 MB before compression. What the filters say already is not
+# asked for: that a server is online, and the name of the technology.
 FIELDS = (
     "hostname",
     "station",
-    "status",
     "load",
-    "groups.title",
-    "technologies.identifier",
+    "groups.id",
+    "specifications.identifier",
+    "specifications.values.value",
     "technologies.id",
     "technologies.metadata",
     "technologies.pivot.status",
@@ -46,8 +49,8 @@ class _Pivot(Struct, frozen=True):
 
 
 class _Metadata(Struct, frozen=True):
-    name: str
-    value: str
+    name: str = ""
+    value: Any = None  # NordVPN's own app allows for any type here
 
 
 class _Technology(Struct, frozen=True):
@@ -74,7 +77,16 @@ class _Location(Struct, frozen=True):
 
 
 class _Group(Struct, frozen=True):
-    title: str = ""
+    id: int = 0
+
+
+class _Value(Struct, frozen=True):
+    value: Any = None
+
+
+class _Specification(Struct, frozen=True):
+    identifier: str = ""
+    values: list[_Value] = []
 
 
 class _Server(Struct, frozen=True):
@@ -85,9 +97,17 @@ class _Server(Struct, frozen=True):
     load: float | None = None
     locations: list[_Location] = []
     groups: list[_Group] = []
+    specifications: list[_Specification] = []
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the server stands in another country than the one it is listed in."""
+        found = (v.value for s in self.specifications if s.identifier == "virtual_location" for v in s.values)
+        return any(value in (True, "true") for value in found)
 
 
-_FEATURES = {"P2P": "p2p", "Double VPN": "multihop", "Onion Over VPN": "onion", "Dedicated IP": "dedicated"}
+_FEATURES = {15: "p2p", 1: "multihop", 3: "onion"}  # by the group's number
+_DEDICATED = frozenset({9, 99})  # groups of servers that accept nobody but the customer who rents them
 
 
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
@@ -103,19 +123,22 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
             raise NotOfferedError("it does not speak WireGuard")
         if wireguard.pivot.status != "online":
             raise NotOfferedError("its WireGuard is not online")
-        key = next((m.value for m in wireguard.metadata if m.name == "public_key"), None)
+        groups = [group.id for group in server.groups]
+        if not _DEDICATED.isdisjoint(groups):
+            raise NotOfferedError("it is dedicated to another customer")
+        key = next((m.value for m in wireguard.metadata if m.name == "public_key" and isinstance(m.value, str)), None)
         if key is None:
             raise BadEntryError("it has no public key")
         country = server.locations[0].country if server.locations else _Country()
         return Relay(
             hostname=name,
-            public_key=entry_fields.public_key(key),
+            public_key=entry_fields.public_key(key.strip()),
             country=entry_fields.words(country.name, "country"),
             city=entry_fields.words(country.city.name, "city"),
             country_code=entry_fields.country_code(country.code),
             ipv4=policy.address(server.station, 4, "station"),
             load=entry_fields.percent(server.load),
-            features=tuple(_FEATURES[g.title] for g in server.groups if g.title in _FEATURES),
+            features=(*(_FEATURES[g] for g in groups if g in _FEATURES), *(("virtual",) if server.is_virtual else ())),
             latitude=entry_fields.degrees(country.city.latitude, 90),
             longitude=entry_fields.degrees(country.city.longitude, 180),
         )

@@ -1,59 +1,37 @@
-"""Accounts at PIA: a token that lasts a day, and the certificate authority of PIA's servers."""
+"""Accounts at PIA: a token, which is used until PIA refuses it, because new ones are limited."""
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import ipaddress
-import ssl
-from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.errors import InvalidFieldError
-from app.https.transport import tls_context
 from app.keys import KeyPair
 from app.model import Secret
 from app.providers.account_session import AccountSession
+from app.providers.account_token import AccountToken
 from app.providers.client import Errors, ProviderClient, raises
-from app.providers.config import ApiConfig
-from app.providers.errors import WrongCredentialsError
+from app.providers.errors import AccountExpiredError, TokenRefusedError, WrongCredentialsError
+from app.providers.pia_authority import PiaAuthority
 from app.store.accounts import Account
 
-TOKEN_LIFE = 23 * 3600.0  # seconds; PIA's tokens last a day
-
-_BEGIN, _END = "-----BEGINCERTIFICATE-----", "-----ENDCERTIFICATE-----"
-
 _NOT_ACCEPTED = raises(WrongCredentialsError, "PIA does not accept this user name and password", field="password")
+_TOKEN_REFUSED = raises(TokenRefusedError, "PIA refused its own token")
+_EXPIRED = raises(AccountExpiredError, "This PIA subscription has expired; renew it")
 
-ERRORS = Errors(dict.fromkeys((400, 401, 403), _NOT_ACCEPTED))
+LOGIN_ERRORS = Errors({**dict.fromkeys((400, 401, 403), _NOT_ACCEPTED), 402: _EXPIRED})
+ERRORS = Errors({**dict.fromkeys((401, 403), _TOKEN_REFUSED), 402: _EXPIRED})
 
 
 class _Token(Struct, frozen=True):
     token: str
 
 
-class PiaAuthority:
-    """The certificate authority of PIA's servers, from ``providers.toml`` or from the sign-in form."""
-
-    def __init__(self, server_api: ApiConfig) -> None:
-        self._server_api = server_api
-
-    def for_credentials(self, credentials: Mapping[str, Secret]) -> str | None:
-        """The authority as PEM file or PEM text, None if missing. Raises InvalidFieldError."""
-        if self._server_api.ca is not None:
-            return self._server_api.ca
-        if "ca_certificate" not in credentials:
-            return None
-        body = credentials["ca_certificate"].reveal().removeprefix(_BEGIN).removesuffix(_END)
-        try:
-            pem = ssl.DER_cert_to_PEM_cert(base64.b64decode(body, validate=True))
-            tls_context(pem)
-        except (ValueError, ssl.SSLError):
-            raise InvalidFieldError(
-                "PIA's certificate authority: not a valid certificate", field="ca_certificate"
-            ) from None
-        return pem
+class _Subscription(Struct, frozen=True):
+    expiration_time: float = 0.0  # Unix time
+    expired: bool = False
 
 
 class PiaAccount:
@@ -63,16 +41,12 @@ class PiaAccount:
         self._session = session
         self._client = client
         self._authority = authority
+        self.token = AccountToken(session, self._renew)
 
     async def register(self, credentials: dict[str, Secret], pair: KeyPair) -> Account:
         now = self._session.now()
-        if self._authority.for_credentials(credentials) is None:
-            raise InvalidFieldError(
-                "PIA's certificate authority: required, because it issues the certificates of PIA's servers",
-                field="ca_certificate",
-            )
         account = Account(
-            credentials=credentials,
+            credentials=await self._authority.complete(credentials),
             private_key=pair.private_key,
             key_created=now,
             device_id="account",
@@ -80,12 +54,33 @@ class PiaAccount:
             # A placeholder until the first server assigns an address (the dummy address of RFC 6890).
             addresses=(ipaddress.ip_interface("192.0.0.8/32"),),
         )
-        return await self.check(account)
+        return await self.check(replace(account, token=await self._log_in(account)))
 
     async def check(self, account: Account) -> Account:
-        form = {name: account.credentials[name].reveal() for name in ("username", "password")}
-        token = await self._client.read(_Token, "POST", "/api/client/v2/token", errors=ERRORS, form=form)
-        return replace(account, token=Secret(token.token), token_expires=self._session.now() + TOKEN_LIFE)
+        account, found = await self.token.use(account, self._subscription)
+        if found.expired or 0 < found.expiration_time <= self._session.now():
+            raise AccountExpiredError("This PIA subscription has expired; renew it", expires=found.expiration_time)
+        return replace(account, expires=found.expiration_time)
 
     async def forget(self, account: Account) -> None:
-        """Do nothing, because servers drop unused keys."""
+        """End the token; servers drop unused keys on their own."""
+        with contextlib.suppress(TokenRefusedError):
+            await self._client.request(
+                "POST", "/api/client/v2/expire_token", errors=ERRORS, bearer=account.token, scheme="Token"
+            )
+
+    async def _subscription(self, account: Account) -> _Subscription:
+        path = "/api/client/v2/account"
+        return await self._client.read(_Subscription, "GET", path, errors=ERRORS, bearer=account.token, scheme="Token")
+
+    async def _log_in(self, account: Account) -> Secret:
+        form = {name: account.credentials[name].reveal() for name in ("username", "password")}
+        form["username"] = form["username"].lower()
+        token = await self._client.read(_Token, "POST", "/api/client/v2/token", errors=LOGIN_ERRORS, form=form)
+        return Secret(token.token)
+
+    async def _renew(self, account: Account) -> Account:
+        account = replace(account, token=await self._log_in(account), token_expires=0.0)
+        if self._session.account is not None and self._session.account.device_id == account.device_id:
+            self._session.save(account)
+        return account

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from app import keys
-from app.https.exchange import Response
 from app.https.transport import Transport
 from app.model import Endpoint, Peer, ProviderSettings
 from app.providers.account_session import AccountSession
 from app.providers.account_token import AccountToken
 from app.providers.client import Errors, ProviderClient, raises
 from app.providers.config import ApiConfig
-from app.providers.errors import BadAnswerError, KeyRevokedError, WrongCredentialsError
-from app.providers.pia_account import PiaAuthority
+from app.providers.dialling import V4_ONLY
+from app.providers.errors import BadAnswerError, KeyRevokedError, TokenRefusedError, WrongCredentialsError
+from app.providers.pia_authority import PiaAuthority
 from app.providers.pia_relays import ADD_KEY_PORT
-from app.providers.server_list import entry_fields
 from app.providers.server_list.relay import Relay
 from app.store.accounts import Account
 
 TITLE = "PIA"
 REGISTRATION_LIFE = 120.0  # seconds; one connect dials several times, and a server drops an unused key after hours
 
-V4_ONLY = entry_fields.networks("0.0.0.0/0")
-
 
 class _Added(Struct, frozen=True):
     status: str
     server_key: str = ""
     server_port: int = 0
-    server_ip: str = ""
     peer_ip: str = ""
     dns_servers: list[str] = []
 
@@ -47,16 +42,9 @@ class _Registration(Struct, frozen=True):
     peer: Peer
 
 
-def _problem(answer: Response) -> int | None:
-    """The status of a refused sign-in; a refused key is reported in the answer, whatever the HTTP status."""
-    return answer.status if answer.status in {401, 403} else None
+_TOKEN_REFUSED = raises(TokenRefusedError, "PIA's server does not accept the token")
 
-
-_NOT_ACCEPTED = raises(
-    WrongCredentialsError, "PIA's server does not accept this sign-in; sign in again", field="password"
-)
-
-ERRORS = Errors({401: _NOT_ACCEPTED, 403: _NOT_ACCEPTED}, _problem)
+ERRORS = Errors({401: _TOKEN_REFUSED, 403: _TOKEN_REFUSED})
 
 
 class PiaDialler:
@@ -65,14 +53,13 @@ class PiaDialler:
     def __init__(
         self,
         session: AccountSession,
-        check: Callable[[Account], Awaitable[Account]],
+        token: AccountToken,
         authority: PiaAuthority,
         server_api: ApiConfig,
         transport: Transport,
     ) -> None:
         self._session = session
-        self._check = check
-        self._token = AccountToken(session, self._renew)
+        self._token = token
         self._authority = authority
         port = server_api.url.rpartition(":")[2].rstrip("/")
         self._port = int(port) if port.isdigit() else ADD_KEY_PORT
@@ -94,19 +81,19 @@ class PiaDialler:
         ):
             return last.account, last.peer
         async with self._session.lock:
-            account = await self._token.fresh(account)
             private = account.private_key
             if private is None:
                 raise KeyRevokedError("The key for PIA was lost; sign in again")
-            added = await self._add_key(relay, account, keys.public_key(private))
+            public_key = keys.public_key(private)
+            try:
+                account, added = await self._token.use(account, lambda a: self._add_key(relay, a, public_key))
+            except TokenRefusedError:  # the fresh one as well
+                raise WrongCredentialsError(
+                    f"{relay.hostname} does not accept this account's token; sign in again", field="password"
+                ) from None
         account, peer = _parse_registration(relay, account, added)
         self._last = _Registration(relay.hostname, time.monotonic(), account, peer)
         return account, peer
-
-    async def _renew(self, account: Account) -> Account:
-        account = await self._check(account)
-        self._session.save(account)
-        return account
 
     async def _add_key(self, relay: Relay, account: Account, public_key: str) -> _Added:
         url = f"https://{relay.details['cn']}:{self._port}"
@@ -115,8 +102,8 @@ class PiaDialler:
         token = account.token.reveal() if account.token is not None else ""
         query = {"pt": token, "pubkey": public_key}
         added = await client.read(_Added, "GET", "/addKey", errors=ERRORS, query=query)
-        if added.status != "OK":
-            raise KeyRevokedError(f"{relay.hostname} did not accept this gateway's key")
+        if added.status != "OK":  # with HTTP 200, also for a token that has ended ("Login failed!")
+            raise TokenRefusedError(f"{relay.hostname} did not accept the token")
         return added
 
 
@@ -128,8 +115,9 @@ def _parse_registration(relay: Relay, account: Account, added: _Added) -> tuple[
         key = keys.check_public_key(added.server_key)
     except ValueError as error:
         raise BadAnswerError(f"{TITLE} sent an invalid answer: {error}") from None
-    if not 0 < added.server_port < 65536 or added.server_ip not in {"", relay.ipv4}:
-        raise BadAnswerError(f"{TITLE} answered for another server")
+    if not 0 < added.server_port < 65536:
+        raise BadAnswerError(f"{TITLE} sent an invalid answer: no port")
+    # The answer's server_ip is not used: a server may have several addresses, and the one asked has taken the key.
     endpoint = Endpoint(relay.ipv4 or "", added.server_port)
     peer = Peer(public_key=key, endpoint=endpoint, allowed_ips=V4_ONLY)
     return replace(account, addresses=(address,), dns=dns), peer

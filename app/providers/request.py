@@ -8,6 +8,7 @@ from typing import TypedDict
 from urllib.parse import urlencode
 
 from app import serialization
+from app.https.content import ACCEPTED
 from app.https.exchange import Request
 from app.https.headers import host_header
 from app.https.transport import Destination
@@ -15,12 +16,16 @@ from app.model import Secret
 
 
 class Content(TypedDict, total=False):
-    """The content of a request: at most one of ``json`` and ``form``, and one of ``bearer`` and ``basic``."""
+    """The content of a request: at most one of ``json`` and ``form``, and one of ``bearer`` and ``basic``.
+
+    ``scheme`` is the name of a token's scheme where it is not Bearer.
+    """
 
     query: Mapping[str, str] | None
     json: object
     form: Mapping[str, str] | None
     bearer: Secret | None
+    scheme: str
     basic: tuple[str, Secret] | None
 
 
@@ -33,6 +38,7 @@ def write_request(
     json: object = None,
     form: Mapping[str, str] | None = None,
     bearer: Secret | None = None,
+    scheme: str = "Bearer",
     basic: tuple[str, Secret] | None = None,
     etag: str | None = None,
 ) -> Request:
@@ -42,7 +48,7 @@ def write_request(
         "user-agent": "vpn-gateway",
         "accept": "application/json",
         "connection": "close",
-        "accept-encoding": "identity",
+        "accept-encoding": ACCEPTED,
     }
     if json is not None:
         body, headers["content-type"] = serialization.encode(json, secrets=True), "application/json"
@@ -51,7 +57,7 @@ def write_request(
     if body or method in {"POST", "PUT"}:
         headers["content-length"] = str(len(body))
     if bearer is not None:
-        headers["authorization"] = f"Bearer {bearer.reveal()}"
+        headers["authorization"] = f"{scheme} {bearer.reveal()}"
     elif basic is not None:
         pair = f"{basic[0]}:{basic[1].reveal()}"
         headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"

@@ -20,7 +20,12 @@ class SurfsharkProvider(SignInProvider):
         CredentialField("username", "E-mail address", secret=False),
         CredentialField("password", "Password"),
     )
-    apis = {"surfshark": ApiConfig("https://api.surfshark.com")}
+    apis = {
+        "surfshark": ApiConfig(
+            "https://api.surfshark.com",
+            alternatives=("https://ux.surfshark.com", "https://api.uymgg1.com", "https://ux.uymgg1.com"),
+        )
+    }
     source = surfshark_relays.SOURCE
 
     def make_parts(self, context: ProviderContext) -> Parts:
@@ -28,5 +33,5 @@ class SurfsharkProvider(SignInProvider):
         return Parts(
             account=account,
             dialler=DirectDialler(context.servers, self.capabilities),
-            rotation=KeyRotation(context.session, account.replace_key),
+            rotation=KeyRotation(context.session, account.replace_key, account.remove_retired),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +18,7 @@ from app.providers.client import Errors, ProviderClient, raises
 from app.providers.decode import parse_timestamp
 from app.providers.errors import (
     AccountExpiredError,
+    BadAnswerError,
     KeyInUseError,
     KeyRevokedError,
     RefusedError,
@@ -31,6 +34,7 @@ DNS = (ipaddress.ip_address("162.252.172.57"), ipaddress.ip_address("149.154.159
 
 class _Login(Struct, frozen=True):
     token: str
+    renewToken: str | None = None  # noqa: N815
 
 
 class _Key(Struct, frozen=True):
@@ -52,11 +56,14 @@ _KEY_UNKNOWN = raises(KeyRevokedError, "Surfshark no longer knows this gateway's
 
 LOGIN_ERRORS = Errors(dict.fromkeys((400, 401, 403), _NOT_ACCEPTED))
 PLAN_ERRORS = Errors({401: _TOKEN_ENDED})
+RENEW_ERRORS = Errors(dict.fromkeys((400, 401, 403, 404), _TOKEN_ENDED))
+DELETE_ERRORS = Errors({401: _TOKEN_ENDED, 404: _KEY_UNKNOWN})
 REGISTER_ERRORS = Errors(
     {401: _TOKEN_ENDED, 409: raises(KeyInUseError, "This key is registered with Surfshark already")}
 )
 VALIDATE_ERRORS = Errors({401: _TOKEN_ENDED, 400: _KEY_UNKNOWN, 404: _KEY_UNKNOWN})
 
+_KEY_ID, _RENEW_TOKEN = "key_id", "renew_token"  # of an account's extra values
 KEYS_PATH = "/v1/account/users/public-keys"
 
 
@@ -91,22 +98,51 @@ class SurfsharkAccount:
         )
 
     async def replace_key(self, account: Account, pair: KeyPair) -> Account:
-        """Register another key; the old one stays valid until it expires."""
+        """Register another key; the old one stays valid until it is removed or expires."""
+        old = account.extra.get(_KEY_ID)
         _, account = await self._token.use(account, lambda with_token: self._with_key(with_token, pair.public_key))
-        return replace(account, device_id=pair.public_key)
+        new = account.extra.get(_KEY_ID)
+        retired = account.retired if old is None or old == new else (*account.retired, old.reveal())
+        return replace(account, device_id=pair.public_key, retired=retired)
+
+    async def remove_retired(self, account: Account) -> Account:
+        for key_id in account.retired:
+            await self._remove_key(account, key_id)
+        return replace(account, retired=())
 
     async def forget(self, account: Account) -> None:
-        """Do nothing, because no request is known that removes a key; keys expire some days after registration."""
+        """Remove the key, and those of rotations under way; the token ends on its own."""
+        key_id = account.extra.get(_KEY_ID)
+        for found in (*account.retired, *((key_id.reveal(),) if key_id is not None else ())):
+            await self._remove_key(account, found)
+
+    async def _remove_key(self, account: Account, key_id: str) -> None:
+        path = f"{KEYS_PATH}/{quote(key_id, safe='')}"
+        with contextlib.suppress(KeyRevokedError):
+            await self._token.use(
+                account, lambda a: self._client.request("DELETE", path, errors=DELETE_ERRORS, bearer=a.token)
+            )
 
     async def _log_in(self, credentials: dict[str, Secret]) -> Account:
         body = {"username": credentials["username"].reveal(), "password": credentials["password"].reveal()}
         login = await self._client.read(_Login, "POST", "/v1/auth/login", errors=LOGIN_ERRORS, json=body)
-        return Account(credentials=credentials, token=Secret(login.token))
+        return _with_login(Account(credentials=credentials), login)
 
     async def _renew(self, account: Account) -> Account:
-        """Sign in again with the stored password."""
-        account = replace(account, token=(await self._log_in(account.credentials)).token)
-        self._session.save(account)
+        """Renew the token by its own means; the password is sent only where Surfshark refuses that."""
+        renewal = account.extra.get(_RENEW_TOKEN)
+        login: _Login | None = None
+        if renewal is not None:
+            with contextlib.suppress(_TokenEndedError, BadAnswerError):
+                login = await self._client.read(_Login, "POST", "/v1/auth/renew", errors=RENEW_ERRORS, bearer=renewal)
+        if login is None:
+            again = await self._log_in(account.credentials)
+            account = replace(account, token=again.token, extra={**account.extra, **again.extra})
+        else:
+            account = _with_login(account, login)
+        current = self._session.account
+        if current is not None and current.device_id == account.device_id:  # not that of an account being removed
+            self._session.save(account)
         return account
 
     async def _with_plan(self, account: Account) -> Account:
@@ -131,7 +167,7 @@ class SurfsharkAccount:
                 key = await self._validate(account, public_key)
             except (RefusedError, KeyRevokedError):
                 raise in_use from None
-        extra = {**account.extra, "key_id": Secret(key.id)} if key.id else account.extra
+        extra = {**account.extra, _KEY_ID: Secret(key.id)} if key.id else account.extra
         return replace(
             account, key_expires=parse_timestamp(key.expiresAt, TITLE) if key.expiresAt else 0.0, extra=extra
         )
@@ -141,3 +177,8 @@ class SurfsharkAccount:
         body = {"pubKey": public_key}
         path = f"{KEYS_PATH}/validate"
         return await self._client.read(_Key, "POST", path, errors=VALIDATE_ERRORS, json=body, bearer=account.token)
+
+
+def _with_login(account: Account, login: _Login) -> Account:
+    renewal = {_RENEW_TOKEN: Secret(login.renewToken)} if login.renewToken else {}
+    return replace(account, token=Secret(login.token), extra={**account.extra, **renewal})

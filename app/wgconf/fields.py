@@ -26,7 +26,8 @@ MAX_RESOLVERS = 16
 MAX_ALLOWED_IPS = 1024
 
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_DNS_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")  # RFC 2181 section 11; home_vpn, _udp
+_SEPARATORS = re.compile(r"[\s,]+")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _MAY_BE_PART_OF_A_KEY = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -114,8 +115,16 @@ def _items(text: str, limit: int, what: str) -> list[str]:
     return items
 
 
-def _each(text: str, parse_one: Callable[[str], T], limit: int, what: str) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(parse_one(item) for item in _items(text, limit, what)))
+def _words(text: str, limit: int, what: str) -> list[str]:
+    """The items as wg-quick(8) splits Address and DNS: at commas and blanks alike, however many there are."""
+    items = [item for item in _SEPARATORS.split(text, limit + 1) if item]
+    if len(items) > limit:
+        raise BadValueError(f"more than {limit} {what}")
+    return items
+
+
+def _each(items: list[str], parse_one: Callable[[str], T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(map(parse_one, items)))
 
 
 def _refuse_unusable(address: Address, text: str) -> None:
@@ -175,26 +184,29 @@ def network(text: str) -> Network:
                 return ipaddress.ip_network(text, strict=False)
         except ValueError:
             pass
-    raise BadValueError(f"{shown(text)} is not a network such as 10.0.0.0/8 or ::/0")
+    several = "; separate several with commas" if any(c.isspace() for c in text) else ""
+    raise BadValueError(f"{shown(text)} is not a network such as 10.0.0.0/8 or ::/0{several}")
 
 
 def interfaces(text: str) -> tuple[Interface, ...]:
-    return _each(text, interface, MAX_ADDRESSES, "addresses")
+    """Addresses between commas or blanks; none where there is nothing else."""
+    return _each(_words(text, MAX_ADDRESSES, "addresses"), interface)
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    return _each(text, network, MAX_ALLOWED_IPS, "networks")
+    """Networks between commas alone: wg(8), which reads them, closes up the blanks."""
+    return _each(_items(text, MAX_ALLOWED_IPS, "networks"), network)
 
 
 def resolvers(text: str) -> tuple[tuple[Address, ...], tuple[str, ...]]:
     """DNS servers and, apart from them, the search domains that wg-quick(8) allows in the same list."""
     addresses: list[Address] = []
     domains: list[str] = []
-    for item in _items(text, MAX_RESOLVERS, "DNS entries"):
+    for item in _words(text, MAX_RESOLVERS, "DNS entries"):
         if _looks_like_address(item):
             addresses.append(address(item))
         else:
-            domains.append(domain(item))
+            domains.append(_search_domain(item))
     return tuple(dict.fromkeys(addresses)), tuple(dict.fromkeys(domains))
 
 
@@ -207,11 +219,16 @@ def _looks_like_address(text: str) -> bool:
 
 
 def domain(text: str) -> str:
-    """A DNS name (RFC 1123 section 2.1), lower case, without the final dot."""
+    """A DNS name, lower case, without the final dot; with ``_``, which resolvers look up though RFC 1123 has none."""
     name = text.removesuffix(".").lower()
-    if not name or len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+    if not name or len(name) > 253 or not all(_DNS_LABEL.fullmatch(label) for label in name.split(".")):
         raise BadValueError(f"{shown(text)} is neither an IP address nor a host name")
     return name
+
+
+def _search_domain(text: str) -> str:
+    """A search domain; ``~`` before it means that only names in it are asked for, as for systemd.network(5)."""
+    return domain(text.removeprefix("~"))
 
 
 def _host(text: str) -> str:

@@ -20,7 +20,10 @@ _WORDS = re.compile(r"[A-Za-z0-9_-]{1,12}|(?:[A-Z]{0,3}[a-z]{2,12}[_-]?){1,8}(?:
 
 @dataclass(frozen=True)
 class Entry:
-    """``key = value`` on line ``line`` (from 1). ``raw`` is the value with what looks like a comment in it."""
+    """``key = value`` on line ``line`` (from 1). ``raw`` is the value with what looks like a comment in it.
+
+    Both may be empty.
+    """
 
     line: int
     key: str
@@ -111,6 +114,4 @@ def _entry(number: int, setting: str, line: str) -> Entry:
         raise ConfigError("this is neither a section nor a setting (Name = value)", line=number)
     if not _KEY.fullmatch(key):
         raise ConfigError("the text before the = is not a setting's name", line=number)
-    if not value.strip():
-        raise ConfigError("it is empty", line=number, key=showable(key))
     return Entry(line=number, key=key, value=value.strip(), raw=line.partition("=")[2].strip())

@@ -23,6 +23,7 @@ MAX_HOOKS = 64
 _INTERFACE = ("PrivateKey", "Address", "DNS", "MTU", "ListenPort", "FwMark", "Table", "SaveConfig")
 _HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
 _PEER = ("PublicKey", "PresharedKey", "AllowedIPs", "Endpoint", "PersistentKeepalive")
+_MAY_BE_EMPTY = frozenset({"Address", "DNS", "MTU", "Table"})  # wg-quick(8) reads these, and nothing as not given
 _LISTS = frozenset({"Address", "DNS", "AllowedIPs", *_HOOKS})
 # Written by graphical clients for themselves; wg(8) does not know them, and a gateway does not need them.
 _FOREIGN = ("Name", "Description", "IncludedApplications", "ExcludedApplications")
@@ -68,7 +69,8 @@ class _Settings:
         return value
 
     def every(self, name: str, parse: Callable[[str], T]) -> list[T]:
-        return [_value(entry, name, parse) for entry in self.found.get(name, ())]
+        entries = self.found.get(name, ())
+        return [_value(entry, name, parse) for entry in entries if entry.value or name not in _MAY_BE_EMPTY]
 
     def list_of(self, name: str, parse: Callable[[str], tuple[T, ...]], limit: int) -> tuple[T, ...]:
         values = tuple(dict.fromkeys(item for items in self.every(name, parse) for item in items))
@@ -78,6 +80,8 @@ class _Settings:
 
 
 def _value(entry: Entry, name: str, parse: Callable[[str], T]) -> T:
+    if not entry.value:
+        raise ConfigError("it is empty", line=entry.line, key=name)
     try:
         return parse(entry.value)
     except fields.BadValueError as error:

@@ -9,6 +9,7 @@ from app.providers.base import SkippedEntry
 
 DEFAULT_PORT = 51820
 UNKNOWN = "Unknown"
+API_ADDRESSES = "api_addresses"  # in a list's general values: where the provider's API is, where the list tells it
 
 
 class Relay(Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from app.providers.errors import BadAnswerError
 from app.providers.server_list.address_policy import AddressPolicy
 from app.providers.server_list.relay import RelayList
 
-LIST_LIMIT = 10 * 1024 * 1024  # bytes
+LIST_LIMIT = 32 * 1024 * 1024  # bytes, inflated; NordVPN's, the longest, has some 8 million
 LIST_TIMEOUT = 90.0  # seconds
 
 

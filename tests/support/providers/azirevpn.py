@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import h11
+
 from tests.support.providers.keys import key
 from tests.support.providers.standin import Answer, Request, StandIn, run, with_etag
 
@@ -42,6 +44,7 @@ class AzireVpn(StandIn):
     limit: int = 10
     tokens: dict[str, str] = field(default_factory=dict)  # key -> id
     devices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuses_with_200: bool = False  # whether refusals are told in the body alone
     wrapped: bool = True  # whether a new device's answer is within "data": the documents show it without
     servers: bytes = DEFAULT_LIST
     _number: int = 0
@@ -55,6 +58,12 @@ class AzireVpn(StandIn):
         self.route("DELETE", "/v3/ips/([^/]+)", self._end_ip)
         self.route("PUT", "/v3/ips/([^/]+)/keys", self._set_key)
         self.route("GET", "/v3/locations", lambda r: with_etag(r, self.servers))
+
+    def _answer(self, head: h11.Request, body: bytes) -> Answer:
+        answer = super()._answer(head, body)
+        if self.refuses_with_200 and b'"error"' in answer.body:
+            answer.status = 200
+        return answer
 
     def peers(self) -> list[dict[str, Any]]:
         return [

@@ -32,6 +32,7 @@ def host(hostname: str, address: str, public_key: str, **other: Any) -> dict[str
 def server_list(*hosts: Any, country: str = "Sweden", city: str = "Stockholm", code: str = "SE") -> bytes:
     gateway = {"gateway": "se.wg.ivpn.net", "country_code": code, "country": country, "city": city, "hosts": hosts}
     config = {
+        "api": {"ips": ["198.50.177.220", "149.56.162.156"], "ipv6s": ["2607:5300:203:1735::8888"]},
         "antitracker": {"default": {"ip": "10.0.254.2"}, "hardcore": {"ip": "10.0.254.3"}},
         "ports": {
             "wireguard": [
@@ -57,6 +58,8 @@ class Ivpn(StandIn):
     limit: int = 7
     two_factor: str | None = None
     captcha: bool = False
+    capabilities: list[str] | None = field(default_factory=lambda: ["multihop", "port-forwarding"])
+    management_url: str | None = "https://www.ivpn.net/account/devices"
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)  # token -> account, keys, ip
     servers: bytes = DEFAULT_LIST
     _number: int = 0
@@ -73,7 +76,8 @@ class Ivpn(StandIn):
 
     def _service(self, account: str) -> dict[str, Any]:
         ends = self.accounts[account]
-        return {"is_active": ends > time.time(), "active_until": int(ends), "current_plan": "IVPN Pro"}
+        found = {"is_active": ends > time.time(), "active_until": int(ends), "current_plan": "IVPN Pro"}
+        return found if self.capabilities is None else {**found, "capabilities": self.capabilities}
 
     def _new(self, request: Request) -> Answer:
         body = request.json()
@@ -89,7 +93,11 @@ class Ivpn(StandIn):
         others = [t for t, s in self.sessions.items() if s["account"] == account]
         if len(others) >= self.limit:
             if body["force"] is not True:
-                return _no(602, "session limit reached", data={"limit": self.limit, **self._service(account)})
+                return _no(
+                    602,
+                    "session limit reached",
+                    data={"limit": self.limit, "device_management_url": self.management_url, **self._service(account)},
+                )
             for token in others:
                 del self.sessions[token]
         if any(body["wg_public_key"] == p["public_key"] for p in self.peers()):

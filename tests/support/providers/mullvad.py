@@ -140,7 +140,7 @@ class Mullvad(StandIn):
     def _token(self, request: Request) -> Answer:
         number = request.json()["account_number"]
         if number not in self.accounts:
-            raise Answer(400, {"code": "INVALID_ACCOUNT", "detail": "Invalid account"})
+            raise _problem(400, "INVALID_ACCOUNT", "Invalid account")
         token = f"mva_{secrets.token_hex(16)}"
         self._tokens[token] = number
         return Answer(200, {"access_token": token, "expiry": stamp(time.time() + 86400)})
@@ -179,7 +179,7 @@ class Mullvad(StandIn):
         self._check_key(body["pubkey"])
         if len(self.devices.get(account, [])) >= self.max_devices:
             detail = "This account already has the maximum number of devices."
-            raise Answer(400, {"code": "MAX_DEVICES_REACHED", "detail": detail})
+            raise _problem(400, "MAX_DEVICES_REACHED", detail)
         return self._perhaps(request, Answer(201, self.add_device(account, body["pubkey"])))
 
     def _device(self, request: Request) -> tuple[str, dict[str, Any]]:
@@ -187,7 +187,7 @@ class Mullvad(StandIn):
         for device in self.devices.get(account, []):
             if device["id"] == request.groups[0]:
                 return account, device
-        raise Answer(404, {"code": "DEVICE_NOT_FOUND", "detail": "Device not found"})
+        raise _problem(404, "DEVICE_NOT_FOUND", "Device not found")
 
     def _replace(self, request: Request) -> Answer:
         _, device = self._device(request)
@@ -208,6 +208,11 @@ class Mullvad(StandIn):
             self.lose_answer_of = None
             return Answer(502, {})
         return answer
+
+
+def _problem(status: int, code: str, detail: str) -> Answer:
+    """A refusal as the endpoints that have moved to RFC 9457 write it."""
+    return Answer(status, {"type": code, "detail": detail}, {"content-type": "application/problem+json"})
 
 
 if __name__ == "__main__":

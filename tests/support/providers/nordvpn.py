@@ -45,8 +45,19 @@ def server_list(*servers: Any) -> bytes:
     return json.dumps(servers).encode()
 
 
+def virtual(value: str = "true") -> list[dict[str, Any]]:
+    return [{"identifier": "virtual_location", "values": [{"value": value}]}]
+
+
+def dedicated(hostname: str, station: str, public_key: str, group: int = 9) -> dict[str, Any]:
+    """A server that accepts nobody but the customer who rents it."""
+    return server(hostname, station, public_key, groups=[{"id": group, "title": "Dedicated IP"}, {"id": 11}])
+
+
 DEFAULT_LIST = server_list(
-    server("se1.nordvpn.com", "185.236.42.10", key(21)), server("se2.nordvpn.com", "185.236.42.11", key(22))
+    server("se1.nordvpn.com", "185.236.42.10", key(21), specifications=virtual("false")),
+    server("se2.nordvpn.com", "185.236.42.11", f"{key(22)} ", specifications=virtual()),
+    dedicated("se9.nordvpn.com", "185.236.42.19", key(29)),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import re
@@ -60,12 +61,16 @@ class Answer(Exception):  # noqa: N818 - an answer, raised or returned
 
 Handler = Callable[[Request], Answer]
 
+BLOCKED_HEADERS = {"content-type": "text/html; charset=UTF-8", "server": "cloudflare", "cf-mitigated": "challenge"}
+COMPRESSED_FROM = 1000  # bytes
+
 
 @dataclass
 class StandIn:
     """Trouble: ``status`` answers everything with it; ``allowed`` is how many requests come before 429; ``hang`` never
     answers; ``raw`` is sent instead of HTTP; ``cut`` ends the connection after so many bytes of the answer; ``lose``
-    counts down requests, and what the one at 0 asks for is done, but never answered."""
+    counts down requests, and what the one at 0 asks for is done, but never answered; ``blocked`` are the host names at
+    which a content delivery network refuses this client with a page. Answers are compressed where that is accepted."""
 
     control: bool = False
     status: int | None = None
@@ -75,6 +80,7 @@ class StandIn:
     raw: bytes | None = None
     cut: int | None = None
     lose: int | None = None
+    blocked: tuple[str, ...] = ()
     on_change: Callable[[], None] = lambda: None
     seen: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
@@ -154,6 +160,10 @@ class StandIn:
                 self.lose = None
                 writer.transport.abort()
                 return
+        plain = "content-encoding" not in answer.headers and len(answer.body) >= COMPRESSED_FROM
+        if plain and (b"accept-encoding", b"gzip") in head.headers:
+            answer.body = gzip.compress(answer.body, 1)
+            answer.headers = {**answer.headers, "content-encoding": "gzip"}
         headers = {"content-type": "application/json", "content-length": str(len(answer.body)), **answer.headers}
         if answer.status in {204, 304}:
             headers.pop("content-length")
@@ -179,6 +189,8 @@ class StandIn:
         if self.control and (method, parts.path) == ("POST", "/control"):
             return self._controlled(request.json())
         self.seen.append((method, target))
+        if headers.get("host", "").partition(":")[0] in self.blocked:
+            return Answer(403, b"<!DOCTYPE html><title>Just a moment...</title>", BLOCKED_HEADERS)
         if self.status is not None:
             return Answer(self.status, {})
         if self.allowed is not None:

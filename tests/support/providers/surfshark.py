@@ -46,15 +46,20 @@ def stamp(moment: float) -> str:
 
 @dataclass
 class Surfshark(StandIn):
-    names: tuple[str, ...] = ("api.surfshark.com",)
+    names: tuple[str, ...] = ("api.surfshark.com", "ux.surfshark.com")
     expires: float = field(default_factory=lambda: time.time() + 42 * 86400)
     tokens: set[str] = field(default_factory=set)
+    renewals: set[str] = field(default_factory=set)  # tokens for a new token
+    ids: dict[str, str] = field(default_factory=dict)  # of a key -> the key
     keys: dict[str, float] = field(default_factory=dict)  # -> when it ends
     others: set[str] = field(default_factory=set)  # keys of other accounts
     servers: bytes = DEFAULT_LIST
 
     def __post_init__(self) -> None:
         self.route("POST", "/v1/auth/login", self._login)
+        self.route("POST", "/v1/auth/renew", self._renew)
+        self.route("GET", "/v1/account/users/public-keys", self._list)
+        self.route("DELETE", "/v1/account/users/public-keys/([^/]+)", self._remove)
         self.route("GET", "/v1/payment/subscriptions/current", self._plan)
         self.route("POST", "/v1/account/users/public-keys", self._register)
         self.route("POST", "/v1/account/users/public-keys/validate", self._validate)
@@ -67,9 +72,32 @@ class Surfshark(StandIn):
         body = request.json()
         if (body["username"], body["password"]) != (USER, PASSWORD):
             return Answer(401, {"code": 401, "message": "Bad credentials."})
-        token = f"eyJ{secrets.token_hex(20)}"
+        return self._new_token()
+
+    def _new_token(self) -> Answer:
+        token, renewal = f"eyJ{secrets.token_hex(20)}", f"eyJ{secrets.token_hex(20)}"
         self.tokens.add(token)
-        return Answer(200, {"token": token, "renewToken": f"eyJ{secrets.token_hex(20)}"})
+        self.renewals.add(renewal)
+        return Answer(200, {"token": token, "renewToken": renewal})
+
+    def _renew(self, request: Request) -> Answer:
+        if request.bearer not in self.renewals:
+            return Answer(401, {"code": 401, "message": "Invalid JWT Token"})
+        self.renewals.discard(request.bearer)
+        return self._new_token()
+
+    def _list(self, request: Request) -> Answer:
+        self._signed_in(request)
+        return Answer(200, [{"id": i, "pubKey": k, "expiresAt": stamp(self.keys[k])} for i, k in self.ids.items()])
+
+    def _remove(self, request: Request) -> Answer:
+        self._signed_in(request)
+        public_key = self.ids.pop(request.groups[0], None)
+        if public_key is None:
+            return Answer(404, {"message": "Not found"})
+        del self.keys[public_key]
+        self.on_change()
+        return Answer(200, {})
 
     def _signed_in(self, request: Request) -> None:
         if request.bearer not in self.tokens:
@@ -95,8 +123,10 @@ class Surfshark(StandIn):
 
     def _alive(self, public_key: str, status: int) -> Answer:
         self.keys[public_key] = time.time() + KEY_LIFE
+        key_id = next((i for i, k in self.ids.items() if k == public_key), secrets.token_hex(4))
+        self.ids[key_id] = public_key
         self.on_change()
-        return Answer(status, {"expiresAt": stamp(self.keys[public_key]), "pubKey": public_key, "id": "3fea6527"})
+        return Answer(status, {"expiresAt": stamp(self.keys[public_key]), "pubKey": public_key, "id": key_id})
 
 
 if __name__ == "__main__":

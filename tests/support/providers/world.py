@@ -29,13 +29,15 @@ class Outgoing:
     """Leads every host name to its stand-in's port, and remembers who was asked for."""
 
     ports: dict[str, int] = field(default_factory=dict)
+    by_address: dict[str, int] = field(default_factory=dict)  # for connections to an address whose name leads nowhere
     opened: list[Destination] = field(default_factory=list)
     open_now: int = 0
 
     @contextlib.asynccontextmanager
     async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncIterator[Streams]:
         self.opened.append(to)
-        port = self.ports.get(to.host)
+        by_address = (self.by_address[str(a)] for a in to.addresses if str(a) in self.by_address)
+        port = self.ports.get(to.host) or next(by_address, None)
         if port is None:
             raise OSError(113, "No route to host")
         self.open_now += 1

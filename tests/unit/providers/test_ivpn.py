@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
@@ -12,7 +12,7 @@ from app.model import Endpoint, ProviderSettings, Secret
 from app.providers.base import Verdict
 from app.providers.errors import KeyRevokedError, ProviderDownError, TooManyDevicesError
 from app.providers.ivpn import IvpnProvider
-from tests.support.providers.ivpn import ACCOUNT, Ivpn
+from tests.support.providers.ivpn import ACCOUNT, Ivpn, host, server_list
 from tests.support.providers.keys import key
 from tests.support.providers.world import World
 
@@ -41,6 +41,57 @@ async def test_tunnel_has_both_addresses_and_the_servers_resolver(world: World, 
     )
     assert config.dns == (ip_address("172.16.0.1"),)
     assert config.peers[0].endpoint == Endpoint("80.67.10.138", 53)
+
+
+async def test_tunnel_has_ipv6_only_where_the_dialled_host_has_it(world: World, ivpn: Ivpn) -> None:
+    without = host("se1.wg.ivpn.net", "80.67.10.138", key(11))
+    del without["ipv6"]
+    ivpn.servers = server_list(without, host("se2.wg.ivpn.net", "80.67.10.139", key(12)))
+    provider = await signed_in(world)
+    config = await provider.tunnel("se1.wg.ivpn.net")
+    assert config.addresses == (ip_interface("172.23.248.1/32"),)
+    assert config.peers[0].allowed_ips == (ip_network("0.0.0.0/0"),)
+    assert len((await provider.tunnel("se2.wg.ivpn.net")).addresses) == 2
+    world.settings = ProviderSettings(multihop_entry="se2.wg.ivpn.net")
+    assert len((await provider.tunnel("se1.wg.ivpn.net")).addresses) == 2  # the entry's word counts
+    world.settings = ProviderSettings(multihop_entry="se1.wg.ivpn.net")
+    assert len((await provider.tunnel("se2.wg.ivpn.net")).addresses) == 1
+
+
+async def test_multihop_needs_a_plan_that_has_it(world: World, ivpn: Ivpn) -> None:
+    ivpn.capabilities = ["port-forwarding"]
+    provider = await signed_in(world)
+    through = ProviderSettings(multihop_entry="se2.wg.ivpn.net")
+    with pytest.raises(InvalidFieldError, match="plan has no multihop") as refused:
+        provider.check_settings(through)
+    assert refused.value.field == "multihop_entry"
+    world.settings = through  # the plan may have changed after the setting
+    with pytest.raises(ConflictError, match="plan has no multihop"):
+        await provider.tunnel("se1.wg.ivpn.net")
+    ivpn.capabilities = None  # IVPN does not say
+    again = IvpnProvider(world.environment())
+    await again.sign_out()
+    await again.sign_in(GOOD)
+    assert (await again.tunnel("se1.wg.ivpn.net")).peers
+
+
+async def test_api_is_reached_by_the_lists_addresses_where_dns_fails(world: World, ivpn: Ivpn) -> None:
+    await signed_in(world)
+    port = world.outgoing.ports.pop("api.ivpn.net")
+    world.outgoing.by_address["198.50.177.220"] = port
+    again = IvpnProvider(world.environment())
+    assert (await again.account(refresh=True)).problem is None
+    assert ip_address("149.56.162.156") in world.outgoing.opened[-1].addresses
+    assert world.outgoing.opened[-1].host == "api.ivpn.net"  # its certificate must still be for the name
+
+
+async def test_session_limit_names_ivpns_page_and_no_other(world: World, ivpn: Ivpn) -> None:
+    ivpn.limit = 0
+    for page, shown in (("https://www.ivpn.net/account/devices", True), ("https://evil.example/account", False)):
+        ivpn.management_url = page
+        with pytest.raises(TooManyDevicesError) as refused:
+            await IvpnProvider(world.environment()).sign_in(GOOD)
+        assert (page in refused.value.message) is shown
 
 
 async def test_sign_in_at_session_limit_can_sign_out_others(world: World, ivpn: Ivpn) -> None:

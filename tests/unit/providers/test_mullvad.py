@@ -25,6 +25,7 @@ from app.providers.errors import (
     WrongCredentialsError,
 )
 from app.providers.mullvad import MullvadProvider
+from app.providers.server_list.source import LIST_LIMIT
 from tests.support.file_calls import blocking_file_calls
 from tests.support.providers.keys import key
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
@@ -95,7 +96,7 @@ async def test_account_file_is_private_and_secrets_are_not_logged(
         assert secret not in shown
 
 
-@pytest.mark.parametrize("number", ["", "123", "1234123412341234x", "١٢٣٤١٢٣٤١٢٣٤١٢٣٤", "1" * 17, "a\r\nb: c"])
+@pytest.mark.parametrize("number", ["", "123", "1234123412341234x", "١٢٣٤١٢٣٤١٢٣٤١٢٣٤", "1" * 21, "a\r\nb: c"])
 async def test_sign_in_with_malformed_number_sends_no_request(world: World, mullvad: Mullvad, number: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         await provider(world).sign_in({"account_number": Secret(number)})
@@ -502,7 +503,7 @@ async def test_list_entries_that_are_bad_are_skipped_with_the_reason(world: Worl
             ),
             "most of the list cannot be used",
         ),
-        (b" " * (10 * 1024 * 1024 + 1), "more than 10485760 bytes"),
+        (b" " * (LIST_LIMIT + 1), f"more than {LIST_LIMIT} bytes"),
     ],
 )
 async def test_refresh_with_hostile_list_keeps_the_last_list(

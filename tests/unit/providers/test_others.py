@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 import time
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from app import keys
 from app.errors import InvalidFieldError
 from app.model import Endpoint, Secret
+from app.providers import pia_authority
 from app.providers.account_session import DAY
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import Due, Verdict
 from app.providers.errors import (
+    AccountExpiredError,
     BadAnswerError,
+    BlockedError,
     KeyInUseError,
     KeyRevokedError,
     ProviderDownError,
+    RefusedError,
     TooManyDevicesError,
     WrongCredentialsError,
 )
@@ -29,6 +36,7 @@ from app.providers.surfshark import SurfsharkProvider
 from tests.support.providers import azirevpn, nordvpn, pia, surfshark
 from tests.support.providers.ca import Authority
 from tests.support.providers.keys import key
+from tests.support.providers.standin import Answer
 from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES
 
@@ -86,6 +94,29 @@ async def test_nordvpn_servers_not_dialable_are_skipped_with_reason(world: World
         ("se5.nordvpn.com", "its WireGuard is not online", False),
         ("se6.nordvpn.com", "it has no public key", True),
     ]
+
+
+async def test_nordvpn_dedicated_servers_are_left_out_and_virtual_ones_marked(world: World) -> None:
+    case = BY_NAME["nordvpn"]
+    stand_in = await case.start(world)
+    text = nordvpn.server("se4.nordvpn.com", "185.236.42.13", key(4))
+    text["technologies"][1]["metadata"].insert(0, {"name": "port", "value": 51820})
+    stand_in.servers = nordvpn.server_list(
+        nordvpn.dedicated("se1.nordvpn.com", "185.236.42.10", key(1)),
+        nordvpn.dedicated("se2.nordvpn.com", "185.236.42.11", key(2), group=99),
+        nordvpn.server("se3.nordvpn.com", "185.236.42.12", f" {key(3)}\n", specifications=nordvpn.virtual()),
+        text,
+    )
+    provider = NordVpnProvider(world.environment())
+    status = await provider.refresh()
+    assert [(s.entry, s.reason, s.bad) for s in status.skipped] == [
+        ("se1.nordvpn.com", "it is dedicated to another customer", False),
+        ("se2.nordvpn.com", "it is dedicated to another customer", False),
+    ]
+    assert {s.hostname: s.features for s in await provider.servers()} == {
+        "se3.nordvpn.com": ("p2p", "virtual"),
+        "se4.nordvpn.com": ("p2p",),
+    }
 
 
 # --- AzireVPN --------------------------------------------------------------------------------------------------------
@@ -149,6 +180,24 @@ async def test_azirevpn_key_in_use_twice_raises_key_in_use(world: World, monkeyp
     assert refused.value.code == "key_in_use"
 
 
+async def test_azirevpn_refusal_with_http_200_is_a_refusal(world: World) -> None:
+    case = BY_NAME["azirevpn"]
+    stand_in = await case.start(world)
+    stand_in.refuses_with_200 = True
+    provider = AzireVpnProvider(world.environment())
+    with pytest.raises(WrongCredentialsError):
+        await provider.sign_in(case.bad())
+    await provider.sign_in(case.good())
+    stand_in.tokens.clear()
+    with pytest.raises(RefusedError, match="refused"):
+        await provider.account(refresh=True)
+    expired = {"status": "error", "message": "The account has expired."}
+    stand_in.route("POST", "/v3/tokens", lambda _: Answer(200, expired))
+    stand_in._routes.insert(0, stand_in._routes.pop())
+    with pytest.raises(AccountExpiredError):
+        await AzireVpnProvider(world.environment()).sign_in(case.bad())
+
+
 # --- Surfshark -------------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +248,53 @@ async def test_surfshark_key_of_another_account_raises_key_in_use(
         await SurfsharkProvider(world.environment()).sign_in(case.good())
 
 
+async def test_surfshark_sign_out_removes_the_keys(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    await provider.rotate_key()
+    assert await provider.sign_out() == ()
+    assert not stand_in.keys
+
+
+async def test_surfshark_settling_removes_the_old_key(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    config = await provider.rotate_key(case.hostname)
+    assert config is not None
+    assert len(stand_in.keys) == 2
+    assert Due.SETTLE in provider.due(time.time())
+    await provider.settle()
+    assert list(stand_in.keys) == [keys.public_key(config.private_key)]
+    assert Due.SETTLE not in provider.due(time.time())
+
+
+async def test_surfshark_password_is_sent_again_only_where_renewal_is_refused(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    provider = await case.signed_in(world)
+    for logins in (1, 1, 2):
+        stand_in.tokens.clear()
+        if logins == 2:
+            stand_in.renewals.clear()
+        assert await provider.diagnose() is Verdict.HEALTHY
+        assert stand_in.count("POST", "/v1/auth/login") == logins
+
+
+async def test_surfshark_block_by_its_network_is_not_a_wrong_password(world: World) -> None:
+    case = BY_NAME["surfshark"]
+    stand_in = await case.start(world)
+    world.apis["surfshark"] = replace(SurfsharkProvider.apis["surfshark"], ca=str(world.authority.path))
+    stand_in.blocked = stand_in.names
+    with pytest.raises(BlockedError, match="has not looked at the account"):
+        await SurfsharkProvider(world.environment()).sign_in(case.good())
+    stand_in.blocked = ("api.surfshark.com",)
+    provider = SurfsharkProvider(world.environment())
+    assert (await provider.sign_in(case.good())).signed_in
+    assert {to.host for to in world.outgoing.opened[-3:]} == {"ux.surfshark.com"}  # the host that gave the token
+
+
 async def test_surfshark_clusters_without_a_key_are_skipped(world: World) -> None:
     case = BY_NAME["surfshark"]
     stand_in = await case.start(world)
@@ -231,12 +327,36 @@ async def test_pia_registration_goes_to_the_servers_own_address(world: World) ->
     assert len(world.outgoing.opened) == opened
 
 
+async def test_pia_authority_is_fetched_and_recognized_by_its_fingerprint(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A name and a password are enough; what is published under PIA's name is used only where it is PIA's."""
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    del world.apis["pia-server"]
+    pem = world.authority.path.read_text()
+    monkeypatch.setattr(pia_authority, "FINGERPRINT", hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest())
+    stand_in.authority = Authority(tmp_path / "other").path.read_bytes()
+    with pytest.raises(InvalidFieldError, match="cannot be fetched"):
+        await PiaProvider(world.environment()).sign_in(case.good())
+    stand_in.authority = pem.encode()
+    provider = await case.signed_in(world)
+    assert (await provider.tunnel("se_stockholm")).peers[0].public_key == key(51)
+    asked = stand_in.count("GET", pia_authority.PATH)
+    assert (await PiaProvider(world.environment()).tunnel("se_stockholm")).peers  # kept with the account
+    assert stand_in.count("GET", pia_authority.PATH) == asked
+
+
+def test_pia_fingerprint_is_that_of_the_published_copies() -> None:
+    assert pia_authority.FINGERPRINT == "1fd25658456eab3041fba77ccd398ab8124edcc1b8b2fc1d55fdf6b1bbfc9d70"
+
+
 async def test_pia_sign_in_requires_a_valid_authority(world: World) -> None:
     case = BY_NAME["pia"]
     await case.start(world)
     del world.apis["pia-server"]
     provider = PiaProvider(world.environment())
-    with pytest.raises(InvalidFieldError, match="required") as refused:
+    with pytest.raises(InvalidFieldError, match="cannot be fetched") as refused:
         await provider.sign_in(case.good())
     assert refused.value.field == "ca_certificate"
     junk = "-----BEGIN CERTIFICATE-----\n" + "QUJD" * 40 + "\n-----END CERTIFICATE-----"
@@ -273,25 +393,56 @@ async def test_pia_new_sign_in_registers_a_new_key(world: World) -> None:
     assert (await provider.tunnel("se_stockholm")).private_key != before.private_key
 
 
-async def test_pia_expired_token_is_renewed(world: World) -> None:
+async def test_pia_token_is_used_until_it_is_refused(world: World) -> None:
+    """PIA limits new tokens, so none is asked for before; a refusal comes with HTTP 200 from a server."""
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    stand_in.limited = True
+    provider = await case.signed_in(world)
+    world.ahead = 20 * DAY
+    assert (await provider.account(refresh=True)).problem is None
+    assert (await provider.tunnel("se_stockholm")).peers
+    assert stand_in.count("POST", "/api/client/v2/token") == 1
+    stand_in.limited = False
+    stand_in.tokens.clear()
+    assert (await PiaProvider(world.environment()).tunnel("se_stockholm")).peers
+    stand_in.tokens.clear()
+    assert await provider.diagnose() is Verdict.HEALTHY
+    assert stand_in.count("POST", "/api/client/v2/token") == 3
+
+
+async def test_pia_server_with_another_address_is_dialled_where_it_was_asked(world: World) -> None:
+    case = BY_NAME["pia"]
+    stand_in = await case.start(world)
+    stand_in.added = {"server_ip": "198.51.100.1"}
+    config = await (await case.signed_in(world)).tunnel("se_stockholm")
+    assert config.peers[0].endpoint == Endpoint("195.246.120.33", 1337)
+
+
+async def test_pia_sign_out_ends_the_token(world: World) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
-    world.ahead = 2 * DAY
-    assert (await provider.tunnel("se_stockholm")).peers
-    assert stand_in.count("POST", "/api/client/v2/token") == 2
+    assert await provider.sign_out() == ()
+    assert not stand_in.tokens
+
+
+async def test_pia_user_name_may_be_in_upper_case(world: World) -> None:
+    case = BY_NAME["pia"]
+    await case.start(world)
+    provider = PiaProvider(world.environment())
+    assert (await provider.sign_in({**case.good(), "username": Secret(pia.USER.upper())})).signed_in
 
 
 @pytest.mark.parametrize(
     ("added", "error"),
     [
-        ({"server_ip": "198.51.100.1"}, BadAnswerError),
         ({"server_key": "x"}, BadAnswerError),
         ({"peer_ip": "nowhere"}, BadAnswerError),
         ({"server_port": 0}, BadAnswerError),
         ({"dns_servers": ["resolver"]}, BadAnswerError),
         ({"server_port": "1337"}, BadAnswerError),
-        ({"status": "ERROR"}, KeyRevokedError),
+        ({"status": "ERROR"}, WrongCredentialsError),
     ],
 )
 async def test_pia_registration_with_invalid_answer_is_refused(
@@ -305,11 +456,14 @@ async def test_pia_registration_with_invalid_answer_is_refused(
         await provider.tunnel("se_stockholm")
 
 
-async def test_pia_registration_with_refused_token_raises_credentials(world: World) -> None:
+async def test_pia_refused_password_at_a_server_raises_credentials(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
     stand_in.tokens.clear()
+    monkeypatch.setattr(pia, "PASSWORD", "changed at PIA")
     with pytest.raises(WrongCredentialsError):
         await provider.tunnel("se_stockholm")
 

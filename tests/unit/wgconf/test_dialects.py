@@ -85,8 +85,6 @@ POLICY_REFUSED = {
     "awg-2.0.conf": (7, "S1", "AmneziaWG"),
     "awg-keepalive-range.conf": (9, "PersistentKeepalive", "AmneziaWG"),
     "key-zone-wgsd-extra-sections.conf": (10, "[Socks5]", "not a section"),
-    "search-domain-with-underscore-first.conf": (4, "DNS", "neither"),
-    "search-domain-with-underscore.conf": (3, "DNS", "neither"),
 }
 POLICY_WARNED = {
     "awg-warp-compatible.conf": "amneziawg_junk",
@@ -94,6 +92,8 @@ POLICY_WARNED = {
     "duplicate-mtu.conf": "given_twice",
     "endpoint-in-lan.conf": "private_endpoint",
     "lan-overlap-address.conf": None,
+    "search-domain-with-underscore-first.conf": "search_domain",
+    "search-domain-with-underscore.conf": "search_domain",
     "split-tunnel-only.conf": "split_tunnel",
     "uncommented-name-keys.conf": "not_used",
 }

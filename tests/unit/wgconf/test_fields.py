@@ -20,6 +20,7 @@ from app.wgconf.fields import BadValueError
         ("VPN.Example.net.:53", "vpn.example.net", 53),
         ("xn--bcher-kva.example:51820", "xn--bcher-kva.example", 51820),
         ("router:51820", "router", 51820),
+        ("home_vpn.example.net:51820", "home_vpn.example.net", 51820),
         ("100.64.0.1:51820", "100.64.0.1", 51820),
     ],
 )
@@ -65,7 +66,7 @@ def test_endpoint(text: str, host: str, port: int) -> None:
         ("localhost:51820", "this machine"),
         ("a.localhost:51820", "this machine"),
         ("bücher.example:51820", "neither"),
-        ("a_b.example:51820", "neither"),
+        ("a~b.example:51820", "neither"),
         ("-a.example:51820", "neither"),
         ("a..example:51820", "neither"),
         ("$(reboot).example:51820", "neither"),
@@ -137,6 +138,28 @@ def test_no_networks(text: str) -> None:
         fields.networks(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["10.8.0.2/32 fd42::2", "10.8.0.2/32,, fd42::2 ,", " 10.8.0.2/32\tfd42::2/128", ", 10.8.0.2,fd42::2"]
+)
+def test_interfaces_are_split_as_wg_quick_does(text: str) -> None:
+    assert fields.interfaces(text) == (ip_interface("10.8.0.2/32"), ip_interface("fd42::2/128"))
+
+
+@pytest.mark.parametrize("text", ["1.1.1.1 1.0.0.1", "1.1.1.1, 1.0.0.1,", ",1.1.1.1,,1.0.0.1"])
+def test_resolvers_are_split_as_wg_quick_does(text: str) -> None:
+    assert fields.resolvers(text) == ((ip_address("1.1.1.1"), ip_address("1.0.0.1")), ())
+
+
+def test_networks_between_blanks_are_refused_with_the_cure() -> None:
+    with pytest.raises(BadValueError, match="separate several with commas"):
+        fields.networks("0.0.0.0/0 ::/0")
+
+
+def test_wg_quicks_lists_have_a_limit_too() -> None:
+    with pytest.raises(BadValueError, match="more than 16 addresses"):
+        fields.interfaces(" ".join(f"10.0.0.{i}" for i in range(1, 18)))
+
+
 def test_a_list_has_a_limit() -> None:
     as_many = [f"10.{i // 256}.{i % 256}.0/24" for i in range(fields.MAX_ALLOWED_IPS)]
     assert len(fields.networks(",".join(as_many))) == fields.MAX_ALLOWED_IPS
@@ -149,9 +172,13 @@ def test_resolvers_and_search_domains() -> None:
         (ip_address("10.0.0.1"), ip_address("2001:db8::53")),
         ("corp.example",),
     )
+    assert fields.resolvers("~corp.example 10.0.0.1 office_lan") == (
+        (ip_address("10.0.0.1"),),
+        ("corp.example", "office_lan"),
+    )
 
 
-@pytest.mark.parametrize("text", ["1.1.1.1;reboot", "127.0.0.53", "fe80::1%eth0", "1.1.1", "a_b", "10.0.0.1/32", "::"])
+@pytest.mark.parametrize("text", ["1.1.1.1;reboot", "127.0.0.53", "fe80::1%eth0", "1.1.1", "~", "10.0.0.1/32", "::"])
 def test_no_resolvers(text: str) -> None:
     with pytest.raises(BadValueError):
         fields.resolvers(text)

@@ -119,7 +119,8 @@ def test_nothing_at_all() -> None:
         (conf("; comment"), 4, None, "neither a section nor a setting"),
         (conf("= 5"), 4, None, "not a setting's name"),
         (conf("a b = 5"), 4, None, "not a setting's name"),
-        (conf("DNS ="), 4, "DNS", "empty"),
+        (conf("ListenPort ="), 4, "ListenPort", "empty"),
+        (conf(address=" , "), 1, "Address", "has none"),
         (conf("Endpoint = 192.0.2.1:5"), 4, "Endpoint", "belongs in [Peer]"),
         (conf(peer="MTU = 1300"), 9, "MTU", "belongs in [Interface]"),
         (conf(peer="PostUp = reboot"), 9, "PostUp", "belongs in [Interface]"),
@@ -141,6 +142,12 @@ def test_refused(text: str, line: int, key: str | None, reason: str) -> None:
     error = refusal(text)
     assert (error.line, error.key) == (line, key)
     assert reason in error.reason
+
+
+def test_what_wg_quick_reads_may_be_empty() -> None:
+    bare = wgconf.parse(conf()).config
+    assert wgconf.parse(conf("DNS =\nMTU =\nTable =\nAddress =")).config == bare
+    assert wgconf.parse(conf("DNS = ,")).config == bare
 
 
 def test_a_second_peer_without_endpoint_or_networks_is_reported() -> None:
