@@ -15,7 +15,9 @@ from app.model import LanSettings
 # The LAN's ranges (RFC 1918, RFC 4193). Any other would make the rules for the LAN allow a part of the Internet.
 PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 PRIVATE6 = IPv6Network("fc00::/7")
-RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")  # the gateway's own, for its resolvers: app.network.plan
+# The gateway's own, for the addresses that stand in for a tunnel's resolvers: app.network.plan
+RESOLVERS4 = IPv4Network("198.18.53.0/24")  # RFC 2544: never on the Internet
+RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")
 
 BRIDGE = "br-lan"  # the LAN of a machine whose ports are one bridge, as the image's are
 

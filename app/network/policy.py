@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
-from app.lan import RESOLVERS6, check_address, check_ula
+from app.lan import RESOLVERS4, RESOLVERS6, check_address, check_ula
 from app.mac_address import is_canonical
 from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
 from app.network.plan import (
@@ -40,7 +40,7 @@ from app.network.plan import (
 
 FAMILIES: tuple[Family, Family] = (4, 6)
 
-VIPS4 = IPv4Network((RESOLVER_VIP4, 24))
+VIPS4 = RESOLVERS4
 VIPS6 = RESOLVERS6
 
 MIN_MTU = 576  # bytes, RFC 791
