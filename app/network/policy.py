@@ -128,6 +128,12 @@ class View(Struct, frozen=True):
             return (self.lan4.network,)
         return (self.ula.network,) if self.ula else ()
 
+    def addresses_on_both(self, family: Family) -> tuple[Address, ...]:
+        """The WAN's own addresses that a tunnel has, too."""
+        inside = {a.ip for t in self.tunnels for a in t.addresses}
+        own = self.wan.addresses if self.wan else ()
+        return tuple(a.ip for a in own if a.version == family and a.ip in inside)
+
     def direct_gateway(self, family: Family) -> Address | None:
         """The router for packets in the clear; None where no device may send any or the WAN has no router."""
         if self.wan is None or not self.direct:
