@@ -309,7 +309,7 @@ export interface LeasesBody {
 
 /** The reason why there is no usable WAN, and what to do about it. */
 export interface LinkProblem {
-  reason: "wan_missing" | "wan_unknown";
+  reason: "wan_missing" | "wan_unknown" | "networks_overlap";
   message: string;
 }
 
