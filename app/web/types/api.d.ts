@@ -307,9 +307,9 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "wan_missing" | "wan_unknown" | "networks_overlap";
+  reason: "networks_overlap" | "wan_missing" | "wan_unknown";
   message: string;
 }
 
@@ -362,6 +362,12 @@ export interface NewKey {
   name: string;
   scope?: "admin" | "connect" | "read";
   expires_in_days?: number | null;
+}
+
+/** One thing that a restored backup opens and that the present settings keep closed. */
+export interface Opening {
+  what: "default_policy" | "direct" | "exit_check" | "roles";
+  message: string;
 }
 
 /** The outcome of one operation; `status` is that of the operation's own endpoint. */
@@ -477,6 +483,7 @@ export interface RestoreBody {
   backup: string;
   passphrase: string;
   dry_run?: boolean;
+  accept?: Array<"default_policy" | "direct" | "exit_check" | "roles">;
 }
 
 export interface RestoredBody {
@@ -490,6 +497,7 @@ export interface RestoredBody {
   devices: number;
   parts: Array<string>;
   warnings: Array<string>;
+  opens: Array<Opening>;
 }
 
 export interface SelectProviderOp {
@@ -527,7 +535,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
