@@ -15,12 +15,10 @@ from ipaddress import IPv6Interface
 import msgspec
 from msgspec import Struct
 
+from app.lan import RESERVED_NAMES
 from app.model import LanSettings, Links
 from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 
-# Names that a device must not register: others would use it as their proxy or tunnel (CERT VU#598349), or take it for
-# themselves (RFC 6761).
-RESERVED_NAMES = ("wpad", "isatap", "localhost")
 CACHE_SECONDS = 120  # short, because a cached answer may come from the exit before this one
 
 
