@@ -73,21 +73,30 @@ def _tunnel(server: StoredServer) -> TunnelPlan:
     )
 
 
-def check_overlaps(settings: Settings, servers: Sequence[StoredServer]) -> None:
-    """Check that no server is at odds with the gateway's own networks. Raises InvalidFieldError (``lan``)."""
-    for message in overlapping(settings, servers):
-        raise InvalidFieldError(f"lan.address: {message}", field="lan.address")
+def check_overlaps(settings: Settings, servers: Sequence[StoredServer], before: Settings | None = None) -> None:
+    """Check that no server is at odds with the gateway's own networks, or not more of them than with ``before``.
+
+    Raises InvalidFieldError (``lan.address``).
+    """
+    known = {name for name, _ in _overlapping(before, servers)} if before is not None else set[str]()
+    for name, message in _overlapping(settings, servers):
+        if name not in known:
+            raise InvalidFieldError(f"lan.address: {message}", field="lan.address")
 
 
 def overlapping(settings: Settings, servers: Sequence[StoredServer]) -> Iterator[str]:
     """The servers that the gateway's own networks keep from being used, each with the reason and what helps."""
+    yield from (message for _, message in _overlapping(settings, servers))
+
+
+def _overlapping(settings: Settings, servers: Sequence[StoredServer]) -> Iterator[tuple[str, str]]:
     own = overlaps.lan_claims(settings.lan.networks)
     for server in servers:
         hosts = (_literal(peer.endpoint.host) for peer in server.peers if peer.endpoint is not None)
         claims = overlaps.tunnel_claims(server.addresses, (host for host in hosts if host is not None))
         clash = next((clash for clash in overlaps.clashes(claims, own) if clash.stops), None)
         if clash is not None:
-            yield f'server "{server.name}": {clash.message}'
+            yield server.name, f'server "{server.name}": {clash.message}'
 
 
 def _literal(host: str) -> Address | None:

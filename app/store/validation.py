@@ -51,9 +51,9 @@ def check_change(before: Settings, after: Settings, servers: Sequence[StoredServ
     """Check what ``after`` changes in the stored settings ``before``. Raises InvalidFieldError."""
     if any(getattr(before, name) != getattr(after, name) for name in _NETWORK):
         check_network(after)
-        moved = before.lan != after.lan
+        moved = before.lan.networks != after.lan.networks
         if moved:
-            check_overlaps(after, servers)
+            check_overlaps(after, servers, before)
         check_plan(after, servers if moved else ())
     if any(getattr(before, name) != getattr(after, name) for name in ("exits", "desired", "first_choice", "asked")):
         _check_goals(after)
@@ -92,8 +92,9 @@ def is_selector(text: str) -> bool:
 def check_network(settings: Settings) -> None:
     """Check that a network can be planned from ``settings``. Raises InvalidFieldError."""
     check_lan(settings.lan)
-    wan, lan = settings.links.wan, settings.links.lan
+    wan, lan, carrier = settings.links.wan, settings.links.lan, settings.links.carrier
     _need(wan is None or portname.is_valid(wan), "links.wan", portname.FORMS)
+    _need(carrier is None or portname.is_valid(carrier), "links.carrier", portname.FORMS)
     for name in lan or ():
         _need(portname.is_valid(name), "links.lan", portname.FORMS)
     _need(lan is None or (0 < len(lan) <= 16 and len(set(lan)) == len(lan)), "links.lan", "1 to 16 different names")
