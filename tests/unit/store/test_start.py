@@ -45,7 +45,7 @@ def documents(draw):
 
 
 @given(documents())
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_settings_on_the_disk_give_a_network_to_plan(document):
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "settings.json").write_text(document)
