@@ -308,7 +308,7 @@ class LanBridge(Struct, frozen=True):
 class LinkProblem(Struct, frozen=True):
     """The reason why there is no usable WAN, and the remedy."""
 
-    reason: Literal["wan_missing", "wan_unknown"]
+    reason: Literal["wan_missing", "wan_unknown", "networks_overlap"]
     message: str
 
 

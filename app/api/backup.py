@@ -9,6 +9,7 @@ from quart import Blueprint
 
 from app.api.context import gateway
 from app.api.operation import Download, operation
+from app.protocol.answers import Opening, OpeningName
 from app.protocol.commands import CreateBackup, RestoreBackup
 
 blueprint = Blueprint("backup", __name__)
@@ -27,9 +28,10 @@ class RestoreBody(Struct, frozen=True, forbid_unknown_fields=True):
     backup: bytes  # the file in base64 (RFC 4648)
     passphrase: str
     dry_run: bool = False  # only check, change nothing
+    accept: tuple[OpeningName, ...] = ()  # what it may open; a dry run lists it
 
     def __repr__(self) -> str:
-        return f"RestoreBody({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
+        return f"RestoreBody({len(self.backup)} bytes, ***, dry_run={self.dry_run}, accept={self.accept})"
 
 
 class RestoredBody(Struct, frozen=True):
@@ -43,6 +45,7 @@ class RestoredBody(Struct, frozen=True):
     devices: int
     parts: tuple[str, ...]
     warnings: tuple[str, ...]
+    opens: tuple[Opening, ...]  # what it allows and the present settings do not
 
 
 @operation(blueprint, "POST", "/api/backup", produces="application/octet-stream")
@@ -56,9 +59,9 @@ async def create_backup(body: BackupBody) -> Download:
 async def restore_backup(body: RestoreBody) -> RestoredBody:
     """Check a whole backup, then replace everything by it atomically; nothing leaves in the clear during the change.
 
-    A backup that is at fault in any part changes nothing.
+    A backup that is at fault in any part changes nothing, and so does one that opens what ``accept`` does not name.
     """
-    result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, body.dry_run))
+    result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, body.dry_run, body.accept))
     return RestoredBody(
         success=True,
         dry_run=result.dry_run,
@@ -70,4 +73,5 @@ async def restore_backup(body: RestoreBody) -> RestoredBody:
         devices=result.devices,
         parts=result.parts,
         warnings=result.warnings,
+        opens=result.opens,
     )

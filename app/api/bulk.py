@@ -96,7 +96,7 @@ class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="se
     name: Annotated[str, Meta(max_length=64)] | None = None
 
     def command(self) -> BulkCommand:
-        return SetDevicePolicy(mac_address.parse(self.mac), parse_policy(self.policy), self.name)
+        return SetDevicePolicy(mac_address.parse_device(self.mac), parse_policy(self.policy), self.name)
 
 
 class SetFavouriteOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_favourite", tag_field="op"):

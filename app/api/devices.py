@@ -121,5 +121,7 @@ async def list_leases() -> LeasesBody:
 @operation(blueprint, "PUT", "/api/devices/<mac>/policy")
 async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
     """Decide what one device may do; its open connections are dropped."""
-    result = await gateway().submit(SetDevicePolicy(mac_address.parse(mac), parse_policy(body.policy), body.name))
+    result = await gateway().submit(
+        SetDevicePolicy(mac_address.parse_device(mac), parse_policy(body.policy), body.name)
+    )
     return Success(True, result.message, result.warnings)

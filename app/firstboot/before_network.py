@@ -39,7 +39,10 @@ def run(paths: Paths) -> None:
     apply(paths, config)
     faults.record(paths.run, Source.CONFIGURATION, found)
     report.write_report(paths, found)
-    netd_settings.update(paths, netd_settings.settings_of(config))
+    if refused := netd_settings.update(paths, netd_settings.settings_of(config)):
+        print("\n".join(refused), file=sys.stderr)
+        faults.record(paths.run, Source.CONFIGURATION, [*found, *refused])
+        report.write_report(paths, [*found, *refused])
 
 
 def apply(paths: Paths, config: Config) -> None:

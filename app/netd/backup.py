@@ -55,14 +55,14 @@ class BackupService:
             raise UnavailableError("a backup was restored and the gateway is restarting", code="restarting")
 
     async def create(self, command: CreateBackup) -> bytes:
-        """Raises InvalidFieldError (``passphrase``), ConflictError (``busy``)."""
+        """Raises InvalidFieldError (``passphrase``), ConflictError (``busy``, ``not_restorable``)."""
         return await self._backup.create(command.passphrase)
 
     async def restore(self, command: RestoreBackup) -> Restored:
         """Raises what :meth:`app.store.backup.Backup.restore` raises; then nothing has changed."""
         if command.dry_run:
             return _restored(await self._backup.inspect(command.backup, command.passphrase), dry_run=True)
-        summary = await self._backup.restore(command.backup, command.passphrase)
+        summary = await self._backup.restore(command.backup, command.passphrase, command.accept)
         # No other task has run since the files were replaced.
         self._restored = True
         self._freeze()
@@ -94,4 +94,5 @@ def _restored(summary: Summary, *, dry_run: bool) -> Restored:
         devices=summary.devices,
         parts=summary.parts,
         warnings=summary.warnings,
+        opens=summary.opens,
     )

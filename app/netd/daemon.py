@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from app.errors import InvalidFieldError
 from app.model import Lease
 from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
@@ -106,7 +107,10 @@ async def _run_forever(name: str, job: Job) -> None:
 async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterable[str] = ()) -> Daemon:
     """Create all objects of netd without any change to the kernel. ``restart`` is set when the process has to end."""
     store, wan_port, run_dir = deps.store, deps.wan_port, deps.run_dir
-    store.update_settings(wan_port.with_card_ports)
+    try:
+        store.update_settings(wan_port.with_card_ports)
+    except InvalidFieldError as error:  # the start must not end here: the LAN keeps its page
+        problems = (*problems, f"the ports of gateway.toml are not used: {error.message}")
     wan_port.write_choice(store.settings.links)
     settings = store.settings
     events = EventBus()

@@ -14,7 +14,7 @@ from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
 from app.protocol.events import DeviceChanged, EventSink
 from app.store import Store
-from app.store.validation import MAX_DEVICES
+from app.store.validation import MAX_DEVICES, check_device
 
 
 class KnownExits(Protocol):
@@ -36,7 +36,7 @@ class DevicePolicies:
         return (SetDevicePolicy.handled_by(self._set),)
 
     async def _set(self, command: SetDevicePolicy) -> Done:
-        mac = mac_address.parse(command.mac)
+        mac = mac_address.parse_device(command.mac)
         if isinstance(command.policy, VpnPolicy):
             self._exits.get(command.policy.exit)
         devices = self._store.settings.devices
@@ -44,7 +44,8 @@ class DevicePolicies:
         if old is None and len(devices) >= MAX_DEVICES:
             raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
         name = command.name if command.name is not None else (old.name if old else None)
-        new = Device(mac, command.policy, name)
+        new = Device(mac, command.policy, name or None)  # an empty name removes it
+        check_device(new)
         self._store.update_settings(lambda s: with_device(s, mac, new))
         try:
             await self._network.replan()

@@ -20,7 +20,7 @@ from app.netd.network_parts import DriftRepaired, NetworkChange, WanMoved
 from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition, TransitionObserver
 from app.network.drift import missing
-from app.network.plan import ExitPlan, exit_interface
+from app.network.plan import ExitPlan, TunnelPlan, exit_interface
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.events import EventSink, StatusChanged
 from app.protocol.statistics import InterfaceBytes
@@ -56,6 +56,8 @@ class ExitNetwork(Protocol):
     def freeze(self) -> None: ...
 
     def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None: ...
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None: ...
 
 
 class TunnelSource(ProviderLookup, Protocol):
@@ -267,6 +269,9 @@ class Exits:
 
     async def lookup(self, host: str) -> list[Address]:
         return await self._network.lookup(host)
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
+        return self._network.clash(exit_name, plan)
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
         return await self._failover.advise(exit_name, failed)

@@ -23,9 +23,10 @@ from app.netd.network_parts import (
     WanMoved,
 )
 from app.netd.openings import Opening, Openings, in_order
+from app.netd.overlap_reports import limits, tunnel_clash, with_overlap
 from app.netd.timesync import TimeSync
 from app.network import conntrack
-from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_mark
+from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, TunnelPlan, exit_mark
 from app.network.planner import plan as make_plan
 from app.protocol.events import EventSink, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
@@ -59,7 +60,7 @@ class NetworkController:
         self._store = store
         self._kernel = make_kernel(self._on_drift)
         self._link_source = link_source
-        self._links = links
+        self._links = with_overlap(links, store.settings.lan)
         self._exit_plans = {
             name: exit_plans.get(name) or ExitPlan(name, index) for index, name in enumerate(store.settings.exits)
         }
@@ -96,6 +97,17 @@ class NetworkController:
     @property
     def problem(self) -> str | None:
         return self._plan_problem
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong with the present settings and links, for people."""
+        found = limits(self._exit_plans.values(), self._links, self._store.settings.lan)
+        return found if self._plan_problem is None else (self._plan_problem, *found)
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
+        """What overlaps so that the tunnel of ``plan`` must not be made; None where nothing does."""
+        found = tunnel_clash(plan, exit_name, self._exit_plans.values(), self._links, self._store.settings.lan)
+        return None if found is None else found.message
 
     async def verify(self) -> tuple[str, ...]:
         """The differences between the kernel and the plan. Raises KernelError, OSError, TimeoutError."""
@@ -138,7 +150,8 @@ class NetworkController:
     async def relink(self) -> None:
         """Observe the links and apply a plan if they have changed. Raises KernelError."""
         async with self._observing:
-            links = await self._link_source.observe(self._store.settings)
+            settings = self._store.settings
+            links = with_overlap(await self._link_source.observe(settings), settings.lan)
             if links == self._links:
                 return
             before, self._links = self._links, links

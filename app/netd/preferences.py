@@ -36,7 +36,8 @@ class PreferenceCommands:
         """Store the given fields and publish their names. Raises InvalidFieldError."""
         change = command.change
         wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
-        check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED})
+        lan = self._store.settings.lan.networks
+        check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED}, lan=lan)
         if wanted:
             self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
             self._apply()

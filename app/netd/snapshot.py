@@ -49,7 +49,7 @@ class SnapshotReader:
         self._check_not_restarting()
         leases = tuple(await aiofiles.os.wrap(self._leases)())
         drops = await self._network.drops()
-        settings, links, problem = self._store.settings, self._network.links, self._network.problem
+        settings, links = self._store.settings, self._network.links
         return Snapshot(
             seq=self._events.seq,
             version=__version__,
@@ -62,7 +62,7 @@ class SnapshotReader:
             ports=links.ports,
             wan_problem=links.problem,
             wan_choice=self._wan_port.choice(settings.links),
-            problems=(*self._store.problems, *([problem] if problem else [])),
+            problems=(*self._store.problems, *self._network.problems),
             devices=settings.devices,
             default_policy=settings.default_policy,
             leases=leases,

@@ -15,13 +15,11 @@ from ipaddress import IPv4Address, IPv6Interface
 import msgspec
 from msgspec import Struct
 
+from app.lan import RESERVED_NAMES
 from app.model import LanSettings, Links, Settings
 from app.network.dhcp_hosts import REGULAR, given_names
 from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
 
-# Names that a device must not register: others would use it as their proxy or tunnel (CERT VU#598349), or take it for
-# themselves (RFC 6761).
-RESERVED_NAMES = ("wpad", "isatap", "localhost")
 FIRST_LEASE = 300  # seconds at most, for a device that was not here before
 RESERVE = 10  # the part of the range kept for devices that were here before: one in ten addresses
 CACHE_SECONDS = 120  # short, because a cached answer may come from the exit before this one

@@ -24,13 +24,12 @@ Packet marks (skb mark, all 32 bits; no other program marks packets on the gatew
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Literal
 
 from msgspec import Struct
 
 from app.addresses import Address, Family, Interface, Network, cover_internet
-from app.lan import RESOLVERS6
+from app.lan import RESOLVERS4, RESOLVERS6
 from app.model import LanSettings, Links, Policy
 
 NFT_TABLE = "vpn_gateway"
@@ -56,7 +55,7 @@ MAX_EXITS = 32
 # Virtual addresses to which dnsmasq forwards exit n's queries; nftables translates them to the resolver of the tunnel
 # in use, so that resolver and route change in the same transaction and a switch never restarts dnsmasq.
 RESOLVER_PORT_BASE = 5300  # exit n's forwarder listens on RESOLVER_PORT_BASE + n + 1; DIRECT's on RESOLVER_PORT_BASE
-RESOLVER_VIP4 = IPv4Address("198.18.53.0")  # + n + 1 (RFC 2544 range: never on the Internet); DIRECT: + 0
+RESOLVER_VIP4 = RESOLVERS4.network_address  # + n + 1; DIRECT: + 0
 RESOLVER_VIP6 = RESOLVERS6.network_address  # + n + 1
 
 # The ports of the gateway's own sockets (ip_local_port_range), WireGuard's among them. No connection of a device is

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
-from app.lan import RESOLVERS6, check_address, check_ula
+from app.lan import RESOLVERS4, RESOLVERS6, check_address, check_ula
 from app.mac_address import is_canonical
 from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
 from app.network.plan import (
@@ -40,7 +40,7 @@ from app.network.plan import (
 
 FAMILIES: tuple[Family, Family] = (4, 6)
 
-VIPS4 = IPv4Network((RESOLVER_VIP4, 24))
+VIPS4 = RESOLVERS4
 VIPS6 = RESOLVERS6
 
 MIN_MTU = 576  # bytes, RFC 791
@@ -127,6 +127,12 @@ class View(Struct, frozen=True):
         if family == 4:
             return (self.lan4.network,)
         return (self.ula.network,) if self.ula else ()
+
+    def addresses_on_both(self, family: Family) -> tuple[Address, ...]:
+        """The WAN's own addresses that a tunnel has, too."""
+        inside = {a.ip for t in self.tunnels for a in t.addresses}
+        own = self.wan.addresses if self.wan else ()
+        return tuple(a.ip for a in own if a.version == family and a.ip in inside)
 
     def direct_gateway(self, family: Family) -> Address | None:
         """The router for packets in the clear; None where no device may send any or the WAN has no router."""

@@ -11,7 +11,17 @@ from app.packet_trace.nft_reader import Reader
 
 _TWO_WORDS = {"ip", "ip6", "ether", "meta", "ct", "th", "tcp", "udp", "icmp", "icmpv6"}
 _ADDRESSES = {"ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr"}
-NUMBERS = {"meta mark", "ct mark", "th dport", "tcp dport", "udp dport", "udp sport", "meta skuid"}
+NUMBERS = {
+    "meta mark",
+    "ct mark",
+    "th dport",
+    "tcp dport",
+    "udp dport",
+    "udp sport",
+    "tcp sport",
+    "th sport",
+    "meta skuid",
+}
 _NAMES = {"iifname", "oifname", "ether saddr", "meta nfproto", "meta l4proto", "ct state", "icmp type", "icmpv6 type"}
 
 

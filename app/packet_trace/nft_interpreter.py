@@ -69,6 +69,10 @@ def field_of(packet: Packet, field: str) -> Value:
             return packet.dport if packet.proto == "udp" else None
         case "udp sport":
             return packet.sport if packet.proto == "udp" else None
+        case "tcp sport":
+            return packet.sport if packet.proto == "tcp" else None
+        case "th sport":
+            return packet.sport if packet.proto in {"tcp", "udp"} else None
         case "tcp flags":
             return ("syn" if packet.syn else "other") if packet.proto == "tcp" else None
         case "icmp type":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.model import Policy
-from app.protocol.answers import Done, Restored
+from app.protocol.answers import Done, OpeningName, Restored
 from app.protocol.command import Command
 from app.protocol.preferences import Preferences, PreferencesChange
 
@@ -45,7 +45,7 @@ class ChangePreferences(Command[Preferences], frozen=True, tag="change_preferenc
 class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
     """Back up everything that cannot be regenerated, encrypted.
 
-    Raises InvalidFieldError (``passphrase``), ConflictError (``busy``).
+    Raises InvalidFieldError (``passphrase``), ConflictError (``busy``; ``not_restorable``: it would be refused).
     """
 
     passphrase: str
@@ -57,13 +57,16 @@ class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
 class RestoreBackup(Command[Restored], frozen=True, tag="restore_backup"):
     """Replace everything by ``backup`` and restart netd; with ``dry_run`` only check that this could be done.
 
+    ``accept`` names what the backup may open; a dry run lists it.
+
     Raises InvalidFieldError (``passphrase``: wrong; ``backup``: damaged, newer or not valid), TooLargeError,
-    ConflictError (``busy``), UnavailableError (``storage``).
+    ConflictError (``busy``; ``accept_openings``: it opens more), UnavailableError (``storage``).
     """
 
     backup: bytes
     passphrase: str
     dry_run: bool = False
+    accept: tuple[OpeningName, ...] = ()
 
     def __repr__(self) -> str:
-        return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
+        return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run}, accept={self.accept})"

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from app.addresses import Address
 from app.model import Links, Settings, TunnelConfig
+from app.network.plan import TunnelPlan
 from app.network.wireguard.types import WireGuardBackend
 from app.tunnel.exitcheck import Confirm
 from app.tunnel.states import Connected, Reason, State, Target
@@ -57,6 +58,10 @@ class ExitContext(Protocol):
 
     async def lookup(self, host: str) -> list[Address]:
         """Resolve an endpoint's name over the WAN; the firewall is open only meanwhile. Raises LookupFailedError."""
+        ...
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
+        """What overlaps so that the tunnel of ``plan`` must not be made, why, and what helps; None: nothing does."""
         ...
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from app.addresses import Address, is_on_internet
 from app.tunnel import backoff
 from app.tunnel.context import ExitContext
 from app.tunnel.exitcheck import ExitAddress, check_exit_address
@@ -55,7 +56,9 @@ class ExitAddressCheck:
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
-            found = await check_exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
+            found = await check_exit_address(
+                url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm, permitted=self._permitted
+            )
             if found is not None:
                 if self._connection != _connection_of(state):
                     return  # the tunnel has been replaced
@@ -65,6 +68,11 @@ class ExitAddressCheck:
                 self._context.changed(self._name)
                 return
             await asyncio.sleep(backoff.delay(attempt))
+
+    def _permitted(self, address: Address) -> bool:
+        """Whether ``address`` is on the Internet and not this gateway's own."""
+        wan = self._context.links.wan
+        return is_on_internet(address) and all(address != own.ip for own in (wan.addresses if wan else ()))
 
 
 def _connection_of(state: State) -> tuple[Tunnel, float] | None:

@@ -51,7 +51,7 @@ class ExitMachine:
         self.stats: DeviceStats | None = None
         self._context = context
         self._goal = GoalSlot(state.tunnel.target if isinstance(state, Connected) else None)
-        self._setup = TunnelSetup(index, context)
+        self._setup = TunnelSetup(name, index, context)
         self._exit_address = ExitAddressCheck(name, exit_mark(index), context)
         self._monitor = TunnelMonitor(self._setup, context)
         self._event: Reason | None = None  # of :meth:`notify`, not handled yet
@@ -206,8 +206,8 @@ class ExitMachine:
             return  # go on to the next attempt without a back-off, since a caller is waiting
         wait = WAN_RETRY if error.reason is Reason.WAN_DOWN else backoff.delay(number)
         await self._enter(Blocked(error.reason, error.message, goal, number, boottime() + wait))
-        failure = ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value)
-        if error.reason is Reason.WAN_DOWN:
+        failure = _failure(goal, error)
+        if error.reason in {Reason.WAN_DOWN, Reason.NETWORKS_OVERLAP}:  # another server of the account has the same
             self._goal.resolve_waiters(failure, goal)
         else:
             await self._fall_back(goal, number, failure)
@@ -245,7 +245,7 @@ class ExitMachine:
                 await self._connected(new)
                 return
             except AttemptFailedError as error:
-                failure = ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value)
+                failure = _failure(goal, error)
                 if error.reason is not Reason.HANDSHAKE_TIMEOUT:
                     break
             except KernelError:
@@ -297,3 +297,9 @@ class ExitMachine:
             log.exception("exit %s: the blocked state could not be entered either", self.name)
             await asyncio.sleep(backoff.MIN_DELAY)  # meanwhile the reconciler keeps restoring the last plan
         self._goal.resolve_waiters(KernelError(message, code=reason.value), goal)
+
+
+def _failure(goal: Target, error: AttemptFailedError) -> GatewayError:
+    """The answer to a caller of connect."""
+    kind = ConflictError if error.reason is Reason.NETWORKS_OVERLAP else ConnectTimeoutError
+    return kind(f"{goal.hostname}: {error.message}", code=error.reason.value)

@@ -36,6 +36,7 @@ class Reason(enum.StrEnum):
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     ENDPOINT_UNRESOLVABLE = "endpoint_unresolvable"
     WAN_DOWN = "wan_down"
+    NETWORKS_OVERLAP = "networks_overlap"
     TUNNEL_DEAD = "tunnel_dead"
     TUNNEL_LOST = "tunnel_lost"
     SERVER_UNAVAILABLE = "server_unavailable"

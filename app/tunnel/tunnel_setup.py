@@ -25,9 +25,10 @@ class AttemptFailedError(Exception):
 
 
 class TunnelSetup:
-    """Configures the WireGuard interfaces of exit number ``index``."""
+    """Configures the WireGuard interfaces of exit ``name``, number ``index``."""
 
-    def __init__(self, index: int, context: ExitContext) -> None:
+    def __init__(self, name: str, index: int, context: ExitContext) -> None:
+        self._name = name
         self._index = index
         self._context = context
 
@@ -43,6 +44,8 @@ class TunnelSetup:
             raise AttemptFailedError(
                 Reason.WAN_DOWN, problem.message if problem else handshake.explain_failure(wan, None, None)
             )
+        if (problem := self._context.links.problem) is not None:
+            raise AttemptFailedError(Reason.NETWORKS_OVERLAP, problem.message)
         resolved: dict[str, list[Address]] = {}
         for peer in config.peers:
             if peer.endpoint is None:
@@ -53,7 +56,10 @@ class TunnelSetup:
                 resolved[host] = [fixed] if fixed else await self._context.lookup(host)
             except LookupFailedError as error:
                 raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, str(error)) from None
-        return prepare(target, config, slot, wan, resolved, self._context.settings.fallback_dns, location)
+        made = prepare(target, config, slot, wan, resolved, self._context.settings.fallback_dns, location)
+        if (clash := self._context.clash(self._name, made[0].plan)) is not None:
+            raise AttemptFailedError(Reason.NETWORKS_OVERLAP, clash)
+        return made
 
     async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> bool:
         """Configure the interface and wait ``timeout`` seconds for the handshake; False where the goal has changed.

@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
 PASSPHRASE = "correct horse battery staple"
 
 
+ACCEPT = ["direct", "default_policy", "exit_check", "roles"]
+
+
 @pytest.fixture(autouse=True)
 def no_exit_check(lab: Lab) -> None:
     """The lab's own has no TLS, with which no restore would take it."""
@@ -45,7 +48,8 @@ def backup(lab: Lab) -> bytes:
 
 
 def restore(lab: Lab, data: bytes, passphrase: str = PASSPHRASE, **more: object) -> dict:
-    return lab.api("POST", "/api/restore", {"backup": base64.b64encode(data).decode(), "passphrase": passphrase} | more)
+    body = {"backup": base64.b64encode(data).decode(), "passphrase": passphrase, "accept": ACCEPT}
+    return lab.api("POST", "/api/restore", body | more)
 
 
 def changed(data: bytes, change) -> bytes:

@@ -34,6 +34,7 @@ from app.protocol.answers import (
     LeakReport,
     LogLine,
     LogLines,
+    Opening,
     Outcome,
     Restored,
     ServerList,
@@ -100,6 +101,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.commands: list[Command[object]] = []
         self.failure: Exception | None = None
+        self.opens: tuple[Opening, ...] = ()  # by the backups that are restored
         self.away = False
         self.pause = 0.0
         self.support_text = "VPN Gateway: support file\n"
@@ -197,7 +199,16 @@ class FakeGateway:
             case CreateBackup():
                 return b"age-encryption.org/v1\n..."
             case RestoreBackup(dry_run=dry_run):
-                return Restored(dry_run, 1_700_000_000.0, "0.1.0", 1, servers=2, devices=1, parts=("accounts.json",))
+                return Restored(
+                    dry_run,
+                    1_700_000_000.0,
+                    "0.1.0",
+                    1,
+                    servers=2,
+                    devices=1,
+                    parts=("accounts.json",),
+                    opens=self.opens,
+                )
             case SetDevicePolicy(mac=mac, policy=policy, name=name):
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))

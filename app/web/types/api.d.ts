@@ -312,7 +312,7 @@ export interface LeasesBody {
 
 /** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "wan_missing" | "wan_unknown";
+  reason: "networks_overlap" | "wan_missing" | "wan_unknown";
   message: string;
 }
 
@@ -365,6 +365,12 @@ export interface NewKey {
   name: string;
   scope?: "admin" | "connect" | "read";
   expires_in_days?: number | null;
+}
+
+/** One thing that a restored backup opens and that the present settings keep closed. */
+export interface Opening {
+  what: "default_policy" | "direct" | "exit_check" | "roles";
+  message: string;
 }
 
 /** The outcome of one operation; `status` is that of the operation's own endpoint. */
@@ -482,6 +488,7 @@ export interface RestoreBody {
   backup: string;
   passphrase: string;
   dry_run?: boolean;
+  accept?: Array<"default_policy" | "direct" | "exit_check" | "roles">;
 }
 
 export interface RestoredBody {
@@ -495,6 +502,7 @@ export interface RestoredBody {
   devices: number;
   parts: Array<string>;
   warnings: Array<string>;
+  opens: Array<Opening>;
 }
 
 export interface SelectProviderOp {

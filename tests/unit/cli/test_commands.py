@@ -18,6 +18,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
+from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan
 from tests.support.web_server import WebServer
 
@@ -54,6 +55,24 @@ def config():
         f"[Interface]\nPrivateKey = {pair.private_key.reveal()}\nAddress = 10.0.0.2/32\n"
         f"[Peer]\nPublicKey = {keys.generate().public_key}\nEndpoint = 192.0.2.7:51820\nAllowedIPs = 0.0.0.0/0\n"
     )
+
+
+def test_restore_accepts_what_was_named_or_agreed_to(run, web, tmp_path):
+    """Each opening is a question of its own; a program names it, and nothing is accepted in silence."""
+    file, phrase = tmp_path / "gateway.age", tmp_path / "phrase"
+    file.write_bytes(b"age")
+    phrase.write_text("correct horse battery\n")
+    web.gateway.opens = (Opening("direct", "TV"), Opening("roles", "the network ports"))
+    command = ("restore", file, "--passphrase-file", phrase)
+    dry = run(*command, "--dry-run")
+    assert "opens direct: TV" in dry.stderr
+    assert run(*command, stdin="y\ny\ny\n").returncode == 0
+    assert web.gateway.commands[-1].accept == ("direct", "roles")
+    before = len(web.gateway.commands)
+    assert run(*command, stdin="y\ny\nn\n").returncode != 0
+    assert all(sent.dry_run for sent in web.gateway.commands[before:])
+    assert run(*command, "--yes", "--accept", "direct").returncode == 0
+    assert (web.gateway.commands[-1].accept, web.gateway.commands[-1].dry_run) == (("direct",), False)
 
 
 def test_status_tells_people_and_by_its_exit_status_programs(run):

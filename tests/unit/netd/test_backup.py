@@ -15,6 +15,7 @@ from app.netd.backup import BackupService
 from app.protocol.commands import CreateBackup, RestoreBackup
 from app.store import Store, age
 from app.store.accounts import FILE, Account, Accounts
+from app.store.backup import Backup
 from tests.support.file_calls import blocking_file_calls
 
 PASSPHRASE = "correct horse"
@@ -83,8 +84,8 @@ async def test_restore_with_damaged_account_is_refused(tmp_path):
             closing=(store.close,),
             restart=asyncio.Event(),
         )
-        (tmp_path / FILE).write_text(json.dumps({"version": 1, "accounts": {"mullvad": {"private_key": "x"}}}))
-        file = await backup.create(CreateBackup(PASSPHRASE))
+        damaged = json.dumps({"version": 1, "accounts": {"mullvad": {"private_key": "x"}}}).encode()
+        file = age.encrypt(Backup(store).document({FILE: damaged}), PASSPHRASE)
         before = contents(tmp_path)
         with pytest.raises(InvalidFieldError) as refused:
             await backup.restore(RestoreBackup(file, PASSPHRASE))

@@ -86,6 +86,9 @@ class Fakes:
     async def forget_flows(self, index: int) -> None:
         self.forgotten.append(index)
 
+    def clash(self, exit_name: str, plan: TunnelPlan) -> None:
+        return None
+
     def freeze(self) -> None:
         self.frozen = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
@@ -216,6 +216,69 @@ async def test_unplannable_tunnel_and_settings_differ_in_error(fakes: Fakes) -> 
     with pytest.raises(KernelError):
         await network.apply(bad)
     assert network.problem is not None
+
+
+def lease(address: str, router: str, *servers: str) -> Links:
+    wan = WanLink(
+        "wan0", True, 1500, (ip_interface(address),), IPv4Address(router), None, tuple(map(ip_address, servers))
+    )
+    return Links(wan, (LanLink("lan0"),))
+
+
+async def test_lease_in_the_lan_is_the_problem_until_it_moves(fakes: Fakes) -> None:
+    """The router gives out the LAN's own network, as a second gateway in a row does."""
+    network = fakes.network()
+    fakes.links = lease("192.168.77.20/24", "192.168.77.1")
+    await network.relink()
+    assert network.links.problem is not None
+    assert network.links.problem.reason == "networks_overlap"
+    assert "lan_address" in network.links.problem.message
+    assert StatusChanged() in fakes.published
+    await network.relink()
+    assert len(fakes.plans) == 1, "the same lease again"
+    fakes.links = lease("192.168.1.20/24", "192.168.1.1")
+    await network.relink()
+    assert network.links.problem is None
+
+
+async def test_lease_in_the_lan_at_the_start_is_the_problem(fakes: Fakes) -> None:
+    fakes.links = lease("192.168.77.20/24", "192.168.77.1")
+    assert fakes.network().links.problem is not None
+
+
+async def test_one_wire_may_have_the_lan_in_the_routers_network(fakes: Fakes) -> None:
+    shared = lease("192.168.77.20/24", "192.168.77.254", "192.168.77.254")
+    fakes.links = Links(shared.wan, (LanLink("wan0"),))
+    assert fakes.network().links.problem is None
+
+
+async def test_overlap_that_only_limits_is_listed_among_the_problems(fakes: Fakes) -> None:
+    fakes.links = lease("192.168.1.20/16", "192.168.0.1", "192.168.77.3")
+    network = fakes.network()
+    assert network.links.problem is None
+    (problem,) = network.problems
+    assert "192.168.77.3" in problem
+
+
+async def test_tunnel_that_overlaps_is_refused_by_name(fakes: Fakes) -> None:
+    """The router, another exit's server and the stand-ins are somebody else's; the WAN's own address is not."""
+    other = TunnelPlan("a", (ip_interface("10.9.0.2/32"),), 1420, (PEER,), (ip_network("0.0.0.0/0"),), ())
+    fakes.links = lease("10.5.0.2/16", "10.5.0.1")
+    network = fakes.network(default=ExitPlan("default", 0, active=other))
+    cases = {
+        "10.5.0.2": None, "10.5.0.1": "router", "198.51.100.7": "exit default", "198.18.53.1": "resolvers",
+        "192.168.77.9": "LAN",
+    }  # fmt: skip
+    for address, word in cases.items():
+        found = network.clash("second", TunnelPlan("a", (ip_interface(address),), 1420, (), (), ()))
+        assert (found is None) if word is None else word in (found or ""), (address, found)
+    assert network.clash("default", other) is None, "the tunnel that it replaces"
+
+
+async def test_lease_that_takes_a_tunnels_address_is_listed(fakes: Fakes) -> None:
+    fakes.links = lease("10.0.0.9/24", "10.0.0.2")  # the router has the tunnel's address
+    (problem,) = fakes.network(default=UP).problems
+    assert "router" in problem
 
 
 async def test_changed_wan_is_published_and_announced(fakes: Fakes) -> None:

@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from app.errors import ConflictError, ConnectTimeoutError
-from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, WanLink
+from app.model import Endpoint, LinkProblem, Links, Peer, Secret, Settings, TunnelConfig, WanLink
 from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.tunnel import backoff
@@ -35,6 +35,7 @@ class FakeContext:
         self.links = Links(wan=WAN, lan=())
         self.settings = Settings(exit_check_url=None)
         self.clock_behind = 0.0
+        self.overlap = None
         self.answers = False
         self.attempts = 0
         self.advice = Advice()
@@ -44,6 +45,9 @@ class FakeContext:
 
     async def tunnel_config(self, target):
         return CONFIG, None
+
+    def clash(self, exit_name, plan):
+        return self.overlap
 
     def exit_confirmation(self, provider):
         return lambda _: None
@@ -102,6 +106,39 @@ async def test_connect_to_dead_server_reports_handshake_timeout(context):
     with pytest.raises(ConnectTimeoutError) as caught:
         await context.machine.connect(SERVER)
     assert caught.value.code == "handshake_timeout"
+
+
+async def test_overlap_is_named_before_anything_is_sent(context):
+    """Blocked with the cause, not after a time-out that blames the server; and the next attempt is by itself."""
+    context.overlap = "your router's address 10.2.0.2 is the tunnel's address"
+    context.advice = Advice(target=Target("mullvad", "se-got-wg-001"))  # would not help: the account's address is one
+    with pytest.raises(ConflictError) as caught:
+        await context.machine.connect(SERVER)
+    assert (caught.value.code, context.overlap in caught.value.message) == ("networks_overlap", True)
+    state = context.machine.state
+    assert isinstance(state, Blocked)
+    assert (state.reason, state.message, state.target) == (Reason.NETWORKS_OVERLAP, context.overlap, SERVER)
+    assert state.retry_at_boot is not None
+    assert (context.attempts, context.machine.goal) == (0, SERVER)
+
+
+async def test_wan_in_the_lan_blocks_with_its_message(context):
+    context.links = Links(WAN, (), problem=LinkProblem("networks_overlap", "the WAN's own address is in the LAN"))
+    with pytest.raises(ConflictError, match="the WAN's own address"):
+        await context.machine.connect(SERVER)
+    assert context.machine.state.reason is Reason.NETWORKS_OVERLAP
+    context.links, context.answers = Links(WAN, ()), True
+    context.machine.notify(Reason.WAN_DOWN)  # another lease
+    await until(lambda: isinstance(context.machine.state, Connected))
+
+
+async def test_switch_to_an_overlapping_tunnel_keeps_the_old(context):
+    context.answers = True
+    await context.machine.connect(SERVER)
+    context.overlap = "the VPN server's address is in the LAN"
+    with pytest.raises(ConflictError):
+        await context.machine.connect(Target("mullvad", "se-got-wg-001"))
+    assert context.machine.state.tunnel.target == context.machine.goal == SERVER
 
 
 async def test_connect_replaced_by_fallback_reports_the_failure(context):
