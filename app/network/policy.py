@@ -29,7 +29,6 @@ from app.network.plan import (
     MARK_DIRECT,
     MAX_EXITS,
     RESOLVER_VIP4,
-    RESOLVER_VIP6,
     ExitPlan,
     PlanInput,
     TransportPeer,
@@ -134,10 +133,11 @@ class View(Struct, frozen=True):
             return None
         return self.wan.gateway4 if family == 4 else self.wan.gateway6
 
-    def direct_resolvers(self, family: Family) -> tuple[Address, ...]:
-        if self.wan is None or self.direct_gateway(family) is None:
-            return ()
-        return tuple(a for a in self.wan.nameservers if a.version == family and not a.is_link_local)
+    @property
+    def direct_resolvers(self) -> tuple[Address, ...]:
+        """The WAN's own resolvers, for the devices whose packets leave in the clear."""
+        found = self.wan.nameservers if self.wan is not None else ()
+        return tuple(a for a in found if self.direct_gateway(a.version) is not None and not a.is_link_local)
 
 
 def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
@@ -151,11 +151,6 @@ def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
             return MARK_BLOCKED
         case _:
             assert_never(policy)
-
-
-def vip(index: int, family: Family) -> Address:
-    """The virtual address to which dnsmasq sends the queries of exit ``index``; -1 for the direct resolver."""
-    return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
 
 
 def make_view(inputs: PlanInput) -> View:
