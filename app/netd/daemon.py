@@ -36,6 +36,7 @@ from app.netd.network import NetworkController
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
+from app.netd.resolver_watch import ResolverWatch
 from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
@@ -119,6 +120,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         publish=publish,
     )
     lan_services = LanServicesLoop(deps.services, network, store, publish)
+    resolver_watch = ResolverWatch(network, publish)
     egress = ProviderEgress(network, publish)
     provider_environment = environment(store, deps.state_dir, egress, deps.providers)
     provider_environment.accounts.load()
@@ -179,6 +181,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store=store,
         network=network,
         exits=exits,
+        resolvers=resolver_watch,
         wan_port=wan_port,
         events=events,
         leases=deps.services.leases,
@@ -250,6 +253,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "cabling": cabling.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
+            "resolvers": resolver_watch.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),

@@ -7,14 +7,7 @@ names the field and can neither break nor open the ruleset.
 from __future__ import annotations
 
 import re
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from typing import Literal, assert_never
 
 from msgspec import Struct
@@ -36,6 +29,7 @@ from app.network.plan import (
     exit_interface,
     exit_mark,
 )
+from app.network.resolvers import obstacle
 
 FAMILIES: tuple[Family, Family] = (4, 6)
 
@@ -221,12 +215,7 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
     families = {a.version for a in plan.addresses}
     # A family without a tunnel address cannot be carried: there is no source to translate the LAN's packets to.
     routes = collapse(n for n in plan.routes if n.version in families)
-    # A resolver outside the tunnel's routes, or inside the LAN, cannot be reached through the tunnel.
-    dns = tuple(
-        a
-        for a in dict.fromkeys(plan.dns)
-        if any(_within(a, n) for n in routes) and not any(_within(a, n) for n in local) and not a.is_link_local
-    )
+    dns = tuple(a for a in dict.fromkeys(plan.dns) if obstacle(a, plan.addresses, routes, local) is None)
     return Tunnel(
         exit=index,
         interface=exit_interface(index, plan.slot),
@@ -237,9 +226,3 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
         routes=routes,
         dns=dns,
     )
-
-
-def _within(address: Address, network: Network) -> bool:
-    if isinstance(address, IPv4Address):
-        return isinstance(network, IPv4Network) and address in network
-    return isinstance(network, IPv6Network) and IPv6Address(int(address)) in network

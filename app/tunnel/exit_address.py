@@ -55,7 +55,8 @@ class ExitAddressCheck:
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
-            found = await check_exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
+            resolvers = self._context.resolvers(self._name)
+            found = await check_exit_address(url, resolvers, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
             if found is not None:
                 if self._connection != _connection_of(state):
                     return  # the tunnel has been replaced

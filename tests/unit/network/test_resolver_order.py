@@ -68,7 +68,7 @@ class Bench:
                         reply = dns.message.from_wire(await loop.sock_recv(sock, 4096))
                 except TimeoutError:
                     continue
-                return reply.answer[0][0].to_text() if reply.answer else dns.rcode.to_text(reply.rcode())
+                return str(next(iter(reply.answer[0]))) if reply.answer else dns.rcode.to_text(reply.rcode())
         return None
 
 

@@ -45,6 +45,9 @@ class FakeContext:
     async def tunnel_config(self, target):
         return CONFIG, None
 
+    def resolvers(self, exit_name):
+        return ()
+
     def exit_confirmation(self, provider):
         return lambda _: None
 
