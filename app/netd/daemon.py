@@ -40,6 +40,7 @@ from app.netd.resolver_watch import ResolverWatch
 from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
+from app.netd.server_places import ServerPlaces
 from app.netd.snapshot import SnapshotReader
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
@@ -167,7 +168,10 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
 
     # The users of the exits: timers and commands.
     scheduled = ScheduledSwitches(exits, directory, store)
-    return_to_first = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
+    return_to_first = ReturnToFirstChoice(
+        exits=exits, directory=directory, intent=intent, store=store, failures=failures
+    )
+    places = ServerPlaces(intent, directory, store)
     maintenance = ProviderMaintenance(registry, exits, publish)
     backup = BackupService(
         store,
@@ -254,6 +258,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "adapters": adapters.run,
             "stalls": stalls.run,
             "resolvers": resolver_watch.run,
+            "places": places.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),

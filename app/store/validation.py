@@ -38,6 +38,7 @@ def check_settings(settings: Settings) -> None:
         _need(bool(good), "desired", "configured exits with provider/hostname")
     for name, selector in settings.asked.items():
         _need(name in settings.exits and _is_line(selector, 255), "asked", "configured exits with a selector")
+    _need(settings.places.keys() <= set(settings.exits), "places", "configured exits with the place of a server")
     check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
 
 

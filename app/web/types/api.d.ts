@@ -210,6 +210,8 @@ export interface ExitStatus {
   tx_bytes: number;
   ipv6: boolean;
   confirmed: boolean | null;
+  resolvers: Array<string>;
+  dns_problem: string | null;
 }
 
 export interface ExitTraffic {
@@ -307,7 +309,7 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
   reason: "wan_missing" | "wan_unknown";
   message: string;
@@ -527,7 +529,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
