@@ -225,7 +225,15 @@ class FailoverSettings(Struct, frozen=True):
     enabled: bool = True
     scope: Literal["city", "country", "anywhere"] = "country"
     countries: tuple[ShortText, ...] = ()  # allowed with "anywhere"; none = all
-    return_to_first: bool = False  # go back once the chosen server has been healthy for a while
+    return_to_first: bool = True  # go back to what was asked for after a while on a server that is not
+
+
+class ServerPlace(Struct, frozen=True):
+    """The place of a server when it was last in its provider's list."""
+
+    server: ShortText  # "provider/hostname"
+    country: ShortText
+    city: ShortText
 
 
 class ServerChange(Struct, frozen=True):
@@ -248,6 +256,7 @@ class Settings(Struct, frozen=True):
     asked: dict[str, str] = field(
         default_factory=dict
     )  # exit -> the requested place, such as "Sweden", where no host name was requested
+    places: dict[str, ServerPlace] = field(default_factory=dict)  # exit -> of its server, should it leave the list
     # Both are used inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never

@@ -41,9 +41,11 @@ from app.netd.network import NetworkController
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
+from app.netd.resolver_watch import ResolverWatch
 from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
+from app.netd.server_places import ServerPlaces
 from app.netd.snapshot import SnapshotReader
 from app.netd.software_age import watch_age
 from app.netd.stalls import StallMonitor
@@ -131,6 +133,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         publish=publish,
     )
     lan_services = LanServicesLoop(deps.services, network, store, publish)
+    resolver_watch = ResolverWatch(network, publish)
     egress = ProviderEgress(network, publish)
     provider_environment = environment(store, deps.state_dir, egress, deps.providers)
     provider_environment.accounts.load()
@@ -177,7 +180,10 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
 
     # The users of the exits: timers and commands.
     scheduled = ScheduledSwitches(exits, directory, store)
-    return_to_first = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
+    return_to_first = ReturnToFirstChoice(
+        exits=exits, directory=directory, intent=intent, store=store, failures=failures
+    )
+    places = ServerPlaces(intent, directory, store)
     maintenance = ProviderMaintenance(registry, exits, publish)
     backup = BackupService(
         store,
@@ -204,6 +210,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store=store,
         network=network,
         exits=exits,
+        resolvers=resolver_watch,
         wan_port=wan_port,
         events=events,
         leases=deps.services.leases,
@@ -287,6 +294,8 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "adapters": adapters.run,
             "stalls": stalls.run,
             "software age": lambda: watch_age(publish),
+            "resolvers": resolver_watch.run,
+            "places": places.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),

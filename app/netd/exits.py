@@ -21,6 +21,7 @@ from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition, TransitionObserver
 from app.network.drift import missing
 from app.network.plan import ExitPlan, TunnelPlan, exit_interface
+from app.network.resolvers import ResolverChoice
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.events import EventSink, StatusChanged
 from app.protocol.statistics import InterfaceBytes
@@ -50,6 +51,8 @@ class ExitNetwork(Protocol):
     async def apply(self, plan: ExitPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None: ...
 
     async def forget_flows(self, index: int) -> None: ...
+
+    def resolvers(self, exit_name: str) -> ResolverChoice: ...
 
     async def lookup(self, host: str) -> list[Address]: ...
 
@@ -241,6 +244,9 @@ class Exits:
         config = await provider.tunnel(target.hostname)
         server = next((s for s in await provider.servers() if s.hostname == target.hostname), None)
         return config, server.location if server else None
+
+    def resolvers(self, exit_name: str) -> tuple[Address, ...]:
+        return self._network.resolvers(exit_name).order
 
     def exit_confirmation(self, provider: str) -> Confirm:
         return self._providers.exit_confirmation(provider)

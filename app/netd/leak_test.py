@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
+from app.addresses import Address
 from app.errors import KernelError
 from app.model import Links
+from app.netd.resolver_report import describe
 from app.network.plan import exit_interface, exit_mark
+from app.network.resolvers import Answer, ResolverChoice
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.answers import Check, LeakReport
 from app.protocol.commands import HandlerEntry, LeakTest
@@ -16,6 +21,7 @@ from app.store import Store
 from app.tunnel.exitcheck import Confirm, check_exit_address
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
+from app.tunnel.resolver_check import check
 from app.tunnel.states import Connected
 
 REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
@@ -29,6 +35,8 @@ class LeakNetwork(Protocol):
 
     @property
     def attestation(self) -> Attestation: ...
+
+    def resolvers(self, exit_name: str) -> ResolverChoice: ...
 
     async def verify(self) -> tuple[str, ...]: ...
 
@@ -89,12 +97,11 @@ class LeakTester:
         return Check("kill_switch", "failed", "The kill switch could not be confirmed at the last look.")
 
     async def _tunnel(self, machine: ExitMachine, state: Connected) -> list[Check]:
-        plan = state.tunnel.plan
-        ipv6 = plan.carries_all(6)
+        ipv6 = state.tunnel.plan.carries_all(6)
         return [
             await self._handshake(machine, state),
             await self._address(machine, state, ipv6=ipv6),
-            dns_check(tuple(str(a) for a in plan.dns)),
+            await self._dns(machine),
             Check("ipv6", "ok", f"IPv6 is {'carried by the tunnel' if ipv6 else 'stopped: this tunnel has none'}."),
         ]
 
@@ -112,12 +119,18 @@ class LeakTester:
             return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
         confirm = self._exits.exit_confirmation(state.tunnel.target.provider)
         mark = exit_mark(machine.index)
-        seen = await check_exit_address(url, state.tunnel.plan.dns, mark, ipv6=ipv6, confirm=confirm)
+        resolvers = self._network.resolvers(machine.name).order
+        seen = await check_exit_address(url, resolvers, mark, ipv6=ipv6, confirm=confirm)
         if seen is None:
             return Check("exit_address", "unknown", "Nobody answered, through the tunnel, which address is seen.")
         wan = self._network.links.wan
         server = str(state.tunnel.endpoint.address)
         return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else (), server, seen.confirmed)
+
+    async def _dns(self, machine: ExitMachine) -> Check:
+        choice, mark = self._network.resolvers(machine.name), exit_mark(machine.index)
+        answers = await asyncio.gather(*(check(resolver, mark) for resolver in choice.order))
+        return dns_check(choice, dict(zip(choice.order, answers, strict=True)))
 
     async def _drops(self) -> Check:
         try:
@@ -139,11 +152,21 @@ def handshake_check(latest: float | None, now: float) -> Check:
     return Check("handshake", "unknown", f"The tunnel's last handshake was {age:.0f} s ago; it may just be idle.")
 
 
-def dns_check(resolvers: tuple[str, ...]) -> Check:
-    """The verdict on the tunnel's resolvers as planned (pure). The check ``rules`` covers the kernel."""
-    if resolvers:
-        return Check("dns", "ok", f"Names are looked up by {', '.join(resolvers)}, through the tunnel only.")
-    return Check("dns", "unknown", "The tunnel's configuration names no resolver.")
+def dns_check(choice: ResolverChoice, answers: Mapping[Address, Answer]) -> Check:
+    """The verdict on the resolvers in use, of which each has just been asked (pure).
+
+    The check ``rules`` covers the kernel. A resolver that does not answer leaks nothing, but is not "ok" either.
+    """
+    # An error is an answer: a company's resolver need not know the root, and yet knows the names that devices ask for.
+    working = [str(a) for a in choice.order if answers.get(a, Answer.SILENT) is not Answer.SILENT]
+    fault = describe(choice, {a for a, answer in answers.items() if answer is Answer.SILENT})
+    errors = ", ".join(str(a) for a, answer in answers.items() if answer is Answer.FAILING)
+    notes = [*([f"{errors} answered with an error"] if errors else []), *([fault] if fault else [])]
+    if working:
+        also = f" Note: {'; '.join(notes)}." if notes else ""
+        return Check("dns", "ok", f"Names are looked up by {', '.join(working)}, through the tunnel only.{also}")
+    message = "; ".join(notes) or "the tunnel has no resolver"
+    return Check("dns", "unknown", f"{message[0].upper()}{message[1:]}.")
 
 
 def address_check(seen: str, wan: tuple[str, ...], server: str = "", confirmed: bool | None = None) -> Check:

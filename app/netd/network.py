@@ -11,6 +11,8 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
+from msgspec.structs import replace
+
 from app.addresses import Address
 from app.errors import InvalidFieldError, KernelError
 from app.model import Links
@@ -28,6 +30,7 @@ from app.netd.timesync import TimeSync
 from app.network import conntrack
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, TunnelPlan, exit_mark
 from app.network.planner import plan as make_plan
+from app.network.resolvers import Answer, ResolverChoice, choose
 from app.protocol.events import EventSink, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
@@ -69,6 +72,7 @@ class NetworkController:
         self._http_ports = http_ports
         self._publish = publish
         self._openings = Openings(self._apply, publish, time_sync.opening)
+        self._answers: dict[str, Mapping[Address, Answer]] = {}  # of an exit's resolvers, as they were last asked
         self._applying = asyncio.Lock()
         self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
@@ -87,8 +91,13 @@ class NetworkController:
 
     @property
     def exit_plans(self) -> tuple[ExitPlan, ...]:
-        """The plans in force of all exits, in the order of their numbers."""
-        return tuple(self._exit_plans.values())
+        """The plans in force of all exits, in the order of their numbers, with the resolvers that are in use."""
+        return tuple(self._with_resolvers(plan) for plan in self._exit_plans.values())
+
+    def resolvers(self, exit_name: str) -> ResolverChoice:
+        """The resolvers of the exit's tunnel; none where no tunnel is up."""
+        active = self._exit_plans[exit_name].active
+        return self._choose(exit_name, active) if active is not None else ResolverChoice()
 
     @property
     def attestation(self) -> Attestation:
@@ -144,8 +153,17 @@ class NetworkController:
         ``routed`` is called once the new routes are in place. Raises KernelError, and InvalidFieldError if ``plan``
         itself is at fault.
         """
+        if plan.active != self._exit_plans[plan.name].active:
+            self._answers.pop(plan.name, None)  # those of the tunnel before it
         await self._apply(plan, routed)
         self._notify(PlanApplied())
+
+    async def use_answers(self, exit_name: str, answers: Mapping[Address, Answer]) -> None:
+        """Order the resolvers of the exit by their ``answers``. Raises KernelError."""
+        before = self.resolvers(exit_name).order
+        self._answers[exit_name] = answers
+        if self.resolvers(exit_name).order != before:
+            await self._apply()
 
     async def relink(self) -> None:
         """Observe the links and apply a plan if they have changed. Raises KernelError."""
@@ -247,7 +265,7 @@ class NetworkController:
         return PlanInput(
             links=self._links,
             lan=settings.lan,
-            exits=exits,
+            exits=tuple(self._with_resolvers(plan) for plan in exits),
             default_policy=settings.default_policy,
             devices=tuple((d.mac, d.policy) for d in settings.devices),
             lookup_servers=tuple(dict.fromkeys(a for opening in opened for a in opening.name_servers)),
@@ -257,6 +275,17 @@ class NetworkController:
             flowtable=self._flowtable,
             http_ports=self._http_ports,
         )
+
+    def _choose(self, exit_name: str, tunnel: TunnelPlan) -> ResolverChoice:
+        settings = self._store.settings
+        return choose(tunnel, settings.fallback_dns, settings.lan.networks, self._answers.get(exit_name, {}))
+
+    def _with_resolvers(self, plan: ExitPlan) -> ExitPlan:
+        """``plan`` with the resolvers that its tunnel uses now, in place of those that its server names."""
+        if plan.active is None:
+            return plan
+        order = self._choose(plan.name, plan.active).order
+        return replace(plan, active=replace(plan.active, dns=order))
 
     def _notify(self, change: NetworkChange) -> None:
         for subscriber in self._subscribers:

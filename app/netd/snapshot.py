@@ -12,6 +12,7 @@ from app.model import Lease, Neighbour
 from app.netd.events import EventBus
 from app.netd.exits import Exits
 from app.netd.network import NetworkController
+from app.netd.resolver_watch import ResolverWatch
 from app.netd.wan_port import WanPort
 from app.protocol.status import Snapshot
 from app.store import Store
@@ -29,6 +30,7 @@ class SnapshotReader:
         store: Store,
         network: NetworkController,
         exits: Exits,
+        resolvers: ResolverWatch,
         wan_port: WanPort,
         events: EventBus,
         leases: Callable[[], Iterable[Lease]],
@@ -38,6 +40,7 @@ class SnapshotReader:
         self._store = store
         self._network = network
         self._exits = exits
+        self._resolvers = resolvers
         self._wan_port = wan_port
         self._events = events
         self._leases = leases
@@ -54,7 +57,7 @@ class SnapshotReader:
             seq=self._events.seq,
             version=__version__,
             provider=settings.provider,
-            exits=self._exits.status(),
+            exits=tuple(self._resolvers.completed(status) for status in self._exits.status()),
             attestation=self._network.attestation,
             wireguard=self._exits.backend.kind,
             wan=links.wan,

@@ -2,9 +2,11 @@
 
 * ``lan``: DHCP, router advertisements, and the LAN's own names. It has no upstream resolver, so it gives no address
   for any other name; a blocked device gets its answers from here alone.
-* ``exit-N``: forwards exit N's queries to a virtual address that nftables translates to the tunnel's resolver, so a
-  switch of tunnel changes nothing here. Queries for LAN names go to ``lan``.
-* ``direct``: the same for devices with the ``direct`` policy; runs only while a device has it.
+* ``exit-N``: forwards exit N's queries to virtual addresses that nftables translates to the tunnel's resolvers, so a
+  switch of tunnel changes nothing here. The resolvers are asked in the order in which the server names them; a query
+  that is repeated goes to the next. Queries for LAN names go to ``lan``.
+* ``direct``: the same for devices with the ``direct`` policy; runs only while a device has it. The WAN's resolvers are
+  alike, so dnsmasq stays with the one that answered first.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from msgspec import Struct
 from app.lan import RESERVED_NAMES
 from app.model import LanSettings, Links, Settings
 from app.network.dhcp_hosts import REGULAR, given_names
-from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4, RESOLVER_VIP6
+from app.network.plan import DIRECT_RESOLVERS, RESOLVER_PORT_BASE, resolver_vips
 
 FIRST_LEASE = 300  # seconds at most, for a device that was not here before
 RESERVE = 10  # the part of the range kept for devices that were here before: one in ten addresses
@@ -74,9 +76,9 @@ def render(
     texts = {"lan": _text(_lan(settings, lan, lan_link, ipv6_default, paths))}
     exceptions = settings.rebind_exceptions
     for index, name in enumerate(settings.exits):
-        texts[f"exit-{index}"] = _text(_forwarder(lan, lan_link, index + 1, f"exit {name}", exceptions))
+        texts[f"exit-{index}"] = _text(_forwarder(lan, lan_link, index, f"exit {name}", exceptions))
     if direct:
-        texts["direct"] = _text(_forwarder(lan, lan_link, 0, "devices that go out directly", exceptions))
+        texts["direct"] = _text(_forwarder(lan, lan_link, DIRECT_RESOLVERS, "devices that go out directly", exceptions))
     return texts
 
 
@@ -144,12 +146,16 @@ def _advertisements(lan: LanSettings, ula: IPv6Interface, lan_link: str, ipv6_de
     yield f"ra-param={lan_link},30,{1800 if ipv6_default else 0}"
 
 
-def _forwarder(lan: LanSettings, lan_link: str, number: int, purpose: str, exceptions: Iterable[str]) -> Iterator[str]:
+def _forwarder(lan: LanSettings, lan_link: str, index: int, purpose: str, exceptions: Iterable[str]) -> Iterator[str]:
     yield from _common(lan, lan_link)
     yield f"# for {purpose}"
-    yield f"port={RESOLVER_PORT_BASE + number}"
-    yield f"server={RESOLVER_VIP4 + number}"
-    yield f"server={RESOLVER_VIP6 + number}"
+    yield f"port={RESOLVER_PORT_BASE + index + 1}"
+    if index != DIRECT_RESOLVERS:
+        yield "strict-order"
+    # A resolver has one of the two addresses in its place; the firewall refuses the other, and the next is asked.
+    for six, four in zip(resolver_vips(index, 6), resolver_vips(index, 4), strict=True):
+        yield f"server={six}"
+        yield f"server={four}"
     yield f"server=/{lan.domain}/127.0.0.1#53"
     for network in lan.networks:
         yield f"rev-server={network},127.0.0.1#53"

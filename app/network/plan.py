@@ -24,6 +24,7 @@ Packet marks (skb mark, all 32 bits; no other program marks packets on the gatew
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from msgspec import Struct
@@ -52,11 +53,14 @@ RULE_LAST = 10999
 
 MAX_EXITS = 32
 
-# Virtual addresses to which dnsmasq forwards exit n's queries; nftables translates them to the resolver of the tunnel
-# in use, so that resolver and route change in the same transaction and a switch never restarts dnsmasq.
+# Virtual addresses to which dnsmasq forwards exit n's queries; nftables translates them to the resolvers of the tunnel
+# in use, so that resolver and route change in the same transaction and a switch never restarts dnsmasq. One for each
+# resolver, in their order: with a single one, dnsmasq could not go from a silent resolver to the next.
 RESOLVER_PORT_BASE = 5300  # exit n's forwarder listens on RESOLVER_PORT_BASE + n + 1; DIRECT's on RESOLVER_PORT_BASE
-RESOLVER_VIP4 = RESOLVERS4.network_address  # + n + 1; DIRECT: + 0
-RESOLVER_VIP6 = RESOLVERS6.network_address  # + n + 1
+RESOLVER_SLOTS = 4  # resolvers of one exit that are in use; the C library asks three (resolv.conf(5))
+RESOLVER_VIP4 = RESOLVERS4.network_address
+RESOLVER_VIP6 = RESOLVERS6.network_address
+DIRECT_RESOLVERS = -1  # the number of the direct resolvers, in place of an exit's
 
 # The ports of the gateway's own sockets (ip_local_port_range), WireGuard's among them. No connection of a device is
 # translated to one of them, so none can be taken for the gateway's own (CVE-2021-3773).
@@ -76,6 +80,20 @@ def exit_table(index: int) -> int:
 
 def exit_interface(index: int, slot: Slot) -> str:
     return f"wg{index}{slot}"
+
+
+def resolver_network(index: int, family: Family) -> Network:
+    """The virtual addresses of the resolvers of exit ``index``, or of ``DIRECT_RESOLVERS``."""
+    first = (index + 1) * RESOLVER_SLOTS
+    if family == 4:
+        return IPv4Network((RESOLVER_VIP4 + first, 30))
+    return IPv6Network((RESOLVER_VIP6 + first, 126))
+
+
+def resolver_vips(index: int, family: Family) -> tuple[Address, ...]:
+    """The virtual addresses of :func:`resolver_network`, the first resolver's first."""
+    network = resolver_network(index, family)
+    return tuple(network[n] for n in range(RESOLVER_SLOTS))
 
 
 # --- The planner's input ---------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from app.addresses import Interface, Network
 from app.network import sysctl
 from app.network.egress_filter import OWN_MARKS
 from app.network.plan import (
+    DIRECT_RESOLVERS,
     MARK_CLEAR,
     MARK_DIRECT,
     MARK_LOOKUP,
@@ -32,8 +33,9 @@ from app.network.plan import (
     RoutePlan,
     RulePlan,
     exit_table,
+    resolver_network,
 )
-from app.network.policy import FAMILIES, Family, View, make_view, vip
+from app.network.policy import FAMILIES, Family, View, make_view
 from app.network.ruleset import ruleset
 from app.network.ruleset.bridge import bridge_ruleset
 
@@ -97,10 +99,6 @@ def _everything(family: Family) -> Network:
     return IPv4Network("0.0.0.0/0") if family == 4 else IPv6Network("::/0")
 
 
-def _host(index: int, family: Family) -> Network:
-    return IPv4Network(int(vip(index, 4))) if family == 4 else IPv6Network(int(vip(index, 6)))
-
-
 def _rules(view: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
     found: list[RulePlan] = []
 
@@ -147,11 +145,11 @@ def _rules(view: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
         rule(_BOUND, TABLE_MAIN, iif="lo", oif=view.wan_name)
     # A query to a resolver's virtual address is routed, and gets its source, before it is marked: hence by address.
     if view.direct:
-        rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=_host(-1, family))
+        rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=resolver_network(DIRECT_RESOLVERS, family))
         rule(_DIRECT + 1, TABLE_DIRECT, fwmark=MARK_DIRECT)
     for one in view.exits:
         n = one.index
-        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=_host(n, family))
+        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=resolver_network(n, family))
         rule(_EXITS + n, exit_table(n), fwmark=one.mark)
     # Packets of the LAN without the mark of an exit: blocked devices, and every device once nftables is flushed.
     for n, name in enumerate(view.lan_names):
@@ -185,7 +183,7 @@ def _routes(view: View, family: Family) -> list[RoutePlan]:
         if one.active is not None:
             destinations = one.active.carries(family)
             if one.active.resolvers(family):
-                destinations += (_host(one.index, family),)
+                destinations += (resolver_network(one.index, family),)
             found += [RoutePlan(table, family, n, oif=one.active.interface) for n in destinations]
         found.append(stop(table))
     return found

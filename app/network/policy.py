@@ -7,14 +7,7 @@ names the field and can neither break nor open the ruleset.
 from __future__ import annotations
 
 import re
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Literal, assert_never
 
 from msgspec import Struct
@@ -28,8 +21,6 @@ from app.network.plan import (
     MARK_BLOCKED,
     MARK_DIRECT,
     MAX_EXITS,
-    RESOLVER_VIP4,
-    RESOLVER_VIP6,
     ExitPlan,
     PlanInput,
     TransportPeer,
@@ -37,6 +28,7 @@ from app.network.plan import (
     exit_interface,
     exit_mark,
 )
+from app.network.resolvers import obstacle
 
 FAMILIES: tuple[Family, Family] = (4, 6)
 
@@ -140,10 +132,11 @@ class View(Struct, frozen=True):
             return None
         return self.wan.gateway4 if family == 4 else self.wan.gateway6
 
-    def direct_resolvers(self, family: Family) -> tuple[Address, ...]:
-        if self.wan is None or self.direct_gateway(family) is None:
-            return ()
-        return tuple(a for a in self.wan.nameservers if a.version == family and not a.is_link_local)
+    @property
+    def direct_resolvers(self) -> tuple[Address, ...]:
+        """The WAN's own resolvers, for the devices whose packets leave in the clear."""
+        found = self.wan.nameservers if self.wan is not None else ()
+        return tuple(a for a in found if self.direct_gateway(a.version) is not None and not a.is_link_local)
 
 
 def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
@@ -157,11 +150,6 @@ def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
             return MARK_BLOCKED
         case _:
             assert_never(policy)
-
-
-def vip(index: int, family: Family) -> Address:
-    """The virtual address to which dnsmasq sends the queries of exit ``index``; -1 for the direct resolver."""
-    return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
 
 
 def make_view(inputs: PlanInput) -> View:
@@ -232,12 +220,7 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
     families = {a.version for a in plan.addresses}
     # A family without a tunnel address cannot be carried: there is no source to translate the LAN's packets to.
     routes = collapse(n for n in plan.routes if n.version in families)
-    # A resolver outside the tunnel's routes, or inside the LAN, cannot be reached through the tunnel.
-    dns = tuple(
-        a
-        for a in dict.fromkeys(plan.dns)
-        if any(_within(a, n) for n in routes) and not any(_within(a, n) for n in local) and not a.is_link_local
-    )
+    dns = tuple(a for a in dict.fromkeys(plan.dns) if obstacle(a, plan.addresses, routes, local) is None)
     return Tunnel(
         exit=index,
         interface=exit_interface(index, plan.slot),
@@ -248,9 +231,3 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
         routes=routes,
         dns=dns,
     )
-
-
-def _within(address: Address, network: Network) -> bool:
-    if isinstance(address, IPv4Address):
-        return isinstance(network, IPv4Network) and address in network
-    return isinstance(network, IPv6Network) and IPv6Address(int(address)) in network

@@ -142,7 +142,8 @@ class Journey:
     def _translate(self, nat: Nat) -> None:
         match nat.kind:
             case "dnat":
-                self._set(dst=nat.addresses[0])
+                assert nat.address is not None
+                self._set(dst=nat.address)
             case "redirect":
                 address = self._host.address_of(self._packet.iif, self._packet.src)
                 if address is None:

@@ -67,10 +67,10 @@ class Count(Struct, frozen=True):
 
 
 class Nat(Struct, frozen=True):
-    """``dnat`` to the first address (which of several does not matter here), ``redirect`` or ``masquerade``."""
+    """``dnat`` to the address, ``redirect`` to the port, or ``masquerade``."""
 
     kind: Literal["dnat", "redirect", "masquerade"]
-    addresses: tuple[Address, ...] = ()
+    address: Address | None = None
     port: int | Lookup | None = None
 
 

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from app.packet_trace.nft_elements import (
     NUMBERS,
     read_collection,
-    read_elements,
     read_flowtable,
     read_key,
     read_reference,
@@ -162,17 +161,9 @@ def _dnat(read: Reader) -> Nat:
     read.take("dnat")
     field = "ip daddr" if read.take("ip", "ip6") == "ip" else "ip6 daddr"
     read.take("to")
-    if not read.accept("numgen"):
-        address = read_value(read.take(), field)
-        assert isinstance(address, IPv4Address | IPv6Address)
-        return Nat("dnat", (address,))
-    read.take_all("inc mod")
-    count = int(read.take())
-    read.take("map")
-    choices = read_elements(read, ("meta mark",), (field,)).exact  # numbers to addresses
-    if set(choices) != {(n,) for n in range(count)}:
-        raise ValueError("numgen without an address for each number")
-    return Nat("dnat", tuple(a for a in choices.values() if isinstance(a, IPv4Address | IPv6Address)))
+    address = read_value(read.take(), field)
+    assert isinstance(address, IPv4Address | IPv6Address)
+    return Nat("dnat", address)
 
 
 def _field_statement(read: Reader) -> Statement:

@@ -48,6 +48,8 @@ class ExitStatus(Struct, frozen=True):
     tx_bytes: int = 0
     ipv6: bool = False
     confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
+    resolvers: tuple[str, ...] = ()  # those that look up names, inside the tunnel; the first is asked first
+    dns_problem: str | None = None  # what is wrong with the resolvers that the server names, for people
 
 
 class Attestation(Struct, frozen=True):

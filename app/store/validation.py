@@ -82,6 +82,7 @@ def _check_goals(settings: Settings) -> None:
             _need(name in settings.exits and is_target(target), field, "configured exits with provider/hostname")
     for name, selector in settings.asked.items():
         _need(name in settings.exits and is_selector(selector), "asked", "configured exits with a selector")
+    _need(settings.places.keys() <= set(settings.exits), "places", "configured exits with the place of a server")
 
 
 def is_target(text: str) -> bool:

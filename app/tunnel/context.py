@@ -41,6 +41,10 @@ class ExitContext(Protocol):
         """Configuration and location of a server. Raises NotFoundError, ConflictError, NotImplementedYetError."""
         ...
 
+    def resolvers(self, exit_name: str) -> tuple[Address, ...]:
+        """The resolvers that the exit's tunnel uses now."""
+        ...
+
     def exit_confirmation(self, provider: str) -> Confirm:
         """The function that reads from the exit check's answer whether the address belongs to ``provider``."""
         ...

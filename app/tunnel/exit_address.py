@@ -56,8 +56,9 @@ class ExitAddressCheck:
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
+            resolvers = self._context.resolvers(self._name)
             found = await check_exit_address(
-                url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm, permitted=self._permitted
+                url, resolvers, self._mark, ipv6=plan.carries_all(6), confirm=confirm, permitted=self._permitted
             )
             if found is not None:
                 if self._connection != _connection_of(state):

@@ -15,7 +15,7 @@ def own_address_rules(inputs: PlanInput, view: View, verdict: str) -> Iterator[s
     for family in FAMILIES:
         ip = ip_word(family)
         yield f"{ip} saddr . udp sport @transport{family} {verdict}"
-        asked = (*inputs.lookup_servers, *view.direct_resolvers(family))
+        asked = (*inputs.lookup_servers, *view.direct_resolvers)
         if servers := sorted({literal(a) for a in asked if a.version == family}):
             yield f"{ip} saddr {any_of(servers)} meta l4proto {{ tcp, udp }} th sport 53 {verdict}"
         if clear := endpoints(inputs.clear_api, family):

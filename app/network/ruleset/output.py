@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.addresses import collapse
-from app.network.plan import MARK_CLEAR, MARK_DIRECT, MARK_END, MARK_LOOKUP, MARK_TIME, MARK_TRANSPORT, PlanInput
-from app.network.policy import FAMILIES, VIPS4, VIPS6, View, vip
+from app.network.plan import (
+    DIRECT_RESOLVERS,
+    MARK_CLEAR,
+    MARK_DIRECT,
+    MARK_END,
+    MARK_LOOKUP,
+    MARK_TIME,
+    MARK_TRANSPORT,
+    RESOLVER_SLOTS,
+    PlanInput,
+    resolver_vips,
+)
+from app.network.policy import FAMILIES, VIPS4, VIPS6, View
 from app.network.ruleset.matches import (
     DHCP4,
     DHCP6,
@@ -61,16 +72,17 @@ def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
 
 
 def _resolvers(view: View) -> Iterator[str]:
-    for family in FAMILIES:
-        ip = ip_word(family)
-        targets = [(e.index, e.active.resolvers(family)) for e in view.exits if e.active]
-        targets.append((-1, view.direct_resolvers(family)))
-        for index, found in targets:
-            if not found:
-                continue
-            choice = ", ".join(f"{n} : {literal(a)}" for n, a in enumerate(found))
-            to = literal(found[0]) if len(found) == 1 else f"numgen inc mod {len(found)} map {{ {choice} }}"
-            yield f"{ip} daddr {vip(index, family)} {PORT53} dnat {ip} to {to}"
+    """The translations of the virtual addresses, each to one resolver, so that dnsmasq sees which one is silent.
+
+    Where there are fewer resolvers than virtual addresses they come again: a query that was lost is then repeated.
+    """
+    targets = [(e.index, e.active.dns) for e in view.exits if e.active]
+    targets.append((DIRECT_RESOLVERS, view.direct_resolvers))
+    for index, resolvers in targets:
+        for slot in range(RESOLVER_SLOTS if resolvers else 0):
+            resolver = resolvers[slot % len(resolvers)]
+            ip, vip = ip_word(resolver.version), resolver_vips(index, resolver.version)[slot]
+            yield f"{ip} daddr {vip} {PORT53} dnat {ip} to {literal(resolver)}"
 
 
 def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
@@ -82,8 +94,7 @@ def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
             yield f"meta mark {hex_mark(MARK_LOOKUP)} {ip} daddr {any_of(lookup)} {PORT53} accept"
         if clear := endpoints(inputs.clear_api, family):
             yield f"meta mark {hex_mark(MARK_CLEAR)} {ip} daddr . tcp dport {{ {', '.join(clear)} }} accept"
-        if resolvers := view.direct_resolvers(family):
-            found = sorted(literal(a) for a in resolvers)
+        if found := sorted(literal(a) for a in view.direct_resolvers if a.version == family):
             yield f"meta mark {hex_mark(MARK_DIRECT)} {ip} daddr {any_of(found)} {PORT53} accept"
     yield f"{DHCP4} accept"
     yield f"{DHCP6} accept"

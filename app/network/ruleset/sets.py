@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.addresses import Family
-from app.network.plan import MARK_BLOCKED, MARK_DIRECT, RESOLVER_PORT_BASE, PlanInput, exit_mark
-from app.network.policy import FAMILIES, Exit, Tunnel, View, vip
+from app.network.plan import (
+    DIRECT_RESOLVERS,
+    MARK_BLOCKED,
+    MARK_DIRECT,
+    RESOLVER_PORT_BASE,
+    PlanInput,
+    exit_mark,
+    resolver_vips,
+)
+from app.network.policy import FAMILIES, Exit, Tunnel, View
 from app.network.ruleset.matches import endpoints
 from app.network.ruleset.syntax import collection, hex_mark, ip_word
 
@@ -48,12 +56,12 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
         )
         transport = endpoints((p for t in view.tunnels for p in t.transport), family)
         yield collection("set", f"transport{family}", f"{ip} daddr . udp dport", transport)
-        marks = [(e.index, e.mark) for e in view.exits] + ([(-1, MARK_DIRECT)] if view.direct else [])
+        marks = [(e.index, e.mark) for e in view.exits] + ([(DIRECT_RESOLVERS, MARK_DIRECT)] if view.direct else [])
         yield collection(
             "map",
             f"resolver_mark{family}",
             f"{ip} daddr : meta mark",
-            (f"{vip(index, family)} : {hex_mark(mark)}" for index, mark in marks),
+            (f"{vip} : {hex_mark(mark)}" for index, mark in marks for vip in resolver_vips(index, family)),
         )
     for e in view.exits:
         for family in FAMILIES:

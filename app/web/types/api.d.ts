@@ -213,6 +213,8 @@ export interface ExitStatus {
   tx_bytes: number;
   ipv6: boolean;
   confirmed: boolean | null;
+  resolvers: Array<string>;
+  dns_problem: string | null;
 }
 
 export interface ExitTraffic {

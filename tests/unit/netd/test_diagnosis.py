@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from ipaddress import ip_address
 
 import pytest
 
 from app import keys
 from app.netd.leak_test import address_check, dns_check, handshake_check
 from app.netd.log_buffer import MAX_LINES, LogBuffer
+from app.network.resolvers import Answer, ResolverChoice
 from app.support.secrets import redact
 
 
@@ -71,5 +73,30 @@ def test_leak_test_verdicts() -> None:
     assert address_check("198.51.100.2", ("203.0.113.7",), "198.51.100.1", True).result == "ok"
     assert address_check("198.51.100.2", ("203.0.113.7",), "198.51.100.1", False).result == "failed"
     assert address_check("198.51.100.2", ("10.0.0.7",), "198.51.100.1").result == "unknown", "a router's, perhaps"
-    assert dns_check(()).result == "unknown"
-    assert dns_check(("10.64.0.1",)).result == "ok"
+    first, second, spare = (ip_address(a) for a in ("10.64.0.1", "10.64.0.2", "9.9.9.9"))
+
+    def said(choice: ResolverChoice, *answers: Answer) -> tuple[str, str]:
+        found = dns_check(choice, dict(zip(choice.order, answers, strict=True)))
+        return found.result, found.message
+
+    both = ResolverChoice((first, second), (), (first, second))
+    assert said(both, Answer.GOOD, Answer.GOOD) == (
+        "ok",
+        "Names are looked up by 10.64.0.1, 10.64.0.2, through the tunnel only.",
+    )
+    result, message = said(both, Answer.SILENT, Answer.GOOD)
+    assert result == "ok"
+    assert message.startswith("Names are looked up by 10.64.0.2, through")
+    assert "10.64.0.1 does not answer" in message
+    result, message = said(both, Answer.SILENT, Answer.SILENT)
+    assert result == "unknown"
+    assert "no name can be looked up" in message
+    result, message = said(both, Answer.FAILING, Answer.SILENT)
+    assert result == "ok"
+    assert "10.64.0.1 answered with an error" in message
+    in_lan = ResolverChoice((), (spare,), (spare,), ((first, "lan"),))
+    result, message = said(in_lan, Answer.GOOD)
+    assert result == "ok"
+    assert message.startswith("Names are looked up by 9.9.9.9, ")
+    assert "10.64.0.1 lies in this gateway's own LAN" in message
+    assert said(ResolverChoice())[0] == "unknown"

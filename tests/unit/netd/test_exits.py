@@ -19,6 +19,7 @@ from app.netd.network_parts import DriftRepaired, WanMoved
 from app.netd.transition import ExitTransition
 from app.network.drift import missing
 from app.network.plan import ExitPlan, TransportPeer, TunnelPlan
+from app.network.resolvers import ResolverChoice
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.protocol.events import StatusChanged
 from app.protocol.statistics import InterfaceBytes
@@ -88,6 +89,9 @@ class Fakes:
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> None:
         return None
+
+    def resolvers(self, exit_name: str) -> ResolverChoice:
+        return ResolverChoice()
 
     def freeze(self) -> None:
         self.frozen = True

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
 
+from app.addresses import Address
 from app.errors import InvalidFieldError, KernelError
 from app.model import LanLink, Links, WanLink
 from app.netd.network import NetworkController
 from app.netd.network_parts import DriftRepaired, PlanApplied, WanMoved
 from app.netd.timesync import Files, TimeSync
 from app.network.plan import ExitPlan, NetworkPlan, TransportPeer, TunnelPlan
+from app.network.resolvers import Answer
 from app.protocol.events import SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
@@ -24,8 +27,11 @@ PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 API = TransportPeer(ip_address("203.0.113.80"), 443)
 
 
-def tunnel(slot: str, mtu: int = 1420) -> TunnelPlan:
-    return TunnelPlan(slot, (ip_interface("10.0.0.2/32"),), mtu, (PEER,), (ip_network("0.0.0.0/0"),), ())
+RESOLVERS = (ip_address("10.64.0.1"), ip_address("10.64.0.2"))
+
+
+def tunnel(slot: str, mtu: int = 1420, dns: tuple[Address, ...] = RESOLVERS) -> TunnelPlan:
+    return TunnelPlan(slot, (ip_interface("10.0.0.2/32"),), mtu, (PEER,), (ip_network("0.0.0.0/0"),), dns)
 
 
 UP = ExitPlan("default", 0, active=tunnel("a"))
@@ -305,3 +311,31 @@ async def test_frozen_network_applies_nothing(fakes: Fakes) -> None:
         async with asyncio.timeout(0.05):
             await network.apply(UP)
     assert fakes.plans == []
+
+
+def translated(plan: NetworkPlan) -> list[str]:
+    """The resolvers in the places of exit 0."""
+    return re.findall(r"dnat ip to (\S+)", plan.ruleset)
+
+
+async def test_resolver_in_the_lan_is_replaced_by_the_fallback(fakes: Fakes) -> None:
+    """A provider's resolvers in the LAN's network: the LAN had no names at all, while the exit was connected."""
+    network = fakes.network(default=ExitPlan("default", 0, tunnel("a", dns=(ip_address("192.168.77.53"),))))
+    await network.start()
+    assert translated(fakes.plans[-1]) == ["9.9.9.9", "149.112.112.112"] * 2
+    (plan,) = network.exit_plans
+    assert plan.active is not None
+    assert [str(a) for a in plan.active.dns] == ["9.9.9.9", "149.112.112.112"], "netd's own look-ups use them too"
+
+
+async def test_silent_resolver_loses_its_place_until_the_next_tunnel(fakes: Fakes) -> None:
+    network = fakes.network(default=UP)
+    await network.start()
+    assert translated(fakes.plans[-1]) == ["10.64.0.1", "10.64.0.2"] * 2
+    await network.use_answers("default", {RESOLVERS[0]: Answer.SILENT, RESOLVERS[1]: Answer.GOOD})
+    assert translated(fakes.plans[-1]) == ["10.64.0.2", "10.64.0.1"] * 2
+    count = len(fakes.plans)
+    await network.use_answers("default", {RESOLVERS[0]: Answer.SILENT, RESOLVERS[1]: Answer.GOOD})
+    assert len(fakes.plans) == count, "nothing has changed"
+    await network.apply(ExitPlan("default", 0, tunnel("b")))
+    assert translated(fakes.plans[-1]) == ["10.64.0.1", "10.64.0.2"] * 2

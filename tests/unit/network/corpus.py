@@ -14,12 +14,11 @@ from app.network.plan import (
     MARK_LOOKUP,
     MARK_TRANSPORT,
     OWN_PORTS,
-    RESOLVER_VIP4,
-    RESOLVER_VIP6,
     PlanInput,
     TunnelPlan,
     exit_interface,
     exit_mark,
+    resolver_vips,
 )
 from app.packet_trace import Packet, PacketOutcome, unspecified
 from tests.unit.network.scenarios import MACS
@@ -107,8 +106,8 @@ def own(inp: PlanInput) -> Iterator[Packet]:
         for mark in marks:
             yield Packet(unspecified(4 if dst.version == 4 else 6), dst, "udp", dport=port, mark=mark)
     for index in (-1, *(e.index for e in inp.exits), 20):
-        yield Packet(unspecified(4), RESOLVER_VIP4 + index + 1, "udp", dport=53)
-        yield Packet(unspecified(6), RESOLVER_VIP6 + index + 1, "udp", dport=53)
+        for vip in (*resolver_vips(index, 4), *resolver_vips(index, 6)):
+            yield Packet(unspecified(4 if vip.version == 4 else 6), vip, "udp", dport=53)
     yield Packet(unspecified(4), ip_address("192.0.2.9"), "udp", sport=68, dport=67)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.model import Device, LanLink, LanSettings, Links, Settings, WanLink
 from app.network.dhcp_dns import Paths, lan_services, render
-from app.network.plan import MAX_EXITS
+from app.network.plan import MAX_EXITS, RESOLVER_SLOTS
 
 LAN = LanSettings(ula=IPv6Interface("fd12:3456:789a::1/64"))
 PATHS = Paths(leases="/var/lib/vpn-gateway/dnsmasq.leases", hosts="/run/vpn-gateway/dnsmasq/hosts")
@@ -64,8 +64,15 @@ ra-param=br-lan,30,1800
 EXIT_TEXT = f"""\
 {COMMON}# for exit work
 port=5302
-server=198.18.53.2
-server=fd76:706e:6777:53::2
+strict-order
+server=fd76:706e:6777:53::8
+server=198.18.53.8
+server=fd76:706e:6777:53::9
+server=198.18.53.9
+server=fd76:706e:6777:53::a
+server=198.18.53.10
+server=fd76:706e:6777:53::b
+server=198.18.53.11
 server=/lan/127.0.0.1#53
 rev-server=192.168.77.0/24,127.0.0.1#53
 rev-server=fd12:3456:789a::/64,127.0.0.1#53
@@ -118,7 +125,8 @@ def test_direct_instance_exists_only_while_a_device_needs_it():
     assert "direct" not in rendered(direct=False)
     text = rendered(direct=True)["direct"]
     assert values(text, "port") == ["5300"]
-    assert values(text, "server")[:2] == ["198.18.53.0", "fd76:706e:6777:53::"]
+    assert values(text, "server")[:2] == ["fd76:706e:6777:53::", "198.18.53.0"]
+    assert "strict-order" not in text.splitlines(), "the WAN's resolvers are alike: the one that answers is asked"
 
 
 def test_exit_without_ipv6_advertises_no_default_route():
@@ -148,7 +156,7 @@ def test_each_exit_has_its_own_port_and_resolvers():
     assert len(forwarders) == MAX_EXITS + 1
     assert len({values(text, "port")[0] for text in forwarders}) == len(forwarders)
     upstream = [server for text in forwarders for server in values(text, "server") if not server.startswith("/")]
-    assert len(set(upstream)) == len(upstream) == 2 * len(forwarders)
+    assert len(set(upstream)) == len(upstream) == 2 * RESOLVER_SLOTS * len(forwarders)
 
 
 lans = st.builds(

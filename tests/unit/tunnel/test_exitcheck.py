@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.addresses import Address
 from app.model import Settings
 from app.network.plan import TransportPeer, TunnelPlan, exit_mark
 from app.providers.mullvad import MullvadProvider
@@ -65,6 +66,9 @@ class FakeContext:
     settings: Settings = field(default_factory=Settings)
     published: list[str] = field(default_factory=list)
     published_event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def resolvers(self, exit_name: str) -> tuple[Address, ...]:
+        return (ip_address("10.64.0.1"),)
 
     def exit_confirmation(self, provider: str) -> Confirm:
         return self.registry.exit_confirmation(provider)

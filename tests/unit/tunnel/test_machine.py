@@ -49,6 +49,9 @@ class FakeContext:
     def clash(self, exit_name, plan):
         return self.overlap
 
+    def resolvers(self, exit_name):
+        return ()
+
     def exit_confirmation(self, provider):
         return lambda _: None
 
