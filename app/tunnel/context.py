@@ -56,7 +56,10 @@ class ExitContext(Protocol):
         ...
 
     async def lookup(self, host: str) -> list[Address]:
-        """Resolve an endpoint's name over the WAN; the firewall is open only meanwhile. Raises LookupFailedError."""
+        """The addresses of an endpoint's name, at least one that can be dialled.
+
+        Raises LookupFailedError, KernelError.
+        """
         ...
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:

@@ -5,7 +5,7 @@ The planner uses the first, WireGuard the second. The caller has resolved all na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from app.addresses import Address, collapse
@@ -19,6 +19,8 @@ OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
 MIN_MTU = 1280  # RFC 8200, section 5
 KEEPALIVE = 25  # seconds; the default, because the gateway is behind the router's NAT
 
+_NONE: Mapping[Address, int] = {}
+
 
 def primary_peer(config: TunnelConfig) -> Peer:
     """The peer whose handshake means "connected": the one with the default route, otherwise the first with an endpoint.
@@ -31,15 +33,18 @@ def primary_peer(config: TunnelConfig) -> Peer:
     return next((p for p in dialled if any(n.prefixlen == 0 for n in collapse(p.allowed_ips))), dialled[0])
 
 
-def choose_address(addresses: list[Address], wan: WanLink) -> Address:
-    """The address to dial on this WAN: one of a family that the WAN can reach, IPv4 first."""
+def choose_address(addresses: Sequence[Address], wan: WanLink, silent: Mapping[Address, int] = _NONE) -> Address:
+    """The address to dial on this WAN: one of a family that the WAN can reach, IPv4 first.
+
+    ``silent`` counts the attempts on which an address gave no handshake: the least tried comes first, so that all are
+    gone through over the attempts.
+    """
 
     def reachable(address: Address) -> bool:
         gateway = wan.gateway4 if isinstance(address, IPv4Address) else wan.gateway6
         return gateway is not None or any(a.version == address.version and address in a.network for a in wan.addresses)
 
-    ranked = sorted(addresses, key=lambda a: (not reachable(a), a.version))
-    return ranked[0]
+    return min(addresses, key=lambda a: (not reachable(a), silent.get(a, 0), a.version))
 
 
 def prepare(
@@ -50,6 +55,7 @@ def prepare(
     resolved: Mapping[str, list[Address]],
     fallback_dns: tuple[Address, ...],
     location: str | None,
+    silent: Mapping[Address, int] = _NONE,
 ) -> tuple[Tunnel, DeviceConfig]:
     """The tunnel and its WireGuard configuration. ``resolved`` has one or more addresses for every endpoint's host."""
     transport: dict[str, TransportPeer] = {}
@@ -57,7 +63,7 @@ def prepare(
     for peer in config.peers:
         endpoint = None
         if peer.endpoint is not None:
-            endpoint = (choose_address(resolved[peer.endpoint.host], wan), peer.endpoint.port)
+            endpoint = (choose_address(resolved[peer.endpoint.host], wan, silent), peer.endpoint.port)
             transport[peer.public_key] = TransportPeer(*endpoint)
         peers.append(
             PeerConfig(
