@@ -13,6 +13,8 @@ from app.errors import ConflictError
 from app.model import Peer, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceConfig, PeerConfig
+from app.tunnel.dialable import OwnAddresses
+from app.tunnel.probe_targets import probe_targets
 from app.tunnel.states import Target, Tunnel
 
 OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
@@ -20,6 +22,7 @@ MIN_MTU = 1280  # RFC 8200, section 5
 KEEPALIVE = 25  # seconds; the default, because the gateway is behind the router's NAT
 
 _NONE: Mapping[Address, int] = {}
+_NOBODY = OwnAddresses()
 
 
 def primary_peer(config: TunnelConfig) -> Peer:
@@ -55,9 +58,14 @@ def prepare(
     resolved: Mapping[str, list[Address]],
     fallback_dns: tuple[Address, ...],
     location: str | None,
+    *,
+    own: OwnAddresses = _NOBODY,
     silent: Mapping[Address, int] = _NONE,
 ) -> tuple[Tunnel, DeviceConfig]:
-    """The tunnel and its WireGuard configuration. ``resolved`` has one or more addresses for every endpoint's host."""
+    """The tunnel and its WireGuard configuration. ``resolved`` has one or more addresses for every endpoint's host.
+
+    ``own`` are addresses that are not reached through the tunnel; ``silent`` is as in :func:`choose_address`.
+    """
     transport: dict[str, TransportPeer] = {}
     peers: list[PeerConfig] = []
     for peer in config.peers:
@@ -91,4 +99,5 @@ def prepare(
         peers=tuple(peers),
     )
     key = primary_peer(config).public_key
-    return Tunnel(target, plan, key, transport[key], location), device
+    probes = probe_targets(config, plan.dns, own)
+    return Tunnel(target, plan, key, transport[key], location, probes), device

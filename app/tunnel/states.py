@@ -11,6 +11,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from app.addresses import Address
 from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
 from app.protocol.status import ExitState
 
@@ -54,6 +55,7 @@ class Tunnel(Struct, frozen=True):
     peer_key: str  # the public key of the peer whose handshake means "connected"
     endpoint: TransportPeer  # of that peer
     server_location: str | None = None
+    probes: tuple[Address, ...] = ()  # inside the tunnel, to which probes are sent
 
     @property
     def slot(self) -> Slot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from app.addresses import Address
-from app.network.plan import Slot, exit_interface
+from app.network.plan import Slot, exit_interface, exit_mark
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.tunnel import handshake
 from app.tunnel.context import ExitContext
@@ -35,6 +35,11 @@ class TunnelSetup:
         self._context = context
         self._silent: dict[Address, int] = {}  # handshakes that did not come, by address; the latest last
 
+    @property
+    def mark(self) -> int:
+        """The mark of packets that the exit's routes lead into the tunnel."""
+        return exit_mark(self._index)
+
     def interface(self, tunnel: Tunnel) -> str:
         return exit_interface(self._index, tunnel.slot)
 
@@ -49,7 +54,11 @@ class TunnelSetup:
             )
         resolved = {p.endpoint.host: await self._addresses(p.endpoint.host) for p in config.peers if p.endpoint}
         fallback_dns = self._context.settings.fallback_dns
-        return prepare(target, config, slot, wan, resolved, fallback_dns, location, self._silent)
+        own = self._own_addresses()
+        return prepare(target, config, slot, wan, resolved, fallback_dns, location, own=own, silent=self._silent)
+
+    def _own_addresses(self) -> OwnAddresses:
+        return OwnAddresses.of(self._context.links, self._context.settings.lan)
 
     async def _addresses(self, host: str) -> list[Address]:
         """The addresses of an endpoint's ``host``. Raises AttemptFailedError."""
@@ -59,7 +68,7 @@ class TunnelSetup:
                 return await self._context.lookup(host)
         except LookupFailedError as error:
             raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, str(error)) from None
-        reason = reason_against(fixed, OwnAddresses.of(self._context.links, self._context.settings.lan))
+        reason = reason_against(fixed, self._own_addresses())
         if reason is not None:
             message = f"the server's address {fixed} cannot be dialled: {reason}"
             raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, message)
