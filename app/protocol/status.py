@@ -12,6 +12,7 @@ from app.model import (
     LanSettings,
     Lease,
     LinkProblem,
+    MtuOrigin,
     NetworkPort,
     Policy,
     VpnPolicy,
@@ -46,6 +47,8 @@ class ExitStatus(Struct, frozen=True):
     rx_bytes: int = 0
     tx_bytes: int = 0
     ipv6: bool = False
+    mtu: int | None = None  # bytes, of the tunnel's interface
+    mtu_origin: MtuOrigin | None = None  # the setting of the exit or provider, the server's file, found, or the WAN's
     confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
 
 

@@ -18,7 +18,7 @@ from app.addresses import Address
 from app.errors import InvalidFieldError
 from app.lan import check_lan
 from app.mac_address import is_canonical
-from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
+from app.model import DEFAULT_EXIT, MtuSettings, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
 from app.store.servers import join_secrets, same_name
 
 MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
@@ -39,6 +39,7 @@ def check_settings(settings: Settings) -> None:
     for name, selector in settings.asked.items():
         _need(name in settings.exits and _is_line(selector, 255), "asked", "configured exits with a selector")
     check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
+    check_mtu(settings.mtu, settings.exits)
 
 
 def check_network(settings: Settings) -> None:
@@ -76,6 +77,14 @@ def check_preferences(
     for number, change in enumerate(server_changes):
         _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
         _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
+
+
+def check_mtu(mtu: MtuSettings, exits: Sequence[str]) -> None:
+    """Check that the settings of the MTU name exits and providers. Raises InvalidFieldError."""
+    for name in mtu.exits:
+        _need(name in exits, "mtu.exits", f"there is no such exit; there are {', '.join(exits)}")
+    for name in mtu.providers:
+        _need(bool(_WORD.fullmatch(name)), "mtu.providers", "names of providers")
 
 
 def _check_url(url: str) -> None:

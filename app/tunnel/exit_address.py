@@ -8,7 +8,7 @@ import logging
 from app.tunnel import backoff
 from app.tunnel.context import ExitContext
 from app.tunnel.exitcheck import ExitAddress, check_exit_address
-from app.tunnel.states import Connected, State, Tunnel
+from app.tunnel.states import Connected, State, Target
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class ExitAddressCheck:
         self._name = name
         self._mark = mark
         self._context = context
-        self._connection: tuple[Tunnel, float] | None = None
+        self._connection: tuple[Target, float] | None = None
         self._address: ExitAddress | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -67,6 +67,6 @@ class ExitAddressCheck:
             await asyncio.sleep(backoff.delay(attempt))
 
 
-def _connection_of(state: State) -> tuple[Tunnel, float] | None:
+def _connection_of(state: State) -> tuple[Target, float] | None:
     """The identity of a connection; a later connection to the same server has another one."""
-    return (state.tunnel, state.since_boot) if isinstance(state, Connected) else None
+    return (state.tunnel.target, state.since_boot) if isinstance(state, Connected) else None

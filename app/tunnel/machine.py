@@ -279,6 +279,10 @@ class ExitMachine:
         failure = await self._monitor.check(state.tunnel, self.stats, event)
         if failure is None:
             self._errors = 0
+            tunnel = self._setup.with_present_mtu(state.tunnel)
+            if tunnel != state.tunnel:
+                log.info("exit %s: the tunnel's MTU is %d now (%s)", self.name, tunnel.plan.mtu, tunnel.mtu_origin)
+                await self._enter(Connected(tunnel, state.since, state.since_boot))
             await self._goal.sleep(TICK)
             return
         log.warning("exit %s: %s", self.name, failure.message)

@@ -14,11 +14,10 @@ from app.model import Peer, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceConfig, PeerConfig
 from app.tunnel.dialable import OwnAddresses
+from app.tunnel.mtu import route_mtu
 from app.tunnel.probe_targets import probe_targets
 from app.tunnel.states import Target, Tunnel
 
-OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
-MIN_MTU = 1280  # RFC 8200, section 5
 KEEPALIVE = 25  # seconds; the default, because the gateway is behind the router's NAT
 
 _NONE: Mapping[Address, int] = {}
@@ -87,7 +86,7 @@ def prepare(
     plan = TunnelPlan(
         slot=slot,
         addresses=config.addresses,
-        mtu=config.mtu or max(MIN_MTU, wan.mtu - OVERHEAD),
+        mtu=config.mtu or route_mtu(wan.mtu),
         transport=tuple(dict.fromkeys(transport.values())),
         routes=routes,
         dns=tuple(a for a in config.dns or fallback_dns if a.version in families),
@@ -100,4 +99,5 @@ def prepare(
     )
     key = primary_peer(config).public_key
     probes = probe_targets(config, plan.dns, own)
-    return Tunnel(target, plan, key, transport[key], location, probes), device
+    origin = "server" if config.mtu else "route"
+    return Tunnel(target, plan, key, transport[key], location, probes, config.mtu, origin), device

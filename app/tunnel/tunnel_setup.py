@@ -11,6 +11,7 @@ from app.tunnel import handshake
 from app.tunnel.context import ExitContext
 from app.tunnel.dialable import OwnAddresses, reason_against
 from app.tunnel.goal import GoalSlot
+from app.tunnel.mtu import choose_mtu, with_mtu
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
 from app.tunnel.states import Reason, Target, Tunnel
@@ -55,7 +56,19 @@ class TunnelSetup:
         resolved = {p.endpoint.host: await self._addresses(p.endpoint.host) for p in config.peers if p.endpoint}
         fallback_dns = self._context.settings.fallback_dns
         own = self._own_addresses()
-        return prepare(target, config, slot, wan, resolved, fallback_dns, location, own=own, silent=self._silent)
+        tunnel, device = prepare(
+            target, config, slot, wan, resolved, fallback_dns, location, own=own, silent=self._silent
+        )
+        return self.with_present_mtu(tunnel), device
+
+    def with_present_mtu(self, tunnel: Tunnel) -> Tunnel:
+        """``tunnel`` with the MTU of the present settings and WAN."""
+        settings, wan = self._context.settings, self._context.links.wan
+        if wan is None:
+            return tunnel
+        name, provider = settings.exits[self._index], tunnel.target.provider
+        mtu, origin = choose_mtu(settings.mtu, name, provider, given=tunnel.given_mtu, wan_mtu=wan.mtu)
+        return with_mtu(tunnel, mtu, origin)
 
     def _own_addresses(self) -> OwnAddresses:
         return OwnAddresses.of(self._context.links, self._context.settings.lan)

@@ -209,6 +209,8 @@ export interface ExitStatus {
   rx_bytes: number;
   tx_bytes: number;
   ipv6: boolean;
+  mtu: number | null;
+  mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
   confirmed: boolean | null;
 }
 
@@ -307,7 +309,7 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
   reason: "wan_missing" | "wan_unknown";
   message: string;
@@ -345,6 +347,12 @@ export interface Login {
 export interface LogsAnswer {
   lines: Array<LogLine>;
   last: number;
+}
+
+/** The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's. */
+export interface MtuSettings {
+  exits?: Record<string, number>;
+  providers?: Record<string, number>;
 }
 
 /** A network port of the machine, wired or radio. */
@@ -404,6 +412,7 @@ export interface Preferences {
   exit_check_url: string | null;
   favourites: Array<string>;
   recent: Array<string>;
+  mtu: MtuSettings;
 }
 
 /** A change of some settings; fields that are left out keep their value. */
@@ -414,6 +423,7 @@ export interface PreferencesChange {
   measure_latency?: boolean;
   fallback_dns?: Array<string>;
   exit_check_url?: string | null;
+  mtu?: MtuSettings;
 }
 
 /** A device of the account, as the provider lists it. */
@@ -527,7 +537,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -609,6 +619,8 @@ export interface StatusBody {
   tx_bytes: number;
   ipv6: boolean;
   interface: string | null;
+  mtu: number | null;
+  mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
   current_provider: string;
   exits: Array<ExitStatus>;
   wan: WanLink | null;

@@ -280,6 +280,8 @@ IN_SETTINGS = [
     (("desired",), {"nowhere": "custom/vpn-se"}),
     (("fallback_dns",), ["224.0.0.1"]),
     (("exit_check_url",), "file:///etc/shadow"),
+    (("mtu",), {"exits": {"default": 1279}}),
+    (("mtu",), {"exits": {"nowhere": 1400}}),
 ]
 
 

@@ -69,6 +69,16 @@ def test_dead_tunnel_under_load_is_found_without_probes():
     assert run_silent(sends=True, probe_bytes=0)[0] <= 15
 
 
+def test_traffic_before_the_first_probe_is_no_second_signal():
+    """Some packets, then nothing: whether their answer or the server is lost, only a probe can tell."""
+    health, now, tx = Health(500, 500, last_rx=0.0), 0.0, 500
+    while now < 60:
+        now += TICK
+        tx += 100 if now < IDLE_PROBE else 0
+        health, verdict = health.observe(now, 500, tx)
+        assert verdict is not HealthVerdict.DEAD
+
+
 def test_dead_tunnel_without_wan_is_found_though_nothing_leaves():
     assert run_silent(sends=False, wan_up=False, probe_bytes=0)[0] <= 10
 

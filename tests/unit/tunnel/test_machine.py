@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import ConflictError, ConnectTimeoutError, KernelError
-from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, WanLink
+from app.model import Endpoint, Links, MtuSettings, Peer, Secret, Settings, TunnelConfig, WanLink
 from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.tunnel import backoff
@@ -288,6 +288,26 @@ async def test_switch_goes_through_the_addresses_over_requests(context):
         await context.machine.connect(BY_NAME)
     await context.machine.connect(BY_NAME)
     assert context.dialled == ADDRESSES
+
+
+# --- The MTU ---------------------------------------------------------------------------------------------------------
+
+
+async def test_mtu_of_a_connected_tunnel_follows_settings_and_wan(context):
+    """The tunnel stays: its connection is the same, and no device notices."""
+    context.answers = True
+    await context.machine.connect(SERVER)
+    before = context.machine.state
+    assert (before.tunnel.plan.mtu, before.tunnel.mtu_origin) == (1420, "route")
+    context.settings = replace(context.settings, mtu=MtuSettings(exits={"default": 1380}))
+    context.machine.notify(Reason.WAN_DOWN)
+    await until(lambda: context.machine.state.tunnel.plan.mtu == 1380)
+    after = context.machine.state
+    assert (after.tunnel.mtu_origin, after.since_boot) == ("exit", before.since_boot)
+    context.settings = replace(context.settings, mtu=MtuSettings())
+    context.links = Links(wan=replace(WAN, mtu=1492), lan=())
+    context.machine.notify(Reason.WAN_DOWN)
+    await until(lambda: context.machine.state.tunnel.plan.mtu == 1412)
 
 
 # --- The exit address ------------------------------------------------------------------------------------------------
