@@ -7,7 +7,7 @@ import click
 from app.cli.context import Context, context
 from app.cli.output import put_json, put_table
 
-SIZE = click.IntRange(1280, 9200)
+SIZES = range(1280, 9201)  # bytes
 
 
 @click.command()
@@ -26,7 +26,9 @@ def mtu(ctx: Context, size: str | None, exit_name: str | None, provider: str | N
     kind, name = ("providers", provider) if provider is not None else ("exits", exit_name or "default")
     chosen[kind].pop(name, None)
     if size != "auto":
-        chosen[kind][name] = SIZE.convert(size, None, click.get_current_context())
+        if not size.isdecimal() or int(size) not in SIZES:
+            raise click.UsageError(f"SIZE is {SIZES[0]} to {SIZES[-1]} bytes, or auto")
+        chosen[kind][name] = int(size)
     answer = ctx.client.call("PATCH", "/api/settings", {"mtu": chosen})
     if ctx.json:
         put_json(answer["mtu"])

@@ -112,7 +112,7 @@ class ExitMachine:
 
     async def run(self) -> None:
         """Run until cancelled. A bug ends neither the task nor a tunnel that is up; without one it blocks the exit."""
-        self._exit_address.on_state(self.state)  # an adopted tunnel has an exit address, too
+        self._follow(self.state)  # an adopted tunnel has an exit address, too
         try:
             while True:
                 goal = self.goal
@@ -126,10 +126,16 @@ class ExitMachine:
                     await self._recover(goal, Reason.INTERNAL, "internal error, see the log")
         finally:
             self._exit_address.stop()
+            self._setup.path_mtu.stop()
 
     async def _enter(self, state: State, cause: str | None = None) -> None:
         await self._context.enter(self.name, state, cause)
+        self._follow(state)
+
+    def _follow(self, state: State) -> None:
+        """Start what a new connection is asked about, and end what was asked of an earlier one."""
         self._exit_address.on_state(state)
+        self._setup.follow(state)
 
     async def _begin(self, state: Connecting | Connected) -> None:
         """Enter ``state``, in which a tunnel begins, with the goal's cause; no later transition has that cause."""
@@ -279,6 +285,7 @@ class ExitMachine:
         failure = await self._monitor.check(state.tunnel, self.stats, event)
         if failure is None:
             self._errors = 0
+            self._setup.follow(state)  # another WAN is another path
             tunnel = self._setup.with_present_mtu(state.tunnel)
             if tunnel != state.tunnel:
                 log.info("exit %s: the tunnel's MTU is %d now (%s)", self.name, tunnel.plan.mtu, tunnel.mtu_origin)

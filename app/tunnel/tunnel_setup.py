@@ -12,9 +12,10 @@ from app.tunnel.context import ExitContext
 from app.tunnel.dialable import OwnAddresses, reason_against
 from app.tunnel.goal import GoalSlot
 from app.tunnel.mtu import choose_mtu, with_mtu
+from app.tunnel.path_mtu import PathMtu
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
-from app.tunnel.states import Reason, Target, Tunnel
+from app.tunnel.states import Connected, Reason, State, Target, Tunnel
 
 MAX_SILENT = 256  # addresses remembered
 
@@ -34,6 +35,7 @@ class TunnelSetup:
     def __init__(self, index: int, context: ExitContext) -> None:
         self._index = index
         self._context = context
+        self.path_mtu = PathMtu(str(index), self.mark, lambda: context.links.wan)
         self._silent: dict[Address, int] = {}  # handshakes that did not come, by address; the latest last
 
     @property
@@ -61,13 +63,18 @@ class TunnelSetup:
         )
         return self.with_present_mtu(tunnel), device
 
+    def follow(self, state: State) -> None:
+        """Search the path's MTU once for each connection."""
+        self.path_mtu.on_state(state, self.interface(state.tunnel) if isinstance(state, Connected) else None)
+
     def with_present_mtu(self, tunnel: Tunnel) -> Tunnel:
         """``tunnel`` with the MTU of the present settings and WAN."""
         settings, wan = self._context.settings, self._context.links.wan
         if wan is None:
             return tunnel
         name, provider = settings.exits[self._index], tunnel.target.provider
-        mtu, origin = choose_mtu(settings.mtu, name, provider, given=tunnel.given_mtu, wan_mtu=wan.mtu)
+        found = self.path_mtu.found(tunnel)
+        mtu, origin = choose_mtu(settings.mtu, name, provider, given=tunnel.given_mtu, wan_mtu=wan.mtu, found=found)
         return with_mtu(tunnel, mtu, origin)
 
     def _own_addresses(self) -> OwnAddresses:
