@@ -244,6 +244,18 @@ class ServerChange(Struct, frozen=True):
     select: ShortText = "random"  # as ``connect`` takes it
 
 
+MIN_TUNNEL_MTU = 1280  # bytes; RFC 8200, section 5
+MtuOrigin = Literal["exit", "provider", "server", "found", "route"]
+TunnelMtu = Annotated[int, Meta(ge=MIN_TUNNEL_MTU, le=9200)]
+
+
+class MtuSettings(Struct, frozen=True):
+    """The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's."""
+
+    exits: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)
+    providers: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)
+
+
 class Settings(Struct, frozen=True):
     provider: str = "mullvad"
     lan: LanSettings = LanSettings()
@@ -267,6 +279,7 @@ class Settings(Struct, frozen=True):
     failover: FailoverSettings = FailoverSettings()
     measure_latency: bool = True  # a few packets to servers of the list
     connect_at_boot: bool = True
+    mtu: MtuSettings = field(default_factory=MtuSettings)
     server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
 
 

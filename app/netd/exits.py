@@ -308,4 +308,4 @@ def _targets(machine: ExitMachine) -> set[Target]:
 
 
 def _leaves_tunnel(old: State, new: State) -> bool:
-    return isinstance(old, Connected) and not (isinstance(new, Connected) and new.tunnel == old.tunnel)
+    return isinstance(old, Connected) and not (isinstance(new, Connected) and new.since_boot == old.since_boot)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -34,7 +35,9 @@ from app.network.resolvers import Answer, ResolverChoice, choose
 from app.protocol.events import EventSink, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
-from app.tunnel.resolve import lookup
+from app.tunnel.dialable import OwnAddresses, reason_against
+from app.tunnel.inside import name_servers_inside
+from app.tunnel.resolve import LookupFailedError, lookup
 
 log = logging.getLogger(__name__)
 
@@ -194,13 +197,40 @@ class NetworkController:
     # --- temporary openings ------------------------------------------------------------------------------------------
 
     async def lookup(self, host: str) -> list[Address]:
-        """Ask the WAN's name servers, opened for this look-up alone. Raises LookupFailedError, KernelError."""
-        wan = self._links.wan
-        servers = wan.nameservers if wan else ()
+        """The addresses of ``host`` that can be dialled over the WAN. Raises LookupFailedError, KernelError.
+
+        The name servers inside a tunnel are asked first, so that the ISP sees no names while one is up. Only where
+        they give no address are the WAN's asked, opened for this look-up alone.
+        """
+        wan, settings = self._links.wan, self._store.settings
+        own = OwnAddresses.of(self._links, settings.lan, self.exit_plans)
+        ask = partial(
+            lookup,
+            host,
+            want4=wan is not None and any(a.version == 4 for a in wan.addresses),
+            want6=wan is not None and wan.gateway6 is not None,
+            judge=lambda address: reason_against(address, own),
+        )
+        reasons: tuple[str, ...] = ()
+        inside = name_servers_inside(self.exit_plans, settings.lan.networks)
+        if inside is not None:
+            try:
+                return await ask(inside.servers, mark=inside.mark, rounds=1, place=" in the tunnel")
+            except LookupFailedError as error:
+                reasons = error.reasons
+        try:
+            async with self._opened_for_lookup(wan.nameservers if wan else ()) as servers:
+                return await ask(servers, place=" of the WAN" if reasons else "")
+        except LookupFailedError as error:
+            raise LookupFailedError(*reasons, *error.reasons) from None
+
+    @contextlib.asynccontextmanager
+    async def _opened_for_lookup(self, servers: tuple[Address, ...]) -> AsyncGenerator[tuple[Address, ...], None]:
+        if not servers:
+            yield servers
+            return
         async with self._openings.hold(Opening("look-up", name_servers=servers), MAX_LOOKUP):
-            want4 = wan is not None and any(a.version == 4 for a in wan.addresses)
-            want6 = wan is not None and wan.gateway6 is not None
-            return await lookup(host, servers, want4=want4, want6=want6)
+            yield servers
 
     @contextlib.asynccontextmanager
     async def allow_cleartext(self, peers: tuple[TransportPeer, ...]) -> AsyncGenerator[None, None]:

@@ -12,7 +12,7 @@ from app.protocol.commands import ChangePreferences, GetPreferences, HandlerEntr
 from app.protocol.events import EventSink, SettingsChanged
 from app.protocol.preferences import Preferences
 from app.store import Store
-from app.store.validation import check_preferences
+from app.store.validation import check_mtu, check_preferences
 
 CHECKED = ("fallback_dns", "exit_check_url", "server_changes", "rebind_exceptions")  # need a check beyond their type
 
@@ -38,6 +38,8 @@ class PreferenceCommands:
         wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
         lan = self._store.settings.lan.networks
         check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED}, lan=lan)
+        if change.mtu is not UNSET:
+            check_mtu(change.mtu, self._store.settings.exits)
         if wanted:
             self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
             self._apply()
@@ -54,6 +56,7 @@ def preferences(settings: Settings) -> Preferences:
         fallback_dns=settings.fallback_dns,
         exit_check_url=settings.exit_check_url,
         rebind_exceptions=settings.rebind_exceptions,
+        mtu=settings.mtu,
         favourites=settings.favourites,
         recent=settings.recent,
     )

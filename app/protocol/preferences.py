@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from app.addresses import Address
-from app.model import FailoverSettings, ServerChange, ShortText
+from app.model import FailoverSettings, MtuSettings, ServerChange, ShortText
 
 Resolvers = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=4)]
 Domains = Annotated[tuple[ShortText, ...], Meta(max_length=100)]
@@ -24,6 +24,7 @@ class Preferences(Struct, frozen=True):
     rebind_exceptions: tuple[str, ...]  # domains whose names may have addresses of private networks
     favourites: tuple[str, ...]  # "provider/hostname"
     recent: tuple[str, ...]  # the same, the latest first
+    mtu: MtuSettings = field(default_factory=MtuSettings)
 
 
 class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,3 +37,4 @@ class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     fallback_dns: Resolvers | UnsetType = UNSET
     exit_check_url: ShortText | UnsetType | None = UNSET
     rebind_exceptions: Domains | UnsetType = UNSET
+    mtu: MtuSettings | UnsetType = UNSET

@@ -12,6 +12,7 @@ from app.model import (
     LanSettings,
     Lease,
     LinkProblem,
+    MtuOrigin,
     Neighbour,
     NetworkPort,
     Policy,
@@ -47,6 +48,8 @@ class ExitStatus(Struct, frozen=True):
     rx_bytes: int = 0
     tx_bytes: int = 0
     ipv6: bool = False
+    mtu: int | None = None  # bytes, of the tunnel's interface
+    mtu_origin: MtuOrigin | None = None  # the setting of the exit or provider, the server's file, found, or the WAN's
     confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
     resolvers: tuple[str, ...] = ()  # those that look up names, inside the tunnel; the first is asked first
     dns_problem: str | None = None  # what is wrong with the resolvers that the server names, for people

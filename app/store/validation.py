@@ -20,7 +20,17 @@ from app.errors import InvalidFieldError
 from app.hostnames import is_host_name
 from app.lan import check_lan
 from app.mac_address import is_device
-from app.model import DEFAULT_EXIT, Device, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
+from app.model import (
+    DEFAULT_EXIT,
+    Device,
+    MtuSettings,
+    Policy,
+    ServerChange,
+    ServerSecrets,
+    Settings,
+    StoredServer,
+    VpnPolicy,
+)
 from app.network.plan import MAX_EXITS
 from app.store.planning import check_overlaps, check_plan
 from app.store.servers import join_secrets, same_name
@@ -83,6 +93,7 @@ def _check_goals(settings: Settings) -> None:
     for name, selector in settings.asked.items():
         _need(name in settings.exits and is_selector(selector), "asked", "configured exits with a selector")
     _need(settings.places.keys() <= set(settings.exits), "places", "configured exits with the place of a server")
+    check_mtu(settings.mtu, settings.exits)
 
 
 def is_target(text: str) -> bool:
@@ -163,6 +174,14 @@ def _check_domains(domains: Sequence[str]) -> None:
 def is_resolver(address: Address) -> bool:
     """Whether ``address`` is one host's, reachable by way of a tunnel, and written as what it is."""
     return is_routable(address) and not (address.version == 6 and (address.ipv4_mapped or address.scope_id))
+
+
+def check_mtu(mtu: MtuSettings, exits: Sequence[str]) -> None:
+    """Check that the settings of the MTU name exits and providers. Raises InvalidFieldError."""
+    for name in mtu.exits:
+        _need(name in exits, "mtu.exits", f"there is no such exit; there are {', '.join(exits)}")
+    for name in mtu.providers:
+        _need(bool(_WORD.fullmatch(name)), "mtu.providers", "names of providers")
 
 
 def _check_url(url: str) -> None:

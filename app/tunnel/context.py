@@ -61,7 +61,10 @@ class ExitContext(Protocol):
         ...
 
     async def lookup(self, host: str) -> list[Address]:
-        """Resolve an endpoint's name over the WAN; the firewall is open only meanwhile. Raises LookupFailedError."""
+        """The addresses of an endpoint's name, at least one that can be dialled.
+
+        Raises LookupFailedError, KernelError.
+        """
         ...
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:

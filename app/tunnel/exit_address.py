@@ -9,7 +9,7 @@ from app.addresses import Address, is_on_internet
 from app.tunnel import backoff
 from app.tunnel.context import ExitContext
 from app.tunnel.exitcheck import ExitAddress, check_exit_address
-from app.tunnel.states import Connected, State, Tunnel
+from app.tunnel.states import Connected, State, Target
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class ExitAddressCheck:
         self._name = name
         self._mark = mark
         self._context = context
-        self._connection: tuple[Tunnel, float] | None = None
+        self._connection: tuple[Target, float] | None = None
         self._address: ExitAddress | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -76,6 +76,6 @@ class ExitAddressCheck:
         return is_on_internet(address) and all(address != own.ip for own in (wan.addresses if wan else ()))
 
 
-def _connection_of(state: State) -> tuple[Tunnel, float] | None:
+def _connection_of(state: State) -> tuple[Target, float] | None:
     """The identity of a connection; a later connection to the same server has another one."""
-    return (state.tunnel, state.since_boot) if isinstance(state, Connected) else None
+    return (state.tunnel.target, state.since_boot) if isinstance(state, Connected) else None

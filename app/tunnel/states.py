@@ -11,6 +11,8 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from app.addresses import Address
+from app.model import MtuOrigin
 from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
 from app.protocol.status import ExitState
 
@@ -55,6 +57,9 @@ class Tunnel(Struct, frozen=True):
     peer_key: str  # the public key of the peer whose handshake means "connected"
     endpoint: TransportPeer  # of that peer
     server_location: str | None = None
+    probes: tuple[Address, ...] = ()  # inside the tunnel, to which probes are sent
+    given_mtu: int | None = None  # of the server's file
+    mtu_origin: MtuOrigin = "route"
 
     @property
     def slot(self) -> Slot:

@@ -212,6 +212,8 @@ export interface ExitStatus {
   rx_bytes: number;
   tx_bytes: number;
   ipv6: boolean;
+  mtu: number | null;
+  mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
   confirmed: boolean | null;
   resolvers: Array<string>;
   dns_problem: string | null;
@@ -352,6 +354,12 @@ export interface LogsAnswer {
   last: number;
 }
 
+/** The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's. */
+export interface MtuSettings {
+  exits?: Record<string, number>;
+  providers?: Record<string, number>;
+}
+
 /** A network port of the machine, wired or radio. */
 export interface NetworkPort {
   name: string;
@@ -416,6 +424,7 @@ export interface Preferences {
   rebind_exceptions: Array<string>;
   favourites: Array<string>;
   recent: Array<string>;
+  mtu: MtuSettings;
 }
 
 /** A change of some settings; fields that are left out keep their value. */
@@ -427,6 +436,7 @@ export interface PreferencesChange {
   fallback_dns?: Array<string>;
   exit_check_url?: string | null;
   rebind_exceptions?: Array<string>;
+  mtu?: MtuSettings;
 }
 
 /** A device of the account, as the provider lists it. */
@@ -624,6 +634,8 @@ export interface StatusBody {
   tx_bytes: number;
   ipv6: boolean;
   interface: string | null;
+  mtu: number | null;
+  mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
   current_provider: string;
   exits: Array<ExitStatus>;
   wan: WanLink | null;

@@ -18,6 +18,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
+from app.model import MtuSettings
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan
 from tests.support.web_server import WebServer
@@ -85,6 +86,19 @@ def test_status_tells_people_and_by_its_exit_status_programs(run):
     assert up.returncode == 0
     assert "se-sto-wg-001" in up.stdout
     assert run("disconnect").stdout == "Disconnected - No internet (killswitch active)\n"
+
+
+def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
+    assert run("mtu").stdout.split() == ["FOR", "NAME", "SET", "TO", "NOW", "FROM", "exit", "default", "auto", "-", "-"]
+    assert run("mtu", "1380").stdout == "The MTU of exit default is 1380 now.\n"
+    assert run("mtu", "1300", "--provider", "mullvad").stdout == "The MTU of provider mullvad is 1300 now.\n"
+    assert web.gateway.accounts.preferences.mtu == MtuSettings({"default": 1380}, {"mullvad": 1300})
+    assert run("mtu").stdout.splitlines()[2].split()[:3] == ["provider", "mullvad", "1300"]
+    assert run("mtu", "auto").returncode == 0
+    assert web.gateway.accounts.preferences.mtu == MtuSettings(providers={"mullvad": 1300})
+    bad = run("mtu", "1000")
+    assert bad.returncode == 2
+    assert "1280" in bad.stderr
 
 
 def test_ports_are_a_table_and_one_is_made_the_wan(run, web):

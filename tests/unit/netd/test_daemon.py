@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError, KernelError
-from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
+from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, MtuSettings, ServerChange, Settings
 from app.netd import server_commands
 from app.netd.daemon import Daemon, assemble
 from app.netd.dependencies import Dependencies
@@ -277,6 +277,9 @@ PREFERENCES = [
         ("rebind_exceptions", "rebind_exceptions", False, value)
         for value in [("a/b",), ("a\nserver=8.8.8.8",), ("",), ("*.example.com",), ("192.168.1.1",), ("a.b",) * 101]
     ),
+    ("mtu", "", True, MtuSettings(exits={"default": 1380}, providers={"mullvad": 1300})),
+    ("mtu", "mtu.exits", False, MtuSettings(exits={"nowhere": 1380})),
+    ("mtu", "mtu.providers", False, MtuSettings(providers={"no/provider": 1380})),
     ("server_changes", "", True, (ServerChange(60),)),
     ("server_changes", "server_changes[1].days", False, (ServerChange(60), ServerChange(60, frozenset()))),
     ("server_changes", "server_changes[0].select", False, (ServerChange(60, select=" "),)),

@@ -201,6 +201,28 @@ async def test_failed_switch_restores_the_whole_goal(fakes: Fakes, exits: Exits)
     assert fakes.intent.goal("default") == before
 
 
+async def test_internal_error_in_a_switch_restores_the_whole_goal(fakes: Fakes, exits: Exits) -> None:
+    """A restart must come back to the tunnel that stayed, and not to the server of the failed switch."""
+    await exits.connect("default", A, asked="Sweden")
+    before = fakes.intent.goal("default")
+    apply = fakes.apply
+
+    async def apply_without_candidates(plan: ExitPlan, *, routed=None) -> None:
+        if plan.candidate is not None:
+            raise IndexError("a bug")
+        await apply(plan, routed=routed)
+
+    fakes.apply = apply_without_candidates
+    with pytest.raises(KernelError) as caught:
+        await exits.connect("default", B, asked="Norway")
+    assert caught.value.code == "internal"
+    state = exits.get("default").state
+    assert isinstance(state, Connected)
+    assert (state.tunnel.target, exits.get("default").goal) == (A, A)
+    assert fakes.intent.goal("default") == before
+    assert [type(m.new) for m in fakes.moves if not isinstance(m.new, Connected)] == [Connecting]
+
+
 async def test_failed_first_connect_keeps_its_goal(fakes: Fakes, exits: Exits) -> None:
     fakes.silent.add(A)
     with pytest.raises(ConnectTimeoutError):

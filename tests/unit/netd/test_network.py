@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app.addresses import Address
 from app.errors import InvalidFieldError, KernelError
@@ -17,11 +18,13 @@ from app.model import LanLink, Links, WanLink
 from app.netd.network import NetworkController
 from app.netd.network_parts import DriftRepaired, PlanApplied, WanMoved
 from app.netd.timesync import Files, TimeSync
-from app.network.plan import ExitPlan, NetworkPlan, TransportPeer, TunnelPlan
+from app.network.plan import MARK_LOOKUP, ExitPlan, NetworkPlan, TransportPeer, TunnelPlan, exit_mark
 from app.network.resolvers import Answer
+from app.network.ruleset.syntax import hex_mark
 from app.protocol.events import SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
+from app.tunnel.resolve import LookupFailedError
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 API = TransportPeer(ip_address("203.0.113.80"), 443)
@@ -197,6 +200,79 @@ async def test_time_servers_close_when_nobody_watches_the_clock_any_more(
     assert "skuid 104" in fakes.plans[-1].ruleset
     async with closing(network):
         await until(lambda: "skuid 104" not in fakes.plans[-1].ruleset)
+
+
+# --- Looking up a name -----------------------------------------------------------------------------------------------
+
+INSIDE, OUTSIDE = ip_address("10.64.0.1"), ip_address("192.168.1.1")
+
+
+class Asked:
+    """Name servers in place of real ones: ``knows`` says which have the address. Notes whom and with which opening."""
+
+    def __init__(self, fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fakes = fakes
+        self.knows: set[object] = set()
+        self.asked: list[tuple[object, int, bool]] = []
+        wan = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), OUTSIDE, nameservers=(OUTSIDE,))
+        fakes.links = Links(wan, (LanLink("lan0"),))
+        monkeypatch.setattr("app.tunnel.resolve.ask", self.ask)
+
+    async def ask(self, host: str, server: object, kind: str, *, mark: int, timeout: float = 1.0) -> list[object]:
+        self.asked.append((server, mark, bool(self.fakes.plans) and opened(self.fakes.plans[-1])))
+        return [PEER.address if server in self.knows else ip_address("0.0.0.0")]
+
+
+def opened(plan: NetworkPlan) -> bool:
+    return f"meta mark {hex_mark(MARK_LOOKUP)} ip daddr {OUTSIDE}" in plan.ruleset
+
+
+@pytest.fixture
+def asked(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(fakes, monkeypatch)
+
+
+def resolving(slot: str) -> ExitPlan:
+    return ExitPlan("default", 0, active=replace(tunnel(slot), dns=(INSIDE,)))
+
+
+async def test_lookup_while_a_tunnel_is_up_stays_inside(fakes: Fakes, asked: Asked) -> None:
+    """The ISP does not learn which server comes next; nothing is opened."""
+    network = fakes.network(default=resolving("a"))
+    await network.replan()
+    asked.knows = {INSIDE, OUTSIDE}
+    assert await network.lookup("vps.example") == [PEER.address]
+    assert asked.asked == [(INSIDE, exit_mark(0), False)]
+    assert len(fakes.plans) == 1
+
+
+async def test_lookup_that_fails_inside_goes_on_over_the_wan(fakes: Fakes, asked: Asked) -> None:
+    """A tunnel that is dead, or a filter of the provider, must not stop the way to another server."""
+    network = fakes.network(default=resolving("a"))
+    await network.replan()
+    asked.knows = {OUTSIDE}
+    assert await network.lookup("vps.example") == [PEER.address]
+    assert asked.asked == [(INSIDE, exit_mark(0), False), (OUTSIDE, MARK_LOOKUP, True)]
+    assert not opened(fakes.plans[-1])
+
+
+async def test_failed_lookup_names_every_server_and_answer(fakes: Fakes, asked: Asked) -> None:
+    network = fakes.network(default=resolving("a"))
+    await network.replan()
+    with pytest.raises(LookupFailedError) as failed:
+        await network.lookup("vps.example")
+    assert failed.value.reasons == (
+        f"the name server {INSIDE} in the tunnel gives 0.0.0.0 for vps.example: it is blocked there",
+        f"the name server {OUTSIDE} of the WAN gives 0.0.0.0 for vps.example: it is blocked there",
+    )
+    assert not opened(fakes.plans[-1])
+
+
+async def test_lookup_without_a_tunnel_asks_the_wan_alone(fakes: Fakes, asked: Asked) -> None:
+    network = fakes.network()
+    asked.knows = {OUTSIDE}
+    assert await network.lookup("vps.example") == [PEER.address]
+    assert [server for server, *_ in asked.asked] == [OUTSIDE]
 
 
 async def test_openings_are_not_announced(fakes: Fakes) -> None:
