@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from quart import Blueprint
 
+from app.api.auth.body import Code, PasswordText
+from app.api.auth.confirmation import confirm_password, submit_as_owner
 from app.api.context import gateway
 from app.api.operation import Download, operation
 from app.protocol.commands import CreateBackup, RestoreBackup
@@ -18,6 +20,8 @@ RESTORED = "Restored. The gateway restarts with these settings; devices are bloc
 
 class BackupBody(Struct, frozen=True, forbid_unknown_fields=True):
     passphrase: str  # 8 to 1024 characters
+    password: PasswordText | None = None  # the admin password; needed also with a session or a key
+    code: Code | None = None  # and this where there is a second factor
 
     def __repr__(self) -> str:
         return "BackupBody(***)"
@@ -27,6 +31,8 @@ class RestoreBody(Struct, frozen=True, forbid_unknown_fields=True):
     backup: bytes  # the file in base64 (RFC 4648)
     passphrase: str
     dry_run: bool = False  # only check, change nothing
+    password: PasswordText | None = None  # the admin password, of this gateway; not for a dry run
+    code: Code | None = None  # and this where there is a second factor
 
     def __repr__(self) -> str:
         return f"RestoreBody({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
@@ -45,20 +51,29 @@ class RestoredBody(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-@operation(blueprint, "POST", "/api/backup", produces="application/octet-stream")
+@operation(blueprint, "POST", "/api/backup", limit="connection", produces="application/octet-stream")
 async def create_backup(body: BackupBody) -> Download:
-    """Settings, devices, servers and their keys in one file (age, encrypted with the passphrase)."""
-    data = await gateway().submit(CreateBackup(body.passphrase))
+    """Settings, devices, servers and their keys in one file (age, encrypted with the passphrase).
+
+    The password is asked for again: every key leaves the gateway.
+    """
+    password = await confirm_password(body.password, body.code)
+    data = await submit_as_owner(CreateBackup(body.passphrase, password), password)
     return Download(data, f"vpn-gateway-{datetime.now(UTC):%Y-%m-%d}.age")
 
 
-@operation(blueprint, "POST", "/api/restore")
+@operation(blueprint, "POST", "/api/restore", limit="connection")
 async def restore_backup(body: RestoreBody) -> RestoredBody:
     """Check a whole backup, then replace everything by it atomically; nothing leaves in the clear during the change.
 
-    A backup that is at fault in any part changes nothing.
+    A backup that is at fault in any part changes nothing. The password is asked for again, but not for a dry run.
     """
-    result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, body.dry_run))
+    if body.dry_run:
+        result = await gateway().submit(RestoreBackup(body.backup, body.passphrase, dry_run=True))
+    else:
+        password = await confirm_password(body.password, body.code)
+        command = RestoreBackup(body.backup, body.passphrase, password=password)
+        result = await submit_as_owner(command, password)
     return RestoredBody(
         success=True,
         dry_run=result.dry_run,

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.errors import InvalidFieldError
 from app.firstboot import programs
 from app.firstboot.fat import Fat
-from app.firstboot.paths import Paths
+from app.firstboot.paths import Paths, write
 from app.firstboot.programs import ProgramError
 
 RESET = ("reset-password", "reset-password.txt")  # Windows may add the ending and hide it
@@ -22,11 +22,12 @@ TIMEOUT = 90
 Auth = Callable[[str, str], None]  # action, its input; raises InvalidFieldError
 
 
-def auth_command(web: Path) -> Auth:
-    """The web interface's command for its password, with its state in ``web``."""
+def auth_command(web: Path, netd: Path) -> Auth:
+    """The web interface's command for its password, with its state in ``web`` and netd's in ``netd``."""
 
     def run(action: str, text: str) -> None:
         command = (sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web))
+        command += ("--netd-state-dir", str(netd))
         try:
             programs.run(*command, text=text, timeout=TIMEOUT)
         except ProgramError as error:
@@ -43,10 +44,15 @@ def reset_password(paths: Paths, auth: Auth) -> list[str]:
         requests = [path for name in RESET if (path := fat.find(name)) is not None]
         if not requests:
             return []
+        stamp = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in requests)
+        if paths.reset_done.exists() and paths.reset_done.read_text() == stamp:
+            return [f"{RESET[0]}: carried out at an earlier start, and it cannot be removed: is the card locked?"]
         auth("reset", "")
+        write(paths.reset_done, stamp.encode(), 0o600)  # a file that stays must not open the gateway at every start
         with fat.writable():
             for path in requests:
                 path.unlink()
+        paths.reset_done.unlink()
     except InvalidFieldError as error:
         return [f"{RESET[0]}: {error.message.removeprefix(f'{FIELD}: ')}"]
     except (OSError, ProgramError) as error:

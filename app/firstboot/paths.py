@@ -16,6 +16,8 @@ class Paths:
     wan_network: Path = Path("/etc/systemd/network/20-wan.network")
     web: Path = Path("/var/lib/vpn-gateway-web")  # the web process's own: password, sessions, API keys
 
+    netd: Path = Path("/var/lib/vpn-gateway")
+
     @property
     def stored(self) -> Path:
         """The last valid configuration, with its secrets."""
@@ -25,6 +27,11 @@ class Paths:
     def wan_card(self) -> Path:
         """The file for netd with the WAN that gateway.toml sets, if it sets one (app.wan_card)."""
         return self.run / "vpn-gateway-wan" / "card"
+
+    @property
+    def reset_done(self) -> Path:
+        """The stamp of the request to remove the password that was carried out and is still on the card."""
+        return self.data / "setup" / "password-reset"
 
     @property
     def authorized_keys(self) -> Path:

@@ -33,6 +33,7 @@ from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
+from app.netd.owner import OwnerCheck
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
@@ -167,12 +168,14 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     scheduled = ScheduledSwitches(exits, directory, store)
     return_to_first = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
     maintenance = ProviderMaintenance(registry, exits, publish)
+    owner = OwnerCheck(deps.state_dir)
     backup = BackupService(
         store,
         deps.state_dir,
         freeze=exits.freeze,
         closing=(store.close, provider_environment.accounts.close),
         restart=restart,
+        check_owner=owner.check,
     )
     check_not_restarting = backup.check_not_restarting
     snapshots = SnapshotReader(
@@ -197,11 +200,12 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             publish=publish,
         ),
         ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
-        DevicePolicies(store=store, network=network, exits=exits, publish=publish),
+        DevicePolicies(store=store, network=network, exits=exits, publish=publish, check_owner=owner.check),
         PreferenceCommands(store, publish),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
         LeakTester(network, exits, store),
         history,
+        owner,
         backup,
         deps.logs,
         SupportFile(

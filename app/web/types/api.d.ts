@@ -48,6 +48,8 @@ export interface Attestation {
 
 export interface BackupBody {
   passphrase: string;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface BulkAnswer {
@@ -58,6 +60,8 @@ export interface BulkAnswer {
 export interface BulkBody {
   operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | SetFavouriteOp | ChangeSettingsOp>;
   mode?: "atomic" | "each";
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface Bytes {
@@ -307,7 +311,7 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
   reason: "wan_missing" | "wan_unknown";
   message: string;
@@ -362,6 +366,8 @@ export interface NewKey {
   name: string;
   scope?: "admin" | "connect" | "read";
   expires_in_days?: number | null;
+  password?: string | null;
+  code?: string | null;
 }
 
 /** The outcome of one operation; `status` is that of the operation's own endpoint. */
@@ -393,6 +399,8 @@ export interface Point {
 export interface PolicyBody {
   policy: string;
   name?: string | null;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface Preferences {
@@ -477,6 +485,8 @@ export interface RestoreBody {
   backup: string;
   passphrase: string;
   dry_run?: boolean;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface RestoredBody {
@@ -527,7 +537,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -697,6 +707,7 @@ export interface WhoBody {
   authenticated: boolean;
   kind: "browser" | "key" | "open" | "token" | null;
   scope: "admin" | "connect" | "public" | "read" | null;
+  first_password_seconds: number | null;
 }
 
 export interface DevicesDevicesBody {
