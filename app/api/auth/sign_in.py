@@ -12,13 +12,22 @@ from app.api.auth import totp
 from app.api.auth.credential_store import CredentialStore
 from app.api.auth.first_password import FirstPasswordWindow
 from app.api.auth.lockout import FREE, Lockout
+from app.api.auth.neighbours import Neighbours
 from app.api.auth.principal import Principal, challenge
 from app.api.auth.sessions import Caller, OpenedSession, SessionKind, Sessions, new_session
+from app.api.context import snapshot_of
 from app.auth import passwords
 from app.auth.scope import Scope
 from app.auth.state import AuthState, Password, new_signing_key
 from app.auth.store import Change
-from app.errors import ConflictError, ForbiddenError, InvalidFieldError, UnauthorizedError, UnavailableError
+from app.errors import (
+    ConflictError,
+    ForbiddenError,
+    GatewayError,
+    InvalidFieldError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from app.protocol.commands import SetOwner
 from app.protocol.events import SecurityAlert
 from app.protocol.gateway import Gateway
@@ -34,6 +43,7 @@ class SignInService:
         self._window = window
         self._passwords = passwords.Passwords()
         self._lockout = Lockout()
+        self._neighbours = Neighbours()
         self.on_guessing: list[Callable[[str, int], None]] = []  # called with the address and its failures
         self.on_first_password: list[Callable[[str], None]] = []  # called with the address that it was set from
 
@@ -104,19 +114,29 @@ class SignInService:
         if state.password is None:
             raise ConflictError("no password is set: no sign-in is needed", code="no_password")
         known = any(s.address == caller.address for s in state.sessions)
-        failures = self._lockout.attempt(caller.address, known=known)
+        device = caller.address if known else await self._device(caller.address)
+        older = self._neighbours.older_than(device, self._lockout.began)
+        failures = self._lockout.attempt(device, known=known, older=older)
         try:
             right = await self._passwords.matches(state.password.hash, password)
             right = await self._spend_code(state, code, right)
         except Exception:  # a client that hangs up still spends its attempt: CancelledError is not an Exception
-            self._lockout.abandoned(caller.address)
+            self._lockout.abandoned(device)
             raise
         if not right:
             if failures >= FREE:
                 for listener in self.on_guessing:
                     listener(caller.address, failures)
             raise refusal()
-        self._lockout.succeeded(caller.address)
+        self._lockout.succeeded(device)
+
+    async def _device(self, address: str) -> str:
+        """The client that an attempt counts for: the device with this lease; without netd, the address itself."""
+        try:
+            self._neighbours.follow((await snapshot_of(self._gateway)).leases)
+        except GatewayError:
+            return address
+        return self._neighbours.device(address)
 
     async def _spend_code(self, state: AuthState, code: str | None, right: bool) -> bool:
         """Check the second factor too, and use its code up only where the password was right."""
@@ -155,5 +175,8 @@ def no_password_alert() -> SecurityAlert:
 
 def guessing_alert(address: str, failures: int) -> SecurityAlert:
     """The event for repeated failures to sign in from one address."""
-    message = f"{failures} failed attempts to sign in from {address}"
+    message = (
+        f"{failures} failed attempts to sign in from {address}; block that device, and sign in from one that has been"
+        " here before, by the gateway's IPv4 address"
+    )
     return SecurityAlert("sign_in_failures", message, client=address, failures=failures)
