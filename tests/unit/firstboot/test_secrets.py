@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from app.auth.password_rules import check_new
@@ -114,6 +117,30 @@ def test_password_is_reset_by_a_file_on_the_card(paths: Paths, auth: Auth, name:
     assert reset_password(paths, auth) == []
     assert b"argon2id" not in state.read_bytes()
     assert list(paths.fat.iterdir()) == []
+
+
+def test_a_request_that_cannot_be_removed_resets_once(
+    paths: Paths, auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a card that is locked, the password was removed at every start."""
+    request = paths.fat / "reset-password"
+    request.touch()
+    unlink = Path.unlink
+
+    def locked(path: Path, missing_ok: bool = False) -> None:
+        if path == request:
+            raise OSError(30, "Read-only file system")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", locked)
+    assert len(reset_password(paths, auth)) == 1
+    auth("set-password", "correct horse battery\n")
+    (fault,) = reset_password(paths, auth)
+    assert "card locked" in fault
+    assert (paths.web / "auth.owned").exists()
+    os.utime(request, (1, 1))  # put there again
+    reset_password(paths, auth)
+    assert not (paths.web / "auth.owned").exists()
 
 
 def test_failed_reset_is_reported_and_its_file_stays(paths: Paths, auth: Auth) -> None:
