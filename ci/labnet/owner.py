@@ -8,6 +8,7 @@ from pathlib import Path
 
 PASSWORD = "correct horse battery"
 API_KEY = "vgw_the-lab-is-its-own-owner-and-no-secret"
+SESSION = "the-lab-is-signed-in-in-a-browser-too"  # its cookie
 AUTHORIZATION = {"Authorization": f"Bearer {API_KEY}"}
 
 
@@ -21,12 +22,15 @@ def _hash() -> object:
 def own(web: Path, netd: Path | None = None) -> None:
     """Store the password in the web process's directory and in netd's, where given, and the key in the first."""
     from app.auth import owner, store
-    from app.auth.state import AuthState, Key, Password, digest, new_signing_key
+    from app.auth.state import AuthState, Key, Password, Session, digest, new_signing_key
     from app.model import Secret
 
     hash_ = _hash()
     assert isinstance(hash_, Secret)
     key = Key("lab", "the lab", "admin", digest(API_KEY), time.time())
-    store.change(web, lambda _: AuthState(new_signing_key(), password=Password(hash_, time.time()), keys=(key,)))
+    now = time.time()
+    session = Session("lab", "browser", "admin", now, now + 86400, "127.0.0.1", "the lab", digest(SESSION))
+    state = AuthState(new_signing_key(), password=Password(hash_, now), sessions=(session,), keys=(key,))
+    store.change(web, lambda _: state)
     if netd is not None:
         owner.store(netd, owner.Owner(hash_))

@@ -57,7 +57,7 @@ function showUnowned() {
         {},
         `Everyone on this network can connect, disconnect and add servers. Settings, backups and letting a device out directly need a password first. ${next}`,
       ),
-      left ? h("button", { class: "button primary", type: "button", onclick: open }, "Set a password") : null,
+      left ? h("button", { class: "button primary", type: "button", onclick: open }, "Set it now") : null,
     ),
   );
   $("support").addEventListener("click", openInstead);
