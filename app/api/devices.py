@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
 from app import mac_address
+from app.api.auth import require_owner
+from app.api.auth.body import Code, PasswordText, RedactedStruct
+from app.api.auth.confirmation import confirm_password, submit_as_owner
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
@@ -43,9 +47,11 @@ PolicyText = Annotated[str, Meta(extra_json_schema={"pattern": r"^(vpn(:[\s\S]+)
 MacText = Annotated[str, Meta(extra_json_schema={"pattern": "^[:.-]*([0-9a-fA-F][:.-]*){12}$"})]
 
 
-class PolicyBody(Struct, frozen=True, forbid_unknown_fields=True):
+class PolicyBody(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     policy: PolicyText
     name: Annotated[str, Meta(max_length=64)] | None = None  # None = as it is
+    password: PasswordText | None = None  # the admin password, for ``direct``
+    code: Code | None = None  # and this where there is a second factor
 
 
 def policy_text(policy: Policy) -> str:
@@ -72,6 +78,16 @@ def parse_policy(text: str) -> Policy:
             return BlockedPolicy()
         case _:
             raise InvalidFieldError("policy: one of vpn, vpn:<exit>, direct, blocked", field="policy")
+
+
+def loosens(command: SetDevicePolicy) -> bool:
+    """Whether the command does anything else than to block a device."""
+    return not isinstance(command.policy, BlockedPolicy) or command.name is not None
+
+
+def lets_out(command: SetDevicePolicy) -> bool:
+    """Whether the command lets a device out in the clear."""
+    return isinstance(command.policy, DirectPolicy)
 
 
 def device_bodies(snapshot: Snapshot) -> tuple[DeviceBody, ...]:
@@ -118,10 +134,19 @@ async def list_leases() -> LeasesBody:
     return LeasesBody((await snapshot()).leases)
 
 
-@operation(blueprint, "PUT", "/api/devices/<mac>/policy")
+@operation(blueprint, "PUT", "/api/devices/<mac>/policy", needs_owner=False)
 async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
-    """Decide what one device may do; its open connections are dropped."""
-    result = await gateway().submit(
-        SetDevicePolicy(mac_address.parse_device(mac), parse_policy(body.policy), body.name)
-    )
+    """Decide what one device may do; its open connections are dropped.
+
+    ``direct`` lets the device out in the clear, so that the password is asked for again. Without a password a device
+    can only be blocked.
+    """
+    command = SetDevicePolicy(mac_address.parse_device(mac), parse_policy(body.policy), body.name)
+    if loosens(command):
+        require_owner()
+    if lets_out(command):
+        password = await confirm_password(body.password, body.code)
+        result = await submit_as_owner(msgspec.structs.replace(command, password=password), password)
+    else:
+        result = await gateway().submit(command)
     return Success(True, result.message, result.warnings)

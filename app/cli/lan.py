@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from app.cli.client import segment
 from app.cli.context import Context, context
 from app.cli.output import put_json, put_table
+from app.cli.owner_password import confirmation, password_file
 
 
 @click.group(invoke_without_command=True)
@@ -46,10 +48,13 @@ def _policy(device: dict[str, object]) -> str:
 @click.argument("mac")
 @click.argument("policy")
 @click.option("--name", default=None, help="The device's name.")
+@password_file
 @context
-def set_policy(ctx: Context, mac: str, policy: str, name: str | None) -> None:
+def set_policy(ctx: Context, mac: str, policy: str, name: str | None, password_file: Path | None) -> None:
     """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!) or blocked."""
     body = {"policy": policy} if name is None else {"policy": policy, "name": name}
+    if policy == "direct":
+        body |= confirmation(ctx, password_file)
     answer = ctx.client.call("PUT", f"/api/devices/{segment(mac)}/policy", body)
     if ctx.json:
         put_json(answer)

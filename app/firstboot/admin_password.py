@@ -22,11 +22,12 @@ TIMEOUT = 90
 Auth = Callable[[str, str], None]  # action, its input; raises InvalidFieldError
 
 
-def auth_command(web: Path) -> Auth:
-    """The web interface's command for its password, with its state in ``web``."""
+def auth_command(web: Path, netd: Path) -> Auth:
+    """The web interface's command for its password, with its state in ``web`` and netd's in ``netd``."""
 
     def run(action: str, text: str) -> None:
         command = (sys.executable, "-sP", "-m", "app", "auth", action, "--state-dir", str(web))
+        command += ("--netd-state-dir", str(netd))
         try:
             programs.run(*command, text=text, timeout=TIMEOUT)
         except ProgramError as error:

@@ -30,7 +30,7 @@ from app.firstboot.schema import Config
 
 def run(paths: Paths) -> None:
     remove_leftovers(paths)
-    auth = admin_password.auth_command(paths.web)
+    auth = admin_password.auth_command(paths.web, paths.netd)
     found = admin_password.reset_password(paths, auth)
     config, more = configuration.load_config(paths, auth)
     found += more + unread_files.explain(Fat(paths.fat))

@@ -16,6 +16,8 @@ class Paths:
     wan_network: Path = Path("/etc/systemd/network/20-wan.network")
     web: Path = Path("/var/lib/vpn-gateway-web")  # the web process's own: password, sessions, API keys
 
+    netd: Path = Path("/var/lib/vpn-gateway")
+
     @property
     def stored(self) -> Path:
         """The last valid configuration, with its secrets."""

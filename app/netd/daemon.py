@@ -38,6 +38,7 @@ from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
+from app.netd.owner import OwnerCheck
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
@@ -185,12 +186,14 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     )
     places = ServerPlaces(intent, directory, store)
     maintenance = ProviderMaintenance(registry, exits, publish)
+    owner = OwnerCheck(deps.state_dir)
     backup = BackupService(
         store,
         deps.state_dir,
         freeze=exits.freeze,
         closing=(store.close, provider_environment.accounts.close),
         restart=restart,
+        check_owner=owner.check,
     )
     check_not_restarting = backup.check_not_restarting
 
@@ -230,11 +233,12 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             publish=publish,
         ),
         ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
-        DevicePolicies(store=store, network=network, exits=exits, publish=publish),
+        DevicePolicies(store=store, network=network, exits=exits, publish=publish, check_owner=owner.check),
         PreferenceCommands(store, publish, lan_services.update),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
         LeakTester(network, exits, store),
         history,
+        owner,
         backup,
         deps.logs,
         SupportFile(

@@ -8,8 +8,8 @@ import msgspec
 
 from app import mac_address
 from app.errors import ConflictError, KernelError
-from app.model import Device, Settings, VpnPolicy
-from app.netd.protocols import DeviceNetwork
+from app.model import Device, DirectPolicy, Settings, VpnPolicy
+from app.netd.protocols import DeviceNetwork, OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
 from app.protocol.events import DeviceChanged, EventSink
@@ -26,11 +26,20 @@ class KnownExits(Protocol):
 class DevicePolicies:
     """The handler of SetDevicePolicy."""
 
-    def __init__(self, *, store: Store, network: DeviceNetwork, exits: KnownExits, publish: EventSink) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        network: DeviceNetwork,
+        exits: KnownExits,
+        publish: EventSink,
+        check_owner: OwnerPassword,
+    ) -> None:
         self._store = store
         self._network = network
         self._exits = exits
         self._publish = publish
+        self._check_owner = check_owner
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return (SetDevicePolicy.handled_by(self._set),)
@@ -39,6 +48,8 @@ class DevicePolicies:
         mac = mac_address.parse_device(command.mac)
         if isinstance(command.policy, VpnPolicy):
             self._exits.get(command.policy.exit)
+        if isinstance(command.policy, DirectPolicy) and not self._is_direct(mac):
+            await self._check_owner(command.password)
         devices = self._store.settings.devices
         old = next((d for d in devices if d.mac == mac), None)
         if old is None and len(devices) >= MAX_DEVICES:
@@ -56,6 +67,9 @@ class DevicePolicies:
         await self._network.forget_device(mac)
         self._publish(DeviceChanged(mac, "policy"))
         return Done()
+
+    def _is_direct(self, mac: str) -> bool:
+        return any(d.mac == mac and isinstance(d.policy, DirectPolicy) for d in self._store.settings.devices)
 
 
 def with_device(settings: Settings, mac: str, device: Device | None) -> Settings:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from app.addresses import Address
-from app.errors import KernelError
+from app.errors import KernelError, TooManyRequestsError
 from app.model import Links
 from app.netd.resolver_report import describe
 from app.network.plan import exit_interface, exit_mark
@@ -24,6 +24,7 @@ from app.tunnel.machine import ExitMachine
 from app.tunnel.resolver_check import check
 from app.tunnel.states import Connected
 
+SHARED = 2.0  # seconds that a result is good for everybody
 REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
 
 
@@ -57,16 +58,41 @@ class LeakExits(Protocol):
 class LeakTester:
     """The handler of LeakTest. It only reads."""
 
-    def __init__(self, network: LeakNetwork, exits: LeakExits, store: Store) -> None:
+    def __init__(
+        self, network: LeakNetwork, exits: LeakExits, store: Store, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._network = network
         self._exits = exits
         self._store = store
 
+        self._running: tuple[str, asyncio.Task[LeakReport]] | None = None
+        self._latest: tuple[str, float, LeakReport] | None = None
+
     def handlers(self) -> tuple[HandlerEntry, ...]:
-        return (LeakTest.handled_by(self._test),)
+        return (LeakTest.handled_by(self._share),)
+
+    async def _share(self, command: LeakTest) -> LeakReport:
+        """The result of a test of this exit: the one under way, one of the last seconds, or a new one.
+
+        A test takes the lock that repairs take, so that one runs at a time: many in a row would delay a repair. Raises
+        NotFoundError, TooManyRequestsError (``busy``: another exit is being tested).
+        """
+        self._exits.get(command.exit)
+        latest, running = self._latest, self._running
+        if latest is not None and latest[0] == command.exit and self._clock() - latest[1] < SHARED:
+            return latest[2]
+        if running is not None and not running[1].done():
+            if running[0] != command.exit:
+                raise TooManyRequestsError("another exit is being tested; try again in a moment", code="busy")
+        else:
+            running = self._running = command.exit, asyncio.create_task(self._test(command), name="leak test")
+        report = await asyncio.shield(running[1])  # also where the client that began it has gone
+        self._latest = command.exit, self._clock(), report
+        return report
 
     async def _test(self, command: LeakTest) -> LeakReport:
-        """Run all checks of one exit. Raises NotFoundError."""
+        """Run all checks of one exit."""
         machine = self._exits.get(command.exit)
         checks = [await self._rules(), self._kill_switch()]
         if isinstance(machine.state, Connected):

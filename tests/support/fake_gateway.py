@@ -62,6 +62,7 @@ from app.protocol.commands import (
     RestoreBackup,
     SelectProvider,
     SetDevicePolicy,
+    SetOwner,
 )
 from app.protocol.events import Event, GatewayEvent, ServersChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
@@ -196,6 +197,8 @@ class FakeGateway:
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return self.records.answer(command)
+            case SetOwner():
+                return Done()
             case CreateBackup():
                 return b"age-encryption.org/v1\n..."
             case RestoreBackup(dry_run=dry_run):

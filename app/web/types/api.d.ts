@@ -48,6 +48,8 @@ export interface Attestation {
 
 export interface BackupBody {
   passphrase: string;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface BulkAnswer {
@@ -58,6 +60,8 @@ export interface BulkAnswer {
 export interface BulkBody {
   operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | SetFavouriteOp | ChangeSettingsOp>;
   mode?: "atomic" | "each";
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface Bytes {
@@ -375,6 +379,8 @@ export interface NewKey {
   name: string;
   scope?: "admin" | "connect" | "read";
   expires_in_days?: number | null;
+  password?: string | null;
+  code?: string | null;
 }
 
 /** One thing that a restored backup opens and that the present settings keep closed. */
@@ -412,6 +418,8 @@ export interface Point {
 export interface PolicyBody {
   policy: string;
   name?: string | null;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface Preferences {
@@ -501,6 +509,8 @@ export interface RestoreBody {
   passphrase: string;
   dry_run?: boolean;
   accept?: Array<"default_policy" | "direct" | "exit_check" | "roles">;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface RestoredBody {
@@ -724,6 +734,7 @@ export interface WhoBody {
   authenticated: boolean;
   kind: "browser" | "key" | "open" | "token" | null;
   scope: "admin" | "connect" | "public" | "read" | null;
+  first_password_seconds: number | null;
 }
 
 export interface DevicesDevicesBody {

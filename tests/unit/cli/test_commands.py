@@ -21,14 +21,18 @@ from app.api.auth import tokens as jwts
 from app.model import MtuSettings
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan
+from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
 from tests.support.web_server import WebServer
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def web():
-    with WebServer() as server:
+def web(tmp_path):
+    state_dir = tmp_path / "web-state"
+    state_dir.mkdir()
+    own(state_dir)
+    with WebServer(state_dir=state_dir) as server:
         yield server
 
 
@@ -41,6 +45,7 @@ def run(web, tmp_path):
             "LC_ALL": "C.UTF-8",
             "VPN_GATEWAY_URL": url or web.url,
             "http_proxy": "http://127.0.0.1:9",  # must not be asked
+            **({"VPN_GATEWAY_TOKEN": API_KEY} if url is None else {}),
             **environment,
         }
         command = [sys.executable, "-m", "app", "cli", *map(str, arguments)]
@@ -123,8 +128,10 @@ def test_unusable_settings_are_shown_by_every_interface(run, web):
     assert "Problems" not in run("status").stdout
     web.gateway.state = msgspec.structs.replace(web.gateway.state, problems=(problem, "another"))
     assert f"Problems:    {problem}; another\n" in run("status").stdout
-    asked = requests.post(f"{web.url}/graphql", json={"query": "{ status { problems } }"}, timeout=20).json()
-    shown = requests.get(f"{web.url}/api/status", timeout=20).json()
+    asked = requests.post(
+        f"{web.url}/graphql", json={"query": "{ status { problems } }"}, headers=AUTHORIZATION, timeout=20
+    ).json()
+    shown = requests.get(f"{web.url}/api/status", headers=AUTHORIZATION, timeout=20).json()
     assert shown["problems"] == asked["data"]["status"]["problems"] == [problem, "another"]
 
 
@@ -261,7 +268,7 @@ def test_a_backup_never_replaces_a_file(run, tmp_path):
     there.write_text("precious")
     phrase = tmp_path / "phrase"
     phrase.write_text("correct horse battery staple\n")
-    result = run("backup", there, "--passphrase-file", phrase)
+    result = run("backup", there, "--passphrase-file", phrase, stdin=f"{PASSWORD}\n")
     assert result.returncode == 1
     assert "File exists" in result.stderr
     assert there.read_text() == "precious"
@@ -336,8 +343,9 @@ def test_other_servers_answers_are_reported_in_words(run, answer, command):
 )
 def test_only_a_whole_backup_is_one(run, tmp_path, phrase, answer, status):
     file = tmp_path / "new.age"
-    with stranger(answer) as url:
-        result = run("backup", file, "--passphrase-file", phrase, url=url)
+    answers = iter([response(b'{"second_factor":false}', "application/json"), answer])
+    with stranger(answers) as url:
+        result = run("backup", file, "--passphrase-file", phrase, stdin=f"{PASSWORD}\n", url=url)
     assert (result.returncode, result.stdout) == (status, "")
     assert not file.exists()
 
@@ -350,7 +358,9 @@ def too_many(retry_after, code="rate_limited"):
 
 def test_a_request_over_the_rate_limit_is_repeated(run, web):
     """Commands in a script, or beside an open page, failed for being quick."""
-    status = response(requests.get(f"{web.url}/api/status", timeout=20).content, "application/json")
+    status = response(
+        requests.get(f"{web.url}/api/status", headers=AUTHORIZATION, timeout=20).content, "application/json"
+    )
     with stranger(iter([too_many(1), too_many(1), status])) as url:
         result = run("--json", "status", url=url)
     assert (result.returncode, result.stderr) == (5, "")

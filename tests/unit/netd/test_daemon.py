@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from app.errors import InvalidFieldError, KernelError
+from app.errors import ForbiddenError, GatewayError, InvalidFieldError, KernelError
 from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, MtuSettings, ServerChange, Settings
 from app.netd import server_commands
 from app.netd.daemon import Daemon, assemble
@@ -21,7 +21,7 @@ from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
-from app.protocol.commands import AnyCommand, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
+from app.protocol.commands import AnyCommand, Bulk, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.protocol.events import SecurityAlert
 from app.protocol.preferences import PreferencesChange
 from app.protocol.status import Attestation
@@ -30,6 +30,7 @@ from app.store import Store
 from app.store.validation import check_settings
 from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.states import Connected, Connecting, Target, Tunnel
+from ci.labnet.owner import PASSWORD, own
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 
@@ -111,6 +112,9 @@ def machine() -> Machine:
 @pytest.fixture
 def deps(tmp_path: Path, kernel: Kernel, machine: Machine):
     files = Files(*(tmp_path / name for name in ("synchronized", "offered", "configured", "chosen")))
+    web = tmp_path / "web"
+    web.mkdir()
+    own(web, tmp_path)
     with Store(tmp_path) as store:
         yield Dependencies(
             store=store,
@@ -221,7 +225,7 @@ async def test_policy_refused_by_kernel_is_reverted_alone(deps, kernel, started,
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
-        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
     assert deps.store.settings.favourites == ("custom/a",)
     assert set(deps.store.settings.devices) == {OTHER, *([old] if old else [])}
 
@@ -235,7 +239,7 @@ async def test_policy_set_by_another_request_is_not_reverted(deps, kernel, start
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
-        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
     assert deps.store.settings.devices == (Device(MAC, BlockedPolicy()),)
 
 
@@ -386,3 +390,18 @@ async def test_tasks_end_with_their_context(deps: Dependencies) -> None:
         await running.wait()
         (task,) = (t for t in asyncio.all_tasks() if t.get_name() == "endless")
     assert task.cancelled()
+
+
+async def test_a_device_gets_out_directly_only_with_the_owners_password(deps, started):
+    """A web process that was taken over let devices out in the clear."""
+    daemon = await started()
+    for password in (None, "not the owner's"):
+        with pytest.raises(ForbiddenError):
+            await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=password))
+        with pytest.raises(GatewayError) as refused:
+            await daemon.gateway.submit(Bulk((SetDevicePolicy(MAC, DirectPolicy(), password=password),)))
+        assert (refused.value.status, refused.value.code) == (403, "wrong_password")
+    assert deps.store.settings.devices == ()
+    await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
+    await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), "Radio"))  # it is direct already
+    assert deps.store.settings.devices == (Device(MAC, DirectPolicy(), "Radio"),)
