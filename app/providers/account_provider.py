@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
 from app.model import ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
@@ -82,6 +84,14 @@ class SignInProvider(ABC):
     async def diagnose(self) -> Verdict:
         async with self._session.lock:
             return await self._health.diagnose()
+
+    def unproven_key(self, hostname: str) -> str | None:  # noqa: ARG002
+        return self._session.unproven_key()
+
+    def prove_key(self, public_key: str) -> None:
+        account = self._session.account
+        if account is not None and public_key == self._session.unproven_key():
+            self._session.save(replace(account, unproven=False))
 
     # --- Devices and keys --------------------------------------------------------------------------------------------
 
