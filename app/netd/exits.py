@@ -28,6 +28,7 @@ from app.protocol.statistics import InterfaceBytes
 from app.protocol.status import ExitStatus
 from app.store import Store
 from app.tunnel.context import Advice
+from app.tunnel.exit_confirmation import by_address
 from app.tunnel.exitcheck import Confirm
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import (
@@ -68,6 +69,8 @@ class TunnelSource(ProviderLookup, Protocol):
     """What is used of :class:`app.providers.registry.Registry`."""
 
     def exit_confirmation(self, name: str) -> Confirm: ...
+
+    def exit_addresses(self, name: str, hostname: str) -> tuple[Address, ...] | None: ...
 
 
 class FallbackAdvisor(Protocol):
@@ -272,8 +275,15 @@ class Exits:
     def resolvers(self, exit_name: str) -> tuple[Address, ...]:
         return self._network.resolvers(exit_name).order
 
-    def exit_confirmation(self, provider: str) -> Confirm:
-        return self._providers.exit_confirmation(provider)
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm:
+        target, wan = tunnel.target, self.links.wan
+        listed = self._providers.exit_addresses(target.provider, target.hostname)
+        return by_address(
+            self._providers.exit_confirmation(target.provider),
+            (tunnel.endpoint.address, *(listed or ())),
+            networks=listed is not None,
+            own=[a.ip for a in wan.addresses] if wan is not None else (),
+        )
 
     async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:
         machine = self._machines[exit_name]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import ClassVar
 
 from msgspec.structs import replace
 
+from app.addresses import Address
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
 from app.model import ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
@@ -152,6 +154,11 @@ class SignInProvider(ABC):
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key in the stored list."""
         return self._servers.by_key(public_key)
+
+    def exit_addresses(self, hostname: str) -> tuple[Address, ...]:
+        """The addresses of a server in the stored list; an entry server lets nothing out."""
+        relay = self._servers.get(hostname)
+        return tuple(ip_address(a) for a in (relay.ipv4, relay.ipv6) if a) if relay is not None else ()
 
     async def refresh(self) -> ListStatus:
         async with self._session.lock:

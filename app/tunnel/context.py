@@ -46,8 +46,8 @@ class ExitContext(Protocol):
         """The resolvers that the exit's tunnel uses now."""
         ...
 
-    def exit_confirmation(self, provider: str) -> Confirm:
-        """The function that reads from the exit check's answer whether the address belongs to ``provider``."""
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm:
+        """The function that reads from the exit check's answer whether the address is that of the VPN of ``tunnel``."""
         ...
 
     async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:

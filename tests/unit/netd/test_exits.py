@@ -128,6 +128,9 @@ class Fakes:
     def exit_confirmation(self, name: str):
         return lambda _answer: None
 
+    def exit_addresses(self, name: str, hostname: str):
+        return (ip_address("203.0.113.9"),) if name == "mullvad" else None
+
     async def advise(self, exit_name: str, failed: Target) -> Advice:
         return self.advised
 
@@ -432,3 +435,18 @@ async def test_connected_tunnel_is_renewed_with_an_unproven_key(fakes: Fakes, ex
     await exits.connect("default", A)
     fakes.key_unproven = True
     assert await exits.renew("mullvad")
+
+
+@pytest.mark.parametrize(
+    ("target", "seen", "confirmed"),
+    [
+        (A, "203.0.113.10", True),  # next to the server's address in its provider's list
+        (A, "198.51.100.7", True),  # the one that is dialled
+        (A, "192.0.2.1", None),
+        (A, "192.168.1.20", None),  # the WAN's own
+        (Target("custom", "vps"), "198.51.100.7", True),
+        (Target("custom", "vps"), "198.51.100.8", None),  # a neighbour of a server anywhere is anybody
+    ],
+)
+def test_exit_is_confirmed_by_the_servers_address(fakes: Fakes, target, seen, confirmed) -> None:
+    assert fakes.exits().exit_confirmation(tunnel(target))({"ip": seen}) is confirmed
