@@ -309,7 +309,7 @@ export interface LeasesBody {
 
 /** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "wan_missing" | "wan_unknown";
+  reason: "wan_ambiguous" | "wan_missing" | "wan_unknown";
   message: string;
 }
 
