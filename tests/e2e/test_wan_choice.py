@@ -28,12 +28,14 @@ def test_networkd_follows_the_chosen_wan(new_machine: MakeMachine, bench: Lab) -
     machine.start()
     with Capture(bench, bench.isp, "wan0", machine.work / "wan.pcap", machine.wan.mac).running() as capture:
         bench.isp_up()
+        until(lambda: is_active(machine, "vpn-gateway-web"), PATIENCE, "the web interface, which the command line asks")
         until(lambda: roles(machine) == {machine.wan.mac: "none", machine.lan.mac: "none"}, PATIENCE, "two ports")
         port = name(machine, machine.wan.mac)
         assert not port.startswith("wan")
         assert (routes(machine), runs_of_the_unit(machine), capture.count()) == ([], 0, 0)
 
-        assert machine.shell(f"vpn-gateway wan {machine.wan.mac}") == f"The WAN is {port} now.\n"
+        said = machine.shell(f"vpn-gateway wan {machine.wan.mac}", timeout=PATIENCE)
+        assert said == f"The WAN is {port} now.\n"
         until(lambda: routes(machine) == [(ISP, port, "dhcp")], PATIENCE, "the default route")
         assert runs_of_the_unit(machine) > 0
         assert f"PermanentMACAddress={machine.wan.mac}" in machine.shell(f"cat {FILE}")
@@ -60,12 +62,19 @@ def test_networkd_follows_the_chosen_wan(new_machine: MakeMachine, bench: Lab) -
         assert len(capture.packets(f"udp and dst host {VPN} and dst port 51820")) > 5
 
 
-def roles(machine: Machine) -> dict[str, str]:
-    """The role of each port, by its MAC address; empty until the command line is answered."""
+def is_active(machine: Machine, unit: str) -> bool:
+    """Whether the unit runs; False until the debug shell is there."""
     try:
-        return {p["mac"]: p["role"] for p in json.loads(machine.shell("vpn-gateway --json ports", timeout=60))["ports"]}
-    except (OSError, MachineError, ValueError):
-        return {}
+        return machine.shell(f"systemctl is-active {unit}.service", timeout=30).strip() == "active"
+    except (OSError, MachineError):
+        return False
+
+
+def roles(machine: Machine) -> dict[str, str]:
+    """The role of each port, by its MAC address."""
+    said = machine.shell("vpn-gateway --json ports", timeout=PATIENCE)
+    assert said.startswith("{"), said
+    return {p["mac"]: p["role"] for p in json.loads(said)["ports"]}
 
 
 def name(machine: Machine, mac: str) -> str:
