@@ -321,7 +321,7 @@ export interface LeasesBody {
 
 /** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "networks_overlap" | "wan_missing" | "wan_unknown";
+  reason: "networks_overlap" | "wan_ambiguous" | "wan_missing" | "wan_unknown";
   message: string;
 }
 
