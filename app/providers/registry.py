@@ -15,6 +15,7 @@ from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
 from app.model import Server
 from app.providers.account_provider import SignInProvider
+from app.providers.airvpn import AirVpnProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
@@ -39,6 +40,7 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     AzireVpnProvider,
     SurfsharkProvider,
     PiaProvider,
+    AirVpnProvider,
 )
 
 

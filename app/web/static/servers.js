@@ -22,6 +22,7 @@ const NAMES = {
   azirevpn: "AzireVPN",
   surfshark: "Surfshark",
   pia: "PIA",
+  airvpn: "AirVPN",
   custom: "Custom",
   imported: "Imported",
 };
