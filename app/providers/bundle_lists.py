@@ -18,6 +18,7 @@ from app.errors import GatewayError
 from app.providers import (
     airvpn_relays,
     azirevpn_relays,
+    hideme_relays,
     ivpn_relays,
     mullvad_relays,
     nordvpn_relays,
@@ -37,6 +38,7 @@ SOURCES: Mapping[str, ListSource] = {
     "surfshark": surfshark_relays.SOURCE,
     "pia": pia_relays.SOURCE,
     "airvpn": airvpn_relays.SOURCE,
+    "hideme": hideme_relays.SOURCE,
 }
 
 

@@ -23,12 +23,16 @@ from app.errors import InvalidFieldError
 
 
 class ApiConfig(Struct, frozen=True):
-    """The location of an API. ``ca``, a PEM file or PEM text, replaces the system's certificate authorities."""
+    """The location of an API. ``ca``, a PEM file or PEM text, replaces the system's certificate authorities.
+
+    ``certificate`` is the name that its certificates are for, where that is not the URL's host.
+    """
 
     url: str
     addresses: tuple[Address, ...] = ()
     ca: str | None = None
     alternatives: tuple[str, ...] = ()
+    certificate: str | None = None
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from app.providers.airvpn import AirVpnProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
+from app.providers.hideme import HideMeProvider
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
@@ -41,6 +42,7 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     SurfsharkProvider,
     PiaProvider,
     AirVpnProvider,
+    HideMeProvider,
 )
 
 

@@ -23,6 +23,7 @@ const NAMES = {
   surfshark: "Surfshark",
   pia: "PIA",
   airvpn: "AirVPN",
+  hideme: "hide.me",
   custom: "Custom",
   imported: "Imported",
 };
