@@ -322,7 +322,14 @@ def test_list_gives_places_and_those_below_them() -> None:
 
 def test_list_entries_of_other_domains_are_skipped() -> None:
     """The list tells names that netd contacts, so none but hide.me's own are taken."""
-    bad = ["nl.example.net", "hideservers.net", "a.b.hideservers.net", "x.hideservers.net.example", "-.hideservers.net"]
+    bad = [
+        "nl.example.net",
+        "hideservers.net",
+        "a.b.hideservers.net",
+        "x.hideservers.net.example",
+        "-.hideservers.net",
+        "localhost",
+    ]
     good = [hideme.location(f"se-{n}-v4.hideservers.net") for n in range(6)]
     found = parse(hideme.server_list(*good, *map(hideme.location, bad)), AddressPolicy())
     assert len(found.relays) == len(good)
