@@ -69,6 +69,7 @@ class AirVpn(StandIn):
     devices: dict[str, Device] = field(default_factory=lambda: {"Default": Device(2), "Gateway": Device(3)})
     servers: bytes = DEFAULT_LIST
     server_key: str = SERVER_KEY
+    dns: str = "10.128.0.1, fd7d:76ee:e68f:a993::1"
     user: dict[str, Any] | None = None  # in place of what userinfo tells
     generated: bytes | None = None  # in place of the generator's file
     asked: list[Request] = field(default_factory=list)
@@ -132,7 +133,7 @@ class AirVpn(StandIn):
             f"Address = {v4},{v6}" if both else f"Address = {v4}",
             f"PrivateKey = {device.private_key}",
             "MTU = 1320",
-            "DNS = 10.128.0.1, fd7d:76ee:e68f:a993::1" if both else "DNS = 10.128.0.1",
+            f"DNS = {self.dns}" if both else "DNS = 10.128.0.1",
             "",
             "[Peer]",
             f"PublicKey = {self.server_key}",
