@@ -39,7 +39,7 @@ class HideMeProvider(SignInProvider):
         self._sessions = HideMeSessions(context.session, servers)
         return Parts(
             account=HideMeAccount(context.session, tokens, self._sessions),
-            dialler=HideMeDialler(context.session, servers, tokens, self._sessions),
+            dialler=HideMeDialler(context.session, servers, self._sessions),
         )
 
     async def end_sessions(self, used: Collection[str]) -> None:

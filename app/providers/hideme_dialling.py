@@ -18,7 +18,7 @@ from app.providers.account_session import AccountSession
 from app.providers.dialling import ALL_TRAFFIC, V4_ONLY
 from app.providers.errors import BadAnswerError, KeyRevokedError, TokenRefusedError
 from app.providers.hideme_account import token_refused
-from app.providers.hideme_api import Connected, HideMeServers, HideMeTokens, Session
+from app.providers.hideme_api import Connected, HideMeServers, Session
 from app.providers.hideme_relays import TITLE
 from app.providers.hideme_sessions import HideMeSessions, sessions_of, with_sessions
 from app.providers.server_list.relay import Relay
@@ -42,13 +42,10 @@ class _Dialled(Struct, frozen=True):
 class HideMeDialler:
     """Dials the address that gave the session, at the port of its answer."""
 
-    def __init__(
-        self, session: AccountSession, servers: HideMeServers, tokens: HideMeTokens, sessions: HideMeSessions
-    ) -> None:
+    def __init__(self, session: AccountSession, servers: HideMeServers, sessions: HideMeSessions) -> None:
         self._session = session
         self._sessions = sessions
         self._servers = servers
-        self._tokens = tokens
         self._last: _Dialled | None = None
 
     async def dial(self, relay: Relay, account: Account, settings: ProviderSettings) -> tuple[Account, Peer]:  # noqa: ARG002
@@ -67,7 +64,7 @@ class HideMeDialler:
                 connected, address = await self._servers.connect(relay.hostname, account.token, public_key)
             except TokenRefusedError:
                 raise token_refused() from None
-            account = await self._store(relay, account, connected, address)
+            account = self._store(relay, account, connected, address)
             account, peer = _parse(account, connected, address)
             self._last = _Dialled(relay.hostname, time.monotonic(), account, peer, self._sessions.ended)
             return account, peer
@@ -80,16 +77,13 @@ class HideMeDialler:
             and last.sessions_ended == self._sessions.ended  # none of them is this one
         )
 
-    async def _store(self, relay: Relay, account: Account, connected: Connected, address: Address) -> Account:
-        """``account`` with the new session and, where hide.me asks for it, a new token."""
+    def _store(self, relay: Relay, account: Account, connected: Connected, address: Address) -> Account:
+        """``account`` with the new session. A token that is to be renewed makes the account's check due."""
         if connected.session_token:
             session = Session(relay.hostname, str(address), Secret(connected.session_token), self._session.now())
             account = with_sessions(account, (*sessions_of(account), session))
-        try:
-            if connected.stale_token and account.token is not None:
-                account = replace(account, token=await self._tokens.renew(account.token))
-        except GatewayError as error:
-            log.warning("%s: the token is not renewed: %s", TITLE, error.message)
+        if connected.stale_token:
+            account = replace(account, checked=0.0)
         try:
             if self._session.account is not None and self._session.account.device_id == account.device_id:
                 self._session.save(account)
