@@ -407,7 +407,7 @@ def test_signing_out_is_said_only_where_it_is_so(run, signed_in, tmp_path):
     assert (result.returncode, result.stderr) == (1, "vpn-gateway: oh\n")
 
 
-def test_sign_in_asks_for_what_the_provider_wants_and_shows_no_secret(run, web):
+def test_sign_in_asks_for_the_providers_fields_and_hides_them(run, web):
     number = "1234123412341234"
     wrong = run("sign-in", "mullvad", stdin="9" * 16 + "\n")
     assert wrong.returncode == 1
