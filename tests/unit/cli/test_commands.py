@@ -415,6 +415,7 @@ def test_sign_in_asks_for_the_providers_fields_and_hides_them(run, web):
     done = run("sign-in", "mullvad", stdin=f"{number}\n")
     assert (done.returncode, done.stdout) == (0, "Signed in to Mullvad, 90 days left.\n")
     assert "Account number" in done.stderr
+    assert "control echo" in done.stderr  # getpass, which says that this is no terminal
     assert number not in done.stdout + done.stderr
     assert web.gateway.commands[-1].credentials == {"account_number": number}
     assert json.loads(run("--json", "sign-in", "mullvad", stdin=f"{number}\n").stdout)["account"]["signed_in"]
