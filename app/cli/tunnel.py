@@ -10,7 +10,7 @@ import click
 
 from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
-from app.cli.output import ago, clean, put_json, put_pairs, put_table, size
+from app.cli.output import ago, clean, put_json, put_pairs, put_table, size, warn
 
 
 def complete_server(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -102,7 +102,7 @@ def connect(ctx: Context, server: str, exit_name: str | None, provider: str | No
     now = ctx.client.get("/api/status")
     state = next(e for e in now["exits"] if e["name"] == (exit_name or "default"))
     click.echo(f"Connected to {clean(state['server'])}.")
-    _warn(answer)
+    warn(answer)
 
 
 @click.command()
@@ -177,8 +177,3 @@ def provider(ctx: Context, name: str) -> None:
         put_json(answer)
     else:
         click.echo(f"The provider is {clean(answer['provider'])} now.")
-
-
-def _warn(answer: dict[str, Any]) -> None:
-    for warning in answer.get("warnings", ()):
-        click.echo(f"warning: {clean(warning)}", err=True)

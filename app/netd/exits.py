@@ -233,6 +233,11 @@ class Exits:
         """The exits whose tunnel or goal is a server of ``provider``."""
         return [m.name for m in self.machines if any(target.provider == provider for target in _targets(m))]
 
+    def servers_in_use(self, provider: str) -> frozenset[str]:
+        """The servers of ``provider`` that are a tunnel's or a goal, by host name."""
+        targets = (target for machine in self.machines for target in _targets(machine))
+        return frozenset(target.hostname for target in targets if target.provider == provider)
+
     def user_of(self, target: Target) -> str | None:
         """An exit whose tunnel or goal is ``target``."""
         return next((m.name for m in self.machines if target in _targets(m)), None)

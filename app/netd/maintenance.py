@@ -14,7 +14,7 @@ from typing import Protocol
 from app.backoff import Backoff
 from app.errors import GatewayError
 from app.protocol.events import AccountChanged, EventSink, ServersChanged
-from app.providers.base import AccountProvider, Due
+from app.providers.base import AccountProvider, Due, HoldsSessions
 from app.providers.errors import RateLimitedError
 from app.providers.registry import Registry
 
@@ -31,6 +31,8 @@ class RenewableExits(Protocol):
     """What is used of :class:`app.netd.exits.Exits`."""
 
     async def renew(self, provider: str) -> bool: ...
+
+    def servers_in_use(self, provider: str) -> frozenset[str]: ...
 
 
 class ProviderMaintenance:
@@ -91,6 +93,8 @@ class ProviderMaintenance:
         # Also after a restart: an adopted tunnel may still use the old key.
         if {Due.ROTATE, Due.SETTLE} & due and await self._exits.renew(provider.name):
             await provider.settle()
+        if isinstance(provider, HoldsSessions):
+            await provider.end_sessions(self._exits.servers_in_use(provider.name))
 
     def _back_off(self, name: str, error: Exception) -> float:
         """Seconds until the next attempt, with jitter: many gateways may have lost the same provider."""

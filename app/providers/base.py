@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -38,6 +38,7 @@ __all__ = [
     "CredentialField",
     "Due",
     "Environment",
+    "HoldsSessions",
     "ListStatus",
     "Provider",
     "ProviderDevice",
@@ -167,6 +168,15 @@ class ConfirmsExit(Protocol):
 
     def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
         """Whether ``answer``, untrusted JSON from ``exit_check_url``, confirms the exit; None = it does not say."""
+        ...
+
+
+@runtime_checkable
+class HoldsSessions(Protocol):
+    """A provider that counts a session at a server against the account's limit until it is ended or times out."""
+
+    async def end_sessions(self, used: Collection[str]) -> None:
+        """End the sessions at servers other than ``used`` (their host names). Never raises a GatewayError."""
         ...
 
 

@@ -16,9 +16,11 @@ from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
 from app.model import Server
 from app.providers.account_provider import SignInProvider
+from app.providers.airvpn import AirVpnProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
+from app.providers.hideme import HideMeProvider
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
@@ -40,6 +42,8 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     AzireVpnProvider,
     SurfsharkProvider,
     PiaProvider,
+    AirVpnProvider,
+    HideMeProvider,
 )
 
 

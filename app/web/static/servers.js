@@ -22,6 +22,8 @@ const NAMES = {
   azirevpn: "AzireVPN",
   surfshark: "Surfshark",
   pia: "PIA",
+  airvpn: "AirVPN",
+  hideme: "hide.me",
   custom: "Custom",
   imported: "Imported",
 };

@@ -20,7 +20,7 @@ from app import keys
 from app.api.auth import tokens as jwts
 from app.model import MtuSettings
 from app.protocol.answers import Opening
-from app.protocol.commands import ChooseWan
+from app.protocol.commands import ChooseWan, SignIn, SignOut
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
 from tests.support.web_server import WebServer
 
@@ -457,3 +457,27 @@ def test_signing_out_is_said_only_where_it_is_so(run, signed_in, tmp_path):
     with stranger(response(b'{"success":false,"error":"oh"}', "application/json", status="500 Oh")) as url:
         result = run("logout", url=url)
     assert (result.returncode, result.stderr) == (1, "vpn-gateway: oh\n")
+
+
+def test_sign_in_asks_for_the_providers_fields_and_hides_them(run, web):
+    number = "1234123412341234"
+    wrong = run("sign-in", "mullvad", stdin="9" * 16 + "\n")
+    assert wrong.returncode == 1
+    assert "no such account" in wrong.stderr
+    done = run("sign-in", "mullvad", stdin=f"{number}\n")
+    assert (done.returncode, done.stdout) == (0, "Signed in to Mullvad, 90 days left.\n")
+    assert "Account number" in done.stderr
+    assert "control echo" in done.stderr  # getpass, which says that this is no terminal
+    assert number not in done.stdout + done.stderr
+    assert web.gateway.commands[-1].credentials == {"account_number": number}
+    assert json.loads(run("--json", "sign-in", "mullvad", stdin=f"{number}\n").stdout)["account"]["signed_in"]
+    assert run("sign-out", "mullvad").stdout == "Signed out.\n"
+    assert isinstance(web.gateway.commands[-1], SignOut)
+
+
+def test_sign_in_without_a_form_or_an_answer_is_refused(run, web):
+    none = run("sign-in", "custom", stdin="x\n")
+    assert (none.returncode, none.stderr) == (1, "vpn-gateway: Custom has no accounts\n")
+    assert run("sign-in", "nobody").returncode == 1
+    assert run("sign-in", "mullvad", stdin="").returncode == 1
+    assert not any(isinstance(command, SignIn) for command in web.gateway.commands)

@@ -330,6 +330,18 @@ async def test_using_and_user_of_name_the_exits_of_a_server(fakes: Fakes, exits:
     assert (exits.using("mullvad"), exits.using("custom"), exits.user_of(A)) == (["default"], [], "default")
 
 
+async def test_servers_in_use_are_those_of_tunnels_and_goals(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A)
+    assert exits.servers_in_use("mullvad") == {"a"}
+    assert exits.servers_in_use("custom") == frozenset()
+    fakes.silent.add(B)
+    switch = asyncio.create_task(exits.connect("default", B))
+    await until(lambda: exits.servers_in_use("mullvad") == {"a", "b"})
+    with pytest.raises(ConnectTimeoutError):
+        await switch
+    assert exits.servers_in_use("mullvad") == {"a"}
+
+
 async def test_start_resumes_the_stored_goal(fakes: Fakes) -> None:
     fakes.intent.set_goal("default", A, "Sweden")
     made = fakes.exits()
