@@ -122,7 +122,7 @@ class Failover:
         return [Target(provider, s.hostname) for s in fallbacks(servers, lost, settings, in_penalty)]
 
     async def _verdict(self, provider: Provider) -> Verdict:
-        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.has_account:
             return Verdict.UNKNOWN
         known = self._verdicts.get(provider.name)
         if known is not None and self._clock() - known[0] < (

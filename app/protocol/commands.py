@@ -17,6 +17,7 @@ from app.protocol.account_commands import (
     RotateKey,
     SignIn,
     SignOut,
+    UseFileKey,
 )
 from app.protocol.answers import Outcome
 from app.protocol.command import Command, Handler, HandlerEntry
@@ -89,6 +90,7 @@ __all__ = [
     "SetFavourite",
     "SignIn",
     "SignOut",
+    "UseFileKey",
 ]
 
 

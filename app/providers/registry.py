@@ -13,7 +13,8 @@ from typing import Any
 
 from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
-from app.model import Server
+from app.model import Server, StoredServer, TunnelConfig
+from app.protocol.answers import ListOffer
 from app.providers.account_provider import SignInProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
@@ -106,6 +107,22 @@ class Registry:
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider):
                 await provider.list_status()
+
+    async def find_offer(self, server: StoredServer, config: TunnelConfig) -> ListOffer | None:
+        """The list that the key of ``server``, with the configuration ``config``, opens.
+
+        It is that of the provider whose list has the server, otherwise of the one that the file looks like.
+        """
+        looks_like: ListOffer | None = None
+        for provider in self._providers.values():
+            if not isinstance(provider, SignInProvider) or (match := await provider.match_file(config)) is None:
+                continue
+            offer = ListOffer(provider.name, provider.title, server.name, match.servers, match.listed)
+            if match.listed:
+                return offer
+            if server.service == provider.title:
+                looks_like = offer
+        return looks_like
 
     @property
     def all(self) -> tuple[Provider, ...]:

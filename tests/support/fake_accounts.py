@@ -20,6 +20,7 @@ from app.protocol.commands import (
     SetFavourite,
     SignIn,
     SignOut,
+    UseFileKey,
 )
 from app.protocol.preferences import Preferences
 
@@ -89,6 +90,10 @@ class FakeAccounts:
                 if given["account_number"] != ACCOUNT:
                     raise InvalidFieldError("no such account", field="account_number", code="wrong_credentials")
                 self.account = SIGNED_IN
+            case UseFileKey(server=server):
+                if self.account.signed_in and self.account.from_file is None:
+                    raise ConflictError("an account is signed in", field="provider", code="signed_in")
+                self.account = AccountStatus(signed_in=True, from_file=server)
             case SignOut():
                 self.account = SIGNED_OUT
                 return Done()

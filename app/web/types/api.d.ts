@@ -16,6 +16,7 @@ export interface AccountStatus {
   key_created: number | null;
   key_rotates: number | null;
   problem: string | null;
+  from_file: string | null;
 }
 
 export interface AddCustomServerOp {
@@ -77,6 +78,7 @@ export interface Capabilities {
   choose_port: boolean;
   ipv6_endpoint: boolean;
   content_blocking: Array<string>;
+  file_key: boolean;
 }
 
 export interface ChangeSettingsOp {
@@ -233,11 +235,16 @@ export interface FailoverSettings {
   return_to_first?: boolean;
 }
 
+export interface FileKeyBody {
+  server: string;
+}
+
 export interface FileResult {
   file: string;
   success: boolean;
   name: string | null;
   warnings: Array<string>;
+  opens: ListOffer | null;
   error: string | null;
   code: string | null;
   field: string | null;
@@ -307,7 +314,7 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
   reason: "wan_missing" | "wan_unknown";
   message: string;
@@ -316,6 +323,15 @@ export interface LinkProblem {
 export interface ListBody {
   success: boolean;
   list: ListStatus;
+}
+
+/** An imported file whose key opens the whole server list of its provider (`UseFileKey` accepts the offer). */
+export interface ListOffer {
+  provider: string;
+  title: string;
+  server: string;
+  servers: number | null;
+  listed: boolean;
 }
 
 /** The origin of the server list. `source`: provider (this time), kept, shipped, or none. */
@@ -372,6 +388,7 @@ export interface OperationResult {
   warnings: Array<string>;
   public_key: string | null;
   server: string | null;
+  opens: ListOffer | null;
   error: string | null;
   code: string | null;
   field: string | null;
@@ -438,6 +455,7 @@ export interface ProviderInfo {
   account: AccountStatus | null;
   list: ListStatus | null;
   settings: ProviderSettings | null;
+  key_files: Array<string>;
 }
 
 /** The way to connect through one provider. A setting that the provider does not support is ignored. */
@@ -527,7 +545,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -630,6 +648,7 @@ export interface Success {
   warnings?: Array<string>;
   public_key?: string | null;
   server?: string | null;
+  opens?: ListOffer | null;
 }
 
 /** As in RFC 6749 5.1; with `mode: cookie` there is no token in it. */
@@ -756,6 +775,7 @@ export interface Operations {
   "POST /api/providers/{}/refresh": { body: never; answer: ListBody };
   "POST /api/providers/{}/rotate-key": { body: never; answer: AccountBody };
   "PUT /api/providers/{}/settings": { body: ProviderSettings; answer: Success };
+  "POST /api/providers/{}/use-key": { body: FileKeyBody; answer: AccountBody };
   "POST /api/restore": { body: RestoreBody; answer: RestoredBody };
   "GET /api/servers": { body: never; answer: ServersBody };
   "GET /api/settings": { body: never; answer: Preferences };
