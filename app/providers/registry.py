@@ -19,6 +19,7 @@ from app.providers.account_provider import SignInProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
+from app.providers.file_only import AirVpnProvider, WindscribeProvider
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
@@ -40,6 +41,8 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     AzireVpnProvider,
     SurfsharkProvider,
     PiaProvider,
+    WindscribeProvider,
+    AirVpnProvider,
 )
 
 
@@ -137,7 +140,7 @@ def _load_entry_points(environment: Environment) -> list[Provider]:
             provider: object = entry.load()(environment)
             if not isinstance(provider, Provider):
                 raise TypeError("it is not a Provider")
-            if provider.capabilities.sign_in and not isinstance(provider, AccountProvider):
+            if provider.capabilities.has_account and not isinstance(provider, AccountProvider):
                 raise TypeError("it has accounts but is not an AccountProvider")
             if provider.name != entry.name or not _NAME.fullmatch(provider.name):
                 raise ValueError(f"its name is not {entry.name!r}")

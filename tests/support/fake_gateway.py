@@ -320,6 +320,7 @@ class FakeGateway:
         done = self._imported_as(command)
         if ".mullvad.net" not in command.config:
             return done
+        self.accounts.key_files = (*self.accounts.key_files, done.server or command.name)
         offer = ListOffer("mullvad", "Mullvad", done.server or command.name, 4, listed=True)
         return msgspec.structs.replace(done, opens=offer)
 

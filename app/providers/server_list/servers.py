@@ -146,8 +146,8 @@ class ServerList:
         """Fetch the list. Raises the client's errors and BadAnswerError, and then the last valid list stays."""
         await self.load()
         old = self._list if self._origin != "shipped" else None
-        fetched = await fetch(self._source, self._client, old)
         now = self._env.now()
+        fetched = await fetch(self._source, self._client, old, now)
         if fetched is None and old is not None:
             new = replace(old, fetched=now)
         elif fetched is None:

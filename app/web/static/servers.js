@@ -22,6 +22,8 @@ const NAMES = {
   azirevpn: "AzireVPN",
   surfshark: "Surfshark",
   pia: "PIA",
+  windscribe: "Windscribe",
+  airvpn: "AirVPN",
   custom: "Custom",
   imported: "Imported",
 };

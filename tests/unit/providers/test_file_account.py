@@ -193,6 +193,7 @@ async def test_sign_in_and_sign_out_leave_the_files_key_alone_at_the_provider(wo
     await provider.use_file_key("berlin", config)
     assert (await provider.sign_in(case.good())).from_file is None
     assert (await provider.tunnel(case.hostname)).private_key != config.private_key
+    assert config.private_key.reveal() not in world.everything_on_disk()
     stand_in.seen.clear()
     await provider.settle()
     assert stand_in.seen == []
