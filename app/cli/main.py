@@ -57,6 +57,7 @@ for command in (
     ports.ports,
     ports.wan,
     files.import_,
+    files.use_key,
     files.backup,
     files.restore,
     files.support,

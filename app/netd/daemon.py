@@ -27,6 +27,7 @@ from app.netd.device_policy import DevicePolicies
 from app.netd.events import EventBus
 from app.netd.exits import Exits
 from app.netd.failover import Failover
+from app.netd.file_keys import FileKeys
 from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
@@ -229,7 +230,8 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         neighbours=lambda: lan_devices.neighbours,
         check_not_restarting=check_not_restarting,
     )
-    importer = ServerImporter(store, publish, check_not_restarting)
+    file_keys = FileKeys(store, registry)
+    importer = ServerImporter(store, publish, check_not_restarting, file_keys)
     handlers = (
         ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures, keys=unproven),
         ServerCommands(
@@ -241,7 +243,9 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             exits=exits,
             publish=publish,
         ),
-        ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
+        ProviderAccounts(
+            providers=registry, exits=exits, verdicts=failover, store=store, file_keys=file_keys, publish=publish
+        ),
         DevicePolicies(store=store, network=network, exits=exits, publish=publish, check_owner=owner.check),
         PreferenceCommands(store, publish, lan_services.update),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),

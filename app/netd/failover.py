@@ -174,7 +174,7 @@ class Failover:
         return True
 
     async def _verdict(self, provider: Provider) -> Verdict:
-        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.has_account:
             return Verdict.UNKNOWN
         known = self._verdicts.get(provider.name)
         if known is not None and self._clock() - known[0] < (

@@ -20,6 +20,12 @@ class Capabilities(Struct, frozen=True):
     choose_port: bool = False
     ipv6_endpoint: bool = False
     content_blocking: tuple[str, ...] = ()  # what the provider's resolvers can block
+    file_key: bool = False  # the key of one of its .conf files works with all of its servers
+
+    @property
+    def has_account(self) -> bool:
+        """Whether an account is needed to connect, by a sign-in or from a file."""
+        return self.sign_in or self.file_key
 
 
 class CredentialField(Struct, frozen=True):
@@ -47,6 +53,7 @@ class AccountStatus(Struct, frozen=True):
     key_rotates: float | None = None
     key_proven: bool | None = None  # whether any server has ever answered the gateway's key
     problem: str | None = None  # a code, such as "account_expired" or "key_revoked"
+    from_file: str | None = None  # the imported server whose key is used; None = signed in
 
 
 class ProviderDevice(Struct, frozen=True):
@@ -87,3 +94,4 @@ class ProviderInfo(Struct, frozen=True):
     account: AccountStatus | None = None  # None = it has no accounts
     list: ListStatus | None = None
     settings: ProviderSettings | None = None
+    key_files: tuple[str, ...] = ()  # imported servers whose key opens this provider's list, one of each key

@@ -20,6 +20,7 @@ class AccountSession:
 
     def __init__(self, environment: Environment, name: str, title: str) -> None:
         self.title = title
+        self.first_step = f"Sign in to {title} first, or import one of its .conf files"  # where there is no account
         self.lock = asyncio.Lock()
         self._name = name
         self._env = environment
@@ -42,7 +43,7 @@ class AccountSession:
         """The signed-in account. Raises NotSignedInError."""
         account = self.account
         if account is None:
-            raise NotSignedInError(f"Sign in to {self.title} first, or import one of its .conf files", field="provider")
+            raise NotSignedInError(self.first_step, field="provider")
         return account
 
     def save(self, account: Account) -> None:

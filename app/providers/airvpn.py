@@ -19,7 +19,7 @@ from app.store.accounts import Account
 class AirVpnProvider(SignInProvider):
     name = "airvpn"
     title = "AirVPN"
-    capabilities = Capabilities(sign_in=True, choose_port=True, ipv6_endpoint=True)
+    capabilities = Capabilities(sign_in=True, choose_port=True, ipv6_endpoint=True, file_key=True)
     credentials = (
         CredentialField(
             "api_key",
@@ -38,6 +38,7 @@ class AirVpnProvider(SignInProvider):
     )
     apis = {"airvpn": ApiConfig("https://airvpn.org")}
     source = airvpn_relays.SOURCE
+    shares_preshared_key = True
 
     def make_parts(self, context: ProviderContext) -> Parts:
         return Parts(

@@ -22,7 +22,7 @@ PORTS = (1637, 47107)  # UDP; the usual one first
 
 class _Server(Struct, frozen=True):
     public_name: str
-    ip_v4_in1: str
+    ip_v4_in1: str = ""
     ip_v6_in1: str = ""
     country_code: str = ""
     country_name: str = UNKNOWN
@@ -43,6 +43,8 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
         name = entry_fields.hostname(server.public_name)
         if server.health != "ok":  # "warning": full or under maintenance; "error": down
             raise NotOfferedError("AirVPN reports a problem with it")
+        if not server.ip_v4_in1:
+            raise NotOfferedError("it has no IPv4 address")
         return Relay(
             hostname=name,
             public_key=SERVER_KEY,

@@ -43,6 +43,7 @@ __all__ = [
     "Provider",
     "ProviderDevice",
     "SkippedEntry",
+    "TakesFileKey",
     "Verdict",
     "find_server",
     "no_such_server",
@@ -159,6 +160,19 @@ class AccountProvider(Provider, Protocol):
 
     def check_settings(self, settings: ProviderSettings) -> None:
         """Raises InvalidFieldError where ``settings`` ask for something that the provider does not support."""
+        ...
+
+
+@runtime_checkable
+class TakesFileKey(Protocol):
+    """A provider with accounts that can do with the key of one of its .conf files."""
+
+    async def use_file_key(self, name: str, config: TunnelConfig) -> AccountStatus:
+        """Use the key of ``config``, the imported server ``name``, for every server of the provider's public list.
+
+        Raises ConflictError where that is not known to work, and the errors of :meth:`AccountProvider.refresh`; then
+        nothing has changed.
+        """
         ...
 
 

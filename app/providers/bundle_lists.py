@@ -24,6 +24,7 @@ from app.providers import (
     nordvpn_relays,
     pia_relays,
     surfshark_relays,
+    windscribe_list,
 )
 from app.providers.server_list.address_policy import AddressPolicy
 from app.providers.server_list.cache import encode
@@ -37,6 +38,7 @@ SOURCES: Mapping[str, ListSource] = {
     "azirevpn": azirevpn_relays.SOURCE,
     "surfshark": surfshark_relays.SOURCE,
     "pia": pia_relays.SOURCE,
+    "windscribe": windscribe_list.SOURCE,
     "airvpn": airvpn_relays.SOURCE,
     "hideme": hideme_relays.SOURCE,
 }

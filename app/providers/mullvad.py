@@ -41,6 +41,7 @@ class MullvadProvider(SignInProvider):
         choose_port=True,
         ipv6_endpoint=True,
         content_blocking=tuple(BLOCKING),
+        file_key=True,
     )
     credentials = (
         CredentialField(

@@ -14,12 +14,14 @@ from typing import Any
 from app.addresses import Address
 from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
-from app.model import Server
+from app.model import Server, StoredServer, TunnelConfig
+from app.protocol.answers import ListOffer
 from app.providers.account_provider import SignInProvider
 from app.providers.airvpn import AirVpnProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
+from app.providers.file_only import WindscribeProvider
 from app.providers.hideme import HideMeProvider
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
@@ -42,6 +44,7 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     AzireVpnProvider,
     SurfsharkProvider,
     PiaProvider,
+    WindscribeProvider,
     AirVpnProvider,
     HideMeProvider,
 )
@@ -117,6 +120,22 @@ class Registry:
             if isinstance(provider, SignInProvider):
                 await provider.list_status()
 
+    async def find_offer(self, server: StoredServer, config: TunnelConfig) -> ListOffer | None:
+        """The list that the key of ``server``, with the configuration ``config``, opens.
+
+        It is that of the provider whose list has the server, otherwise of the one that the file looks like.
+        """
+        looks_like: ListOffer | None = None
+        for provider in self._providers.values():
+            if not isinstance(provider, SignInProvider) or (match := await provider.match_file(config)) is None:
+                continue
+            offer = ListOffer(provider.name, provider.title, server.name, match.servers, match.listed)
+            if match.listed:
+                return offer
+            if server.service == provider.title:
+                looks_like = offer
+        return looks_like
+
     @property
     def all(self) -> tuple[Provider, ...]:
         return tuple(self._providers.values())
@@ -130,7 +149,7 @@ def _load_entry_points(environment: Environment) -> list[Provider]:
             provider: object = entry.load()(environment)
             if not isinstance(provider, Provider):
                 raise TypeError("it is not a Provider")
-            if provider.capabilities.sign_in and not isinstance(provider, AccountProvider):
+            if provider.capabilities.has_account and not isinstance(provider, AccountProvider):
                 raise TypeError("it has accounts but is not an AccountProvider")
             if provider.name != entry.name or not _NAME.fullmatch(provider.name):
                 raise ValueError(f"its name is not {entry.name!r}")

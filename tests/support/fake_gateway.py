@@ -33,6 +33,7 @@ from app.protocol.answers import (
     Done,
     Keypair,
     LeakReport,
+    ListOffer,
     LogLine,
     LogLines,
     Opening,
@@ -331,6 +332,14 @@ class FakeGateway:
     def _import(self, command: ImportConfig) -> Done:
         if "[Interface]" not in command.config:
             raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
+        done = self._imported_as(command)
+        if ".mullvad.net" not in command.config:
+            return done
+        self.accounts.key_files = (*self.accounts.key_files, done.server or command.name)
+        offer = ListOffer("mullvad", "Mullvad", done.server or command.name, 4, listed=True)
+        return msgspec.structs.replace(done, opens=offer)
+
+    def _imported_as(self, command: ImportConfig) -> Done:
         if not command.from_file:
             return self._add(command.name, "imported", "192.0.2.99:51820")
         name = chosen = server_name(command.name)

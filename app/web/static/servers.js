@@ -22,6 +22,7 @@ const NAMES = {
   azirevpn: "AzireVPN",
   surfshark: "Surfshark",
   pia: "PIA",
+  windscribe: "Windscribe",
   airvpn: "AirVPN",
   hideme: "hide.me",
   custom: "Custom",

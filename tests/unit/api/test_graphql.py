@@ -170,6 +170,12 @@ def test_mutations_do_what_the_endpoints_do(call: Call, gateway: FakeGateway) ->
     query = 'mutation($c: String!){importConfig(name: "i", config: $c){success}}'
     assert data(call, query, c=config)["importConfig"]["success"] is True
     assert data(call, 'mutation{removeCustomServer(name: "i"){success}}')["removeCustomServer"]["success"] is True
+    query = 'mutation($c: String!){importConfig(name: "j", config: $c){opens{provider server servers listed}}}'
+    offer = data(call, query, c=f"{config}[Peer]\nEndpoint = se-sto.mullvad.net:51820\n")["importConfig"]["opens"]
+    assert offer == {"provider": "mullvad", "server": "j", "servers": 4, "listed": True}
+    query = "mutation($p: String!, $s: String!){useFileKey(provider: $p, server: $s){signedIn fromFile}}"
+    accepted = data(call, query, p=offer["provider"], s=offer["server"])["useFileKey"]
+    assert accepted == {"signedIn": True, "fromFile": "j"}
 
 
 def test_errors_are_those_of_the_endpoints(call: Call, gateway: FakeGateway) -> None:

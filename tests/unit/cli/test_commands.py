@@ -7,9 +7,11 @@ import contextlib
 import http.server
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from app import keys
 from app.api.auth import tokens as jwts
 from app.model import MtuSettings
 from app.protocol.answers import Opening
-from app.protocol.commands import ChooseWan, SignIn, SignOut
+from app.protocol.commands import ChooseWan, SignIn, SignOut, UseFileKey
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
 from tests.support.web_server import WebServer
 
@@ -191,6 +193,33 @@ def test_a_file_is_imported_as_people_name_and_save_it(run, web, tmp_path):
     result = run("import", file)
     assert result.stdout.startswith("Imported as us-nyc 1.\n"), result.stderr
     assert "für unterwegs" in web.gateway.commands[-1].config
+
+
+def test_an_import_tells_the_command_that_opens_the_whole_list(run, web, tmp_path):
+    conf = config().replace("192.0.2.7", "se-sto.mullvad.net")
+    file = tmp_path / "my vpn.conf"
+    file.write_text(conf)
+    told = run("import", file).stdout.splitlines()
+    assert told == [
+        "Imported as my vpn.",
+        (
+            "This is a file of Mullvad: its key opens all of Mullvad's servers (4), "
+            "by: vpn-gateway use-key mullvad 'my vpn'"
+        ),
+    ]
+    zipped = tmp_path / "all.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in ("se.conf", "no.conf", "work.conf"):
+            archive.writestr(name, conf if name != "work.conf" else config())
+    lines = run("import", zipped).stdout.splitlines()
+    assert len(lines) == 4  # one offer a provider
+    assert lines[-1].endswith("vpn-gateway use-key mullvad se")
+    used = run(*shlex.split(told[1].partition(": vpn-gateway ")[2]))
+    assert used.stdout == "The key of my vpn is used for all servers of mullvad.\n", used.stderr
+    assert web.gateway.commands[-1] == UseFileKey("mullvad", "my vpn")
+    assert json.loads(run("--json", "use-key", "mullvad", "se").stdout)["account"]["from_file"] == "se"
+    refused = run("use-key", "custom", "se")
+    assert (refused.returncode, refused.stdout) == (1, "")
 
 
 def test_support_file_is_written_never_over_another_file(run, web, tmp_path):
