@@ -88,9 +88,7 @@ class FakeContext:
         ("removed", False, None),
     ],
 )
-async def test_exit_address_is_confirmed_by_mullvads_word(
-    monkeypatch, caplog, tmp_path, provider, said, confirmed
-):
+async def test_exit_address_is_confirmed_by_mullvads_word(monkeypatch, caplog, tmp_path, provider, said, confirmed):
     """Mullvad's answer says whether the address is one of its exits; other providers have no such field."""
 
     async def look(*_, confirm, **__):
