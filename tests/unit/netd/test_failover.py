@@ -38,6 +38,7 @@ class Provider:
     name: str = "mullvad"
     title: str = "Mullvad"
     unproven: str | None = None
+    own_keys: dict = field(default_factory=dict)  # by server, where they differ
     capabilities: object = field(default_factory=lambda: SimpleNamespace(sign_in=True))
 
     async def diagnose(self):
@@ -48,7 +49,7 @@ class Provider:
         return LIST
 
     def unproven_key(self, hostname):
-        return self.unproven
+        return self.own_keys.get(hostname, self.unproven)
 
     def prove_key(self, public_key):
         assert public_key == self.unproven
@@ -435,3 +436,13 @@ async def test_sign_in_begins_to_count_anew(fakes):
     tried, _ = await walk(fakes)
     fakes.failover.account_changed("mullvad")
     assert not (await fakes.failover.advise("default", tried[-1])).rest
+
+
+async def test_server_with_another_key_takes_the_place(fakes):
+    """Of files with different keys, those with the key that rests are left out, and no other."""
+    fakes.listed, fakes.provider.unproven = MANY, "own"
+    good = Target("mullvad", MANY[-1].hostname)
+    fakes.provider.own_keys = {good.hostname: None}
+    for server in (FIRST, SECOND):
+        fakes.unproven.on_silence(connected(server).tunnel, 1)
+    assert (await fakes.failover.advise("default", FIRST)).target == good
