@@ -84,6 +84,14 @@ def test_crafted_frames_would_be_seen(lab):
     assert len({p.protocol for p in watch.leaks}) > 100, "of most protocols"
 
 
+def scan(lab: Lab, own: str) -> tuple[int, list[Packet]]:
+    """The number of frames that the ISP has sent, and the answers on the WAN."""
+    with lab.hosts.capture("isp", "wan") as capture:
+        count = send(lab, "isp", "wan", mac_of(lab, "isp", "wan"), GATEWAY_WAN_MAC, "wan", own)
+    sent = [p for p in capture.packets if p.source_mac == GATEWAY_WAN_MAC]
+    return count, [p for p in sent if p.protocol in {1, 6} or (p.protocol == 17 and p.dport == 40000)]
+
+
 @pytest.mark.parametrize("way", ["connected", "disconnected"])
 def test_nothing_on_the_wan_is_answered(lab, way):
     """Every TCP port, UDP ports, every IP protocol and ICMP type, and the gateway used as a router."""
@@ -92,16 +100,26 @@ def test_nothing_on_the_wan_is_answered(lab, way):
         disconnect(lab)
     own = wan_address(lab)
     before = lab.api("GET", "/api/status")["drops"]
-    with lab.hosts.capture("isp", "wan") as capture, lab.hosts.capture("laptop", "eth0") as inside:
-        count = send(lab, "isp", "wan", mac_of(lab, "isp", "wan"), GATEWAY_WAN_MAC, "wan", own)
+    with lab.hosts.capture("laptop", "eth0") as inside, lab.hosts.capture("vpn-se", "wg0") as tunnel:
+        count, answers = scan(lab, own)
         wait_for("the frames to be counted", lambda: dropped(lab, before) > 0.9 * count)
-    answers = [
-        p
-        for p in capture.packets
-        if p.source_mac == GATEWAY_WAN_MAC and (p.protocol in {1, 6} or (p.protocol == 17 and p.dport == 40000))
-    ]
     assert answers == [], dump(answers)
+    assert [p for p in tunnel.packets if p.dport == 40000] == []
     assert [p for p in inside.packets if p.source_mac == GATEWAY_LAN_MAC and b"IN-THE-CLEAR" in p.payload] == []
+
+
+def test_answers_on_the_wan_would_be_seen(lab):
+    """The control of the test above: without any lock every closed port answers."""
+    connect(lab)
+    own = wan_address(lab)
+    lab.gateway.kill_app("netd", restart=False)
+    try:
+        lab.hosts["gateway"].shell("; ".join((FIREWALL, PORT, ROUTING)))
+        answers = scan(lab, own)[1]
+    finally:
+        lab.gateway.release_app("netd")
+        wait_for("netd to be back", lambda: state(lab) == "connected")
+    assert len({p.sport for p in answers if p.protocol == 6}) > 60_000
 
 
 def dropped(lab: Lab, before: dict[str, int]) -> int:
