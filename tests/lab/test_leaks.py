@@ -250,7 +250,7 @@ def test_random_pairs_of_faults(lab, capsys, seed):
 
 
 def locked(lab: Lab) -> bool:
-    check = "nft list chain inet vpn_gateway forward && ! ip rule | grep -q '^1:' && tc filter show dev wan0 egress | grep ."
+    check = "nft list table inet vpn_gateway || exit 1; ip rule | grep -q ^1: && exit 1; tc filter show dev wan0 egress | grep ."
     return lab.hosts.exec("gateway", ["sh", "-c", check]).returncode == 0
 
 
