@@ -22,7 +22,7 @@ from app.tunnel.exitcheck import Confirm, check_exit_address
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
 from app.tunnel.resolver_check import check
-from app.tunnel.states import Connected, State
+from app.tunnel.states import Connected, State, Tunnel
 
 SHARED = 2.0  # seconds that a result is good for everybody
 REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
@@ -52,7 +52,7 @@ class LeakExits(Protocol):
 
     def get(self, name: str) -> ExitMachine: ...
 
-    def exit_confirmation(self, provider: str) -> Confirm: ...
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm: ...
 
 
 class LeakTester:
@@ -145,7 +145,7 @@ class LeakTester:
         url = self._store.settings.exit_check_url
         if url is None:
             return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
-        confirm = self._exits.exit_confirmation(state.tunnel.target.provider)
+        confirm = self._exits.exit_confirmation(state.tunnel)
         mark = exit_mark(machine.index)
         resolvers = self._network.resolvers(machine.name).order
         seen = await check_exit_address(url, resolvers, mark, ipv6=ipv6, confirm=confirm)

@@ -42,9 +42,15 @@ def test_a_new_device_name_is_published(lab: Lab):
         client.receive()
         lab.api("PUT", f"/api/devices/{phone}/policy", {"policy": "vpn", "name": "New phone"})
         wait_for("the lease under the new name", lambda: asks_again(lab, "phone") == "new-phone", interval=1)
-        (*_, change) = until(client, lambda m: m["type"] == "device_change" and m["payload"]["reason"] == "lease")
-    assert change["payload"]["device"]["mac"] == phone
-    assert change["payload"]["device"]["hostname"] == "new-phone"
+        until(client, lambda m: renamed(m, phone, "new-phone"))
+
+
+def renamed(message: dict, mac: str, hostname: str) -> bool:
+    """Whether ``message`` tells of the lease of the device with ``mac`` under ``hostname``."""
+    if message["type"] != "device_change" or message["payload"]["reason"] != "lease":
+        return False
+    device = message["payload"]["device"]
+    return (device["mac"], device["hostname"]) == (mac, hostname)
 
 
 def asks_again(lab: Lab, host: str) -> str | None:

@@ -250,8 +250,9 @@ def test_random_pairs_of_faults(lab, capsys, seed):
 
 
 def locked(lab: Lab) -> bool:
-    check = "nft list table inet vpn_gateway || exit 1; ip rule | grep -q ^1: && exit 1; tc filter show dev wan0 egress | grep ."
-    return lab.hosts.exec("gateway", ["sh", "-c", check]).returncode == 0
+    """Whether ruleset, routing and the port's filter are all in force."""
+    checks = ("nft list table inet vpn_gateway", "! ip rule | grep -q ^1:", "tc filter show dev wan0 egress | grep .")
+    return all(lab.hosts.exec("gateway", ["sh", "-c", check]).returncode == 0 for check in checks)
 
 
 def answers(lab: Lab) -> bool:

@@ -256,7 +256,7 @@ def choose_among_adapters(lab: Lab) -> None:
         moment = time.time()
         gateway.shell(
             "nft delete table bridge vpn_gateway;"
-            " for p in enx0 lan0; do tc qdisc del dev $p clsact; ip link set $p master br-lan; done"
+            " for p in enx0 lan0; do tc qdisc del dev $p clsact || true; ip link set $p master br-lan; done"
         )
         reaches(lab, router)
     seen = [p for p in wire.packets if p.source_mac in LAN_MACS]

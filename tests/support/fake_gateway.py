@@ -27,6 +27,7 @@ from app.model import (
     WanLink,
 )
 from app.netd.wan_port import resolve_wan_port
+from app.network.roles import points_at
 from app.protocol.answers import (
     Check,
     Done,
@@ -89,8 +90,8 @@ SERVERS = (
 )
 
 PORTS = (
-    NetworkPort("eth0", "wan", "00:e0:4c:00:00:01", "r8152", "usb-1.1", carrier=True),
-    NetworkPort("eth1", "lan", "00:e0:4c:00:00:02", "r8152", "usb-1.2", carrier=True),
+    NetworkPort("eth0", "wan", "00:e0:4c:00:00:01", "r8152", "usb-1.1@0000:01:00.0", carrier=True),
+    NetworkPort("eth1", "lan", "00:e0:4c:00:00:02", "r8152", "usb-1.2@0000:01:00.0", carrier=True),
     NetworkPort("radio0", "none", "dc:a6:32:00:00:03", "brcmfmac", radio=True),
 )
 DOWN = ExitStatus("default", ExitState.DISCONNECTED)
@@ -317,7 +318,7 @@ class FakeGateway:
             return Done()
         port = resolve_wan_port(text, self.state.ports, None)
         ports = tuple(
-            msgspec.structs.replace(p, role="none" if p.radio else "wan" if text in {p.name, p.mac, p.usb} else "lan")
+            msgspec.structs.replace(p, role="none" if p.radio else "wan" if points_at(text, p) else "lan")
             for p in self.state.ports
         )
         wan = WanLink(next(p.name for p in ports if p.role == "wan"), up=True)

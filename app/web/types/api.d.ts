@@ -15,6 +15,7 @@ export interface AccountStatus {
   max_devices: number | null;
   key_created: number | null;
   key_rotates: number | null;
+  key_proven: boolean | null;
   problem: string | null;
 }
 
@@ -320,7 +321,7 @@ export interface LeasesBody {
 
 /** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "networks_overlap" | "wan_missing" | "wan_unknown";
+  reason: "networks_overlap" | "wan_ambiguous" | "wan_missing" | "wan_unknown";
   message: string;
 }
 

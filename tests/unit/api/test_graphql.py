@@ -85,7 +85,7 @@ def test_the_wan_is_chosen_and_given_back(call: Call, server: WebServer, gateway
     query = "mutation($p: String){chooseWan(port: $p){port interface fixedBy problem{reason} ports{name role}}}"
     chosen = data(call, query, p="usb-1.2")["chooseWan"]
     assert gateway.commands[-1] == ChooseWan("usb-1.2")
-    assert (chosen["port"], chosen["interface"], chosen["problem"]) == ("usb-1.2", "eth1", None)
+    assert (chosen["port"], chosen["interface"], chosen["problem"]) == ("usb-1.2@0000:01:00.0", "eth1", None)
     assert data(call, "{wan{port interface fixedBy problem{reason} ports{name role}}}")["wan"] == chosen
     assert data(call, query, p=None)["chooseWan"]["problem"] == {"reason": "wan_unknown"}
     assert gateway.commands[-1] == ChooseWan(None)

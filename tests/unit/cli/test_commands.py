@@ -110,7 +110,7 @@ def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
 def test_ports_are_a_table_and_one_is_made_the_wan(run, web):
     lines = run("ports").stdout.splitlines()
     assert lines[0].split() == ["PORT", "ROLE", "MAC", "PLACE", "DRIVER", "CABLE"]
-    assert lines[1].split() == ["eth0", "wan", "00:e0:4c:00:00:01", "usb-1.1", "r8152", "in"]
+    assert lines[1].split() == ["eth0", "wan", "00:e0:4c:00:00:01", "usb-1.1@0000:01:00.0", "r8152", "in"]
     assert lines[3].split() == ["radio0", "none", "dc:a6:32:00:00:03", "-", "brcmfmac", "radio"]
     assert run("wan", "usb-1.2").stdout == "The WAN is eth1 now.\n"
     assert web.gateway.commands[-1] == ChooseWan("usb-1.2")

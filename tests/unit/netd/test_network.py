@@ -58,6 +58,10 @@ class Fakes:
         self.store = store
         self.files = Files(*(directory / name for name in ("synchronized", "offered", "configured", "chosen")))
 
+    @property
+    def plan(self) -> NetworkPlan | None:
+        return self.plans[-1] if self.plans else None
+
     def network(self, **exit_plans: ExitPlan) -> NetworkController:
         made = NetworkController(
             store=self.store,
