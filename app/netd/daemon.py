@@ -22,6 +22,7 @@ from app.netd.cabling import CablingMonitor
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
 from app.netd.connect_commands import ConnectCommands
+from app.netd.connection_table import watch_connections
 from app.netd.dependencies import Dependencies
 from app.netd.device_policy import DevicePolicies
 from app.netd.events import EventBus
@@ -311,6 +312,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "adapters": adapters.run,
             "stalls": stalls.run,
             "software age": lambda: watch_age(publish),
+            "connection table": lambda: watch_connections(publish),
             "resolvers": resolver_watch.run,
             "places": places.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},

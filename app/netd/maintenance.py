@@ -101,6 +101,6 @@ class ProviderMaintenance:
         count = self._failures[name] = self._failures.get(name, 0) + 1
         wait = _BACKOFF.delay(count)
         if isinstance(error, RateLimitedError):
-            wait = max(wait, error.retry_after)
+            wait = max(wait, error.retry_after or 0.0)
         self._retry_at[name] = time.monotonic() + wait
         return wait

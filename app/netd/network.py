@@ -80,6 +80,8 @@ class NetworkController:
         self._openings = Openings(self._apply, publish, time_sync.opening)
         self._answers: dict[str, Mapping[Address, Answer]] = {}  # of an exit's resolvers, as they were last asked
         self._applying = asyncio.Lock()
+        self._begun = 0  # applications of a plan
+        self._in_force = 0  # the number of the last one; 0 = it failed, or is under way
         self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
         self._plan_problem: str | None = None  # why the present settings and links yield no plan
@@ -265,9 +267,19 @@ class NetworkController:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     async def _apply(self, plan: ExitPlan | None = None, routed: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Apply the plan of the present inputs, with ``plan`` as that of its exit.
+
+        Those who wait share one application: all that began after a caller's change has the change in it. So however
+        many devices, look-ups and exchanges ask for a plan, a state's policy waits for two applications at most.
+        """
+        began = self._begun
         async with self._applying:
             if self._frozen:
                 await asyncio.Event().wait()  # until cancelled
+            if plan is None and self._in_force > began:
+                return
+            self._begun += 1
+            number, self._in_force = self._begun, 0  # after a failure nobody shares
             openings = self._openings.present
             new = self._make_plan(plan, openings)
             self._openings.applying(openings)
@@ -275,6 +287,7 @@ class NetworkController:
             self._openings.applied(openings)
             if plan is not None:
                 self._exit_plans[plan.name] = plan
+            self._in_force = number
 
     async def _activate_wan(self) -> None:
         plan = self._kernel.plan if self._kernel.attestation.ok else None
