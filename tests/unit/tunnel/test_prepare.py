@@ -44,6 +44,13 @@ def test_primary_peer_is_that_of_the_default_route():
     assert primary_peer(config(peer("site", ("10.50.0.0/16",)), peer("exit"))).public_key == "exit"
 
 
+@pytest.mark.parametrize(
+    "networks", [("0.0.0.0/1", "128.0.0.0/1"), ("2000::/3",), ("0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/3")]
+)
+def test_primary_peer_carries_the_internet_in_whatever_parts(networks: tuple[str, ...]) -> None:
+    assert primary_peer(config(peer("site", ("10.50.0.0/16",)), peer("exit", networks))).public_key == "exit"
+
+
 def test_primary_peer_without_an_endpoint_is_refused():
     with pytest.raises(ConflictError):
         primary_peer(config(peer(host=None)))
