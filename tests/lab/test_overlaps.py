@@ -41,7 +41,7 @@ def test_wan_in_the_lans_network_is_named_everywhere(lab: Lab, router: int) -> N
     lab.internet.start_isp(network=LAN_NETWORK)
     lab.wan_client.restart()
     problem = wait_for("the overlap to be seen", lambda: status(lab)["wan_problem"], 30)
-    assert problem["code"] == "networks_overlap"
+    assert problem["reason"] == "networks_overlap"
     assert f"is in this gateway's own LAN {LAN_NETWORK}.0/24" in problem["message"]
     assert "lan_address" in problem["message"]
     answer = lab.api("POST", "/api/connect", {"server": "vpn-se"})
