@@ -126,6 +126,8 @@ def test_endpoint_address_least_tried_comes_first():
         (WanLink("wan0", True, 1500, WAN.addresses), "198.51.100.7", "no route for IPv4"),
         (WAN, "2001:db8::1", "no route for IPv6"),
         (WAN, "198.51.100.7", "no answer from 198.51.100.7:51820"),
+        (WAN, "198.51.100.7", "sign-in first"),
+        (WAN, "198.51.100.7", "it answers from another address, which the firewall drops"),
         (WAN, "192.168.1.9", "no answer"),
     ],
 )
