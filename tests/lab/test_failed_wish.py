@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 
 import pytest
@@ -58,6 +59,25 @@ def test_switch_to_a_blocked_name_keeps_the_tunnel(lab: Lab) -> None:
     assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
     lab.gateway.restart_app()
     wait_for("the same tunnel", lambda: lab.api("GET", "/api/status").get("server") == "vpn-se", 30)
+
+
+def test_netd_killed_in_a_switch_comes_back_to_its_tunnel(lab: Lab) -> None:
+    connect(lab, "vpn-se")
+    since = lab.api("GET", "/api/status")["since"]
+    lab.vpn.mute("vpn-de")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            wish = pool.submit(lab.api.request, "POST", "/api/connect", {"server": "vpn-de"})
+            wait_for("the switch", lambda: lab.api("GET", "/api/status")["switching_to"] == "vpn-de")
+            lab.gateway.kill_app()
+            assert wish.result(30)[0] >= 500
+        lab.gateway.wait_ready()
+    finally:
+        lab.vpn.mute("vpn-de", False)
+    status = lab.api("GET", "/api/status")
+    assert (status["state"], status["server"]) == ("connected", "vpn-se")
+    assert abs(status["since"] - since) < 1, "another tunnel"
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
 
 
 @pytest.mark.parametrize("dead_first", [False, True])
