@@ -126,6 +126,7 @@ class StoredServer(Struct, frozen=True):
     added: float = 0.0
     warnings: tuple[str, ...] = ()
     service: str | None = None  # the likely provider, such as "Proton VPN"
+    unproven: bool = False  # no server has answered its key yet; False too where an older version stored it
 
 
 class ServerSecrets(Struct, frozen=True):

@@ -52,6 +52,7 @@ from app.netd.software_age import watch_age
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
+from app.netd.unproven_keys import UnprovenKeys
 from app.netd.wan_port import WanChooser
 from app.network import nft
 from app.network.neighbours import probe, read_neighbours
@@ -160,8 +161,15 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     directory = ServerDirectory(
         providers=registry, store=store, latencies=latencies, failures=failures, publish=publish
     )
+    unproven = UnprovenKeys(registry)
     failover = Failover(
-        providers=registry, directory=directory, intent=intent, store=store, failures=failures, publish=publish
+        providers=registry,
+        directory=directory,
+        intent=intent,
+        store=store,
+        failures=failures,
+        unproven=unproven,
+        publish=publish,
     )
     clock_steps = ClockSteps()
     exits = Exits(
@@ -171,6 +179,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store=store,
         providers=registry,
         failover=failover,
+        keys=unproven,
         record=record,
         adopted=adopted,
         last_traffic=statistics.last_traffic,
@@ -222,7 +231,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     )
     importer = ServerImporter(store, publish, check_not_restarting)
     handlers = (
-        ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures),
+        ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures, keys=unproven),
         ServerCommands(
             store=store,
             providers=registry,

@@ -29,6 +29,7 @@ from app.protocol.statistics import InterfaceBytes
 from app.protocol.status import ExitStatus
 from app.store import Store
 from app.tunnel.context import Advice
+from app.tunnel.exit_confirmation import by_address
 from app.tunnel.exitcheck import Confirm
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import (
@@ -40,6 +41,7 @@ from app.tunnel.states import (
     Reason,
     State,
     Target,
+    Tunnel,
     policy_for,
     tunnels_of,
 )
@@ -73,9 +75,21 @@ class TunnelSource(ProviderLookup, Protocol):
 
     def exit_confirmation(self, name: str) -> Confirm: ...
 
+    def exit_addresses(self, name: str, hostname: str) -> tuple[Address, ...] | None: ...
+
 
 class FallbackAdvisor(Protocol):
     async def advise(self, exit_name: str, failed: Target) -> Advice: ...
+
+
+class KeyRecord(Protocol):
+    """What is used of :class:`app.netd.unproven_keys.UnprovenKeys`."""
+
+    def on_silence(self, tunnel: Tunnel, initiations: int) -> None: ...
+
+    def problem(self, target: Target) -> GatewayError | None: ...
+
+    def is_unproven(self, target: Target) -> bool: ...
 
 
 class Exits:
@@ -90,6 +104,7 @@ class Exits:
         store: Store,
         providers: TunnelSource,
         failover: FallbackAdvisor,
+        keys: KeyRecord,
         record: AdoptionRecord,
         adopted: Mapping[str, Connected],
         last_traffic: Callable[[int, State], InterfaceBytes | None],
@@ -104,6 +119,7 @@ class Exits:
         self._store = store
         self._providers = providers
         self._failover = failover
+        self._keys = keys
         self._record = record
         self._last_traffic = last_traffic
         self._clock_behind = clock_behind
@@ -153,8 +169,13 @@ class Exits:
             raise
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
-        """Switch from the present tunnel to ``target``. Raises what :meth:`connect` raises."""
+        """Switch from the present tunnel to ``target``. Raises what :meth:`connect` raises.
+
+        A key that no server has ever answered and that has had its attempts is not tried by a timer.
+        """
         machine = self.get(exit_name)
+        if (problem := self._keys.problem(target)) is not None:
+            raise problem
         await self.tunnel_config(target)
         await self._switch(machine, target, cause, asked)
 
@@ -175,17 +196,23 @@ class Exits:
         self._intent.set_goal(exit_name, None)
         await machine.disconnect()
 
-    async def renew(self, provider: str) -> None:
+    async def renew(self, provider: str) -> bool:
         """Renew the tunnels of ``provider`` with its present key; an exit that waits for the account retries at once.
 
-        Raises GatewayError; then the old tunnel is still up.
+        Returns whether older keys are needed no more: not while an exit waits for a server that answers the present
+        one, if none ever did. Raises GatewayError; then the old tunnel is still up.
         """
+        proven = True
         for name in self.using(provider):
             machine = self._machines[name]
+            if machine.goal is not None and (problem := self._keys.problem(machine.goal)) is not None:
+                raise problem
             if isinstance(machine.state, Connected):
                 await machine.renew("key_changed")
             elif machine.goal is not None:
                 machine.set_goal_nowait(machine.goal)
+                proven = proven and not self._keys.is_unproven(machine.goal)
+        return proven
 
     async def restore_goals(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
         """Move exits from the goals ``own_goals`` back to those of ``before``; the settings are restored already.
@@ -267,8 +294,15 @@ class Exits:
     def resolvers(self, exit_name: str) -> tuple[Address, ...]:
         return self._network.resolvers(exit_name).order
 
-    def exit_confirmation(self, provider: str) -> Confirm:
-        return self._providers.exit_confirmation(provider)
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm:
+        target, wan = tunnel.target, self.links.wan
+        listed = self._providers.exit_addresses(target.provider, target.hostname)
+        return by_address(
+            self._providers.exit_confirmation(target.provider),
+            (tunnel.endpoint.address, *(listed or ())),
+            networks=listed is not None,
+            own=[a.ip for a in wan.addresses] if wan is not None else (),
+        )
 
     async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:
         machine = self._machines[exit_name]
@@ -298,6 +332,9 @@ class Exits:
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
         return self._network.clash(exit_name, plan)
+
+    def unanswered(self, tunnel: Tunnel, initiations: int) -> None:
+        self._keys.on_silence(tunnel, initiations)
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
         return await self._failover.advise(exit_name, failed)

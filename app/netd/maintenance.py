@@ -30,7 +30,7 @@ _BACKOFF = Backoff(MIN_DELAY, MAX_DELAY)
 class RenewableExits(Protocol):
     """What is used of :class:`app.netd.exits.Exits`."""
 
-    async def renew(self, provider: str) -> None: ...
+    async def renew(self, provider: str) -> bool: ...
 
 
 class ProviderMaintenance:
@@ -88,9 +88,8 @@ class ProviderMaintenance:
         if Due.ROTATE in due:
             await provider.rotate_key()
             self._publish(AccountChanged(provider.name, rotated=True))
-        if {Due.ROTATE, Due.SETTLE} & due:
-            # Also after a restart: an adopted tunnel may still use the old key.
-            await self._exits.renew(provider.name)
+        # Also after a restart: an adopted tunnel may still use the old key.
+        if {Due.ROTATE, Due.SETTLE} & due and await self._exits.renew(provider.name):
             await provider.settle()
 
     def _back_off(self, name: str, error: Exception) -> float:

@@ -39,13 +39,15 @@ class ProviderExits(Protocol):
 
     async def disconnect(self, exit_name: str) -> None: ...
 
-    async def renew(self, provider: str) -> None: ...
+    async def renew(self, provider: str) -> bool: ...
 
 
 class Verdicts(Protocol):
     """What is used of :class:`app.netd.failover.Failover`."""
 
     def forget_verdict(self, provider: str) -> None: ...
+
+    def account_changed(self, provider: str) -> None: ...
 
 
 class ProviderAccounts:
@@ -102,8 +104,8 @@ class ProviderAccounts:
             await provider.refresh()
         # A tunnel that cannot be renewed keeps the old account; :mod:`app.netd.maintenance` tries again.
         with contextlib.suppress(GatewayError):
-            await self._exits.renew(command.provider)
-            await provider.settle()
+            if await self._exits.renew(command.provider):
+                await provider.settle()
         return status
 
     async def _sign_out(self, command: SignOut) -> Done:
@@ -138,8 +140,8 @@ class ProviderAccounts:
         """Rotate the key make-before-break: the tunnel with the new key is up before the old one ends."""
         provider = self._get(command.provider)
         await provider.rotate_key()
-        await self._exits.renew(command.provider)
-        await provider.settle()
+        if await self._exits.renew(command.provider):
+            await provider.settle()
         return await provider.account()
 
     async def _configure(self, command: ConfigureProvider) -> Done:
@@ -160,5 +162,5 @@ class ProviderAccounts:
         return provider
 
     def _changed(self, name: str) -> None:
-        self._verdicts.forget_verdict(name)
+        self._verdicts.account_changed(name)
         self._publish(ServersChanged(name))

@@ -45,6 +45,7 @@ class AccountStatus(Struct, frozen=True):
     max_devices: int | None = None
     key_created: float | None = None
     key_rotates: float | None = None
+    key_proven: bool | None = None  # whether any server has ever answered the gateway's key
     problem: str | None = None  # a code, such as "account_expired" or "key_revoked"
 
 

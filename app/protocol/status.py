@@ -50,7 +50,7 @@ class ExitStatus(Struct, frozen=True):
     ipv6: bool = False
     mtu: int | None = None  # bytes, of the tunnel's interface
     mtu_origin: MtuOrigin | None = None  # the setting of the exit or provider, the server's file, found, or the WAN's
-    confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
+    confirmed: bool | None = None  # ``ip`` is the VPN's: by the provider's word, or the server's address or network
     resolvers: tuple[str, ...] = ()  # those that look up names, inside the tunnel; the first is asked first
     dns_problem: str | None = None  # what is wrong with the resolvers that the server names, for people
 

@@ -81,5 +81,6 @@ class AccountHealth:
             max_devices=account.max_devices or None,
             key_created=account.key_created or None,
             key_rotates=rotates,
+            key_proven=not account.unproven,
             problem=account.problem or (AccountExpiredError.code if expired else None),
         )

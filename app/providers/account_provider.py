@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import ClassVar
 
+from msgspec.structs import replace
+
+from app.addresses import Address
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
 from app.model import ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
@@ -83,6 +87,14 @@ class SignInProvider(ABC):
         async with self._session.lock:
             return await self._health.diagnose()
 
+    def unproven_key(self, hostname: str) -> str | None:  # noqa: ARG002
+        return self._session.unproven_key()
+
+    def prove_key(self, public_key: str) -> None:
+        account = self._session.account
+        if account is not None and public_key == self._session.unproven_key():
+            self._session.save(replace(account, unproven=False))
+
     # --- Devices and keys --------------------------------------------------------------------------------------------
 
     async def devices(self) -> tuple[ProviderDevice, ...]:
@@ -142,6 +154,11 @@ class SignInProvider(ABC):
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key in the stored list."""
         return self._servers.by_key(public_key)
+
+    def exit_addresses(self, hostname: str) -> tuple[Address, ...]:
+        """The addresses of a server in the stored list; an entry server lets nothing out."""
+        relay = self._servers.get(hostname)
+        return tuple(ip_address(a) for a in (relay.ipv4, relay.ipv6) if a) if relay is not None else ()
 
     async def refresh(self) -> ListStatus:
         async with self._session.lock:

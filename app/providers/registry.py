@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app.addresses import Address
 from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
 from app.model import Server
@@ -93,6 +94,11 @@ class Registry:
         """The function by which provider ``name`` confirms an exit; without support for that, one that returns None."""
         provider = self._providers.get(name)
         return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _not_confirmed
+
+    def exit_addresses(self, name: str, hostname: str) -> tuple[Address, ...] | None:
+        """The addresses of a server in the list of provider ``name``; None for a provider without a list."""
+        provider = self._providers.get(name)
+        return provider.exit_addresses(hostname) if isinstance(provider, SignInProvider) else None
 
     def _find_by_key(self, public_key: str) -> Server | None:
         """The server with this key in any provider's list; imported files rarely state a location."""

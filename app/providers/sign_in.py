@@ -54,7 +54,7 @@ class SignIn:
         if old is not None and same and await self._health.is_accepted(old):
             return
         try:
-            new = await self._register(given)
+            new = replace(await self._register(given), unproven=True)
         except TooManyDevicesError:
             self._tried, self._opened = given, None
             raise

@@ -40,6 +40,7 @@ class Account(Struct, frozen=True, omit_defaults=True):
     expires: float = 0.0  # the account itself
     max_devices: int = 0
     checked: float = 0.0  # when the provider was last asked about the account
+    unproven: bool = False  # set by a sign-in, until a server has answered its key; kept over rotations
     problem: str | None = None  # the code of the error at that check
     replaced: Account | None = None  # the previous account: signed out at the provider once no tunnel uses it
     extra: dict[str, Secret] = field(default_factory=dict)  # values that only this provider has

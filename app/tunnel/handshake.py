@@ -11,10 +11,16 @@ from app.tunnel.clock import boottime
 
 MIN_POLL_INTERVAL = 0.002  # seconds; neither WireGuard implementation reports a handshake, so poll, quickly at first
 MAX_POLL_INTERVAL = 0.05  # seconds
+INITIATION_SIZE = 148  # bytes, without UDP (whitepaper, 5.4.2)
 
 
 def peer_of(stats: DeviceStats | None, public_key: str) -> PeerStats | None:
     return next((p for p in stats.peers if p.public_key == public_key), None) if stats else None
+
+
+def initiations(peer: PeerStats | None) -> int:
+    """How many handshakes were begun with ``peer``, which has answered none: nothing else is sent to it (pure)."""
+    return peer.tx_bytes // INITIATION_SIZE if peer is not None and peer.latest_handshake is None else 0
 
 
 async def wait(backend: WireGuardBackend, name: str, public_key: str, timeout: float) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
+from app import keys
 from app.addresses import Address, collapse, cover_internet
 from app.errors import ConflictError
 from app.model import Peer, TunnelConfig, WanLink
@@ -100,4 +101,6 @@ def prepare(
     key = primary_peer(config).public_key
     probes = probe_targets(config, plan.dns, own)
     origin = "server" if config.mtu else "route"
-    return Tunnel(target, plan, key, transport[key], location, probes, config.mtu, origin), device
+    own_key = keys.public_key(config.private_key)
+    tunnel = Tunnel(target, plan, key, transport[key], location, probes, config.mtu, origin, own_key)
+    return tunnel, device

@@ -108,18 +108,19 @@ class TunnelSetup:
         await self._context.backend.configure(interface, device)
         handshaking = asyncio.create_task(handshake.wait(self._context.backend, interface, tunnel.peer_key, timeout))
         arrived = await goal.wait_unless_superseded(handshaking, tunnel.target) and handshaking.result()
+        if goal.target == tunnel.target and arrived:
+            self._silent.pop(tunnel.endpoint.address, None)
+            return True
+        stats = await self.stats(tunnel)
+        self._context.unanswered(tunnel, handshake.initiations(handshake.peer_of(stats, tunnel.peer_key)))
         if goal.target != tunnel.target:
             return False
-        if not arrived:
-            raise await self._handshake_failure(tunnel)
-        self._silent.pop(tunnel.endpoint.address, None)
-        return True
+        raise self._handshake_failure(tunnel, stats)
 
     async def stats(self, tunnel: Tunnel) -> DeviceStats | None:
         return await self._context.backend.stats(self.interface(tunnel))
 
-    async def _handshake_failure(self, tunnel: Tunnel) -> AttemptFailedError:
-        stats = await self.stats(tunnel)
+    def _handshake_failure(self, tunnel: Tunnel, stats: DeviceStats | None) -> AttemptFailedError:
         self._count_silent(tunnel, stats)
         peer = handshake.peer_of(stats, tunnel.peer_key)
         message = handshake.explain_failure(self._context.links.wan, tunnel.endpoint, peer, self._context.clock_behind)

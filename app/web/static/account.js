@@ -152,6 +152,7 @@ function signedIn(account) {
       { class: "account-facts" },
       ...fact("This device", account.device),
       ...fact("Key created", day(account.key_created)),
+      ...fact("Key", account.key_proven === false ? "not proven: no server has answered it yet" : null),
       ...fact("Next key", day(account.key_rotates)),
       ...fact("Paid until", day(account.expires)),
       ...fact(

@@ -15,6 +15,7 @@ export interface AccountStatus {
   max_devices: number | null;
   key_created: number | null;
   key_rotates: number | null;
+  key_proven: boolean | null;
   problem: string | null;
 }
 

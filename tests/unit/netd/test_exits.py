@@ -10,13 +10,15 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
+from app import keys
 from app.errors import ConflictError, ConnectTimeoutError, KernelError, NotFoundError
-from app.model import Endpoint, Links, Peer, Secret, Server, TunnelConfig, WanLink
+from app.model import Endpoint, Links, Peer, Server, TunnelConfig, WanLink
 from app.netd.adoption import AdoptionRecord
 from app.netd.exits import Exits
 from app.netd.intent import Goal, Intent
 from app.netd.network_parts import DriftRepaired, WanMoved
 from app.netd.transition import ExitTransition
+from app.netd.unproven_keys import MAX_INITIATIONS, KeyUnprovenError, UnprovenKeys
 from app.network.drift import missing
 from app.network.plan import ExitPlan, TransportPeer, TunnelPlan
 from app.network.resolvers import ResolverChoice
@@ -31,8 +33,9 @@ from app.tunnel.states import Blocked, Connected, Connecting, Disconnected, Reas
 A, B, C = (Target("mullvad", name) for name in ("a", "b", "c"))
 MOVED = InterfaceBytes(1, 2, 3)
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
+OWN = keys.generate()
 CONFIG = TunnelConfig(
-    Secret("p" * 43 + "="),
+    OWN.private_key,
     (ip_interface("10.0.0.2/32"),),
     (Peer("server", Endpoint("198.51.100.7", 51820), (ip_network("0.0.0.0/0"),)),),
 )
@@ -40,7 +43,7 @@ PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.
 
 
 def tunnel(target: Target) -> Tunnel:
-    return Tunnel(target, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
+    return Tunnel(target, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820), own_key=OWN.public_key)
 
 
 class Fakes:
@@ -64,6 +67,8 @@ class Fakes:
         self.subscribers: list[object] = []
         self.advised = Advice()
         self.intent = Intent(store)
+        self.key_unproven = False
+        self.keys = UnprovenKeys(self)
 
     # WireGuard
     async def configure(self, name: str, device: object) -> None:
@@ -111,10 +116,20 @@ class Fakes:
             self.dialled.append(target)
             return CONFIG
 
-        return SimpleNamespace(servers=servers, tunnel=config)
+        return SimpleNamespace(
+            name=name,
+            title=name,
+            servers=servers,
+            tunnel=config,
+            unproven_key=lambda _: OWN.public_key if self.key_unproven else None,
+            prove_key=lambda _: None,
+        )
 
     def exit_confirmation(self, name: str):
         return lambda _answer: None
+
+    def exit_addresses(self, name: str, hostname: str):
+        return (ip_address("203.0.113.9"),) if name == "mullvad" else None
 
     async def advise(self, exit_name: str, failed: Target) -> Advice:
         return self.advised
@@ -127,6 +142,7 @@ class Fakes:
             store=self.store,
             providers=self,
             failover=self,
+            keys=self.keys,
             record=AdoptionRecord(self.directory / "runtime.json"),
             adopted=adopted or {},
             last_traffic=lambda _index, _state: MOVED,
@@ -426,3 +442,50 @@ async def until(condition) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+# --- a key that no server has ever answered ---------------------------------------------------------------------------
+
+
+async def test_timer_does_not_try_a_key_that_rests(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A)
+    fakes.key_unproven = True
+    exits.unanswered(tunnel(B), MAX_INITIATIONS)
+    with pytest.raises(KeyUnprovenError):
+        await exits.switch("default", B, "return_to_first")
+    assert fakes.dialled[-1] == A
+    with pytest.raises(KeyUnprovenError):
+        await exits.renew("mullvad")
+    assert (exits.get("default").goal, isinstance(exits.get("default").state, Connected)) == (A, True)
+
+
+async def test_older_keys_stay_until_the_new_one_is_proven(fakes: Fakes, exits: Exits) -> None:
+    """An exit waits for the new key's first handshake: the older registration is not to be removed yet."""
+    assert await exits.renew("mullvad")  # nothing uses it
+    fakes.silent = {A}
+    with pytest.raises(ConnectTimeoutError):
+        await exits.connect("default", A)
+    assert await exits.renew("mullvad")
+    fakes.key_unproven = True
+    assert not await exits.renew("mullvad")
+
+
+async def test_connected_tunnel_is_renewed_with_an_unproven_key(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A)
+    fakes.key_unproven = True
+    assert await exits.renew("mullvad")
+
+
+@pytest.mark.parametrize(
+    ("target", "seen", "confirmed"),
+    [
+        (A, "203.0.113.10", True),  # next to the server's address in its provider's list
+        (A, "198.51.100.7", True),  # the one that is dialled
+        (A, "192.0.2.1", None),
+        (A, "192.168.1.20", None),  # the WAN's own
+        (Target("custom", "vps"), "198.51.100.7", True),
+        (Target("custom", "vps"), "198.51.100.8", None),  # a neighbour of a server anywhere is anybody
+    ],
+)
+def test_exit_is_confirmed_by_the_servers_address(fakes: Fakes, target, seen, confirmed) -> None:
+    assert fakes.exits().exit_confirmation(tunnel(target))({"ip": seen}) is confirmed

@@ -29,14 +29,16 @@ class Exits:
 
     provider: MullvadProvider
     fails: bool = False
+    proven: bool = True
     used: list[str] = field(default_factory=list)  # public keys, in the order in which tunnels came up
 
-    async def renew(self, provider: str) -> None:
+    async def renew(self, provider: str) -> bool:
         assert provider == self.provider.name
         if self.fails:
             raise ConnectTimeoutError("no handshake")
         config = await self.provider.tunnel(MULLVAD.hostname)
         self.used.append(keys.public_key(config.private_key))
+        return self.proven
 
 
 @pytest.fixture
@@ -96,6 +98,20 @@ async def test_key_rotation_is_make_before_break(world: World, kept) -> None:
     found._retry_at.clear()
     await found.run_due_work()
     assert exits.used == [registered[1]]
+
+
+async def test_older_key_is_not_removed_before_the_new_one_is_proven(world: World, kept) -> None:
+    stand_in, _, exits, found, _ = kept
+    await found.run_due_work()
+    world.ahead = 30.1 * DAY
+    stand_in.accounts = dict.fromkeys(stand_in.accounts, world.environment().now() + 90 * DAY)
+    exits.proven = False
+    await found.run_due_work()
+    await found.run_due_work()
+    assert len(stand_in.peers()) == 2
+    exits.proven = True
+    await found.run_due_work()
+    assert len(stand_in.peers()) == 1
 
 
 async def test_failures_back_off_exponentially(world: World, kept, monkeypatch: pytest.MonkeyPatch) -> None:

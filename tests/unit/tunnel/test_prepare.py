@@ -24,7 +24,7 @@ def nets(*texts):
 
 
 def config(*peers, addresses=("10.0.0.2/32",), **more):
-    return TunnelConfig(Secret("p" * 43 + "="), tuple(ip_interface(a) for a in addresses), peers, **more)
+    return TunnelConfig(Secret("p" * 42 + "o="), tuple(ip_interface(a) for a in addresses), peers, **more)
 
 
 def peer(key="a", allowed=("0.0.0.0/0", "::/0"), host="198.51.100.7", **more):
