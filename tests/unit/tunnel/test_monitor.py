@@ -120,7 +120,7 @@ async def test_monitor_of_an_idle_split_tunnel_lets_it_be(bench: Bench) -> None:
     assert len(bench.probes) > 100
 
 
-async def test_adopted_tunnel_without_targets_is_probed_at_the_resolvers_in_use(bench: Bench) -> None:
+async def test_tunnel_without_targets_is_probed_at_resolvers_in_use(bench: Bench) -> None:
     bench.tunnel = replace(TUNNEL, probes=())
     await bench.check()
     await bench.check(Reason.WAN_DOWN)
