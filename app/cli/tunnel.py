@@ -63,6 +63,7 @@ def status(ctx: Context) -> None:
                 ("Next attempt in", None if now["retry_in"] is None else f"{now['retry_in']:.0f} s"),
                 ("Last handshake", ago(now["latest_handshake"])),
                 ("MTU", _mtu(now)),
+                *_resolvers(now["exits"]),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),
                 ("Sent", size(now["tx_bytes"]) if now["connected"] else None),
                 ("Kill switch", "active, checked against the kernel" if now["killswitch_active"] else "NOT CONFIRMED"),
@@ -71,6 +72,17 @@ def status(ctx: Context) -> None:
         )
     if not now["connected"]:
         raise SystemExit(5)
+
+
+def _resolvers(exits: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
+    """Who looks up names for each exit that is connected, and what is wrong with that."""
+    rows: list[tuple[str, str | None]] = []
+    for one in exits:
+        if one["state"] == "connected":
+            suffix = "" if one["name"] == "default" else f" ({one['name']})"
+            rows.append((f"Resolvers{suffix}", ", ".join(one["resolvers"]) or "none"))
+            rows.append((f"Resolvers' fault{suffix}", one["dns_problem"]))
+    return rows
 
 
 _MTU_ORIGINS = {

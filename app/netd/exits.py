@@ -6,6 +6,7 @@ An operation changes intent and machine together, and restores the intent if the
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
@@ -33,7 +34,9 @@ from app.tunnel.exitcheck import Confirm
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import (
     MOVES,
+    Blocked,
     Connected,
+    Connecting,
     Disconnected,
     Reason,
     State,
@@ -42,6 +45,8 @@ from app.tunnel.states import (
     policy_for,
     tunnels_of,
 )
+
+log = logging.getLogger(__name__)
 
 
 class ExitNetwork(Protocol):
@@ -149,6 +154,10 @@ class Exits:
         """
         machine = self.get(exit_name)
         await self.tunnel_config(target)
+        # A transaction of the store keeps what was stored, too, and undoes what its own task has changed.
+        if isinstance(machine.state, Connected) and not self._store.in_transaction:
+            await self._switch(machine, target, cause, asked)
+            return
         before = self._intent.goal(exit_name)
         self._intent.set_goal(exit_name, target, asked)
         try:
@@ -160,7 +169,7 @@ class Exits:
             raise
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
-        """Switch from the present tunnel to ``target``; then the intent follows. Raises what :meth:`connect` raises.
+        """Switch from the present tunnel to ``target``. Raises what :meth:`connect` raises.
 
         A key that no server has ever answered and that has had its attempts is not tried by a timer.
         """
@@ -168,9 +177,18 @@ class Exits:
         if (problem := self._keys.problem(target)) is not None:
             raise problem
         await self.tunnel_config(target)
-        await machine.connect(target, cause)
-        if machine.goal == target:  # no other request has come since
-            self._intent.set_goal(exit_name, target, asked)
+        await self._switch(machine, target, cause, asked)
+
+    async def _switch(self, machine: ExitMachine, target: Target, cause: str | None, asked: str | None) -> None:
+        """Switch to ``target``; then the intent follows. Until then a restart comes back to the tunnel that is up."""
+        self._intent.propose(machine.name, target, asked)
+        try:
+            await machine.connect(target, cause)
+        except BaseException:
+            if machine.goal != target:
+                self._intent.withdraw(machine.name, target)
+            raise
+        self._intent.settle(machine.name, target)
 
     async def disconnect(self, exit_name: str) -> None:
         """Return once the exit is down and its devices are blocked. Raises NotFoundError. Idempotent."""
@@ -211,7 +229,8 @@ class Exits:
                         await machine.disconnect()
             wanted = self._intent.goal(name)
             if machine.goal != (wanted.target if wanted is not None else None):
-                self._intent.set_goal(name, machine.goal)
+                asked = self._intent.asked_for(name, machine.goal) if machine.goal is not None else None
+                self._intent.set_goal(name, machine.goal, asked)
 
     # --- present state -----------------------------------------------------------------------------------------------
 
@@ -299,6 +318,7 @@ class Exits:
         await self._network.apply(policy_for(exit_name, machine.index, state))
         machine.state = state
         self._entered[exit_name] = time.time()
+        self._settle(exit_name, state)
         self._notify(ExitTransition(exit_name, old, state, cause, traffic))
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._network.forget_flows(machine.index)
@@ -329,6 +349,15 @@ class Exits:
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
+    def _settle(self, exit_name: str, state: State) -> None:
+        """Store the goal of a switch once ``state`` belongs to it, or once there is no tunnel left to come back to."""
+        target = _target(state)
+        if target is not None:
+            try:
+                self._intent.settle(exit_name, target)
+            except GatewayError as error:  # whoever asked for the switch receives it
+                log.error("exit %s: the new goal could not be stored: %s", exit_name, error.message)
+
     def _notify(self, move: ExitTransition) -> None:
         for observer in self._observers:
             observer(move)
@@ -347,6 +376,17 @@ def _targets(machine: ExitMachine) -> set[Target]:
     """The servers of the machine's tunnels and goal."""
     used = {tunnel.target for tunnel in tunnels_of(machine.state)}
     return used if machine.goal is None else used | {machine.goal}
+
+
+def _target(state: State) -> Target | None:
+    """The server that ``state`` is about; of a switch, the one whose tunnel carries the devices."""
+    match state:
+        case Connected(tunnel=tunnel) | Connecting(tunnel=tunnel):
+            return tunnel.target
+        case Blocked(target=target):
+            return target
+        case _:
+            return None
 
 
 def _leaves_tunnel(old: State, new: State) -> bool:

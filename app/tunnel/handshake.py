@@ -72,7 +72,10 @@ def explain_failure(
             f" handshakes as replays for another {_duration(clock_behind)}; after that the gateway connects by itself,"
             " to another server it connects now"
         )
-    return f"no answer from {where}: the server is down, UDP is filtered, or it does not know this gateway's key"
+    return (
+        f"no answer from {where}: the server is down, UDP is filtered (a hotel's network may want a sign-in first), it"
+        " does not know this gateway's key, or it answers from another address, which the firewall drops"
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -33,7 +33,7 @@ class TunnelSetup:
     """Configures the WireGuard interfaces of exit ``name``, number ``index``."""
 
     def __init__(self, name: str, index: int, context: ExitContext) -> None:
-        self._name = name
+        self.name = name
         self._index = index
         self._context = context
         self.path_mtu = PathMtu(str(index), self.mark, lambda: context.links.wan)
@@ -64,7 +64,7 @@ class TunnelSetup:
         tunnel, device = prepare(
             target, config, slot, wan, resolved, fallback_dns, location, own=own, silent=self._silent
         )
-        if (clash := self._context.clash(self._name, tunnel.plan)) is not None:
+        if (clash := self._context.clash(self.name, tunnel.plan)) is not None:
             raise AttemptFailedError(Reason.NETWORKS_OVERLAP, clash)
         return self.with_present_mtu(tunnel), device
 

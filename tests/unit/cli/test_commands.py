@@ -96,6 +96,19 @@ def test_status_tells_people_and_by_its_exit_status_programs(run):
     assert run("disconnect").stdout == "Disconnected - No internet (killswitch active)\n"
 
 
+def test_status_names_resolvers_and_what_is_wrong_with_them(run, web):
+    assert "Resolvers" not in run("status").stdout
+    assert run("connect", "se-sto-wg-001").returncode == 0
+    web.gateway.set_exit(
+        msgspec.structs.replace(web.gateway.state.exit(), resolvers=("10.64.0.1", "9.9.9.9"), dns_problem="one is dead")
+    )
+    shown = [line.split(":", 1) for line in run("status").stdout.splitlines()]
+    assert [(name, text.strip()) for name, text in shown if "esolver" in name] == [
+        ("Resolvers", "10.64.0.1, 9.9.9.9"),
+        ("Resolvers' fault", "one is dead"),
+    ]
+
+
 def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
     assert run("mtu").stdout.split() == ["FOR", "NAME", "SET", "TO", "NOW", "FROM", "exit", "default", "auto", "-", "-"]
     assert run("mtu", "1380").stdout == "The MTU of exit default is 1380 now.\n"

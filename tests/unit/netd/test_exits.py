@@ -239,6 +239,45 @@ async def test_internal_error_in_a_switch_restores_the_whole_goal(fakes: Fakes, 
     assert [type(m.new) for m in fakes.moves if not isinstance(m.new, Connected)] == [Connecting]
 
 
+async def test_switch_is_stored_once_its_tunnel_is_up(fakes: Fakes, exits: Exits, monkeypatch) -> None:
+    """A netd that dies in the middle of a switch comes back to the tunnel that is up, and adopts it."""
+    monkeypatch.setattr(backoff, "handshake_timeout", lambda _: 5.0)
+    await exits.connect("default", A, asked="Sweden")
+    up = exits.get("default").state
+    fakes.silent.add(B)
+    wish = asyncio.create_task(exits.connect("default", B, asked="Norway"))
+    await until(lambda: exits.get("default").state.candidate is not None)
+    assert fakes.intent.goal("default") == Goal(A, "Sweden")
+    fakes.silent.clear()
+    record = AdoptionRecord(fakes.directory / "runtime.json")
+    assert await record.adoptable(fakes, fakes.store.settings) == {"default": up}
+    await wish
+    assert fakes.intent.goal("default") == Goal(B, "Norway")
+
+
+async def test_switch_is_stored_though_nobody_waits_for_it(fakes: Fakes, exits: Exits, monkeypatch) -> None:
+    monkeypatch.setattr(backoff, "handshake_timeout", lambda _: 5.0)
+    await exits.connect("default", A, asked="Sweden")
+    fakes.silent.add(B)
+    wish = asyncio.create_task(exits.connect("default", B, asked="Norway"))
+    await until(lambda: exits.get("default").state.candidate is not None)
+    wish.cancel()
+    await asyncio.gather(wish, return_exceptions=True)
+    fakes.silent.clear()
+    await until(lambda: exits.status()[0].server == "b")
+    assert fakes.intent.goal("default") == Goal(B, "Norway")
+
+
+async def test_bulk_undone_keeps_what_another_request_asked_for(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A, asked="Sweden")
+    fakes.store.begin()
+    await exits.connect("default", B, asked="Norway")
+    fakes.store.abort()
+    assert fakes.intent.goal("default") == Goal(A, "Sweden")
+    await exits.restore_goals({"default": A}, {})
+    assert fakes.intent.goal("default") == Goal(B, "Norway")
+
+
 async def test_failed_first_connect_keeps_its_goal(fakes: Fakes, exits: Exits) -> None:
     fakes.silent.add(A)
     with pytest.raises(ConnectTimeoutError):
