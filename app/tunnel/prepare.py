@@ -85,4 +85,4 @@ def prepare(
         peers=tuple(peers),
     )
     key = primary_peer(config).public_key
-    return Tunnel(target, plan, key, transport[key], location), device
+    return Tunnel(target, plan, key, transport[key], location, key_exchange=config.key_exchange), device

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from app.model import KeyExchange
 from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
 from app.protocol.status import ExitState
 
@@ -39,6 +40,7 @@ class Reason(enum.StrEnum):
     TUNNEL_DEAD = "tunnel_dead"
     TUNNEL_LOST = "tunnel_lost"
     SERVER_UNAVAILABLE = "server_unavailable"
+    POST_QUANTUM_FAILED = "post_quantum_failed"
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
     SIGNED_OUT = "signed_out"
@@ -54,6 +56,9 @@ class Tunnel(Struct, frozen=True):
     peer_key: str  # the public key of the peer whose handshake means "connected"
     endpoint: TransportPeer  # of that peer
     server_location: str | None = None
+    key_exchange: KeyExchange | None = None  # wanted
+    post_quantum: bool = False  # its session has the preshared key of that exchange
+    post_quantum_problem: str | None = None  # why it has not, for people; None also where none was wanted
 
     @property
     def slot(self) -> Slot:

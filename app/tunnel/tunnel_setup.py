@@ -10,6 +10,7 @@ from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.tunnel import handshake
 from app.tunnel.context import ExitContext
 from app.tunnel.goal import GoalSlot
+from app.tunnel.post_quantum import NoHandshakeError, PostQuantum, PostQuantumError
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
 from app.tunnel.states import Reason, Target, Tunnel
@@ -30,6 +31,7 @@ class TunnelSetup:
     def __init__(self, index: int, context: ExitContext) -> None:
         self._index = index
         self._context = context
+        self._post_quantum = PostQuantum(context.backend)
 
     def interface(self, tunnel: Tunnel) -> str:
         return exit_interface(self._index, tunnel.slot)
@@ -55,20 +57,38 @@ class TunnelSetup:
                 raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, str(error)) from None
         return prepare(target, config, slot, wan, resolved, self._context.settings.fallback_dns, location)
 
-    async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> bool:
-        """Configure the interface and wait ``timeout`` seconds for the handshake; False where the goal has changed.
+    async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> Tunnel | None:
+        """Configure the interface and wait ``timeout`` seconds for the handshake, then for a key exchange if wanted.
 
-        Raises AttemptFailedError where the handshake did not come.
+        Returns the tunnel as it is then, None where the goal has changed. Raises AttemptFailedError where the handshake
+        did not come, or a required key exchange failed.
         """
         interface = self.interface(tunnel)
         await self._context.backend.configure(interface, device)
         handshaking = asyncio.create_task(handshake.wait(self._context.backend, interface, tunnel.peer_key, timeout))
         arrived = await goal.wait_unless_superseded(handshaking, tunnel.target) and handshaking.result()
         if goal.target != tunnel.target:
-            return False
+            return None
         if not arrived:
             raise await self._handshake_failure(tunnel)
-        return True
+        return await self._exchange_keys(tunnel, device, timeout, goal)
+
+    async def _exchange_keys(
+        self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot
+    ) -> Tunnel | None:
+        exchange = tunnel.key_exchange
+        if exchange is None:
+            return tunnel
+        change = self._post_quantum.change(self.interface(tunnel), tunnel, exchange, device, timeout)
+        changing = asyncio.create_task(change)
+        if not await goal.wait_unless_superseded(changing, tunnel.target) or goal.target != tunnel.target:
+            return None
+        try:
+            return changing.result()
+        except PostQuantumError as error:
+            raise AttemptFailedError(Reason.POST_QUANTUM_FAILED, str(error)) from None
+        except NoHandshakeError:
+            raise await self._handshake_failure(tunnel) from None
 
     async def stats(self, tunnel: Tunnel) -> DeviceStats | None:
         return await self._context.backend.stats(self.interface(tunnel))

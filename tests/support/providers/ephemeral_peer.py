@@ -69,6 +69,11 @@ class EphemeralPeerService:
     async def start(self, sock: socket.socket) -> None:
         self._server = await asyncio.start_server(self._serve, sock=sock)
 
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return self._server.sockets[0].getsockname()[1]
+
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()

@@ -27,14 +27,9 @@ async def relay() -> AsyncGenerator[EphemeralPeerService, None]:
     await service.stop()
 
 
-def port(relay: EphemeralPeerService) -> int:
-    assert relay._server is not None
-    return relay._server.sockets[0].getsockname()[1]
-
-
 async def ask(relay: EphemeralPeerService, timeout: float = 8.0) -> tuple[str, str]:
     """(ephemeral public key, preshared key)"""
-    private, preshared = await exchange("lo", LOCALHOST, port(relay), PARENT, timeout)
+    private, preshared = await exchange("lo", LOCALHOST, relay.port, PARENT, timeout)
     return keys.public_key(private), preshared.reveal()
 
 
@@ -77,7 +72,7 @@ async def test_failed_exchange_says_why(relay: EphemeralPeerService, fault: Faul
 
 
 async def test_relay_without_the_service_is_named(relay: EphemeralPeerService) -> None:
-    there = port(relay)
+    there = relay.port
     await relay.stop()
     with pytest.raises(ExchangeError, match="cannot be reached: connection refused"):
         await exchange("lo", LOCALHOST, there, PARENT, 8.0)
@@ -108,5 +103,5 @@ async def test_connection_without_an_end_is_given_up() -> None:
 async def test_socket_is_bound_to_the_tunnel_before_it_sends(relay: EphemeralPeerService) -> None:
     """An interface that is gone means no packet at all, although the address could be reached otherwise."""
     with pytest.raises(ExchangeError, match="no such device"):
-        await exchange("wg9b", LOCALHOST, port(relay), PARENT, 8.0)
+        await exchange("wg9b", LOCALHOST, relay.port, PARENT, 8.0)
     assert relay.sources == []

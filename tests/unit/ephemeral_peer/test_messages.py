@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PublicKey
@@ -55,10 +56,8 @@ def test_answer_that_is_damaged_is_refused(message: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_answer_of_any_bytes_is_read_or_refused(message: bytes) -> None:
-    try:
+    with contextlib.suppress(ExchangeError):
         decode_answer(message)
-    except ExchangeError as error:
-        assert str(error)
 
 
 @given(st.lists(st.tuples(st.integers(1, 2**20), st.binary(max_size=400))))
