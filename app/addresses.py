@@ -73,6 +73,13 @@ def is_routable(address: Address) -> bool:
     )
 
 
+def is_on_internet(address: Address) -> bool:
+    """Whether ``address`` is a host of the Internet: no private one, and none that stands for another (RFC 6890)."""
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in NOT_INTERNET4)
+    return address in INTERNET6 and address.sixtofour is None and address.teredo is None
+
+
 def collapse(networks: Iterable[Network]) -> tuple[Network, ...]:
     """The same addresses in the fewest networks, sorted, IPv4 first: two halves become ``0.0.0.0/0``."""
     found = tuple(networks)

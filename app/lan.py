@@ -15,7 +15,17 @@ from app.model import LanSettings
 # The LAN's ranges (RFC 1918, RFC 4193). Any other would make the rules for the LAN allow a part of the Internet.
 PRIVATE4 = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 PRIVATE6 = IPv6Network("fc00::/7")
-RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")  # the gateway's own, for its resolvers: app.network.plan
+# The gateway's own, for the addresses that stand in for a tunnel's resolvers: app.network.plan
+RESOLVERS4 = IPv4Network("198.18.53.0/24")  # RFC 2544: never on the Internet
+RESOLVERS6 = IPv6Network("fd76:706e:6777:53::/64")
+
+# Names that no host of the LAN must have: others would use it as their proxy or tunnel (CERT VU#598349), or take it for
+# themselves (RFC 6761).
+RESERVED_NAMES = ("wpad", "isatap", "localhost")
+
+# Domains of one label that the Internet does not have (RFC 8375, ICANN's list of 2018 and 2024): with any other, such
+# as "com", the LAN's resolver would answer for all of it.
+PRIVATE_DOMAINS = ("lan", "home", "internal", "intranet", "private", "corp", "localdomain", "test")
 
 BRIDGE = "br-lan"  # the LAN of a machine whose ports are one bridge, as the image's are
 
@@ -29,9 +39,17 @@ def check_lan(lan: LanSettings) -> None:
     _need(lan.dhcp_start in network, "lan.dhcp_start", "an address of the LAN")
     _need(lan.dhcp_end in network and lan.dhcp_start <= lan.dhcp_end, "lan.dhcp_end", "of the LAN, not below the start")
     _need(120 <= lan.lease_time <= 365 * 86400, "lan.lease_time", "120 seconds to a year")
-    _need(bool(LABEL.fullmatch(lan.hostname)), "lan.hostname", "one label of a host name (RFC 1123)")
+    check_hostname(lan.hostname, "lan.hostname")
     labels = lan.domain.split(".")
     _need(len(lan.domain) <= 200 and all(map(LABEL.fullmatch, labels)), "lan.domain", "a domain (RFC 1123)")
+    own = len(labels) > 1 or lan.domain in PRIVATE_DOMAINS
+    _need(own, "lan.domain", f"{', '.join(PRIVATE_DOMAINS)}, or a domain of your own with a dot")
+
+
+def check_hostname(name: str, field: str) -> None:
+    """Check the gateway's own name. Raises InvalidFieldError."""
+    _need(bool(LABEL.fullmatch(name)), field, "letters a-z, digits and hyphens, at most 63 (RFC 1123)")
+    _need(name not in RESERVED_NAMES, field, f"another name: devices take {name} for their proxy, tunnel or themselves")
 
 
 def check_address(address: IPv4Interface) -> None:

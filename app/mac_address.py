@@ -18,6 +18,19 @@ def is_canonical(text: str) -> bool:
     return _CANONICAL.fullmatch(text) is not None
 
 
+def is_device(text: str) -> bool:
+    """Whether ``text`` is the canonical address of one device: no group's, and not the zero address."""
+    return is_canonical(text) and not int(text[:2], 16) & 1 and text != "00:00:00:00:00:00"
+
+
+def parse_device(text: str, field: str = "mac") -> str:
+    """As :func:`parse`, for the address of one device. Raises InvalidFieldError."""
+    address = parse(text, field)
+    if not is_device(address):
+        raise InvalidFieldError(f"{field}: {address} is no device's: it is zero, broadcast or multicast", field=field)
+    return address
+
+
 def parse(text: str, field: str = "mac") -> str:
     """The address in lower case with colons, from any common spelling. Raises InvalidFieldError."""
     digits = _SEPARATORS.sub("", text.lower())

@@ -177,6 +177,14 @@ class Lease(Struct, frozen=True):
     expires: float  # Unix time; 0 = never
 
 
+class Neighbour(Struct, frozen=True):
+    """An address that a device of the LAN uses, from the kernel's neighbour table, with or without a lease."""
+
+    mac: str
+    address: str
+    seen: float  # Unix time at which the device last answered
+
+
 # --- Settings --------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +236,15 @@ class FailoverSettings(Struct, frozen=True):
     enabled: bool = True
     scope: Literal["city", "country", "anywhere"] = "country"
     countries: tuple[ShortText, ...] = ()  # allowed with "anywhere"; none = all
-    return_to_first: bool = False  # go back once the chosen server has been healthy for a while
+    return_to_first: bool = True  # go back to what was asked for after a while on a server that is not
+
+
+class ServerPlace(Struct, frozen=True):
+    """The place of a server when it was last in its provider's list."""
+
+    server: ShortText  # "provider/hostname"
+    country: ShortText
+    city: ShortText
 
 
 class ServerChange(Struct, frozen=True):
@@ -237,6 +253,18 @@ class ServerChange(Struct, frozen=True):
     at: Annotated[int, Meta(ge=0, le=1439)]
     days: frozenset[Annotated[int, Meta(ge=0, le=6)]] = frozenset(range(7))
     select: ShortText = "random"  # as ``connect`` takes it
+
+
+MIN_TUNNEL_MTU = 1280  # bytes; RFC 8200, section 5
+MtuOrigin = Literal["exit", "provider", "server", "found", "route"]
+TunnelMtu = Annotated[int, Meta(ge=MIN_TUNNEL_MTU, le=9200)]
+
+
+class MtuSettings(Struct, frozen=True):
+    """The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's."""
+
+    exits: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)
+    providers: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)
 
 
 class Settings(Struct, frozen=True):
@@ -251,15 +279,18 @@ class Settings(Struct, frozen=True):
     asked: dict[str, str] = field(
         default_factory=dict
     )  # exit -> the requested place, such as "Sweden", where no host name was requested
+    places: dict[str, ServerPlace] = field(default_factory=dict)  # exit -> of its server, should it leave the list
     # Both are used inside the tunnel only:
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
+    rebind_exceptions: tuple[ShortText, ...] = ()  # domains whose names may have addresses of private networks
     provider_settings: dict[ShortText, ProviderSettings] = field(default_factory=dict)
     favourites: Annotated[tuple[ShortText, ...], Meta(max_length=500)] = ()  # "provider/hostname"
     recent: Annotated[tuple[ShortText, ...], Meta(max_length=50)] = ()  # the same, the latest first
     failover: FailoverSettings = FailoverSettings()
     measure_latency: bool = True  # a few packets to servers of the list
     connect_at_boot: bool = True
+    mtu: MtuSettings = field(default_factory=MtuSettings)
     server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
 
 
@@ -310,7 +341,7 @@ class LanBridge(Struct, frozen=True):
 class LinkProblem(Struct, frozen=True):
     """The reason why there is no usable WAN, and the remedy."""
 
-    reason: Literal["wan_missing", "wan_unknown"]
+    reason: Literal["wan_missing", "wan_unknown", "networks_overlap"]
     message: str
 
 

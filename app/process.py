@@ -136,8 +136,8 @@ async def _started(
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
     """A context with the running program, which has ended when the context is left."""
     options: dict[str, Any] = {} if user is None else {"user": user}
-    try:
-        process = await asyncio.create_subprocess_exec(
+    start = asyncio.create_task(
+        asyncio.create_subprocess_exec(
             *command,
             stdin=stdin,
             stdout=stdout,
@@ -147,6 +147,14 @@ async def _started(
             env={"PATH": os.environ.get("PATH", _PATH), "LC_ALL": "C.UTF-8", **environment},
             **options,
         )
+    )
+    try:
+        process = await asyncio.shield(start)
+    except asyncio.CancelledError:
+        # The program may run already, and asyncio would kill it alone, without its children.
+        with contextlib.suppress(OSError):
+            await _end(await start)
+        raise
     except OSError as error:
         raise NotStartedError(command[0], error) from None
     try:

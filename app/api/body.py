@@ -12,7 +12,7 @@ from quart import Request, Response, request
 from quart.wrappers.request import Body
 
 from app import serialization
-from app.errors import InvalidFieldError, MalformedRequestError, UnsupportedMediaTypeError
+from app.errors import InvalidFieldError, MalformedRequestError, UnavailableError, UnsupportedMediaTypeError
 
 T = TypeVar("T")
 
@@ -41,20 +41,60 @@ _WORDS = {
 }
 
 
+class Budget:
+    """The bytes of bodies that are kept at this moment, of all clients together."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.kept = 0
+
+
+BUDGET = Budget(32 * 1024 * 1024)  # the unit may use 256 MiB, and a restore's body is decoded three times over
+
+
 class DrainableBody(Body):
-    """A body that knows when all of it has arrived, also the part beyond the limit, which is not kept."""
+    """A body that knows when all of it has arrived, also the part beyond the limit, which is not kept.
+
+    What is kept counts against ``BUDGET``. Once the request is decided, nothing of the body is kept any more.
+    """
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         super().__init__(expected_content_length, max_content_length)
         self._appending = False
+        self._discarded = False
+        self._counted = 0
         self.arrived = asyncio.Event()
 
     def append(self, data: bytes) -> None:
+        if self._discarded or self._must_raise is not None:
+            return
+        if BUDGET.kept + len(data) > BUDGET.most:
+            self._must_raise = UnavailableError("too many large requests at this moment; try again", code="busy")
+            self._release()
+            super().set_complete()
+            return
         self._appending = True  # beyond the limit, the base class completes itself from within
         try:
             super().append(data)
         finally:
             self._appending = False
+        self._counted += len(data)
+        BUDGET.kept += len(data)
+        if self._must_raise is not None:
+            self._release()
+
+    def discard(self) -> None:
+        """Keep nothing of what has arrived, nor of what still does."""
+        self._discarded = True
+        self._release()
+
+    def _release(self) -> None:
+        self._data.clear()
+        BUDGET.kept -= self._counted
+        self._counted = 0
+
+    def __del__(self) -> None:
+        BUDGET.kept -= self._counted  # the client went away before the answer
 
     def set_complete(self) -> None:
         super().set_complete()
@@ -73,13 +113,14 @@ class BoundedRequest(Request):
 
 
 async def drain(response: Response) -> Response:
-    """Wait briefly, before any answer, for the unread rest of the body.
+    """Drop the body, and wait briefly, before any answer, for the unread rest of it.
 
     Otherwise the connection is closed with unread data, which resets it: a client that is still sending never sees the
     answer, and one that has sent all finds its kept connection dead at the next request.
     """
     body = request.body
     if isinstance(body, DrainableBody):
+        body.discard()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_TIMEOUT):
                 await body.arrived.wait()

@@ -10,11 +10,13 @@ from msgspec import Meta, Struct
 from quart import Blueprint
 
 from app import mac_address
-from app.api.auth import require
+from app.api.auth import require, require_owner
+from app.api.auth.body import Code, PasswordText, RedactedStruct
+from app.api.auth.confirmation import confirm_password
 from app.api.connection import Name
 from app.api.context import gateway
 from app.api.custom_servers import CustomServerBody, Text
-from app.api.devices import MacText, PolicyText, parse_policy
+from app.api.devices import MacText, PolicyText, lets_out, loosens, parse_policy
 from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 from app.filenames import server_name
@@ -96,7 +98,7 @@ class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="se
     name: Annotated[str, Meta(max_length=64)] | None = None
 
     def command(self) -> BulkCommand:
-        return SetDevicePolicy(mac_address.parse(self.mac), parse_policy(self.policy), self.name)
+        return SetDevicePolicy(mac_address.parse_device(self.mac), parse_policy(self.policy), self.name)
 
 
 class SetFavouriteOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_favourite", tag_field="op"):
@@ -129,9 +131,11 @@ Op = (
 FOR_CONNECT = (ConnectOp, DisconnectOp, SetFavouriteOp)  # the scope that their own endpoints ask for
 
 
-class BulkBody(Struct, frozen=True, forbid_unknown_fields=True):
+class BulkBody(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     operations: Annotated[tuple[Op, ...], Meta(min_length=1, max_length=MAX_OPERATIONS)]
     mode: Mode = "atomic"
+    password: PasswordText | None = None  # the admin password, where an operation lets a device out directly
+    code: Code | None = None  # and this where there is a second factor
 
 
 class OperationResult(Struct, frozen=True):
@@ -172,22 +176,28 @@ class ArchiveAnswer(Struct, frozen=True):
     results: tuple[FileResult, ...]  # in the order of the archive
 
 
-@operation(blueprint, "POST", "/api/bulk", scope="connect", limit="connection")
+@operation(blueprint, "POST", "/api/bulk", scope="connect", limit="connection", needs_owner=False)
 async def bulk(body: BulkBody) -> BulkAnswer:
     """Up to 100 operations in their order: all or none (``atomic``), or each on its own (``each``).
 
     With ``atomic``, the first failure is the error of the whole request, its ``field`` begins with
-    ``operations[N]``, and nothing has changed. Operations that would need the scope ``admin`` need it here as well.
+    ``operations[N]``, and nothing has changed. Operations that would need the scope ``admin``, or the password again,
+    need it here as well; without a password those that would be refused alone refuse the whole request.
     """
     if any(not isinstance(op, FOR_CONNECT) for op in body.operations):
         require("admin")
     commands = tuple(op.command() for op in body.operations)
+    if any(_needs_owner(command) for command in commands):
+        require_owner()
+    if any(isinstance(command, SetDevicePolicy) and lets_out(command) for command in commands):
+        password = await confirm_password(body.password, body.code)
+        commands = tuple(_with_password(command, password) for command in commands)
     outcomes = await gateway().submit(Bulk(commands, body.mode == "atomic"))
     results = tuple(_result(outcome) for outcome in outcomes)
     return BulkAnswer(all(r.success for r in results), results)
 
 
-@operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection")
+@operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection", needs_owner=False)
 async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     """Import a zip of .conf files, named like the files; each on its own (``each``) or all or none (``atomic``).
 
@@ -213,6 +223,23 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
         for e in entries
     )
     return ArchiveAnswer(all(r.success for r in results), results)
+
+
+def _needs_owner(command: BulkCommand) -> bool:
+    """Whether the operation would be refused without a password: any that is neither of the reference nor tightens."""
+    match command:
+        case Connect() | Disconnect() | SelectProvider() | AddCustomServer() | RemoveCustomServer() | ImportConfig():
+            return False
+        case SetDevicePolicy():
+            return loosens(command)
+        case _:
+            return True
+
+
+def _with_password(command: BulkCommand, password: str) -> BulkCommand:
+    if isinstance(command, SetDevicePolicy) and lets_out(command):
+        return msgspec.structs.replace(command, password=password)
+    return command
 
 
 def _result(outcome: Outcome) -> OperationResult:

@@ -25,7 +25,7 @@ class ConnectBody(Struct, frozen=True, forbid_unknown_fields=True):
     provider: Name | None = None  # None = the current one
 
 
-@operation(blueprint, "POST", "/api/connect", scope="connect", limit="connection")
+@operation(blueprint, "POST", "/api/connect", scope="connect", limit="connection", needs_owner=False)
 async def connect(body: ConnectBody) -> Success:
     """Connect to a server; answers once a handshake has completed."""
     result = await gateway().submit(Connect(body.server, body.exit, body.provider))
@@ -36,7 +36,7 @@ class DisconnectBody(Struct, frozen=True, forbid_unknown_fields=True):
     exit: Name = DEFAULT_EXIT
 
 
-@operation(blueprint, "POST", "/api/disconnect", scope="connect", limit="connection")
+@operation(blueprint, "POST", "/api/disconnect", scope="connect", limit="connection", needs_owner=False)
 async def disconnect(body: DisconnectBody | None) -> Success:
     """Disconnect; the devices of the exit are blocked from then on."""
     result = await gateway().submit(Disconnect(body.exit if body else DEFAULT_EXIT))

@@ -37,14 +37,14 @@ class CustomServerBody(Struct, frozen=True, forbid_unknown_fields=True):
         return f"CustomServerBody({self.name!r})"  # never the keys
 
 
-@operation(blueprint, "POST", "/api/custom/add")
+@operation(blueprint, "POST", "/api/custom/add", needs_owner=False)
 async def add_custom_server(body: CustomServerBody) -> Success:
     """Add a server from its parts."""
     result = await gateway().submit(AddCustomServer(**msgspec.structs.asdict(body)))
     return Success(True, result.message, result.warnings, result.public_key)
 
 
-@operation(blueprint, "DELETE", "/api/custom/remove/<name>")
+@operation(blueprint, "DELETE", "/api/custom/remove/<name>", needs_owner=False)
 async def remove_custom_server(name: str) -> Success:
     """Remove a custom or imported server and its keys."""
     result = await gateway().submit(RemoveCustomServer(name))

@@ -84,9 +84,16 @@ class Listener:
 
 
 class Hub:
-    def __init__(self, gateway: Gateway, on_snapshot: Callable[[Snapshot], None]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        on_snapshot: Callable[[Snapshot], None],
+        notices: Callable[[], Iterable[GatewayEvent]] = tuple,
+    ) -> None:
+        """``notices`` are the events of this process that a new listener gets after the status."""
         self._gateway = gateway
         self._on_snapshot = on_snapshot
+        self._notices = notices
         self._listeners: set[Listener] = set()
         self._closing: Closing | None = None
         self._joining: asyncio.Task[tuple[EncodedMessage, int]] | None = None
@@ -152,7 +159,7 @@ class Hub:
         except BaseException:
             self.leave(listener)
             raise
-        listener.begin([*before, first], included)
+        listener.begin([*before, first, *(_of_this_process(event) for event in self._notices())], included)
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -178,7 +185,7 @@ class Hub:
 
     def announce(self, event: GatewayEvent) -> None:
         """Broadcast an event of this process, not of netd; it has no number."""
-        self._broadcast(_encoded(Message(kind(event), payload(event), None, time.time())))
+        self._broadcast(_of_this_process(event))
 
     async def _snapshot(self) -> Snapshot:
         snapshot = await snapshot_of(self._gateway)
@@ -218,6 +225,10 @@ class Hub:
 
 def heartbeat() -> str:
     return _encoded(Message("heartbeat", None, None, time.time())).text
+
+
+def _of_this_process(event: GatewayEvent) -> EncodedMessage:
+    return _encoded(Message(kind(event), payload(event), None, time.time()))
 
 
 def _status(snapshot: Snapshot, event: Event | None = None) -> EncodedMessage:

@@ -36,7 +36,7 @@ class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
         return ImportConfig(self.file, self.config, from_file=True)
 
 
-@operation(blueprint, "POST", "/api/import")
+@operation(blueprint, "POST", "/api/import", needs_owner=False)
 async def import_config(body: ImportBody) -> Success:
     """Import a .conf; its hooks are never run.
 

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from quart import Blueprint, current_app
 
+from app.api.auth.guard import auth
 from app.api.context import gateway, snapshot
 from app.api.devices import policy_text
 from app.api.events import hub
@@ -82,6 +83,7 @@ async def metrics() -> Download:
         from_netd, up = [], 0
     own = [
         _gauge("netd_up", "Whether the network service answers", up),
+        _gauge("open", "Whether no admin password is set", not auth().credentials.closed),
         _gauge("websocket_clients", "Clients that follow the events", hub().listeners),
     ]
     scrape = _Scrape(own, from_netd, requests_of(current_app).registry.collect(), _PROCESS.collect())

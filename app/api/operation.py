@@ -36,6 +36,7 @@ class Operation(msgspec.Struct, frozen=True):
     description: str
     query: type[msgspec.Struct] | None
     scope: Scope
+    needs_owner: bool  # refused as long as no admin password is set (docs/auth.md)
     limit: Limit
     accepts: str  # media type of the body
     produces: str  # media type of the answer; anything but JSON is a Download
@@ -82,12 +83,18 @@ def _default_scope(method: str) -> Scope:
     return "read" if method == "GET" else "admin"
 
 
+def _needs_owner_by_default(method: str, scope: Scope) -> bool:
+    """Whether the operation is closed without a password: everything but looking at what every reader may see."""
+    return method != "GET" or scope == "admin"
+
+
 def operation(
     blueprint: Blueprint,
     method: str,
     path: str,
     *,
     scope: Scope | None = None,
+    needs_owner: bool | None = None,
     limit: Limit = "general",
     accepts: str = JSON,
     produces: str = JSON,
@@ -100,8 +107,9 @@ def operation(
     ``bytes``, content of the media type ``accepts``; one named ``query`` takes the query string as its Struct. A
     handler whose answer is no JSON returns a :class:`Download` and names its media type in ``produces``. Any other
     parameter is one of the path; ``Annotated`` with ``Meta`` it is checked, and a bad value is refused with its name.
-    Without ``scope``, reading needs ``read`` and everything else ``admin``. ``errors`` adds statuses to those that the
-    description derives automatically (see :mod:`app.api.openapi`).
+    Without ``scope``, reading needs ``read`` and everything else ``admin``. Without ``needs_owner``, everything but
+    such reading is refused until an admin password is set (``set_password_first``). ``errors`` adds statuses to those
+    that the description derives automatically (see :mod:`app.api.openapi`).
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -125,6 +133,7 @@ def operation(
                 values["body"] = await (read_json(body) if required else read_optional_json(body))
             return _answer(await handler(**values), produces, status)
 
+        needed = scope or _default_scope(method)
         summary, _, description = (handler.__doc__ or "").strip().partition("\n")
         made = Operation(
             method=method,
@@ -135,7 +144,8 @@ def operation(
             summary=summary,
             description=inspect.cleandoc(description),
             query=query,
-            scope=scope or _default_scope(method),
+            scope=needed,
+            needs_owner=_needs_owner_by_default(method, needed) if needs_owner is None else needs_owner,
             limit=limit,
             accepts=accepts,
             produces=produces,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from quart import Blueprint
 
+from app.api.auth import principal
 from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.model import ProviderSettings
@@ -60,10 +61,19 @@ class ListBody(Struct, frozen=True):
     list: ListStatus
 
 
+def _for_anybody(info: ProviderInfo) -> ProviderInfo:
+    """``info`` as the present client may see it: without the account's details while there is no password."""
+    found = principal()
+    if info.account is None or found is None or found.kind != "open":
+        return info
+    account = AccountStatus(info.account.signed_in, problem=info.account.problem)
+    return structs.replace(info, account=account)
+
+
 @operation(blueprint, "GET", "/api/providers/<name>", errors=(404,))
 async def describe_provider(name: Name) -> ProviderInfo:
     """Describe a provider: its capabilities, the form to sign in with, and the state of the account."""
-    return await gateway().submit(DescribeProvider(name))
+    return _for_anybody(await gateway().submit(DescribeProvider(name)))
 
 
 @operation(blueprint, "POST", "/api/providers/<name>/login", limit="connection", errors=PROVIDER_ERRORS)
@@ -82,13 +92,13 @@ async def sign_out(name: Name) -> Success:
     return Success(True, result.message, result.warnings)
 
 
-@operation(blueprint, "GET", "/api/providers/<name>/account", errors=PROVIDER_ERRORS)
+@operation(blueprint, "GET", "/api/providers/<name>/account", errors=PROVIDER_ERRORS, needs_owner=True)
 async def account(name: Name, query: AccountQuery) -> AccountBody:
     """Get the account: masked number, days left, this device, the key's age."""
     return AccountBody(True, await gateway().submit(GetAccount(name, query.refresh)))
 
 
-@operation(blueprint, "GET", "/api/providers/<name>/devices", errors=PROVIDER_ERRORS)
+@operation(blueprint, "GET", "/api/providers/<name>/devices", errors=PROVIDER_ERRORS, needs_owner=True)
 async def provider_devices(name: Name) -> ProviderDevicesBody:
     """List the account's devices, as the provider has them."""
     return ProviderDevicesBody(await gateway().submit(ListProviderDevices(name)))

@@ -35,7 +35,7 @@ async def list_providers() -> ProvidersBody:
     return ProvidersBody(await gateway().providers(), (await snapshot()).provider)
 
 
-@operation(blueprint, "POST", "/api/provider/<provider>")
+@operation(blueprint, "POST", "/api/provider/<provider>", needs_owner=False)
 async def select_provider(provider: str) -> ProviderSwitched:
     """Make a provider the current one; a running tunnel is left alone."""
     await gateway().submit(SelectProvider(provider))

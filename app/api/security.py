@@ -7,19 +7,20 @@ cross-site request is recognised by ``Sec-Fetch-Site`` (Fetch Metadata) or, in o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import urlsplit
 
 from quart import Quart, Response, request, websocket
 from quart.typing import ResponseTypes
 from werkzeug.datastructures import Headers
 
-from app.errors import ForbiddenError, MalformedRequestError
+from app.errors import ForbiddenError, MalformedRequestError, UnsupportedMediaTypeError
 from app.model import LanSettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1; no operation changes anything by GET
 DEFAULT_NAMES = frozenset({"localhost", "vpn-gateway", "vpn-gateway.lan", "vpn-gateway.local"})
+MAX_PORT = 65535
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -60,15 +61,24 @@ class AllowedHosts:
         return isinstance(host, str) and (host in self._names or _is_address(host))
 
 
+# A name, an IPv4 address or an IPv6 one in brackets, and nothing around it; the zone as in RFC 6874 or without escape.
+_AUTHORITY = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\.?|\[(?P<ipv6>[0-9A-Fa-f:.]+)(?:%[A-Za-z0-9_.-]+)?\])"
+    r"(?::(?P<port>[0-9]{0,5}))?",
+    re.ASCII,
+)
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
+
+
 def split_authority(authority: str) -> tuple[str, int | None]:
     """The host (lower case, no brackets, no zone, no final dot) and the port. Raises ValueError."""
-    if any(c in authority for c in "@/\\?# \t"):
+    found = _AUTHORITY.fullmatch(authority)
+    if found is None:
         raise ValueError("not an authority")
-    parts = urlsplit(f"//{authority}")
-    host = (parts.hostname or "").partition("%")[0].removesuffix(".")
-    if not host:
-        raise ValueError("no host")
-    return host, parts.port
+    port = int(found["port"]) if found["port"] else None
+    if port is not None and port > MAX_PORT:
+        raise ValueError("no port")
+    return (found["name"] or found["ipv6"]).lower(), port
 
 
 def _is_address(host: str) -> bool:
@@ -104,6 +114,12 @@ def check_same_origin(headers: Headers) -> None:
             raise refusal
 
 
+def check_no_form(headers: Headers) -> None:
+    """Raise UnsupportedMediaTypeError for the types that an HTML form of any site can send without asking first."""
+    if headers.get("Content-Type", "").partition(";")[0].strip().lower() in FORM_TYPES:
+        raise UnsupportedMediaTypeError("what a form sends is not accepted: send Content-Type: application/json")
+
+
 def _own_origin(origin: str, authority: str) -> bool:
     scheme, found, rest = origin.strip().partition("://")
     default = DEFAULT_PORTS.get(scheme.lower())
@@ -129,6 +145,7 @@ def install(app: Quart, allowed: AllowedHosts) -> None:
         check_host(request.headers, allowed)
         if request.method not in SAFE_METHODS:
             check_same_origin(request.headers)
+            check_no_form(request.headers)
 
     async def before_websocket() -> None:
         check_host(websocket.headers, allowed)

@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from app.api.context import snapshot
 from app.api.operation import operation
-from app.model import LinkProblem, NetworkPort, WanChoice, WanLink
+from app.model import LinkProblem, MtuOrigin, NetworkPort, WanChoice, WanLink
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 
 blueprint = Blueprint("status", __name__)
@@ -39,6 +39,8 @@ class StatusBody(Struct, frozen=True):
     tx_bytes: int
     ipv6: bool
     interface: str | None
+    mtu: int | None  # of the tunnel, in bytes
+    mtu_origin: MtuOrigin | None
     current_provider: str
     exits: tuple[ExitStatus, ...]
     wan: WanLink | None
@@ -84,6 +86,8 @@ def status_body(snapshot: Snapshot) -> StatusBody:
         tx_bytes=exit_.tx_bytes,
         ipv6=exit_.ipv6,
         interface=exit_.interface,
+        mtu=exit_.mtu,
+        mtu_origin=exit_.mtu_origin,
         current_provider=snapshot.provider,
         exits=snapshot.exits,
         wan=snapshot.wan,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from app.auth import owner
+from app.auth.owner import Owner
 from app.auth.password_rules import check_new
 from app.auth.passwords import hashed
 from app.auth.state import AuthState, Password, fresh, new_signing_key
@@ -25,10 +27,11 @@ def parser() -> argparse.ArgumentParser:
     actions = made.add_subparsers(dest="action", required=True)
     for name, text in (
         ("set-password", "read a new admin password from the standard input; ends every session"),
-        ("reset", "remove password, second factor, sessions and API keys: the LAN is trusted again"),
+        ("reset", "remove password, second factor, sessions and API keys: the first password can be set again"),
     ):
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("--state-dir", type=Path, required=True, metavar="DIR", help="the web process's own")
+        action.add_argument("--netd-state-dir", type=Path, metavar="DIR", help="netd's, which keeps a hash of its own")
     return made
 
 
@@ -41,8 +44,11 @@ def _read_password() -> str:
 def main(argv: list[str]) -> int:
     arguments = parser().parse_args(argv)
     directory: Path = arguments.state_dir
+    netd: Path | None = arguments.netd_state_dir
     try:
         if arguments.action == "reset":
+            if netd is not None:
+                owner.store(netd, None)
             change(directory, lambda _: fresh(), damaged=fresh())
             print("The password was removed. Set a new one in the web interface.")
             return 0
@@ -51,6 +57,8 @@ def main(argv: list[str]) -> int:
         def replace(state: AuthState) -> AuthState:
             return msgspec.structs.replace(state, password=made, sessions=(), signing_key=new_signing_key())
 
+        if netd is not None:
+            owner.store(netd, Owner(made.hash))
         change(directory, replace)
     except GatewayError as error:
         print(f"auth: {error.message}", file=sys.stderr)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 NAME = "auth.json"
 LOCK = ".auth.lock"
+MARK = "auth.owned"  # beside it since a password was set: without it a lost auth.json would be a new gateway's
 POLL_INTERVAL = 0.5  # seconds a change made by the command line may go unnoticed
 
 Change = Callable[[AuthState], AuthState]
@@ -35,12 +36,14 @@ class DamagedError(Exception):
 
 
 def load(directory: Path) -> AuthState | None:
-    """The stored state; None where nothing was ever stored. Raises DamagedError."""
+    """The stored state; None where nothing was ever stored. Raises DamagedError, also where the file is lost."""
     try:
         data = read(directory / NAME)
         state = None if data is None else serialization.decode(data, AuthState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(type(error).__name__) from None  # its message may quote what is in the file
+    if state is None and (directory / MARK).exists():
+        raise DamagedError("it is gone")
     if state is not None and state.version > states.VERSION:
         raise DamagedError(f"version {state.version}")
     return state
@@ -61,15 +64,25 @@ def change(directory: Path, how: Change, *, damaged: AuthState | None = None) ->
         after = how(before or states.fresh())
         if after is not before:
             write_atomic(directory / NAME, serialization.encode(after, secrets=True) + b"\n")
-            _belong(directory)
+            _belong(directory, NAME)
+            _mark(directory, owned=after.password is not None)
         return after
 
 
-def _belong(directory: Path) -> None:
+def _mark(directory: Path, *, owned: bool) -> None:
+    """Keep the mark as ``owned`` says; the file with the password is there before it, and no longer after it."""
+    if not owned:
+        (directory / MARK).unlink(missing_ok=True)
+    elif not (directory / MARK).exists():
+        write_atomic(directory / MARK, b"")
+        _belong(directory, MARK)
+
+
+def _belong(directory: Path, name: str) -> None:
     """Give the file that root has written to the directory's owner, who must be able to read it."""
     if os.geteuid() == 0:
         owner = directory.stat()
-        os.chown(directory / NAME, owner.st_uid, owner.st_gid)
+        os.chown(directory / name, owner.st_uid, owner.st_gid)
 
 
 @contextlib.contextmanager
@@ -102,7 +115,10 @@ class AuthStore:
         with contextlib.suppress(OSError):
             remove_leftovers(directory)
         self._looked = time.monotonic()
-        self._take(_look(directory, None, again=False))
+        self._take(_look(directory, None, again=True))
+        if self._state.password is not None:  # set by a version without the mark
+            with contextlib.suppress(OSError):
+                _mark(directory, owned=True)
 
     @property
     def state(self) -> AuthState:
@@ -139,6 +155,8 @@ class AuthStore:
         if found is None:
             return
         self._stamp, content = found
+        if content is None:
+            content = DamagedError("it is gone") if self._state.password is not None else states.fresh()
         if isinstance(content, DamagedError):
             # Fail closed: without a readable password no sign-in succeeds, but the state read before stays valid.
             if not self.damaged:
@@ -149,16 +167,16 @@ class AuthStore:
             self.damaged = False
 
 
-_Found = tuple[Stamp | None, AuthState | DamagedError]
+_Found = tuple[Stamp | None, AuthState | DamagedError | None]
 
 
 def _look(directory: Path, known: Stamp | None, *, again: bool) -> _Found | None:
-    """The file's stamp and what is in it; None where it is the one whose stamp is ``known``, unless ``again``."""
+    """The file's stamp and what is in it, if it exists; None where its stamp is ``known``, unless ``again``."""
     stamp = _stamp(directory)
     if stamp == known and not again:
         return None
     try:
-        return stamp, load(directory) or states.fresh()
+        return stamp, load(directory)
     except DamagedError as error:
         return stamp, error
 

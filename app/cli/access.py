@@ -15,6 +15,7 @@ from app.cli.tokens import path as tokens_path
 from app.errors import GatewayError
 
 STATE = Path("/var/lib/vpn-gateway-web")  # of the web process, on the image
+NETD_STATE = Path("/var/lib/vpn-gateway")
 RESET_TIMEOUT = 60.0  # seconds; the card may be slow
 
 
@@ -50,8 +51,9 @@ def logout(ctx: Context) -> None:
 
 @click.command("reset-password")
 @click.option("--state-dir", type=click.Path(path_type=Path), default=STATE, show_default=True)
+@click.option("--netd-state-dir", type=click.Path(path_type=Path), default=NETD_STATE, show_default=True)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def reset_password(state_dir: Path, yes: bool) -> None:
+def reset_password(state_dir: Path, netd_state_dir: Path, yes: bool) -> None:
     """Remove admin password, second factor, sessions and API keys; works on the gateway itself, as root.
 
     Without a shell on the gateway, put an empty file named reset-password on the card's first partition.
@@ -59,13 +61,15 @@ def reset_password(state_dir: Path, yes: bool) -> None:
     if not state_dir.is_dir():
         raise CommandError(f"{state_dir} does not exist: this works only on the gateway itself")
     if not yes:
-        click.confirm("Then everyone on the LAN can use the gateway until a new password is set. Continue?", abort=True)
+        click.confirm(
+            "Then everyone on the LAN can connect and disconnect until a new one is set. Continue?", abort=True
+        )
     command = [sys.executable, "-m", "app", "auth", "reset", "--state-dir", str(state_dir)]
     owner = state_dir.stat().st_uid
     if os.geteuid() not in {0, owner}:
         raise CommandError("this needs root")
-    # As the directory's owner, so that the files stay the web process's own.
-    user = owner if os.geteuid() == 0 and owner != 0 else None
+    if netd_state_dir.is_dir():  # else this is not the image's gateway
+        command += ["--netd-state-dir", str(netd_state_dir)]
     root = Path(__file__).parents[2]
     import asyncio  # noqa: PLC0415 - no other command needs it, and it takes a while to load on a Pi
 
@@ -73,7 +77,7 @@ def reset_password(state_dir: Path, yes: bool) -> None:
 
     # On the image Python finds the app's packages by these.
     search = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
-    reset = process.run(*command, timeout=RESET_TIMEOUT, check=False, cwd=root, user=user, environment=search)
+    reset = process.run(*command, timeout=RESET_TIMEOUT, check=False, cwd=root, environment=search)
     try:
         done = asyncio.run(reset)
     except GatewayError as error:

@@ -17,6 +17,7 @@ import click
 from app.cli.client import CommandError
 from app.cli.context import Context, context
 from app.cli.output import clean, moment, put_json, put_pairs
+from app.cli.owner_password import confirmation, password_file
 from app.encoding import NotTextError, decode
 
 LIMIT = 16 * 1024 * 1024  # bytes that are read of a file; the gateway takes less
@@ -91,10 +92,11 @@ def _report(ctx: Context, answer: dict[str, Any]) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @passphrase_file
+@password_file
 @context
-def backup(ctx: Context, file: Path, passphrase_file: Path | None) -> None:
+def backup(ctx: Context, file: Path, passphrase_file: Path | None, password_file: Path | None) -> None:
     """Write settings, servers and keys to FILE (- = standard output), encrypted with a passphrase."""
-    body = {"passphrase": _passphrase(passphrase_file, confirm=True)}
+    body = {"passphrase": _passphrase(passphrase_file, confirm=True)} | confirmation(ctx, password_file)
     data = ctx.client.bytes("POST", "/api/backup", json.dumps(body).encode(), expected="application/octet-stream")
     if str(file) == "-":
         sys.stdout.buffer.write(data)
@@ -149,17 +151,35 @@ def support(ctx: Context, file: Path | None) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @passphrase_file
+@password_file
 @click.option("--dry-run", is_flag=True, help="Only check; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["direct", "default_policy", "exit_check", "roles"]),
+    help="Let the backup open this, without a question; may be repeated. A dry run lists what it opens.",
+)
 @context
-def restore(ctx: Context, file: Path, passphrase_file: Path | None, dry_run: bool, yes: bool) -> None:
+def restore(
+    ctx: Context,
+    file: Path,
+    passphrase_file: Path | None,
+    password_file: Path | None,
+    dry_run: bool,
+    yes: bool,
+    accept: tuple[str, ...],
+) -> None:
     """Replace all settings, servers and keys by those of the backup FILE."""
     data = _read(file)
     passphrase = _passphrase(passphrase_file, confirm=False)
+    body: dict[str, Any] = {"backup": base64.b64encode(data).decode(), "passphrase": passphrase, "dry_run": dry_run}
     if not dry_run and not yes:
         click.confirm("This replaces all settings, servers and keys. Continue?", abort=True, err=True)
-    body = {"backup": base64.b64encode(data).decode(), "passphrase": passphrase, "dry_run": dry_run}
-    answer = ctx.client.post("/api/restore", body)
+        accept = _accepted(ctx.client.post("/api/restore", {**body, "dry_run": True}), accept)
+    if not dry_run:
+        body |= confirmation(ctx, password_file)
+    answer = ctx.client.post("/api/restore", {**body, "accept": accept})
     if ctx.json:
         put_json(answer)
         return
@@ -171,4 +191,17 @@ def restore(ctx: Context, file: Path, passphrase_file: Path | None, dry_run: boo
             ("Devices", answer["devices"]),
         )
     )
+    for opening in answer.get("opens", ()):
+        click.echo(f"opens {clean(opening['what'])}: {clean(opening['message'])}", err=True)
+    for warning in answer.get("warnings", ()):
+        click.echo(f"warning: {clean(warning)}", err=True)
     click.echo("This backup can be restored; nothing was changed." if dry_run else clean(answer["message"]))
+
+
+def _accepted(found: dict[str, Any], accept: tuple[str, ...]) -> tuple[str, ...]:
+    """``accept`` and all that the user accepts of what the backup ``found`` opens. Aborts where the user declines."""
+    for opening in found.get("opens", ()):
+        if opening["what"] not in accept:
+            click.confirm(f"It opens what is closed now: {clean(opening['message'])}. Accept?", abort=True, err=True)
+            accept = (*accept, opening["what"])
+    return accept

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from app.cli.client import segment
 from app.cli.context import Context, context
 from app.cli.output import put_json, put_table
+from app.cli.owner_password import confirmation, password_file
 
 
 @click.group(invoke_without_command=True)
@@ -27,8 +31,13 @@ def list_devices(ctx: Context) -> None:
         return
     put_table(
         ("DEVICE", "NAME", "ADDRESS", "POLICY"),
-        ((d["mac"], d["name"] or d["hostname"], d["address"], _policy(d)) for d in answer["devices"]),
+        ((d["mac"], d["name"] or d["hostname"], _address(d), _policy(d)) for d in answer["devices"]),
     )
+
+
+def _address(device: dict[str, Any]) -> str | None:
+    known = device["address"] or next(iter(device["addresses"]), None)
+    return known if known is None or device["leased"] else f"{known} (no lease)"
 
 
 def _policy(device: dict[str, object]) -> str:
@@ -39,10 +48,13 @@ def _policy(device: dict[str, object]) -> str:
 @click.argument("mac")
 @click.argument("policy")
 @click.option("--name", default=None, help="The device's name.")
+@password_file
 @context
-def set_policy(ctx: Context, mac: str, policy: str, name: str | None) -> None:
+def set_policy(ctx: Context, mac: str, policy: str, name: str | None, password_file: Path | None) -> None:
     """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!) or blocked."""
     body = {"policy": policy} if name is None else {"policy": policy, "name": name}
+    if policy == "direct":
+        body |= confirmation(ctx, password_file)
     answer = ctx.client.call("PUT", f"/api/devices/{segment(mac)}/policy", body)
     if ctx.json:
         put_json(answer)

@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, files, lan, ports, stats, tunnel
+from app.cli import access, files, lan, mtu, names, ports, stats, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -49,7 +49,9 @@ for command in (
     tunnel.servers,
     tunnel.providers,
     tunnel.provider,
+    mtu.mtu,
     lan.devices,
+    names.rebind_exceptions,
     ports.ports,
     ports.wan,
     files.import_,

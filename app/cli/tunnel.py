@@ -62,6 +62,7 @@ def status(ctx: Context) -> None:
                 ("Problems", "; ".join(now.get("problems", ())) or None),
                 ("Next attempt in", None if now["retry_in"] is None else f"{now['retry_in']:.0f} s"),
                 ("Last handshake", ago(now["latest_handshake"])),
+                ("MTU", _mtu(now)),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),
                 ("Sent", size(now["tx_bytes"]) if now["connected"] else None),
                 ("Kill switch", "active, checked against the kernel" if now["killswitch_active"] else "NOT CONFIRMED"),
@@ -70,6 +71,20 @@ def status(ctx: Context) -> None:
         )
     if not now["connected"]:
         raise SystemExit(5)
+
+
+_MTU_ORIGINS = {
+    "exit": "set for the exit",
+    "provider": "set for the provider",
+    "server": "from the server's file",
+    "found": "the largest that passed",
+    "route": "from the WAN's",
+}
+
+
+def _mtu(now: dict[str, Any]) -> str | None:
+    mtu = now.get("mtu")
+    return None if mtu is None else f"{mtu} ({_MTU_ORIGINS.get(now.get('mtu_origin') or '', 'unknown')})"
 
 
 @click.command()

@@ -78,7 +78,8 @@ async def _wait_for_wan(gateway: Gateway, outcome: Outcome) -> None:
     deadline = time.monotonic() + SETTLE_TIME
     while (problem := (await gateway.snapshot()).wan_problem) is not None:
         if time.monotonic() > deadline:
-            outcome.faults.append(f"network.wan: {problem.message}")
+            key = "network.lan_address" if problem.reason == "networks_overlap" else "network.wan"
+            outcome.faults.append(f"{key}: {problem.message}")
             outcome.retry = True
             return
         await asyncio.sleep(1)

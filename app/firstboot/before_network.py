@@ -30,7 +30,7 @@ from app.firstboot.schema import Config
 
 def run(paths: Paths) -> None:
     remove_leftovers(paths)
-    auth = admin_password.auth_command(paths.web)
+    auth = admin_password.auth_command(paths.web, paths.netd)
     found = admin_password.reset_password(paths, auth)
     config, more = configuration.load_config(paths, auth)
     found += more + unread_files.explain(Fat(paths.fat))
@@ -39,7 +39,10 @@ def run(paths: Paths) -> None:
     apply(paths, config)
     faults.record(paths.run, Source.CONFIGURATION, found)
     report.write_report(paths, found)
-    netd_settings.update(paths, netd_settings.settings_of(config))
+    if refused := netd_settings.update(paths, netd_settings.settings_of(config)):
+        print("\n".join(refused), file=sys.stderr)
+        faults.record(paths.run, Source.CONFIGURATION, [*found, *refused])
+        report.write_report(paths, [*found, *refused])
 
 
 def apply(paths: Paths, config: Config) -> None:

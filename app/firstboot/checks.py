@@ -23,7 +23,7 @@ from app.firstboot.schema import (
     WifiWan,
     radio_is_wan,
 )
-from app.lan import check_address
+from app.lan import check_address, check_hostname
 from app.model import LanSettings
 
 SSH_KEY = re.compile(
@@ -45,8 +45,10 @@ def faults(config: Config) -> Iterator[str]:
 
 
 def _system_faults(system: System) -> Iterator[str]:
-    if not hostnames.LABEL.fullmatch(system.hostname):
-        yield "system.hostname: letters a-z, digits and hyphens, at most 63 (RFC 1123)"
+    try:
+        check_hostname(system.hostname, "system.hostname")
+    except InvalidFieldError as error:
+        yield error.message
     if system.admin_password is not None and not (
         MIN_LENGTH <= len(normalized(system.admin_password)) <= MAX_LENGTH and "\n" not in system.admin_password
     ):

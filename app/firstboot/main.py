@@ -5,6 +5,7 @@ The start of a slow board waits for the first step, so each step imports only wh
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,13 +34,21 @@ def _early(paths: Paths) -> int:
 
 
 def _settings(new: str, last: str) -> int:
-    """Store netd's settings; the step before the network starts this as netd's user."""
+    """Store netd's settings; the step before the network starts this as netd's user.
+
+    EX_DATAERR: the judge refused them, and the reason is on the last line of the standard error.
+    """
     import msgspec  # noqa: PLC0415
 
+    from app.errors import InvalidFieldError  # noqa: PLC0415
     from app.firstboot import netd_settings  # noqa: PLC0415
 
     kind = netd_settings.NetdSettings
-    netd_settings.store(STATE, msgspec.json.decode(new, type=kind), msgspec.json.decode(last, type=kind))
+    try:
+        netd_settings.store(STATE, msgspec.json.decode(new, type=kind), msgspec.json.decode(last, type=kind))
+    except InvalidFieldError as error:
+        print(error.message, file=sys.stderr)
+        return os.EX_DATAERR
     return 0
 
 

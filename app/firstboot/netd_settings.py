@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from app.firstboot import programs
 from app.firstboot.paths import Paths, write
+from app.firstboot.programs import ProgramError
 from app.firstboot.render import ONBOARD, wan_interface, wan_port
 from app.firstboot.schema import Config, radio_is_wan
 from app.lan import BRIDGE, dhcp_range
@@ -64,20 +66,27 @@ def wan_card(config: Config) -> WanCard | None:
     return None if by is None else WanCard(by, links.wan, links.lan, links.carrier)
 
 
-def update(paths: Paths, new: NetdSettings) -> None:
-    """Put ``new`` into netd's settings if it differs from what was put there last.
+def update(paths: Paths, new: NetdSettings) -> list[str]:
+    """Put ``new`` into netd's settings if it differs from what was put there last; returns the faults for the report.
 
-    So a change in the web interface stays until the file changes.
+    So a change in the web interface stays until the file changes. What the judge of settings refuses is tried again at
+    each start: it may be at odds with a stored server, which may be gone by then.
     """
     last = paths.data / "setup" / "told"
     text = msgspec.json.encode(new)
     before = last.read_bytes() if last.exists() else msgspec.json.encode(NetdSettings())
     if text == before:
-        return
+        return []
     # netd's state belongs to netd's user, who could not write a file of root's.
     command = (sys.executable, "-sP", "-m", "app", "firstboot", "settings", text.decode(), before.decode())
-    programs.run(*command, timeout=TIMEOUT, user="netd", group="vpn-gateway")
+    try:
+        programs.run(*command, timeout=TIMEOUT, user="netd", group="vpn-gateway")
+    except ProgramError as error:
+        if error.status != os.EX_DATAERR:
+            raise
+        return [f"gateway.toml: {error.stderr.splitlines()[-1]}; the gateway keeps its settings"]
     write(last, text, 0o600)
+    return []
 
 
 def store(state: Path, new: NetdSettings, last: NetdSettings) -> None:

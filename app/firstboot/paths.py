@@ -16,10 +16,17 @@ class Paths:
     wan_network: Path = Path("/etc/systemd/network/20-wan.network")
     web: Path = Path("/var/lib/vpn-gateway-web")  # the web process's own: password, sessions, API keys
 
+    netd: Path = Path("/var/lib/vpn-gateway")
+
     @property
     def stored(self) -> Path:
         """The last valid configuration, with its secrets."""
         return self.data / "setup" / "gateway.json"
+
+    @property
+    def reset_done(self) -> Path:
+        """Identifies the request to remove the admin password that was carried out and is still on the card."""
+        return self.data / "setup" / "reset-done"
 
     @property
     def wan_card(self) -> Path:

@@ -15,8 +15,9 @@ TIMEOUT = 30.0  # seconds; a program that hangs must not use up the unit's own l
 class ProgramError(Exception):
     """A program could not be run, failed, or took too long. The message never contains the program's input."""
 
-    def __init__(self, program: str, problem: str, stderr: str = "") -> None:
+    def __init__(self, program: str, problem: str, stderr: str = "", status: int | None = None) -> None:
         self.stderr = stderr.strip()
+        self.status = status  # None where the program did not end by itself
         super().__init__(f"{program} {problem}")
 
 
@@ -48,4 +49,4 @@ def run(
         raise ProgramError(program, f"cannot be run: {error.strerror}") from None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ProgramError(program, f"failed: {lines[-1]}", done.stderr)
+        raise ProgramError(program, f"failed: {lines[-1]}", done.stderr, done.returncode)

@@ -15,7 +15,9 @@ from ipaddress import (
 
 from msgspec import Struct
 
+from app import overlaps
 from app.addresses import is_routable
+from app.model import WanLink
 
 # The WAN's interface where it is not the port itself. Not "lan...", which the boot ruleset takes for the LAN.
 VLAN = "wan-vlan"
@@ -57,12 +59,12 @@ class Pppoe(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def address_faults(key: str, wan: WanAddress, lan: IPv4Network) -> Iterator[str]:
-    """The faults of a fixed address. ``lan`` is the LAN's network, which the WAN's must not overlap."""
+    """The faults of a fixed address. ``lan`` is the LAN's network, in which no host of the WAN must be."""
     address = _interface(wan.address)
     if address is None:
         yield f"{key}.address: needed: the WAN's own IPv4 address and prefix, such as 203.0.113.7/24"
-    elif address.network.overlaps(lan):
-        yield f"{key}.address: overlaps the LAN, {lan}: set network.lan_address to another network"
+    else:
+        yield from _overlap_faults(key, wan, address, lan)
     gateway = _host(wan.gateway)
     if gateway is None:
         yield f"{key}.gateway: needed: the IPv4 address of your provider's router, such as 203.0.113.1"
@@ -74,6 +76,17 @@ def address_faults(key: str, wan: WanAddress, lan: IPv4Network) -> Iterator[str]
         if _host(server) is None and _host6(server) is None:
             yield f"{key}.dns: IPv4 or IPv6 addresses of name servers, in quotation marks"
             return
+
+
+def _overlap_faults(key: str, wan: WanAddress, address: IPv4Interface, lan: IPv4Network) -> Iterator[str]:
+    servers = tuple(found for server in wan.dns if (found := _host(server)) is not None)
+    link = WanLink("wan", addresses=(address,), gateway4=_host(wan.gateway), nameservers=servers)
+    for clash in overlaps.clashes(overlaps.wan_claims(link), overlaps.lan_claims((lan,))):
+        part = _PARTS.get(clash.second.role, "address")
+        yield f"{key}.{part}: {clash.message}"
+
+
+_PARTS = {overlaps.Role.ROUTER: "gateway", overlaps.Role.NAME_SERVER: "dns"}
 
 
 def pppoe_faults(key: str, pppoe: Pppoe) -> Iterator[str]:

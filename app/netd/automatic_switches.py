@@ -89,12 +89,14 @@ class ReturnToFirstChoice:
         self,
         *,
         exits: SwitchableExits,
+        directory: ServerResolver,
         intent: Intent,
         store: Store,
         failures: FailureHistory,
         clock: Callable[[], float] = boottime,
     ) -> None:
         self._exits = exits
+        self._directory = directory
         self._intent = intent
         self._store = store
         self._failures = failures
@@ -117,11 +119,22 @@ class ReturnToFirstChoice:
         goal = self._intent.goal(machine.name)
         if goal is None or goal.first_choice is None or not self._store.settings.failover.return_to_first:
             return
-        target = goal.first_choice
-        if self._failures.in_penalty(target) or machine.goal != state.tunnel.target:
+        if machine.goal != state.tunnel.target:
             return
+        target = goal.first_choice
         try:
+            # The first choice may have left the list for good, while others are what was asked for.
+            meant = [target] if goal.asked == target.hostname else await self._meant(target, goal.asked)
+            target = next((t for t in meant if not self._failures.in_penalty(t)), None)
+            if target is None:
+                return
             await self._exits.switch(machine.name, target, "return_to_first", asked=goal.asked)
         except GatewayError as error:
-            self._failures.record_failure(machine.name, target)
+            if target is not None:
+                self._failures.record_failure(machine.name, target)
             log.info("exit %s: the first choice %s does not answer yet: %s", machine.name, target, error.message)
+
+    async def _meant(self, first: Target, selector: str) -> list[Target]:
+        """The servers that were asked for, the first choice first. Raises GatewayError."""
+        found = await self._directory.resolve(first.provider, selector)
+        return sorted(found, key=lambda t: t != first)

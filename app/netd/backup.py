@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app import async_files
 from app.errors import UnavailableError
+from app.netd.protocols import OwnerPassword
 from app.protocol.answers import Restored
 from app.protocol.commands import CreateBackup, HandlerEntry, RestoreBackup
 from app.store import Store, accounts
@@ -27,8 +28,9 @@ RESTART_AFTER = 0.2  # seconds, in which the answer is sent
 class BackupService:
     """The service that makes and restores backups.
 
-    A restore calls ``freeze``, after which nothing in this process may change the network, and ``closing``, which close
-    the writers of the restored files. It sets ``restart`` when the process has to end.
+    ``check_owner`` checks the owner's password. A restore calls ``freeze``, after which nothing in this process may
+    change the network, and ``closing``, which close the writers of the restored files. It sets ``restart`` when the
+    process has to end.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class BackupService:
         freeze: Callable[[], None],
         closing: Sequence[Callable[[], None]],
         restart: asyncio.Event,
+        check_owner: OwnerPassword,
     ) -> None:
         self._backup = Backup(store, parts(state_dir))
         self._freeze = freeze
         self._closing = closing
         self._restart = restart
+        self._check_owner = check_owner
         self._restored = False
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -55,14 +59,20 @@ class BackupService:
             raise UnavailableError("a backup was restored and the gateway is restarting", code="restarting")
 
     async def create(self, command: CreateBackup) -> bytes:
-        """Raises InvalidFieldError (``passphrase``), ConflictError (``busy``)."""
+        """Make the backup.
+
+        Raises InvalidFieldError (``passphrase``), ConflictError (``busy``, ``not_restorable``), or what checking the
+        password raises.
+        """
+        await self._check_owner(command.password)
         return await self._backup.create(command.passphrase)
 
     async def restore(self, command: RestoreBackup) -> Restored:
         """Raises what :meth:`app.store.backup.Backup.restore` raises; then nothing has changed."""
         if command.dry_run:
             return _restored(await self._backup.inspect(command.backup, command.passphrase), dry_run=True)
-        summary = await self._backup.restore(command.backup, command.passphrase)
+        await self._check_owner(command.password)
+        summary = await self._backup.restore(command.backup, command.passphrase, command.accept)
         # No other task has run since the files were replaced.
         self._restored = True
         self._freeze()
@@ -94,4 +104,5 @@ def _restored(summary: Summary, *, dry_run: bool) -> Restored:
         devices=summary.devices,
         parts=summary.parts,
         warnings=summary.warnings,
+        opens=summary.opens,
     )

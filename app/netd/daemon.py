@@ -9,7 +9,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
+from app.errors import InvalidFieldError
+from app.model import Lease
 from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
 from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
@@ -28,22 +31,31 @@ from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
+from app.netd.lan_devices import LanDevices
+from app.netd.lan_misuse import LanMisuseMonitor
 from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
+from app.netd.owner import OwnerCheck
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
+from app.netd.resolver_watch import ResolverWatch
 from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_latency import ServerLatencies
+from app.netd.server_places import ServerPlaces
 from app.netd.snapshot import SnapshotReader
+from app.netd.software_age import watch_age
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
 from app.netd.wan_port import WanChooser
+from app.network import nft
+from app.network.neighbours import probe, read_neighbours
+from app.network.ruleset.bridge import FLOODING, IMPOSTORS
 from app.protocol.events import SecurityAlert
 from app.providers.registry import Registry
 from app.tasks import end
@@ -98,7 +110,10 @@ async def _run_forever(name: str, job: Job) -> None:
 async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterable[str] = ()) -> Daemon:
     """Create all objects of netd without any change to the kernel. ``restart`` is set when the process has to end."""
     store, wan_port, run_dir = deps.store, deps.wan_port, deps.run_dir
-    store.update_settings(wan_port.with_card_ports)
+    try:
+        store.update_settings(wan_port.with_card_ports)
+    except InvalidFieldError as error:  # the start must not end here: the LAN keeps its page
+        problems = (*problems, f"the ports of gateway.toml are not used: {error.message}")
     wan_port.write_choice(store.settings.links)
     settings = store.settings
     events = EventBus()
@@ -119,6 +134,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         publish=publish,
     )
     lan_services = LanServicesLoop(deps.services, network, store, publish)
+    resolver_watch = ResolverWatch(network, publish)
     egress = ProviderEgress(network, publish)
     provider_environment = environment(store, deps.state_dir, egress, deps.providers)
     provider_environment.accounts.load()
@@ -165,23 +181,43 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
 
     # The users of the exits: timers and commands.
     scheduled = ScheduledSwitches(exits, directory, store)
-    return_to_first = ReturnToFirstChoice(exits=exits, intent=intent, store=store, failures=failures)
+    return_to_first = ReturnToFirstChoice(
+        exits=exits, directory=directory, intent=intent, store=store, failures=failures
+    )
+    places = ServerPlaces(intent, directory, store)
     maintenance = ProviderMaintenance(registry, exits, publish)
+    owner = OwnerCheck(deps.state_dir)
     backup = BackupService(
         store,
         deps.state_dir,
         freeze=exits.freeze,
         closing=(store.close, provider_environment.accounts.close),
         restart=restart,
+        check_owner=owner.check,
     )
     check_not_restarting = backup.check_not_restarting
+
+    async def update_hosts(leases: Iterable[Lease], in_use: dict[str, IPv4Address]) -> None:
+        await deps.services.update_hosts(store.settings, leases, in_use)
+
+    lan_devices = LanDevices(
+        leases=deps.services.leases,
+        update_hosts=update_hosts,
+        read_neighbours=read_neighbours,
+        probe=probe,
+        links=lambda: network.links,
+        store=store,
+        publish=publish,
+    )
     snapshots = SnapshotReader(
         store=store,
         network=network,
         exits=exits,
+        resolvers=resolver_watch,
         wan_port=wan_port,
         events=events,
         leases=deps.services.leases,
+        neighbours=lambda: lan_devices.neighbours,
         check_not_restarting=check_not_restarting,
     )
     importer = ServerImporter(store, publish, check_not_restarting)
@@ -197,11 +233,12 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             publish=publish,
         ),
         ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
-        DevicePolicies(store=store, network=network, exits=exits, publish=publish),
-        PreferenceCommands(store, publish),
+        DevicePolicies(store=store, network=network, exits=exits, publish=publish, check_owner=owner.check),
+        PreferenceCommands(store, publish, lan_services.update),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
         LeakTester(network, exits, store),
         history,
+        owner,
         backup,
         deps.logs,
         SupportFile(
@@ -223,6 +260,12 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     cabling = CablingMonitor(
         problem=lambda: network.links.problem, drops=network.drops, foreign=network.foreign, publish=publish
     )
+    misuse = LanMisuseMonitor(
+        drops=network.drops,
+        impostors=lambda: nft.elements("bridge", IMPOSTORS),
+        flooding=lambda: nft.elements("bridge", FLOODING),
+        publish=publish,
+    )
     adapters = AdapterMonitor(run_dir / RECORD, publish=publish)
     stalls = StallMonitor(
         ports=lambda: [port.name for port in network.links.ports if port.carrier and not port.radio], publish=publish
@@ -238,18 +281,25 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         jobs={
             "reconciler": network.run,
             "links": network.watch_links,
+            "openings": network.close_openings,
             "time": lambda: deps.time_sync.watch(network.replan, publish),
             "time servers": lambda: deps.time_sync.resolve(network.lookup),
             "services": lan_services.run,
             "clock steps": lambda: keep_leases(clock_steps, deps.services.lease_file, lan_services.move_leases),
             "providers": maintenance.run,
+            "devices": lan_devices.run,
+            "addresses in use": lan_devices.ask,
             "leases": lambda: watch_leases(deps.services.leases, publish),
             "statistics": statistics.run,
             "failover": return_to_first.run,
             "schedule": scheduled.run,
             "cabling": cabling.run,
+            "misuse": misuse.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
+            "software age": lambda: watch_age(publish),
+            "resolvers": resolver_watch.run,
+            "places": places.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
-from app.model import Lease
+from app.model import Lease, Settings
 from app.netd.lan_services_loop import LanServiceControl
 from app.netd.log_buffer import LogBuffer
 from app.netd.network_parts import LinkSource, MakeKernel
@@ -23,6 +25,10 @@ class LeaseService(LanServiceControl, Protocol):
     def leases(self) -> tuple[Lease, ...]: ...
 
     def lease_file(self) -> str: ...
+
+    async def update_hosts(
+        self, settings: Settings, leases: Iterable[Lease], in_use: Mapping[str, IPv4Address]
+    ) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -38,5 +38,7 @@ def exit_status(machine: ExitMachine, entered: float) -> ExitStatus:
         latest_handshake=max(handshakes, default=None),
         rx_bytes=sum(p.rx_bytes for p in stats.peers) if stats else 0,
         tx_bytes=sum(p.tx_bytes for p in stats.peers) if stats else 0,
+        mtu=tunnel.plan.mtu if tunnel else None,
+        mtu_origin=tunnel.mtu_origin if tunnel else None,
         ipv6=tunnel is not None and tunnel.plan.carries_all(6),
     )

@@ -20,7 +20,8 @@ from app.netd.network_parts import DriftRepaired, NetworkChange, WanMoved
 from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition, TransitionObserver
 from app.network.drift import missing
-from app.network.plan import ExitPlan, exit_interface
+from app.network.plan import ExitPlan, TunnelPlan, exit_interface
+from app.network.resolvers import ResolverChoice
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.events import EventSink, StatusChanged
 from app.protocol.statistics import InterfaceBytes
@@ -51,11 +52,15 @@ class ExitNetwork(Protocol):
 
     async def forget_flows(self, index: int) -> None: ...
 
+    def resolvers(self, exit_name: str) -> ResolverChoice: ...
+
     async def lookup(self, host: str) -> list[Address]: ...
 
     def freeze(self) -> None: ...
 
     def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None: ...
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None: ...
 
 
 class TunnelSource(ProviderLookup, Protocol):
@@ -240,6 +245,9 @@ class Exits:
         server = next((s for s in await provider.servers() if s.hostname == target.hostname), None)
         return config, server.location if server else None
 
+    def resolvers(self, exit_name: str) -> tuple[Address, ...]:
+        return self._network.resolvers(exit_name).order
+
     def exit_confirmation(self, provider: str) -> Confirm:
         return self._providers.exit_confirmation(provider)
 
@@ -267,6 +275,9 @@ class Exits:
 
     async def lookup(self, host: str) -> list[Address]:
         return await self._network.lookup(host)
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
+        return self._network.clash(exit_name, plan)
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
         return await self._failover.advise(exit_name, failed)
@@ -297,4 +308,4 @@ def _targets(machine: ExitMachine) -> set[Target]:
 
 
 def _leaves_tunnel(old: State, new: State) -> bool:
-    return isinstance(old, Connected) and not (isinstance(new, Connected) and new.tunnel == old.tunnel)
+    return isinstance(old, Connected) and not (isinstance(new, Connected) and new.since_boot == old.since_boot)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from app.errors import GatewayError
-from app.model import FailoverSettings, Server
+from app.model import Server
 from app.netd.intent import Intent
 from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition
 from app.protocol.events import AccountChanged, EventSink, SecurityAlert
 from app.providers.base import AccountProvider, Provider, Verdict
+from app.providers.selection import choose
 from app.store import Store
 from app.tunnel.clock import boottime
 from app.tunnel.context import Advice
 from app.tunnel.failure_history import FailureHistory
-from app.tunnel.fallback import fallbacks
+from app.tunnel.fallback import fallbacks, in_order
 from app.tunnel.states import Connected, Disconnected, Reason, Target
 
 log = logging.getLogger(__name__)
@@ -79,15 +82,18 @@ class Failover:
             if verdict in _PROBLEMS:
                 reason, text = _PROBLEMS[verdict]
                 message = text.format(provider.title)
-                if self._published.get(exit_name) is not reason:  # published once, not at every attempt
-                    self._published[exit_name] = reason
-                    self._publish(SecurityAlert(reason.value, message, exit=exit_name))
+                if self._alert(exit_name, reason, message):
                     self._publish(AccountChanged(provider.name, reason.value))
                 return Advice(reason=reason, message=message)
             if verdict is Verdict.KEY_CHANGED:
                 return Advice()  # the server is not at fault; the next attempt uses the new key
-            target = await self._next_target(exit_name, failed)
-            if target is None or not self._intent.fall_back(exit_name, failed, target):
+            choice = await self._next_choice(exit_name, failed)
+            if choice.message is not None:
+                self._alert(exit_name, Reason.SERVER_UNAVAILABLE, choice.message)
+            target = choice.target
+            if target is None and choice.message is not None:
+                return Advice(reason=Reason.SERVER_UNAVAILABLE, message=choice.message)
+            if target is None or not self._intent.fall_back(exit_name, failed, target, as_asked=choice.as_asked):
                 return Advice()
         except GatewayError as error:
             log.warning("exit %s: no fallback: %s", exit_name, error.message)
@@ -97,29 +103,51 @@ class Failover:
         log.warning("exit %s: falling back to %s in place of %s", exit_name, target, first or target)
         return Advice(target=target)
 
-    async def _next_target(self, exit_name: str, failed: Target) -> Target | None:
-        """The server to try after ``failed``; None = the same again."""
+    async def _next_choice(self, exit_name: str, failed: Target) -> _Choice:
+        """The server to try after ``failed``; without a target the same again."""
         settings = self._store.settings.failover
         goal = self._intent.goal(exit_name)
         first = (goal.first_choice if goal is not None else None) or failed
-        back = first if first != failed else None
-        if not settings.enabled:
-            return back
+        back = _Choice(first if first != failed else None)
+        servers = await self._directory.list(failed.provider)
+        gone = bool(servers) and all(s.hostname != failed.hostname for s in servers)
+        asked = _asked_for(servers, goal.asked) if goal is not None and goal.asked != first.hostname else ()
+        if not settings.enabled and not (gone and asked):
+            return _gone(failed, None) if gone else back
         self._failures.record_failure(exit_name, failed)
-        if self._failures.exhausted(exit_name):
+        if self._failures.exhausted(exit_name) and not gone:
             self._failures.back_off(exit_name)  # the uplink is the likelier cause: wait at the first choice
             return back
-        candidates = await self._candidates(failed.provider, first, settings)
-        return candidates[0] if candidates else back
-
-    async def _candidates(self, provider: str, first: Target, settings: FailoverSettings) -> list[Target]:
-        servers = await self._directory.list(provider)
-        lost = next((s for s in servers if s.hostname == first.hostname), None) or _unknown_server(first)
+        lost = next((s for s in servers if s.hostname == first.hostname), None) or self._last_known(exit_name, first)
 
         def in_penalty(server: Server) -> bool:
-            return self._failures.in_penalty(Target(provider, server.hostname))
+            return self._failures.in_penalty(Target(failed.provider, server.hostname))
 
-        return [Target(provider, s.hostname) for s in fallbacks(servers, lost, settings, in_penalty)]
+        near = fallbacks(servers, lost, settings, in_penalty)
+        if gone and not near:  # one that failed a while ago is better than one that does not exist
+            near = fallbacks(servers, lost, settings, lambda _: False)
+        chosen = next(iter(in_order(near, asked, failed.hostname, in_penalty)), None)
+        if chosen is None:
+            return _gone(failed, None) if gone and back.target is None else back
+        as_asked = any(s.hostname == chosen.hostname for s in asked)
+        if gone:
+            return _gone(failed, Target(failed.provider, chosen.hostname), as_asked=as_asked)
+        return _Choice(Target(failed.provider, chosen.hostname), as_asked)
+
+    def _last_known(self, exit_name: str, first: Target) -> Server:
+        """A stand-in for a server that is no longer in the list, in the place where it was."""
+        place = self._intent.place(exit_name)
+        if place is None:
+            return Server(first.hostname, first.provider)  # nothing is near it
+        return Server(first.hostname, first.provider, country=place.country, city=place.city)
+
+    def _alert(self, exit_name: str, reason: Reason, message: str) -> bool:
+        """Publish an alert once, and not at every attempt; whether it was published."""
+        if self._published.get(exit_name) is reason:
+            return False
+        self._published[exit_name] = reason
+        self._publish(SecurityAlert(reason.value, message, exit=exit_name))
+        return True
 
     async def _verdict(self, provider: Provider) -> Verdict:
         if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
@@ -160,6 +188,22 @@ class Failover:
         self._intent.mark_reached(move.exit, target)
 
 
-def _unknown_server(target: Target) -> Server:
-    """A stand-in for a server that is no longer in the list; without a location, nothing is near it."""
-    return Server(target.hostname, target.provider)
+class _Choice(Struct, frozen=True):
+    target: Target | None
+    as_asked: bool = False  # it is what was asked for, no fallback for it
+    message: str | None = None  # for people, where the server has left the list
+
+
+def _asked_for(servers: Sequence[Server], selector: str) -> Sequence[Server]:
+    """The servers that ``selector`` means, best first."""
+    try:
+        return choose(servers, selector)
+    except GatewayError:
+        return ()
+
+
+def _gone(failed: Target, target: Target | None, *, as_asked: bool = False) -> _Choice:
+    gone = f"{failed.provider} no longer lists the server {failed.hostname}"
+    if target is None:
+        return _Choice(None, message=f"{gone}, and no other one fits what was asked for: choose another server")
+    return _Choice(target, as_asked, f"{gone}; {target.hostname} takes its place")

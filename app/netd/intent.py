@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.errors import ConflictError
-from app.model import Settings
+from app.model import ServerPlace, Settings
 from app.store import Store
 from app.tunnel.states import Target
 
@@ -53,15 +53,19 @@ class Intent:
 
         self._store.update_settings(change)
 
-    def fall_back(self, exit_name: str, failed: Target, target: Target) -> bool:
-        """Make ``target`` the fallback for ``failed``; False if the goal has changed since."""
+    def fall_back(self, exit_name: str, failed: Target, target: Target, *, as_asked: bool = False) -> bool:
+        """Make ``target`` the goal in place of ``failed``; False if the goal has changed since.
+
+        It is a fallback, from which there is a way back, unless it is what was asked for (``as_asked``).
+        """
 
         def change(settings: Settings) -> Settings:
             goal = _goal(settings, exit_name)
             if goal is None or goal.target != failed:
                 return settings
             first = goal.first_choice or failed
-            return _with_goal(settings, exit_name, Goal(target, goal.asked, None if first == target else first))
+            first_choice = None if as_asked or first == target else first
+            return _with_goal(settings, exit_name, Goal(target, goal.asked, first_choice))
 
         goal = _goal(self._store.update_settings(change), exit_name)
         return goal is not None and goal.target == target
@@ -76,6 +80,17 @@ class Intent:
             return _with_goal(settings, exit_name, replace(goal, first_choice=None))
 
         self._store.update_settings(change)
+
+    def place(self, exit_name: str) -> ServerPlace | None:
+        """The last known place of the server that the exit should use, or of the one that it uses another for."""
+        goal, place = self.goal(exit_name), self._store.settings.places.get(exit_name)
+        chosen = goal and (goal.first_choice or goal.target)
+        return place if place is not None and chosen is not None and place.server == str(chosen) else None
+
+    def note_place(self, exit_name: str, place: ServerPlace) -> None:
+        """Keep the place of the exit's server."""
+        if self._store.settings.places.get(exit_name) != place:
+            self._store.update_settings(lambda s: replace(s, places={**s.places, exit_name: place}))
 
     # --- servers -----------------------------------------------------------------------------------------------------
 

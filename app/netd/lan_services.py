@@ -1,21 +1,28 @@
-"""The DHCP and DNS of the LAN: dnsmasq's configuration and leases."""
+"""The DHCP and DNS of the LAN: dnsmasq's configuration, its records of known devices, and its leases."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 
+import aiofiles.os
+
 from app.model import Lease, Links, Settings
+from app.netd.known_hosts import KnownHosts
 from app.network.dhcp_dns import Paths, lan_services, moved_in, render
 from app.network.dnsmasq import HandOver, ServiceRunner, read_leases
 from app.network.leasefile import Step, shift_leases
 
 
 class LanServices:
-    """The services run by dnsmasq; ``leases`` is its lease file."""
+    """The services run by dnsmasq; ``leases`` is its lease file, ``hosts`` the directory of its records."""
 
-    def __init__(self, runner: ServiceRunner, leases: Path) -> None:
+    def __init__(self, runner: ServiceRunner, leases: Path, hosts: Path) -> None:
         self._runner = runner
         self._leases = leases
+        self._known = KnownHosts(hosts)
+        self._in_use: Mapping[str, IPv4Address] = {}
         self._moved = moved_in(runner.present("lan"))  # kept from the previous netd, so that dnsmasq need not restart
         self._hand_over: HandOver | None = None
 
@@ -24,19 +31,28 @@ class LanServices:
         if not links.lan:
             return
         hand_over = self._hand_over
+        leases = await aiofiles.os.wrap(self.leases)()
+        await self._known.update(settings, leases, self._in_use)  # before dnsmasq starts, which reads them
         await self._runner.apply(
             render(
+                settings,
                 lan_services(settings.lan, links),
                 links.lan[0].name,
-                settings.exits,
                 ipv6_default=ipv6_default,
                 direct=direct,
-                paths=Paths(leases=str(self._leases), moved=self._moved),
+                paths=Paths(leases=str(self._leases), hosts=str(self._known.directory), moved=self._moved),
             ),
             hand_over,
         )
         if self._hand_over is hand_over:  # no other clock step has come since
             self._hand_over = None
+
+    async def update_hosts(
+        self, settings: Settings, leases: Iterable[Lease], in_use: Mapping[str, IPv4Address]
+    ) -> None:
+        """Have dnsmasq's records follow ``leases``; ``in_use`` are addresses of devices without one. Raises OSError."""
+        self._in_use = in_use
+        await self._known.update(settings, leases, in_use)
 
     def leases(self) -> tuple[Lease, ...]:
         return read_leases(self._leases)

@@ -60,6 +60,10 @@ class LanServicesLoop:
                 log.exception("DHCP and DNS could not be updated")
                 self._publish(SecurityAlert("lan_services", str(error)))
 
+    def update(self) -> None:
+        """Have the services follow changed settings."""
+        self._due.set()
+
     def move_leases(self, before: str, seconds: float) -> None:
         """Move the leases of ``before``, the lease file from before the clock was set, by ``seconds``."""
         self._services.move_leases(before, Step(seconds, time.time(), self._store.settings.lan.lease_time))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from app.errors import KernelError
+from app.addresses import Address
+from app.errors import KernelError, TooManyRequestsError
 from app.model import Links
+from app.netd.resolver_report import describe
 from app.network.plan import exit_interface, exit_mark
+from app.network.resolvers import Answer, ResolverChoice
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.answers import Check, LeakReport
 from app.protocol.commands import HandlerEntry, LeakTest
@@ -16,8 +21,10 @@ from app.store import Store
 from app.tunnel.exitcheck import Confirm, check_exit_address
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
+from app.tunnel.resolver_check import check
 from app.tunnel.states import Connected
 
+SHARED = 2.0  # seconds that a result is good for everybody
 REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
 
 
@@ -29,6 +36,8 @@ class LeakNetwork(Protocol):
 
     @property
     def attestation(self) -> Attestation: ...
+
+    def resolvers(self, exit_name: str) -> ResolverChoice: ...
 
     async def verify(self) -> tuple[str, ...]: ...
 
@@ -49,16 +58,41 @@ class LeakExits(Protocol):
 class LeakTester:
     """The handler of LeakTest. It only reads."""
 
-    def __init__(self, network: LeakNetwork, exits: LeakExits, store: Store) -> None:
+    def __init__(
+        self, network: LeakNetwork, exits: LeakExits, store: Store, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._network = network
         self._exits = exits
         self._store = store
 
+        self._running: tuple[str, asyncio.Task[LeakReport]] | None = None
+        self._latest: tuple[str, float, LeakReport] | None = None
+
     def handlers(self) -> tuple[HandlerEntry, ...]:
-        return (LeakTest.handled_by(self._test),)
+        return (LeakTest.handled_by(self._share),)
+
+    async def _share(self, command: LeakTest) -> LeakReport:
+        """The result of a test of this exit: the one under way, one of the last seconds, or a new one.
+
+        A test takes the lock that repairs take, so that one runs at a time: many in a row would delay a repair. Raises
+        NotFoundError, TooManyRequestsError (``busy``: another exit is being tested).
+        """
+        self._exits.get(command.exit)
+        latest, running = self._latest, self._running
+        if latest is not None and latest[0] == command.exit and self._clock() - latest[1] < SHARED:
+            return latest[2]
+        if running is not None and not running[1].done():
+            if running[0] != command.exit:
+                raise TooManyRequestsError("another exit is being tested; try again in a moment", code="busy")
+        else:
+            running = self._running = command.exit, asyncio.create_task(self._test(command), name="leak test")
+        report = await asyncio.shield(running[1])  # also where the client that began it has gone
+        self._latest = command.exit, self._clock(), report
+        return report
 
     async def _test(self, command: LeakTest) -> LeakReport:
-        """Run all checks of one exit. Raises NotFoundError."""
+        """Run all checks of one exit."""
         machine = self._exits.get(command.exit)
         checks = [await self._rules(), self._kill_switch()]
         if isinstance(machine.state, Connected):
@@ -81,7 +115,7 @@ class LeakTester:
             return Check("rules", "unknown", "The kernel's rules and routes could not be read.")
         if found:
             return Check("rules", "failed", f"The kernel does not hold what was planned: {'; '.join(found)}.")
-        return Check("rules", "ok", "Firewall, routes and settings of the kernel are as planned.")
+        return Check("rules", "ok", "Firewall, routes, the WAN's own filter and settings of the kernel are as planned.")
 
     def _kill_switch(self) -> Check:
         if self._network.attestation.ok:
@@ -89,12 +123,11 @@ class LeakTester:
         return Check("kill_switch", "failed", "The kill switch could not be confirmed at the last look.")
 
     async def _tunnel(self, machine: ExitMachine, state: Connected) -> list[Check]:
-        plan = state.tunnel.plan
-        ipv6 = plan.carries_all(6)
+        ipv6 = state.tunnel.plan.carries_all(6)
         return [
             await self._handshake(machine, state),
             await self._address(machine, state, ipv6=ipv6),
-            dns_check(tuple(str(a) for a in plan.dns)),
+            await self._dns(machine),
             Check("ipv6", "ok", f"IPv6 is {'carried by the tunnel' if ipv6 else 'stopped: this tunnel has none'}."),
         ]
 
@@ -112,12 +145,18 @@ class LeakTester:
             return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
         confirm = self._exits.exit_confirmation(state.tunnel.target.provider)
         mark = exit_mark(machine.index)
-        seen = await check_exit_address(url, state.tunnel.plan.dns, mark, ipv6=ipv6, confirm=confirm)
+        resolvers = self._network.resolvers(machine.name).order
+        seen = await check_exit_address(url, resolvers, mark, ipv6=ipv6, confirm=confirm)
         if seen is None:
             return Check("exit_address", "unknown", "Nobody answered, through the tunnel, which address is seen.")
         wan = self._network.links.wan
         server = str(state.tunnel.endpoint.address)
         return address_check(seen.ip, tuple(str(a.ip) for a in wan.addresses) if wan else (), server, seen.confirmed)
+
+    async def _dns(self, machine: ExitMachine) -> Check:
+        choice, mark = self._network.resolvers(machine.name), exit_mark(machine.index)
+        answers = await asyncio.gather(*(check(resolver, mark) for resolver in choice.order))
+        return dns_check(choice, dict(zip(choice.order, answers, strict=True)))
 
     async def _drops(self) -> Check:
         try:
@@ -139,11 +178,21 @@ def handshake_check(latest: float | None, now: float) -> Check:
     return Check("handshake", "unknown", f"The tunnel's last handshake was {age:.0f} s ago; it may just be idle.")
 
 
-def dns_check(resolvers: tuple[str, ...]) -> Check:
-    """The verdict on the tunnel's resolvers as planned (pure). The check ``rules`` covers the kernel."""
-    if resolvers:
-        return Check("dns", "ok", f"Names are looked up by {', '.join(resolvers)}, through the tunnel only.")
-    return Check("dns", "unknown", "The tunnel's configuration names no resolver.")
+def dns_check(choice: ResolverChoice, answers: Mapping[Address, Answer]) -> Check:
+    """The verdict on the resolvers in use, of which each has just been asked (pure).
+
+    The check ``rules`` covers the kernel. A resolver that does not answer leaks nothing, but is not "ok" either.
+    """
+    # An error is an answer: a company's resolver need not know the root, and yet knows the names that devices ask for.
+    working = [str(a) for a in choice.order if answers.get(a, Answer.SILENT) is not Answer.SILENT]
+    fault = describe(choice, {a for a, answer in answers.items() if answer is Answer.SILENT})
+    errors = ", ".join(str(a) for a, answer in answers.items() if answer is Answer.FAILING)
+    notes = [*([f"{errors} answered with an error"] if errors else []), *([fault] if fault else [])]
+    if working:
+        also = f" Note: {'; '.join(notes)}." if notes else ""
+        return Check("dns", "ok", f"Names are looked up by {', '.join(working)}, through the tunnel only.{also}")
+    message = "; ".join(notes) or "the tunnel has no resolver"
+    return Check("dns", "unknown", f"{message[0].upper()}{message[1:]}.")
 
 
 def address_check(seen: str, wan: tuple[str, ...], server: str = "", confirmed: bool | None = None) -> Check:

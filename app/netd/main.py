@@ -127,6 +127,7 @@ async def _dependencies(options: argparse.Namespace, config: ProvidersConfig, lo
         services=LanServices(
             SystemdRunner(dnsmasq_dir) if options.services == "systemd" else ProcessRunner(dnsmasq_dir),
             options.state_dir / "dnsmasq.leases",
+            dnsmasq_dir / "hosts",
         ),
         flowtable=await has_flowtable(),
         http_ports=tuple(options.http_port or (5000,)),

@@ -10,6 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
+
+from msgspec.structs import replace
 
 from app.addresses import Address
 from app.errors import InvalidFieldError, KernelError
@@ -22,16 +25,25 @@ from app.netd.network_parts import (
     PlanApplied,
     WanMoved,
 )
+from app.netd.openings import Opening, Openings, in_order
+from app.netd.overlap_reports import limits, tunnel_clash, with_overlap
 from app.netd.timesync import TimeSync
 from app.network import conntrack
-from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, exit_mark
+from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, TunnelPlan, exit_mark
 from app.network.planner import plan as make_plan
+from app.network.resolvers import Answer, ResolverChoice, choose
 from app.protocol.events import EventSink, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
-from app.tunnel.resolve import lookup
+from app.tunnel.dialable import OwnAddresses, reason_against
+from app.tunnel.inside import name_servers_inside
+from app.tunnel.resolve import LookupFailedError, lookup
 
 log = logging.getLogger(__name__)
+
+# Seconds after which what was opened for one purpose is closed, whatever became of it.
+MAX_LOOKUP = 60.0
+MAX_EXCHANGE = 300.0
 
 
 class NetworkController:
@@ -54,7 +66,7 @@ class NetworkController:
         self._store = store
         self._kernel = make_kernel(self._on_drift)
         self._link_source = link_source
-        self._links = links
+        self._links = with_overlap(links, store.settings.lan)
         self._exit_plans = {
             name: exit_plans.get(name) or ExitPlan(name, index) for index, name in enumerate(store.settings.exits)
         }
@@ -62,8 +74,8 @@ class NetworkController:
         self._flowtable = flowtable
         self._http_ports = http_ports
         self._publish = publish
-        self._lookup_servers: list[tuple[Address, ...]] = []
-        self._clear_api: list[tuple[TransportPeer, ...]] = []
+        self._openings = Openings(self._apply, publish, time_sync.opening)
+        self._answers: dict[str, Mapping[Address, Answer]] = {}  # of an exit's resolvers, as they were last asked
         self._applying = asyncio.Lock()
         self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
@@ -82,8 +94,13 @@ class NetworkController:
 
     @property
     def exit_plans(self) -> tuple[ExitPlan, ...]:
-        """The plans in force of all exits, in the order of their numbers."""
-        return tuple(self._exit_plans.values())
+        """The plans in force of all exits, in the order of their numbers, with the resolvers that are in use."""
+        return tuple(self._with_resolvers(plan) for plan in self._exit_plans.values())
+
+    def resolvers(self, exit_name: str) -> ResolverChoice:
+        """The resolvers of the exit's tunnel; none where no tunnel is up."""
+        active = self._exit_plans[exit_name].active
+        return self._choose(exit_name, active) if active is not None else ResolverChoice()
 
     @property
     def attestation(self) -> Attestation:
@@ -92,6 +109,17 @@ class NetworkController:
     @property
     def problem(self) -> str | None:
         return self._plan_problem
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong with the present settings and links, for people."""
+        found = limits(self._exit_plans.values(), self._links, self._store.settings.lan)
+        return found if self._plan_problem is None else (self._plan_problem, *found)
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
+        """What overlaps so that the tunnel of ``plan`` must not be made; None where nothing does."""
+        found = tunnel_clash(plan, exit_name, self._exit_plans.values(), self._links, self._store.settings.lan)
+        return None if found is None else found.message
 
     async def verify(self) -> tuple[str, ...]:
         """The differences between the kernel and the plan. Raises KernelError, OSError, TimeoutError."""
@@ -128,13 +156,23 @@ class NetworkController:
         ``routed`` is called once the new routes are in place. Raises KernelError, and InvalidFieldError if ``plan``
         itself is at fault.
         """
+        if plan.active != self._exit_plans[plan.name].active:
+            self._answers.pop(plan.name, None)  # those of the tunnel before it
         await self._apply(plan, routed)
         self._notify(PlanApplied())
+
+    async def use_answers(self, exit_name: str, answers: Mapping[Address, Answer]) -> None:
+        """Order the resolvers of the exit by their ``answers``. Raises KernelError."""
+        before = self.resolvers(exit_name).order
+        self._answers[exit_name] = answers
+        if self.resolvers(exit_name).order != before:
+            await self._apply()
 
     async def relink(self) -> None:
         """Observe the links and apply a plan if they have changed. Raises KernelError."""
         async with self._observing:
-            links = await self._link_source.observe(self._store.settings)
+            settings = self._store.settings
+            links = with_overlap(await self._link_source.observe(settings), settings.lan)
             if links == self._links:
                 return
             before, self._links = self._links, links
@@ -159,30 +197,50 @@ class NetworkController:
     # --- temporary openings ------------------------------------------------------------------------------------------
 
     async def lookup(self, host: str) -> list[Address]:
-        """Ask the WAN's name servers, opened for this look-up alone. Raises LookupFailedError, KernelError."""
-        wan = self._links.wan
-        servers = wan.nameservers if wan else ()
-        self._lookup_servers.append(servers)
+        """The addresses of ``host`` that can be dialled over the WAN. Raises LookupFailedError, KernelError.
+
+        The name servers inside a tunnel are asked first, so that the ISP sees no names while one is up. Only where
+        they give no address are the WAN's asked, opened for this look-up alone.
+        """
+        wan, settings = self._links.wan, self._store.settings
+        own = OwnAddresses.of(self._links, settings.lan, self.exit_plans)
+        ask = partial(
+            lookup,
+            host,
+            want4=wan is not None and any(a.version == 4 for a in wan.addresses),
+            want6=wan is not None and wan.gateway6 is not None,
+            judge=lambda address: reason_against(address, own),
+        )
+        reasons: tuple[str, ...] = ()
+        inside = name_servers_inside(self.exit_plans, settings.lan.networks)
+        if inside is not None:
+            try:
+                return await ask(inside.servers, mark=inside.mark, rounds=1, place=" in the tunnel")
+            except LookupFailedError as error:
+                reasons = error.reasons
         try:
-            await self._apply()
-            want4 = wan is not None and any(a.version == 4 for a in wan.addresses)
-            want6 = wan is not None and wan.gateway6 is not None
-            return await lookup(host, servers, want4=want4, want6=want6)
-        finally:
-            self._lookup_servers.remove(servers)
-            await self._apply()
+            async with self._opened_for_lookup(wan.nameservers if wan else ()) as servers:
+                return await ask(servers, place=" of the WAN" if reasons else "")
+        except LookupFailedError as error:
+            raise LookupFailedError(*reasons, *error.reasons) from None
+
+    @contextlib.asynccontextmanager
+    async def _opened_for_lookup(self, servers: tuple[Address, ...]) -> AsyncGenerator[tuple[Address, ...], None]:
+        if not servers:
+            yield servers
+            return
+        async with self._openings.hold(Opening("look-up", name_servers=servers), MAX_LOOKUP):
+            yield servers
 
     @contextlib.asynccontextmanager
     async def allow_cleartext(self, peers: tuple[TransportPeer, ...]) -> AsyncGenerator[None, None]:
         """Put TCP destinations on the cleartext allowlist for the context. Raises KernelError; then nothing is open."""
-        self._clear_api.append(peers)
-        try:
-            await self._apply()
+        async with self._openings.hold(Opening("provider", peers=peers), MAX_EXCHANGE):
             yield
-        finally:
-            self._clear_api.remove(peers)
-            # Shielded, so that a cancelled exchange closes its opening now and not with the next plan.
-            await asyncio.shield(self._apply())
+
+    async def close_openings(self) -> None:
+        """Close, until cancelled, what was opened for a while and has ended."""
+        await self._openings.run()
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
@@ -205,11 +263,15 @@ class NetworkController:
         async with self._applying:
             if self._frozen:
                 await asyncio.Event().wait()  # until cancelled
-            await self._kernel.apply(self._make_plan(plan), routed=routed)
+            openings = self._openings.present
+            new = self._make_plan(plan, openings)
+            self._openings.applying(openings)
+            await self._kernel.apply(new, routed=routed)
+            self._openings.applied(openings)
             if plan is not None:
                 self._exit_plans[plan.name] = plan
 
-    def _make_plan(self, changed: ExitPlan | None) -> NetworkPlan:
+    def _make_plan(self, changed: ExitPlan | None, openings: frozenset[Opening]) -> NetworkPlan:
         """The plan of all exits, with ``changed`` as the plan of its exit.
 
         Raises InvalidFieldError if ``changed`` is at fault, and KernelError if the settings or the links are: callers
@@ -217,32 +279,43 @@ class NetworkController:
         """
         exits = {**self._exit_plans, changed.name: changed} if changed is not None else self._exit_plans
         try:
-            plan = make_plan(self._inputs(tuple(exits.values())))
+            plan = make_plan(self._inputs(tuple(exits.values()), openings))
         except InvalidFieldError as error:
             if changed is not None:
-                self._make_plan(None)
+                self._make_plan(None, openings)
                 raise
             self._plan_problem = f"the network cannot be planned: {error.message}"
             raise KernelError(self._plan_problem, code="unplannable") from None
         self._plan_problem = None
         return plan
 
-    def _inputs(self, exits: tuple[ExitPlan, ...]) -> PlanInput:
+    def _inputs(self, exits: tuple[ExitPlan, ...], openings: frozenset[Opening]) -> PlanInput:
         settings = self._store.settings
-        time_access = self._time_sync.access
+        opened = in_order(openings)
         return PlanInput(
             links=self._links,
             lan=settings.lan,
-            exits=exits,
+            exits=tuple(self._with_resolvers(plan) for plan in exits),
             default_policy=settings.default_policy,
             devices=tuple((d.mac, d.policy) for d in settings.devices),
-            lookup_servers=tuple(dict.fromkeys(a for servers in self._lookup_servers for a in servers)),
-            clear_api=tuple(dict.fromkeys(p for peers in self._clear_api for p in peers)),
-            time_sync_uid=time_access[0] if time_access else None,
-            time_servers=time_access[1] if time_access else (),
+            lookup_servers=tuple(dict.fromkeys(a for opening in opened for a in opening.name_servers)),
+            clear_api=tuple(dict.fromkeys(p for opening in opened for p in opening.peers)),
+            time_sync_uid=self._time_sync.uid if any(o.purpose == "time" for o in opened) else None,
+            time_servers=tuple(dict.fromkeys(a for opening in opened for a in opening.time_servers)),
             flowtable=self._flowtable,
             http_ports=self._http_ports,
         )
+
+    def _choose(self, exit_name: str, tunnel: TunnelPlan) -> ResolverChoice:
+        settings = self._store.settings
+        return choose(tunnel, settings.fallback_dns, settings.lan.networks, self._answers.get(exit_name, {}))
+
+    def _with_resolvers(self, plan: ExitPlan) -> ExitPlan:
+        """``plan`` with the resolvers that its tunnel uses now, in place of those that its server names."""
+        if plan.active is None:
+            return plan
+        order = self._choose(plan.name, plan.active).order
+        return replace(plan, active=replace(plan.active, dns=order))
 
     def _notify(self, change: NetworkChange) -> None:
         for subscriber in self._subscribers:

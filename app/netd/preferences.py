@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import UNSET
 
@@ -10,17 +12,19 @@ from app.protocol.commands import ChangePreferences, GetPreferences, HandlerEntr
 from app.protocol.events import EventSink, SettingsChanged
 from app.protocol.preferences import Preferences
 from app.store import Store
-from app.store.validation import check_preferences
+from app.store.validation import check_mtu, check_preferences
 
-CHECKED = ("fallback_dns", "exit_check_url", "server_changes")  # need a check beyond their type
+CHECKED = ("fallback_dns", "exit_check_url", "server_changes", "rebind_exceptions")  # need a check beyond their type
 
 
 class PreferenceCommands:
     """The handlers of GetPreferences and ChangePreferences."""
 
-    def __init__(self, store: Store, publish: EventSink) -> None:
+    def __init__(self, store: Store, publish: EventSink, apply: Callable[[], object]) -> None:
+        """``apply`` is called after each change, to have the DHCP and DNS of the LAN follow it."""
         self._store = store
         self._publish = publish
+        self._apply = apply
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return GetPreferences.handled_by(self._get), ChangePreferences.handled_by(self._change)
@@ -32,9 +36,13 @@ class PreferenceCommands:
         """Store the given fields and publish their names. Raises InvalidFieldError."""
         change = command.change
         wanted = {name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET}
-        check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED})
+        lan = self._store.settings.lan.networks
+        check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED}, lan=lan)
+        if change.mtu is not UNSET:
+            check_mtu(change.mtu, self._store.settings.exits)
         if wanted:
             self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
+            self._apply()
             self._publish(SettingsChanged(tuple(sorted(wanted))))
         return preferences(self._store.settings)
 
@@ -47,6 +55,8 @@ def preferences(settings: Settings) -> Preferences:
         measure_latency=settings.measure_latency,
         fallback_dns=settings.fallback_dns,
         exit_check_url=settings.exit_check_url,
+        rebind_exceptions=settings.rebind_exceptions,
+        mtu=settings.mtu,
         favourites=settings.favourites,
         recent=settings.recent,
     )

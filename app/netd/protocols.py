@@ -19,6 +19,14 @@ class ProviderLookup(Protocol):
         ...
 
 
+class OwnerPassword(Protocol):
+    """What is used of :class:`app.netd.owner.OwnerCheck`."""
+
+    async def __call__(self, password: str | None) -> None:
+        """Raises ForbiddenError (no owner, or wrong), TooManyRequestsError, UnavailableError."""
+        ...
+
+
 class ServerResolver(Protocol):
     """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
 

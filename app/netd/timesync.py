@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +20,7 @@ from msgspec import Struct
 from app import async_files
 from app.addresses import Address, is_routable
 from app.errors import KernelError
+from app.netd.openings import Opening
 from app.protocol.events import EventSink, SecurityAlert
 from app.tunnel.resolve import LookupFailedError, literal
 
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 # Cloudflare's and Google's, as in timesyncd.conf.d/vpn-gateway.conf, which timesyncd uses until netd writes a list.
 DEFAULT_SERVERS = tuple(ip_address(a) for a in ("162.159.200.1", "216.239.35.0", "162.159.200.123", "216.239.35.4"))
 POLL_INTERVAL = 0.5  # seconds between reads of the files
+MAX_OPEN = 60.0  # seconds that time servers stay open after the files were last read
 MIN_RETRY_DELAY, MAX_RETRY_DELAY = 2.0, 60.0  # seconds until a failed look-up is repeated; doubled each time
 MAX_OFFERED = 4  # servers; DHCP may name hundreds
 MAX_PER_NAME = 4  # addresses of one configured name
@@ -47,19 +50,25 @@ class TimeSync:
     """The list of time servers; ``uid`` is the time daemon's user, or None if it is never allowed out."""
 
     def __init__(self, uid: int | None, files: Files) -> None:
-        self._uid = uid
+        self.uid = uid
         self._files = files
         self._found: dict[str, tuple[Address, ...]] = {}
         # Closed for good: a restarted time daemon forgets that it has set the clock.
         self._closed = uid is None or files.synchronized.exists()
         self._servers: tuple[Address, ...] = ()
+        self._deadline = time.monotonic() + MAX_OPEN
         if not self._closed:
             self._servers = self._choose(_read_blocking(files.offered), _read_blocking(files.configured).split())
 
     @property
     def access(self) -> tuple[int, tuple[Address, ...]] | None:
         """The uid and the servers on the cleartext allowlist; None once the clock has been set."""
-        return None if self._closed or self._uid is None else (self._uid, self._servers)
+        return None if self._closed or self.uid is None else (self.uid, self._servers)
+
+    def opening(self) -> tuple[Opening, float] | None:
+        """What :attr:`access` opens, and until when: :meth:`watch` moves that forward."""
+        access = self.access
+        return None if access is None else (Opening("time", time_servers=access[1]), self._deadline)
 
     async def watch(self, replan: Callable[[], Awaitable[None]], publish: EventSink) -> None:
         """Run until cancelled: the plan follows the list, which closes when the clock is set."""
@@ -67,6 +76,7 @@ class TimeSync:
         reported = False
         while True:
             await self._read_files()
+            self._deadline = time.monotonic() + MAX_OPEN
             await self._write_chosen()
             if self.access != planned:
                 wanted = self.access

@@ -13,8 +13,10 @@ import asyncio
 import errno
 import socket
 import struct
+from ipaddress import ip_address
 
 from app.addresses import Address
+from app.network.end_connections import Connection, end
 from app.network.netlink_raw import (
     NETLINK_NETFILTER,
     NLA_F_NESTED,
@@ -31,17 +33,39 @@ _SUBSYSTEM = 1 << 8
 _CT_GET, _CT_DELETE = _SUBSYSTEM | 1, _SUBSYSTEM | 2
 _CTA_TUPLE_ORIG, _CTA_MARK, _CTA_ID, _CTA_ZONE, _CTA_MARK_MASK = 1, 8, 12, 18, 21
 _CTA_TUPLE_IP, _CTA_IP_V4_SRC, _CTA_IP_V6_SRC = 1, 1, 3
+_CTA_TUPLE_PROTO, _SOURCE_PORT, _DESTINATION_PORT = 2, 2, 3
+_CTA_PROTOINFO, _CTA_PROTOINFO_TCP, _TCP_STATE, _ESTABLISHED = 4, 1, 1, 3
 
 
-def _flush_mark(mark: int) -> None:
+def _tcp(entries: list[bytes], source: Address | None = None) -> list[Connection]:
+    """The established TCP connections among ``entries``, those of ``source`` where it is given."""
+    found: list[Connection] = []
+    for body in entries:
+        entry = attributes(body[4:])
+        original = attributes(entry.get(_CTA_TUPLE_ORIG, b""))
+        addresses, ports = (attributes(original.get(kind, b"")) for kind in (_CTA_TUPLE_IP, _CTA_TUPLE_PROTO))
+        state = attributes(attributes(entry.get(_CTA_PROTOINFO, b"")).get(_CTA_PROTOINFO_TCP, b"")).get(_TCP_STATE)
+        if state != bytes((_ESTABLISHED,)):
+            continue
+        ends = [ip_address(addresses[kind]) for kind in sorted(addresses)]
+        if source in {None, ends[0]}:
+            numbers = [int.from_bytes(ports[kind]) for kind in (_SOURCE_PORT, _DESTINATION_PORT)]
+            found.append(Connection(ends[0], numbers[0], ends[1], numbers[1]))
+    return found
+
+
+def _flush_mark(mark: int) -> list[Connection]:
     wanted = attribute(_CTA_MARK, struct.pack(">I", mark)) + attribute(_CTA_MARK_MASK, b"\xff\xff\xff\xff")
+    there = _tcp(exchange(NETLINK_NETFILTER, _CT_GET, NLM_F_DUMP, nfgenmsg(socket.AF_UNSPEC, wanted)))
     exchange(NETLINK_NETFILTER, _CT_DELETE, NLM_F_ACK, nfgenmsg(socket.AF_UNSPEC, wanted))
+    return there
 
 
-def _flush_source(address: Address) -> None:
+def _flush_source(address: Address) -> list[Connection]:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     source = _CTA_IP_V4_SRC if address.version == 4 else _CTA_IP_V6_SRC
-    for body in exchange(NETLINK_NETFILTER, _CT_GET, NLM_F_DUMP, nfgenmsg(family)):
+    entries = exchange(NETLINK_NETFILTER, _CT_GET, NLM_F_DUMP, nfgenmsg(family))
+    for body in entries:
         entry = attributes(body[4:])
         original = entry.get(_CTA_TUPLE_ORIG, b"")
         if attributes(attributes(original).get(_CTA_TUPLE_IP, b"")).get(source) != address.packed:
@@ -54,13 +78,14 @@ def _flush_source(address: Address) -> None:
         except OSError as error:
             if error.errno != errno.ENOENT:  # it has ended in between
                 raise
+    return _tcp(entries, address)
 
 
 async def flush_mark(mark: int) -> None:
-    """Delete every connection whose ct mark is ``mark``. Raises OSError."""
-    await asyncio.to_thread(_flush_mark, mark)
+    """Delete every connection whose ct mark is ``mark``, and end those of TCP. Raises OSError."""
+    await end(await asyncio.to_thread(_flush_mark, mark))
 
 
 async def flush_source(address: Address) -> None:
-    """Delete every connection that ``address`` opened. Raises OSError."""
-    await asyncio.to_thread(_flush_source, address)
+    """Delete every connection that ``address`` opened, and end those of TCP. Raises OSError."""
+    await end(await asyncio.to_thread(_flush_source, address))

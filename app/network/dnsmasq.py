@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,6 @@ from app.process import FailedError, spawn
 
 START_TIMEOUT = 30.0  # seconds until it must listen and go into the background
 STOP_TIMEOUT = 3.0  # seconds
-POLL_INTERVAL = 0.01
 
 
 class HandOver(Struct, frozen=True):
@@ -129,14 +128,28 @@ class ProcessRunner:
             pid = await self._pid(name)
             if pid is None:
                 return
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_TIMEOUT):
-                    while await self._pid(name) == pid:  # noqa: ASYNC110 - not our child, so there is nothing to wait on
-                        await asyncio.sleep(POLL_INTERVAL)
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                async with _ended(pid) as ended, asyncio.timeout(STOP_TIMEOUT):
+                    os.kill(pid, number)
+                    await ended.wait()
         if await self._pid(name) is not None:
             raise KernelError(f"dnsmasq ({name}) does not stop")
+
+
+@contextlib.asynccontextmanager
+async def _ended(pid: int) -> AsyncGenerator[asyncio.Event]:
+    """An event that is set once the process has ended and all its sockets are closed. Raises ProcessLookupError.
+
+    Its command line is gone before its sockets are: a successor would find its ports in use.
+    """
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    descriptor = os.pidfd_open(pid)  # works for a process that is not our child
+    loop.add_reader(descriptor, ended.set)
+    try:
+        yield ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def _command(pid: int) -> list[bytes]:

@@ -9,6 +9,7 @@ from app.network.netlink_raw import NETLINK_NETFILTER, NETLINK_ROUTE
 
 # linux/rtnetlink.h RTNLGRP_*: link, IPv4 and IPv6 addresses, routes, rules
 _LINKS, _RULES = (1, 5, 7, 9, 11), (8, 19)
+_TRAFFIC_CONTROL = (4,)  # RTNLGRP_TC
 _NFTABLES = (7,)  # NFNLGRP_NFTABLES, linux/netfilter/nfnetlink.h
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
 _BUFFER = 1 << 20
@@ -73,8 +74,8 @@ class Changes:
 
 
 def changes() -> Changes:
-    """Notifications of all that a plan contains: links, addresses, routes, rules, nftables. Raises OSError."""
-    return Changes(((NETLINK_ROUTE, _LINKS + _RULES), (NETLINK_NETFILTER, _NFTABLES)))
+    """Notifications of all that a plan contains: links, addresses, routes, rules, filters, nftables. Raises OSError."""
+    return Changes(((NETLINK_ROUTE, _LINKS + _RULES + _TRAFFIC_CONTROL), (NETLINK_NETFILTER, _NFTABLES)))
 
 
 def link_changes() -> Changes:

@@ -88,14 +88,18 @@ async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
 
 
 async def elements(family: str, name: str) -> tuple[str, ...]:
-    """The elements of a set in the gateway's table that packets fill; none where it is missing. Raises KernelError."""
+    """The elements of a set in the gateway's table that packets fill; none where it is missing. Raises KernelError.
+
+    The parts of one that has several are joined by spaces.
+    """
     done = await run("-j", "list", "set", family, NFT_TABLE, name)
     if done.status != 0:
         if "No such file" in done.stderr:
             return ()
         raise KernelError(f"nft cannot list the set {name}: {done.stderr.strip()[:200]}")
     (found,) = (item["set"] for item in json.loads(done.stdout)["nftables"] if "set" in item)
-    return tuple(sorted(e["elem"]["val"] if isinstance(e, dict) else e for e in found.get("elem", ())))
+    values = (e["elem"]["val"] if isinstance(e, dict) and "elem" in e else e for e in found.get("elem", ()))
+    return tuple(sorted(" ".join(v["concat"]) if isinstance(v, dict) else v for v in values))
 
 
 # --- the kernel itself -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ kernel state; applying a plan twice changes nothing. Ownership is by name and nu
 
 * nftables: the table ``inet vpn_gateway`` (``NFT_TABLE``), also the name of the static boot table that it replaces;
 * routing: tables ``TABLE_DIRECT``, ``TABLE_LAN``, ``TABLE_EXIT_BASE + n``; rule priorities ``RULE_FIRST..RULE_LAST``;
+* traffic control: the egress of the WAN's links, and of every port that has no role yet;
 * links: interfaces named ``wgNa`` and ``wgNb``, the two slots of exit ``N`` (make before break needs two).
 
 Packet marks (skb mark, all 32 bits; no other program marks packets on the gateway):
@@ -15,19 +16,21 @@ Packet marks (skb mark, all 32 bits; no other program marks packets on the gatew
 ``MARK_TRANSPORT``      WireGuard's own encrypted packets (the device's fwmark)
 ``MARK_LOOKUP``         netd's look-up of an endpoint's name
 ``MARK_CLEAR``          netd's other permitted traffic in the clear (a provider's API while blocked)
+``MARK_TIME``           the time daemon's queries, until the clock is set
+``MARK_END``            to a device of the LAN: ends a connection whose tunnel is gone
 ``MARK_EXIT_BASE + n``  from a LAN device whose policy is exit ``n``, or from the gateway's resolver for it
 ======================  ==========================================================================
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from msgspec import Struct
 
 from app.addresses import Address, Family, Interface, Network, cover_internet
-from app.lan import RESOLVERS6
+from app.lan import RESOLVERS4, RESOLVERS6
 from app.model import LanSettings, Links, Policy
 
 NFT_TABLE = "vpn_gateway"
@@ -37,6 +40,8 @@ MARK_DIRECT = 0x10
 MARK_TRANSPORT = 0x20
 MARK_LOOKUP = 0x21
 MARK_CLEAR = 0x22
+MARK_TIME = 0x23
+MARK_END = 0x24
 MARK_EXIT_BASE = 0x100
 
 TABLE_DIRECT = 7000
@@ -48,11 +53,19 @@ RULE_LAST = 10999
 
 MAX_EXITS = 32
 
-# Virtual addresses to which dnsmasq forwards exit n's queries; nftables translates them to the resolver of the tunnel
-# in use, so that resolver and route change in the same transaction and a switch never restarts dnsmasq.
+# Virtual addresses to which dnsmasq forwards exit n's queries; nftables translates them to the resolvers of the tunnel
+# in use, so that resolver and route change in the same transaction and a switch never restarts dnsmasq. One for each
+# resolver, in their order: with a single one, dnsmasq could not go from a silent resolver to the next.
 RESOLVER_PORT_BASE = 5300  # exit n's forwarder listens on RESOLVER_PORT_BASE + n + 1; DIRECT's on RESOLVER_PORT_BASE
-RESOLVER_VIP4 = IPv4Address("198.18.53.0")  # + n + 1 (RFC 2544 range: never on the Internet); DIRECT: + 0
-RESOLVER_VIP6 = RESOLVERS6.network_address  # + n + 1
+RESOLVER_SLOTS = 4  # resolvers of one exit that are in use; the C library asks three (resolv.conf(5))
+RESOLVER_VIP4 = RESOLVERS4.network_address
+RESOLVER_VIP6 = RESOLVERS6.network_address
+DIRECT_RESOLVERS = -1  # the number of the direct resolvers, in place of an exit's
+
+# The ports of the gateway's own sockets (ip_local_port_range), WireGuard's among them. No connection of a device is
+# translated to one of them, so none can be taken for the gateway's own (CVE-2021-3773).
+OWN_PORTS = range(61440, 65536)
+DEVICE_PORTS = range(1024, 61440)
 
 Slot = Literal["a", "b"]
 
@@ -67,6 +80,20 @@ def exit_table(index: int) -> int:
 
 def exit_interface(index: int, slot: Slot) -> str:
     return f"wg{index}{slot}"
+
+
+def resolver_network(index: int, family: Family) -> Network:
+    """The virtual addresses of the resolvers of exit ``index``, or of ``DIRECT_RESOLVERS``."""
+    first = (index + 1) * RESOLVER_SLOTS
+    if family == 4:
+        return IPv4Network((RESOLVER_VIP4 + first, 30))
+    return IPv6Network((RESOLVER_VIP6 + first, 126))
+
+
+def resolver_vips(index: int, family: Family) -> tuple[Address, ...]:
+    """The virtual addresses of :func:`resolver_network`, the first resolver's first."""
+    network = resolver_network(index, family)
+    return tuple(network[n] for n in range(RESOLVER_SLOTS))
 
 
 # --- The planner's input ---------------------------------------------------------------------------------------------
@@ -167,6 +194,14 @@ class BridgePlan(Struct, frozen=True):
     ports: tuple[str, ...]
 
 
+class EgressFilter(Struct, frozen=True):
+    """The last filter on a port, of frames that leave (:mod:`app.network.egress_filter`)."""
+
+    interface: str
+    marks: tuple[int, ...]  # that pass
+    lan: tuple[Network, ...] = ()  # destinations that pass, on a link that is WAN and LAN at once
+
+
 class NetworkPlan(Struct, frozen=True):
     ruleset: str  # a whole ``nft -f`` transaction that replaces the table
     rules: tuple[RulePlan, ...]
@@ -176,6 +211,8 @@ class NetworkPlan(Struct, frozen=True):
     sysctls: tuple[tuple[str, str], ...]  # (path under /proc/sys with slashes, value)
     bridge: BridgePlan | None = None
     bridge_ruleset: str = ""  # the same for the bridge family's table; empty where there is no bridge
+    egress: tuple[EgressFilter, ...] = ()  # of the WAN and of the port under it; a port of neither role keeps its own
+    unfiltered: tuple[str, ...] = ()  # the LAN's links
 
     @property
     def transaction(self) -> str:

@@ -4,6 +4,8 @@ Routing blocks leaks independently of nftables. A packet from the LAN is routed 
 or, unmarked, in a table that has only the LAN's routes; both end in ``unreachable``, so main's default route is never
 used. The gateway's own packets reach main only with a mark of the cleartext allowlist, or as DHCP. The last rule
 rejects every other packet.
+
+The ports that lead outside have a filter that depends on neither (:mod:`app.network.egress_filter`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from app.addresses import Interface, Network
 from app.network import sysctl
+from app.network.egress_filter import OWN_MARKS
 from app.network.plan import (
+    DIRECT_RESOLVERS,
     MARK_CLEAR,
     MARK_DIRECT,
     MARK_LOOKUP,
@@ -22,14 +26,16 @@ from app.network.plan import (
     TABLE_DIRECT,
     TABLE_LAN,
     BridgePlan,
+    EgressFilter,
     LinkPlan,
     NetworkPlan,
     PlanInput,
     RoutePlan,
     RulePlan,
     exit_table,
+    resolver_network,
 )
-from app.network.policy import FAMILIES, Family, View, make_view, vip
+from app.network.policy import FAMILIES, Family, View, make_view
 from app.network.ruleset import ruleset
 from app.network.ruleset.bridge import bridge_ruleset
 
@@ -66,7 +72,18 @@ def plan(inputs: PlanInput) -> NetworkPlan:
         lan_addresses=_lan_addresses(view),
         sysctls=sysctl.planned(view),
         bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
-        bridge_ruleset=bridge_ruleset(bridge) if bridge else "",
+        bridge_ruleset=bridge_ruleset(bridge, view.lan4, view.ula) if bridge else "",
+        egress=_egress(view),
+        unfiltered=tuple(dict.fromkeys((*view.lan, *((*bridge.ports, *bridge.radios) if bridge else ())))),
+    )
+
+
+def _egress(view: View) -> tuple[EgressFilter, ...]:
+    marks = (*OWN_MARKS, MARK_DIRECT) if view.direct else OWN_MARKS
+    outside = (view.wan_name, view.wan.port) if view.wan else (view.wan_name,)
+    lan = tuple(n for family in FAMILIES for n in view.lan_networks(family))
+    return tuple(
+        EgressFilter(name, marks, lan if name == view.shared else ()) for name in dict.fromkeys(filter(None, outside))
     )
 
 
@@ -80,10 +97,6 @@ def _lan_addresses(view: View) -> tuple[tuple[str, Interface], ...]:
 
 def _everything(family: Family) -> Network:
     return IPv4Network("0.0.0.0/0") if family == 4 else IPv6Network("::/0")
-
-
-def _host(index: int, family: Family) -> Network:
-    return IPv4Network(int(vip(index, 4))) if family == 4 else IPv6Network(int(vip(index, 6)))
 
 
 def _rules(view: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
@@ -132,11 +145,11 @@ def _rules(view: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
         rule(_BOUND, TABLE_MAIN, iif="lo", oif=view.wan_name)
     # A query to a resolver's virtual address is routed, and gets its source, before it is marked: hence by address.
     if view.direct:
-        rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=_host(-1, family))
+        rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=resolver_network(DIRECT_RESOLVERS, family))
         rule(_DIRECT + 1, TABLE_DIRECT, fwmark=MARK_DIRECT)
     for one in view.exits:
         n = one.index
-        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=_host(n, family))
+        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=resolver_network(n, family))
         rule(_EXITS + n, exit_table(n), fwmark=one.mark)
     # Packets of the LAN without the mark of an exit: blocked devices, and every device once nftables is flushed.
     for n, name in enumerate(view.lan_names):
@@ -170,7 +183,7 @@ def _routes(view: View, family: Family) -> list[RoutePlan]:
         if one.active is not None:
             destinations = one.active.carries(family)
             if one.active.resolvers(family):
-                destinations += (_host(one.index, family),)
+                destinations += (resolver_network(one.index, family),)
             found += [RoutePlan(table, family, n, oif=one.active.interface) for n in destinations]
         found.append(stop(table))
     return found

@@ -7,29 +7,20 @@ names the field and can neither break nor open the ruleset.
 from __future__ import annotations
 
 import re
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
+from ipaddress import IPv4Interface, IPv6Interface
 from typing import Literal, assert_never
 
 from msgspec import Struct
 
 from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
-from app.lan import RESOLVERS6, check_address, check_ula
+from app.lan import RESOLVERS4, RESOLVERS6, check_address, check_ula
 from app.mac_address import is_canonical
 from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
 from app.network.plan import (
     MARK_BLOCKED,
     MARK_DIRECT,
     MAX_EXITS,
-    RESOLVER_VIP4,
-    RESOLVER_VIP6,
     ExitPlan,
     PlanInput,
     TransportPeer,
@@ -37,10 +28,11 @@ from app.network.plan import (
     exit_interface,
     exit_mark,
 )
+from app.network.resolvers import obstacle
 
 FAMILIES: tuple[Family, Family] = (4, 6)
 
-VIPS4 = IPv4Network((RESOLVER_VIP4, 24))
+VIPS4 = RESOLVERS4
 VIPS6 = RESOLVERS6
 
 MIN_MTU = 576  # bytes, RFC 791
@@ -128,16 +120,23 @@ class View(Struct, frozen=True):
             return (self.lan4.network,)
         return (self.ula.network,) if self.ula else ()
 
+    def addresses_on_both(self, family: Family) -> tuple[Address, ...]:
+        """The WAN's own addresses that a tunnel has, too."""
+        inside = {a.ip for t in self.tunnels for a in t.addresses}
+        own = self.wan.addresses if self.wan else ()
+        return tuple(a.ip for a in own if a.version == family and a.ip in inside)
+
     def direct_gateway(self, family: Family) -> Address | None:
         """The router for packets in the clear; None where no device may send any or the WAN has no router."""
         if self.wan is None or not self.direct:
             return None
         return self.wan.gateway4 if family == 4 else self.wan.gateway6
 
-    def direct_resolvers(self, family: Family) -> tuple[Address, ...]:
-        if self.wan is None or self.direct_gateway(family) is None:
-            return ()
-        return tuple(a for a in self.wan.nameservers if a.version == family and not a.is_link_local)
+    @property
+    def direct_resolvers(self) -> tuple[Address, ...]:
+        """The WAN's own resolvers, for the devices whose packets leave in the clear."""
+        found = self.wan.nameservers if self.wan is not None else ()
+        return tuple(a for a in found if self.direct_gateway(a.version) is not None and not a.is_link_local)
 
 
 def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
@@ -151,11 +150,6 @@ def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
             return MARK_BLOCKED
         case _:
             assert_never(policy)
-
-
-def vip(index: int, family: Family) -> Address:
-    """The virtual address to which dnsmasq sends the queries of exit ``index``; -1 for the direct resolver."""
-    return RESOLVER_VIP4 + index + 1 if family == 4 else RESOLVER_VIP6 + index + 1
 
 
 def make_view(inputs: PlanInput) -> View:
@@ -226,12 +220,7 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
     families = {a.version for a in plan.addresses}
     # A family without a tunnel address cannot be carried: there is no source to translate the LAN's packets to.
     routes = collapse(n for n in plan.routes if n.version in families)
-    # A resolver outside the tunnel's routes, or inside the LAN, cannot be reached through the tunnel.
-    dns = tuple(
-        a
-        for a in dict.fromkeys(plan.dns)
-        if any(_within(a, n) for n in routes) and not any(_within(a, n) for n in local) and not a.is_link_local
-    )
+    dns = tuple(a for a in dict.fromkeys(plan.dns) if obstacle(a, plan.addresses, routes, local) is None)
     return Tunnel(
         exit=index,
         interface=exit_interface(index, plan.slot),
@@ -242,9 +231,3 @@ def _tunnel(index: int, role: Role, plan: TunnelPlan, local: tuple[Network, ...]
         routes=routes,
         dns=dns,
     )
-
-
-def _within(address: Address, network: Network) -> bool:
-    if isinstance(address, IPv4Address):
-        return isinstance(network, IPv4Network) and address in network
-    return isinstance(network, IPv6Network) and IPv6Address(int(address)) in network

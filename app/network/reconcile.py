@@ -1,12 +1,13 @@
 """The reconciler: makes the kernel match a plan, and keeps it so.
 
-The order of steps ensures that at every moment nothing passes that both the old and the new plan forbid. A port that
-must not be in the LAN's bridge is removed from it first; others are added once the ruleset is in force. Interfaces are
-created next, because a flowtable needs them, without addresses and routes. Then the ruleset is replaced in one
-transaction: it alone decides which packets may leave by which interface, so from here on the new plan's limits hold
-whatever the routes are. Routes follow, ``unreachable`` ones first, so that no rule leads to an empty table; then rules;
-then forwarding. State that is no longer used is removed last. A failed step does not prevent the others, so that
-everything that can be blocked is blocked. But where the ruleset could not be replaced, nothing is opened.
+The order of steps ensures that at every moment nothing passes that both the old and the new plan forbid. The filters
+on the WAN's links are set before all else. A port that must not be in the LAN's bridge is removed from it next; others
+lose the filter of the start and are added once the ruleset is in force. Interfaces are created then, because a
+flowtable needs them, without addresses and routes. Then the ruleset is replaced in one transaction: it alone decides
+which packets may leave by which interface, so from here on the new plan's limits hold whatever the routes are. Routes
+follow, ``unreachable`` ones first, so that no rule leads to an empty table; then rules; then forwarding. State that is
+no longer used is removed last. A failed step does not prevent the others, so that everything that can be blocked is
+blocked. But where the ruleset could not be replaced, nothing is opened.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -28,11 +29,14 @@ from app.network.firewall import Firewall
 from app.network.monitor import changes
 from app.network.netlink import open_netlink
 from app.network.plan import NetworkPlan
+from app.network.port_filters import WAN_PORT, PortFilters
 from app.network.ruleset.bridge import DHCP, ROUTERS
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.status import Attestation
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CHECK_INTERVAL = 2.0  # seconds between checks without a notification
 SYSCTL_INTERVAL = 0.5  # seconds; the kernel sends no notification of these, but they are quick to read
@@ -69,6 +73,14 @@ class _Steps:
         except Exception as error:
             self._note(error)
 
+    def attempt(self, step: Callable[..., list[T]], *arguments: Any) -> list[T]:
+        """The step's list; an empty one where it failed."""
+        try:
+            return step(*arguments)
+        except Exception as error:
+            self._note(error)
+            return []
+
     def _note(self, error: Exception) -> None:
         if not isinstance(error, KernelError | NetlinkError | OSError):
             log.error("a step of a plan failed because of a bug", exc_info=error)
@@ -94,6 +106,7 @@ class Reconciler:
         self._backend = backend
         self._on_drift = on_drift
         self._firewall = firewall or Firewall()
+        self._filters = PortFilters()
         self._lock = asyncio.Lock()
         self._plan: NetworkPlan | None = None
         self._foreign: tuple[str, ...] = ()
@@ -146,6 +159,9 @@ class Reconciler:
                 steps.drift += [] if await self._firewall.matches(steps.last.transaction) else [RULESET_CHANGED]
             steps.drift += drift.kept_links_drift(steps.last, plan, state, self._backend.kind)
             steps.drift += drift.kept_sysctls_drift(steps.last, plan)
+            steps.drift += steps.attempt(self._filters.kept_drift, steps.last, plan, state)
+        for egress in steps.attempt(self._filters.wrong, plan, state):
+            steps.do(self._filters.install, egress, state)
         await self._remove_bridge_ports(plan, ip, state, steps)
         missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
         for name in missing:
@@ -158,6 +174,7 @@ class Reconciler:
         try:
             locked = await steps.wait(self._load(plan.transaction))
             if locked:
+                steps.do(self._filters.clear_lan, plan, state)
                 await self._add_bridge_ports(plan, ip, state, steps)
             attesting = asyncio.create_task(self._firewall.attest())  # nft again, while routes are set
             try:
@@ -270,11 +287,15 @@ class Reconciler:
                 return ("no plan has been applied yet",)
             return await self._drift(self._plan)
 
-    async def _drift(self, plan: NetworkPlan) -> tuple[str, ...]:
+    async def _drift(self, plan: NetworkPlan, *, settle: bool = False) -> tuple[str, ...]:
+        """``settle``: first do what a port that has just appeared needs, which is no drift."""
         async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
             state = await links.read_links(ip)
+            if settle:
+                self._filters.settle(plan, state)
             live = await _read(ip, state)
         found = [] if await self._firewall.matches(plan.transaction) else [RULESET_CHANGED]
+        found += self._filters.drift(plan, state)
         found += drift.links_drift(plan, state, self._backend.kind)
         found += drift.routing_drift(plan, live)
         found += drift.sysctls_drift(plan)
@@ -310,7 +331,7 @@ class Reconciler:
         async with self._lock:
             if self._plan is None:
                 return
-            found = await self._drift(self._plan)
+            found = await self._drift(self._plan, settle=True)
             foreign = nft.foreign_tables()
             news = tuple(f"foreign nftables table {name}" for name in foreign if name not in self._foreign)
             self._foreign = foreign
@@ -349,7 +370,7 @@ class Reconciler:
 
     async def drops(self) -> dict[str, int]:
         """Dropped packets by reason; neither replacing the ruleset nor a restart of netd loses any. Raises OSError."""
-        return self._firewall.drops()
+        return {**self._firewall.drops(), WAN_PORT: self._filters.read_drops()}
 
     async def foreign(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The LAN's ports with a foreign DHCP server, and those with a foreign router. Raises KernelError."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.network.plan import OWN_PORTS
 from app.network.policy import View
 
 ROOT = Path("/proc/sys")
@@ -32,6 +33,14 @@ _EVERYWHERE = (
     # dropped on the WAN. nftables checks sources on every link instead.
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/ip_local_port_range", f"{OWN_PORTS[0]} {OWN_PORTS[-1]}"),
+    # Saves a look-up for a host's own connections; a router has few. With it the kernel drops a device's answer to
+    # app.network.end_connections, whose socket it finds instead of forwarding.
+    ("net/ipv4/tcp_early_demux", "0"),
+    # Smaller packets than IPv6's smallest are of no use to anybody but who forges "fragmentation needed".
+    ("net/ipv4/route/min_pmtu", "1280"),
+    # Hours of silence instead of five days, so that dead connections do not fill the table (RFC 5382, REQ-5).
+    ("net/netfilter/nf_conntrack_tcp_timeout_established", "7440"),
 )
 
 

@@ -10,6 +10,7 @@ from app.network.planner import TABLE_MAIN
 from app.packet_trace.nft_model import Ruleset
 from app.packet_trace.nft_parser import parse
 from app.packet_trace.packet import Packet
+from app.packet_trace.port_filter import passes
 
 _PROTOCOL_NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58}
 _EMPTY = "table inet none { }\ndelete table inet none\ntable inet none { }\n"
@@ -32,13 +33,16 @@ class Hop(Struct, frozen=True):
 class Host:
     """A plan in its surroundings. Raises ValueError where the ruleset's text cannot be parsed."""
 
-    def __init__(self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True) -> None:
+    def __init__(
+        self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True, ports: bool = True
+    ) -> None:
         self.ruleset: Ruleset = parse(plan.ruleset if nft else _EMPTY)
         self._rules = sorted(plan.rules, key=lambda r: r.priority) if rules else []
         self._tables: dict[int, list[RoutePlan]] = {TABLE_MAIN: list(around.main)}
         if rules:
             for route in plan.routes:
                 self._tables.setdefault(route.table, []).append(route)
+        self._filters = {egress.interface: egress for egress in plan.egress} if ports else {}
         links = ((link.name, a) for link in plan.links for a in link.addresses)
         self._addresses = (*plan.lan_addresses, *links, *around.addresses)
 
@@ -70,6 +74,11 @@ class Host:
             if found is not None:
                 return Hop(found.oif, found.gateway or packet.dst) if found.oif else None
         return None
+
+    def may_leave(self, packet: Packet) -> bool:
+        """Whether the filter of the port lets the packet leave (:mod:`app.network.egress_filter`)."""
+        egress = self._filters.get(packet.oif)
+        return egress is None or passes(egress, packet)
 
     def _lookup(self, rule: RulePlan, address: Address) -> RoutePlan | None:
         fitting = [

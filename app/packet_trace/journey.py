@@ -71,6 +71,7 @@ class Journey:
             self._set(oif=self._hop.link)
             self._run_hook("forward")
             self._run_hook("postrouting")
+            self._leave()
         except _StoppedError as stop:
             return self._outcome(stop.kind)
         return self._outcome("sent")
@@ -94,11 +95,16 @@ class Journey:
                 self._run_hook("prerouting")
                 self._run_hook("input")
                 return self._outcome("local")
+            self._leave()
         except _StoppedError as stop:
             return self._outcome(stop.kind)
         return self._outcome("sent")
 
     # --- steps -----------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        if not self._host.may_leave(self._packet):
+            raise _StoppedError("dropped")
 
     def _route(self) -> str:
         found = self._host.route(self._packet)
@@ -136,7 +142,8 @@ class Journey:
     def _translate(self, nat: Nat) -> None:
         match nat.kind:
             case "dnat":
-                self._set(dst=nat.addresses[0])
+                assert nat.address is not None
+                self._set(dst=nat.address)
             case "redirect":
                 address = self._host.address_of(self._packet.iif, self._packet.src)
                 if address is None:

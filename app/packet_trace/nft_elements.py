@@ -11,7 +11,17 @@ from app.packet_trace.nft_reader import Reader
 
 _TWO_WORDS = {"ip", "ip6", "ether", "meta", "ct", "th", "tcp", "udp", "icmp", "icmpv6"}
 _ADDRESSES = {"ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr"}
-NUMBERS = {"meta mark", "ct mark", "th dport", "tcp dport", "udp dport", "udp sport", "meta skuid"}
+NUMBERS = {
+    "meta mark",
+    "ct mark",
+    "th dport",
+    "tcp dport",
+    "udp dport",
+    "udp sport",
+    "tcp sport",
+    "th sport",
+    "meta skuid",
+}
 _NAMES = {"iifname", "oifname", "ether saddr", "meta nfproto", "meta l4proto", "ct state", "icmp type", "icmpv6 type"}
 
 
@@ -22,8 +32,11 @@ def read_collection(read: Reader) -> Collection:
     key = read_key(read)
     value = read_key(read) if read.accept(":") else None
     read.skip_lines()
+    if read.accept("size"):
+        read.take()
+        read.skip_lines()
     if read.accept("flags"):
-        read.take("interval")
+        read.take("interval", "dynamic")
         read.skip_lines()
     elements = Collection({})
     if read.accept("elements"):
@@ -54,7 +67,12 @@ def read_elements(read: Reader, key: Key, value: Key | None) -> Collection:
     while True:
         if braces:
             read.skip_lines()
-        parts = [read_value(read.take(), key[0])]
+        first_token = read.take()
+        if len(key) == 1 and key[0] in NUMBERS and "-" in first_token:
+            start, _, end = first_token.partition("-")
+            exact |= {(number,): None for number in range(int(start), int(end) + 1)}
+            break  # a range stands alone
+        parts = [read_value(first_token, key[0])]
         for field in key[1:]:
             read.take(".")
             parts.append(read_value(read.take(), field))

@@ -23,6 +23,7 @@ from app.packet_trace.nft_model import (
     NoEffect,
     Ruleset,
     SetMark,
+    SetState,
     Statement,
     Value,
     Vmap,
@@ -68,6 +69,10 @@ def field_of(packet: Packet, field: str) -> Value:
             return packet.dport if packet.proto == "udp" else None
         case "udp sport":
             return packet.sport if packet.proto == "udp" else None
+        case "tcp sport":
+            return packet.sport if packet.proto == "tcp" else None
+        case "th sport":
+            return packet.sport if packet.proto in {"tcp", "udp"} else None
         case "tcp flags":
             return ("syn" if packet.syn else "other") if packet.proto == "tcp" else None
         case "icmp type":
@@ -136,6 +141,8 @@ class _Evaluation:
                     if mark is None:
                         return None
                     self.packet = msgspec.structs.replace(self.packet, **{which: mark})
+                case SetState(state=state):
+                    self.packet = msgspec.structs.replace(self.packet, ct_state=state)
                 case Vmap(lookup=lookup):
                     value = self._key(lookup.key)
                     found = self._collection(lookup.collection).find(value)[1] if value is not None else None

@@ -52,6 +52,12 @@ class SetMark(Struct, frozen=True):
     value: int | Lookup
 
 
+class SetState(Struct, frozen=True):
+    """``notrack``: the packet belongs to no connection."""
+
+    state: Literal["untracked"]
+
+
 class Vmap(Struct, frozen=True):
     lookup: Lookup
 
@@ -61,10 +67,10 @@ class Count(Struct, frozen=True):
 
 
 class Nat(Struct, frozen=True):
-    """``dnat`` to the first address (which of several does not matter here), ``redirect`` or ``masquerade``."""
+    """``dnat`` to the address, ``redirect`` to the port, or ``masquerade``."""
 
     kind: Literal["dnat", "redirect", "masquerade"]
-    addresses: tuple[Address, ...] = ()
+    address: Address | None = None
     port: int | Lookup | None = None
 
 
@@ -74,7 +80,7 @@ class NoEffect(Struct, frozen=True):
     text: str
 
 
-Statement = Match | SetMark | Vmap | Count | Nat | NftVerdict | NoEffect
+Statement = Match | SetMark | SetState | Vmap | Count | Nat | NftVerdict | NoEffect
 
 
 class Chain(Struct, frozen=True):

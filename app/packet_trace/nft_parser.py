@@ -12,7 +12,6 @@ from typing import Any, Literal
 from app.packet_trace.nft_elements import (
     NUMBERS,
     read_collection,
-    read_elements,
     read_flowtable,
     read_key,
     read_reference,
@@ -31,6 +30,7 @@ from app.packet_trace.nft_model import (
     NoEffect,
     Ruleset,
     SetMark,
+    SetState,
     Statement,
     Vmap,
 )
@@ -115,18 +115,38 @@ def _statement(read: Reader) -> Statement:
             read.take_all("icmpx admin-prohibited")
             return NftVerdict("reject")
         case "masquerade":
-            read.take_all("masquerade fully-random")
-            return Nat("masquerade")
+            return _masquerade(read)
+        case "add":
+            # A limit that a single packet does not reach: the rule ends here.
+            read.take_all("add @connections { ether saddr ct count over")
+            int(read.take())
+            read.take("}")
+            return Match(("meta nfproto",), True, Collection({}))
         case "redirect":
             read.take_all("redirect to :")
             return Nat("redirect", port=_port(read))
         case "dnat":
             return _dnat(read)
+        case "notrack":
+            read.take()
+            return SetState("untracked")
         case "flow":
             read.take_all("flow add")
             return NoEffect(f"flow add {read.take()}")
         case _:
             return _field_statement(read)
+
+
+def _masquerade(read: Reader) -> Nat:
+    """The ports of a translation are left out: what it does to the source address decides where a packet goes."""
+    read.take("masquerade")
+    if read.accept("to"):
+        read.take(":")
+        read.take()
+        read.accept("fully-random")
+        return Nat("masquerade")
+    read.take("fully-random")
+    return Nat("masquerade")
 
 
 def _port(read: Reader) -> int | Lookup:
@@ -141,17 +161,9 @@ def _dnat(read: Reader) -> Nat:
     read.take("dnat")
     field = "ip daddr" if read.take("ip", "ip6") == "ip" else "ip6 daddr"
     read.take("to")
-    if not read.accept("numgen"):
-        address = read_value(read.take(), field)
-        assert isinstance(address, IPv4Address | IPv6Address)
-        return Nat("dnat", (address,))
-    read.take_all("inc mod")
-    count = int(read.take())
-    read.take("map")
-    choices = read_elements(read, ("meta mark",), (field,)).exact  # numbers to addresses
-    if set(choices) != {(n,) for n in range(count)}:
-        raise ValueError("numgen without an address for each number")
-    return Nat("dnat", tuple(a for a in choices.values() if isinstance(a, IPv4Address | IPv6Address)))
+    address = read_value(read.take(), field)
+    assert isinstance(address, IPv4Address | IPv6Address)
+    return Nat("dnat", address)
 
 
 def _field_statement(read: Reader) -> Statement:
@@ -162,7 +174,11 @@ def _field_statement(read: Reader) -> Statement:
             read.take_all("maxseg size set")
             return NoEffect(f"maxseg {int(read.take())}")
         if read.accept("flags"):
-            read.take_all("& ( syn | rst )")
+            read.take_all("& (")
+            if read.accept("fin"):
+                read.take_all("| syn | rst | ack )")
+            else:
+                read.take_all("syn | rst )")
             equal = read.take("==", "!=") == "=="
             read.take("syn")
             return Match(("tcp flags",), equal, Collection({("syn",): None}))

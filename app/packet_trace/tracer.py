@@ -1,7 +1,8 @@
 """The packet tracer: computes the path of a packet from a plan's rules, routes and ruleset text (pure).
 
-It answers "why is this packet blocked?" and lets the tests check a plan without a kernel. Each of the two barriers can
-be left out: without ``nft`` no chain runs, without ``rules`` every packet is routed by main.
+It answers "why is this packet blocked?" and lets the tests check a plan without a kernel. Each of the three locks can
+be left out: without ``nft`` no chain runs, without ``rules`` every packet is routed by main, without ``ports`` no port
+has a filter.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from app.packet_trace.packet import Packet
 class PacketTracer:
     """A tracer for a plan in its surroundings. Raises ValueError where the ruleset's text cannot be parsed."""
 
-    def __init__(self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True) -> None:
-        self._host = Host(plan, around, nft=nft, rules=rules)
+    def __init__(
+        self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True, ports: bool = True
+    ) -> None:
+        self._host = Host(plan, around, nft=nft, rules=rules, ports=ports)
 
     @property
     def ruleset(self) -> Ruleset:

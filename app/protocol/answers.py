@@ -77,6 +77,16 @@ class Counters(Struct, frozen=True):
     contacts: dict[str, int] = {}
 
 
+OpeningName = Literal["direct", "default_policy", "exit_check", "roles"]
+
+
+class Opening(Struct, frozen=True):
+    """One thing that a restored backup opens and that the present settings keep closed."""
+
+    what: OpeningName
+    message: str  # for people: which devices, address or ports
+
+
 class Restored(Struct, frozen=True):
     """A summary of a backup. Without ``dry_run`` it is on disk, and netd is about to restart with it."""
 
@@ -88,6 +98,7 @@ class Restored(Struct, frozen=True):
     devices: int
     parts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    opens: tuple[Opening, ...] = ()
 
 
 Verdict = Literal["ok", "failed", "unknown"]

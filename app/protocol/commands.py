@@ -48,6 +48,7 @@ from app.protocol.settings_commands import (
     GetPreferences,
     RestoreBackup,
     SetDevicePolicy,
+    SetOwner,
 )
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "SelectProvider",
     "SetDevicePolicy",
     "SetFavourite",
+    "SetOwner",
     "SignIn",
     "SignOut",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from app.addresses import Address
-from app.model import FailoverSettings, ServerChange, ShortText
+from app.model import FailoverSettings, MtuSettings, ServerChange, ShortText
 
 Resolvers = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=4)]
+Domains = Annotated[tuple[ShortText, ...], Meta(max_length=100)]
 Changes = Annotated[tuple[ServerChange, ...], Meta(max_length=20)]
 
 
@@ -20,8 +21,10 @@ class Preferences(Struct, frozen=True):
     measure_latency: bool
     fallback_dns: tuple[Address, ...]  # asked inside the tunnel, where the server names none
     exit_check_url: str | None  # asked through the tunnel for the address seen; None = never
+    rebind_exceptions: tuple[str, ...]  # domains whose names may have addresses of private networks
     favourites: tuple[str, ...]  # "provider/hostname"
     recent: tuple[str, ...]  # the same, the latest first
+    mtu: MtuSettings = field(default_factory=MtuSettings)
 
 
 class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,3 +36,5 @@ class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     measure_latency: bool | UnsetType = UNSET
     fallback_dns: Resolvers | UnsetType = UNSET
     exit_check_url: ShortText | UnsetType | None = UNSET
+    rebind_exceptions: Domains | UnsetType = UNSET
+    mtu: MtuSettings | UnsetType = UNSET

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from app.model import Policy
-from app.protocol.answers import Done, Restored
+from app.protocol.answers import Done, OpeningName, Restored
 from app.protocol.command import Command
 from app.protocol.preferences import Preferences, PreferencesChange
 
 
 class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
-    """Give a device a policy of its own. Raises InvalidFieldError (bad MAC), NotFoundError (no such exit)."""
+    """Give a device a policy of its own; ``password`` is the owner's, for one that lets the device out directly.
+
+    Raises InvalidFieldError (bad MAC), NotFoundError (no such exit), or what checking the password raises.
+    """
 
     in_bulk = True
 
     mac: str
     policy: Policy
     name: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SetDevicePolicy({self.mac!r}, {self.policy!r}, {self.name!r})"
 
 
 class ChooseWan(Command[Done], frozen=True, tag="choose_wan"):
@@ -42,13 +49,29 @@ class ChangePreferences(Command[Preferences], frozen=True, tag="change_preferenc
     change: PreferencesChange
 
 
-class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
-    """Back up everything that cannot be regenerated, encrypted.
+class SetOwner(Command[Done], frozen=True, tag="set_owner"):
+    """Keep the hash of the owner's ``password`` in netd too; None = there is no owner any more.
 
-    Raises InvalidFieldError (``passphrase``), ConflictError (``busy``).
+    ``current`` is the present one, where there is one. Raises ConflictError (``password_set``: there is an owner and
+    ``current`` was not given), ForbiddenError (``wrong_password``), TooManyRequestsError, UnavailableError.
+    """
+
+    password: str | None
+    current: str | None = None
+
+    def __repr__(self) -> str:
+        return "SetOwner(***)"
+
+
+class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
+    """Back up everything that cannot be regenerated, encrypted; ``password`` is the owner's.
+
+    Raises InvalidFieldError (``passphrase``), ConflictError (``busy``; ``not_restorable``: it would be
+    refused), or what checking the password raises.
     """
 
     passphrase: str
+    password: str | None = None
 
     def __repr__(self) -> str:
         return "CreateBackup(***)"
@@ -57,13 +80,18 @@ class CreateBackup(Command[bytes], frozen=True, tag="create_backup"):
 class RestoreBackup(Command[Restored], frozen=True, tag="restore_backup"):
     """Replace everything by ``backup`` and restart netd; with ``dry_run`` only check that this could be done.
 
+    ``accept`` names what the backup may open; a dry run lists it. ``password`` is the owner's; a dry run needs none.
+
     Raises InvalidFieldError (``passphrase``: wrong; ``backup``: damaged, newer or not valid), TooLargeError,
-    ConflictError (``busy``), UnavailableError (``storage``).
+    ConflictError (``busy``; ``accept_openings``: it opens more), UnavailableError (``storage``), or what checking the
+    password raises.
     """
 
     backup: bytes
     passphrase: str
     dry_run: bool = False
+    accept: tuple[OpeningName, ...] = ()
+    password: str | None = None
 
     def __repr__(self) -> str:
-        return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run})"
+        return f"RestoreBackup({len(self.backup)} bytes, ***, dry_run={self.dry_run}, accept={self.accept})"

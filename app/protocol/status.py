@@ -12,6 +12,8 @@ from app.model import (
     LanSettings,
     Lease,
     LinkProblem,
+    MtuOrigin,
+    Neighbour,
     NetworkPort,
     Policy,
     VpnPolicy,
@@ -46,7 +48,11 @@ class ExitStatus(Struct, frozen=True):
     rx_bytes: int = 0
     tx_bytes: int = 0
     ipv6: bool = False
+    mtu: int | None = None  # bytes, of the tunnel's interface
+    mtu_origin: MtuOrigin | None = None  # the setting of the exit or provider, the server's file, found, or the WAN's
     confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
+    resolvers: tuple[str, ...] = ()  # those that look up names, inside the tunnel; the first is asked first
+    dns_problem: str | None = None  # what is wrong with the resolvers that the server names, for people
 
 
 class Attestation(Struct, frozen=True):
@@ -76,6 +82,7 @@ class Snapshot(Struct, frozen=True):
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
     leases: tuple[Lease, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()  # the devices of the LAN with and without a lease
     drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
     started: float = 0.0
     events_after: int = 0  # the events after this number are still kept

@@ -78,7 +78,13 @@ def parse_custom(
     )
 
 
-_API_FIELDS = {"Address": "address", "PublicKey": "public_key", "MTU": "mtu", "AllowedIPs": "allowed_ips"}
+_API_FIELDS = {
+    "Address": "address",
+    "Endpoint": "endpoint",
+    "PublicKey": "public_key",
+    "MTU": "mtu",
+    "AllowedIPs": "allowed_ips",
+}
 
 
 class CustomProvider:

@@ -18,16 +18,19 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app import __version__
 from app.errors import ConflictError, GatewayError, InvalidFieldError, TooLargeError
 from app.model import ServerSecrets, Settings, StoredServer
+from app.protocol.answers import Opening
 from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
 from app.store.documents import Decoded
+from app.store.openings import check_accepted, openings
 from app.store.state import Store
-from app.store.validation import check_servers, check_settings
+from app.store.validation import check_all
 
 T = TypeVar("T")
 
@@ -64,6 +67,7 @@ class Summary(Struct, frozen=True):
     devices: int
     parts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    opens: tuple[Opening, ...] = ()  # compared with the settings in force
 
 
 @dataclass(frozen=True)
@@ -100,30 +104,38 @@ class Backup:
         self._busy = False
 
     async def create(self, passphrase: str) -> bytes:
-        """A new backup. Raises InvalidFieldError (``passphrase``), ConflictError (``busy``), TooLargeError."""
-        from app.store import age  # noqa: PLC0415 - 6 MB of ciphers, to be loaded by the first backup
+        """A new backup, which has been opened and checked as a restore would.
 
+        Raises InvalidFieldError (``passphrase``), ConflictError (``busy``, ``not_restorable``), TooLargeError.
+        """
         words = _passphrase(passphrase, MIN_PASSPHRASE)
         parts = {part.file: await part.read() for part in self._parts.values()}
-        data = await self._alone(age.encrypt, self.document(parts), words)
+        data = await self._alone(_sealed, self.document(parts), words, self._parts)
         if len(data) > MAX_BYTES:
             raise TooLargeError(f"More than the {MAX_BYTES // 1024 // 1024} MiB that can be restored; remove servers")
         return data
 
     async def inspect(self, data: bytes, passphrase: str) -> Summary:
         """The summary of ``data``, after all checks of a restore. Changes nothing; raises as :meth:`restore` does."""
-        return (await self._open(data, passphrase)).summary
+        return self._summary(await self._open(data, passphrase))
 
-    async def restore(self, data: bytes, passphrase: str) -> Summary:
+    async def restore(self, data: bytes, passphrase: str, accept: tuple[str, ...] = ()) -> Summary:
         """Replace everything by what ``data`` holds; the store has it when this returns, the kernel does not yet.
+
+        ``accept`` names the openings (:mod:`app.store.openings`) that are wanted.
 
         Raises, and then nothing has changed: TooLargeError; InvalidFieldError with field ``passphrase``
         (``wrong_passphrase``) or ``backup`` (``damaged_backup``, ``newer_backup``, ``invalid_backup``); ConflictError
-        (``busy``); UnavailableError (``storage``).
+        (``busy``, ``accept_openings``); UnavailableError (``storage``).
         """
         contents = await self._open(data, passphrase)
+        summary = self._summary(contents)
+        check_accepted(summary.opens, accept)
         self._store.replace_all(contents.settings, contents.servers, contents.secrets, contents.parts)
-        return contents.summary
+        return summary
+
+    def _summary(self, contents: Contents) -> Summary:
+        return replace(contents.summary, opens=openings(self._store.settings, contents.settings))
 
     def document(self, parts: Mapping[str, bytes | None]) -> bytes:
         """The backup's content in the clear, with the others' ``parts``; it holds keys."""
@@ -159,6 +171,21 @@ class Backup:
 
 
 # --- reading (pure) --------------------------------------------------------------------------------------------------
+
+
+def _sealed(document: bytes, passphrase: str, parts: Mapping[str, Part]) -> bytes:
+    """``document`` encrypted, once it has been decrypted and read again: nobody finds out on the day it is needed."""
+    from app.store import age  # noqa: PLC0415 - 6 MB of ciphers, to be loaded by the first backup
+
+    data = age.encrypt(document, passphrase)
+    try:
+        _open(data, passphrase, parts)
+    except InvalidFieldError as error:
+        raise ConflictError(
+            f"No backup was made, because it could not be restored: correct this first. {error.message}",
+            code="not_restorable",
+        ) from None
+    return data
 
 
 def _open(data: bytes, passphrase: str, parts: Mapping[str, Part]) -> Contents:
@@ -200,8 +227,7 @@ def read_document(
     if unknown:
         raise _newer(f"it has parts that this version does not know: {', '.join(n[:80] for n in unknown[:5])}")
     try:
-        check_settings(settings)
-        lacking = check_servers(servers, secrets)
+        lacking = check_all(settings, servers, secrets)
         for name, content in others.items():
             parts[name].check(content)
     except GatewayError as error:

@@ -10,9 +10,12 @@ import msgspec
 
 from app import serialization
 from app.errors import InvalidFieldError
+from app.mac_address import is_canonical, is_device
 from app.model import Settings
+from app.overlaps import clashes, lan_claims, tunnel_claims
 from app.store.documents import Decoded
-from app.store.validation import check_network
+from app.store.planning import check_plan
+from app.store.validation import check_network, is_device_name, is_resolver, is_selector, is_target
 
 FILE = "settings.json"
 VERSION = 1
@@ -39,16 +42,46 @@ def decode(data: bytes) -> Decoded[Settings]:
 
 def plannable(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     """``settings`` with the default for each part that prevents planning a network, and the reasons (pure)."""
-    faults: list[str] = []
+    settings, faults = _without_entries_at_fault(settings)
     for _ in Settings.__struct_fields__:  # each is at fault once at most
         try:
             check_network(settings)
+            check_plan(settings)
         except InvalidFieldError as error:
             faults.append(error.message)
             settings = _without(settings, (error.field or "").partition(".")[0])
         else:
             return settings, tuple(faults)
     raise ValueError("no network can be planned from the defaults either")
+
+
+def _without_entries_at_fault(settings: Settings) -> tuple[Settings, list[str]]:
+    """``settings`` without single entries that an earlier version took, which would make each backup worthless."""
+    devices = tuple(
+        device if is_device_name(device.name) else msgspec.structs.replace(device, name=None)
+        for device in settings.devices
+        if is_device(device.mac) or not is_canonical(device.mac)  # no frame comes from a group's address
+    )
+    desired, first = (
+        {name: target for name, target in goals.items() if name in settings.exits and is_target(target)}
+        for goals in (settings.desired, settings.first_choice)
+    )
+    asked = {name: text for name, text in settings.asked.items() if name in settings.exits and is_selector(text)}
+    lan = lan_claims(settings.lan.networks)
+    resolvers = tuple(
+        a for a in settings.fallback_dns if is_resolver(a) and not clashes(tunnel_claims((), (), (a,)), lan)
+    )
+    repaired = msgspec.structs.replace(
+        settings,
+        devices=devices,
+        desired=desired,
+        first_choice=first,
+        asked=asked,
+        fallback_dns=resolvers or (Settings().fallback_dns if settings.fallback_dns else ()),
+    )
+    fields = ("devices", "desired", "first_choice", "asked", "fallback_dns")
+    changed = [name for name in fields if getattr(settings, name) != getattr(repaired, name)]
+    return repaired, [f"{name}: entries that cannot be used" for name in changed]
 
 
 def _without(settings: Settings, part: str) -> Settings:

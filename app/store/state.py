@@ -30,8 +30,9 @@ from app.store import secrets as secrets_file
 from app.store import servers as servers_file
 from app.store import settings as settings_file
 from app.store.documents import Decoded, Loaded
+from app.store.planning import overlapping
 from app.store.servers import same_name
-from app.store.validation import MAX_SERVERS
+from app.store.validation import MAX_SERVERS, check_change
 
 T = TypeVar("T")
 
@@ -120,6 +121,8 @@ class Store:
         if lost:
             self.problems.append(f"the keys of these servers are lost, remove and add them again: {', '.join(lost)}")
 
+        self.problems += overlapping(self._settings, self.servers())
+
         # All files are made at the first start, servers.json first. So where servers.json is whole, a key without a
         # server is the trace of a change that was cut off; where it is not, the keys wait for a repair by hand.
         if servers.whole:
@@ -153,11 +156,15 @@ class Store:
         return self._settings
 
     def update_settings(self, change: Callable[[Settings], Settings]) -> Settings:
-        """Replace the settings by ``change(settings)`` and return them; nothing is written where they are equal."""
+        """Replace the settings by ``change(settings)`` and return them; nothing is written where they are equal.
+
+        Raises InvalidFieldError where no network could be planned from them, or no backup of them restored.
+        """
         if self._before is not None and not _IN_TRANSACTION.get():
             self._update_beside_transaction(change)
         changed = change(self._settings)
         if changed != self._settings:
+            check_change(self._settings, changed, self.servers())
             self._write(settings_file.FILE, lambda: settings_file.encode(changed))
             self._settings = changed
         return changed
@@ -168,6 +175,7 @@ class Store:
         before, servers, secrets = self._before
         changed = change(before)
         if changed != before:
+            check_change(before, changed, tuple(servers.values()))
             try:
                 self._replace_file(settings_file.FILE, settings_file.encode(changed))
             except OSError as error:

@@ -1,7 +1,8 @@
-"""The validation of settings and servers from outside, whose types are right and whose values may not be (pure).
+"""The one judge of settings and servers, whose types are right and whose values may not be (pure).
 
-Values that pass are safe to hand to nft, dnsmasq and the kernel. Every error is an InvalidFieldError that names the
-field as in the settings (``lan.dhcp_start``) and shows no secret.
+The API, ``gateway.toml``, a restore and the start ask it, and the store itself before it writes. It ends with planning
+the network (:mod:`app.store.planning`). Values that pass are safe to hand to nft, dnsmasq and the kernel. Every error
+is an InvalidFieldError that names the field as in the settings (``lan.dhcp_start``) and shows no secret.
 """
 
 from __future__ import annotations
@@ -13,39 +14,105 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from app import keys, portname, wgconf
-from app.addresses import Address
+from app import keys, overlaps, portname, wgconf
+from app.addresses import Address, Network, is_on_internet, is_routable
 from app.errors import InvalidFieldError
+from app.hostnames import is_host_name
 from app.lan import check_lan
-from app.mac_address import is_canonical
-from app.model import DEFAULT_EXIT, Policy, ServerChange, ServerSecrets, Settings, StoredServer, VpnPolicy
+from app.mac_address import is_device
+from app.model import (
+    DEFAULT_EXIT,
+    Device,
+    MtuSettings,
+    Policy,
+    ServerChange,
+    ServerSecrets,
+    Settings,
+    StoredServer,
+    VpnPolicy,
+)
+from app.network.plan import MAX_EXITS
+from app.store.planning import check_overlaps, check_plan
 from app.store.servers import join_secrets, same_name
 
-MAX_EXITS = 32  # as app.network.plan, a neighbour of this layer, has it
 MAX_DEVICES = 1024
+MAX_DOMAINS = 100  # in a list of domains
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
+_NETWORK = ("lan", "links", "exits", "default_policy", "devices")  # the settings that a plan is made of
+
+
+def check_all(
+    settings: Settings, servers: tuple[StoredServer, ...], secrets: Mapping[str, ServerSecrets]
+) -> tuple[str, ...]:
+    """Check everything that a gateway stores; returns the servers without keys, which are kept.
+
+    Raises InvalidFieldError.
+    """
+    check_settings(settings)
+    lacking = check_servers(servers, secrets)
+    check_overlaps(settings, servers)
+    check_plan(settings, servers)
+    return lacking
+
+
+def check_change(before: Settings, after: Settings, servers: Sequence[StoredServer]) -> None:
+    """Check what ``after`` changes in the stored settings ``before``. Raises InvalidFieldError."""
+    if any(getattr(before, name) != getattr(after, name) for name in _NETWORK):
+        check_network(after)
+        moved = before.lan.networks != after.lan.networks
+        if moved:
+            check_overlaps(after, servers, before)
+        check_plan(after, servers if moved else ())
+    if any(getattr(before, name) != getattr(after, name) for name in ("exits", "desired", "first_choice", "asked")):
+        _check_goals(after)
+
+
 def check_settings(settings: Settings) -> None:
     """Check all settings. Raises InvalidFieldError."""
     check_network(settings)
+    check_plan(settings)
     _need(bool(_WORD.fullmatch(settings.provider)), "provider", "a provider's name")
-    for name, target in settings.desired.items():
-        provider, slash, hostname = target.partition("/")
-        good = name in settings.exits and slash and _WORD.fullmatch(provider) and hostname and _is_line(hostname, 255)
-        _need(bool(good), "desired", "configured exits with provider/hostname")
+    _check_goals(settings)
+    check_preferences(
+        settings.fallback_dns,
+        settings.exit_check_url,
+        settings.server_changes,
+        settings.rebind_exceptions,
+        lan=settings.lan.networks,
+    )
+
+
+def _check_goals(settings: Settings) -> None:
+    for field in ("desired", "first_choice"):
+        for name, target in getattr(settings, field).items():
+            _need(name in settings.exits and is_target(target), field, "configured exits with provider/hostname")
     for name, selector in settings.asked.items():
-        _need(name in settings.exits and _is_line(selector, 255), "asked", "configured exits with a selector")
-    check_preferences(settings.fallback_dns, settings.exit_check_url, settings.server_changes)
+        _need(name in settings.exits and is_selector(selector), "asked", "configured exits with a selector")
+    _need(settings.places.keys() <= set(settings.exits), "places", "configured exits with the place of a server")
+    check_mtu(settings.mtu, settings.exits)
+
+
+def is_target(text: str) -> bool:
+    """Whether ``text`` is ``provider/hostname``."""
+    provider, _, hostname = text.partition("/")
+    return bool(_WORD.fullmatch(provider)) and _is_line(hostname, 255)
+
+
+def is_selector(text: str) -> bool:
+    """Whether ``text`` can select a server: one line of at most 255 characters."""
+    return _is_line(text, 255)
 
 
 def check_network(settings: Settings) -> None:
     """Check that a network can be planned from ``settings``. Raises InvalidFieldError."""
     check_lan(settings.lan)
-    wan, lan = settings.links.wan, settings.links.lan
+    wan, lan, carrier = settings.links.wan, settings.links.lan, settings.links.carrier
     _need(wan is None or portname.is_valid(wan), "links.wan", portname.FORMS)
+    _need(carrier is None or portname.is_valid(carrier), "links.carrier", portname.FORMS)
     for name in lan or ():
         _need(portname.is_valid(name), "links.lan", portname.FORMS)
     _need(lan is None or (0 < len(lan) <= 16 and len(set(lan)) == len(lan)), "links.lan", "1 to 16 different names")
@@ -57,35 +124,80 @@ def check_network(settings: Settings) -> None:
     _check_policy(settings.default_policy, exits, "default_policy")
     _need(len(settings.devices) <= MAX_DEVICES, "devices", f"at most {MAX_DEVICES}")
     macs = [device.mac for device in settings.devices]
-    _need(all(map(is_canonical, macs)), "devices", "MAC addresses in lower case with colons")
     _need(len(set(macs)) == len(macs), "devices", "each MAC address once")
     for device in settings.devices:
+        check_device(device, "devices")
         _check_policy(device.policy, exits, "devices")
-        _need(device.name is None or _is_line(device.name, 64), "devices", "names of at most 64 printable characters")
+    _check_domains(settings.rebind_exceptions)
+
+
+def check_device(device: Device, field: str = "name") -> None:
+    """Check a device's address and name. Raises InvalidFieldError with ``field``."""
+    _need(is_device(device.mac), field, "MAC addresses of single devices, in lower case with colons")
+    _need(is_device_name(device.name), field, "names of 1 to 64 printable characters")
+
+
+def is_device_name(name: str | None) -> bool:
+    return name is None or _is_line(name, 64)
 
 
 def check_preferences(
-    fallback_dns: Sequence[Address] = (), exit_check_url: str | None = None, server_changes: Sequence[ServerChange] = ()
+    fallback_dns: Sequence[Address] = (),
+    exit_check_url: str | None = None,
+    server_changes: Sequence[ServerChange] = (),
+    rebind_exceptions: Sequence[str] = (),
+    *,
+    lan: Sequence[Network] = (),
 ) -> None:
-    """Check the settings that users change, from the API or a backup. Raises InvalidFieldError."""
+    """Check the settings that users change, from the API or a backup; ``lan`` are the LAN's networks.
+
+    Raises InvalidFieldError.
+    """
     _need(len(fallback_dns) <= 16, "fallback_dns", "at most 16 addresses")
-    bad = [a for a in fallback_dns if a.is_multicast or a.is_unspecified or a.is_loopback]
-    _need(not bad, "fallback_dns", "addresses of resolvers")
+    for address in fallback_dns:
+        _need(is_resolver(address), "fallback_dns", f"{address} is not the address of a resolver")
+    for clash in overlaps.clashes(overlaps.tunnel_claims((), (), fallback_dns), overlaps.lan_claims(lan)):
+        raise InvalidFieldError(f"fallback_dns: {clash.message}", field="fallback_dns")
     if exit_check_url is not None:
         _check_url(exit_check_url)
     for number, change in enumerate(server_changes):
         _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
         _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
+    _check_domains(rebind_exceptions)
+
+
+def _check_domains(domains: Sequence[str]) -> None:
+    _need(len(domains) <= MAX_DOMAINS, "rebind_exceptions", f"at most {MAX_DOMAINS} domains")
+    _need(all(map(is_host_name, domains)), "rebind_exceptions", "domains such as plex.direct (RFC 1123)")
+
+
+def is_resolver(address: Address) -> bool:
+    """Whether ``address`` is one host's, reachable by way of a tunnel, and written as what it is."""
+    return is_routable(address) and not (address.version == 6 and (address.ipv4_mapped or address.scope_id))
+
+
+def check_mtu(mtu: MtuSettings, exits: Sequence[str]) -> None:
+    """Check that the settings of the MTU name exits and providers. Raises InvalidFieldError."""
+    for name in mtu.exits:
+        _need(name in exits, "mtu.exits", f"there is no such exit; there are {', '.join(exits)}")
+    for name in mtu.providers:
+        _need(bool(_WORD.fullmatch(name)), "mtu.providers", "names of providers")
 
 
 def _check_url(url: str) -> None:
     """Check the URL for the exit's address: https only, because its answer is trusted."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and parts.port != 0
+        host = parts.hostname or ""
+        good = parts.scheme == "https" and bool(host) and parts.username is None and parts.port != 0
     except ValueError:
-        good = False
+        host, good = "", False
     _need(good and _is_line(url, 255), "exit_check_url", "an https address, or null for never")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return  # a name; what it resolves to is judged at each check
+    _need(is_on_internet(address), "exit_check_url", f"{address} is not an address on the Internet")
 
 
 def _check_policy(policy: Policy, exits: tuple[str, ...], field: str) -> None:

@@ -58,10 +58,12 @@ _NO_MAC = frozenset({"000000000000", "ffffffffffff"})
 
 # hostapd and wpa_supplicant quote the name in either way, iw does not, networkd has words of its own.
 _SSID = re.compile(r"(?i)((?<![a-z])e?ssid\b[\"']?\s*[:=]?\s*|\bWiFi access point:\s*)(\".*\"|'.*'|\S.*)")
-# dnsmasq logs names of devices whose leases are long gone; where a device has none, the last word is removed.
+# dnsmasq logs names of web sites that answer private addresses, and of devices whose leases are long gone; where a
+# device has none, the last word is removed.
 _LEASED = re.compile(
     r"(\b(?:DHCPACK|DHCPREPLY|DHCPINFORM|BOOTP|SLAAC-CONFIRM)\([^)]*\)(?: [0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*)+ "
-    r"|\bclient provides name: |\bnot giving name )\S+"
+    r"|\bclient provides name: |\bnot giving name "
+    r"|\bpossible DNS-rebind attack detected: )\S+"
 )
 _SERIAL = re.compile(r"(?i)\b(serial ?number\s*:\s*)\S.*")  # of a USB device, as the kernel logs it
 

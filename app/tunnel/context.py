@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from app.addresses import Address
 from app.model import Links, Settings, TunnelConfig
+from app.network.plan import TunnelPlan
 from app.network.wireguard.types import WireGuardBackend
 from app.tunnel.exitcheck import Confirm
 from app.tunnel.states import Connected, Reason, State, Target
@@ -40,6 +41,10 @@ class ExitContext(Protocol):
         """Configuration and location of a server. Raises NotFoundError, ConflictError, NotImplementedYetError."""
         ...
 
+    def resolvers(self, exit_name: str) -> tuple[Address, ...]:
+        """The resolvers that the exit's tunnel uses now."""
+        ...
+
     def exit_confirmation(self, provider: str) -> Confirm:
         """The function that reads from the exit check's answer whether the address belongs to ``provider``."""
         ...
@@ -56,7 +61,14 @@ class ExitContext(Protocol):
         ...
 
     async def lookup(self, host: str) -> list[Address]:
-        """Resolve an endpoint's name over the WAN; the firewall is open only meanwhile. Raises LookupFailedError."""
+        """The addresses of an endpoint's name, at least one that can be dialled.
+
+        Raises LookupFailedError, KernelError.
+        """
+        ...
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
+        """What overlaps so that the tunnel of ``plan`` must not be made, why, and what helps; None: nothing does."""
         ...
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from app.addresses import Address, is_on_internet
 from app.tunnel import backoff
 from app.tunnel.context import ExitContext
 from app.tunnel.exitcheck import ExitAddress, check_exit_address
-from app.tunnel.states import Connected, State, Tunnel
+from app.tunnel.states import Connected, State, Target
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class ExitAddressCheck:
         self._name = name
         self._mark = mark
         self._context = context
-        self._connection: tuple[Tunnel, float] | None = None
+        self._connection: tuple[Target, float] | None = None
         self._address: ExitAddress | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -55,7 +56,10 @@ class ExitAddressCheck:
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
-            found = await check_exit_address(url, plan.dns, self._mark, ipv6=plan.carries_all(6), confirm=confirm)
+            resolvers = self._context.resolvers(self._name)
+            found = await check_exit_address(
+                url, resolvers, self._mark, ipv6=plan.carries_all(6), confirm=confirm, permitted=self._permitted
+            )
             if found is not None:
                 if self._connection != _connection_of(state):
                     return  # the tunnel has been replaced
@@ -66,7 +70,12 @@ class ExitAddressCheck:
                 return
             await asyncio.sleep(backoff.delay(attempt))
 
+    def _permitted(self, address: Address) -> bool:
+        """Whether ``address`` is on the Internet and not this gateway's own."""
+        wan = self._context.links.wan
+        return is_on_internet(address) and all(address != own.ip for own in (wan.addresses if wan else ()))
 
-def _connection_of(state: State) -> tuple[Tunnel, float] | None:
+
+def _connection_of(state: State) -> tuple[Target, float] | None:
     """The identity of a connection; a later connection to the same server has another one."""
-    return (state.tunnel, state.since_boot) if isinstance(state, Connected) else None
+    return (state.tunnel.target, state.since_boot) if isinstance(state, Connected) else None

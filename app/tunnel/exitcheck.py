@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from app.addresses import Address
+from app.addresses import Address, is_on_internet
 from app.https.exchange import AnswerTooLargeError, NotHttpError, Request, UnsendableRequestError, exchange
 from app.https.headers import host_header
 from app.https.transport import Destination, dial, tls_context
@@ -49,16 +49,26 @@ def parse(body: bytes, confirm: Confirm) -> ExitAddress | None:
 
 
 async def check_exit_address(
-    url: str, resolvers: tuple[Address, ...], mark: int, *, ipv6: bool, confirm: Confirm
+    url: str,
+    resolvers: tuple[Address, ...],
+    mark: int,
+    *,
+    ipv6: bool,
+    confirm: Confirm,
+    permitted: Callable[[Address], bool] = is_on_internet,
 ) -> ExitAddress | None:
-    """The address that ``url`` sees for requests through the exit with ``mark``; None where it cannot be determined."""
+    """The address that ``url`` sees for requests through the exit with ``mark``; None where it cannot be determined.
+
+    Only ``permitted`` addresses are asked, also where a name resolves to others: packets to the LAN and to this machine
+    do not take the exit's path, so whoever sets the URL or answers for its name would make requests in the LAN.
+    """
     host = urlsplit(url).hostname or ""
     try:
         fixed = literal(host)
         addresses = [fixed] if fixed else await lookup(host, resolvers, want4=True, want6=ipv6, mark=mark)
     except LookupFailedError:
         return None
-    for address in addresses:
+    for address in filter(permitted, addresses):
         try:
             return parse(await _get(url, address, mark), confirm)
         except (OSError, AnswerTooLargeError, NotHttpError, UnsendableRequestError):

@@ -6,7 +6,7 @@ They are ordered by distance: the same city, the same country, then every countr
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from app.model import FailoverSettings, Server
 from app.providers.selection import best_first, normalized
@@ -39,3 +39,13 @@ def fallbacks(
             tiers[2].append(server)
     reach = {"city": 1, "country": 2, "anywhere": 3}[settings.scope]
     return [server for tier in tiers[:reach] for server in best_first(tier, rng)]
+
+
+def in_order(
+    near: Sequence[Server], asked: Sequence[Server], failed: str, in_penalty: Callable[[Server], bool]
+) -> list[Server]:
+    """The replacements, best first: near and what was asked for, then what was asked for, then what is merely near."""
+    meant = {s.hostname for s in asked}
+    both = [s for s in near if s.hostname in meant]
+    rest = [s for s in asked if s.hostname != failed and s not in both and not in_penalty(s)]
+    return [*both, *rest, *(s for s in near if s.hostname not in meant)]

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds between two checks of a connected tunnel's counters
 WAN_RETRY = 10.0  # seconds; the fallback for a missed event, since a WAN that comes back is notified
+MAX_ERRORS = 3  # internal errors in a row through which a tunnel is kept; it is not watched meanwhile
 ATTEMPTS_BEFORE_ANSWER = 2  # after this many attempts a caller of connect receives the failure; retries go on
 
 
@@ -51,10 +52,11 @@ class ExitMachine:
         self.stats: DeviceStats | None = None
         self._context = context
         self._goal = GoalSlot(state.tunnel.target if isinstance(state, Connected) else None)
-        self._setup = TunnelSetup(index, context)
+        self._setup = TunnelSetup(name, index, context)
         self._exit_address = ExitAddressCheck(name, exit_mark(index), context)
         self._monitor = TunnelMonitor(self._setup, context)
         self._event: Reason | None = None  # of :meth:`notify`, not handled yet
+        self._errors = 0  # internal errors in a row
 
     # --- For callers -----------------------------------------------------------------------------------------------
 
@@ -109,24 +111,31 @@ class ExitMachine:
     # --- The task --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run until cancelled. A bug never ends the task: it becomes ``Blocked(internal)``."""
-        self._exit_address.on_state(self.state)  # an adopted tunnel has an exit address, too
+        """Run until cancelled. A bug ends neither the task nor a tunnel that is up; without one it blocks the exit."""
+        self._follow(self.state)  # an adopted tunnel has an exit address, too
         try:
             while True:
+                goal = self.goal
                 try:
                     await self._step()
                 except KernelError as error:
                     log.error("exit %s: the kernel refused a change: %s", self.name, error.message)
-                    await self._fail(Reason.FIREWALL_FAILED, f"the kernel refused a change: {error.message}")
+                    await self._recover(goal, Reason.FIREWALL_FAILED, f"the kernel refused a change: {error.message}")
                 except Exception:
                     log.exception("exit %s: internal error", self.name)
-                    await self._fail(Reason.INTERNAL, "internal error, see the log")
+                    await self._recover(goal, Reason.INTERNAL, "internal error, see the log")
         finally:
             self._exit_address.stop()
+            self._setup.path_mtu.stop()
 
     async def _enter(self, state: State, cause: str | None = None) -> None:
         await self._context.enter(self.name, state, cause)
+        self._follow(state)
+
+    def _follow(self, state: State) -> None:
+        """Start what a new connection is asked about, and end what was asked of an earlier one."""
         self._exit_address.on_state(state)
+        self._setup.follow(state)
 
     async def _begin(self, state: Connecting | Connected) -> None:
         """Enter ``state``, in which a tunnel begins, with the goal's cause; no later transition has that cause."""
@@ -208,8 +217,8 @@ class ExitMachine:
             return  # go on to the next attempt without a back-off, since a caller is waiting
         wait = WAN_RETRY if error.reason is Reason.WAN_DOWN else backoff.delay(number)
         await self._enter(Blocked(error.reason, error.message, goal, number, boottime() + wait))
-        failure = ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value)
-        if error.reason is Reason.WAN_DOWN:
+        failure = _failure(goal, error)
+        if error.reason in {Reason.WAN_DOWN, Reason.NETWORKS_OVERLAP}:  # another server of the account has the same
             self._goal.resolve_waiters(failure, goal)
         else:
             await self._fall_back(goal, number, failure)
@@ -249,7 +258,7 @@ class ExitMachine:
                 await self._connected(new)
                 return
             except AttemptFailedError as error:
-                failure = ConnectTimeoutError(f"{goal.hostname}: {error.message}", code=error.reason.value)
+                failure = _failure(goal, error)
                 if error.reason is not Reason.HANDSHAKE_TIMEOUT:
                     break
             except KernelError:
@@ -279,6 +288,12 @@ class ExitMachine:
         event, self._event = self._event, None
         failure = await self._monitor.check(state.tunnel, self.stats, event)
         if failure is None:
+            self._errors = 0
+            self._setup.follow(state)  # another WAN is another path
+            tunnel = self._setup.with_present_mtu(state.tunnel)
+            if tunnel != state.tunnel:
+                log.info("exit %s: the tunnel's MTU is %d now (%s)", self.name, tunnel.plan.mtu, tunnel.mtu_origin)
+                await self._enter(Connected(tunnel, state.since, state.since_boot))
             await self._goal.sleep(TICK)
             return
         log.warning("exit %s: %s", self.name, failure.message)
@@ -289,15 +304,44 @@ class ExitMachine:
         await self._enter(Disconnecting(tunnel))
         await self._enter(Disconnected())
 
-    async def _fail(self, reason: Reason, message: str) -> None:
-        goal = self.goal
-        retry = boottime() + backoff.MIN_DELAY
+    async def _recover(self, failed: Target | None, reason: Reason, message: str) -> None:
+        """After an error of our own in a step towards ``failed``: keep the tunnel that is up, else block the devices.
+
+        The kept tunnel's whole plan is put in force again, so that whatever the step left behind is gone.
+        """
+        self._errors += 1
+        pause = backoff.delay(self._errors)
+        state = self.state
+        if not isinstance(state, Connected) or failed is None or self._errors > MAX_ERRORS:
+            await self._fail(reason, message, pause)
+            return
+        try:
+            await self._enter(Connected(state.tunnel, state.since, state.since_boot))
+        except Exception:
+            log.exception("exit %s: the tunnel that was up could not be kept", self.name)
+            await self._fail(reason, message, pause)
+            return
+        if self.goal == failed:
+            self._goal.resolve_waiters(KernelError(f"{message}; the tunnel stays", code=reason.value), failed)
+            self._goal.redirect(state.tunnel.target)
+            await self._goal.sleep(pause)
+
+    async def _fail(self, reason: Reason, message: str, pause: float) -> None:
+        goal, state = self.goal, self.state
+        number = state.attempt if isinstance(state, Connecting | Blocked) else 0
+        retry = boottime() + pause
         try:
             if goal is None:
                 await self._enter(Disconnected())
             else:
-                await self._enter(Blocked(reason, message, goal, 0, retry))
+                await self._enter(Blocked(reason, message, goal, number, retry))
         except Exception:
             log.exception("exit %s: the blocked state could not be entered either", self.name)
-            await asyncio.sleep(backoff.MIN_DELAY)  # meanwhile the reconciler keeps restoring the last plan
+            await asyncio.sleep(pause)  # meanwhile the reconciler keeps restoring the last plan
         self._goal.resolve_waiters(KernelError(message, code=reason.value), goal)
+
+
+def _failure(goal: Target, error: AttemptFailedError) -> GatewayError:
+    """The answer to a caller of connect."""
+    kind = ConflictError if error.reason is Reason.NETWORKS_OVERLAP else ConnectTimeoutError
+    return kind(f"{goal.hostname}: {error.message}", code=error.reason.value)

@@ -50,12 +50,12 @@ class TunnelMonitor:
         wan_up = wan is not None and wan.up and bool(wan.addresses)
         if self._health is None:
             self._health = Health(rx, tx, last_rx=now)
-        self._health, verdict = self._health.observe(now, rx, tx, wan_up=wan_up)
+        self._health, verdict = self._health.observe(now, rx, tx, wan_up=wan_up, peers=len(stats.peers))
         if verdict is HealthVerdict.DEAD and wan_up:
             return TunnelFailure(Reason.TUNNEL_DEAD, "the server has stopped answering; reconnecting")
         if verdict is HealthVerdict.DEAD:
             return TunnelFailure(Reason.WAN_DOWN, "the WAN is down; reconnecting")
-        if verdict is HealthVerdict.PROBE and tunnel.plan.dns:
-            resolvers = tunnel.plan.dns
-            probe.send(self._setup.interface(tunnel), resolvers[self._health.probes % len(resolvers)])
+        if verdict is HealthVerdict.PROBE:
+            # A tunnel adopted from an older version has none of its own.
+            probe.send(self._setup.interface(tunnel), self._setup.mark, tunnel.probes or tunnel.plan.dns)
         return None

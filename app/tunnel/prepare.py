@@ -5,7 +5,7 @@ The planner uses the first, WireGuard the second. The caller has resolved all na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from app.addresses import Address, collapse
@@ -13,11 +13,15 @@ from app.errors import ConflictError
 from app.model import Peer, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceConfig, PeerConfig
+from app.tunnel.dialable import OwnAddresses
+from app.tunnel.mtu import route_mtu
+from app.tunnel.probe_targets import probe_targets
 from app.tunnel.states import Target, Tunnel
 
-OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
-MIN_MTU = 1280  # RFC 8200, section 5
 KEEPALIVE = 25  # seconds; the default, because the gateway is behind the router's NAT
+
+_NONE: Mapping[Address, int] = {}
+_NOBODY = OwnAddresses()
 
 
 def primary_peer(config: TunnelConfig) -> Peer:
@@ -31,15 +35,18 @@ def primary_peer(config: TunnelConfig) -> Peer:
     return next((p for p in dialled if any(n.prefixlen == 0 for n in collapse(p.allowed_ips))), dialled[0])
 
 
-def choose_address(addresses: list[Address], wan: WanLink) -> Address:
-    """The address to dial on this WAN: one of a family that the WAN can reach, IPv4 first."""
+def choose_address(addresses: Sequence[Address], wan: WanLink, silent: Mapping[Address, int] = _NONE) -> Address:
+    """The address to dial on this WAN: one of a family that the WAN can reach, IPv4 first.
+
+    ``silent`` counts the attempts on which an address gave no handshake: the least tried comes first, so that all are
+    gone through over the attempts.
+    """
 
     def reachable(address: Address) -> bool:
         gateway = wan.gateway4 if isinstance(address, IPv4Address) else wan.gateway6
         return gateway is not None or any(a.version == address.version and address in a.network for a in wan.addresses)
 
-    ranked = sorted(addresses, key=lambda a: (not reachable(a), a.version))
-    return ranked[0]
+    return min(addresses, key=lambda a: (not reachable(a), silent.get(a, 0), a.version))
 
 
 def prepare(
@@ -50,14 +57,20 @@ def prepare(
     resolved: Mapping[str, list[Address]],
     fallback_dns: tuple[Address, ...],
     location: str | None,
+    *,
+    own: OwnAddresses = _NOBODY,
+    silent: Mapping[Address, int] = _NONE,
 ) -> tuple[Tunnel, DeviceConfig]:
-    """The tunnel and its WireGuard configuration. ``resolved`` has one or more addresses for every endpoint's host."""
+    """The tunnel and its WireGuard configuration. ``resolved`` has one or more addresses for every endpoint's host.
+
+    ``own`` are addresses that are not reached through the tunnel; ``silent`` is as in :func:`choose_address`.
+    """
     transport: dict[str, TransportPeer] = {}
     peers: list[PeerConfig] = []
     for peer in config.peers:
         endpoint = None
         if peer.endpoint is not None:
-            endpoint = (choose_address(resolved[peer.endpoint.host], wan), peer.endpoint.port)
+            endpoint = (choose_address(resolved[peer.endpoint.host], wan, silent), peer.endpoint.port)
             transport[peer.public_key] = TransportPeer(*endpoint)
         peers.append(
             PeerConfig(
@@ -73,7 +86,7 @@ def prepare(
     plan = TunnelPlan(
         slot=slot,
         addresses=config.addresses,
-        mtu=config.mtu or max(MIN_MTU, wan.mtu - OVERHEAD),
+        mtu=config.mtu or route_mtu(wan.mtu),
         transport=tuple(dict.fromkeys(transport.values())),
         routes=routes,
         dns=tuple(a for a in config.dns or fallback_dns if a.version in families),
@@ -85,4 +98,7 @@ def prepare(
         peers=tuple(peers),
     )
     key = primary_peer(config).public_key
-    return Tunnel(target, plan, key, transport[key], location, key_exchange=config.key_exchange), device
+    probes = probe_targets(config, plan.dns, own)
+    origin = "server" if config.mtu else "route"
+    exchange = config.key_exchange
+    return Tunnel(target, plan, key, transport[key], location, probes, config.mtu, origin, exchange), device

@@ -11,7 +11,8 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from app.model import KeyExchange
+from app.addresses import Address
+from app.model import KeyExchange, MtuOrigin
 from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
 from app.protocol.status import ExitState
 
@@ -37,6 +38,7 @@ class Reason(enum.StrEnum):
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     ENDPOINT_UNRESOLVABLE = "endpoint_unresolvable"
     WAN_DOWN = "wan_down"
+    NETWORKS_OVERLAP = "networks_overlap"
     TUNNEL_DEAD = "tunnel_dead"
     TUNNEL_LOST = "tunnel_lost"
     SERVER_UNAVAILABLE = "server_unavailable"
@@ -56,6 +58,9 @@ class Tunnel(Struct, frozen=True):
     peer_key: str  # the public key of the peer whose handshake means "connected"
     endpoint: TransportPeer  # of that peer
     server_location: str | None = None
+    probes: tuple[Address, ...] = ()  # inside the tunnel, to which probes are sent
+    given_mtu: int | None = None  # of the server's file
+    mtu_origin: MtuOrigin = "route"
     key_exchange: KeyExchange | None = None  # wanted
     post_quantum: bool = False  # its session has the preshared key of that exchange
     post_quantum_problem: str | None = None  # why it has not, for people; None also where none was wanted

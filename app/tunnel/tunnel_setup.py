@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from app.addresses import Address
-from app.network.plan import Slot, exit_interface
+from app.network.plan import Slot, exit_interface, exit_mark
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.tunnel import handshake
 from app.tunnel.context import ExitContext
+from app.tunnel.dialable import OwnAddresses, reason_against
 from app.tunnel.goal import GoalSlot
+from app.tunnel.mtu import choose_mtu, with_mtu
+from app.tunnel.path_mtu import PathMtu
 from app.tunnel.post_quantum import NoHandshakeError, PostQuantum, PostQuantumError
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
-from app.tunnel.states import Reason, Target, Tunnel
+from app.tunnel.states import Connected, Reason, State, Target, Tunnel
+
+MAX_SILENT = 256  # addresses remembered
 
 
 class AttemptFailedError(Exception):
@@ -26,12 +31,20 @@ class AttemptFailedError(Exception):
 
 
 class TunnelSetup:
-    """Configures the WireGuard interfaces of exit number ``index``."""
+    """Configures the WireGuard interfaces of exit ``name``, number ``index``."""
 
-    def __init__(self, index: int, context: ExitContext) -> None:
+    def __init__(self, name: str, index: int, context: ExitContext) -> None:
+        self._name = name
         self._index = index
         self._context = context
+        self.path_mtu = PathMtu(str(index), self.mark, lambda: context.links.wan)
         self._post_quantum = PostQuantum(context.backend)
+        self._silent: dict[Address, int] = {}  # handshakes that did not come, by address; the latest last
+
+    @property
+    def mark(self) -> int:
+        """The mark of packets that the exit's routes lead into the tunnel."""
+        return exit_mark(self._index)
 
     def interface(self, tunnel: Tunnel) -> str:
         return exit_interface(self._index, tunnel.slot)
@@ -45,17 +58,48 @@ class TunnelSetup:
             raise AttemptFailedError(
                 Reason.WAN_DOWN, problem.message if problem else handshake.explain_failure(wan, None, None)
             )
-        resolved: dict[str, list[Address]] = {}
-        for peer in config.peers:
-            if peer.endpoint is None:
-                continue
-            host = peer.endpoint.host
-            try:
-                fixed = literal(host)
-                resolved[host] = [fixed] if fixed else await self._context.lookup(host)
-            except LookupFailedError as error:
-                raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, str(error)) from None
-        return prepare(target, config, slot, wan, resolved, self._context.settings.fallback_dns, location)
+        if (problem := self._context.links.problem) is not None:
+            raise AttemptFailedError(Reason.NETWORKS_OVERLAP, problem.message)
+        resolved = {p.endpoint.host: await self._addresses(p.endpoint.host) for p in config.peers if p.endpoint}
+        fallback_dns = self._context.settings.fallback_dns
+        own = self._own_addresses()
+        tunnel, device = prepare(
+            target, config, slot, wan, resolved, fallback_dns, location, own=own, silent=self._silent
+        )
+        if (clash := self._context.clash(self._name, tunnel.plan)) is not None:
+            raise AttemptFailedError(Reason.NETWORKS_OVERLAP, clash)
+        return self.with_present_mtu(tunnel), device
+
+    def follow(self, state: State) -> None:
+        """Search the path's MTU once for each connection."""
+        self.path_mtu.on_state(state, self.interface(state.tunnel) if isinstance(state, Connected) else None)
+
+    def with_present_mtu(self, tunnel: Tunnel) -> Tunnel:
+        """``tunnel`` with the MTU of the present settings and WAN."""
+        settings, wan = self._context.settings, self._context.links.wan
+        if wan is None:
+            return tunnel
+        name, provider = settings.exits[self._index], tunnel.target.provider
+        found = self.path_mtu.found(tunnel)
+        mtu, origin = choose_mtu(settings.mtu, name, provider, given=tunnel.given_mtu, wan_mtu=wan.mtu, found=found)
+        return with_mtu(tunnel, mtu, origin)
+
+    def _own_addresses(self) -> OwnAddresses:
+        return OwnAddresses.of(self._context.links, self._context.settings.lan)
+
+    async def _addresses(self, host: str) -> list[Address]:
+        """The addresses of an endpoint's ``host``. Raises AttemptFailedError."""
+        fixed = literal(host)
+        try:
+            if fixed is None:
+                return await self._context.lookup(host)
+        except LookupFailedError as error:
+            raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, str(error)) from None
+        reason = reason_against(fixed, self._own_addresses())
+        if reason is not None:
+            message = f"the server's address {fixed} cannot be dialled: {reason}"
+            raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, message)
+        return [fixed]
 
     async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> Tunnel | None:
         """Configure the interface and wait ``timeout`` seconds for the handshake, then for a key exchange if wanted.
@@ -71,6 +115,7 @@ class TunnelSetup:
             return None
         if not arrived:
             raise await self._handshake_failure(tunnel)
+        self._silent.pop(tunnel.endpoint.address, None)
         return await self._exchange_keys(tunnel, device, timeout, goal)
 
     async def _exchange_keys(
@@ -94,9 +139,19 @@ class TunnelSetup:
         return await self._context.backend.stats(self.interface(tunnel))
 
     async def _handshake_failure(self, tunnel: Tunnel) -> AttemptFailedError:
-        peer = handshake.peer_of(await self.stats(tunnel), tunnel.peer_key)
+        stats = await self.stats(tunnel)
+        self._count_silent(tunnel, stats)
+        peer = handshake.peer_of(stats, tunnel.peer_key)
         message = handshake.explain_failure(self._context.links.wan, tunnel.endpoint, peer, self._context.clock_behind)
         return AttemptFailedError(Reason.HANDSHAKE_TIMEOUT, message)
+
+    def _count_silent(self, tunnel: Tunnel, stats: DeviceStats | None) -> None:
+        """Count the addresses of ``tunnel`` that gave no handshake, so that the next attempt dials others first."""
+        waiting = (p.endpoint[0] for p in (stats.peers if stats else ()) if p.endpoint and p.latest_handshake is None)
+        for address in {tunnel.endpoint.address, *waiting}:
+            self._silent[address] = self._silent.pop(address, 0) + 1
+        for oldest in list(self._silent)[:-MAX_SILENT]:
+            del self._silent[oldest]
 
     async def refresh_endpoints(self, tunnel: Tunnel) -> None:
         """Set every peer's endpoint again, so that WireGuard drops the old source address and picks the new one."""

@@ -10,12 +10,14 @@ from quart import Quart
 
 from app.api import BLUEPRINTS, errors, limits, request_metrics, security
 from app.api.auth import guard
+from app.api.auth.first_password import FirstPasswordWindow
 from app.api.auth.service import Auth
-from app.api.auth.sign_in import guessing_alert
+from app.api.auth.sign_in import first_password_alert, guessing_alert, no_password_alert
 from app.api.body import BODY_LIMIT, BODY_TIMEOUT, BoundedRequest, drain
 from app.api.context import EXTENSION
 from app.api.events import HUB
 from app.api.hub import EXPIRED, Hub
+from app.protocol.events import GatewayEvent
 from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
 from app.tasks import end
@@ -29,12 +31,17 @@ class WebApp(Quart):
 
 
 def create_app(
-    gateway: Gateway, *, state_dir: Path | None = None, rates: limits.Rates | None = limits.DEFAULT
+    gateway: Gateway,
+    *,
+    state_dir: Path | None = None,
+    rates: limits.Rates | None = limits.DEFAULT,
+    window: FirstPasswordWindow | None = None,
+    lost: bool = False,
 ) -> WebApp:
     """The application in front of ``gateway``; it follows netd's events while it is being served.
 
-    Without ``state_dir`` there is nowhere to keep a password, and the whole LAN may do everything. Without ``rates``
-    there is no rate limit, which is for tests.
+    Without ``state_dir`` there is nowhere to keep a password; with ``lost`` it is not the one with the stored password.
+    Without ``rates`` there is no rate limit, which is for tests.
     """
     app = WebApp("app.web", static_folder=None, template_folder=None)
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
@@ -46,15 +53,21 @@ def create_app(
     def learn(snapshot: Snapshot) -> None:
         hosts.follow(snapshot.lan)
 
-    hub = Hub(gateway, learn)
+    auth = Auth(state_dir, gateway, window or FirstPasswordWindow(), lost=lost)
+
+    def notices() -> tuple[GatewayEvent, ...]:
+        known = auth.credentials
+        return (no_password_alert(),) if known.available and not known.closed else ()
+
+    hub = Hub(gateway, learn, notices)
     app.extensions[EXTENSION] = gateway
     app.extensions[HUB] = hub
 
     request_metrics.install(app)
     errors.install(app)
-    auth = Auth(state_dir)
     auth.credentials.on_revoked.append(lambda: hub.expel(EXPIRED, EXPEL_AFTER))
     auth.sign_in.on_guessing.append(lambda address, failures: hub.announce(guessing_alert(address, failures)))
+    auth.sign_in.on_first_password.append(lambda address: hub.announce(first_password_alert(address)))
     security.install(app, hosts)
     guard.install_identification(app, auth)
     limits.install(app, rates)

@@ -12,8 +12,12 @@ from urllib.parse import urlsplit
 
 import h11
 import hypercorn.protocol
-from hypercorn.events import Closed
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
+
+from app.api.limits import client_address
+from app.web.connections import Connections
 
 _BODY = b'{"success":false,"error":"the request could not be understood","code":"malformed_request"}\n'
 
@@ -31,13 +35,49 @@ def origin_form(target: bytes) -> bytes | None:
     return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
 
 
+class Http1Config(Config):
+    """Hypercorn's configuration, with the connections that count under it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections = Connections()
+
+
 class Http1Protocol(H11Protocol):
+    config: Http1Config
+
+    @property
+    def idle(self) -> bool:
+        return self.stream is None
+
+    @property
+    def counted(self) -> bool:
+        return isinstance(self.connection, h11.Connection)  # else it is a WebSocket
+
+    @property
+    def _client(self) -> str:
+        return client_address(self.client[0] if self.client else None)
+
+    def end(self) -> None:
+        self.task_group.spawn(self.send, Closed())
+
+    async def initiate(self) -> None:
+        if not self.config.connections.admit(self._client, self):
+            await self.send(Closed())
+
+    async def handle(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            self.config.connections.left(self._client, self)
+        await super().handle(event)
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1: offer no upgrade."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         target = origin_form(request.target)
-        if target is None or request.http_version not in {b"1.0", b"1.1"}:
+        # An empty label in the name makes werkzeug's router raise UnicodeError, before any handler of errors.
+        hosts = [value for name, value in request.headers.raw_items() if name.lower() == b"host"]
+        if target is None or request.http_version not in {b"1.0", b"1.1"} or any(b".." in host for host in hosts):
             await self._send_error_response(400)
             await self.send(Closed())
             return

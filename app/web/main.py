@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from app import settled
+from app.api.auth.first_password import WINDOW, FirstPasswordWindow
 from app.ipc import connect
 from app.sd_notify import notify, stay_alive
 from app.web import sockets
@@ -34,6 +35,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--bind", action="append", default=[], metavar="HOST:PORT", help="an address to listen on")
     made.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="a directory of this process's own, for the password and keys"
+    )
+    made.add_argument(
+        "--first-password-until",
+        type=float,
+        default=WINDOW,
+        metavar="SECONDS",
+        help="of the machine's uptime, until which the first password may be set",
+    )
+    made.add_argument(
+        "--lost",
+        type=Path,
+        metavar="PATH",
+        help="is there where the stored state could not be mounted: then nothing can be changed",
     )
     made.add_argument("--after", type=Path, metavar="PATH", help="begin once this is there; systemd starts us earlier")
     made.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
@@ -62,16 +76,19 @@ def _allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _run(path: Path, state_dir: Path | None, listening: list[socket.socket]) -> None:
+async def _run(options: argparse.Namespace, listening: list[socket.socket]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    gateway = connect(path)
+    gateway = connect(options.socket)
+    window = FirstPasswordWindow(options.first_password_until)
+    lost = options.lost is not None and options.lost.exists()
+    app = create_app(gateway, state_dir=options.state_dir, window=window, lost=lost)
     notify("READY=1")  # the sockets listen already: every client that connects from here on is served
     alive = asyncio.create_task(stay_alive(), name="watchdog")
     try:
-        await serve(create_app(gateway, state_dir=state_dir), listening, stop)
+        await serve(app, listening, stop)
     finally:
         notify("STOPPING=1")
         alive.cancel()
@@ -96,5 +113,5 @@ def main(argv: list[str]) -> int:
     if arguments.state_dir is not None and not arguments.state_dir.is_dir():
         print(f"web: there is no directory {arguments.state_dir}", file=sys.stderr)
         return 1
-    asyncio.run(_run(arguments.socket, arguments.state_dir, listening))
+    asyncio.run(_run(arguments, listening))
     return 0

@@ -8,7 +8,7 @@ import socket
 from typing import Any, cast
 
 from hypercorn.asyncio.run import worker_serve
-from hypercorn.config import Config, Sockets
+from hypercorn.config import Sockets
 from hypercorn.utils import wrap_app
 
 from app.api.events import HUB
@@ -21,8 +21,8 @@ GRACE = 5.0  # seconds for the requests in flight
 LAST_GRACE = 8.0  # seconds, then they are cancelled
 
 
-def config() -> Config:
-    made = Config()
+def config() -> http1.Http1Config:
+    made = http1.Http1Config()
     made.include_server_header = False
     made.alpn_protocols = ["http/1.1"]
     made.keep_alive_timeout = HEADER_TIMEOUT

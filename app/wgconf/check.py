@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from app import keys
+from app import keys, overlaps
 from app.addresses import NOT_INTERNET4, Address, Interface, Network, cover_internet
 from app.model import Endpoint, Peer, TunnelConfig
 from app.wgconf.fields import MIN_MTU_IPV6
@@ -66,9 +66,10 @@ def _some(networks: list[Network]) -> str:
 
 
 def _refuse_contradictions(config: TunnelConfig, lan: tuple[Network, ...]) -> None:
-    for interface in config.addresses:
-        if within(interface.ip, lan):
-            raise ContradictionError(f"{interface} is in this gateway's own LAN; change one of them", key="Address")
+    for clash in overlaps.clashes(_claims(config), overlaps.lan_claims(lan)):
+        if clash.stops:
+            key = "Endpoint" if clash.second.role is overlaps.Role.ENDPOINT else "Address"
+            raise ContradictionError(clash.message, key=key)
     if config.mtu is not None and config.mtu < MIN_MTU_IPV6 and any(a.version == 6 for a in config.addresses):
         raise ContradictionError(
             f"{config.mtu} is too small for the IPv6 address; IPv6 needs {MIN_MTU_IPV6}", key="MTU"
@@ -87,6 +88,18 @@ def _refuse_contradictions(config: TunnelConfig, lan: tuple[Network, ...]) -> No
         seen.add(peer.public_key)
     if not any(peer.allowed_ips for peer in config.peers):
         raise ContradictionError("no network is routed to any peer; nothing could pass", key="AllowedIPs", peer=0)
+
+
+def _claims(config: TunnelConfig) -> tuple[overlaps.Claim, ...]:
+    literals = (_literal(peer.endpoint) for peer in config.peers if peer.endpoint is not None)
+    return overlaps.tunnel_claims(config.addresses, (a for a in literals if a is not None))
+
+
+def _literal(endpoint: Endpoint) -> Address | None:
+    try:
+        return ipaddress.ip_address(endpoint.host)
+    except ValueError:  # a DNS name
+        return None
 
 
 def _settle_claims(peers: tuple[Peer, ...], warnings: list[ConfigWarning]) -> Iterator[Peer]:
@@ -127,10 +140,8 @@ def _about_addresses(addresses: tuple[Interface, ...], lan: tuple[Network, ...])
 
 
 def _is_private(endpoint: Endpoint) -> bool:
-    try:
-        return within(ipaddress.ip_address(endpoint.host), _PRIVATE)
-    except ValueError:  # a DNS name
-        return False
+    address = _literal(endpoint)
+    return address is not None and within(address, _PRIVATE)
 
 
 def _about_peers(peers: tuple[Peer, ...], lan: tuple[Network, ...]) -> Iterator[ConfigWarning]:

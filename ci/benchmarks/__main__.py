@@ -13,6 +13,7 @@ from ci.labnet.signals import end_in_order
 def main() -> int:
     results: list[Result] = []
     lab = Lab("bench")
+    lab.gateway.owned = True
     end_in_order()
     try:
         print("==> the lab", flush=True)

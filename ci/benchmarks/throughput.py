@@ -12,6 +12,7 @@ from ci.benchmarks.reference_gateway import CLIENT, plain_gateway
 from ci.benchmarks.result import Result, median
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS
+from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 
 ROUNDS = 7
@@ -24,7 +25,7 @@ def measure(lab: Lab) -> list[Result]:
         mac = f"02:00:00:01:00:{number:02x}"
         answer = lab.api("PUT", f"/api/devices/{mac}/policy", {"policy": policy})
         assert answer["success"], answer
-    answer = lab.api("PUT", f"/api/devices/{LAN_HOSTS['laptop']}/policy", {"policy": "direct"})
+    answer = lab.api("PUT", f"/api/devices/{LAN_HOSTS['laptop']}/policy", {"policy": "direct", "password": PASSWORD})
     assert answer["success"], answer
     server = lab.hosts.popen("internet", ["iperf3", "-s"])
     try:

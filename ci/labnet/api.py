@@ -17,6 +17,7 @@ class Api:
 
     def __init__(self) -> None:
         self.port = 0
+        self.headers: dict[str, str] = {}  # of every request
         self.listener: socket.socket | None = None  # the gateway's web process inherits it
 
     def listen(self, port: int = 0) -> None:
@@ -52,7 +53,7 @@ class Api:
     def _request(self, method: str, path: str, body: Any, timeout: float) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            headers = {"Content-Type": "application/json"} if body is not None else {}
+            headers = self.headers | ({"Content-Type": "application/json"} if body is not None else {})
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             response = connection.getresponse()
             return response.status, response.read()

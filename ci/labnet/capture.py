@@ -28,6 +28,7 @@ _SEND_MARKER = f"""
 import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind((sys.argv[1], 0))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x20)  # passes the gateway's filter on its own port
 s.send(bytes(12) + ({ETHERTYPE_MARKER}).to_bytes(2, "big") + bytes.fromhex(sys.argv[2]).ljust(46, b"\\0"))
 """
 

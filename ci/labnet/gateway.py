@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ci.labnet import owner
 from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
 from ci.labnet.api import Api
 from ci.labnet.host import Host
@@ -32,6 +33,7 @@ class Gateway:
         self._api = api
         self.directory = hosts.directory
         self.netd_options: tuple[str, ...] = ()  # extra options for the next start
+        self.owned = False  # whether a password is set from the start, with the lab's API key
         self.netd_environment: tuple[str, ...] = ()  # NAME=VALUE; the children of netd inherit PATH from these
 
     @property
@@ -52,6 +54,8 @@ class Gateway:
         """Do what the image does before the app starts: static ruleset, then links, then the WAN's DHCP client."""
         gateway = self.host
         gateway.run("nft", "-f", str(PROJECT / "overlay" / "etc" / "vpn-gateway" / "boot.nft"))
+        lock = PROJECT / "overlay" / "usr" / "lib" / "vpn-gateway" / "lock-port"
+        gateway.shell(f"LOCK_FILE={PROJECT}/overlay/etc/vpn-gateway/boot.bpf sh {lock} wan0")
         gateway.shell(
             "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
         )
@@ -72,13 +76,22 @@ class Gateway:
             exit_check_url=f"http://{INTERNET4}/json",
             links=LinkSettings(wan="wan0", lan=("lan0",)),
             exits=(DEFAULT_EXIT, "second"),
+            rebind_exceptions=("lab",),  # its Internet has documentation addresses, which dnsmasq takes for private
         )
         with Store(self.state_dir) as store:
             store.update_settings(lambda _: msgspec.structs.replace(settings, **changes))
 
+    def own(self) -> None:
+        """Set the lab's password; from then on its API client presents the lab's key."""
+        self.web_state_dir.mkdir(mode=0o700, exist_ok=True)
+        owner.own(self.web_state_dir, self.state_dir)
+        self._api.headers = dict(owner.AUTHORIZATION)
+
     def start(self) -> None:
         if not self.state_dir.exists():
             self.seed()
+        if self.owned:
+            self.own()
         self.boot()
         self.start_app()
 
@@ -97,6 +110,7 @@ class Gateway:
             *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
             *(python, "-m", "app", "web", "--socket", "/run/vpn-gateway/netd.sock"),
             *("--state-dir", str(self.web_state_dir)),
+            *("--first-password-until", "inf"),  # of this machine's uptime, which is not the lab's
             *("--bind", "0.0.0.0:5000", "--bind", "[::]:5000"),
         ]
         fds: tuple[int, ...] = ()

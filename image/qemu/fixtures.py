@@ -19,9 +19,11 @@ from testinfra.host import Host
 
 from image.qemu.boot import SshKey, boot
 from image.qemu.capture import Capture
-from image.qemu.lab import GATEWAY, WEB, Lab
+from image.qemu.lab import GATEWAY, WEB, Lab, until
 from image.qemu.machine import DEBUG_SHELL, Machine
 from image.qemu.progress import LANE
+
+JOBS = "systemctl list-jobs --no-legend; systemctl list-units --no-legend --state=activating,deactivating"
 
 MakeMachine = Callable[..., Machine]
 Measure = Callable[..., None]
@@ -117,7 +119,11 @@ def inside(machine: Machine, ssh_key: SshKey) -> Host:
 
 
 def memory_used(host: Host) -> float:
-    """Memory in MB that is neither free nor cache, as top(1) and htop(1) count it."""
+    """Memory in MB that is neither free nor cache, as top(1) and htop(1) count it, while no job of systemd runs.
+
+    A program that a path unit has started takes its share for a second on a Pi, and for ten where it is emulated.
+    """
+    until(lambda: not host.check_output(JOBS), 120, "no job of systemd, and no unit that starts or stops")
     found = re.findall(r"^(\w+):\s+(\d+) kB$", host.check_output("cat /proc/meminfo"), re.MULTILINE)
     kb = {name: int(value) for name, value in found}
     free = kb["MemFree"] + kb["Buffers"] + kb["Cached"] + kb["SReclaimable"] - kb["Shmem"]

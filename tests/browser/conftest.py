@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app.api.auth.credentials import COOKIE
+from ci.labnet.owner import SESSION, own
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 
@@ -33,8 +35,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server() -> Iterator[WebServer]:
-    with WebServer() as running:
+def server(tmp_path: Path) -> Iterator[WebServer]:
+    """A gateway with an owner, who is signed in on the page."""
+    own(tmp_path)
+    with WebServer(state_dir=tmp_path) as running:
         yield running
 
 
@@ -53,6 +57,7 @@ def console_errors() -> list[str]:
 def page(browser: Browser, server: WebServer, console_errors: list[str]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(10_000)
+    context.add_cookies([{"name": COOKIE, "value": SESSION, "url": server.url}])
     page = context.new_page()
     page.on("pageerror", lambda error: console_errors.append(str(error)))
     # Chromium reports every response of 400 and above as an error of the page; the tests cause those on purpose.

@@ -33,6 +33,7 @@ def page(page: Page, console_errors: list[str]) -> Iterator[Page]:
 
 
 def set_password(page: Page) -> None:
+    expect(page.locator("#unowned")).to_contain_text("This gateway has no password")
     page.get_by_role("button", name="Set a password").click()
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("Repeat password").fill(PASSWORD)
@@ -141,6 +142,7 @@ def test_api_key_works_until_it_is_revoked(page: Page, server: WebServer) -> Non
     open_part(page, "API keys")
     page.get_by_label("Name of a new key").fill("Grafana")
     page.get_by_label("Allowed to").select_option("Read and connect")
+    page.locator(".key-form").get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Create key").click()
     headers = {"Authorization": f"Bearer {page.locator('.secret').inner_text()}"}
     assert requests.get(f"{server.url}/api/status", headers=headers, timeout=10).status_code == 200

@@ -154,7 +154,7 @@ class Recorder:
     def __init__(self) -> None:
         import socket
 
-        groups = {NETLINK_ROUTE: (1, 5, 7, 8, 9, 10, 11, 16, 17, 18, 19), NETLINK_NETFILTER: (7,)}
+        groups = {NETLINK_ROUTE: (1, 4, 5, 7, 8, 9, 10, 11, 16, 17, 18, 19), NETLINK_NETFILTER: (7,)}
         self._sockets = []
         for protocol, numbers in groups.items():
             sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)

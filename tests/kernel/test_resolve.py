@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rrset
 import pytest
 
@@ -19,14 +20,20 @@ from tests.kernel.namespace import inside, run
 pytestmark = pytest.mark.kernel
 
 MARK = 0x21
-SERVER = ip_address("127.0.0.1")
+SERVER, SECOND = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
 MANY = [f"198.51.100.{n}" for n in range(1, 101)]  # 1.6 kB: more than a datagram may hold without EDNS
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Knows ``addresses`` of every name. ``room``: how many fit into a datagram; ``noise`` goes before an answer."""
+    """Knows ``addresses`` of every name. ``room``: how many fit into a datagram; ``noise`` goes before an answer.
 
-    def __init__(self, addresses: list[str], room: int, noise: tuple[bytes, ...] = ()) -> None:
+    ``code`` is the answer's response code; None answers nothing.
+    """
+
+    def __init__(
+        self, addresses: list[str], room: int, noise: tuple[bytes, ...] = (), code: str | None = "NOERROR"
+    ) -> None:
+        self.code = code
         self.addresses = addresses
         self.room = room
         self.noise = noise
@@ -35,6 +42,7 @@ class NameServer(asyncio.DatagramProtocol):
     def answer(self, wire: bytes, addresses: list[str]) -> dns.message.Message:
         query = dns.message.from_wire(wire)
         reply = dns.message.make_response(query)
+        reply.set_rcode(dns.rcode.from_text(self.code or "SERVFAIL"))
         kind = "A" if query.question[0].rdtype == 1 else "AAAA"
         if kind == "A" and addresses:
             reply.answer.append(dns.rrset.from_text_list(query.question[0].name, 60, "IN", kind, addresses))
@@ -45,6 +53,8 @@ class NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr) -> None:
         self.asked.append("udp")
+        if self.code is None:
+            return
         reply = self.answer(data, self.addresses[: self.room])
         if len(self.addresses) > self.room and reply.question[0].rdtype == 1:
             reply.flags |= dns.flags.TC
@@ -65,16 +75,16 @@ class NameServer(asyncio.DatagramProtocol):
 
 
 @contextlib.asynccontextmanager
-async def serving(server: NameServer, tcp: str = "answers") -> AsyncIterator[NameServer]:
+async def serving(server: NameServer, tcp: str = "answers", at: IPv4Address = SERVER) -> AsyncIterator[NameServer]:
     """Hears only what carries the mark. ``tcp``: answers, closes, silent or refuses."""
     rules = f"th dport 53 meta mark != {MARK} drop" + ("\ntcp dport 53 drop" if tcp == "silent" else "")
     run("nft -f -", feed=f"table inet t {{ chain c {{ type filter hook output priority 0\n{rules}\n}}; }}")
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=(str(SERVER), 53))
+    transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=(str(at), 53))
     listening = None
     if tcp != "refuses":
         handler = server.close_at_once if tcp == "closes" else server.stream
-        listening = await asyncio.start_server(handler, str(SERVER), 53)
+        listening = await asyncio.start_server(handler, str(at), 53)
     yield server
     transport.close()
     if listening is not None:
@@ -133,3 +143,53 @@ async def test_a_refused_query_fails_at_once_and_leaks_no_socket():
         sock.setblocking(False)
         with pytest.raises(TimeoutError):
             await ask("x.example", SERVER, "A", mark=MARK, timeout=0.05)
+
+
+FAILURES = {
+    "REFUSED": (NameServer([], 0, code="REFUSED"), "answers REFUSED for x.example", 1),
+    "SERVFAIL": (NameServer([], 0, code="SERVFAIL"), "answers SERVFAIL for x.example", 2),
+    "NXDOMAIN": (NameServer([], 0, code="NXDOMAIN"), r"says that x.example does not exist \(NXDOMAIN\)", 1),
+    "empty": (NameServer([], 0), "knows no address of x.example", 1),
+    "zero": (NameServer(["0.0.0.0"], 1), "gives 0.0.0.0 for x.example: it is blocked there", 1),
+    "loopback": (NameServer(["127.0.0.1"], 1), "gives 127.0.0.1 for x.example: it is blocked there", 1),
+    "silent": (NameServer([], 0, code=None), "does not answer the question for x.example", 2),
+    "truncated": (NameServer(MANY, 0), "gives a truncated answer for x.example, and TCP failed", 2),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@inside
+async def test_server_without_an_address_hands_over_to_the_next(name):
+    """Whatever the first answers, the second is asked at once."""
+    bad = FAILURES[name][0]
+    async with serving(bad, "refuses"), serving(NameServer(MANY[:1], 1), at=SECOND) as good:
+        bad.asked.clear()
+        found = await lookup("x.example", [SERVER, SECOND], want4=True, want6=False, mark=MARK)
+        assert found == [ip_address(MANY[0])]
+        assert (len(bad.asked), len(good.asked)) == (1, 1)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@inside
+async def test_failed_lookup_names_server_answer_and_name(name):
+    """What may change is asked again once; a definite answer is not."""
+    bad, text, times = FAILURES[name]
+    async with serving(bad, "refuses"):
+        bad.asked.clear()
+        with pytest.raises(LookupFailedError, match=f"^the name server {SERVER} of the lab {text}$"):
+            await lookup("x.example", [SERVER], want4=True, want6=False, mark=MARK, place=" of the lab")
+        assert bad.asked.count("udp") == times
+
+
+@inside
+async def test_blocked_family_does_not_hide_the_other():
+    async with serving(NameServer(["0.0.0.0", MANY[0]], 2)):
+        found = await lookup("x.example", [SERVER], want4=True, want6=True, mark=MARK)
+        assert found == [ip_address(MANY[0])]
+
+
+@inside
+async def test_address_of_the_gateway_itself_is_no_answer():
+    async with serving(NameServer(MANY[:1], 1)):
+        with pytest.raises(LookupFailedError, match=f"gives {MANY[0]} for x.example: that is ours"):
+            await lookup("x.example", [SERVER], want4=True, want6=False, mark=MARK, judge=lambda _: "that is ours")

@@ -11,8 +11,10 @@ from ci.labnet import Lab
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A gateway without a password; for a module with the mark ``owned`` with one, and ``lab.api`` has an API key."""
     lab = Lab(f"test{os.getpid()}")
+    lab.gateway.owned = request.node.get_closest_marker("owned") is not None
     try:
         yield lab.up()
     finally:

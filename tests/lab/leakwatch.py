@@ -21,7 +21,7 @@ CONTROL = b"POSITIVE-CONTROL"
 class LeakWatch:
     """``with LeakWatch(lab) as watch: ...``; then ``watch.leaks`` is what leaked, ``watch.counts`` what was seen.
 
-    On leaving, the positive control: the gateway host itself sends a clear packet past everything (AF_PACKET on wan0),
+    On leaving, the positive control: the gateway host itself sends a clear packet past every lock (AF_PACKET on wan0),
     and unless exactly that shows up as a leak in the same capture, the capture would not have seen one: an error.
     """
 
@@ -96,10 +96,11 @@ class LeakWatch:
         self.counts = Counter({"captured": len(packets), "from the gateway": len(sent), "leaked": len(self.leaks)})
 
     def _positive_control(self) -> None:
-        """An IPv4 UDP packet in the clear, put on the wire below IP, where no firewall is asked."""
+        """An IPv4 UDP packet in the clear, put on the wire below IP and traffic control, where no lock is asked."""
         script = f"""
 import socket, struct
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("wan0", 0))
+s.setsockopt(263, 20, 1) # SOL_PACKET, PACKET_QDISC_BYPASS
 payload = {CONTROL!r}
 udp = struct.pack(">HHHH", 4242, 4242, 8 + len(payload), 0) + payload
 ends = socket.inet_aton("192.168.1.99") + socket.inet_aton("{INTERNET4}")

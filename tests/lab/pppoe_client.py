@@ -27,6 +27,8 @@ class Client:
         self.wire = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind)) for kind in kinds]
         for one, kind in zip(self.wire, kinds, strict=True):
             one.bind((port, kind))
+            # The kernel's PPPoE keeps a packet's mark, which the port's filter asks for; the link has its own filter.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x20)
         self.mac, self.server = self.wire[0].getsockname()[4], b"\xff" * 6
         self.session = 0
         self.peer = ""

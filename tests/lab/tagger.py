@@ -25,6 +25,8 @@ def main(port: str, tap: str, number: int) -> None:
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     wire.bind((port, ETH_P_ALL))
     wire.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    # The kernel's VLAN keeps a packet's mark, which the port's filter asks for; the tap has a filter of its own.
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x20)
     device = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", tap.encode(), IFF_TAP | IFF_NO_PI))
     tag = struct.pack(">HH", 0x8100, number)

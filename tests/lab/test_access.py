@@ -26,6 +26,7 @@ def owner(lab):
         assert answer.json() == {"success": True}, answer.text
         yield session
     command = [sys.executable, "-m", "app", "auth", "reset", "--state-dir", str(lab.gateway.web_state_dir)]
+    command += ["--netd-state-dir", str(lab.gateway.state_dir)]
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, timeout=60)
     wait_for("the door to be open again", lambda: lab.api.request("GET", "/api/status")[0] == 200)
 

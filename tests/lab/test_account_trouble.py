@@ -17,7 +17,7 @@ from tests.lab.provider import LabProviders
 from tests.lab.test_signed_in import HOSTS, split
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(400)]
 
 SERVER = "se-sto-wg-001"
 EXIT4 = VPNS[HOSTS[SERVER]][0]

@@ -20,7 +20,7 @@ from ci.labnet import Lab
 from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
 TV = "02:00:00:00:00:13"
 
@@ -106,7 +106,7 @@ def send(lab: Lab, names: list[str], mode: str = "each") -> tuple[int, dict[str,
         f"http://127.0.0.1:{lab.api.port}/api/import/bulk",
         data=buffer.getvalue(),
         params={"mode": mode},
-        headers={"Content-Type": "application/zip"},
+        headers=lab.api.headers | {"Content-Type": "application/zip"},
         timeout=60,
     )
     return answer.status_code, answer.json()

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,21 +14,23 @@ import pytest
 from app import keys
 from ci.labnet import Lab
 from ci.labnet.addresses import VPNS
+from ci.labnet.owner import API_KEY, PASSWORD
 from ci.labnet.waiting import wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def run(lab: Lab, tmp_path: Path):
-    def call(*arguments: object, status: int = 0, stdin: bytes = b"") -> str:
+    def call(*arguments: object, status: int = 0, stdin: bytes = b"", signed_in: bool = True) -> str:
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "LC_ALL": "C.UTF-8",
             "VPN_GATEWAY_URL": f"http://127.0.0.1:{lab.api.port}",
+            **({"VPN_GATEWAY_TOKEN": API_KEY} if signed_in else {}),
         }
         command = [str(ROOT / ".venv" / "bin" / "vpn-gateway"), *map(str, arguments)]
         done = subprocess.run(command, cwd=tmp_path, env=env, input=stdin, capture_output=True, timeout=90, check=False)
@@ -78,7 +79,7 @@ def test_a_zip_goes_in_and_a_backup_out_and_in(lab: Lab, run, tmp_path: Path) ->
     backup, phrase = tmp_path / "gateway.age", tmp_path / "phrase"
     phrase.write_text("correct horse battery staple\n")
     lab.api("PATCH", "/api/settings", {"exit_check_url": None})  # the lab's own has no TLS: no restore would take it
-    run("backup", backup, "--passphrase-file", phrase)
+    run("backup", backup, "--passphrase-file", phrase, stdin=f"{PASSWORD}\n".encode())
     assert backup.stat().st_mode & 0o777 == 0o600
     assert "nothing was changed" in run("restore", backup, "--passphrase-file", phrase, "--dry-run")
     phrase.write_text("another one entirely\n")
@@ -86,28 +87,17 @@ def test_a_zip_goes_in_and_a_backup_out_and_in(lab: Lab, run, tmp_path: Path) ->
     lab.api("DELETE", "/api/custom/remove/one")
 
 
-def test_signing_in_keeps_tokens_for_one_user_only(lab: Lab, run, tmp_path: Path) -> None:
-    assert lab.api("GET", "/api/auth/session")["password_set"] is False
-    # A password of this lab; the state is recreated afterwards.
-    password = "correct horse battery staple"
-    command = [sys.executable, "-m", "app", "auth"]
-    state = ["--state-dir", str(lab.gateway.web_state_dir)]
-    subprocess.run([*command, "set-password", *state], cwd=ROOT, input=password.encode(), check=True, timeout=60)
-    try:
-        wait_for("the password in force", lambda: lab.api.request("GET", "/api/status")[0] == 401)
-        run("status", status=4)
-        run("login", stdin=f"{password}\n".encode())
-        tokens = tmp_path / ".config" / "vpn-gateway" / "tokens.json"
-        assert tokens.stat().st_mode & 0o777 == 0o600
-        run("providers")
-        kept = json.loads(tokens.read_text())
-        url = next(iter(kept))
-        kept[url]["access"] = "expired"
-        tokens.write_text(json.dumps(kept))
-        run("providers")  # the token is renewed automatically
-        assert json.loads(tokens.read_text())[url]["access"] != "expired"
-        run("logout")
-        run("providers", status=4)
-    finally:
-        subprocess.run([*command, "reset", *state], cwd=ROOT, check=True, timeout=60)
-        wait_for("no password", lambda: lab.api.request("GET", "/api/status")[0] == 200)
+def test_signing_in_keeps_tokens_for_one_user_only(run, tmp_path: Path) -> None:
+    run("status", status=4, signed_in=False)
+    run("login", stdin=f"{PASSWORD}\n".encode(), signed_in=False)
+    tokens = tmp_path / ".config" / "vpn-gateway" / "tokens.json"
+    assert tokens.stat().st_mode & 0o777 == 0o600
+    run("providers", signed_in=False)
+    kept = json.loads(tokens.read_text())
+    url = next(iter(kept))
+    kept[url]["access"] = "expired"
+    tokens.write_text(json.dumps(kept))
+    run("providers", signed_in=False)  # the token is renewed automatically
+    assert json.loads(tokens.read_text())[url]["access"] != "expired"
+    run("logout", signed_in=False)
+    run("providers", status=4, signed_in=False)

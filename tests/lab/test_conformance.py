@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS
+from ci.labnet.owner import AUTHORIZATION, own
 from tests.support import conformance
 from tests.support.web_server import WebServer
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(280)]
 
 EXAMPLES = 15
 # They ask servers on the Internet, which the lab does not have, so that 503 is the truth.
@@ -21,8 +22,10 @@ def test_the_real_netd(lab, tmp_path: Path) -> None:
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
     root = Path(f"/proc/{lab.hosts['gateway'].init}/root")
     # Through a web process without rate limits: the lab's own has those of the product.
-    with WebServer(netd=root / "run/vpn-gateway/netd.sock") as server:
-        report = conformance.run(tmp_path, server.url, EXAMPLES, "--exclude-path-regex", ELSEWHERE)
+    own(tmp_path)
+    with WebServer(netd=root / "run/vpn-gateway/netd.sock", state_dir=tmp_path) as server:
+        options = ("--exclude-path-regex", ELSEWHERE)
+        report = conformance.run(tmp_path, server.url, EXAMPLES, *options, headers=AUTHORIZATION)
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
     assert lab.api("POST", "/api/provider/custom")["success"]

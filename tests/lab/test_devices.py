@@ -8,14 +8,15 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, INTERNET6, LAN_HOSTS, VPNS
+from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import GATEWAY_WAN_MAC
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
 
 def policy(lab: Lab, host: str, text: str) -> None:
-    answer = lab.api("PUT", f"/api/devices/{LAN_HOSTS[host]}/policy", {"policy": text})
+    answer = lab.api("PUT", f"/api/devices/{LAN_HOSTS[host]}/policy", {"policy": text, "password": PASSWORD})
     assert answer["success"], answer
 
 

@@ -11,7 +11,7 @@ from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS
 from tests.support.ws_client import WebSocketClient
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(120)]
 
 
 def until(client: WebSocketClient, wanted, seconds: float = 20.0) -> list[dict]:
@@ -25,7 +25,7 @@ def until(client: WebSocketClient, wanted, seconds: float = 20.0) -> list[dict]:
 
 def test_rates_of_a_download(lab: Lab):
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    with WebSocketClient(lab.api.port) as client:
+    with WebSocketClient(lab.api.port, headers=lab.api.headers) as client:
         lab.hosts.exec("laptop", ["curl", "-s", "-m", "30", "-o", "/dev/null", f"http://{INTERNET4}/bytes/2000000"])
         (*_, rates) = until(client, lambda m: m["type"] == "traffic" and m["payload"]["total"]["down"] > 100_000)
     payload = rates["payload"]
@@ -35,7 +35,7 @@ def test_rates_of_a_download(lab: Lab):
 
 
 def test_a_new_device_name_is_published(lab: Lab):
-    with WebSocketClient(lab.api.port) as client:
+    with WebSocketClient(lab.api.port, headers=lab.api.headers) as client:
         client.receive()
         lab.lan.start_dhcp("phone", "new-phone")
         (*_, change) = until(client, lambda m: m["type"] == "device_change")
@@ -46,7 +46,7 @@ def test_a_new_device_name_is_published(lab: Lab):
 
 def test_a_returning_client_misses_nothing_over_a_web_restart(lab: Lab):
     """Every event since ``after`` is replayed, although the web service restarted in between."""
-    with WebSocketClient(lab.api.port) as client:
+    with WebSocketClient(lab.api.port, headers=lab.api.headers) as client:
         seen = client.receive()["seq"]
     assert lab.api("POST", "/api/connect", {"server": "vpn-de"})["success"]
     lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": "blocked"})
@@ -54,7 +54,7 @@ def test_a_returning_client_misses_nothing_over_a_web_restart(lab: Lab):
     lab.gateway.wait_ready()
     lab.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", {"policy": "vpn"})
     last = lab.api("GET", "/api/status")["seq"]
-    with WebSocketClient(lab.api.port, f"/ws?after={seen}") as client:
+    with WebSocketClient(lab.api.port, f"/ws?after={seen}", headers=lab.api.headers) as client:
         resume, *missed = until(client, lambda m: m["type"] != "resume" and m["seq"] >= last)
     assert (resume["type"], resume["payload"]["complete"]) == ("resume", True)
     numbered = [m for m in missed if m["type"] != "traffic"]
@@ -65,11 +65,11 @@ def test_a_returning_client_misses_nothing_over_a_web_restart(lab: Lab):
 
 def test_a_crash_of_netd_is_a_gap_for_returning_clients(lab: Lab):
     """After a crash of netd no client is answered that its events are complete."""
-    with WebSocketClient(lab.api.port) as client:
+    with WebSocketClient(lab.api.port, headers=lab.api.headers) as client:
         seen = client.receive()["seq"]
         lab.gateway.kill_app("netd")
         (*_, back) = until(client, lambda m: m["type"] == "status_change" and m["seq"] > seen)
-    with WebSocketClient(lab.api.port, f"/ws?after={seen}") as client:
+    with WebSocketClient(lab.api.port, f"/ws?after={seen}", headers=lab.api.headers) as client:
         assert client.receive()["payload"]["complete"] is False
         assert client.receive()["seq"] >= back["seq"]
 
@@ -82,7 +82,7 @@ def test_five_hundred_clients_of_the_real_gateway(lab: Lab, capsys):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     before = pss(lab)
-    clients = [WebSocketClient(lab.api.port) for _ in range(CLIENTS)]
+    clients = [WebSocketClient(lab.api.port, headers=lab.api.headers) for _ in range(CLIENTS)]
     try:
         joined = [client.receive()["seq"] for client in clients]
         for n in range(6):

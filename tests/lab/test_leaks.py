@@ -174,6 +174,39 @@ def test_one_lock_alone_holds_while_netd_is_dead(lab, capsys, name, command):
     report(capsys, f"{name}, app dead", watch)
 
 
+BREAK = {
+    "nft": "nft flush ruleset",
+    # All packets, whatever their mark, by the WAN's own default route.
+    "routing": "ip rule add priority 1 lookup main; ip -6 rule add priority 1 lookup main",
+    "port": "tc qdisc del dev wan0 clsact",
+}
+
+
+@pytest.mark.parametrize("kept", BREAK)
+def test_any_two_locks_broken(lab, capsys, kept):
+    """netd is dead, and two of the three locks break at one instant: the third holds for as long as it takes."""
+    with LeakWatch(lab) as watch:
+        lab.gateway.kill_app("netd", restart=False)
+        lab.hosts["gateway"].shell("; ".join(command for name, command in BREAK.items() if name != kept))
+        time.sleep(2)  # the hosts keep trying; this is the time in which a leak would show
+        lab.gateway.release_app("netd")
+        wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
+        connected_again(lab)
+    report(capsys, f"only {kept} left, app dead", watch)
+
+
+def test_all_three_locks_broken_would_be_seen(lab):
+    """The control of the test above: what it breaks does open the gateway once nothing is left."""
+    with LeakWatch(lab) as watch:
+        lab.gateway.kill_app("netd", restart=False)
+        lab.hosts["gateway"].shell("; ".join(BREAK.values()))
+        time.sleep(2)
+        lab.gateway.release_app("netd")
+        wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
+        connected_again(lab)
+    assert watch.leaks
+
+
 def test_vpn_server_dies(lab, capsys):
     """A dead server is detected within 20 s, named as the cause, and reconnected when it is back."""
     with LeakWatch(lab) as watch:

@@ -8,7 +8,7 @@ from app.network.plan import NFT_TABLE
 from ci.labnet import Lab
 from ci.labnet.waiting import wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(120)]
 
 
 def results(lab: Lab) -> dict[str, str]:

@@ -11,12 +11,16 @@ import pytest
 from app.store import age
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS
+from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
 PASSPHRASE = "correct horse battery staple"
+
+
+ACCEPT = ["direct", "default_policy", "exit_check", "roles"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +35,8 @@ def connect(lab: Lab, server: str) -> None:
 
 
 def policy(lab: Lab, host: str, text: str, name: str | None = None) -> None:
-    assert lab.api("PUT", f"/api/devices/{LAN_HOSTS[host]}/policy", {"policy": text, "name": name})["success"]
+    body = {"policy": text, "name": name, "password": PASSWORD}
+    assert lab.api("PUT", f"/api/devices/{LAN_HOSTS[host]}/policy", body)["success"]
 
 
 def policies(lab: Lab) -> dict[str, str]:
@@ -39,13 +44,19 @@ def policies(lab: Lab) -> dict[str, str]:
 
 
 def backup(lab: Lab) -> bytes:
-    status, data = lab.api.request("POST", "/api/backup", {"passphrase": PASSPHRASE})
+    status, data = lab.api.request("POST", "/api/backup", {"passphrase": PASSPHRASE, "password": PASSWORD})
     assert status == 200, data
     return data
 
 
 def restore(lab: Lab, data: bytes, passphrase: str = PASSPHRASE, **more: object) -> dict:
-    return lab.api("POST", "/api/restore", {"backup": base64.b64encode(data).decode(), "passphrase": passphrase} | more)
+    body = {
+        "backup": base64.b64encode(data).decode(),
+        "passphrase": passphrase,
+        "password": PASSWORD,
+        "accept": ACCEPT,
+    }
+    return lab.api("POST", "/api/restore", body | more)
 
 
 def changed(data: bytes, change) -> bytes:
@@ -137,7 +148,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab):
         (settings_changed(data, exits=[]), PASSPHRASE, 422, "invalid_backup", "backup"),
         (settings_changed(data, desired={"nowhere": "custom/vpn-se"}), PASSPHRASE, 422, "invalid_backup", "backup"),
     ]:
-        body = {"backup": base64.b64encode(bad).decode(), "passphrase": passphrase}
+        body = {"backup": base64.b64encode(bad).decode(), "passphrase": passphrase, "password": PASSWORD}
         got, text = lab.api.request("POST", "/api/restore", body)
         answer = json.loads(text)
         assert (got, answer["success"], answer["code"], answer.get("field")) == (status, False, code, field), answer

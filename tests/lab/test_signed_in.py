@@ -15,7 +15,7 @@ from tests.lab.leakwatch import LeakWatch, dump
 from tests.lab.provider import LabProviders
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(300)]
 
 HOSTS = {"se-sto-wg-001": "vpn-se", "se-got-wg-001": "vpn-de"}  # the lab has two servers: both are in Sweden here
 API = 443  # the LAN's hosts send nothing to this TCP port, so that what goes there is the gateway's own

@@ -20,8 +20,9 @@ from app.store.sensitive_values import stored_secrets
 from app.support.report import MAX_BYTES
 from ci.labnet import Lab
 from ci.labnet.addresses import LAN_HOSTS
+from ci.labnet.owner import API_KEY
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = ("8.8.4.4", "2a03:1b20::7", "9.9.9.9")  # an endpoint, an address of a peer, a resolver; the last is built in
@@ -57,7 +58,7 @@ def gateway(lab: Lab) -> Lab:
 def fetched(lab: Lab) -> requests.Response:
     """The answer; where the rate limit says so, a little later."""
     while True:
-        answer = requests.get(f"http://127.0.0.1:{lab.api.port}/api/support", timeout=60)
+        answer = requests.get(f"http://127.0.0.1:{lab.api.port}/api/support", headers=lab.api.headers, timeout=60)
         if answer.status_code != 429 or answer.json()["code"] != "rate_limited":
             return answer
         time.sleep(float(answer.headers["Retry-After"]))
@@ -103,6 +104,7 @@ def test_the_file_has_what_one_needs_and_nothing_of_its_owner(gateway: Lab) -> N
 
 def test_the_command_line_writes_it_for_its_user_alone(gateway: Lab, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+    environment["VPN_GATEWAY_TOKEN"] = API_KEY
     options = {"cwd": tmp_path, "env": environment, "capture_output": True, "timeout": 90}
     command = [sys.executable, "-m", "app", "cli", "--url", f"http://127.0.0.1:{gateway.api.port}", "support"]
     done = subprocess.run(command, check=False, **options)

@@ -21,6 +21,7 @@ from ci.labnet.addresses import INTERNET4, INTERNET_DNS4, LAN_HOSTS, VPNS, WAN4_
 from ci.labnet.gateway import Gateway
 from ci.labnet.hosts import Hosts
 from ci.labnet.internet import Internet
+from ci.labnet.owner import PASSWORD
 from ci.labnet.paths import PROJECT
 from ci.labnet.waiting import wait_for
 from ci.labnet.wan_client import WanClient
@@ -150,6 +151,7 @@ def hang_up(hosts: Hosts) -> None:
 @pytest.fixture
 def session() -> Iterator[Lab]:
     lab = Lab(f"pppoe{os.getpid()}", internet=PppoeInternet, wan_client=PppoeWan, gateway=PppoeGateway)
+    lab.gateway.owned = True
     try:
         yield lab.up()
     finally:
@@ -256,7 +258,7 @@ def test_a_session_that_comes_and_goes(session: Lab, capsys: pytest.CaptureFixtu
 
 def test_a_direct_device_over_a_session_outlives_it(session: Lab) -> None:
     """The rules for packets in the clear stand on an interface that comes and goes."""
-    policy = {"policy": "direct"}
+    policy = {"policy": "direct", "password": PASSWORD}
     assert session.api("PUT", f"/api/devices/{LAN_HOSTS['tv']}/policy", policy)["success"]
     wait_for("the TV to come out directly", lambda: reaches(session, pppoe_server.THEIRS, "tv"))
     hang_up(session.hosts)

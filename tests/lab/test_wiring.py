@@ -199,6 +199,7 @@ def choose_among_adapters(lab: Lab) -> None:
     lab.hosts["laptop"].shell(f"ip addr add {WAN4_NETWORKS[0]}.200/24 dev eth0")
     router = f"{WAN4_NETWORKS[0]}.1"
     lab.gateway.seed()
+    lab.gateway.own()
     lab.api.listen()
     lab.gateway.boot()
     gateway = lab.hosts["gateway"]
@@ -240,7 +241,7 @@ def choose_among_adapters(lab: Lab) -> None:
         assert lab.api("PUT", "/api/wan", {"port": None})["problem"]["reason"] == "wan_unknown"
         assert ports_in_the_bridge(lab) == ["enx0"]
         assert not lab.lan.ping("laptop", router)
-        with WebSocketClient(lab.api.port, f"/ws?after={seq}") as client:
+        with WebSocketClient(lab.api.port, f"/ws?after={seq}", lab.api.headers) as client:
             missed = client.receive()["payload"]
             assert missed["complete"]
             events = [client.receive() for _ in range(missed["events"])]

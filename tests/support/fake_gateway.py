@@ -34,6 +34,7 @@ from app.protocol.answers import (
     LeakReport,
     LogLine,
     LogLines,
+    Opening,
     Outcome,
     Restored,
     ServerList,
@@ -61,6 +62,7 @@ from app.protocol.commands import (
     RestoreBackup,
     SelectProvider,
     SetDevicePolicy,
+    SetOwner,
 )
 from app.protocol.events import Event, GatewayEvent, ServersChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
@@ -100,6 +102,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.commands: list[Command[object]] = []
         self.failure: Exception | None = None
+        self.opens: tuple[Opening, ...] = ()  # by the backups that are restored
         self.away = False
         self.pause = 0.0
         self.support_text = "VPN Gateway: support file\n"
@@ -194,10 +197,21 @@ class FakeGateway:
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return self.records.answer(command)
+            case SetOwner():
+                return Done()
             case CreateBackup():
                 return b"age-encryption.org/v1\n..."
             case RestoreBackup(dry_run=dry_run):
-                return Restored(dry_run, 1_700_000_000.0, "0.1.0", 1, servers=2, devices=1, parts=("accounts.json",))
+                return Restored(
+                    dry_run,
+                    1_700_000_000.0,
+                    "0.1.0",
+                    1,
+                    servers=2,
+                    devices=1,
+                    parts=("accounts.json",),
+                    opens=self.opens,
+                )
             case SetDevicePolicy(mac=mac, policy=policy, name=name):
                 others = tuple(d for d in self.state.devices if d.mac != mac)
                 self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))

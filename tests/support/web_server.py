@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app import ipc
+from app.api.auth.first_password import FirstPasswordWindow
 from app.api.events import HUB
 from app.api.limits import EXTENSION, Rates
 from app.protocol.gateway import Gateway
@@ -41,12 +43,16 @@ class WebServer:
         state_dir: Path | None = None,
         netd: Path | None = None,  # the socket of a real one, to be asked instead of the fake gateway
         clock: Callable[[], float] = time.monotonic,  # what ``rates`` go by
+        window: float = math.inf,  # seconds of the machine's uptime in which the first password may be set
+        lost: bool = False,
     ) -> None:
         self._port = port
         self._rates = rates
         self._state_dir = state_dir
         self._netd = netd
         self._clock = clock
+        self._window = FirstPasswordWindow(window)
+        self._lost = lost
         self.gateway = FakeGateway()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -68,7 +74,9 @@ class WebServer:
         listening.listen(128)  # connections wait from now on: no need to know when Hypercorn is ready
         self.port: int = listening.getsockname()[1]
         gateway: Gateway = ipc.connect(self._netd) if self._netd else self.gateway
-        self.app = create_app(gateway, rates=self._rates, state_dir=self._state_dir)
+        self.app = create_app(
+            gateway, rates=self._rates, state_dir=self._state_dir, window=self._window, lost=self._lost
+        )
         if self._rates is not None:
             limiter = self.app.extensions[EXTENSION]
             limiter._clock = limiter.storage._clock = self._clock

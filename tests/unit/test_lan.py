@@ -50,6 +50,8 @@ def test_backup_gateway_toml_and_planner_agree_about_an_address(address):
         ("lan.dhcp_end", {"dhcp_end": IPv4Address("192.168.77.2")}),
         ("lan.hostname", {"hostname": "gateway.lan"}),
         ("lan.domain", {"domain": "lan\naddress=/#/203.0.113.1"}),
+        ("lan.hostname", {"hostname": "wpad"}),
+        ("lan.domain", {"domain": "com"}),
         ("lan.lease_time", {"lease_time": 1}),
         ("lan.ula", {"ula": IPv6Interface("2001:db8::1/64")}),
         ("lan.ula", {"ula": IPv6Interface("fd12::1/48")}),

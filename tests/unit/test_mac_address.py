@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidFieldError
-from app.mac_address import is_canonical, parse
+from app.mac_address import is_canonical, is_device, parse, parse_device
 
 MAC = "02:00:00:00:0a:01"
 
@@ -22,3 +22,14 @@ def test_anything_else_is_refused_by_its_field(text: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         parse(text, "device")
     assert refused.value.field == "device"
+
+
+@pytest.mark.parametrize("text", ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:fb", "33:33:00:00:00:01"])
+def test_address_of_no_single_device_is_refused(text: str) -> None:
+    """Zero, broadcast and multicast: no frame comes from there."""
+    assert is_canonical(text)
+    assert not is_device(text)
+    with pytest.raises(InvalidFieldError) as refused:
+        parse_device(text.upper())
+    assert refused.value.field == "mac"
+    assert is_device(parse_device(MAC))

@@ -18,7 +18,9 @@ def phony() -> list[str]:
 
 
 def make(*arguments: str) -> str:
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # make itself says where it is when it was started by another make, as in ``make test``.
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_targets_of_the_documentation_are_there() -> None:

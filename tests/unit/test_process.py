@@ -115,6 +115,27 @@ async def test_a_cancellation_kills_the_whole_group(here, start):
     await end(pids)
 
 
+@pytest.mark.parametrize("start", STARTS)
+async def test_a_cancellation_during_the_start_kills_the_group(here, start, monkeypatch):
+    """The program may be at work, with children, before the app has the pipes to it."""
+    create = asyncio.create_subprocess_exec
+
+    async def cancelled_meanwhile(*command, **options):
+        started = await create(*command, **options)
+        await family(here)
+        asyncio.get_running_loop().call_soon(waiting.cancel)
+        await asyncio.sleep(0.05)
+        return started
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", cancelled_meanwhile)
+    waiting = asyncio.create_task(STARTS[start](60))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    pids = await family(here)
+    assert not os.path.exists(f"/proc/{pids[0]}"), "no zombie is left"
+    await end(pids)
+
+
 async def test_the_environment_of_the_app_is_not_handed_on(monkeypatch):
     monkeypatch.setenv("SECRET", "of ours")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")

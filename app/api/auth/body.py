@@ -41,10 +41,12 @@ class Refresh(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, Meta(max_length=2048)]
 
 
-class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
+class NewKey(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
     scope: KeyScope = "read"
     expires_in_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
+    password: PasswordText | None = None  # the admin password; needed also with a session or a key
+    code: Code | None = None  # and this where there is a second factor
 
 
 class Enrol(RedactedStruct, frozen=True, forbid_unknown_fields=True):
@@ -78,9 +80,10 @@ class WhoBody(Struct, frozen=True):
     available: bool  # whether this gateway can keep a password
     password_set: bool
     second_factor: bool
-    authenticated: bool  # True for every client while no password is set
+    authenticated: bool  # True for every client while no password is set; docs/auth.md lists what is open then
     kind: Literal["open", "browser", "token", "key"] | None
     scope: Scope | None
+    first_password_seconds: int | None  # left in which the first password can be set; null = one is set
 
 
 class SessionBody(Struct, frozen=True):

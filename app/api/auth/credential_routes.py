@@ -16,8 +16,9 @@ from app.api.auth.body import (
     NewKey,
     RecoveryBody,
 )
+from app.api.auth.caller import caller
+from app.api.auth.confirmation import confirm_password
 from app.api.auth.guard import auth
-from app.api.auth.routes import caller
 from app.api.operation import Success, operation
 
 blueprint = Blueprint("auth_credentials", __name__)
@@ -33,9 +34,13 @@ async def list_keys() -> KeysBody:
     )
 
 
-@operation(blueprint, "POST", "/api/auth/keys")
+@operation(blueprint, "POST", "/api/auth/keys", limit="connection")
 async def create_key(body: NewKey) -> CreatedKey:
-    """Make an API key for a program. It is shown this once."""
+    """Make an API key for a program. It is shown this once.
+
+    The password is asked for again: a key outlives the session that makes it.
+    """
+    await confirm_password(body.password, body.code)
     lifetime = None if body.expires_in_days is None else body.expires_in_days * DAY
     key, text = await auth().api_keys.create(body.name, body.scope, lifetime)
     return CreatedKey(True, key.id, text)

@@ -19,13 +19,19 @@ POLL_INTERVAL = 0.5  # seconds between looks at what others wrote
 FLUSH_INTERVAL = 600.0  # seconds that a "last used" may be lost with the power: each write wears an SD card
 
 OPEN = Principal("open", "admin")
+LOOKING = Principal("open", "read")  # where the stored state could not be mounted: nobody knows whose gateway it is
 Listener = Callable[[], None]
 
 
 class CredentialStore:
-    """The credentials in one directory; without one no password can be set and the API stays open."""
+    """The credentials in one directory; without one no password can be set, and everybody may do what needs none.
 
-    def __init__(self, directory: Path | None) -> None:
+    With ``lost`` the directory is not the one with the stored credentials, which could not be mounted: then everybody
+    may look and nobody may change anything.
+    """
+
+    def __init__(self, directory: Path | None, *, lost: bool = False) -> None:
+        self._lost = lost
         self._store = AuthStore(directory) if directory is not None else None
         self._uses: dict[str, float] = {}
         self._valid: frozenset[str] | None = None
@@ -34,7 +40,7 @@ class CredentialStore:
 
     @property
     def available(self) -> bool:
-        return self._store is not None
+        return self._store is not None and not self._lost
 
     @property
     def closed(self) -> bool:
@@ -64,6 +70,8 @@ class CredentialStore:
     def identify(self, presented: Presented) -> Principal:
         """The principal that ``presented`` authenticates. Raises UnauthorizedError."""
         self._notice()
+        if self._lost:
+            return LOOKING
         if self._store is None or not self.closed:
             return OPEN
         found = identify(self._store.state, presented)

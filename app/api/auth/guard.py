@@ -12,7 +12,7 @@ from quart import Quart, current_app, request, websocket
 
 from app.api import limits
 from app.api.auth.credentials import COOKIE, Presented
-from app.api.auth.principal import remember, require
+from app.api.auth.principal import remember, require, require_owner
 from app.api.auth.service import Auth
 from app.api.operation import Operation
 from app.auth.scope import Scope
@@ -29,8 +29,20 @@ def auth() -> Auth:
 def needed_scope(endpoint: str | None, blueprint: str | None) -> Scope:
     if endpoint is None or blueprint in PUBLIC_BLUEPRINTS:
         return "public"  # no such route: the answer will be 404 or 405
-    operation: Operation | None = getattr(current_app.view_functions.get(endpoint), "operation", None)
-    return operation.scope if operation is not None else "admin"
+    found = _operation(endpoint)
+    return found.scope if found is not None else "admin"
+
+
+def _operation(endpoint: str) -> Operation | None:
+    return getattr(current_app.view_functions.get(endpoint), "operation", None)
+
+
+def needs_owner(endpoint: str | None, blueprint: str | None) -> bool:
+    """Whether the route is closed while no password is set; one without a declaration is."""
+    if endpoint is None or blueprint in PUBLIC_BLUEPRINTS:
+        return False
+    found = _operation(endpoint)
+    return found is None or found.needs_owner
 
 
 def _identify(presented: Presented) -> None:
@@ -66,6 +78,8 @@ def install_identification(app: Quart, made: Auth) -> None:
 def install_authorisation(app: Quart) -> None:
     async def before_request() -> None:
         require(needed_scope(request.endpoint, request.blueprint))
+        if needs_owner(request.endpoint, request.blueprint):
+            require_owner()
 
     async def before_websocket() -> None:
         # A WebSocket may read; each message that does more is authorised separately.

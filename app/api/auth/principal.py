@@ -16,7 +16,7 @@ _REFUSAL = "auth_refusal"
 
 
 class Principal(Struct, frozen=True):
-    kind: Literal["open", "browser", "token", "key"]  # "open": no password is set, the whole LAN is trusted
+    kind: Literal["open", "browser", "token", "key"]  # "open": no password is set, see ``require_owner``
     scope: Scope
     ident: str = ""  # of the session or key
     until: float | None = None  # Unix time at which the credentials expire
@@ -45,8 +45,22 @@ def require(needed: Scope) -> Principal | None:
     if found is None:
         raise getattr(g, _REFUSAL, None) or UnauthorizedError("sign in first", challenge=challenge())
     if not includes(found.scope, needed):
+        if found.kind == "open":
+            raise ForbiddenError(
+                "the gateway could not read its storage, and changes nothing until it can: check the SD card",
+                code="storage_lost",
+            )
         raise ForbiddenError(f"this needs the scope {needed!r}", code="insufficient_scope")
     return found
+
+
+def require_owner() -> None:
+    """Check that the gateway has an owner. Raises ForbiddenError while no admin password is set."""
+    found = principal()
+    if found is not None and found.kind == "open":
+        raise ForbiddenError(
+            "set an admin password first: until then everybody on this network could do this", code="set_password_first"
+        )
 
 
 def challenge(error: str | None = None) -> str:

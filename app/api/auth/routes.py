@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, after_this_request, request
+from quart import Blueprint, Response, after_this_request
 
 from app.api.auth import tokens
 from app.api.auth.body import Login, Refresh, SessionBody, SessionsBody, SetPassword, Tokens, WhoBody
+from app.api.auth.caller import caller
 from app.api.auth.credential_store import OPEN
 from app.api.auth.credentials import COOKIE
 from app.api.auth.guard import auth
 from app.api.auth.principal import principal
-from app.api.auth.sessions import SESSION_LIFETIME, Caller, OpenedSession
-from app.api.limits import client_address
+from app.api.auth.sessions import SESSION_LIFETIME, OpenedSession
 from app.api.operation import Success, operation
 from app.errors import ConflictError
 
 blueprint = Blueprint("auth", __name__)
-
-AGENT_SHOWN = 200  # characters of a User-Agent that are kept, for people to tell their sessions apart
-
-
-def caller() -> Caller:
-    agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
-    return Caller(client_address(request.remote_addr), agent[:AGENT_SHOWN])
 
 
 def _give_cookie(opened: OpenedSession) -> None:
@@ -76,15 +69,16 @@ async def who() -> WhoBody:
         authenticated=found is not None,
         kind=found.kind if found else None,
         scope=found.scope if found else None,
+        first_password_seconds=None if known.credentials.closed else known.window.seconds_left,
     )
 
 
-@operation(blueprint, "POST", "/api/auth/password", limit="connection")
+@operation(blueprint, "POST", "/api/auth/password", limit="connection", needs_owner=False)
 async def set_password(body: SetPassword) -> Success:
     """Set the admin password, or change it.
 
-    From then on every client has to sign in. Every other session ends; API keys stay valid. The client that sets the
-    first password gets a session cookie.
+    The first one can be set for 15 minutes from the machine's start. From then on every client has to sign in. Every
+    other session ends; API keys stay valid. The client that sets the first password gets a session cookie.
     """
     opened = await auth().sign_in.set_password(body.password, body.current, body.code, principal() or OPEN, caller())
     if opened is not None:
@@ -92,7 +86,9 @@ async def set_password(body: SetPassword) -> Success:
     return Success(True)
 
 
-@operation(blueprint, "POST", "/api/auth/login", scope="public", limit="connection", errors=(401, 409))
+@operation(
+    blueprint, "POST", "/api/auth/login", scope="public", limit="connection", errors=(401, 409), needs_owner=False
+)
 async def login(body: Login) -> Tokens:
     """Sign in, for tokens or for a session cookie.
 
@@ -107,13 +103,13 @@ async def login(body: Login) -> Tokens:
     return _tokens(opened)
 
 
-@operation(blueprint, "POST", "/api/auth/refresh", scope="public", errors=(401, 409))
+@operation(blueprint, "POST", "/api/auth/refresh", scope="public", errors=(401, 409), needs_owner=False)
 async def refresh(body: Refresh) -> Tokens:
     """Renew the tokens. Each refresh token is valid once; a second use ends its session."""
     return _tokens(await auth().sessions.refresh(body.refresh_token))
 
 
-@operation(blueprint, "POST", "/api/auth/logout", scope="read", errors=(409,))
+@operation(blueprint, "POST", "/api/auth/logout", scope="read", errors=(409,), needs_owner=False)
 async def logout() -> Success:
     """End the present session, with all its tokens."""
     found = principal() or OPEN

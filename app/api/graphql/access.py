@@ -9,8 +9,13 @@ from app.api.auth.guard import identify_websocket
 from app.auth.scope import Scope
 
 
-def require(needed: Scope) -> None:
-    """Check that the client holds the scope ``needed``. Raises UnauthorizedError, ForbiddenError."""
+def require(needed: Scope, *, needs_owner: bool = False) -> None:
+    """Check that the client holds the scope ``needed``, and with ``needs_owner`` that a password is set.
+
+    Raises UnauthorizedError, ForbiddenError.
+    """
     if has_websocket_context():
         identify_websocket()
     auth.require(needed)
+    if needs_owner:
+        auth.require_owner()

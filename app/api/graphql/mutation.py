@@ -67,9 +67,12 @@ class Mutation:
         return cast("types.Success", await call(import_config.import_config, {"name": name, "config": config}))
 
     @strawberry.mutation
-    async def set_device_policy(self, mac: str, policy: str, name: str | None = None) -> types.Success:
-        """Decide what one device may do: vpn, vpn:<exit>, direct or blocked."""
-        return cast("types.Success", await call(devices.set_device_policy, {"policy": policy, "name": name}, mac=mac))
+    async def set_device_policy(
+        self, mac: str, policy: str, name: str | None = None, password: str | None = None, code: str | None = None
+    ) -> types.Success:
+        """Decide what one device may do: vpn, vpn:<exit>, blocked, or with the admin's password direct."""
+        given = {"policy": policy, "name": name, "password": password, "code": code}
+        return cast("types.Success", await call(devices.set_device_policy, given, mac=mac))
 
     @strawberry.mutation
     async def choose_wan(self, port: str | None = strawberry.UNSET) -> types.Wan:

@@ -35,7 +35,7 @@ async def call(
     the handler's own.
     """
     operation = declared(handler)
-    require(operation.scope)
+    require(operation.scope, needs_owner=operation.needs_owner)
     if operation.limit != "general":  # the general limit has counted the whole request already
         limits.count(operation.limit)
     values: dict[str, Any] = {}

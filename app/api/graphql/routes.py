@@ -52,7 +52,7 @@ async def _module(name: str) -> Any:
     return _loaded[name]
 
 
-@operation(blueprint, "POST", "/graphql", scope="read")
+@operation(blueprint, "POST", "/graphql", scope="read", needs_owner=False)
 async def graphql(body: GraphqlBody) -> GraphqlAnswer:
     """Carry out a GraphQL query or mutation.
 

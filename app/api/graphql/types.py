@@ -51,6 +51,8 @@ class Exit:
     retry_in: float | None
     switching_to: str | None
     interface: str | None
+    mtu: int | None
+    mtu_origin: str | None
     latest_handshake: float | None
     rx_bytes: Long
     tx_bytes: Long
@@ -139,6 +141,8 @@ class Status:
     tx_bytes: Long
     ipv6: bool
     interface: str | None
+    mtu: int | None
+    mtu_origin: str | None
     current_provider: str
     exits: list[Exit]
     wan_problem: WanProblem | None
@@ -162,6 +166,9 @@ class Device:
     name: str | None
     hostname: str | None
     address: str | None
+    addresses: list[str]
+    leased: bool
+    seen: float | None
     policy: str
     own_policy: bool
 

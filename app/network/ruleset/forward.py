@@ -8,6 +8,7 @@ from app.network.plan import MARK_DIRECT, PlanInput
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.matches import PORT53, from_lan, lan_hosts
 from app.network.ruleset.refusals import drop, refuse
+from app.network.ruleset.sets import MAX_CONNECTIONS
 from app.network.ruleset.syntax import base, chain, hex_mark
 
 _TCP_HEADERS = {4: 40, 6: 60}  # bytes: IP and TCP without options
@@ -17,7 +18,8 @@ def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     """Every outbound packet is checked by its mark and interface; there is no general "established" rule."""
     if view.carrying:
         yield chain("forward_mss", _clamp(view), hook=base("filter", "forward", "mangle"))
-    rules = ["ct state invalid goto drop_invalid"]
+    # Untracked, such as listener reports (ICMPv6 130 to 143): they would leave with their own source.
+    rules = ["ct state invalid,untracked goto drop_invalid"]
     rules += [f"{match} goto forward_lan" for match in from_lan(view)]
     if view.carrying and view.lan_names:
         rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in lan_hosts(view)]
@@ -31,9 +33,14 @@ def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
 
     out = [f"{m} accept" for m in lan_hosts(view)]
     out.append(f"{PORT53} {refuse('dns')}")
+    # What is left of a connection whose exit has changed ends at once, instead of being retried for a minute; and no
+    # segment of it passes by the new way. Linux takes such a segment for the first of a new connection.
+    out.append(f"ct state new tcp flags & (fin | syn | rst | ack) != syn {refuse('midstream')}")
+    out.append(f"ct state new add @connections {{ ether saddr ct count over {MAX_CONNECTIONS} }} {refuse('too_many')}")
     out.append("meta mark . oifname @exit_forward goto forward_pass")
     if view.wan and view.direct:
-        out.append(f'meta mark {hex_mark(MARK_DIRECT)} oifname "{view.wan.name}" goto forward_pass')
+        # Never offloaded: the flowtable's packets have no mark and meet no check of their source.
+        out.append(f'meta mark {hex_mark(MARK_DIRECT)} oifname "{view.wan.name}" accept')
     out.append(refuse("forward"))
     yield chain("forward_lan", out)
     fast = inputs.flowtable and view.lan_names

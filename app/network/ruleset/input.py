@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.network.plan import PlanInput
+from app.network.plan import MARK_TRANSPORT, OWN_PORTS, PlanInput
 from app.network.policy import FAMILIES, View
+from app.network.ruleset.answers import own_address_rules
 from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, PORT53, from_lan
 from app.network.ruleset.refusals import drop, refuse
-from app.network.ruleset.syntax import any_of, base, chain, ip_word
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
 
 
 def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     jumps = [
         'iifname "lo" accept',
+        *_to_own_address(view),
+        # The size of the tunnel's packets is set, and WireGuard ignores all errors. One that a stranger forges, on the
+        # WAN or in the LAN, would make the kernel fragment them for ten minutes (RFC 5927, section 7).
+        f"ct mark {hex_mark(MARK_TRANSPORT)} ct state related {drop('transport')}",
         "ct state vmap { established : accept, related : accept, invalid : goto drop_invalid }",
     ]
     if view.wan:
@@ -28,14 +33,28 @@ def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     yield chain("input", jumps, hook=base("filter", "input", "filter", "drop"))
     if view.wan:
         yield chain("input_wan", _input_wan())
+    if any(_to_own_address(view)):
+        yield chain("input_own_address", (*own_address_rules(inputs, view, "return"), drop("tunnel_address")))
     yield chain("input_lan", _input_lan(inputs))
+
+
+def _to_own_address(view: View) -> Iterator[str]:
+    """Checks before connection tracking is believed: an answer from the WAN must be none to a tunnel's connection.
+
+    Needed only where a device is ``direct``; else the first hook has dropped those packets.
+    """
+    if view.wan and view.direct:
+        for family in FAMILIES:
+            if both := view.addresses_on_both(family):
+                yield f'iifname "{view.wan.name}" {ip_word(family)} daddr {any_of(both)} jump input_own_address'
 
 
 def _input_wan() -> Iterator[str]:
     yield "udp sport 67 udp dport 68 accept"
     yield "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept"
     yield "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept"
-    yield from (f"{ip_word(f)} saddr . udp sport @transport{f} accept" for f in FAMILIES)
+    own = f"udp dport {OWN_PORTS[0]}-{OWN_PORTS[-1]}"
+    yield from (f"{ip_word(f)} saddr . udp sport @transport{f} {own} accept" for f in FAMILIES)
 
 
 def _input_lan(inputs: PlanInput) -> Iterator[str]:

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.addresses import collapse
-from app.network.plan import MARK_CLEAR, MARK_DIRECT, MARK_LOOKUP, MARK_TRANSPORT, PlanInput
-from app.network.policy import FAMILIES, VIPS4, VIPS6, View, vip
+from app.network.plan import (
+    DIRECT_RESOLVERS,
+    MARK_CLEAR,
+    MARK_DIRECT,
+    MARK_END,
+    MARK_LOOKUP,
+    MARK_TIME,
+    MARK_TRANSPORT,
+    RESOLVER_SLOTS,
+    PlanInput,
+    resolver_vips,
+)
+from app.network.policy import FAMILIES, VIPS4, VIPS6, View
 from app.network.ruleset.matches import (
     DHCP4,
     DHCP6,
@@ -15,6 +26,7 @@ from app.network.ruleset.matches import (
     NEIGHBOUR,
     PORT53,
     endpoints,
+    lan_hosts,
     time_servers,
     to_lan,
 )
@@ -29,6 +41,11 @@ def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES]
     if view.exits:
         marks.append(f"meta mark {any_of(hex_mark(e.mark) for e in view.exits)} ct mark set meta mark")
+    # Errors about these packets carry the mark: see input_chains.
+    marks.append(f"meta mark {hex_mark(MARK_TRANSPORT)} ct mark set meta mark")
+    # Untracked, so that the device's answer belongs to no connection and is reset: app.network.end_connections.
+    untracked = [f"meta mark {hex_mark(MARK_END)} {m} notrack" for m in lan_hosts(view)]
+    yield chain("output_untracked", untracked, hook=base("filter", "output", "raw"))
     yield chain("output_marks", marks, hook=base("route", "output", "mangle"))
     yield chain("output_dns", _resolvers(view), hook=base("nat", "output", "-100"))
 
@@ -55,16 +72,17 @@ def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
 
 
 def _resolvers(view: View) -> Iterator[str]:
-    for family in FAMILIES:
-        ip = ip_word(family)
-        targets = [(e.index, e.active.resolvers(family)) for e in view.exits if e.active]
-        targets.append((-1, view.direct_resolvers(family)))
-        for index, found in targets:
-            if not found:
-                continue
-            choice = ", ".join(f"{n} : {literal(a)}" for n, a in enumerate(found))
-            to = literal(found[0]) if len(found) == 1 else f"numgen inc mod {len(found)} map {{ {choice} }}"
-            yield f"{ip} daddr {vip(index, family)} {PORT53} dnat {ip} to {to}"
+    """The translations of the virtual addresses, each to one resolver, so that dnsmasq sees which one is silent.
+
+    Where there are fewer resolvers than virtual addresses they come again: a query that was lost is then repeated.
+    """
+    targets = [(e.index, e.active.dns) for e in view.exits if e.active]
+    targets.append((DIRECT_RESOLVERS, view.direct_resolvers))
+    for index, resolvers in targets:
+        for slot in range(RESOLVER_SLOTS if resolvers else 0):
+            resolver = resolvers[slot % len(resolvers)]
+            ip, vip = ip_word(resolver.version), resolver_vips(index, resolver.version)[slot]
+            yield f"{ip} daddr {vip} {PORT53} dnat {ip} to {literal(resolver)}"
 
 
 def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
@@ -76,8 +94,7 @@ def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
             yield f"meta mark {hex_mark(MARK_LOOKUP)} {ip} daddr {any_of(lookup)} {PORT53} accept"
         if clear := endpoints(inputs.clear_api, family):
             yield f"meta mark {hex_mark(MARK_CLEAR)} {ip} daddr . tcp dport {{ {', '.join(clear)} }} accept"
-        if resolvers := view.direct_resolvers(family):
-            found = sorted(literal(a) for a in resolvers)
+        if found := sorted(literal(a) for a in view.direct_resolvers if a.version == family):
             yield f"meta mark {hex_mark(MARK_DIRECT)} {ip} daddr {any_of(found)} {PORT53} accept"
     yield f"{DHCP4} accept"
     yield f"{DHCP6} accept"
@@ -87,5 +104,6 @@ def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
         yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {any_of(six)} accept"
     if inputs.time_sync_uid is not None:
         yield from (
-            f"meta skuid {inputs.time_sync_uid} {servers} udp dport 123 accept" for servers in time_servers(inputs)
+            f"meta skuid {inputs.time_sync_uid} {servers} udp dport 123 meta mark set {hex_mark(MARK_TIME)} accept"
+            for servers in time_servers(inputs)
         )

@@ -21,6 +21,9 @@ REASONS = {
     "input": "to a service that the gateway does not offer there",
     "output": "from the gateway itself, not on the cleartext allowlist",
     "egress": "stopped by the last check before the wire",
+    "midstream": "TCP of a connection that the gateway does not know: it was ended, as when its exit changed",
+    "too_many": "a new connection of a device that has too many",
+    "transport": "an ICMP error about the tunnel's own packets, which anybody can forge",
 }
 
 

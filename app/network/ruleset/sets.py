@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.addresses import Family
-from app.network.plan import MARK_BLOCKED, MARK_DIRECT, RESOLVER_PORT_BASE, PlanInput, exit_mark
-from app.network.policy import FAMILIES, Exit, Tunnel, View, vip
+from app.network.plan import (
+    DIRECT_RESOLVERS,
+    MARK_BLOCKED,
+    MARK_DIRECT,
+    RESOLVER_PORT_BASE,
+    PlanInput,
+    exit_mark,
+    resolver_vips,
+)
+from app.network.policy import FAMILIES, Exit, Tunnel, View
 from app.network.ruleset.matches import endpoints
 from app.network.ruleset.syntax import collection, hex_mark, ip_word
+
+MAX_CONNECTIONS = 4096  # of one device: a sixteenth of the image's table (nf_conntrack_max), several times a busy PC's
+MAX_CONNECTION_DEVICES = 1024
 
 
 def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
@@ -45,22 +56,21 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
         )
         transport = endpoints((p for t in view.tunnels for p in t.transport), family)
         yield collection("set", f"transport{family}", f"{ip} daddr . udp dport", transport)
-        marks = [(e.index, e.mark) for e in view.exits] + ([(-1, MARK_DIRECT)] if view.direct else [])
+        marks = [(e.index, e.mark) for e in view.exits] + ([(DIRECT_RESOLVERS, MARK_DIRECT)] if view.direct else [])
         yield collection(
             "map",
             f"resolver_mark{family}",
             f"{ip} daddr : meta mark",
-            (f"{vip(index, family)} : {hex_mark(mark)}" for index, mark in marks),
+            (f"{vip} : {hex_mark(mark)}" for index, mark in marks for vip in resolver_vips(index, family)),
         )
     for e in view.exits:
         for family in FAMILIES:
             if e.active and e.active.carries(family) and not e.active.has_default(family):
                 routes = (str(n) for n in e.active.carries(family))
                 yield collection("set", f"exit{e.index}_routes{family}", f"{ip_word(family)} daddr", routes, "interval")
+    yield f"set connections {{\n\ttypeof ether saddr\n\tsize {MAX_CONNECTION_DEVICES}\n\tflags dynamic\n}}"
     if inputs.flowtable and view.lan_names:
-        # A WAN without a router may be a PPPoE session that has no interface yet: nft would refuse the whole ruleset.
-        wan = (view.wan.name,) if view.wan and any(view.direct_gateway(f) for f in FAMILIES) else ()
-        devices = dict.fromkeys((*view.lan_names, *(t.interface for t in view.carrying), *wan))
+        devices = dict.fromkeys((*view.lan_names, *(t.interface for t in view.carrying)))
         names = ", ".join(f'"{name}"' for name in devices)
         yield f"flowtable fast {{\n\thook ingress priority filter\n\tdevices = {{ {names} }}\n}}"
 

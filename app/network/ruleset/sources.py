@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.network.plan import PlanInput
 from app.network.policy import FAMILIES, View
+from app.network.ruleset.answers import own_address_rules
 from app.network.ruleset.matches import DHCP4
 from app.network.ruleset.refusals import drop
 from app.network.ruleset.syntax import any_of, base, chain, ip_word, quoted
 
 
-def source_chains(view: View) -> Iterator[str]:
+def source_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     tunnels = [t.interface for t in view.tunnels]
     jumps = ['iifname "lo" accept']
     if view.lan:
@@ -30,10 +32,33 @@ def source_chains(view: View) -> Iterator[str]:
     if view.wan:
         name, rules = ("shared", _sources_shared(view)) if view.shared else ("wan", _sources_wan(view))
         yield chain(f"sources_{name}", rules)
+        if any(view.addresses_on_both(f) for f in FAMILIES):
+            yield chain("sources_own_address", _sources_own_address(inputs, view))
 
 
 def _drop_to_tunnel_address() -> list[str]:
     return [f"{ip_word(f)} daddr @tunnel_address{f} {drop('tunnel_address')}" for f in FAMILIES]
+
+
+def _to_own_address(view: View) -> Iterator[str]:
+    """The jumps for the WAN's own addresses that a tunnel has as well: NordVPN's and a hotel's first may be one."""
+    for family in FAMILIES:
+        if both := view.addresses_on_both(family):
+            yield f"{ip_word(family)} daddr {any_of(both)} goto sources_own_address"
+
+
+def _sources_own_address(inputs: PlanInput, view: View) -> Iterator[str]:
+    """Only what the WAN is asked for: any other packet might belong to a connection inside the tunnel.
+
+    Where a device is ``direct``, answers for it may come from anywhere. Input then has these rules again, and forward
+    lets no packet of a tunnel's connection in from the WAN.
+    """
+    yield from _drop_inside_sources(view, lan=not view.shared)
+    if view.direct:
+        yield "accept"
+        return
+    yield from own_address_rules(inputs, view, "accept")
+    yield drop("tunnel_address")
 
 
 def _drop_own_sources(view: View) -> list[str]:
@@ -52,16 +77,17 @@ def _sources_lan(view: View) -> Iterator[str]:
     yield drop("spoofed")
 
 
-def _drop_inside_sources(view: View) -> list[str]:
-    """Drops for sources that no packet from outside can have: the LAN's and loopback's."""
-    lan6 = view.lan_networks(6)
+def _drop_inside_sources(view: View, *, lan: bool = True) -> list[str]:
+    """Drops for sources that no packet from outside can have: loopback's, and the LAN's with ``lan``."""
+    four, six = ((view.lan4.network,), view.lan_networks(6)) if lan else ((), ())
     return [
-        f"ip saddr {any_of((view.lan4.network, '127.0.0.0/8'))} {drop('spoofed')}",
-        f"ip6 saddr {any_of((*lan6, '::1'))} {drop('spoofed')}",
+        f"ip saddr {any_of((*four, '127.0.0.0/8'))} {drop('spoofed')}",
+        f"ip6 saddr {any_of((*six, '::1'))} {drop('spoofed')}",
     ]
 
 
 def _sources_wan(view: View) -> Iterator[str]:
+    yield from _to_own_address(view)
     yield from _drop_to_tunnel_address()
     yield from _drop_inside_sources(view)
     # No legitimate packet from the WAN is addressed to the LAN: answers to its connections come to the WAN's address.
@@ -73,6 +99,7 @@ def _sources_wan(view: View) -> Iterator[str]:
 def _sources_shared(view: View) -> Iterator[str]:
     """The rules of a shared link: sources of LAN and WAN are valid, loopback and the gateway's own are not."""
     yield from _drop_own_sources(view)
+    yield from _to_own_address(view)
     yield from _drop_to_tunnel_address()
     yield f"ip saddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip daddr 127.0.0.0/8 {drop('spoofed')}"

@@ -27,7 +27,7 @@ def ruleset(inputs: PlanInput, view: View) -> str:
         *counters(),
         *sets_and_maps(inputs, view),
         *refusal_chains(),
-        *source_chains(view),
+        *source_chains(inputs, view),
         *prerouting_chains(view),
         *input_chains(inputs, view),
         *forward_chains(inputs, view),

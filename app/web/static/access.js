@@ -2,6 +2,7 @@
 
 import { ApiError, call, clock, get, messageOf, post } from "./api.js";
 import { $, h, icon, setText, within } from "./dom.js";
+import { plural } from "./format.js";
 import { field, form, select } from "./forms.js";
 import { withWait } from "./sign_in.js";
 import { showError } from "./toast.js";
@@ -36,6 +37,36 @@ export function setUp(session) {
     h("span", {}, label()),
   );
   $("link").before(button);
+  if (!who.password_set) showUnowned();
+}
+
+/** Say on the first screen that the gateway has no owner yet, and what cannot be done until it has one. */
+function showUnowned() {
+  const left = who.first_password_seconds ?? 0;
+  const minutes = Math.ceil(left / 60);
+  const next = left
+    ? `The first password can be set for another ${plural(minutes, "minute")}, counted from the start of the gateway.`
+    : "The time to set the first password is over. Switch the gateway off and on, or write admin_password into gateway.toml on its SD card.";
+  $("status").before(
+    h(
+      "section",
+      { id: "unowned", class: "card unowned", "aria-labelledby": "unowned-title" },
+      h("h2", { id: "unowned-title" }, "This gateway has no password"),
+      h(
+        "p",
+        {},
+        `Everyone on this network can connect, disconnect and add servers. Settings, backups and letting a device out directly need a password first. ${next}`,
+      ),
+      left ? h("button", { class: "button primary", type: "button", onclick: open }, "Set it now") : null,
+    ),
+  );
+  $("support").addEventListener("click", openInstead);
+}
+
+/** @param {Event} event */
+function openInstead(event) {
+  event.preventDefault();
+  open();
 }
 
 const label = () => (who.password_set ? "Security" : "Set a password");
@@ -75,7 +106,10 @@ async function render(notice = "", bad = false) {
       h("div", { class: "card-head" }, h("h2", { id: "access-title" }, "Security"), close),
       notice && h("p", { class: bad ? "notice bad" : "notice", role: bad ? "alert" : "status" }, notice),
     );
-    if (!who.password_set) {
+    if (who.password_set) {
+      document.getElementById("unowned")?.remove();
+      $("support").removeEventListener("click", openInstead);
+    } else {
       dialog.replaceChildren(head, firstPassword());
       return;
     }
@@ -152,7 +186,7 @@ function firstPassword() {
       h(
         "p",
         {},
-        "Everyone on this network can control the gateway. Once a password is set, people have to sign in here, and programs need an API key.",
+        "Everyone on this network can connect and disconnect. Once a password is set, people have to sign in here, and programs need an API key.",
       ),
       ...newPassword(),
       submit("Set password"),
@@ -309,12 +343,17 @@ function keyForm() {
         field("Name of a new key", "name", { maxlength: "64", autocapitalize: "none" }),
         field("Allowed to", "scope", {}, select(Object.entries(SCOPES), "read")),
         field("Expires", "expires_in_days", {}, select(LIFETIMES, "365")),
+        field("Your password", "password", { type: "password", autocomplete: "current-password" }),
+        ...(who.second_factor ? [codeField()] : []),
         submit("Create key"),
       ],
-      async (/** @type {{ name: string; scope: NonNullable<NewKey["scope"]>; expires_in_days: string }} */ values) => {
-        const { name, scope, expires_in_days: days } = values;
+      async (
+        /** @type {{ name: string; scope: NonNullable<NewKey["scope"]>; expires_in_days: string; password: string; code?: string }} */ values,
+      ) => {
+        const { name, scope, expires_in_days: days, password, code } = values;
         /** @type {NewKey} */
-        const body = { name: name.trim(), scope };
+        const body = { name: name.trim(), scope, password };
+        if (code) body.code = code;
         if (days) body.expires_in_days = Number(days);
         const { key } = await send("POST", "/api/auth/keys", body);
         box.replaceChildren(

@@ -21,6 +21,7 @@ const CAUSES = {
   handshake_timeout: "no answer from the server",
   endpoint_unresolvable: "the server's name could not be resolved",
   wan_down: "no Internet connection",
+  networks_overlap: "overlapping networks",
   tunnel_dead: "the server stopped answering",
   tunnel_lost: "the tunnel's interface was removed",
   firewall_failed: "the firewall rules could not be set",

@@ -39,7 +39,9 @@ follow({
   event({ type, payload }) {
     if (type === "server_update" || type === "provider_account") servers.load();
     if (type === "traffic") traffic.showRates(payload);
-    if (type === "security_alert") toast(`Security: ${payload.message}`, { bad: true });
+    // The first screen says so already, for as long as it is true.
+    if (type === "security_alert" && payload.reason !== "no_password")
+      toast(`Security: ${payload.message}`, { bad: true });
   },
   link(state) {
     $("link").dataset.link = state;

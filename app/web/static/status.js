@@ -38,8 +38,14 @@ const DROPS = {
   input: "Service not offered on that interface",
   output: "From the gateway itself, not permitted",
   egress: "Caught by the last check",
+  wan_port: "Caught by the filter on the WAN's port",
+  midstream: "Ended: the connection's exit changed",
+  too_many: "Too many connections of one device",
+  transport: "Forged error about the tunnel's packets",
   ports: "Between two ports while the WAN is unknown",
   foreign_router: "From another router on a LAN port",
+  gateway_address: "A device that takes the gateway's address",
+  dhcp_flood: "Too many DHCP requests from one port",
 };
 
 /** @type {StatusBody | null} */

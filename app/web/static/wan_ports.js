@@ -11,7 +11,8 @@ let rendered = ""; // the ports on the page, as JSON
 /** @param {StatusBody | null} status */
 export function show(status) {
   const list = $("wan-ports");
-  const choosable = status?.wan_problem && !status.wan_choice.fixed_by;
+  const problem = status?.wan_problem;
+  const choosable = problem && problem.reason !== "networks_overlap" && !status.wan_choice.fixed_by;
   const ports = choosable ? status.ports.filter((port) => !port.radio) : [];
   list.hidden = !ports.length;
   // Unchanged rows stay, because a redraw takes a button from under the finger and interrupts a screen reader.

@@ -48,6 +48,8 @@ export interface Attestation {
 
 export interface BackupBody {
   passphrase: string;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface BulkAnswer {
@@ -58,6 +60,8 @@ export interface BulkAnswer {
 export interface BulkBody {
   operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | SetFavouriteOp | ChangeSettingsOp>;
   mode?: "atomic" | "each";
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface Bytes {
@@ -144,6 +148,9 @@ export interface DeviceBody {
   name: string | null;
   hostname: string | null;
   address: string | null;
+  addresses: Array<string>;
+  leased: boolean;
+  seen: number | null;
   policy: string;
   own_policy: boolean;
 }
@@ -209,7 +216,11 @@ export interface ExitStatus {
   rx_bytes: number;
   tx_bytes: number;
   ipv6: boolean;
+  mtu: number | null;
+  mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
   confirmed: boolean | null;
+  resolvers: Array<string>;
+  dns_problem: string | null;
 }
 
 export interface ExitTraffic {
@@ -307,9 +318,9 @@ export interface LeasesBody {
   leases: Array<Lease>;
 }
 
-/** The reason why there is no usable WAN, and what to do about it. */
+/** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "wan_missing" | "wan_unknown";
+  reason: "networks_overlap" | "wan_missing" | "wan_unknown";
   message: string;
 }
 
@@ -347,6 +358,12 @@ export interface LogsAnswer {
   last: number;
 }
 
+/** The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's. */
+export interface MtuSettings {
+  exits?: Record<string, number>;
+  providers?: Record<string, number>;
+}
+
 /** A network port of the machine, wired or radio. */
 export interface NetworkPort {
   name: string;
@@ -362,6 +379,14 @@ export interface NewKey {
   name: string;
   scope?: "admin" | "connect" | "read";
   expires_in_days?: number | null;
+  password?: string | null;
+  code?: string | null;
+}
+
+/** One thing that a restored backup opens and that the present settings keep closed. */
+export interface Opening {
+  what: "default_policy" | "direct" | "exit_check" | "roles";
+  message: string;
 }
 
 /** The outcome of one operation; `status` is that of the operation's own endpoint. */
@@ -393,6 +418,8 @@ export interface Point {
 export interface PolicyBody {
   policy: string;
   name?: string | null;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface Preferences {
@@ -402,8 +429,10 @@ export interface Preferences {
   measure_latency: boolean;
   fallback_dns: Array<string>;
   exit_check_url: string | null;
+  rebind_exceptions: Array<string>;
   favourites: Array<string>;
   recent: Array<string>;
+  mtu: MtuSettings;
 }
 
 /** A change of some settings; fields that are left out keep their value. */
@@ -414,6 +443,8 @@ export interface PreferencesChange {
   measure_latency?: boolean;
   fallback_dns?: Array<string>;
   exit_check_url?: string | null;
+  rebind_exceptions?: Array<string>;
+  mtu?: MtuSettings;
 }
 
 /** A device of the account, as the provider lists it. */
@@ -477,6 +508,9 @@ export interface RestoreBody {
   backup: string;
   passphrase: string;
   dry_run?: boolean;
+  accept?: Array<"default_policy" | "direct" | "exit_check" | "roles">;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface RestoredBody {
@@ -490,6 +524,7 @@ export interface RestoredBody {
   devices: number;
   parts: Array<string>;
   warnings: Array<string>;
+  opens: Array<Opening>;
 }
 
 export interface SelectProviderOp {
@@ -527,7 +562,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A change of server by the clock: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -609,6 +644,8 @@ export interface StatusBody {
   tx_bytes: number;
   ipv6: boolean;
   interface: string | null;
+  mtu: number | null;
+  mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
   current_provider: string;
   exits: Array<ExitStatus>;
   wan: WanLink | null;
@@ -697,6 +734,7 @@ export interface WhoBody {
   authenticated: boolean;
   kind: "browser" | "key" | "open" | "token" | null;
   scope: "admin" | "connect" | "public" | "read" | null;
+  first_password_seconds: number | null;
 }
 
 export interface DevicesDevicesBody {

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from ci.labnet.owner import AUTHORIZATION, own
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 
@@ -13,8 +14,13 @@ Call = Callable[..., requests.Response]
 
 
 @pytest.fixture
-def server() -> Iterator[WebServer]:
-    with WebServer() as running:
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """A gateway without a password; for a test with the mark ``owned`` one with an owner, whose program ``call`` is."""
+    directory = None
+    if request.node.get_closest_marker("owned") is not None:
+        directory = tmp_path_factory.mktemp("web")
+        own(directory)
+    with WebServer(state_dir=directory) as running:
         yield running
 
 
@@ -25,8 +31,9 @@ def gateway(server: WebServer) -> FakeGateway:
 
 @pytest.fixture
 def call(server: WebServer) -> Iterator[Call]:
-    """``call("POST", "/api/connect", json={...})``"""
+    """``call("POST", "/api/connect", json={...})``, as its owner's program."""
     with requests.Session() as session:
+        session.headers.update(AUTHORIZATION)
 
         def send(method: str, path: str, **options: Any) -> requests.Response:
             return session.request(method, server.url + path, timeout=20, **options)

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from app import confzip
 from app.errors import InvalidFieldError, TooLargeError
 from app.protocol.commands import Bulk, Connect, ImportConfig
+from ci.labnet.owner import AUTHORIZATION, PASSWORD
+
+pytestmark = pytest.mark.owned
 
 CONF = "[Interface]\nPrivateKey = x\n"
 
@@ -27,12 +30,14 @@ def archive(files, **options) -> bytes:
 
 
 def send(server, data, **query) -> requests.Response:
-    headers = {"Content-Type": "application/zip"}
+    headers = AUTHORIZATION | {"Content-Type": "application/zip"}
     return requests.post(f"{server.url}/api/import/bulk", data=data, params=query, headers=headers, timeout=20)
 
 
 def bulk(server, *operations, **more) -> requests.Response:
-    return requests.post(f"{server.url}/api/bulk", json={"operations": operations, **more}, timeout=20)
+    return requests.post(
+        f"{server.url}/api/bulk", json={"operations": operations, **more}, headers=AUTHORIZATION, timeout=20
+    )
 
 
 def test_each_operation_has_its_result(server):
@@ -42,6 +47,7 @@ def test_each_operation_has_its_result(server):
         {"op": "connect", "server": "nowhere"},
         {"op": "set_device_policy", "mac": "02-00-00-00-00-09", "policy": "direct", "name": "TV"},
         mode="each",
+        password=PASSWORD,
     )
     assert answer.status_code == 200
     body = answer.json()
@@ -73,7 +79,7 @@ def test_atomic_is_the_default_and_one_command_for_netd(server):
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_done(server, body, field):
-    answer = requests.post(f"{server.url}/api/bulk", json=body, timeout=20)
+    answer = requests.post(f"{server.url}/api/bulk", json=body, headers=AUTHORIZATION, timeout=20)
     assert answer.status_code == 422
     assert answer.json()["field"] == field
     assert server.gateway.commands == []

@@ -7,26 +7,31 @@ from pathlib import Path
 import pytest
 import requests
 
+from ci.labnet.owner import AUTHORIZATION
 from tests.support import conformance
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.timeout(280)
 
+NEW_KEY = {"name": "x", "scope": "admin", "password": "a good password"}
 SEED = 1  # so that a failure can be had again
 EXAMPLES = 50  # generated for each operation, besides those that follow from the limits of its fields
 CASES = 2000
 # No request made from a description can know these:
 AUTH = " /api/auth/"  # this gateway keeps no password; see below
 WEBSOCKET = {"GET /ws", "GET /graphql"}  # speak nothing else
-NEVER_ACCEPTED = {*WEBSOCKET, "POST /api/import/bulk"}  # and no bytes at random are a zip of .conf files
+# And no bytes at random are a zip of .conf files, and no text at random is the password.
+NEVER_ACCEPTED = {*WEBSOCKET, "POST /api/import/bulk", "POST /api/backup", "POST /api/auth/keys"}
 
 
+@pytest.mark.owned
 def test_the_whole_api(server: WebServer, tmp_path: Path) -> None:
-    report = conformance.run(tmp_path, server.url, EXAMPLES, "--seed", str(SEED))
+    report = conformance.run(tmp_path, server.url, EXAMPLES, "--seed", str(SEED), headers=AUTHORIZATION)
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
     assert report.cases >= CASES
-    assert {label for label in report.never_accepted() if AUTH not in label} == NEVER_ACCEPTED
+    never = {label for label in report.never_accepted() if AUTH not in label}
+    assert never == {label for label in NEVER_ACCEPTED if AUTH not in label}
     print(f"{report.cases} cases, {len(report.statuses)} operations")
 
 
@@ -36,7 +41,11 @@ def test_the_whole_api_once_a_password_is_set(tmp_path: Path) -> None:
     state_dir.mkdir()
     with WebServer(state_dir=state_dir) as server, requests.Session() as owner:
         assert owner.post(f"{server.url}/api/auth/password", json={"password": "a good password"}, timeout=10).ok
-        key = owner.post(f"{server.url}/api/auth/keys", json={"name": "x", "scope": "admin"}, timeout=10).json()["key"]
+        key = owner.post(
+            f"{server.url}/api/auth/keys",
+            json=NEW_KEY,
+            timeout=10,
+        ).json()["key"]
         report = conformance.run(
             tmp_path,
             server.url,
@@ -46,7 +55,7 @@ def test_the_whole_api_once_a_password_is_set(tmp_path: Path) -> None:
         )
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
-    assert report.never_accepted() == NEVER_ACCEPTED
+    assert report.never_accepted() == {label for label in NEVER_ACCEPTED if AUTH not in label}
     refused = {label for label, counts in report.statuses.items() if counts[401]}
     public = {"GET /health", "GET /api/docs"}
     assert refused == report.statuses.keys() - public - NEVER_ACCEPTED  # only what was accepted is tried without a key
@@ -60,7 +69,11 @@ def test_signing_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state_dir.mkdir()
     with WebServer(state_dir=state_dir) as server, requests.Session() as owner:
         assert owner.post(f"{server.url}/api/auth/password", json={"password": "a good password"}, timeout=10).ok
-        key = owner.post(f"{server.url}/api/auth/keys", json={"name": "x", "scope": "admin"}, timeout=10).json()["key"]
+        key = owner.post(
+            f"{server.url}/api/auth/keys",
+            json=NEW_KEY,
+            timeout=10,
+        ).json()["key"]
         monkeypatch.setattr("app.auth.passwords._matches", lambda *_: False)  # 19 MiB less a case
         report = conformance.run(
             tmp_path,
@@ -71,4 +84,4 @@ def test_signing_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         )
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
-    assert {"GET /api/auth/session", "GET /api/auth/keys", "POST /api/auth/keys"} & report.never_accepted() == set()
+    assert {"GET /api/auth/session", "GET /api/auth/keys"} & report.never_accepted() == set()

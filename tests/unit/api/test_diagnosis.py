@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.api.operation import declared
 from app.api.support import support_file
 from app.errors import TooManyRequestsError
 from app.protocol.commands import GetLogs, LeakTest, MakeSupportFile
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.api.conftest import Call, assert_error
+
+pytestmark = pytest.mark.owned
 
 
 def test_the_leak_test_answers_step_by_step(call: Call, gateway: FakeGateway) -> None:

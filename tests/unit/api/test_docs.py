@@ -8,6 +8,7 @@ put in wherever it stands in what is sent later.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ import requests
 
 from app.api.openapi import document
 from app.web.app import create_app
+from ci.labnet.owner import PASSWORD
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.support.ws_client import WebSocketClient
@@ -45,9 +47,11 @@ def blocks(text: str) -> list[Block]:
 class Reader:
     """Follows the page from top to bottom."""
 
-    def __init__(self, server: WebServer) -> None:
+    def __init__(self, server: WebServer, curlrc: Path) -> None:
         self.server = server
+        self.curlrc = curlrc
         self.known: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
 
     def filled(self, text: str) -> str:
         for name, value in self.known.items():
@@ -55,17 +59,24 @@ class Reader:
         assert not re.search(r"<\w+>", text), text
         return text
 
+    def sign_in(self) -> None:
+        answer = requests.post(f"{self.server.url}/api/auth/login", json={"password": PASSWORD}, timeout=30)
+        self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
     def send(self, block: Block) -> tuple[int, str]:
         text = self.filled(block.text)
         if block.kind == "bash":
             script = text.replace(HOST, f"127.0.0.1:{self.server.port}")
             assert script != text
-            done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=True)
+            self.curlrc.write_text("".join(f'header = "{name}: {value}"\n' for name, value in self.headers.items()))
+            environment = os.environ | {"CURL_HOME": str(self.curlrc.parent)}
+            command = ["sh", "-c", script]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, env=environment)
             return 200, done.stdout
         head, _, body = text.partition("\n\n")
         first, *lines = head.strip().splitlines()
         method, path = first.split(" ")
-        headers = dict(line.split(": ", 1) for line in lines)
+        headers = self.headers | dict(line.split(": ", 1) for line in lines)
         if block.kind == "ws":
             with WebSocketClient(self.server.port, path, headers) as client:
                 return 200, json.dumps(client.receive())
@@ -104,14 +115,19 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path: Path) -> Any:
     with WebServer(state_dir=tmp_path) as server:
-        yield Reader(server)
+        yield Reader(server, tmp_path / ".curlrc")
 
 
 def test_every_example(reader: Reader) -> None:
+    text = DOCS.read_text()
+    # What follows on the section about signing in is asked by the owner.
+    signed_in = text[: text.index("\n## ", text.index("\n## Signing in") + 1)].count("\n")
     page = [b for b in blocks(DOCS.read_text()) if b.kind not in NOT_RUN]
     sent = 0
     waiting: tuple[int, str] | None = None
     for block in page:
+        if block.line > signed_in and not reader.headers:
+            reader.sign_in()
         try:
             if block.kind in SENT:
                 assert waiting is None, "the request before has no answer"

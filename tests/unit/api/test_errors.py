@@ -274,6 +274,7 @@ def test_absolute_form_is_understood(server: WebServer) -> None:
         ("PUT", "/api/providers/mullvad/settings", {"prot": 53}, "prot"),
     ],
 )
+@pytest.mark.owned
 def test_unknown_nested_field_is_refused_with_its_path(call, method, path, body, field) -> None:
     """A misspelt field inside the body is named in the error; its default is not used silently."""
     answer = call(method, path, json=body)

@@ -22,6 +22,7 @@ from app.api.limits import Rates
 from app.errors import ConflictError
 from app.protocol.commands import AddCustomServer, ChooseWan, Connect
 from app.protocol.events import ServersChanged
+from ci.labnet.owner import PASSWORD
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import Clock, WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
@@ -78,6 +79,7 @@ def test_ports_and_what_is_wrong_with_the_wan(call: Call, server: WebServer, gat
     assert shown["wanProblem"]["reason"] == "wan_unknown"
 
 
+@pytest.mark.owned
 def test_the_wan_is_chosen_and_given_back(call: Call, server: WebServer, gateway: FakeGateway) -> None:
     server.run(gateway.lose_wan)
     query = "mutation($p: String){chooseWan(port: $p){port interface fixedBy problem{reason} ports{name role}}}"
@@ -103,7 +105,8 @@ def test_byte_counts_beyond_32_bits(call: Call, server: WebServer, gateway: Fake
 def test_everything_can_be_asked_at_once(call: Call) -> None:
     found = data(
         call,
-        "{devices{mac name hostname address policy ownPolicy} leases{mac address hostname expires}"
+        "{devices{mac name hostname address addresses leased seen policy ownPolicy}"
+        " leases{mac address hostname expires}"
         ' providers{providers current} traffic(range: "1h"){step sum{up down} points{time up down covered}}'
         " history(first: 2){next history{id before after cause}}}",
     )
@@ -140,6 +143,7 @@ def test_servers_are_filtered(call: Call, arguments: str, expected: list[str]) -
 ADD = "mutation($s: CustomServer!){addCustomServer(server: $s){success publicKey}}"
 
 
+@pytest.mark.owned
 def test_mutations_do_what_the_endpoints_do(call: Call, gateway: FakeGateway) -> None:
     assert data(call, 'mutation{connect(server: "se-sto-wg-001"){success message}}') == {
         "connect": {"success": True, "message": None}
@@ -153,8 +157,12 @@ def test_mutations_do_what_the_endpoints_do(call: Call, gateway: FakeGateway) ->
     sent = gateway.commands[-1]
     assert isinstance(sent, AddCustomServer)
     assert (sent.private_key, sent.allowed_ips, sent.mtu) == ("p", "::/0", None)
-    policy = 'mutation{setDevicePolicy(mac: "02-00-00-00-00-07", policy: "direct", name: "Radio"){success}}'
-    assert data(call, policy)["setDevicePolicy"]["success"] is True
+    policy = (
+        'mutation{setDevicePolicy(mac: "02-00-00-00-00-07", policy: "direct", name: "Radio", password: "'
+        + PASSWORD
+        + '"){success}}'
+    )
+    assert data(call, policy, p=PASSWORD)["setDevicePolicy"]["success"] is True
     assert {d["mac"]: d["policy"] for d in call("GET", "/api/devices").json()["devices"]}[
         "02:00:00:00:00:07"
     ] == "direct"
@@ -454,7 +462,10 @@ def closed(tmp_path: Path) -> Iterator[tuple[WebServer, dict[str, dict[str, str]
             return answer.json()
 
         send("POST", "/api/auth/password", {"password": "a good password"})
-        made = {s: send("POST", "/api/auth/keys", {"name": s, "scope": s}) for s in ("read", "connect", "admin")}
+        made = {
+            s: send("POST", "/api/auth/keys", {"name": s, "scope": s, "password": "a good password"})
+            for s in ("read", "connect", "admin")
+        }
 
         def revoke() -> None:
             for key in send("GET", "/api/auth/keys")["keys"]:

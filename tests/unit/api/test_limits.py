@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -190,3 +192,19 @@ def test_who_asks_often_is_not_forgotten_for_those_who_ask_once() -> None:
 )
 def test_one_spelling_for_an_address(remote: str | None, client: str) -> None:
     assert client_address(remote) == client
+
+
+def test_the_documented_request_feeds_a_home_of_sensors(server: WebServer) -> None:
+    """Twelve sensors asked one by one were told 429; docs/monitoring.md has one request for all of them."""
+    page = (Path(__file__).parents[3] / "docs" / "monitoring.md").read_text()
+    (payload,) = re.findall(r"^    payload: '(.*)'$", page, re.MULTILINE)
+    with client("127.0.0.2") as session:
+        answers = [
+            session.post(f"{server.url}/graphql", payload, headers={"Content-Type": "application/json"}, timeout=20)
+            for _ in range(5)
+        ]
+    assert [a.status_code for a in answers] == [200] * 5
+    assert [int(a.headers[REMAINING]) for a in answers] == [9, 8, 7, 6, 5]
+    for answer in answers:
+        assert set(answer.json()["data"]) == {"status", "devices", "traffic"}
+        assert "errors" not in answer.json()

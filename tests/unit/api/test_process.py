@@ -217,6 +217,7 @@ async def test_memory_after_a_sign_in_is_bounded(tmp_path: Path) -> None:
     with listening() as sock:
         port = sock.getsockname()[1]
         arguments = ("--socket", str(path), "--state-dir", str(state_dir), "--fd", str(sock.fileno()))
+        arguments += ("--first-password-until", "inf")
         async with netd(path), web(*arguments, fds=(sock.fileno(),)) as process:
             await until_health_is(port, 200)
             body = {"password": "correct horse battery"}

@@ -10,6 +10,7 @@ import pytest
 from app.api.status import uptime_text
 from app.errors import UnavailableError
 from app.protocol.status import Attestation, ExitState, ExitStatus
+from ci.labnet.owner import PASSWORD
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.unit.api.conftest import Call, assert_error
@@ -207,6 +208,7 @@ def test_without_netd_every_operation_says_so(gateway: FakeGateway, call: Call) 
         assert answer.headers["Retry-After"]
 
 
+@pytest.mark.owned
 def test_devices_leases_and_policies(gateway: FakeGateway, call: Call) -> None:
     body = call("GET", "/api/devices").json()
     assert body["default_policy"] == "vpn"
@@ -216,7 +218,7 @@ def test_devices_leases_and_policies(gateway: FakeGateway, call: Call) -> None:
     ]
     assert call("GET", "/api/leases").json()["leases"][0]["address"] == "192.168.77.21"
     for text in ("direct", "blocked", "vpn:de", "vpn"):
-        answer = call("PUT", "/api/devices/02-00-00-00-00-0A/policy", json={"policy": text})
+        answer = call("PUT", "/api/devices/02-00-00-00-00-0A/policy", json={"policy": text, "password": PASSWORD})
         assert answer.json() == {"success": True}
         assert gateway.commands[-1].mac == "02:00:00:00:00:0a"  # type: ignore[union-attr]
         shown = {d["mac"]: d["policy"] for d in call("GET", "/api/devices").json()["devices"]}

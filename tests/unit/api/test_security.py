@@ -42,7 +42,20 @@ OTHER_HOSTS = [
     "192.168.77.1x",
     "0x7f.1",
 ]
-NO_HOSTS = ["user@localhost", "localhost/x", "[::1", "localhost:port", ":5000", "a b"]
+NO_HOSTS = [
+    "user@localhost",
+    "localhost/x",
+    "[::1",
+    "localhost:port",
+    "localhost:70000",
+    ":5000",
+    "a b",
+    "[::1]evil.example",
+    "vpn-gateway.lan%2eevil.example",
+    "[fe80::1%evil.example]x",
+    "localhost..",
+]
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "Text/Plain;charset=utf-8"]
 
 
 @pytest.mark.parametrize("host", OUR_HOSTS)
@@ -59,6 +72,16 @@ def test_rebinding_is_refused_everywhere(call: Call, host: str, path: str) -> No
 @pytest.mark.parametrize("host", NO_HOSTS)
 def test_hosts_that_are_none(call: Call, host: str) -> None:
     assert call("GET", "/api/status", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_what_a_form_sends_changes_nothing(call: Call, gateway: FakeGateway, form: str, body: bytes) -> None:
+    """Browsers before 2020 send a form of another site without an Origin."""
+    answer = call("POST", "/api/disconnect", data=body, headers={"Content-Type": form})
+    assert_error(answer, 415, "unsupported_media_type")
+    assert gateway.commands == []
+    assert call("POST", "/api/disconnect").status_code == 200  # the control: a program without a body
 
 
 def test_names_follow_the_settings(server: WebServer, gateway: FakeGateway, call: Call) -> None:

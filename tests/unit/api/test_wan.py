@@ -12,6 +12,8 @@ from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.unit.api.conftest import Call, assert_error
 
+pytestmark = pytest.mark.owned
+
 
 def test_ports_and_choice_are_reported(call: Call, gateway: FakeGateway) -> None:
     gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.1", "network.wan"))

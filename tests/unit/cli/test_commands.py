@@ -18,15 +18,21 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
+from app.model import MtuSettings
+from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan
+from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
 from tests.support.web_server import WebServer
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def web():
-    with WebServer() as server:
+def web(tmp_path):
+    state_dir = tmp_path / "web-state"
+    state_dir.mkdir()
+    own(state_dir)
+    with WebServer(state_dir=state_dir) as server:
         yield server
 
 
@@ -39,6 +45,7 @@ def run(web, tmp_path):
             "LC_ALL": "C.UTF-8",
             "VPN_GATEWAY_URL": url or web.url,
             "http_proxy": "http://127.0.0.1:9",  # must not be asked
+            **({"VPN_GATEWAY_TOKEN": API_KEY} if url is None else {}),
             **environment,
         }
         command = [sys.executable, "-m", "app", "cli", *map(str, arguments)]
@@ -56,6 +63,24 @@ def config():
     )
 
 
+def test_restore_accepts_what_was_named_or_agreed_to(run, web, tmp_path):
+    """Each opening is a question of its own; a program names it, and nothing is accepted in silence."""
+    file, phrase = tmp_path / "gateway.age", tmp_path / "phrase"
+    file.write_bytes(b"age")
+    phrase.write_text("correct horse battery\n")
+    web.gateway.opens = (Opening("direct", "TV"), Opening("roles", "the network ports"))
+    command = ("restore", file, "--passphrase-file", phrase)
+    dry = run(*command, "--dry-run")
+    assert "opens direct: TV" in dry.stderr
+    assert run(*command, stdin="y\ny\ny\n").returncode == 0
+    assert web.gateway.commands[-1].accept == ("direct", "roles")
+    before = len(web.gateway.commands)
+    assert run(*command, stdin="y\ny\nn\n").returncode != 0
+    assert all(sent.dry_run for sent in web.gateway.commands[before:])
+    assert run(*command, "--yes", "--accept", "direct").returncode == 0
+    assert (web.gateway.commands[-1].accept, web.gateway.commands[-1].dry_run) == (("direct",), False)
+
+
 def test_status_tells_people_and_by_its_exit_status_programs(run):
     down = run("status")
     assert (down.returncode, down.stderr) == (5, "")
@@ -66,6 +91,19 @@ def test_status_tells_people_and_by_its_exit_status_programs(run):
     assert up.returncode == 0
     assert "se-sto-wg-001" in up.stdout
     assert run("disconnect").stdout == "Disconnected - No internet (killswitch active)\n"
+
+
+def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
+    assert run("mtu").stdout.split() == ["FOR", "NAME", "SET", "TO", "NOW", "FROM", "exit", "default", "auto", "-", "-"]
+    assert run("mtu", "1380").stdout == "The MTU of exit default is 1380 now.\n"
+    assert run("mtu", "1300", "--provider", "mullvad").stdout == "The MTU of provider mullvad is 1300 now.\n"
+    assert web.gateway.accounts.preferences.mtu == MtuSettings({"default": 1380}, {"mullvad": 1300})
+    assert run("mtu").stdout.splitlines()[2].split()[:3] == ["provider", "mullvad", "1300"]
+    assert run("mtu", "auto").returncode == 0
+    assert web.gateway.accounts.preferences.mtu == MtuSettings(providers={"mullvad": 1300})
+    bad = run("mtu", "1000")
+    assert bad.returncode == 2
+    assert "1280" in bad.stderr
 
 
 def test_ports_are_a_table_and_one_is_made_the_wan(run, web):
@@ -90,8 +128,10 @@ def test_unusable_settings_are_shown_by_every_interface(run, web):
     assert "Problems" not in run("status").stdout
     web.gateway.state = msgspec.structs.replace(web.gateway.state, problems=(problem, "another"))
     assert f"Problems:    {problem}; another\n" in run("status").stdout
-    asked = requests.post(f"{web.url}/graphql", json={"query": "{ status { problems } }"}, timeout=20).json()
-    shown = requests.get(f"{web.url}/api/status", timeout=20).json()
+    asked = requests.post(
+        f"{web.url}/graphql", json={"query": "{ status { problems } }"}, headers=AUTHORIZATION, timeout=20
+    ).json()
+    shown = requests.get(f"{web.url}/api/status", headers=AUTHORIZATION, timeout=20).json()
     assert shown["problems"] == asked["data"]["status"]["problems"] == [problem, "another"]
 
 
@@ -180,6 +220,14 @@ def test_what_others_named_cannot_steer_the_terminal(run):
     assert "owned" in shown
 
 
+def test_rebind_exceptions_are_added_listed_and_removed(run):
+    assert run("rebind-exceptions", "add", "plex.direct").stdout == "plex.direct\n"
+    assert run("rebind-exceptions", "add", "plex.direct").stdout == "plex.direct\n"
+    assert run("rebind-exceptions", "add", "corp.example").stdout == "plex.direct\ncorp.example\n"
+    assert json.loads(run("--json", "rebind-exceptions").stdout) == ["plex.direct", "corp.example"]
+    assert run("rebind-exceptions", "remove", "plex.direct").stdout == "corp.example\n"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(run, shell):
     script = run("completion", shell)
@@ -220,7 +268,7 @@ def test_a_backup_never_replaces_a_file(run, tmp_path):
     there.write_text("precious")
     phrase = tmp_path / "phrase"
     phrase.write_text("correct horse battery staple\n")
-    result = run("backup", there, "--passphrase-file", phrase)
+    result = run("backup", there, "--passphrase-file", phrase, stdin=f"{PASSWORD}\n")
     assert result.returncode == 1
     assert "File exists" in result.stderr
     assert there.read_text() == "precious"
@@ -295,8 +343,9 @@ def test_other_servers_answers_are_reported_in_words(run, answer, command):
 )
 def test_only_a_whole_backup_is_one(run, tmp_path, phrase, answer, status):
     file = tmp_path / "new.age"
-    with stranger(answer) as url:
-        result = run("backup", file, "--passphrase-file", phrase, url=url)
+    answers = iter([response(b'{"second_factor":false}', "application/json"), answer])
+    with stranger(answers) as url:
+        result = run("backup", file, "--passphrase-file", phrase, stdin=f"{PASSWORD}\n", url=url)
     assert (result.returncode, result.stdout) == (status, "")
     assert not file.exists()
 
@@ -309,7 +358,9 @@ def too_many(retry_after, code="rate_limited"):
 
 def test_a_request_over_the_rate_limit_is_repeated(run, web):
     """Commands in a script, or beside an open page, failed for being quick."""
-    status = response(requests.get(f"{web.url}/api/status", timeout=20).content, "application/json")
+    status = response(
+        requests.get(f"{web.url}/api/status", headers=AUTHORIZATION, timeout=20).content, "application/json"
+    )
     with stranger(iter([too_many(1), too_many(1), status])) as url:
         result = run("--json", "status", url=url)
     assert (result.returncode, result.stderr) == (5, "")

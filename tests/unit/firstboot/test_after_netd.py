@@ -67,6 +67,15 @@ async def test_unknown_wan_is_reported_and_retried(
     assert (outcome.faults, outcome.retry) == (["network.wan: which? enx1; enx2"], True)
 
 
+async def test_wan_in_the_lan_is_reported_with_the_key_that_mends_it(
+    paths: Paths, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.firstboot.after_netd.SETTLE_TIME", 0.0)
+    gateway.state = replace(gateway.state, wan_problem=LinkProblem("networks_overlap", "both are 192.168.77.0/24"))
+    outcome = await carry_out(paths, Config(), gateway)
+    assert (outcome.faults, outcome.retry) == (["network.lan_address: both are 192.168.77.0/24"], True)
+
+
 async def test_connection_is_made_once_and_user_changes_stay(paths: Paths, gateway: FakeGateway) -> None:
     assert (await carry_out(paths, VPN, gateway)).faults == []
     assert gateway.commands == [SelectProvider("custom"), Connect("vpn-se")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from app.auth.password_rules import check_new
@@ -114,6 +118,41 @@ def test_password_is_reset_by_a_file_on_the_card(paths: Paths, auth: Auth, name:
     assert reset_password(paths, auth) == []
     assert b"argon2id" not in state.read_bytes()
     assert list(paths.fat.iterdir()) == []
+
+
+def test_reset_is_carried_out_once_where_its_file_stays(
+    paths: Paths, auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card that is locked keeps the file: a password that was set later must survive the next start."""
+
+    def locked(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == paths.fat:
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(path, missing_ok)
+
+    unlink, request = Path.unlink, paths.fat / "reset-password"
+    (state,) = (auth("set-password", "correct horse battery\n"), *paths.web.glob("*.json"))[1:]
+    request.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", locked)
+        (fault,) = reset_password(paths, auth)
+        assert "Read-only" in fault
+        assert b"argon2id" not in state.read_bytes()
+        auth("set-password", "another horse battery\n")
+        for _ in range(2):
+            assert len(reset_password(paths, auth)) == 1
+            assert b"argon2id" in state.read_bytes()
+        os.utime(request, (1, 1))  # a new request
+        assert len(reset_password(paths, auth)) == 1
+        assert b"argon2id" not in state.read_bytes()
+    # The same file again, once the card was unlocked and the request removed.
+    auth("set-password", "another horse battery\n")
+    assert reset_password(paths, auth) == []
+    assert b"argon2id" in state.read_bytes()
+    request.touch()
+    os.utime(request, (1, 1))
+    assert reset_password(paths, auth) == []
+    assert b"argon2id" not in state.read_bytes()
 
 
 def test_failed_reset_is_reported_and_its_file_stays(paths: Paths, auth: Auth) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,46 @@ def test_netd_settings_have_ports_name_and_address(tmp_path: Path) -> None:
     assert str(lan.address) == "192.168.1.2/24"
     assert (str(lan.dhcp_start), str(lan.dhcp_end)) == ("192.168.1.3", "192.168.1.254")
     assert (links.wan, links.lan) == ("wan", ("wan",))
+
+
+def test_lan_that_a_stored_server_is_in_is_refused_and_reported(
+    tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proton gives everybody 10.2.0.2: with this LAN the page and DNS would be gone once that server is connected."""
+    from app import keys, wgconf
+    from app.firstboot import programs
+    from app.store import Store
+    from app.store.servers import split_secrets
+
+    private, public = keys.generate().private_key.reveal(), keys.generate().public_key
+    text = f"[Interface]\nPrivateKey = {private}\nAddress = 10.2.0.2/32\n[Peer]\nPublicKey = {public}\n"
+    config = wgconf.parse(text + "Endpoint = 198.51.100.7:51820\nAllowedIPs = 0.0.0.0/0\n").config
+    with Store(tmp_path) as store:
+        stored = split_secrets(config, name="proton", provider="imported", location=None, added=0.0, warnings=())
+        store.add_server(*stored)
+        before = store.settings
+
+    def run(*command: str, **_: object) -> None:
+        code = (
+            "from pathlib import Path; from app.firstboot import main;"
+            f" main.STATE = Path({str(tmp_path)!r}); raise SystemExit(main.main({list(command[5:])!r}))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise programs.ProgramError("python", "failed", done.stderr, done.returncode)
+
+    monkeypatch.setattr(netd_settings.programs, "run", run)
+    new = settings_of(parse("[network]\nlan_address='10.2.0.1/24'"))
+    for _ in range(2):  # and again at the next start
+        (fault,) = netd_settings.update(paths, new)
+        assert "proton" in fault
+        assert "10.2.0.0/24" in fault
+    with Store(tmp_path) as store:
+        assert store.settings == before
+        store.remove_server("proton")
+    assert netd_settings.update(paths, new) == []
+    with Store(tmp_path) as store:
+        assert str(store.settings.lan.address) == "10.2.0.1/24"
 
 
 def test_mdns_is_answered_on_the_lan_only(paths: Paths) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from app.errors import InvalidFieldError, KernelError
-from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, ServerChange, Settings
+from app.errors import ForbiddenError, GatewayError, InvalidFieldError, KernelError
+from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, MtuSettings, ServerChange, Settings
 from app.netd import server_commands
 from app.netd.daemon import Daemon, assemble
 from app.netd.dependencies import Dependencies
@@ -21,7 +21,7 @@ from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
-from app.protocol.commands import AnyCommand, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
+from app.protocol.commands import AnyCommand, Bulk, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
 from app.protocol.events import SecurityAlert
 from app.protocol.preferences import PreferencesChange
 from app.protocol.status import Attestation
@@ -30,6 +30,7 @@ from app.store import Store
 from app.store.validation import check_settings
 from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.states import Connected, Connecting, Target, Tunnel
+from ci.labnet.owner import PASSWORD, own
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 
@@ -94,6 +95,9 @@ class Machine:
     def lease_file(self) -> str:
         return ""
 
+    async def update_hosts(self, *arguments: object) -> None:
+        pass
+
 
 @pytest.fixture
 def kernel() -> Kernel:
@@ -108,6 +112,9 @@ def machine() -> Machine:
 @pytest.fixture
 def deps(tmp_path: Path, kernel: Kernel, machine: Machine):
     files = Files(*(tmp_path / name for name in ("synchronized", "offered", "configured", "chosen")))
+    web = tmp_path / "web"
+    web.mkdir()
+    own(web, tmp_path)
     with Store(tmp_path) as store:
         yield Dependencies(
             store=store,
@@ -218,7 +225,7 @@ async def test_policy_refused_by_kernel_is_reverted_alone(deps, kernel, started,
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
-        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
     assert deps.store.settings.favourites == ("custom/a",)
     assert set(deps.store.settings.devices) == {OTHER, *([old] if old else [])}
 
@@ -232,7 +239,7 @@ async def test_policy_set_by_another_request_is_not_reverted(deps, kernel, start
 
     monkeypatch.setattr(kernel, "apply", refuse)
     with pytest.raises(KernelError):
-        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy()))
+        await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
     assert deps.store.settings.devices == (Device(MAC, BlockedPolicy()),)
 
 
@@ -269,6 +276,14 @@ PREFERENCES = [
     ("fallback_dns", "fallback_dns", False, (ip_address("224.0.0.1"),)),
     ("fallback_dns", "fallback_dns", False, (ip_address("127.0.0.1"),)),
     ("fallback_dns", "fallback_dns", False, (ip_address("9.9.9.9"),) * 17),
+    ("rebind_exceptions", "rebind_exceptions", True, ("plex.direct", "Corp.example", "fritz.box", "lab")),
+    *(
+        ("rebind_exceptions", "rebind_exceptions", False, value)
+        for value in [("a/b",), ("a\nserver=8.8.8.8",), ("",), ("*.example.com",), ("192.168.1.1",), ("a.b",) * 101]
+    ),
+    ("mtu", "", True, MtuSettings(exits={"default": 1380}, providers={"mullvad": 1300})),
+    ("mtu", "mtu.exits", False, MtuSettings(exits={"nowhere": 1380})),
+    ("mtu", "mtu.providers", False, MtuSettings(providers={"no/provider": 1380})),
     ("server_changes", "", True, (ServerChange(60),)),
     ("server_changes", "server_changes[1].days", False, (ServerChange(60), ServerChange(60, frozenset()))),
     ("server_changes", "server_changes[0].select", False, (ServerChange(60, select=" "),)),
@@ -375,3 +390,18 @@ async def test_tasks_end_with_their_context(deps: Dependencies) -> None:
         await running.wait()
         (task,) = (t for t in asyncio.all_tasks() if t.get_name() == "endless")
     assert task.cancelled()
+
+
+async def test_a_device_gets_out_directly_only_with_the_owners_password(deps, started):
+    """A web process that was taken over let devices out in the clear."""
+    daemon = await started()
+    for password in (None, "not the owner's"):
+        with pytest.raises(ForbiddenError):
+            await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=password))
+        with pytest.raises(GatewayError) as refused:
+            await daemon.gateway.submit(Bulk((SetDevicePolicy(MAC, DirectPolicy(), password=password),)))
+        assert (refused.value.status, refused.value.code) == (403, "wrong_password")
+    assert deps.store.settings.devices == ()
+    await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
+    await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), "Radio"))  # it is direct already
+    assert deps.store.settings.devices == (Device(MAC, DirectPolicy(), "Radio"),)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from ipaddress import ip_address
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from app import keys
-from app.netd.leak_test import address_check, dns_check, handshake_check
+from app.errors import NotFoundError, TooManyRequestsError
+from app.model import Links
+from app.netd.leak_test import SHARED, LeakExits, LeakTester, address_check, dns_check, handshake_check
 from app.netd.log_buffer import MAX_LINES, LogBuffer
+from app.network.resolvers import Answer, ResolverChoice
+from app.protocol.commands import LeakTest
+from app.protocol.status import Attestation
+from app.store import Store
 from app.support.secrets import redact
+from app.tunnel.states import Disconnected
 
 
 def filled_buffer(count: int) -> LogBuffer:
@@ -71,5 +83,84 @@ def test_leak_test_verdicts() -> None:
     assert address_check("198.51.100.2", ("203.0.113.7",), "198.51.100.1", True).result == "ok"
     assert address_check("198.51.100.2", ("203.0.113.7",), "198.51.100.1", False).result == "failed"
     assert address_check("198.51.100.2", ("10.0.0.7",), "198.51.100.1").result == "unknown", "a router's, perhaps"
-    assert dns_check(()).result == "unknown"
-    assert dns_check(("10.64.0.1",)).result == "ok"
+    first, second, spare = (ip_address(a) for a in ("10.64.0.1", "10.64.0.2", "9.9.9.9"))
+
+    def said(choice: ResolverChoice, *answers: Answer) -> tuple[str, str]:
+        found = dns_check(choice, dict(zip(choice.order, answers, strict=True)))
+        return found.result, found.message
+
+    both = ResolverChoice((first, second), (), (first, second))
+    assert said(both, Answer.GOOD, Answer.GOOD) == (
+        "ok",
+        "Names are looked up by 10.64.0.1, 10.64.0.2, through the tunnel only.",
+    )
+    result, message = said(both, Answer.SILENT, Answer.GOOD)
+    assert result == "ok"
+    assert message.startswith("Names are looked up by 10.64.0.2, through")
+    assert "10.64.0.1 does not answer" in message
+    result, message = said(both, Answer.SILENT, Answer.SILENT)
+    assert result == "unknown"
+    assert "no name can be looked up" in message
+    result, message = said(both, Answer.FAILING, Answer.SILENT)
+    assert result == "ok"
+    assert "10.64.0.1 answered with an error" in message
+    in_lan = ResolverChoice((), (spare,), (spare,), ((first, "lan"),))
+    result, message = said(in_lan, Answer.GOOD)
+    assert result == "ok"
+    assert message.startswith("Names are looked up by 9.9.9.9, ")
+    assert "10.64.0.1 lies in this gateway's own LAN" in message
+    assert said(ResolverChoice())[0] == "unknown"
+
+
+class SlowNetwork:
+    """A network whose repairs take the lock that a verification takes; ``verified`` counts them."""
+
+    links = Links(None, ())
+    attestation = Attestation(ok=True)
+
+    def __init__(self) -> None:
+        self.verified = 0
+        self.free = asyncio.Event()
+
+    async def verify(self) -> tuple[str, ...]:
+        self.verified += 1
+        await self.free.wait()
+        return ()
+
+    async def drops(self) -> dict[str, int]:
+        return {}
+
+    def resolvers(self, exit_name: str) -> ResolverChoice:
+        return ResolverChoice()
+
+
+class TwoExits:
+    def get(self, name: str) -> object:
+        if name not in {"default", "second"}:
+            raise NotFoundError("no such exit", field="exit")
+        return SimpleNamespace(state=Disconnected())
+
+
+async def test_many_leak_tests_are_one(tmp_path: Path) -> None:
+    """A flood of them stood in line for the lock that repairs take: a repair took 21 s instead of 0.3."""
+    now = 1000.0
+    network = SlowNetwork()
+    with Store(tmp_path) as store:
+        tester = LeakTester(network, cast("LeakExits", TwoExits()), store, clock=lambda: now)
+        ((_, run),) = tester.handlers()
+        many = [asyncio.create_task(run(LeakTest("default"))) for _ in range(50)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyRequestsError):
+            await run(LeakTest("second"))
+        with pytest.raises(NotFoundError):
+            await run(LeakTest("third"))
+        many[0].cancel()  # the client that began it has gone
+        network.free.set()
+        reports = await asyncio.gather(*many[1:])
+        assert network.verified == 1
+        assert all(report is reports[0] for report in reports)
+        assert await run(LeakTest("default")) is reports[0]
+        now += SHARED
+        assert await run(LeakTest("default")) is not reports[0]
+        assert network.verified == 2

@@ -19,6 +19,7 @@ from app.netd.network_parts import DriftRepaired, WanMoved
 from app.netd.transition import ExitTransition
 from app.network.drift import missing
 from app.network.plan import ExitPlan, TransportPeer, TunnelPlan
+from app.network.resolvers import ResolverChoice
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.protocol.events import StatusChanged
 from app.protocol.statistics import InterfaceBytes
@@ -85,6 +86,12 @@ class Fakes:
 
     async def forget_flows(self, index: int) -> None:
         self.forgotten.append(index)
+
+    def clash(self, exit_name: str, plan: TunnelPlan) -> None:
+        return None
+
+    def resolvers(self, exit_name: str) -> ResolverChoice:
+        return ResolverChoice()
 
     def freeze(self) -> None:
         self.frozen = True
@@ -192,6 +199,28 @@ async def test_failed_switch_restores_the_whole_goal(fakes: Fakes, exits: Exits)
         await exits.connect("default", C, asked="Norway")
     assert exits.get("default").goal == B
     assert fakes.intent.goal("default") == before
+
+
+async def test_internal_error_in_a_switch_restores_the_whole_goal(fakes: Fakes, exits: Exits) -> None:
+    """A restart must come back to the tunnel that stayed, and not to the server of the failed switch."""
+    await exits.connect("default", A, asked="Sweden")
+    before = fakes.intent.goal("default")
+    apply = fakes.apply
+
+    async def apply_without_candidates(plan: ExitPlan, *, routed=None) -> None:
+        if plan.candidate is not None:
+            raise IndexError("a bug")
+        await apply(plan, routed=routed)
+
+    fakes.apply = apply_without_candidates
+    with pytest.raises(KernelError) as caught:
+        await exits.connect("default", B, asked="Norway")
+    assert caught.value.code == "internal"
+    state = exits.get("default").state
+    assert isinstance(state, Connected)
+    assert (state.tunnel.target, exits.get("default").goal) == (A, A)
+    assert fakes.intent.goal("default") == before
+    assert [type(m.new) for m in fakes.moves if not isinstance(m.new, Connected)] == [Connecting]
 
 
 async def test_failed_first_connect_keeps_its_goal(fakes: Fakes, exits: Exits) -> None:

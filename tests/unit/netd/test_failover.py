@@ -15,9 +15,11 @@ from app.netd.automatic_switches import RETURN_AFTER, ReturnToFirstChoice
 from app.netd.failover import HEALTHY_TTL, Failover
 from app.netd.intent import Goal, Intent
 from app.netd.server_directory import ServerDirectory
+from app.netd.server_places import ServerPlaces
 from app.netd.transition import ExitTransition
 from app.protocol.events import AccountChanged, SecurityAlert, ServersChanged
 from app.providers.base import Verdict
+from app.providers.selection import choose
 from app.store import Store
 from app.tunnel.context import Advice
 from app.tunnel.failure_history import FailureHistory
@@ -74,6 +76,7 @@ class Fakes:
 
     def __init__(self, store):
         self.now = 1000.0
+        self.listed = LIST
         self.store = store
         self.provider = Provider()
         self.published = []
@@ -97,7 +100,10 @@ class Fakes:
         return self.provider
 
     async def list(self, provider):
-        return LIST
+        return self.listed
+
+    async def resolve(self, provider, selector):
+        return [Target(provider, s.hostname) for s in choose(self.listed, selector)]
 
     def alerts(self):
         return [event.reason for event in self.published if isinstance(event, SecurityAlert)]
@@ -177,7 +183,6 @@ async def test_concurrent_request_is_not_replaced_by_a_fallback(fakes, monkeypat
 
 @pytest.fixture
 async def fallen_back(fakes):
-    fakes.store.update_settings(lambda s: replace(s, failover=FailoverSettings(return_to_first=True)))
     await fakes.failover.advise("default", FIRST)
     assert fakes.store.settings.first_choice == {"default": str(FIRST)}
     state = connected(SECOND, fakes.now)
@@ -185,7 +190,12 @@ async def fallen_back(fakes):
     exits = Exits(fakes.intent, state)
     fakes.now += RETURN_AFTER
     returning = ReturnToFirstChoice(
-        exits=exits, intent=fakes.intent, store=fakes.store, failures=fakes.failures, clock=fakes.clock
+        exits=exits,
+        directory=fakes,
+        intent=fakes.intent,
+        store=fakes.store,
+        failures=fakes.failures,
+        clock=fakes.clock,
     )
     return fakes, exits, returning
 
@@ -248,3 +258,103 @@ async def test_latency_measurement_is_published(fakes):
     )
     await directory.resolve("mullvad", "fastest:Sweden")
     assert fakes.published == [ServersChanged("mullvad", measured=2)]
+
+
+# --- a server that has left its provider's list -----------------------------------------------------------------------
+
+OSLO = Server("no-osl-wg-001", "mullvad", "Norway", "Oslo", "192.0.2.1")
+MALMO = Server("se-mma-wg-001", "mullvad", "Sweden", "Malmo", "192.0.2.1")
+LEFT = (OSLO, MALMO, *LIST[1:])  # without FIRST
+
+
+async def test_place_that_was_asked_for_survives_the_loss_of_its_server(fakes):
+    """ "Sweden" stays Sweden; nothing is a fallback then, and nothing is to be returned from."""
+    fakes.intent.set_goal("default", FIRST, "Sweden")
+    fakes.listed = (OSLO, MALMO)
+    advice = await fakes.failover.advise("default", FIRST)
+    assert advice.target == Target("mullvad", MALMO.hostname)
+    assert fakes.intent.goal("default") == Goal(advice.target, "Sweden")
+    (alert,) = [e for e in fakes.published if isinstance(e, SecurityAlert)]
+    assert (alert.reason, alert.exit) == ("server_unavailable", "default")
+    assert "no longer lists the server se-sto-wg-001" in alert.message
+
+
+async def test_place_is_honoured_even_while_failover_is_off(fakes):
+    fakes.store.update_settings(lambda s: replace(s, failover=FailoverSettings(enabled=False)))
+    fakes.intent.set_goal("default", FIRST, "Sweden")
+    fakes.listed = (OSLO, MALMO)
+    assert (await fakes.failover.advise("default", FIRST)).target == Target("mullvad", MALMO.hostname)
+
+
+async def test_named_server_is_replaced_in_its_city_by_what_was_stored(fakes):
+    await ServerPlaces(fakes.intent, fakes, fakes.store).note()
+    fakes.listed = LEFT
+    assert (await fakes.failover.advise("default", FIRST)).target == SECOND
+    assert fakes.stored == ({"default": str(SECOND)}, {"default": str(FIRST)}), "with a way back, should it return"
+
+
+async def test_named_server_is_replaced_in_its_country(fakes):
+    await ServerPlaces(fakes.intent, fakes, fakes.store).note()
+    fakes.listed = (OSLO, MALMO)
+    assert (await fakes.failover.advise("default", FIRST)).target == Target("mullvad", MALMO.hostname)
+
+
+async def test_nothing_that_fits_is_told_once(fakes):
+    await ServerPlaces(fakes.intent, fakes, fakes.store).note()
+    fakes.listed = (OSLO,)
+    for _ in range(3):
+        advice = await fakes.failover.advise("default", FIRST)
+        assert advice.reason is Reason.SERVER_UNAVAILABLE
+        assert "choose another server" in advice.message
+        fakes.now += 400
+    assert fakes.alerts() == ["server_unavailable"]
+    assert fakes.stored == ({"default": str(FIRST)}, {})
+
+
+async def test_unknown_place_fits_nothing_unless_anywhere_is_allowed(fakes):
+    fakes.listed = (OSLO,)
+    assert (await fakes.failover.advise("default", FIRST)).reason is Reason.SERVER_UNAVAILABLE
+    fakes.store.update_settings(lambda s: replace(s, failover=FailoverSettings(scope="anywhere")))
+    assert (await fakes.failover.advise("default", FIRST)).target == Target("mullvad", OSLO.hostname)
+
+
+async def test_place_of_another_server_is_not_used(fakes):
+    await ServerPlaces(fakes.intent, fakes, fakes.store).note()
+    gone = Target("mullvad", "us-nyc-wg-001")
+    fakes.intent.set_goal("default", gone)
+    assert (await fakes.failover.advise("default", gone)).reason is Reason.SERVER_UNAVAILABLE
+
+
+async def test_empty_list_says_nothing_about_a_server(fakes):
+    fakes.listed = ()
+    assert await fakes.failover.advise("default", FIRST) == Advice()
+    assert fakes.alerts() == []
+
+
+async def test_dead_server_of_a_place_is_no_first_choice(fakes):
+    """Another one in the place is as good: a switch back would only break connections."""
+    fakes.intent.set_goal("default", FIRST, "Sweden")
+    assert (await fakes.failover.advise("default", FIRST)).target == SECOND
+    assert fakes.stored == ({"default": str(SECOND)}, {})
+
+
+async def test_way_back_leads_to_what_was_asked_for(fakes):
+    """The first choice has left the list, but others are in the place that was asked for."""
+    fakes.store.update_settings(lambda s: replace(s, failover=FailoverSettings(scope="anywhere")))
+    fakes.intent.set_goal("default", FIRST, "Sweden")
+    fakes.listed = (OSLO,)
+    oslo = Target("mullvad", OSLO.hostname)
+    assert (await fakes.failover.advise("default", FIRST)).target == oslo
+    fakes.listed = LEFT
+    exits = Exits(fakes.intent, connected(oslo, fakes.now))
+    fakes.now += RETURN_AFTER
+    await ReturnToFirstChoice(
+        exits=exits,
+        directory=fakes,
+        intent=fakes.intent,
+        store=fakes.store,
+        failures=fakes.failures,
+        clock=fakes.clock,
+    ).check()
+    assert exits.machine.goal in {SECOND, Target("mullvad", MALMO.hostname)}
+    assert fakes.intent.goal("default") == Goal(exits.machine.goal, "Sweden")

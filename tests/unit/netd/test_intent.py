@@ -65,7 +65,8 @@ def test_goal_removed_leaves_default_settings(intent: Intent, store: Store) -> N
     assert store.settings == Settings()
 
 
-def test_goals_of_exits_are_independent(intent: Intent) -> None:
+def test_goals_of_exits_are_independent(intent: Intent, store: Store) -> None:
+    store.update_settings(lambda s: replace(s, exits=("default", "work")))
     intent.set_goal("default", A, "Sweden")
     intent.set_goal("work", B)
     intent.set_goal("default", None)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from ipaddress import ip_address, ip_interface, ip_network
+import contextlib
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from app.addresses import Address
 from app.errors import InvalidFieldError, KernelError
 from app.model import LanLink, Links, WanLink
 from app.netd.network import NetworkController
 from app.netd.network_parts import DriftRepaired, PlanApplied, WanMoved
 from app.netd.timesync import Files, TimeSync
-from app.network.plan import ExitPlan, NetworkPlan, TransportPeer, TunnelPlan
+from app.network.plan import MARK_LOOKUP, ExitPlan, NetworkPlan, TransportPeer, TunnelPlan, exit_mark
+from app.network.resolvers import Answer
+from app.network.ruleset.syntax import hex_mark
 from app.protocol.events import SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
+from app.tunnel.resolve import LookupFailedError
 
 PEER = TransportPeer(ip_address("198.51.100.7"), 51820)
 API = TransportPeer(ip_address("203.0.113.80"), 443)
 
 
-def tunnel(slot: str, mtu: int = 1420) -> TunnelPlan:
-    return TunnelPlan(slot, (ip_interface("10.0.0.2/32"),), mtu, (PEER,), (ip_network("0.0.0.0/0"),), ())
+RESOLVERS = (ip_address("10.64.0.1"), ip_address("10.64.0.2"))
+
+
+def tunnel(slot: str, mtu: int = 1420, dns: tuple[Address, ...] = RESOLVERS) -> TunnelPlan:
+    return TunnelPlan(slot, (ip_interface("10.0.0.2/32"),), mtu, (PEER,), (ip_network("0.0.0.0/0"),), dns)
 
 
 UP = ExitPlan("default", 0, active=tunnel("a"))
@@ -38,6 +48,7 @@ class Fakes:
     def __init__(self, store: Store, directory: Path) -> None:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
+        self.uid: int | None = None  # the time daemon's
         self.links = Links(WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),)), (LanLink("lan0"),))
         self.published: list[object] = []
         self.changes: list[object] = []
@@ -51,7 +62,7 @@ class Fakes:
             link_source=self,
             links=self.links,
             exit_plans=exit_plans,
-            time_sync=TimeSync(None, self.files),
+            time_sync=TimeSync(self.uid, self.files),
             flowtable=False,
             http_ports=(5000,),
             publish=self.published.append,
@@ -132,6 +143,138 @@ async def test_opening_ends_when_the_exchange_is_cancelled(fakes: Fakes) -> None
     assert str(API.address) not in fakes.plans[-1].ruleset
 
 
+@contextlib.asynccontextmanager
+async def closing(network: NetworkController) -> AsyncGenerator[None]:
+    task = asyncio.create_task(network.close_openings())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def is_open(fakes: Fakes) -> bool:
+    return str(API.address) in fakes.plans[-1].ruleset
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_opening_ends_at_its_deadline_whatever_its_user_does(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.netd.network.MAX_EXCHANGE", 0.2)
+    network = fakes.network()
+    async with closing(network), network.allow_cleartext((API,)):
+        assert is_open(fakes)
+        await until(lambda: not is_open(fakes))  # the exchange still hangs
+    assert not is_open(fakes)
+
+
+async def test_opening_that_the_kernel_kept_is_closed_later_and_told_once(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.netd.openings.RETRY_DELAY", 0.01)
+    network = fakes.network()
+    async with closing(network):
+        async with network.allow_cleartext((API,)):
+            fakes.refuses = True
+        await until(lambda: bool(fakes.published))
+        await asyncio.sleep(0.05)  # it is tried again and again meanwhile
+        assert is_open(fakes)
+        fakes.refuses = False
+        await until(lambda: not is_open(fakes))
+    assert [(type(e), e.reason) for e in fakes.published] == [(SecurityAlert, "plan_failed")]
+
+
+async def test_time_servers_close_when_nobody_watches_the_clock_any_more(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.netd.timesync.MAX_OPEN", 0.3)
+    fakes.uid = 104
+    network = fakes.network()
+    await network.replan()
+    assert "skuid 104" in fakes.plans[-1].ruleset
+    async with closing(network):
+        await until(lambda: "skuid 104" not in fakes.plans[-1].ruleset)
+
+
+# --- Looking up a name -----------------------------------------------------------------------------------------------
+
+INSIDE, OUTSIDE = ip_address("10.64.0.1"), ip_address("192.168.1.1")
+
+
+class Asked:
+    """Name servers in place of real ones: ``knows`` says which have the address. Notes whom and with which opening."""
+
+    def __init__(self, fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fakes = fakes
+        self.knows: set[object] = set()
+        self.asked: list[tuple[object, int, bool]] = []
+        wan = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), OUTSIDE, nameservers=(OUTSIDE,))
+        fakes.links = Links(wan, (LanLink("lan0"),))
+        monkeypatch.setattr("app.tunnel.resolve.ask", self.ask)
+
+    async def ask(self, host: str, server: object, kind: str, *, mark: int, timeout: float = 1.0) -> list[object]:
+        self.asked.append((server, mark, bool(self.fakes.plans) and opened(self.fakes.plans[-1])))
+        return [PEER.address if server in self.knows else ip_address("0.0.0.0")]
+
+
+def opened(plan: NetworkPlan) -> bool:
+    return f"meta mark {hex_mark(MARK_LOOKUP)} ip daddr {OUTSIDE}" in plan.ruleset
+
+
+@pytest.fixture
+def asked(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(fakes, monkeypatch)
+
+
+def resolving(slot: str) -> ExitPlan:
+    return ExitPlan("default", 0, active=replace(tunnel(slot), dns=(INSIDE,)))
+
+
+async def test_lookup_while_a_tunnel_is_up_stays_inside(fakes: Fakes, asked: Asked) -> None:
+    """The ISP does not learn which server comes next; nothing is opened."""
+    network = fakes.network(default=resolving("a"))
+    await network.replan()
+    asked.knows = {INSIDE, OUTSIDE}
+    assert await network.lookup("vps.example") == [PEER.address]
+    assert asked.asked == [(INSIDE, exit_mark(0), False)]
+    assert len(fakes.plans) == 1
+
+
+async def test_lookup_that_fails_inside_goes_on_over_the_wan(fakes: Fakes, asked: Asked) -> None:
+    """A tunnel that is dead, or a filter of the provider, must not stop the way to another server."""
+    network = fakes.network(default=resolving("a"))
+    await network.replan()
+    asked.knows = {OUTSIDE}
+    assert await network.lookup("vps.example") == [PEER.address]
+    assert asked.asked == [(INSIDE, exit_mark(0), False), (OUTSIDE, MARK_LOOKUP, True)]
+    assert not opened(fakes.plans[-1])
+
+
+async def test_failed_lookup_names_every_server_and_answer(fakes: Fakes, asked: Asked) -> None:
+    network = fakes.network(default=resolving("a"))
+    await network.replan()
+    with pytest.raises(LookupFailedError) as failed:
+        await network.lookup("vps.example")
+    assert failed.value.reasons == (
+        f"the name server {INSIDE} in the tunnel gives 0.0.0.0 for vps.example: it is blocked there",
+        f"the name server {OUTSIDE} of the WAN gives 0.0.0.0 for vps.example: it is blocked there",
+    )
+    assert not opened(fakes.plans[-1])
+
+
+async def test_lookup_without_a_tunnel_asks_the_wan_alone(fakes: Fakes, asked: Asked) -> None:
+    network = fakes.network()
+    asked.knows = {OUTSIDE}
+    assert await network.lookup("vps.example") == [PEER.address]
+    assert [server for server, *_ in asked.asked] == [OUTSIDE]
+
+
 async def test_openings_are_not_announced(fakes: Fakes) -> None:
     network = fakes.network()
     async with network.allow_cleartext((API,)):
@@ -155,6 +298,69 @@ async def test_unplannable_tunnel_and_settings_differ_in_error(fakes: Fakes) -> 
     with pytest.raises(KernelError):
         await network.apply(bad)
     assert network.problem is not None
+
+
+def lease(address: str, router: str, *servers: str) -> Links:
+    wan = WanLink(
+        "wan0", True, 1500, (ip_interface(address),), IPv4Address(router), None, tuple(map(ip_address, servers))
+    )
+    return Links(wan, (LanLink("lan0"),))
+
+
+async def test_lease_in_the_lan_is_the_problem_until_it_moves(fakes: Fakes) -> None:
+    """The router gives out the LAN's own network, as a second gateway in a row does."""
+    network = fakes.network()
+    fakes.links = lease("192.168.77.20/24", "192.168.77.1")
+    await network.relink()
+    assert network.links.problem is not None
+    assert network.links.problem.reason == "networks_overlap"
+    assert "lan_address" in network.links.problem.message
+    assert StatusChanged() in fakes.published
+    await network.relink()
+    assert len(fakes.plans) == 1, "the same lease again"
+    fakes.links = lease("192.168.1.20/24", "192.168.1.1")
+    await network.relink()
+    assert network.links.problem is None
+
+
+async def test_lease_in_the_lan_at_the_start_is_the_problem(fakes: Fakes) -> None:
+    fakes.links = lease("192.168.77.20/24", "192.168.77.1")
+    assert fakes.network().links.problem is not None
+
+
+async def test_one_wire_may_have_the_lan_in_the_routers_network(fakes: Fakes) -> None:
+    shared = lease("192.168.77.20/24", "192.168.77.254", "192.168.77.254")
+    fakes.links = Links(shared.wan, (LanLink("wan0"),))
+    assert fakes.network().links.problem is None
+
+
+async def test_overlap_that_only_limits_is_listed_among_the_problems(fakes: Fakes) -> None:
+    fakes.links = lease("192.168.1.20/16", "192.168.0.1", "192.168.77.3")
+    network = fakes.network()
+    assert network.links.problem is None
+    (problem,) = network.problems
+    assert "192.168.77.3" in problem
+
+
+async def test_tunnel_that_overlaps_is_refused_by_name(fakes: Fakes) -> None:
+    """The router, another exit's server and the stand-ins are somebody else's; the WAN's own address is not."""
+    other = TunnelPlan("a", (ip_interface("10.9.0.2/32"),), 1420, (PEER,), (ip_network("0.0.0.0/0"),), ())
+    fakes.links = lease("10.5.0.2/16", "10.5.0.1")
+    network = fakes.network(default=ExitPlan("default", 0, active=other))
+    cases = {
+        "10.5.0.2": None, "10.5.0.1": "router", "198.51.100.7": "exit default", "198.18.53.1": "resolvers",
+        "192.168.77.9": "LAN",
+    }  # fmt: skip
+    for address, word in cases.items():
+        found = network.clash("second", TunnelPlan("a", (ip_interface(address),), 1420, (), (), ()))
+        assert (found is None) if word is None else word in (found or ""), (address, found)
+    assert network.clash("default", other) is None, "the tunnel that it replaces"
+
+
+async def test_lease_that_takes_a_tunnels_address_is_listed(fakes: Fakes) -> None:
+    fakes.links = lease("10.0.0.9/24", "10.0.0.2")  # the router has the tunnel's address
+    (problem,) = fakes.network(default=UP).problems
+    assert "router" in problem
 
 
 async def test_changed_wan_is_published_and_announced(fakes: Fakes) -> None:
@@ -181,3 +387,31 @@ async def test_frozen_network_applies_nothing(fakes: Fakes) -> None:
         async with asyncio.timeout(0.05):
             await network.apply(UP)
     assert fakes.plans == []
+
+
+def translated(plan: NetworkPlan) -> list[str]:
+    """The resolvers in the places of exit 0."""
+    return re.findall(r"dnat ip to (\S+)", plan.ruleset)
+
+
+async def test_resolver_in_the_lan_is_replaced_by_the_fallback(fakes: Fakes) -> None:
+    """A provider's resolvers in the LAN's network: the LAN had no names at all, while the exit was connected."""
+    network = fakes.network(default=ExitPlan("default", 0, tunnel("a", dns=(ip_address("192.168.77.53"),))))
+    await network.start()
+    assert translated(fakes.plans[-1]) == ["9.9.9.9", "149.112.112.112"] * 2
+    (plan,) = network.exit_plans
+    assert plan.active is not None
+    assert [str(a) for a in plan.active.dns] == ["9.9.9.9", "149.112.112.112"], "netd's own look-ups use them too"
+
+
+async def test_silent_resolver_loses_its_place_until_the_next_tunnel(fakes: Fakes) -> None:
+    network = fakes.network(default=UP)
+    await network.start()
+    assert translated(fakes.plans[-1]) == ["10.64.0.1", "10.64.0.2"] * 2
+    await network.use_answers("default", {RESOLVERS[0]: Answer.SILENT, RESOLVERS[1]: Answer.GOOD})
+    assert translated(fakes.plans[-1]) == ["10.64.0.2", "10.64.0.1"] * 2
+    count = len(fakes.plans)
+    await network.use_answers("default", {RESOLVERS[0]: Answer.SILENT, RESOLVERS[1]: Answer.GOOD})
+    assert len(fakes.plans) == count, "nothing has changed"
+    await network.apply(ExitPlan("default", 0, tunnel("b")))
+    assert translated(fakes.plans[-1]) == ["10.64.0.1", "10.64.0.2"] * 2

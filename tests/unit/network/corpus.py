@@ -13,12 +13,12 @@ from app.network.plan import (
     MARK_DIRECT,
     MARK_LOOKUP,
     MARK_TRANSPORT,
-    RESOLVER_VIP4,
-    RESOLVER_VIP6,
+    OWN_PORTS,
     PlanInput,
     TunnelPlan,
     exit_interface,
     exit_mark,
+    resolver_vips,
 )
 from app.packet_trace import Packet, PacketOutcome, unspecified
 from tests.unit.network.scenarios import MACS
@@ -106,8 +106,8 @@ def own(inp: PlanInput) -> Iterator[Packet]:
         for mark in marks:
             yield Packet(unspecified(4 if dst.version == 4 else 6), dst, "udp", dport=port, mark=mark)
     for index in (-1, *(e.index for e in inp.exits), 20):
-        yield Packet(unspecified(4), RESOLVER_VIP4 + index + 1, "udp", dport=53)
-        yield Packet(unspecified(6), RESOLVER_VIP6 + index + 1, "udp", dport=53)
+        for vip in (*resolver_vips(index, 4), *resolver_vips(index, 6)):
+            yield Packet(unspecified(4 if vip.version == 4 else 6), vip, "udp", dport=53)
     yield Packet(unspecified(4), ip_address("192.0.2.9"), "udp", sport=68, dport=67)
 
 
@@ -182,8 +182,13 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
             for peer in t.transport:
                 own = next((a.ip for a in inp.links.wan.addresses if a.version == peer.address.version), None)
                 if own is not None:
-                    yield Packet(peer.address, own, "udp", peer.port, 40000, iif=inp.links.wan.name, mac=ROUTER_MAC)
-                    yield Packet(peer.address, own, "udp", peer.port + 1, 40000, iif=inp.links.wan.name, mac=ROUTER_MAC)
+                    link = inp.links.wan.name
+                    for source, port in ((0, OWN_PORTS[0]), (0, OWN_PORTS[0] - 1), (1, OWN_PORTS[0])):
+                        yield Packet(peer.address, own, "udp", peer.port + source, port, iif=link, mac=ROUTER_MAC)
+                    for mark in (0, MARK_TRANSPORT):
+                        error = {"icmp_type": "packet-too-big", "ct_state": "related", "ct_mark": mark}
+                        proto = "icmp" if own.version == 4 else "icmpv6"
+                        yield Packet(own + 1, own, proto, iif=link, mac=ROUTER_MAC, **error)  # type: ignore[arg-type]
 
 
 def own_by_name(inp: PlanInput) -> Iterator[Packet]:
@@ -256,7 +261,9 @@ def oddities(inp: PlanInput) -> Iterator[Packet]:
             for src, dst in ((src4, "9.9.9.9"), (src6, "2001:db8:ee::1")):
                 if src.startswith("fe80"):
                     continue
-                for state in ("invalid", "established"):
+                yield Packet(ip_address(src), ip_address(dst), "tcp", 40000, 443, syn=False, iif=link, mac=sender)
+                yield Packet(ip_address(src), ip_address(dst), "udp", 68, 67, iif=link, mac=sender)
+                for state in ("invalid", "established", "untracked"):
                     for port in (443, 53):
                         packet = lan_packet(link, sender, src, dst, "udp", port)
                         yield msgspec.structs.replace(packet, ct_state=state)
@@ -273,7 +280,8 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
         return False
     match dict(inp.devices).get(packet.mac, inp.default_policy):
         case DirectPolicy():
-            return inp.links.wan is None or outcome.link != inp.links.wan.name
+            wan = inp.links.wan
+            return wan is None or outcome.link != wan.name or outcome.packet.src not in {a.ip for a in wan.addresses}
         case VpnPolicy(exit=name):
             found = [e for e in inp.exits if e.name == name and e.active is not None]
             own = {exit_interface(e.index, t.slot) for e in found for t in (e.active, e.draining) if t is not None}

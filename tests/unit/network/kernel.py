@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.addresses import Address
+from app.network import traffic_control
+from app.network.egress_filter import program
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
 from app.packet_trace import Packet, Surroundings
 from tests.unit.network import wire
@@ -131,6 +133,8 @@ class Kernel:
             for a in link.addresses:
                 _ip(0, f"address add {a} dev {link.name} noprefixroute{' nodad' if a.version == 6 else ''}")
         connected = {a.network for _, a in addresses} | {IPv6Network("fe80::/64")}
+        for egress in self.plan.egress:
+            traffic_control.install(socket.if_nametoindex(egress.interface), program(egress))
         main = [r for r in self._around.main if r.gateway or r.dst not in connected]
         outside = {r.gateway for r in (*main, *self.plan.routes) if r.gateway}
         for host in (*outside, *self._on_wan):

@@ -90,6 +90,14 @@ _SAME_NET = WanLink(
     gateway4=ip_address("192.168.1.1"),
     nameservers=(ip_address("192.168.1.1"),),
 )
+# A network whose first lease is the address that the VPN gives to everybody.
+_AS_INSIDE = WanLink(
+    "wan",
+    up=True,
+    addresses=(ip_interface("10.64.1.2/16"),),
+    gateway4=ip_address("10.64.0.1"),
+    nameservers=(ip_address("10.64.0.1"),),
+)
 
 SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     "disconnected": lambda: inputs(default_exit()),
@@ -123,6 +131,15 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
         settings=LanSettings(address=IPv4Interface("192.168.1.2/24"), dhcp_enabled=False),
         devices=((DIRECT_MAC, DirectPolicy()),),
     ),
+    "address-on-both": lambda: inputs(
+        default_exit(active=tunnel()),
+        wan=_AS_INSIDE,
+        lookup_servers=(ip_address("10.64.0.1"),),
+        clear_api=(TransportPeer(ip_address("192.0.2.44"), 443),),
+        time_sync_uid=104,
+        time_servers=(ip_address("192.0.2.123"),),
+    ),
+    "address-on-both-direct": lambda: inputs(default_exit(active=tunnel()), wan=_AS_INSIDE, devices=DEVICES),
     "two-lans-closed-list": lambda: inputs(
         default_exit(candidate=SIX),
         lan=("br-lan", "usb0"),

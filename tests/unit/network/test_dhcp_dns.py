@@ -7,15 +7,16 @@ import subprocess
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from app.model import LanLink, LanSettings, Links, WanLink
+from app.model import Device, LanLink, LanSettings, Links, Settings, WanLink
 from app.network.dhcp_dns import Paths, lan_services, render
-from app.network.plan import MAX_EXITS
+from app.network.plan import MAX_EXITS, RESOLVER_SLOTS
 
 LAN = LanSettings(ula=IPv6Interface("fd12:3456:789a::1/64"))
-PATHS = Paths(leases="/var/lib/vpn-gateway/dnsmasq.leases")
+PATHS = Paths(leases="/var/lib/vpn-gateway/dnsmasq.leases", hosts="/run/vpn-gateway/dnsmasq/hosts")
 
 COMMON = """\
 # Written by the gateway from its settings; changes here are lost.
@@ -36,30 +37,49 @@ expand-hosts
 dhcp-authoritative
 no-ping
 dhcp-leasefile=/var/lib/vpn-gateway/dnsmasq.leases
-dhcp-range=192.168.77.20,192.168.77.250,255.255.255.0,43200s
+dhcp-hostsdir=/run/vpn-gateway/dnsmasq/hosts
+dhcp-range=tag:regular,192.168.77.20,192.168.77.250,255.255.255.0,43200s
+dhcp-range=tag:!regular,192.168.77.20,192.168.77.227,255.255.255.0,300s
 dhcp-option=option:router,192.168.77.1
 dhcp-option=option:dns-server,192.168.77.1
 dhcp-option=option:domain-search,lan
 dhcp-name-match=set:reserved,vpn-gateway
+dhcp-name-match=set:reserved,vpn-gateway.*
 dhcp-name-match=set:reserved,wpad
+dhcp-name-match=set:reserved,wpad.*
 dhcp-name-match=set:reserved,isatap
+dhcp-name-match=set:reserved,isatap.*
 dhcp-name-match=set:reserved,localhost
+dhcp-name-match=set:reserved,localhost.*
+dhcp-name-match=set:reserved,anna-s-tv
+dhcp-name-match=set:reserved,anna-s-tv.*
 dhcp-ignore-names=tag:reserved
 enable-ra
 dhcp-range=fd12:3456:789a::,ra-stateless,ra-names,64
 dhcp-option=option6:dns-server,[fd12:3456:789a::1]
+dhcp-option=option6:domain-search,lan
 ra-param=br-lan,30,1800
 """
 
 EXIT_TEXT = f"""\
 {COMMON}# for exit work
 port=5302
-server=198.18.53.2
-server=fd76:706e:6777:53::2
+strict-order
+server=fd76:706e:6777:53::8
+server=198.18.53.8
+server=fd76:706e:6777:53::9
+server=198.18.53.9
+server=fd76:706e:6777:53::a
+server=198.18.53.10
+server=fd76:706e:6777:53::b
+server=198.18.53.11
 server=/lan/127.0.0.1#53
 rev-server=192.168.77.0/24,127.0.0.1#53
 rev-server=fd12:3456:789a::/64,127.0.0.1#53
 bogus-priv
+stop-dns-rebind
+rebind-domain-ok=/lan/
+rebind-domain-ok=/plex.direct/
 cache-size=2000
 max-cache-ttl=120
 dns-forward-max=500
@@ -73,7 +93,12 @@ def rendered(
     ipv6_default: bool = True,
     direct: bool = False,
 ) -> dict[str, str]:
-    return render(lan, "br-lan", exits, ipv6_default=ipv6_default, direct=direct, paths=PATHS)
+    settings = Settings(
+        exits=exits,
+        devices=(Device("02:00:00:00:00:05", name="Anna's TV"), Device("02:00:00:00:00:06", name="wpad")),
+        rebind_exceptions=("plex.direct",),
+    )
+    return render(settings, lan, "br-lan", ipv6_default=ipv6_default, direct=direct, paths=PATHS)
 
 
 def values(text: str, key: str) -> list[str]:
@@ -100,7 +125,8 @@ def test_direct_instance_exists_only_while_a_device_needs_it():
     assert "direct" not in rendered(direct=False)
     text = rendered(direct=True)["direct"]
     assert values(text, "port") == ["5300"]
-    assert values(text, "server")[:2] == ["198.18.53.0", "fd76:706e:6777:53::"]
+    assert values(text, "server")[:2] == ["fd76:706e:6777:53::", "198.18.53.0"]
+    assert "strict-order" not in text.splitlines(), "the WAN's resolvers are alike: the one that answers is asked"
 
 
 def test_exit_without_ipv6_advertises_no_default_route():
@@ -130,7 +156,7 @@ def test_each_exit_has_its_own_port_and_resolvers():
     assert len(forwarders) == MAX_EXITS + 1
     assert len({values(text, "port")[0] for text in forwarders}) == len(forwarders)
     upstream = [server for text in forwarders for server in values(text, "server") if not server.startswith("/")]
-    assert len(set(upstream)) == len(upstream) == 2 * len(forwarders)
+    assert len(set(upstream)) == len(upstream) == 2 * RESOLVER_SLOTS * len(forwarders)
 
 
 lans = st.builds(
@@ -157,7 +183,7 @@ lans = st.builds(
 
 
 @given(lan=lans, ipv6_default=st.booleans(), direct=st.booleans())
-@settings(max_examples=30, deadline=None)
+@configured(max_examples=30, deadline=None)
 def test_valid_lan_gives_accepted_texts_without_upstream(lan, ipv6_default, direct):
     texts = rendered(lan, ipv6_default=ipv6_default, direct=direct)
     for name, text in texts.items():

@@ -31,6 +31,10 @@ def text(made: NetworkPlan) -> str:
     lines += [f"link {link.name} mtu {link.mtu} {' '.join(map(str, link.addresses))}" for link in made.links]
     lines += [f"address {name} {address}" for name, address in made.lan_addresses]
     lines += [f"sysctl {name} = {value}" for name, value in made.sysctls]
+    lines += [
+        f"filter {e.interface}: {' '.join(hex(m) for m in e.marks)} {' '.join(map(str, e.lan))}".rstrip()
+        for e in made.egress
+    ]
     lines += [f"bridge {made.bridge.name}: {' '.join(made.bridge.ports)}"] if made.bridge else []
     return "\n".join(lines) + "\n\n" + made.transaction
 

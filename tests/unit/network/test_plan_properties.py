@@ -106,7 +106,7 @@ def test_packets_leave_by_the_devices_exit_or_not_at_all(inp, packets, hijack):
 @many
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_nftables_alone_keeps_packets_to_their_exit(inp, packets, hijack):
-    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False)
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), rules=False, ports=False)
     for packet in packets:
         outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK, *permitted(inp, packet.mac)}, (packet, outcome)
@@ -116,10 +116,26 @@ def test_nftables_alone_keeps_packets_to_their_exit(inp, packets, hijack):
 @given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
 def test_routing_alone_keeps_packets_in_the_lan(inp, packets, hijack):
     """Without marks devices cannot be distinguished, so none gets out, not even one with the ``direct`` policy."""
-    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False)
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False, ports=False)
     for packet in packets:
         outcome = tracer.send(packet)
         assert outcome.link in {None, LAN_LINK}, (packet, outcome)
+
+
+@many
+@given(situations(), st.lists(from_lan(), min_size=1, max_size=12), st.booleans())
+def test_port_filter_alone_keeps_packets_off_the_wan(inp, packets, hijack):
+    """Without nftables nothing has a mark. What goes to everybody on the link is not forwarded."""
+    tracer = PacketTracer(plan(inp), surroundings(inp, hijack=hijack), nft=False, rules=False)
+    for packet in packets:
+        outcome = tracer.send(packet)
+        assert outcome.link != WAN_LINK, (packet, outcome)
+
+
+def test_leak_past_all_three_locks_is_detected():
+    made = plan(DOWN)
+    assert leak(made, DOWN, nft=False, rules=False, ports=False)
+    assert not leak(made, DOWN, nft=False, rules=False, ports=True)
 
 
 @many
@@ -156,7 +172,7 @@ def leak(made: NetworkPlan, inp: PlanInput, **locks: bool) -> bool:
     packet = Packet(
         ip_address("192.168.77.20"), ip_address("9.9.9.9"), "udp", 40000, 443, iif=LAN_LINK, mac="02:00:00:00:00:05"
     )
-    return PacketTracer(made, surroundings(inp), **locks).send(packet).link == WAN_LINK
+    return PacketTracer(made, surroundings(inp), **{"ports": False, **locks}).send(packet).link == WAN_LINK
 
 
 DOWN = inputs(ExitPlan("default", 0))

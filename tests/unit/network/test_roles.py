@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.model import LinkSettings, NetworkPort
+from app.model import LanSettings, LinkSettings, NetworkPort
 from app.network.roles import BRIDGE, expected, points_at, roles
 from app.network.ruleset.bridge import bridge_ruleset
 from app.portname import MODEM_DRIVERS, networkd_match, parse, usb_place
@@ -110,9 +110,10 @@ def test_bridge_accepts_frames_between_lan_ports_only():
     none = roles(LinkSettings(), [ONE, TWO], others=[BRIDGE]).bridge
     one = roles(LinkSettings(), [ONBOARD, ONE], others=[BRIDGE]).bridge
     two = roles(LinkSettings(), [ONBOARD, ONE, TWO], others=[BRIDGE]).bridge
-    assert "accept" not in bridge_ruleset(none)
-    assert "accept" not in bridge_ruleset(one)
-    assert 'iifname { "enx1", "enx2" } oifname { "enx1", "enx2" } accept' in bridge_ruleset(two)
+    lan4 = LanSettings().address
+    assert " accept\n" not in bridge_ruleset(none, lan4)
+    assert " accept\n" not in bridge_ruleset(one, lan4)
+    assert 'iifname { "enx1", "enx2" } oifname { "enx1", "enx2" } accept\n' in bridge_ruleset(two, lan4)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from app.packet_trace import Packet
 
 NUMBERS = {"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "icmpv6": 58}
 NAMES = {v: k for k, v in NUMBERS.items()}
-ICMP_TYPES = {"echo-request": (8, 128), "nd-router-advert": (134, 134), "nd-neighbor-solicit": (135, 135)}
+ICMP_TYPES = {
+    "echo-request": (8, 128),
+    "nd-router-advert": (134, 134),
+    "nd-neighbor-solicit": (135, 135),
+    "mld2-listener-report": (143, 143),
+    "echo-reply": (0, 129),
+}
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 
 

@@ -40,7 +40,17 @@ def exposure(unit: Path) -> float:
     return float(said[1])
 
 
-@pytest.mark.parametrize(("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5)])
+@pytest.mark.parametrize(
+    ("unit", "limit"),
+    [
+        ("vpn-gateway-netd", 2.0),
+        ("vpn-gateway-web", 1.5),
+        ("vpn-gateway-dnsmasq@lan", 2.7),
+        ("vpn-gateway-dnsmasq@", 1.6),
+        ("vpn-gateway-ap", 3.0),
+        ("vpn-gateway-wifi-wan", 3.0),
+    ],
+)
 def test_the_sandbox_is_tight(unit: str, limit: float) -> None:
     assert exposure(UNITS / f"{unit}.service") <= limit
 
@@ -51,12 +61,53 @@ def test_an_open_unit_would_be_noticed(tmp_path: Path) -> None:
     assert exposure(bare) > 9
 
 
-def test_netd_has_one_capability_and_web_has_none() -> None:
+def test_netd_has_two_capabilities_and_web_has_none() -> None:
     netd, web = settings("vpn-gateway-netd.service"), settings("vpn-gateway-web.service")
-    assert netd["AmbientCapabilities"] == netd["CapabilityBoundingSet"] == ["CAP_NET_ADMIN"]
+    assert netd["AmbientCapabilities"] == netd["CapabilityBoundingSet"] == ["CAP_NET_ADMIN CAP_NET_BIND_SERVICE"]
     assert web["AmbientCapabilities"] == web["CapabilityBoundingSet"] == [""]
     assert netd["User"] == ["netd"]
     assert web["User"] == ["web"]
+
+
+LAN_DNSMASQ, FORWARDER = "vpn-gateway-dnsmasq@lan.service", "vpn-gateway-dnsmasq@.service"
+
+
+def test_what_reads_answers_of_the_internet_has_no_capability() -> None:
+    """An exploited forwarder with CAP_NET_ADMIN could switch off firewall and routes at once."""
+    lan, forwarder = settings(LAN_DNSMASQ), settings(FORWARDER)
+    assert forwarder["AmbientCapabilities"] == forwarder["CapabilityBoundingSet"] == [""]
+    assert lan["User"] == ["dnsmasq"]
+    assert forwarder["User"] == ["vpn-dns"]
+    users = (OVERLAY / "usr/lib/sysusers.d/vpn-gateway.conf").read_text()
+    assert {"dnsmasq", "vpn-dns"} <= set(re.findall(r"^u (\S+)", users, re.MULTILINE))
+    assert "/var/lib/vpn-gateway" in forwarder["InaccessiblePaths"][0].split()  # keys and leases
+    assert "BindPaths" not in forwarder
+
+
+@pytest.mark.parametrize("unit", [LAN_DNSMASQ, FORWARDER])
+def test_dnsmasq_sends_no_frame_past_the_firewall(unit: str) -> None:
+    """Packet sockets pass no chain of nftables."""
+    found = settings(unit)
+    assert "AF_PACKET" not in found["RestrictAddressFamilies"][0].split()
+    assert found["NoNewPrivileges"] == ["yes"]
+    capabilities = {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE"}
+    assert set(found["CapabilityBoundingSet"][0].split()) <= capabilities
+
+
+def test_the_lans_instance_is_the_one_that_netd_writes() -> None:
+    """systemd prefers the file of an instance to the template; both are started with the file netd writes."""
+    from app.model import LanSettings, Settings
+    from app.network.dhcp_dns import Paths, render
+
+    paths = Paths(leases="/var/lib/vpn-gateway/dnsmasq.leases", hosts="/run/vpn-gateway/dnsmasq/hosts")
+    texts = render(Settings(), LanSettings(), "br-lan", ipv6_default=False, direct=True, paths=paths)
+    assert "lan" in texts
+    assert not [name for name in texts if name != "lan" and (UNITS / f"vpn-gateway-dnsmasq@{name}.service").exists()]
+    ports = {name: re.findall(r"^port=(\d+)$", text, re.MULTILINE) for name, text in texts.items()}
+    assert all(int(port) >= 1024 for name, (port,) in ports.items() if name != "lan")
+    assert settings(LAN_DNSMASQ)["ExecStart"] == settings(FORWARDER)["ExecStart"]
+    directories = settings("vpn-gateway-netd.service")["RuntimeDirectory"][0].split()
+    assert paths.hosts.removeprefix("/run/") in directories  # netd's umask would close it to dnsmasq
 
 
 def test_a_slow_card_may_finish_at_a_shutdown() -> None:
@@ -117,7 +168,9 @@ def test_there_is_room_for_opening_a_backup() -> None:
 def test_no_port_comes_up_without_the_ruleset() -> None:
     firewall = settings("vpn-gateway-boot-firewall.service")
     assert "network-pre.target" in " ".join(firewall["Before"])
-    for unit in ("systemd-networkd.service.d/vpn-gateway.conf", "vpn-gateway-netd.service", "vpn-gateway-web.socket"):
+    ports = ("vpn-gateway-ap.service", "vpn-gateway-wifi-wan.service", "vpn-gateway-pppoe.service")
+    networkd = "systemd-networkd.service.d/vpn-gateway.conf"
+    for unit in (networkd, "vpn-gateway-netd.service", "vpn-gateway-web.socket", *ports):
         assert "vpn-gateway-boot-firewall.service" in " ".join(settings(unit)["Requires"])
         assert "vpn-gateway-boot-firewall.service" in " ".join(settings(unit)["After"])
 

@@ -42,6 +42,7 @@ from app.store.validation import check_servers, check_settings
 
 ROOT = Path(__file__).parents[3]
 PASSPHRASE = "correct horse battery"
+ACCEPT = ("direct", "roles", "exit_check")
 
 SETTINGS = Settings(
     provider="custom",
@@ -128,7 +129,7 @@ async def test_what_could_not_be_restored_is_not_made(store, monkeypatch):
 async def test_restore_on_another_gateway_brings_everything_back(store, other, tmp_path):
     """A restore on another gateway brings everything back, also after its restart."""
     data = await Backup(store).create(PASSPHRASE)
-    summary = await Backup(other).restore(data, PASSPHRASE)
+    summary = await Backup(other).restore(data, PASSPHRASE, ACCEPT)
     assert (summary.servers, summary.devices, summary.version) == (2, 3, VERSION)
     assert state(other) == state(store)
     other.close()
@@ -175,7 +176,7 @@ async def test_inspecting_changes_nothing(store, other):
 async def refused(store, data, passphrase=PASSPHRASE, parts=()):
     before, was = files(store), state(store)
     with pytest.raises(GatewayError) as caught:
-        await Backup(store, parts).restore(data, passphrase)
+        await Backup(store, parts).restore(data, passphrase, ACCEPT)
     assert files(store) == before
     assert state(store) == was
     return caught.value
@@ -212,7 +213,7 @@ async def test_a_passphrase_that_will_not_do(store, passphrase):
 
 async def test_a_passphrase_is_the_same_on_every_keyboard(store, other):
     data = await Backup(store).create("Zähneknirschen")
-    await Backup(other).restore(data, "Za\u0308hneknirschen")
+    await Backup(other).restore(data, "Za\u0308hneknirschen", ACCEPT)
     assert state(other) == state(store)
 
 
@@ -279,7 +280,10 @@ IN_SETTINGS = [
     (("desired",), {"default": "no slash"}),
     (("desired",), {"nowhere": "custom/vpn-se"}),
     (("fallback_dns",), ["224.0.0.1"]),
+    (("rebind_exceptions",), ["plex.direct\nserver=203.0.113.1"]),
     (("exit_check_url",), "file:///etc/shadow"),
+    (("mtu",), {"exits": {"default": 1279}}),
+    (("mtu",), {"exits": {"nowhere": 1400}}),
 ]
 
 
@@ -424,7 +428,7 @@ def test_every_importable_configuration_can_be_backed_up():
 
 async def test_a_file_of_the_first_version_is_taken_for_ever(other):
     data = (ROOT / "tests/unit/store/data/backup-v1.age").read_bytes()
-    summary = await Backup(other).restore(data, "correct horse battery staple")
+    summary = await Backup(other).restore(data, "correct horse battery staple", ACCEPT)
     assert (summary.version, summary.application) == (1, "0.1.0")
     assert other.settings.exits == ("default", "tv")
     assert [d.policy for d in other.settings.devices] == [DirectPolicy(), VpnPolicy("tv"), BlockedPolicy()]
@@ -474,7 +478,7 @@ def accounts(directory):
 async def test_a_part_of_others_travels_along(store, other, tmp_path):
     (tmp_path / "one" / "accounts.json").write_text('{"account": "1234"}')
     data = await Backup(store, [accounts(tmp_path / "one")]).create(PASSPHRASE)
-    summary = await Backup(other, [accounts(tmp_path / "other")]).restore(data, PASSPHRASE)
+    summary = await Backup(other, [accounts(tmp_path / "other")]).restore(data, PASSPHRASE, ACCEPT)
     assert summary.parts == ("accounts.json",)
     assert (tmp_path / "other" / "accounts.json").read_text() == '{"account": "1234"}'
     assert (tmp_path / "other" / "accounts.json").stat().st_mode & 0o077 == 0
@@ -482,15 +486,57 @@ async def test_a_part_of_others_travels_along(store, other, tmp_path):
 
 
 async def test_a_bad_part_of_others_stops_all(store, other, tmp_path):
-    (tmp_path / "one" / "accounts.json").write_text("nonsense")
-    data = await Backup(store, [accounts(tmp_path / "one")]).create(PASSPHRASE)
+    data = age.encrypt(Backup(store).document({"accounts.json": b"nonsense"}), PASSPHRASE)
     assert (await refused(other, data, parts=[accounts(tmp_path / "other")])).code == "invalid_backup"
+
+
+async def test_what_could_not_be_restored_is_not_handed_out(store, tmp_path):
+    """Each would be noticed on the day it is needed: a part of others, a setting, a server at odds with the LAN."""
+    before = store._settings
+    bad = [
+        replace(before, exit_check_url="http://192.168.77.21/"),
+        replace(before, devices=(Device("02:00:00:00:00:01", DirectPolicy(), "a\nserver=8.8.8.8"),)),
+        replace(before, fallback_dns=(ipaddress.ip_address("192.168.77.3"),)),
+        replace(
+            before,
+            lan=LanSettings(
+                address=ipaddress.IPv4Interface("10.0.0.1/24"),
+                dhcp_start=ipaddress.IPv4Address("10.0.0.20"),
+                dhcp_end=ipaddress.IPv4Address("10.0.0.30"),
+            ),
+        ),
+    ]
+    for settings_ in bad:
+        store._settings = settings_
+        with pytest.raises(ConflictError) as caught:
+            await Backup(store).create(PASSPHRASE)
+        assert caught.value.code == "not_restorable"
+    store._settings = before
+    (tmp_path / "one" / "accounts.json").write_text("nonsense")
+    with pytest.raises(ConflictError, match="cannot be used"):
+        await Backup(store, [accounts(tmp_path / "one")]).create(PASSPHRASE)
+    assert await Backup(store).create(PASSPHRASE)
+
+
+async def test_restore_lists_what_it_opens_and_wants_it_accepted(store, other):
+    data = await Backup(store).create(PASSPHRASE)
+    before = state(other)
+    listed = (await Backup(other).inspect(data, PASSPHRASE)).opens
+    assert [opening.what for opening in listed] == ["direct", "roles"]
+    for accept in ((), ("direct",), ("exit_check", "roles")):
+        with pytest.raises(ConflictError) as refused_:
+            await Backup(other).restore(data, PASSPHRASE, accept)
+        assert (refused_.value.code, refused_.value.field) == ("accept_openings", "accept")
+        assert state(other) == before
+    await Backup(other).restore(data, PASSPHRASE, ("direct", "roles"))
+    assert state(other) == state(store)
+    assert (await Backup(other).inspect(data, PASSPHRASE)).opens == (), "all of it is open already"
 
 
 async def test_a_server_whose_keys_were_lost_is_reported(store, other):
     lost = {name: s for name, s in store._secrets.items() if name != "vpn-se"}
     store._secrets = lost
-    summary = await Backup(other).restore(await Backup(store).create(PASSPHRASE), PASSPHRASE)
+    summary = await Backup(other).restore(await Backup(store).create(PASSPHRASE), PASSPHRASE, ACCEPT)
     assert "vpn-se" in summary.warnings[0]
     assert not other.has_secrets("vpn-se")
 
@@ -590,5 +636,5 @@ async def test_a_full_disk_is_reported_and_changes_nothing(store, other, monkeyp
     error = await refused(other, data)
     monkeypatch.setattr(os, "fsync", real)
     assert isinstance(error, UnavailableError)
-    await Backup(other).restore(data, PASSPHRASE)
+    await Backup(other).restore(data, PASSPHRASE, ACCEPT)
     assert state(other) == state(store)

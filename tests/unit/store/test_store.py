@@ -22,6 +22,7 @@ from app.model import (
     DirectPolicy,
     Endpoint,
     LanSettings,
+    MtuSettings,
     Peer,
     Secret,
     ServerSecrets,
@@ -88,6 +89,8 @@ def test_settings_of_every_kind_come_back(directory: Path) -> None:
         desired={"default": "custom/Zürich 1"},
         fallback_dns=(ip_address("2001:db8::53"),),
         exit_check_url=None,
+        rebind_exceptions=("plex.direct",),
+        mtu=MtuSettings(exits={"second": 1380}, providers={"custom": 1300}),
     )
     changed = replace(changed, lan=replace(changed.lan, dhcp_start=IPv4Address("192.168.77.99")))
     with Store(directory) as store:

@@ -64,6 +64,7 @@ def test_values_that_identify_nobody_stay(text: str) -> None:
         ("SLAAC-CONFIRM(br-lan) fd00::7 beef", "SLAAC-CONFIRM(br-lan) fd00::7 ***"),
         ("DHCPREPLY(br-lan) fd00::7 00:01:00:01:02:03:04 tv", "DHCPREPLY(br-lan) fd00::7 00:01:00:mac-1 ***"),
         ("not giving name tv to the DHCP lease of 10.0.0.7", "not giving name *** to the DHCP lease of 10.0.0.7"),
+        ("possible DNS-rebind attack detected: nas.example", "possible DNS-rebind attack detected: ***"),
         ("usb 1-1: SerialNumber: 0123456789AB", "usb 1-1: SerialNumber: ***"),
         ("""wlan0: Trying to associate with SSID 'Anna's "net"'""", "wlan0: Trying to associate with SSID ***"),
         ("(SSID='My Home' freq=2437 MHz)", "(SSID=*** freq=2437 MHz)"),

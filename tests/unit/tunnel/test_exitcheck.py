@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.addresses import Address
 from app.model import Settings
 from app.network.plan import TransportPeer, TunnelPlan, exit_mark
 from app.providers.mullvad import MullvadProvider
@@ -65,6 +66,9 @@ class FakeContext:
     settings: Settings = field(default_factory=Settings)
     published: list[str] = field(default_factory=list)
     published_event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def resolvers(self, exit_name: str) -> tuple[Address, ...]:
+        return (ip_address("10.64.0.1"),)
 
     def exit_confirmation(self, provider: str) -> Confirm:
         return self.registry.exit_confirmation(provider)
@@ -138,7 +142,34 @@ def marked(monkeypatch) -> list[tuple[int, ...]]:
 async def look(port: int, path: str = "/json?x=1") -> ExitAddress | None:
     url = f"http://127.0.0.1:{port}{path}"
     async with asyncio.timeout(10):
-        return await check_exit_address(url, (), exit_mark(0), ipv6=False, confirm=MULLVAD)
+        return await check_exit_address(
+            url, (), exit_mark(0), ipv6=False, confirm=MULLVAD, permitted=lambda address: address.is_loopback
+        )
+
+
+PRIVATE = ["127.0.0.1", "192.168.77.21", "10.0.0.1", "169.254.1.1", "100.64.0.1", "0.0.0.0", "::1", "fd00::1",
+           "fe80::1", "::ffff:192.168.77.21", "64:ff9b::c0a8:4d15", "2002:c0a8:4d15::1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+@pytest.mark.parametrize("named", [True, False])
+async def test_exit_check_asks_no_private_address(monkeypatch, address, named):
+    """Neither one in the URL nor one that a name resolves to: the request would be made in the LAN."""
+    asked: list[object] = []
+
+    async def resolve(*_, **__):
+        return [ip_address(address), ip_address("203.0.113.80")]
+
+    async def get(_url, to, _mark):
+        asked.append(to)
+        return b"203.0.113.7"
+
+    monkeypatch.setattr("app.tunnel.exitcheck.lookup", resolve)
+    monkeypatch.setattr("app.tunnel.exitcheck._get", get)
+    host = "check.example.net" if named else f"[{address}]" if ":" in address else address
+    found = await check_exit_address(f"https://{host}/", (), exit_mark(0), ipv6=True, confirm=MULLVAD)
+    assert asked == ([ip_address("203.0.113.80")] if named else [])
+    assert found == (ExitAddress("203.0.113.7") if named else None)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK"])

@@ -7,15 +7,17 @@ import contextlib
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
+from msgspec.structs import replace
 
-from app.errors import ConflictError, ConnectTimeoutError
-from app.model import Endpoint, Links, Peer, Secret, Settings, TunnelConfig, WanLink
+from app.errors import ConflictError, ConnectTimeoutError, KernelError
+from app.model import Endpoint, LinkProblem, Links, MtuSettings, Peer, Secret, Settings, TunnelConfig, WanLink
 from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.tunnel import backoff
 from app.tunnel.context import Advice
 from app.tunnel.exitcheck import ExitAddress
-from app.tunnel.machine import ExitMachine
+from app.tunnel.machine import MAX_ERRORS, ExitMachine
+from app.tunnel.resolve import LookupFailedError
 from app.tunnel.states import Blocked, Connected, Reason, Target, Tunnel
 
 SERVER = Target("mullvad", "se-sto-wg-001")
@@ -25,6 +27,9 @@ CONFIG = TunnelConfig(
     (ip_interface("10.0.0.2/32"),),
     (Peer("server", Endpoint("198.51.100.7", 51820), (ip_network("0.0.0.0/0"),)),),
 )
+OTHER, BY_NAME = Target("mullvad", "se-got-wg-001"), Target("custom", "vps")
+NAMED = replace(CONFIG, peers=(replace(CONFIG.peers[0], endpoint=Endpoint("vps.example", 51820)),))
+ADDRESSES = [ip_address("198.51.100.8"), ip_address("198.51.100.9"), ip_address("2001:db8::9")]
 
 
 class FakeContext:
@@ -35,20 +40,40 @@ class FakeContext:
         self.links = Links(wan=WAN, lan=())
         self.settings = Settings(exit_check_url=None)
         self.clock_behind = 0.0
+        self.overlap = None
         self.answers = False
         self.attempts = 0
         self.advice = Advice()
         self.states = []
+        self.dialled = []
+        self.broken = {}  # the exception that a step raises, by the name of the method
         self.published = asyncio.Event()
         self.machine = ExitMachine("default", 0, self)
 
     async def tunnel_config(self, target):
-        return CONFIG, None
+        self.fail("tunnel_config", target)
+        return (NAMED if target == BY_NAME else CONFIG), None
+
+    def fail(self, method, target):
+        """Raise what is broken there, for every server but ``SERVER``."""
+        if method in self.broken and target != SERVER:
+            raise self.broken[method]
+
+    async def lookup(self, host):
+        return ADDRESSES
+
+    def clash(self, exit_name, plan):
+        return self.overlap
+
+    def resolvers(self, exit_name):
+        return ()
 
     def exit_confirmation(self, provider):
         return lambda _: None
 
     async def enter(self, exit_name, state, cause=None):
+        candidate = getattr(state, "candidate", None)
+        self.fail("enter", candidate.target if candidate else SERVER)
         self.machine.state = state
         self.states.append(state)
 
@@ -59,15 +84,18 @@ class FakeContext:
         return self.advice
 
     async def flip(self, exit_name, state, draining):
-        pass
+        self.fail("flip", state.tunnel.target)
 
     async def set_endpoint(self, *_):
         pass
 
     async def configure(self, name, device):
         self.attempts += 1
+        self.dialled.append(device.peers[0].endpoint[0])
 
     async def stats(self, name):
+        if isinstance(self.machine.state, Connected) and "stats" in self.broken:
+            raise self.broken["stats"]
         return DeviceStats(1, 1, (PeerStats("server", None, 1.0 if self.answers else None, 1, 1),))
 
 
@@ -102,6 +130,39 @@ async def test_connect_to_dead_server_reports_handshake_timeout(context):
     with pytest.raises(ConnectTimeoutError) as caught:
         await context.machine.connect(SERVER)
     assert caught.value.code == "handshake_timeout"
+
+
+async def test_overlap_is_named_before_anything_is_sent(context):
+    """Blocked with the cause, not after a time-out that blames the server; and the next attempt is by itself."""
+    context.overlap = "your router's address 10.2.0.2 is the tunnel's address"
+    context.advice = Advice(target=Target("mullvad", "se-got-wg-001"))  # would not help: the account's address is one
+    with pytest.raises(ConflictError) as caught:
+        await context.machine.connect(SERVER)
+    assert (caught.value.code, context.overlap in caught.value.message) == ("networks_overlap", True)
+    state = context.machine.state
+    assert isinstance(state, Blocked)
+    assert (state.reason, state.message, state.target) == (Reason.NETWORKS_OVERLAP, context.overlap, SERVER)
+    assert state.retry_at_boot is not None
+    assert (context.attempts, context.machine.goal) == (0, SERVER)
+
+
+async def test_wan_in_the_lan_blocks_with_its_message(context):
+    context.links = Links(WAN, (), problem=LinkProblem("networks_overlap", "the WAN's own address is in the LAN"))
+    with pytest.raises(ConflictError, match="the WAN's own address"):
+        await context.machine.connect(SERVER)
+    assert context.machine.state.reason is Reason.NETWORKS_OVERLAP
+    context.links, context.answers = Links(WAN, ()), True
+    context.machine.notify(Reason.WAN_DOWN)  # another lease
+    await until(lambda: isinstance(context.machine.state, Connected))
+
+
+async def test_switch_to_an_overlapping_tunnel_keeps_the_old(context):
+    context.answers = True
+    await context.machine.connect(SERVER)
+    context.overlap = "the VPN server's address is in the LAN"
+    with pytest.raises(ConflictError):
+        await context.machine.connect(Target("mullvad", "se-got-wg-001"))
+    assert context.machine.state.tunnel.target == context.machine.goal == SERVER
 
 
 async def test_connect_replaced_by_fallback_reports_the_failure(context):
@@ -139,6 +200,154 @@ async def test_repeated_request_while_blocked_makes_one_attempt(context):
         await context.machine.connect(SERVER)
     await asyncio.sleep(0.2)  # nothing must happen, so there is no event to await
     assert context.attempts == before + 1
+
+
+# --- A tunnel that works stays ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The numbers of the failures in a row for which the machine paused; the pauses themselves are short."""
+    numbers = []
+
+    def delay(number):
+        numbers.append(number)
+        return 0.01
+
+    monkeypatch.setattr(backoff, "delay", delay)
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "code"),
+    [
+        ("tunnel_config", IndexError("a bug"), "internal"),
+        ("enter", IndexError("a bug"), "internal"),
+        ("enter", KernelError("refused"), "firewall_failed"),
+        ("flip", IndexError("a bug"), "internal"),
+        ("flip", KernelError("refused"), "firewall_failed"),
+    ],
+)
+async def test_error_of_our_own_in_a_switch_keeps_the_tunnel(context, pauses, method, error, code):
+    context.answers = True
+    await context.machine.connect(SERVER)
+    tunnel = context.machine.state.tunnel
+    context.broken[method] = error
+    with pytest.raises(KernelError) as caught:
+        await context.machine.connect(OTHER)
+    assert caught.value.code == code
+    assert (context.machine.state.tunnel, context.machine.state.candidate) == (tunnel, None)
+    assert context.machine.goal == SERVER
+    assert not any(isinstance(s, Blocked) for s in context.states)
+    context.broken.clear()
+    await context.machine.connect(OTHER)
+    assert context.machine.state.tunnel.target == OTHER
+
+
+async def test_error_of_our_own_leaves_a_later_request_alone(context, pauses):
+    """The request that came during the failing switch is carried out, and not answered with the other's failure."""
+    context.answers = True
+    await context.machine.connect(SERVER)
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def broken(target):
+        if target != OTHER:
+            return CONFIG, None
+        reached.set()
+        await go_on.wait()
+        raise RuntimeError
+
+    context.tunnel_config = broken
+    first = asyncio.create_task(context.machine.connect(OTHER))
+    await reached.wait()
+    third = Target("mullvad", "se-mma-wg-001")
+    second = asyncio.create_task(context.machine.connect(third))
+    with pytest.raises(ConflictError):
+        await first
+    go_on.set()
+    async with asyncio.timeout(5):
+        await second
+    assert context.machine.state.tunnel.target == third
+
+
+async def test_repeated_error_without_a_tunnel_backs_off(context, pauses):
+    context.broken["tunnel_config"] = RuntimeError("a bug")
+    with pytest.raises(KernelError):
+        await context.machine.connect(OTHER)
+    await until(lambda: len(pauses) >= 4)
+    assert pauses[:4] == [1, 2, 3, 4]
+    assert isinstance(context.machine.state, Blocked)
+
+
+async def test_error_while_watching_ends_the_tunnel_only_if_it_stays(context, pauses):
+    context.answers = True
+    await context.machine.connect(SERVER)
+    context.broken["stats"] = RuntimeError("a bug")
+    context.machine.notify(Reason.WAN_DOWN)
+    await until(lambda: len(pauses) == MAX_ERRORS)
+    assert not any(isinstance(s, Blocked) for s in context.states)
+    await until(lambda: any(isinstance(s, Blocked) for s in context.states))
+    assert len(pauses) > MAX_ERRORS
+
+
+async def test_switch_to_unresolvable_name_keeps_the_tunnel(context):
+    context.answers = True
+    await context.machine.connect(SERVER)
+
+    async def lookup(host):
+        raise LookupFailedError(f"the name server 192.168.1.1 gives 0.0.0.0 for {host}: it is blocked there")
+
+    context.lookup = lookup
+    with pytest.raises(ConnectTimeoutError) as caught:
+        await context.machine.connect(BY_NAME)
+    assert caught.value.code == "endpoint_unresolvable"
+    assert "192.168.1.1 gives 0.0.0.0 for vps.example" in caught.value.message
+    assert (context.machine.state.tunnel.target, context.machine.goal) == (SERVER, SERVER)
+
+
+async def test_all_addresses_of_a_server_are_dialled_in_turn(context, pauses):
+    """IPv4 first; what the WAN cannot reach is not dialled."""
+    with pytest.raises(ConnectTimeoutError):
+        await context.machine.connect(BY_NAME)
+    await until(lambda: len(context.dialled) >= 4)
+    assert context.dialled[:4] == [ADDRESSES[0], ADDRESSES[1], ADDRESSES[0], ADDRESSES[1]]
+
+
+async def test_switch_goes_through_the_addresses_over_requests(context):
+    context.answers = True
+    await context.machine.connect(SERVER)
+    context.links = Links(wan=replace(WAN, gateway6=ip_address("fe80::1")), lan=())
+    context.dialled.clear()
+
+    async def stats(name):
+        good = name == "wg0a" or context.dialled[-1] == ADDRESSES[2]
+        return DeviceStats(1, 1, (PeerStats("server", None, 1.0 if good else None, 1, 1),))
+
+    context.stats = stats
+    with pytest.raises(ConnectTimeoutError):
+        await context.machine.connect(BY_NAME)
+    await context.machine.connect(BY_NAME)
+    assert context.dialled == ADDRESSES
+
+
+# --- The MTU ---------------------------------------------------------------------------------------------------------
+
+
+async def test_mtu_of_a_connected_tunnel_follows_settings_and_wan(context):
+    """The tunnel stays: its connection is the same, and no device notices."""
+    context.answers = True
+    await context.machine.connect(SERVER)
+    before = context.machine.state
+    assert (before.tunnel.plan.mtu, before.tunnel.mtu_origin) == (1420, "route")
+    context.settings = replace(context.settings, mtu=MtuSettings(exits={"default": 1380}))
+    context.machine.notify(Reason.WAN_DOWN)
+    await until(lambda: context.machine.state.tunnel.plan.mtu == 1380)
+    after = context.machine.state
+    assert (after.tunnel.mtu_origin, after.since_boot) == ("exit", before.since_boot)
+    context.settings = replace(context.settings, mtu=MtuSettings())
+    context.links = Links(wan=replace(WAN, mtu=1492), lan=())
+    context.machine.notify(Reason.WAN_DOWN)
+    await until(lambda: context.machine.state.tunnel.plan.mtu == 1412)
 
 
 # --- The exit address ------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from app.tunnel.states import Reason, Target, Tunnel
 
 RESOLVER = ip_address("10.0.0.1")
 PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.0.0.0/0"),), (RESOLVER,))
-TUNNEL = Tunnel(Target("custom", "se"), PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
+TUNNEL = Tunnel(
+    Target("custom", "se"), PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820), probes=(RESOLVER,)
+)
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
 
 
@@ -27,13 +29,18 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.tx = 100
+        self.probe_bytes = 80
         self.links = Links(wan=WAN, lan=())
         self.refreshed: list[Tunnel] = []
-        self.probes: list[tuple[str, object]] = []
+        self.probes: list[tuple[object, ...]] = []
         monkeypatch.setattr("app.tunnel.monitor.boottime", lambda: self.now)
-        monkeypatch.setattr("app.tunnel.monitor.probe.send", lambda *args: self.probes.append(args))
-        setup = SimpleNamespace(refresh_endpoints=self.refresh_endpoints, interface=lambda _: "vpn0a")
+        monkeypatch.setattr("app.tunnel.monitor.probe.send", self.send)
+        setup = SimpleNamespace(refresh_endpoints=self.refresh_endpoints, interface=lambda _: "vpn0a", mark=0x100)
         self.monitor = TunnelMonitor(setup, self)
+
+    def send(self, *args: object) -> None:
+        self.probes.append(args)
+        self.tx += self.probe_bytes
 
     async def refresh_endpoints(self, tunnel: Tunnel) -> None:
         self.refreshed.append(tunnel)
@@ -72,7 +79,7 @@ async def test_monitor_after_a_wan_change_probes_the_new_path(bench: Bench) -> N
     assert await bench.check() is None
     assert (bench.refreshed, bench.probes) == ([], [])
     assert await bench.check(Reason.WAN_DOWN) is None
-    assert (bench.refreshed, bench.probes) == ([TUNNEL], [("vpn0a", RESOLVER)])
+    assert (bench.refreshed, bench.probes) == ([TUNNEL], [("vpn0a", 0x100, (RESOLVER,))])
 
 
 async def test_monitor_of_a_silent_server_reports_tunnel_dead(bench: Bench) -> None:
@@ -93,3 +100,13 @@ async def test_monitor_after_reset_starts_with_a_healthy_tunnel(bench: Bench) ->
     await bench.ends_with()
     bench.monitor.reset()
     assert await bench.check() is None
+
+
+async def test_monitor_of_an_idle_split_tunnel_lets_it_be(bench: Bench) -> None:
+    """Its probes cannot be sent: no packet left, so nobody failed to answer."""
+    bench.probe_bytes = 0
+    for _ in range(600):
+        bench.now += 1.0
+        bench.tx += 32 if bench.now % 25 == 0 else 0
+        assert await bench.check() is None
+    assert len(bench.probes) > 100

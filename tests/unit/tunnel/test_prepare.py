@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
+from msgspec.structs import replace
 
 from app.addresses import collapse
 from app.errors import ConflictError
@@ -96,6 +97,15 @@ def test_endpoint_address_is_of_a_family_the_wan_can_reach():
     assert choose_address([four, six], only6) == six
     on_link = WanLink("wan0", True, 1500, (ip_interface("198.51.100.9/24"),))
     assert choose_address([six, four], on_link) == four
+
+
+def test_endpoint_address_least_tried_comes_first():
+    """A family that the WAN cannot reach is not tried, however often the others were silent."""
+    one, two, six = (ip_address(a) for a in ("198.51.100.7", "198.51.100.8", "2001:db8::7"))
+    assert choose_address([one, two, six], WAN, {one: 1}) == two
+    assert choose_address([one, two, six], WAN, {one: 1, two: 1}) == one
+    both = replace(WAN, gateway6=ip_address("fe80::1"))
+    assert choose_address([six, one, two], both, {one: 1, two: 1}) == six
 
 
 @pytest.mark.parametrize(

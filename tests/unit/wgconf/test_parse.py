@@ -334,3 +334,19 @@ def test_64_kib_are_decided_quickly(text: str) -> None:
     except ConfigError:
         pass
     assert thread_time() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("Address", conf(address="192.168.77.9/32")),
+        ("Address", conf(address="198.18.53.9/32")),
+        ("Address", conf(address="fd76:706e:6777:53::2/128")),
+    ],
+)
+def test_address_in_the_gateways_own_networks_is_refused(key, text):
+    """Nothing could be reached there: it is the LAN, or stands in for the tunnel's resolvers."""
+    with pytest.raises(ConfigError) as caught:
+        wgconf.parse(text, lan=(ip_network("192.168.77.0/24"),))
+    assert caught.value.key == key
+    assert "To mend it" in caught.value.reason

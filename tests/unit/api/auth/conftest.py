@@ -32,7 +32,9 @@ class Client(requests.Session):
         return answer.json()
 
     def key(self, scope: str, **more: object) -> str:
-        answer = self.post("/api/auth/keys", json={"name": f"my {scope} key", "scope": scope, **more})
+        answer = self.post(
+            "/api/auth/keys", json={"name": f"my {scope} key", "scope": scope, "password": PASSWORD, **more}
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()["key"]
 

@@ -74,6 +74,7 @@ def test_open_websockets_are_closed(state_dir: Path, server: WebServer) -> None:
     with WebSocketClient(server.port) as socket:
         assert socket.receive()
         run("set-password", state_dir, NEW)
+        assert (socket.receive() or {})["payload"]["reason"] == "no_password"
         assert socket.receive() is None  # within a second, though nobody asks for anything
 
 

@@ -41,13 +41,14 @@ def test_open_until_a_password_is_set(client: Make) -> None:
         "authenticated": True,
         "kind": "open",
         "scope": "admin",
+        "first_password_seconds": 86400,  # here the window never closes
     }
     assert one.get("/api/status").status_code == 200
     assert one.post("/api/disconnect").json()["success"] is True
     # What means nothing yet does not get in the way.
     assert one.get("/api/status", headers=bearer("rubbish")).status_code == 200
     assert_error(one.login(), 409, "no_password")
-    assert_error(one.post("/api/auth/keys", json={"name": "x"}), 409, "no_password")
+    assert_error(one.post("/api/auth/keys", json={"name": "x"}), 403, "set_password_first")
 
 
 def test_then_everybody_has_to_sign_in(client: Make, owner: Client) -> None:
@@ -63,6 +64,7 @@ def test_then_everybody_has_to_sign_in(client: Make, owner: Client) -> None:
         "authenticated": False,
         "kind": None,
         "scope": None,
+        "first_password_seconds": None,
     }
     assert owner.get("/api/status").status_code == 200
     assert other.login().json() == {"success": True}
@@ -235,7 +237,11 @@ def test_a_token_in_the_address_is_not_taken(server: WebServer, owner: Client) -
 def test_who_looks_on_is_sent_away_when_a_password_is_set(server: WebServer, client: Make) -> None:
     with WebSocketClient(server.port) as socket:
         assert socket.receive()
+        assert (socket.receive() or {})["payload"]["reason"] == "no_password"
         client().post("/api/auth/password", json={"password": PASSWORD})
+        alert = socket.receive() or {}
+        assert (alert["type"], alert["payload"]["reason"]) == ("security_alert", "first_password")
+        assert alert["payload"]["client"] == "127.0.0.1"
         assert socket.receive() is None
         assert socket.closed is not None
         assert (socket.closed.code, socket.closed.reason) == (1008, "sign in again")
@@ -361,7 +367,7 @@ def test_without_a_place_for_it_there_is_no_password(client: Make) -> None:
     with WebServer() as server, Client(server.url) as one:
         assert one.get("/api/auth/session").json()["available"] is False
         assert_error(one.post("/api/auth/password", json={"password": PASSWORD}), 409, "no_state_dir")
-        assert_error(one.get("/api/auth/keys"), 409, "no_state_dir")
+        assert_error(one.get("/api/auth/keys"), 403, "set_password_first")
         assert_error(one.login(), 409, "no_state_dir")
         assert one.get("/api/status").status_code == 200
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from app.api.auth.first_password import FirstPasswordWindow
 from app.auth import store as stored
 from app.auth.state import AuthState, Key, Password
 from app.auth.store import AuthStore
@@ -27,7 +29,7 @@ def with_key(state: AuthState) -> AuthState:
 
 async def test_no_request_touches_a_file_on_the_event_loop(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AuthStore.refresh, "__defaults__", (0.0,))  # every request looks
-    app = create_app(FakeGateway(), state_dir=state_dir, rates=None)
+    app = create_app(FakeGateway(), state_dir=state_dir, rates=None, window=FirstPasswordWindow(math.inf))
     origin = {"Host": "localhost"}
     async with app.test_app():
         client = app.test_client()

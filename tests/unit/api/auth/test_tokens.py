@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.unit.api.auth.conftest import Client, bearer
+from tests.unit.api.auth.conftest import PASSWORD, Client, bearer
 from tests.unit.api.conftest import assert_error
 
 Make = Callable[[], Client]
@@ -184,7 +184,9 @@ def test_bad_credentials_beside_a_good_cookie_are_refused(owner: Client) -> None
 
 
 def test_keys(client: Make, owner: Client) -> None:
-    made = owner.post("/api/auth/keys", json={"name": "Grafana", "scope": "read", "expires_in_days": 90}).json()
+    made = owner.post(
+        "/api/auth/keys", json={"name": "Grafana", "scope": "read", "expires_in_days": 90, "password": PASSWORD}
+    ).json()
     assert made["key"].startswith("vgw_")
     assert len(base64.urlsafe_b64decode(made["key"][4:] + "=")) == 32
     one = client()
@@ -195,7 +197,9 @@ def test_keys(client: Make, owner: Client) -> None:
     assert (key["id"], key["name"], key["scope"]) == (made["id"], "Grafana", "read")
     assert 89 * 86400 < key["expires"] - time.time() <= 90 * 86400
     assert key["created"] <= key["last_used"] <= time.time()
-    assert_error(owner.post("/api/auth/keys", json={"name": "Grafana"}), 409, "name_in_use", "name")
+    assert_error(
+        owner.post("/api/auth/keys", json={"name": "Grafana", "password": PASSWORD}), 409, "name_in_use", "name"
+    )
     assert owner.delete(f"/api/auth/keys/{key['id']}").json() == {"success": True}
     assert_error(one.get("/api/status", headers=bearer(made["key"])), 401, "invalid_token")
     assert_error(owner.delete(f"/api/auth/keys/{key['id']}"), 404, "not_found", "id")
@@ -211,7 +215,7 @@ def test_keys_expire(client: Make, owner: Client, monkeypatch: pytest.MonkeyPatc
 def test_keys_are_few(owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.api.auth.api_keys.MAX_KEYS", 1)
     owner.key("read")
-    assert_error(owner.post("/api/auth/keys", json={"name": "two"}), 409, "too_many_keys")
+    assert_error(owner.post("/api/auth/keys", json={"name": "two", "password": PASSWORD}), 409, "too_many_keys")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""The records of known devices: names kept and freed, addresses in use, and who has been here before."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from app.model import Device, Lease
+from app.network.dhcp_hosts import FORGET_AFTER, MAX_RECORDS, HostRegistry, given_names, label
+
+A, B, C = (f"02:00:00:00:00:0{n}" for n in "abc")
+NOW = 1_000_000.0
+RESERVED = ("vpn-gateway", "wpad")
+
+
+def lease(mac: str, name: str | None = None, *, left: float = 600, address: str = "192.168.77.30") -> Lease:
+    return Lease(mac, address, name, NOW + left)
+
+
+class Records:
+    def __init__(self) -> None:
+        self.registry = HostRegistry()
+
+    def after(self, *leases: Lease, given=None, in_use=None, now: float = NOW) -> set[str]:
+        """The lines after an update."""
+        self.registry.update(
+            leases, given=given or {}, reserved=RESERVED, in_use=in_use or {}, longest_first=600, now=now
+        )
+        return {record.line() for record in self.registry.records.values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Anna's TV", "anna-s-tv"),
+        ("Küche", "kuche"),
+        ("  NAS  ", "nas"),
+        ("nas.lan\nserver=1.2.3.4", "nas-lan-server-1-2-3-4"),
+        ("x" * 64, "x" * 63),
+        ("a" * 62 + " b", "a" * 62),
+        ("テレビ", None),
+        ("---", None),
+    ],
+)
+def test_host_name_of_a_device_that_people_named(name, expected):
+    assert label(name) == expected
+
+
+def test_given_names_are_unique_and_not_reserved():
+    devices = (Device(A, name="TV"), Device(B, name="tv"), Device(C, name="WPAD"), Device("02:00:00:00:00:01"))
+    assert given_names(devices, RESERVED) == {A: "tv"}
+
+
+def test_name_belongs_to_the_first_device_until_its_lease_ends():
+    records = Records()
+    assert records.after(lease(A, "Laptop")) == {f"{A},laptop"}
+    assert records.after(lease(A), lease(B, "laptop")) == {f"{A},laptop"}
+    assert records.after(lease(B, "laptop")) == {A, f"{B},laptop"}
+    assert records.after(lease(A, "other"), lease(B, "laptop")) == {f"{A},other", f"{B},laptop"}
+
+
+def test_given_name_is_taken_from_the_device_that_had_it():
+    records = Records()
+    records.after(lease(A, "tv"))
+    assert records.after(lease(A, "tv"), given={B: "tv"}) == {A, f"{B},tv"}
+    assert records.after(lease(A, "tv"), lease(B, "android"), given={B: "tv"}) == {A, f"{B},tv"}
+
+
+@pytest.mark.parametrize("name", ["wpad", "vpn-gateway", "a_b", "a.b", "*"])
+def test_no_device_is_recorded_with_such_a_name(name):
+    assert Records().after(lease(A, name)) == set()
+
+
+def test_device_is_regular_once_it_has_renewed_its_lease():
+    records = Records()
+    assert records.after(lease(A)) == set()
+    assert records.after(lease(A, left=601)) == set()
+    assert records.after(lease(A, left=900)) == {f"{A},set:regular"}
+    assert records.after(lease(A, left=10)) == {f"{A},set:regular"}
+    assert Records().after(lease(B, left=43_000)) == {f"{B},set:regular"}  # before netd started
+    assert Records().after(Lease(C, "192.168.77.31", None, 0)) == {f"{C},set:regular"}  # for ever
+
+
+def test_address_in_use_is_recorded_once():
+    records, used = Records(), IPv4Address("192.168.77.30")
+    assert records.after(in_use={A: used}) == {f"{A},192.168.77.30"}
+    assert records.after(in_use={A: used, B: used}) == {f"{A},192.168.77.30"}
+    assert records.after(lease(A, "nas")) == {f"{A},nas"}  # by DHCP from now on
+    assert Records().after(lease(B), in_use={A: used}) == set()  # leased to another device already
+
+
+def test_next_process_takes_the_records_over():
+    records = Records()
+    before = records.after(lease(A, "nas", left=43_000), in_use={B: IPv4Address("192.168.77.99")})
+    again = Records()
+    again.registry.adopt(before)
+    assert again.after(lease(A, left=43_000), lease(C, "nas")) == {f"{A},set:regular,nas", f"{B},192.168.77.99"}
+
+
+def test_records_are_bounded_and_forgotten():
+    records = Records()
+    many = [lease(f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}", f"n{n}") for n in range(MAX_RECORDS + 50)]
+    assert len(records.after(*many)) == MAX_RECORDS
+    assert len(records.after(now=NOW + FORGET_AFTER - 1)) == MAX_RECORDS
+    assert records.after(now=NOW + FORGET_AFTER + 1) == set()
