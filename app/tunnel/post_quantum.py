@@ -47,6 +47,9 @@ class PostQuantum:
         NoHandshakeError, KernelError.
         """
         changed = False
+        stats = await self._backend.stats(interface)
+        if stats is not None:  # another port would be another mapping in the router's NAT
+            device = replace(device, listen_port=stats.listen_port)
         try:
             new_device = await self._exchange(interface, exchange, device, tunnel.peer_key)
             changed = True
