@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, files, lan, mtu, names, ports, stats, tunnel
+from app.cli import access, files, lan, mtu, names, ports, post_quantum, stats, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -50,6 +50,7 @@ for command in (
     tunnel.providers,
     tunnel.provider,
     mtu.mtu,
+    post_quantum.post_quantum,
     lan.devices,
     names.rebind_exceptions,
     ports.ports,

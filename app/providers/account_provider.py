@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
-from app.model import ProviderSettings, Secret, Server, TunnelConfig
+from app.model import KeyExchange, ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
 from app.providers.account_parts import DeviceApi, Parts, ProviderContext
 from app.providers.base import (
@@ -43,13 +43,15 @@ class SignInProvider(ABC):
         context = ProviderContext(environment, self.name, self.title, self.apis, self.source)
         parts = self.make_parts(context)
         can = self.capabilities
-        if can.key_rotation != (parts.rotation is not None) or can.devices != (parts.devices is not None):
+        optional = (parts.rotation, parts.devices, parts.key_exchange)
+        if (can.key_rotation, can.devices, can.post_quantum) != tuple(part is not None for part in optional):
             raise TypeError(f"{self.name}: the capabilities do not match the parts")
         self._session = context.session
         self._servers = context.servers
         self._dialler = parts.dialler
         self._rotation = parts.rotation
         self._devices = parts.devices
+        self._key_exchange = parts.key_exchange
         self._health = AccountHealth(context.session, parts.account.check)
         self._sign_in = SignIn(context.session, self.credentials, parts.account, self._health, parts.devices)
 
@@ -162,8 +164,18 @@ class SignInProvider(ABC):
         if account.private_key is None or not account.addresses:
             raise NotSignedInError(f"The key for {self.title} was lost; sign in again", field="provider")
         return TunnelConfig(
-            private_key=account.private_key, addresses=account.addresses, peers=(peer,), dns=account.dns
+            private_key=account.private_key,
+            addresses=account.addresses,
+            peers=(peer,),
+            dns=account.dns,
+            key_exchange=self._wanted_key_exchange(),
         )
+
+    def _wanted_key_exchange(self) -> KeyExchange | None:
+        wish = self._session.settings.post_quantum
+        if self._key_exchange is None or wish == "off":
+            return None
+        return KeyExchange(*self._key_exchange(), required=wish == "require")
 
     def check_settings(self, settings: ProviderSettings) -> None:
         check_options(settings, self.capabilities, self._servers, self.title)

@@ -26,6 +26,7 @@ const CAUSES = {
   tunnel_lost: "the tunnel's interface was removed",
   firewall_failed: "the firewall rules could not be set",
   server_unavailable: "the server cannot be used",
+  post_quantum_failed: "no post-quantum key",
 };
 /** @type {Record<string, string>} */
 const STATES = {

@@ -80,6 +80,7 @@ export interface Capabilities {
   multihop: boolean;
   choose_port: boolean;
   ipv6_endpoint: boolean;
+  post_quantum: boolean;
   content_blocking: Array<string>;
 }
 
@@ -218,6 +219,8 @@ export interface ExitStatus {
   ipv6: boolean;
   mtu: number | null;
   mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
+  post_quantum: boolean;
+  post_quantum_problem: string | null;
   confirmed: boolean | null;
   resolvers: Array<string>;
   dns_problem: string | null;
@@ -478,6 +481,7 @@ export interface ProviderSettings {
   multihop_entry?: string | null;
   content_blocking?: Array<string>;
   rotate_days?: number;
+  post_quantum?: "off" | "prefer" | "require";
 }
 
 export interface ProviderSwitched {
@@ -646,6 +650,8 @@ export interface StatusBody {
   interface: string | null;
   mtu: number | null;
   mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
+  post_quantum: boolean;
+  post_quantum_problem: string | null;
   current_provider: string;
   exits: Array<ExitStatus>;
   wan: WanLink | null;
