@@ -20,6 +20,8 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 from h2.exceptions import ProtocolError
 
+from app.tasks import end
+
 PORT = 1337
 PATH = "/ephemeralpeer.EphemeralPeer/RegisterPeerV1"
 
@@ -65,9 +67,10 @@ class EphemeralPeerService:
     sources: list[str] = field(default_factory=list)  # the addresses that connected
     requests: list[dict[str, str]] = field(default_factory=list)  # headers
     _server: asyncio.Server | None = None
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self, sock: socket.socket) -> None:
-        self._server = await asyncio.start_server(self._serve, sock=sock)
+        self._server = await asyncio.start_server(self._accept, sock=sock)
 
     @property
     def port(self) -> int:
@@ -77,6 +80,13 @@ class EphemeralPeerService:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        # A gateway that has changed its keys never says that a connection is over.
+        await end(list(self._serving))
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sources.append(writer.get_extra_info("peername")[0])
