@@ -194,7 +194,7 @@ except OSError as error: print(type(error).__name__)
 @pytest.mark.parametrize("server", [SERVERS[0], SERVERS[2]], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize("how", ["exit", "device"])
 @inside
-async def test_a_download_ends_at_once_when_its_connection_is_forgotten(server, how):
+async def test_a_download_ends_when_its_connection_is_forgotten(server, how):
     with network() as (device, _):
         waiting = await asyncio.to_thread(start, device, WAITING.format(server))
         if how == "exit":
@@ -207,7 +207,7 @@ async def test_a_download_ends_at_once_when_its_connection_is_forgotten(server, 
 
 
 @inside
-async def test_a_segment_of_an_unknown_connection_is_reset_and_never_forwarded():
+async def test_segment_of_an_unknown_connection_is_reset():
     with network() as (device, _):
         script = WAITING.format(SERVERS[0]).replace("try: print", "input(); sock.send(b'in the middle')\ntry: print")
         argv = ["nsenter", "-t", str(device.pid), "-n", "--", sys.executable, "-c", script]
@@ -270,7 +270,7 @@ def checksum(data: bytes) -> int:
     return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
 
 
-def test_a_direct_device_leaves_with_the_wans_address_or_not_at_all():
+def test_direct_device_leaves_with_the_wans_address_or_not():
     """ICMPv6 of the kinds that connection tracking leaves alone is not translated: it must not leave."""
     setup = SCENARIOS["policies"]()
     assert dict(setup.devices)[DIRECT_MAC] == DirectPolicy()

@@ -240,7 +240,7 @@ async def test_a_frame_that_a_bridge_forwards_does_not_leave():
 
 
 @inside
-async def test_the_filter_survives_a_flush_of_nftables_and_counts_drops():
+async def test_the_filter_survives_a_flush_and_counts_drops():
     wire = Wire()
     one = reconciler()
     await one.apply(only(wan()))

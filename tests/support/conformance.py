@@ -13,13 +13,14 @@ from typing import Any
 
 # A status that a case made from the description may rightly get, beyond those that Schemathesis knows: 422 where the
 # meaning of a value is at fault and not its form (a key that is no point of the curve, two filters that exclude each
-# other), and 426 at the one path that speaks WebSocket only. Of data that it does not allow, the largest get 413.
+# other), 426 at the one path that speaks WebSocket only, and 429 where earlier passwords locked the sign-in. Of data
+# that it does not allow, the largest get 413.
 CONFIG = """\
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "401", "403", "404", "409", "422", "426"]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422", "426", "429"]
 
 [checks.negative_data_rejection]
-expected-statuses = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "426"]
+expected-statuses = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "426", "429"]
 """
 
 

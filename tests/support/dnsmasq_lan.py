@@ -16,11 +16,12 @@ import dns.rdatatype
 from app.model import LanLink, Links, Settings
 from app.netd.lan_services import LanServices
 from app.network.dnsmasq import ProcessRunner
-from app.network.plan import RESOLVER_PORT_BASE, RESOLVER_VIP4
+from app.network.plan import RESOLVER_PORT_BASE, resolver_vips
 from tests.support.dhcp_client import DhcpClient
 
 GATEWAY = "192.168.77.1"
 EXIT_PORT = RESOLVER_PORT_BASE + 1  # of the first exit's forwarder
+RESOLVER = resolver_vips(0, 4)[0]  # where that asks
 LINKS = Links(wan=None, lan=(LanLink("lan0"),))
 
 
@@ -46,7 +47,7 @@ class DnsmasqLan:
             "link set lan0 up",
             "link set dev0 up",
             "link add up0 type bridge",
-            f"addr add {RESOLVER_VIP4 + 1}/32 dev up0",
+            f"addr add {RESOLVER}/32 dev up0",
             "link set up0 up",
         ):
             subprocess.run(["ip", *words.split()], check=True)
@@ -65,7 +66,7 @@ class DnsmasqLan:
     def resolver(self, *lines: str) -> None:
         """Start the resolver behind the exit."""
         config = self.directory / "resolver.conf"
-        listen = f"listen-address={RESOLVER_VIP4 + 1}"
+        listen = f"listen-address={RESOLVER}"
         config.write_text("\n".join(("no-resolv", "no-hosts", "bind-interfaces", listen, "local=/evil/", *lines, "")))
         self._resolver = subprocess.Popen(
             ["dnsmasq", f"--conf-file={config}", "--keep-in-foreground", "--user=root", "--pid-file="]
@@ -76,7 +77,7 @@ class DnsmasqLan:
 
     def _answers(self) -> bool:
         try:
-            dns.query.udp(dns.message.make_query("evil", "A"), str(RESOLVER_VIP4 + 1), 0.1)
+            dns.query.udp(dns.message.make_query("evil", "A"), str(RESOLVER), 0.1)
         except (dns.exception.Timeout, OSError):
             return False
         return True

@@ -105,7 +105,7 @@ def test_proton_in_a_hotel_of_its_own_network_is_no_clash():
     assert clashes(tunnel("10.2.0.2/32", resolver="10.2.0.1"), (*LAN, *wan("10.2.0.9/24", "10.2.0.1"))) == ()
 
 
-def test_other_exits_server_as_address_is_found_in_both_directions():
+def test_other_exits_server_as_address_is_found_both_ways():
     mine, other = tunnel("198.51.100.8/32"), tunnel(endpoint="198.51.100.8", owner="second")
     for subject, others in ((mine, other), (other, mine)):
         (clash,) = clashes(subject, others)

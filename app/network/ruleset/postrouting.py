@@ -58,9 +58,8 @@ def _egress_wan(inputs: PlanInput, view: View) -> Iterator[str]:
         for family in FAMILIES:
             if own := sorted({literal(a.ip) for a in view.wan.addresses if a.version == family}):
                 yield f"meta mark {hex_mark(MARK_DIRECT)} {ip_word(family)} saddr {any_of(own)} accept"
-    # Packets from the LAN always have a mark: the rest are the gateway's own.
-    yield f"meta mark != 0x0 {drop('egress')}"
-    yield f"{DHCP4} accept"
-    yield f"{DHCP6} accept"
-    yield f"icmpv6 type {{ {NEIGHBOUR}, {MULTICAST} }} accept"
+    # Packets from the LAN always have a mark: those without are the gateway's own.
+    yield f"meta mark 0x0 {DHCP4} accept"
+    yield f"meta mark 0x0 {DHCP6} accept"
+    yield f"meta mark 0x0 icmpv6 type {{ {NEIGHBOUR}, {MULTICAST} }} accept"
     yield drop("egress")

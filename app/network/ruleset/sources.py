@@ -54,11 +54,9 @@ def _sources_own_address(inputs: PlanInput, view: View) -> Iterator[str]:
     lets no packet of a tunnel's connection in from the WAN.
     """
     yield from _drop_inside_sources(view, lan=not view.shared)
-    if view.direct:
-        yield "accept"
-        return
-    yield from own_address_rules(inputs, view, "accept")
-    yield drop("tunnel_address")
+    if not view.direct:
+        yield from own_address_rules(inputs, view, "accept")
+        yield drop("tunnel_address")
 
 
 def _drop_own_sources(view: View) -> list[str]:

@@ -37,7 +37,7 @@ def test_restore_hands_over_the_file_as_it_is(call: Call, gateway: FakeGateway) 
     assert (answer["success"], answer["dry_run"], answer["servers"], answer["message"]) == (True, True, 2, None)
     assert gateway.commands == [RestoreBackup(FILE, PASSPHRASE, True)]
     assert "restarts" in call("POST", "/api/restore", json=body()).json()["message"]
-    assert gateway.commands[-1] == RestoreBackup(FILE, PASSPHRASE, False, PASSWORD)
+    assert gateway.commands[-1] == RestoreBackup(FILE, PASSPHRASE, password=PASSWORD)
 
 
 def test_eight_mebibytes_fit_and_much_more_does_not(call: Call, gateway: FakeGateway) -> None:

@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from app.api.openapi import document
+from app.protocol.answers import Opening
 from app.web.app import create_app
 from ci.labnet.owner import PASSWORD
 from tests.support.fake_gateway import FakeGateway
@@ -115,6 +116,7 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path: Path) -> Any:
     with WebServer(state_dir=tmp_path) as server:
+        server.gateway.opens = (Opening("direct", "devices that leave in the clear, past the VPN: TV"),)
         yield Reader(server, tmp_path / ".curlrc")
 
 

@@ -65,11 +65,12 @@ def config():
 
 def test_restore_accepts_what_was_named_or_agreed_to(run, web, tmp_path):
     """Each opening is a question of its own; a program names it, and nothing is accepted in silence."""
-    file, phrase = tmp_path / "gateway.age", tmp_path / "phrase"
+    file, phrase, password = tmp_path / "gateway.age", tmp_path / "phrase", tmp_path / "password"
+    password.write_text("correct horse battery\n")
     file.write_bytes(b"age")
     phrase.write_text("correct horse battery\n")
     web.gateway.opens = (Opening("direct", "TV"), Opening("roles", "the network ports"))
-    command = ("restore", file, "--passphrase-file", phrase)
+    command = ("restore", file, "--passphrase-file", phrase, "--password-file", password)
     dry = run(*command, "--dry-run")
     assert "opens direct: TV" in dry.stderr
     assert run(*command, stdin="y\ny\ny\n").returncode == 0

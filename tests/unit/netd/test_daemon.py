@@ -392,7 +392,7 @@ async def test_tasks_end_with_their_context(deps: Dependencies) -> None:
     assert task.cancelled()
 
 
-async def test_a_device_gets_out_directly_only_with_the_owners_password(deps, started):
+async def test_a_device_gets_out_directly_with_the_owners_password(deps, started):
     """A web process that was taken over let devices out in the clear."""
     daemon = await started()
     for password in (None, "not the owner's"):

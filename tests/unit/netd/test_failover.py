@@ -267,7 +267,7 @@ MALMO = Server("se-mma-wg-001", "mullvad", "Sweden", "Malmo", "192.0.2.1")
 LEFT = (OSLO, MALMO, *LIST[1:])  # without FIRST
 
 
-async def test_place_that_was_asked_for_survives_the_loss_of_its_server(fakes):
+async def test_place_that_was_asked_for_outlives_its_server(fakes):
     """ "Sweden" stays Sweden; nothing is a fallback then, and nothing is to be returned from."""
     fakes.intent.set_goal("default", FIRST, "Sweden")
     fakes.listed = (OSLO, MALMO)

@@ -174,9 +174,7 @@ async def test_opening_ends_at_its_deadline_whatever_its_user_does(
     assert not is_open(fakes)
 
 
-async def test_opening_that_the_kernel_kept_is_closed_later_and_told_once(
-    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_opening_that_the_kernel_kept_is_closed_later(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.netd.openings.RETRY_DELAY", 0.01)
     network = fakes.network()
     async with closing(network):
@@ -190,9 +188,7 @@ async def test_opening_that_the_kernel_kept_is_closed_later_and_told_once(
     assert [(type(e), e.reason) for e in fakes.published] == [(SecurityAlert, "plan_failed")]
 
 
-async def test_time_servers_close_when_nobody_watches_the_clock_any_more(
-    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_time_servers_close_when_nobody_watches_the_clock(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.netd.timesync.MAX_OPEN", 0.3)
     fakes.uid = 104
     network = fakes.network()

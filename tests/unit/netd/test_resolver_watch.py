@@ -99,7 +99,7 @@ async def test_silent_first_resolver_is_replaced_at_once_and_told_once(fakes: Fa
     assert StatusChanged("default") in fakes.published
 
 
-async def test_new_tunnel_uses_the_resolver_that_answers_before_the_other_is_given_up(fakes: Fakes) -> None:
+async def test_new_tunnel_uses_the_resolver_that_answers_first(fakes: Fakes) -> None:
     fakes.silent, fakes.held = {FIRST}, asyncio.Event()
     checking = asyncio.create_task(fakes.watch.check())
     async with asyncio.timeout(10):
@@ -162,7 +162,7 @@ async def test_resolver_in_the_lan_is_told_when_the_tunnel_is_up(fakes: Fakes) -
     assert message.endswith(f"names are looked up by {SPARE} (fallback_dns) instead, inside the tunnel")
 
 
-async def test_split_tunnel_without_a_resolver_says_so_and_sends_nothing(fakes: Fakes) -> None:
+async def test_split_tunnel_without_a_resolver_says_so(fakes: Fakes) -> None:
     fakes.active = tunnel(dns=("10.64.0.1",), routes=("10.65.0.0/24",))
     await fakes.rounds(2)
     assert (fakes.order, fakes.asked) == ([], [])

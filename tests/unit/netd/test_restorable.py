@@ -77,15 +77,21 @@ class Network:
         return name
 
 
+async def owner(password: str | None) -> None:
+    """Takes every password."""
+
+
 async def carry_out(store: Store, command: object) -> None:
     network = Network()
     events: list[object] = []
     match command:
         case SetDevicePolicy():
-            policies = DevicePolicies(store=store, network=network, exits=network, publish=events.append)
+            policies = DevicePolicies(
+                store=store, network=network, exits=network, publish=events.append, check_owner=owner
+            )
             await policies._set(command)
         case ChangePreferences():
-            await PreferenceCommands(store, events.append)._change(command)
+            await PreferenceCommands(store, events.append, lambda: None)._change(command)
         case AddCustomServer():
             store.add_server(*parse_custom(command, added=1.0, lan=store.settings.lan.networks))
         case (exit_name, server, asked):

@@ -11,7 +11,9 @@ from app.model import DirectPolicy, VpnPolicy
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
+    MARK_END,
     MARK_LOOKUP,
+    MARK_TIME,
     MARK_TRANSPORT,
     OWN_PORTS,
     PlanInput,
@@ -95,13 +97,22 @@ def from_outside(inp: PlanInput) -> Iterator[Packet]:
 
 
 def own(inp: PlanInput) -> Iterator[Packet]:
-    marks = [0, MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits)]
+    marks = [
+        0,
+        MARK_TRANSPORT,
+        MARK_LOOKUP,
+        MARK_CLEAR,
+        MARK_DIRECT,
+        MARK_END,
+        *(exit_mark(e.index) for e in inp.exits),
+    ]
     peers = [p for e in inp.exits for t in (e.active, e.candidate, e.draining) if t for p in t.transport]
     targets = [(p.address, p.port) for p in peers] + [(p.address, p.port + 1) for p in peers[:1]]
     targets += [(ip_address(a), 53) for a in ("203.0.113.1", "9.9.9.9", "2001:db8:1::53", "10.64.0.1", "fc00:bbbb::1")]
     targets += [(ip_address(a), 123) for a in ("1.1.1.1", "2001:db8:ee::1")]
     targets.append((inp.lan.address.network[20], 53))
     targets.append((inp.lan.address.network[20], 7000))
+    targets += [(inp.lan.ula.network[0x20], 53)] if inp.lan.ula else []
     for dst, port in dict.fromkeys(targets):
         for mark in marks:
             yield Packet(unspecified(4 if dst.version == 4 else 6), dst, "udp", dport=port, mark=mark)
@@ -191,6 +202,30 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
                         yield Packet(own + 1, own, proto, iif=link, mac=ROUTER_MAC, **error)  # type: ignore[arg-type]
 
 
+def to_own_addresses(inp: PlanInput) -> Iterator[Packet]:
+    """Answers to what the gateway asks in the clear, and the link's own packets, to each address of the WAN."""
+    wan = inp.links.wan
+    if wan is None:
+        return
+    servers = (*inp.lookup_servers, *wan.nameservers)
+    asked = [("udp", server, 53) for server in servers] + [("tcp", server, 53) for server in servers]
+    asked += [("tcp", peer.address, peer.port) for peer in inp.clear_api]
+    asked += [("udp", server, 123) for server in inp.time_servers]
+    asked += [("udp", p.address, p.port) for _, _, t in tunnels(inp) for p in t.transport]
+    asked += [("udp", a, 67) for a in (wan.gateway4,) if a] + [("udp", ip_address("fe80::1"), 547)]
+    for address in (a.ip for a in wan.addresses):
+        for proto, server, port in asked:
+            if server.version == address.version:
+                dport = {67: 68, 547: 546}.get(port, OWN_PORTS[0])
+                for state in ("new", "established"):
+                    yield Packet(
+                        server, address, proto, port, dport, iif=wan.name, mac=ROUTER_MAC, syn=False, ct_state=state
+                    )  # fmt: skip
+        if address.version == 6:
+            for kind in ("nd-neighbor-solicit", "nd-neighbor-advert", "nd-router-advert"):
+                yield Packet(ip_address("fe80::1"), address, "icmpv6", icmp_type=kind, iif=wan.name, mac=ROUTER_MAC)
+
+
 def own_by_name(inp: PlanInput) -> Iterator[Packet]:
     """The gateway's own packets by mark, user, protocol and type; some bound to an interface, as probes are."""
     for name, mark, t in tunnels(inp):
@@ -202,6 +237,9 @@ def own_by_name(inp: PlanInput) -> Iterator[Packet]:
             for kind in ("destination-unreachable", "echo-reply", "packet-too-big"):
                 proto = "icmp" if dst.version == 4 else "icmpv6"
                 yield Packet(unspecified(dst.version), dst, proto, icmp_type=kind, mark=mark)  # type: ignore[arg-type]
+        for server in inp.time_servers if dst.version == 4 else ():
+            for mark in (0, MARK_TIME):
+                yield Packet(unspecified(server.version), server, "udp", 0, 123, uid=104, mark=mark)  # type: ignore[arg-type]
         for uid in (0, 104):
             yield Packet(unspecified(dst.version), dst, "udp", 0, 123, uid=uid)  # type: ignore[arg-type]
             # A server that is not in the list, and another port of one that is.
@@ -293,5 +331,5 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
 def everything(inp: PlanInput) -> list[Packet]:
     return [
         *from_lan(inp), *from_outside(inp), *own(inp), *link_control(inp), *connections(inp), *own_by_name(inp),
-        *oddities(inp),
+        *to_own_addresses(inp),        *oddities(inp),
     ]  # fmt: skip

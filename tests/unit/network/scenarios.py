@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 
+from msgspec.structs import replace
+
 from app.addresses import Interface
 from app.model import BlockedPolicy, DirectPolicy, LanLink, LanSettings, Links, Policy, VpnPolicy, WanLink
 from app.network.plan import ExitPlan, PlanInput, RoutePlan, Slot, TransportPeer, TunnelPlan
@@ -94,9 +96,14 @@ _SAME_NET = WanLink(
 _AS_INSIDE = WanLink(
     "wan",
     up=True,
-    addresses=(ip_interface("10.64.1.2/16"),),
+    addresses=(ip_interface("10.64.1.2/16"), ip_interface("fc00:bbbb::2/64")),
     gateway4=ip_address("10.64.0.1"),
+    gateway6=IPv6Address("fe80::1"),
     nameservers=(ip_address("10.64.0.1"),),
+)
+_TWO_PEERS = replace(
+    tunnel(),
+    transport=(TransportPeer(ip_address("198.51.100.7"), 51820), TransportPeer(ip_address("2001:db8:9::9"), 51820)),
 )
 
 SCENARIOS: dict[str, Callable[[], PlanInput]] = {
@@ -132,14 +139,14 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
         devices=((DIRECT_MAC, DirectPolicy()),),
     ),
     "address-on-both": lambda: inputs(
-        default_exit(active=tunnel()),
+        default_exit(active=_TWO_PEERS),
         wan=_AS_INSIDE,
         lookup_servers=(ip_address("10.64.0.1"),),
         clear_api=(TransportPeer(ip_address("192.0.2.44"), 443),),
         time_sync_uid=104,
         time_servers=(ip_address("192.0.2.123"),),
     ),
-    "address-on-both-direct": lambda: inputs(default_exit(active=tunnel()), wan=_AS_INSIDE, devices=DEVICES),
+    "address-on-both-direct": lambda: inputs(default_exit(active=_TWO_PEERS), wan=_AS_INSIDE, devices=DEVICES),
     "two-lans-closed-list": lambda: inputs(
         default_exit(candidate=SIX),
         lan=("br-lan", "usb0"),

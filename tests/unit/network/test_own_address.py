@@ -58,7 +58,7 @@ def test_tunnel_is_carried_and_the_server_answers(name):
         from_wan("9.9.9.9", 0, "icmp"),
     ],
 )
-def test_forged_answer_to_the_gateways_own_tunnel_traffic_is_dropped(name, forged):
+def test_forged_answer_to_the_tunnels_traffic_is_dropped(name, forged):
     """Connection tracking does not tell links apart: for it, this is an answer from inside the tunnel."""
     outcome = tracer(name).send(msgspec.structs.replace(forged, ct_state="established"))
     assert (outcome.kind, outcome.counted[-1:]) == ("dropped", ("drop_tunnel_address",))

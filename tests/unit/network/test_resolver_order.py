@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from app.model import LanSettings
+from app.model import Settings
 from app.network.dhcp_dns import Paths, render
 from app.network.dnsmasq import ProcessRunner
 from app.network.plan import resolver_vips
@@ -51,7 +51,7 @@ class Bench:
     """The forwarder of exit 0 with two resolvers, and the device that asks it."""
 
     def __init__(self, port: int) -> None:
-        self.first, self.second = Resolver("192.0.2.1"), Resolver("192.0.2.2")
+        self.first, self.second = Resolver("93.184.216.1"), Resolver("93.184.216.2")
         self.port = port
 
     async def ask(self, name: str, tries: int = 5) -> str | None:
@@ -76,8 +76,8 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     found = Bench(free_port())
     ports = [await found.first.start(), await found.second.start()]
-    paths = Paths(leases=str(tmp_path / "leases"))
-    text = render(LanSettings(), "lo", ("default",), ipv6_default=False, direct=False, paths=paths)["exit-0"]
+    paths = Paths(leases=str(tmp_path / "leases"), hosts=str(tmp_path / "hosts"))
+    text = render(Settings(), Settings().lan, "lo", ipv6_default=False, direct=False, paths=paths)["exit-0"]
     # In place of the ruleset, which translates the IPv4 addresses and refuses the others.
     for slot, (four, six) in enumerate(zip(resolver_vips(0, 4), resolver_vips(0, 6), strict=True)):
         text = text.replace(f"server={six}\n", "").replace(f"server={four}\n", f"server=127.0.0.1#{ports[slot % 2]}\n")
@@ -90,7 +90,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 async def test_resolvers_are_asked_in_their_order(bench: Bench) -> None:
     """The second may not know the first one's names, or block nothing: while the first answers, it alone is asked."""
-    assert [await bench.ask(f"n{n}.example") for n in range(60)] == ["192.0.2.1"] * 60
+    assert [await bench.ask(f"n{n}.example") for n in range(60)] == ["93.184.216.1"] * 60
     assert bench.second.asked == []
 
 
@@ -104,7 +104,7 @@ async def test_name_is_found_while_either_resolver_is_silent(bench: Bench, dead:
 @pytest.mark.parametrize("code", ["REFUSED", "SERVFAIL"])
 async def test_error_of_the_first_resolver_is_not_the_answer(bench: Bench, code: str) -> None:
     bench.first.answers = code
-    assert await bench.ask("a.example", tries=1) == "192.0.2.2"
+    assert await bench.ask("a.example", tries=1) == "93.184.216.2"
 
 
 async def test_missing_name_ends_with_the_first_answer(bench: Bench) -> None:

@@ -366,7 +366,7 @@ def test_the_step_before_the_network_loads_little_of_the_application() -> None:
     ours = {name.removeprefix("app.") for name in found if name.startswith("app.")}
     assert {name for name in ours if not name.startswith("firstboot")} <= {
         *("__main__", "addresses", "atomic", "auth", "auth.password_rules", "encoding", "errors", "filenames"),
-        *("hostnames", "lan", "loading", "mac_address", "model", "portname", "wan_card"),
+        *("hostnames", "lan", "loading", "mac_address", "model", "overlaps", "portname", "wan_card"),
     }
     assert not {"asyncio", "sqlite3", "argon2", "cryptography", "click", "pyroute2"} & found
 

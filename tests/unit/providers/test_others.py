@@ -96,7 +96,7 @@ async def test_nordvpn_servers_not_dialable_are_skipped_with_reason(world: World
     ]
 
 
-async def test_nordvpn_dedicated_servers_are_left_out_and_virtual_ones_marked(world: World) -> None:
+async def test_nordvpn_leaves_out_dedicated_and_marks_virtual_servers(world: World) -> None:
     case = BY_NAME["nordvpn"]
     stand_in = await case.start(world)
     text = nordvpn.server("se4.nordvpn.com", "185.236.42.13", key(4))
@@ -270,7 +270,7 @@ async def test_surfshark_settling_removes_the_old_key(world: World) -> None:
     assert Due.SETTLE not in provider.due(time.time())
 
 
-async def test_surfshark_password_is_sent_again_only_where_renewal_is_refused(world: World) -> None:
+async def test_surfshark_password_is_sent_where_renewal_is_refused(world: World) -> None:
     case = BY_NAME["surfshark"]
     stand_in = await case.start(world)
     provider = await case.signed_in(world)
@@ -327,7 +327,7 @@ async def test_pia_registration_goes_to_the_servers_own_address(world: World) ->
     assert len(world.outgoing.opened) == opened
 
 
-async def test_pia_authority_is_fetched_and_recognized_by_its_fingerprint(
+async def test_pia_authority_is_recognized_by_its_fingerprint(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A name and a password are enough; what is published under PIA's name is used only where it is PIA's."""
@@ -411,7 +411,7 @@ async def test_pia_token_is_used_until_it_is_refused(world: World) -> None:
     assert stand_in.count("POST", "/api/client/v2/token") == 3
 
 
-async def test_pia_server_with_another_address_is_dialled_where_it_was_asked(world: World) -> None:
+async def test_pia_server_is_dialled_where_it_was_asked(world: World) -> None:
     case = BY_NAME["pia"]
     stand_in = await case.start(world)
     stand_in.added = {"server_ip": "198.51.100.1"}

@@ -39,7 +39,7 @@ while True:
     step += 1
     os.write(1, f"begin {step}\\n".encode())
     if step % 3 == 0:
-        store.update_settings(lambda s: replace(s, desired={"default": str(step)}))
+        store.update_settings(lambda s: replace(s, desired={"default": f"custom/{step}"}))
     elif any(s.name == f"server{step % 5}" for s in store.servers()):
         store.remove_server(f"server{step % 5}")
     else:
@@ -56,7 +56,7 @@ def states(step: int) -> tuple[str | None, set[str]]:
     names: set[str] = set()
     for number in range(1, step + 1):
         if number % 3 == 0:
-            desired = str(number)
+            desired = f"custom/{number}"
         else:
             names ^= {f"server{number % 5}"}
     return desired, names

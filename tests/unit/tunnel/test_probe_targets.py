@@ -47,7 +47,7 @@ def test_own_address_is_no_target():
     assert targets(peer("10.65.0.2/32")) == ()
 
 
-def test_tunnel_without_resolver_of_its_family_asks_a_root_server():
+def test_tunnel_without_its_familys_resolver_asks_a_root_server():
     """An IPv6-only file without DNS: the fallback resolvers are IPv4."""
     assert targets(peer("::/0"), addresses=("fd00::2/128",)) == (str(ROOT_SERVERS[1]),)
     assert targets(peer("0.0.0.0/1", "128.0.0.0/1"), resolvers=()) == (str(ROOT_SERVERS[0]),)
