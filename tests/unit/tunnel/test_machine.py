@@ -476,7 +476,7 @@ async def test_tunnel_is_entered_after_its_key_exchange(context, exchange):
     assert isinstance(context.states[-1], Connected)
 
 
-async def test_failed_key_exchange_that_is_preferred_is_told_by_the_state(context, exchange):
+async def test_failed_preferred_key_exchange_is_told_by_the_state(context, exchange):
     exchange.failure = "the relay is busy"
     await context.machine.connect(SERVER)
     tunnel = context.machine.state.tunnel
