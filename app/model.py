@@ -60,6 +60,14 @@ class Peer(Struct, frozen=True):
     preshared_key: Secret | None = None
 
 
+class KeyExchange(Struct, frozen=True):
+    """The service inside a tunnel that gives it a post-quantum preshared key (see :mod:`app.ephemeral_peer`)."""
+
+    address: Address
+    port: int
+    required: bool = False  # without the exchange the tunnel is not used
+
+
 class TunnelConfig(Struct, frozen=True):
     """Everything that brings a tunnel up, with the private key; it never leaves netd."""
 
@@ -69,6 +77,7 @@ class TunnelConfig(Struct, frozen=True):
     dns: tuple[Address, ...] = ()
     mtu: int | None = None  # bytes; None = the route's MTU less 80
     listen_port: int | None = None
+    key_exchange: KeyExchange | None = None  # wanted after the first handshake
 
 
 # --- Servers ---------------------------------------------------------------------------------------------------------
@@ -218,6 +227,8 @@ class ProviderSettings(Struct, frozen=True):
     multihop_entry: ShortText | None = None  # enter the provider's network at this server
     content_blocking: tuple[ShortText, ...] = ()  # names from the provider's list, such as "ads"
     rotate_days: Annotated[int, Meta(ge=1, le=30)] = 30  # days a key is used
+    # A post-quantum preshared key: prefer = connect without one where the server gives none, require = do not connect.
+    post_quantum: Literal["prefer", "require", "off"] = "prefer"
 
 
 class FailoverSettings(Struct, frozen=True):

@@ -41,6 +41,8 @@ class StatusBody(Struct, frozen=True):
     interface: str | None
     mtu: int | None  # of the tunnel, in bytes
     mtu_origin: MtuOrigin | None
+    post_quantum: bool  # the tunnel's session has a post-quantum preshared key
+    post_quantum_problem: str | None  # why not, where one was wanted, for people
     current_provider: str
     exits: tuple[ExitStatus, ...]
     wan: WanLink | None
@@ -88,6 +90,8 @@ def status_body(snapshot: Snapshot) -> StatusBody:
         interface=exit_.interface,
         mtu=exit_.mtu,
         mtu_origin=exit_.mtu_origin,
+        post_quantum=exit_.post_quantum,
+        post_quantum_problem=exit_.post_quantum_problem,
         current_provider=snapshot.provider,
         exits=snapshot.exits,
         wan=snapshot.wan,

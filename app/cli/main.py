@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, accounts, files, lan, mtu, names, ports, stats, tunnel
+from app.cli import access, accounts, files, lan, mtu, names, ports, post_quantum, stats, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -52,6 +52,7 @@ for command in (
     accounts.sign_in,
     accounts.sign_out,
     mtu.mtu,
+    post_quantum.post_quantum,
     lan.devices,
     names.rebind_exceptions,
     ports.ports,

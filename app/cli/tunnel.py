@@ -63,6 +63,7 @@ def status(ctx: Context) -> None:
                 ("Next attempt in", None if now["retry_in"] is None else f"{now['retry_in']:.0f} s"),
                 ("Last handshake", ago(now["latest_handshake"])),
                 ("MTU", _mtu(now)),
+                ("Post-quantum", _post_quantum(now)),
                 *_resolvers(now["exits"]),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),
                 ("Sent", size(now["tx_bytes"]) if now["connected"] else None),
@@ -97,6 +98,13 @@ _MTU_ORIGINS = {
 def _mtu(now: dict[str, Any]) -> str | None:
     mtu = now.get("mtu")
     return None if mtu is None else f"{mtu} ({_MTU_ORIGINS.get(now.get('mtu_origin') or '', 'unknown')})"
+
+
+def _post_quantum(now: dict[str, Any]) -> str | None:
+    if now.get("post_quantum"):
+        return "yes"
+    problem = now.get("post_quantum_problem")
+    return f"no: {problem}" if problem else None
 
 
 @click.command()

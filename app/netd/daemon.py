@@ -41,6 +41,7 @@ from app.netd.leases import watch_leases
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
 from app.netd.owner import OwnerCheck
+from app.netd.post_quantum_alerts import PostQuantumAlerts
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
@@ -186,7 +187,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         adopted=adopted,
         last_traffic=statistics.last_traffic,
         clock_behind=lambda: clock_steps.behind,
-        observers=(history.on_transition, failover.on_transition),
+        observers=(history.on_transition, failover.on_transition, PostQuantumAlerts(publish).on_transition),
         publish=publish,
     )
 

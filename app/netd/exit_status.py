@@ -40,5 +40,7 @@ def exit_status(machine: ExitMachine, entered: float) -> ExitStatus:
         tx_bytes=sum(p.tx_bytes for p in stats.peers) if stats else 0,
         mtu=tunnel.plan.mtu if tunnel else None,
         mtu_origin=tunnel.mtu_origin if tunnel else None,
+        post_quantum=connected is not None and connected.tunnel.post_quantum,
+        post_quantum_problem=connected.tunnel.post_quantum_problem if connected else None,
         ipv6=tunnel is not None and tunnel.plan.carries_all(6),
     )

@@ -19,6 +19,7 @@ class Capabilities(Struct, frozen=True):
     multihop: bool = False
     choose_port: bool = False
     ipv6_endpoint: bool = False
+    post_quantum: bool = False  # its servers give a post-quantum preshared key
     content_blocking: tuple[str, ...] = ()  # what the provider's resolvers can block
     file_key: bool = False  # the key of one of its .conf files works with all of its servers
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,12 +71,17 @@ class Dialler(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one provider; ``rotation`` and ``devices`` are None where the provider does not support them."""
+    """The parts of one provider; those with a default are None where the provider does not support them.
+
+    ``key_exchange`` answers the address and port, inside the tunnel, where each server speaks the protocol of
+    :mod:`app.ephemeral_peer`.
+    """
 
     account: AccountApi
     dialler: Dialler
     rotation: KeyRotation | None = None
     devices: DeviceApi | None = None
+    key_exchange: Callable[[], tuple[Address, int]] | None = None
 
 
 class ProviderContext:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.addresses import Address
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
-from app.model import ProviderSettings, Secret, Server, TunnelConfig
+from app.model import KeyExchange, ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
 from app.providers.account_parts import DeviceApi, Parts, ProviderContext
 from app.providers.base import (
@@ -49,7 +49,8 @@ class SignInProvider(ABC):
         context = ProviderContext(environment, self.name, self.title, self.apis, self.source)
         parts = self.make_parts(context)
         can = self.capabilities
-        if can.key_rotation != (parts.rotation is not None) or can.devices != (parts.devices is not None):
+        optional = (parts.rotation, parts.devices, parts.key_exchange)
+        if (can.key_rotation, can.devices, can.post_quantum) != tuple(part is not None for part in optional):
             raise TypeError(f"{self.name}: the capabilities do not match the parts")
         self._session = context.session
         self._servers = context.servers
@@ -57,6 +58,7 @@ class SignInProvider(ABC):
         self._rotation = parts.rotation
         self._devices = parts.devices
         self._file_account = FileAccount(context.session, context.servers, preshared=self.shares_preshared_key)
+        self._key_exchange = parts.key_exchange
         self._health = AccountHealth(context.session, parts.account.check)
         self._sign_in = SignIn(context.session, self.credentials, parts.account, self._health, parts.devices)
 
@@ -214,8 +216,18 @@ class SignInProvider(ABC):
         if account.preshared_key is not None:
             peer = replace(peer, preshared_key=account.preshared_key)
         return TunnelConfig(
-            private_key=account.private_key, addresses=account.addresses, peers=(peer,), dns=account.dns
+            private_key=account.private_key,
+            addresses=account.addresses,
+            peers=(peer,),
+            dns=account.dns,
+            key_exchange=self._wanted_key_exchange(),
         )
+
+    def _wanted_key_exchange(self) -> KeyExchange | None:
+        wish = self._session.settings.post_quantum
+        if self._key_exchange is None or wish == "off":
+            return None
+        return KeyExchange(*self._key_exchange(), required=wish == "require")
 
     def check_settings(self, settings: ProviderSettings) -> None:
         check_options(settings, self.capabilities, self._servers, self.title)

@@ -18,6 +18,11 @@ def check_options(settings: ProviderSettings, can: Capabilities, servers: Server
         raise InvalidFieldError(f"port: {title}'s servers listen on {known}", field="port")
     if settings.ipv6_endpoint and not can.ipv6_endpoint:
         raise InvalidFieldError(f"ipv6_endpoint: {title} publishes no IPv6 addresses", field="ipv6_endpoint")
+    if settings.post_quantum == "require" and not can.post_quantum:
+        raise InvalidFieldError(
+            f"post_quantum: {title}'s servers give no post-quantum key to this gateway: prefer or off",
+            field="post_quantum",
+        )
     unknown = set(settings.content_blocking) - set(can.content_blocking)
     if unknown:
         known = ", ".join(can.content_blocking) or "nothing"

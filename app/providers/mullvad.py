@@ -28,6 +28,7 @@ from app.store.accounts import Account
 BLOCKING = {"ads": 1, "trackers": 2, "malware": 4, "adult": 8, "gambling": 16, "social": 32}
 BLOCKING_DNS = IPv4Address("100.64.0.0")
 DNS = IPv4Address("10.64.0.1")
+KEY_EXCHANGE_PORT = 1337  # TCP, at the address of the resolver that blocks nothing: the relay itself
 
 
 class MullvadProvider(SignInProvider):
@@ -40,6 +41,7 @@ class MullvadProvider(SignInProvider):
         multihop=True,
         choose_port=True,
         ipv6_endpoint=True,
+        post_quantum=True,
         content_blocking=tuple(BLOCKING),
         file_key=True,
     )
@@ -61,6 +63,7 @@ class MullvadProvider(SignInProvider):
             dialler=_MullvadDialler(context.servers, self.capabilities),
             rotation=KeyRotation(context.session, account.replace_key, account.remove_retired),
             devices=account,
+            key_exchange=lambda: (_resolver(context.servers), KEY_EXCHANGE_PORT),
         )
 
     def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
@@ -100,4 +103,9 @@ class _MullvadDialler:
         block = sum(BLOCKING[name] for name in set(settings.content_blocking) if name in BLOCKING)
         if block:
             return BLOCKING_DNS + block
-        return ip_address(self._servers.general.get("dns4", str(DNS)))
+        return _resolver(self._servers)
+
+
+def _resolver(servers: ServerList) -> Address:
+    """The address of each server inside its tunnels."""
+    return ip_address(servers.general.get("dns4", str(DNS)))

@@ -193,7 +193,9 @@ class ExitMachine:
         try:
             tunnel, device = await self._setup.prepare(goal, "a")
             await self._begin(Connecting(tunnel, number))
-            if not await self._setup.establish(tunnel, device, backoff.handshake_timeout(number), self._goal):
+            limit = backoff.handshake_timeout(number)
+            established = await self._setup.establish(tunnel, device, limit, self._goal)
+            if established is None:
                 return
         except AttemptFailedError as error:
             await self._attempt_failed(goal, number, error)
@@ -206,7 +208,7 @@ class ExitMachine:
             self._goal.resolve_waiters(error, goal)
             await self._fall_back(goal, number, error)
         else:
-            await self._connected(Connected(tunnel, time.time(), boottime()))
+            await self._connected(Connected(established, time.time(), boottime()))
 
     async def _attempt_failed(self, goal: Target, number: int, error: AttemptFailedError) -> None:
         log.warning("exit %s: attempt %d on %s failed: %s", self.name, number, goal, error.message)
@@ -247,9 +249,11 @@ class ExitMachine:
             try:
                 tunnel, device = await self._setup.prepare(goal, "b" if state.tunnel.slot == "a" else "a")
                 await self._enter(Connected(state.tunnel, state.since, state.since_boot, candidate=tunnel))
-                if not await self._setup.establish(tunnel, device, backoff.handshake_timeout(number), self._goal):
+                limit = backoff.handshake_timeout(number)
+                established = await self._setup.establish(tunnel, device, limit, self._goal)
+                if established is None:
                     break
-                new = Connected(tunnel, time.time(), boottime())
+                new = Connected(established, time.time(), boottime())
                 await self._context.flip(self.name, new, state)
                 await self._connected(new)
                 return

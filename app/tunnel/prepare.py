@@ -102,5 +102,7 @@ def prepare(
     probes = probe_targets(config, plan.dns, own)
     origin = "server" if config.mtu else "route"
     own_key = keys.public_key(config.private_key)
-    tunnel = Tunnel(target, plan, key, transport[key], location, probes, config.mtu, origin, own_key)
+    tunnel = Tunnel(
+        target, plan, key, transport[key], location, probes, config.mtu, origin, own_key, config.key_exchange
+    )
     return tunnel, device

@@ -12,7 +12,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from app.addresses import Address
-from app.model import MtuOrigin
+from app.model import KeyExchange, MtuOrigin
 from app.network.plan import ExitPlan, Slot, TransportPeer, TunnelPlan
 from app.protocol.status import ExitState
 
@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     TUNNEL_DEAD = "tunnel_dead"
     TUNNEL_LOST = "tunnel_lost"
     SERVER_UNAVAILABLE = "server_unavailable"
+    POST_QUANTUM_FAILED = "post_quantum_failed"
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
     SIGNED_OUT = "signed_out"
@@ -62,6 +63,9 @@ class Tunnel(Struct, frozen=True):
     given_mtu: int | None = None  # of the server's file
     mtu_origin: MtuOrigin = "route"
     own_key: str = ""  # the public key of this gateway; "" in a record of an older version
+    key_exchange: KeyExchange | None = None  # wanted
+    post_quantum: bool = False  # its session has the preshared key of that exchange
+    post_quantum_problem: str | None = None  # why it has not, for people; None also where none was wanted
 
     @property
     def slot(self) -> Slot:

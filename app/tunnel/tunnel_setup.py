@@ -13,6 +13,7 @@ from app.tunnel.dialable import OwnAddresses, reason_against
 from app.tunnel.goal import GoalSlot
 from app.tunnel.mtu import choose_mtu, with_mtu
 from app.tunnel.path_mtu import PathMtu
+from app.tunnel.post_quantum import NoHandshakeError, PostQuantum, PostQuantumError
 from app.tunnel.prepare import prepare
 from app.tunnel.resolve import LookupFailedError, literal
 from app.tunnel.states import Connected, Reason, State, Target, Tunnel
@@ -37,6 +38,7 @@ class TunnelSetup:
         self._index = index
         self._context = context
         self.path_mtu = PathMtu(str(index), self.mark, lambda: context.links.wan)
+        self._post_quantum = PostQuantum(context.backend)
         self._silent: dict[Address, int] = {}  # handshakes that did not come, by address; the latest last
 
     @property
@@ -99,10 +101,11 @@ class TunnelSetup:
             raise AttemptFailedError(Reason.ENDPOINT_UNRESOLVABLE, message)
         return [fixed]
 
-    async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> bool:
-        """Configure the interface and wait ``timeout`` seconds for the handshake; False where the goal has changed.
+    async def establish(self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot) -> Tunnel | None:
+        """Configure the interface and wait ``timeout`` seconds for the handshake, then for a key exchange if wanted.
 
-        Raises AttemptFailedError where the handshake did not come.
+        Returns the tunnel as it is then, None where the goal has changed. Raises AttemptFailedError where the handshake
+        did not come, or a required key exchange failed.
         """
         interface = self.interface(tunnel)
         await self._context.backend.configure(interface, device)
@@ -110,12 +113,29 @@ class TunnelSetup:
         arrived = await goal.wait_unless_superseded(handshaking, tunnel.target) and handshaking.result()
         if goal.target == tunnel.target and arrived:
             self._silent.pop(tunnel.endpoint.address, None)
-            return True
+            return await self._exchange_keys(tunnel, device, timeout, goal)
         stats = await self.stats(tunnel)
         self._context.unanswered(tunnel, handshake.initiations(handshake.peer_of(stats, tunnel.peer_key)))
         if goal.target != tunnel.target:
-            return False
+            return None
         raise self._handshake_failure(tunnel, stats)
+
+    async def _exchange_keys(
+        self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot
+    ) -> Tunnel | None:
+        exchange = tunnel.key_exchange
+        if exchange is None:
+            return tunnel
+        change = self._post_quantum.change(self.interface(tunnel), tunnel, exchange, device, timeout)
+        changing = asyncio.create_task(change)
+        if not await goal.wait_unless_superseded(changing, tunnel.target) or goal.target != tunnel.target:
+            return None
+        try:
+            return changing.result()
+        except PostQuantumError as error:
+            raise AttemptFailedError(Reason.POST_QUANTUM_FAILED, str(error)) from None
+        except NoHandshakeError:
+            raise self._handshake_failure(tunnel, await self.stats(tunnel)) from None
 
     async def stats(self, tunnel: Tunnel) -> DeviceStats | None:
         return await self._context.backend.stats(self.interface(tunnel))

@@ -20,9 +20,12 @@ from app.providers.account_provider import SignInProvider
 from app.providers.base import Environment
 from app.providers.config import load
 from app.store.accounts import Accounts
+from app.tasks import end
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
 from tests.support.providers.ca import Authority
+from tests.support.providers.ephemeral_peer import PORT, EphemeralPeerService
+from tests.support.providers.ephemeral_relay import WireGuardRelay
 from tests.support.providers.standin import StandIn
 
 T = TypeVar("T")
@@ -48,6 +51,8 @@ class LabProviders:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="providers", daemon=True)
         self._known: dict[str, tuple[str, str | None]] = {}  # allowed IPs and preshared key, by public key
+        self._key_exchanges: list[EphemeralPeerService] = []
+        self._following: list[asyncio.Task[None]] = []
         self._thread.start()
         for name in VPNS:
             host = lab.hosts[name]
@@ -59,6 +64,26 @@ class LabProviders:
         stand_in.on_change = self._tell_servers
         self._stand_ins.append(stand_in)
         self._run(stand_in.start(self.authority, sock=listener))
+
+    def serve_key_exchange(self, name: str) -> EphemeralPeerService:
+        """Serve a Mullvad relay's key exchange inside the tunnels of the VPN server ``name``."""
+        host = self.lab.hosts[name]
+
+        def run(command: str, *, feed: str | None = None) -> str:
+            options: dict[str, Any] = {} if feed is None else {"input": feed, "stdin": None}
+            return host.run(*command.split(), **options).stdout
+
+        relay = WireGuardRelay(run, "wg0")
+        service = EphemeralPeerService(relay.register)
+        listener = within(self.lab, name, lambda: socket.create_server((RESOLVER, PORT)))
+
+        async def start() -> None:
+            await service.start(listener)
+            self._following.append(self._loop.create_task(_follow(relay)))
+
+        self._run(start())
+        self._key_exchanges.append(service)
+        return service
 
     def configure(self, apis: Mapping[str, str], addresses: Mapping[str, str] = {}) -> None:
         """Write ``providers.toml`` with these APIs, by name, and restart netd to read it.
@@ -96,6 +121,9 @@ class LabProviders:
     def stop(self) -> None:
         for stand_in in self._stand_ins:
             self._run(stand_in.stop())
+        for service in self._key_exchanges:
+            self._run(service.stop())
+        self._run(end(self._following))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -130,6 +158,12 @@ class _FromTheInternet:
     async def open_connection(self, to: Destination, tls: ssl.SSLContext) -> AsyncGenerator[Streams, None]:
         async with dial(to.addresses or (ip_address(INTERNET4),), to, tls) as streams:
             yield streams
+
+
+async def _follow(relay: WireGuardRelay) -> None:
+    while True:
+        await asyncio.to_thread(relay.step)
+        await asyncio.sleep(0.02)  # WireGuard has no event for a handshake
 
 
 def within(lab: Lab, host: str, work: Callable[[], T]) -> T:

@@ -53,6 +53,8 @@ class Exit:
     interface: str | None
     mtu: int | None
     mtu_origin: str | None
+    post_quantum: bool
+    post_quantum_problem: str | None
     latest_handshake: float | None
     rx_bytes: Long
     tx_bytes: Long
@@ -143,6 +145,8 @@ class Status:
     interface: str | None
     mtu: int | None
     mtu_origin: str | None
+    post_quantum: bool
+    post_quantum_problem: str | None
     current_provider: str
     exits: list[Exit]
     wan_problem: WanProblem | None

@@ -27,6 +27,7 @@ const CAUSES = {
   firewall_failed: "the firewall rules could not be set",
   key_unproven: "the key has not been proven",
   server_unavailable: "the server cannot be used",
+  post_quantum_failed: "no post-quantum key",
 };
 /** @type {Record<string, string>} */
 const STATES = {

@@ -204,6 +204,9 @@ function tick() {
   setText($("fact-uptime"), duration((status.uptime_seconds ?? 0) + passed));
   setText($("fact-handshake"), status.latest_handshake ? ago(clock.now() - status.latest_handshake) : "None yet");
   setText($("fact-bytes"), `${bytes(status.rx_bytes)} / ${bytes(status.tx_bytes)}`);
+  const problem = status.post_quantum_problem;
+  $("fact-post-quantum-row").hidden = !status.post_quantum && !problem;
+  setText($("fact-post-quantum"), status.post_quantum ? "Yes" : `No: ${problem}`);
 }
 
 /** @param {StatusBody} status */

@@ -82,6 +82,7 @@ export interface Capabilities {
   multihop: boolean;
   choose_port: boolean;
   ipv6_endpoint: boolean;
+  post_quantum: boolean;
   content_blocking: Array<string>;
   file_key: boolean;
 }
@@ -221,6 +222,8 @@ export interface ExitStatus {
   ipv6: boolean;
   mtu: number | null;
   mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
+  post_quantum: boolean;
+  post_quantum_problem: string | null;
   confirmed: boolean | null;
   resolvers: Array<string>;
   dns_problem: string | null;
@@ -497,6 +500,7 @@ export interface ProviderSettings {
   multihop_entry?: string | null;
   content_blocking?: Array<string>;
   rotate_days?: number;
+  post_quantum?: "off" | "prefer" | "require";
 }
 
 export interface ProviderSwitched {
@@ -665,6 +669,8 @@ export interface StatusBody {
   interface: string | null;
   mtu: number | null;
   mtu_origin: "exit" | "found" | "provider" | "route" | "server" | null;
+  post_quantum: boolean;
+  post_quantum_problem: string | null;
   current_provider: string;
   exits: Array<ExitStatus>;
   wan: WanLink | null;

@@ -20,7 +20,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
-from app.model import MtuSettings
+from app.model import MtuSettings, ProviderSettings
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, SignIn, SignOut, UseFileKey
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
@@ -120,6 +120,14 @@ def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
     bad = run("mtu", "1000")
     assert bad.returncode == 2
     assert "1280" in bad.stderr
+
+
+def test_post_quantum_is_shown_and_set_by_provider(run, web):
+    assert run("post-quantum", "--provider", "mullvad").stdout == "Post-quantum keys with mullvad: prefer.\n"
+    web.gateway.accounts.settings = ProviderSettings(port=53)
+    assert run("post-quantum", "require", "--provider", "mullvad").stdout.endswith("mullvad: require.\n")
+    assert web.gateway.accounts.settings == ProviderSettings(port=53, post_quantum="require")
+    assert run("post-quantum", "always", "--provider", "mullvad").returncode == 2
 
 
 def test_ports_are_a_table_and_one_is_made_the_wan(run, web):

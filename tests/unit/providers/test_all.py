@@ -258,6 +258,7 @@ async def test_settings_without_the_capability_are_refused(world: World, case: C
     asked = {
         "port": (ProviderSettings(port=1), False),
         "ipv6_endpoint": (ProviderSettings(ipv6_endpoint=True), can.ipv6_endpoint),
+        "post_quantum": (ProviderSettings(post_quantum="require"), can.post_quantum),
         "multihop_entry": (ProviderSettings(multihop_entry="nowhere"), False),
         "content_blocking": (ProviderSettings(content_blocking=("fun",)), False),
     }

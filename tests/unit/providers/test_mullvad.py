@@ -10,7 +10,7 @@ import pytest
 
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
-from app.model import Endpoint, ProviderSettings, Secret
+from app.model import Endpoint, KeyExchange, ProviderSettings, Secret
 from app.providers import base
 from app.providers.account_session import DAY
 from app.providers.base import AccountProvider, Due, Verdict
@@ -558,6 +558,18 @@ async def test_endpoint_follows_port_and_ipv6_settings(world: World, mullvad: Mu
     assert refused.value.field == "port"
     world.settings = ProviderSettings(port=33500)  # valid with an older list
     assert (await found.tunnel("se-sto-wg-002")).peers[0].endpoint == Endpoint("185.195.233.77", 51820)
+
+
+async def test_tunnel_asks_for_a_key_exchange_as_the_settings_say(world: World, mullvad: Mullvad) -> None:
+    """With each server itself, at the address of the resolver in the list; also where a resolver blocks something."""
+    found = await signed_in(world)
+    service = (ip_address("10.64.0.1"), 1337)
+    assert (await found.tunnel("se-sto-wg-001")).key_exchange == KeyExchange(*service, required=False)
+    world.settings = ProviderSettings(post_quantum="require", content_blocking=("ads",))
+    found.check_settings(world.settings)
+    assert (await found.tunnel("se-sto-wg-001")).key_exchange == KeyExchange(*service, required=True)
+    world.settings = ProviderSettings(post_quantum="off")
+    assert (await found.tunnel("se-sto-wg-001")).key_exchange is None
 
 
 async def test_multihop_dials_the_entry_with_the_exits_key(world: World, mullvad: Mullvad) -> None:

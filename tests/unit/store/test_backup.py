@@ -284,6 +284,7 @@ IN_SETTINGS = [
     (("exit_check_url",), "file:///etc/shadow"),
     (("mtu",), {"exits": {"default": 1279}}),
     (("mtu",), {"exits": {"nowhere": 1400}}),
+    (("provider_settings",), {"mullvad": {"post_quantum": "always"}}),
 ]
 
 

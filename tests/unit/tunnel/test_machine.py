@@ -5,12 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from ipaddress import ip_address, ip_interface, ip_network
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 
+from app import keys
+from app.ephemeral_peer import exchange as exchange_module
+from app.ephemeral_peer.errors import ExchangeError
 from app.errors import ConflictError, ConnectTimeoutError, KernelError
-from app.model import Endpoint, LinkProblem, Links, MtuSettings, Peer, Secret, Settings, TunnelConfig, WanLink
+from app.model import (
+    Endpoint,
+    KeyExchange,
+    LinkProblem,
+    Links,
+    MtuSettings,
+    Peer,
+    Secret,
+    Settings,
+    TunnelConfig,
+    WanLink,
+)
 from app.network.plan import TransportPeer, TunnelPlan
 from app.network.wireguard.types import DeviceStats, PeerStats
 from app.tunnel import backoff
@@ -461,3 +476,76 @@ async def test_exit_address_after_a_switch_is_unknown_at_first(checks):
         await context.published.wait()
         assert shown == [(SERVER, ExitAddress("203.0.113.1")), (other, None)]
         assert machine.exit_address == ExitAddress("203.0.113.2")
+
+
+# --- The key exchange ------------------------------------------------------------------------------------------------
+
+PREFERRED = KeyExchange(ip_address("10.64.0.1"), 1337)
+
+
+@pytest.fixture
+def exchange(context, monkeypatch):
+    """Its ``failure`` ends each exchange; its ``hangs`` lets none end. The server wants one, and answers handshakes."""
+    made = SimpleNamespace(failure=None, hangs=False, wanted=PREFERRED, started=asyncio.Event())
+
+    async def exchange_keys(*_):
+        made.started.set()
+        if made.hangs:
+            await asyncio.Event().wait()
+        if made.failure:
+            raise ExchangeError(made.failure)
+        return keys.generate().private_key, keys.generate().private_key
+
+    async def tunnel_config(target):
+        wanted = made.wanted if target == SERVER else None
+        return replace(CONFIG, private_key=keys.generate().private_key, key_exchange=wanted), None
+
+    monkeypatch.setattr(exchange_module, "exchange", exchange_keys)
+    context.tunnel_config = tunnel_config
+    context.answers = True
+    return made
+
+
+async def test_tunnel_is_entered_after_its_key_exchange(context, exchange):
+    """No state with the tunnel in use comes before."""
+    await context.machine.connect(SERVER)
+    assert [s.tunnel.post_quantum for s in context.states] == [False, True]
+    assert isinstance(context.states[-1], Connected)
+
+
+async def test_failed_preferred_key_exchange_is_told_by_the_state(context, exchange):
+    exchange.failure = "the relay is busy"
+    await context.machine.connect(SERVER)
+    tunnel = context.machine.state.tunnel
+    assert (tunnel.post_quantum, tunnel.post_quantum_problem) == (False, "the relay is busy")
+
+
+async def test_failed_key_exchange_that_is_required_blocks(context, exchange):
+    exchange.failure, exchange.wanted = "the relay is busy", replace(PREFERRED, required=True)
+    with pytest.raises(ConnectTimeoutError, match="the relay is busy") as caught:
+        await context.machine.connect(SERVER)
+    assert caught.value.code == "post_quantum_failed"
+    assert not any(isinstance(state, Connected) for state in context.states)
+    assert context.machine.state.reason is Reason.POST_QUANTUM_FAILED
+    assert context.machine.state.retry_at_boot is not None
+
+
+async def test_failed_key_exchange_of_a_switch_keeps_the_old_tunnel(context, exchange):
+    await context.machine.connect(OTHER)
+    old = context.machine.state
+    exchange.failure, exchange.wanted = "the relay is busy", replace(PREFERRED, required=True)
+    with pytest.raises(ConnectTimeoutError, match="the relay is busy"):
+        await context.machine.connect(SERVER)
+    assert context.machine.state == old
+    assert context.machine.goal == OTHER
+
+
+async def test_new_request_ends_a_key_exchange(context, exchange):
+    exchange.hangs = True
+    waiting = asyncio.create_task(context.machine.connect(SERVER))
+    async with asyncio.timeout(5):
+        await exchange.started.wait()
+        await context.machine.connect(OTHER)
+    with pytest.raises(ConflictError, match="later request"):
+        await waiting
+    assert context.machine.state.tunnel.target == OTHER
