@@ -11,6 +11,7 @@ class GatewayError(Exception):
 
     status: int = 500
     code: str = "internal"
+    retry_after: float | None = None  # seconds until the same request is worth another try
 
     def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -90,7 +91,7 @@ class TooManyRequestsError(GatewayError):
         self, message: str, *, field: str | None = None, code: str | None = None, retry_after: float = 1.0
     ) -> None:
         super().__init__(message, field=field, code=code)
-        self.retry_after = retry_after
+        self.retry_after: float | None = retry_after
 
 
 class NotImplementedYetError(GatewayError):

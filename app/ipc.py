@@ -46,14 +46,16 @@ class WireError(Struct, frozen=True):
     code: str
     message: str
     field: str | None = None
+    retry_after: float | None = None  # seconds
 
     @classmethod
     def of(cls, error: GatewayError) -> WireError:
-        return cls(error.status, error.code, error.message, error.field)
+        return cls(error.status, error.code, error.message, error.field, error.retry_after)
 
     def to_error(self) -> GatewayError:
         error = GatewayError(self.message, field=self.field, code=self.code)
         error.status = self.status
+        error.retry_after = self.retry_after
         return error
 
 

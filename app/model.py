@@ -135,6 +135,7 @@ class StoredServer(Struct, frozen=True):
     added: float = 0.0
     warnings: tuple[str, ...] = ()
     service: str | None = None  # the likely provider, such as "Proton VPN"
+    unproven: bool = False  # no server has answered its key yet; False too where an older version stored it
 
 
 class ServerSecrets(Struct, frozen=True):
@@ -325,7 +326,7 @@ class NetworkPort(Struct, frozen=True):
     role: PortRole = "none"  # wan: also the port under it; modem: a phone or stick, which is never the LAN
     mac: str = ""  # the permanent address, where it is known
     driver: str | None = None
-    usb: str | None = None  # its place, such as "usb-1.2"
+    usb: str | None = None  # its place, such as "usb-1.2@0000:01:00.0"
     radio: bool = False
     carrier: bool = False
 
@@ -341,7 +342,7 @@ class LanBridge(Struct, frozen=True):
 class LinkProblem(Struct, frozen=True):
     """The reason why there is no usable WAN, and the remedy."""
 
-    reason: Literal["wan_missing", "wan_unknown", "networks_overlap"]
+    reason: Literal["wan_missing", "wan_unknown", "wan_ambiguous", "networks_overlap"]
     message: str
 
 

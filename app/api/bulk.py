@@ -21,7 +21,7 @@ from app.api.operation import operation
 from app.errors import GatewayError, InvalidFieldError
 from app.filenames import server_name
 from app.model import DEFAULT_EXIT
-from app.protocol.answers import Outcome
+from app.protocol.answers import ListOffer, Outcome
 from app.protocol.commands import (
     AddCustomServer,
     Bulk,
@@ -147,6 +147,7 @@ class OperationResult(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     public_key: str | None = None
     server: str | None = None
+    opens: ListOffer | None = None
     error: str | None = None
     code: str | None = None
     field: str | None = None
@@ -166,6 +167,7 @@ class FileResult(Struct, frozen=True):
     success: bool
     name: str | None = None  # of the server
     warnings: tuple[str, ...] = ()
+    opens: ListOffer | None = None
     error: str | None = None
     code: str | None = None
     field: str | None = None
@@ -246,7 +248,7 @@ def _result(outcome: Outcome) -> OperationResult:
     done = outcome.done
     if done is None:
         return OperationResult(False, outcome.status, error=outcome.message, code=outcome.code, field=outcome.field)
-    return OperationResult(True, outcome.status, done.message, done.warnings, done.public_key, done.server)
+    return OperationResult(True, outcome.status, done.message, done.warnings, done.public_key, done.server, done.opens)
 
 
 def _file(entry: confzip.Entry, outcome: Outcome) -> FileResult:
@@ -254,4 +256,4 @@ def _file(entry: confzip.Entry, outcome: Outcome) -> FileResult:
         return FileResult(
             entry.file, False, server_name(entry.name), error=outcome.message, code=outcome.code, field=outcome.field
         )
-    return FileResult(entry.file, True, outcome.done.server, outcome.done.warnings)
+    return FileResult(entry.file, True, outcome.done.server, outcome.done.warnings, outcome.done.opens)

@@ -13,7 +13,7 @@ from quart import Quart, Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from app.api.operation import reply
-from app.errors import GatewayError, TooManyRequestsError, UnauthorizedError
+from app.errors import GatewayError, UnauthorizedError
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ async def _gateway_error(error: GatewayError) -> Response:
         response.headers["WWW-Authenticate"] = error.challenge
     if error.code == "insufficient_scope":
         response.headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'  # RFC 6750 3.1
-    if isinstance(error, TooManyRequestsError):
+    if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response
 

@@ -41,6 +41,7 @@ async def import_config(body: ImportBody) -> Success:
     """Import a .conf; its hooks are never run.
 
     With ``file`` instead of ``name`` the server gets the file's name, made to fit; the answer's ``server`` holds it.
+    Where the file's key opens all servers of its provider, ``opens`` offers that (``use-key`` of that provider).
     """
     result = await gateway().submit(body.command())
-    return Success(True, result.message, result.warnings, result.public_key, result.server)
+    return Success(True, result.message, result.warnings, result.public_key, result.server, result.opens)

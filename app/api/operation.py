@@ -16,6 +16,7 @@ from quart import Blueprint, Response
 from app import serialization
 from app.api.body import check_parameter, read_bytes, read_json, read_optional_json, read_query
 from app.auth.scope import Scope
+from app.protocol.answers import ListOffer
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[msgspec.Struct]])
 
@@ -64,6 +65,7 @@ class Success(msgspec.Struct, frozen=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
     public_key: str | None = None  # the gateway's, to be entered at the server
     server: str | None = None  # the one chosen, where a place was asked for
+    opens: ListOffer | None = None  # of an imported file: the server list that its key opens
 
 
 def reply(value: msgspec.Struct, status: int = 200) -> Response:

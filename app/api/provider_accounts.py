@@ -22,6 +22,7 @@ from app.protocol.commands import (
     RotateKey,
     SignIn,
     SignOut,
+    UseFileKey,
 )
 
 blueprint = Blueprint("subscriptions", __name__)
@@ -41,6 +42,10 @@ class SignInBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return "SignInBody(***)"
+
+
+class FileKeyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    server: Annotated[str, Meta(min_length=1, max_length=255, examples=["berlin"])]  # an imported one
 
 
 class AccountQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +88,15 @@ async def sign_in(name: Name, body: SignInBody) -> AccountBody:
     After ``too_many_devices`` the account's devices can be listed and removed; then sign in again.
     """
     return AccountBody(True, await gateway().submit(SignIn(name, dict(body.credentials))))
+
+
+@operation(blueprint, "POST", "/api/providers/<name>/use-key", limit="connection", errors=PROVIDER_ERRORS)
+async def use_file_key(name: Name, body: FileKeyBody) -> AccountBody:
+    """Use the key of an imported file for all of its provider's servers, without a sign-in (``opens`` of an import).
+
+    The file's server must be in the provider's public list, which is fetched if need be. On failure nothing changes.
+    """
+    return AccountBody(True, await gateway().submit(UseFileKey(name, body.server)))
 
 
 @operation(blueprint, "POST", "/api/providers/<name>/logout", limit="connection", errors=PROVIDER_ERRORS)

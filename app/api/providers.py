@@ -12,7 +12,14 @@ from app.protocol.commands import SelectProvider
 blueprint = Blueprint("providers", __name__)
 
 # Names that title() gets wrong.
-_SHOWN_AS = {"ivpn": "IVPN", "nordvpn": "NordVPN", "azirevpn": "AzireVPN", "airvpn": "AirVPN", "pia": "PIA"}
+_SHOWN_AS = {
+    "ivpn": "IVPN",
+    "nordvpn": "NordVPN",
+    "azirevpn": "AzireVPN",
+    "airvpn": "AirVPN",
+    "pia": "PIA",
+    "hideme": "hide.me",
+}
 
 
 def shown_as(provider: str) -> str:

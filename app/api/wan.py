@@ -45,8 +45,8 @@ async def get_wan() -> WanBody:
 async def choose_wan(body: WanChange) -> WanBody:
     """Make a port the WAN, at once and from then on; null goes back to automatic detection.
 
-    The port is named as in ``gateway.toml``: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2`` or ``usb-modem``. A port that
-    this file names cannot be changed here (409, ``wan_fixed``).
+    The port is named as in ``gateway.toml``: ``wan``, ``00:e0:4c:68:01:22``, ``usb-1.2@1f00200000.usb`` or
+    ``usb-modem``. A port that this file names cannot be changed here (409, ``wan_fixed``).
     """
     await gateway().submit(ChooseWan(body.port))
     return await get_wan()

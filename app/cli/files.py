@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 
 import click
 
-from app.cli.client import CommandError
+from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
 from app.cli.output import clean, moment, put_json, put_pairs
 from app.cli.owner_password import confirmation, password_file
@@ -76,6 +77,34 @@ def import_(ctx: Context, file: Path, name: str | None, all_or_nothing: bool) ->
     click.echo(f"Imported as {clean(answer.get('server') or name)}.")
     for warning in answer.get("warnings", ()):
         click.echo(f"warning: {clean(warning)}", err=True)
+    _offer(answer.get("opens"))
+
+
+def _offer(opens: dict[str, Any] | None) -> None:
+    """Say that the key of a file opens the whole list of its provider, and how."""
+    if opens is None:
+        return
+    title, provider, server = (clean(opens[name]) for name in ("title", "provider", "server"))
+    many = f" ({opens['servers']})" if opens["servers"] else ""
+    known = (
+        f"This is a file of {title}: its key opens"
+        if opens["listed"]
+        else (f"This looks like a file of {title}; then its key opens")
+    )
+    click.echo(f"{known} all of {title}'s servers{many}, by: vpn-gateway use-key {provider} {shlex.quote(server)}")
+
+
+@click.command("use-key")
+@click.argument("provider")
+@click.argument("server")
+@context
+def use_key(ctx: Context, provider: str, server: str) -> None:
+    """Use the key of the imported SERVER for all servers of its PROVIDER, without an account here."""
+    answer = ctx.client.post(f"/api/providers/{segment(provider)}/use-key", {"server": server})
+    if ctx.json:
+        put_json(answer)
+    else:
+        click.echo(f"The key of {clean(server)} is used for all servers of {clean(provider)}.")
 
 
 def _report(ctx: Context, answer: dict[str, Any]) -> None:
@@ -85,6 +114,9 @@ def _report(ctx: Context, answer: dict[str, Any]) -> None:
     else:
         for result in answer["results"]:
             click.echo(f"{clean(result['file'])}: {'imported' if result['success'] else clean(result['error'])}")
+        offers = {o["provider"]: o for r in reversed(answer["results"]) if (o := r.get("opens")) is not None}
+        for opens in offers.values():
+            _offer(opens)
     if failed:
         raise SystemExit(1)
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, files, lan, mtu, names, ports, post_quantum, stats, tunnel
+from app.cli import access, accounts, files, lan, mtu, names, ports, post_quantum, stats, tunnel
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -49,6 +49,8 @@ for command in (
     tunnel.servers,
     tunnel.providers,
     tunnel.provider,
+    accounts.sign_in,
+    accounts.sign_out,
     mtu.mtu,
     post_quantum.post_quantum,
     lan.devices,
@@ -56,6 +58,7 @@ for command in (
     ports.ports,
     ports.wan,
     files.import_,
+    files.use_key,
     files.backup,
     files.restore,
     files.support,

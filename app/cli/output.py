@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import click
 
@@ -80,3 +81,9 @@ def lasting(seconds: float | None) -> str:
         if whole >= length:
             return f"{whole // length} {unit}"
     return f"{whole} s"
+
+
+def warn(answer: dict[str, Any]) -> None:
+    """Print the warnings of an answer to standard error."""
+    for warning in answer.get("warnings", ()):
+        click.echo(f"warning: {clean(warning)}", err=True)

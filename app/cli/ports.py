@@ -34,7 +34,7 @@ def _cable(port: dict[str, Any]) -> str:
 @click.argument("port")
 @context
 def wan(ctx: Context, port: str) -> None:
-    """Make PORT the WAN: a name, a MAC address or a place such as usb-1.2; auto detects it."""
+    """Make PORT the WAN: a name, a MAC address or a place as ports lists it; auto detects it."""
     answer = ctx.client.call("PUT", "/api/wan", {"port": None if port == "auto" else port})
     if ctx.json:
         put_json(answer)

@@ -10,7 +10,7 @@ import click
 
 from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
-from app.cli.output import ago, clean, put_json, put_pairs, put_table, size
+from app.cli.output import ago, clean, put_json, put_pairs, put_table, size, warn
 
 
 def complete_server(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -64,6 +64,7 @@ def status(ctx: Context) -> None:
                 ("Last handshake", ago(now["latest_handshake"])),
                 ("MTU", _mtu(now)),
                 ("Post-quantum", _post_quantum(now)),
+                *_resolvers(now["exits"]),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),
                 ("Sent", size(now["tx_bytes"]) if now["connected"] else None),
                 ("Kill switch", "active, checked against the kernel" if now["killswitch_active"] else "NOT CONFIRMED"),
@@ -72,6 +73,17 @@ def status(ctx: Context) -> None:
         )
     if not now["connected"]:
         raise SystemExit(5)
+
+
+def _resolvers(exits: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
+    """Who looks up names for each exit that is connected, and what is wrong with that."""
+    rows: list[tuple[str, str | None]] = []
+    for one in exits:
+        if one["state"] == "connected":
+            suffix = "" if one["name"] == "default" else f" ({one['name']})"
+            rows.append((f"Resolvers{suffix}", ", ".join(one["resolvers"]) or "none"))
+            rows.append((f"Resolvers' fault{suffix}", one["dns_problem"]))
+    return rows
 
 
 _MTU_ORIGINS = {
@@ -110,7 +122,7 @@ def connect(ctx: Context, server: str, exit_name: str | None, provider: str | No
     now = ctx.client.get("/api/status")
     state = next(e for e in now["exits"] if e["name"] == (exit_name or "default"))
     click.echo(f"Connected to {clean(state['server'])}.")
-    _warn(answer)
+    warn(answer)
 
 
 @click.command()
@@ -185,8 +197,3 @@ def provider(ctx: Context, name: str) -> None:
         put_json(answer)
     else:
         click.echo(f"The provider is {clean(answer['provider'])} now.")
-
-
-def _warn(answer: dict[str, Any]) -> None:
-    for warning in answer.get("warnings", ()):
-        click.echo(f"warning: {clean(warning)}", err=True)

@@ -72,7 +72,7 @@ def _read(path: Path, limit: int) -> bytes:
 async def _import_config(name: str, data: bytes, gateway: Gateway) -> list[str]:
     """Import a .conf file; return notes for the user. Raises GatewayError."""
     done = await gateway.submit(ImportConfig(plain(name), decode(data).text, from_file=True))
-    return [f'it is the server "{server}"' for _, server in _renamed([name], [done])]
+    return [f'it is the server "{server}"' for _, server in _renamed([name], [done])] + _offers([done])
 
 
 async def _import_archive(_name: str, data: bytes, gateway: Gateway) -> list[str]:
@@ -91,7 +91,18 @@ async def _import_archive(_name: str, data: bytes, gateway: Gateway) -> list[str
     notes = [_listed([f'{file} is the server "{name}"' for file, name in renamed])] if renamed else []
     if foreign := [entry.file for entry in entries if entry.foreign]:
         notes.append(f"left out, as they are no .conf files: {_listed(foreign)}")
-    return notes
+    return notes + _offers([found.done for found in outcomes])
+
+
+def _offers(answers: Sequence[Done | None]) -> list[str]:
+    """A note for each provider whose whole list the key of a file opens, of the first such file."""
+    opens = [done.opens for done in answers if done is not None and done.opens is not None]
+    first = {offer.provider: offer for offer in reversed(opens)}
+    return [
+        f"it looks like a file of {offer.title}, whose key opens all of {offer.title}'s servers: choose {offer.title} "
+        "as the provider on the gateway's page, and use the file's key there"
+        for offer in first.values()
+    ]
 
 
 def _renamed(files: list[str], answers: Sequence[Done | None]) -> list[tuple[str, str]]:

@@ -17,6 +17,12 @@ from app.firstboot.configuration import stored_config
 from app.firstboot.paths import Paths, write
 
 MAX_LENGTH = 64  # bytes
+# Not networkctl(1): since systemd 256 that refuses to run in another network namespace than networkd, and the unit has
+# one of its own (PrivateNetwork=yes).
+RELOAD = (
+    *("busctl", "--system", "call", "org.freedesktop.network1", "/org/freedesktop/network1"),
+    *("org.freedesktop.network1.Manager", "Reload"),
+)
 FILES = ("15-wan.network", "16-onboard-lan.network")
 
 
@@ -61,4 +67,4 @@ def chosen_port(paths: Paths) -> str | None:
 
 
 def reload() -> None:
-    programs.run("networkctl", "reload")
+    programs.run(*RELOAD)

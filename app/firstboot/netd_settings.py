@@ -30,9 +30,14 @@ class NetdSettings(Struct, frozen=True):
     lan: tuple[str, ...] | None = None
     lan_address: str | None = None
     carrier: str | None = None  # the port under the WAN, where that is another interface
+    dhcp: bool | None = None
 
 
 def settings_of(config: Config) -> NetdSettings:
+    return msgspec.structs.replace(_ports_of(config), dhcp=config.network.dhcp)
+
+
+def _ports_of(config: Config) -> NetdSettings:
     wan, port, topology = wan_interface(config), wan_port(config), config.network.topology
     name, address = config.system.hostname, config.network.lan_address
     if topology == "one-arm":
@@ -102,6 +107,8 @@ def store(state: Path, new: NetdSettings, last: NetdSettings) -> None:
             address = IPv4Interface(new.lan_address)
             start, end = dhcp_range(address)
             lan = msgspec.structs.replace(lan, address=address, dhcp_start=start, dhcp_end=end)
+        if new.dhcp != last.dhcp:
+            lan = msgspec.structs.replace(lan, dhcp_enabled=new.dhcp)
         links = LinkSettings(wan=new.wan, lan=new.lan, carrier=new.carrier)
         if new.wan is None and old.links.wan != last.wan:
             links = LinkSettings(wan=old.links.wan, lan=new.lan, carrier=old.links.carrier)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,21 +22,24 @@ NET = Path("/sys/class/net")
 
 
 def find_interface(text: str, net: Path = NET) -> str | None:
-    """The name of the interface that ``text``, in a form of app.portname, selects."""
+    """The name of the interface that ``text``, in a form of app.portname, selects; None also where it selects two."""
+    found = [port.name for port in _ports(net) if points_at(text, port)]
+    return found[0] if len(found) == 1 else None
+
+
+def _ports(net: Path) -> Iterator[NetworkPort]:
     for link in sorted(net.iterdir()):
         if not (link / "address").exists():
             continue
         device = link / "device"
         driver = device / "driver"
-        port = NetworkPort(
+        yield NetworkPort(
             link.name,
-            mac=(link / "address").read_text().strip(),
+            # A bridge and a VLAN have the address of a port.
+            mac=(link / "address").read_text().strip() if device.exists() else "",
             driver=driver.resolve().name if driver.exists() else None,
             usb=usb_place(str(device.resolve())) if device.exists() else None,
         )
-        if points_at(text, port):
-            return link.name
-    return None
 
 
 def command(interface: str, run: Path) -> list[str]:
@@ -47,7 +51,7 @@ def main(run: Path) -> NoReturn:
     text = (run / PORT).read_text().strip()
     interface = find_interface(text)
     if interface is None:
-        print(f"the port {text} is not there", file=sys.stderr)
+        print(f"the port {text} is not there, or is more than one", file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL)
     words = command(interface, run)
     os.execv(words[0], words)  # noqa: S606 - no shell is wanted

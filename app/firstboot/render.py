@@ -37,7 +37,10 @@ def wan_interface(config: Config) -> str:
 
 
 def networkd(config: Config, wan_template: str) -> dict[str, str]:
-    """The files for /run/systemd/network, where the WAN is anything but DHCP on the on-board port."""
+    """The files for /run/systemd/network, where the WAN is anything but DHCP on the on-board port.
+
+    A WAN whose name is unknown until it appears stays down until netd takes it up (:mod:`app.netd.wan_activation`).
+    """
     wan, port, network = wan_interface(config), wan_port(config), config.network
     text = wan_template
     if network.topology == "one-arm":
@@ -46,7 +49,10 @@ def networkd(config: Config, wan_template: str) -> dict[str, str]:
     if network.wan_address is not None:
         text = text.replace("DHCP=ipv4", uplink.networkd_lines(network.wan_address))
     if wan != ONBOARD:
-        text = text.replace(f"Name={ONBOARD}", portname.networkd_match(portname.parse(wan)))
+        name = portname.parse(wan)
+        text = text.replace(f"Name={ONBOARD}", portname.networkd_match(name))
+        if not name.is_interface:
+            text = text.replace("[Link]\n", "[Link]\nActivationPolicy=manual\n")
     # pppd configures its interface itself.
     files = {"15-wan.network": text} if text != wan_template and network.pppoe is None else {}
     if wan != port:

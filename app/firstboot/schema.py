@@ -28,6 +28,7 @@ class Network(Struct, forbid_unknown_fields=True, frozen=True):
     topology: Literal["auto", "wired", "access-point", "one-arm", "wifi-wan"] = "auto"
     wan: str | None = None  # another port than the one on the board, in a form of app.portname
     lan_address: str | None = None  # the gateway's own on the LAN, such as 192.168.77.1/24
+    dhcp: bool | None = None  # the LAN's DHCP server; None: on, except on a wire that is the WAN's as well
     wan_address: WanAddress | None = None  # None: by DHCP
     wan_vlan: int | None = None  # the VLAN id of the provider's frames
     pppoe: Pppoe | None = None

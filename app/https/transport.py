@@ -21,11 +21,15 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Destination(Struct, frozen=True):
-    """``host`` is what the certificate must be for. ``addresses``, where given, spare the look-up of its name."""
+    """``host`` is what the certificate must be for, unless ``certificate`` names another.
+
+    ``addresses``, where given, spare the look-up of its name.
+    """
 
     host: str
     port: int = 443
     addresses: tuple[Address, ...] = ()
+    certificate: str | None = None
 
 
 class Transport(Protocol):
@@ -74,7 +78,7 @@ async def dial(
             sock.setblocking(False)
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await asyncio.get_running_loop().sock_connect(sock, (str(address), to.port))
-                server_hostname = to.host if tls is not None else None
+                server_hostname = (to.certificate or to.host) if tls is not None else None
                 reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=server_hostname)
         except (OSError, TimeoutError) as error:
             sock.close()

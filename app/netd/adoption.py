@@ -37,7 +37,9 @@ class AdoptionRecord:
         """Write the connected tunnels. A failure is ignored: it costs the adoption alone."""
         if self._closed:
             return
-        connected = {n: s for n, s in states.items() if isinstance(s, Connected) and s.candidate is None}
+        connected = {
+            n: msgspec.structs.replace(s, candidate=None) for n, s in states.items() if isinstance(s, Connected)
+        }
         with contextlib.suppress(OSError):
             write_atomic(self._path, serialization.encode(RecordedTunnels(connected)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.errors import ConnectTimeoutError
+from app.errors import ConnectTimeoutError, GatewayError
 from app.netd.intent import Intent
 from app.netd.protocols import ServerResolver
 from app.protocol.answers import Done
@@ -26,6 +26,12 @@ class ConnectableExits(Protocol):
     async def disconnect(self, exit_name: str) -> None: ...
 
 
+class KeyRecord(Protocol):
+    """What is used of :class:`app.netd.unproven_keys.UnprovenKeys`."""
+
+    def problem(self, target: Target) -> GatewayError | None: ...
+
+
 class ConnectCommands:
     """The handlers of connect and disconnect."""
 
@@ -37,12 +43,14 @@ class ConnectCommands:
         intent: Intent,
         store: Store,
         failures: FailureHistory,
+        keys: KeyRecord,
     ) -> None:
         self._exits = exits
         self._directory = directory
         self._intent = intent
         self._store = store
         self._failures = failures
+        self._keys = keys
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return Connect.handled_by(self._connect), Disconnect.handled_by(self._disconnect)
@@ -57,6 +65,8 @@ class ConnectCommands:
                 await self._exits.connect(command.exit, target, asked=command.server)
             except ConnectTimeoutError:
                 self._failures.record_failure(command.exit, target)
+                if (problem := self._keys.problem(target)) is not None:
+                    raise problem from None
                 if target == targets[-1]:
                     raise
             else:

@@ -22,11 +22,13 @@ from app.netd.cabling import CablingMonitor
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
 from app.netd.connect_commands import ConnectCommands
+from app.netd.connection_table import watch_connections
 from app.netd.dependencies import Dependencies
 from app.netd.device_policy import DevicePolicies
 from app.netd.events import EventBus
 from app.netd.exits import Exits
 from app.netd.failover import Failover
+from app.netd.file_keys import FileKeys
 from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
@@ -53,6 +55,7 @@ from app.netd.software_age import watch_age
 from app.netd.stalls import StallMonitor
 from app.netd.statistics import Statistics
 from app.netd.support_file import SupportFile
+from app.netd.unproven_keys import UnprovenKeys
 from app.netd.wan_port import WanChooser
 from app.network import nft
 from app.network.neighbours import probe, read_neighbours
@@ -161,8 +164,15 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     directory = ServerDirectory(
         providers=registry, store=store, latencies=latencies, failures=failures, publish=publish
     )
+    unproven = UnprovenKeys(registry)
     failover = Failover(
-        providers=registry, directory=directory, intent=intent, store=store, failures=failures, publish=publish
+        providers=registry,
+        directory=directory,
+        intent=intent,
+        store=store,
+        failures=failures,
+        unproven=unproven,
+        publish=publish,
     )
     clock_steps = ClockSteps()
     exits = Exits(
@@ -172,6 +182,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store=store,
         providers=registry,
         failover=failover,
+        keys=unproven,
         record=record,
         adopted=adopted,
         last_traffic=statistics.last_traffic,
@@ -221,9 +232,10 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         neighbours=lambda: lan_devices.neighbours,
         check_not_restarting=check_not_restarting,
     )
-    importer = ServerImporter(store, publish, check_not_restarting)
+    file_keys = FileKeys(store, registry)
+    importer = ServerImporter(store, publish, check_not_restarting, file_keys)
     handlers = (
-        ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures),
+        ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures, keys=unproven),
         ServerCommands(
             store=store,
             providers=registry,
@@ -233,7 +245,9 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             exits=exits,
             publish=publish,
         ),
-        ProviderAccounts(providers=registry, exits=exits, verdicts=failover, store=store, publish=publish),
+        ProviderAccounts(
+            providers=registry, exits=exits, verdicts=failover, store=store, file_keys=file_keys, publish=publish
+        ),
         DevicePolicies(store=store, network=network, exits=exits, publish=publish, check_owner=owner.check),
         PreferenceCommands(store, publish, lan_services.update),
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
@@ -299,6 +313,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "adapters": adapters.run,
             "stalls": stalls.run,
             "software age": lambda: watch_age(publish),
+            "connection table": lambda: watch_connections(publish),
             "resolvers": resolver_watch.run,
             "places": places.run,
             **{f"exit {machine.name}": machine.run for machine in exits.machines},

@@ -6,6 +6,7 @@ An operation changes intent and machine together, and restores the intent if the
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
@@ -28,18 +29,24 @@ from app.protocol.statistics import InterfaceBytes
 from app.protocol.status import ExitStatus
 from app.store import Store
 from app.tunnel.context import Advice
+from app.tunnel.exit_confirmation import by_address
 from app.tunnel.exitcheck import Confirm
 from app.tunnel.machine import ExitMachine
 from app.tunnel.states import (
     MOVES,
+    Blocked,
     Connected,
+    Connecting,
     Disconnected,
     Reason,
     State,
     Target,
+    Tunnel,
     policy_for,
     tunnels_of,
 )
+
+log = logging.getLogger(__name__)
 
 
 class ExitNetwork(Protocol):
@@ -68,9 +75,21 @@ class TunnelSource(ProviderLookup, Protocol):
 
     def exit_confirmation(self, name: str) -> Confirm: ...
 
+    def exit_addresses(self, name: str, hostname: str) -> tuple[Address, ...] | None: ...
+
 
 class FallbackAdvisor(Protocol):
     async def advise(self, exit_name: str, failed: Target) -> Advice: ...
+
+
+class KeyRecord(Protocol):
+    """What is used of :class:`app.netd.unproven_keys.UnprovenKeys`."""
+
+    def on_silence(self, tunnel: Tunnel, initiations: int) -> None: ...
+
+    def problem(self, target: Target) -> GatewayError | None: ...
+
+    def is_unproven(self, target: Target) -> bool: ...
 
 
 class Exits:
@@ -85,6 +104,7 @@ class Exits:
         store: Store,
         providers: TunnelSource,
         failover: FallbackAdvisor,
+        keys: KeyRecord,
         record: AdoptionRecord,
         adopted: Mapping[str, Connected],
         last_traffic: Callable[[int, State], InterfaceBytes | None],
@@ -99,6 +119,7 @@ class Exits:
         self._store = store
         self._providers = providers
         self._failover = failover
+        self._keys = keys
         self._record = record
         self._last_traffic = last_traffic
         self._clock_behind = clock_behind
@@ -133,6 +154,10 @@ class Exits:
         """
         machine = self.get(exit_name)
         await self.tunnel_config(target)
+        # A transaction of the store keeps what was stored, too, and undoes what its own task has changed.
+        if isinstance(machine.state, Connected) and not self._store.in_transaction:
+            await self._switch(machine, target, cause, asked)
+            return
         before = self._intent.goal(exit_name)
         self._intent.set_goal(exit_name, target, asked)
         try:
@@ -144,12 +169,26 @@ class Exits:
             raise
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
-        """Switch from the present tunnel to ``target``; then the intent follows. Raises what :meth:`connect` raises."""
+        """Switch from the present tunnel to ``target``. Raises what :meth:`connect` raises.
+
+        A key that no server has ever answered and that has had its attempts is not tried by a timer.
+        """
         machine = self.get(exit_name)
+        if (problem := self._keys.problem(target)) is not None:
+            raise problem
         await self.tunnel_config(target)
-        await machine.connect(target, cause)
-        if machine.goal == target:  # no other request has come since
-            self._intent.set_goal(exit_name, target, asked)
+        await self._switch(machine, target, cause, asked)
+
+    async def _switch(self, machine: ExitMachine, target: Target, cause: str | None, asked: str | None) -> None:
+        """Switch to ``target``; then the intent follows. Until then a restart comes back to the tunnel that is up."""
+        self._intent.propose(machine.name, target, asked)
+        try:
+            await machine.connect(target, cause)
+        except BaseException:
+            if machine.goal != target:
+                self._intent.withdraw(machine.name, target)
+            raise
+        self._intent.settle(machine.name, target)
 
     async def disconnect(self, exit_name: str) -> None:
         """Return once the exit is down and its devices are blocked. Raises NotFoundError. Idempotent."""
@@ -157,17 +196,23 @@ class Exits:
         self._intent.set_goal(exit_name, None)
         await machine.disconnect()
 
-    async def renew(self, provider: str) -> None:
+    async def renew(self, provider: str) -> bool:
         """Renew the tunnels of ``provider`` with its present key; an exit that waits for the account retries at once.
 
-        Raises GatewayError; then the old tunnel is still up.
+        Returns whether older keys are needed no more: not while an exit waits for a server that answers the present
+        one, if none ever did. Raises GatewayError; then the old tunnel is still up.
         """
+        proven = True
         for name in self.using(provider):
             machine = self._machines[name]
+            if machine.goal is not None and (problem := self._keys.problem(machine.goal)) is not None:
+                raise problem
             if isinstance(machine.state, Connected):
                 await machine.renew("key_changed")
             elif machine.goal is not None:
                 machine.set_goal_nowait(machine.goal)
+                proven = proven and not self._keys.is_unproven(machine.goal)
+        return proven
 
     async def restore_goals(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
         """Move exits from the goals ``own_goals`` back to those of ``before``; the settings are restored already.
@@ -184,7 +229,8 @@ class Exits:
                         await machine.disconnect()
             wanted = self._intent.goal(name)
             if machine.goal != (wanted.target if wanted is not None else None):
-                self._intent.set_goal(name, machine.goal)
+                asked = self._intent.asked_for(name, machine.goal) if machine.goal is not None else None
+                self._intent.set_goal(name, machine.goal, asked)
 
     # --- present state -----------------------------------------------------------------------------------------------
 
@@ -205,6 +251,11 @@ class Exits:
     def using(self, provider: str) -> list[str]:
         """The exits whose tunnel or goal is a server of ``provider``."""
         return [m.name for m in self.machines if any(target.provider == provider for target in _targets(m))]
+
+    def servers_in_use(self, provider: str) -> frozenset[str]:
+        """The servers of ``provider`` that are a tunnel's or a goal, by host name."""
+        targets = (target for machine in self.machines for target in _targets(machine))
+        return frozenset(target.hostname for target in targets if target.provider == provider)
 
     def user_of(self, target: Target) -> str | None:
         """An exit whose tunnel or goal is ``target``."""
@@ -248,8 +299,15 @@ class Exits:
     def resolvers(self, exit_name: str) -> tuple[Address, ...]:
         return self._network.resolvers(exit_name).order
 
-    def exit_confirmation(self, provider: str) -> Confirm:
-        return self._providers.exit_confirmation(provider)
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm:
+        target, wan = tunnel.target, self.links.wan
+        listed = self._providers.exit_addresses(target.provider, target.hostname)
+        return by_address(
+            self._providers.exit_confirmation(target.provider),
+            (tunnel.endpoint.address, *(listed or ())),
+            networks=listed is not None,
+            own=[a.ip for a in wan.addresses] if wan is not None else (),
+        )
 
     async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:
         machine = self._machines[exit_name]
@@ -260,6 +318,7 @@ class Exits:
         await self._network.apply(policy_for(exit_name, machine.index, state))
         machine.state = state
         self._entered[exit_name] = time.time()
+        self._settle(exit_name, state)
         self._notify(ExitTransition(exit_name, old, state, cause, traffic))
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._network.forget_flows(machine.index)
@@ -279,6 +338,9 @@ class Exits:
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
         return self._network.clash(exit_name, plan)
 
+    def unanswered(self, tunnel: Tunnel, initiations: int) -> None:
+        self._keys.on_silence(tunnel, initiations)
+
     async def fallback(self, exit_name: str, failed: Target) -> Advice:
         return await self._failover.advise(exit_name, failed)
 
@@ -286,6 +348,15 @@ class Exits:
         self._publish(StatusChanged(exit_name))
 
     # --- parts -------------------------------------------------------------------------------------------------------
+
+    def _settle(self, exit_name: str, state: State) -> None:
+        """Store the goal of a switch once ``state`` belongs to it, or once there is no tunnel left to come back to."""
+        target = _target(state)
+        if target is not None:
+            try:
+                self._intent.settle(exit_name, target)
+            except GatewayError as error:  # whoever asked for the switch receives it
+                log.error("exit %s: the new goal could not be stored: %s", exit_name, error.message)
 
     def _notify(self, move: ExitTransition) -> None:
         for observer in self._observers:
@@ -305,6 +376,17 @@ def _targets(machine: ExitMachine) -> set[Target]:
     """The servers of the machine's tunnels and goal."""
     used = {tunnel.target for tunnel in tunnels_of(machine.state)}
     return used if machine.goal is None else used | {machine.goal}
+
+
+def _target(state: State) -> Target | None:
+    """The server that ``state`` is about; of a switch, the one whose tunnel carries the devices."""
+    match state:
+        case Connected(tunnel=tunnel) | Connecting(tunnel=tunnel):
+            return tunnel.target
+        case Blocked(target=target):
+            return target
+        case _:
+            return None
 
 
 def _leaves_tunnel(old: State, new: State) -> bool:

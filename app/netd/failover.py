@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app.errors import GatewayError
 from app.model import Server
 from app.netd.intent import Intent
 from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition
+from app.netd.unproven_keys import UnprovenKeys
 from app.protocol.events import AccountChanged, EventSink, SecurityAlert
 from app.providers.base import AccountProvider, Provider, Verdict
 from app.providers.selection import choose
@@ -59,6 +61,7 @@ class Failover:
         intent: Intent,
         store: Store,
         failures: FailureHistory,
+        unproven: UnprovenKeys,
         publish: EventSink,
         clock: Callable[[], float] = boottime,
     ) -> None:
@@ -67,6 +70,7 @@ class Failover:
         self._intent = intent
         self._store = store
         self._failures = failures
+        self._unproven = unproven
         self._publish = publish
         self._clock = clock
         self._verdicts: dict[str, tuple[float, Verdict]] = {}
@@ -76,6 +80,23 @@ class Failover:
 
     async def advise(self, exit_name: str, failed: Target) -> Advice:
         """Advice after ``failed`` did not answer. Raises no GatewayError: with empty advice the machine retries."""
+        advice = await self._advice(exit_name, failed)
+        if advice.target is not None or not self._unproven.rests(failed):
+            return advice
+        if advice.reason is not None:
+            return replace(advice, message=f"{advice.message}; then connect again", rest=True)
+        return self._stop(exit_name, failed)
+
+    def _stop(self, exit_name: str, failed: Target) -> Advice:
+        """The advice to wait for the user: the key of ``failed`` has had no handshake, and all its attempts."""
+        verdict = self._verdicts.get(failed.provider)
+        problem = self._unproven.problem(failed, vouched=verdict is not None and verdict[1] is Verdict.HEALTHY)
+        assert problem is not None
+        if self._alert(exit_name, Reason.KEY_UNPROVEN, problem.message):
+            self._publish(AccountChanged(failed.provider, Reason.KEY_UNPROVEN.value))
+        return Advice(reason=Reason.KEY_UNPROVEN, message=problem.message, rest=True)
+
+    async def _advice(self, exit_name: str, failed: Target) -> Advice:
         try:
             provider = self._providers.get(failed.provider)
             verdict = await self._verdict(provider)
@@ -88,6 +109,8 @@ class Failover:
             if verdict is Verdict.KEY_CHANGED:
                 return Advice()  # the server is not at fault; the next attempt uses the new key
             choice = await self._next_choice(exit_name, failed)
+            if choice.target is not None and self._unproven.rests(choice.target):
+                return Advice()
             if choice.message is not None:
                 self._alert(exit_name, Reason.SERVER_UNAVAILABLE, choice.message)
             target = choice.target
@@ -121,11 +144,12 @@ class Failover:
         lost = next((s for s in servers if s.hostname == first.hostname), None) or self._last_known(exit_name, first)
 
         def in_penalty(server: Server) -> bool:
-            return self._failures.in_penalty(Target(failed.provider, server.hostname))
+            target = Target(failed.provider, server.hostname)
+            return self._failures.in_penalty(target) or self._unproven.rests(target)
 
         near = fallbacks(servers, lost, settings, in_penalty)
         if gone and not near:  # one that failed a while ago is better than one that does not exist
-            near = fallbacks(servers, lost, settings, lambda _: False)
+            near = fallbacks(servers, lost, settings, lambda s: self._unproven.rests(Target(s.provider, s.hostname)))
         chosen = next(iter(in_order(near, asked, failed.hostname, in_penalty)), None)
         if chosen is None:
             return _gone(failed, None) if gone and back.target is None else back
@@ -150,7 +174,7 @@ class Failover:
         return True
 
     async def _verdict(self, provider: Provider) -> Verdict:
-        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.has_account:
             return Verdict.UNKNOWN
         known = self._verdicts.get(provider.name)
         if known is not None and self._clock() - known[0] < (
@@ -170,6 +194,11 @@ class Failover:
         """Drop the cached verdict: the account has changed."""
         self._verdicts.pop(provider, None)
 
+    def account_changed(self, provider: str) -> None:
+        """Judge the account anew: someone has signed in or out."""
+        self.forget_verdict(provider)
+        self._unproven.forget(provider)
+
     # --- when a server works -----------------------------------------------------------------------------------------
 
     def on_transition(self, move: ExitTransition) -> None:
@@ -180,6 +209,7 @@ class Failover:
         if not isinstance(new, Connected) or (isinstance(old, Connected) and old.tunnel == new.tunnel):
             return
         target = new.tunnel.target
+        self._unproven.on_handshake(new.tunnel)
         self._failures.record_success(move.exit, target)
         self._published.pop(move.exit, None)
         known = self._verdicts.get(target.provider)

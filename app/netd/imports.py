@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from itertools import count
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -33,24 +34,43 @@ def parse(command: ImportConfig, lan: tuple[Network, ...]) -> Parsed:
     return parse_import(name, command.config, added=time.time(), lan=lan)
 
 
+class FileOffers(Protocol):
+    """What is used of :class:`app.netd.file_keys.FileKeys`."""
+
+    async def with_offer(self, done: Done, name: str) -> Done: ...
+
+
 class ServerImporter:
     """The importer stores servers; ``check_not_restarting`` raises a GatewayError once a restart is due."""
 
-    def __init__(self, store: Store, publish: EventSink, check_not_restarting: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, publish: EventSink, check_not_restarting: Callable[[], None], offers: FileOffers
+    ) -> None:
         self._store = store
         self._publish = publish
         self._check_not_restarting = check_not_restarting
+        self._offers = offers
+
+    async def import_with_offer(self, command: ImportConfig) -> Done:
+        """Import, and find the list that the file's key opens. Raises what :meth:`import_one` raises."""
+        name, done = self._import(command)
+        return await self._offers.with_offer(done, name)
 
     def import_one(self, command: ImportConfig) -> Done:
         """Raises InvalidFieldError, ConflictError (name in use, store full), UnavailableError (``storage``)."""
+        return self._import(command)[1]
+
+    def _import(self, command: ImportConfig) -> tuple[str, Done]:
+        """The name of the stored server, and the answer."""
         server, secrets = parse(command, self._store.settings.lan.networks)
         if command.from_file:
             done = add_file(self._store, server, secrets)
         else:
             self._store.add_server(server, secrets)
             done = Done(warnings=server.warnings, public_key=server.public_key)
-        self._publish(ServersChanged(server.provider, added=done.server or server.name))
-        return done
+        name = done.server or server.name
+        self._publish(ServersChanged(server.provider, added=name))
+        return name, done
 
     async def import_files(
         self, commands: tuple[ImportConfig, ...], check_free: Callable[[], None], *, atomic: bool
@@ -87,7 +107,13 @@ class ServerImporter:
         store.commit()
         # One event for all: a listener that is some hundreds behind would be dropped.
         self._publish(ServersChanged(ImportedProvider.name))
-        return tuple(outcomes)
+        return tuple([await self._with_offer(outcome) for outcome in outcomes])
+
+    async def _with_offer(self, outcome: Outcome) -> Outcome:
+        done = outcome.done
+        if done is None or done.server is None:
+            return outcome
+        return replace(outcome, done=await self._offers.with_offer(done, done.server))
 
 
 def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done:

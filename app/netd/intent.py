@@ -32,6 +32,8 @@ class Intent:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._proposed: dict[str, Goal] = {}  # of exits whose tunnel stays up until that of the goal is
+        self._latest: dict[str, Goal] = {}  # as they were last set or proposed
 
     # --- exits -------------------------------------------------------------------------------------------------------
 
@@ -41,8 +43,35 @@ class Intent:
 
     def set_goal(self, exit_name: str, target: Target | None, asked: str | None = None) -> None:
         """Store ``target`` as the goal; ``asked`` is the selector that it was chosen for (None = its own name)."""
-        goal = None if target is None else Goal(target, asked or target.hostname)
+        goal = None if target is None else self._note(exit_name, target, asked)
+        self._proposed.pop(exit_name, None)
         self._store.update_settings(lambda s: _with_goal(s, exit_name, goal))
+
+    def propose(self, exit_name: str, target: Target, asked: str | None = None) -> None:
+        """Keep the goal in memory until :meth:`settle`: a crash in the middle of a switch must not store it."""
+        self._proposed[exit_name] = self._note(exit_name, target, asked)
+
+    def settle(self, exit_name: str, target: Target) -> None:
+        """Store the goal that was proposed, if that is ``target``."""
+        goal = self._proposed.get(exit_name)
+        if goal is not None and goal.target == target:
+            self._store.update_settings(lambda s: _with_goal(s, exit_name, goal))
+            del self._proposed[exit_name]
+
+    def withdraw(self, exit_name: str, target: Target) -> None:
+        """Forget the goal that was proposed, if that is ``target``."""
+        goal = self._proposed.get(exit_name)
+        if goal is not None and goal.target == target:
+            del self._proposed[exit_name]
+
+    def asked_for(self, exit_name: str, target: Target) -> str | None:
+        """The selector of the latest request for the exit, if ``target`` was chosen for it."""
+        goal = self._latest.get(exit_name)
+        return goal.asked if goal is not None and goal.target == target else None
+
+    def _note(self, exit_name: str, target: Target, asked: str | None) -> Goal:
+        goal = self._latest[exit_name] = Goal(target, asked or target.hostname)
+        return goal
 
     def restore_goal(self, exit_name: str, goal: Goal, *, failed: Target) -> None:
         """Store ``goal`` again in place of ``failed``, unless the goal has changed since."""
@@ -68,7 +97,10 @@ class Intent:
             return _with_goal(settings, exit_name, Goal(target, goal.asked, first_choice))
 
         goal = _goal(self._store.update_settings(change), exit_name)
-        return goal is not None and goal.target == target
+        if goal is None or goal.target != target:
+            return False
+        self._proposed.pop(exit_name, None)  # of a switch that failed after its caller had gone
+        return True
 
     def mark_reached(self, exit_name: str, target: Target) -> None:
         """Note that the exit is connected to ``target``. If that is the first choice, the fallback is over."""

@@ -22,7 +22,7 @@ from app.tunnel.exitcheck import Confirm, check_exit_address
 from app.tunnel.handshake import peer_of
 from app.tunnel.machine import ExitMachine
 from app.tunnel.resolver_check import check
-from app.tunnel.states import Connected
+from app.tunnel.states import Connected, State, Tunnel
 
 SHARED = 2.0  # seconds that a result is good for everybody
 REJECT_AFTER = 180.0  # seconds a WireGuard session lasts without a new handshake (WireGuard paper, section 6.1)
@@ -52,7 +52,7 @@ class LeakExits(Protocol):
 
     def get(self, name: str) -> ExitMachine: ...
 
-    def exit_confirmation(self, provider: str) -> Confirm: ...
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm: ...
 
 
 class LeakTester:
@@ -66,30 +66,32 @@ class LeakTester:
         self._exits = exits
         self._store = store
 
-        self._running: tuple[str, asyncio.Task[LeakReport]] | None = None
-        self._latest: tuple[str, float, LeakReport] | None = None
+        # Each with the exit and its state at the start: a result is good for that state alone.
+        self._running: tuple[tuple[str, State], asyncio.Task[LeakReport]] | None = None
+        self._latest: tuple[tuple[str, State], float, LeakReport] | None = None
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return (LeakTest.handled_by(self._share),)
 
     async def _share(self, command: LeakTest) -> LeakReport:
-        """The result of a test of this exit: the one under way, one of the last seconds, or a new one.
+        """The result of a test of this exit as it is: the one under way, one of the last seconds, or a new one.
 
         A test takes the lock that repairs take, so that one runs at a time: many in a row would delay a repair. Raises
         NotFoundError, TooManyRequestsError (``busy``: another exit is being tested).
         """
-        self._exits.get(command.exit)
-        latest, running = self._latest, self._running
-        if latest is not None and latest[0] == command.exit and self._clock() - latest[1] < SHARED:
-            return latest[2]
-        if running is not None and not running[1].done():
-            if running[0] != command.exit:
+        machine = self._exits.get(command.exit)
+        while True:
+            tested, running = (command.exit, machine.state), self._running
+            if (latest := self._latest) and latest[0] == tested and self._clock() - latest[1] < SHARED:
+                return latest[2]
+            if running is None or running[1].done():
+                running = self._running = tested, asyncio.create_task(self._test(command), name="leak test")
+            elif running[0][0] != command.exit:
                 raise TooManyRequestsError("another exit is being tested; try again in a moment", code="busy")
-        else:
-            running = self._running = command.exit, asyncio.create_task(self._test(command), name="leak test")
-        report = await asyncio.shield(running[1])  # also where the client that began it has gone
-        self._latest = command.exit, self._clock(), report
-        return report
+            report = await asyncio.shield(running[1])  # also where the client that began it has gone
+            self._latest = running[0], self._clock(), report
+            if running[0] == tested:
+                return report
 
     async def _test(self, command: LeakTest) -> LeakReport:
         """Run all checks of one exit."""
@@ -143,7 +145,7 @@ class LeakTester:
         url = self._store.settings.exit_check_url
         if url is None:
             return Check("exit_address", "unknown", "The exit address is not asked for: the settings say never.")
-        confirm = self._exits.exit_confirmation(state.tunnel.target.provider)
+        confirm = self._exits.exit_confirmation(state.tunnel)
         mark = exit_mark(machine.index)
         resolvers = self._network.resolvers(machine.name).order
         seen = await check_exit_address(url, resolvers, mark, ipv6=ipv6, confirm=confirm)

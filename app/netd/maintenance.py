@@ -14,7 +14,7 @@ from typing import Protocol
 from app.backoff import Backoff
 from app.errors import GatewayError
 from app.protocol.events import AccountChanged, EventSink, ServersChanged
-from app.providers.base import AccountProvider, Due
+from app.providers.base import AccountProvider, Due, HoldsSessions
 from app.providers.errors import RateLimitedError
 from app.providers.registry import Registry
 
@@ -30,7 +30,9 @@ _BACKOFF = Backoff(MIN_DELAY, MAX_DELAY)
 class RenewableExits(Protocol):
     """What is used of :class:`app.netd.exits.Exits`."""
 
-    async def renew(self, provider: str) -> None: ...
+    async def renew(self, provider: str) -> bool: ...
+
+    def servers_in_use(self, provider: str) -> frozenset[str]: ...
 
 
 class ProviderMaintenance:
@@ -88,16 +90,17 @@ class ProviderMaintenance:
         if Due.ROTATE in due:
             await provider.rotate_key()
             self._publish(AccountChanged(provider.name, rotated=True))
-        if {Due.ROTATE, Due.SETTLE} & due:
-            # Also after a restart: an adopted tunnel may still use the old key.
-            await self._exits.renew(provider.name)
+        # Also after a restart: an adopted tunnel may still use the old key.
+        if {Due.ROTATE, Due.SETTLE} & due and await self._exits.renew(provider.name):
             await provider.settle()
+        if isinstance(provider, HoldsSessions):
+            await provider.end_sessions(self._exits.servers_in_use(provider.name))
 
     def _back_off(self, name: str, error: Exception) -> float:
         """Seconds until the next attempt, with jitter: many gateways may have lost the same provider."""
         count = self._failures[name] = self._failures.get(name, 0) + 1
         wait = _BACKOFF.delay(count)
         if isinstance(error, RateLimitedError):
-            wait = max(wait, error.retry_after)
+            wait = max(wait, error.retry_after or 0.0)
         self._retry_at[name] = time.monotonic() + wait
         return wait

@@ -28,6 +28,7 @@ from app.netd.network_parts import (
 from app.netd.openings import Opening, Openings, in_order
 from app.netd.overlap_reports import limits, tunnel_clash, with_overlap
 from app.netd.timesync import TimeSync
+from app.netd.wan_activation import WanActivation
 from app.network import conntrack
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, TunnelPlan, exit_mark
 from app.network.planner import plan as make_plan
@@ -61,6 +62,7 @@ class NetworkController:
         flowtable: bool,
         http_ports: tuple[int, ...],
         publish: EventSink,
+        wan_activation: WanActivation | None = None,
     ) -> None:
         """``make_kernel`` receives the callback for drift; ``exit_plans`` are the plans of adopted tunnels."""
         self._store = store
@@ -74,9 +76,12 @@ class NetworkController:
         self._flowtable = flowtable
         self._http_ports = http_ports
         self._publish = publish
+        self._wan_activation = wan_activation or WanActivation()
         self._openings = Openings(self._apply, publish, time_sync.opening)
         self._answers: dict[str, Mapping[Address, Answer]] = {}  # of an exit's resolvers, as they were last asked
         self._applying = asyncio.Lock()
+        self._begun = 0  # applications of a plan
+        self._in_force = 0  # the number of the last one; 0 = it failed, or is under way
         self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
         self._frozen = False
         self._plan_problem: str | None = None  # why the present settings and links yield no plan
@@ -144,6 +149,8 @@ class NetworkController:
         except KernelError as error:
             log.error("the first plan could not be applied: %s", error.message)
             self._publish(SecurityAlert("plan_failed", error.message))
+            return
+        await self._activate_wan()
 
     async def replan(self) -> None:
         """Apply a plan of the present settings. Raises KernelError."""
@@ -173,13 +180,13 @@ class NetworkController:
         async with self._observing:
             settings = self._store.settings
             links = with_overlap(await self._link_source.observe(settings), settings.lan)
-            if links == self._links:
-                return
-            before, self._links = self._links, links
-            try:
-                await self.replan()
-            finally:
-                self._publish_links(before)
+            if links != self._links:
+                before, self._links = self._links, links
+                try:
+                    await self.replan()
+                finally:
+                    self._publish_links(before)
+            await self._activate_wan()  # a port that was plugged in again looks the same
 
     async def forget_flows(self, index: int) -> None:
         """Drop the flows of exit ``index``: they are translated to the old tunnel's address."""
@@ -260,9 +267,19 @@ class NetworkController:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     async def _apply(self, plan: ExitPlan | None = None, routed: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Apply the plan of the present inputs, with ``plan`` as that of its exit.
+
+        Those who wait share one application: all that began after a caller's change has the change in it. So however
+        many devices, look-ups and exchanges ask for a plan, a state's policy waits for two applications at most.
+        """
+        began = self._begun
         async with self._applying:
             if self._frozen:
                 await asyncio.Event().wait()  # until cancelled
+            if plan is None and self._in_force > began:
+                return
+            self._begun += 1
+            number, self._in_force = self._begun, 0  # after a failure nobody shares
             openings = self._openings.present
             new = self._make_plan(plan, openings)
             self._openings.applying(openings)
@@ -270,6 +287,11 @@ class NetworkController:
             self._openings.applied(openings)
             if plan is not None:
                 self._exit_plans[plan.name] = plan
+            self._in_force = number
+
+    async def _activate_wan(self) -> None:
+        plan = self._kernel.plan if self._kernel.attestation.ok else None
+        await self._wan_activation.follow(self._store.settings.links, self._links, plan)
 
     def _make_plan(self, changed: ExitPlan | None, openings: frozenset[Opening]) -> NetworkPlan:
         """The plan of all exits, with ``changed`` as the plan of its exit.

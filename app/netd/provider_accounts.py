@@ -10,8 +10,9 @@ from typing import Protocol
 
 import msgspec
 
-from app.errors import ConflictError, GatewayError
+from app.errors import ConflictError, GatewayError, NotFoundError
 from app.model import ProviderSettings, Secret
+from app.netd.file_keys import FileKeys
 from app.netd.protocols import ProviderLookup
 from app.protocol.accounts import AccountStatus, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.answers import Done
@@ -26,9 +27,10 @@ from app.protocol.commands import (
     RotateKey,
     SignIn,
     SignOut,
+    UseFileKey,
 )
 from app.protocol.events import EventSink, ServersChanged
-from app.providers.base import AccountProvider
+from app.providers.base import AccountProvider, TakesFileKey
 from app.store import Store
 
 
@@ -39,13 +41,15 @@ class ProviderExits(Protocol):
 
     async def disconnect(self, exit_name: str) -> None: ...
 
-    async def renew(self, provider: str) -> None: ...
+    async def renew(self, provider: str) -> bool: ...
 
 
 class Verdicts(Protocol):
     """What is used of :class:`app.netd.failover.Failover`."""
 
     def forget_verdict(self, provider: str) -> None: ...
+
+    def account_changed(self, provider: str) -> None: ...
 
 
 class ProviderAccounts:
@@ -58,12 +62,14 @@ class ProviderAccounts:
         exits: ProviderExits,
         verdicts: Verdicts,
         store: Store,
+        file_keys: FileKeys,
         publish: EventSink,
     ) -> None:
         self._providers = providers
         self._exits = exits
         self._verdicts = verdicts
         self._store = store
+        self._file_keys = file_keys
         self._publish = publish
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -71,6 +77,7 @@ class ProviderAccounts:
             DescribeProvider.handled_by(self._describe),
             SignIn.handled_by(self._sign_in),
             SignOut.handled_by(self._sign_out),
+            UseFileKey.handled_by(self._use_file_key),
             GetAccount.handled_by(self._account),
             ListProviderDevices.handled_by(self._devices),
             RemoveProviderDevice.handled_by(self._remove_device),
@@ -83,12 +90,14 @@ class ProviderAccounts:
         name, settings = command.provider, self._store.settings
         provider = self._providers.get(name)
         shown = ProviderInfo(name, provider.title, settings.provider == name, provider.capabilities)
-        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.has_account:
             return shown
+        account = await provider.account()
         return msgspec.structs.replace(
             shown,
             credentials=provider.credentials,
-            account=await provider.account(),
+            account=account,
+            key_files=() if account.signed_in else await self._file_keys.files_for(name),
             list=await provider.list_status(),
             settings=settings.provider_settings.get(name, ProviderSettings()),
         )
@@ -102,8 +111,26 @@ class ProviderAccounts:
             await provider.refresh()
         # A tunnel that cannot be renewed keeps the old account; :mod:`app.netd.maintenance` tries again.
         with contextlib.suppress(GatewayError):
+            if await self._exits.renew(command.provider):
+                await provider.settle()
+        return status
+
+    async def _use_file_key(self, command: UseFileKey) -> AccountStatus:
+        """Use the key of an imported file. Raises what :meth:`TakesFileKey.use_file_key` raises."""
+        provider = self._get(command.provider)
+        if not isinstance(provider, TakesFileKey):
+            raise ConflictError(
+                f"{provider.title}: the key of a file works with the file's own server only", field="provider"
+            )
+        try:
+            config = self._file_keys.config(command.server)
+        except NotFoundError as error:
+            raise NotFoundError(error.message, field="server") from None
+        status = await provider.use_file_key(command.server, config)
+        self._changed(command.provider)
+        # A tunnel with the key of an earlier file moves to this one; if it cannot, it keeps its own.
+        with contextlib.suppress(GatewayError):
             await self._exits.renew(command.provider)
-            await provider.settle()
         return status
 
     async def _sign_out(self, command: SignOut) -> Done:
@@ -138,8 +165,8 @@ class ProviderAccounts:
         """Rotate the key make-before-break: the tunnel with the new key is up before the old one ends."""
         provider = self._get(command.provider)
         await provider.rotate_key()
-        await self._exits.renew(command.provider)
-        await provider.settle()
+        if await self._exits.renew(command.provider):
+            await provider.settle()
         return await provider.account()
 
     async def _configure(self, command: ConfigureProvider) -> Done:
@@ -155,10 +182,10 @@ class ProviderAccounts:
 
     def _get(self, name: str) -> AccountProvider:
         provider = self._providers.get(name)
-        if not isinstance(provider, AccountProvider) or not provider.capabilities.sign_in:
+        if not isinstance(provider, AccountProvider) or not provider.capabilities.has_account:
             raise ConflictError(f"{provider.title} has no accounts to sign in to", field="provider", code="no_accounts")
         return provider
 
     def _changed(self, name: str) -> None:
-        self._verdicts.forget_verdict(name)
+        self._verdicts.account_changed(name)
         self._publish(ServersChanged(name))

@@ -96,7 +96,7 @@ class ServerCommands:
         return Done(warnings=stored.warnings, public_key=stored.public_key)
 
     async def _import(self, command: ImportConfig) -> Done:
-        return self._importer.import_one(command)
+        return await self._importer.import_with_offer(command)
 
     async def _remove(self, command: RemoveCustomServer) -> Done:
         server = self._store.server(command.name)

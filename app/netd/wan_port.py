@@ -87,7 +87,8 @@ def resolve_wan_port(text: str, ports: Sequence[NetworkPort], lan: Sequence[str]
         raise InvalidFieldError(f"port: {name.text} is not there. The ports: {available}", field="port")
     if len(found) > 1:
         raise InvalidFieldError(
-            f"port: {name.text} is more than one port: name its place. The ports: {available}", field="port"
+            f"port: {name.text} is more than one port: name its whole place or its MAC address. The ports: {available}",
+            field="port",
         )
     (port,) = found
     if port.radio:
@@ -102,7 +103,8 @@ def resolve_wan_port(text: str, ports: Sequence[NetworkPort], lan: Sequence[str]
             field="port",
             code="only_port",
         )
-    return name.text
+    # The whole place: it is still the same port once there is another controller with such a port.
+    return port.usb if name.kind == "usb" and port.usb is not None else name.text
 
 
 def _can_be_lan(port: NetworkPort) -> bool:

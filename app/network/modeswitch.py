@@ -23,7 +23,7 @@ _ID = re.compile(r'ATTRS?\{id(Vendor|Product)\}=="([0-9a-f]{4})"')
 
 
 async def disks(devices: Path = DEVICES, rules: tuple[Path, ...] = RULES) -> tuple[str, ...]:
-    """The adapters and modems that are only a disk now, such as ``0bda:8151 at usb-1.2``."""
+    """The adapters and modems that are only a disk now, such as ``0bda:8151 at usb-1.2@0000:01:00.0``."""
     found = list(_only_disks(devices))
     known = await _switched(rules) if found else frozenset()
     return tuple(

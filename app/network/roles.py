@@ -7,6 +7,9 @@ the port that was named, or the one called ``wan...``, as the port on the board 
 A WAN that is a VLAN or PPPoE is an interface of its own, on a port that carries it: its carrier. What else goes over
 that port's wire is the provider's network as well, so the carrier is kept out of the LAN like the WAN itself. Ports
 join the bridge once the carrier is known: a PPPoE session comes and goes, and the LAN stays.
+
+Settings that point at two ports (a place without its controller, two adapters with one MAC address) name none: either
+may be the ISP's, so there is no WAN, and neither of the two is the LAN's.
 """
 
 from __future__ import annotations
@@ -54,14 +57,21 @@ def roles(
     wired = sorted((p for p in ports if not p.radio), key=lambda p: (p.usb is not None, p.name))
     modems = {p.name for p in wired if p.driver in portname.MODEM_DRIVERS}
     bridged = BRIDGE in others
-    carrier = None
-    if settings.carrier is None:
-        wan = _wan(settings, ports, others, [p for p in wired if p.name not in modems], in_bridge, bridged=bridged)
-    else:
-        carrier = next((p.name for p in ports if points_at(settings.carrier, p)), None)
+    named = settings.carrier or settings.wan
+    candidates = [p for p in ports if named is not None and points_at(named, p)]
+    only = candidates[0].name if len(candidates) == 1 else None
+    carrier = only if settings.carrier is not None else None
+    if named is None:
+        wan = _detected([p for p in wired if p.name not in modems], in_bridge, bridged=bridged)
+    elif settings.carrier is not None:
         wan = settings.wan if carrier is not None else None
+    else:
+        wan = only or (named if not candidates and named in others else None)
     outside = {wan, carrier}
-    eligible = tuple(sorted(p.name for p in wired if p.name not in outside and p.name not in modems))
+    doubtful = {p.name for p in candidates} - outside
+    eligible = tuple(
+        sorted(p.name for p in wired if p.name not in outside and p.name not in doubtful and p.name not in modems)
+    )
 
     lan = settings.lan
     if lan is None:
@@ -86,23 +96,11 @@ def roles(
         )
         for p in sorted(ports, key=lambda p: p.name)
     )
-    problem = _problem(settings, with_roles, bridged=bridged) if wan is None else None
+    problem = _problem(settings, with_roles, candidates, bridged=bridged) if wan is None else None
     return Roles(wan, lan, bridge, with_roles, problem, carrier)
 
 
-def _wan(
-    settings: LinkSettings,
-    ports: Sequence[NetworkPort],
-    others: Sequence[str],
-    wired: Sequence[NetworkPort],
-    in_bridge: frozenset[str],
-    *,
-    bridged: bool,
-) -> str | None:
-    if settings.wan is not None:
-        return next(
-            (p.name for p in ports if points_at(settings.wan, p)), settings.wan if settings.wan in others else None
-        )
+def _detected(wired: Sequence[NetworkPort], in_bridge: frozenset[str], *, bridged: bool) -> str | None:
     named = [p.name for p in wired if p.name.startswith("wan") and (bridged or p.name not in in_bridge)]
     if named or bridged:
         return min(named, default=None)
@@ -117,7 +115,7 @@ def expected(settings: LinkSettings, there: Container[str], last: str | None) ->
     name = last or "wan"
     if settings.wan is not None:
         parsed = portname.parse(settings.wan) if portname.is_valid(settings.wan) else None
-        name = parsed.text if parsed is not None and parsed.kind == "name" else last
+        name = parsed.text if parsed is not None and parsed.is_interface else last
     return name if name is not None and name not in there else None
 
 
@@ -133,7 +131,7 @@ def points_at(text: str, port: NetworkPort) -> bool:
         case "mac":
             return port.mac == name.text
         case "usb":
-            return port.usb == name.text
+            return portname.is_at(port.usb, name.text)
         case "modem":
             return port.driver in portname.MODEM_DRIVERS
 
@@ -141,8 +139,17 @@ def points_at(text: str, port: NetworkPort) -> bool:
 _CHOOSE = "on the page, with `vpn-gateway wan PORT` or with wan = in the section [network] of gateway.toml choose"
 
 
-def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: bool) -> LinkProblem | None:
+def _problem(
+    settings: LinkSettings, ports: Sequence[NetworkPort], candidates: Sequence[NetworkPort], *, bridged: bool
+) -> LinkProblem | None:
     there = "; ".join(describe(p) for p in ports) or "none"
+    if len(candidates) > 1:
+        return LinkProblem(
+            "wan_ambiguous",
+            f"{settings.carrier or settings.wan} is more than one port: {' and '.join(p.name for p in candidates)}."
+            f" It is not known which of them is the WAN, so no port joins the LAN: {_CHOOSE} it, by its whole place"
+            f" or its MAC address. The ports: {there}",
+        )
     if settings.wan is not None:
         return LinkProblem(
             "wan_missing",
@@ -159,6 +166,6 @@ def _problem(settings: LinkSettings, ports: Sequence[NetworkPort], *, bridged: b
 
 
 def describe(port: NetworkPort) -> str:
-    """The port in words: ``enx00e04c680122 (r8152, 00:e0:4c:68:01:22, usb-1.2, cable in)``."""
+    """The port in words: ``enx00e04c680122 (r8152, 00:e0:4c:68:01:22, usb-1.2@0000:01:00.0, cable in)``."""
     facts = [port.driver, port.mac, port.usb, "radio" if port.radio else "cable in" if port.carrier else "no cable"]
     return f"{port.name} ({', '.join(f for f in facts if f)})"

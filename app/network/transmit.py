@@ -1,4 +1,4 @@
-"""Transmission of network ports: packets sent, packets queued, and the restart of a port."""
+"""Transmission of network ports: packets sent, packets queued, the start and the restart of a port."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ async def queued(name: str) -> int:
                 queue = statistics.get_attr("TCA_STATS_QUEUE")
                 most = max(most, queue["qlen"] if queue else 0)
     return most
+
+
+async def start(name: str) -> None:
+    """Take the port up. Raises NetlinkError, OSError."""
+    async with open_netlink() as ip:
+        await ip.link("set", index=socket.if_nametoindex(name), state="up")
 
 
 async def restart(name: str) -> None:

@@ -36,6 +36,17 @@ class SignOut(Command[Done], frozen=True, tag="sign_out"):
     provider: str
 
 
+class UseFileKey(Command[AccountStatus], frozen=True, tag="use_file_key"):
+    """Use the key of the imported server ``server`` for every server of ``provider``'s public list.
+
+    Nobody is signed in by that. The file's server must be in the list, which is fetched if need be; on failure nothing
+    has changed. Raises NotFoundError, ConflictError (``signed_in``, ``not_its_file``, ...), UnavailableError.
+    """
+
+    provider: str
+    server: str
+
+
 class GetAccount(Command[AccountStatus], frozen=True, tag="get_account"):
     """Get the state of the account; with ``refresh``, after asking the provider."""
 

@@ -21,6 +21,12 @@ class Capabilities(Struct, frozen=True):
     ipv6_endpoint: bool = False
     post_quantum: bool = False  # its servers give a post-quantum preshared key
     content_blocking: tuple[str, ...] = ()  # what the provider's resolvers can block
+    file_key: bool = False  # the key of one of its .conf files works with all of its servers
+
+    @property
+    def has_account(self) -> bool:
+        """Whether an account is needed to connect, by a sign-in or from a file."""
+        return self.sign_in or self.file_key
 
 
 class CredentialField(Struct, frozen=True):
@@ -46,7 +52,9 @@ class AccountStatus(Struct, frozen=True):
     max_devices: int | None = None
     key_created: float | None = None
     key_rotates: float | None = None
+    key_proven: bool | None = None  # whether any server has ever answered the gateway's key
     problem: str | None = None  # a code, such as "account_expired" or "key_revoked"
+    from_file: str | None = None  # the imported server whose key is used; None = signed in
 
 
 class ProviderDevice(Struct, frozen=True):
@@ -87,3 +95,4 @@ class ProviderInfo(Struct, frozen=True):
     account: AccountStatus | None = None  # None = it has no accounts
     list: ListStatus | None = None
     settings: ProviderSettings | None = None
+    key_files: tuple[str, ...] = ()  # imported servers whose key opens this provider's list, one of each key

@@ -10,11 +10,22 @@ from app.model import Server
 from app.protocol.statistics import Bytes, Series
 
 
+class ListOffer(Struct, frozen=True):
+    """An imported file whose key opens the whole server list of its provider (``UseFileKey`` accepts the offer)."""
+
+    provider: str
+    title: str
+    server: str  # the imported one, whose key it is
+    servers: int | None = None  # in the list kept here; None = it is fetched when the offer is accepted
+    listed: bool = False  # the file's server is in that list; otherwise the file only looks like this provider's
+
+
 class Done(Struct, frozen=True):
     message: str | None = None
     warnings: tuple[str, ...] = ()
     public_key: str | None = None  # the gateway's, where a command made or derived one
     server: str | None = None  # the one chosen for a place, or the name made from a file's
+    opens: ListOffer | None = None  # of an imported file
 
 
 class ServerList(Struct, frozen=True):

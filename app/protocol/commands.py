@@ -17,6 +17,7 @@ from app.protocol.account_commands import (
     RotateKey,
     SignIn,
     SignOut,
+    UseFileKey,
 )
 from app.protocol.answers import Outcome
 from app.protocol.command import Command, Handler, HandlerEntry
@@ -91,6 +92,7 @@ __all__ = [
     "SetOwner",
     "SignIn",
     "SignOut",
+    "UseFileKey",
 ]
 
 

@@ -52,7 +52,7 @@ class ExitStatus(Struct, frozen=True):
     mtu_origin: MtuOrigin | None = None  # the setting of the exit or provider, the server's file, found, or the WAN's
     post_quantum: bool = False  # the tunnel's session has a post-quantum preshared key
     post_quantum_problem: str | None = None  # why not, where one was wanted, for people
-    confirmed: bool | None = None  # the provider confirms that ``ip`` is an exit of its own (Mullvad only)
+    confirmed: bool | None = None  # ``ip`` is the VPN's: by the provider's word, or the server's address or network
     resolvers: tuple[str, ...] = ()  # those that look up names, inside the tunnel; the first is asked first
     dns_problem: str | None = None  # what is wrong with the resolvers that the server names, for people
 

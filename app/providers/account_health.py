@@ -51,6 +51,8 @@ class AccountHealth:
         account = self._session.account
         if account is None:
             return Verdict.SIGNED_OUT
+        if account.from_file is not None:
+            return Verdict.UNKNOWN
         try:
             checked = await self.check(account)
         except GatewayError:
@@ -65,11 +67,13 @@ class AccountHealth:
         }.get(problem, Verdict.SIGNED_OUT)
 
     def is_due(self, account: Account, now: float) -> bool:
-        """Whether the last check is too old, or lies in the future because the clock was wrong then."""
-        return not 0 <= now - account.checked < MAX_AGE
+        """Whether the last check is too old, or in the future because the clock was wrong; never for a file's key."""
+        return account.from_file is None and not 0 <= now - account.checked < MAX_AGE
 
     def status(self, account: Account, shown: Secret | None, rotates: float | None) -> AccountStatus:
         """The view of ``account`` for users, with ``shown`` masked; ``rotates`` is when its key is due (Unix time)."""
+        if account.from_file is not None:  # the provider has told nothing about it
+            return AccountStatus(signed_in=True, from_file=account.from_file)
         now = self._session.now()
         expired = 0 < account.expires <= now
         return AccountStatus(
@@ -81,5 +85,6 @@ class AccountHealth:
             max_devices=account.max_devices or None,
             key_created=account.key_created or None,
             key_rotates=rotates,
+            key_proven=not account.unproven,
             problem=account.problem or (AccountExpiredError.code if expired else None),
         )

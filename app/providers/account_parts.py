@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from app.addresses import Address
 from app.keys import KeyPair
 from app.model import Peer, ProviderSettings, Secret
@@ -96,8 +98,12 @@ class ProviderContext:
         self.servers = ServerList(environment, name, title, source, self.client(source.api))
 
     def api(self, name: str) -> ApiConfig:
-        """The location of the API ``name``: that of ``providers.toml``, otherwise the provider's own."""
-        return self.environment.apis.get(name) or self._apis[name]
+        """The location of the API ``name``: that of ``providers.toml``, otherwise the provider's own.
+
+        Another location has certificates for the same name, unless it says otherwise.
+        """
+        own, given = self._apis[name], self.environment.apis.get(name)
+        return own if given is None else replace(given, certificate=given.certificate or own.certificate)
 
     def client(self, name: str | None = None) -> ProviderClient:
         """The shared client of the API ``name``, None = the main one; a shared client obeys the rate limit."""

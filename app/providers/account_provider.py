@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import ClassVar
 
+from msgspec.structs import replace
+
+from app.addresses import Address
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
 from app.model import KeyExchange, ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
@@ -23,7 +27,8 @@ from app.providers.base import (
 )
 from app.providers.config import ApiConfig
 from app.providers.connection_options import check_options
-from app.providers.errors import NotSignedInError
+from app.providers.errors import KeyFromFileError, NotSignedInError
+from app.providers.file_account import FileAccount, FileMatch
 from app.providers.server_list.source import ListSource
 from app.providers.sign_in import SignIn
 from app.store.accounts import Account
@@ -38,6 +43,7 @@ class SignInProvider(ABC):
     credentials: ClassVar[tuple[CredentialField, ...]]  # the end of the first one is shown as the account
     apis: ClassVar[Mapping[str, ApiConfig]]  # the provider's own, by name; the main one first
     source: ClassVar[ListSource]
+    shares_preshared_key: ClassVar[bool] = False  # a file's preshared key belongs to the account, not to one server
 
     def __init__(self, environment: Environment) -> None:
         context = ProviderContext(environment, self.name, self.title, self.apis, self.source)
@@ -52,6 +58,7 @@ class SignInProvider(ABC):
         self._rotation = parts.rotation
         self._devices = parts.devices
         self._key_exchange = parts.key_exchange
+        self._file_account = FileAccount(context.session, context.servers, preshared=self.shares_preshared_key)
         self._health = AccountHealth(context.session, parts.account.check)
         self._sign_in = SignIn(context.session, self.credentials, parts.account, self._health, parts.devices)
 
@@ -75,15 +82,40 @@ class SignInProvider(ABC):
         account = self._session.account
         if account is None:
             return AccountStatus(signed_in=False)
-        if refresh:
+        if refresh and account.from_file is None:
             async with self._session.lock:
                 account = await self._health.check(self._session.signed_in())
-        shown = account.credentials.get(self.credentials[0].name)
+        shown = account.credentials.get(self.credentials[0].name) if self.credentials else None
         return self._health.status(account, shown, self._rotation.due_at(account) if self._rotation else None)
+
+    async def use_file_key(self, name: str, config: TunnelConfig) -> AccountStatus:
+        """Use the key of ``config``, the imported server ``name``, for every server of the provider's public list.
+
+        Raises ConflictError where that is not known to work, and the errors of :meth:`refresh`; then nothing changes.
+        """
+        if not self.capabilities.file_key:
+            raise ConflictError(
+                f"{self.title}: the key of a file works with the file's own server only", field="provider"
+            )
+        async with self._session.lock:
+            await self._file_account.use(name, config)
+        return await self.account()
+
+    async def match_file(self, config: TunnelConfig) -> FileMatch | None:
+        """What is known here of ``config`` as a file of this provider; None where its key is no use or used already."""
+        return await self._file_account.match(config) if self.capabilities.file_key else None
 
     async def diagnose(self) -> Verdict:
         async with self._session.lock:
             return await self._health.diagnose()
+
+    def unproven_key(self, hostname: str) -> str | None:  # noqa: ARG002
+        return self._session.unproven_key()
+
+    def prove_key(self, public_key: str) -> None:
+        account = self._session.account
+        if account is not None and public_key == self._session.unproven_key():
+            self._session.save(replace(account, unproven=False))
 
     # --- Devices and keys --------------------------------------------------------------------------------------------
 
@@ -106,14 +138,24 @@ class SignInProvider(ABC):
         if self._devices is None:
             self._session.signed_in()
             raise NotImplementedYetError(f"{self.title} has no API for an account's devices")
-        return self._devices, await self._sign_in.account_for(self._devices)
+        return self._devices, self._asked(await self._sign_in.account_for(self._devices))
+
+    def _asked(self, account: Account) -> Account:
+        """``account``, for a request to the provider. Raises KeyFromFileError."""
+        if account.from_file is not None:
+            raise KeyFromFileError(
+                f'The key for {self.title} is that of the file "{account.from_file}": devices and keys of the account '
+                f"are managed at {self.title}, or here after a sign-in",
+                field="provider",
+            )
+        return account
 
     async def rotate_key(self, hostname: str | None = None) -> TunnelConfig | None:
         async with self._session.lock:
             account = self._session.signed_in()
             if self._rotation is None:
                 raise NotImplementedYetError(f"{self.title} has no key rotation")
-            await self._rotation.rotate(account)
+            await self._rotation.rotate(self._asked(account))
         return await self.tunnel(hostname) if hostname is not None else None
 
     async def settle(self) -> None:
@@ -130,10 +172,13 @@ class SignInProvider(ABC):
         waiting = {
             Due.REFRESH: not self._servers.fresh(now),
             Due.ACCOUNT: self._health.is_due(account, now),
-            Due.ROTATE: self._rotation is not None and now >= self._rotation.due_at(account),
+            Due.ROTATE: self._rotates(account, now),
             Due.SETTLE: account.replaced is not None or (self._rotation is not None and bool(account.retired)),
         }
         return frozenset(due for due, is_waiting in waiting.items() if is_waiting)
+
+    def _rotates(self, account: Account, now: float) -> bool:
+        return account.from_file is None and self._rotation is not None and now >= self._rotation.due_at(account)
 
     # --- Servers -----------------------------------------------------------------------------------------------------
 
@@ -144,6 +189,11 @@ class SignInProvider(ABC):
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key in the stored list."""
         return self._servers.by_key(public_key)
+
+    def exit_addresses(self, hostname: str) -> tuple[Address, ...]:
+        """The addresses of a server in the stored list; an entry server lets nothing out."""
+        relay = self._servers.get(hostname)
+        return tuple(ip_address(a) for a in (relay.ipv4, relay.ipv6) if a) if relay is not None else ()
 
     async def refresh(self) -> ListStatus:
         async with self._session.lock:
@@ -163,6 +213,8 @@ class SignInProvider(ABC):
         account, peer = await self._dialler.dial(relay, account, self._session.settings)
         if account.private_key is None or not account.addresses:
             raise NotSignedInError(f"The key for {self.title} was lost; sign in again", field="provider")
+        if account.preshared_key is not None:
+            peer = replace(peer, preshared_key=account.preshared_key)
         return TunnelConfig(
             private_key=account.private_key,
             addresses=account.addresses,

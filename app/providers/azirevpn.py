@@ -15,7 +15,7 @@ from app.providers.key_rotation import KeyRotation
 class AzireVpnProvider(SignInProvider):
     name = "azirevpn"
     title = "AzireVPN"
-    capabilities = Capabilities(sign_in=True, devices=True, key_rotation=True)
+    capabilities = Capabilities(sign_in=True, devices=True, key_rotation=True, file_key=True)
     credentials = (
         CredentialField("username", "User name", secret=False),
         CredentialField("password", "Password"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -38,10 +38,12 @@ __all__ = [
     "CredentialField",
     "Due",
     "Environment",
+    "HoldsSessions",
     "ListStatus",
     "Provider",
     "ProviderDevice",
     "SkippedEntry",
+    "TakesFileKey",
     "Verdict",
     "find_server",
     "no_such_server",
@@ -162,11 +164,33 @@ class AccountProvider(Provider, Protocol):
 
 
 @runtime_checkable
+class TakesFileKey(Protocol):
+    """A provider with accounts that can do with the key of one of its .conf files."""
+
+    async def use_file_key(self, name: str, config: TunnelConfig) -> AccountStatus:
+        """Use the key of ``config``, the imported server ``name``, for every server of the provider's public list.
+
+        Raises ConflictError where that is not known to work, and the errors of :meth:`AccountProvider.refresh`; then
+        nothing has changed.
+        """
+        ...
+
+
+@runtime_checkable
 class ConfirmsExit(Protocol):
     """A provider that can tell from the exit check's answer whether the exit address is one of its own."""
 
     def confirms_exit(self, answer: Mapping[str, Any]) -> bool | None:
         """Whether ``answer``, untrusted JSON from ``exit_check_url``, confirms the exit; None = it does not say."""
+        ...
+
+
+@runtime_checkable
+class HoldsSessions(Protocol):
+    """A provider that counts a session at a server against the account's limit until it is ended or times out."""
+
+    async def end_sessions(self, used: Collection[str]) -> None:
+        """End the sessions at servers other than ``used`` (their host names). Never raises a GatewayError."""
         ...
 
 

@@ -15,7 +15,17 @@ from pathlib import Path
 
 from app import atomic
 from app.errors import GatewayError
-from app.providers import azirevpn_relays, ivpn_relays, mullvad_relays, nordvpn_relays, pia_relays, surfshark_relays
+from app.providers import (
+    airvpn_relays,
+    azirevpn_relays,
+    hideme_relays,
+    ivpn_relays,
+    mullvad_relays,
+    nordvpn_relays,
+    pia_relays,
+    surfshark_relays,
+    windscribe_list,
+)
 from app.providers.server_list.address_policy import AddressPolicy
 from app.providers.server_list.cache import encode
 from app.providers.server_list.relay import RelayList
@@ -28,6 +38,9 @@ SOURCES: Mapping[str, ListSource] = {
     "azirevpn": azirevpn_relays.SOURCE,
     "surfshark": surfshark_relays.SOURCE,
     "pia": pia_relays.SOURCE,
+    "windscribe": windscribe_list.SOURCE,
+    "airvpn": airvpn_relays.SOURCE,
+    "hideme": hideme_relays.SOURCE,
 }
 
 

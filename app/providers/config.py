@@ -5,6 +5,7 @@ allowed_networks = ["198.51.100.0/24"]   # private networks that may contain ser
 url = "https://api.mullvad.net"
 addresses = ["203.0.113.80"]             # used instead of a DNS look-up
 alternatives = ["https://api.example"]   # further URLs of the same API, for when the first cannot be reached
+certificate = "api.example"              # the name in its certificates, where that is not the host of the URL
 ca = "/etc/vpn-gateway/lab-ca.pem"       # in place of the system's certificate authorities
 """
 
@@ -23,12 +24,16 @@ from app.errors import InvalidFieldError
 
 
 class ApiConfig(Struct, frozen=True):
-    """The location of an API. ``ca``, a PEM file or PEM text, replaces the system's certificate authorities."""
+    """The location of an API. ``ca``, a PEM file or PEM text, replaces the system's certificate authorities.
+
+    ``certificate`` is the name that its certificates are for, where that is not the URL's host.
+    """
 
     url: str
     addresses: tuple[Address, ...] = ()
     ca: str | None = None
     alternatives: tuple[str, ...] = ()
+    certificate: str | None = None
 
     @property
     def urls(self) -> tuple[str, ...]:

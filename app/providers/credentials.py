@@ -37,7 +37,12 @@ def check_credentials(form: tuple[CredentialField, ...], given: Mapping[str, Sec
 
 
 def same_account(form: tuple[CredentialField, ...], one: Mapping[str, Secret], other: Mapping[str, Secret]) -> bool:
-    return all(one.get(entry.name) == other.get(entry.name) for entry in form if not entry.optional)
+    """Whether ``other``, from a form, is the account of ``one``: an optional field that is left empty says nothing."""
+    return all(
+        one.get(entry.name) == other.get(entry.name)
+        for entry in form
+        if not entry.optional or (entry.name in one and entry.name in other)
+    )
 
 
 def masked(value: Secret | None) -> str:

@@ -17,6 +17,12 @@ class NotSignedInError(ConflictError):
     code = "not_signed_in"
 
 
+class KeyFromFileError(ConflictError):
+    """The account is only a key from an imported file, with which the provider's API cannot be asked."""
+
+    code = "key_from_file"
+
+
 class AccountExpiredError(ConflictError):
     """The account expired at ``expires`` (Unix time, 0 = unknown)."""
 

@@ -65,7 +65,7 @@ class ApiHosts:
         self._ca = config.ca
         self._title = title
         self._known_addresses = known_addresses
-        self._hosts = [_host(url, config.addresses if url == config.url else ()) for url in config.urls]
+        self._hosts = [_host(config, url) for url in config.urls]
         self._last = self._hosts[0]
 
     async def send(self, make: Callable[[Host], Request], *, limit: int, timeout: float) -> Response:
@@ -120,9 +120,11 @@ class ApiHosts:
         return answer
 
 
-def _host(url: str, addresses: tuple[Address, ...]) -> Host:
+def _host(config: ApiConfig, url: str) -> Host:
     parts = urlsplit(url)
-    return Host(Destination(parts.hostname or "", parts.port or 443, addresses), parts.path.rstrip("/"))
+    addresses = config.addresses if url == config.url else ()
+    to = Destination(parts.hostname or "", parts.port or 443, addresses, config.certificate)
+    return Host(to, parts.path.rstrip("/"))
 
 
 def _unreachable(failure: TimeoutError | OSError, title: str, name: str, timeout: float) -> ProviderDownError:

@@ -89,3 +89,9 @@ class ImportedProvider:
 
     async def tunnel(self, hostname: str) -> TunnelConfig:
         return self._stored.tunnel(hostname)
+
+    def unproven_key(self, hostname: str) -> str | None:
+        return self._stored.unproven_key(hostname)
+
+    def prove_key(self, public_key: str) -> None:
+        self._stored.prove_key(public_key)

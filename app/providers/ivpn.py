@@ -25,7 +25,12 @@ class IvpnProvider(SignInProvider):
     name = "ivpn"
     title = "IVPN"
     capabilities = Capabilities(
-        sign_in=True, key_rotation=True, multihop=True, choose_port=True, content_blocking=("trackers", "hardcore")
+        sign_in=True,
+        key_rotation=True,
+        multihop=True,
+        choose_port=True,
+        content_blocking=("trackers", "hardcore"),
+        file_key=True,
     )
     credentials = (
         CredentialField(

@@ -69,6 +69,23 @@ class StoredServers:
         stored = self._store.servers(self._name)
         return tuple(as_server(s, has_secrets=self._store.has_secrets(s.name)) for s in stored)
 
+    def unproven_key(self, hostname: str) -> str | None:
+        """The gateway's public key at ``hostname``, as long as no server has ever answered it.
+
+        None also where nothing says that the key is one of a VPN provider, which could suspend an account: one's own
+        server may be made ready after the gateway.
+        """
+        server = self._store.holder(hostname)
+        if server is None or not server.unproven or server.public_key is None:
+            return None
+        same = [s for s in self._store.servers() if s.public_key == server.public_key]
+        if any(not s.unproven for s in same) or (server.service is None and len(same) == 1):
+            return None
+        return server.public_key
+
+    def prove_key(self, public_key: str) -> None:
+        self._store.prove_key(public_key)
+
     def tunnel(self, hostname: str) -> TunnelConfig:
         """Raises NotFoundError, ConflictError (incomplete, or its keys are lost)."""
         try:

@@ -43,6 +43,7 @@ class MullvadProvider(SignInProvider):
         ipv6_endpoint=True,
         post_quantum=True,
         content_blocking=tuple(BLOCKING),
+        file_key=True,
     )
     credentials = (
         CredentialField(

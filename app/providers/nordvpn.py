@@ -50,7 +50,7 @@ ERRORS = Errors({401: _NOT_ACCEPTED, 403: _NOT_ACCEPTED})
 class NordVpnProvider(SignInProvider):
     name = "nordvpn"
     title = "NordVPN"
-    capabilities = Capabilities(sign_in=True)
+    capabilities = Capabilities(sign_in=True, file_key=True)
     credentials = (
         CredentialField(
             "token",

@@ -1,7 +1,7 @@
 """``pia`` (Private Internet Access): a token, and a key that is registered with each server just before it is dialled.
 
-The servers' certificates are issued by PIA's own authority. PIA publishes its certificate, which is not part of this
-gateway: the user enters it when signing in, or ``providers.toml`` names the file.
+The servers' certificates are issued by PIA's own authority, whose certificate is fetched from PIA and recognized by its
+fingerprint, unless the user enters it or ``providers.toml`` names the file.
 """
 
 from __future__ import annotations

@@ -11,13 +11,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app.addresses import Address
 from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
-from app.model import Server
+from app.model import Server, StoredServer, TunnelConfig
+from app.protocol.answers import ListOffer
 from app.providers.account_provider import SignInProvider
+from app.providers.airvpn import AirVpnProvider
 from app.providers.azirevpn import AzireVpnProvider
 from app.providers.base import AccountProvider, ConfirmsExit, Environment, Provider
 from app.providers.custom import CustomProvider
+from app.providers.file_only import WindscribeProvider
+from app.providers.hideme import HideMeProvider
 from app.providers.imported import ImportedProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
@@ -39,6 +44,9 @@ WITH_ACCOUNT: tuple[Callable[[Environment], Provider], ...] = (
     AzireVpnProvider,
     SurfsharkProvider,
     PiaProvider,
+    WindscribeProvider,
+    AirVpnProvider,
+    HideMeProvider,
 )
 
 
@@ -94,6 +102,11 @@ class Registry:
         provider = self._providers.get(name)
         return provider.confirms_exit if isinstance(provider, ConfirmsExit) else _not_confirmed
 
+    def exit_addresses(self, name: str, hostname: str) -> tuple[Address, ...] | None:
+        """The addresses of a server in the list of provider ``name``; None for a provider without a list."""
+        provider = self._providers.get(name)
+        return provider.exit_addresses(hostname) if isinstance(provider, SignInProvider) else None
+
     def _find_by_key(self, public_key: str) -> Server | None:
         """The server with this key in any provider's list; imported files rarely state a location."""
         for provider in self._providers.values():
@@ -106,6 +119,22 @@ class Registry:
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider):
                 await provider.list_status()
+
+    async def find_offer(self, server: StoredServer, config: TunnelConfig) -> ListOffer | None:
+        """The list that the key of ``server``, with the configuration ``config``, opens.
+
+        It is that of the provider whose list has the server, otherwise of the one that the file looks like.
+        """
+        looks_like: ListOffer | None = None
+        for provider in self._providers.values():
+            if not isinstance(provider, SignInProvider) or (match := await provider.match_file(config)) is None:
+                continue
+            offer = ListOffer(provider.name, provider.title, server.name, match.servers, match.listed)
+            if match.listed:
+                return offer
+            if server.service == provider.title:
+                looks_like = offer
+        return looks_like
 
     @property
     def all(self) -> tuple[Provider, ...]:
@@ -120,7 +149,7 @@ def _load_entry_points(environment: Environment) -> list[Provider]:
             provider: object = entry.load()(environment)
             if not isinstance(provider, Provider):
                 raise TypeError("it is not a Provider")
-            if provider.capabilities.sign_in and not isinstance(provider, AccountProvider):
+            if provider.capabilities.has_account and not isinstance(provider, AccountProvider):
                 raise TypeError("it has accounts but is not an AccountProvider")
             if provider.name != entry.name or not _NAME.fullmatch(provider.name):
                 raise ValueError(f"its name is not {entry.name!r}")

@@ -16,9 +16,10 @@ from app.model import Secret
 
 
 class Content(TypedDict, total=False):
-    """The content of a request: at most one of ``json`` and ``form``, and one of ``bearer`` and ``basic``.
+    """The content of a request: at most one of ``json`` and ``form``, and one of ``bearer``, ``basic`` and ``key``.
 
-    ``scheme`` is the name of a token's scheme where it is not Bearer.
+    ``scheme`` is the name of a token's scheme where it is not Bearer; ``key`` is a header of the API's own with its
+    value; ``accept`` is the type of answer where it is not JSON.
     """
 
     query: Mapping[str, str] | None
@@ -27,6 +28,8 @@ class Content(TypedDict, total=False):
     bearer: Secret | None
     scheme: str
     basic: tuple[str, Secret] | None
+    key: tuple[str, Secret] | None
+    accept: str
 
 
 def write_request(
@@ -40,13 +43,15 @@ def write_request(
     bearer: Secret | None = None,
     scheme: str = "Bearer",
     basic: tuple[str, Secret] | None = None,
+    key: tuple[str, Secret] | None = None,
+    accept: str = "application/json",
     etag: str | None = None,
 ) -> Request:
     body = b""
     headers = {
         "host": host_header(to),
         "user-agent": "vpn-gateway",
-        "accept": "application/json",
+        "accept": accept,
         "connection": "close",
         "accept-encoding": ACCEPTED,
     }
@@ -61,6 +66,8 @@ def write_request(
     elif basic is not None:
         pair = f"{basic[0]}:{basic[1].reveal()}"
         headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    elif key is not None:
+        headers[key[0]] = key[1].reveal()
     if etag is not None:
         headers["if-none-match"] = etag
     target = path + (f"?{urlencode(query)}" if query else "")

@@ -50,11 +50,13 @@ class SignIn:
     async def sign_in(self, given: dict[str, Secret]) -> None:
         """Sign in with credentials of :meth:`check_form`."""
         old = self._session.account
+        if old is not None and old.from_file is not None:
+            old = None  # a file's key is the user's own, and no device of this gateway to compare or remove
         same = old is not None and same_account(self._form, old.credentials, given)
         if old is not None and same and await self._health.is_accepted(old):
             return
         try:
-            new = await self._register(given)
+            new = replace(await self._register(given), unproven=True)
         except TooManyDevicesError:
             self._tried, self._opened = given, None
             raise
@@ -84,6 +86,10 @@ class SignIn:
             await self._forget_quietly(account.replaced)
         warnings: tuple[str, ...] = ()
         title = self._session.title
+        if account.from_file is not None:
+            self._session.remove()
+            log.info("the key from a file is no longer used with %s", title)
+            return (f'the key of "{account.from_file}" is still valid; remove it at {title} if nothing else uses it',)
         try:
             await self._api.forget(account)
         except GatewayError as error:

@@ -15,7 +15,7 @@ from app.providers.surfshark_account import SurfsharkAccount
 class SurfsharkProvider(SignInProvider):
     name = "surfshark"
     title = "Surfshark"
-    capabilities = Capabilities(sign_in=True, key_rotation=True)
+    capabilities = Capabilities(sign_in=True, key_rotation=True, file_key=True)
     credentials = (
         CredentialField("username", "E-mail address", secret=False),
         CredentialField("password", "Password"),

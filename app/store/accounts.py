@@ -40,9 +40,12 @@ class Account(Struct, frozen=True, omit_defaults=True):
     expires: float = 0.0  # the account itself
     max_devices: int = 0
     checked: float = 0.0  # when the provider was last asked about the account
+    unproven: bool = False  # set by a sign-in, until a server has answered its key; kept over rotations
     problem: str | None = None  # the code of the error at that check
     replaced: Account | None = None  # the previous account: signed out at the provider once no tunnel uses it
     extra: dict[str, Secret] = field(default_factory=dict)  # values that only this provider has
+    from_file: str | None = None  # the imported server whose key this is; None = signed in
+    preshared_key: Secret | None = None  # with all of the provider's servers
 
 
 class _Document(Struct, frozen=True):
@@ -71,6 +74,7 @@ def decode(data: bytes) -> Decoded[dict[str, Account]]:
             for key in (
                 account.private_key,
                 account.pending_key,
+                account.preshared_key,
                 *((older.private_key, older.pending_key) if older is not None else ()),
             ):
                 if key is not None:

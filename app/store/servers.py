@@ -75,6 +75,7 @@ def split_secrets(
         added=added,
         warnings=warnings,
         service=service,
+        unproven=True,
     )
     return stored, ServerSecrets(private_key=config.private_key, preshared_keys=preshared)
 

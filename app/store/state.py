@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
+from msgspec.structs import replace
+
 from app import atomic
 from app.errors import ConflictError, NotFoundError, UnavailableError
 from app.model import ServerSecrets, Settings, StoredServer
@@ -272,6 +274,16 @@ class Store:
         self._write(secrets_file.FILE, lambda: secrets_file.encode(all_secrets))
         self._write(servers_file.FILE, lambda: servers_file.encode(tuple(all_servers.values())))
         self._secrets, self._servers = all_secrets, all_servers
+
+    def prove_key(self, public_key: str) -> None:
+        """Note that a server has answered this key of the gateway's. Idempotent."""
+        proven = {
+            name: replace(s, unproven=False) if s.public_key == public_key and s.unproven else s
+            for name, s in self._servers.items()
+        }
+        if proven != self._servers:
+            self._write(servers_file.FILE, lambda: servers_file.encode(tuple(proven.values())))
+            self._servers = proven
 
     def remove_server(self, name: str) -> StoredServer:
         """Remove a server and its keys, and return it as it was. Raises NotFoundError."""

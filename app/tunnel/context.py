@@ -11,7 +11,7 @@ from app.model import Links, Settings, TunnelConfig
 from app.network.plan import TunnelPlan
 from app.network.wireguard.types import WireGuardBackend
 from app.tunnel.exitcheck import Confirm
-from app.tunnel.states import Connected, Reason, State, Target
+from app.tunnel.states import Connected, Reason, State, Target, Tunnel
 
 
 class Advice(Struct, frozen=True):
@@ -20,6 +20,7 @@ class Advice(Struct, frozen=True):
     target: Target | None = None
     reason: Reason | None = None
     message: str = ""
+    rest: bool = False  # no further attempt before a request or another WAN
 
 
 class ExitContext(Protocol):
@@ -45,8 +46,8 @@ class ExitContext(Protocol):
         """The resolvers that the exit's tunnel uses now."""
         ...
 
-    def exit_confirmation(self, provider: str) -> Confirm:
-        """The function that reads from the exit check's answer whether the address belongs to ``provider``."""
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm:
+        """The function that reads from the exit check's answer whether the address is that of the VPN of ``tunnel``."""
         ...
 
     async def enter(self, exit_name: str, state: State, cause: str | None = None) -> None:
@@ -69,6 +70,10 @@ class ExitContext(Protocol):
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
         """What overlaps so that the tunnel of ``plan`` must not be made, why, and what helps; None: nothing does."""
+        ...
+
+    def unanswered(self, tunnel: Tunnel, initiations: int) -> None:
+        """Note that ``initiations`` to the server of ``tunnel`` left and that no handshake came."""
         ...
 
     async def fallback(self, exit_name: str, failed: Target) -> Advice:

@@ -52,7 +52,7 @@ class ExitAddressCheck:
         url = self._context.settings.exit_check_url
         plan = state.tunnel.plan
         provider = state.tunnel.target.provider
-        confirm = self._context.exit_confirmation(provider)
+        confirm = self._context.exit_confirmation(state.tunnel)
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):

@@ -11,10 +11,16 @@ from app.tunnel.clock import boottime
 
 MIN_POLL_INTERVAL = 0.002  # seconds; neither WireGuard implementation reports a handshake, so poll, quickly at first
 MAX_POLL_INTERVAL = 0.05  # seconds
+INITIATION_SIZE = 148  # bytes, without UDP (whitepaper, 5.4.2)
 
 
 def peer_of(stats: DeviceStats | None, public_key: str) -> PeerStats | None:
     return next((p for p in stats.peers if p.public_key == public_key), None) if stats else None
+
+
+def initiations(peer: PeerStats | None) -> int:
+    """How many handshakes were begun with ``peer``, which has answered none: nothing else is sent to it (pure)."""
+    return peer.tx_bytes // INITIATION_SIZE if peer is not None and peer.latest_handshake is None else 0
 
 
 async def wait(backend: WireGuardBackend, name: str, public_key: str, timeout: float) -> bool:
@@ -66,7 +72,10 @@ def explain_failure(
             f" handshakes as replays for another {_duration(clock_behind)}; after that the gateway connects by itself,"
             " to another server it connects now"
         )
-    return f"no answer from {where}: the server is down, UDP is filtered, or it does not know this gateway's key"
+    return (
+        f"no answer from {where}: the server is down, UDP is filtered (a hotel's network may want a sign-in first), it"
+        " does not know this gateway's key, or it answers from another address, which the firewall drops"
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -236,7 +236,7 @@ class ExitMachine:
             self._goal.resolve_waiters(failure, failed)
             self._goal.redirect(advice.target, "failover")  # the next step goes there
         elif advice.reason is not None:
-            retry = boottime() + backoff.MAX_DELAY
+            retry = None if advice.rest else boottime() + backoff.MAX_DELAY
             await self._enter(Blocked(advice.reason, advice.message, failed, number, retry))
             self._goal.resolve_waiters(ConflictError(advice.message, code=advice.reason.value), failed)
         else:

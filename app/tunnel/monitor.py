@@ -57,5 +57,6 @@ class TunnelMonitor:
             return TunnelFailure(Reason.WAN_DOWN, "the WAN is down; reconnecting")
         if verdict is HealthVerdict.PROBE:
             # A tunnel adopted from an older version has none of its own.
-            probe.send(self._setup.interface(tunnel), self._setup.mark, tunnel.probes or tunnel.plan.dns)
+            targets = tunnel.probes or self._context.resolvers(self._setup.name)
+            probe.send(self._setup.interface(tunnel), self._setup.mark, targets)
         return None

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
-from app.addresses import Address, collapse
+from app import keys
+from app.addresses import Address, collapse, cover_internet
 from app.errors import ConflictError
 from app.model import Peer, TunnelConfig, WanLink
 from app.network.plan import MARK_TRANSPORT, Slot, TransportPeer, TunnelPlan
@@ -25,14 +26,14 @@ _NOBODY = OwnAddresses()
 
 
 def primary_peer(config: TunnelConfig) -> Peer:
-    """The peer whose handshake means "connected": the one with the default route, otherwise the first with an endpoint.
+    """The peer whose handshake means "connected": one that carries the Internet, otherwise the first with an endpoint.
 
     Raises ConflictError where no peer can be dialled.
     """
     dialled = [p for p in config.peers if p.endpoint is not None]
     if not dialled:
         raise ConflictError("no peer of this server has an endpoint to connect to", field="server")
-    return next((p for p in dialled if any(n.prefixlen == 0 for n in collapse(p.allowed_ips))), dialled[0])
+    return next((p for p in dialled if any(cover_internet(p.allowed_ips, f) for f in (4, 6))), dialled[0])
 
 
 def choose_address(addresses: Sequence[Address], wan: WanLink, silent: Mapping[Address, int] = _NONE) -> Address:
@@ -100,5 +101,16 @@ def prepare(
     key = primary_peer(config).public_key
     probes = probe_targets(config, plan.dns, own)
     origin = "server" if config.mtu else "route"
-    exchange = config.key_exchange
-    return Tunnel(target, plan, key, transport[key], location, probes, config.mtu, origin, exchange), device
+    tunnel = Tunnel(
+        target,
+        plan,
+        key,
+        transport[key],
+        location,
+        probes,
+        config.mtu,
+        origin,
+        own_key=keys.public_key(config.private_key),
+        key_exchange=config.key_exchange,
+    )
+    return tunnel, device

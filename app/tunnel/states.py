@@ -46,6 +46,7 @@ class Reason(enum.StrEnum):
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
     SIGNED_OUT = "signed_out"
+    KEY_UNPROVEN = "key_unproven"
     FIREWALL_FAILED = "firewall_failed"
     INTERNAL = "internal"
 
@@ -61,6 +62,7 @@ class Tunnel(Struct, frozen=True):
     probes: tuple[Address, ...] = ()  # inside the tunnel, to which probes are sent
     given_mtu: int | None = None  # of the server's file
     mtu_origin: MtuOrigin = "route"
+    own_key: str = ""  # the public key of this gateway; "" in a record of an older version
     key_exchange: KeyExchange | None = None  # wanted
     post_quantum: bool = False  # its session has the preshared key of that exchange
     post_quantum_problem: str | None = None  # why it has not, for people; None also where none was wanted
@@ -103,7 +105,7 @@ class Blocked(Struct, frozen=True):
     message: str
     target: Target
     attempt: int = 0
-    retry_at_boot: float | None = None  # CLOCK_BOOTTIME; None = wait for an event
+    retry_at_boot: float | None = None  # CLOCK_BOOTTIME; None = wait for a request, or for another WAN
 
 
 State = Disconnected | Connecting | Connected | Disconnecting | Blocked

@@ -34,7 +34,7 @@ class TunnelSetup:
     """Configures the WireGuard interfaces of exit ``name``, number ``index``."""
 
     def __init__(self, name: str, index: int, context: ExitContext) -> None:
-        self._name = name
+        self.name = name
         self._index = index
         self._context = context
         self.path_mtu = PathMtu(str(index), self.mark, lambda: context.links.wan)
@@ -66,7 +66,7 @@ class TunnelSetup:
         tunnel, device = prepare(
             target, config, slot, wan, resolved, fallback_dns, location, own=own, silent=self._silent
         )
-        if (clash := self._context.clash(self._name, tunnel.plan)) is not None:
+        if (clash := self._context.clash(self.name, tunnel.plan)) is not None:
             raise AttemptFailedError(Reason.NETWORKS_OVERLAP, clash)
         return self.with_present_mtu(tunnel), device
 
@@ -111,12 +111,14 @@ class TunnelSetup:
         await self._context.backend.configure(interface, device)
         handshaking = asyncio.create_task(handshake.wait(self._context.backend, interface, tunnel.peer_key, timeout))
         arrived = await goal.wait_unless_superseded(handshaking, tunnel.target) and handshaking.result()
+        if goal.target == tunnel.target and arrived:
+            self._silent.pop(tunnel.endpoint.address, None)
+            return await self._exchange_keys(tunnel, device, timeout, goal)
+        stats = await self.stats(tunnel)
+        self._context.unanswered(tunnel, handshake.initiations(handshake.peer_of(stats, tunnel.peer_key)))
         if goal.target != tunnel.target:
             return None
-        if not arrived:
-            raise await self._handshake_failure(tunnel)
-        self._silent.pop(tunnel.endpoint.address, None)
-        return await self._exchange_keys(tunnel, device, timeout, goal)
+        raise self._handshake_failure(tunnel, stats)
 
     async def _exchange_keys(
         self, tunnel: Tunnel, device: DeviceConfig, timeout: float, goal: GoalSlot
@@ -133,13 +135,12 @@ class TunnelSetup:
         except PostQuantumError as error:
             raise AttemptFailedError(Reason.POST_QUANTUM_FAILED, str(error)) from None
         except NoHandshakeError:
-            raise await self._handshake_failure(tunnel) from None
+            raise self._handshake_failure(tunnel, await self.stats(tunnel)) from None
 
     async def stats(self, tunnel: Tunnel) -> DeviceStats | None:
         return await self._context.backend.stats(self.interface(tunnel))
 
-    async def _handshake_failure(self, tunnel: Tunnel) -> AttemptFailedError:
-        stats = await self.stats(tunnel)
+    def _handshake_failure(self, tunnel: Tunnel, stats: DeviceStats | None) -> AttemptFailedError:
         self._count_silent(tunnel, stats)
         peer = handshake.peer_of(stats, tunnel.peer_key)
         message = handshake.explain_failure(self._context.links.wan, tunnel.endpoint, peer, self._context.clock_behind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from ci.labnet.addresses import VPN_PORT, VPNS
-from ci.labnet.capture import ETHERTYPE_ARP, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY, Packet
+from ci.labnet.capture import ETHERTYPE_ARP, ETHERTYPE_IPV6, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY, Packet
 
 ICMP6_PERMITTED = {133, 134, 135, 136, 143}  # RFC 4861 and MLDv2 reports (RFC 3810)
 
@@ -23,7 +23,7 @@ def leaks(packets: list[Packet], gateway_mac: str, *, lookups: frozenset[str] = 
 def _permitted(p: Packet, lookups: frozenset[str]) -> bool:
     if p.ethertype in {ETHERTYPE_ARP, ETHERTYPE_PPPOE, ETHERTYPE_PPPOE_DISCOVERY}:  # not IP: neighbours and sessions
         return True
-    if p.protocol == 58:
+    if p.protocol == 58 and p.ethertype == ETHERTYPE_IPV6:
         kind = p.payload[0] if p.payload else 0
         target = ipaddress.IPv6Address(p.destination)
         return kind in ICMP6_PERMITTED and (target.is_link_local or target.is_multicast or kind in (135, 136))

@@ -1,5 +1,7 @@
 """The image's tests: which run one after the other, which side by side, and what came of each.
 
+There are two sets: the tests of every change, and longer ones that are run now and then (``--more``).
+
 ``image/qemu/test`` calls ``python -m image.qemu.suite``. The exit status is 0 only where every lane ran all of its
 tests and every test passed: a failure, a skipped test, a lane without tests and a lane stopped by its time limit all
 end red, each with the name of the test.
@@ -49,6 +51,22 @@ STAGES: tuple[tuple[Lane, ...], ...] = (
             "cards",
             3000,
             ("tests/e2e/test_power_cuts.py", "tests/e2e/test_first_boot.py"),
+        ),
+    ),
+)
+
+# What people plug in and how their WAN comes: each starts machines of its own and takes minutes.
+MORE: tuple[tuple[Lane, ...], ...] = (
+    (
+        Lane(
+            "ports",
+            6000,
+            ("tests/e2e/test_wan_choice.py", "tests/e2e/test_pi_ports.py", "tests/e2e/test_phone.py"),
+        ),
+        Lane(
+            "uplinks",
+            6000,
+            ("tests/e2e/test_pppoe.py", "tests/e2e/test_wifi.py", "tests/e2e/test_clock.py"),
         ),
     ),
 )
@@ -172,6 +190,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--image", type=Path, required=True)
     parser.add_argument("--logs", type=Path, required=True, help="for consoles, captures and output")
     parser.add_argument("--table", type=Path, required=True, help="for what was measured")
+    parser.add_argument("--more", action="store_true", help="the longer tests instead of those of every change")
     parser.add_argument("chosen", nargs="*", help="pytest's options and paths, instead of all tests")
     options = parser.parse_args(arguments)
     # Whoever started this may ignore SIGINT (a shell's background job); what is started here must not.
@@ -179,7 +198,9 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ["VPN_GATEWAY_IMAGE"] = str(options.image)
     os.environ["VPN_GATEWAY_IMAGE_LOGS"] = str(options.logs)
-    stages = ((Lane("chosen", 3600, tuple(options.chosen)),),) if options.chosen else STAGES
+    stages = MORE if options.more else STAGES
+    if options.chosen:
+        stages = ((Lane("chosen", 3600, tuple(options.chosen)),),)
     well = report(run(stages, options.logs), options.logs)
     if not options.chosen:
         lines = table.lines(options.image, options.logs)

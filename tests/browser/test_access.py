@@ -113,7 +113,7 @@ def test_password_error_is_shown_at_its_field(page: Page) -> None:
 def test_two_step_sign_in_takes_a_code_or_a_recovery_code(page: Page) -> None:
     set_password(page)
     open_part(page, "Two-step sign-in")
-    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("textbox", name="Your password").fill(PASSWORD)
     page.get_by_role("button", name="Set up").click()
     expect(page.get_by_alt_text("QR code")).to_be_visible()
     assert page.get_by_alt_text("QR code").evaluate("image => image.complete && image.naturalWidth > 100")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from app.errors import ConflictError
 from app.model import FailoverSettings, ServerChange
 from app.protocol.accounts import ProviderDevice
-from app.protocol.commands import Connect, SignIn
+from app.protocol.commands import Connect, SignIn, UseFileKey
 from app.protocol.events import AccountChanged, ServersChanged
 from ci.labnet.waiting import wait_for
 from tests.support.fake_accounts import ACCOUNT
@@ -191,3 +191,54 @@ def test_ten_thousand_servers_open_and_search_fast(page: Page, server: WebServer
     print(f"opening 2,500 servers {opening:.0f} ms, searching 10,000 {typing:.0f} ms")
     assert opening < 2000, opening
     assert typing < 1000, typing
+
+
+FILE_KEY_CONF = "[Interface]\nPrivateKey = x\n[Peer]\nEndpoint = se-sto.mullvad.net:51820\n"
+
+
+def import_file(page: Page, name: str) -> None:
+    page.locator("#import-name").fill(name)
+    page.locator("#import-config").fill(FILE_KEY_CONF)
+    page.locator("#import-form").get_by_role("button", name="Import").click()
+
+
+def test_import_offers_the_whole_list_and_one_click_accepts_it(page: Page, gateway: FakeGateway) -> None:
+    import_file(page, "stockholm")
+    offer = page.locator("#import-form .file-key")
+    expect(offer).to_contain_text("This is a file of Mullvad. Its key and address work with all 4 servers of Mullvad")
+    offer.get_by_role("button", name="Use it for all of Mullvad").click()
+    expect(page.locator("#account summary")).to_contain_text("Mullvad")
+    expect(page.locator("#account summary")).to_contain_text("with the key of stockholm")
+    assert UseFileKey("mullvad", "stockholm") in gateway.commands
+    assert gateway.state.provider == "mullvad"  # whose servers are shown now
+    expect(offer).to_have_count(0)
+    account = page.locator("#account")
+    account.locator("summary").click()
+    expect(account.get_by_role("button", name="New key")).to_have_count(0)
+    account.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("dialog")).to_contain_text("forgets the key")
+    page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Account number")).to_be_visible()
+
+
+def test_offer_is_also_beside_the_sign_in_form_and_a_refusal_is_shown(page: Page, gateway: FakeGateway) -> None:
+    expect(page.locator("#account .key-files")).to_contain_text("One imported .conf file of Mullvad is enough")
+    gateway.accounts.key_files = ("stockholm", "oslo")
+    gateway.publish(ServersChanged("imported", added="oslo"))
+    button = page.locator("#account").get_by_role("button", name="Use the key of oslo")
+    expect(button).to_be_visible()
+    gateway.failure = ConflictError("the server of oslo is not in Mullvad's list", field="server", code="not_its_file")
+    button.click()
+    expect(page.get_by_text("The server of oslo is not in Mullvad's list")).to_be_visible()
+    gateway.failure = None
+    button.click()
+    expect(page.locator("#account summary")).to_contain_text("with the key of oslo")
+
+
+def test_later_import_without_an_offer_removes_the_old_one(page: Page, gateway: FakeGateway) -> None:
+    import_file(page, "stockholm")
+    expect(page.locator("#import-form .file-key")).to_have_count(1)
+    page.locator("#import-name").fill("work")
+    page.locator("#import-config").fill("[Interface]\n")
+    page.locator("#import-form").get_by_role("button", name="Import").click()
+    expect(page.locator("#import-form .file-key")).to_have_count(0)

@@ -94,7 +94,7 @@ def test_unknown_wan_is_chosen_from_the_ports(page: Page, server: WebServer, gat
     server.run(gateway.lose_wan)
     expect(page.locator("#explain")).to_have_text("It is not known which port is the WAN")
     expect(ports.locator("li")).to_have_count(2)  # a radio cannot be the WAN
-    expect(ports).to_contain_text("eth1 usb-1.2, 00:e0:4c:00:00:02, r8152, cable in")
+    expect(ports).to_contain_text("eth1 usb-1.2@0000:01:00.0, 00:e0:4c:00:00:02, r8152, cable in")
     button = page.get_by_role("button", name="Use eth1 as WAN")
     gateway.failure = ConflictError("the port is not there any more", field="port")
     button.click()

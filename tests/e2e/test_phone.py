@@ -125,7 +125,7 @@ def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench
     PHONE.plug(machine)
     until(lambda: role(bench, PHONE) == "modem", PATIENCE, "the phone among the ports")
     phone = port(bench, PHONE)
-    assert (phone["driver"], phone["usb"]) == ("rndis_host", "usb-1")
+    assert (phone["driver"], phone["usb"]) == ("rndis_host", "usb-1@dummy_hcd.0")
     until(lambda: "35-modem.network" in networkd(machine, phone["name"]), PATIENCE, "networkd's judgement")
 
     # What may be a genuine adapter is the LAN's; but the router behind it gives no device an address.
@@ -133,7 +133,7 @@ def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench
         STRAY.plug(machine)
         until(lambda: role(bench, STRAY) == "lan", PATIENCE, "the adapter in the LAN")
         stray = port(bench, STRAY)
-        assert (stray["driver"], stray["usb"]) == ("cdc_ether", "usb-1")
+        assert (stray["driver"], stray["usb"]) == ("cdc_ether", "usb-1@dummy_hcd.1")
         until(lambda: STRAY.received(machine) > 0, PATIENCE, "frames of the LAN at the adapter")
         until(lambda: alerts(machine, bench, stray["name"]), PATIENCE, "the alert")
         assert capture.packets("udp and src port 67") == []
@@ -146,12 +146,20 @@ def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench
     assert PHONE.received(machine) == 0
     assert role(bench, PHONE) == "modem"
 
+    # Both are at port 1 of a controller, so a place has to name its controller; networkd and netd mean the same port.
+    refused, answer = bench.api("PUT", "/api/wan", {"port": "usb-1"})
+    assert (refused, "usb-1 is more than one port" in str(answer)) == (422, True), answer
+    assert bench.api("PUT", "/api/wan", {"port": "usb-1@dummy_hcd.1"})[0] == 200
+    until(lambda: wan(bench)["gateway4"] == STRAY.address, PATIENCE, "a route by the port at that place")
+    assert bench.api("PUT", "/api/wan", {"port": None})[0] == 200
+    until(lambda: wan(bench)["name"] == "wan", PATIENCE, "the port on the board as WAN")
+
     # An adapter that begins as a disk: the disk is ejected, and an adapter that does not become a port is reported.
     assert report(machine) == ""
     run_script(machine, DISK)
     disk = "/sys/kernel/config/usb_gadget/disk"
     until(lambda: machine.shell(f"cat {disk}/functions/*/lun.0/file").strip() == "", PATIENCE, "usb-modeswitch")
-    until(lambda: "0bda:8151 at usb-1 " in report(machine), PATIENCE, "the report of the disk")
+    until(lambda: "0bda:8151 at usb-1@dummy_hcd.2 " in report(machine), PATIENCE, "the report of the disk")
     assert machine.shell(f"echo > {disk}/UDC") == ""
     until(lambda: report(machine) == "", PATIENCE, "the report to go")
 

@@ -22,9 +22,9 @@ def test_pi_3_boot_recognizes_the_onboard_port(new_machine: MakeMachine, bench: 
     until(lambda: ports(bench), BOOT_TIMEOUT, "the API, by the adapter beside the port on the board")
 
     # 3 B: the port on the board, smsc95xx there, is recognized by its path (11-wan-pi3.link).
-    wan = ports(bench)["usb-1.1"]
+    wan = ports(bench)["usb-1.1@3f980000.usb"]
     assert (wan["name"], wan["role"], wan["driver"]) == ("wan", "wan", "cdc_ether")
-    lan = ports(bench)["usb-1.2"]
+    lan = ports(bench)["usb-1.2@3f980000.usb"]
     assert (lan["name"][:3], lan["role"]) == ("enx", "lan")
     properties = machine.shell("udevadm info /sys/class/net/wan")
     assert "ID_PATH=platform-3f980000.usb-usb-0:1.1:1.0\n" in properties

@@ -128,7 +128,9 @@ for own, host, port in {sends!r}:
 print(json.dumps(found))
 """
     process = start(device, script)
-    return json.loads(process.communicate(timeout=30)[0])
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return json.loads(out)
 
 
 def counter(name: str) -> int:

@@ -32,7 +32,12 @@ T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
 ALLOWED = ("198.51.100.0/24", "192.0.2.0/24", "203.0.113.0/24", "2001:db8::/32")
-TUNNEL_NETWORKS = ("10.66.0.0/16", "10.13.128.0/24", "fc00:bbbb:bbbb:bb01::/64")  # the stand-ins' devices are in these
+TUNNEL_NETWORKS = (
+    "10.66.0.0/16",
+    "10.13.128.0/24",
+    "10.130.7.0/24",
+    "fc00:bbbb:bbbb:bb01::/64",
+)  # the stand-ins' devices are in these
 RESOLVER = "10.64.0.1"  # that Mullvad has on every server
 
 
@@ -45,9 +50,9 @@ class LabProviders:
         self._stand_ins: list[StandIn] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="providers", daemon=True)
-        self._known: dict[str, list[str]] = {}
         self._key_exchanges: list[EphemeralPeerService] = []
         self._following: list[asyncio.Task[None]] = []
+        self._known: dict[str, tuple[str, str | None]] = {}  # allowed IPs and preshared key, by public key
         self._thread.start()
         for name in VPNS:
             host = lab.hosts[name]
@@ -80,11 +85,15 @@ class LabProviders:
         self._key_exchanges.append(service)
         return service
 
-    def configure(self, apis: Mapping[str, str]) -> None:
-        """Write ``providers.toml`` with these APIs, by name, and restart netd to read it."""
+    def configure(self, apis: Mapping[str, str], addresses: Mapping[str, str] = {}) -> None:
+        """Write ``providers.toml`` with these APIs, by name, and restart netd to read it.
+
+        ``addresses`` are those of APIs elsewhere than on the ``internet`` host.
+        """
         text = f"allowed_networks = {list(ALLOWED)}\n"
         for name, url in apis.items():
-            text += f'[apis.{name}]\nurl = "{url}"\naddresses = ["{INTERNET4}"]\nca = "{self.authority.path}"\n'
+            address = addresses.get(name, INTERNET4)
+            text += f'[apis.{name}]\nurl = "{url}"\naddresses = ["{address}"]\nca = "{self.authority.path}"\n'
         (self.lab.directory / "providers.toml").write_text(text)
         self.lab.gateway.restart_app()
 
@@ -124,16 +133,21 @@ class LabProviders:
 
     def _tell_servers(self) -> None:
         """Update the VPN servers before the provider answers: a key works exactly while it is registered."""
-        wanted = {p["public_key"]: p["addresses"] for stand_in in self._stand_ins for p in stand_in.peers()}
+        peers = [peer for stand_in in self._stand_ins for peer in stand_in.peers()]
+        wanted = {p["public_key"]: (",".join(p["addresses"]), p.get("preshared_key")) for p in peers}
         for name in VPNS:
             host = self.lab.hosts[name]
             if host.run("ip", "link", "show", "wg0", check=False).returncode != 0:
                 continue  # a server that is down in this test
             for key in self._known.keys() - wanted.keys():
                 host.run("wg", "set", "wg0", "peer", key, "remove")
-            for key, addresses in wanted.items():
-                if self._known.get(key) != addresses:
-                    host.run("wg", "set", "wg0", "peer", key, "allowed-ips", ",".join(addresses))
+            for key, (allowed, preshared) in wanted.items():
+                if self._known.get(key) != (allowed, preshared):
+                    preshared_key = f"echo {preshared} | " if preshared else ""
+                    file = "/dev/stdin" if preshared else "/dev/null"
+                    host.shell(
+                        f"{preshared_key}wg set wg0 peer {key} preshared-key {file} allowed-ips {allowed}",
+                    )
         self._known = wanted
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS
+from ci.labnet.waiting import wait_for
 from tests.support.ws_client import WebSocketClient
 
 pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(120)]
@@ -35,13 +36,29 @@ def test_rates_of_a_download(lab: Lab):
 
 
 def test_a_new_device_name_is_published(lab: Lab):
+    """The name that people gave is the device's host name once it asks for its lease again."""
+    phone = LAN_HOSTS["phone"]
     with WebSocketClient(lab.api.port, headers=lab.api.headers) as client:
         client.receive()
-        lab.lan.start_dhcp("phone", "new-phone")
-        (*_, change) = until(client, lambda m: m["type"] == "device_change")
-    assert change["payload"]["reason"] == "lease"
-    assert change["payload"]["device"]["mac"] == LAN_HOSTS["phone"]
-    assert change["payload"]["device"]["hostname"] == "new-phone"
+        lab.api("PUT", f"/api/devices/{phone}/policy", {"policy": "vpn", "name": "New phone"})
+        wait_for("the lease under the new name", lambda: asks_again(lab, "phone") == "new-phone", interval=1)
+        until(client, lambda m: renamed(m, phone, "new-phone"))
+
+
+def renamed(message: dict, mac: str, hostname: str) -> bool:
+    """Whether ``message`` tells of the lease of the device with ``mac`` under ``hostname``."""
+    if message["type"] != "device_change" or message["payload"]["reason"] != "lease":
+        return False
+    device = message["payload"]["device"]
+    return (device["mac"], device["hostname"]) == (mac, hostname)
+
+
+def asks_again(lab: Lab, host: str) -> str | None:
+    """Have ``host`` ask for its lease once more; its host name now."""
+    lab.lan.start_dhcp(host)
+    lab.lan.wait_address(host)
+    found = {lease["mac"]: lease["hostname"] for lease in lab.api("GET", "/api/leases")["leases"]}
+    return found.get(LAN_HOSTS[host])
 
 
 def test_a_returning_client_misses_nothing_over_a_web_restart(lab: Lab):

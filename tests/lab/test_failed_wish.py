@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from ci.labnet.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
+NOBODY = "203.0.113.99"
 SILENCE = 40  # seconds; an idle split tunnel was dead after 18
 
 
@@ -57,6 +59,58 @@ def test_switch_to_a_blocked_name_keeps_the_tunnel(lab: Lab) -> None:
     assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
     lab.gateway.restart_app()
     wait_for("the same tunnel", lambda: lab.api("GET", "/api/status").get("server") == "vpn-se", 30)
+
+
+def test_netd_killed_in_a_switch_comes_back_to_its_tunnel(lab: Lab) -> None:
+    connect(lab, "vpn-se")
+    since = lab.api("GET", "/api/status")["since"]
+    lab.vpn.mute("vpn-de")
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            wish = pool.submit(lab.api.request, "POST", "/api/connect", {"server": "vpn-de"})
+            wait_for("the switch", lambda: lab.api("GET", "/api/status")["switching_to"] == "vpn-de")
+            lab.gateway.kill_app()
+            assert wish.result(30)[0] >= 500
+        lab.gateway.wait_ready()
+    finally:
+        lab.vpn.mute("vpn-de", False)
+    status = lab.api("GET", "/api/status")
+    assert (status["state"], status["server"]) == ("connected", "vpn-se")
+    assert abs(status["since"] - since) < 1, "another tunnel"
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == VPNS["vpn-se"][0]
+
+
+@pytest.mark.parametrize("dead_first", [False, True])
+def test_all_addresses_of_a_name_are_gone_through(lab: Lab, dead_first: bool) -> None:
+    """One request finds the address that answers, wherever it is in the list."""
+    name, alive = f"two-{int(dead_first)}", VPNS["vpn-de"][0]
+    order = (NOBODY, alive) if dead_first else (alive, NOBODY)
+    lab.internet.start_isp(options=["no-round-robin", *(f"host-record={name}.example,{a}" for a in order)])
+    lab.api("POST", "/api/disconnect")
+    given = lab.lan.dns("isp", f"{name}.example", server="192.168.1.1").records
+    assert given == order
+    add(lab, name, f"{name}.example", "vpn-de", "0.0.0.0/0")
+    began = time.monotonic()
+    connect(lab, name)
+    print(f"connected after {time.monotonic() - began:.1f} s")
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == alive
+
+
+def test_resolver_that_refuses_hands_over_to_the_next(lab: Lab) -> None:
+    """The router's own forwards to one that refuses the name; the second that DHCP gives knows it."""
+    alive = VPNS["vpn-de"][0]
+    second = [f"listen-address={alive}", "bind-interfaces", f"address=/second.example/{alive}"]
+    lab.hosts.dnsmasq("vpn-de", "outside", second)
+    lab.internet.start_isp(options=[f"dhcp-option=6,192.168.1.1,{alive}"])
+    lab.wan_client.restart()
+    wait_for("both", lambda: (lab.api("GET", "/api/status")["wan"] or {}).get("nameservers") == ["192.168.1.1", alive])
+    lab.api("POST", "/api/disconnect")
+    assert lab.lan.dns("isp", "second.example", server="192.168.1.1").rcode == "REFUSED"
+    add(lab, "second", "second.example", "vpn-de", "0.0.0.0/0")
+    began = time.monotonic()
+    connect(lab, "second")
+    print(f"connected after {time.monotonic() - began:.1f} s")
+    assert lab.hosts.http("laptop", f"http://{INTERNET4}/", timeout=5) == alive
 
 
 def test_name_of_the_next_server_is_asked_inside_the_tunnel(lab: Lab) -> None:

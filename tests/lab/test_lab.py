@@ -364,7 +364,7 @@ def test_leaks_are_seen_and_what_is_permitted_is_not_one(bare):
     """The positive control of all leak tests, kind by kind: the gateway without its table, and with it."""
     gateway = bare.hosts["gateway"]
     wait_for("the WAN's IPv6 route", lambda: "default" in bare.hosts.exec("gateway", ["ip", "-6", "route"]).stdout)
-    gateway.shell("nft flush ruleset")
+    gateway.shell("nft flush ruleset; tc qdisc del dev wan0 clsact")
     try:
         with bare.hosts.capture("isp", "wan") as capture:
             gateway.shell("ip neigh flush dev wan0")

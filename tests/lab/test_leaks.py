@@ -6,6 +6,8 @@ spoofed sources among them, and ends with a positive control in the same capture
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import random
 import time
 
@@ -205,6 +207,58 @@ def test_all_three_locks_broken_would_be_seen(lab):
         wait_for("netd to be back", lambda: state(lab) in {"connected", "connecting", "blocked"})
         connected_again(lab)
     assert watch.leaks
+
+
+CHAOS = {
+    **BREAK,
+    "rules": "ip rule flush; ip -6 rule flush",
+    "tables": "for t in 7100 7101; do ip route flush table $t; ip -6 route flush table $t; done",
+    "tunnel": "for i in wg0a wg0b; do ip link del $i 2>/dev/null || true; done",
+    "sysctl": "sysctl -qw net.ipv4.ip_forward=0; sysctl -qw net.ipv4.conf.all.rp_filter=1",
+    "main": "ip route replace 203.0.113.0/25 via 192.168.1.1 dev wan0 onlink",
+    "dnsmasq": "pkill -KILL dnsmasq",
+    "netd": "",
+    "web": "",
+}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_pairs_of_faults(lab, capsys, seed):
+    """Two faults at one instant, thirty times, among switches and disconnects, while netd repairs; locks among them."""
+    rng = random.Random(seed)
+    done: list[str] = []
+    with LeakWatch(lab) as watch:
+        for _ in range(30):
+            pair = rng.sample(sorted(CHAOS), 2)
+            if set(BREAK) & set(pair):
+                wait_for("all three locks", lambda: locked(lab))  # else the third may break before the first is mended
+            done.append("+".join(pair))
+            lab.hosts["gateway"].shell("; ".join(f"({CHAOS[name]}) || true" for name in pair if CHAOS[name]) or "true")
+            for name in {"netd", "web"} & set(pair):
+                lab.gateway.kill_app(name)
+            if rng.random() < 0.3:
+                wish = rng.choice(["vpn-de", "vpn-se", None])
+                path, body = ("/api/connect", {"server": wish}) if wish else ("/api/disconnect", None)
+                with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+                    lab.api("POST", path, body)
+            time.sleep(rng.uniform(0, 0.6))  # the next may come before the repair
+        wait_for("netd to answer", lambda: answers(lab))
+        lab.hosts["gateway"].shell("ip route del 203.0.113.0/25 || true")
+        connect(lab, "vpn-se")
+        connected_again(lab)
+    report(capsys, f"pairs of faults, seed {seed}: {' '.join(done)}", watch)
+
+
+def locked(lab: Lab) -> bool:
+    """Whether ruleset, routing and the port's filter are all in force."""
+    checks = ("nft list table inet vpn_gateway", "! ip rule | grep -q ^1:", "tc filter show dev wan0 egress | grep .")
+    return all(lab.hosts.exec("gateway", ["sh", "-c", check]).returncode == 0 for check in checks)
+
+
+def answers(lab: Lab) -> bool:
+    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+        return state(lab) != "unavailable"
+    return False
 
 
 def test_vpn_server_dies(lab, capsys):

@@ -247,10 +247,13 @@ def test_a_session_that_comes_and_goes(session: Lab, capsys: pytest.CaptureFixtu
     assert len([p for p in sent if p.session]) > 100
     bare = [p for p in sent if not p.session and p.ethertype not in SESSIONS and not p.payload.startswith(CONTROL)]
     assert bare == [], dump(bare)
-    # The control: both locks broken on purpose; a clear packet within a session is seen to be one.
+    # The control: all locks broken on purpose; a clear packet within a session is seen to be one.
     session.gateway.stop_app()
     with session.hosts.capture("isp", "wan") as wire:
-        session.hosts["gateway"].shell("nft flush ruleset; ip rule flush; ip rule add pref 1 table main")
+        session.hosts["gateway"].shell(
+            "nft flush ruleset; ip rule flush; ip rule add pref 1 table main;"
+            " for link in wan0 wan-ppp; do tc qdisc del dev $link clsact; done"
+        )
         session.lan.ping("gateway", INTERNET4)
     found = leaks(wire.packets, GATEWAY_WAN_MAC)
     assert [p for p in found if p.session and p.destination == INTERNET4] != [], dump(wire.packets)

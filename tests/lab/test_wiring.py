@@ -251,10 +251,13 @@ def choose_among_adapters(lab: Lab) -> None:
         ]
         assert [e["payload"] for e in events if e["type"] == "settings_change"] == [{"changed": ["wan"]}] * 2
 
-        # The control: without the table, and without netd to put it back, the same frames are on the ISP's wire.
+        # The control: without the locks, and without netd to put them back, the same frames are on the ISP's wire.
         lab.gateway.stop_app()
         moment = time.time()
-        gateway.shell("nft delete table bridge vpn_gateway; for p in enx0 lan0; do ip link set $p master br-lan; done")
+        gateway.shell(
+            "nft delete table bridge vpn_gateway;"
+            " for p in enx0 lan0; do tc qdisc del dev $p clsact || true; ip link set $p master br-lan; done"
+        )
         reaches(lab, router)
     seen = [p for p in wire.packets if p.source_mac in LAN_MACS]
     assert [p for p in seen if p.time < moment] == [], dump(seen)

@@ -20,6 +20,7 @@ from app.protocol.commands import (
     SetFavourite,
     SignIn,
     SignOut,
+    UseFileKey,
 )
 from app.protocol.preferences import Preferences
 
@@ -41,6 +42,7 @@ class FakeAccounts:
         self.account = SIGNED_OUT
         self.devices = (ProviderDevice("d-1", "Happy Hippo", 1.7e9, True), ProviderDevice("d-2", "Old Owl", 1.6e9))
         self.settings = ProviderSettings()
+        self.key_files: tuple[str, ...] = ()  # imported servers whose key opens Mullvad's list
         self.preferences = Preferences(FailoverSettings(), True, (), True, (), None, (), (), ())
 
     def answer(self, command: Command[object], current: str, names: tuple[str, ...]) -> object:
@@ -80,11 +82,13 @@ class FakeAccounts:
                 key_rotation=True,
                 post_quantum=True,
                 content_blocking=("ads", "trackers"),
+                file_key=True,
             ),
             (CredentialField("account_number", "Account number", pattern="[0-9]{16}"),),
             self.account,
             ListStatus("kept", 4, 1.7e9),
             self.settings,
+            () if self.account.signed_in else self.key_files,
         )
 
     def _account(self, command: Command[object]) -> object:
@@ -95,6 +99,10 @@ class FakeAccounts:
                 if given["account_number"] != ACCOUNT:
                     raise InvalidFieldError("no such account", field="account_number", code="wrong_credentials")
                 self.account = SIGNED_IN
+            case UseFileKey(server=server):
+                if self.account.signed_in and self.account.from_file is None:
+                    raise ConflictError("an account is signed in", field="provider", code="signed_in")
+                self.account = AccountStatus(signed_in=True, from_file=server)
             case SignOut():
                 self.account = SIGNED_OUT
                 return Done()

@@ -27,11 +27,13 @@ from app.model import (
     WanLink,
 )
 from app.netd.wan_port import resolve_wan_port
+from app.network.roles import points_at
 from app.protocol.answers import (
     Check,
     Done,
     Keypair,
     LeakReport,
+    ListOffer,
     LogLine,
     LogLines,
     Opening,
@@ -89,8 +91,8 @@ SERVERS = (
 )
 
 PORTS = (
-    NetworkPort("eth0", "wan", "00:e0:4c:00:00:01", "r8152", "usb-1.1", carrier=True),
-    NetworkPort("eth1", "lan", "00:e0:4c:00:00:02", "r8152", "usb-1.2", carrier=True),
+    NetworkPort("eth0", "wan", "00:e0:4c:00:00:01", "r8152", "usb-1.1@0000:01:00.0", carrier=True),
+    NetworkPort("eth1", "lan", "00:e0:4c:00:00:02", "r8152", "usb-1.2@0000:01:00.0", carrier=True),
     NetworkPort("radio0", "none", "dc:a6:32:00:00:03", "brcmfmac", radio=True),
 )
 DOWN = ExitStatus("default", ExitState.DISCONNECTED)
@@ -317,7 +319,7 @@ class FakeGateway:
             return Done()
         port = resolve_wan_port(text, self.state.ports, None)
         ports = tuple(
-            msgspec.structs.replace(p, role="none" if p.radio else "wan" if text in {p.name, p.mac, p.usb} else "lan")
+            msgspec.structs.replace(p, role="none" if p.radio else "wan" if points_at(text, p) else "lan")
             for p in self.state.ports
         )
         wan = WanLink(next(p.name for p in ports if p.role == "wan"), up=True)
@@ -330,6 +332,14 @@ class FakeGateway:
     def _import(self, command: ImportConfig) -> Done:
         if "[Interface]" not in command.config:
             raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
+        done = self._imported_as(command)
+        if ".mullvad.net" not in command.config:
+            return done
+        self.accounts.key_files = (*self.accounts.key_files, done.server or command.name)
+        offer = ListOffer("mullvad", "Mullvad", done.server or command.name, 4, listed=True)
+        return msgspec.structs.replace(done, opens=offer)
+
+    def _imported_as(self, command: ImportConfig) -> Done:
         if not command.from_file:
             return self._add(command.name, "imported", "192.0.2.99:51820")
         name = chosen = server_name(command.name)

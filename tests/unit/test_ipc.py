@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 import pytest
 
-from app.errors import ConflictError, GatewayError, UnavailableError
-from app.ipc import Server, connect
+from app.errors import ConflictError, GatewayError, TooManyRequestsError, UnavailableError
+from app.ipc import LINE_LIMIT, Server, connect
 from app.model import LanSettings
 from app.model import Server as ServerEntry
 from app.protocol.answers import Done, Keypair, ServerList
@@ -33,6 +34,8 @@ class Answering:
         match command:
             case Connect(server="taken"):
                 raise ConflictError("in use", field="server", code="taken")
+            case Connect(server="often"):
+                raise TooManyRequestsError("wait", code="locked_out", retry_after=42.0)
             case Connect(server="slow"):
                 await self.release.wait()
                 return Done("slow")
@@ -137,3 +140,47 @@ async def test_malformed_line_is_answered_with_an_error(ends):
     assert b"malformed_request" in await reader.readline()
     writer.close()
     assert (await ends[1].snapshot()).seq == 7
+
+
+async def test_the_time_to_wait_arrives_too(ends):
+    with pytest.raises(GatewayError) as caught:
+        await ends[1].submit(Connect("often"))
+    assert (caught.value.status, caught.value.retry_after) == (429, 42.0)
+    with pytest.raises(GatewayError) as other:
+        await ends[1].submit(Connect("taken"))
+    assert other.value.retry_after is None
+
+
+async def test_a_flood_of_requests_leaves_netd_answering(ends):
+    """What a web process that was taken over may send: garbage, too long a line, a thousand subscriptions at once."""
+    gateway, client, path = ends
+    garbage = (b"\0\xff\n", b"[]\n", b"{}\n", b'{"id":1}\n', b'{"id":"x","op":"submit"}\n', b'{"id":1,"op":"submit"}\n')
+    for line in (*garbage, b"[" * 100_000 + b"\n"):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(line)
+        assert b'"error"' in await reader.readline(), line[:40]
+        writer.close()
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"x" * (LINE_LIMIT + 1))
+    with contextlib.suppress(ConnectionError):
+        await writer.drain()
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""  # closed
+    writer.close()
+
+    gateway.subscribe = silent
+    many = []
+    for _ in range(300):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"id":1,"op":"subscribe"}\n')
+        many.append(writer)
+    snapshots = await asyncio.gather(*(client.snapshot() for _ in range(1000)))
+    assert {snapshot.seq for snapshot in snapshots} == {7}
+    for writer in many:
+        writer.close()
+    assert await client.submit(Connect("quick")) == Done()
+
+
+async def silent(after=None):
+    await asyncio.Event().wait()
+    yield after

@@ -6,7 +6,7 @@ from typing import cast
 
 import strawberry
 
-from app.api import connection, custom_servers, devices, import_config, providers, wan
+from app.api import connection, custom_servers, devices, import_config, provider_accounts, providers, wan
 from app.api.graphql import types
 from app.api.graphql.rest_bridge import call
 from app.model import DEFAULT_EXIT
@@ -65,6 +65,12 @@ class Mutation:
     async def import_config(self, name: str, config: str) -> types.Success:
         """Import a .conf; its hooks are never run."""
         return cast("types.Success", await call(import_config.import_config, {"name": name, "config": config}))
+
+    @strawberry.mutation
+    async def use_file_key(self, provider: str, server: str) -> types.Account:
+        """Use the key of an imported file for all of its provider's servers."""
+        answer = await call(provider_accounts.use_file_key, {"server": server}, name=provider)
+        return cast("types.Account", answer.account)
 
     @strawberry.mutation
     async def set_device_policy(

@@ -269,12 +269,36 @@ class History:
 
 
 @strawberry.type
+class ListOffer:
+    """A provider's whole server list, which the key of an imported file opens by ``useFileKey``."""
+
+    provider: str
+    title: str
+    server: str  # the imported one
+    servers: int | None
+    listed: bool
+
+
+@strawberry.type
 class Success:
     success: bool
     message: str | None
     warnings: list[str]
     public_key: str | None
     server: str | None  # the one that was chosen
+    opens: ListOffer | None  # of an imported file
+
+
+@strawberry.type
+class Account:
+    """The account at a provider, as ``GET /api/providers/{name}/account`` tells it."""
+
+    signed_in: bool
+    account: str | None
+    expires: float | None
+    days_left: int | None
+    problem: str | None
+    from_file: str | None  # the imported server whose key is used
 
 
 @strawberry.type

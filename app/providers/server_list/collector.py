@@ -83,7 +83,7 @@ class Collector:
 
 
 def _name_of(data: bytes, otherwise: str) -> str:
-    for key in ("hostname", "name", "connectionName", "id"):
+    for key in ("hostname", "name", "public_name", "connectionName", "id"):
         try:
             name = msgspec.json.decode(data).get(key)
         except (ValueError, AttributeError, RecursionError):

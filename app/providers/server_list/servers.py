@@ -9,7 +9,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from app.errors import ConflictError
-from app.model import ProviderSettings, Server
+from app.model import Peer, ProviderSettings, Server
 from app.providers.base import Environment, ListStatus
 from app.providers.client import ProviderClient
 from app.providers.errors import ProviderDownError
@@ -47,6 +47,7 @@ class ServerList:
         self._relays: dict[str, Relay] = {}
         self._by_key: dict[str, Relay] | None = None
         self._public: tuple[bool, tuple[Server, ...]] | None = None
+        self._known: frozenset[str] | None = None  # keys, addresses and names of all servers
 
     # --- Look-ups ----------------------------------------------------------------------------------------------------
 
@@ -107,6 +108,16 @@ class ServerList:
         relay = self._by_key.get(public_key)
         return as_server(relay, self._name) if relay is not None else None
 
+    def holds(self, peer: Peer) -> bool:
+        """Whether ``peer`` is one of these servers, by its public key or by the address or name that is dialled."""
+        self._ensure_loaded()
+        if self._known is None:
+            relays = self._relays.values()
+            named = (name for r in relays for name in (r.hostname.lower(), r.endpoint_name, r.ipv4, r.ipv6))
+            self._known = frozenset(filter(None, (*(r.public_key for r in relays), *named)))
+        host = peer.endpoint.host.lower() if peer.endpoint is not None else ""
+        return peer.public_key in self._known or host in self._known
+
     def port_ranges(self) -> tuple[tuple[int, int], ...]:
         return (self.current.port_ranges if self.current else ()) or ((DEFAULT_PORT, DEFAULT_PORT),)
 
@@ -135,8 +146,8 @@ class ServerList:
         """Fetch the list. Raises the client's errors and BadAnswerError, and then the last valid list stays."""
         await self.load()
         old = self._list if self._origin != "shipped" else None
-        fetched = await fetch(self._source, self._client, old)
         now = self._env.now()
+        fetched = await fetch(self._source, self._client, old, now)
         if fetched is None and old is not None:
             new = replace(old, fetched=now)
         elif fetched is None:
@@ -169,4 +180,4 @@ class ServerList:
     def _set_list(self, relays: RelayList, origin: str) -> None:
         self._list, self._origin = relays, origin
         self._relays = {relay.hostname: relay for relay in relays.relays}
-        self._by_key = self._public = None
+        self._by_key = self._public = self._known = None

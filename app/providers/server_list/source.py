@@ -13,6 +13,7 @@ from app.providers.server_list.relay import RelayList
 
 LIST_LIMIT = 32 * 1024 * 1024  # bytes, inflated; NordVPN's, the longest, has some 8 million
 LIST_TIMEOUT = 90.0  # seconds
+TIME = "{time}"  # in a path: the Unix time of the request, in seconds
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,14 @@ def body_only(parse: Callable[[bytes, AddressPolicy], RelayList]) -> Parse:
     return lambda answer, policy: parse(answer.body, policy)
 
 
-async def fetch(source: ListSource, client: ProviderClient, previous: RelayList | None) -> ListAnswer | None:
+async def fetch(
+    source: ListSource, client: ProviderClient, previous: RelayList | None, now: float
+) -> ListAnswer | None:
     """The list; None where ``previous`` is still current. Raises the client's errors and BadAnswerError."""
     etag = previous.etag if previous is not None and source.complete(previous) else None
     limits = source.limits
-    main = await client.send("GET", source.path, query=source.query, etag=etag, limit=limits.size, timeout=limits.time)
+    path = source.path.replace(TIME, str(int(now)))
+    main = await client.send("GET", path, query=source.query, etag=etag, limit=limits.size, timeout=limits.time)
     if main.status == 304:
         return None
     if not main.ok:

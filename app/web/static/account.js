@@ -3,6 +3,7 @@
 import { call, codeOf, get, messageOf, post } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { $, h, icon, whileBusy, within } from "./dom.js";
+import * as fileKey from "./file_key.js";
 import { number, plural } from "./format.js";
 import { field, form } from "./forms.js";
 import { showError, toast } from "./toast.js";
@@ -32,7 +33,7 @@ export async function load(name) {
   const answer = await get(`/api/providers/${encodeURIComponent(name)}`);
   info = answer;
   render();
-  return !answer.capabilities.sign_in || Boolean(answer.account?.signed_in);
+  return !hasAccount() || Boolean(answer.account?.signed_in);
 }
 
 /** Scroll to the account, because connecting needs a sign-in. */
@@ -46,19 +47,45 @@ export function focus() {
  * @param {R} rest
  */
 const path = (rest) => /** @type {const} */ (`/api/providers/${encodeURIComponent(info.name)}/${rest}`);
+const hasAccount = () => info.capabilities.sign_in || info.capabilities.file_key;
 const reload = () => load(info.name).catch(showError);
 
 function render() {
   const box = $("account");
-  box.hidden = !info.capabilities.sign_in;
+  box.hidden = !hasAccount();
   if (box.hidden) return box.replaceChildren();
   const open = box.querySelector("details")?.open ?? false;
-  box.replaceChildren(...(info.account?.signed_in ? signedIn(info.account) : [signIn()]));
+  box.replaceChildren(...(info.account?.signed_in ? signedIn(info.account) : signedOut()));
   const details = box.querySelector("details");
   if (details && open) details.open = true;
 }
 
 // --- signed out ------------------------------------------------------------------------------------------------------
+
+function signedOut() {
+  return [info.capabilities.sign_in ? signIn() : null, info.capabilities.file_key ? files() : null].filter(
+    (each) => each !== null,
+  );
+}
+
+/** The imported files whose key opens this provider's list, or how to come to one. */
+function files() {
+  const buttons = info.key_files.map((server) =>
+    h(
+      "button",
+      {
+        class: "button small",
+        type: "button",
+        onclick: ({ currentTarget }) => fileKey.use({ provider: info.name, title: info.title, server }, currentTarget),
+      },
+      `Use the key of ${server}`,
+    ),
+  );
+  const text = buttons.length
+    ? `The key of one of ${info.title}'s files works with all of its servers, without a sign-in.`
+    : `One imported .conf file of ${info.title} is enough for all of its servers, without a sign-in.`;
+  return h("div", { class: "key-files" }, h("p", { class: "hint" }, text), ...buttons);
+}
 
 function signIn() {
   const element = form(
@@ -143,6 +170,7 @@ function signedIn(account) {
       "summary",
       {},
       h("span", { class: "name" }, `${info.title} ${account.account ?? ""}`),
+      account.from_file && h("span", { class: "sub" }, `with the key of ${account.from_file}`),
       left === null
         ? null
         : h("span", { class: low ? "days few" : "days" }, left > 0 ? `${plural(left, "day")} left` : "Expired"),
@@ -152,6 +180,7 @@ function signedIn(account) {
       { class: "account-facts" },
       ...fact("This device", account.device),
       ...fact("Key created", day(account.key_created)),
+      ...fact("Key", account.key_proven === false ? "not proven: no server has answered it yet" : null),
       ...fact("Next key", day(account.key_rotates)),
       ...fact("Paid until", day(account.expires)),
       ...fact(
@@ -164,11 +193,11 @@ function signedIn(account) {
       "div",
       { class: "account-actions" },
       action("Fetch servers", refresh),
-      info.capabilities.key_rotation ? action("New key", rotate) : null,
+      info.capabilities.key_rotation && !account.from_file ? action("New key", rotate) : null,
       action("Sign out", signOut, "danger"),
     ),
   );
-  if (info.capabilities.devices) {
+  if (info.capabilities.devices && !account.from_file) {
     details.addEventListener("toggle", () => {
       if (details.open) listDevices(devices);
     });
@@ -264,7 +293,9 @@ async function signOut() {
   if (
     !(await confirmed(
       `Sign out of ${info.title}?`,
-      "The gateway disconnects, and its device is removed from the account.",
+      info.account?.from_file
+        ? "The gateway disconnects and forgets the key; the imported server keeps it."
+        : "The gateway disconnects, and its device is removed from the account.",
       "Sign out",
     ))
   )

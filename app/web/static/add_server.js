@@ -2,6 +2,7 @@
 
 import { ApiError, messageOf, post, sentence } from "./api.js";
 import { $, h, setText, whileBusy, within } from "./dom.js";
+import * as fileKey from "./file_key.js";
 import { decode, serverName } from "./files.js";
 import { fieldOf } from "./forms.js";
 import * as servers from "./servers.js";
@@ -75,6 +76,7 @@ async function loadFile(file) {
 async function submit(event, form, provider) {
   event.preventDefault();
   clearErrors(form);
+  form.querySelector(".file-key")?.remove(); // the offer of an earlier import
   /** @type {Record<string, string>} */
   const body = {};
   for (const [name, value] of new FormData(form)) {
@@ -94,6 +96,7 @@ async function submit(event, form, provider) {
         : post("/api/custom/add", /** @type {CustomServerBody & typeof body} */ (body)));
       showAdded(answer.server ?? body.name ?? "", answer, provider === "custom" && !body.private_key);
       form.reset();
+      if (answer.opens) form.append(fileKey.notice(answer.opens));
       if (provider === "imported") loadedFile = null;
       setText($("drop-text"), "Choose a file or drop it here");
       await servers.showProvider(provider);

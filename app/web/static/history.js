@@ -25,6 +25,7 @@ const CAUSES = {
   tunnel_dead: "the server stopped answering",
   tunnel_lost: "the tunnel's interface was removed",
   firewall_failed: "the firewall rules could not be set",
+  key_unproven: "the key has not been proven",
   server_unavailable: "the server cannot be used",
   post_quantum_failed: "no post-quantum key",
 };

@@ -22,6 +22,9 @@ const NAMES = {
   azirevpn: "AzireVPN",
   surfshark: "Surfshark",
   pia: "PIA",
+  windscribe: "Windscribe",
+  airvpn: "AirVPN",
+  hideme: "hide.me",
   custom: "Custom",
   imported: "Imported",
 };

@@ -15,7 +15,9 @@ export interface AccountStatus {
   max_devices: number | null;
   key_created: number | null;
   key_rotates: number | null;
+  key_proven: boolean | null;
   problem: string | null;
+  from_file: string | null;
 }
 
 export interface AddCustomServerOp {
@@ -82,6 +84,7 @@ export interface Capabilities {
   ipv6_endpoint: boolean;
   post_quantum: boolean;
   content_blocking: Array<string>;
+  file_key: boolean;
 }
 
 export interface ChangeSettingsOp {
@@ -247,11 +250,16 @@ export interface FailoverSettings {
   return_to_first?: boolean;
 }
 
+export interface FileKeyBody {
+  server: string;
+}
+
 export interface FileResult {
   file: string;
   success: boolean;
   name: string | null;
   warnings: Array<string>;
+  opens: ListOffer | null;
   error: string | null;
   code: string | null;
   field: string | null;
@@ -323,13 +331,22 @@ export interface LeasesBody {
 
 /** The reason why there is no usable WAN, and the remedy. */
 export interface LinkProblem {
-  reason: "networks_overlap" | "wan_missing" | "wan_unknown";
+  reason: "networks_overlap" | "wan_ambiguous" | "wan_missing" | "wan_unknown";
   message: string;
 }
 
 export interface ListBody {
   success: boolean;
   list: ListStatus;
+}
+
+/** An imported file whose key opens the whole server list of its provider (`UseFileKey` accepts the offer). */
+export interface ListOffer {
+  provider: string;
+  title: string;
+  server: string;
+  servers: number | null;
+  listed: boolean;
 }
 
 /** The origin of the server list. `source`: provider (this time), kept, shipped, or none. */
@@ -400,6 +417,7 @@ export interface OperationResult {
   warnings: Array<string>;
   public_key: string | null;
   server: string | null;
+  opens: ListOffer | null;
   error: string | null;
   code: string | null;
   field: string | null;
@@ -472,6 +490,7 @@ export interface ProviderInfo {
   account: AccountStatus | null;
   list: ListStatus | null;
   settings: ProviderSettings | null;
+  key_files: Array<string>;
 }
 
 /** The way to connect through one provider. A setting that the provider does not support is ignored. */
@@ -673,6 +692,7 @@ export interface Success {
   warnings?: Array<string>;
   public_key?: string | null;
   server?: string | null;
+  opens?: ListOffer | null;
 }
 
 /** As in RFC 6749 5.1; with `mode: cookie` there is no token in it. */
@@ -800,6 +820,7 @@ export interface Operations {
   "POST /api/providers/{}/refresh": { body: never; answer: ListBody };
   "POST /api/providers/{}/rotate-key": { body: never; answer: AccountBody };
   "PUT /api/providers/{}/settings": { body: ProviderSettings; answer: Success };
+  "POST /api/providers/{}/use-key": { body: FileKeyBody; answer: AccountBody };
   "POST /api/restore": { body: RestoreBody; answer: RestoredBody };
   "GET /api/servers": { body: never; answer: ServersBody };
   "GET /api/settings": { body: never; answer: Preferences };

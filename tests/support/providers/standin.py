@@ -89,6 +89,7 @@ class StandIn:
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     names: tuple[str, ...] = ("standin.test",)
+    hosts: tuple[str, ...] = ()  # further ones at which it is reached, with a certificate for its names
 
     def route(self, method: str, pattern: str, handler: Handler) -> None:
         self._routes.append((method, re.compile(pattern), handler))

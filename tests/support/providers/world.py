@@ -66,7 +66,7 @@ class World:
         """Start ``stand_in``; ``apis`` are names of APIs and the URLs at which it plays them."""
         await stand_in.start(self.authority)
         self._running.append(stand_in)
-        for name in stand_in.names:
+        for name in (*stand_in.names, *stand_in.hosts):
             self.outgoing.ports[name] = stand_in.port
         for name, url in apis.items():
             self.apis[name.replace("_", "-")] = ApiConfig(url, ca=str(self.authority.path))

@@ -98,6 +98,18 @@ def test_an_archive_is_imported_under_its_files_names(server):
     assert ImportConfig("Sweden-1.conf", CONF, from_file=True) in server.gateway.commands
 
 
+def test_import_in_bulk_and_in_an_archive_has_the_offer_of_each_file(server):
+    conf = f"{CONF}Endpoint = se-sto.mullvad.net:51820\n"
+    archived = send(server, archive({"se.conf": conf, "work.conf": CONF})).json()["results"]
+    assert [r["opens"] and (r["opens"]["provider"], r["opens"]["server"]) for r in archived] == [
+        ("mullvad", "se"),
+        None,
+    ]
+    body = {"operations": [{"op": "import_config", "name": "no", "config": conf}]}
+    (result,) = requests.post(f"{server.url}/api/bulk", json=body, timeout=20).json()["results"]
+    assert result["opens"]["server"] == "no"
+
+
 def test_all_or_none_of_an_archive(server):
     answer = send(server, archive({"a.conf": CONF, "b.txt": "x"}), mode="atomic")
     assert (answer.status_code, answer.json()["field"]) == (422, "file")

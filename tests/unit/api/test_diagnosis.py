@@ -42,5 +42,9 @@ def test_the_support_file_is_text_that_the_browser_saves(call: Call, gateway: Fa
 
 
 def test_a_second_support_file_has_to_wait(call: Call, gateway: FakeGateway) -> None:
-    gateway.failure = TooManyRequestsError("a support file is being made; try again in a moment", code="busy")
-    assert_error(call("GET", "/api/support"), 429, "busy")
+    gateway.failure = TooManyRequestsError(
+        "a support file is being made; try again in a moment", code="busy", retry_after=7.2
+    )
+    answer = call("GET", "/api/support")
+    assert_error(answer, 429, "busy")
+    assert answer.headers["Retry-After"] == "8"

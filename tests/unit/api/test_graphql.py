@@ -85,7 +85,7 @@ def test_the_wan_is_chosen_and_given_back(call: Call, server: WebServer, gateway
     query = "mutation($p: String){chooseWan(port: $p){port interface fixedBy problem{reason} ports{name role}}}"
     chosen = data(call, query, p="usb-1.2")["chooseWan"]
     assert gateway.commands[-1] == ChooseWan("usb-1.2")
-    assert (chosen["port"], chosen["interface"], chosen["problem"]) == ("usb-1.2", "eth1", None)
+    assert (chosen["port"], chosen["interface"], chosen["problem"]) == ("usb-1.2@0000:01:00.0", "eth1", None)
     assert data(call, "{wan{port interface fixedBy problem{reason} ports{name role}}}")["wan"] == chosen
     assert data(call, query, p=None)["chooseWan"]["problem"] == {"reason": "wan_unknown"}
     assert gateway.commands[-1] == ChooseWan(None)
@@ -170,6 +170,12 @@ def test_mutations_do_what_the_endpoints_do(call: Call, gateway: FakeGateway) ->
     query = 'mutation($c: String!){importConfig(name: "i", config: $c){success}}'
     assert data(call, query, c=config)["importConfig"]["success"] is True
     assert data(call, 'mutation{removeCustomServer(name: "i"){success}}')["removeCustomServer"]["success"] is True
+    query = 'mutation($c: String!){importConfig(name: "j", config: $c){opens{provider server servers listed}}}'
+    offer = data(call, query, c=f"{config}[Peer]\nEndpoint = se-sto.mullvad.net:51820\n")["importConfig"]["opens"]
+    assert offer == {"provider": "mullvad", "server": "j", "servers": 4, "listed": True}
+    query = "mutation($p: String!, $s: String!){useFileKey(provider: $p, server: $s){signedIn fromFile}}"
+    accepted = data(call, query, p=offer["provider"], s=offer["server"])["useFileKey"]
+    assert accepted == {"signedIn": True, "fromFile": "j"}
 
 
 def test_errors_are_those_of_the_endpoints(call: Call, gateway: FakeGateway) -> None:

@@ -7,9 +7,11 @@ import contextlib
 import http.server
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from app import keys
 from app.api.auth import tokens as jwts
 from app.model import MtuSettings, ProviderSettings
 from app.protocol.answers import Opening
-from app.protocol.commands import ChooseWan
+from app.protocol.commands import ChooseWan, SignIn, SignOut, UseFileKey
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
 from tests.support.web_server import WebServer
 
@@ -94,6 +96,19 @@ def test_status_tells_people_and_by_its_exit_status_programs(run):
     assert run("disconnect").stdout == "Disconnected - No internet (killswitch active)\n"
 
 
+def test_status_names_resolvers_and_what_is_wrong_with_them(run, web):
+    assert "Resolvers" not in run("status").stdout
+    assert run("connect", "se-sto-wg-001").returncode == 0
+    web.gateway.set_exit(
+        msgspec.structs.replace(web.gateway.state.exit(), resolvers=("10.64.0.1", "9.9.9.9"), dns_problem="one is dead")
+    )
+    shown = [line.split(":", 1) for line in run("status").stdout.splitlines()]
+    assert [(name, text.strip()) for name, text in shown if "esolver" in name] == [
+        ("Resolvers", "10.64.0.1, 9.9.9.9"),
+        ("Resolvers' fault", "one is dead"),
+    ]
+
+
 def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
     assert run("mtu").stdout.split() == ["FOR", "NAME", "SET", "TO", "NOW", "FROM", "exit", "default", "auto", "-", "-"]
     assert run("mtu", "1380").stdout == "The MTU of exit default is 1380 now.\n"
@@ -118,7 +133,7 @@ def test_post_quantum_is_shown_and_set_by_provider(run, web):
 def test_ports_are_a_table_and_one_is_made_the_wan(run, web):
     lines = run("ports").stdout.splitlines()
     assert lines[0].split() == ["PORT", "ROLE", "MAC", "PLACE", "DRIVER", "CABLE"]
-    assert lines[1].split() == ["eth0", "wan", "00:e0:4c:00:00:01", "usb-1.1", "r8152", "in"]
+    assert lines[1].split() == ["eth0", "wan", "00:e0:4c:00:00:01", "usb-1.1@0000:01:00.0", "r8152", "in"]
     assert lines[3].split() == ["radio0", "none", "dc:a6:32:00:00:03", "-", "brcmfmac", "radio"]
     assert run("wan", "usb-1.2").stdout == "The WAN is eth1 now.\n"
     assert web.gateway.commands[-1] == ChooseWan("usb-1.2")
@@ -199,6 +214,33 @@ def test_a_file_is_imported_as_people_name_and_save_it(run, web, tmp_path):
     result = run("import", file)
     assert result.stdout.startswith("Imported as us-nyc 1.\n"), result.stderr
     assert "für unterwegs" in web.gateway.commands[-1].config
+
+
+def test_an_import_tells_the_command_that_opens_the_whole_list(run, web, tmp_path):
+    conf = config().replace("192.0.2.7", "se-sto.mullvad.net")
+    file = tmp_path / "my vpn.conf"
+    file.write_text(conf)
+    told = run("import", file).stdout.splitlines()
+    assert told == [
+        "Imported as my vpn.",
+        (
+            "This is a file of Mullvad: its key opens all of Mullvad's servers (4), "
+            "by: vpn-gateway use-key mullvad 'my vpn'"
+        ),
+    ]
+    zipped = tmp_path / "all.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in ("se.conf", "no.conf", "work.conf"):
+            archive.writestr(name, conf if name != "work.conf" else config())
+    lines = run("import", zipped).stdout.splitlines()
+    assert len(lines) == 4  # one offer a provider
+    assert lines[-1].endswith("vpn-gateway use-key mullvad se")
+    used = run(*shlex.split(told[1].partition(": vpn-gateway ")[2]))
+    assert used.stdout == "The key of my vpn is used for all servers of mullvad.\n", used.stderr
+    assert web.gateway.commands[-1] == UseFileKey("mullvad", "my vpn")
+    assert json.loads(run("--json", "use-key", "mullvad", "se").stdout)["account"]["from_file"] == "se"
+    refused = run("use-key", "custom", "se")
+    assert (refused.returncode, refused.stdout) == (1, "")
 
 
 def test_support_file_is_written_never_over_another_file(run, web, tmp_path):
@@ -465,3 +507,27 @@ def test_signing_out_is_said_only_where_it_is_so(run, signed_in, tmp_path):
     with stranger(response(b'{"success":false,"error":"oh"}', "application/json", status="500 Oh")) as url:
         result = run("logout", url=url)
     assert (result.returncode, result.stderr) == (1, "vpn-gateway: oh\n")
+
+
+def test_sign_in_asks_for_the_providers_fields_and_hides_them(run, web):
+    number = "1234123412341234"
+    wrong = run("sign-in", "mullvad", stdin="9" * 16 + "\n")
+    assert wrong.returncode == 1
+    assert "no such account" in wrong.stderr
+    done = run("sign-in", "mullvad", stdin=f"{number}\n")
+    assert (done.returncode, done.stdout) == (0, "Signed in to Mullvad, 90 days left.\n")
+    assert "Account number" in done.stderr
+    assert "control echo" in done.stderr  # getpass, which says that this is no terminal
+    assert number not in done.stdout + done.stderr
+    assert web.gateway.commands[-1].credentials == {"account_number": number}
+    assert json.loads(run("--json", "sign-in", "mullvad", stdin=f"{number}\n").stdout)["account"]["signed_in"]
+    assert run("sign-out", "mullvad").stdout == "Signed out.\n"
+    assert isinstance(web.gateway.commands[-1], SignOut)
+
+
+def test_sign_in_without_a_form_or_an_answer_is_refused(run, web):
+    none = run("sign-in", "custom", stdin="x\n")
+    assert (none.returncode, none.stderr) == (1, "vpn-gateway: Custom has no accounts\n")
+    assert run("sign-in", "nobody").returncode == 1
+    assert run("sign-in", "mullvad", stdin="").returncode == 1
+    assert not any(isinstance(command, SignIn) for command in web.gateway.commands)

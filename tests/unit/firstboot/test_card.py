@@ -19,7 +19,7 @@ from app.firstboot.gateway_toml import parse
 from app.firstboot.paths import Paths
 from app.firstboot.report import write_report
 from app.firstboot.schema import Config
-from app.protocol.commands import Bulk, Connect, ImportConfig, SelectProvider
+from app.protocol.commands import Bulk, Connect, ImportConfig, SelectProvider, UseFileKey
 from tests.support.fake_gateway import FakeGateway
 
 ROOT = Path(__file__).parents[3]
@@ -144,6 +144,19 @@ async def test_conf_files_with_usual_names_and_encodings_are_imported(paths: Pat
         'berlin (1).conf: it is the server "berlin 1"',
         'us+nyc=1.CONF: it is the server "us-nyc-1"',
     ]
+
+
+async def test_card_report_tells_what_the_key_of_a_file_opens(paths: Paths, gateway: FakeGateway) -> None:
+    conf = f"{CONF}Endpoint = se-sto.mullvad.net:51820\n"
+    (paths.fat / "berlin.conf").write_text(conf)
+    (paths.fat / "more.zip").write_bytes(archive({"oslo.conf": conf, "bergen.conf": conf, "work.conf": CONF}))
+    outcome = await carry_out(paths, Config(), gateway)
+    note = (
+        "it looks like a file of Mullvad, whose key opens all of Mullvad's servers: choose Mullvad as the provider "
+        "on the gateway's page, and use the file's key there"
+    )
+    assert outcome.notes == [f"berlin.conf: {note}", f"more.zip: {note}"]
+    assert not any(isinstance(command, UseFileKey) for command in gateway.commands)  # a person accepts it
 
 
 async def test_note_about_a_renamed_file_stays_until_power_off(paths: Paths, gateway: FakeGateway) -> None:

@@ -59,8 +59,8 @@ class Networkd:
 
     def reload(self) -> None:
         """Reload it with the privileges of vpn-gateway-wan.service."""
-        weak = ("setpriv", "--bounding-set=-all,+dac_read_search", "--no-new-privs")
-        subprocess.run(self.command(*weak, "networkctl", "reload"), check=True, timeout=20)
+        weak = ("unshare", "--net", "setpriv", "--bounding-set=-all,+dac_read_search", "--no-new-privs")
+        subprocess.run(self.command(*weak, *chosen_wan.RELOAD), check=True, timeout=20)
 
     def __call__(self, name: str) -> dict[str, object]:
         words = self.command("ip", "-j", "address", "show", "dev", name)

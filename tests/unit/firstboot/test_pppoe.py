@@ -181,17 +181,28 @@ def test_session_files_are_readable_by_root_only(paths: Paths, monkeypatch: pyte
 
 def test_session_port_is_found_by_name_address_or_place(tmp_path: Path) -> None:
     net = tmp_path / "net"
-    bus = tmp_path / "devices/usb1/1-1/1-1.2/1-1.2:1.0"
-    bus.mkdir(parents=True)
-    for name, mac in (("enx1", "00:e0:4c:68:01:22"), ("wan", "dc:a6:32:00:00:01"), ("wan-vlan", "dc:a6:32:00:00:01")):
+    for name, mac, device in (
+        ("br-lan", "00:e0:4c:68:01:22", None),  # a bridge has the address of one of its ports
+        ("enx1", "00:e0:4c:68:01:22", "a.usb/usb1/1-1/1-1.2/1-1.2:1.0"),
+        ("enx2", "00:e0:4c:68:01:23", "b.usb/usb3/3-1/3-1.2/3-1.2:1.0"),
+        ("enx3", "00:e0:4c:68:01:24", "b.usb/usb3/3-1/3-1.4/3-1.4:1.0"),
+        ("wan", "dc:a6:32:00:00:01", "dc.ethernet"),
+        ("wan-vlan", "dc:a6:32:00:00:01", None),
+    ):
         (net / name).mkdir(parents=True)
         (net / name / "address").write_text(f"{mac}\n")
-    (net / "enx1/device").symlink_to(bus)
+        if device is not None:
+            (tmp_path / "devices" / device).mkdir(parents=True)
+            (net / name / "device").symlink_to(tmp_path / "devices" / device)
     (net / "bonding_masters").write_text("")  # a file among the interfaces
     assert pppoe_session.find_interface("wan", net) == "wan"
     assert pppoe_session.find_interface("wan-vlan", net) == "wan-vlan"
     assert pppoe_session.find_interface("00-E0-4C-68-01-22", net) == "enx1"
-    assert pppoe_session.find_interface("usb-1.2", net) == "enx1"
+    assert pppoe_session.find_interface("dc:a6:32:00:00:01", net) == "wan"
+    assert pppoe_session.find_interface("usb-1.2@a.usb", net) == "enx1"
+    assert pppoe_session.find_interface("usb-1.2@b.usb", net) == "enx2"
+    assert pppoe_session.find_interface("usb-1.4", net) == "enx3"
+    assert pppoe_session.find_interface("usb-1.2", net) is None  # two controllers have such a port
     assert pppoe_session.find_interface("usb-1.3", net) is None
     assert pppoe_session.find_interface("eth0", net) is None
 

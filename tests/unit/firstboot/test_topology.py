@@ -50,6 +50,19 @@ def test_netd_settings_have_ports_name_and_address(tmp_path: Path) -> None:
     assert (links.wan, links.lan) == ("wan", ("wan",))
 
 
+def test_dhcp_is_turned_on_and_off_by_the_file_alone(tmp_path: Path) -> None:
+    """Off for a house with a DHCP server of its own; on for a one-arm gateway that replaces the router's."""
+    from app.store import Store
+
+    told = NetdSettings()
+    for text, enabled in (("dhcp = false", False), ("topology = 'one-arm'\ndhcp = true", True), ("", None)):
+        new = settings_of(parse(f"[network]\n{text}"))
+        netd_settings.store(tmp_path, new, told)
+        with Store(tmp_path) as store:
+            assert store.settings.lan.dhcp_enabled is enabled
+        told = new
+
+
 def test_lan_that_a_stored_server_is_in_is_refused_and_reported(
     tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,7 @@ def clone(tmp_path: Path) -> Path:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for ending in (".img", ".img.xz"):
         (clone / "build" / f"vpn-gateway-{version}-arm64{ending}").touch()
-    for lane in (lane for stage in suite.STAGES for lane in stage):
+    for lane in (lane for stage in suite.STAGES + suite.MORE for lane in stage):
         for path in lane.tests:
             file = clone / path if path.endswith(".py") else clone / path / "test_root.py"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,8 +107,8 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def make_image_test(clone: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "image-test"], cwd=clone, capture_output=True, text=True, check=False, timeout=120)
+def make_image_test(clone: Path, target: str = "image-test") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", target], cwd=clone, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_the_target_passes_where_every_test_passes(clone: Path) -> None:
@@ -125,3 +125,20 @@ def test_the_target_fails_where_one_of_its_parts_does(clone: Path, broken: str) 
     if broken != "image/build":
         assert f"failed: {broken}::test_it" in done.stdout
         assert "the image did not pass" in done.stderr
+
+
+def test_the_longer_tests_have_a_target_of_their_own(clone: Path) -> None:
+    done = make_image_test(clone, "image-test-more")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "uplinks" in done.stdout
+    assert "machine" not in done.stdout
+    (clone / "tests/e2e/test_wifi.py").write_text("def test_it(): assert False\n")
+    done = make_image_test(clone, "image-test-more")
+    assert done.returncode != 0
+    assert "failed: tests/e2e/test_wifi.py::test_it" in done.stdout
+
+
+def test_each_test_of_the_booted_image_is_in_one_lane() -> None:
+    paths = [path for stage in suite.STAGES + suite.MORE for lane in stage for path in lane.tests]
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "tests/e2e").glob("test_*.py")}
+    assert sorted(paths) == sorted({"tests/image", *there})

@@ -11,6 +11,7 @@ from app.errors import ConflictError, ConnectTimeoutError, NotFoundError
 from app.netd.commands import Commands
 from app.netd.connect_commands import MAX_ATTEMPTS, ConnectCommands
 from app.netd.intent import Intent
+from app.netd.unproven_keys import KeyUnprovenError
 from app.protocol.answers import Done
 from app.protocol.commands import Connect, Disconnect
 from app.store import Store
@@ -26,11 +27,12 @@ class Fakes:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.silent: set[Target] = set()
+        self.rests_after = MAX_ATTEMPTS
         self.tried: list[tuple[Target, str | None]] = []
         self.down: list[str] = []
         self.failures = FailureHistory(lambda: 0.0)
         commands = ConnectCommands(
-            exits=self, directory=self, intent=Intent(store), store=store, failures=self.failures
+            exits=self, directory=self, intent=Intent(store), store=store, failures=self.failures, keys=self
         )
         self.commands = Commands(commands.handlers(), lambda: None)
 
@@ -43,6 +45,9 @@ class Fakes:
         self.tried.append((target, asked))
         if target in self.silent:
             raise ConnectTimeoutError("no handshake")
+
+    def problem(self, target: Target) -> KeyUnprovenError | None:
+        return KeyUnprovenError("not proven") if len(self.tried) >= self.rests_after else None
 
     async def disconnect(self, exit_name: str) -> None:
         self.down.append(exit_name)
@@ -73,7 +78,7 @@ async def test_connect_to_place_names_the_first_that_answers(fakes: Fakes) -> No
 
 
 async def test_connect_to_silent_place_fails_after_max_attempts(fakes: Fakes) -> None:
-    fakes.silent = set(SERVERS)
+    fakes.silent, fakes.rests_after = set(SERVERS), MAX_ATTEMPTS + 1
     with pytest.raises(ConnectTimeoutError):
         await fakes.commands.run(Connect("Sweden"))
     assert [target for target, _ in fakes.tried] == list(SERVERS[:MAX_ATTEMPTS])
@@ -99,3 +104,10 @@ async def test_commands_during_restart_are_refused(fakes: Fakes) -> None:
     with pytest.raises(ConflictError):
         await commands.run(Disconnect())
     assert fakes.down == []
+
+
+async def test_place_is_not_gone_through_with_an_unproven_key(fakes: Fakes) -> None:
+    fakes.silent, fakes.rests_after = set(SERVERS), 2
+    with pytest.raises(KeyUnprovenError):
+        await fakes.commands.run(Connect("Sweden"))
+    assert [target for target, _ in fakes.tried] == list(SERVERS[:2])

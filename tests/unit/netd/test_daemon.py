@@ -44,6 +44,10 @@ class Kernel:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
 
+    @property
+    def plan(self) -> NetworkPlan | None:
+        return self.plans[-1] if self.plans else None
+
     async def verify(self) -> tuple[str, ...]:
         return ()
 

@@ -21,7 +21,7 @@ from app.protocol.commands import LeakTest
 from app.protocol.status import Attestation
 from app.store import Store
 from app.support.secrets import redact
-from app.tunnel.states import Disconnected
+from app.tunnel.states import Blocked, Disconnected, Disconnecting, Reason, State, Target
 
 
 def filled_buffer(count: int) -> LogBuffer:
@@ -135,10 +135,12 @@ class SlowNetwork:
 
 
 class TwoExits:
+    state: State = Disconnected()
+
     def get(self, name: str) -> object:
         if name not in {"default", "second"}:
             raise NotFoundError("no such exit", field="exit")
-        return SimpleNamespace(state=Disconnected())
+        return SimpleNamespace(state=self.state)
 
 
 async def test_many_leak_tests_are_one(tmp_path: Path) -> None:
@@ -164,3 +166,26 @@ async def test_many_leak_tests_are_one(tmp_path: Path) -> None:
         now += SHARED
         assert await run(LeakTest("default")) is not reports[0]
         assert network.verified == 2
+
+
+async def test_leak_test_is_good_for_the_state_it_saw(tmp_path: Path) -> None:
+    """Whoever asks right after a change is not told what was true before it, and waits for a test that began before."""
+    network, exits = SlowNetwork(), TwoExits()
+    network.free.set()
+    with Store(tmp_path) as store:
+        tester = LeakTester(network, cast("LeakExits", exits), store, clock=lambda: 1000.0)
+        ((_, run),) = tester.handlers()
+        before = await run(LeakTest("default"))
+        exits.state = Disconnecting(None)
+        assert await run(LeakTest("default")) is not before
+        network.free.clear()
+        exits.state = Disconnected()
+        old = asyncio.create_task(run(LeakTest("default")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        exits.state = Blocked(Reason.WAN_DOWN, "", Target("custom", "home"))
+        new = asyncio.create_task(run(LeakTest("default")))
+        await asyncio.sleep(0)
+        network.free.set()
+        assert await new is not await old
+        assert network.verified == 4

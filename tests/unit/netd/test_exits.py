@@ -10,13 +10,15 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
+from app import keys
 from app.errors import ConflictError, ConnectTimeoutError, KernelError, NotFoundError
-from app.model import Endpoint, Links, Peer, Secret, Server, TunnelConfig, WanLink
+from app.model import Endpoint, Links, Peer, Server, TunnelConfig, WanLink
 from app.netd.adoption import AdoptionRecord
 from app.netd.exits import Exits
 from app.netd.intent import Goal, Intent
 from app.netd.network_parts import DriftRepaired, WanMoved
 from app.netd.transition import ExitTransition
+from app.netd.unproven_keys import MAX_INITIATIONS, KeyUnprovenError, UnprovenKeys
 from app.network.drift import missing
 from app.network.plan import ExitPlan, TransportPeer, TunnelPlan
 from app.network.resolvers import ResolverChoice
@@ -31,8 +33,9 @@ from app.tunnel.states import Blocked, Connected, Connecting, Disconnected, Reas
 A, B, C = (Target("mullvad", name) for name in ("a", "b", "c"))
 MOVED = InterfaceBytes(1, 2, 3)
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
+OWN = keys.generate()
 CONFIG = TunnelConfig(
-    Secret("p" * 43 + "="),
+    OWN.private_key,
     (ip_interface("10.0.0.2/32"),),
     (Peer("server", Endpoint("198.51.100.7", 51820), (ip_network("0.0.0.0/0"),)),),
 )
@@ -40,7 +43,7 @@ PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.
 
 
 def tunnel(target: Target) -> Tunnel:
-    return Tunnel(target, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820))
+    return Tunnel(target, PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820), own_key=OWN.public_key)
 
 
 class Fakes:
@@ -64,6 +67,8 @@ class Fakes:
         self.subscribers: list[object] = []
         self.advised = Advice()
         self.intent = Intent(store)
+        self.key_unproven = False
+        self.keys = UnprovenKeys(self)
 
     # WireGuard
     async def configure(self, name: str, device: object) -> None:
@@ -111,10 +116,20 @@ class Fakes:
             self.dialled.append(target)
             return CONFIG
 
-        return SimpleNamespace(servers=servers, tunnel=config)
+        return SimpleNamespace(
+            name=name,
+            title=name,
+            servers=servers,
+            tunnel=config,
+            unproven_key=lambda _: OWN.public_key if self.key_unproven else None,
+            prove_key=lambda _: None,
+        )
 
     def exit_confirmation(self, name: str):
         return lambda _answer: None
+
+    def exit_addresses(self, name: str, hostname: str):
+        return (ip_address("203.0.113.9"),) if name == "mullvad" else None
 
     async def advise(self, exit_name: str, failed: Target) -> Advice:
         return self.advised
@@ -127,6 +142,7 @@ class Fakes:
             store=self.store,
             providers=self,
             failover=self,
+            keys=self.keys,
             record=AdoptionRecord(self.directory / "runtime.json"),
             adopted=adopted or {},
             last_traffic=lambda _index, _state: MOVED,
@@ -223,6 +239,45 @@ async def test_internal_error_in_a_switch_restores_the_whole_goal(fakes: Fakes, 
     assert [type(m.new) for m in fakes.moves if not isinstance(m.new, Connected)] == [Connecting]
 
 
+async def test_switch_is_stored_once_its_tunnel_is_up(fakes: Fakes, exits: Exits, monkeypatch) -> None:
+    """A netd that dies in the middle of a switch comes back to the tunnel that is up, and adopts it."""
+    monkeypatch.setattr(backoff, "handshake_timeout", lambda _: 5.0)
+    await exits.connect("default", A, asked="Sweden")
+    up = exits.get("default").state
+    fakes.silent.add(B)
+    wish = asyncio.create_task(exits.connect("default", B, asked="Norway"))
+    await until(lambda: exits.get("default").state.candidate is not None)
+    assert fakes.intent.goal("default") == Goal(A, "Sweden")
+    fakes.silent.clear()
+    record = AdoptionRecord(fakes.directory / "runtime.json")
+    assert await record.adoptable(fakes, fakes.store.settings) == {"default": up}
+    await wish
+    assert fakes.intent.goal("default") == Goal(B, "Norway")
+
+
+async def test_switch_is_stored_though_nobody_waits_for_it(fakes: Fakes, exits: Exits, monkeypatch) -> None:
+    monkeypatch.setattr(backoff, "handshake_timeout", lambda _: 5.0)
+    await exits.connect("default", A, asked="Sweden")
+    fakes.silent.add(B)
+    wish = asyncio.create_task(exits.connect("default", B, asked="Norway"))
+    await until(lambda: exits.get("default").state.candidate is not None)
+    wish.cancel()
+    await asyncio.gather(wish, return_exceptions=True)
+    fakes.silent.clear()
+    await until(lambda: exits.status()[0].server == "b")
+    assert fakes.intent.goal("default") == Goal(B, "Norway")
+
+
+async def test_bulk_undone_keeps_what_another_request_asked_for(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A, asked="Sweden")
+    fakes.store.begin()
+    await exits.connect("default", B, asked="Norway")
+    fakes.store.abort()
+    assert fakes.intent.goal("default") == Goal(A, "Sweden")
+    await exits.restore_goals({"default": A}, {})
+    assert fakes.intent.goal("default") == Goal(B, "Norway")
+
+
 async def test_failed_first_connect_keeps_its_goal(fakes: Fakes, exits: Exits) -> None:
     fakes.silent.add(A)
     with pytest.raises(ConnectTimeoutError):
@@ -314,6 +369,18 @@ async def test_using_and_user_of_name_the_exits_of_a_server(fakes: Fakes, exits:
     assert (exits.using("mullvad"), exits.using("custom"), exits.user_of(A)) == (["default"], [], "default")
 
 
+async def test_servers_in_use_are_those_of_tunnels_and_goals(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A)
+    assert exits.servers_in_use("mullvad") == {"a"}
+    assert exits.servers_in_use("custom") == frozenset()
+    fakes.silent.add(B)
+    switch = asyncio.create_task(exits.connect("default", B))
+    await until(lambda: exits.servers_in_use("mullvad") == {"a", "b"})
+    with pytest.raises(ConnectTimeoutError):
+        await switch
+    assert exits.servers_in_use("mullvad") == {"a"}
+
+
 async def test_start_resumes_the_stored_goal(fakes: Fakes) -> None:
     fakes.intent.set_goal("default", A, "Sweden")
     made = fakes.exits()
@@ -387,3 +454,50 @@ async def until(condition) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+# --- a key that no server has ever answered ---------------------------------------------------------------------------
+
+
+async def test_timer_does_not_try_a_key_that_rests(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A)
+    fakes.key_unproven = True
+    exits.unanswered(tunnel(B), MAX_INITIATIONS)
+    with pytest.raises(KeyUnprovenError):
+        await exits.switch("default", B, "return_to_first")
+    assert fakes.dialled[-1] == A
+    with pytest.raises(KeyUnprovenError):
+        await exits.renew("mullvad")
+    assert (exits.get("default").goal, isinstance(exits.get("default").state, Connected)) == (A, True)
+
+
+async def test_older_keys_stay_until_the_new_one_is_proven(fakes: Fakes, exits: Exits) -> None:
+    """An exit waits for the new key's first handshake: the older registration is not to be removed yet."""
+    assert await exits.renew("mullvad")  # nothing uses it
+    fakes.silent = {A}
+    with pytest.raises(ConnectTimeoutError):
+        await exits.connect("default", A)
+    assert await exits.renew("mullvad")
+    fakes.key_unproven = True
+    assert not await exits.renew("mullvad")
+
+
+async def test_connected_tunnel_is_renewed_with_an_unproven_key(fakes: Fakes, exits: Exits) -> None:
+    await exits.connect("default", A)
+    fakes.key_unproven = True
+    assert await exits.renew("mullvad")
+
+
+@pytest.mark.parametrize(
+    ("target", "seen", "confirmed"),
+    [
+        (A, "203.0.113.10", True),  # next to the server's address in its provider's list
+        (A, "198.51.100.7", True),  # the one that is dialled
+        (A, "192.0.2.1", None),
+        (A, "192.168.1.20", None),  # the WAN's own
+        (Target("custom", "vps"), "198.51.100.7", True),
+        (Target("custom", "vps"), "198.51.100.8", None),  # a neighbour of a server anywhere is anybody
+    ],
+)
+def test_exit_is_confirmed_by_the_servers_address(fakes: Fakes, target, seen, confirmed) -> None:
+    assert fakes.exits().exit_confirmation(tunnel(target))({"ip": seen}) is confirmed

@@ -17,6 +17,7 @@ from app.netd.intent import Goal, Intent
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_places import ServerPlaces
 from app.netd.transition import ExitTransition
+from app.netd.unproven_keys import UnprovenKeys
 from app.protocol.events import AccountChanged, SecurityAlert, ServersChanged
 from app.providers.base import Verdict
 from app.providers.selection import choose
@@ -36,6 +37,8 @@ class Provider:
     asked: int = 0
     name: str = "mullvad"
     title: str = "Mullvad"
+    unproven: str | None = None
+    own_keys: dict = field(default_factory=dict)  # by server, where they differ
     capabilities: object = field(default_factory=lambda: SimpleNamespace(sign_in=True))
 
     async def diagnose(self):
@@ -44,6 +47,13 @@ class Provider:
 
     async def servers(self):
         return LIST
+
+    def unproven_key(self, hostname):
+        return self.own_keys.get(hostname, self.unproven)
+
+    def prove_key(self, public_key):
+        assert public_key == self.unproven
+        self.unproven = None
 
 
 class Machine:
@@ -83,12 +93,14 @@ class Fakes:
         self.intent = Intent(store)
         self.failures = FailureHistory(self.clock)
         self.intent.set_goal("default", FIRST)
+        self.unproven = UnprovenKeys(self)
         self.failover = Failover(
             providers=self,
             directory=self,
             intent=self.intent,
             store=store,
             failures=self.failures,
+            unproven=self.unproven,
             publish=self.published.append,
             clock=self.clock,
         )
@@ -124,7 +136,7 @@ def fakes(tmp_path, monkeypatch):
 
 
 def connected(target, since=1000.0):
-    return Connected(Tunnel(target, "a", None, "key", None), 0.0, since)
+    return Connected(Tunnel(target, "a", None, "key", None, own_key="own"), 0.0, since)
 
 
 async def test_account_problem_is_published_once(fakes):
@@ -358,3 +370,79 @@ async def test_way_back_leads_to_what_was_asked_for(fakes):
     ).check()
     assert exits.machine.goal in {SECOND, Target("mullvad", MALMO.hostname)}
     assert fakes.intent.goal("default") == Goal(exits.machine.goal, "Sweden")
+
+
+# --- a key that no server has ever answered ---------------------------------------------------------------------------
+
+
+MANY = tuple(Server(f"se-sto-wg-{n:03}", "mullvad", "Sweden", "Stockholm", "192.0.2.1") for n in range(1, 60))
+
+
+async def walk(fakes, rounds=20, initiations=2):
+    """Let every server fail, as the machine does; the servers that were tried, and the last advice."""
+    tried, target, advice = [], FIRST, Advice()
+    for _ in range(rounds):
+        tried.append(target)
+        fakes.unproven.on_silence(connected(target).tunnel, initiations)
+        advice = await fakes.failover.advise("default", target)
+        if advice.rest:
+            break
+        target = advice.target or target
+        fakes.now += 120
+    return tried, advice
+
+
+@pytest.mark.parametrize("verdict", [Verdict.HEALTHY, Verdict.UNKNOWN])
+async def test_unproven_key_stops_after_two_servers(fakes, verdict):
+    fakes.listed, fakes.provider.unproven, fakes.provider.verdict = MANY, "own", verdict
+    tried, advice = await walk(fakes)
+    assert len(tried) == len(set(tried)) == 2
+    assert (advice.reason, advice.target, advice.rest) == (Reason.KEY_UNPROVEN, None, True)
+    assert "has not been proven" in advice.message
+    assert ("account and key are in order" in advice.message) is (verdict is Verdict.HEALTHY)
+    assert fakes.alerts() == ["key_unproven"]
+    assert AccountChanged("mullvad", "key_unproven") in fakes.published
+    assert (await fakes.failover.advise("default", tried[-1])).rest
+    assert fakes.alerts() == ["key_unproven"]
+
+
+async def test_unproven_key_stops_at_one_server_without_failover(fakes):
+    fakes.store.update_settings(lambda s: replace(s, failover=FailoverSettings(enabled=False)))
+    fakes.listed, fakes.provider.unproven = MANY, "own"
+    tried, advice = await walk(fakes)
+    assert (set(tried), len(tried), advice.rest) == ({FIRST}, 6, True)
+
+
+async def test_proven_key_goes_through_the_servers(fakes):
+    fakes.listed, fakes.provider.unproven = MANY, "own"
+    fakes.entered(DOWN, connected(FIRST))
+    assert fakes.provider.unproven is None
+    tried, advice = await walk(fakes)
+    assert (len(set(tried)) > 2, advice.rest) == (True, False)
+
+
+async def test_account_problem_of_an_unproven_key_rests_too(fakes):
+    """The account's fault is told; and the key is not tried every minute meanwhile."""
+    fakes.listed, fakes.provider.unproven, fakes.provider.verdict = MANY, "own", Verdict.ACCOUNT_EXPIRED
+    tried, advice = await walk(fakes)
+    assert (set(tried), len(tried)) == ({FIRST}, 6)
+    assert (advice.reason, advice.rest) == (Reason.ACCOUNT_EXPIRED, True)
+    assert "connect again" in advice.message
+    assert fakes.alerts() == ["account_expired"]
+
+
+async def test_sign_in_begins_to_count_anew(fakes):
+    fakes.listed, fakes.provider.unproven = MANY, "own"
+    tried, _ = await walk(fakes)
+    fakes.failover.account_changed("mullvad")
+    assert not (await fakes.failover.advise("default", tried[-1])).rest
+
+
+async def test_server_with_another_key_takes_the_place(fakes):
+    """Of files with different keys, those with the key that rests are left out, and no other."""
+    fakes.listed, fakes.provider.unproven = MANY, "own"
+    good = Target("mullvad", MANY[-1].hostname)
+    fakes.provider.own_keys = {good.hostname: None}
+    for server in (FIRST, SECOND):
+        fakes.unproven.on_silence(connected(server).tunnel, 1)
+    assert (await fakes.failover.advise("default", FIRST)).target == good

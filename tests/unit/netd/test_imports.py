@@ -8,16 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app import keys
 from app.errors import ConflictError, GatewayError, InvalidFieldError
 from app.netd.events import EventBus
 from app.netd.imports import ServerImporter
-from app.protocol.answers import Done, Outcome
+from app.protocol.answers import Done, ListOffer, Outcome
 from app.protocol.commands import ImportConfig
 from app.store import MAX_SERVERS, Store
 
 PEER = keys.generate().public_key
+
+
+class Offers:
+    """Offers the list of a provider for every file."""
+
+    async def with_offer(self, done: Done, name: str) -> Done:
+        return replace(done, opens=ListOffer("surfshark", "Surfshark", name, 140, listed=True))
 
 
 @dataclass
@@ -29,7 +37,7 @@ class Fakes:
 
     @property
     def importer(self) -> ServerImporter:
-        return ServerImporter(self.store, self.events.publish, lambda: None)
+        return ServerImporter(self.store, self.events.publish, lambda: None, Offers())
 
 
 @pytest.fixture
@@ -145,3 +153,17 @@ async def test_import_during_a_restore_is_refused(fakes: Fakes) -> None:
     with pytest.raises(ConflictError):
         await fakes.importer.import_files((file("a.conf"),), busy, atomic=False)
     assert names(fakes) == []
+
+
+async def test_import_offers_what_the_key_of_the_stored_server_opens(fakes: Fakes) -> None:
+    first = await fakes.importer.import_with_offer(ImportConfig(" berlin.conf", conf()))
+    second = await fakes.importer.import_with_offer(file("berlin.conf"))
+    archived = await take(fakes, file("oslo.conf"), file("bad.conf", "nonsense"))
+    done = [first, second, *(outcome.done for outcome in archived)]
+    assert [d.opens.server if d is not None and d.opens is not None else None for d in done] == [
+        "berlin",
+        "berlin-2",
+        "oslo",
+        None,
+    ]
+    assert names(fakes) == ["berlin", "berlin-2", "oslo"]

@@ -44,6 +44,15 @@ def test_goal_by_host_name_stores_no_selector(intent: Intent, store: Store) -> N
     assert (store.settings.desired, store.settings.asked) == ({"default": str(A)}, {})
 
 
+def test_fallback_ends_what_was_proposed(intent: Intent) -> None:
+    intent.set_goal("default", A, "Sweden")
+    intent.propose("default", B)
+    assert intent.goal("default") == Goal(A, "Sweden")
+    assert intent.fall_back("default", A, B)
+    intent.settle("default", B)
+    assert intent.goal("default") == Goal(B, "Sweden", A)
+
+
 def test_goal_of_older_settings_has_the_host_name(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         Intent(store).set_goal("default", A, "Sweden")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,10 @@ from app.model import ProviderSettings
 from app.netd import maintenance
 from app.netd.maintenance import ProviderMaintenance
 from app.protocol.events import AccountChanged, GatewayEvent, ServersChanged
+from app.providers.account_provider import SignInProvider
 from app.providers.account_session import DAY
+from app.providers.hideme import HideMeProvider
+from app.providers.hideme_sessions import STARTING
 from app.providers.mullvad import MullvadProvider
 from app.providers.registry import Registry
 from app.store import Store
@@ -21,22 +25,28 @@ from tests.support.providers.world import World
 from tests.unit.providers.cases import CASES
 
 MULLVAD = CASES[0]
+HIDEME = next(case for case in CASES if case.name == "hideme")
 
 
 @dataclass
 class Exits:
     """One exit, on a server of ``provider``."""
 
-    provider: MullvadProvider
+    provider: SignInProvider
     fails: bool = False
+    proven: bool = True
     used: list[str] = field(default_factory=list)  # public keys, in the order in which tunnels came up
 
-    async def renew(self, provider: str) -> None:
+    async def renew(self, provider: str) -> bool:
         assert provider == self.provider.name
         if self.fails:
             raise ConnectTimeoutError("no handshake")
         config = await self.provider.tunnel(MULLVAD.hostname)
         self.used.append(keys.public_key(config.private_key))
+        return self.proven
+
+    def servers_in_use(self, provider: str) -> frozenset[str]:
+        return frozenset({"se-2"} if provider == "hideme" else ())
 
 
 @pytest.fixture
@@ -96,6 +106,20 @@ async def test_key_rotation_is_make_before_break(world: World, kept) -> None:
     found._retry_at.clear()
     await found.run_due_work()
     assert exits.used == [registered[1]]
+
+
+async def test_older_key_is_not_removed_before_the_new_one_is_proven(world: World, kept) -> None:
+    stand_in, _, exits, found, _ = kept
+    await found.run_due_work()
+    world.ahead = 30.1 * DAY
+    stand_in.accounts = dict.fromkeys(stand_in.accounts, world.environment().now() + 90 * DAY)
+    exits.proven = False
+    await found.run_due_work()
+    await found.run_due_work()
+    assert len(stand_in.peers()) == 2
+    exits.proven = True
+    await found.run_due_work()
+    assert len(stand_in.peers()) == 1
 
 
 async def test_failures_back_off_exponentially(world: World, kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,5 +189,25 @@ async def test_provider_without_account_is_not_contacted(world: World, tmp_path)
     assert isinstance(provider, MullvadProvider)
     await ProviderMaintenance(registry, Exits(provider), lambda *_: None, now=world.environment().now).run_due_work()
     assert world.outgoing.opened == []
+    store.close()
+    await world.close()
+
+
+async def test_sessions_at_servers_that_no_exit_uses_are_ended(world: World, tmp_path: Path) -> None:
+    """hide.me counts a session against the account's limit until it is ended."""
+    stand_in = await HIDEME.start(world)
+    store = Store(tmp_path)
+    store.load()
+    registry = Registry(store, world.environment())
+    provider = registry.get("hideme")
+    assert isinstance(provider, HideMeProvider)
+    await provider.sign_in(HIDEME.good())
+    await provider.refresh()
+    for server in ("se", "se-2"):
+        await provider.tunnel(server)
+    world.ahead = STARTING + 1
+    found = ProviderMaintenance(registry, Exits(provider), lambda _: None, now=world.environment().now)
+    await found.run_due_work()
+    assert [session.host for session in stand_in.sessions.values()] == ["se-2"]
     store.close()
     await world.close()

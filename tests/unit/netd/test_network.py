@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app.addresses import Address
 from app.errors import InvalidFieldError, KernelError
-from app.model import LanLink, Links, WanLink
+from app.model import BlockedPolicy, Device, LanLink, Links, WanLink
 from app.netd.network import NetworkController
 from app.netd.network_parts import DriftRepaired, PlanApplied, WanMoved
 from app.netd.timesync import Files, TimeSync
@@ -48,12 +48,19 @@ class Fakes:
     def __init__(self, store: Store, directory: Path) -> None:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
+        self.applications = 0
+        self.ready = asyncio.Event()  # cleared: the kernel takes its time
+        self.ready.set()
         self.uid: int | None = None  # the time daemon's
         self.links = Links(WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),)), (LanLink("lan0"),))
         self.published: list[object] = []
         self.changes: list[object] = []
         self.store = store
         self.files = Files(*(directory / name for name in ("synchronized", "offered", "configured", "chosen")))
+
+    @property
+    def plan(self) -> NetworkPlan | None:
+        return self.plans[-1] if self.plans else None
 
     def network(self, **exit_plans: ExitPlan) -> NetworkController:
         made = NetworkController(
@@ -75,6 +82,8 @@ class Fakes:
         return self
 
     async def apply(self, plan: NetworkPlan, *, routed=None) -> None:
+        self.applications += 1
+        await self.ready.wait()
         if self.refuses:
             raise KernelError("refused")
         self.plans.append(plan)
@@ -411,3 +420,49 @@ async def test_silent_resolver_loses_its_place_until_the_next_tunnel(fakes: Fake
     assert len(fakes.plans) == count, "nothing has changed"
     await network.apply(ExitPlan("default", 0, tunnel("b")))
     assert translated(fakes.plans[-1]) == ["10.64.0.1", "10.64.0.2"] * 2
+
+
+async def under_way(fakes: Fakes, network: NetworkController) -> asyncio.Task[None]:
+    """An application that the kernel has not finished."""
+    fakes.ready.clear()
+    first = asyncio.create_task(network.replan())
+    while not fakes.applications:
+        await asyncio.sleep(0)
+    return first
+
+
+async def test_a_disconnect_waits_for_two_applications_at_most(fakes: Fakes) -> None:
+    """However many ask for a plan of the present settings: they share one."""
+    network = fakes.network(default=UP)
+    tasks = [await under_way(fakes, network)]
+    tasks += [asyncio.create_task(network.replan()) for _ in range(200)]
+    await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(network.apply(ExitPlan("default", 0))))
+    await asyncio.sleep(0)
+    fakes.ready.set()
+    await asyncio.gather(*tasks)
+    assert fakes.applications == 3
+    assert [interfaces(plan) for plan in fakes.plans] == [["wg0a"], ["wg0a"], []]
+
+
+async def test_a_change_is_in_force_when_its_request_is_answered(fakes: Fakes) -> None:
+    network = fakes.network()
+    first = await under_way(fakes, network)
+    fakes.store.update_settings(lambda s: replace(s, devices=(Device("02:00:00:00:00:11", BlockedPolicy()),)))
+    second = asyncio.create_task(network.replan())  # the one under way began before the change
+    await asyncio.sleep(0)
+    fakes.ready.set()
+    await asyncio.gather(first, second)
+    assert ["02:00:00:00:00:11" in plan.transaction for plan in fakes.plans] == [False, True]
+
+
+async def test_a_refused_application_is_shared_by_nobody(fakes: Fakes) -> None:
+    network = fakes.network()
+    tasks = [await under_way(fakes, network)]
+    tasks += [asyncio.create_task(network.replan()) for _ in range(3)]
+    await asyncio.sleep(0)
+    fakes.refuses = True
+    fakes.ready.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [KernelError] * 4
+    assert fakes.applications == 4

@@ -17,10 +17,11 @@ from app.netd.wan_port import WanChooser, WanPort, resolve_wan_port
 from app.network.roles import BRIDGE, roles
 from app.store import Store
 
-ONE = NetworkPort("enx1", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.1")
-TWO = NetworkPort("enx2", driver="ax88179_178a", mac="00:e0:4c:00:00:02", usb="usb-1.2")
-SAME = NetworkPort("enx3", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.3")
-PHONE = NetworkPort("usb0", driver="rndis_host", mac="02:00:00:00:00:03", usb="usb-1.4")
+ONE = NetworkPort("enx1", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.1@a.usb")
+TWO = NetworkPort("enx2", driver="ax88179_178a", mac="00:e0:4c:00:00:02", usb="usb-1.2@a.usb")
+ELSEWHERE = NetworkPort("enx4", driver="r8152", mac="00:e0:4c:00:00:04", usb="usb-1.1@b.usb")
+SAME = NetworkPort("enx3", driver="r8152", mac="00:e0:4c:00:00:01", usb="usb-1.3@a.usb")
+PHONE = NetworkPort("usb0", driver="rndis_host", mac="02:00:00:00:00:03", usb="usb-1.4@a.usb")
 RADIO = NetworkPort("radio0", driver="brcmfmac", radio=True)
 POINT = replace(RADIO, role="lan")  # an access point's
 
@@ -70,7 +71,8 @@ def written_choice(tmp_path: Path) -> str | None:
     ("text", "kept"),
     [
         ("enx1", "enx1"),
-        ("usb-1.2", "usb-1.2"),
+        ("usb-1.2", "usb-1.2@a.usb"),
+        ("usb-1.2@a.usb", "usb-1.2@a.usb"),
         ("00-E0-4C-00-00-02", "00:e0:4c:00:00:02"),
         ("usb-modem", "usb-modem"),
     ],
@@ -88,7 +90,9 @@ def test_port_names_are_those_of_gateway_toml(text: str, kept: str) -> None:
         ("usb-1.7", (), "The ports: none"),
         ("usb-modem", (ONE, TWO), "not there"),
         ("br-lan", (ONE, TWO), "not there"),
-        ("00:e0:4c:00:00:01", (ONE, TWO, SAME), "more than one port: name its place"),
+        ("00:e0:4c:00:00:01", (ONE, TWO, SAME), "more than one port: name its whole place"),
+        ("usb-1.1", (ONE, TWO, ELSEWHERE), r"more than one port: .* usb-1\.1@a\.usb, .* usb-1\.1@b\.usb"),
+        ("usb-1.1@c.usb", (ONE, TWO, ELSEWHERE), "not there"),
         ("radio0", (ONE, TWO, POINT), "radio0 is a radio"),
         ("radio0", (ONE, TWO, RADIO), "radio0 is a radio"),
     ],
@@ -108,7 +112,7 @@ def test_only_port_is_refused_as_wan(ports: tuple[NetworkPort, ...]) -> None:
     assert resolve_wan_port("enx1", (*ports, TWO), None) == "enx1"
 
 
-@pytest.mark.parametrize("lan", ["enx1", "usb-1.1"])
+@pytest.mark.parametrize("lan", ["enx1", "usb-1.1", "usb-1.1@a.usb"])
 def test_lan_port_is_refused_as_wan(lan: str) -> None:
     with pytest.raises(ConflictError) as error:
         resolve_wan_port("enx1", (ONE, TWO), (lan,))
@@ -118,8 +122,8 @@ def test_lan_port_is_refused_as_wan(lan: str) -> None:
 async def test_chosen_wan_is_stored_written_and_revertible(fakes: Fakes, tmp_path: Path) -> None:
     fakes.store.update_settings(lambda s: replace(s, links=LinkSettings(lan=(BRIDGE,))))
     await fakes.choose("usb-1.2")
-    assert fakes.seen == [LinkSettings(wan="usb-1.2", lan=(BRIDGE,))]
-    assert written_choice(tmp_path) == "usb-1.2\n"
+    assert fakes.seen == [LinkSettings(wan="usb-1.2@a.usb", lan=(BRIDGE,))]
+    assert written_choice(tmp_path) == "usb-1.2@a.usb\n"
     assert {p.name: p.role for p in fakes.links.ports} == {"enx1": "lan", "enx2": "wan"}
     fakes.store.close()
     with Store(tmp_path / "state") as again:
@@ -165,7 +169,7 @@ async def test_choice_refused_by_kernel_is_reverted(fakes: Fakes, tmp_path: Path
 async def test_chosen_wan_replaces_a_restored_vlan(fakes: Fakes) -> None:
     fakes.store.update_settings(lambda s: replace(s, links=LinkSettings("wan-vlan", (BRIDGE,), "usb-1.9")))
     await fakes.choose("usb-1.2")
-    assert fakes.settings.links == LinkSettings("usb-1.2", (BRIDGE,))
+    assert fakes.settings.links == LinkSettings("usb-1.2@a.usb", (BRIDGE,))
 
 
 # --- gateway.toml ----------------------------------------------------------------------------------------------------

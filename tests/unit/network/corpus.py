@@ -258,7 +258,7 @@ def own_by_name(inp: PlanInput) -> Iterator[Packet]:
         for a in t.addresses:
             yield Packet(a.ip, a.ip, "udp", 0, 53)
     if inp.links.wan and inp.links.wan.addresses:
-        near = [a.network[77] for a in inp.links.wan.addresses]
+        near = [a.network[min(77, a.network.num_addresses - 1)] for a in inp.links.wan.addresses]
         for dst in near:
             proto = "icmp" if dst.version == 4 else "icmpv6"
             kinds = ("nd-neighbor-solicit", "nd-neighbor-advert") if dst.version == 6 else ("echo-request",)

@@ -96,7 +96,7 @@ _SAME_NET = WanLink(
 _AS_INSIDE = WanLink(
     "wan",
     up=True,
-    addresses=(ip_interface("10.64.1.2/16"), ip_interface("fc00:bbbb::2/64")),
+    addresses=(ip_interface("10.64.1.2/16"), ip_interface("fc00:bbbb::2/127")),
     gateway4=ip_address("10.64.0.1"),
     gateway6=IPv6Address("fe80::1"),
     nameservers=(ip_address("10.64.0.1"),),

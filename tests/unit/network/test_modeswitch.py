@@ -24,7 +24,7 @@ class Bus:
     def __init__(self, root: Path) -> None:
         self.devices = root / "devices"
         self.devices.mkdir()
-        self.hub = root / "platform" / "usb1" / "1-1"
+        self.hub = root / "a.usb" / "usb1" / "1-1"
         self.hub.mkdir(parents=True)
         rules = root / "rules.d"
         rules.mkdir()
@@ -57,7 +57,7 @@ def bus(tmp_path: Path) -> Bus:
 @pytest.mark.parametrize("device", ["0bda:8151", "05c6:1000", "12d1:1f01"])
 async def test_adapter_that_starts_as_a_disk_is_listed(bus: Bus, device: str) -> None:
     bus.plug(2, device, "08")
-    assert await bus.disks() == (f"{device} at usb-1.2",)
+    assert await bus.disks() == (f"{device} at usb-1.2@a.usb",)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_ports_and_plain_disks_are_not_listed(bus: Bus, device: str, class
 async def test_adapter_pulled_out_during_reading_hides_no_other(bus: Bus) -> None:
     (bus.plug(2, "0bda:8151", "08") / "idProduct").unlink()
     bus.plug(3, "0bda:8151", "08")
-    assert await bus.disks() == ("0bda:8151 at usb-1.3",)
+    assert await bus.disks() == ("0bda:8151 at usb-1.3@a.usb",)
 
 
 async def test_machine_without_usb_has_no_disks(tmp_path: Path) -> None:

@@ -315,6 +315,8 @@ def test_a_chosen_wan_gets_from_netd_to_networkd(tmp_path: Path) -> None:
     unit = settings("vpn-gateway-wan.service")
     assert unit["ReadWritePaths"] == ["/run/systemd/network"]
     assert unit["CapabilityBoundingSet"] == ["CAP_DAC_READ_SEARCH"]
+    assert unit["PrivateNetwork"] == ["yes"]
+    assert chosen_wan.RELOAD[0] != "networkctl"  # it refuses to run there
 
 
 def test_a_radio_that_is_the_wan_does_not_nap() -> None:

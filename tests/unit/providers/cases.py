@@ -9,13 +9,15 @@ from typing import Any
 
 from app.model import Secret
 from app.providers.account_provider import SignInProvider
+from app.providers.airvpn import AirVpnProvider
 from app.providers.azirevpn import AzireVpnProvider
+from app.providers.hideme import HideMeProvider
 from app.providers.ivpn import IvpnProvider
 from app.providers.mullvad import MullvadProvider
 from app.providers.nordvpn import NordVpnProvider
 from app.providers.pia import PiaProvider
 from app.providers.surfshark import SurfsharkProvider
-from tests.support.providers import azirevpn, ivpn, mullvad, nordvpn, pia, surfshark
+from tests.support.providers import airvpn, azirevpn, hideme, ivpn, mullvad, nordvpn, pia, surfshark
 from tests.support.providers.keys import key
 from tests.support.providers.standin import StandIn
 from tests.support.providers.world import World
@@ -39,6 +41,7 @@ class Case:
     list_attribute: str = "servers"
     has_addresses: bool = True
     registers_keys: bool = True
+    tells_expiry: bool = True
     expire: Callable[[Any], None] = field(default=lambda _: None)
 
     @property
@@ -164,6 +167,37 @@ CASES = [
         "se_stockholm",
         pia.server_list,
         lambda n, a: pia.region(f"se_{n}", a, f"stockholm{n}"),
+        expire=_past,
+    ),
+    Case(
+        "airvpn",
+        AirVpnProvider,
+        airvpn.AirVpn,
+        {"airvpn": "https://airvpn.org"},
+        {"api_key": airvpn.API_KEY},
+        {"api_key": "f" * 64},
+        "Copernicus",
+        airvpn.server_list,
+        lambda n, a: airvpn.server(f"Server{n}", a),
+        registers_keys=False,
+        expire=_past,
+    ),
+    Case(
+        "hideme",
+        HideMeProvider,
+        hideme.HideMe,
+        {
+            "hideme": "https://any.hideservers.net/v1",
+            "hideme-list": "https://api.hide.me",
+            "hideme-server": "https://server.invalid/v1",
+        },
+        {"username": hideme.USER, "password": hideme.PASSWORD},
+        {"password": "wrong"},
+        "se",
+        hideme.server_list,
+        lambda n, _: hideme.location(f"se-{n}-v4.hideservers.net"),
+        has_addresses=False,
+        tells_expiry=False,
         expire=_past,
     ),
 ]

@@ -230,7 +230,7 @@ async def test_endpoint_shown_is_that_of_the_default_route(store: Store) -> None
 
 async def test_registry_has_the_built_in_providers(store: Store) -> None:
     registry = Registry(store)
-    with_account = ("ivpn", "nordvpn", "azirevpn", "surfshark", "pia")
+    with_account = ("ivpn", "nordvpn", "azirevpn", "surfshark", "pia", "windscribe", "airvpn", "hideme")
     assert registry.names == ("mullvad", "custom", "imported", *with_account)
     for name in registry.names:
         provider = registry.get(name)

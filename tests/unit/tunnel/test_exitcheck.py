@@ -70,8 +70,8 @@ class FakeContext:
     def resolvers(self, exit_name: str) -> tuple[Address, ...]:
         return (ip_address("10.64.0.1"),)
 
-    def exit_confirmation(self, provider: str) -> Confirm:
-        return self.registry.exit_confirmation(provider)
+    def exit_confirmation(self, tunnel: Tunnel) -> Confirm:
+        return self.registry.exit_confirmation(tunnel.target.provider)
 
     def changed(self, exit_name: str) -> None:
         self.published.append(exit_name)
@@ -88,7 +88,7 @@ class FakeContext:
         ("removed", False, None),
     ],
 )
-async def test_exit_address_is_confirmed_by_mullvad_only(monkeypatch, caplog, tmp_path, provider, said, confirmed):
+async def test_exit_address_is_confirmed_by_mullvads_word(monkeypatch, caplog, tmp_path, provider, said, confirmed):
     """Mullvad's answer says whether the address is one of its exits; other providers have no such field."""
 
     async def look(*_, confirm, **__):

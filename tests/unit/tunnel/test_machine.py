@@ -33,12 +33,12 @@ from app.tunnel.context import Advice
 from app.tunnel.exitcheck import ExitAddress
 from app.tunnel.machine import MAX_ERRORS, ExitMachine
 from app.tunnel.resolve import LookupFailedError
-from app.tunnel.states import Blocked, Connected, Reason, Target, Tunnel
+from app.tunnel.states import Blocked, Connected, Connecting, Reason, Target, Tunnel
 
 SERVER = Target("mullvad", "se-sto-wg-001")
 WAN = WanLink("wan0", True, 1500, (ip_interface("192.168.1.20/24"),), ip_address("192.168.1.1"))
 CONFIG = TunnelConfig(
-    Secret("p" * 43 + "="),
+    Secret("p" * 42 + "o="),
     (ip_interface("10.0.0.2/32"),),
     (Peer("server", Endpoint("198.51.100.7", 51820), (ip_network("0.0.0.0/0"),)),),
 )
@@ -61,6 +61,7 @@ class FakeContext:
         self.advice = Advice()
         self.states = []
         self.dialled = []
+        self.silent = []
         self.broken = {}  # the exception that a step raises, by the name of the method
         self.published = asyncio.Event()
         self.machine = ExitMachine("default", 0, self)
@@ -94,6 +95,9 @@ class FakeContext:
 
     def changed(self, exit_name):
         self.published.set()
+
+    def unanswered(self, tunnel, initiations):
+        self.silent.append((tunnel.target, initiations))
 
     async def fallback(self, exit_name, failed):
         return self.advice
@@ -215,6 +219,39 @@ async def test_repeated_request_while_blocked_makes_one_attempt(context):
         await context.machine.connect(SERVER)
     await asyncio.sleep(0.2)  # nothing must happen, so there is no event to await
     assert context.attempts == before + 1
+
+
+async def test_advice_to_rest_ends_the_attempts(context):
+    """Only a request, or another WAN, makes one more."""
+    context.advice = Advice(reason=Reason.KEY_UNPROVEN, message="the key has not been proven", rest=True)
+    with pytest.raises(ConflictError) as caught:
+        await context.machine.connect(SERVER)
+    assert caught.value.code == "key_unproven"
+    assert (context.machine.state.reason, context.machine.state.retry_at_boot) == (Reason.KEY_UNPROVEN, None)
+    before = context.attempts
+    with pytest.raises(ConflictError):
+        await context.machine.connect(SERVER)
+    assert context.attempts == before + 1
+    context.answers = True
+    context.machine.notify(Reason.WAN_DOWN)
+    await until(lambda: isinstance(context.machine.state, Connected))
+
+
+async def test_handshakes_that_left_are_counted(context):
+    async def stats(name):
+        return DeviceStats(1, 1, (PeerStats("server", None, None, 0, 2 * 148),))
+
+    context.stats = stats
+    context.advice = Advice(reason=Reason.KEY_UNPROVEN, rest=True)
+    with pytest.raises(ConflictError):
+        await context.machine.connect(SERVER)
+    assert context.silent == [(SERVER, 2)] * 2
+    interrupted = asyncio.create_task(context.machine.connect(OTHER))
+    await until(lambda: isinstance(context.machine.state, Connecting))
+    await context.machine.disconnect()
+    with pytest.raises(ConflictError):
+        await interrupted
+    assert (OTHER, 2) in context.silent
 
 
 # --- A tunnel that works stays ---------------------------------------------------------------------------------------

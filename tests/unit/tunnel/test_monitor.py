@@ -16,6 +16,7 @@ from app.tunnel.monitor import TunnelMonitor
 from app.tunnel.states import Reason, Target, Tunnel
 
 RESOLVER = ip_address("10.0.0.1")
+IN_USE = ip_address("10.0.0.3")  # of the exit's resolvers, the one that answers
 PLAN = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (), (ip_network("0.0.0.0/0"),), (RESOLVER,))
 TUNNEL = Tunnel(
     Target("custom", "se"), PLAN, "server", TransportPeer(ip_address("198.51.100.7"), 51820), probes=(RESOLVER,)
@@ -35,7 +36,10 @@ class Bench:
         self.probes: list[tuple[object, ...]] = []
         monkeypatch.setattr("app.tunnel.monitor.boottime", lambda: self.now)
         monkeypatch.setattr("app.tunnel.monitor.probe.send", self.send)
-        setup = SimpleNamespace(refresh_endpoints=self.refresh_endpoints, interface=lambda _: "vpn0a", mark=0x100)
+        self.tunnel = TUNNEL
+        setup = SimpleNamespace(
+            name="default", refresh_endpoints=self.refresh_endpoints, interface=lambda _: "vpn0a", mark=0x100
+        )
         self.monitor = TunnelMonitor(setup, self)
 
     def send(self, *args: object) -> None:
@@ -45,9 +49,13 @@ class Bench:
     async def refresh_endpoints(self, tunnel: Tunnel) -> None:
         self.refreshed.append(tunnel)
 
+    def resolvers(self, exit_name: str):
+        assert exit_name == "default"
+        return (IN_USE,)
+
     async def check(self, event: Reason | None = None, key: str = "server"):
         stats = DeviceStats(1, 1, (PeerStats(key, None, 1.0, 500, self.tx),))
-        return await self.monitor.check(TUNNEL, stats, event)
+        return await self.monitor.check(self.tunnel, stats, event)
 
     async def ends_with(self) -> tuple[Reason, float]:
         """The reason that ends a tunnel whose server no longer answers, and the seconds until then."""
@@ -110,3 +118,10 @@ async def test_monitor_of_an_idle_split_tunnel_lets_it_be(bench: Bench) -> None:
         bench.tx += 32 if bench.now % 25 == 0 else 0
         assert await bench.check() is None
     assert len(bench.probes) > 100
+
+
+async def test_tunnel_without_targets_is_probed_at_resolvers_in_use(bench: Bench) -> None:
+    bench.tunnel = replace(TUNNEL, probes=())
+    await bench.check()
+    await bench.check(Reason.WAN_DOWN)
+    assert [set(addresses) for _, _, addresses in bench.probes] == [{IN_USE}]

@@ -24,7 +24,7 @@ def nets(*texts):
 
 
 def config(*peers, addresses=("10.0.0.2/32",), **more):
-    return TunnelConfig(Secret("p" * 43 + "="), tuple(ip_interface(a) for a in addresses), peers, **more)
+    return TunnelConfig(Secret("p" * 42 + "o="), tuple(ip_interface(a) for a in addresses), peers, **more)
 
 
 def peer(key="a", allowed=("0.0.0.0/0", "::/0"), host="198.51.100.7", **more):
@@ -42,6 +42,13 @@ def test_collapse_of_two_halves_gives_the_default_route():
 
 def test_primary_peer_is_that_of_the_default_route():
     assert primary_peer(config(peer("site", ("10.50.0.0/16",)), peer("exit"))).public_key == "exit"
+
+
+@pytest.mark.parametrize(
+    "networks", [("0.0.0.0/1", "128.0.0.0/1"), ("2000::/3",), ("0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/2", "192.0.0.0/3")]
+)
+def test_primary_peer_carries_the_internet_in_whatever_parts(networks: tuple[str, ...]) -> None:
+    assert primary_peer(config(peer("site", ("10.50.0.0/16",)), peer("exit", networks))).public_key == "exit"
 
 
 def test_primary_peer_without_an_endpoint_is_refused():
@@ -119,6 +126,8 @@ def test_endpoint_address_least_tried_comes_first():
         (WanLink("wan0", True, 1500, WAN.addresses), "198.51.100.7", "no route for IPv4"),
         (WAN, "2001:db8::1", "no route for IPv6"),
         (WAN, "198.51.100.7", "no answer from 198.51.100.7:51820"),
+        (WAN, "198.51.100.7", "sign-in first"),
+        (WAN, "198.51.100.7", "it answers from another address, which the firewall drops"),
         (WAN, "192.168.1.9", "no answer"),
     ],
 )

@@ -19,7 +19,7 @@ def peer(*networks: str, dialled: bool = True) -> Peer:
 
 
 def targets(*peers: Peer, addresses=("10.65.0.2/32",), resolvers=QUAD9) -> tuple[str, ...]:
-    config = TunnelConfig(Secret("p" * 43 + "="), tuple(map(ip_interface, addresses)), peers)
+    config = TunnelConfig(Secret("p" * 42 + "o="), tuple(map(ip_interface, addresses)), peers)
     return tuple(map(str, probe_targets(config, tuple(map(ip_address, resolvers)), LAN)))
 
 
