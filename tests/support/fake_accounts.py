@@ -100,8 +100,6 @@ class FakeAccounts:
                     raise InvalidFieldError("no such account", field="account_number", code="wrong_credentials")
                 self.account = SIGNED_IN
             case UseFileKey(server=server):
-                if self.account.signed_in and self.account.from_file is None:
-                    raise ConflictError("an account is signed in", field="provider", code="signed_in")
                 self.account = AccountStatus(signed_in=True, from_file=server)
             case SignOut():
                 self.account = SIGNED_OUT
