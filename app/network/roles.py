@@ -82,6 +82,7 @@ def roles(
     there = {*others, *(p.name for p in ports)}
     # One-arm by settings: the LAN is named in the same form as the WAN.
     lan = tuple(name for n in lan if (name := wan if wan is not None and n == settings.wan else n) in there)
+    lan = tuple(n for n in lan if n not in doubtful)
     if settings.carrier is not None:
         lan = tuple(n for n in lan if n not in outside)  # a WAN that is a VLAN or a session cannot share its wire
 

@@ -105,8 +105,7 @@ def test_import_in_bulk_and_in_an_archive_has_the_offer_of_each_file(server):
         ("mullvad", "se"),
         None,
     ]
-    body = {"operations": [{"op": "import_config", "name": "no", "config": conf}]}
-    (result,) = requests.post(f"{server.url}/api/bulk", json=body, timeout=20).json()["results"]
+    (result,) = bulk(server, {"op": "import_config", "name": "no", "config": conf}).json()["results"]
     assert result["opens"]["server"] == "no"
 
 

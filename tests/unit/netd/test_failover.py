@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +18,7 @@ from app.netd.server_places import ServerPlaces
 from app.netd.transition import ExitTransition
 from app.netd.unproven_keys import UnprovenKeys
 from app.protocol.events import AccountChanged, SecurityAlert, ServersChanged
-from app.providers.base import Verdict
+from app.providers.base import Capabilities, Verdict
 from app.providers.selection import choose
 from app.store import Store
 from app.tunnel.context import Advice
@@ -39,7 +38,7 @@ class Provider:
     title: str = "Mullvad"
     unproven: str | None = None
     own_keys: dict = field(default_factory=dict)  # by server, where they differ
-    capabilities: object = field(default_factory=lambda: SimpleNamespace(sign_in=True))
+    capabilities: object = field(default_factory=lambda: Capabilities(sign_in=True))
 
     async def diagnose(self):
         self.asked += 1

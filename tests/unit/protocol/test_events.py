@@ -92,7 +92,8 @@ PAYLOADS = {
 }
 # Examples of values, in the table.
 EXAMPLES = {"failover", "wan", "foreign_router", "port_stalled", "sign_in_failures", "GET /api/devices"}
-EXAMPLES |= {"dhcp_range_full", "gateway_address_taken", "dhcp_flood", "software_old"}
+EXAMPLES |= {"dhcp_range_full", "gateway_address_taken", "dhcp_flood", "software_old", "connections_full"}
+EXAMPLES |= {"post_quantum_failed", "key_unproven"}
 
 
 @pytest.mark.parametrize(("event", "named", "text"), WIRE)
