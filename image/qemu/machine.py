@@ -32,7 +32,7 @@ SECTOR = 512  # bytes
 # An emulated processor leaks nothing to other programs; and without its defences it starts in two thirds of the time.
 # A second on a Pi is ten seconds here, on shared cores: systemd's time limits are extended accordingly.
 PATIENT = base64.b64encode(b"[Service]\nTimeoutStartSec=600\n").decode()  # for units with a limit of their own
-OWN_LIMIT = ("vpn-gateway-firstboot", "vpn-gateway-netd", "vpn-gateway-web")
+OWN_LIMIT = ("vpn-gateway-firstboot", "vpn-gateway-netd", "vpn-gateway-wan", "vpn-gateway-web")
 EMULATED = (
     *("mitigations=off", "kpti=off", "nokaslr"),
     *("systemd.default_timeout_start_sec=600", "systemd.default_device_timeout_sec=600"),
