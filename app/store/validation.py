@@ -35,6 +35,7 @@ from app.network.plan import MAX_EXITS
 from app.store.planning import check_overlaps, check_plan
 from app.store.servers import join_secrets, same_name
 
+ANY_ADDRESSES = (ipaddress.ip_interface("192.0.2.1/32"), ipaddress.ip_interface("2001:db8::1/128"))
 MAX_DEVICES = 1024
 MAX_DOMAINS = 100  # in a list of domains
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
@@ -232,7 +233,7 @@ def _check_server(server: StoredServer, secrets: ServerSecrets | None) -> None:
     # stored without an address, until it is connected.
     config = join_secrets(server, secrets)
     if not config.addresses:
-        config = replace(config, addresses=(ipaddress.ip_interface("192.0.2.1/32"),))
+        config = replace(config, addresses=ANY_ADDRESSES)  # of both families, lest a resolver be left out for want of one
     try:
         again = wgconf.parse(wgconf.format_config(config)).config
     except wgconf.ConfigError as error:

@@ -98,7 +98,7 @@ def test_an_archive_is_imported_under_its_files_names(server):
     assert ImportConfig("Sweden-1.conf", CONF, from_file=True) in server.gateway.commands
 
 
-def test_import_in_bulk_and_in_an_archive_has_the_offer_of_each_file(server):
+def test_bulk_and_archive_have_the_offer_of_each_file(server):
     conf = f"{CONF}Endpoint = se-sto.mullvad.net:51820\n"
     archived = send(server, archive({"se.conf": conf, "work.conf": CONF})).json()["results"]
     assert [r["opens"] and (r["opens"]["provider"], r["opens"]["server"]) for r in archived] == [

@@ -143,16 +143,14 @@ async def world(tmp_path: Path):
 # --- the offer -------------------------------------------------------------------------------------------------------
 
 
-async def test_import_of_a_providers_file_offers_its_list_and_contacts_nobody(
-    world: World, stand_in: Surfshark, netd: Netd
-) -> None:
+async def test_import_of_a_providers_file_contacts_nobody(world: World, stand_in: Surfshark, netd: Netd) -> None:
     offer = await netd.take("berlin", conf(*SURFSHARK_CONF))
     assert offer == ListOffer("surfshark", "Surfshark", "berlin", servers=None, listed=False)
     assert stand_in.seen == []
     assert world.outgoing.opened == []
 
 
-async def test_import_with_the_list_at_hand_says_that_the_server_is_in_it(world: World, netd: Netd) -> None:
+async def test_import_with_the_list_at_hand_finds_the_server(world: World, netd: Netd) -> None:
     await (await netd.provider("surfshark")).refresh()
     assert await netd.take("berlin", conf(*SURFSHARK_CONF)) == ListOffer("surfshark", "Surfshark", "berlin", 2, True)
     # The list knows the server, though nothing else in the file tells the provider.
@@ -160,7 +158,7 @@ async def test_import_with_the_list_at_hand_says_that_the_server_is_in_it(world:
     assert await netd.take("oslo", plain) == ListOffer("surfshark", "Surfshark", "oslo", 2, True)
 
 
-async def test_list_that_has_the_server_counts_more_than_what_the_file_looks_like(world: World, netd: Netd) -> None:
+async def test_list_with_the_server_counts_more_than_looks(world: World, netd: Netd) -> None:
     await (await netd.provider("surfshark")).refresh()
     offer = await netd.take("x", conf("se1.nordvpn.com:51820", key(41), "10.5.0.2/32", "103.86.96.100"))
     assert offer is not None
@@ -175,7 +173,7 @@ async def test_file_that_looks_like_a_providers_is_offered(netd: Netd, file: Any
 
 
 @pytest.mark.parametrize("file", [PROTON_CONF, WG_EASY_CONF, OVPN_CONF], ids=["Proton", "wg-easy", "OVPN"])
-async def test_file_whose_key_is_not_known_to_open_a_list_is_not_offered(netd: Netd, file: Any) -> None:
+async def test_file_whose_key_opens_no_list_is_not_offered(netd: Netd, file: Any) -> None:
     assert await netd.take("x", conf(*file)) is None
 
 
@@ -227,7 +225,7 @@ async def test_accepted_offer_opens_the_list_and_moves_the_tunnels(world: World,
     ],
     ids=["no such server", "no accounts", "no such provider", "not its file", "a key for each server"],
 )
-async def test_acceptance_that_cannot_be_is_refused_and_changes_nothing(
+async def test_acceptance_that_cannot_be_changes_nothing(
     world: World, netd: Netd, command: UseFileKey, error: type[GatewayError], field: str
 ) -> None:
     await netd.take("berlin", conf(*SURFSHARK_CONF))

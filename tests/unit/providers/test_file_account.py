@@ -127,9 +127,7 @@ async def test_file_is_matched_without_contacting_the_provider(world: World, cas
 
 @each
 @pytest.mark.parametrize("trouble", ["several peers", "no address", "preshared key"])
-async def test_file_whose_key_is_not_known_to_work_everywhere_is_refused(
-    world: World, case: Case, trouble: str
-) -> None:
+async def test_file_whose_key_may_not_work_everywhere_is_refused(world: World, case: Case, trouble: str) -> None:
     await case.start(world)
     if trouble == "preshared key" and case.make(world).shares_preshared_key:
         return  # test_file_only.py has what becomes of it
@@ -166,7 +164,7 @@ async def test_signed_in_account_is_not_replaced_by_a_file(world: World, case: C
 
 
 @each
-async def test_another_file_replaces_the_key_and_the_same_one_is_not_offered(world: World, case: Case) -> None:
+async def test_another_file_replaces_the_key_and_is_offered_no_more(world: World, case: Case) -> None:
     await case.start(world)
     public_key, _ = await server_of(case, world)
     first, second = file_for(public_key), file_for(public_key)
@@ -180,7 +178,7 @@ async def test_another_file_replaces_the_key_and_the_same_one_is_not_offered(wor
 
 
 @each
-async def test_sign_in_and_sign_out_leave_the_files_key_alone_at_the_provider(world: World, case: Case) -> None:
+async def test_sign_in_and_out_leave_the_files_key_at_the_provider(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     config = file_for((await server_of(case, world))[0])
     provider = case.make(world)
@@ -203,7 +201,7 @@ async def test_sign_in_and_sign_out_leave_the_files_key_alone_at_the_provider(wo
 
 
 @each
-async def test_provider_is_asked_for_its_list_alone_on_behalf_of_a_files_key(world: World, case: Case) -> None:
+async def test_provider_of_a_files_key_is_asked_for_its_list_alone(world: World, case: Case) -> None:
     stand_in = await case.start(world)
     provider = case.make(world)
     await provider.use_file_key("berlin", file_for((await server_of(case, world))[0]))
