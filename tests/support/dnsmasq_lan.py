@@ -13,6 +13,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
+from app.lan import RESOLVERS6
 from app.model import LanLink, Links, Settings
 from app.netd.lan_services import LanServices
 from app.network.dnsmasq import ProcessRunner
@@ -49,6 +50,7 @@ class DnsmasqLan:
             "link add up0 type bridge",
             f"addr add {RESOLVER}/32 dev up0",
             "link set up0 up",
+            f"-6 route add unreachable {RESOLVERS6}",  # the firewall refuses what has no resolver behind it
         ):
             subprocess.run(["ip", *words.split()], check=True)
 
