@@ -204,9 +204,10 @@ def test_a_phone_is_the_wan_where_gateway_toml_says_so(new_machine: MakeMachine,
         assert capture.leaks() == []
         assert len(capture.packets(f"udp and dst host {VPN} and dst port 51820")) > 5
 
-        # The control: both locks broken on purpose.
+        # The control: all locks broken on purpose.
         machine.shell(
-            "systemctl stop vpn-gateway-netd; nft flush ruleset; ip rule flush; ip rule add pref 1 table main"
+            "systemctl stop vpn-gateway-netd; nft flush ruleset; ip rule flush; ip rule add pref 1 table main;"
+            " for link in $(ls /sys/class/net); do tc qdisc del dev $link clsact; done"
         )
         machine.shell(f"ping -c 3 -W 1 {WEB} || true")
         until(lambda: capture.leaks() != [], 10, "the leak made on purpose")

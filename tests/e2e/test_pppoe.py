@@ -44,9 +44,10 @@ def test_a_session_carries_the_tunnel_and_nothing_else(new_machine: MakeMachine,
         assert leaks(capture) == []
         assert len(capture.packets(f"pppoes and udp and dst host {VPN} and dst port 51820")) > 5
 
-        # The control: both locks broken on purpose.
+        # The control: all locks broken on purpose.
         machine.shell(
-            "systemctl stop vpn-gateway-netd; nft flush ruleset; ip rule flush; ip rule add pref 1 table main"
+            "systemctl stop vpn-gateway-netd; nft flush ruleset; ip rule flush; ip rule add pref 1 table main;"
+            " for link in $(ls /sys/class/net); do tc qdisc del dev $link clsact; done"
         )
         machine.shell(f"ping -c 3 -W 1 {WEB} || true")
         until(lambda: leaks(capture) != [], 10, "the leak made on purpose")

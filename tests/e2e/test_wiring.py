@@ -38,8 +38,11 @@ def test_nothing_passes_until_the_wan_is_named(new_machine: MakeMachine, bench: 
         until(lambda: in_bridge(machine) == [], 120, "the ports' release")
         report = until(lambda: machine.shell("cat /boot/firmware/gateway-report.txt 2>/dev/null"), 300, "the report")
         assert capture.count() == 0, capture.packets()
-        # The control: without the table, and without netd to put it back, the same frames are on the ISP's wire.
-        machine.shell("systemctl stop vpn-gateway-netd; nft delete table bridge vpn_gateway")
+        # The control: without the locks, and without netd to put it back, the same frames are on the ISP's wire.
+        machine.shell(
+            "systemctl stop vpn-gateway-netd; nft delete table bridge vpn_gateway;"
+            " for link in $(ls /sys/class/net); do tc qdisc del dev $link clsact; done; true"
+        )
         put_all_into_the_bridge(machine)
         until(lambda: pings(bench), 60, "the control")
         until(capture.count, 10, "the control in the capture")
