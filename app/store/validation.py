@@ -18,7 +18,7 @@ from app import keys, overlaps, portname, wgconf
 from app.addresses import Address, Network, is_on_internet, is_routable
 from app.errors import InvalidFieldError
 from app.hostnames import is_host_name
-from app.lan import check_lan
+from app.lan import RESERVED_NAMES, check_lan
 from app.mac_address import is_device
 from app.model import (
     DEFAULT_EXIT,
@@ -37,6 +37,7 @@ from app.store.servers import join_secrets, same_name
 
 MAX_DEVICES = 1024
 MAX_DOMAINS = 100  # in a list of domains
+MAX_HOST_NAMES = 20  # of the gateway, given by people
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -82,6 +83,7 @@ def check_settings(settings: Settings) -> None:
         settings.exit_check_url,
         settings.server_changes,
         settings.rebind_exceptions,
+        settings.host_names,
         lan=settings.lan.networks,
     )
 
@@ -146,6 +148,7 @@ def check_preferences(
     exit_check_url: str | None = None,
     server_changes: Sequence[ServerChange] = (),
     rebind_exceptions: Sequence[str] = (),
+    host_names: Sequence[str] = (),
     *,
     lan: Sequence[Network] = (),
 ) -> None:
@@ -164,11 +167,19 @@ def check_preferences(
         _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
         _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
     _check_domains(rebind_exceptions)
+    _check_host_names(host_names)
 
 
 def _check_domains(domains: Sequence[str]) -> None:
     _need(len(domains) <= MAX_DOMAINS, "rebind_exceptions", f"at most {MAX_DOMAINS} domains")
     _need(all(map(is_host_name, domains)), "rebind_exceptions", "domains such as plex.direct (RFC 1123)")
+
+
+def _check_host_names(names: Sequence[str]) -> None:
+    _need(len(names) <= MAX_HOST_NAMES, "host_names", f"at most {MAX_HOST_NAMES} names")
+    for name in names:
+        taken = name.lower().removesuffix(".") in RESERVED_NAMES
+        _need(is_host_name(name) and not taken, "host_names", "names such as gateway.home.example (RFC 1123)")
 
 
 def is_resolver(address: Address) -> bool:

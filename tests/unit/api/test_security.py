@@ -98,6 +98,24 @@ def test_names_follow_the_settings(server: WebServer, gateway: FakeGateway, call
     assert call("GET", "/api/status", headers={"Host": "vpn-gateway.lan"}).status_code == 200
 
 
+def test_a_name_of_ones_own_is_answered_while_it_is_set(server: WebServer, call: Call) -> None:
+    headers = {"Host": "Gateway.home.example:5000"}
+    own = {**headers, "Origin": "http://gateway.home.example:5000"}
+    refused = call("GET", "/api/status", headers=headers)
+    assert_error(refused, 403, "host_not_allowed")
+    assert "vpn-gateway host-names add" in refused.json()["error"]
+    with WebSocketClient(server.port) as client:
+        client.receive()
+        for names, status in ((["gateway.HOME.example."], 200), ([], 403)):
+            assert call("PATCH", "/api/settings", json={"host_names": names}).json()["host_names"] == names
+            assert client.receive()["payload"] == {"changed": ["host_names"]}
+            assert call("GET", "/api/status", headers=headers).status_code == status
+            assert call("POST", "/api/disconnect", headers=own).status_code == status
+            assert call("GET", "/api/status", headers={"Host": "x.gateway.home.example"}).status_code == 403
+            if status == 200:
+                client.receive()  # of the disconnection
+
+
 CROSS_SITE = [
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
