@@ -59,9 +59,9 @@ def revealed(value: object) -> Iterator[str]:
 
 
 def stored_names(directory: Path) -> dict[str, set[str]]:
-    """The names of devices, the gateway (its own and given ones) and the hosts of the user's servers, by kind. Raises nothing.
+    """The names of devices, the gateway and the hosts of the user's servers, by kind; given names of the gateway too.
 
-    Files of a newer version are read as well, damaged ones as far as possible.
+    Raises nothing. Files of a newer version are read as well, damaged ones as far as possible.
     """
     set_up = _document(_read(directory / settings.FILE))
     hosts = {host for key, host in _named(_document(_read(directory / servers.FILE))) if key == "host"}
