@@ -285,6 +285,7 @@ class Settings(Struct, frozen=True):
     fallback_dns: tuple[Address, ...] = (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112"))
     exit_check_url: str | None = "https://am.i.mullvad.net/json"  # None = never
     rebind_exceptions: tuple[ShortText, ...] = ()  # domains whose names may have addresses of private networks
+    host_names: tuple[ShortText, ...] = ()  # names that people have given the gateway elsewhere, as in their own DNS
     provider_settings: dict[ShortText, ProviderSettings] = field(default_factory=dict)
     favourites: Annotated[tuple[ShortText, ...], Meta(max_length=500)] = ()  # "provider/hostname"
     recent: Annotated[tuple[ShortText, ...], Meta(max_length=50)] = ()  # the same, the latest first

@@ -21,7 +21,16 @@ from app.api.messages import DeviceChange, Message, Resume
 from app.api.replay import EncodedMessage, Replay
 from app.api.status import status_body
 from app.errors import GatewayError
-from app.protocol.events import DeviceChanged, Event, GatewayEvent, StatusChanged, TrafficRates, kind, payload
+from app.protocol.events import (
+    DeviceChanged,
+    Event,
+    GatewayEvent,
+    SettingsChanged,
+    StatusChanged,
+    TrafficRates,
+    kind,
+    payload,
+)
 from app.protocol.gateway import Gateway
 from app.protocol.status import Snapshot
 
@@ -213,6 +222,10 @@ class Hub:
             case DeviceChanged() as changed:
                 change = _device_change(changed, known or await self._snapshot())
                 message = _encoded(Message(kind(changed), change, event.seq, event.time), event.seq)
+            case SettingsChanged() as changed:
+                if known is None:
+                    await self._snapshot()  # for this process itself, which has settings to follow
+                message = _encoded(Message(kind(changed), payload(changed), event.seq, event.time), event.seq)
             case other:
                 message = _encoded(Message(kind(other), payload(other), event.seq, event.time), event.seq)
         self._replay.add(event.seq, message)

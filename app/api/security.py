@@ -54,9 +54,11 @@ class AllowedHosts:
     def __init__(self) -> None:
         self._names = DEFAULT_NAMES
 
-    def follow(self, lan: LanSettings) -> None:
+    def follow(self, lan: LanSettings, more: Iterable[str]) -> None:
+        """The names are from now on those of ``lan`` and ``more``, which people have given."""
         name, domain = lan.hostname.lower(), lan.domain.lower()
-        self._names = DEFAULT_NAMES | {name, f"{name}.{domain}", f"{name}.local"}
+        given = {given.lower().removesuffix(".") for given in more}
+        self._names = DEFAULT_NAMES | {name, f"{name}.{domain}", f"{name}.local"} | given
 
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str) and (host in self._names or _is_address(host))
@@ -101,7 +103,9 @@ def check_host(headers: Headers, allowed: AllowedHosts) -> None:
         raise MalformedRequestError("the Host header cannot be understood") from None
     if host not in allowed:
         raise ForbiddenError(
-            "the gateway does not answer to this name: use its address or its own name", code="host_not_allowed"
+            "the gateway does not answer to this name: use its address or its own name, "
+            "or add this name with `vpn-gateway host-names add`",
+            code="host_not_allowed",
         )
 
 

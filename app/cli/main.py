@@ -55,6 +55,7 @@ for command in (
     post_quantum.post_quantum,
     lan.devices,
     names.rebind_exceptions,
+    names.host_names,
     ports.ports,
     ports.wan,
     files.import_,

@@ -1,4 +1,4 @@
-"""The command rebind-exceptions: the domains whose names may have addresses of private networks."""
+"""The commands for lists of names: rebind-exceptions (domains) and host-names (of the gateway)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import click
 from app.cli.context import Context, context
 from app.cli.output import put_json
 
-_FIELD = "rebind_exceptions"
+_DOMAINS = "rebind_exceptions"
+_HOST_NAMES = "host_names"
 
 
 @click.group("rebind-exceptions", invoke_without_command=True)
@@ -22,33 +23,76 @@ def rebind_exceptions(ctx: click.Context) -> None:
 @context
 def list_domains(ctx: Context) -> None:
     """List the domains."""
-    _put(ctx, ctx.client.get("/api/settings")[_FIELD])
+    _put(ctx, _present(ctx, _DOMAINS))
 
 
 @rebind_exceptions.command("add")
 @click.argument("domain")
 @context
-def add(ctx: Context, domain: str) -> None:
+def add_domain(ctx: Context, domain: str) -> None:
     """Let the names of DOMAIN have addresses of private networks."""
-    present = ctx.client.get("/api/settings")[_FIELD]
-    _change(ctx, [*present, *([] if domain in present else [domain])])
+    _add(ctx, _DOMAINS, domain)
 
 
 @rebind_exceptions.command("remove")
 @click.argument("domain")
 @context
-def remove(ctx: Context, domain: str) -> None:
+def remove_domain(ctx: Context, domain: str) -> None:
     """Refuse private addresses for the names of DOMAIN again."""
-    _change(ctx, [d for d in ctx.client.get("/api/settings")[_FIELD] if d != domain])
+    _remove(ctx, _DOMAINS, domain)
 
 
-def _change(ctx: Context, domains: list[str]) -> None:
-    _put(ctx, ctx.client.call("PATCH", "/api/settings", {_FIELD: domains})[_FIELD])
+@click.group("host-names", invoke_without_command=True)
+@click.pass_context
+def host_names(ctx: click.Context) -> None:
+    """List, add or remove your own names for the gateway, such as gateway.home.example."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_host_names)
 
 
-def _put(ctx: Context, domains: list[str]) -> None:
+@host_names.command("list")
+@context
+def list_host_names(ctx: Context) -> None:
+    """List the names."""
+    _put(ctx, _present(ctx, _HOST_NAMES))
+
+
+@host_names.command("add")
+@click.argument("name")
+@context
+def add_host_name(ctx: Context, name: str) -> None:
+    """Answer browsers and programs that call the gateway NAME."""
+    _add(ctx, _HOST_NAMES, name)
+
+
+@host_names.command("remove")
+@click.argument("name")
+@context
+def remove_host_name(ctx: Context, name: str) -> None:
+    """Refuse NAME again."""
+    _remove(ctx, _HOST_NAMES, name)
+
+
+def _present(ctx: Context, field: str) -> list[str]:
+    return ctx.client.get("/api/settings")[field]
+
+
+def _add(ctx: Context, field: str, name: str) -> None:
+    present = _present(ctx, field)
+    _change(ctx, field, [*present, *([] if name in present else [name])])
+
+
+def _remove(ctx: Context, field: str, name: str) -> None:
+    _change(ctx, field, [n for n in _present(ctx, field) if n.lower() != name.lower()])
+
+
+def _change(ctx: Context, field: str, names: list[str]) -> None:
+    _put(ctx, ctx.client.call("PATCH", "/api/settings", {field: names})[field])
+
+
+def _put(ctx: Context, names: list[str]) -> None:
     if ctx.json:
-        put_json(domains)
+        put_json(names)
     else:
-        for domain in domains:
-            click.echo(domain)
+        for name in names:
+            click.echo(name)

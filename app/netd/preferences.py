@@ -14,7 +14,8 @@ from app.protocol.preferences import Preferences
 from app.store import Store
 from app.store.validation import check_mtu, check_preferences
 
-CHECKED = ("fallback_dns", "exit_check_url", "server_changes", "rebind_exceptions")  # need a check beyond their type
+# These need a check beyond their type.
+CHECKED = ("fallback_dns", "exit_check_url", "server_changes", "rebind_exceptions", "host_names")
 
 
 class PreferenceCommands:
@@ -56,6 +57,7 @@ def preferences(settings: Settings) -> Preferences:
         fallback_dns=settings.fallback_dns,
         exit_check_url=settings.exit_check_url,
         rebind_exceptions=settings.rebind_exceptions,
+        host_names=settings.host_names,
         mtu=settings.mtu,
         favourites=settings.favourites,
         recent=settings.recent,

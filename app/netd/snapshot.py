@@ -62,6 +62,7 @@ class SnapshotReader:
             wireguard=self._exits.backend.kind,
             wan=links.wan,
             lan=settings.lan,
+            host_names=settings.host_names,
             ports=links.ports,
             wan_problem=links.problem,
             wan_choice=self._wan_port.choice(settings.links),

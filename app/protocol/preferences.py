@@ -10,6 +10,7 @@ from app.addresses import Address
 from app.model import FailoverSettings, MtuSettings, ServerChange, ShortText
 
 Resolvers = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=4)]
+HostNames = Annotated[tuple[ShortText, ...], Meta(max_length=20)]
 Domains = Annotated[tuple[ShortText, ...], Meta(max_length=100)]
 Changes = Annotated[tuple[ServerChange, ...], Meta(max_length=20)]
 
@@ -22,6 +23,7 @@ class Preferences(Struct, frozen=True):
     fallback_dns: tuple[Address, ...]  # asked inside the tunnel, where the server names none
     exit_check_url: str | None  # asked through the tunnel for the address seen; None = never
     rebind_exceptions: tuple[str, ...]  # domains whose names may have addresses of private networks
+    host_names: tuple[str, ...]  # names that people have given the gateway elsewhere, as in their own DNS
     favourites: tuple[str, ...]  # "provider/hostname"
     recent: tuple[str, ...]  # the same, the latest first
     mtu: MtuSettings = field(default_factory=MtuSettings)
@@ -37,4 +39,5 @@ class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     fallback_dns: Resolvers | UnsetType = UNSET
     exit_check_url: ShortText | UnsetType | None = UNSET
     rebind_exceptions: Domains | UnsetType = UNSET
+    host_names: HostNames | UnsetType = UNSET
     mtu: MtuSettings | UnsetType = UNSET

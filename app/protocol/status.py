@@ -77,6 +77,7 @@ class Snapshot(Struct, frozen=True):
     wireguard: str  # "kernel" | "userspace"
     wan: WanLink | None
     lan: LanSettings
+    host_names: tuple[str, ...] = ()  # more names of the gateway, that people have given it elsewhere
     ports: tuple[NetworkPort, ...] = ()
     wan_problem: LinkProblem | None = None
     wan_choice: WanChoice = WanChoice()

@@ -59,13 +59,14 @@ def revealed(value: object) -> Iterator[str]:
 
 
 def stored_names(directory: Path) -> dict[str, set[str]]:
-    """The names of devices, the gateway and the hosts of the user's servers, by kind. Raises nothing.
+    """The names of devices, the gateway and the hosts of the user's servers, by kind; given names of the gateway too.
 
-    Files of a newer version are read as well, damaged ones as far as possible.
+    Raises nothing. Files of a newer version are read as well, damaged ones as far as possible.
     """
     set_up = _document(_read(directory / settings.FILE))
     hosts = {host for key, host in _named(_document(_read(directory / servers.FILE))) if key == "host"}
     named = {(key, name) for key, name in _named(set_up) if key in {"name", "hostname", "domain"}}
+    hosts |= {name for key, name in _named(set_up) if key == "host_names"}
     leased = (line.split() for line in _read(directory / LEASES).decode(errors="replace").splitlines())
     ours = LanSettings()
     return {

@@ -18,7 +18,7 @@ from app import keys, overlaps, portname, wgconf
 from app.addresses import Address, Network, is_on_internet, is_routable
 from app.errors import InvalidFieldError
 from app.hostnames import is_host_name
-from app.lan import check_lan
+from app.lan import RESERVED_NAMES, check_lan
 from app.mac_address import is_device
 from app.model import (
     DEFAULT_EXIT,
@@ -38,6 +38,7 @@ from app.store.servers import join_secrets, same_name
 ANY_ADDRESSES = (ipaddress.ip_interface("192.0.2.1/32"), ipaddress.ip_interface("2001:db8::1/128"))
 MAX_DEVICES = 1024
 MAX_DOMAINS = 100  # in a list of domains
+MAX_HOST_NAMES = 20  # of the gateway, given by people
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -83,6 +84,7 @@ def check_settings(settings: Settings) -> None:
         settings.exit_check_url,
         settings.server_changes,
         settings.rebind_exceptions,
+        settings.host_names,
         lan=settings.lan.networks,
     )
 
@@ -147,6 +149,7 @@ def check_preferences(
     exit_check_url: str | None = None,
     server_changes: Sequence[ServerChange] = (),
     rebind_exceptions: Sequence[str] = (),
+    host_names: Sequence[str] = (),
     *,
     lan: Sequence[Network] = (),
 ) -> None:
@@ -165,11 +168,19 @@ def check_preferences(
         _need(bool(change.days), f"server_changes[{number}].days", "name at least one day")
         _need(bool(change.select.strip()), f"server_changes[{number}].select", "a server, a place, fastest or random")
     _check_domains(rebind_exceptions)
+    _check_host_names(host_names)
 
 
 def _check_domains(domains: Sequence[str]) -> None:
     _need(len(domains) <= MAX_DOMAINS, "rebind_exceptions", f"at most {MAX_DOMAINS} domains")
     _need(all(map(is_host_name, domains)), "rebind_exceptions", "domains such as plex.direct (RFC 1123)")
+
+
+def _check_host_names(names: Sequence[str]) -> None:
+    _need(len(names) <= MAX_HOST_NAMES, "host_names", f"at most {MAX_HOST_NAMES} names")
+    for name in names:
+        taken = name.lower().removesuffix(".") in RESERVED_NAMES
+        _need(is_host_name(name) and not taken, "host_names", "names such as gateway.home.example (RFC 1123)")
 
 
 def is_resolver(address: Address) -> bool:
@@ -233,7 +244,9 @@ def _check_server(server: StoredServer, secrets: ServerSecrets | None) -> None:
     # stored without an address, until it is connected.
     config = join_secrets(server, secrets)
     if not config.addresses:
-        config = replace(config, addresses=ANY_ADDRESSES)  # of both families, lest a resolver be left out for want of one
+        config = replace(
+            config, addresses=ANY_ADDRESSES
+        )  # of both families, lest a resolver be left out for want of one
     try:
         again = wgconf.parse(wgconf.format_config(config)).config
     except wgconf.ConfigError as error:

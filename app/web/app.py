@@ -51,7 +51,7 @@ def create_app(
     hosts = security.AllowedHosts()
 
     def learn(snapshot: Snapshot) -> None:
-        hosts.follow(snapshot.lan)
+        hosts.follow(snapshot.lan, snapshot.host_names)
 
     auth = Auth(state_dir, gateway, window or FirstPasswordWindow(), lost=lost)
 

@@ -43,7 +43,7 @@ class FakeAccounts:
         self.devices = (ProviderDevice("d-1", "Happy Hippo", 1.7e9, True), ProviderDevice("d-2", "Old Owl", 1.6e9))
         self.settings = ProviderSettings()
         self.key_files: tuple[str, ...] = ()  # imported servers whose key opens Mullvad's list
-        self.preferences = Preferences(FailoverSettings(), True, (), True, (), None, (), (), ())
+        self.preferences = Preferences(FailoverSettings(), True, (), True, (), None, (), (), (), ())
 
     def answer(self, command: Command[object], current: str, names: tuple[str, ...]) -> object:
         name = getattr(command, "provider", current)

@@ -44,6 +44,7 @@ from app.protocol.answers import (
 from app.protocol.commands import (
     AddCustomServer,
     Bulk,
+    ChangePreferences,
     ChooseWan,
     Command,
     Connect,
@@ -66,7 +67,7 @@ from app.protocol.commands import (
     SetDevicePolicy,
     SetOwner,
 )
-from app.protocol.events import Event, GatewayEvent, ServersChanged, StatusChanged, TrafficRates
+from app.protocol.events import Event, GatewayEvent, ServersChanged, SettingsChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 from app.providers.selection import matching
 from tests.support.fake_accounts import FakeAccounts
@@ -231,6 +232,15 @@ class FakeGateway:
                 return self.support_text
             case Bulk(commands=commands, atomic=atomic):
                 return await self._bulk(commands, atomic=atomic)
+            case ChangePreferences(change=change):
+                preferences = self.accounts.answer(command, self.state.provider, PROVIDERS)
+                self.state = msgspec.structs.replace(self.state, host_names=self.accounts.preferences.host_names)
+                self.publish(
+                    SettingsChanged(
+                        tuple(n for n, v in msgspec.structs.asdict(change).items() if v is not msgspec.UNSET)
+                    )
+                )
+                return preferences
             case _:
                 return self.accounts.answer(command, self.state.provider, PROVIDERS)
 

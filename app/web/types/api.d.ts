@@ -451,6 +451,7 @@ export interface Preferences {
   fallback_dns: Array<string>;
   exit_check_url: string | null;
   rebind_exceptions: Array<string>;
+  host_names: Array<string>;
   favourites: Array<string>;
   recent: Array<string>;
   mtu: MtuSettings;
@@ -465,6 +466,7 @@ export interface PreferencesChange {
   fallback_dns?: Array<string>;
   exit_check_url?: string | null;
   rebind_exceptions?: Array<string>;
+  host_names?: Array<string>;
   mtu?: MtuSettings;
 }
 

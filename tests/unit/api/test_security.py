@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import msgspec
 import pytest
+import requests
 
 from app.api.security import CONTENT_SECURITY_POLICY
 from app.model import LanSettings
 from app.protocol.events import StatusChanged
+from ci.labnet.owner import AUTHORIZATION, own
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 from tests.support.ws_client import RefusedError, WebSocketClient
@@ -96,6 +99,30 @@ def test_names_follow_the_settings(server: WebServer, gateway: FakeGateway, call
     assert call("GET", "/api/status", headers=headers).status_code == 200
     assert call("GET", "/api/status", headers={"Host": "casa.local"}).status_code == 200
     assert call("GET", "/api/status", headers={"Host": "vpn-gateway.lan"}).status_code == 200
+
+
+def test_a_name_of_ones_own_is_answered_while_it_is_set(tmp_path: Path) -> None:
+    own(tmp_path)
+    with WebServer(state_dir=tmp_path) as server, requests.Session() as session:
+        session.headers.update(AUTHORIZATION)
+
+        def status(host: str) -> int:
+            return session.get(f"{server.url}/api/status", headers={"Host": host}, timeout=20).status_code
+
+        refused = session.get(f"{server.url}/api/status", headers={"Host": "gateway.home.example"}, timeout=20)
+        assert_error(refused, 403, "host_not_allowed")
+        assert "vpn-gateway host-names add" in refused.json()["error"]
+        with WebSocketClient(server.port, headers=AUTHORIZATION) as client:
+            client.receive()
+            for names, expected in ((["gateway.HOME.example."], 200), ([], 403)):
+                answer = session.patch(f"{server.url}/api/settings", json={"host_names": names}, timeout=20)
+                assert answer.json()["host_names"] == names, answer.text
+                message = client.receive()
+                assert message is not None
+                assert message["payload"] == {"changed": ["host_names"]}
+                assert status("Gateway.home.example:5000") == expected
+                assert status("x.gateway.home.example") == 403
+                assert status("localhost") == 200
 
 
 CROSS_SITE = [

@@ -279,6 +279,15 @@ def test_rebind_exceptions_are_added_listed_and_removed(run):
     assert run("rebind-exceptions", "remove", "plex.direct").stdout == "corp.example\n"
 
 
+def test_host_names_are_added_listed_and_removed(run):
+    assert run("host-names", "add", "gateway.home.example").stdout == "gateway.home.example\n"
+    assert run("host-names", "add", "gateway.home.example").stdout == "gateway.home.example\n"
+    assert run("host-names", "add", "vpn.corp.example").stdout == "gateway.home.example\nvpn.corp.example\n"
+    assert json.loads(run("--json", "host-names").stdout) == ["gateway.home.example", "vpn.corp.example"]
+    assert run("host-names", "remove", "Gateway.home.example").stdout == "vpn.corp.example\n"
+    assert run("rebind-exceptions").stdout == ""
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(run, shell):
     script = run("completion", shell)

@@ -285,6 +285,11 @@ PREFERENCES = [
         ("rebind_exceptions", "rebind_exceptions", False, value)
         for value in [("a/b",), ("a\nserver=8.8.8.8",), ("",), ("*.example.com",), ("192.168.1.1",), ("a.b",) * 101]
     ),
+    ("host_names", "host_names", True, ("gateway.home.example", "Tor", "x.lan.")),
+    *(
+        ("host_names", "host_names", False, value)
+        for value in [("a/b",), ("",), ("*.example.com",), ("192.168.1.1",), ("::1",), ("WPAD",), ("a.b",) * 21]
+    ),
     ("mtu", "", True, MtuSettings(exits={"default": 1380}, providers={"mullvad": 1300})),
     ("mtu", "mtu.exits", False, MtuSettings(exits={"nowhere": 1380})),
     ("mtu", "mtu.providers", False, MtuSettings(providers={"no/provider": 1380})),

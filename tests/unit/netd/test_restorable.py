@@ -51,6 +51,7 @@ commands = st.one_of(
         lambda **given_: ChangePreferences(PreferencesChange(**given_)),
         fallback_dns=st.lists(addresses, min_size=1, max_size=4).map(tuple),
     ),
+    st.builds(lambda name: ChangePreferences(PreferencesChange(host_names=(name,))), text),
     st.builds(lambda url: ChangePreferences(PreferencesChange(exit_check_url=url)), urls),
     st.builds(lambda found: ChangePreferences(PreferencesChange(server_changes=found)), st.tuples(changes)),
     st.builds(

@@ -281,6 +281,7 @@ IN_SETTINGS = [
     (("desired",), {"nowhere": "custom/vpn-se"}),
     (("fallback_dns",), ["224.0.0.1"]),
     (("rebind_exceptions",), ["plex.direct\nserver=203.0.113.1"]),
+    (("host_names",), ["192.168.77.1"]),
     (("exit_check_url",), "file:///etc/shadow"),
     (("mtu",), {"exits": {"default": 1279}}),
     (("mtu",), {"exits": {"nowhere": 1400}}),

@@ -33,6 +33,7 @@ def fill(directory: Path, *, passphrase: str = "hunter2 hunter2", device: str = 
                 s,
                 devices=(Device("02:00:00:00:00:01", name=device),),
                 lan=msgspec.structs.replace(s.lan, hostname="annas-box"),
+                host_names=("vpn.annas.example",),
             )
         )
         accounts = Accounts(directory)
@@ -87,7 +88,7 @@ def test_the_owners_names_are_known_by_kind(tmp_path: Path) -> None:
         "device-name": {"Anna's TV", "annas-phone"},
         "gateway-name": {"annas-box"},
         "domain": set(),
-        "host-name": {"annas.example.org"},
+        "host-name": {"annas.example.org", "vpn.annas.example"},
     }
 
 

@@ -90,6 +90,7 @@ def test_settings_of_every_kind_come_back(directory: Path) -> None:
         fallback_dns=(ip_address("2001:db8::53"),),
         exit_check_url=None,
         rebind_exceptions=("plex.direct",),
+        host_names=("gateway.home.example",),
         mtu=MtuSettings(exits={"second": 1380}, providers={"custom": 1300}),
     )
     changed = replace(changed, lan=replace(changed.lan, dhcp_start=IPv4Address("192.168.77.99")))
