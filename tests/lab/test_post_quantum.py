@@ -95,6 +95,14 @@ def test_tunnel_is_post_quantum_by_default_and_nothing_leaks(lab: Lab, services:
         assert not any(secret in p.read_text(errors="replace") for p in lab.gateway.state_dir.rglob("*") if p.is_file())
 
 
+def test_exchange_works_every_time(lab: Lab, services: Services) -> None:
+    """A peer left in place while the key changed began a handshake of its own, and the relay ignored the next."""
+    wish(lab, "require")
+    for _ in range(6):
+        assert connect(lab, SE)["post_quantum"] is True
+        lab.api("POST", "/api/disconnect")
+
+
 def test_switch_keeps_the_old_tunnel_until_the_new_one_is_post_quantum(
     lab: Lab, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,8 +24,10 @@ def _endpoint(endpoint: tuple[Address, int]) -> str:
 
 def configuration(device: DeviceConfig) -> str:
     """The ``set`` operation that replaces an interface's configuration by ``device``. It contains the private key."""
-    lines = ["set=1", f"private_key={_hex(device.private_key.reveal())}", f"fwmark={device.fwmark}"]
-    lines += [f"listen_port={device.listen_port or 0}", "replace_peers=true"]
+    # The old peers go first: one that is there while the key changes begins a handshake with the new key at once, and a
+    # server that answers it ignores that of the new peer, which comes within the 50 ms of its flood protection.
+    lines = ["set=1", "replace_peers=true", f"private_key={_hex(device.private_key.reveal())}"]
+    lines += [f"fwmark={device.fwmark}", f"listen_port={device.listen_port or 0}"]
     for peer in device.peers:
         lines += _peer(peer)
     return "\n".join(lines) + "\n\n"

@@ -126,7 +126,7 @@ def test_kernel_answer_in_parts_is_parsed():
 
 def test_uapi_text_has_the_same_configuration():
     lines = uapi.configuration(DEVICE).split("\n")
-    assert lines[:5] == ["set=1", f"private_key={raw(1).hex()}", "fwmark=32", "listen_port=0", "replace_peers=true"]
+    assert lines[:5] == ["set=1", "replace_peers=true", f"private_key={raw(1).hex()}", "fwmark=32", "listen_port=0"]
     assert lines[5:12] == [
         f"public_key={raw(2).hex()}",
         f"preshared_key={raw(3).hex()}",
