@@ -39,7 +39,7 @@ def state(lab: Lab) -> dict[str, object]:
         "server": now["server"],
         "since": now["since"],
         "provider": now["current_provider"],
-        "policies": {d["mac"]: d["policy"] for d in devices},
+        "policies": {d["mac"]: d["policy"] for d in devices if d["own_policy"] or d["leased"]},  # others come and go
         "custom": lab.api("GET", "/api/servers?provider=custom")["servers"],
         "imported": lab.api("GET", "/api/servers?provider=imported")["servers"],
         "settings": lab.api("GET", "/api/settings")["failover"],
