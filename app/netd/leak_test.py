@@ -85,13 +85,18 @@ class LeakTester:
             if (latest := self._latest) and latest[0] == tested and self._clock() - latest[1] < SHARED:
                 return latest[2]
             if running is None or running[1].done():
-                running = self._running = tested, asyncio.create_task(self._test(command), name="leak test")
+                running = self._running = tested, asyncio.create_task(self._run(command, tested), name="leak test")
             elif running[0][0] != command.exit:
                 raise TooManyRequestsError("another exit is being tested; try again in a moment", code="busy")
             report = await asyncio.shield(running[1])  # also where the client that began it has gone
-            self._latest = running[0], self._clock(), report
             if running[0] == tested:
                 return report
+
+    async def _run(self, command: LeakTest, tested: tuple[str, State]) -> LeakReport:
+        """Test, and keep the result with its time; whoever waits for it does neither."""
+        report = await self._test(command)
+        self._latest = tested, self._clock(), report
+        return report
 
     async def _test(self, command: LeakTest) -> LeakReport:
         """Run all checks of one exit."""
