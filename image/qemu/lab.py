@@ -78,6 +78,8 @@ class Lab:
     server_key: tuple[str, str] = field(default_factory=keypair)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _dhcp: subprocess.Popen[bytes] | None = None
+    _password: str | None = None
+    _token: str | None = None  # of the owner's session, while there is one
 
     def __post_init__(self) -> None:
         self.lan, self.isp, self.net, self.vpn = self.namespaces = tuple(
@@ -202,9 +204,29 @@ class Lab:
         done = self.inside(self.lan, "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
         return done.stdout if done.returncode == 0 else None
 
+    @contextlib.contextmanager
+    def signed_in(self, password: str) -> Generator[None]:
+        """Within this context :meth:`api` sends its requests as the owner, who has this password."""
+        self._password = password
+        try:
+            yield
+        finally:
+            self._password = self._token = None
+
     def api(self, method: str, path: str, body: object = None, timeout: float = 60) -> tuple[int, object]:
         """Send a request to the gateway's API from the laptop."""
+        status, answer = self._request(method, path, body, timeout)
+        if status != 401 or self._password is None:
+            return status, answer
+        _, session = self._request("POST", "/api/auth/login", {"password": self._password}, timeout)
+        assert isinstance(session, dict), session
+        self._token = session["access_token"]
+        return self._request(method, path, body, timeout)
+
+    def _request(self, method: str, path: str, body: object, timeout: float) -> tuple[int, object]:
         arguments = ["curl", "-sS", "--max-time", str(timeout), "-X", method, "-w", "\n%{http_code}"]
+        if self._token is not None:
+            arguments += ["-H", f"Authorization: Bearer {self._token}"]
         if body is not None:
             arguments += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
         done = self.inside(self.lan, *arguments, f"http://{GATEWAY}:5000{path}", check=False, timeout=timeout + 5)

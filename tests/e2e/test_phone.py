@@ -10,8 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from image.qemu.boot import BOOT_TIMEOUT, LAPTOP, boot
 from image.qemu.capture import Capture
@@ -20,6 +23,8 @@ from image.qemu.lab import VPN, WEB, Lab, until
 from image.qemu.machine import Machine, MachineError, Port
 
 PATIENCE = 400  # seconds, emulated
+PASSWORD = "correct horse battery staple"
+OWNED = f'[system]\nadmin_password = "{PASSWORD}"\n'
 PHONE_WAN = '[network]\nwan = "usb-modem"\n'
 CONNECT = '[vpn]\nprovider = "imported"\nconnect = "home"\n'
 MOBILE, CARRIER = "100.64.9.2", "100.64.9.1"  # the phone's address in the mobile network, and what is behind it
@@ -115,8 +120,16 @@ PHONE = Gadget("phone", "rndis", 0, "192.168.42.129", "02:00:00:00:42:01", "02:0
 STRAY = Gadget("stray", "ecm", 1, "192.168.8.1", "02:00:00:00:08:01", "02:00:00:00:08:02")
 
 
+@pytest.fixture
+def owned(bench: Lab) -> Iterator[None]:
+    with bench.signed_in(PASSWORD):
+        yield
+
+
+@pytest.mark.usefixtures("owned")
 def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("phone")
+    machine.write_boot_file("gateway.toml", OWNED)
     machine.start()
     boot(machine, bench)
     PHONE.make(machine)

@@ -17,24 +17,34 @@ from image.qemu.machine import Machine, MachineError
 
 PATIENCE = 600  # seconds, emulated
 ISP = "203.0.113.1"
-CONNECT = '[vpn]\nprovider = "imported"\nconnect = "home"\n'
+PASSWORD = "correct horse battery staple"
+CARD = f'''
+[system]
+admin_password = "{PASSWORD}"
+[vpn]
+provider = "imported"
+connect = "home"
+'''
+OWNER = "HOME=/run/owner"
 FILE = "/run/systemd/network/15-wan.network"
 
 
 def test_networkd_follows_the_chosen_wan(new_machine: MakeMachine, bench: Lab) -> None:
     machine = new_machine("wan-choice", first_slot=6)
-    machine.write_boot_file("gateway.toml", CONNECT)
+    machine.write_boot_file("gateway.toml", CARD)
     machine.write_boot_file("home.conf", bench.client_conf())
     machine.start()
-    with Capture(bench, bench.isp, "wan0", machine.work / "wan.pcap", machine.wan.mac).running() as capture:
+    capturing = Capture(bench, bench.isp, "wan0", machine.work / "wan.pcap", machine.wan.mac).running()
+    with capturing as capture, bench.signed_in(PASSWORD):
         bench.isp_up()
         until(lambda: is_active(machine, "vpn-gateway-web"), PATIENCE, "the web interface, which the command line asks")
+        sign_in(machine)
         until(lambda: roles(machine) == {machine.wan.mac: "none", machine.lan.mac: "none"}, PATIENCE, "two ports")
         port = name(machine, machine.wan.mac)
         assert not port.startswith("wan")
         assert (routes(machine), runs_of_the_unit(machine), capture.count()) == ([], 0, 0)
 
-        said = machine.shell(f"vpn-gateway wan {machine.wan.mac}", timeout=PATIENCE)
+        said = machine.shell(f"{OWNER} vpn-gateway wan {machine.wan.mac}", timeout=PATIENCE)
         assert said == f"The WAN is {port} now.\n"
         until(lambda: routes(machine) == [(ISP, port, "dhcp")], PATIENCE, "the default route")
         assert runs_of_the_unit(machine) > 0
@@ -55,6 +65,7 @@ def test_networkd_follows_the_chosen_wan(new_machine: MakeMachine, bench: Lab) -
         machine.wait_off(PATIENCE)
         machine.start()
         boot(machine, bench)
+        sign_in(machine)
         assert roles(machine) == {machine.wan.mac: "wan", machine.lan.mac: "lan"}
         until(lambda: routes(machine) == [(ISP, port, "dhcp")], PATIENCE, "the default route after a restart")
         until(lambda: leaves_by_vpn(bench), PATIENCE, "the tunnel after a restart")
@@ -70,9 +81,16 @@ def is_active(machine: Machine, unit: str) -> bool:
         return False
 
 
+def sign_in(machine: Machine) -> None:
+    # Without a terminal, from which it would read the password.
+    login = f"echo {PASSWORD} | {OWNER} setsid --wait vpn-gateway login 2>&1"
+    said = machine.shell(f"mkdir -p -m 700 /run/owner && {login}", timeout=120)
+    assert "Signed in" in said, said
+
+
 def roles(machine: Machine) -> dict[str, str]:
     """The role of each port, by its MAC address."""
-    said = machine.shell("vpn-gateway --json ports", timeout=PATIENCE)
+    said = machine.shell(f"{OWNER} vpn-gateway --json ports", timeout=PATIENCE)
     assert said.startswith("{"), said
     return {p["mac"]: p["role"] for p in json.loads(said)["ports"]}
 

@@ -93,10 +93,10 @@ def wan(*marks, lan=()):
     return EgressFilter("wan", marks or OWN_MARKS, lan)
 
 
-def lock_port(name):
+def lock_port(*names):
     script = OVERLAY / "usr/lib/vpn-gateway/lock-port"
     environment = {**os.environ, "LOCK_FILE": str(OVERLAY / "etc/vpn-gateway/boot.bpf")}
-    subprocess.run(["sh", str(script), name], check=True, env=environment)
+    subprocess.run(["sh", str(script), *names], check=True, env=environment)
 
 
 def reconciler(drifts=None):
@@ -334,6 +334,18 @@ async def test_the_filter_of_the_start_never_replaces_netds():
     before = run("tc filter show dev wan egress")
     lock_port("wan")
     assert run("tc filter show dev wan egress") == before
+
+
+@inside
+async def test_the_start_locks_all_ports_and_tells_of_one_that_is_open():
+    for name in ("first", "wan", "second"):
+        run(f"ip link add {name} type veth peer name {name}-x")
+    lock_port("wan")
+    lock_port("first", "wan", "second")
+    for name in ("first", "wan", "second"):
+        assert run(f"tc filter show dev {name} egress").count("direct-action") == 1
+    with pytest.raises(subprocess.CalledProcessError):
+        lock_port("first", "missing")
 
 
 def test_the_file_of_the_start_is_the_planners_own_filter():
