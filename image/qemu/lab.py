@@ -133,6 +133,12 @@ class Lab:
             "table ip nat { chain post { type nat hook postrouting priority 100; oifname eth0 masquerade; }; }",
         )
 
+    def new_client(self) -> None:
+        """Have another client key from now on: the server refuses what is older than its last handshake with a key."""
+        old, self.client_key = self.client_key, keypair()
+        new = ("peer", self.client_key[1], "allowed-ips", "10.66.0.2/32")
+        self.inside(self.vpn, "wg", "set", f"{self.prefix}wg0", "peer", old[1], "remove", *new)
+
     def isp_up(self) -> None:
         """The ISP's side of the WAN port and its DHCP server; call it once the machine has its port."""
         run("ip", "-n", self.isp, "address", "replace", "203.0.113.1/24", "dev", "wan0")
