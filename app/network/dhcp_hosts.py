@@ -127,8 +127,10 @@ class HostRegistry:
         self._forget(held.keys() | given.keys() | in_use.keys(), now)
 
     def _is_regular(self, lease: Lease, longest_first: float, now: float) -> bool:
-        first = self._first.setdefault(lease.mac, lease.expires)
-        return lease.expires == 0 or lease.expires > min(first, now + longest_first) + RENEWED
+        # A first lease cannot end later: one that seems to was seen before the clock was set back.
+        first = min(self._first.get(lease.mac, lease.expires), now + longest_first)
+        self._first[lease.mac] = first
+        return lease.expires == 0 or lease.expires > first + RENEWED
 
     def _drop_names(self, held: Mapping[str, Lease], given: Mapping[str, str], forbidden: set[str]) -> None:
         """Take a device's name from it once its lease has ended, or when people gave the name to another one."""

@@ -39,7 +39,7 @@ def test_the_clock_of_a_machine_that_has_none(new_machine: MakeMachine, bench: L
 
     # A power cut of three days: the leases of this start are younger than the clock will think.
     machine.shell(f"date -s @{time.time() - DAYS:.0f}")
-    address = bench.lease(60)
+    address = str(until(lambda: lease_for_hours(bench), 300, "a lease for the usual time"))
     assert synchronised_by_dhcps_server(machine, bench) > DAYS - 60
     until(lambda: ends_of_lease(bench, address) > time.time() + 3600, 300, "the lease to go on after the clock was set")
     until(lambda: reconnects(bench), 300, "the same server after the clock was set")
@@ -125,6 +125,15 @@ def synchronised_by_dhcps_server(machine: Machine, bench: Lab) -> float:
 
 def configured_servers(machine: Machine) -> list[str]:
     return machine.shell("sed -n 's/^NTP=//p' /run/systemd/timesyncd.conf.d/zz-vpn-gateway-servers.conf").split()
+
+
+def lease_for_hours(bench: Lab) -> str | None:
+    """The laptop's address by a lease for the usual time, which follows a newcomer's short one."""
+    try:
+        address = bench.lease(60)
+    except AssertionError:  # dnsmasq starts again with what is known of the device by now
+        return None
+    return address if ends_of_lease(bench, address) > time.time() - DAYS + 3600 else None
 
 
 def ends_of_lease(bench: Lab, address: str) -> float:

@@ -72,6 +72,13 @@ def test_no_device_is_recorded_with_such_a_name(name):
     assert Records().after(lease(A, name)) == set()
 
 
+def test_device_becomes_regular_after_the_clock_was_set_back():
+    records, back = Records(), NOW - 3 * 86_400
+    assert records.after(lease(A)) == set()
+    assert records.after(lease(A, left=600 - 3 * 86_400), now=back) == set()
+    assert records.after(lease(A, left=700 - 3 * 86_400), now=back + 100) == {f"{A},set:regular"}
+
+
 def test_device_is_regular_once_it_has_renewed_its_lease():
     records = Records()
     assert records.after(lease(A)) == set()
