@@ -51,17 +51,19 @@ async def read_links(ip: Any) -> dict[str, LinkState]:
     found: dict[str, LinkState] = {}
     async for message in await ip.get_links():
         attrs = dict(message["attrs"])
+        # A port of a bridge has this too, with the kind of its master alone.
         info: Any = attrs.get("IFLA_LINKINFO")
+        kind = dict(info["attrs"]).get("IFLA_INFO_KIND") if info else None
         index, name = message["index"], attrs["IFLA_IFNAME"]
         found[name] = LinkState(
             index=index,
             up=bool(message["flags"] & _IFF_UP),
             carrier=attrs.get("IFLA_CARRIER", 0) == 1,
             mtu=attrs.get("IFLA_MTU", 0),
-            kind=dict(info["attrs"]).get("IFLA_INFO_KIND") if info else None,
+            kind=kind,
             ethernet=message["ifi_type"] == _ARPHRD_ETHER,
             master=attrs.get("IFLA_MASTER", 0),
-            radio=not info and (SYS / name / "phy80211").exists(),
+            radio=kind is None and (SYS / name / "phy80211").exists(),
             mac=str(attrs.get("IFLA_PERM_ADDRESS") or attrs.get("IFLA_ADDRESS") or ""),
             addresses=frozenset(addresses.get(index, ())),
             managed=frozenset(managed.get(index, ())),
