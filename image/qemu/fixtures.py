@@ -127,7 +127,7 @@ def memory_used(host: Host) -> float:
 
     Two things that come and go are left out. A program that a path unit has started takes its share for a second on a
     Pi, and for ten where it is emulated, so the figure is the median of readings taken over a while. And what a program
-    has just freed waits in the processors' own lists (/proc/zoneinfo), up to 27 MB in each since Linux 6.7, which
+    has just freed waits in the processors' own lists (/proc/zoneinfo), up to 27 MB in each of this machine's, which
     /proc/meminfo does not count as free.
     """
     readings = []
