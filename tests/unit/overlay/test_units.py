@@ -262,6 +262,32 @@ def test_what_follows_netds_files_waits_for_the_first_of_them(name: str, tmp_pat
     assert met() == ["file"]
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in UNITS.glob("*.path")))
+def test_what_was_written_before_the_watch_began_is_read(name: str) -> None:
+    """PathChanged= tells of changes after its own start (systemd.path(5)): the service runs at the start, behind it."""
+    assert "PathChanged" in settings(f"{name}.path")
+    assert settings(f"{name}.service")["WantedBy"] == settings(f"{name}.path")["WantedBy"] == ["multi-user.target"]
+
+
+def test_every_unit_that_is_to_be_enabled_is_known_to_the_playbook() -> None:
+    known = set((OVERLAY.parent / "ansible/playbook.yml").read_text().split())
+    wanted = {
+        unit.name
+        for unit in UNITS.glob("vpn-gateway*.*")
+        if re.search(r"^(Wanted|Required)By=", unit.read_text(), re.M)
+    }
+    assert wanted <= known, wanted - known
+
+
+@pytest.mark.parametrize("unit", ["vpn-gateway-dnsmasq.path", "vpn-gateway-dnsmasq.service", LAN_DNSMASQ, FORWARDER])
+def test_a_lease_waits_for_nothing_that_the_lan_does_not_need(unit: str) -> None:
+    """Units with default dependencies wait for sysinit.target, and with that for resolved, however long it takes."""
+    found = settings(unit)
+    assert found["DefaultDependencies"] == ["no"]
+    assert found["Conflicts"] == found["Before"] == ["shutdown.target"]  # it still ends at a shutdown
+    assert set(" ".join(found.get("After", [])).split()) <= {"local-fs.target", "vpn-gateway-boot-firewall.service"}
+
+
 def test_the_network_ports_are_looked_for_first() -> None:
     """Their drivers hang on these buses; behind all other devices they came up long after the rest was ready."""
     empty, command = settings("systemd-udev-trigger.service.d/vpn-gateway.conf")["ExecStart"]
