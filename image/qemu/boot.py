@@ -111,5 +111,8 @@ def boot(machine: Machine, lab: Lab, timeout: float = BOOT_TIMEOUT) -> Started:
         api = time.monotonic() - start
         until(leased, timeout, "a lease from the gateway")
     except AssertionError as error:
-        raise MachineError(f"{error}; the console said last:\n{machine.tail()}") from None
+        (machine.work / "stuck.txt").write_text(machine.what_hangs())
+        raise MachineError(
+            f"{error} (more in {machine.work.name}/stuck.txt); the console said last:\n{machine.tail()}"
+        ) from None
     return Started(api, time.monotonic() - start)

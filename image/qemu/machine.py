@@ -319,6 +319,17 @@ class Machine:
                     said += shell.recv(65536)
             return match[1].decode(errors="replace").replace("\r", "")
 
+    def what_hangs(self) -> str:
+        """What a machine that did not get far enough is busy with; without a debug shell, only that there is none."""
+        said = []
+        for command in WHAT_HANGS:
+            try:
+                answer = self.shell(command)
+            except (MachineError, OSError) as error:
+                answer = f"no answer: {str(error).splitlines()[0]}"
+            said.append(f"# {command}\n{answer}\n")
+        return "\n".join(said)
+
     @contextlib.contextmanager
     def running(self) -> Generator[Machine]:
         self.start()
@@ -329,6 +340,13 @@ class Machine:
 
 
 DEBUG_SHELL = ("systemd.debug_shell=hvc1",)
+WHAT_HANGS = (
+    "uptime; systemctl list-jobs --no-pager; systemctl --failed --no-pager",
+    "ps -eo pid,stat,wchan:30,time,args",
+    "echo w >/proc/sysrq-trigger; dmesg | tail -n 100",  # the stacks of tasks that wait for the kernel
+    "cat /proc/interrupts",
+    "journalctl -b --no-pager -o short-monotonic -n 200",
+)
 
 
 def _run(*command: str) -> None:
