@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -46,9 +47,10 @@ async def observe(
         found = roles(
             settings,
             [
-                port(name, link)
+                found
                 for name, link in links.items()
                 if (is_port(link) or link.radio) and not (ours and link.master not in {0, ours})
+                if (found := port(name, link)) is not None
             ],
             others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
             in_bridge=frozenset(name for name, link in links.items() if link.master),
@@ -91,11 +93,15 @@ async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: t
     )
 
 
-def port(name: str, link: LinkState) -> NetworkPort:
-    """``link`` as a port, with its driver and its place on the USB from /sys."""
+def port(name: str, link: LinkState) -> NetworkPort | None:
+    """``link`` as a port, with its driver and its place on the USB from /sys; None where its name is another by now.
+
+    udev renames a port that was just plugged in. Without the driver of the name that it had, a phone would pass for an
+    adapter, and be the LAN's for a moment.
+    """
     device = SYS / name / "device"
     driver = device / "driver"
-    return NetworkPort(
+    found = NetworkPort(
         name,
         mac=link.mac,
         driver=driver.resolve().name if driver.exists() else None,
@@ -103,6 +109,14 @@ def port(name: str, link: LinkState) -> NetworkPort:
         radio=link.radio,
         carrier=link.carrier,
     )
+    return found if _is_called(link.index, name) else None
+
+
+def _is_called(index: int, name: str) -> bool:
+    try:
+        return socket.if_indextoname(index) == name
+    except OSError:  # it has just gone
+        return False
 
 
 async def _gateways(ip: Any, link: LinkState) -> dict[int, Address]:

@@ -195,15 +195,15 @@ class Lab:
         )
         script.chmod(0o755)
         tries = max(1, int(timeout))
-        done = self.inside(
-            *(self.lan, "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "1", "-s", str(script)),
-            timeout=timeout + 10,
-            check=False,
-        )
-        address = done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else []
-        if not address:
-            raise AssertionError(f"no lease within {timeout} s: {done.stderr}")
-        return address[0]
+        ask = ("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", str(tries), "-T", "1", "-s", str(script))
+        deadline = time.monotonic() + timeout
+        while True:  # udhcpc waits three seconds for the answer to its choice, however long it was told to try
+            done = self.inside(self.lan, *ask, timeout=timeout + 10, check=False)
+            address = done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else []
+            if address:
+                return address[0]
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no lease within {timeout} s: {done.stderr}")
 
     def laptop_get(self, url: str, timeout: float = 5) -> str | None:
         """The body of a web request from the laptop; None if the request fails."""

@@ -61,6 +61,7 @@ class Gadget:
 
 
 # The far end must be in its namespace before the host may see the device, since only the test moves it.
+# Its DHCP server answers at once: with a ping first, it would often be too late, and a foreign server that is silent.
 GADGET = """\
 set -e
 [ -d /sys/module/dummy_hcd ] || modprobe dummy_hcd num=3
@@ -85,7 +86,7 @@ ip -n {name} link set lo up
 ip -n {name} address add {address}/24 dev far
 ip -n {name} link set far up
 ip netns exec {name} dnsmasq --conf-file=/dev/null --port=0 --interface=far --bind-dynamic --user=root \\
-  --dhcp-range={net}.50,{net}.99,1h --dhcp-authoritative --dhcp-leasefile=/tmp/{name}.leases --pid-file=
+  --dhcp-range={net}.50,{net}.99,1h --dhcp-authoritative --dhcp-leasefile=/tmp/{name}.leases --pid-file= --no-ping
 """
 # Realtek's adapters before they are switched. This one obeys the eject, and does not turn into an adapter.
 DISK = """\

@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from app.model import LinkSettings
+from app.network import observe as observation
 from app.network.lan_ports import LanPorts
 from app.network.observe import nameservers, observe, watch_links
 from app.network.one_arm import SETTLE_TIME, OneArm
@@ -91,6 +92,28 @@ async def test_no_port_joins_the_bridge_before_the_wan_is_known(tmp_path):
     port("wan0")
     assert await bridge(tmp_path) == ("wan0", ("enx1", "enx2"), None)
     assert await bridge(tmp_path, LinkSettings(wan="eth0")) == (None, (), "wan_missing")
+
+
+@inside
+async def test_port_renamed_meanwhile_is_nobodys_for_now(tmp_path, monkeypatch):
+    """Its driver is read by its name: without it a phone would pass for an adapter, and join the LAN."""
+    run("ip link add br-lan type bridge")
+    port("wan0")
+    port("eth1", up=False)
+    read = observation.read_links
+
+    async def read_then_renamed(ip):
+        found = await read(ip)
+        run("ip link set eth1 name phone0")
+        return found
+
+    monkeypatch.setattr(observation, "read_links", read_then_renamed)
+    links = await seen(tmp_path)
+    assert [one.name for one in links.ports if one.name in {"eth1", "phone0"}] == []
+    assert links.bridge is not None
+    assert links.bridge.ports == ()
+    monkeypatch.undo()
+    assert await bridge(tmp_path) == ("wan0", ("phone0",), None)
 
 
 @inside
