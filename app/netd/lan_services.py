@@ -54,6 +54,10 @@ class LanServices:
         self._in_use = in_use
         await self._known.update(settings, leases, in_use)
 
+    def forget_host(self, mac: str) -> None:
+        """Treat the device as one that was not here before, from the next update of the records on."""
+        self._known.forget(mac)
+
     def leases(self) -> tuple[Lease, ...]:
         return read_leases(self._leases)
 
