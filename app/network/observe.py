@@ -47,10 +47,10 @@ async def observe(
         found = roles(
             settings,
             [
-                found
+                one
                 for name, link in links.items()
                 if (is_port(link) or link.radio) and not (ours and link.master not in {0, ours})
-                if (found := port(name, link)) is not None
+                if (one := port(name, link)) is not None
             ],
             others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
             in_bridge=frozenset(name for name, link in links.items() if link.master),

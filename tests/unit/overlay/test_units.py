@@ -276,6 +276,7 @@ def test_every_unit_that_is_to_be_enabled_is_known_to_the_playbook() -> None:
         for unit in UNITS.glob("vpn-gateway*.*")
         if re.search(r"^(Wanted|Required)By=", unit.read_text(), re.M)
     }
+    assert wanted
     assert wanted <= known, wanted - known
 
 
