@@ -1,18 +1,20 @@
 """Steps of the wall clock: detected once a second, with the DHCP leases moved along.
 
 The kernel reports steps by timerfd_create(2), which Python has from 3.13 on. Comparing two clocks once a second is as
-good, because the lease file to keep is the one from before the step in any case.
+good, because the lease file to keep is the one from before the step in any case: it is read whenever dnsmasq writes it,
+so that no lease is too young to be known.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import aiofiles.os
 
+from app.netd.file_writes import watch_writes
 from app.tunnel.clock import boottime
 
 log = logging.getLogger(__name__)
@@ -49,22 +51,25 @@ class ClockSteps:
 
 async def keep_leases(
     steps: ClockSteps,
+    path: Path,
     leases: Callable[[], str],
     move: Callable[[str, float], object],
     period: float = POLL_INTERVAL,
 ) -> None:
     """Run until cancelled: call ``move`` after each large step, with the lease file from before it and the step.
 
-    ``leases`` reads the file and is called in a thread.
+    ``leases`` reads the file ``path`` and is called in a thread: at each write to the file, and every ``period``
+    seconds. Raises OSError when the file's directory cannot be watched.
     """
     read = aiofiles.os.wrap(leases)
-    before = await read()
-    while True:
-        await asyncio.sleep(period)
-        # Read first: a step between the two lines is seen now or at the next turn, and ``before`` is older than it.
-        now = await read()
-        step = steps.measure()
-        if abs(step) >= MIN_LEASE_STEP:
-            move(before, step)
+    with watch_writes(path, period) as next_write:
+        before = await read()
+        while True:
+            await next_write()
+            # Read first: a step between the two lines is seen now or at the next turn, and ``before`` is older than it.
             now = await read()
-        before = now
+            step = steps.measure()
+            if abs(step) >= MIN_LEASE_STEP:
+                move(before, step)
+                now = await read()
+            before = now

@@ -300,7 +300,9 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "time": lambda: deps.time_sync.watch(network.replan, publish),
             "time servers": lambda: deps.time_sync.resolve(network.lookup),
             "services": lan_services.run,
-            "clock steps": lambda: keep_leases(clock_steps, deps.services.lease_file, lan_services.move_leases),
+            "clock steps": lambda: keep_leases(
+                clock_steps, deps.services.lease_path, deps.services.lease_file, lan_services.move_leases
+            ),
             "providers": maintenance.run,
             "devices": lan_devices.run,
             "addresses in use": lan_devices.ask,

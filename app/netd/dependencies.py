@@ -22,6 +22,9 @@ from app.store import Store
 class LeaseService(LanServiceControl, Protocol):
     """What is used of :class:`app.netd.lan_services.LanServices`."""
 
+    @property
+    def lease_path(self) -> Path: ...
+
     def leases(self) -> tuple[Lease, ...]: ...
 
     def lease_file(self) -> str: ...

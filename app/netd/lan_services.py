@@ -30,7 +30,8 @@ class LanServices:
         """Run DHCP and DNS as the settings say; restart what has died. Raises KernelError, OSError."""
         if not links.lan:
             return
-        hand_over = self._hand_over
+        # Together, before anything is waited for: a configuration that names a step restarts dnsmasq with its leases.
+        hand_over, moved = self._hand_over, self._moved
         leases = await aiofiles.os.wrap(self.leases)()
         await self._known.update(settings, leases, self._in_use)  # before dnsmasq starts, which reads them
         await self._runner.apply(
@@ -40,7 +41,7 @@ class LanServices:
                 links.lan[0].name,
                 ipv6_default=ipv6_default,
                 direct=direct,
-                paths=Paths(leases=str(self._leases), hosts=str(self._known.directory), moved=self._moved),
+                paths=Paths(leases=str(self._leases), hosts=str(self._known.directory), moved=moved),
             ),
             hand_over,
         )
@@ -53,6 +54,10 @@ class LanServices:
         """Have dnsmasq's records follow ``leases``; ``in_use`` are addresses of devices without one. Raises OSError."""
         self._in_use = in_use
         await self._known.update(settings, leases, in_use)
+
+    @property
+    def lease_path(self) -> Path:
+        return self._leases
 
     def leases(self) -> tuple[Lease, ...]:
         return read_leases(self._leases)

@@ -103,7 +103,9 @@ async def test_leases_survive_a_clock_that_is_set(tmp_path, monkeypatch, step):
     def move(before: str, seconds: float) -> None:
         moves.append(asyncio.create_task(lease_lan.move(before, seconds)))
 
-    keeper = asyncio.create_task(keep_leases(lease_lan.clock, lease_lan.services.lease_file, move, period=0.2))
+    keeper = asyncio.create_task(
+        keep_leases(lease_lan.clock, lease_lan.services.lease_path, lease_lan.services.lease_file, move, period=0.2)
+    )
     try:
         await asyncio.sleep(0.5)  # it has looked once
         lease_lan.set_clock(step)

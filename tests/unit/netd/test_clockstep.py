@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from app.netd.clockstep import ClockSteps, keep_leases
+from app.netd.file_writes import watch_writes
 
 DAY = 86_400.0
 
@@ -54,7 +58,7 @@ def test_clock_set_back_is_behind_until_it_catches_up() -> None:
     assert clocks.steps.behind == 0
 
 
-async def test_clock_step_moves_the_leases_from_before_it() -> None:
+async def test_clock_step_moves_the_leases_from_before_it(tmp_path: Path) -> None:
     clocks, moves = Clocks(), list[tuple[str, float]]()
     file = "one"
 
@@ -68,7 +72,7 @@ async def test_clock_step_moves_the_leases_from_before_it() -> None:
         moves.append((before, step))
         moved.set()
 
-    task = asyncio.create_task(keep_leases(clocks.steps, leases, move, period=0.005))
+    task = asyncio.create_task(keep_leases(clocks.steps, tmp_path / "leases", leases, move, period=0.005))
     await asyncio.sleep(0.03)
     file = "two"
     await asyncio.sleep(0.03)
@@ -82,7 +86,7 @@ async def test_clock_step_moves_the_leases_from_before_it() -> None:
     task.cancel()
 
 
-async def test_clock_step_during_a_read_loses_no_lease() -> None:
+async def test_clock_step_during_a_read_loses_no_lease(tmp_path: Path) -> None:
     """dnsmasq may have ended all leases before netd reads the file and compares the clocks."""
     clocks, moves = Clocks(), list[tuple[str, float]]()
     reads = 0
@@ -99,8 +103,58 @@ async def test_clock_step_during_a_read_loses_no_lease() -> None:
         moves.append((before, step))
         moved.set()
 
-    task = asyncio.create_task(keep_leases(clocks.steps, leases, move, period=0.005))
+    task = asyncio.create_task(keep_leases(clocks.steps, tmp_path / "leases", leases, move, period=0.005))
     async with asyncio.timeout(5):
         await moved.wait()
     assert moves == [("all", 3 * DAY)]
     task.cancel()
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["renewed", "first"])
+async def test_lease_granted_just_before_a_step_is_kept(tmp_path: Path, there: bool) -> None:
+    """dnsmasq ends it with the next packet after the step, long before netd's next look at the clock."""
+    clocks, file = Clocks(), tmp_path / "dnsmasq.leases"
+    if there:
+        file.write_text("old\n")
+    seen = asyncio.Queue[str]()
+    loop = asyncio.get_running_loop()
+    moved = loop.create_future()
+
+    def leases() -> str:
+        text = file.read_text() if file.exists() else ""
+        loop.call_soon_threadsafe(seen.put_nowait, text)
+        return text
+
+    task = asyncio.create_task(
+        keep_leases(clocks.steps, file, leases, lambda before, _: moved.set_result(before), period=3600)
+    )
+    async with asyncio.timeout(5):
+        await seen.get()
+        file.write_text("old\nnew\n")  # in place, as dnsmasq does
+        while await seen.get() != "old\nnew\n":
+            pass
+        await asyncio.sleep(0)  # it has compared the clocks
+        clocks.wall += 3 * DAY
+        file.write_text("")
+        assert await moved == "old\nnew\n"
+    task.cancel()
+
+
+async def test_writes_to_other_files_of_the_directory_wake_nobody(tmp_path: Path) -> None:
+    with watch_writes(tmp_path / "leases", 3600) as next_write:
+        waiting = asyncio.create_task(next_write())
+        await asyncio.sleep(0)
+        (tmp_path / "settings.json").write_text("{}")
+        async with asyncio.timeout(5):
+            await until_read(tmp_path)
+        assert not waiting.done()
+        (tmp_path / "leases").write_text("one\n")
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def until_read(directory: Path) -> None:
+    """Return once a second watch on the directory has told of its own file: the first has had its turn by then."""
+    with watch_writes(directory / "last", 3600) as last:
+        (directory / "last").write_text("")
+        await last()

@@ -79,7 +79,8 @@ class Kernel:
 class Machine:
     """The machine around netd: links and leases."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
+        self.lease_path = directory / "dnsmasq.leases"
         self.links = Links(wan=None, lan=(LanLink("lan0"),))
         self.link_events: asyncio.Queue[None] = asyncio.Queue()
 
@@ -109,8 +110,8 @@ def kernel() -> Kernel:
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine()
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
 
 
 @pytest.fixture
