@@ -221,7 +221,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     )
     unproven = UnprovenKeys(registry)
     claims = ServerClaims()
-    judge = ServerJudge(store, intent, claims, registry)
+    judge = ServerJudge(store, intent, claims)
     targets = ExitTargets(store, directory, judge)
     failover = Failover(
         providers=registry,
@@ -381,7 +381,6 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             waiting=auto_connect,
             traffic=statistics,
             exceptions=opened,
-            policies=policy_changes,
             publish=publish,
             check_owner=owner.check,
         ),

@@ -147,7 +147,7 @@ class Fakes:
             failover=self,
             keys=self.keys,
             claims=self.claims,
-            uses=ServerJudge(self.store, self.intent, self.claims, self),
+            uses=ServerJudge(self.store, self.intent, self.claims),
             record=AdoptionRecord(self.directory / "runtime.json"),
             adopted=adopted or {},
             last_traffic=lambda _index, _state: MOVED,
@@ -347,18 +347,6 @@ async def test_renew_keeps_the_old_tunnel_until_the_new_is_up(fakes: Fakes, exit
     kinds = [(p.active is not None, p.candidate is not None, p.draining is not None) for p in fakes.plans]
     assert all(active for active, *_ in kinds[1:]), "never without a tunnel"
     assert (True, False, True) in kinds
-
-
-async def test_key_replaced_after_a_connect_is_the_next_tunnels(fakes: Fakes, exits: Exits, monkeypatch) -> None:
-    """A connect to where the exit is already fetches a configuration that no attempt takes."""
-    await exits.connect("default", A)
-    await exits.connect("default", A)
-    other = replace(CONFIG, private_key=keys.generate().private_key)
-    monkeypatch.setattr(f"{__name__}.CONFIG", other)
-    await exits.renew("mullvad")
-    state = exits.get("default").state
-    assert isinstance(state, Connected)
-    assert state.tunnel.own_key == keys.public_key(other.private_key)
 
 
 async def test_renew_retries_an_exit_blocked_by_the_account(fakes: Fakes, exits: Exits) -> None:

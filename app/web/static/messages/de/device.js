@@ -1,0 +1,3 @@
+/** German: the words of device. */
+
+export default {};

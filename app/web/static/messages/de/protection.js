@@ -1,0 +1,3 @@
+/** German: the words of protection. */
+
+export default {};

@@ -1,0 +1,3 @@
+/** German: the words of servers. */
+
+export default {};

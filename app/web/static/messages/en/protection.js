@@ -1,0 +1,3 @@
+/** English: the words of protection. */
+
+export default {};
