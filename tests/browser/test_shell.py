@@ -55,7 +55,7 @@ def test_unknown_address_is_not_found(page: Page, server: WebServer) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/exits", "/servers", "/protection", "/settings"])
+@pytest.mark.parametrize("path", ["/exits", "/servers", "/protection"])
 def test_place_shuts_nobody_out(page: Page, server: WebServer, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 320, "height": 640})

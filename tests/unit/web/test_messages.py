@@ -12,7 +12,15 @@ import pytest
 
 STATIC = Path(__file__).parents[3] / "app" / "web" / "static"
 CATALOGUES = ("en", "de")
-GROUPS = ("error.", "place.")  # chosen at run time: say(`place.${place}`), sayCode("error", code)
+GROUPS = (  # chosen at run time: say(`place.${place}`), sayCode("error", code)
+    "error.",
+    "place.",
+    "blocking.",
+    "cause.",
+    "opening.",
+    "part.",
+    "tunnel.",
+)
 _OTHERS = {"vendor", "messages"}  # no users of messages
 VALUE = re.compile(r"\{(\w+)\}")
 

@@ -16,7 +16,7 @@ const MINUTE = 60;
 const refreshPolicies = () => Promise.all([gateway.refreshDevices(), gateway.refreshExceptions(), gateway.refreshMe()]);
 
 /** @param {() => Promise<unknown>} action What the reader may call off, which is no error. */
-async function unlessCancelled(action) {
+export async function unlessCancelled(action) {
   try {
     await action();
   } catch (error) {

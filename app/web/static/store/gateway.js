@@ -28,6 +28,7 @@ export const exceptions = signal([]);
 export const preferences = signal(null);
 /** @type {Signal<MeBody | null>} null = this browser is on no device of the LAN */
 export const me = signal(null);
+export const accountChanges = signal(0); // how often an account or a server list has changed since the page is open
 
 export const state = computed(() =>
   stateOf({
@@ -129,8 +130,12 @@ export function receive(message) {
     case "exit_change":
       refreshExits();
       break;
+    case "provider_account":
+      accountChanges.value += 1;
+      break;
     case "settings_change":
     case "server_update":
+      if (message.type === "server_update") accountChanges.value += 1;
       refreshPreferences();
       refreshDevices();
       break;

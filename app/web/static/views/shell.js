@@ -1,6 +1,8 @@
 /** What surrounds every view: the five places, the link to the gateway, the messages; and the focus on a new view. */
 
+import { Confirmation } from "../components/confirmation.js";
 import { Icon } from "../components/icon.js";
+import { later } from "../components/later.js";
 import { PasswordQuestion } from "../components/password_question.js";
 import { Toasts } from "../components/toasts.js";
 import { say } from "../messages/messages.js";
@@ -17,15 +19,20 @@ import { Place } from "./places/place.js";
 import { SignIn } from "./sign_in/sign_in.js";
 
 /** @type {Partial<Record<import("../lib/router.js").Route["place"], unknown>>} */
-const VIEWS = { home: Home, devices: Devices };
+const VIEWS = {
+  home: Home,
+  devices: Devices,
+  settings: later("settings", async () => (await import("./settings/settings.js")).Settings),
+};
 
 /** A new view takes the focus, so that a screen reader reads it and Tab goes on from there; the first one does not. */
 function useFocusOnChange() {
   const shown = useRef(route.value);
-  const { place } = route.value;
+  const { place, part } = route.value;
   useEffect(() => {
-    document.title = `${say(`place.${place}`)} · ${say("app.name")}`;
     const heading = /** @type {HTMLElement | null} */ (document.querySelector("#view h1"));
+    const title = (part && heading?.textContent) || say(`place.${place}`);
+    document.title = `${title} · ${say("app.name")}`;
     if (shown.current !== route.value) heading?.focus({ preventScroll: true });
     shown.current = route.value;
   }, [route.value]);
@@ -36,7 +43,7 @@ const NoPassword = () =>
   !session.value.password_set &&
   html`<div class="banner" role="note">
     <${Icon} icon="lock-open" />
-    <p>${say("no_password.what")} <a href="/classic">${say("no_password.next")}</a></p>
+    <p>${say("no_password.what")} <a href="/settings/password" data-view>${say("no_password.next")}</a></p>
   </div>`;
 
 export function Shell() {
@@ -53,5 +60,6 @@ export function Shell() {
     </div>
     <p class="visually-hidden" role="status">${what()}</p>
     <${Toasts} />
+    <${Confirmation} />
     <${PasswordQuestion} />`;
 }

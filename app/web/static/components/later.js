@@ -1,0 +1,45 @@
+/** A view whose modules are fetched when it is first shown, so that the first page stays small. */
+
+import { say } from "../messages/messages.js";
+import { html, signal, useEffect } from "../ui.js";
+import { Button } from "./button.js";
+
+/** @import { Route } from "../lib/router.js" */
+
+/**
+ * @param {Route["place"]} place
+ * @param {() => Promise<unknown>} fetchView
+ */
+export function later(place, fetchView) {
+  /** @type {import("../vendor/signals.js").Signal<unknown>} */
+  const view = signal(null);
+  const failed = signal(false);
+  const waiting = { focused: false };
+
+  async function load() {
+    failed.value = false;
+    try {
+      const found = await fetchView();
+      waiting.focused = document.activeElement?.matches("#view h1") ?? false;
+      view.value = found;
+    } catch {
+      failed.value = true; // the gateway is not reached, which the page says; what is asked for comes after that
+    }
+  }
+
+  return function Later(/** @type {{ route: Route }} */ { route }) {
+    useEffect(() => {
+      if (!view.value) load();
+    }, []);
+    useEffect(() => {
+      const heading = document.querySelector("#view h1");
+      if (view.value && waiting.focused && heading instanceof HTMLElement) heading.focus({ preventScroll: true });
+      waiting.focused = false;
+    }, [view.value]);
+    if (view.value) return html`<${view.value} route=${route} />`;
+    return html`<div class="place">
+      <h1 tabindex="-1">${say(`place.${place}`)}</h1>
+      ${failed.value && html`<p>${say("error.unreachable")}</p><${Button} action=${load}>${say("action.retry")}<//>`}
+    </div>`;
+  };
+}
