@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from quart import Blueprint
 
+from app.api.auth.body import Code, PasswordText, RedactedStruct
+from app.api.auth.confirmation import confirm_password, submit_as_owner
 from app.api.context import gateway
 from app.api.operation import operation
 from app.protocol.commands import ChangePreferences, GetPreferences
@@ -18,7 +20,25 @@ async def get_settings() -> Preferences:
     return await gateway().submit(GetPreferences())
 
 
+class SettingsBody(PreferencesChange, RedactedStruct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A change of some settings; fields that are left out keep their value."""
+
+    password: PasswordText | None = None  # the admin password, for the default policy ``direct``
+    code: Code | None = None  # and this where there is a second factor
+
+    def change(self) -> PreferencesChange:
+        return PreferencesChange(**{name: getattr(self, name) for name in PreferencesChange.__struct_fields__})
+
+
 @operation(blueprint, "PATCH", "/api/settings")
-async def change_settings(body: PreferencesChange) -> Preferences:
-    """Change the named settings and leave the rest; answers with all of them."""
-    return await gateway().submit(ChangePreferences(body))
+async def change_settings(body: SettingsBody) -> Preferences:
+    """Change the named settings and leave the rest; answers with all of them.
+
+    With the ``default_policy`` ``direct``, devices without a policy of their own leave in the clear, so that the
+    password is asked for again.
+    """
+    change = body.change()
+    if change.default_policy != "direct":
+        return await gateway().submit(ChangePreferences(change))
+    password = await confirm_password(body.password, body.code)
+    return await submit_as_owner(ChangePreferences(change, password), password)

@@ -8,17 +8,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from app.addresses import Address
 from app.errors import GatewayError, NotFoundError
+from app.exit_settings import exit_settings, numbered
 from app.model import Links, Settings, TunnelConfig
 from app.netd.adoption import AdoptionRecord
 from app.netd.exit_status import exit_status
+from app.netd.exit_tasks import ExitTasks
 from app.netd.intent import Intent
 from app.netd.network_parts import DriftRepaired, NetworkChange, WanMoved
 from app.netd.protocols import ProviderLookup
+from app.netd.server_claims import ServerClaims
+from app.netd.server_judge import in_use
 from app.netd.transition import ExitTransition, TransitionObserver
 from app.network.drift import missing
 from app.network.plan import ExitPlan, TunnelPlan, exit_interface
@@ -48,6 +54,8 @@ from app.tunnel.states import (
 
 log = logging.getLogger(__name__)
 
+FETCHED_AGE = 2.0  # seconds for which a configuration that was just fetched is not fetched again
+
 
 class ExitNetwork(Protocol):
     """What is used of :class:`app.netd.network.NetworkController`."""
@@ -68,6 +76,12 @@ class ExitNetwork(Protocol):
     def subscribe(self, subscriber: Callable[[NetworkChange], object]) -> None: ...
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None: ...
+
+    async def add_exit(self, name: str, index: int) -> None: ...
+
+    async def drop_exit(self, index: int) -> None: ...
+
+    def rename_exit(self, index: int, name: str) -> None: ...
 
 
 class TunnelSource(ProviderLookup, Protocol):
@@ -92,6 +106,14 @@ class KeyRecord(Protocol):
     def is_unproven(self, target: Target) -> bool: ...
 
 
+class ServerUses(Protocol):
+    """What is used of :class:`app.netd.server_judge.ServerJudge`."""
+
+    def check(self, exit_name: str, target: Target) -> None:
+        """Raises ConflictError (``server_in_use``)."""
+        ...
+
+
 class Exits:
     """The owner of the exits' machines. It implements :class:`app.tunnel.context.ExitContext`."""
 
@@ -105,6 +127,8 @@ class Exits:
         providers: TunnelSource,
         failover: FallbackAdvisor,
         keys: KeyRecord,
+        claims: ServerClaims,
+        uses: ServerUses,
         record: AdoptionRecord,
         adopted: Mapping[str, Connected],
         last_traffic: Callable[[int, State], InterfaceBytes | None],
@@ -112,7 +136,10 @@ class Exits:
         observers: Sequence[TransitionObserver],
         publish: EventSink,
     ) -> None:
-        """``last_traffic`` reads the last counters of a tunnel; ``observers`` receive every transition."""
+        """``claims`` are the servers of the tunnels that there are; ``uses`` knows those of the goals as well.
+
+        ``last_traffic`` reads the last counters of a tunnel; ``observers`` receive every transition.
+        """
         self._network = network
         self._backend = backend
         self._intent = intent
@@ -120,28 +147,105 @@ class Exits:
         self._providers = providers
         self._failover = failover
         self._keys = keys
+        self._claims = claims
+        self._uses = uses
+        self._tasks = ExitTasks()
         self._record = record
         self._last_traffic = last_traffic
         self._clock_behind = clock_behind
         self._observers = tuple(observers)
         self._publish = publish
         self._machines = {
-            name: ExitMachine(name, index, self, adopted.get(name)) for index, name in enumerate(store.settings.exits)
+            name: ExitMachine(name, index, self, adopted.get(name)) for index, name in numbered(store.settings)
         }
+        for machine in self._machines.values():
+            claims.settle(machine.index, tunnels_of(machine.state))
         self._entered = {
             name: adopted[name].since if name in adopted else time.time() for name in self._machines
         }  # Unix time
+        self._fetched: tuple[Target, float, tuple[TunnelConfig, str | None]] | None = None
         network.subscribe(self._on_network_change)
 
     def start(self) -> None:
         """Announce the adopted tunnels and resume the stored goals. Call it before the machines run."""
-        resuming = self.settings.connect_at_boot or self._record.ran_before
+        ran_before = self._record.ran_before
         for name, machine in self._machines.items():
             goal = self._intent.goal(name)
+            at_boot = self.settings.connect_at_boot and exit_settings(self.settings, name).auto_connect
             if isinstance(machine.state, Connected):
                 self._notify(ExitTransition(name, Disconnected(), machine.state))
-            elif goal is not None and resuming:
+            elif goal is not None and (at_boot or ran_before):
                 machine.set_goal_nowait(goal.target, "resumed")
+
+    async def run(self) -> None:
+        """Run the machines until cancelled."""
+        await self._tasks.run(self.machines)
+
+    # --- which exits there are ---------------------------------------------------------------------------------------
+
+    async def follow_settings(self) -> None:
+        """Have the machines follow the settings: end, rename and begin those that differ. The others are not touched.
+
+        Raises KernelError; then the machine that could not follow is as it was.
+        """
+        wanted = dict(numbered(self.settings))
+        for machine in self.machines:
+            if machine.index not in wanted:
+                await self._end(machine)
+        self._rename(wanted)
+        present = {machine.index for machine in self.machines}
+        for index, name in wanted.items():
+            if index not in present:
+                await self._begin(name, index)
+
+    def rename(self) -> None:
+        """Call the exits as the settings do; call it at the moment at which those have changed."""
+        self._rename(dict(numbered(self.settings)))
+
+    async def take_down(self, exit_name: str) -> None:
+        """Return once the exit is down and its devices blocked; its goal stays stored. Raises as :meth:`disconnect`."""
+        machine = self.get(exit_name)
+        if self._tasks.runs(machine):
+            await machine.disconnect()
+
+    def resume(self, exit_name: str, cause: str | None = None) -> None:
+        """Go for the stored goal of the exit again, without waiting for it."""
+        goal, machine = self._intent.goal(exit_name), self._machines.get(exit_name)
+        if goal is not None and machine is not None:
+            machine.set_goal_nowait(goal.target, cause)
+
+    async def _begin(self, name: str, index: int) -> None:
+        await self._network.add_exit(name, index)
+        machine = self._machines[name] = ExitMachine(name, index, self)
+        self._entered[name] = time.time()
+        self._tasks.begin(machine)
+        self.resume(name, "restored")  # one that was removed and is there again
+        self.changed(name)
+
+    async def _end(self, machine: ExitMachine) -> None:
+        if self._tasks.runs(machine):
+            await machine.disconnect()
+        await self._network.drop_exit(machine.index)
+        await self._tasks.end(machine)
+        del self._machines[machine.name]
+        self._entered.pop(machine.name, None)
+        self._claims.settle(machine.index, ())
+        self._intent.forget(machine.name)
+        self._record.save({m.name: m.state for m in self.machines})
+
+    def _rename(self, names: Mapping[int, str]) -> None:
+        moved = {m.name: names[m.index] for m in self.machines if m.index in names and names[m.index] != m.name}
+        if not moved:
+            return
+        machines = self._machines.values()
+        self._entered = {moved.get(name, name): entered for name, entered in self._entered.items()}
+        for old, new in moved.items():
+            machine = self._machines[old]
+            machine.rename(new)
+            self._network.rename_exit(machine.index, new)
+            self._intent.rename(old, new)
+        self._machines = {machine.name: machine for machine in machines}
+        self._record.save({m.name: m.state for m in self.machines})
 
     # --- operations --------------------------------------------------------------------------------------------------
 
@@ -153,7 +257,8 @@ class Exits:
         Raises NotFoundError, and what :meth:`ExitMachine.connect` raises. An unusable server changes nothing.
         """
         machine = self.get(exit_name)
-        await self.tunnel_config(target)
+        await self._fetch_once(target)
+        self._uses.check(machine.name, target)  # with no wait before the goal is noted: nobody comes in between
         # A transaction of the store keeps what was stored, too, and undoes what its own task has changed.
         if isinstance(machine.state, Connected) and not self._store.in_transaction:
             await self._switch(machine, target, cause, asked)
@@ -165,8 +270,15 @@ class Exits:
         except BaseException:
             # A failed switch leaves the old tunnel up, which is what a restart should restore.
             if before is not None and machine.goal == before.target != target:
-                self._intent.restore_goal(exit_name, before, failed=target)
+                self._intent.restore_goal(machine.name, before, failed=target)
             raise
+
+    def connect_nowait(self, exit_name: str, target: Target, *, asked: str, cause: str) -> None:
+        """Make ``target`` the goal of an exit without waiting for it. Raises NotFoundError, ConflictError."""
+        machine = self.get(exit_name)
+        self._uses.check(machine.name, target)
+        self._intent.set_goal(machine.name, target, asked)
+        machine.set_goal_nowait(target, cause)
 
     async def switch(self, exit_name: str, target: Target, cause: str, *, asked: str | None = None) -> None:
         """Switch from the present tunnel to ``target``. Raises what :meth:`connect` raises.
@@ -176,7 +288,8 @@ class Exits:
         machine = self.get(exit_name)
         if (problem := self._keys.problem(target)) is not None:
             raise problem
-        await self.tunnel_config(target)
+        await self._fetch_once(target)
+        self._uses.check(machine.name, target)
         await self._switch(machine, target, cause, asked)
 
     async def _switch(self, machine: ExitMachine, target: Target, cause: str | None, asked: str | None) -> None:
@@ -203,8 +316,7 @@ class Exits:
         one, if none ever did. Raises GatewayError; then the old tunnel is still up.
         """
         proven = True
-        for name in self.using(provider):
-            machine = self._machines[name]
+        for machine in [m for m in self.machines if any(target.provider == provider for target in _targets(m))]:
             if machine.goal is not None and (problem := self._keys.problem(machine.goal)) is not None:
                 raise problem
             if isinstance(machine.state, Connected):
@@ -220,8 +332,8 @@ class Exits:
         An exit that another request has moved since stays, and the settings follow it.
         """
         for name, machine in self._machines.items():
-            if name in own_goals and machine.goal == own_goals[name] and machine.goal != before[name]:
-                goal = before[name]
+            goal = before.get(name)
+            if name in own_goals and machine.goal == own_goals[name] and machine.goal != goal:
                 if goal is not None:
                     machine.set_goal_nowait(goal)
                 else:
@@ -236,7 +348,8 @@ class Exits:
 
     @property
     def machines(self) -> tuple[ExitMachine, ...]:
-        return tuple(self._machines.values())
+        """All machines, by number."""
+        return tuple(sorted(self._machines.values(), key=lambda machine: machine.index))
 
     def get(self, name: str) -> ExitMachine:
         """Raises NotFoundError."""
@@ -262,7 +375,17 @@ class Exits:
         return next((m.name for m in self.machines if target in _targets(m)), None)
 
     def status(self) -> tuple[ExitStatus, ...]:
-        return tuple(exit_status(machine, self._entered[name]) for name, machine in self._machines.items())
+        return tuple(self._status(machine) for machine in self.machines)
+
+    def _status(self, machine: ExitMachine) -> ExitStatus:
+        goal = self._intent.goal(machine.name)
+        first = goal.first_choice if goal is not None else None
+        return replace(
+            exit_status(machine, self._entered[machine.name]),
+            label=exit_settings(self.settings, machine.name).label,
+            asked=goal.asked if goal is not None else None,
+            fallback_for=first.hostname if first is not None else None,
+        )
 
     def freeze(self) -> None:
         """Stop all changes and remove the adoption record: the next process begins with other settings."""
@@ -290,7 +413,17 @@ class Exits:
     def clock_behind(self) -> float:
         return self._clock_behind()
 
+    async def _fetch_once(self, target: Target) -> None:
+        """Fetch the configuration, so that an unusable server changes nothing; the attempt that follows uses it."""
+        self._fetched = target, time.monotonic(), await self._fetch(target)
+
     async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
+        fetched, self._fetched = self._fetched, None
+        if fetched is not None and fetched[0] == target and time.monotonic() - fetched[1] < FETCHED_AGE:
+            return fetched[2]
+        return await self._fetch(target)
+
+    async def _fetch(self, target: Target) -> tuple[TunnelConfig, str | None]:
         provider = self._providers.get(target.provider)
         config = await provider.tunnel(target.hostname)
         server = next((s for s in await provider.servers() if s.hostname == target.hostname), None)
@@ -316,14 +449,16 @@ class Exits:
             raise AssertionError(f"no move from {type(old).__name__} to {type(state).__name__}")
         traffic = self._last_traffic(machine.index, old) if _leaves_tunnel(old, state) else None
         await self._network.apply(policy_for(exit_name, machine.index, state))
+        exit_name = machine.name  # it may have been renamed in the meantime
         machine.state = state
         self._entered[exit_name] = time.time()
+        self._claims.settle(machine.index, tunnels_of(state))
         self._settle(exit_name, state)
         self._notify(ExitTransition(exit_name, old, state, cause, traffic))
         if isinstance(old, Connected) and not isinstance(state, Connected):
             await self._network.forget_flows(machine.index)
         self._record.save({m.name: m.state for m in self.machines})
-        self.changed(exit_name)
+        self.changed(machine.name)
 
     async def flip(self, exit_name: str, state: Connected, draining: Connected) -> None:
         index = self._machines[exit_name].index
@@ -337,6 +472,14 @@ class Exits:
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
         return self._network.clash(exit_name, plan)
+
+    def claim(self, exit_name: str, tunnel: Tunnel, peer_keys: Iterable[str]) -> str | None:
+        machine = self._machines.get(exit_name)
+        if machine is None:
+            return None
+        holder = self._claims.claim(machine.index, tunnel, peer_keys)
+        name = next((m.name for m in self.machines if m.index == holder), None)
+        return in_use(tunnel.target.hostname, name).message if name is not None else None
 
     def unanswered(self, tunnel: Tunnel, initiations: int) -> None:
         self._keys.on_silence(tunnel, initiations)

@@ -106,3 +106,9 @@ def test_nothing_secret_and_nothing_of_the_build_is_in_it(path: Path) -> None:
     assert list((path / "root").iterdir()) == []
     for directory in ("data", "tmp", "var/log", "var/cache", "run"):
         assert list((path / directory).iterdir()) == [], directory
+
+
+def test_vendors_of_devices_are_known_and_no_more_than_needed(root: Host, path: Path) -> None:
+    assert root.file("/usr/share/ieee-data/oui.txt").contains("(hex)")
+    lists = {entry.name for entry in (path / "usr/share/ieee-data").glob("*.txt")}
+    assert lists == {"oui.txt"}

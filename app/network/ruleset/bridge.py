@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Interface, IPv6Interface
 
+from msgspec import Struct
+
 from app.model import LanBridge
 from app.network.plan import NFT_TABLE
 
@@ -21,6 +23,7 @@ REASONS = {
     "ports": "between two ports of which one is not known to be the LAN's",
     "foreign_router": "addresses or routes from another router than the gateway, between two ports of the LAN",
     "gateway_address": "announcements of the gateway's own address by a device of the LAN",
+    "waiting_lan": "to another device of the LAN, from one that waits for its admission",
     "dhcp_flood": "requests for an address, from a port that sends too many",
 }
 DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"  # the sets of ports with a foreign server or router behind them
@@ -49,6 +52,7 @@ table bridge {NFT_TABLE} {{ }}
 delete table bridge {NFT_TABLE}
 table bridge {NFT_TABLE} {{
 %(counters)s
+%(devices)s\
 {_filled(DHCP)}{_filled(ROUTERS)}{_filled(IMPOSTORS, "ifname . ether_addr")}{_filled(_RATES)}{_filled(FLOODING)}
 	chain prerouting {{
 		type filter hook prerouting priority filter; policy accept;
@@ -58,7 +62,7 @@ table bridge {NFT_TABLE} {{
 
 	chain forward {{
 		type filter hook forward priority filter; policy drop;
-		udp sport 67 udp dport 68 goto {DHCP}
+%(waiting)s		udp sport 67 udp dport 68 goto {DHCP}
 		udp sport 547 udp dport 546 goto {DHCP}
 		icmpv6 type {{ nd-router-advert, nd-redirect }} goto {ROUTERS}
 		iifname @{DHCP} {_DROP}
@@ -89,7 +93,16 @@ table bridge {NFT_TABLE} {{
 """
 
 
-def bridge_ruleset(bridge: LanBridge, lan4: IPv4Interface, ula: IPv6Interface | None = None) -> str:
+class Admission(Struct, frozen=True):
+    """The devices that wait: ``devices``, or with ``others`` all but these."""
+
+    others: bool = False
+    devices: tuple[str, ...] = ()
+
+
+def bridge_ruleset(
+    bridge: LanBridge, lan4: IPv4Interface, ula: IPv6Interface | None = None, admission: Admission | None = None
+) -> str:
     """The text for ``nft -f`` that replaces the table; ``lan4`` and ``ula`` are the gateway's own addresses."""
     names = sorted({*bridge.ports, *bridge.radios})
     ports = ""
@@ -100,4 +113,23 @@ def bridge_ruleset(bridge: LanBridge, lan4: IPv4Interface, ula: IPv6Interface | 
     addresses = f"\t\tarp saddr ip {lan4.ip} goto {IMPOSTORS}\n"
     if ula is not None:  # the target of a neighbour advertisement (RFC 4861, 4.4), 48 bytes into the packet
         addresses += f"\t\ticmpv6 type nd-neighbor-advert @nh,384,128 0x{int(ula.ip):032x} goto {IMPOSTORS}\n"
-    return _TEXT % {"counters": counters, "ports": ports, "addresses": addresses}
+    devices, waiting = _waiting(admission or Admission())
+    return _TEXT % {
+        "counters": counters,
+        "ports": ports,
+        "addresses": addresses,
+        "devices": devices,
+        "waiting": waiting,
+    }
+
+
+def _waiting(admission: Admission) -> tuple[str, str]:
+    """The set of devices and the rule that keeps those that wait away from the LAN's others; empty where none waits."""
+    if not admission.others and not admission.devices:
+        return "", ""
+    elements = f"\t\telements = {{ {', '.join(admission.devices)} }}\n" if admission.devices else ""
+    match = "ether saddr != @lan_devices" if admission.others else "ether saddr @lan_devices"
+    return (
+        f"\tset lan_devices {{\n\t\ttype ether_addr\n{elements}\t}}\n\n",
+        f'\t\t{match} counter name "drop_waiting_lan" drop\n',
+    )

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from app.errors import ConnectTimeoutError
 from app.model import ServerChange
 from app.netd.automatic_switches import ScheduledSwitches, due_change
+from app.netd.protocols import Choice
 from app.network.plan import TransportPeer, TunnelPlan
 from app.store import Store
 from app.tunnel.states import Connected, Disconnected, Target, Tunnel
@@ -57,8 +58,8 @@ class Exits:
         if self.fails:
             raise ConnectTimeoutError("no handshake")
 
-    async def resolve(self, provider: str, selector: str) -> tuple[Target, ...]:
-        return (HERE, THERE)
+    async def resolve(self, exit_name: str, selector: str, provider: str | None = None) -> Choice:
+        return Choice(selector, (HERE, THERE))
 
 
 HERE, THERE = Target("mullvad", "here"), Target("mullvad", "there")

@@ -11,6 +11,7 @@ from app.errors import ConflictError, ConnectTimeoutError, NotFoundError
 from app.netd.commands import Commands
 from app.netd.connect_commands import MAX_ATTEMPTS, ConnectCommands
 from app.netd.intent import Intent
+from app.netd.protocols import Choice
 from app.netd.unproven_keys import KeyUnprovenError
 from app.protocol.answers import Done
 from app.protocol.commands import Connect, Disconnect
@@ -32,7 +33,7 @@ class Fakes:
         self.down: list[str] = []
         self.failures = FailureHistory(lambda: 0.0)
         commands = ConnectCommands(
-            exits=self, directory=self, intent=Intent(store), store=store, failures=self.failures, keys=self
+            exits=self, servers=self, waiting=self, intent=Intent(store), failures=self.failures, keys=self
         )
         self.commands = Commands(commands.handlers(), lambda: None)
 
@@ -52,9 +53,15 @@ class Fakes:
     async def disconnect(self, exit_name: str) -> None:
         self.down.append(exit_name)
 
-    async def resolve(self, provider: str, selector: str) -> tuple[Target, ...]:
+    async def resolve(self, exit_name: str, selector: str, provider: str | None = None) -> Choice:
         named = tuple(t for t in SERVERS if t.hostname == selector)
-        return named or SERVERS
+        return Choice(selector, named or SERVERS)
+
+    async def own(self, exit_name: str) -> Choice:
+        return Choice("Sweden", SERVERS)
+
+    def forget(self, exit_name: str) -> None:
+        pass
 
 
 @pytest.fixture

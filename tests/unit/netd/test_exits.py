@@ -17,6 +17,8 @@ from app.netd.adoption import AdoptionRecord
 from app.netd.exits import Exits
 from app.netd.intent import Goal, Intent
 from app.netd.network_parts import DriftRepaired, WanMoved
+from app.netd.server_claims import ServerClaims
+from app.netd.server_judge import ServerJudge
 from app.netd.transition import ExitTransition
 from app.netd.unproven_keys import MAX_INITIATIONS, KeyUnprovenError, UnprovenKeys
 from app.network.drift import missing
@@ -69,6 +71,7 @@ class Fakes:
         self.intent = Intent(store)
         self.key_unproven = False
         self.keys = UnprovenKeys(self)
+        self.claims = ServerClaims()
 
     # WireGuard
     async def configure(self, name: str, device: object) -> None:
@@ -143,6 +146,8 @@ class Fakes:
             providers=self,
             failover=self,
             keys=self.keys,
+            claims=self.claims,
+            uses=ServerJudge(self.store, self.intent, self.claims),
             record=AdoptionRecord(self.directory / "runtime.json"),
             adopted=adopted or {},
             last_traffic=lambda _index, _state: MOVED,

@@ -16,8 +16,10 @@ from app.network.plan import (
     MARK_TIME,
     MARK_TRANSPORT,
     OWN_PORTS,
+    WAITING_RESOLVER_PORT,
     PlanInput,
     TunnelPlan,
+    exception_mark,
     exit_interface,
     exit_mark,
     resolver_vips,
@@ -54,7 +56,7 @@ def from_lan(inp: PlanInput) -> Iterator[Packet]:
             yield lan_packet(link, mac, src, outside[0], "udp", 4433)
             yield lan_packet(link, mac, src, outside[0], "tcp", 53)
             yield lan_packet(link, mac, src, outside[0], icmp)
-            for port in (53, 5000, 5301, 5302, 22):
+            for port in (53, 5000, 5301, 5302, WAITING_RESOLVER_PORT, 22):
                 yield lan_packet(link, mac, src, own, "tcp", port)
             yield lan_packet(link, mac, src, own, icmp)
     mac = MACS[-1]
@@ -167,7 +169,8 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
     lan4, lan6 = (ip_address(a) for a in hosts(inp)[MACS[-1]])
     if not inp.links.lan:
         return
-    marks = [0, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits)]
+    exceptions = (exception_mark(e.slot) for e in inp.exceptions)
+    marks = [0, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits), *exceptions]
     arrivals = [(name, tuple(a.ip for a in t.addresses)) for name, _, t in tunnels(inp)]
     if inp.links.wan:
         arrivals.append((inp.links.wan.name, tuple(a.ip for a in inp.links.wan.addresses)))
@@ -316,7 +319,8 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
         n.version == outcome.packet.dst.version and outcome.packet.dst in n for n in local
     ):
         return False
-    match dict(inp.devices).get(packet.mac, inp.default_policy):
+    exceptions = {mac: e.policy for e in inp.exceptions for mac in e.macs}
+    match (dict(inp.devices) | exceptions).get(packet.mac, inp.default_policy):
         case DirectPolicy():
             wan = inp.links.wan
             return wan is None or outcome.link != wan.name or outcome.packet.src not in {a.ip for a in wan.addresses}

@@ -1,0 +1,255 @@
+"""The commands that start, move and end exceptions, and the task that carries out their ends.
+
+The kernel ends what an exception opens by itself (:mod:`app.network.ruleset.exceptions`); here it is taken out of the
+plan, its device gets its connections anew, and people are told. What an exception closes is opened again here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol
+
+from app import mac_address
+from app.errors import InvalidFieldError, KernelError, NotFoundError
+from app.model import DirectPolicy, Policy, PolicyException, VpnPolicy
+from app.netd.policies.changes import PolicyChanges
+from app.netd.policies.open_exceptions import OpenExceptions
+from app.netd.protocols import KnownExits, OwnerPassword
+from app.policies import effective
+from app.policy_text import policy_text
+from app.protocol.answers import Done
+from app.protocol.commands import ChangeException, EndException, HandlerEntry, StartException
+from app.protocol.events import EventSink, ExceptionEnded, ExceptionEnding, ExceptionStarted, SecurityAlert
+from app.store import Store
+
+log = logging.getLogger(__name__)
+
+MIN_SECONDS = 1.0
+MAX_SECONDS = 30 * 86400.0
+WARNING = 60.0  # seconds before its end that an exception is announced to end
+RETRY_DELAY = 1.0  # seconds until a refused plan is applied again
+MAX_TEXT = 200  # characters of a reason
+
+Cause = Literal["time", "ended", "replaced"]
+
+
+class OwnAddresses(Protocol):
+    def __call__(self) -> Iterable[str]:
+        """The MAC addresses of the gateway's own ports."""
+        ...
+
+
+class Exceptions:
+    """The handler of StartException, ChangeException and EndException, and the keeper of their ends."""
+
+    def __init__(
+        self,
+        *,
+        opened: OpenExceptions,
+        changes: PolicyChanges,
+        store: Store,
+        exits: KnownExits,
+        own_addresses: OwnAddresses,
+        publish: EventSink,
+        check_owner: OwnerPassword,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._open = opened
+        self._changes = changes
+        self._store = store
+        self._exits = exits
+        self._own_addresses = own_addresses
+        self._publish = publish
+        self._check_owner = check_owner
+        self._wall = wall
+        self._moved = asyncio.Event()
+        self._announced = {e.id for e in opened.kept if opened.left(e) <= WARNING}
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return (
+            StartException.handled_by(self.start),
+            ChangeException.handled_by(self.change),
+            EndException.handled_by(self.end),
+        )
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    async def start(self, command: StartException) -> PolicyException:
+        mac, group = self._subject(command)
+        seconds = self._seconds(command.seconds, command.until)
+        reason = command.reason or None
+        if reason is not None and not (len(reason) <= MAX_TEXT and reason.isprintable()):
+            raise InvalidFieldError(f"reason: one line of at most {MAX_TEXT} characters", field="reason")
+        if isinstance(command.policy, VpnPolicy):
+            self._exits.get(command.policy.exit)
+        if isinstance(command.policy, DirectPolicy) and not self._is_direct(mac, group):
+            await self._check_owner(command.password)
+        return await self.begin(command.policy, seconds, mac=mac, group=group, reason=reason, by=command.by)
+
+    async def begin(
+        self,
+        policy: Policy,
+        seconds: float,
+        *,
+        mac: str | None = None,
+        group: str | None = None,
+        reason: str | None = None,
+        by: str,
+    ) -> PolicyException:
+        """Start an exception that has been allowed. Raises ConflictError (``too_many``), KernelError."""
+        replaced = self._open.of(mac, group)
+        made = self._open.start(policy, seconds, mac=mac, group=group, reason=reason, by=by)
+        await self._apply((replaced,) if replaced is not None else (), without=made.id)
+        if replaced is not None:
+            self._publish_end(replaced, "replaced")
+        self._publish_start(made)
+        return made
+
+    async def change(self, command: ChangeException) -> PolicyException:
+        old = self._open.get(command.id)
+        seconds = self._seconds(command.seconds, command.until)
+        if isinstance(old.policy, DirectPolicy) and seconds > self._open.left(old):
+            await self._check_owner(command.password)
+        new = self._open.prolong(command.id, seconds)
+        await self._apply((old,))
+        if seconds > WARNING:
+            self._announced.discard(new.id)
+        self._publish_start(new)
+        return new
+
+    async def end(self, command: EndException) -> Done:
+        await self.end_some([self._open.get(command.id)], "ended")
+        return Done()
+
+    async def end_some(self, some: Iterable[PolicyException], cause: Cause) -> None:
+        """End exceptions now. Raises KernelError; then they go on."""
+        some = tuple(some)
+        if not some:
+            return
+        for one in some:
+            self._open.remove(one.id)
+        await self._apply(some, ended=some)
+        for one in some:
+            self._publish_end(one, cause)
+
+    def of_group(self, name: str) -> tuple[PolicyException, ...]:
+        return tuple(e for e in self._open.present() if e.group == name)
+
+    @property
+    def kept(self) -> tuple[PolicyException, ...]:
+        return self._open.kept
+
+    def restore(self, kept: tuple[PolicyException, ...]) -> None:
+        """Have just the exceptions of before a bulk request that failed; its caller applies the plan."""
+        ids = {e.id for e in kept}
+        undone = tuple(e for e in self._open.present() if e.id not in ids)
+        self._open.restore(kept)
+        self._moved.set()
+        for one in undone:
+            self._publish_end(one, "ended")
+
+    async def _apply(
+        self,
+        old: tuple[PolicyException, ...],
+        *,
+        ended: Iterable[PolicyException] = (),
+        without: int | None = None,
+    ) -> None:
+        """Raises KernelError; then this change alone is undone."""
+        self._moved.set()
+        try:
+            await self._changes.follow(ended=ended)
+        except KernelError:
+            self._open.put_back(old, without=without)
+            self._moved.set()
+            raise
+
+    def _subject(self, command: StartException) -> tuple[str | None, str | None]:
+        """The device or the group. Raises InvalidFieldError, NotFoundError."""
+        if (command.mac is None) == (command.group is None):
+            raise InvalidFieldError("device: name a device or a group", field="device")
+        if command.group is not None:
+            settings = self._store.settings
+            known = {g.name for g in settings.groups} | {d.group for d in settings.devices}
+            if command.group not in known:
+                raise NotFoundError(f"there is no group {command.group!r}", field="group")
+            return None, command.group
+        mac = mac_address.parse_device(command.mac or "", "device")
+        if mac in self._own_addresses():
+            raise InvalidFieldError("device: this is one of the gateway's own ports", field="device")
+        return mac, None
+
+    def _seconds(self, seconds: float | None, until: float | None) -> float:
+        """The time that is left. Raises InvalidFieldError."""
+        if (seconds is None) == (until is None):
+            raise InvalidFieldError("for: say for how many seconds, or until when", field="for")
+        field = "for" if seconds is not None else "until"
+        left = seconds if seconds is not None else (until or 0.0) - self._wall()
+        if not MIN_SECONDS <= left <= MAX_SECONDS:  # also where it is no number
+            raise InvalidFieldError(f"{field}: in the future, and at most 30 days from now", field=field)
+        return left
+
+    def _is_direct(self, mac: str | None, group: str | None) -> bool:
+        """Whether all of them leave in the clear anyway."""
+        settings, now = self._store.settings, self._wall()
+        macs = [mac] if mac is not None else [d.mac for d in settings.devices if d.group == group]
+        return bool(macs) and all(isinstance(effective(settings, one, now).policy, DirectPolicy) for one in macs)
+
+    # --- ends --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled: announce ends, and carry them out."""
+        while True:
+            self._moved.clear()
+            self._announce()
+            if over := self._open.over():
+                await self._carry_out(over)
+                continue
+            waits = [self._open.left(e) - (0.0 if e.id in self._announced else WARNING) for e in self._open.present()]
+            try:
+                async with asyncio.timeout(max(0.001, min(waits)) if waits else None):
+                    await self._moved.wait()
+            except TimeoutError:
+                pass
+
+    def _announce(self) -> None:
+        for one in self._open.present():
+            if one.id not in self._announced and self._open.left(one) <= WARNING:
+                self._announced.add(one.id)
+                if one.until - one.started > WARNING:  # a shorter one was announced by its start
+                    text = policy_text(one.policy)
+                    self._publish(ExceptionEnding(one.id, one.mac, one.group, text, one.until))
+
+    async def _carry_out(self, over: tuple[PolicyException, ...]) -> None:
+        """Take what is over out of the plan; tried until the kernel has taken it."""
+        reported = False
+        while True:
+            try:
+                await self._changes.follow(ended=over)
+            except KernelError as error:
+                if not reported:
+                    log.error("an exception has ended, but the plan could not be applied: %s", error.message)
+                    self._publish(SecurityAlert("plan_failed", error.message))
+                reported = True
+                await asyncio.sleep(RETRY_DELAY)
+            else:
+                break
+        for one in over:
+            self._open.remove(one.id)
+            self._announced.discard(one.id)
+            self._publish_end(one, "time")
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def _publish_start(self, one: PolicyException) -> None:
+        text = policy_text(one.policy)
+        left = self._open.left(one)
+        log.info("exception %d: %s is %s for %.0f s", one.id, one.mac or f"group {one.group}", text, left)
+        self._publish(ExceptionStarted(one.id, one.mac, one.group, text, one.until, one.by, one.reason))
+
+    def _publish_end(self, one: PolicyException, cause: Cause) -> None:
+        log.info("exception %d has ended: %s", one.id, cause)
+        self._publish(ExceptionEnded(one.id, one.mac, one.group, policy_text(one.policy), cause))

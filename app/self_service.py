@@ -1,0 +1,56 @@
+"""What a device decides for itself, as far as its admin allows it: its exit among some, and a pause of the VPN (pure).
+
+A choice never opens anything: it replaces one exit by another where the admin's own policy is the VPN, and counts for
+nothing while the device is blocked, waits, or is no longer allowed to choose. A pause is an exception that ends by
+itself, and ends early where the admin's policy is the VPN no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.model import Policy, SelfService, Settings, VpnPolicy
+
+STEP = 60.0  # seconds; schedules change at whole minutes
+
+
+def granted(settings: Settings, mac: str) -> SelfService:
+    """The self-service of the device: its own, or that of all."""
+    return settings.device_self_service.get(mac, settings.self_service)
+
+
+def may_pause(service: SelfService) -> bool:
+    return service.allow in {"pause", "all"}
+
+
+def may_choose(service: SelfService) -> bool:
+    return service.allow in {"exit", "all"}
+
+
+def exits_to_choose(settings: Settings, mac: str) -> tuple[str, ...]:
+    """The exits that the device may choose, in the order of the settings; a hole in their numbers has no name."""
+    service = granted(settings, mac)
+    if not may_choose(service):
+        return ()
+    return tuple(name for name in settings.exits if name and (service.exits is None or name in service.exits))
+
+
+def with_choice(settings: Settings, mac: str, policy: Policy) -> Policy:
+    """The admin's ``policy`` for the device, or its own choice of exit where that is the VPN and it may choose."""
+    chosen = settings.chosen_exits.get(mac)
+    if chosen is None or not isinstance(policy, VpnPolicy) or chosen not in exits_to_choose(settings, mac):
+        return policy
+    return VpnPolicy(chosen)
+
+
+def end_of_pause(policy_at: Callable[[float], Policy], now: float, until: float) -> float:
+    """The end of a pause until ``until``: earlier where the admin's policy is the VPN no longer, as at bedtime.
+
+    ``policy_at`` gives the policy of the device at a time, without exceptions.
+    """
+    moment = now
+    while moment < until:
+        if not isinstance(policy_at(moment), VpnPolicy):
+            return moment
+        moment = min(until, moment - moment % STEP + STEP)
+    return until

@@ -1,0 +1,141 @@
+"""Deltas between plans: a sequence of them ends in the last plan's elements, and asks nothing that nft would refuse."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
+from app.network import nft
+from app.network.nft_bytes import element
+from app.network.nft_delta import Change, delta
+from app.network.nft_layout import Layout, SetLayout, elements, layout
+from app.network.plan import ExitPlan, NetworkPlan, TimedElement
+from app.network.planner import plan
+from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel
+
+MACS = [f"02:00:00:00:01:{n:02x}" for n in range(6)]
+POLICIES = [VpnPolicy(), VpnPolicy("work"), DirectPolicy(), BlockedPolicy()]
+Model = dict[tuple[str, str], dict[str, str]]
+
+
+class Kernel:
+    """The sets as a transaction leaves them. It refuses what the kernel refuses."""
+
+    def __init__(self, loaded: Layout) -> None:
+        self.sets: Model = {name: dict(one.elements) for name, one in loaded.sets.items()}
+
+    def commit(self, changes: tuple[Change, ...]) -> None:
+        for change in changes:
+            for key in change.removed:
+                del self.sets[change.name][key]  # KeyError: deleted what is not there
+        for change in changes:
+            for key, value, _ in change.added:
+                assert key not in self.sets[change.name], "added what is there"
+                self.sets[change.name][key] = value
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> NetworkPlan:
+    active = draw(st.sampled_from([None, tunnel(), SECOND, SIX]))
+    work = draw(st.sampled_from([None, WORK, replace(WORK, slot="b", routes=WORK.routes[:1])]))
+    exits = [ExitPlan("default", 0, active=active), *([ExitPlan("work", 1, work)] if draw(st.booleans()) else [])]
+    devices = draw(st.dictionaries(st.sampled_from(MACS), st.sampled_from(POLICIES)))
+    return plan(inputs(*exits, default=draw(st.sampled_from(POLICIES)), devices=tuple(devices.items())))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(plans(), min_size=2, max_size=8))
+def test_sequence_of_deltas_is_one_load_of_the_last(made: list[NetworkPlan]) -> None:
+    layouts = [layout(one.transaction) for one in made]
+    kernel = Kernel(layouts[0])
+    for old, new in itertools.pairwise(layouts):
+        changes = delta(old, new)
+        assert changes is not None
+        kernel.commit(changes)
+        assert kernel.sets == {name: dict(one.elements) for name, one in new.sets.items()}
+
+
+def test_devices_policy_is_one_element() -> None:
+    before, after = (
+        layout(
+            plan(inputs(default_exit(active=tunnel()), devices=((MACS[0], policy), (MACS[1], DirectPolicy())))).ruleset
+        )
+        for policy in (VpnPolicy(), BlockedPolicy())
+    )
+    assert delta(before, after) == (Change(("inet", "device_mark"), (MACS[0],), ((MACS[0], "0x1", None),)),)
+    assert delta(after, after) == ()
+
+
+@pytest.mark.parametrize("step", [("disconnected", "connected"), ("connected", "flip"), ("switching", "disconnecting")])
+def test_tunnels_change_no_chain(step: tuple[str, str]) -> None:
+    before, after = (layout(plan(SCENARIOS[name]()).ruleset) for name in step)
+    assert delta(before, after)
+
+
+def test_another_lan_is_another_frame() -> None:
+    before, after = (layout(plan(inputs(default_exit(), lan=lan)).ruleset) for lan in (("br-lan",), ("usb0",)))
+    assert delta(before, after) is None
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_all_that_a_plan_fills_can_change_by_elements(name: str) -> None:
+    """Nothing with elements stays in the frame, and every element can be encoded."""
+    found = layout(plan(SCENARIOS[name]()).ruleset)
+    assert "elements = " not in found.frame
+    for one in found.sets.values():
+        assert all(element(one, key, value) for key, value in one.elements.items())
+
+
+# --- elements that end by themselves ---------------------------------------------------------------------------------
+
+TIMED = SetLayout(("ether saddr",), "meta mark", "timeout", {})
+FRAME = Layout("", {("inet", "exception"): TIMED}, {})
+
+
+def until(mac: str, when: float, mark: int = 0x10) -> TimedElement:
+    return TimedElement("exception", (mac,), mark, when)
+
+
+def timed(old: list[TimedElement], new: list[TimedElement], now: float) -> Change | None:
+    found = delta(FRAME, FRAME, old, new, now=now)
+    assert found is not None
+    return found[0] if found else None
+
+
+def test_timed_element_is_added_with_the_rest_of_its_time() -> None:
+    name = ("inet", "exception")
+    assert timed([], [until(MACS[0], 130.0)], 100.0) == Change(name, (), ((MACS[0], "0x10", 30.0),))
+    assert timed([until(MACS[0], 130.0)], [until(MACS[0], 130.0)], 110.0) is None
+    longer = timed([until(MACS[0], 130.0)], [until(MACS[0], 190.0)], 110.0)
+    assert longer == Change(name, (MACS[0],), ((MACS[0], "0x10", 80.0),))
+
+
+def test_timed_element_that_has_run_out_is_not_deleted() -> None:
+    assert timed([until(MACS[0], 130.0)], [], 131.0) is None
+    assert timed([until(MACS[0], 130.0)], [until(MACS[0], 130.0)], 131.0) is None
+    again = timed([until(MACS[0], 130.0)], [until(MACS[0], 200.0)], 140.0)
+    assert again == Change(("inet", "exception"), (), ((MACS[0], "0x10", 60.0),))
+
+
+def test_load_writes_the_rest_of_the_time() -> None:
+    made = plan(SCENARIOS["connected"]())
+    text = replace(made, timed=(until(MACS[0], 130.0), until(MACS[1], 90.0))).transaction
+    loaded = nft.with_deadlines(text, 100.0)
+    assert f"add element inet vpn_gateway exception {{ {MACS[0]} timeout 30s0ms : 0x10 }}" in loaded
+    assert MACS[1] not in loaded
+    assert layout(text) == layout(made.transaction)
+
+
+def test_elements_of_a_set_are_read_from_the_text() -> None:
+    found: Mapping[str, str] = elements(plan(SCENARIOS["policies"]()).ruleset, "exit_forward")
+    assert found == {
+        '0x100 . "wg0a"': "goto forward_pass",
+        '0x101 . "wg1a"': "goto forward_pass",
+        '0x10 . "wan"': "accept",
+    }
