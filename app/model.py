@@ -329,7 +329,7 @@ class ServerPlace(Struct, frozen=True):
 
 
 class ServerChange(Struct, frozen=True):
-    """A scheduled change of server: at ``at`` (minutes after midnight, local time) on ``days`` (0 = Monday)."""
+    """A scheduled change of server: at ``at`` (minutes after midnight) on ``days`` (0 = Monday), in ``time_zone``."""
 
     at: Annotated[int, Meta(ge=0, le=1439)]
     days: frozenset[Annotated[int, Meta(ge=0, le=6)]] = frozenset(range(7))

@@ -31,7 +31,7 @@ from app.protocol.statistics import Bytes
 from app.protocol.status import ExitState, Snapshot
 
 
-class DeviceTraffic(Struct, frozen=True):
+class RecentTraffic(Struct, frozen=True):
     """Bytes of the last 24 hours, and a second just now."""
 
     up: int
@@ -81,7 +81,7 @@ class DeviceBody(Struct, frozen=True):
     online: bool = False
     exit: str | None = None  # of a device whose policy is an exit
     reason: str | None = None  # why it has no Internet now: a code
-    traffic: DeviceTraffic | None = None  # None in events
+    traffic: RecentTraffic | None = None  # None in events
 
 
 def settings_of(snapshot: Snapshot) -> Settings:
@@ -211,4 +211,4 @@ def with_traffic(
 
 
 def _with_traffic(body: DeviceBody, total: Bytes, rate: Bytes) -> DeviceBody:
-    return replace(body, traffic=DeviceTraffic(total.up, total.down, rate))
+    return replace(body, traffic=RecentTraffic(total.up, total.down, rate))

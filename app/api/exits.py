@@ -83,9 +83,9 @@ class RemoveExitBody(RedactedStruct, frozen=True, forbid_unknown_fields=True):
 
 def parse_then(text: str | None) -> Policy | None:
     """The policy that ``then`` names. Raises InvalidFieldError."""
-    match (text or "").partition(":"):
-        case "", "", "":
-            return None
+    if text is None:
+        return None
+    match text.partition(":"):
         case "blocked", "", "":
             return BlockedPolicy()
         case "default", "", "":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +17,7 @@ from app.exit_settings import exit_settings
 from app.model import ServerChange
 from app.netd.intent import Intent
 from app.netd.protocols import ExitServers
+from app.schedules import local_time
 from app.store import Store
 from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
@@ -39,7 +41,7 @@ class SwitchableExits(Protocol):
 
 
 def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
-    """The change scheduled for the present minute of local time; the last one if there are several (pure)."""
+    """The change scheduled for the minute of the local time ``now``; the last one if there are several (pure)."""
     minute = now.hour * 60 + now.minute
     matching = [c for c in changes if c.at == minute and now.weekday() in c.days]
     return matching[-1] if matching else None
@@ -48,17 +50,21 @@ def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange |
 class ScheduledSwitches:
     """The switches that the settings of the exits schedule by time of day."""
 
-    def __init__(self, exits: SwitchableExits, servers: ExitServers, store: Store) -> None:
+    def __init__(
+        self, exits: SwitchableExits, servers: ExitServers, store: Store, now: Callable[[], float] = time.time
+    ) -> None:
+        """``now`` is the Unix time."""
         self._exits = exits
         self._servers = servers
         self._store = store
+        self._now = now
         self._last_minute: str | None = None
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
             await asyncio.sleep(CLOCK_INTERVAL)
-            await self.check(datetime.now().astimezone())
+            await self.check(local_time(self._now(), self._store.settings.time_zone))
 
     async def check(self, now: datetime) -> None:
         """Carry out the changes that are due, at most once a minute."""

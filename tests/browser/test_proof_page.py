@@ -32,6 +32,13 @@ def test_probes_are_sent_and_nothing_else(page: Page, server: WebServer, gateway
     expect(page.locator("#report")).to_contain_text("VPN Gateway: proof from a browser")
 
 
+def test_the_main_page_leads_to_it(page: Page, server: WebServer) -> None:
+    page.goto(server.url)
+    page.get_by_role("link", name="Leak test of this device").click()
+    expect(page).to_have_url(f"{server.url}/proof")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+
+
 def test_a_leak_and_a_device_elsewhere_are_told(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     gateway.evidence = (Evidence("http", 4, True, False, True), Evidence("name", 4, None, False, False))
     start(page, server)

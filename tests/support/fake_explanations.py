@@ -73,6 +73,7 @@ class FakeExplanations:
         self.chosen: str | None = None
         self.pause: Pause | None = None
         self.why = dict(WHY)
+        self.stranger: Why | None = None  # what is said of every device that is not known; None = it is refused
 
     def answer(self, command: Command[object]) -> object:
         match command:
@@ -98,12 +99,14 @@ class FakeExplanations:
                 raise AssertionError(command)
 
     def _why(self, mac: str) -> Why:
-        if mac not in self.why:
+        if mac in self.why:
+            return self.why[mac]
+        if self.stranger is None:
             raise NotFoundError(f"there is no device {mac}", field="mac")
-        return self.why[mac]
+        return msgspec.structs.replace(self.stranger, mac=mac)
 
     def _explain(self, command: Explain) -> Explanation:
-        found = next((w for w in self.why.values() if command.device in {w.mac, w.name}), None)
+        found = next((w for w in self.why.values() if command.device in {w.mac, w.name}), self.stranger)
         if found is None:
             raise NotFoundError(f"no device is known as {command.device!r}", field="device")
         policy = command.suppose.policy or found.policy

@@ -230,7 +230,7 @@ class Bytes:
 
 
 @strawberry.type
-class DeviceTraffic:
+class RecentTraffic:
     """Bytes of the last 24 hours, and a second just now."""
 
     up: Long
@@ -270,7 +270,7 @@ class Device:
     online: bool
     exit: str | None
     reason: str | None
-    traffic: DeviceTraffic | None
+    traffic: RecentTraffic | None
     standing_policy: str
     policy_source: str
     exception: int | None

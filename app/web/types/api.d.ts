@@ -211,7 +211,7 @@ export interface DeviceBody {
   online: boolean;
   exit: string | null;
   reason: string | null;
-  traffic: DeviceBodyDeviceTraffic | null;
+  traffic: RecentTraffic | null;
 }
 
 /** A change of a device; fields that are left out keep their value, null removes it. */
@@ -227,6 +227,15 @@ export interface DeviceSelfServiceChange {
   longest_pause?: number;
   password?: string | null;
   code?: string | null;
+}
+
+export interface DeviceTraffic {
+  mac: string;
+  name: string | null;
+  hostname: string | null;
+  up: number;
+  down: number;
+  rate: Bytes;
 }
 
 export interface DisableTotp {
@@ -819,6 +828,13 @@ export interface ProvidersBody {
   current: string;
 }
 
+/** Bytes of the last 24 hours, and a second just now. */
+export interface RecentTraffic {
+  up: number;
+  down: number;
+  rate: Bytes;
+}
+
 export interface RecoveryBody {
   success: boolean;
   recovery_codes: Array<string>;
@@ -942,7 +958,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight) on `days` (0 = Monday), in `time_zone`. */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -1213,13 +1229,6 @@ export interface WhyBody {
   notes: Array<string>;
 }
 
-/** Bytes of the last 24 hours, and a second just now. */
-export interface DeviceBodyDeviceTraffic {
-  up: number;
-  down: number;
-  rate: Bytes;
-}
-
 export interface DevicesDevicesBody {
   devices: Array<DeviceBody>;
   default_policy: string;
@@ -1231,19 +1240,10 @@ export interface ExitsExitsBody {
   most: number;
 }
 
-export interface TrafficDeviceTraffic {
-  mac: string;
-  name: string | null;
-  hostname: string | null;
-  up: number;
-  down: number;
-  rate: Bytes;
-}
-
 export interface TrafficDevicesBody {
   range: number;
   step: "day" | "hour" | "minute";
-  devices: Array<TrafficDeviceTraffic>;
+  devices: Array<DeviceTraffic>;
 }
 
 export interface TrafficExitsBody {

@@ -9,6 +9,7 @@ import requests
 
 from ci.labnet.owner import AUTHORIZATION
 from tests.support import conformance
+from tests.support.fake_explanations import PHONE, WHY
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.timeout(280)
@@ -26,6 +27,7 @@ NEVER_ACCEPTED = {*WEBSOCKET, "POST /api/import/bulk", "POST /api/backup", "POST
 
 @pytest.mark.owned
 def test_the_whole_api(server: WebServer, tmp_path: Path) -> None:
+    server.gateway.explanations.stranger = WHY[PHONE]  # no device at random is known
     report = conformance.run(tmp_path, server.url, EXAMPLES, "--seed", str(SEED), headers=AUTHORIZATION)
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
@@ -40,6 +42,7 @@ def test_the_whole_api_once_a_password_is_set(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     state_dir.mkdir()
     with WebServer(state_dir=state_dir) as server, requests.Session() as owner:
+        server.gateway.explanations.stranger = WHY[PHONE]
         assert owner.post(f"{server.url}/api/auth/password", json={"password": "a good password"}, timeout=10).ok
         key = owner.post(
             f"{server.url}/api/auth/keys",

@@ -89,6 +89,8 @@ def test_device_without_a_lease_is_listed_with_all_that_is_known():
         None,
         "blocked",
         True,
+        "blocked",
+        "own",
         group="Living",
         fixed_address="192.168.77.9",
         randomised=True,
@@ -178,6 +180,13 @@ def test_unknown_device_is_not_found(call):
     for method, path in (("GET", ""), ("DELETE", "")):
         answer = call(method, f"/api/devices/02:00:00:00:00:99{path}")
         assert (answer.status_code, answer.json()["field"]) == (404, "mac")
+
+
+@pytest.mark.owned
+def test_default_policy_of_another_form_is_refused(call):
+    for policy in ("blocked*", "vpn:", "inherit", ""):
+        answer = call("PATCH", "/api/settings", json={"default_policy": policy})
+        assert (answer.status_code, answer.json()["field"]) == (422, "default_policy")
 
 
 @pytest.mark.owned

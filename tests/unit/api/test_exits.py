@@ -88,6 +88,13 @@ def test_bad_exit_is_refused_with_its_field(gateway: FakeGateway, call: Call, bo
         assert gateway.state == before
 
 
+@pytest.mark.parametrize("then", ["", "exit:", "exit", "vpn", "blocked:", "direct "])
+def test_unknown_answer_to_what_is_next_removes_nothing(call: Call, then: str) -> None:
+    call("POST", "/api/exits", json={"name": "tv"})
+    assert_error(call("DELETE", "/api/exits/tv", json={"then": then}), 422, "invalid_field", "then")
+    assert call("GET", "/api/exits/tv").status_code == 200
+
+
 def test_name_in_use_and_seventeenth_are_refused(call: Call) -> None:
     assert_error(call("POST", "/api/exits", json={"name": "default"}), 409, "name_in_use", "name")
     for number in range(15):

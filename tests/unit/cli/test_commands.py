@@ -210,7 +210,8 @@ def test_servers_are_a_table(run):
     ("arguments", "status", "says"),
     [
         (["connect", "nowhere-wg-001"], 1, "vpn-gateway: "),
-        (["connect"], 2, "Usage:"),
+        (["connect"], 1, "server is missing"),  # the exit has no target of its own
+        (["admit"], 2, "Usage:"),
         (["frobnicate"], 2, "Usage:"),
         (["provider", "../status"], 1, "vpn-gateway: "),
         (["import", "/does/not/exist.conf"], 1, "No such file"),

@@ -82,7 +82,12 @@ def test_verdict_is_that_of_the_evaluator(inp, mac, to, protocol, port):
 def test_supposed_is_as_if_it_were_so(inp, mac, policy, suppose, to):
     """As the evaluator finds it for a gateway whose settings and links really are what was supposed."""
     exits = tuple(ExitPlan(e.name, e.index) if e.name == suppose.exit_down else e for e in inp.exits)
-    real = msgspec.structs.replace(inp, devices=tuple({**dict(inp.devices), mac: policy}.items()), exits=exits)
+    real = msgspec.structs.replace(
+        inp,
+        devices=tuple({**dict(inp.devices), mac: policy}.items()),
+        exceptions=tuple(e for e in inp.exceptions if mac not in e.macs),  # what is supposed is in force
+        exits=exits,
+    )
     if suppose.wan_down:
         real = msgspec.structs.replace(real, links=msgspec.structs.replace(real.links, wan=None))
     found = Carrier(supposed(inp, mac, policy, suppose)).carry(mac, OWN[to.version], to)
@@ -93,7 +98,7 @@ def test_supposed_is_as_if_it_were_so(inp, mac, policy, suppose, to):
 @many
 @given(situations(), macs, policies, ADDRESSES)
 def test_others_policies_change_nothing_for_the_device(inp, mac, policy, to):
-    alone = msgspec.structs.replace(inp, devices=((mac, policy),))
+    alone = msgspec.structs.replace(inp, devices=((mac, policy),), exceptions=())
     with_all = supposed(inp, mac, policy, Supposition())
     assert Carrier(alone).carry(mac, None, to) == Carrier(with_all).carry(mac, None, to)
 

@@ -185,7 +185,7 @@ def test_cause_and_next_step(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [r for r in REASONS if r not in {"blocked", "device_blocked", "ipv6", "no_route", "dns"}]
+    "rule", [r for r in REASONS if r not in {"waiting", "blocked", "device_blocked", "ipv6", "no_route", "dns"}]
 )
 def test_every_other_rule_of_the_plan_is_named(rule: str) -> None:
     assert cause(facts(exit=UP), BLOCKED, rule) == f"the rule {rule} stops it: {REASONS[rule]}"

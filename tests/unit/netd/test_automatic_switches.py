@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from app.netd.automatic_switches import ScheduledSwitches, due_change
 from app.netd.protocols import Choice
 from app.network.plan import TransportPeer, TunnelPlan
 from app.store import Store
+from app.tasks import end
 from app.tunnel.states import Connected, Disconnected, Target, Tunnel
 
 MONDAY = datetime(2026, 11, 23, 4, 30, 59)  # noqa: DTZ001 - local time, as people set their clocks
@@ -82,6 +84,30 @@ async def test_due_switch_runs_once_and_picks_another_server(exits: tuple[Exits,
     assert found.switched == [("default", THERE, "scheduled", "random")]
     await scheduled.check(MONDAY.replace(day=24))
     assert len(found.switched) == 2
+
+
+async def test_change_goes_by_the_gateways_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.netd.automatic_switches.CLOCK_INTERVAL", 0)
+    with Store(tmp_path) as store:
+        store.update_settings(lambda s: replace(s, server_changes=(EVERY_DAY,)))
+        found, utc = Exits(HERE), datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+        looks = asyncio.Queue[None]()
+
+        def now() -> float:
+            looks.put_nowait(None)
+            return utc.timestamp()
+
+        task = asyncio.create_task(ScheduledSwitches(found, found, store, now).run())
+        try:
+            for _ in range(3):
+                await looks.get()
+            assert found.switched == []
+            store.update_settings(lambda s: replace(s, time_zone="Europe/Berlin"))
+            for _ in range(3):
+                await looks.get()
+        finally:
+            await end([task])
+        assert found.switched == [("default", THERE, "scheduled", "random")]
 
 
 async def test_failed_switch_is_not_repeated_in_its_minute(exits: tuple[Exits, ScheduledSwitches]) -> None:
