@@ -23,6 +23,7 @@ from app.model import (
     Settings,
     VpnPolicy,
 )
+from app.self_service import with_exit_renamed, with_exit_restored
 
 REMOVED = ""  # the name at the place of an exit that was removed
 
@@ -116,7 +117,7 @@ def renamed(settings: Settings, old: str, new: str) -> Settings:
         for field in _BY_EXIT
     }
     return replace(
-        with_policies(settings, follow),
+        with_policies(with_exit_renamed(settings, old, new), follow),
         exits=tuple(new if name == old else name for name in settings.exits),
         exit_settings=tuple(replace(one, name=new) if one.name == old else one for one in settings.exit_settings),
         **moved,
@@ -124,7 +125,7 @@ def renamed(settings: Settings, old: str, new: str) -> Settings:
 
 
 def without_exit(settings: Settings, name: str, then: Policy) -> Settings:
-    """``settings`` without the exit ``name``; every policy that named it becomes ``then``."""
+    """``settings`` without the exit ``name``; every policy that named it becomes ``then``, no device chooses it now."""
     settings = migrated(settings)
 
     def follow(policy: Policy) -> Policy:
@@ -137,7 +138,7 @@ def without_exit(settings: Settings, name: str, then: Policy) -> Settings:
         field: {key: value for key, value in getattr(settings, field).items() if key != name} for field in _BY_EXIT
     }
     return replace(
-        with_policies(settings, follow),
+        with_policies(with_exit_renamed(settings, name, None), follow),
         exits=tuple(names),
         exit_settings=tuple(one for one in settings.exit_settings if one.name != name),
         **kept,
@@ -160,7 +161,7 @@ def restored(settings: Settings, before: Settings, name: str) -> Settings:
         if field in Settings.__struct_fields__ and mentions(getattr(before, field), name):
             kept[field] = getattr(before, field)
     return replace(
-        settings,
+        with_exit_restored(settings, before, name),
         exits=tuple(names),
         exit_settings=settings.exit_settings + tuple(one for one in before.exit_settings if one.name == name),
         devices=tuple(users.get(device.mac, device) for device in settings.devices),

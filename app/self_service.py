@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from app.model import Policy, SelfService, Settings, VpnPolicy
 
 STEP = 60.0  # seconds; schedules change at whole minutes
@@ -41,6 +43,43 @@ def with_choice(settings: Settings, mac: str, policy: Policy) -> Policy:
     if chosen is None or not isinstance(policy, VpnPolicy) or chosen not in exits_to_choose(settings, mac):
         return policy
     return VpnPolicy(chosen)
+
+
+def with_exit_renamed(settings: Settings, old: str, new: str | None) -> Settings:
+    """``settings`` in which choices of the exit ``old``, made or allowed, are of ``new``; None = of none any more."""
+
+    def follow(service: SelfService) -> SelfService:
+        if service.exits is None or old not in service.exits:
+            return service
+        names = (new if name == old else name for name in service.exits)
+        return replace(service, exits=tuple(name for name in names if name is not None))
+
+    chosen = {mac: new if name == old else name for mac, name in settings.chosen_exits.items()}
+    return replace(
+        settings,
+        self_service=follow(settings.self_service),
+        device_self_service={mac: follow(service) for mac, service in settings.device_self_service.items()},
+        chosen_exits={mac: name for mac, name in chosen.items() if name is not None},
+    )
+
+
+def with_exit_restored(settings: Settings, before: Settings, name: str) -> Settings:
+    """``settings`` with the choices of the exit ``name`` as in ``before``, where no others were made since."""
+
+    def back(now: SelfService, old: SelfService) -> SelfService:
+        if old.exits is None or now.exits != tuple(one for one in old.exits if one != name):
+            return now
+        return replace(now, exits=old.exits)
+
+    return replace(
+        settings,
+        self_service=back(settings.self_service, before.self_service),
+        device_self_service={
+            mac: back(service, before.device_self_service.get(mac, service))
+            for mac, service in settings.device_self_service.items()
+        },
+        chosen_exits={mac: one for mac, one in before.chosen_exits.items() if one == name} | settings.chosen_exits,
+    )
 
 
 def end_of_pause(policy_at: Callable[[float], Policy], now: float, until: float) -> float:

@@ -30,6 +30,7 @@ from app.model import (
     Fallback,
     MtuSettings,
     Never,
+    SelfService,
     ServerChange,
     ServerPlace,
     Settings,
@@ -123,6 +124,27 @@ OLD = Settings(
     server_changes=(ServerChange(60),),
     mtu=MtuSettings(exits={"tv": 1380}, providers={"mullvad": 1400}),
 )
+
+
+def test_what_devices_choose_follows_the_name():
+    chosen = {TV: "de", PHONE: "us"}
+    own = {TV: SelfService("exit", exits=("de",)), PHONE: SelfService("all")}
+    everybody = SelfService("exit", exits=("default", "de"))
+    before = replace(SEVERAL, chosen_exits=chosen, self_service=everybody, device_self_service=own)
+    after = renamed(before, "de", "berlin")
+    assert after.chosen_exits == {TV: "berlin", PHONE: "us"}
+    assert after.self_service.exits == ("default", "berlin")
+    assert after.device_self_service == {TV: SelfService("exit", exits=("berlin",)), PHONE: SelfService("all")}
+    gone = without_exit(before, "de", BlockedPolicy())
+    assert gone.chosen_exits == {PHONE: "us"}
+    assert gone.self_service.exits == ("default",)
+    assert gone.device_self_service[TV].exits == ()  # none, and not any
+    # A removal that the kernel refused is undone, and what was decided meanwhile stays.
+    assert restored(gone, before, "de") == before
+    later = replace(gone, chosen_exits={TV: "se", PHONE: "us"}, self_service=SelfService("off"))
+    back = restored(later, before, "de")
+    assert (back.chosen_exits, back.self_service) == (later.chosen_exits, later.self_service)
+    assert back.device_self_service == own
 
 
 def test_older_settings_become_those_of_their_exits():

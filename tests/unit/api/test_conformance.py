@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from msgspec.structs import replace
 
 from ci.labnet.owner import AUTHORIZATION
 from tests.support import conformance
 from tests.support.fake_explanations import PHONE, WHY
+from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.timeout(280)
@@ -25,9 +27,15 @@ WEBSOCKET = {"GET /ws", "GET /graphql"}  # speak nothing else
 NEVER_ACCEPTED = {*WEBSOCKET, "POST /api/import/bulk", "POST /api/backup", "POST /api/auth/keys"}
 
 
+def prepare(gateway: FakeGateway) -> None:
+    """Make requests at random acceptable: every device is known, and a leak has shut the exits."""
+    gateway.explanations.stranger = WHY[PHONE]
+    gateway.canary = replace(gateway.canary, shut="a leak")
+
+
 @pytest.mark.owned
 def test_the_whole_api(server: WebServer, tmp_path: Path) -> None:
-    server.gateway.explanations.stranger = WHY[PHONE]  # no device at random is known
+    prepare(server.gateway)
     report = conformance.run(tmp_path, server.url, EXAMPLES, "--seed", str(SEED), headers=AUTHORIZATION)
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
@@ -42,7 +50,7 @@ def test_the_whole_api_once_a_password_is_set(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     state_dir.mkdir()
     with WebServer(state_dir=state_dir) as server, requests.Session() as owner:
-        server.gateway.explanations.stranger = WHY[PHONE]
+        prepare(server.gateway)
         assert owner.post(f"{server.url}/api/auth/password", json={"password": "a good password"}, timeout=10).ok
         key = owner.post(
             f"{server.url}/api/auth/keys",
