@@ -406,6 +406,8 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             own=own_addresses,
             apply_services=lan_services.update,
             publish=publish,
+            check_owner=owner.check,
+            wake=own_devices.wake,
         ),
         GroupCommands(
             store=store,

@@ -109,6 +109,14 @@ class OpenExceptions:
         self._write(made.id, (*(e for e in self._all if replaced is None or e.id != replaced.id), made))
         return made
 
+    def with_another(
+        self, policy: Policy, seconds: float, *, mac: str | None, group: str | None
+    ) -> tuple[PolicyException, ...]:
+        """Those that there would be with a new one, which takes the place of the one that the device or group has."""
+        now = self._wall()
+        made = PolicyException(0, 0, policy, now, now + seconds, self._boot() + seconds, "", mac, group)
+        return (*(e for e in self.present() if (e.mac, e.group) != (mac, group)), made)
+
     def prolong(self, number: int, seconds: float) -> PolicyException:
         """Have it end ``seconds`` from now. Raises NotFoundError."""
         changed = replace(self.get(number), until=self._wall() + seconds, deadline=self._boot() + seconds)
