@@ -20,6 +20,7 @@ from app.model import (
     ExitSettings,
     MtuSettings,
     Policy,
+    SelfService,
     Settings,
     VpnPolicy,
 )
@@ -116,7 +117,7 @@ def renamed(settings: Settings, old: str, new: str) -> Settings:
         for field in _BY_EXIT
     }
     return replace(
-        with_policies(settings, follow),
+        _with_offers(with_policies(settings, follow), lambda name: new if name == old else name),
         exits=tuple(new if name == old else name for name in settings.exits),
         exit_settings=tuple(replace(one, name=new) if one.name == old else one for one in settings.exit_settings),
         **moved,
@@ -137,10 +138,27 @@ def without_exit(settings: Settings, name: str, then: Policy) -> Settings:
         field: {key: value for key, value in getattr(settings, field).items() if key != name} for field in _BY_EXIT
     }
     return replace(
-        with_policies(settings, follow),
+        _with_offers(with_policies(settings, follow), lambda one: None if one == name else one),
         exits=tuple(names),
         exit_settings=tuple(one for one in settings.exit_settings if one.name != name),
         **kept,
+    )
+
+
+def _with_offers(settings: Settings, change: Callable[[str], str | None]) -> Settings:
+    """``settings`` with the exits that devices may choose, or have chosen, as ``change`` has them; None = without."""
+
+    def offered(service: SelfService) -> SelfService:
+        if service.exits is None:
+            return service
+        return replace(service, exits=tuple(new for name in service.exits if (new := change(name)) is not None))
+
+    chosen = ((mac, change(name)) for mac, name in settings.chosen_exits.items())
+    return replace(
+        settings,
+        self_service=offered(settings.self_service),
+        device_self_service={mac: offered(service) for mac, service in settings.device_self_service.items()},
+        chosen_exits={mac: name for mac, name in chosen if name is not None},
     )
 
 
@@ -156,6 +174,12 @@ def restored(settings: Settings, before: Settings, name: str) -> Settings:
         field: getattr(settings, field) | {k: v for k, v in getattr(before, field).items() if k == name}
         for field in _BY_EXIT
     }
+    kept["chosen_exits"] = settings.chosen_exits | {k: v for k, v in before.chosen_exits.items() if v == name}
+    kept["device_self_service"] = settings.device_self_service | {
+        mac: service for mac, service in before.device_self_service.items() if name in (service.exits or ())
+    }
+    if name in (before.self_service.exits or ()):
+        kept["self_service"] = before.self_service
     for field in ("default_policy", "groups"):  # whole
         if field in Settings.__struct_fields__ and mentions(getattr(before, field), name):
             kept[field] = getattr(before, field)

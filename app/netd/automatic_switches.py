@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from app.errors import GatewayError
@@ -16,6 +17,7 @@ from app.exit_settings import exit_settings
 from app.model import ServerChange
 from app.netd.intent import Intent
 from app.netd.protocols import ExitServers
+from app.schedules import local_time
 from app.store import Store
 from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
@@ -23,6 +25,8 @@ from app.tunnel.machine import ExitMachine
 from app.tunnel.states import Connected, Target
 
 log = logging.getLogger(__name__)
+
+MINUTE = timedelta(minutes=1)
 
 CLOCK_INTERVAL = 20.0  # seconds between looks at the clock; below a minute, so that no scheduled minute is missed
 RETURN_INTERVAL = 30.0  # seconds between checks of the exits on a fallback
@@ -39,10 +43,24 @@ class SwitchableExits(Protocol):
 
 
 def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
-    """The change scheduled for the present minute of local time; the last one if there are several (pure)."""
-    minute = now.hour * 60 + now.minute
-    matching = [c for c in changes if c.at == minute and now.weekday() in c.days]
+    """The change scheduled for the present minute of local time; the last one if there are several (pure).
+
+    What lies within an hour that the clock leaves out is due as that hour ends; of a repeated one the first counts.
+    """
+    if now.fold:
+        return None
+    minutes = {(one.weekday(), one.hour * 60 + one.minute) for one in _shown(now)}
+    matching = [c for c in changes if any(c.at == minute and day in c.days for day, minute in minutes)]
     return matching[-1] if matching else None
+
+
+def _shown(now: datetime) -> list[datetime]:
+    """The minute that clocks show now, and those that they have just left out."""
+    if now.tzinfo is None:
+        return [now]
+    before = (now.astimezone(UTC) - MINUTE).astimezone(now.tzinfo).replace(tzinfo=None)
+    left_out = (now.replace(tzinfo=None) - before) // MINUTE - 1
+    return [now, *(before + MINUTE * (n + 1) for n in range(left_out))]
 
 
 class ScheduledSwitches:
@@ -58,7 +76,7 @@ class ScheduledSwitches:
         """Run until cancelled."""
         while True:
             await asyncio.sleep(CLOCK_INTERVAL)
-            await self.check(datetime.now().astimezone())
+            await self.check(local_time(time.time(), self._store.settings.time_zone))
 
     async def check(self, now: datetime) -> None:
         """Carry out the changes that are due, at most once a minute."""

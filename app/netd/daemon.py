@@ -380,6 +380,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             intent=intent,
             waiting=auto_connect,
             traffic=statistics,
+            exceptions=opened,
             publish=publish,
             check_owner=owner.check,
         ),

@@ -123,6 +123,11 @@ class OpenExceptions:
         self._write(self._last, tuple(changed if e.id == number else e for e in self._all))
         return changed
 
+    def change_policy(self, old: Policy, new: Policy) -> None:
+        """Have those with the policy ``old`` the policy ``new``: an exit has another name, or is gone."""
+        if any(e.policy == old for e in self._all):
+            self._write(self._last, tuple(replace(e, policy=new) if e.policy == old else e for e in self._all))
+
     def remove(self, number: int) -> None:
         self._write(self._last, tuple(e for e in self._all if e.id != number))
 

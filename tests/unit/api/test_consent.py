@@ -324,3 +324,18 @@ async def test_graphql_asks_as_well(both: Both, name: str, text: str) -> None:
     given = f'mutation {{ {text}, password: "{PASSWORD}") {{ success }} }}'
     assert "errors" not in (await both.call("POST", "/graphql", {"query": given})).json()
     assert await both.state() != before
+
+
+async def test_open_exception_follows_its_exit(both: Both) -> None:
+    """After a rename it named an exit that there was not, and blocked its device."""
+    await both.prepare(
+        Way("", "", {}, Settings(exits=("default", "se")), ({"device": TV, "policy": "vpn:se", "for": 600},))
+    )
+
+    async def policies() -> list[Policy]:
+        return [e.policy for e in (await both.daemon.gateway.snapshot()).exceptions]
+
+    assert (await both.call("PATCH", "/api/exits/se", {"name": "sweden"})).status_code == 200
+    assert await policies() == [VpnPolicy("sweden")]
+    assert (await both.call("DELETE", "/api/exits/sweden", {"then": "default"})).status_code == 200
+    assert await policies() == [VPN]

@@ -71,8 +71,8 @@ def kernel() -> AnsweringKernel:
 
 
 @pytest.fixture
-def machine() -> Machine:
-    made = Machine()
+def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
     made.links = Links(wan=WAN, lan=(LanLink("lan0"),))
     return made
 
