@@ -950,7 +950,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, `time_zone`) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
