@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.model import Device, DirectPolicy, Policy, Settings, WaitingPolicy
+from app.model import Device, Policy, Settings, WaitingPolicy
 
 PlannedPolicy = Policy | WaitingPolicy
 
@@ -35,9 +35,3 @@ def policy_of(device: Device, default: Policy) -> PlannedPolicy:
     if not device.admitted:
         return WaitingPolicy()
     return device.policy if device.own else default
-
-
-def any_direct(settings: Settings) -> bool:
-    """Whether a device leaves in the clear."""
-    policies = (settings.default_policy, *(device.policy for device in settings.devices if device.own))
-    return any(isinstance(policy, DirectPolicy) for policy in policies)

@@ -329,7 +329,7 @@ class ServerPlace(Struct, frozen=True):
 
 
 class ServerChange(Struct, frozen=True):
-    """A scheduled change of server: at ``at`` (minutes after midnight) on ``days`` (0 = Monday), in ``time_zone``."""
+    """A scheduled change of server: at ``at`` (minutes after midnight, ``time_zone``) on ``days`` (0 = Monday)."""
 
     at: Annotated[int, Meta(ge=0, le=1439)]
     days: frozenset[Annotated[int, Meta(ge=0, le=6)]] = frozenset(range(7))
@@ -398,7 +398,7 @@ class Settings(Struct, frozen=True):
     )  # by MAC address, instead of the one above
     chosen_exits: dict[str, str] = field(default_factory=dict)  # MAC address -> the exit that the device has chosen
     groups: tuple[Group, ...] = ()
-    time_zone: str = "UTC"  # IANA's name, for schedules
+    time_zone: str = "UTC"  # IANA's name, for schedules and changes of server
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
     first_choice: dict[str, str] = field(default_factory=dict)  # the same, while failover uses another server
     asked: dict[str, str] = field(

@@ -110,26 +110,6 @@ def exits_in_use(settings: Settings, exceptions: Iterable[PolicyException] = ())
     return frozenset(p.exit for p in policies if isinstance(p, VpnPolicy))
 
 
-def lets_out(before: Settings, after: Settings) -> bool:
-    """Whether ``after`` ever lets anything out in the clear that ``before`` does not: the owner must agree."""
-    return bool(in_the_clear(after) - in_the_clear(before))
-
-
-def in_the_clear(settings: Settings) -> frozenset[str]:
-    """What may leave in the clear at some time: MAC addresses, ``group NAME``, ``default`` for unknown devices."""
-    found = {name for name, policy in possible(settings) if isinstance(policy, DirectPolicy)}
-    groups = {group.name: group for group in settings.groups}
-    for device in settings.devices:
-        group = groups.get(device.group) if device.group else None
-        entries = group.schedule if group is not None else ()
-        follows = [entry.policy for entry in entries]
-        if not device.own:
-            follows.append((group.policy if group is not None else None) or settings.default_policy)
-        if any(isinstance(policy, DirectPolicy) for policy in follows):
-            found.add(device.mac)
-    return frozenset(found)
-
-
 def possible(settings: Settings) -> Iterator[tuple[str, Policy]]:
     """Every policy that the settings give, at whatever time, each with what it is given to."""
     yield "default", settings.default_policy

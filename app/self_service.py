@@ -7,7 +7,7 @@ itself, and ends early where the admin's policy is the VPN no longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -27,6 +27,19 @@ def may_pause(service: SelfService) -> bool:
 
 def may_choose(service: SelfService) -> bool:
     return service.allow in {"exit", "all"}
+
+
+def more_pauses(before: Settings, after: Settings) -> Iterator[str | None]:
+    """The devices that may pause the VPN by ``after``, and by ``before`` not or not for so long; None = all others."""
+
+    def more(old: SelfService, new: SelfService) -> bool:
+        return may_pause(new) and not (may_pause(old) and new.longest_pause <= old.longest_pause)
+
+    for mac in sorted({*before.device_self_service, *after.device_self_service}):
+        if more(granted(before, mac), granted(after, mac)):
+            yield mac
+    if more(before.self_service, after.self_service):
+        yield None
 
 
 def exits_to_choose(settings: Settings, mac: str) -> tuple[str, ...]:

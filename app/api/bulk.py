@@ -13,18 +13,18 @@ from app import mac_address
 from app.api import exceptions, groups
 from app.api.auth import require, require_owner
 from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password
+from app.api.auth.confirmation import confirm_password, submit_as_owner, submit_unconfirmed
 from app.api.connection import Name
 from app.api.context import gateway, snapshot
 from app.api.custom_servers import CustomServerBody, Text
-from app.api.devices import DeviceChangeBody, MacText, lets_out, loosens
+from app.api.devices import DeviceChange, MacText, lets_out, loosens
 from app.api.exceptions import Reason, Seconds, caller_name
 from app.api.exits import NewExitBody, ThenText, parse_then
 from app.api.groups import GroupName, Schedule
 from app.api.operation import operation
 from app.api.self_service import Exits
 from app.api.self_service import Seconds as PauseSeconds
-from app.errors import GatewayError, InvalidFieldError
+from app.errors import GatewayError, InvalidFieldError, missing_password
 from app.filenames import server_name
 from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, SelfService
 from app.policy_text import parse_policy
@@ -121,7 +121,7 @@ class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="se
         return SetDevicePolicy(mac_address.parse_device(self.mac), parse_policy(self.policy), self.name)
 
 
-class ChangeDeviceOp(DeviceChangeBody, frozen=True, kw_only=True, tag="change_device", tag_field="op"):
+class ChangeDeviceOp(DeviceChange, frozen=True, kw_only=True, tag="change_device", tag_field="op"):
     mac: MacText
 
     def command(self) -> BulkCommand:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -323,12 +323,23 @@ async def bulk(body: BulkBody) -> BulkAnswer:
     commands = tuple(op.command() for op in body.operations)
     if any(_needs_owner(command) for command in commands):
         require_owner()
-    if any(map(_lets_out, commands)):
-        password = await confirm_password(body.password, body.code)
-        commands = tuple(_with_password(command, password) for command in commands)
-    outcomes = await gateway().submit(Bulk(commands, body.mode == "atomic"))
+    outcomes = await _submit(commands, body)
     results = tuple(_result(outcome) for outcome in outcomes)
     return BulkAnswer(all(r.success for r in results), results)
+
+
+async def _submit(commands: tuple[BulkCommand, ...], body: BulkBody) -> tuple[Outcome, ...]:
+    atomic = body.mode == "atomic"
+    if body.password is not None or any(map(_lets_out, commands)):
+        password = await confirm_password(body.password, body.code)
+        commands = tuple(_with_password(command, password) for command in commands)
+        return await submit_as_owner(Bulk(commands, atomic), password)
+    try:
+        return await submit_unconfirmed(Bulk(commands, atomic))
+    except GatewayError as error:
+        if error.code == "missing_field" and (error.field or "").endswith(".password"):
+            raise missing_password() from None  # one is for all operations
+        raise
 
 
 @operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection", needs_owner=False)
@@ -386,7 +397,7 @@ def _needs_owner(command: BulkCommand) -> bool:
 
 
 def _lets_out(command: BulkCommand) -> bool:
-    """Whether the operation lets devices out in the clear."""
+    """Whether the operation lets devices out in the clear, for all that the web process knows."""
     match command:
         case SetDevicePolicy():
             return lets_out(command)
@@ -405,7 +416,9 @@ def _lets_out(command: BulkCommand) -> bool:
 
 
 def _with_password(command: BulkCommand, password: str) -> BulkCommand:
-    return msgspec.structs.replace(command, password=password) if _lets_out(command) else command
+    """``command`` with the password, if it takes one: whether it is needed netd knows."""
+    takes = "password" in command.__struct_fields__
+    return msgspec.structs.replace(command, password=password) if takes else command
 
 
 def _result(outcome: Outcome) -> OperationResult:

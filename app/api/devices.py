@@ -5,14 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Annotated
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from quart import Blueprint
 
 from app import mac_address
 from app.api.auth import require_owner
-from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
+from app.api.auth.body import Code, Confirmation, PasswordText, RedactedStruct
+from app.api.auth.confirmation import submit_confirmed
 from app.api.context import gateway, snapshot
 from app.api.device_body import DeviceBody, device_bodies, device_body, with_traffic
 from app.api.operation import Success, operation
@@ -20,7 +19,7 @@ from app.errors import NotFoundError, UnavailableError
 from app.model import BlockedPolicy, DirectPolicy, Lease, Policy
 from app.policy_text import parse_policy, policy_text
 from app.protocol.answers import Done
-from app.protocol.commands import AdmitDevice, ChangeDevice, ForgetDevice, GetTrafficByName, SetDevicePolicy
+from app.protocol.commands import AdmitDevice, ChangeDevice, Command, ForgetDevice, GetTrafficByName, SetDevicePolicy
 from app.protocol.preferences import NewDevicePolicy
 from app.protocol.statistics import traffic_query
 
@@ -48,7 +47,7 @@ class PolicyBody(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     code: Code | None = None  # and this where there is a second factor
 
 
-class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class DeviceChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A change of a device; fields that are left out keep their value, null removes it."""
 
     name: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
@@ -57,6 +56,13 @@ class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     def command(self, mac: str) -> ChangeDevice:
         return ChangeDevice(mac, self.name, self.group, self.address)
+
+
+class DeviceChangeBody(DeviceChange, RedactedStruct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A change of a device; fields that are left out keep their value, null removes it."""
+
+    password: PasswordText | None = None  # the admin password, where the other group lets the device out ``direct``
+    code: Code | None = None  # and this where there is a second factor
 
 
 def parse_own_policy(text: str) -> Policy | None:
@@ -97,20 +103,33 @@ async def change_device(mac: MacText, body: DeviceChangeBody) -> Success:
     """Name a device, put it in a group, or fix its address; what is left out stays as it is, null removes it.
 
     A fixed address is one of the LAN that DHCP then gives to this device and to no other. The device need not be here.
+    Where another group, or none, lets the device out in the clear, the password is asked for again.
     """
-    return _success(await gateway().submit(body.command(mac_address.parse_device(mac))))
+    command = body.command(mac_address.parse_device(mac))
+    return _success(await submit_confirmed(command, body.password, body.code))
 
 
 @operation(blueprint, "DELETE", "/api/devices/<mac>", errors=(404,))
-async def forget_device(mac: MacText) -> Success:
-    """Forget a device and all that was decided about it. If it is here, it comes back as a new one."""
-    return _success(await gateway().submit(ForgetDevice(mac_address.parse_device(mac))))
+async def forget_device(mac: MacText, body: Confirmation | None) -> Success:
+    """Forget a device and all that was decided about it. If it is here, it comes back as a new one.
+
+    Where a new device may leave in the clear and this one may not, the password is asked for again.
+    """
+    return await _confirmed(ForgetDevice(mac_address.parse_device(mac)), body)
 
 
 @operation(blueprint, "POST", "/api/devices/<mac>/admit")
-async def admit_device(mac: MacText) -> Success:
-    """Let a device in that waits for its admission (``new_device_policy`` is ``wait``)."""
-    return _success(await gateway().submit(AdmitDevice(mac_address.parse_device(mac))))
+async def admit_device(mac: MacText, body: Confirmation | None) -> Success:
+    """Let a device in that waits for its admission (``new_device_policy`` is ``wait``).
+
+    Where its policy is then ``direct``, the password is asked for again.
+    """
+    return await _confirmed(AdmitDevice(mac_address.parse_device(mac)), body)
+
+
+async def _confirmed(command: Command[Done], body: Confirmation | None) -> Success:
+    given = body or Confirmation()
+    return _success(await submit_confirmed(command, given.password, given.code))
 
 
 async def _traffic(bodies: tuple[DeviceBody, ...]) -> tuple[DeviceBody, ...]:
@@ -145,9 +164,4 @@ async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
     command = SetDevicePolicy(mac_address.parse_device(mac), parse_own_policy(body.policy), body.name)
     if loosens(command):
         require_owner()
-    if lets_out(command) or (command.policy is None and body.password is not None):
-        password = await confirm_password(body.password, body.code)
-        result = await submit_as_owner(msgspec.structs.replace(command, password=password), password)
-    else:
-        result = await gateway().submit(command)
-    return _success(result)
+    return _success(await submit_confirmed(command, body.password, body.code, needed=lets_out(command)))

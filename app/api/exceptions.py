@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct, field
 from quart import Blueprint
 
 from app import mac_address
 from app.api.auth import require_owner
-from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
+from app.api.auth.body import Code, Confirmation, PasswordText, RedactedStruct
+from app.api.auth.confirmation import submit_confirmed
 from app.api.auth.principal import principal
-from app.api.context import gateway, snapshot
+from app.api.context import snapshot
 from app.api.device_body import settings_of
 from app.api.devices import MacText
 from app.api.operation import Success, operation
@@ -75,7 +74,7 @@ class ChangeBody(RedactedStruct, frozen=True, forbid_unknown_fields=True):
 
     seconds: Seconds | None = field(default=None, name="for")
     until: float | None = None
-    password: PasswordText | None = None  # the admin password, to prolong one that is ``direct``
+    password: PasswordText | None = None  # the admin password, where a device then leaves in the clear for longer
     code: Code | None = None  # and this where there is a second factor
 
 
@@ -135,33 +134,33 @@ async def start_exception(body: StartBody) -> ExceptionAnswer:
     command = start_command(body, caller_name())
     if not isinstance(command.policy, BlockedPolicy):
         require_owner()
-    if opens(command):
-        password = await confirm_password(body.password, body.code)
-        made = await submit_as_owner(msgspec.structs.replace(command, password=password), password)
-    else:
-        made = await gateway().submit(command)
+    made = await submit_confirmed(command, body.password, body.code, needed=opens(command))
     return ExceptionAnswer(True, exception_body(made, await snapshot()))
 
 
 @operation(blueprint, "PATCH", "/api/exceptions/<number>", errors=(404,))
 async def change_exception(number: Number, body: ChangeBody) -> ExceptionAnswer:
-    """Have an exception end later or sooner. To prolong one that is ``direct`` the password is asked for again."""
+    """Have an exception end later or sooner.
+
+    To prolong one that is ``direct`` the password is asked for again, and to shorten one that keeps a device from it.
+    """
     if (body.seconds is None) == (body.until is None):
         raise InvalidFieldError("for: say for how many seconds, or until when", field="for")
     now = await snapshot()
     one = next((e for e in now.exceptions if e.id == int(number)), None)
     command = ChangeException(int(number), body.seconds, body.until)
     until = body.until if body.until is not None else time.time() + (body.seconds or 0)
-    if one is not None and isinstance(one.policy, DirectPolicy) and until > one.until:
-        password = await confirm_password(body.password, body.code)
-        made = await submit_as_owner(msgspec.structs.replace(command, password=password), password)
-    else:
-        made = await gateway().submit(command)
+    longer = one is not None and isinstance(one.policy, DirectPolicy) and until > one.until
+    made = await submit_confirmed(command, body.password, body.code, needed=longer)
     return ExceptionAnswer(True, exception_body(made, await snapshot()))
 
 
 @operation(blueprint, "DELETE", "/api/exceptions/<number>", errors=(404,))
-async def end_exception(number: Number) -> Success:
-    """End an exception now; the device has its standing policy again."""
-    done = await gateway().submit(EndException(int(number)))
+async def end_exception(number: Number, body: Confirmation | None) -> Success:
+    """End an exception now; the device has its standing policy again.
+
+    Where that lets it out in the clear, the password is asked for again.
+    """
+    given = body or Confirmation()
+    done = await submit_confirmed(EndException(int(number)), given.password, given.code)
     return Success(True, done.message, done.warnings)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
 from app.addresses import Address
 from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
+from app.api.auth.confirmation import submit_confirmed
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError, NotFoundError
@@ -162,9 +161,7 @@ async def remove_exit(name: PathName, body: RemoveExitBody | None) -> Success:
     exit), ``exit:NAME``, or with the admin password ``direct``.
     """
     command = RemoveExit(name, parse_then(body.then if body else None))
-    if body is not None and isinstance(command.then, DirectPolicy):
-        password = await confirm_password(body.password, body.code)
-        result = await submit_as_owner(msgspec.structs.replace(command, password=password), password)
-    else:
-        result = await gateway().submit(command)
+    given = body or RemoveExitBody()
+    needed = isinstance(command.then, DirectPolicy)
+    result = await submit_confirmed(command, given.password, given.code, needed=needed)
     return Success(True, result.message, result.warnings)

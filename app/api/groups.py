@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
 from app import mac_address
-from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
-from app.api.context import gateway, snapshot
+from app.api.auth.body import Code, Confirmation, PasswordText, RedactedStruct
+from app.api.auth.confirmation import submit_confirmed
+from app.api.context import snapshot
 from app.api.device_body import ScheduleBody, schedule_bodies
 from app.api.devices import MacText
 from app.api.operation import Success, operation
@@ -98,9 +97,13 @@ async def set_group(name: GroupName, body: SetGroupBody) -> Success:
 
 
 @operation(blueprint, "DELETE", "/api/groups/<name>")
-async def remove_group(name: GroupName) -> Success:
-    """Remove a group. Its devices stay, in no group; an exception of the group ends."""
-    done = await gateway().submit(RemoveGroup(name))
+async def remove_group(name: GroupName, body: Confirmation | None) -> Success:
+    """Remove a group. Its devices stay, in no group; an exception of the group ends.
+
+    Where one of them then leaves in the clear, the password is asked for again.
+    """
+    given = body or Confirmation()
+    done = await submit_confirmed(RemoveGroup(name), given.password, given.code)
     return Success(True, done.message, done.warnings)
 
 
@@ -116,9 +119,5 @@ async def set_device_schedule(mac: MacText, body: ScheduleChange) -> Success:
 
 
 async def _submit(command: SetGroup | SetDeviceSchedule, password: str | None, code: str | None) -> Success:
-    if opens(command):
-        confirmed = await confirm_password(password, code)
-        done = await submit_as_owner(msgspec.structs.replace(command, password=confirmed), confirmed)
-    else:
-        done = await gateway().submit(command)
+    done = await submit_confirmed(command, password, code, needed=opens(command))
     return Success(True, done.message, done.warnings)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint
 
 from app import mac_address
 from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
+from app.api.auth.confirmation import submit_confirmed
 from app.api.context import gateway
 from app.api.devices import MacText
 from app.api.operation import Success, operation
@@ -73,9 +72,5 @@ async def set_device_self_service(mac: MacText, body: DeviceSelfServiceChange) -
 async def _set(mac: str | None, service: SelfService | None, password: str | None, code: str | None) -> Success:
     command = SetSelfService(mac, service)
     wanted = service if service is not None else (await gateway().submit(GetSelfService())).everybody
-    if may_pause(wanted):
-        confirmed = await confirm_password(password, code)
-        result = await submit_as_owner(msgspec.structs.replace(command, password=confirmed), confirmed)
-    else:
-        result = await gateway().submit(command)
+    result = await submit_confirmed(command, password, code, needed=may_pause(wanted))
     return Success(True, result.message, result.warnings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint
 
 from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
+from app.api.auth.confirmation import submit_confirmed
 from app.api.context import gateway
 from app.api.operation import operation
 from app.protocol.commands import ChangePreferences, GetPreferences
@@ -23,7 +23,7 @@ async def get_settings() -> Preferences:
 class SettingsBody(PreferencesChange, RedactedStruct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A change of some settings; fields that are left out keep their value."""
 
-    password: PasswordText | None = None  # the admin password, for the default policy ``direct``
+    password: PasswordText | None = None  # the admin password, where devices are let out ``direct``
     code: Code | None = None  # and this where there is a second factor
 
     def change(self) -> PreferencesChange:
@@ -35,10 +35,9 @@ async def change_settings(body: SettingsBody) -> Preferences:
     """Change the named settings and leave the rest; answers with all of them.
 
     With the ``default_policy`` ``direct``, devices without a policy of their own leave in the clear, so that the
-    password is asked for again.
+    password is asked for again; as where new devices would leave so and wait no longer, or where schedules that let
+    devices out go by another ``time_zone``.
     """
     change = body.change()
-    if change.default_policy != "direct":
-        return await gateway().submit(ChangePreferences(change))
-    password = await confirm_password(body.password, body.code)
-    return await submit_as_owner(ChangePreferences(change, password), password)
+    needed = change.default_policy == "direct"
+    return await submit_confirmed(ChangePreferences(change), body.password, body.code, needed=needed)

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from app.cli.client import ApiError, CommandError, segment
+from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
 from app.cli.output import clean, lasting, moment, put_json, put_pairs, put_table
-from app.cli.owner_password import confirmation, password_file
+from app.cli.owner_password import call_confirmed, password_file
 
 _MAC = re.compile(r"[:.-]*([0-9a-fA-F][:.-]*){12}")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -186,14 +186,7 @@ def self_service(
     if device is None and allow == "default":
         raise click.UsageError("default is for one --device")
     path = "/api/self-service" if device is None else f"/api/devices/{segment(_mac(ctx, device))}/self-service"
-    if allow in _OPENS or password_file is not None:
-        body |= confirmation(ctx, password_file)
-    try:
-        answer = ctx.client.call("PUT", path, body)
-    except ApiError as error:
-        if error.code != "missing_field" or error.field != "password":
-            raise
-        answer = ctx.client.call("PUT", path, body | confirmation(ctx, None))
+    answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=allow in _OPENS)
     if ctx.json:
         put_json(answer)
     else:

@@ -11,7 +11,7 @@ import click
 from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
 from app.cli.output import clean, moment, put_json, put_pairs, put_table
-from app.cli.owner_password import confirmation, password_file
+from app.cli.owner_password import call_confirmed, password_file
 
 _MAC = re.compile(r"([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
 
@@ -67,9 +67,8 @@ def _policy(device: dict[str, object]) -> str:
 def set_policy(ctx: Context, mac: str, policy: str, name: str | None, password_file: Path | None) -> None:
     """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!), blocked, or inherit (its group's)."""
     body = {"policy": policy} if name is None else {"policy": policy, "name": name}
-    if policy == "direct":
-        body |= confirmation(ctx, password_file)
-    answer = ctx.client.call("PUT", f"/api/devices/{segment(mac)}/policy", body)
+    path = f"/api/devices/{segment(mac)}/policy"
+    answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=policy == "direct")
     if ctx.json:
         put_json(answer)
     else:
@@ -81,14 +80,22 @@ def set_policy(ctx: Context, mac: str, policy: str, name: str | None, password_f
 @click.option("--name", default=None, help="The device's name; empty removes it.")
 @click.option("--group", default=None, help="The group that it belongs to; empty removes it.")
 @click.option("--address", default=None, help="The address that DHCP gives to it alone; empty removes it.")
+@password_file
 @context
-def device(ctx: Context, device: str, name: str | None, group: str | None, address: str | None) -> None:
+def device(
+    ctx: Context,
+    device: str,
+    name: str | None,
+    group: str | None,
+    address: str | None,
+    password_file: Path | None,
+) -> None:
     """Show DEVICE (a MAC address or name), or change it."""
     mac = _mac(ctx, device)
     given = {"name": name, "group": group, "address": address}
     body = {field: value or None for field, value in given.items() if value is not None}
     if body:
-        answer = ctx.client.call("PATCH", f"/api/devices/{segment(mac)}", body)
+        answer = call_confirmed(ctx, "PATCH", f"/api/devices/{segment(mac)}", body, password_file)
         if ctx.json:
             put_json(answer)
         else:
@@ -117,31 +124,36 @@ def _text(value: object) -> str:
 
 @click.command()
 @click.argument("device")
+@password_file
 @context
-def admit(ctx: Context, device: str) -> None:
+def admit(ctx: Context, device: str, password_file: Path | None) -> None:
     """Let DEVICE (a MAC address or name) in, which waits for its admission."""
     mac = _mac(ctx, device)
-    _done(ctx, ctx.client.call("POST", f"/api/devices/{segment(mac)}/admit"), f"{mac}: admitted")
+    answer = call_confirmed(ctx, "POST", f"/api/devices/{segment(mac)}/admit", None, password_file)
+    _done(ctx, answer, f"{mac}: admitted")
 
 
 @click.command()
 @click.argument("device")
+@password_file
 @context
-def forget(ctx: Context, device: str) -> None:
+def forget(ctx: Context, device: str, password_file: Path | None) -> None:
     """Forget DEVICE (a MAC address or name) and all that was decided about it."""
     mac = _mac(ctx, device)
-    _done(ctx, ctx.client.call("DELETE", f"/api/devices/{segment(mac)}"), f"{mac}: forgotten")
+    answer = call_confirmed(ctx, "DELETE", f"/api/devices/{segment(mac)}", None, password_file)
+    _done(ctx, answer, f"{mac}: forgotten")
 
 
 @click.command("new-devices")
 @click.argument("policy", required=False, type=click.Choice(["default", "wait"]))
+@password_file
 @context
-def new_devices(ctx: Context, policy: str | None) -> None:
+def new_devices(ctx: Context, policy: str | None, password_file: Path | None) -> None:
     """Show what becomes of new devices, or have them follow the default policy or wait for their admission."""
     if policy is None:
         answer = ctx.client.get("/api/settings")
     else:
-        answer = ctx.client.call("PATCH", "/api/settings", {"new_device_policy": policy})
+        answer = call_confirmed(ctx, "PATCH", "/api/settings", {"new_device_policy": policy}, password_file)
     _done(ctx, answer, answer["new_device_policy"])
 
 

@@ -12,7 +12,7 @@ from app.cli import output, times
 from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
 from app.cli.output import put_json, put_table
-from app.cli.owner_password import confirmation, password_file
+from app.cli.owner_password import call_confirmed, password_file
 
 _AT = "--at"
 _at = click.option(
@@ -80,9 +80,8 @@ def except_(
     body |= {"group": device} if group else {"device": device_mac(ctx, device)}
     if reason is not None:
         body["reason"] = reason
-    if policy == "direct":
-        body |= confirmation(ctx, password_file)
-    _put_exception(ctx, ctx.client.post("/api/exceptions", body))
+    answer = call_confirmed(ctx, "POST", "/api/exceptions", body, password_file, needed=policy == "direct")
+    _put_exception(ctx, answer)
 
 
 @click.group(invoke_without_command=True)
@@ -129,18 +128,16 @@ def extend_exception(
 ) -> None:
     """Have the exception NUMBER end at another time, counted from now."""
     body: dict[str, Any] = dict(_end(length, until))
-    present = next((e for e in ctx.client.get("/api/exceptions")["exceptions"] if e["id"] == number), None)
-    if present is not None and present["policy"] == "direct":
-        body |= confirmation(ctx, password_file)
-    _put_exception(ctx, ctx.client.call("PATCH", f"/api/exceptions/{number}", body))
+    _put_exception(ctx, call_confirmed(ctx, "PATCH", f"/api/exceptions/{number}", body, password_file))
 
 
 @exceptions.command("end")
 @click.argument("number", type=int)
+@password_file
 @context
-def end_exception(ctx: Context, number: int) -> None:
+def end_exception(ctx: Context, number: int, password_file: Path | None) -> None:
     """End the exception NUMBER now."""
-    answer = ctx.client.call("DELETE", f"/api/exceptions/{number}")
+    answer = call_confirmed(ctx, "DELETE", f"/api/exceptions/{number}", None, password_file)
     if ctx.json:
         put_json(answer)
     else:
@@ -188,17 +185,19 @@ def set_group(
     """Give the group NAME a policy and a schedule, in place of those that it has."""
     schedule = [times.entry(text) for text in entries]
     body: dict[str, Any] = {"policy": policy, "schedule": schedule}
-    if "direct" in {policy, *(one["policy"] for one in schedule)}:
-        body |= confirmation(ctx, password_file)
-    _done(ctx, ctx.client.call("PUT", f"/api/groups/{segment(name)}", body), f"{name}: set")
+    direct = "direct" in {policy, *(one["policy"] for one in schedule)}
+    answer = call_confirmed(ctx, "PUT", f"/api/groups/{segment(name)}", body, password_file, needed=direct)
+    _done(ctx, answer, f"{name}: set")
 
 
 @groups.command("remove")
 @click.argument("name")
+@password_file
 @context
-def remove_group(ctx: Context, name: str) -> None:
+def remove_group(ctx: Context, name: str, password_file: Path | None) -> None:
     """Remove the group NAME; its devices stay, in no group."""
-    _done(ctx, ctx.client.call("DELETE", f"/api/groups/{segment(name)}"), f"{name}: removed")
+    answer = call_confirmed(ctx, "DELETE", f"/api/groups/{segment(name)}", None, password_file)
+    _done(ctx, answer, f"{name}: removed")
 
 
 @click.command()
@@ -221,21 +220,22 @@ def schedule(ctx: Context, device: str, entries: tuple[str, ...], clear: bool, p
                 click.echo(output.clean(times.shown(one)))
         return
     body: dict[str, Any] = {"schedule": [times.entry(text) for text in entries]}
-    if any(one["policy"] == "direct" for one in body["schedule"]):
-        body |= confirmation(ctx, password_file)
-    answer = ctx.client.call("PUT", f"/api/devices/{segment(mac)}/schedule", body)
+    direct = any(one["policy"] == "direct" for one in body["schedule"])
+    path = f"/api/devices/{segment(mac)}/schedule"
+    answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=direct)
     _done(ctx, answer, f"{mac}: {'no schedule' if clear else 'scheduled'}")
 
 
 @click.command("time-zone")
 @click.argument("zone", required=False)
+@password_file
 @context
-def time_zone(ctx: Context, zone: str | None) -> None:
-    """Show the time zone of the schedules, or set it, such as Europe/Berlin."""
+def time_zone(ctx: Context, zone: str | None, password_file: Path | None) -> None:
+    """Show the time zone of schedules and changes of server, or set it, such as Europe/Berlin."""
     if zone is None:
         answer = ctx.client.get("/api/settings")
     else:
-        answer = ctx.client.call("PATCH", "/api/settings", {"time_zone": zone})
+        answer = call_confirmed(ctx, "PATCH", "/api/settings", {"time_zone": zone}, password_file)
     if ctx.json:
         put_json(answer["time_zone"])
     else:

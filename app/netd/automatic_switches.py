@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from app.errors import GatewayError
@@ -26,6 +26,8 @@ from app.tunnel.states import Connected, Target
 
 log = logging.getLogger(__name__)
 
+MINUTE = timedelta(minutes=1)
+
 CLOCK_INTERVAL = 20.0  # seconds between looks at the clock; below a minute, so that no scheduled minute is missed
 RETURN_INTERVAL = 30.0  # seconds between checks of the exits on a fallback
 RETURN_AFTER = 600.0  # seconds on a fallback before the first choice is tried again
@@ -41,10 +43,24 @@ class SwitchableExits(Protocol):
 
 
 def due_change(changes: Iterable[ServerChange], now: datetime) -> ServerChange | None:
-    """The change scheduled for the minute of the local time ``now``; the last one if there are several (pure)."""
-    minute = now.hour * 60 + now.minute
-    matching = [c for c in changes if c.at == minute and now.weekday() in c.days]
+    """The change scheduled for the minute of the local time ``now``; the last one if there are several (pure).
+
+    What lies within an hour that the clock leaves out is due as that hour ends; of a repeated one the first counts.
+    """
+    if now.fold:
+        return None
+    minutes = {(one.weekday(), one.hour * 60 + one.minute) for one in _shown(now)}
+    matching = [c for c in changes if any(c.at == minute and day in c.days for day, minute in minutes)]
     return matching[-1] if matching else None
+
+
+def _shown(now: datetime) -> list[datetime]:
+    """The minute that clocks show now, and those that they have just left out."""
+    if now.tzinfo is None:
+        return [now]
+    before = (now.astimezone(UTC) - MINUTE).astimezone(now.tzinfo).replace(tzinfo=None)
+    left_out = (now.replace(tzinfo=None) - before) // MINUTE - 1
+    return [now, *(before + MINUTE * (n + 1) for n in range(left_out))]
 
 
 class ScheduledSwitches:

@@ -380,6 +380,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             intent=intent,
             waiting=auto_connect,
             traffic=statistics,
+            exceptions=opened,
             publish=publish,
             check_owner=owner.check,
         ),
@@ -406,6 +407,8 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             own=own_addresses,
             apply_services=lan_services.update,
             publish=publish,
+            check_owner=owner.check,
+            wake=own_devices.wake,
         ),
         GroupCommands(
             store=store,

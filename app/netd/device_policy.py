@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import msgspec
+from msgspec.structs import replace
 
 from app import mac_address
 from app.admission import waits
 from app.errors import ConflictError, InvalidFieldError, KernelError
-from app.model import BlockedPolicy, Device, VpnPolicy
+from app.model import BlockedPolicy, Device, Settings, VpnPolicy
 from app.netd.devices.commands import with_device
 from app.netd.policies.changes import PolicyChanges
 from app.netd.protocols import KnownExits, OwnerPassword
-from app.policies import lets_out
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
 from app.store import Store
@@ -49,21 +48,15 @@ class DevicePolicies:
         if isinstance(command.policy, VpnPolicy):
             self._exits.get(command.policy.exit)
         settings = self._store.settings
-        devices = settings.devices
-        old = next((d for d in devices if d.mac == mac), None)
-        if old is None and len(devices) >= MAX_DEVICES:
+        if all(d.mac != mac for d in settings.devices) and len(settings.devices) >= MAX_DEVICES:
             raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
-        base = old or Device(mac, admitted=not waits(settings, mac))
-        name = command.name if command.name is not None else base.name
-        # To give a waiting device a policy is to admit it, unless nothing is opened by that.
-        admitted = base.admitted or not isinstance(command.policy, BlockedPolicy)
-        # An empty name removes it.
-        new = msgspec.structs.replace(base, own=command.policy is not None, name=name or None, admitted=admitted)
-        if command.policy is not None:
-            new = msgspec.structs.replace(new, policy=command.policy)
-        check_device(new)
-        if lets_out(settings, with_device(settings, mac, new)):
+        check_device(_changed(settings, mac, command))
+        if self._changes.let_out(with_device(settings, mac, _changed(settings, mac, command))):
             await self._check_owner(command.password)
+        # The device as it is now: another request may have changed it meanwhile.
+        settings = self._store.settings
+        old = next((d for d in settings.devices if d.mac == mac), None)
+        new = _changed(settings, mac, command)
         self._store.update_settings(lambda s: with_device(s, mac, new))
         try:
             await self._changes.follow(also=(mac,))
@@ -72,3 +65,15 @@ class DevicePolicies:
             self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
             raise
         return Done()
+
+
+def _changed(settings: Settings, mac: str, command: SetDevicePolicy) -> Device:
+    """The device with the policy and name of ``command``."""
+    old = next((d for d in settings.devices if d.mac == mac), None)
+    base = old or Device(mac, admitted=not waits(settings, mac))
+    name = command.name if command.name is not None else base.name
+    # To give a waiting device a policy is to admit it, unless nothing is opened by that.
+    admitted = base.admitted or not isinstance(command.policy, BlockedPolicy)
+    # An empty name removes it.
+    new = replace(base, own=command.policy is not None, name=name or None, admitted=admitted)
+    return new if command.policy is None else replace(new, policy=command.policy)

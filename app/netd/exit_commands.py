@@ -20,7 +20,17 @@ from app.exit_settings import (
     with_exit_settings,
     without_exit,
 )
-from app.model import DEFAULT_EXIT, MAX_USER_EXITS, BlockedPolicy, DirectPolicy, ExitSettings, Server, VpnPolicy
+from app.model import (
+    DEFAULT_EXIT,
+    MAX_USER_EXITS,
+    BlockedPolicy,
+    DirectPolicy,
+    ExitSettings,
+    Policy,
+    PolicyException,
+    Server,
+    VpnPolicy,
+)
 from app.netd.intent import Goal, Intent
 from app.netd.protocols import DeviceNetwork, ExitServers, OwnerPassword, ProviderLookup
 from app.protocol.answers import Done
@@ -63,6 +73,17 @@ class TrafficNames(Protocol):
     async def rename_exit(self, old: str, new: str) -> None: ...
 
 
+class NamingExceptions(Protocol):
+    """What is used of :class:`app.netd.policies.open_exceptions.OpenExceptions`."""
+
+    @property
+    def kept(self) -> tuple[PolicyException, ...]: ...
+
+    def change_policy(self, old: Policy, new: Policy) -> None: ...
+
+    def put_back(self, old: tuple[PolicyException, ...]) -> None: ...
+
+
 class ExitCommands:
     """The handlers of MakeExit, ChangeExit and RemoveExit; one at a time, so that no number is given twice."""
 
@@ -77,6 +98,7 @@ class ExitCommands:
         intent: Intent,
         waiting: WaitingExits,
         traffic: TrafficNames,
+        exceptions: NamingExceptions,
         publish: EventSink,
         check_owner: OwnerPassword,
     ) -> None:
@@ -88,6 +110,7 @@ class ExitCommands:
         self._intent = intent
         self._waiting = waiting
         self._traffic = traffic
+        self._exceptions = exceptions
         self._publish = publish
         self._check_owner = check_owner
         self._changing = asyncio.Lock()
@@ -146,7 +169,12 @@ class ExitCommands:
         await self._move(old, new)
 
     async def _move(self, old: str, new: str) -> None:
-        self._store.update_settings(lambda s: renamed(s, old, new))
+        self._exceptions.change_policy(VpnPolicy(old), VpnPolicy(new))
+        try:
+            self._store.update_settings(lambda s: renamed(s, old, new))
+        except GatewayError:
+            self._exceptions.change_policy(VpnPolicy(new), VpnPolicy(old))
+            raise
         self._exits.rename()  # with no wait in between: settings and plan never differ
         self._waiting.forget(old)
         self._waiting.add(new)
@@ -224,14 +252,18 @@ class ExitCommands:
                 raise ConflictError(f"{_listed(users)} would lose its way out: say what is next", code="exit_in_use")
             if isinstance(then, VpnPolicy) and (then.exit == name or then.exit not in exit_names(before)):
                 raise NotFoundError(f"there is no other exit {then.exit!r}", field="then")
-            if users and isinstance(then, DirectPolicy):
+            named = any(e.policy == VpnPolicy(name) for e in self._exceptions.kept)
+            if (users or named) and isinstance(then, DirectPolicy):
                 await self._check_owner(command.password)
             await self._exits.take_down(name)  # from here on its devices are blocked
+            kept = self._exceptions.kept
             try:
+                self._exceptions.change_policy(VpnPolicy(name), then or BlockedPolicy())
                 self._store.update_settings(lambda s: without_exit(s, name, then or BlockedPolicy()))
                 try:
                     await self._exits.follow_settings()
                 except BaseException:
+                    self._exceptions.put_back(tuple(e for e in kept if e.policy == VpnPolicy(name)))
                     self._store.update_settings(lambda s: restored(s, before, name))
                     raise
             except BaseException:

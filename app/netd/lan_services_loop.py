@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from app.in_the_clear import in_the_clear
 from app.model import DirectPolicy, Links, PolicyException, Settings
 from app.netd.network import NetworkController
 from app.netd.network_parts import NetworkChange, PlanApplied
 from app.network.leasefile import Step
-from app.policies import in_the_clear
 from app.protocol.events import EventSink, SecurityAlert
 from app.store import Store
 

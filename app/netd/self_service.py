@@ -14,7 +14,7 @@ from app.protocol.answers import Done
 from app.protocol.commands import GetSelfService, HandlerEntry, SetSelfService
 from app.protocol.events import DeviceChanged, EventSink, SettingsChanged
 from app.protocol.explanations import SelfServices
-from app.self_service import may_pause
+from app.self_service import more_pauses
 from app.store import Store
 from app.store.validation import MAX_DEVICES, check_self_service
 
@@ -52,7 +52,7 @@ class SelfServiceCommands:
             check_self_service(service, settings.exits)
         elif mac is None:
             service = SelfService()
-        if _opens(settings, mac, service):
+        if any(True for _ in more_pauses(settings, _with_service(settings, mac, service))):
             await self._check_owner(command.password)
         own = settings.device_self_service
         if mac is not None and service is not None and mac not in own and len(own) >= MAX_DEVICES:
@@ -63,13 +63,6 @@ class SelfServiceCommands:
             await self._follow()
         self._publish(SettingsChanged(("self_service",)) if mac is None else DeviceChanged(mac, "self_service"))
         return Done()
-
-
-def _opens(settings: Settings, mac: str | None, service: SelfService | None) -> bool:
-    """Whether some device may leave in the clear, or for longer, that could not before."""
-    now = settings.self_service if mac is None else settings.device_self_service.get(mac, settings.self_service)
-    wanted = service or settings.self_service
-    return may_pause(wanted) and not (may_pause(now) and wanted.longest_pause <= now.longest_pause)
 
 
 def _with_service(settings: Settings, mac: str | None, service: SelfService | None) -> Settings:

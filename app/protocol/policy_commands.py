@@ -26,11 +26,19 @@ class SetGroup(Command[Done], frozen=True, tag="set_group"):
 
 
 class RemoveGroup(Command[Done], frozen=True, tag="remove_group"):
-    """Remove a group; its devices stay, and its exception ends. Raises NotFoundError, KernelError."""
+    """Remove a group; its devices stay, and its exception ends.
+
+    ``password`` is the owner's, where a device may then leave directly. Raises NotFoundError, KernelError, or what
+    checking the password raises.
+    """
 
     in_bulk = True
 
     name: str
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"RemoveGroup({self.name!r})"
 
 
 class SetDeviceSchedule(Command[Done], frozen=True, tag="set_device_schedule"):
@@ -82,8 +90,16 @@ class ChangeException(Command[PolicyException], frozen=True, tag="change_excepti
 
 
 class EndException(Command[Done], frozen=True, tag="end_exception"):
-    """End an exception now. Raises NotFoundError, KernelError."""
+    """End an exception now.
+
+    ``password`` is the owner's, where a device may then leave directly. Raises NotFoundError, KernelError, or what
+    checking the password raises.
+    """
 
     in_bulk = True
 
     id: int
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"EndException({self.id})"

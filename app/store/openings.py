@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from app.admission import waits
 from app.errors import ConflictError
-from app.model import Device, DirectPolicy, LinkSettings, SelfService, Settings
-from app.policies import in_the_clear, openness
+from app.in_the_clear import DEFAULT, NEW_DEVICES, opened
+from app.model import Device, DirectPolicy, LinkSettings, Settings
+from app.policies import openness
 from app.protocol.answers import Opening
-from app.self_service import granted, may_pause
+from app.self_service import more_pauses
 
 
 def openings(now: Settings, restored: Settings) -> tuple[Opening, ...]:
@@ -18,8 +19,8 @@ def openings(now: Settings, restored: Settings) -> tuple[Opening, ...]:
 
 
 def _openings(now: Settings, restored: Settings) -> Iterator[Opening]:
-    names = {device.mac: _named(device) for device in restored.devices}
-    new = [names.get(one, one) for one in sorted(in_the_clear(restored) - in_the_clear(now) - {"default"})]
+    names = {device.mac: _named(device) for device in (*now.devices, *restored.devices)}
+    new = [names.get(one, one) for one in sorted({*opened(now, restored)} - {DEFAULT, NEW_DEVICES})]
     if new:
         yield Opening("direct", f"devices that leave in the clear, past the VPN: {', '.join(new)}")
     if openness(restored.default_policy) > openness(now.default_policy):
@@ -57,18 +58,8 @@ def _let_in(now: Settings, restored: Settings) -> str | None:
 
 def _pauses(now: Settings, restored: Settings) -> str:
     """Who may leave in the clear by its own decision, and may not now; empty where nobody may."""
-    found = [
-        mac
-        for mac in sorted({*now.device_self_service, *restored.device_self_service})
-        if _more(granted(now, mac), granted(restored, mac))
-    ]
-    everybody = ["all others"] if _more(now.self_service, restored.self_service) else []
-    listed = ", ".join((*found, *everybody))
+    listed = ", ".join(mac or "all others" for mac in more_pauses(now, restored))
     return f"devices that may pause the VPN themselves, and then leave in the clear: {listed}" if listed else ""
-
-
-def _more(now: SelfService, restored: SelfService) -> bool:
-    return may_pause(restored) and not (may_pause(now) and restored.longest_pause <= now.longest_pause)
 
 
 def _named(device: Device) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -28,8 +29,10 @@ from app.model import (
     DirectPolicy,
     ExitSettings,
     Fallback,
+    Group,
     MtuSettings,
     Never,
+    ScheduleEntry,
     SelfService,
     ServerChange,
     ServerPlace,
@@ -215,3 +218,47 @@ def test_bad_name_of_an_exit_is_refused(name):
 @pytest.mark.parametrize("name", ["a", "0", "se-sto", "x" * 32])
 def test_good_name_of_an_exit_is_taken(name):
     check_new_name(name)
+
+
+EVERYWHERE = Settings(
+    exits=("default", "se", "de"),
+    exit_settings=(ExitSettings("se", label="Sweden", mtu=1400, server_changes=(ServerChange(270),)),),
+    default_policy=VpnPolicy("se"),
+    groups=(Group("kids", VpnPolicy("se"), (ScheduleEntry(frozenset((1,)), 0, 60, VpnPolicy("se")),)),),
+    devices=(Device(TV, VpnPolicy("se"), schedule=(ScheduleEntry(frozenset((1,)), 0, 60, VpnPolicy("se")),)),),
+    self_service=SelfService("exit", ("de", "se")),
+    device_self_service={TV: SelfService("all", ("se",))},
+    chosen_exits={TV: "se", PHONE: "de"},
+    desired={"se": "mullvad/x"},
+    first_choice={"se": "mullvad/y"},
+    asked={"se": "Norway"},
+    places={"se": ServerPlace("mullvad/x", "Norway", "Oslo")},
+    mtu=MtuSettings({"se": 1400}),
+)
+
+
+def everything_in(value: object) -> list[object]:
+    """All plain values anywhere in ``value``, whatever the fields are called."""
+    if isinstance(value, dict):
+        return [one for pair in value.items() for item in pair for one in everything_in(item)]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [one for item in value for one in everything_in(item)]
+    return [value]
+
+
+def names_in(settings: Settings, name: str) -> int:
+    return everything_in(msgspec.to_builtins(settings, enc_hook=str)).count(name)
+
+
+def test_nothing_is_left_of_a_name() -> None:
+    """The settings are walked as they are stored: a field that is added later is seen as well."""
+    assert names_in(EVERYWHERE, "se") > 12
+    followed = renamed(EVERYWHERE, "se", "sweden")
+    assert names_in(followed, "se") == 0
+    assert names_in(followed, "sweden") == names_in(migrated(EVERYWHERE), "se")
+    gone = without_exit(EVERYWHERE, "se", BlockedPolicy())
+    assert names_in(gone, "se") == 0
+    assert (gone.chosen_exits, gone.self_service.exits) == ({PHONE: "de"}, ("de",))
+    assert gone.device_self_service == {TV: SelfService("all", ())}  # none, and not any
+    back = restored(gone, migrated(EVERYWHERE), "se")
+    assert names_in(back, "se") == names_in(migrated(EVERYWHERE), "se")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.admission import default_policy
+from app.in_the_clear import lets_out
 from app.model import (
     BlockedPolicy,
     Device,
@@ -27,7 +28,6 @@ from app.policies import (
     effective,
     effective_all,
     exits_in_use,
-    lets_out,
     openness,
     planned,
 )

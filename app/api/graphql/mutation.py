@@ -183,21 +183,24 @@ class Mutation:
         name: str | None = strawberry.UNSET,
         group: str | None = strawberry.UNSET,
         address: str | None = strawberry.UNSET,
+        password: str | None = None,
+        code: str | None = None,
     ) -> types.Success:
         """Name a device, put it in a group, or fix its address; null removes it."""
         fields = {"name": name, "group": group, "address": address}
         given = {key: value for key, value in fields.items() if value is not strawberry.UNSET}
+        given |= {"password": password, "code": code}
         return cast("types.Success", await call(devices.change_device, given, nulls=True, mac=mac))
 
     @strawberry.mutation
-    async def admit_device(self, mac: str) -> types.Success:
+    async def admit_device(self, mac: str, password: str | None = None, code: str | None = None) -> types.Success:
         """Let a device in that waits for its admission."""
-        return cast("types.Success", await call(devices.admit_device, mac=mac))
+        return cast("types.Success", await call(devices.admit_device, {"password": password, "code": code}, mac=mac))
 
     @strawberry.mutation
-    async def forget_device(self, mac: str) -> types.Success:
+    async def forget_device(self, mac: str, password: str | None = None, code: str | None = None) -> types.Success:
         """Forget a device and all that was decided about it."""
-        return cast("types.Success", await call(devices.forget_device, mac=mac))
+        return cast("types.Success", await call(devices.forget_device, {"password": password, "code": code}, mac=mac))
 
     @strawberry.mutation
     async def set_self_service(
@@ -240,9 +243,9 @@ class Mutation:
         return cast("types.Success", await call(groups.set_group, given, name=name))
 
     @strawberry.mutation
-    async def remove_group(self, name: str) -> types.Success:
+    async def remove_group(self, name: str, password: str | None = None, code: str | None = None) -> types.Success:
         """Remove a group; its devices stay, in no group."""
-        return cast("types.Success", await call(groups.remove_group, name=name))
+        return cast("types.Success", await call(groups.remove_group, {"password": password, "code": code}, name=name))
 
     @strawberry.mutation
     async def set_device_schedule(
@@ -292,9 +295,16 @@ class Mutation:
         return cast("types.PolicyException", answer.exception)
 
     @strawberry.mutation
-    async def end_exception(self, id: int) -> types.Success:  # noqa: A002
+    async def end_exception(
+        self,
+        id: int,  # noqa: A002
+        password: str | None = None,
+        code: str | None = None,
+    ) -> types.Success:
         """End an exception now."""
-        return cast("types.Success", await call(exceptions.end_exception, number=str(id)))
+        return cast(
+            "types.Success", await call(exceptions.end_exception, {"password": password, "code": code}, number=str(id))
+        )
 
     @strawberry.mutation
     async def choose_wan(self, port: str | None = strawberry.UNSET) -> types.Wan:

@@ -5,27 +5,28 @@ If the kernel refuses the plan, only the change of this device is reverted.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import aiofiles.os
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from app import admission, mac_address
+from app import mac_address
 from app.admission import waits
 from app.errors import ConflictError, InvalidFieldError, KernelError, NotFoundError
 from app.model import Device, Lease, Links, Neighbour, SeenDevice, Settings
 from app.netd.devices.reservations import check_reservation
 from app.netd.policies.changes import PolicyChanges
+from app.netd.protocols import OwnerPassword
 from app.network.dhcp_dns import lan_services
-from app.policies import planned
 from app.protocol.answers import Done
 from app.protocol.commands import AdmitDevice, ChangeDevice, ForgetDevice, HandlerEntry
 from app.protocol.events import DeviceChanged, DeviceReason, EventSink
 from app.store import Store
 from app.store.validation import MAX_DEVICES, is_device_name, is_group_name
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -50,7 +51,10 @@ class LinkedNetwork(Protocol):
 
 
 class DeviceCommands:
-    """The handlers. ``own`` are the gateway's own MAC addresses; ``apply_services`` has DHCP and DNS follow."""
+    """The handlers. ``own`` are the gateway's own MAC addresses.
+
+    ``apply_services`` has DHCP and DNS follow, ``wake`` the pauses that devices have taken.
+    """
 
     def __init__(
         self,
@@ -64,9 +68,13 @@ class DeviceCommands:
         own: Callable[[], Collection[str]],
         apply_services: Callable[[], object],
         publish: EventSink,
+        check_owner: OwnerPassword,
+        wake: Callable[[], object] = lambda: None,
     ) -> None:
+        self._wake = wake
         self._store = store
         self._network = network
+        self._check_owner = check_owner
         self._changes = changes
         self._watcher = watcher
         self._hosts = hosts
@@ -85,10 +93,11 @@ class DeviceCommands:
     async def _change(self, command: ChangeDevice) -> Done:
         mac = self._parse(command.mac)
         old = self._device(mac)
-        name = old.name if command.name is UNSET else command.name or None
-        group = old.group if command.group is UNSET else command.group or None
         address = old.address if command.address is UNSET else command.address
-        _check_texts(name, group)
+        _check_texts(
+            None if command.name is UNSET else command.name or None,
+            None if command.group is UNSET else command.group or None,
+        )
         if address is not None and address != old.address:
             check_reservation(
                 mac,
@@ -98,12 +107,11 @@ class DeviceCommands:
                 leases=await aiofiles.os.wrap(self._hosts.leases)(),
                 neighbours=self._neighbours(),
             )
-        new = replace(old, name=name, group=group, address=address)
-        await self._put(new)
+        old, new = await self._put(mac, lambda present: _changed(present, command), command.password)
         changes: tuple[tuple[DeviceReason, bool], ...] = (
-            ("renamed", name != old.name),
-            ("group", group != old.group),
-            ("address", address != old.address),
+            ("renamed", new.name != old.name),
+            ("group", new.group != old.group),
+            ("address", new.address != old.address),
         )
         for reason, changed in changes:
             if changed:
@@ -120,17 +128,17 @@ class DeviceCommands:
         known = old in self._store.settings.devices
         if known and old.admitted:
             return Done()
-        await self._put(replace(old, admitted=True))
+        await self._put(mac, lambda present: replace(present, admitted=True), command.password)
         self._publish(DeviceChanged(mac, "admitted"))
         return Done()
 
     async def _forget(self, command: ForgetDevice) -> Done:
         mac = self._parse(command.mac)
-        stored = any(d.mac == mac for d in self._store.settings.devices)
-        if not stored and self._watcher.get(mac) is None:
+        settings = self._store.settings
+        if without_device(settings, mac) == settings and self._watcher.get(mac) is None:
             raise NotFoundError("There is no such device", field="mac")
-        if stored:
-            await self._put(None, mac)
+        await self._forget_settings(mac, command.password)
+        self._wake()
         self._watcher.forget(mac)
         self._hosts.forget_host(mac)
         self._publish(DeviceChanged(mac, "forgotten"))
@@ -154,21 +162,38 @@ class DeviceCommands:
         seen = self._watcher.get(mac)
         return Device(mac, own=False, admitted=not waits(settings, mac), first_seen=seen.first_seen if seen else None)
 
-    async def _put(self, new: Device | None, mac: str = "") -> None:
-        """Store ``new``, or no entry for ``mac``, and have the network follow."""
-        mac = new.mac if new is not None else mac
-        before = self._store.settings
-        old = next((d for d in before.devices if d.mac == mac), None)
-        if old is None and len(before.devices) >= MAX_DEVICES:
+    async def _put(self, mac: str, change: Callable[[Device], Device], password: str | None) -> tuple[Device, Device]:
+        """Store a change of the device, and have the network follow: the device before and after."""
+        settings = self._store.settings
+        if all(d.mac != mac for d in settings.devices) and len(settings.devices) >= MAX_DEVICES:
             message = f"there are already {MAX_DEVICES} devices that something was decided about; forget one first"
             raise ConflictError(message, code="too_many")
+        if self._changes.let_out(with_device(settings, mac, change(self._device(mac)))):
+            await self._check_owner(password)
+        # The device as it is now: another request may have changed it meanwhile.
+        old, before = self._device(mac), self._store.settings
+        new = change(old)
+        stored = old if old in before.devices else None
         after = self._store.update_settings(lambda s: with_device(s, mac, new))
-        if _planned(before) != _planned(after):
+        # Revert this device alone, and only if no other request has changed it since.
+        await self._follow(mac, before, after, lambda s: with_device(s, mac, stored) if new in s.devices else s)
+        return old, new
+
+    async def _forget_settings(self, mac: str, password: str | None) -> None:
+        """Store nothing about the device any more, and have the network follow."""
+        if self._changes.let_out(without_device(self._store.settings, mac)):
+            await self._check_owner(password)
+        before = self._store.settings
+        after = self._store.update_settings(lambda s: without_device(s, mac))
+        if before != after:
+            await self._follow(mac, before, after, lambda s: _with_forgotten(s, before, mac))
+
+    async def _follow(self, mac: str, before: Settings, after: Settings, undo: Callable[[Settings], Settings]) -> None:
+        if self._changes.planned(before) != self._changes.planned(after):
             try:
                 await self._changes.follow(also=(mac,))
             except KernelError:
-                # Revert this device alone, and only if no other request has changed it since.
-                self._store.update_settings(lambda s: with_device(s, mac, old) if _has(s, mac, new) else s)
+                self._store.update_settings(undo)
                 raise
         self._apply_services()
 
@@ -179,12 +204,38 @@ def with_device(settings: Settings, mac: str, device: Device | None) -> Settings
     return replace(settings, devices=(*others, device) if device is not None else others)
 
 
-def _planned(settings: Settings) -> object:
-    return admission.default_policy(settings), planned(settings, time.time()).devices
+def without_device(settings: Settings, mac: str) -> Settings:
+    """``settings`` without anything that was decided about or by the device (pure)."""
+    return replace(
+        with_device(settings, mac, None),
+        device_self_service={m: service for m, service in settings.device_self_service.items() if m != mac},
+        chosen_exits={m: name for m, name in settings.chosen_exits.items() if m != mac},
+    )
 
 
-def _has(settings: Settings, mac: str, device: Device | None) -> bool:
-    return device in settings.devices if device is not None else all(d.mac != mac for d in settings.devices)
+def _with_forgotten(settings: Settings, before: Settings, mac: str) -> Settings:
+    """``settings`` with what ``before`` had of the device, unless something was decided about it since."""
+    if without_device(settings, mac) != settings:
+        return settings
+    return replace(
+        with_device(settings, mac, next((d for d in before.devices if d.mac == mac), None)),
+        device_self_service={**settings.device_self_service, **_only(before.device_self_service, mac)},
+        chosen_exits={**settings.chosen_exits, **_only(before.chosen_exits, mac)},
+    )
+
+
+def _only(values: dict[str, T], mac: str) -> dict[str, T]:
+    return {mac: values[mac]} if mac in values else {}
+
+
+def _changed(device: Device, change: ChangeDevice) -> Device:
+    """``device`` with the fields that ``change`` names."""
+    return replace(
+        device,
+        name=device.name if change.name is UNSET else change.name or None,
+        group=device.group if change.group is UNSET else change.group or None,
+        address=device.address if change.address is UNSET else change.address,
+    )
 
 
 def _check_texts(name: str | None, group: str | None) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app import admission
 from app.errors import KernelError
 from app.exit_settings import with_preferences
-from app.model import Device, DirectPolicy, Lease, SeenDevice, Settings, VpnPolicy
+from app.model import Device, Lease, SeenDevice, Settings, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.protocols import OwnerPassword
 from app.policies import planned
@@ -52,11 +52,14 @@ class PolicyOfAll:
 
         Raises InvalidFieldError, NotFoundError, KernelError, or what checking the password raises.
         """
-        wanted = await self._checked(wanted, password)
+        wanted = self._checked(wanted)
         leases = tuple(await aiofiles.os.wrap(self._leases)()) if "new_device_policy" in wanted else ()
+        settings = self._store.settings
+        if self._changes.let_out(self._admitting(settings, with_preferences(settings, wanted), leases)):
+            await self._check_owner(password)
         before = self._store.settings
         after = self._store.update_settings(lambda s: self._admitting(s, with_preferences(s, wanted), leases))
-        if _planned(before) == _planned(after):
+        if self._changes.planned(before) == self._changes.planned(after):
             return
         try:
             await self._changes.follow(also=self._moved(before, after))
@@ -65,16 +68,14 @@ class PolicyOfAll:
             self._store.update_settings(lambda s: replace(s, **old) if _same(s, after, wanted) else s)
             raise
 
-    async def _checked(self, wanted: dict[str, Any], password: str | None) -> dict[str, Any]:
-        """``wanted`` with the policy as such, if it may be."""
+    def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """``wanted`` with the policy as such. Raises InvalidFieldError, NotFoundError."""
         text = wanted.get("default_policy")
         if text is None:
             return wanted
         policy = parse_policy(text, "default_policy")
         if isinstance(policy, VpnPolicy):
             self._exits.get(policy.exit)
-        if isinstance(policy, DirectPolicy) and not isinstance(self._store.settings.default_policy, DirectPolicy):
-            await self._check_owner(password)
         return {**wanted, "default_policy": policy}
 
     def _admitting(self, before: Settings, after: Settings, leases: Iterable[Lease]) -> Settings:
@@ -93,10 +94,6 @@ class PolicyOfAll:
         old, new = _policies(before), _policies(after)
         here = [device.mac for device in self._seen() if device.online]
         return [mac for mac in here if old(mac) != new(mac)]
-
-
-def _planned(settings: Settings) -> object:
-    return admission.default_policy(settings), planned(settings, time.time()).devices
 
 
 def _policies(settings: Settings) -> Callable[[str], admission.PlannedPolicy]:

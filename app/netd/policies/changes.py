@@ -8,9 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
+from app.admission import default_policy
 from app.errors import KernelError
-from app.model import Policy, PolicyException
-from app.policies import effective_all
+from app.in_the_clear import lets_out
+from app.model import Policy, PolicyException, Settings
+from app.policies import effective_all, planned
 from app.protocol.events import DeviceChanged, EventSink, SecurityAlert
 from app.store import Store
 
@@ -56,6 +58,14 @@ class PolicyChanges:
     def _present(self) -> dict[str, Policy]:
         found = effective_all(self._store.settings, self._wall(), self._exceptions())
         return {mac: one.policy for mac, one in found.items()}
+
+    def let_out(self, after: Settings, exceptions: tuple[PolicyException, ...] | None = None) -> bool:
+        """Whether ``after`` lets out in the clear what cannot leave now; with ``exceptions`` open, None = as now."""
+        return lets_out(self._store.settings, after, self._exceptions(), exceptions)
+
+    def planned(self, settings: Settings) -> object:
+        """What the network is planned with now, if the settings were ``settings``."""
+        return default_policy(settings), planned(settings, self._wall(), self._exceptions())
 
     async def follow(self, also: Iterable[str] = (), ended: Iterable[PolicyException] = ()) -> None:
         """Apply the policies as they are now. Raises KernelError; then the last plan is in force.

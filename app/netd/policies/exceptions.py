@@ -18,7 +18,6 @@ from app.model import DirectPolicy, Policy, PolicyException, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.open_exceptions import OpenExceptions
 from app.netd.protocols import KnownExits, OwnerPassword
-from app.policies import effective
 from app.policy_text import policy_text
 from app.protocol.answers import Done
 from app.protocol.commands import ChangeException, EndException, HandlerEntry, StartException
@@ -85,7 +84,9 @@ class Exceptions:
             raise InvalidFieldError(f"reason: one line of at most {MAX_TEXT} characters", field="reason")
         if isinstance(command.policy, VpnPolicy):
             self._exits.get(command.policy.exit)
-        if isinstance(command.policy, DirectPolicy) and not self._is_direct(mac, group):
+        nobody = group is not None and all(d.group != group for d in self._store.settings.devices)
+        then = self._open.with_another(command.policy, seconds, mac=mac, group=group)
+        if self._opens(then) or (nobody and isinstance(command.policy, DirectPolicy)):
             await self._check_owner(command.password)
         return await self.begin(command.policy, seconds, mac=mac, group=group, reason=reason, by=command.by)
 
@@ -111,7 +112,7 @@ class Exceptions:
     async def change(self, command: ChangeException) -> PolicyException:
         old = self._open.get(command.id)
         seconds = self._seconds(command.seconds, command.until)
-        if isinstance(old.policy, DirectPolicy) and seconds > self._open.left(old):
+        if self._opens(self._open.with_another(old.policy, seconds, mac=old.mac, group=old.group)):
             await self._check_owner(command.password)
         new = self._open.prolong(command.id, seconds)
         await self._apply((old,))
@@ -121,7 +122,11 @@ class Exceptions:
         return new
 
     async def end(self, command: EndException) -> Done:
-        await self.end_some([self._open.get(command.id)], "ended")
+        one = self._open.get(command.id)
+        if self._opens(tuple(e for e in self._open.present() if e.id != one.id)):
+            await self._check_owner(command.password)
+            one = self._open.get(command.id)
+        await self.end_some([one], "ended")
         return Done()
 
     async def end_some(self, some: Iterable[PolicyException], cause: Cause) -> None:
@@ -137,6 +142,10 @@ class Exceptions:
 
     def of_group(self, name: str) -> tuple[PolicyException, ...]:
         return tuple(e for e in self._open.present() if e.group == name)
+
+    def without_group(self, name: str) -> tuple[PolicyException, ...]:
+        """Those that there would be without the group."""
+        return tuple(e for e in self._open.present() if e.group != name)
 
     @property
     def kept(self) -> tuple[PolicyException, ...]:
@@ -192,11 +201,9 @@ class Exceptions:
             raise InvalidFieldError(f"{field}: in the future, and at most 30 days from now", field=field)
         return left
 
-    def _is_direct(self, mac: str | None, group: str | None) -> bool:
-        """Whether all of them leave in the clear anyway."""
-        settings, now = self._store.settings, self._wall()
-        macs = [mac] if mac is not None else [d.mac for d in settings.devices if d.group == group]
-        return bool(macs) and all(isinstance(effective(settings, one, now).policy, DirectPolicy) for one in macs)
+    def _opens(self, then: tuple[PolicyException, ...]) -> bool:
+        """Whether a device leaves in the clear by ``then``, at a time at which it does not by those that are open."""
+        return self._changes.let_out(self._store.settings, then)
 
     # --- ends --------------------------------------------------------------------------------------------------------
 

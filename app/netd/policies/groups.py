@@ -12,7 +12,6 @@ from app.model import Device, Group, Policy, ScheduleEntry, Settings, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exceptions import Exceptions, OwnAddresses
 from app.netd.protocols import KnownExits, OwnerPassword
-from app.policies import lets_out
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, RemoveGroup, SetDeviceSchedule, SetGroup
 from app.protocol.events import DeviceChanged, EventSink, SettingsChanged
@@ -62,18 +61,21 @@ class GroupCommands:
         if old is None and len(settings.groups) >= MAX_GROUPS:
             raise ConflictError(f"there are already {MAX_GROUPS} groups", code="too_many")
         new = Group(name, command.policy, command.schedule)
-        if lets_out(settings, with_group(settings, name, new)):
+        if self._changes.let_out(with_group(settings, name, new)):
             await self._check_owner(command.password)
         await self._change(lambda s: with_group(s, name, new), lambda s: with_group(s, name, old))
         self._publish(SettingsChanged(("groups",)))
         return Done()
 
     async def _remove_group(self, command: RemoveGroup) -> Done:
-        name, settings = command.name, self._store.settings
-        old = next((g for g in settings.groups if g.name == name), None)
-        members = frozenset(d.mac for d in settings.devices if d.group == name)
+        name = command.name
+        old, members = _group(self._store.settings, name)
         if old is None and not members:
             raise NotFoundError(f"there is no group {name!r}", field="name")
+        without = with_members(with_group(self._store.settings, name, None), members, None)
+        if self._changes.let_out(without, self._exceptions.without_group(name)):
+            await self._check_owner(command.password)
+            old, members = _group(self._store.settings, name)
         await self._exceptions.end_some(self._exceptions.of_group(name), "ended")
         await self._change(
             lambda s: with_members(with_group(s, name, None), members, None),
@@ -91,7 +93,7 @@ class GroupCommands:
         old = next((d for d in settings.devices if d.mac == mac), None)
         if old is None and len(settings.devices) >= MAX_DEVICES:
             raise ConflictError(f"there are already {MAX_DEVICES} devices with settings of their own", code="too_many")
-        if lets_out(settings, with_schedule(settings, mac, command.schedule)):
+        if self._changes.let_out(with_schedule(settings, mac, command.schedule)):
             await self._check_owner(command.password)
         before = old.schedule if old is not None else ()
         await self._change(lambda s: with_schedule(s, mac, command.schedule), lambda s: with_schedule(s, mac, before))
@@ -112,6 +114,12 @@ class GroupCommands:
         except KernelError:
             self._store.update_settings(undo)
             raise
+
+
+def _group(settings: Settings, name: str) -> tuple[Group | None, frozenset[str]]:
+    """The group's settings, and the MAC addresses of its members."""
+    found = next((g for g in settings.groups if g.name == name), None)
+    return found, frozenset(d.mac for d in settings.devices if d.group == name)
 
 
 def with_group(settings: Settings, name: str, group: Group | None) -> Settings:

@@ -109,11 +109,24 @@ class OpenExceptions:
         self._write(made.id, (*(e for e in self._all if replaced is None or e.id != replaced.id), made))
         return made
 
+    def with_another(
+        self, policy: Policy, seconds: float, *, mac: str | None, group: str | None
+    ) -> tuple[PolicyException, ...]:
+        """Those that there would be with a new one, which takes the place of the one that the device or group has."""
+        now = self._wall()
+        made = PolicyException(0, 0, policy, now, now + seconds, self._boot() + seconds, "", mac, group)
+        return (*(e for e in self.present() if (e.mac, e.group) != (mac, group)), made)
+
     def prolong(self, number: int, seconds: float) -> PolicyException:
         """Have it end ``seconds`` from now. Raises NotFoundError."""
         changed = replace(self.get(number), until=self._wall() + seconds, deadline=self._boot() + seconds)
         self._write(self._last, tuple(changed if e.id == number else e for e in self._all))
         return changed
+
+    def change_policy(self, old: Policy, new: Policy) -> None:
+        """Have those with the policy ``old`` the policy ``new``: an exit has another name, or is gone."""
+        if any(e.policy == old for e in self._all):
+            self._write(self._last, tuple(replace(e, policy=new) if e.policy == old else e for e in self._all))
 
     def remove(self, number: int) -> None:
         self._write(self._last, tuple(e for e in self._all if e.id != number))

@@ -141,6 +141,12 @@ export interface ConfirmTotp {
   code: string;
 }
 
+/** The password again, where what is asked for lets devices out in the clear that may not leave so now. */
+export interface Confirmation {
+  password?: string | null;
+  code?: string | null;
+}
+
 export interface ConnectBody {
   server?: string;
   exit?: string;
@@ -219,6 +225,8 @@ export interface DeviceChangeBody {
   name?: string | null;
   group?: string | null;
   address?: string | null;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface DeviceSelfServiceChange {
@@ -958,7 +966,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A scheduled change of server: at `at` (minutes after midnight) on `days` (0 = Monday), in `time_zone`. */
+/** A scheduled change of server: at `at` (minutes after midnight, `time_zone`) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -1275,10 +1283,10 @@ export interface Operations {
   "POST /api/custom/add": { body: CustomServerBody; answer: Success };
   "DELETE /api/custom/remove/{}": { body: never; answer: Success };
   "GET /api/devices": { body: never; answer: DevicesDevicesBody };
-  "DELETE /api/devices/{}": { body: never; answer: Success };
+  "DELETE /api/devices/{}": { body: Confirmation | undefined; answer: Success };
   "GET /api/devices/{}": { body: never; answer: DeviceBody };
   "PATCH /api/devices/{}": { body: DeviceChangeBody; answer: Success };
-  "POST /api/devices/{}/admit": { body: never; answer: Success };
+  "POST /api/devices/{}/admit": { body: Confirmation | undefined; answer: Success };
   "PUT /api/devices/{}/policy": { body: PolicyBody; answer: Success };
   "PUT /api/devices/{}/schedule": { body: ScheduleChange; answer: Success };
   "PUT /api/devices/{}/self-service": { body: DeviceSelfServiceChange; answer: Success };
@@ -1287,7 +1295,7 @@ export interface Operations {
   "GET /api/docs": { body: never; answer: string };
   "GET /api/exceptions": { body: never; answer: ExceptionsBody };
   "POST /api/exceptions": { body: StartBody; answer: ExceptionAnswer };
-  "DELETE /api/exceptions/{}": { body: never; answer: Success };
+  "DELETE /api/exceptions/{}": { body: Confirmation | undefined; answer: Success };
   "PATCH /api/exceptions/{}": { body: ChangeBody; answer: ExceptionAnswer };
   "GET /api/exits": { body: never; answer: ExitsExitsBody };
   "POST /api/exits": { body: NewExitBody; answer: ExitAnswer };
@@ -1298,7 +1306,7 @@ export interface Operations {
   "DELETE /api/favourites/{}/{}": { body: never; answer: Success };
   "PUT /api/favourites/{}/{}": { body: never; answer: Success };
   "GET /api/groups": { body: never; answer: GroupsBody };
-  "DELETE /api/groups/{}": { body: never; answer: Success };
+  "DELETE /api/groups/{}": { body: Confirmation | undefined; answer: Success };
   "PUT /api/groups/{}": { body: SetGroupBody; answer: Success };
   "GET /api/history": { body: never; answer: PageBody };
   "GET /api/history.csv": { body: never; answer: string };

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from app.errors import ConnectTimeoutError
 from app.model import ServerChange
+from app.netd import automatic_switches
 from app.netd.automatic_switches import ScheduledSwitches, due_change
 from app.netd.protocols import Choice
 from app.network.plan import TransportPeer, TunnelPlan
+from app.schedules import local_time
 from app.store import Store
 from app.tasks import end
 from app.tunnel.states import Connected, Disconnected, Target, Tunnel
@@ -123,3 +125,37 @@ async def test_disconnected_exit_is_not_switched(exits: tuple[Exits, ScheduledSw
     found.machine.state = Disconnected()
     await scheduled.check(MONDAY)
     assert found.switched == []
+
+
+NIGHTLY = ServerChange(at=2 * 60 + 30)
+
+
+@pytest.mark.parametrize(
+    ("begin", "hours", "runs"),
+    [
+        ("2026-03-27T22:00Z", 24, ["2026-03-28 02:30+01:00"]),
+        ("2026-03-28T22:00Z", 24, ["2026-03-29 03:00+02:00"]),  # 02:30 does not come: as the missing hour ends
+        ("2026-10-24T22:00Z", 25, ["2026-10-25 02:30+02:00"]),  # it comes twice: once
+        ("2026-10-25T23:00Z", 24, ["2026-10-26 02:30+01:00"]),
+    ],
+    ids=["usual", "spring", "autumn", "after"],
+)
+def test_change_by_the_clock_over_daylight_saving(begin: str, hours: int, runs: list[str]) -> None:
+    first = datetime.fromisoformat(begin).timestamp()
+    looks = (local_time(first + 60 * n, "Europe/Berlin") for n in range(hours * 60))
+    assert [look.isoformat(" ", "minutes") for look in looks if due_change((NIGHTLY,), look)] == runs
+
+
+async def test_changes_go_by_the_gateways_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path) as store:
+        store.update_settings(lambda s: replace(s, server_changes=(EVERY_DAY,), time_zone="Asia/Tokyo"))
+        found, seen = Exits(HERE), asyncio.Event()
+        scheduled = ScheduledSwitches(found, found, store)
+        monkeypatch.setattr(automatic_switches, "CLOCK_INTERVAL", 0.001)
+        now = datetime.fromisoformat("2026-11-23T04:30:30+09:00").timestamp()
+        monkeypatch.setattr(automatic_switches.time, "time", lambda: now)
+        monkeypatch.setattr(found, "switch", lambda *_, **__: asyncio.sleep(0, seen.set()))
+        task = asyncio.create_task(scheduled.run())
+        async with asyncio.timeout(5):
+            await seen.wait()
+        task.cancel()

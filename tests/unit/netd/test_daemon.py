@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from app.errors import ForbiddenError, GatewayError, InvalidFieldError, KernelError
+from app.errors import GatewayError, InvalidFieldError, KernelError
 from app.model import (
     BlockedPolicy,
     Device,
@@ -428,12 +428,13 @@ async def test_tasks_end_with_their_context(deps: Dependencies) -> None:
 async def test_a_device_gets_out_directly_with_the_owners_password(deps, started):
     """A web process that was taken over let devices out in the clear."""
     daemon = await started()
-    for password in (None, "not the owner's"):
-        with pytest.raises(ForbiddenError):
+    for password, error in ((None, (422, "missing_field")), ("not the owner's", (403, "wrong_password"))):
+        with pytest.raises(GatewayError) as refused:
             await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=password))
+        assert (refused.value.status, refused.value.code) == error
         with pytest.raises(GatewayError) as refused:
             await daemon.gateway.submit(Bulk((SetDevicePolicy(MAC, DirectPolicy(), password=password),)))
-        assert (refused.value.status, refused.value.code) == (403, "wrong_password")
+        assert (refused.value.status, refused.value.code) == error
     assert deps.store.settings.devices == ()
     await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
     await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), "Radio"))  # it is direct already

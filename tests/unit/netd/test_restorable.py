@@ -141,6 +141,9 @@ class Network:
     def of_group(self, name: str) -> tuple[()]:
         return ()
 
+    def without_group(self, name: str) -> tuple[()]:
+        return ()
+
     async def end_some(self, some: object, cause: str) -> None: ...
 
 
@@ -182,6 +185,7 @@ async def carry_out(store: Store, command: object) -> None:
                 own=frozenset,
                 apply_services=lambda: None,
                 publish=events.append,
+                check_owner=owner,
             )
             await dict(devices.handlers())[type(command)](command)
         case AddCustomServer():

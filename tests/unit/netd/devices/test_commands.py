@@ -5,9 +5,22 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import pytest
+from msgspec.structs import replace
 
 from app.errors import ConflictError, ForbiddenError, InvalidFieldError, KernelError, NotFoundError
-from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Lease, Links, SeenDevice, VpnPolicy, WanLink
+from app.model import (
+    BlockedPolicy,
+    Device,
+    DirectPolicy,
+    LanLink,
+    Lease,
+    Links,
+    PolicyException,
+    SeenDevice,
+    SelfService,
+    VpnPolicy,
+    WanLink,
+)
 from app.netd.device_policy import DevicePolicies
 from app.netd.devices.commands import DeviceCommands
 from app.netd.devices.policy_of_all import PolicyOfAll
@@ -34,7 +47,8 @@ class Around:
         self.given: tuple[Lease, ...] = ()
         self.forgotten: list[str] = []
         self.password = "right"
-        changes = PolicyChanges(store=store, network=self, exceptions=tuple, publish=lambda _: None)
+        self.exceptions: tuple[PolicyException, ...] = ()
+        changes = PolicyChanges(store=store, network=self, exceptions=lambda: self.exceptions, publish=lambda _: None)
         devices = DeviceCommands(
             store=store,
             network=self,
@@ -45,6 +59,7 @@ class Around:
             own=lambda: {OWN},
             apply_services=self.apply,
             publish=lambda event: self.events.append((event.mac, event.reason)),
+            check_owner=self.check,
         )
         policies = DevicePolicies(store=store, changes=changes, exits=self, check_owner=self.check, own=lambda: {OWN})
         self.run = dict((*devices.handlers(), *policies.handlers()))
@@ -229,3 +244,37 @@ async def test_thousand_devices_and_no_more(store, around):
     assert raised.value.code == "too_many"
     await around.do(ForgetDevice(macs[-1]))
     await around.do(AdmitDevice(macs[0]))
+
+
+async def test_group_takes_its_open_exception_along(store, around):
+    """A device that came into a blocked group went on until something else changed the plan."""
+    around.exceptions = (PolicyException(1, 1, BlockedPolicy(), 0.0, 9e9, 9e9, "test", group="kids"),)
+    await around.do(ChangeDevice(NAS, group="kids"))
+    assert (around.plans, around.moved) == (1, [NAS])
+
+
+async def test_change_keeps_what_another_request_decided(store, around, monkeypatch):
+    """While the leases were read, a device was blocked: the change of its address undid that."""
+    await around.do(SetDevicePolicy(NAS, VpnPolicy()))
+
+    def leases() -> tuple[Lease, ...]:
+        store.update_settings(lambda s: replace(s, devices=(replace(s.devices[0], policy=BlockedPolicy()),)))
+        return ()
+
+    monkeypatch.setattr(around, "leases", leases)
+    await around.do(ChangeDevice(NAS, address=ADDRESS))
+    assert (only(store).policy, only(store).address) == (BlockedPolicy(), ADDRESS)
+
+
+async def test_forgetting_leaves_nothing_of_the_device(store, around):
+    await around.do(SetDevicePolicy(NAS, VpnPolicy()))
+    store.update_settings(
+        lambda s: replace(s, device_self_service={NAS: SelfService("exit")}, chosen_exits={NAS: "default"})
+    )
+    around.refuse = True
+    with pytest.raises(KernelError):
+        await around.do(ForgetDevice(NAS))
+    assert (len(store.settings.devices), set(store.settings.chosen_exits)) == (1, {NAS})
+    around.refuse = False
+    await around.do(ForgetDevice(NAS))
+    assert NAS not in str(store.settings)
