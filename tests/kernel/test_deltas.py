@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy
+from app.canary.identity import policies
+from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WaitingPolicy
 from app.network import nft, nft_kernel
 from app.network.capabilities import has_flowtable
 from app.network.firewall import Firewall
@@ -22,15 +23,35 @@ from app.network.nft_delta import delta
 from app.network.nft_layout import layout
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TimedElement
 from app.network.planner import plan
+from app.network.reconcile import Reconciler
+from app.network.wireguard.userspace import UserspaceBackend
 from tests.kernel.namespace import inside, run
-from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel
+from tests.kernel.test_bridge import passes, ports
+from tests.support.frames import SOURCE
+from tests.unit.network.scenarios import (
+    SCENARIOS,
+    SECOND,
+    SIX,
+    WORK,
+    default_exit,
+    inputs,
+    tunnel,
+    with_bridge,
+)
 
 pytestmark = pytest.mark.kernel
 
 ERESTART = 85  # Linux: "interrupted system call should be restarted"; Python does not name it everywhere
 
 MACS = [f"02:00:00:00:01:{n:02x}" for n in range(40)]
-POLICIES: list[Policy] = [VpnPolicy(), VpnPolicy("work"), VpnPolicy("idle"), DirectPolicy(), BlockedPolicy()]
+POLICIES: list[Policy | WaitingPolicy] = [
+    VpnPolicy(),
+    VpnPolicy("work"),
+    VpnPolicy("idle"),
+    DirectPolicy(),
+    BlockedPolicy(),
+    WaitingPolicy(),
+]
 
 
 def situations(seed: int, count: int = 30) -> Iterator[PlanInput]:
@@ -47,18 +68,19 @@ def situations(seed: int, count: int = 30) -> Iterator[PlanInput]:
             ExitPlan("work", 1, chance.choice([None, narrow, tunnel("b", ("10.3.0.2/32",), ("0.0.0.0/1", "::/0"))])),
             ExitPlan("idle", 7),
         ]
-        yield inputs(
+        yield with_bridge(
             *(e for e in exits if e.index == 0 or chance.random() < 0.8),
             default=chance.choice(POLICIES),
             devices=tuple((mac, chance.choice(POLICIES)) for mac in chance.sample(MACS, chance.randint(0, 40))),
             lookup_servers=chance.choice([(), (ip_address("203.0.113.1"), ip_address("2001:db8:1::53"))]),
             time_sync_uid=chance.choice([None, 104]),
             time_servers=(ip_address("192.0.2.123"),),
+            canary=policies([e.name for e in exits] if chance.random() < 0.5 else ["default"]),
         )
 
 
 def listing() -> Any:
-    """The table as nft lists it, without what changes by itself, and with elements in order."""
+    """The tables as nft lists them, without what changes by itself, and with elements in order."""
 
     def essence(value: Any) -> Any:
         if isinstance(value, dict):
@@ -69,7 +91,9 @@ def listing() -> Any:
             return kept
         return [essence(v) for v in value] if isinstance(value, list) else value
 
-    return essence(json.loads(run("nft -j list table inet vpn_gateway"))["nftables"])
+    tables = (f"{family} vpn_gateway" for family in ("inet", "bridge"))
+    there = [table for table in tables if f"table {table}" in run("nft list tables").splitlines()]
+    return [essence(json.loads(run(f"nft -j list table {table}"))["nftables"]) for table in there]
 
 
 def whole(made: NetworkPlan) -> Any:
@@ -91,9 +115,10 @@ async def test_deltas_end_in_the_state_of_one_load(seed: int) -> None:
         firewall.invalidate()
         assert await firewall.matches(made), made.ruleset  # read back and compared with the plan
     assert (firewall.loads, firewall.changes > 20) == (1, True)
-    changed, live = listing(), nft_kernel.read(("inet",), layout(made.transaction))
+    both = ("inet", "bridge")
+    changed, live = listing(), nft_kernel.read(both, layout(made.transaction))
     assert changed == whole(made)
-    assert nft_kernel.read(("inet",), layout(made.transaction)) == live
+    assert nft_kernel.read(both, layout(made.transaction)) == live
 
 
 @inside
@@ -126,6 +151,42 @@ async def test_counters_go_on_while_elements_change() -> None:
     await firewall.apply(plan(inputs(default_exit(active=tunnel()), devices=((MACS[0], DirectPolicy()),))))
     assert firewall.loads == 1
     assert nft.counters()["drop_output"] == before["drop_output"]
+
+
+@pytest.mark.parametrize("others_wait", [True, False])
+@inside
+async def test_admission_changes_elements_of_both_tables(others_wait: bool) -> None:
+    """The only device that waits, or the first that does not: nothing is loaded, and every counter goes on."""
+    ports("lan1", "lan2")
+    firewall = Firewall()
+    kernel = Reconciler(UserspaceBackend(), on_drift=lambda _: None, firewall=firewall)
+    default: Policy | WaitingPolicy = WaitingPolicy() if others_wait else VpnPolicy()
+
+    def made(policy: Policy | WaitingPolicy) -> NetworkPlan:
+        devices = () if policy == default else ((SOURCE, policy),)
+        return plan(with_bridge(default_exit(), wan=None, default=default, devices=devices))
+
+    waits, admitted = made(WaitingPolicy()), made(VpnPolicy())
+    await kernel.apply(waits)
+    assert not await passes("host", "lan1", "lan2")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(PermissionError):
+        sock.sendto(b"?", ("192.168.77.9", 53))
+    before = nft.counters()
+    assert before["drop_waiting_lan"].packets > 0
+    assert before["drop_dns"].packets > 0
+    await kernel.apply(admitted)
+    counts = nft.counters()
+    assert counts["drop_waiting_lan"] == before["drop_waiting_lan"]
+    assert counts["drop_dns"] == before["drop_dns"]
+    assert await passes("host", "lan1", "lan2")
+    await kernel.apply(waits)
+    assert not await passes("host", "lan1", "lan2")
+    assert nft.counters()["drop_waiting_lan"].packets > before["drop_waiting_lan"].packets
+    assert (firewall.loads, firewall.changes, firewall.unreadable) == (1, 2, ())
+    firewall.invalidate()
+    assert await kernel.verify() == ()
+    changed = listing()
+    assert changed == whole(waits)
 
 
 @inside

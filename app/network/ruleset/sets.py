@@ -34,6 +34,7 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
     yield collection(
         "map", "device_mark", "ether saddr : meta mark", [f"{m} : {texts[k]}" for m, k in view.device_marks]
     )
+    yield collection("set", "canary", "ether saddr", view.canary)
     yield from exception_collections(view)
     yield collection("map", "outward", "meta nfproto . meta mark : verdict", _policies(view))
     yield collection("map", "resolver_port", "meta mark : th dport", (f"{m} : {p}" for m, p in resolver_ports(view)))
