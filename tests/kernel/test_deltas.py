@@ -7,7 +7,7 @@ import json
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from app.canary.identity import policies
 from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WaitingPolicy
-from app.network import nft, nft_kernel
+from app.network import firewall as firewall_module
+from app.network import nft, nft_bytes, nft_kernel
 from app.network.capabilities import has_flowtable
 from app.network.firewall import Firewall
 from app.network.nft_delta import delta
@@ -132,6 +133,74 @@ async def test_every_scenario_is_known_to_the_byte() -> None:
         assert firewall.unreadable == ()
 
 
+def expect_other_encoding(patch: pytest.MonkeyPatch, which: str) -> None:
+    """As if nft wrote the bytes of numbers in the other order: everywhere, or beside ranges only. Nothing is proven."""
+    encoder, concatenated = (getattr(nft_bytes, name) for name in ("_encoder", "_concatenated"))
+
+    def turned(field: str) -> Callable[[str], bytes]:
+        return (lambda text: encoder(field)(text)[::-1]) if field == "meta mark" else encoder(field)
+
+    if which == "marks":
+        patch.setattr(nft_bytes, "_encoder", turned)
+    else:
+        patch.setattr(
+            nft_bytes, "_concatenated", lambda *args, **more: concatenated(*args, **{**more, "swapped": False})
+        )
+    patch.setattr(firewall_module, "_Proof", type("_Proof", (), {"kinds": frozenset(), "asked": frozenset()}))
+
+
+async def checked_again_and_again(firewall: Firewall, made: NetworkPlan) -> None:
+    """Other programs change tables of their own all the time: each of it makes the next check read all of ours."""
+    loads = firewall.loads
+    for number in range(3):
+        run(f"nft add table ip stranger{firewall.loads}{number}")
+        assert await firewall.matches(made)
+        await firewall.apply(made)
+        await firewall.attest()
+    assert firewall.loads == loads
+
+
+@pytest.mark.parametrize("otherwise", ["marks", "ranges"])
+@inside
+async def test_sets_that_nft_writes_otherwise_are_loaded(monkeypatch: pytest.MonkeyPatch, otherwise: str) -> None:
+    """Also those that were empty when it could have been seen; it is no drift, and loaded once for each change."""
+    expect_other_encoding(monkeypatch, otherwise)
+    firewall, base = Firewall(), plan(inputs(default_exit(), devices=((MACS[0], BlockedPolicy()),)))
+    split = plan(inputs(ExitPlan("default", 0, active=WORK), devices=((MACS[0], BlockedPolicy()),)))
+    await firewall.apply(base)
+    await firewall.attest()
+    assert "exit_routes4" in firewall.unreadable
+    assert ("device_mark" in firewall.unreadable) == (otherwise == "marks")
+    await checked_again_and_again(firewall, base)
+    await firewall.apply(split)
+    await firewall.attest()
+    assert (firewall.loads, firewall.changes) == (2, 0)
+    await checked_again_and_again(firewall, split)
+    assert listing() == whole(split)
+
+
+@inside
+async def test_change_of_a_set_written_otherwise_is_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    expect_other_encoding(monkeypatch, "marks")
+    firewall = Firewall()
+    made = with_exceptions(plan(inputs(default_exit())), lasting(MACS[0], 0.4), lasting(MACS[1], 60))
+    await firewall.apply(made)
+    await firewall.attest()
+    assert "exception" in firewall.unreadable
+    await checked_again_and_again(firewall, made)
+    time.sleep(0.6)  # the time of the first is over, which is no drift
+    assert MACS[0] not in run("nft list map inet vpn_gateway exception")
+    await checked_again_and_again(firewall, made)
+    assert firewall.loads == 1
+    run(f"nft delete element inet vpn_gateway exception {{ {MACS[1]} }}")
+    assert not await firewall.matches(made)
+    run(f"nft add element inet vpn_gateway exception {{ {MACS[1]} timeout 1h : 0x10 }}")
+    assert not await firewall.matches(made)
+    run(f"nft delete element inet vpn_gateway exception {{ {MACS[1]} }}")
+    run(f"nft add element inet vpn_gateway exception {{ {MACS[1]} timeout 20s : 0x11 }}")
+    assert not await firewall.matches(made)
+
+
 @inside
 async def test_counters_go_on_while_elements_change() -> None:
     firewall = Firewall()
@@ -225,6 +294,24 @@ async def test_what_others_change_is_noticed_and_put_back(command: str) -> None:
     await firewall.attest()
     assert await firewall.matches(made)
     assert listing() == whole(made)
+
+
+@inside
+async def test_a_rules_own_set_with_others_in_it_is_noticed() -> None:
+    """The set of one rule cannot be changed, but the rule can be put in its own place with another under its name."""
+    firewall = Firewall()
+    made = plan(inputs(default_exit(active=tunnel())))
+    await firewall.apply(made)
+    await firewall.attest()
+    lines = run("nft -a list chain inet vpn_gateway input_wan").splitlines()
+    place = next(n for n, line in enumerate(lines) if "mld" in line)
+    text, _, handle = lines[place].strip().partition(" # handle ")
+    before = lines[place - 1].rpartition(" # handle ")[2]
+    run(f"nft delete rule inet vpn_gateway input_wan handle {handle}")
+    changed = text.replace("mld-listener-query", "echo-request")
+    run(f"nft add rule inet vpn_gateway input_wan position {before} {changed}")
+    assert "echo-request" in run("nft list chain inet vpn_gateway input_wan")
+    assert not await firewall.matches(made)
 
 
 @inside
