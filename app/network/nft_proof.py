@@ -22,7 +22,7 @@ Kind = tuple[tuple[str, ...], str | None, str]  # fields, value and flags
 TABLE = "vpn_gateway_probe"
 _CHAIN = "sample"
 # More than one byte of each number differs from its neighbours, so that an order of bytes cannot be taken for another.
-_SAMPLES = {
+SAMPLES = {
     "ether saddr": "02:00:00:00:01:03",
     "meta mark": "0x102",
     "ct mark": "0x102",
@@ -48,25 +48,27 @@ def kind(one: SetLayout) -> Kind:
 
 
 async def proven(kinds: Iterable[Kind]) -> frozenset[Kind]:
-    """Those of ``kinds`` whose elements are written as expected; a kind without a sample is not. Raises OSError."""
+    """Those of ``kinds`` whose elements are written as expected; a kind without a sample is not.
+
+    None of them is where the samples could not be loaded and read: the ruleset itself needs no proof.
+    """
     samples = [one for one in map(_sample, dict.fromkeys(kinds)) if one is not None]
     try:
         await nft.load(_text(samples))
-    except KernelError as error:
-        log.warning("nothing is known about how nft writes elements: %s", error.message)
-        return frozenset()
-    try:
-        return frozenset(kind(one) for n, one in enumerate(samples) if _as_expected(n, one))
-    finally:
+        found = frozenset(kind(one) for n, one in enumerate(samples) if _as_expected(n, one))
         nft_kernel.delete_table("inet", TABLE)
+    except (KernelError, OSError) as error:
+        log.warning("nothing is known about how nft writes elements: %s", error)
+        return frozenset()
+    return found
 
 
 def _sample(one: Kind) -> SetLayout | None:
     fields, value, flags = one
-    if not {*fields, *((value,) if value else ())} <= _SAMPLES.keys():
+    if not {*fields, *((value,) if value else ())} <= SAMPLES.keys():
         return None
-    parts = [_NETWORKS.get(field, _SAMPLES[field]) if flags == "interval" else _SAMPLES[field] for field in fields]
-    return SetLayout(fields, value, flags, {" . ".join(parts): _SAMPLES[value] if value else ""})
+    parts = [_NETWORKS.get(field, SAMPLES[field]) if flags == "interval" else SAMPLES[field] for field in fields]
+    return SetLayout(fields, value, flags, {" . ".join(parts): SAMPLES[value] if value else ""})
 
 
 def _text(samples: list[SetLayout]) -> str:

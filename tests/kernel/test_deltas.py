@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from app.canary.identity import policies
 from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WaitingPolicy
 from app.network import firewall as firewall_module
-from app.network import nft, nft_bytes, nft_kernel
+from app.network import nft, nft_bytes, nft_kernel, nft_proof
 from app.network.capabilities import has_flowtable
 from app.network.firewall import Firewall
 from app.network.nft_delta import delta
@@ -143,9 +143,15 @@ def expect_other_encoding(patch: pytest.MonkeyPatch, which: str) -> None:
     if which == "marks":
         patch.setattr(nft_bytes, "_encoder", turned)
     else:
-        patch.setattr(
-            nft_bytes, "_concatenated", lambda *args, **more: concatenated(*args, **{**more, "swapped": False})
-        )
+
+        def unturned(*args: Any, **more: Any) -> bytes:
+            return concatenated(*args, **{**more, "swapped": False})
+
+        patch.setattr(nft_bytes, "_concatenated", unturned)
+    nothing_proven(patch)
+
+
+def nothing_proven(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(firewall_module, "_Proof", type("_Proof", (), {"kinds": frozenset(), "asked": frozenset()}))
 
 
@@ -177,6 +183,25 @@ async def test_sets_that_nft_writes_otherwise_are_loaded(monkeypatch: pytest.Mon
     assert (firewall.loads, firewall.changes) == (2, 0)
     await checked_again_and_again(firewall, split)
     assert listing() == whole(split)
+
+
+@inside
+async def test_without_a_proof_all_is_loaded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the samples are refused, nothing is changed by elements, and the next load asks again."""
+    nothing_proven(monkeypatch)
+    monkeypatch.setitem(nft_proof.SAMPLES, "meta mark", "no mark")
+    firewall, idle, up = Firewall(), plan(inputs(default_exit())), plan(inputs(default_exit(active=tunnel())))
+    await firewall.apply(idle)
+    await firewall.attest()
+    assert "nothing is known" in caplog.text
+    await checked_again_and_again(firewall, idle)
+    monkeypatch.setitem(nft_proof.SAMPLES, "meta mark", "0x102")
+    await firewall.apply(up)
+    await firewall.attest()
+    assert (firewall.loads, firewall.changes) == (2, 0)
+    await firewall.apply(idle)
+    assert (firewall.loads, firewall.changes) == (2, 1)
+    assert "vpn_gateway_probe" not in run("nft list tables")
 
 
 @inside
