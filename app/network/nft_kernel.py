@@ -121,16 +121,18 @@ def _objects(family: int, kind: int) -> Iterator[dict[int, bytes]]:
     return (attributes(message) for message in _messages(family, kind))
 
 
-def _elements(family: int, name: str, table: str = NFT_TABLE) -> Iterator[bytes]:
+def _elements(family: int, name: str, table: str = NFT_TABLE) -> list[bytes]:
     body = attribute(_TABLE, table.encode() + b"\0") + attribute(_LIST_SET, name.encode() + b"\0")
     try:
         answers = exchange(NETLINK_NETFILTER, _GET_ELEMENT, NLM_F_DUMP, nfgenmsg(family, body))
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
-        return
+        return []
+    found: list[bytes] = []
     for answer in answers:
-        yield from equal_attributes(attributes(answer[4:]).get(_LIST_ELEMENTS, b""))
+        found += equal_attributes(attributes(answer[4:]).get(_LIST_ELEMENTS, b""))
+    return found
 
 
 def _timed(family: int, name: str) -> Iterator[tuple[bytes, tuple[bytes, float]]]:
