@@ -124,6 +124,11 @@ _TWO_PEERS = replace(
     tunnel(),
     transport=(TransportPeer(ip_address("198.51.100.7"), 51820), TransportPeer(ip_address("2001:db8:9::9"), 51820)),
 )
+# On one wire, beside the LAN's own addresses: of another kind than those, so that the kernel's choice is clear.
+_AS_INSIDE_ONE_ARM = replace(
+    _AS_INSIDE, name="eth0", addresses=(ip_interface("10.64.1.2/16"), ip_interface("2001:db8:b::2/64"))
+)
+_PUBLIC_INSIDE = replace(_TWO_PEERS, addresses=(ip_interface("10.64.1.2/32"), ip_interface("2001:db8:b::2/128")))
 
 SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     "disconnected": lambda: inputs(default_exit()),
@@ -197,10 +202,14 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     ),
     # The same on one wire, where the devices' packets come by the link that has the address.
     "one-arm-address-on-both": lambda: replace(
-        SCENARIOS["address-on-both"](), links=Links(replace(_AS_INSIDE, name="eth0"), (LanLink("eth0"),))
+        SCENARIOS["address-on-both"](),
+        links=Links(_AS_INSIDE_ONE_ARM, (LanLink("eth0"),)),
+        exits=(default_exit(active=_PUBLIC_INSIDE),),
     ),
     "one-arm-address-on-both-direct": lambda: replace(
-        SCENARIOS["address-on-both-direct"](), links=Links(replace(_AS_INSIDE, name="eth0"), (LanLink("eth0"),))
+        SCENARIOS["address-on-both-direct"](),
+        links=Links(_AS_INSIDE_ONE_ARM, (LanLink("eth0"),)),
+        exits=(default_exit(active=_PUBLIC_INSIDE),),
     ),
     "two-lans-closed-list": lambda: inputs(
         default_exit(candidate=SIX),
