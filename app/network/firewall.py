@@ -9,16 +9,18 @@ compare the number first, so an idle gateway reads nothing.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
+
+from msgspec import Struct
 
 from app.errors import KernelError
 from app.network import nft, nft_bytes, nft_kernel
 from app.network.nft_delta import delta, key_text, value_text
 from app.network.nft_kernel import Live
 from app.network.nft_layout import Layout, Name, SetLayout, layout
+from app.network.nft_proof import Kind, kind, proven
 from app.network.plan import NetworkPlan, TimedElement
 from app.network.ruleset.bridge import DHCP, ROUTERS
 
@@ -29,6 +31,21 @@ _MARGIN = 2.0  # seconds by which an element may end before or after its time
 DROP = "drop_"
 _NONE = nft.Count(0, 0)
 _EMPTY = Layout("", {}, {})
+
+
+class _Listed(Struct, frozen=True):
+    """What the kernel lists of a set whose elements it writes another way, or of a flowtable."""
+
+    elements: frozenset[bytes] | None
+    timed: Mapping[bytes, tuple[bytes, float]] | None  # data and deadline
+    devices: frozenset[str] | None
+
+
+class _Proof:
+    """The kinds of sets whose encoding is proven, once for the whole process: its nft and kernel stay."""
+
+    kinds: frozenset[Kind] = frozenset()
+    asked: frozenset[Kind] = frozenset()
 
 
 class Firewall:
@@ -43,7 +60,7 @@ class Firewall:
         self._timed: tuple[TimedElement, ...] = ()
         self._frame: bytes | None = None
         self._generation: int | None = None  # at the last time when the live table was known to be the planned one
-        self._unreadable: Mapping[Name, frozenset[bytes]] = {}  # sets whose elements the kernel writes another way
+        self._unreadable: Mapping[Name, _Listed] = {}  # sets whose elements the kernel writes another way
         self._encoded: dict[Name, tuple[Mapping[str, str], frozenset[bytes] | None]] = {}
         self._counts: dict[str, nft.Count] = {}
         self._drops_when_clear = 0  # frames of foreign routers dropped when no such port was known
@@ -79,17 +96,15 @@ class Firewall:
         return True
 
     async def _load(self, text: str, timed: tuple[TimedElement, ...] = ()) -> None:
+        await _prove(text)
         self._read_counters()
         ports = await self._foreign_router_ports()
         before = nft.generation()
         text_now = nft.with_deadlines(nft.carry_over(text, self._counts, ports), _now())
-        loading = asyncio.create_task(nft.load(text_now))
-        try:
-            wanted = await asyncio.to_thread(self._prepare, text)  # while the nft program runs
-        finally:
-            await loading
+        made: list[Layout] = []
+        await nft.load(text_now, lambda: made.append(self._prepare(text)))
         after = nft.generation()
-        self._text, self._layout, self._timed = text, wanted, timed
+        self._text, self._layout, self._timed = text, made[0], timed
         self._frame, self._unreadable = None, {}
         self._generation = after if after == _next_generation(before) else None
         self.loads += 1
@@ -106,7 +121,7 @@ class Firewall:
         kept = self._encoded.get(name)
         if kept is None or kept[0] is not wanted.elements:
             try:
-                found = frozenset(nft_bytes.element(wanted, key, value) for key, value in wanted.elements.items())
+                found = nft_bytes.every_element(wanted)
             except nft_bytes.UnknownFieldError:
                 found = None
             kept = self._encoded[name] = wanted.elements, found
@@ -124,7 +139,7 @@ class Firewall:
                 live = nft_kernel.read(_families(self._text), self._layout)
                 if nft.generation() == self._generation:
                     self._frame = live.frame
-                    self._unreadable = {name: live.sets.get(name, frozenset()) for name in self._differing(live)}
+                    self._unreadable = {n: _listed(n, live) for n in (*self._differing(live), *self._unproven())}
                     if self._unreadable:
                         log.warning("not changed by elements: %s", ", ".join(self.unreadable))
                     return
@@ -145,12 +160,17 @@ class Firewall:
             return True
         live = nft_kernel.read(_families(self._text), self._layout)
         for name in self._differing(live):
-            if name not in self._unreadable or live.sets.get(name) != self._unreadable[name]:
+            if name not in self._unreadable:
                 return False
+        if not all(_same(before, _listed(name, live)) for name, before in self._unreadable.items()):
+            return False
         if live.frame != self._frame:
             return False
         self._generation = now  # from before the listing: a later change is checked next time
         return True
+
+    def _unproven(self) -> list[Name]:
+        return [name for name, one in self._layout.sets.items() if kind(one) not in _Proof.kinds]
 
     def _differing(self, live: Live) -> list[Name]:
         """The sets and flowtables whose live elements are not the planned ones."""
@@ -166,7 +186,7 @@ class Firewall:
         return found
 
     def _in_time(self, name: Name, live: Live) -> bool:
-        """Whether a set has the timed elements that are still in time, and none longer; what has ended is no drift."""
+        """Whether a set has the timed elements that are still in time, until then; what has ended is no drift."""
         now = _now()
         wanted = self._layout.sets[name]
         planned: dict[bytes, tuple[bytes, float]] = {}
@@ -180,7 +200,7 @@ class Firewall:
         wrong = [
             key
             for key, (value, left) in there.items()
-            if key not in planned or value != planned[key][0] or left > planned[key][1] + _MARGIN
+            if key not in planned or value != planned[key][0] or abs(left - planned[key][1]) > _MARGIN
         ]
         return name in live.timed and not missing and not wrong
 
@@ -223,6 +243,34 @@ class Firewall:
 
 def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+async def _prove(text: str) -> None:
+    kinds = frozenset(map(kind, layout(text).sets.values())) if not _Proof.asked else frozenset[Kind]()
+    if kinds:
+        _Proof.kinds = await proven(kinds)
+        _Proof.asked = kinds if _Proof.kinds else frozenset()  # where nothing could be learnt, the next load asks again
+
+
+def _listed(name: Name, live: Live) -> _Listed:
+    timed = live.timed.get(name)
+    until = {key: (value, _now() + left) for key, (value, left) in timed.items()} if timed is not None else None
+    return _Listed(live.sets.get(name), until, live.flowtables.get(name))
+
+
+def _same(before: _Listed, now: _Listed) -> bool:
+    """Whether nothing has changed but what has ended in time."""
+    if (before.elements, before.devices) != (now.elements, now.devices):
+        return False
+    if before.timed is None or now.timed is None:
+        return before.timed is now.timed
+    ended = [key for key, (_, deadline) in before.timed.items() if key not in now.timed and deadline > _now() + _MARGIN]
+    wrong = [
+        key
+        for key, (value, deadline) in now.timed.items()
+        if key not in before.timed or value != before.timed[key][0] or abs(deadline - before.timed[key][1]) > _MARGIN
+    ]
+    return not ended and not wrong
 
 
 def _families(text: str) -> tuple[str, ...]:

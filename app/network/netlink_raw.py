@@ -46,8 +46,30 @@ def attribute_list(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """The payloads of consecutive attributes by number; of a number that comes twice the last."""
-    return dict(attribute_list(data))
+    """The payloads of consecutive attributes by number; of a number that comes twice the last.
+
+    As :func:`attribute_list` finds them, but there are hundreds of messages in an answer, so without its generator.
+    """
+    found: dict[int, bytes] = {}
+    at, end, unpack = 0, len(data), _ATTRIBUTE.unpack_from
+    while at + 4 <= end:
+        length, kind = unpack(data, at)
+        if length < 4 or at + length > end:
+            break
+        found[kind & 0x3FFF] = data[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def equal_attributes(data: bytes) -> list[bytes]:
+    """The payloads of consecutive attributes of one kind, such as the elements of a set: mostly all of one length."""
+    if len(data) >= 4:
+        length, _ = _ATTRIBUTE.unpack_from(data)
+        if length > 4 and length % 4 == 0 and len(data) % length == 0:
+            heads, payloads = zip(*struct.iter_unpack(f"4s{length - 4}s", data), strict=True)
+            if heads.count(heads[0]) == len(heads):
+                return list(payloads)
+    return [payload for _, payload in attribute_list(data)]
 
 
 def nfgenmsg(family: int, payload: bytes = b"") -> bytes:
@@ -65,6 +87,7 @@ class _Socket:
             self._sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BATCH_BUFFER)
         self._sock.bind((0, 0))
         self._number = 0
+        self._buffer = bytearray(_RECEIVE)  # kept: to allocate it for each datagram takes longer than to read one
         self._poll = select.poll()
         self._poll.register(self._sock, select.POLLIN)
 
@@ -78,7 +101,8 @@ class _Socket:
 
     def receive(self, numbers: Container[int]) -> Iterator[tuple[int, int, bytes]]:
         """The messages of one datagram that answer requests with these ``numbers``: kind, flags and body."""
-        data = self._sock.recv(_RECEIVE)
+        length = self._sock.recv_into(self._buffer)
+        data = bytes(memoryview(self._buffer)[:length])
         at = 0
         while at + _HEADER.size <= len(data):
             length, kind, flags, number, _ = _HEADER.unpack_from(data, at)
@@ -144,16 +168,18 @@ def _exchange(protocol: int, kind: int, flags: int, body: bytes) -> tuple[list[b
                 answers.append(data)
 
 
-def transaction(messages: Sequence[tuple[int, int, bytes]], subsystem: int, generation: int) -> None:
+def transaction(messages: Sequence[tuple[int, int, bytes]], subsystem: int, generation: int | None = None) -> None:
     """Send ``messages`` (kind, flags, body) to netfilter as one transaction on ``generation``: all of it or nothing.
+
+    None is any generation.
 
     Raises OSError with the first refusal; ERESTART where the kernel's generation is another.
     """
     begin = struct.pack("=BB", 0, 0) + struct.pack(">H", subsystem)
     with _sockets.use(NETLINK_NETFILTER) as sock:
         first = sock.number()
-        generation_wanted = attribute(_BATCH_GENERATION, struct.pack(">I", generation))
-        parts = [_message(_BATCH_BEGIN, 0, first, begin + generation_wanted)]
+        wanted = b"" if generation is None else attribute(_BATCH_GENERATION, struct.pack(">I", generation))
+        parts = [_message(_BATCH_BEGIN, 0, first, begin + wanted)]
         numbers = {first}
         for place, (kind, flags, body) in enumerate(messages, 1):
             number = sock.number()

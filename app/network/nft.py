@@ -10,7 +10,7 @@ import errno
 import json
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -44,17 +44,20 @@ class Count(Struct, frozen=True):
 # --- the nft program -------------------------------------------------------------------------------------------------
 
 
-async def run(*arguments: str, text: str = "") -> Finished:
-    """Run nft with ``text`` as its input. Only this function starts it.
+async def run(*arguments: str, text: str = "", meanwhile: Callable[[], object] = lambda: None) -> Finished:
+    """Run nft with ``text`` as its input, and call ``meanwhile`` once it runs. Only this function starts it.
 
     Raises ProcessError where it cannot be run or does not finish in time; it is killed then.
     """
-    return await process.run("nft", *arguments, timeout=TIMEOUT, feed=text, check=False)
+    return await process.run("nft", *arguments, timeout=TIMEOUT, feed=text, check=False, meanwhile=meanwhile)
 
 
-async def load(ruleset: str) -> None:
-    """Load one transaction: all of it or nothing. Raises KernelError with nft's first error and its line."""
-    done = await run("-f", "-", text=ruleset)
+async def load(ruleset: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Load one transaction: all of it or nothing. Raises KernelError with nft's first error and its line.
+
+    ``meanwhile`` is called once nft runs.
+    """
+    done = await run("-f", "-", text=ruleset, meanwhile=meanwhile)
     if done.status != 0:
         raise KernelError(f"nftables refused the ruleset: {first_error(ruleset, done.stderr, done.status)}")
 

@@ -119,11 +119,22 @@ def key(layout: SetLayout, text: str) -> bytes:
 
 def element(layout: SetLayout, text: str, value: str, timeout: float | None = None) -> bytes:
     """An element as the kernel takes it and lists it. Raises UnknownFieldError."""
-    found = key(layout, text)
-    if layout.value == "verdict":
-        found += attribute(_DATA, _verdict(value))
-    elif layout.value is not None:
-        found += _wrapped(_DATA, _encoder(layout.value)(value))
+    found = key(layout, text) + _data(layout, value)
     if timeout is not None:
         found += attribute(_TIMEOUT, struct.pack(">Q", max(1, int(timeout * 1000))))
     return found
+
+
+def _data(layout: SetLayout, value: str) -> bytes:
+    """What a map says for a key; nothing in a set."""
+    if layout.value is None:
+        return b""
+    if layout.value == "verdict":
+        return attribute(_DATA, _verdict(value))
+    return _wrapped(_DATA, _encoder(layout.value)(value))
+
+
+def every_element(layout: SetLayout) -> frozenset[bytes]:
+    """All elements as the kernel lists them: a thousand devices with a few marks. Raises UnknownFieldError."""
+    data = {value: _data(layout, value) for value in set(layout.elements.values())}
+    return frozenset([key(layout, text) + data[value] for text, value in layout.elements.items()])

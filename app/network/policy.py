@@ -83,7 +83,10 @@ class Exit(Struct, frozen=True):
     @property
     def active(self) -> Tunnel | None:
         """The tunnel that the exit's routes lead to."""
-        return next((t for t in self.tunnels if t.role == "active"), None)
+        for tunnel in self.tunnels:
+            if tunnel.role == "active":
+                return tunnel
+        return None
 
     @property
     def carrying(self) -> tuple[Tunnel, ...]:
@@ -112,6 +115,7 @@ class View(Struct, frozen=True):
     exits: tuple[Exit, ...]
     default_mark: int
     device_marks: tuple[tuple[str, int], ...]  # (MAC, mark), sorted
+    marks: frozenset[int]  # of the devices and the default
     direct: bool  # some device, or the default, may use the WAN in the clear
     bridge: LanBridge | None = None
     exceptions: tuple[Excepted, ...] = ()
@@ -120,7 +124,7 @@ class View(Struct, frozen=True):
     @property
     def waiting(self) -> bool:
         """Whether some device waits for its admission, or would."""
-        return MARK_WAITING in (self.default_mark, *(mark for _, mark in self.device_marks))
+        return MARK_WAITING in self.marks
 
     @property
     def lan_names(self) -> tuple[str, ...]:
@@ -206,6 +210,7 @@ def make_view(inputs: PlanInput) -> View:
         marks[lower] = of_policy[policy]
     local: tuple[Network, ...] = (lan4.network, ula.network) if ula else (lan4.network,)
     default_mark = policy_mark(inputs.default_policy, indexes)
+    used = frozenset((default_mark, *marks.values()))
     exceptions = tuple(_excepted(e, indexes) for e in inputs.exceptions)
     _check(len({e.slot for e in exceptions}) == len(exceptions), "exceptions", "two exceptions share a number")
     return View(
@@ -218,7 +223,8 @@ def make_view(inputs: PlanInput) -> View:
         exits=tuple(_exit(e, local) for e in sorted(inputs.exits, key=lambda e: e.index)),
         default_mark=default_mark,
         device_marks=tuple(sorted(marks.items())),
-        direct=MARK_DIRECT in (default_mark, *marks.values(), *(e.mark for e in exceptions)),
+        marks=used,
+        direct=MARK_DIRECT in used or any(e.mark == MARK_DIRECT for e in exceptions),
         bridge=bridge,
         canary=tuple(sorted(mac for mac, _ in inputs.canary)),
         exceptions=exceptions,

@@ -7,30 +7,52 @@ import json
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy
-from app.network import nft, nft_kernel
+from app.canary.identity import policies
+from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WaitingPolicy
+from app.network import firewall as firewall_module
+from app.network import nft, nft_bytes, nft_kernel, nft_proof
 from app.network.capabilities import has_flowtable
 from app.network.firewall import Firewall
 from app.network.nft_delta import delta
 from app.network.nft_layout import layout
 from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TimedElement
 from app.network.planner import plan
+from app.network.reconcile import Reconciler
+from app.network.wireguard.userspace import UserspaceBackend
 from tests.kernel.namespace import inside, run
-from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel
+from tests.kernel.test_bridge import passes, ports
+from tests.support.frames import SOURCE
+from tests.unit.network.scenarios import (
+    SCENARIOS,
+    SECOND,
+    SIX,
+    WORK,
+    default_exit,
+    inputs,
+    tunnel,
+    with_bridge,
+)
 
 pytestmark = pytest.mark.kernel
 
 ERESTART = 85  # Linux: "interrupted system call should be restarted"; Python does not name it everywhere
 
 MACS = [f"02:00:00:00:01:{n:02x}" for n in range(40)]
-POLICIES: list[Policy] = [VpnPolicy(), VpnPolicy("work"), VpnPolicy("idle"), DirectPolicy(), BlockedPolicy()]
+POLICIES: list[Policy | WaitingPolicy] = [
+    VpnPolicy(),
+    VpnPolicy("work"),
+    VpnPolicy("idle"),
+    DirectPolicy(),
+    BlockedPolicy(),
+    WaitingPolicy(),
+]
 
 
 def situations(seed: int, count: int = 30) -> Iterator[PlanInput]:
@@ -47,18 +69,19 @@ def situations(seed: int, count: int = 30) -> Iterator[PlanInput]:
             ExitPlan("work", 1, chance.choice([None, narrow, tunnel("b", ("10.3.0.2/32",), ("0.0.0.0/1", "::/0"))])),
             ExitPlan("idle", 7),
         ]
-        yield inputs(
+        yield with_bridge(
             *(e for e in exits if e.index == 0 or chance.random() < 0.8),
             default=chance.choice(POLICIES),
             devices=tuple((mac, chance.choice(POLICIES)) for mac in chance.sample(MACS, chance.randint(0, 40))),
             lookup_servers=chance.choice([(), (ip_address("203.0.113.1"), ip_address("2001:db8:1::53"))]),
             time_sync_uid=chance.choice([None, 104]),
             time_servers=(ip_address("192.0.2.123"),),
+            canary=policies([e.name for e in exits] if chance.random() < 0.5 else ["default"]),
         )
 
 
 def listing() -> Any:
-    """The table as nft lists it, without what changes by itself, and with elements in order."""
+    """The tables as nft lists them, without what changes by itself, and with elements in order."""
 
     def essence(value: Any) -> Any:
         if isinstance(value, dict):
@@ -69,7 +92,9 @@ def listing() -> Any:
             return kept
         return [essence(v) for v in value] if isinstance(value, list) else value
 
-    return essence(json.loads(run("nft -j list table inet vpn_gateway"))["nftables"])
+    tables = (f"{family} vpn_gateway" for family in ("inet", "bridge"))
+    there = [table for table in tables if f"table {table}" in run("nft list tables").splitlines()]
+    return [essence(json.loads(run(f"nft -j list table {table}"))["nftables"]) for table in there]
 
 
 def whole(made: NetworkPlan) -> Any:
@@ -91,9 +116,10 @@ async def test_deltas_end_in_the_state_of_one_load(seed: int) -> None:
         firewall.invalidate()
         assert await firewall.matches(made), made.ruleset  # read back and compared with the plan
     assert (firewall.loads, firewall.changes > 20) == (1, True)
-    changed, live = listing(), nft_kernel.read(("inet",), layout(made.transaction))
+    both = ("inet", "bridge")
+    changed, live = listing(), nft_kernel.read(both, layout(made.transaction))
     assert changed == whole(made)
-    assert nft_kernel.read(("inet",), layout(made.transaction)) == live
+    assert nft_kernel.read(both, layout(made.transaction)) == live
 
 
 @inside
@@ -105,6 +131,99 @@ async def test_every_scenario_is_known_to_the_byte() -> None:
         await firewall.apply(made)
         await firewall.attest()
         assert firewall.unreadable == ()
+
+
+def expect_other_encoding(patch: pytest.MonkeyPatch, which: str) -> None:
+    """As if nft wrote the bytes of numbers in the other order: everywhere, or beside ranges only. Nothing is proven."""
+    encoder, concatenated = (getattr(nft_bytes, name) for name in ("_encoder", "_concatenated"))
+
+    def turned(field: str) -> Callable[[str], bytes]:
+        return (lambda text: encoder(field)(text)[::-1]) if field == "meta mark" else encoder(field)
+
+    if which == "marks":
+        patch.setattr(nft_bytes, "_encoder", turned)
+    else:
+
+        def unturned(*args: Any, **more: Any) -> bytes:
+            return concatenated(*args, **{**more, "swapped": False})
+
+        patch.setattr(nft_bytes, "_concatenated", unturned)
+    nothing_proven(patch)
+
+
+def nothing_proven(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(firewall_module, "_Proof", type("_Proof", (), {"kinds": frozenset(), "asked": frozenset()}))
+
+
+async def checked_again_and_again(firewall: Firewall, made: NetworkPlan) -> None:
+    """Other programs change tables of their own all the time: each of it makes the next check read all of ours."""
+    loads = firewall.loads
+    for number in range(3):
+        run(f"nft add table ip stranger{firewall.loads}{number}")
+        assert await firewall.matches(made)
+        await firewall.apply(made)
+        await firewall.attest()
+    assert firewall.loads == loads
+
+
+@pytest.mark.parametrize("otherwise", ["marks", "ranges"])
+@inside
+async def test_sets_that_nft_writes_otherwise_are_loaded(monkeypatch: pytest.MonkeyPatch, otherwise: str) -> None:
+    """Also those that were empty when it could have been seen; it is no drift, and loaded once for each change."""
+    expect_other_encoding(monkeypatch, otherwise)
+    firewall, base = Firewall(), plan(inputs(default_exit(), devices=((MACS[0], BlockedPolicy()),)))
+    split = plan(inputs(ExitPlan("default", 0, active=WORK), devices=((MACS[0], BlockedPolicy()),)))
+    await firewall.apply(base)
+    await firewall.attest()
+    assert "exit_routes4" in firewall.unreadable
+    assert ("device_mark" in firewall.unreadable) == (otherwise == "marks")
+    await checked_again_and_again(firewall, base)
+    await firewall.apply(split)
+    await firewall.attest()
+    assert (firewall.loads, firewall.changes) == (2, 0)
+    await checked_again_and_again(firewall, split)
+    assert listing() == whole(split)
+
+
+@inside
+async def test_without_a_proof_all_is_loaded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the samples are refused, nothing is changed by elements, and the next load asks again."""
+    nothing_proven(monkeypatch)
+    monkeypatch.setitem(nft_proof.SAMPLES, "meta mark", "no mark")
+    firewall, idle, up = Firewall(), plan(inputs(default_exit())), plan(inputs(default_exit(active=tunnel())))
+    await firewall.apply(idle)
+    await firewall.attest()
+    assert "nothing is known" in caplog.text
+    await checked_again_and_again(firewall, idle)
+    monkeypatch.setitem(nft_proof.SAMPLES, "meta mark", "0x102")
+    await firewall.apply(up)
+    await firewall.attest()
+    assert (firewall.loads, firewall.changes) == (2, 0)
+    await firewall.apply(idle)
+    assert (firewall.loads, firewall.changes) == (2, 1)
+    assert "vpn_gateway_probe" not in run("nft list tables")
+
+
+@inside
+async def test_change_of_a_set_written_otherwise_is_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    expect_other_encoding(monkeypatch, "marks")
+    firewall = Firewall()
+    made = with_exceptions(plan(inputs(default_exit())), lasting(MACS[0], 0.4), lasting(MACS[1], 60))
+    await firewall.apply(made)
+    await firewall.attest()
+    assert "exception" in firewall.unreadable
+    await checked_again_and_again(firewall, made)
+    time.sleep(0.6)  # the time of the first is over, which is no drift
+    assert MACS[0] not in run("nft list map inet vpn_gateway exception")
+    await checked_again_and_again(firewall, made)
+    assert firewall.loads == 1
+    run(f"nft delete element inet vpn_gateway exception {{ {MACS[1]} }}")
+    assert not await firewall.matches(made)
+    run(f"nft add element inet vpn_gateway exception {{ {MACS[1]} timeout 1h : 0x10 }}")
+    assert not await firewall.matches(made)
+    run(f"nft delete element inet vpn_gateway exception {{ {MACS[1]} }}")
+    run(f"nft add element inet vpn_gateway exception {{ {MACS[1]} timeout 20s : 0x11 }}")
+    assert not await firewall.matches(made)
 
 
 @inside
@@ -126,6 +245,42 @@ async def test_counters_go_on_while_elements_change() -> None:
     await firewall.apply(plan(inputs(default_exit(active=tunnel()), devices=((MACS[0], DirectPolicy()),))))
     assert firewall.loads == 1
     assert nft.counters()["drop_output"] == before["drop_output"]
+
+
+@pytest.mark.parametrize("others_wait", [True, False])
+@inside
+async def test_admission_changes_elements_of_both_tables(others_wait: bool) -> None:
+    """The only device that waits, or the first that does not: nothing is loaded, and every counter goes on."""
+    ports("lan1", "lan2")
+    firewall = Firewall()
+    kernel = Reconciler(UserspaceBackend(), on_drift=lambda _: None, firewall=firewall)
+    default: Policy | WaitingPolicy = WaitingPolicy() if others_wait else VpnPolicy()
+
+    def made(policy: Policy | WaitingPolicy) -> NetworkPlan:
+        devices = () if policy == default else ((SOURCE, policy),)
+        return plan(with_bridge(default_exit(), wan=None, default=default, devices=devices))
+
+    waits, admitted = made(WaitingPolicy()), made(VpnPolicy())
+    await kernel.apply(waits)
+    assert not await passes("host", "lan1", "lan2")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(PermissionError):
+        sock.sendto(b"?", ("192.168.77.9", 53))
+    before = nft.counters()
+    assert before["drop_waiting_lan"].packets > 0
+    assert before["drop_dns"].packets > 0
+    await kernel.apply(admitted)
+    counts = nft.counters()
+    assert counts["drop_waiting_lan"] == before["drop_waiting_lan"]
+    assert counts["drop_dns"] == before["drop_dns"]
+    assert await passes("host", "lan1", "lan2")
+    await kernel.apply(waits)
+    assert not await passes("host", "lan1", "lan2")
+    assert nft.counters()["drop_waiting_lan"].packets > before["drop_waiting_lan"].packets
+    assert (firewall.loads, firewall.changes, firewall.unreadable) == (1, 2, ())
+    firewall.invalidate()
+    assert await kernel.verify() == ()
+    changed = listing()
+    assert changed == whole(waits)
 
 
 @inside
@@ -164,6 +319,24 @@ async def test_what_others_change_is_noticed_and_put_back(command: str) -> None:
     await firewall.attest()
     assert await firewall.matches(made)
     assert listing() == whole(made)
+
+
+@inside
+async def test_a_rules_own_set_with_others_in_it_is_noticed() -> None:
+    """The set of one rule cannot be changed, but the rule can be put in its own place with another under its name."""
+    firewall = Firewall()
+    made = plan(inputs(default_exit(active=tunnel())))
+    await firewall.apply(made)
+    await firewall.attest()
+    lines = run("nft -a list chain inet vpn_gateway input_wan").splitlines()
+    place = next(n for n, line in enumerate(lines) if "mld" in line)
+    text, _, handle = lines[place].strip().partition(" # handle ")
+    before = lines[place - 1].rpartition(" # handle ")[2]
+    run(f"nft delete rule inet vpn_gateway input_wan handle {handle}")
+    changed = text.replace("mld-listener-query", "echo-request")
+    run(f"nft add rule inet vpn_gateway input_wan position {before} {changed}")
+    assert "echo-request" in run("nft list chain inet vpn_gateway input_wan")
+    assert not await firewall.matches(made)
 
 
 @inside

@@ -202,9 +202,9 @@ async def test_forgotten_deadline_is_refused_by_nft():
 
 @inside
 async def test_element_whose_time_is_over_is_no_drift():
-    made = plan(setup("direct", boottime() + 1, OTHER, other_end=0)).transaction
+    made = plan(setup("direct", boottime() + 1, OTHER, other_end=0))
     firewall = Firewall()
-    await firewall.load(made)
+    await firewall.apply(made)
     await firewall.attest()
     assert await firewall.matches(made)
     run("nft add table inet another")  # the next look has to list the table
@@ -229,15 +229,15 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 @inside
 async def test_changed_exception_is_drift(change: str):
-    made = plan(setup("direct", boottime() + 30, OTHER)).transaction
+    made = plan(setup("direct", boottime() + 30, OTHER))
     firewall = Firewall()
-    await firewall.load(made)
+    await firewall.apply(made)
     await firewall.attest()
     assert await firewall.matches(made)
     if change not in {"added", "without an end", "return"}:
         run(f"nft delete element inet vpn_gateway exception {{ {OTHER} }}")
     run(CHANGES[change])
     assert not await firewall.matches(made)
-    await firewall.load(made)
+    await firewall.apply(made)
     await firewall.attest()
     assert await firewall.matches(made)

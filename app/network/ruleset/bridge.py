@@ -3,7 +3,8 @@
 Frames from one port of a bridge to another pass no chain of the IP layer. They are accepted only between ports that are
 known to be the LAN's, and only the gateway may assign addresses and routes there: a phone that shares its connection
 or a second router on a LAN port would lead devices past the tunnel, in the clear. A port with a foreign DHCP server
-behind it, such as a cable in the wrong socket, is isolated from the other ports for a while.
+behind it, such as a cable in the wrong socket, is isolated from the other ports for a while. A device that waits for
+its admission reaches no other port; who waits is in two sets, so that an admission changes elements only.
 
 No device behind a port may announce the gateway's own address, whether to the gateway or to other ports, and a port may
 ask for addresses (DHCP) only so often: one that invents devices would else take every address from the others.
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from app.model import LanBridge
 from app.network.plan import NFT_TABLE
+from app.network.ruleset.syntax import collection
 
 # The reasons of dropped frames, each with its counter ``drop_<reason>``.
 REASONS = {
@@ -45,6 +47,9 @@ def _filled(name: str, kind: str = "ifname") -> str:
     return f"\tset {name} {{\n" + "".join(f"\t\t{line}\n" for line in lines) + "\t}\n"
 
 
+# The ports at which a device waits that is not known, and the devices that fare otherwise than those: there the
+# admitted ones, elsewhere the ones that wait.
+_WAITING_PORTS, _DEVICES = "waiting_ports", "lan_devices"
 _DROP = 'counter name "drop_foreign_router" drop'
 # DHCP snooping and RA Guard (RFC 6105), as switches call them. The text replaces a table that exists.
 _TEXT = f"""\
@@ -52,7 +57,7 @@ table bridge {NFT_TABLE} {{ }}
 delete table bridge {NFT_TABLE}
 table bridge {NFT_TABLE} {{
 %(counters)s
-%(devices)s\
+%(waiting)s
 {_filled(DHCP)}{_filled(ROUTERS)}{_filled(IMPOSTORS, "ifname . ether_addr")}{_filled(_RATES)}{_filled(FLOODING)}
 	chain prerouting {{
 		type filter hook prerouting priority filter; policy accept;
@@ -62,7 +67,9 @@ table bridge {NFT_TABLE} {{
 
 	chain forward {{
 		type filter hook forward priority filter; policy drop;
-%(waiting)s		udp sport 67 udp dport 68 goto {DHCP}
+		iifname @{_WAITING_PORTS} ether saddr != @{_DEVICES} counter name "drop_waiting_lan" drop
+		iifname != @{_WAITING_PORTS} ether saddr @{_DEVICES} counter name "drop_waiting_lan" drop
+		udp sport 67 udp dport 68 goto {DHCP}
 		udp sport 547 udp dport 546 goto {DHCP}
 		icmpv6 type {{ nd-router-advert, nd-redirect }} goto {ROUTERS}
 		iifname @{DHCP} {_DROP}
@@ -113,23 +120,19 @@ def bridge_ruleset(
     addresses = f"\t\tarp saddr ip {lan4.ip} goto {IMPOSTORS}\n"
     if ula is not None:  # the target of a neighbour advertisement (RFC 4861, 4.4), 48 bytes into the packet
         addresses += f"\t\ticmpv6 type nd-neighbor-advert @nh,384,128 0x{int(ula.ip):032x} goto {IMPOSTORS}\n"
-    devices, waiting = _waiting(admission or Admission())
     return _TEXT % {
         "counters": counters,
         "ports": ports,
         "addresses": addresses,
-        "devices": devices,
-        "waiting": waiting,
+        "waiting": _waiting(admission or Admission(), names),
     }
 
 
-def _waiting(admission: Admission) -> tuple[str, str]:
-    """The set of devices and the rule that keeps those that wait away from the LAN's others; empty where none waits."""
-    if not admission.others and not admission.devices:
-        return "", ""
-    elements = f"\t\telements = {{ {', '.join(admission.devices)} }}\n" if admission.devices else ""
-    match = "ether saddr != @lan_devices" if admission.others else "ether saddr @lan_devices"
-    return (
-        f"\tset lan_devices {{\n\t\ttype ether_addr\n{elements}\t}}\n\n",
-        f'\t\t{match} counter name "drop_waiting_lan" drop\n',
+def _waiting(admission: Admission, ports: list[str]) -> str:
+    """The sets that say who waits."""
+    where = (f'"{name}"' for name in ports) if admission.others else ()
+    sets = (
+        collection("set", _WAITING_PORTS, "iifname", where),
+        collection("set", _DEVICES, "ether saddr", admission.devices),
     )
+    return "".join("\t" + one.replace("\n", "\n\t") + "\n" for one in sets)

@@ -25,7 +25,7 @@ def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     yield chain("forward", rules, hook=base("filter", "forward", "filter", "drop"))
 
     # Also to the LAN's other devices, by way of the gateway; the bridge's table has the frames that pass it by.
-    out = [f"meta mark {hex_mark(MARK_WAITING)} {refuse('waiting')}"] if view.waiting else []
+    out = [f"meta mark {hex_mark(MARK_WAITING)} {refuse('waiting')}"]
     out += [f"{m} accept" for m in lan_hosts(view)]
     out.append(f"{PORT53} {refuse('dns')}")
     # What is left of a connection whose exit has changed ends at once, instead of being retried for a minute; and no

@@ -27,7 +27,7 @@ def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
         'iifname "lo" accept',
         *_to_own_address(view),
         # Also within a conversation: where a device's exception has ended, the resolver that it asks is another one's.
-        *(f"{match} {_RESOLVERS} goto input_resolver" for match in from_lan(view, link_local=True)),
+        *(f"{match} {_RESOLVERS} goto input_resolver" for match in from_lan(view)),
         # The size of the tunnel's packets is set, and WireGuard ignores all errors. One that a stranger forges, on the
         # WAN or in the LAN, would make the kernel fragment them for ten minutes (RFC 5927, section 7).
         f"ct mark {hex_mark(MARK_TRANSPORT)} ct state related {drop('transport')}",
@@ -46,7 +46,7 @@ def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     if view.wan:
         yield chain("input_wan", _input_wan())
         yield chain("input_own_address", (*own_address_rules(view, "return", direct=True), drop("tunnel_address")))
-    yield chain("input_lan", _input_lan(inputs, view))
+    yield chain("input_lan", _input_lan(inputs))
     # A resolver's port, for the devices of its exit only, so that no device uses another exit's tunnel.
     yield chain("input_resolver", ("meta mark . th dport @resolver_input accept", refuse("input")))
 
@@ -70,12 +70,12 @@ def _input_wan() -> Iterator[str]:
     yield from (f"{ip_word(f)} saddr . udp sport @transport{f} {own} accept" for f in FAMILIES)
 
 
-def _input_lan(inputs: PlanInput, view: View) -> Iterator[str]:
+def _input_lan(inputs: PlanInput) -> Iterator[str]:
     yield f"{DHCP4} accept"
     yield f"ip6 saddr fe80::/10 {DHCP6} accept"
     yield f"{PORT53} accept"
-    if view.waiting:  # the page, and no way to sign in to the machine
-        yield f"meta mark {hex_mark(MARK_WAITING)} tcp dport {_SSH} {refuse('waiting')}"
+    # A device that waits: the page, and no way to sign in to the machine.
+    yield f"meta mark {hex_mark(MARK_WAITING)} tcp dport {_SSH} {refuse('waiting')}"
     if inputs.http_ports:
         yield f"tcp dport {any_of(sorted(set(inputs.http_ports)))} accept"
     yield "udp dport 5353 accept"

@@ -30,10 +30,11 @@ _TCP_HEADERS: dict[Family, int] = {4: 40, 6: 60}  # bytes: IP and TCP without op
 def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
     default = hex_mark(view.default_mark)
     yield collection("map", "default_mark", "meta nfproto : meta mark", (f"ipv{f} : {default}" for f in FAMILIES))
-    texts = {mark: hex_mark(mark) for _, mark in view.device_marks}  # a thousand devices have a few
+    texts = {mark: hex_mark(mark) for mark in view.marks}  # a thousand devices have a few
     yield collection(
         "map", "device_mark", "ether saddr : meta mark", [f"{m} : {texts[k]}" for m, k in view.device_marks]
     )
+    yield collection("set", "canary", "ether saddr", view.canary)
     yield from exception_collections(view)
     yield collection("map", "outward", "meta nfproto . meta mark : verdict", _policies(view))
     yield collection("map", "resolver_port", "meta mark : th dport", (f"{m} : {p}" for m, p in resolver_ports(view)))
@@ -46,11 +47,11 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
     yield collection("set", "tunnel_link", "iifname", (f'"{t.interface}"' for t in view.tunnels))
     for family in FAMILIES:
         ip = ip_word(family)
-        tunnels = [(t, a.ip) for t in view.tunnels for a in t.addresses if a.version == family]
+        tunnels = [(t, literal(a.ip)) for t in view.tunnels for a in t.addresses if a.version == family]
         yield collection(
             "set", f"tunnel_input{family}", f"iifname . {ip} daddr", (f'"{t.interface}" . {a}' for t, a in tunnels)
         )
-        yield collection("set", f"tunnel_address{family}", f"{ip} daddr", sorted({str(a) for _, a in tunnels}))
+        yield collection("set", f"tunnel_address{family}", f"{ip} daddr", sorted({a for _, a in tunnels}))
         yield collection(
             "set",
             f"tunnel_output{family}",

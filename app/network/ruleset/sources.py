@@ -58,14 +58,13 @@ def _drop_own_sources(view: View) -> list[str]:
     return [f"{match} {drop('spoofed')}" for match in own]
 
 
-def _drop_false_canary(view: View) -> Iterator[str]:
+def _drop_false_canary() -> str:
     """No device may take the policy of the canary by taking its MAC address: its frames alone carry its mark."""
-    if view.canary:
-        yield f"ether saddr {any_of(view.canary)} meta mark != {hex_mark(MARK_CANARY)} {drop('spoofed')}"
+    return f"ether saddr @canary meta mark != {hex_mark(MARK_CANARY)} {drop('spoofed')}"
 
 
 def _sources_lan(view: View) -> Iterator[str]:
-    yield from _drop_false_canary(view)
+    yield _drop_false_canary()
     yield from _drop_own_sources(view)
     yield from _drop_to_tunnel_address()
     yield f"ip saddr {view.lan4.network} accept"
@@ -97,7 +96,7 @@ def _sources_wan(view: View) -> Iterator[str]:
 
 def _sources_shared(view: View) -> Iterator[str]:
     """The rules of a shared link: sources of LAN and WAN are valid, loopback and the gateway's own are not."""
-    yield from _drop_false_canary(view)
+    yield _drop_false_canary()
     yield from _drop_own_sources(view)
     yield from _to_own_address()
     yield from _drop_to_tunnel_address()

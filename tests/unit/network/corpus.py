@@ -9,6 +9,7 @@ import msgspec
 
 from app.model import DirectPolicy, VpnPolicy
 from app.network.plan import (
+    MARK_CANARY,
     MARK_CLEAR,
     MARK_DIRECT,
     MARK_END,
@@ -67,6 +68,15 @@ def from_lan(inp: PlanInput) -> Iterator[Packet]:
     if inp.links.wan is None or inp.links.wan.name != link:
         for src, dst in (("8.8.8.8", "1.1.1.1"), (own4, "1.1.1.1"), ("2001:db8:5::1", "2001:db8:6::1")):
             yield lan_packet(link, mac, src, dst, "udp", 443)
+
+
+def canary(inp: PlanInput) -> Iterator[Packet]:
+    """The canary's packets, and those of a device that has taken its MAC address."""
+    sender = inp.lan.address.network[60]
+    for link in inp.links.lan[:1]:
+        for mac, _ in inp.canary:
+            for mark in (0, MARK_CANARY):
+                yield Packet(sender, ip_address("9.9.9.9"), "udp", 4000, 4000, iif=link.name, mac=mac, mark=mark)
 
 
 def lan_packet(link: str, mac: str, src: str, dst: str, proto: str, dport: int = 0) -> Packet:
@@ -320,7 +330,7 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
     ):
         return False
     exceptions = {mac: e.policy for e in inp.exceptions for mac in e.macs}
-    match (dict(inp.devices) | exceptions).get(packet.mac, inp.default_policy):
+    match (dict(inp.devices) | dict(inp.canary) | exceptions).get(packet.mac, inp.default_policy):
         case DirectPolicy():
             wan = inp.links.wan
             return wan is None or outcome.link != wan.name or outcome.packet.src not in {a.ip for a in wan.addresses}
@@ -335,5 +345,5 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
 def everything(inp: PlanInput) -> list[Packet]:
     return [
         *from_lan(inp), *from_outside(inp), *own(inp), *link_control(inp), *connections(inp), *own_by_name(inp),
-        *to_own_addresses(inp),        *oddities(inp),
+        *to_own_addresses(inp), *canary(inp), *oddities(inp),
     ]  # fmt: skip

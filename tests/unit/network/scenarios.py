@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_
 from msgspec.structs import replace
 
 from app.addresses import Interface
+from app.canary.identity import policies as canary_policies
 from app.model import (
     BlockedPolicy,
     DirectPolicy,
@@ -96,7 +97,7 @@ def default_exit(**tunnels: TunnelPlan) -> ExitPlan:
     return ExitPlan("default", 0, **tunnels)
 
 
-def _with_bridge(*exits: ExitPlan, **more: object) -> PlanInput:
+def with_bridge(*exits: ExitPlan, **more: object) -> PlanInput:
     made = inputs(*exits, http_ports=(80, 5000, 22), **more)  # type: ignore[arg-type]
     return replace(made, links=replace(made.links, bridge=LanBridge("br-lan", ("lan1", "lan2"), ("radio1",))))
 
@@ -123,6 +124,11 @@ _TWO_PEERS = replace(
     tunnel(),
     transport=(TransportPeer(ip_address("198.51.100.7"), 51820), TransportPeer(ip_address("2001:db8:9::9"), 51820)),
 )
+# On one wire, beside the LAN's own addresses: of another kind than those, so that the kernel's choice is clear.
+_AS_INSIDE_ONE_ARM = replace(
+    _AS_INSIDE, name="eth0", addresses=(ip_interface("10.64.1.2/16"), ip_interface("2001:db8:b::2/64"))
+)
+_PUBLIC_INSIDE = replace(_TWO_PEERS, addresses=(ip_interface("10.64.1.2/32"), ip_interface("2001:db8:b::2/128")))
 
 SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     "disconnected": lambda: inputs(default_exit()),
@@ -153,18 +159,26 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
         default_exit(), wan=WAN4, default=DirectPolicy(), devices=((PLAIN_MAC, VpnPolicy()),)
     ),
     "default-blocked": lambda: inputs(
-        default_exit(active=tunnel()), default=BlockedPolicy(), devices=((PLAIN_MAC, VpnPolicy()),)
+        default_exit(active=tunnel()),
+        default=BlockedPolicy(),
+        devices=((PLAIN_MAC, VpnPolicy()),),
+        canary=canary_policies(("default",)),
     ),
-    "new-devices-wait": lambda: _with_bridge(
+    "new-devices-wait": lambda: with_bridge(
         default_exit(active=tunnel()),
         default=WaitingPolicy(),
         devices=((PLAIN_MAC, VpnPolicy()), (DIRECT_MAC, DirectPolicy()), (BLOCKED_MAC, BlockedPolicy())),
     ),
-    "one-device-waits": lambda: _with_bridge(default_exit(active=tunnel()), devices=((OTHER_MAC, WaitingPolicy()),)),
+    "one-device-waits": lambda: with_bridge(default_exit(active=tunnel()), devices=((OTHER_MAC, WaitingPolicy()),)),
     "no-wan": lambda: inputs(default_exit(active=tunnel()), wan=None, devices=DEVICES),
     "no-lan": lambda: inputs(default_exit(active=tunnel()), lan=()),
     "one-arm": lambda: inputs(
-        default_exit(active=tunnel()), ExitPlan("work", 1, WORK), wan=_ONE_ARM, lan=("eth0",), devices=DEVICES
+        default_exit(active=tunnel()),
+        ExitPlan("work", 1, WORK),
+        wan=_ONE_ARM,
+        lan=("eth0",),
+        devices=DEVICES,
+        canary=canary_policies(("default", "work")),
     ),
     "one-arm-same-net": lambda: inputs(
         default_exit(active=tunnel()),
@@ -185,6 +199,17 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
         SCENARIOS["address-on-both"](),
         devices=DEVICES,
         lookup_servers=(ip_address("192.0.2.53"), ip_address("2001:db8:1::54")),
+    ),
+    # The same on one wire, where the devices' packets come by the link that has the address.
+    "one-arm-address-on-both": lambda: replace(
+        SCENARIOS["address-on-both"](),
+        links=Links(_AS_INSIDE_ONE_ARM, (LanLink("eth0"),)),
+        exits=(default_exit(active=_PUBLIC_INSIDE),),
+    ),
+    "one-arm-address-on-both-direct": lambda: replace(
+        SCENARIOS["address-on-both-direct"](),
+        links=Links(_AS_INSIDE_ONE_ARM, (LanLink("eth0"),)),
+        exits=(default_exit(active=_PUBLIC_INSIDE),),
     ),
     "two-lans-closed-list": lambda: inputs(
         default_exit(candidate=SIX),

@@ -10,6 +10,8 @@ from app.canary.identity import mac, policies
 from app.model import BlockedPolicy
 from app.network.accounting import parse
 from app.network.links import CANARY_LINKS, LinkState, members, without_canary
+from app.network.nft_delta import delta
+from app.network.nft_layout import layout
 from app.network.plan import MARK_CANARY, exit_mark
 from app.network.planner import plan
 from app.packet_trace import Packet, PacketTracer
@@ -40,10 +42,14 @@ def test_nobody_takes_its_place(address: str, mark: int) -> None:
     assert "wg0a" not in repr(outcome(address, mark))
 
 
-def test_without_a_canary_there_is_no_rule() -> None:
-    assert "ether saddr" not in plan(inputs(default_exit())).ruleset.replace("typeof ether saddr", "").replace(
-        "ether saddr map", ""
-    ).replace("{ ether saddr ct count", "")
+def test_a_canary_of_one_more_exit_is_two_elements() -> None:
+    before, after = (
+        layout(plan(inputs(default_exit(), canary=policies(names))).transaction)
+        for names in (("default",), ("default", "work"))
+    )
+    changes = delta(before, after)
+    assert changes is not None
+    assert {change.name[1] for change in changes} == {"canary", "device_mark"}
     assert exit_mark(0) != MARK_CANARY
 
 

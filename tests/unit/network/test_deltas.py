@@ -10,17 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
+from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WaitingPolicy
 from app.network import nft
 from app.network.nft_bytes import element
 from app.network.nft_delta import Change, delta
 from app.network.nft_layout import Layout, SetLayout, elements, layout
 from app.network.plan import ExitPlan, NetworkPlan, TimedElement
 from app.network.planner import plan
-from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel
+from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel, with_bridge
 
 MACS = [f"02:00:00:00:01:{n:02x}" for n in range(6)]
-POLICIES = [VpnPolicy(), VpnPolicy("work"), DirectPolicy(), BlockedPolicy()]
+POLICIES: list[Who] = [VpnPolicy(), VpnPolicy("work"), DirectPolicy(), BlockedPolicy(), WaitingPolicy()]
+Who = Policy | WaitingPolicy
 Model = dict[tuple[str, str], dict[str, str]]
 
 
@@ -46,7 +47,7 @@ def plans(draw: st.DrawFn) -> NetworkPlan:
     work = draw(st.sampled_from([None, WORK, replace(WORK, slot="b", routes=WORK.routes[:1])]))
     exits = [ExitPlan("default", 0, active=active), *([ExitPlan("work", 1, work)] if draw(st.booleans()) else [])]
     devices = draw(st.dictionaries(st.sampled_from(MACS), st.sampled_from(POLICIES)))
-    return plan(inputs(*exits, default=draw(st.sampled_from(POLICIES)), devices=tuple(devices.items())))
+    return plan(with_bridge(*exits, default=draw(st.sampled_from(POLICIES)), devices=tuple(devices.items())))
 
 
 @settings(max_examples=60, deadline=None)
@@ -78,6 +79,41 @@ def test_tunnels_change_no_chain(step: tuple[str, str]) -> None:
     assert delta(before, after)
 
 
+WAITS, FOLLOWS = WaitingPolicy(), VpnPolicy()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ((FOLLOWS, {}), (FOLLOWS, {0: WAITS}), {"device_mark", "lan_devices", "resolver_port", "resolver_input"}),
+        ((FOLLOWS, {0: WAITS, 1: WAITS}), (FOLLOWS, {0: FOLLOWS, 1: WAITS}), {"device_mark", "lan_devices"}),
+        ((WAITS, {}), (WAITS, {0: FOLLOWS}), {"device_mark", "lan_devices"}),
+        ((WAITS, {0: FOLLOWS}), (WAITS, {0: DirectPolicy()}), {"device_mark"}),
+        (
+            (FOLLOWS, {0: FOLLOWS}),
+            (WAITS, {0: FOLLOWS}),
+            {"default_mark", "lan_devices", "waiting_ports", "resolver_port", "resolver_input"},
+        ),
+    ],
+    ids=["first-waits", "one-admitted", "first-admitted", "one-moved", "all-new-ones-wait"],
+)
+def test_who_waits_changes_elements_only(
+    before: tuple[Who, dict[int, Who]], after: tuple[Who, dict[int, Who]], changed: set[str]
+) -> None:
+    def made(default: Who, devices: dict[int, Who]) -> Layout:
+        # Somebody is direct in all of them, so that only who waits differs.
+        direct = (MACS[-1], DirectPolicy())
+        who = tuple((MACS[number], policy) for number, policy in devices.items())
+        return layout(
+            plan(with_bridge(default_exit(active=tunnel()), default=default, devices=(direct, *who))).transaction
+        )
+
+    there, back = delta(made(*before), made(*after)), delta(made(*after), made(*before))
+    assert there is not None
+    assert back is not None
+    assert {change.name[1] for change in there} == {change.name[1] for change in back} == changed
+
+
 def test_another_lan_is_another_frame() -> None:
     before, after = (layout(plan(inputs(default_exit(), lan=lan)).ruleset) for lan in (("br-lan",), ("usb0",)))
     assert delta(before, after) is None
@@ -86,7 +122,7 @@ def test_another_lan_is_another_frame() -> None:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_all_that_a_plan_fills_can_change_by_elements(name: str) -> None:
     """Nothing with elements stays in the frame, and every element can be encoded."""
-    found = layout(plan(SCENARIOS[name]()).ruleset)
+    found = layout(plan(SCENARIOS[name]()).transaction)
     assert "elements = " not in found.frame
     for one in found.sets.values():
         assert all(element(one, key, value) for key, value in one.elements.items())
