@@ -166,7 +166,7 @@ class Firewall:
         return found
 
     def _in_time(self, name: Name, live: Live) -> bool:
-        """Whether a set has the timed elements that are still in time, and none longer; what has ended is no drift."""
+        """Whether a set has the timed elements that are still in time, to their ends; what has ended is no drift."""
         now = _now()
         wanted = self._layout.sets[name]
         planned: dict[bytes, tuple[bytes, float]] = {}
@@ -180,7 +180,7 @@ class Firewall:
         wrong = [
             key
             for key, (value, left) in there.items()
-            if key not in planned or value != planned[key][0] or left > planned[key][1] + _MARGIN
+            if key not in planned or value != planned[key][0] or abs(left - planned[key][1]) > _MARGIN
         ]
         return name in live.timed and not missing and not wrong
 
