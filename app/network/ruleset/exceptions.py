@@ -14,10 +14,8 @@ time is over, with or without netd:
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
-from app.addresses import Family
 from app.network.plan import (
     DIRECT_RESOLVERS,
     MARK_BLOCKED,
@@ -58,17 +56,11 @@ def resolver_marks() -> list[str]:
     return [f"meta mark set {ip_word(f)} daddr map @resolver_exception{f}" for f in FAMILIES]
 
 
-@functools.cache
-def vip_texts(index: int, family: Family) -> tuple[str, ...]:
-    """The virtual addresses of the resolvers of exit ``index`` or of ``DIRECT_RESOLVERS``."""
-    return tuple(str(vip) for vip in resolver_vips(index, family))
-
-
 def timed_elements(view: View) -> Iterator[TimedElement]:
     direct = [one.deadline for one in view.exceptions if one.mark == MARK_DIRECT]
     if direct and not view.direct_stands:
         for family in FAMILIES:
-            for vip in vip_texts(DIRECT_RESOLVERS, family):
+            for vip in resolver_vips(DIRECT_RESOLVERS, family):
                 yield TimedElement(f"resolver_exception{family}", (vip,), MARK_DIRECT, max(direct))
     for one in view.exceptions:
         if one.mark == MARK_BLOCKED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from app.addresses import Family, Network
@@ -15,9 +16,10 @@ from app.network.plan import (
     WAITING_RESOLVER_PORT,
     PlanInput,
     exit_mark,
+    resolver_vips,
 )
 from app.network.policy import FAMILIES, Exit, Tunnel, View
-from app.network.ruleset.exceptions import exception_collections, vip_texts
+from app.network.ruleset.exceptions import exception_collections
 from app.network.ruleset.syntax import collection, hex_mark, ip_word, literal
 
 MAX_CONNECTIONS = 4096  # of one device: a sixteenth of the image's table (nf_conntrack_max), several times a busy PC's
@@ -62,7 +64,7 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
             "map",
             f"resolver_mark{family}",
             f"{ip} daddr : meta mark",
-            (f"{vip} : {hex_mark(mark)}" for index, mark in vips for vip in vip_texts(index, family)),
+            (f"{vip} : {hex_mark(mark)}" for index, mark in vips for vip in _vips(index, family)),
         )
         yield collection("map", f"resolver{family}", f"{ip} daddr : {ip} daddr", _resolvers(view, family))
         yield collection(
@@ -77,6 +79,11 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
         devices = dict.fromkeys((*view.lan_names, *(t.interface for t in view.carrying)))
         names = ", ".join(f'"{name}"' for name in devices)
         yield f"flowtable fast {{\n\thook ingress priority filter\n\tdevices = {{ {names} }}\n}}"
+
+
+@functools.cache
+def _vips(index: int, family: Family) -> tuple[str, ...]:
+    return tuple(str(vip) for vip in resolver_vips(index, family))
 
 
 def _ways(view: View) -> list[tuple[str, str]]:
@@ -111,7 +118,7 @@ def _resolvers(view: View, family: Family) -> Iterator[str]:
         for slot in range(RESOLVER_SLOTS if resolvers else 0):
             resolver = resolvers[slot % len(resolvers)]
             if resolver.version == family:
-                yield f"{vip_texts(index, family)[slot]} : {literal(resolver)}"
+                yield f"{_vips(index, family)[slot]} : {literal(resolver)}"
 
 
 def _split(e: Exit, family: Family) -> tuple[Network, ...]:
