@@ -186,7 +186,7 @@ class Firewall:
         return found
 
     def _in_time(self, name: Name, live: Live) -> bool:
-        """Whether a set has the timed elements that are still in time, until then; what has ended is no drift."""
+        """Whether a set has the timed elements that are still in time, to their ends; what has ended is no drift."""
         now = _now()
         wanted = self._layout.sets[name]
         planned: dict[bytes, tuple[bytes, float]] = {}

@@ -71,7 +71,7 @@ def _by_set(timed: Iterable[TimedElement]) -> Mapping[Name, dict[str, TimedEleme
 
 def key_text(element: TimedElement) -> str:
     """The element's key as nft(8) writes it."""
-    return " . ".join(f"0x{part:x}" if isinstance(part, int) else part for part in element.key)
+    return " . ".join(f"0x{part:x}" if isinstance(part, int) else str(part) for part in element.key)
 
 
 def value_text(element: TimedElement) -> str:

@@ -226,7 +226,7 @@ class TimedElement(Struct, frozen=True):
     """An element of a set or map that the kernel itself removes at ``deadline`` (CLOCK_BOOTTIME)."""
 
     collection: str
-    key: tuple[str | int, ...]
+    key: tuple[str | int | Address, ...]
     value: int | None
     deadline: float
 
@@ -236,7 +236,7 @@ class TimedElement(Struct, frozen=True):
 
         As it stands, nft refuses it: an element whose end has been forgotten is never loaded.
         """
-        key = " . ".join(f"0x{part:x}" if isinstance(part, int) else part for part in self.key)
+        key = " . ".join(f"0x{part:x}" if isinstance(part, int) else str(part) for part in self.key)
         value = "" if self.value is None else f" : 0x{self.value:x}"
         return f"add element inet {NFT_TABLE} {self.collection} {{ {key} timeout until {self.deadline:.3f}{value} }}\n"
 

@@ -116,7 +116,8 @@ class View(Struct, frozen=True):
     default_mark: int
     device_marks: tuple[tuple[str, int], ...]  # (MAC, mark), sorted
     marks: frozenset[int]  # of the devices and the default
-    direct: bool  # some device, or the default, may use the WAN in the clear
+    direct: bool  # some device, or the default, may use the WAN in the clear, if only for a while
+    direct_stands: bool  # one may by its standing policy, so not only until an exception ends
     bridge: LanBridge | None = None
     exceptions: tuple[Excepted, ...] = ()
     canary: tuple[str, ...] = ()  # MAC addresses of the gateway's own devices in the LAN, sorted
@@ -211,6 +212,7 @@ def make_view(inputs: PlanInput) -> View:
     local: tuple[Network, ...] = (lan4.network, ula.network) if ula else (lan4.network,)
     default_mark = policy_mark(inputs.default_policy, indexes)
     used = frozenset((default_mark, *marks.values()))
+    direct_stands = MARK_DIRECT in used
     exceptions = tuple(_excepted(e, indexes) for e in inputs.exceptions)
     _check(len({e.slot for e in exceptions}) == len(exceptions), "exceptions", "two exceptions share a number")
     return View(
@@ -224,7 +226,8 @@ def make_view(inputs: PlanInput) -> View:
         default_mark=default_mark,
         device_marks=tuple(sorted(marks.items())),
         marks=used,
-        direct=MARK_DIRECT in used or any(e.mark == MARK_DIRECT for e in exceptions),
+        direct=direct_stands or any(e.mark == MARK_DIRECT for e in exceptions),
+        direct_stands=direct_stands,
         bridge=bridge,
         canary=tuple(sorted(mac for mac, _ in inputs.canary)),
         exceptions=exceptions,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from ipaddress import IPv4Address, IPv6Address, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -15,8 +16,16 @@ from app.model import VpnPolicy as Vpn
 from app.network import nft
 from app.network.capabilities import has_flowtable
 from app.network.firewall import Firewall
-from app.network.plan import RESOLVER_PORT_BASE
+from app.network.plan import (
+    DIRECT_RESOLVERS,
+    RESOLVER_PORT_BASE,
+    TABLE_DIRECT,
+    PlanInput,
+    resolver_network,
+    resolver_vips,
+)
 from app.network.planner import plan
+from app.network.policy import FAMILIES
 from app.policies import PlannedException
 from app.tunnel.clock import boottime
 from tests.kernel.namespace import Neighbour, inside, run
@@ -26,6 +35,8 @@ from tests.unit.network.scenarios import default_exit, inputs, tunnel
 pytestmark = pytest.mark.kernel
 
 OTHER = "02:00:00:00:00:77"
+VIPS = (resolver_vips(DIRECT_RESOLVERS, 4)[0], resolver_vips(0, 4)[0])
+TIMED = ("exception", "exception_return", "resolver_exception4", "resolver_exception6")
 SOON = 2.0  # seconds that an exception lasts
 AFTER = 1.5  # seconds in which nothing may come any more
 
@@ -45,6 +56,19 @@ while True:
     for send in peers:
         try: send(b"x" * 100)
         except OSError: pass
+"""
+
+# Answers every question.
+NAME_SERVER = f"""
+import select, socket
+wires = []
+for host in {SERVERS}:
+    wires.append(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM))
+    wires[-1].bind((host, 53))
+print("ready", flush=True)
+while True:
+    for wire in select.select(wires, [], [])[0]:
+        wire.sendto(b"!", wire.recvfrom(99)[1])
 """
 
 # Opens one connection, sends nothing more, and prints when it heard the first time and the last.
@@ -94,6 +118,28 @@ def setup(way: str, end: float, device_mac: str, *, other_end: float = 0, flowta
         exceptions=tuple(exceptions),
         flowtable=not direct and flowtable,
     )
+
+
+def resolving(end: float, device_mac: str, *, other_end: float = 0) -> PlanInput:
+    """The same with direct ways out and the servers as the WAN's name servers."""
+    made = setup("direct", end, device_mac, other_end=other_end)
+    servers = tuple(ip_address(host) for host in (SERVERS[0], SERVERS[2]))
+    return replace(made, links=replace(made.links, wan=replace(made.links.wan, nameservers=servers)))
+
+
+def route_own_packets() -> None:
+    """As the plan's own rules and routes do where the link has a router."""
+    for family in FAMILIES:
+        run(f"ip -{family} route add default dev wan table {TABLE_DIRECT}")
+        run(f"ip -{family} rule add iif lo to {resolver_network(DIRECT_RESOLVERS, family)} lookup {TABLE_DIRECT}")
+
+
+async def ask(server: str, until: float) -> tuple[float, float]:
+    """When the gateway's own queries to ``server`` were answered the first time and the last."""
+    argv = [sys.executable, "-c", ASKER, server, str(until)]
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    first, last = map(float, (await process.communicate())[0].split())
+    return first, last
 
 
 def link(way: str) -> str:
@@ -200,6 +246,31 @@ async def test_forgotten_deadline_is_refused_by_nft():
         run("nft -f -", feed=plan(setup("direct", 9e7, OTHER)).transaction)
 
 
+@pytest.mark.parametrize("family", [4, 6])
+@inside
+async def test_resolver_asks_nothing_in_the_clear_after_the_end(family: Literal[4, 6]):
+    """The gateway's own queries for the devices that are direct, also those that it was asked before, end with them."""
+    with network(resolving(0.0, OTHER), "wan", NAME_SERVER) as (device, _):
+        route_own_packets()
+        end = boottime() + SOON
+        load(resolving(end, mac(device), other_end=end - SOON / 2))
+        vip = str(resolver_vips(DIRECT_RESOLVERS, family)[0 if family == 4 else 1])
+        first, last = await ask(vip, end + AFTER)
+        assert end - SOON < first < end - SOON / 2
+        assert end - 0.3 < last < end + 0.3, last - end
+
+
+@inside
+async def test_resolver_goes_on_for_who_is_direct_anyway():
+    """Control of the test above: the same end of an exception, but another device is direct by its own policy."""
+    with network(resolving(0.0, OTHER), "wan", NAME_SERVER) as (device, _):
+        route_own_packets()
+        end = boottime() + SOON
+        load(replace(resolving(end, mac(device)), devices=((OTHER, DirectPolicy()),)))
+        _, last = await ask(str(resolver_vips(DIRECT_RESOLVERS, 4)[0]), end + AFTER)
+        assert last > end + AFTER - 0.3
+
+
 @inside
 async def test_element_whose_time_is_over_is_no_drift():
     made = plan(setup("direct", boottime() + 1, OTHER, other_end=0))
@@ -210,7 +281,9 @@ async def test_element_whose_time_is_over_is_no_drift():
     run("nft add table inet another")  # the next look has to list the table
     assert await firewall.matches(made)
     await asyncio.sleep(1.3)
-    assert "elements" not in run("nft list map inet vpn_gateway exception")
+    for name in TIMED:
+        kind = "set" if name == "exception_return" else "map"
+        assert "elements" not in run(f"nft list {kind} inet vpn_gateway {name}")
     run("nft delete table inet another")
     assert await firewall.matches(made)
 
@@ -223,6 +296,8 @@ CHANGES = {
     "another number": f"nft add element inet vpn_gateway exception {{ {OTHER} timeout 30s : 0x1004 }}",
     "ended": "true",
     "return": 'nft add element inet vpn_gateway exception_return { "lan0" . 0x1003 timeout 9s }',
+    "resolver": f"nft add element inet vpn_gateway resolver_exception4 {{ {VIPS[0]} timeout 90s : 0x10 }}",
+    "resolver of an exit": f"nft add element inet vpn_gateway resolver_exception4 {{ {VIPS[1]} timeout 9s : 0x10 }}",
 }  # fmt: skip
 
 
@@ -234,7 +309,9 @@ async def test_changed_exception_is_drift(change: str):
     await firewall.apply(made)
     await firewall.attest()
     assert await firewall.matches(made)
-    if change not in {"added", "without an end", "return"}:
+    if change == "resolver":
+        run(f"nft delete element inet vpn_gateway resolver_exception4 {{ {VIPS[0]} }}")
+    elif change in {"prolonged", "shortened", "another number", "ended"}:
         run(f"nft delete element inet vpn_gateway exception {{ {OTHER} }}")
     run(CHANGES[change])
     assert not await firewall.matches(made)

@@ -16,6 +16,7 @@ from app.network.plan import (
     exit_mark,
 )
 from app.network.policy import FAMILIES, VIPS4, VIPS6, View
+from app.network.ruleset.exceptions import resolver_marks
 from app.network.ruleset.matches import (
     DHCP4,
     DHCP6,
@@ -34,7 +35,7 @@ _ERRORS6 = ("destination-unreachable", "packet-too-big", "time-exceeded", "param
 
 
 def output_chains(view: View) -> Iterator[str]:
-    marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES]
+    marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES] + resolver_marks()
     marks.append(f"meta mark {hex_mark(exit_mark(0))}-{hex_mark(exit_mark(MAX_EXITS - 1))} ct mark set meta mark")
     # Errors about these packets carry the mark: see input_chains.
     marks.append(f"meta mark {hex_mark(MARK_TRANSPORT)} ct mark set meta mark")

@@ -58,7 +58,8 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
             f"meta mark . oifname . {ip} saddr",
             (f'{hex_mark(mark)} . "{t.interface}" . {a}' for t, a in tunnels for mark in _tunnel_marks(t)),
         )
-        vips = [(e.index, e.mark) for e in view.exits] + ([(DIRECT_RESOLVERS, MARK_DIRECT)] if view.direct else [])
+        vips = [(e.index, e.mark) for e in view.exits]
+        vips += [(DIRECT_RESOLVERS, MARK_DIRECT)] if view.direct_stands else []
         yield collection(
             "map",
             f"resolver_mark{family}",

@@ -15,8 +15,10 @@ from app.network import nft
 from app.network.nft_bytes import element
 from app.network.nft_delta import Change, delta
 from app.network.nft_layout import Layout, SetLayout, elements, layout
-from app.network.plan import ExitPlan, NetworkPlan, TimedElement
+from app.network.plan import MARK_DIRECT, ExitPlan, NetworkPlan, TimedElement
 from app.network.planner import plan
+from app.network.policy import FAMILIES
+from app.policies import PlannedException
 from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel, with_bridge
 
 MACS = [f"02:00:00:00:01:{n:02x}" for n in range(6)]
@@ -175,3 +177,38 @@ def test_elements_of_a_set_are_read_from_the_text() -> None:
         '0x101 . "wg1a"': "goto forward_pass",
         '0x10 . "wan"': "accept",
     }
+
+
+# --- the resolver of those who are direct for a while ----------------------------------------------------------------
+
+FOR_A_WHILE = (
+    PlannedException(1, DirectPolicy(), (MACS[0],), 50.0),
+    PlannedException(2, DirectPolicy(), (MACS[1],), 90.0),
+)
+
+
+def direct_marks(made: NetworkPlan) -> tuple[bool, set[float]]:
+    """Whether the direct resolvers' marks stand, and when those end that do not."""
+    standing = {value for family in FAMILIES for value in elements(made.ruleset, f"resolver_mark{family}").values()}
+    ends = {one.deadline for one in made.timed if one.collection.startswith("resolver_exception")}
+    return hex(MARK_DIRECT) in standing, ends
+
+
+@pytest.mark.parametrize(
+    ("devices", "exceptions", "expected"),
+    [
+        ((), (), (False, set())),
+        ((), FOR_A_WHILE, (False, {90.0})),
+        (((MACS[2], DirectPolicy()),), FOR_A_WHILE, (True, set())),
+        (((MACS[2], DirectPolicy()),), (), (True, set())),
+        ((), (PlannedException(1, VpnPolicy(), (MACS[0],), 50.0),), (False, set())),
+    ],
+    ids=["nobody", "exceptions", "both", "device", "vpn"],
+)
+def test_direct_resolvers_end_with_the_last_exception(
+    devices: tuple[tuple[str, DirectPolicy], ...],
+    exceptions: tuple[PlannedException, ...],
+    expected: tuple[bool, set[float]],
+) -> None:
+    made = plan(inputs(default_exit(active=tunnel()), default=BlockedPolicy(), devices=devices, exceptions=exceptions))
+    assert direct_marks(made) == expected
