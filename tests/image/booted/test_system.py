@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from image.qemu.fixtures import Measure, memory_used
+from image.qemu.fixtures import Measure, memory_used, owner
 
 PASSWORD = "correct-horse-battery"
 UNITS = (
@@ -149,16 +149,13 @@ def test_the_kernel_has_wireguard_and_netd_uses_it(inside: Host) -> None:
 @pytest.fixture
 def signed_in(inside: Host) -> Iterator[str]:
     """The start of commands by the owner, who has a password meanwhile."""
-    environment = "PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
-    state = "--state-dir /var/lib/vpn-gateway-web --netd-state-dir /var/lib/vpn-gateway"
-    auth = f"cd / && {environment} /usr/bin/python3 -sP -m app auth"
     home = "HOME=/run/owner"
-    inside.check_output(f"echo {PASSWORD} | ({auth} set-password {state})")
-    try:
-        inside.check_output(f"mkdir -p -m 700 /run/owner && echo {PASSWORD} | {home} vpn-gateway login")
-        yield home
-    finally:
-        inside.check_output(f"{auth} reset {state}; rm -rf /run/owner")
+    with owner(inside, PASSWORD):
+        try:
+            inside.check_output(f"mkdir -p -m 700 /run/owner && echo {PASSWORD} | {home} vpn-gateway login")
+            yield home
+        finally:
+            inside.check_output("rm -rf /run/owner")
 
 
 def test_the_support_file_reads_the_machine_from_netds_sandbox(inside: Host, signed_in: str) -> None:
