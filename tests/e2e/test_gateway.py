@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from typing import Any
 
 from testinfra.host import Host
 
@@ -106,6 +107,19 @@ def test_an_imported_server_carries_the_traffic(machine: Machine, lab: Lab) -> N
 def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
     assert "wireguard" in inside.check_output("ip -d link show type wireguard")
     assert not inside.process.filter(comm="wireguard-go")
+
+
+def test_the_canarys_probes_are_seen_and_leak_nothing(machine: Machine, lab: Lab) -> None:
+    """The process that watches, its packet sockets and the cable into the bridge: the image's kernel and sandbox."""
+    shown = until(lambda: proven(lab), 180, "a round of the canary that proves something")
+    assert shown["leaked"] == 0, shown
+    assert shown["shut"] is None
+
+
+def proven(lab: Lab) -> dict[str, Any] | None:
+    status, answer = lab.api("GET", "/api/canary")
+    well = status == 200 and isinstance(answer, dict) and answer["rounds"] > 0 and answer["problem"] is None
+    return answer if well else None
 
 
 def test_memory_with_the_tunnel_up(machine: Machine, inside: Host, measure: Measure) -> None:
