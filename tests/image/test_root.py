@@ -124,3 +124,5 @@ def test_vendors_of_devices_are_known_and_no_more_than_needed(root: Host, path: 
     assert root.file("/usr/share/ieee-data/oui.txt").contains("(hex)")
     lists = {entry.name for entry in (path / "usr/share/ieee-data").glob("*.txt")}
     assert lists == {"oui.txt"}
+    assert (path / "usr/share/doc/ieee-data/copyright").exists()
+    assert not root.package("wget").is_installed
