@@ -39,6 +39,9 @@ _EVERYWHERE = (
     # Saves a look-up for a host's own connections; a router has few. With it the kernel drops a device's answer to
     # app.network.end_connections, whose socket it finds instead of forwarding.
     ("net/ipv4/tcp_early_demux", "0"),
+    # No reports of the groups in 224.0.0.0/24, which every switch passes on without them (RFC 4541): with one port for
+    # LAN and WAN they would go out in the clear.
+    ("net/ipv4/igmp_link_local_mcast_reports", "0"),
     # Smaller packets than IPv6's smallest are of no use to anybody but who forges "fragmentation needed".
     ("net/ipv4/route/min_pmtu", "1280"),
     # Hours of silence instead of five days, so that dead connections do not fill the table (RFC 5382, REQ-5).
