@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from app.errors import ConnectTimeoutError
 from app.model import ServerChange
-from app.netd import automatic_switches
 from app.netd.automatic_switches import ScheduledSwitches, due_change
 from app.netd.protocols import Choice
 from app.network.plan import TransportPeer, TunnelPlan
@@ -144,18 +143,3 @@ def test_change_by_the_clock_over_daylight_saving(begin: str, hours: int, runs: 
     first = datetime.fromisoformat(begin).timestamp()
     looks = (local_time(first + 60 * n, "Europe/Berlin") for n in range(hours * 60))
     assert [look.isoformat(" ", "minutes") for look in looks if due_change((NIGHTLY,), look)] == runs
-
-
-async def test_changes_go_by_the_gateways_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Store(tmp_path) as store:
-        store.update_settings(lambda s: replace(s, server_changes=(EVERY_DAY,), time_zone="Asia/Tokyo"))
-        found, seen = Exits(HERE), asyncio.Event()
-        scheduled = ScheduledSwitches(found, found, store)
-        monkeypatch.setattr(automatic_switches, "CLOCK_INTERVAL", 0.001)
-        now = datetime.fromisoformat("2026-11-23T04:30:30+09:00").timestamp()
-        monkeypatch.setattr(automatic_switches.time, "time", lambda: now)
-        monkeypatch.setattr(found, "switch", lambda *_, **__: asyncio.sleep(0, seen.set()))
-        task = asyncio.create_task(scheduled.run())
-        async with asyncio.timeout(5):
-            await seen.wait()
-        task.cancel()

@@ -457,8 +457,7 @@ async def test_failed_bulk_request_takes_back_its_exceptions(kernel, started):
 async def test_exception_in_the_clear_is_in_the_plan_until_its_end(kernel, started):
     daemon = await started("exceptions")
     await daemon.gateway.submit(StartException(DirectPolicy(), MAC, seconds=1, by="test", password=PASSWORD))
-    (one,) = kernel.plan.timed
-    assert one.key == (MAC,)
+    assert [one.key for one in kernel.plan.timed if one.collection == "exception"] == [(MAC,)]
     assert MAC not in kernel.plan.ruleset  # it has no other policy than all
     await until(lambda: not kernel.plan.timed)
     assert (await daemon.gateway.snapshot()).exceptions == ()
