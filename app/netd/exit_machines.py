@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
 from app.addresses import Address
 from app.errors import GatewayError, NotFoundError
@@ -128,9 +129,17 @@ class ExitMachines:
     def clock_behind(self) -> float:
         return self._clock_behind()
 
-    async def _fetch_once(self, target: Target) -> None:
-        """Fetch the configuration, so that an unusable server changes nothing; the attempt that follows uses it."""
+    @contextlib.asynccontextmanager
+    async def _fetched_once(self, target: Target) -> AsyncGenerator[None]:
+        """Fetch the configuration, so that an unusable server changes nothing; an attempt made inside uses it.
+
+        An attempt made later fetches it again: the key may be another one by then.
+        """
         self._fetched = target, time.monotonic(), await self._fetch(target)
+        try:
+            yield
+        finally:
+            self._fetched = None
 
     async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
         fetched, self._fetched = self._fetched, None

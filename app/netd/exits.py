@@ -120,21 +120,21 @@ class Exits(ExitMachines):
         Raises NotFoundError, and what :meth:`ExitMachine.connect` raises. An unusable server changes nothing.
         """
         machine = self.get(exit_name)
-        await self._fetch_once(target)
-        self._uses.check(machine.name, target)  # with no wait before the goal is noted: nobody comes in between
-        # A transaction of the store keeps what was stored, too, and undoes what its own task has changed.
-        if isinstance(machine.state, Connected) and not self._store.in_transaction:
-            await self._switch(machine, target, cause, asked)
-            return
-        before = self._intent.goal(exit_name)
-        self._intent.set_goal(exit_name, target, asked)
-        try:
-            await machine.connect(target, cause)
-        except BaseException:
-            # A failed switch leaves the old tunnel up, which is what a restart should restore.
-            if before is not None and machine.goal == before.target != target:
-                self._intent.restore_goal(machine.name, before, failed=target)
-            raise
+        async with self._fetched_once(target):
+            self._uses.check(machine.name, target)  # with no wait before the goal is noted: nobody comes in between
+            # A transaction of the store keeps what was stored, too, and undoes what its own task has changed.
+            if isinstance(machine.state, Connected) and not self._store.in_transaction:
+                await self._switch(machine, target, cause, asked)
+                return
+            before = self._intent.goal(exit_name)
+            self._intent.set_goal(exit_name, target, asked)
+            try:
+                await machine.connect(target, cause)
+            except BaseException:
+                # A failed switch leaves the old tunnel up, which is what a restart should restore.
+                if before is not None and machine.goal == before.target != target:
+                    self._intent.restore_goal(machine.name, before, failed=target)
+                raise
 
     def connect_nowait(self, exit_name: str, target: Target, *, asked: str, cause: str) -> None:
         """Make ``target`` the goal of an exit without waiting for it. Raises NotFoundError, ConflictError."""
@@ -151,9 +151,9 @@ class Exits(ExitMachines):
         machine = self.get(exit_name)
         if (problem := self._keys.problem(target)) is not None:
             raise problem
-        await self._fetch_once(target)
-        self._uses.check(machine.name, target)
-        await self._switch(machine, target, cause, asked)
+        async with self._fetched_once(target):
+            self._uses.check(machine.name, target)
+            await self._switch(machine, target, cause, asked)
 
     async def _switch(self, machine: ExitMachine, target: Target, cause: str | None, asked: str | None) -> None:
         """Switch to ``target``; then the intent follows. Until then a restart comes back to the tunnel that is up."""

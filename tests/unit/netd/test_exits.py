@@ -349,6 +349,18 @@ async def test_renew_keeps_the_old_tunnel_until_the_new_is_up(fakes: Fakes, exit
     assert (True, False, True) in kinds
 
 
+async def test_key_replaced_after_a_connect_is_the_next_tunnels(fakes: Fakes, exits: Exits, monkeypatch) -> None:
+    """A connect to where the exit is already fetches a configuration that no attempt takes."""
+    await exits.connect("default", A)
+    await exits.connect("default", A)
+    other = replace(CONFIG, private_key=keys.generate().private_key)
+    monkeypatch.setattr(f"{__name__}.CONFIG", other)
+    await exits.renew("mullvad")
+    state = exits.get("default").state
+    assert isinstance(state, Connected)
+    assert state.tunnel.own_key == keys.public_key(other.private_key)
+
+
 async def test_renew_retries_an_exit_blocked_by_the_account(fakes: Fakes, exits: Exits) -> None:
     fakes.silent.add(A)
     fakes.advised = Advice(reason=Reason.KEY_REVOKED, message="sign in again")
