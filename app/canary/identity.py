@@ -14,9 +14,11 @@ from msgspec import Struct
 from app.addresses import Address, Network
 from app.mac_address import CANARY_PREFIX
 from app.model import BlockedPolicy, DirectPolicy, LanSettings, Policy, VpnPolicy
+from app.network.plan import MAX_EXITS
 
 BLOCKED, NEWCOMER = "(blocked)", "(new device)"  # no exit has such a name
 _BLOCKED_NUMBER, _NEWCOMER_NUMBER = 0xFD, 0xFE
+_FIRST_SERVER = 60
 
 # Documentation addresses (RFC 5737, RFC 3849): what gets out disturbs nobody, and no host answers.
 TARGETS4 = tuple(IPv4Network(text) for text in ("192.0.2.0/24", "203.0.113.0/24", "198.51.100.0/24"))
@@ -33,6 +35,16 @@ class Identity(Struct, frozen=True):
 
 def mac(number: int) -> str:
     return f"{CANARY_PREFIX}{number:02x}"
+
+
+def server_host(mac_address: str) -> int:
+    """The host in the networks of targets that this device of the canary's probes: one that no other of them does.
+
+    A packet without ports is known to NAT by its addresses alone: another device's to the same host, behind the same
+    address of a tunnel, would be dropped.
+    """
+    number = int(mac_address.rpartition(":")[2], 16)
+    return _FIRST_SERVER + (number if number < _BLOCKED_NUMBER else number - _BLOCKED_NUMBER + MAX_EXITS)
 
 
 def identities(exits: Sequence[str], default: Policy) -> tuple[Identity, ...]:

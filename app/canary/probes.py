@@ -23,14 +23,14 @@ from app.canary.frames import (
     tcp_syn,
     udp,
 )
-from app.canary.identity import TARGETS6
+from app.canary.identity import TARGETS6, server_host
 from app.protocol.canary import ProbeKind
 
 NAMES = "proof.example"  # RFC 6761: no name under it exists, and nobody but a resolver is asked
 TOKEN_BYTES = 8
 _SPOOFED4, _SPOOFED6 = IPv4Address("10.83.254.77"), IPv6Address("2001:db8:6361:bad::77")
 _HTTPS, _DNS, _DOT, _QUIC = 443, 53, 853, 443
-_SERVER, _RESOLVER = 77, 54  # the hosts that are probed in the network of targets
+_RESOLVER = 54  # the host in the networks of targets that is asked for names
 
 # Whether the gateway lets the probe into the tunnel, changed (a query to an outside resolver goes to the exit's own).
 Way = Literal["through", "redirected", "dropped"]
@@ -73,11 +73,12 @@ def _probes(ends: Ends, token: Callable[[], bytes], port: Callable[[], int]) -> 
         family: Family = 4 if content.startswith(IPV4) else 6
         return Probe(kind, family, way, needle, ethernet(ends.mac, ends.router, content))
 
+    host = server_host(ends.mac)
     sources: list[tuple[Address, Address, Address, Address]] = [
-        (ends.source4, ends.targets4[_SERVER], ends.targets4[_RESOLVER], _SPOOFED4)
+        (ends.source4, ends.targets4[host], ends.targets4[_RESOLVER], _SPOOFED4)
     ]
     if ends.source6 is not None:
-        sources.append((ends.source6, ends.targets6[_SERVER], ends.targets6[_RESOLVER], _SPOOFED6))
+        sources.append((ends.source6, ends.targets6[host], ends.targets6[_RESOLVER], _SPOOFED6))
     for source, server, resolver, foreign in sources:
         icmp = ICMP if source.version == 4 else ICMP6
         t = token()

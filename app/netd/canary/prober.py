@@ -51,6 +51,7 @@ class Prober:
         self._capture = capture
         self._used = used
         self._lock = asyncio.Lock()
+        self._host6 = secrets.randbits(63) | 2  # one for all rounds: see server_host
 
     def identities(self) -> tuple[Identity, ...]:
         settings = self._store.settings
@@ -78,7 +79,7 @@ class Prober:
         source4 = own_address(lan, await asyncio.to_thread(lambda: {*self._used(), *_outside(links)}))
         if source4 is None:
             raise UnavailableError("no address of the LAN is free for the canary")
-        source6 = IPv6Address(int(lan.ula.network.network_address) | secrets.randbits(63) | 2) if lan.ula else None
+        source6 = IPv6Address(int(lan.ula.network.network_address) | self._host6) if lan.ula else None
         name = links.lan[0].name
         router = await canary_link.connect(name, bridged=bridge is not None and bridge.name == name)
         network = targets(links, lan, plans)

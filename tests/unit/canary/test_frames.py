@@ -9,9 +9,12 @@ from ipaddress import ip_address, ip_network
 import dns.message
 import pytest
 
+from app.canary.browser import FIRST_HOST
 from app.canary.frames import IPV4, checksum
-from app.canary.identity import TARGETS6, mac
+from app.canary.identity import TARGETS6, identities, mac, server_host
 from app.canary.probes import NAMES, Ends, probes
+from app.model import BlockedPolicy
+from app.network.plan import MAX_EXITS
 
 ENDS = Ends(
     mac=mac(3),
@@ -43,6 +46,16 @@ def test_frames_come_from_the_canary_and_go_to_the_router():
     for probe in made():
         assert probe.frame[:12] == bytes.fromhex("020000000001") + bytes.fromhex(mac(3).replace(":", ""))
         assert len(probe.frame) >= 60
+
+
+def test_no_two_devices_of_the_canary_probe_the_same_host():
+    """Of a protocol without ports NAT keeps one flow to a host: the second device's packet would be dropped."""
+    numbers = [int(one.mac[-2:], 16) for one in identities([f"exit{n}" for n in range(MAX_EXITS)], BlockedPolicy())]
+    hosts = [server_host(mac(number)) for number in numbers]
+    assert len(set(hosts)) == len(hosts) == MAX_EXITS + 2
+    assert max(hosts) < FIRST_HOST
+    (probe,) = (p for p in made() if (p.kind, p.family) == ("other_protocol", 4))
+    assert probe.frame[30:34] == ENDS.targets4[server_host(ENDS.mac)].packed
 
 
 def test_each_has_a_needle_that_no_other_has():
