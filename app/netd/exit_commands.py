@@ -9,17 +9,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelError, NotFoundError
-from app.exit_settings import (
-    Users,
-    exit_names,
-    exit_settings,
-    renamed,
-    restored,
-    users_of,
-    with_exit,
-    with_exit_settings,
-    without_exit,
-)
+from app.exit_changes import renamed, restored, with_exit, with_exit_settings, without_exit
+from app.exit_settings import exit_names, exit_settings
+from app.exit_users import Users, users_of
 from app.model import (
     DEFAULT_EXIT,
     MAX_USER_EXITS,

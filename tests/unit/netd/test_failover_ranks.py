@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from app.exit_settings import with_exit
+from app.exit_changes import with_exit
 from app.model import ExitSettings, FailoverSettings, Fallback, Never, Server
 from app.netd.automatic_switches import RETURN_AFTER, ReturnToFirstChoice
 from app.netd.exit_targets import ExitTargets

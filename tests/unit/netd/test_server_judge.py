@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app import keys
 from app.errors import ConflictError, NotFoundError
-from app.exit_settings import with_exit
+from app.exit_changes import with_exit
 from app.model import Endpoint, ExitSettings, Fallback, Never, Peer, Server, TunnelConfig
 from app.netd.exit_targets import ExitTargets
 from app.netd.intent import Intent

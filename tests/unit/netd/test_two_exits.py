@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import ConflictError, ConnectTimeoutError
-from app.exit_settings import with_exit
+from app.exit_changes import with_exit
 from app.model import ExitSettings, Server, TunnelConfig
 from app.netd.exits import Exits
 from app.netd.failover import Failover
