@@ -11,13 +11,7 @@ from msgspec.structs import replace
 from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelError, NotFoundError
 from app.exit_changes import renamed, with_exit, with_exit_settings, without_exit
 from app.exit_settings import exit_names, exit_settings
-from app.model import (
-    DEFAULT_EXIT,
-    MAX_USER_EXITS,
-    BlockedPolicy,
-    ExitSettings,
-    VpnPolicy,
-)
+from app.model import DEFAULT_EXIT, MAX_USER_EXITS, BlockedPolicy, ExitSettings, VpnPolicy
 from app.netd.exit_removal import ExitRemoval, NamingExceptions, RemovableExits
 from app.netd.intent import Intent
 from app.netd.never_used import MovableExits, NeverUsed
