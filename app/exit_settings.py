@@ -1,4 +1,4 @@
-"""The exits of the settings: their numbers, what each is set to, and how they are made, renamed and removed (pure).
+"""The exits of the settings: their numbers, and what each is set to (pure).
 
 An exit's number, from which its mark, table and interfaces follow, is the place of its name in ``Settings.exits``. It
 never changes: an exit that is removed leaves an empty name, and the next one that is made takes its place.
@@ -6,28 +6,13 @@ never changes: an exit that is removed leaves an empty name, and the next one th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from app.model import (
-    DEFAULT_EXIT,
-    BlockedPolicy,
-    Device,
-    DirectPolicy,
-    ExitSettings,
-    MtuSettings,
-    Policy,
-    Settings,
-    VpnPolicy,
-)
-from app.self_service import with_exit_renamed, with_exit_restored
+from app.model import DEFAULT_EXIT, ExitSettings, MtuSettings, Settings
 
 REMOVED = ""  # the name at the place of an exit that was removed
-
-_BY_EXIT = ("desired", "first_choice", "asked", "places")  # what the gateway keeps about each exit
 
 
 def numbered(settings: Settings) -> Iterator[tuple[int, str]]:
@@ -82,175 +67,3 @@ def mirrored(settings: Settings) -> Settings:
         server_changes=settings.server_changes or changes,
         mtu=MtuSettings({**mtus, **settings.mtu.exits}, settings.mtu.providers),
     )
-
-
-# --- Changes ---------------------------------------------------------------------------------------------------------
-
-
-def with_exit(settings: Settings, new: ExitSettings) -> Settings:
-    """``settings`` with a new exit at the first free number."""
-    names = list(settings.exits)
-    if REMOVED in names:
-        names[names.index(REMOVED)] = new.name
-    else:
-        names.append(new.name)
-    return with_exit_settings(replace(settings, exits=tuple(names)), new)
-
-
-def with_exit_settings(settings: Settings, changed: ExitSettings) -> Settings:
-    """``settings`` in which the exit of that name is set to ``changed``."""
-    settings = migrated(settings)
-    others = tuple(one for one in settings.exit_settings if one.name != changed.name)
-    kept = () if changed == ExitSettings(changed.name) else (changed,)
-    return replace(settings, exit_settings=others + kept)
-
-
-def renamed(settings: Settings, old: str, new: str) -> Settings:
-    """``settings`` in which the exit ``old`` is called ``new``, and whatever named it follows."""
-    settings = migrated(settings)
-
-    def follow(policy: Policy) -> Policy:
-        return VpnPolicy(new) if policy == VpnPolicy(old) else policy
-
-    moved: dict[str, Any] = {
-        field: {new if name == old else name: value for name, value in getattr(settings, field).items()}
-        for field in _BY_EXIT
-    }
-    return replace(
-        with_policies(with_exit_renamed(settings, old, new), follow),
-        exits=tuple(new if name == old else name for name in settings.exits),
-        exit_settings=tuple(replace(one, name=new) if one.name == old else one for one in settings.exit_settings),
-        **moved,
-    )
-
-
-def without_exit(settings: Settings, name: str, then: Policy) -> Settings:
-    """``settings`` without the exit ``name``; every policy that named it becomes ``then``, no device chooses it now."""
-    settings = migrated(settings)
-
-    def follow(policy: Policy) -> Policy:
-        return then if policy == VpnPolicy(name) else policy
-
-    names = [REMOVED if one == name else one for one in settings.exits]
-    while names[-1] == REMOVED:
-        names.pop()
-    kept: dict[str, Any] = {
-        field: {key: value for key, value in getattr(settings, field).items() if key != name} for field in _BY_EXIT
-    }
-    return replace(
-        with_policies(with_exit_renamed(settings, name, None), follow),
-        exits=tuple(names),
-        exit_settings=tuple(one for one in settings.exit_settings if one.name != name),
-        **kept,
-    )
-
-
-def restored(settings: Settings, before: Settings, name: str) -> Settings:
-    """``settings`` with the exit ``name`` as it was in ``before``, which a removal took away; other changes stay."""
-    index = before.exits.index(name)
-    names = list(settings.exits) + [REMOVED] * (index + 1 - len(settings.exits))
-    if names[index] != REMOVED or name in names:
-        return settings
-    names[index] = name
-    users = {device.mac: device for device in before.devices if mentions(device, name)}
-    kept: dict[str, Any] = {
-        field: getattr(settings, field) | {k: v for k, v in getattr(before, field).items() if k == name}
-        for field in _BY_EXIT
-    }
-    for field in ("default_policy", "groups"):  # whole
-        if field in Settings.__struct_fields__ and mentions(getattr(before, field), name):
-            kept[field] = getattr(before, field)
-    return replace(
-        with_exit_restored(settings, before, name),
-        exits=tuple(names),
-        exit_settings=settings.exit_settings + tuple(one for one in before.exit_settings if one.name == name),
-        devices=tuple(users.get(device.mac, device) for device in settings.devices),
-        **kept,
-    )
-
-
-# --- Who uses an exit ------------------------------------------------------------------------------------------------
-
-
-class Users(Struct, frozen=True):
-    """Whatever names an exit in the settings."""
-
-    devices: tuple[str, ...] = ()  # MAC addresses
-    groups: tuple[str, ...] = ()
-    default_policy: bool = False  # it is that of devices without one of their own
-
-    def __bool__(self) -> bool:
-        return bool(self.devices or self.groups or self.default_policy)
-
-
-class Policies(Protocol):
-    """What is used of the settings, and of the snapshot that shows them."""
-
-    @property
-    def devices(self) -> tuple[Device, ...]: ...
-
-    @property
-    def default_policy(self) -> Policy: ...
-
-
-def users_of(settings: Policies, name: str) -> Users:
-    """The devices and groups whose policy, at any time, is the exit ``name``."""
-    return Users(
-        devices=tuple(device.mac for device in settings.devices if _uses(device, name)),
-        groups=tuple(group.name for group in getattr(settings, "groups", ()) if mentions(group, name)),
-        default_policy=mentions(settings.default_policy, name),
-    )
-
-
-def _uses(device: Device, name: str) -> bool:
-    """Whether a policy of the device itself, at any time, is the exit."""
-    own = getattr(device, "own", True)  # False = it follows its group, or the default
-    fields = (field for field in device.__struct_fields__ if field != "policy" or own)
-    return any(mentions(getattr(device, field), name) for field in fields)
-
-
-def mentions(value: object, name: str) -> bool:
-    """Whether a policy anywhere in ``value`` is the exit ``name``."""
-    found = False
-
-    def look(policy: Policy) -> Policy:
-        nonlocal found
-        found = found or policy == VpnPolicy(name)
-        return policy
-
-    _mapped(value, look)
-    return found
-
-
-def with_policies(settings: Settings, change: Callable[[Policy], Policy]) -> Settings:
-    """``settings`` with ``change`` of every policy in them, wherever it stands: a device, a group, a schedule."""
-    return _mapped(settings, change)
-
-
-def _mapped(value: Any, change: Callable[[Policy], Policy]) -> Any:
-    """``value`` itself where nothing in it changes."""
-    if isinstance(value, VpnPolicy | DirectPolicy | BlockedPolicy):
-        return change(value)
-    if isinstance(value, tuple):
-        items = tuple(_mapped(item, change) for item in value)
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-    if isinstance(value, Struct):
-        fields = {name: getattr(value, name) for name in value.__struct_fields__}
-        changed = {name: new for name, old in fields.items() if (new := _mapped(old, change)) is not old}
-        return replace(value, **changed) if changed else value
-    return value
-
-
-def with_preferences(settings: Settings, wanted: dict[str, Any]) -> Settings:
-    """``settings`` with the fields in ``wanted``. What belongs to an exit is kept with its other settings."""
-    own = {one.name: one for one in all_exit_settings(settings)}
-    if "mtu" in wanted:
-        mtu: MtuSettings = wanted["mtu"]
-        own = {name: replace(one, mtu=mtu.exits.get(name)) for name, one in own.items()}
-        wanted = {**wanted, "mtu": replace(mtu, exits={})}
-    if "server_changes" in wanted:
-        changes = wanted["server_changes"]
-        own[DEFAULT_EXIT] = replace(own[DEFAULT_EXIT], server_changes=changes)
-        wanted = {**wanted, "server_changes": ()}
-    kept = tuple(one for one in own.values() if one != ExitSettings(one.name))
-    return replace(settings, **wanted, exit_settings=kept)

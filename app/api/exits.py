@@ -13,7 +13,7 @@ from app.api.auth.confirmation import submit_confirmed
 from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
 from app.errors import InvalidFieldError, NotFoundError
-from app.exit_settings import users_of
+from app.exit_users import users_of
 from app.model import (
     MAX_USER_EXITS,
     BlockedPolicy,

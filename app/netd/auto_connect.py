@@ -48,9 +48,11 @@ class AutoConnect:
             self._waiting.add(exit_name)
             self._due.set()
 
-    def forget(self, exit_name: str) -> None:
-        """Leave the exit to whoever has asked for something else."""
+    def forget(self, exit_name: str) -> bool:
+        """Leave the exit to whoever has asked for something else. Returns whether it waited."""
+        waited = exit_name in self._waiting
         self._waiting.discard(exit_name)
+        return waited
 
     async def run(self) -> None:
         """Run until cancelled."""

@@ -28,7 +28,9 @@ class ConnectableExits(Protocol):
 class WaitingExits(Protocol):
     """What is used of :class:`app.netd.auto_connect.AutoConnect`."""
 
-    def forget(self, exit_name: str) -> None: ...
+    def forget(self, exit_name: str) -> bool: ...
+
+    def add(self, exit_name: str) -> None: ...
 
 
 class KeyRecord(Protocol):
@@ -62,7 +64,15 @@ class ConnectCommands:
 
     async def _connect(self, command: Connect) -> Done:
         self._exits.get(command.exit)
-        self._waiting.forget(command.exit)
+        waited = self._waiting.forget(command.exit)
+        try:
+            return await self._connect_to_choice(command)
+        except BaseException:
+            if waited:  # a request that was refused has changed nothing; with a goal the exit no longer waits
+                self._waiting.add(command.exit)
+            raise
+
+    async def _connect_to_choice(self, command: Connect) -> Done:
         choice = await self._choice(command)
         targets = choice.targets[:MAX_ATTEMPTS]
         named = targets[0].hostname == command.server

@@ -221,7 +221,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     )
     unproven = UnprovenKeys(registry)
     claims = ServerClaims()
-    judge = ServerJudge(store, intent, claims)
+    judge = ServerJudge(store, intent, claims, registry)
     targets = ExitTargets(store, directory, judge)
     failover = Failover(
         providers=registry,

@@ -111,14 +111,18 @@ class Replacements:
     async def ranked(self, exit_name: str, failed: Target) -> list[Target]:
         """The servers of the exit's own fallbacks that may be tried now, in the order of those."""
         settings = self._store.settings
-        own, verdict = exit_settings(settings, exit_name), self._uses.of(exit_name)
-        found: list[Target] = []
+        own = exit_settings(settings, exit_name)
+        ranks: list[tuple[str, Sequence[Server]]] = []
         for fallback in own.fallbacks:
             provider = fallback.provider or own.provider or settings.provider
             try:
-                meant = _asked_for(await self._directory.list(provider), fallback.target)
+                ranks.append((provider, _asked_for(await self._directory.list(provider), fallback.target)))
             except GatewayError:  # there is no such provider any more
                 continue
+        # After the lists, with no wait before one of these is made the goal: another exit may have taken a server.
+        verdict = self._uses.of(exit_name)
+        found: list[Target] = []
+        for provider, meant in ranks:
             targets = [Target(provider, s.hostname) for s in meant if not s.missing and verdict(s) is None]
             tried = sum(self._failures.in_penalty(t) for t in targets)
             rested = [t for t in targets if t != failed and not self._failures.in_penalty(t)]

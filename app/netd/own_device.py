@@ -16,27 +16,19 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET
 
-from app.errors import (
-    ConflictError,
-    ForbiddenError,
-    GatewayError,
-    InvalidFieldError,
-    KernelError,
-    NotFoundError,
-)
+from app.errors import GatewayError, InvalidFieldError, KernelError, NotFoundError
 from app.explain.decision import Decide
 from app.model import Settings, VpnPolicy
 from app.netd.known_device import KnownDevices, literal
 from app.netd.network_parts import NetworkChange, PlanApplied
+from app.netd.own_device_rules import OwnDeviceRules
 from app.protocol.commands import ChangeOwnDevice, GetOwnDevice, HandlerEntry
 from app.protocol.explanations import OwnDevice, Pause, Why
-from app.self_service import end_of_pause, exits_to_choose, granted, may_choose, may_pause
+from app.self_service import end_of_pause, exits_to_choose, granted, may_pause
 from app.store import Store
-from app.store.validation import MAX_DEVICES
 
 log = logging.getLogger(__name__)
 
-SHORTEST_PAUSE = 60  # seconds
 RETRY = 1.0  # seconds
 
 
@@ -75,11 +67,11 @@ class OwnDevices:
         self._store = store
         self._known = known
         self._why = why
-        self._decide = decide
         self._admins = admins
         self._pauses = pauses
         self._follow = follow
         self._clock = clock
+        self._rules = OwnDeviceRules(store, decide, admins, pauses.until, clock)
         self._due = asyncio.Event()
         subscribe(self._on_change)
 
@@ -94,25 +86,14 @@ class OwnDevices:
         if command.exit is not UNSET and command.pause is not UNSET:
             raise InvalidFieldError("pause: one change at a time: the exit or a pause", field="pause")
         if command.exit is not UNSET:
-            self._check_choice(mac, command.exit)
+            self._rules.check_choice(mac, command.exit)
             await self._choose(mac, command.exit)
         if command.pause is not UNSET:
-            self._check_pause(mac, command.pause)
+            self._rules.check_pause(mac, command.pause)
             await self._pause(mac, command.pause)
         return await self._described(mac, command.address)
 
     # --- the exit ----------------------------------------------------------------------------------------------------
-
-    def _check_choice(self, mac: str, exit_name: str | None) -> None:
-        settings = self._store.settings
-        if not may_choose(granted(settings, mac)):
-            raise _not_allowed("choose its exit")
-        if exit_name is not None and exit_name not in exits_to_choose(settings, mac):
-            offered = ", ".join(exits_to_choose(settings, mac)) or "none"
-            raise InvalidFieldError(f"exit: one that this device may choose: {offered}", field="exit")
-        self._check_vpn(mac)
-        if exit_name is not None and mac not in settings.chosen_exits and len(settings.chosen_exits) >= MAX_DEVICES:
-            raise ConflictError(f"already {MAX_DEVICES} devices have chosen an exit", code="too_many")
 
     async def _choose(self, mac: str, exit_name: str | None) -> None:
         before = self._store.settings.chosen_exits.get(mac)
@@ -129,18 +110,6 @@ class OwnDevices:
             raise
 
     # --- the pause ---------------------------------------------------------------------------------------------------
-
-    def _check_pause(self, mac: str, seconds: int) -> None:
-        service = granted(self._store.settings, mac)
-        if seconds == 0:
-            return
-        if not may_pause(service):
-            raise _not_allowed("pause the VPN")
-        if not SHORTEST_PAUSE <= seconds <= service.longest_pause:
-            raise InvalidFieldError(
-                f"pause: {SHORTEST_PAUSE} to {service.longest_pause} seconds, or 0 to end it", field="pause"
-            )
-        self._check_vpn(mac)
 
     async def _pause(self, mac: str, seconds: int) -> None:
         if seconds == 0:
@@ -194,14 +163,6 @@ class OwnDevices:
             )
         return mac
 
-    def _check_vpn(self, mac: str) -> None:
-        decision = self._decide(self._store.settings, mac, self._clock())
-        others = decision.origin == "exception" or not isinstance(decision.policy, VpnPolicy)
-        if self._pauses.until(mac) is None and others:  # the admin's exception is not to be replaced either
-            raise _blocked_by_admin()
-        if not isinstance(self._admins(self._store.settings, mac, self._clock()).policy, VpnPolicy):
-            raise _blocked_by_admin()
-
     async def _described(self, mac: str, address: str) -> OwnDevice:
         settings, until = self._store.settings, self._pauses.until(mac)
         service = granted(settings, mac)
@@ -223,14 +184,3 @@ def _with_choice(settings: Settings, mac: str, exit_name: str | None) -> Setting
     others = {m: e for m, e in settings.chosen_exits.items() if m != mac}
     chosen = others if exit_name is None else {**others, mac: exit_name}
     return msgspec.structs.replace(settings, chosen_exits=chosen)
-
-
-def _not_allowed(what: str) -> ForbiddenError:
-    return ForbiddenError(f"the admin does not let this device {what}", code="not_allowed")
-
-
-def _blocked_by_admin() -> ConflictError:
-    return ConflictError(
-        "the admin's policy for this device is not the VPN just now, so it has nothing to decide",
-        code="blocked_by_admin",
-    )

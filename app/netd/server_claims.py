@@ -10,18 +10,29 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from app.providers.client_keys import ClientKeys
+from app.providers.custom import CustomProvider
+from app.providers.imported import ImportedProvider
 from app.tunnel.states import Target, Tunnel
+
+_NAMED_BY_USERS = frozenset({CustomProvider.name, ImportedProvider.name})
 
 
 class Claim(Struct, frozen=True):
-    """A tunnel: this gateway's key, and the keys of the peers it is used with."""
+    """A server and the keys of a tunnel to it, which there is or is to be."""
 
     target: Target
-    own_key: str
-    peer_keys: frozenset[str]
+    keys: ClientKeys
 
-    def excludes(self, own_key: str, peer_keys: Iterable[str]) -> bool:
-        return bool(self.own_key) and self.own_key == own_key and not self.peer_keys.isdisjoint(peer_keys)
+    def excludes(self, other: Claim) -> bool:
+        """Whether both would be one client of one server.
+
+        Two entries of a provider's list are two servers, though many providers give several of them one key. What
+        users have named says nothing: two of their files may be for one server, and one of them for a listed server.
+        """
+        provider = self.target.provider
+        listed = provider == other.target.provider and provider not in _NAMED_BY_USERS
+        return (self.target == other.target or not listed) and self.keys.meet(other.keys)
 
 
 class ServerClaims:
@@ -30,21 +41,17 @@ class ServerClaims:
     def __init__(self) -> None:
         self._by_exit: dict[int, tuple[Claim, ...]] = {}
 
-    def holder(self, index: int, own_key: str, peer_keys: Iterable[str]) -> int | None:
-        """The number of another exit than ``index`` with a tunnel to one of these peers with this key."""
-        keys = tuple(peer_keys)
+    def holder(self, index: int, wanted: Claim) -> int | None:
+        """The number of another exit than ``index`` with a tunnel that excludes ``wanted``."""
         others = ((i, claims) for i, claims in self._by_exit.items() if i != index)
-        return next((i for i, claims in others if any(claim.excludes(own_key, keys) for claim in claims)), None)
+        return next((i for i, claims in others if any(claim.excludes(wanted) for claim in claims)), None)
 
     def claim(self, index: int, tunnel: Tunnel, peer_keys: Iterable[str]) -> int | None:
         """Claim the server of ``tunnel``, which is about to be made, for exit ``index``; else the holder's number."""
-        keys = frozenset(peer_keys)
-        holder = self.holder(index, tunnel.own_key, keys)
+        wanted = Claim(tunnel.target, ClientKeys(tunnel.own_key, frozenset(peer_keys)))
+        holder = self.holder(index, wanted)
         if holder is None:
-            self._by_exit[index] = (
-                *self._by_exit.get(index, ()),
-                Claim(tunnel.target, tunnel.own_key, keys),
-            )
+            self._by_exit[index] = (*self._by_exit.get(index, ()), wanted)
         return holder
 
     def settle(self, index: int, tunnels: Iterable[Tunnel]) -> None:
@@ -56,5 +63,6 @@ class ServerClaims:
 
 
 def _claim_of(tunnel: Tunnel, known: Iterable[Claim]) -> Claim:
-    made = Claim(tunnel.target, tunnel.own_key, frozenset((tunnel.peer_key,)))  # of an adopted tunnel no more is known
-    return next((c for c in known if c.target == made.target and c.excludes(made.own_key, made.peer_keys)), made)
+    keys = ClientKeys(tunnel.own_key, frozenset((tunnel.peer_key,)))
+    made = Claim(tunnel.target, keys)  # of an adopted tunnel no more is known
+    return next((c for c in known if c.target == made.target and c.excludes(made)), made)

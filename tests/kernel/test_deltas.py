@@ -8,7 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
 import pytest
@@ -33,6 +33,7 @@ from tests.unit.network.scenarios import (
     SCENARIOS,
     SECOND,
     SIX,
+    WAN,
     WORK,
     default_exit,
     inputs,
@@ -44,6 +45,7 @@ pytestmark = pytest.mark.kernel
 
 ERESTART = 85  # Linux: "interrupted system call should be restarted"; Python does not name it everywhere
 
+ADDRESSES = tuple(map(ip_interface, ("203.0.113.5/24", "2001:db8:1::5/64", "2001:db8:7::5/56", "2001:db8:2::5/128")))
 MACS = [f"02:00:00:00:01:{n:02x}" for n in range(40)]
 POLICIES: list[Policy | WaitingPolicy] = [
     VpnPolicy(),
@@ -77,6 +79,7 @@ def situations(seed: int, count: int = 30) -> Iterator[PlanInput]:
             time_sync_uid=chance.choice([None, 104]),
             time_servers=(ip_address("192.0.2.123"),),
             canary=policies([e.name for e in exits] if chance.random() < 0.5 else ["default"]),
+            wan=replace(WAN, addresses=tuple(chance.sample(ADDRESSES, chance.randint(0, 3)))),
         )
 
 

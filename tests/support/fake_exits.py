@@ -6,8 +6,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from app.errors import ConflictError, NotFoundError
-from app.exit_settings import all_exit_settings, exit_settings, renamed, users_of, with_exit, with_exit_settings
-from app.exit_settings import without_exit as without
+from app.exit_changes import renamed, with_exit, with_exit_settings
+from app.exit_changes import without_exit as without
+from app.exit_settings import all_exit_settings, exit_settings
+from app.exit_users import users_of
 from app.model import MAX_USER_EXITS, BlockedPolicy, Settings, VpnPolicy
 from app.protocol.commands import ChangeExit, MakeExit, RemoveExit
 from app.protocol.events import ExitChanged

@@ -9,20 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import InvalidFieldError
-from app.exit_settings import (
-    Users,
-    all_exit_settings,
-    exit_names,
-    exit_settings,
-    migrated,
-    mirrored,
-    numbered,
-    renamed,
-    restored,
-    users_of,
-    with_exit,
-    without_exit,
-)
+from app.exit_changes import renamed, restored, with_exit, without_exit
+from app.exit_settings import all_exit_settings, exit_names, exit_settings, migrated, mirrored, numbered
+from app.exit_users import Users, users_of
 from app.model import (
     BlockedPolicy,
     Device,

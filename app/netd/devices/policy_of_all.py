@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app import admission
 from app.errors import KernelError
-from app.exit_settings import with_preferences
+from app.exit_changes import with_preferences
 from app.model import Device, Lease, SeenDevice, Settings, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.protocols import OwnerPassword

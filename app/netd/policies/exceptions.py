@@ -1,38 +1,26 @@
-"""The commands that start, move and end exceptions, and the task that carries out their ends.
-
-The kernel ends what an exception opens by itself (:mod:`app.network.ruleset.exceptions`); here it is taken out of the
-plan, its device gets its connections anew, and people are told. What an exception closes is opened again here.
-"""
+"""The commands that start, move and end exceptions."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from app import mac_address
 from app.errors import InvalidFieldError, KernelError, NotFoundError
 from app.model import DirectPolicy, Policy, PolicyException, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
+from app.netd.policies.exception_ends import Cause, ExceptionEnds
 from app.netd.policies.open_exceptions import OpenExceptions
 from app.netd.protocols import KnownExits, OwnerPassword
-from app.policy_text import policy_text
 from app.protocol.answers import Done
 from app.protocol.commands import ChangeException, EndException, HandlerEntry, StartException
-from app.protocol.events import EventSink, ExceptionEnded, ExceptionEnding, ExceptionStarted, SecurityAlert
+from app.protocol.events import EventSink
 from app.store import Store
-
-log = logging.getLogger(__name__)
 
 MIN_SECONDS = 1.0
 MAX_SECONDS = 30 * 86400.0
-WARNING = 60.0  # seconds before its end that an exception is announced to end
-RETRY_DELAY = 1.0  # seconds until a refused plan is applied again
 MAX_TEXT = 200  # characters of a reason
-
-Cause = Literal["time", "ended", "replaced"]
 
 
 class OwnAddresses(Protocol):
@@ -42,7 +30,7 @@ class OwnAddresses(Protocol):
 
 
 class Exceptions:
-    """The handler of StartException, ChangeException and EndException, and the keeper of their ends."""
+    """The handler of StartException, ChangeException and EndException."""
 
     def __init__(
         self,
@@ -61,11 +49,9 @@ class Exceptions:
         self._store = store
         self._exits = exits
         self._own_addresses = own_addresses
-        self._publish = publish
         self._check_owner = check_owner
         self._wall = wall
-        self._moved = asyncio.Event()
-        self._announced = {e.id for e in opened.kept if opened.left(e) <= WARNING}
+        self._ends = ExceptionEnds(opened, changes, publish)
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return (
@@ -73,6 +59,10 @@ class Exceptions:
             ChangeException.handled_by(self.change),
             EndException.handled_by(self.end),
         )
+
+    async def run(self) -> None:
+        """Run until cancelled: announce ends, and carry them out."""
+        await self._ends.run()
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -105,8 +95,8 @@ class Exceptions:
         made = self._open.start(policy, seconds, mac=mac, group=group, reason=reason, by=by)
         await self._apply((replaced,) if replaced is not None else (), without=made.id)
         if replaced is not None:
-            self._publish_end(replaced, "replaced")
-        self._publish_start(made)
+            self._ends.ended(replaced, "replaced")
+        self._ends.started(made)
         return made
 
     async def change(self, command: ChangeException) -> PolicyException:
@@ -116,9 +106,8 @@ class Exceptions:
             await self._check_owner(command.password)
         new = self._open.prolong(command.id, seconds)
         await self._apply((old,))
-        if seconds > WARNING:
-            self._announced.discard(new.id)
-        self._publish_start(new)
+        self._ends.prolonged(new, seconds)
+        self._ends.started(new)
         return new
 
     async def end(self, command: EndException) -> Done:
@@ -138,7 +127,7 @@ class Exceptions:
             self._open.remove(one.id)
         await self._apply(some, ended=some)
         for one in some:
-            self._publish_end(one, cause)
+            self._ends.ended(one, cause)
 
     def of_group(self, name: str) -> tuple[PolicyException, ...]:
         return tuple(e for e in self._open.present() if e.group == name)
@@ -156,9 +145,9 @@ class Exceptions:
         ids = {e.id for e in kept}
         undone = tuple(e for e in self._open.present() if e.id not in ids)
         self._open.restore(kept)
-        self._moved.set()
+        self._ends.wake()
         for one in undone:
-            self._publish_end(one, "ended")
+            self._ends.ended(one, "ended")
 
     async def _apply(
         self,
@@ -168,12 +157,12 @@ class Exceptions:
         without: int | None = None,
     ) -> None:
         """Raises KernelError; then this change alone is undone."""
-        self._moved.set()
+        self._ends.wake()
         try:
             await self._changes.follow(ended=ended)
         except KernelError:
             self._open.put_back(old, without=without)
-            self._moved.set()
+            self._ends.wake()
             raise
 
     def _subject(self, command: StartException) -> tuple[str | None, str | None]:
@@ -204,59 +193,3 @@ class Exceptions:
     def _opens(self, then: tuple[PolicyException, ...]) -> bool:
         """Whether a device leaves in the clear by ``then``, at a time at which it does not by those that are open."""
         return self._changes.let_out(self._store.settings, then)
-
-    # --- ends --------------------------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Run until cancelled: announce ends, and carry them out."""
-        while True:
-            self._moved.clear()
-            self._announce()
-            if over := self._open.over():
-                await self._carry_out(over)
-                continue
-            waits = [self._open.left(e) - (0.0 if e.id in self._announced else WARNING) for e in self._open.present()]
-            try:
-                async with asyncio.timeout(max(0.001, min(waits)) if waits else None):
-                    await self._moved.wait()
-            except TimeoutError:
-                pass
-
-    def _announce(self) -> None:
-        for one in self._open.present():
-            if one.id not in self._announced and self._open.left(one) <= WARNING:
-                self._announced.add(one.id)
-                if one.until - one.started > WARNING:  # a shorter one was announced by its start
-                    text = policy_text(one.policy)
-                    self._publish(ExceptionEnding(one.id, one.mac, one.group, text, one.until))
-
-    async def _carry_out(self, over: tuple[PolicyException, ...]) -> None:
-        """Take what is over out of the plan; tried until the kernel has taken it."""
-        reported = False
-        while True:
-            try:
-                await self._changes.follow(ended=over)
-            except KernelError as error:
-                if not reported:
-                    log.error("an exception has ended, but the plan could not be applied: %s", error.message)
-                    self._publish(SecurityAlert("plan_failed", error.message))
-                reported = True
-                await asyncio.sleep(RETRY_DELAY)
-            else:
-                break
-        for one in over:
-            self._open.remove(one.id)
-            self._announced.discard(one.id)
-            self._publish_end(one, "time")
-
-    # --- events ------------------------------------------------------------------------------------------------------
-
-    def _publish_start(self, one: PolicyException) -> None:
-        text = policy_text(one.policy)
-        left = self._open.left(one)
-        log.info("exception %d: %s is %s for %.0f s", one.id, one.mac or f"group {one.group}", text, left)
-        self._publish(ExceptionStarted(one.id, one.mac, one.group, text, one.until, one.by, one.reason))
-
-    def _publish_end(self, one: PolicyException, cause: Cause) -> None:
-        log.info("exception %d has ended: %s", one.id, cause)
-        self._publish(ExceptionEnded(one.id, one.mac, one.group, policy_text(one.policy), cause))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.addresses import Address, Family
+from app.addresses import Address, Family, collapse
 from app.network.plan import PlanInput
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.matches import endpoints
@@ -30,6 +30,9 @@ def allowlists(inputs: PlanInput, view: View) -> Iterator[str]:
         chain = "sources_own_direct" if view.direct else "sources_own_address"
         yield collection("map", f"own_address{family}", f"{ip} daddr : verdict", (f"{a} : goto {chain}" for a in both))
         yield collection("set", f"own_address_direct{family}", f"{ip} daddr", both if view.direct else ())
+    networks = collapse(a.network for a in (view.wan.addresses if view.wan else ()) if a.version == 6)
+    links = (f'"{view.wan.name}" . {n}' for n in networks) if view.wan else ()
+    yield collection("set", "wan_network6", "oifname . ip6 daddr", links, "interval")
 
 
 def _addresses(found: Iterable[Address], family: Family) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.addresses import collapse
 from app.network.plan import (
     MARK_CLEAR,
     MARK_DIRECT,
@@ -64,7 +63,7 @@ def output_chains(view: View) -> Iterator[str]:
     rules.append(drop("output"))
     yield chain("output", rules, hook=base("filter", "output", "filter", "drop"))
     if view.wan:
-        yield chain("output_wan", _cleartext_allowlist(view))
+        yield chain("output_wan", _cleartext_allowlist())
 
 
 def _resolvers() -> Iterator[str]:
@@ -74,7 +73,7 @@ def _resolvers() -> Iterator[str]:
         yield f"{PORT53} dnat {ip} to {ip} daddr map @resolver{family}"
 
 
-def _cleartext_allowlist(view: View) -> Iterator[str]:
+def _cleartext_allowlist() -> Iterator[str]:
     """Everything that the gateway itself may send on the WAN in the clear, by address and port."""
     for family in FAMILIES:
         ip = ip_word(family)
@@ -87,6 +86,6 @@ def _cleartext_allowlist(view: View) -> Iterator[str]:
     yield f"{DHCP4} accept"
     yield f"{DHCP6} accept"
     yield f"icmpv6 type {{ {NEIGHBOUR}, {MULTICAST} }} ip6 daddr {any_of(LINK_LOCAL6)} accept"
-    # To addresses in the WAN's own prefix: neighbour unreachability detection and its answers (RFC 4861, 7.3).
-    if six := collapse(a.network for a in (view.wan.addresses if view.wan else ()) if a.version == 6):
-        yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {any_of(six)} accept"
+    # To addresses in the WAN's own prefix: neighbour unreachability detection and its answers (RFC 4861, 7.3). It is
+    # often known seconds after the first load, and changes with the uplink's.
+    yield "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } oifname . ip6 daddr @wan_network6 accept"

@@ -28,6 +28,8 @@ class Fakes:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.silent: set[Target] = set()
+        self.taken: set[Target] = set()
+        self.waits = True
         self.rests_after = MAX_ATTEMPTS
         self.tried: list[tuple[Target, str | None]] = []
         self.down: list[str] = []
@@ -44,6 +46,8 @@ class Fakes:
 
     async def connect(self, exit_name: str, target: Target, *, asked: str | None = None) -> None:
         self.tried.append((target, asked))
+        if target in self.taken:
+            raise ConflictError("another exit uses it", code="server_in_use")
         if target in self.silent:
             raise ConnectTimeoutError("no handshake")
 
@@ -60,8 +64,12 @@ class Fakes:
     async def own(self, exit_name: str) -> Choice:
         return Choice("Sweden", SERVERS)
 
-    def forget(self, exit_name: str) -> None:
-        pass
+    def forget(self, exit_name: str) -> bool:
+        waited, self.waits = self.waits, False
+        return waited
+
+    def add(self, exit_name: str) -> None:
+        self.waits = True
 
 
 @pytest.fixture
@@ -89,6 +97,24 @@ async def test_connect_to_silent_place_fails_after_max_attempts(fakes: Fakes) ->
     with pytest.raises(ConnectTimeoutError):
         await fakes.commands.run(Connect("Sweden"))
     assert [target for target, _ in fakes.tried] == list(SERVERS[:MAX_ATTEMPTS])
+    assert fakes.store.settings.recent == ()
+
+
+async def test_place_goes_on_after_a_server_that_another_took(fakes: Fakes) -> None:
+    """Two requests for one place at one moment choose the same server first."""
+    fakes.taken.add(SERVERS[0])
+    assert await fakes.commands.run(Connect("Sweden")) == Done(server=SERVERS[1].hostname)
+    assert not fakes.waits
+
+
+async def test_refused_connect_leaves_an_exit_waiting(fakes: Fakes) -> None:
+    """Whether the exit would connect by itself is no matter of a request that changes nothing."""
+    fakes.taken.add(SERVERS[0])
+    for waits in (True, False):
+        fakes.waits = waits
+        with pytest.raises(ConflictError):
+            await fakes.commands.run(Connect(SERVERS[0].hostname))
+        assert fakes.waits is waits
     assert fakes.store.settings.recent == ()
 
 

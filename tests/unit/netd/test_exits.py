@@ -147,7 +147,7 @@ class Fakes:
             failover=self,
             keys=self.keys,
             claims=self.claims,
-            uses=ServerJudge(self.store, self.intent, self.claims),
+            uses=ServerJudge(self.store, self.intent, self.claims, self),
             record=AdoptionRecord(self.directory / "runtime.json"),
             adopted=adopted or {},
             last_traffic=lambda _index, _state: MOVED,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from app.exit_settings import with_exit
+from app.exit_changes import with_exit
 from app.model import ExitSettings, FailoverSettings, Fallback, Never, Server
 from app.netd.automatic_switches import RETURN_AFTER, ReturnToFirstChoice
 from app.netd.exit_targets import ExitTargets
 from app.netd.intent import Goal
 from app.providers.base import Verdict
+from app.providers.client_keys import ClientKeys
 from app.tunnel.context import Advice
 from app.tunnel.states import Reason, Target
 from tests.unit.netd.test_failover import FIRST, SECOND, Exits, Fakes, Provider, connected, fakes  # noqa: F401
@@ -72,6 +73,34 @@ async def test_ranks_skip_what_is_never_used_or_in_use(ranked):
     set_exit(
         ranked, fallbacks=(Fallback("Norway"), Fallback("mine", "imported"), Fallback("spare", "imported")), never=never
     )
+    assert await advised(ranked, FIRST) == Target("imported", "spare")
+
+
+async def test_connect_while_the_ranks_are_read_is_heeded(ranked):
+    """Another exit takes the first fallback while the lists of the next ones are read."""
+    ranked.store.update_settings(lambda s: with_exit(s, ExitSettings("tv")))
+    lists = ranked.list
+
+    async def slow(provider: str) -> tuple[Server, ...]:
+        if provider == "ivpn":
+            ranked.intent.set_goal("tv", Target("imported", "mine"))
+        return await lists(provider)
+
+    ranked.list = slow
+    set_exit(
+        ranked, fallbacks=(Fallback("mine", "imported"), Fallback("nowhere", "ivpn"), Fallback("spare", "imported"))
+    )
+    assert await advised(ranked, FIRST) == Target("imported", "spare")
+    assert ranked.intent.goal("default").target == Target("imported", "spare")
+
+
+async def test_rank_with_the_key_of_another_exits_goal_is_skipped(ranked):
+    ranked.store.update_settings(lambda s: with_exit(s, ExitSettings("tv")))
+    ranked.intent.set_goal("tv", Target("ivpn", IVPN[0].hostname))
+    same = ClientKeys("own", frozenset(("peer",)))
+    ranked.providers["ivpn"].client_keys = {IVPN[0].hostname: same}.get
+    ranked.providers["imported"].client_keys = {"mine": same}.get
+    set_exit(ranked, fallbacks=(Fallback("mine", "imported"), Fallback("spare", "imported")))
     assert await advised(ranked, FIRST) == Target("imported", "spare")
 
 

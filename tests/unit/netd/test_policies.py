@@ -32,7 +32,7 @@ from app.model import (
 )
 from app.netd.device_policy import DevicePolicies
 from app.netd.policies import changes as changes_module
-from app.netd.policies import exceptions as exceptions_module
+from app.netd.policies import exception_ends as ends_module
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exceptions import Exceptions
 from app.netd.policies.groups import GroupCommands
@@ -203,7 +203,7 @@ async def test_short_exception_is_not_announced_to_end(world: World) -> None:
 
 
 async def test_end_refused_by_the_kernel_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exceptions_module, "RETRY_DELAY", 0.01)
+    monkeypatch.setattr(ends_module, "RETRY_DELAY", 0.01)
     await world.run(direct(60))
     world.pass_time(61)
     world.refuses = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from ipaddress import ip_interface
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from app.network.plan import MARK_DIRECT, ExitPlan, NetworkPlan, TimedElement
 from app.network.planner import plan
 from app.network.policy import FAMILIES
 from app.policies import PlannedException
-from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WORK, default_exit, inputs, tunnel, with_bridge
+from tests.unit.network.scenarios import SCENARIOS, SECOND, SIX, WAN, WORK, default_exit, inputs, tunnel, with_bridge
 
 MACS = [f"02:00:00:00:01:{n:02x}" for n in range(6)]
 POLICIES: list[Who] = [VpnPolicy(), VpnPolicy("work"), DirectPolicy(), BlockedPolicy(), WaitingPolicy()]
@@ -114,6 +115,30 @@ def test_who_waits_changes_elements_only(
     assert there is not None
     assert back is not None
     assert {change.name[1] for change in there} == {change.name[1] for change in back} == changed
+
+
+WAN_ADDRESSES = {
+    "none": (),
+    "ipv4": ("203.0.113.5/24",),
+    "both": ("203.0.113.5/24", "2001:db8:1::5/64"),
+    "other-ipv4": ("10.1.0.4/8", "2001:db8:1::5/64"),
+    "two-prefixes": ("203.0.113.5/24", "2001:db8:7::5/56", "2001:db8:1::5/128"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(WAN_ADDRESSES, 2)), ids="-to-".join)
+def test_wans_addresses_change_elements_only(before: str, after: str) -> None:
+    """The WAN's prefix comes seconds after the first load; a whole load then would drop the devices' packets."""
+    made = [
+        layout(plan(inputs(default_exit(active=tunnel()), wan=replace(WAN, addresses=addresses))).ruleset)
+        for addresses in (tuple(map(ip_interface, WAN_ADDRESSES[name])) for name in (before, after))
+    ]
+    changes = delta(*made)
+    assert changes is not None
+    prefixes = [set(one.sets["inet", "wan_network6"].elements) for one in made]
+    assert ("wan_network6" in {change.name[1] for change in changes}) == (prefixes[0] != prefixes[1])
+    networks = [n for n in (ip_interface(a).network for a in WAN_ADDRESSES[after]) if n.version == 6]
+    assert prefixes[1] == {f'"wan" . {n}' for n in networks}
 
 
 def test_another_lan_is_another_frame() -> None:
