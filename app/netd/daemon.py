@@ -381,6 +381,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             waiting=auto_connect,
             traffic=statistics,
             exceptions=opened,
+            policies=policy_changes,
             publish=publish,
             check_owner=owner.check,
         ),

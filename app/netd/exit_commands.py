@@ -44,6 +44,14 @@ class TrafficNames(Protocol):
     async def rename_exit(self, old: str, new: str) -> None: ...
 
 
+class FollowedPolicies(Protocol):
+    """What is used of :class:`app.netd.policies.changes.PolicyChanges`."""
+
+    def rename_exit(self, old: str, new: str) -> None: ...
+
+    def wake(self) -> None: ...
+
+
 class ExitCommands:
     """The handlers of MakeExit, ChangeExit and RemoveExit; one at a time, so that no number is given twice."""
 
@@ -59,6 +67,7 @@ class ExitCommands:
         waiting: WaitingExits,
         traffic: TrafficNames,
         exceptions: NamingExceptions,
+        policies: FollowedPolicies,
         publish: EventSink,
         check_owner: OwnerPassword,
     ) -> None:
@@ -69,6 +78,7 @@ class ExitCommands:
         self._waiting = waiting
         self._traffic = traffic
         self._exceptions = exceptions
+        self._policies = policies
         self._publish = publish
         self._changing = asyncio.Lock()
         self._removal = ExitRemoval(store=store, exits=exits, exceptions=exceptions, check_owner=check_owner)
@@ -135,6 +145,7 @@ class ExitCommands:
             self._exceptions.change_policy(VpnPolicy(new), VpnPolicy(old))
             raise
         self._exits.rename()  # with no wait in between: settings and plan never differ
+        self._policies.rename_exit(old, new)
         self._waiting.forget(old)
         self._waiting.add(new)
         await self._traffic.rename_exit(old, new)
@@ -167,6 +178,7 @@ class ExitCommands:
         async with self._changing:
             await self._removal.remove(command)
             self._waiting.forget(command.name)
+        self._policies.wake()  # its devices have another policy now, which counts as their last when they get the next
         self._publish(ExitChanged(command.name, "removed"))
         self._publish(StatusChanged())
         return Done()

@@ -11,7 +11,7 @@ from typing import Protocol
 from app.admission import default_policy
 from app.errors import KernelError
 from app.in_the_clear import lets_out
-from app.model import Policy, PolicyException, Settings
+from app.model import Policy, PolicyException, Settings, VpnPolicy
 from app.policies import effective_all, planned
 from app.protocol.events import DeviceChanged, EventSink, SecurityAlert
 from app.store import Store
@@ -75,9 +75,13 @@ class PolicyChanges:
         """
         async with self._following:
             default, policies = self._store.settings.default_policy, self._present()
-            await self._network.replan()
-            before, self._policies = self._policies, policies
-            old_default, self._default = self._default, default
+            before, old_default = self._policies, self._default
+            self._policies, self._default = policies, default  # before the wait, in which an exit may be renamed
+            try:
+                await self._network.replan()
+            except BaseException:
+                self._policies, self._default = before, old_default
+                raise
             # A device that has no settings any more follows the default, as before it had any.
             changed = [
                 mac
@@ -90,8 +94,17 @@ class PolicyChanges:
                 await _forgotten(self._network.forget_device(mac))
                 self._publish(DeviceChanged(mac, "policy"))
 
+    def rename_exit(self, old: str, new: str) -> None:
+        """Call an exit ``new``, as the settings do: its devices go on as before, and keep their connections."""
+
+        def follow(policy: Policy) -> Policy:
+            return VpnPolicy(new) if policy == VpnPolicy(old) else policy
+
+        self._policies = {mac: follow(policy) for mac, policy in self._policies.items()}
+        self._default = follow(self._default)
+
     def wake(self) -> None:
-        """Look at the policies now: the time zone is another."""
+        """Look at the policies now: the time zone is another, or an exit is gone."""
         self._woken.set()
 
     async def run(self) -> None:

@@ -38,7 +38,7 @@ from app.protocol.commands import (
     SelectProvider,
     SetDevicePolicy,
 )
-from app.protocol.events import ExitChanged
+from app.protocol.events import DeviceChanged, ExitChanged
 from app.protocol.exit_commands import ExitChange
 from app.tunnel.states import Blocked, Connected, Disconnected
 from ci.labnet.owner import PASSWORD
@@ -80,7 +80,7 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.fixture
 async def daemon(started) -> Daemon:  # noqa: F811
     """Two custom servers, se and de, each with a key of its own."""
-    daemon = await started("exits", "automatic connection")
+    daemon = await started("exits", "automatic connection", "policies")
     await asyncio.sleep(0)
     for number, name in enumerate(("se", "de"), 1):
         await daemon.gateway.submit(
@@ -111,6 +111,11 @@ def state(daemon: Daemon, name: str) -> object:
 
 def events(daemon: Daemon) -> list[ExitChanged]:
     return [e.event for e in daemon.events._recent if isinstance(e.event, ExitChanged)]
+
+
+def changes(daemon: Daemon) -> int:
+    """How often the policy of the device has become another."""
+    return sum(e.event == DeviceChanged(TV, "policy") for e in daemon.events._recent)
 
 
 def mark_of(daemon: Daemon, mac: str) -> int:
@@ -275,6 +280,19 @@ async def test_removal_that_the_kernel_refuses_is_undone(daemon, kernel, deps, m
     assert deps.store.settings == before
     await until(lambda: isinstance(state(daemon, "tv"), Connected))
     assert mark_of(daemon, TV) == 0x101
+
+
+async def test_removal_is_its_devices_change_of_policy(daemon):
+    """What they get next is compared with what they had since the removal, and not with the exit that is gone."""
+    await make(daemon, "tv")
+    await daemon.gateway.submit(SetDevicePolicy(TV, VpnPolicy("tv")))
+    for _ in range(2):
+        before = changes(daemon)
+        await daemon.gateway.submit(RemoveExit("tv", BlockedPolicy()))
+        await until(lambda before=before: changes(daemon) == before + 1)
+        await make(daemon, "tv")
+        await daemon.gateway.submit(SetDevicePolicy(TV, VpnPolicy("tv")))
+        assert changes(daemon) == before + 2
 
 
 async def test_two_exits_never_dial_one_server(daemon):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -21,10 +21,12 @@ from app.errors import (
     NotFoundError,
     UnavailableError,
 )
+from app.exit_changes import renamed, with_exit
 from app.model import (
     BlockedPolicy,
     Device,
     DirectPolicy,
+    ExitSettings,
     Group,
     PolicyException,
     ScheduleEntry,
@@ -73,6 +75,7 @@ class World:
         self.wall, self.boot, self.boot_id = MONDAY, 1000.0, "first"
         self.refuses = False
         self.plans = 0
+        self.when_planned: Callable[[], None] = lambda: None
         self.forgotten: list[str | int] = []
         self.published: list[object] = []
         self.store = Store(directory / "state")
@@ -123,6 +126,8 @@ class World:
         if self.refuses:
             raise KernelError("refused")
         self.plans += 1
+        self.when_planned()
+        self.when_planned = lambda: None
 
     async def forget_device(self, mac: str) -> None:
         self.forgotten.append(mac)
@@ -480,3 +485,26 @@ def test_every_command_has_a_handler_here(world: World) -> None:
     assert module is not None
     own = {c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__}
     assert own <= world.handlers.keys()
+
+
+@pytest.mark.parametrize("while_planned", [False, True])
+async def test_renamed_exit_keeps_its_devices_connections(world: World, while_planned: bool) -> None:
+    """The next change of any device's policy must not take the new name for another policy."""
+    world.store.update_settings(lambda s: with_exit(s, ExitSettings("work")))
+    world.store.update_settings(lambda s: replace(s, default_policy=VpnPolicy("work")))
+    world.devices(Device(TV, policy=VpnPolicy("work")), Device(PHONE))
+
+    def rename() -> None:
+        world.store.update_settings(lambda s: renamed(s, "work", "office"))
+        world.changes.rename_exit("work", "office")
+
+    if while_planned:
+        world.when_planned = rename
+        await world.changes.follow()
+    else:
+        rename()
+    await world.run(SetDevicePolicy(PHONE, BLOCKED))
+    assert world.forgotten == [PHONE]
+    assert [e.mac for e in world.events(DeviceChanged)] == [PHONE]
+    await world.changes.check()
+    assert world.forgotten == [PHONE]
