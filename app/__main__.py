@@ -1,4 +1,4 @@
-"""``python -m app netd|web|firstboot|auth|cli ...`` starts one process or command, which imports its own part alone."""
+"""``python -m app netd|web|capture|firstboot|auth|cli ...`` starts one process, which imports its own part alone."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def main(argv: list[str]) -> int:
                 from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])
+        case ["capture"]:
+            from app.capture.main import main as capture  # noqa: PLC0415 - it is to be small
+
+            return capture(argv[1:])
         case ["firstboot"]:
             from app.firstboot.main import main as firstboot  # noqa: PLC0415 - the whole start waits for its imports
 
@@ -32,7 +36,8 @@ def main(argv: list[str]) -> int:
 
             return cli(argv[1:])
         case _:
-            print("usage: python -m app netd|web|firstboot|auth|cli [options]; --help after each", file=sys.stderr)
+            usage = "usage: python -m app netd|web|capture|firstboot|auth|cli [options]; --help after each"
+            print(usage, file=sys.stderr)
             return 2
 
 

@@ -120,3 +120,12 @@ class KernelError(GatewayError):
 
     status = 500
     code = "kernel"
+
+
+def missing_password() -> InvalidFieldError:
+    """The error of a request that must carry the owner's password, and does not."""
+    return InvalidFieldError(
+        "password: the admin password, again, for this needs more than a sign-in or an API key",
+        field="password",
+        code="missing_field",
+    )

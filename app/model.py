@@ -163,12 +163,62 @@ class BlockedPolicy(Struct, frozen=True, tag="blocked"):
 Policy = VpnPolicy | DirectPolicy | BlockedPolicy
 
 
+class WaitingPolicy(Struct, frozen=True, tag="waiting"):
+    """The device is new and waits for its admission: it reaches the gateway's own name and page. Nobody can set it."""
+
+
+class ScheduleEntry(Struct, frozen=True):
+    """A policy at certain times of the week, in the gateway's time zone; ``end`` <= ``start`` = until the next day."""
+
+    days: frozenset[Annotated[int, Meta(ge=0, le=6)]]  # 0 = Monday; those on which it starts
+    start: Annotated[int, Meta(ge=0, le=1439)]  # minutes after midnight
+    end: Annotated[int, Meta(ge=0, le=1439)]
+    policy: Policy
+
+
+class Group(Struct, frozen=True):
+    """Devices that share a policy, where they have none of their own."""
+
+    name: str
+    policy: Policy | None = None  # None = the default policy
+    schedule: tuple[ScheduleEntry, ...] = ()  # the first that holds counts
+
+
 class Device(Struct, frozen=True):
-    """A LAN device, known by its MAC address (lower case, colons)."""
+    """A LAN device about which people decided something, known by its MAC address (lower case, colons)."""
 
     mac: str
     policy: Policy = VpnPolicy()
     name: str | None = None
+    group: str | None = None
+    address: IPv4Address | None = None  # that DHCP gives to it and to no other device
+    first_seen: float | None = None  # Unix time
+    admitted: bool = True  # False = it waits
+    own: bool = True  # False = it follows its group, or the default
+    schedule: tuple[ScheduleEntry, ...] = ()
+
+
+class PolicyException(Struct, frozen=True):
+    """A policy for a while: of the device ``mac``, or of all devices of ``group``. It ends with the boot at last."""
+
+    id: int
+    slot: int  # its number among those that are open, which its packets and connections carry
+    policy: Policy
+    started: float  # Unix time
+    until: float  # Unix time, by the clock as it is now
+    deadline: float  # the same in CLOCK_BOOTTIME, which counts
+    by: str  # who asked for it
+    mac: str | None = None
+    group: str | None = None
+    reason: str | None = None
+
+
+class SelfService(Struct, frozen=True):
+    """What a device may decide for itself, without the admin's password (:mod:`app.self_service`)."""
+
+    allow: Literal["off", "pause", "exit", "all"] = "off"  # all: both
+    exits: tuple[str, ...] | None = None  # the ones that it may choose; None = any
+    longest_pause: Annotated[int, Meta(ge=60, le=86400)] = 1800  # seconds
 
 
 class Lease(Struct, frozen=True):
@@ -184,6 +234,36 @@ class Neighbour(Struct, frozen=True):
     mac: str
     address: str
     seen: float  # Unix time at which the device last answered
+
+
+DeviceKind = Literal[
+    "phone",
+    "tablet",
+    "computer",
+    "tv",
+    "speaker",
+    "console",
+    "printer",
+    "camera",
+    "network",
+    "storage",
+    "home",
+    "unknown",
+]
+
+
+class SeenDevice(Struct, frozen=True):
+    """A device of the LAN as it was last seen: by its lease, in the neighbour table, by mDNS or by its traffic."""
+
+    mac: str
+    first_seen: float  # Unix time
+    last_seen: float
+    online: bool = False
+    addresses: tuple[str, ...] = ()  # as last known, IPv4 first
+    hostname: str | None = None  # that the device calls itself
+    services: tuple[str, ...] = ()  # that it offers by mDNS, such as "_ipp._tcp"
+    vendor: str | None = None
+    kind: DeviceKind = "unknown"
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
@@ -249,7 +329,7 @@ class ServerPlace(Struct, frozen=True):
 
 
 class ServerChange(Struct, frozen=True):
-    """A scheduled change of server: at ``at`` (minutes after midnight, local time) on ``days`` (0 = Monday)."""
+    """A scheduled change of server: at ``at`` (minutes after midnight, ``time_zone``) on ``days`` (0 = Monday)."""
 
     at: Annotated[int, Meta(ge=0, le=1439)]
     days: frozenset[Annotated[int, Meta(ge=0, le=6)]] = frozenset(range(7))
@@ -264,17 +344,61 @@ TunnelMtu = Annotated[int, Meta(ge=MIN_TUNNEL_MTU, le=9200)]
 class MtuSettings(Struct, frozen=True):
     """The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's."""
 
-    exits: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)
+    exits: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)  # ExitSettings.mtu
     providers: Annotated[dict[ShortText, TunnelMtu], Meta(max_length=32)] = field(default_factory=dict)
+
+
+class Fallback(Struct, frozen=True):
+    """What an exit uses where the servers asked for do not answer; an imported file is of the provider ``imported``."""
+
+    target: ShortText  # as ``connect`` takes it
+    provider: ShortText | None = None  # None = the exit's
+
+
+class Never(Struct, frozen=True):
+    """What an exit never uses, whoever asks for it; text is compared without case and accents."""
+
+    servers: Annotated[tuple[ShortText, ...], Meta(max_length=100)] = ()  # "hostname" or "provider/hostname"
+    hosters: Annotated[tuple[ShortText, ...], Meta(max_length=100)] = ()
+    countries: Annotated[tuple[ShortText, ...], Meta(max_length=100)] = ()  # names or codes
+
+
+class ExitSettings(Struct, frozen=True):
+    """The settings of one exit; an exit without any has the defaults."""
+
+    name: str
+    label: Annotated[str, Meta(max_length=64)] | None = None  # for people
+    provider: ShortText | None = None  # None = the gateway's
+    target: ShortText | None = None  # what ``connect`` uses where no server is named
+    # Ranked; where there are any, they take the place of the servers that failover finds by itself.
+    fallbacks: Annotated[tuple[Fallback, ...], Meta(max_length=10)] = ()
+    dns: Annotated[tuple[Address, ...], Meta(max_length=4)] = ()  # inside the tunnel, in place of the server's
+    mtu: TunnelMtu | None = None
+    auto_connect: bool = True  # connect by itself after a start of the gateway, and when it has just been made
+    server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
+    never: Never = Never()
+
+
+MAX_USER_EXITS = 16  # with the default one
 
 
 class Settings(Struct, frozen=True):
     provider: str = "mullvad"
     lan: LanSettings = LanSettings()
     links: LinkSettings = LinkSettings()
+    # The place of a name is the exit's number; an empty name is the place of one that was removed.
     exits: tuple[str, ...] = (DEFAULT_EXIT,)
+    exit_settings: tuple[ExitSettings, ...] = ()
     default_policy: Policy = VpnPolicy()
+    new_device_policy: Literal["default", "wait"] = "default"
     devices: tuple[Device, ...] = ()
+    self_service: SelfService = SelfService()
+    device_self_service: dict[str, SelfService] = field(
+        default_factory=dict
+    )  # by MAC address, instead of the one above
+    chosen_exits: dict[str, str] = field(default_factory=dict)  # MAC address -> the exit that the device has chosen
+    groups: tuple[Group, ...] = ()
+    time_zone: str = "UTC"  # IANA's name, for schedules and changes of server
     desired: dict[str, str] = field(default_factory=dict)  # exit -> "provider/hostname" it should be connected to
     first_choice: dict[str, str] = field(default_factory=dict)  # the same, while failover uses another server
     asked: dict[str, str] = field(
@@ -293,7 +417,7 @@ class Settings(Struct, frozen=True):
     measure_latency: bool = True  # a few packets to servers of the list
     connect_at_boot: bool = True
     mtu: MtuSettings = field(default_factory=MtuSettings)
-    server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()
+    server_changes: Annotated[tuple[ServerChange, ...], Meta(max_length=20)] = ()  # older: now of the default exit
 
 
 # --- Observed state ------------------------------------------------------------------------------------------------

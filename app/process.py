@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +72,21 @@ async def run(
     cwd: Path | None = None,
     user: int | None = None,
     environment: Mapping[str, str] = {},
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Finished:
     """Run a program to its end, with ``feed`` as its standard input and ``environment`` added to the standard one.
 
+    ``meanwhile`` is called once the program runs and has all of its input: what else there is to do, for no longer than
+    the event loop can do without its other tasks.
+
     Raises NotStartedError, NotFinishedError and, unless ``check`` is off, FailedError.
     """
-    stdin = _PIPE if feed else _NOTHING
-    async with _started(
-        command, timeout, stdin=stdin, stdout=_PIPE, stderr=_PIPE, cwd=cwd, user=user, environment=environment
-    ) as process:
-        out, err = await process.communicate(feed.encode() or None)
+    with _input(feed) as stdin:
+        async with _started(
+            command, timeout, stdin=stdin, stdout=_PIPE, stderr=_PIPE, cwd=cwd, user=user, environment=environment
+        ) as process:
+            meanwhile()
+            out, err = await process.communicate()
     finished = Finished(_status(process), out, err.decode(errors="replace"))
     if check and finished.status != 0:
         raise FailedError(command[0], finished.status, finished.stderr)
@@ -117,6 +122,20 @@ async def spawn(*command: str, timeout: float, log: Path | None = None) -> None:
             await _end(process)
             await output.seek(0)
             raise FailedError(command[0], _status(process), (await output.read()).decode(errors="replace"))
+
+
+@contextlib.contextmanager
+def _input(feed: str) -> Generator[int]:
+    """A file in memory with ``feed``, at its beginning: no pipe, which would be filled again whenever it is empty."""
+    if not feed:
+        yield _NOTHING
+        return
+    with os.fdopen(os.memfd_create("input"), "wb", buffering=0) as file:
+        remaining = memoryview(feed.encode())
+        while remaining:
+            remaining = remaining[file.write(remaining) :]
+        file.seek(0)
+        yield file.fileno()
 
 
 # --- the process -----------------------------------------------------------------------------------------------------

@@ -55,6 +55,11 @@ def decode(data: bytes | str, kind: type[T] | Any) -> Any:
     return msgspec.json.decode(data, type=kind, dec_hook=_decode)
 
 
+def convert(value: object, kind: type[T] | Any) -> Any:
+    """``value``, decoded JSON, as ``kind``. Raises msgspec.ValidationError."""
+    return msgspec.convert(value, kind, dec_hook=_decode)
+
+
 def to_builtins(value: object) -> Any:
     """``value`` as dicts, lists and scalars; raises TypeError where it holds a ``Secret``."""
     return msgspec.to_builtins(value, enc_hook=_encode)

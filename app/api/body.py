@@ -177,7 +177,7 @@ def read_query(kind: type[T]) -> T:
 def convert(values: dict[str, Any], kind: type[T]) -> T:
     """``values``, decoded already, as ``kind``. Raises InvalidFieldError."""
     try:
-        return msgspec.convert(values, kind)
+        return serialization.convert(values, kind)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
 

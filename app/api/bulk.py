@@ -6,36 +6,56 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from quart import Blueprint
 
 from app import mac_address
+from app.api import exceptions, groups
 from app.api.auth import require, require_owner
 from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password
+from app.api.auth.confirmation import confirm_password, submit_as_owner, submit_unconfirmed
 from app.api.connection import Name
-from app.api.context import gateway
+from app.api.context import gateway, snapshot
 from app.api.custom_servers import CustomServerBody, Text
-from app.api.devices import MacText, PolicyText, lets_out, loosens, parse_policy
+from app.api.devices import DeviceChange, MacText, lets_out, loosens
+from app.api.exceptions import Reason, Seconds, caller_name
+from app.api.exits import NewExitBody, ThenText, parse_then
+from app.api.groups import GroupName, Schedule
 from app.api.operation import operation
-from app.errors import GatewayError, InvalidFieldError
+from app.api.self_service import Exits
+from app.api.self_service import Seconds as PauseSeconds
+from app.errors import GatewayError, InvalidFieldError, missing_password
 from app.filenames import server_name
-from app.model import DEFAULT_EXIT
+from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, SelfService
+from app.policy_text import parse_policy
 from app.protocol.answers import ListOffer, Outcome
 from app.protocol.commands import (
     AddCustomServer,
+    AdmitDevice,
     Bulk,
     BulkCommand,
+    ChangeExit,
     ChangePreferences,
     Connect,
     Disconnect,
+    EndException,
+    ForgetDevice,
     ImportConfig,
+    MakeExit,
     RemoveCustomServer,
+    RemoveExit,
+    RemoveGroup,
     SelectProvider,
     SetDevicePolicy,
+    SetDeviceSchedule,
     SetFavourite,
+    SetGroup,
+    SetSelfService,
+    StartException,
 )
-from app.protocol.preferences import PreferencesChange
+from app.protocol.exit_commands import ExitChange
+from app.protocol.preferences import PolicyText, PreferencesChange
+from app.self_service import may_pause
 
 if TYPE_CHECKING:
     from app import confzip
@@ -47,12 +67,12 @@ Mode = Literal["atomic", "each"]
 
 
 class ConnectOp(Struct, frozen=True, forbid_unknown_fields=True, tag="connect", tag_field="op"):
-    server: Name
+    server: Name | UnsetType = UNSET  # left out: the exit's target
     exit: Name = DEFAULT_EXIT
     provider: Name | None = None
 
     def command(self) -> BulkCommand:
-        return Connect(self.server, self.exit, self.provider)
+        return Connect(None if self.server is UNSET else self.server, self.exit, self.provider)
 
 
 class DisconnectOp(Struct, frozen=True, forbid_unknown_fields=True, tag="disconnect", tag_field="op"):
@@ -101,6 +121,38 @@ class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="se
         return SetDevicePolicy(mac_address.parse_device(self.mac), parse_policy(self.policy), self.name)
 
 
+class ChangeDeviceOp(DeviceChange, frozen=True, kw_only=True, tag="change_device", tag_field="op"):
+    mac: MacText
+
+    def command(self) -> BulkCommand:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().command(mac_address.parse_device(self.mac))
+
+
+class AdmitDeviceOp(Struct, frozen=True, forbid_unknown_fields=True, tag="admit_device", tag_field="op"):
+    mac: MacText
+
+    def command(self) -> BulkCommand:
+        return AdmitDevice(mac_address.parse_device(self.mac))
+
+
+class ForgetDeviceOp(Struct, frozen=True, forbid_unknown_fields=True, tag="forget_device", tag_field="op"):
+    mac: MacText
+
+    def command(self) -> BulkCommand:
+        return ForgetDevice(mac_address.parse_device(self.mac))
+
+
+class SetSelfServiceOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_self_service", tag_field="op"):
+    allow: Literal["off", "pause", "exit", "all"]
+    mac: MacText | None = None  # null = all devices without a rule of their own
+    exits: Exits | None = None
+    longest_pause: PauseSeconds = 1800
+
+    def command(self) -> BulkCommand:
+        mac = None if self.mac is None else mac_address.parse_device(self.mac)
+        return SetSelfService(mac, SelfService(self.allow, self.exits, self.longest_pause))
+
+
 class SetFavouriteOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_favourite", tag_field="op"):
     provider: Name
     server: Name
@@ -117,6 +169,73 @@ class ChangeSettingsOp(Struct, frozen=True, forbid_unknown_fields=True, tag="cha
         return ChangePreferences(self.settings)
 
 
+class MakeExitOp(NewExitBody, frozen=True, tag="make_exit", tag_field="op"):
+    def command(self) -> BulkCommand:
+        return MakeExit(self.settings())
+
+
+class ChangeExitOp(Struct, frozen=True, forbid_unknown_fields=True, tag="change_exit", tag_field="op"):
+    name: Name
+    change: ExitChange  # as of ``PATCH /api/exits/{name}``
+
+    def command(self) -> BulkCommand:
+        return ChangeExit(self.name, self.change)
+
+
+class RemoveExitOp(Struct, frozen=True, forbid_unknown_fields=True, tag="remove_exit", tag_field="op"):
+    name: Name
+    then: ThenText | None = None
+
+    def command(self) -> BulkCommand:
+        return RemoveExit(self.name, parse_then(self.then))
+
+
+class SetGroupOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_group", tag_field="op"):
+    name: GroupName
+    policy: PolicyText | None = None
+    schedule: Schedule = ()
+
+    def command(self) -> BulkCommand:
+        policy = parse_policy(self.policy) if self.policy is not None else None
+        return SetGroup(self.name, policy, tuple(entry.entry() for entry in self.schedule))
+
+
+class RemoveGroupOp(Struct, frozen=True, forbid_unknown_fields=True, tag="remove_group", tag_field="op"):
+    name: GroupName
+
+    def command(self) -> BulkCommand:
+        return RemoveGroup(self.name)
+
+
+class SetDeviceScheduleOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_device_schedule", tag_field="op"):
+    mac: MacText
+    schedule: Schedule
+
+    def command(self) -> BulkCommand:
+        return SetDeviceSchedule(mac_address.parse_device(self.mac), tuple(entry.entry() for entry in self.schedule))
+
+
+class StartExceptionOp(Struct, frozen=True, forbid_unknown_fields=True, tag="start_exception", tag_field="op"):
+    policy: PolicyText
+    device: MacText | None = None
+    group: Annotated[str, Meta(max_length=64)] | None = None
+    seconds: Seconds | None = msgspec.field(default=None, name="for")
+    until: float | None = None
+    reason: Reason | None = None
+
+    def command(self) -> BulkCommand:
+        mac = mac_address.parse_device(self.device, "device") if self.device is not None else None
+        policy = parse_policy(self.policy)
+        return StartException(policy, mac, self.group, self.seconds, self.until, self.reason, caller_name())
+
+
+class EndExceptionOp(Struct, frozen=True, forbid_unknown_fields=True, tag="end_exception", tag_field="op"):
+    id: Annotated[int, Meta(ge=1)]
+
+    def command(self) -> BulkCommand:
+        return EndException(self.id)
+
+
 Op = (
     ConnectOp
     | DisconnectOp
@@ -125,8 +244,20 @@ Op = (
     | RemoveServerOp
     | ImportConfigOp
     | SetDevicePolicyOp
+    | ChangeDeviceOp
+    | AdmitDeviceOp
+    | ForgetDeviceOp
+    | SetSelfServiceOp
+    | SetGroupOp
+    | RemoveGroupOp
+    | SetDeviceScheduleOp
+    | StartExceptionOp
+    | EndExceptionOp
     | SetFavouriteOp
     | ChangeSettingsOp
+    | MakeExitOp
+    | ChangeExitOp
+    | RemoveExitOp
 )
 FOR_CONNECT = (ConnectOp, DisconnectOp, SetFavouriteOp)  # the scope that their own endpoints ask for
 
@@ -188,15 +319,27 @@ async def bulk(body: BulkBody) -> BulkAnswer:
     """
     if any(not isinstance(op, FOR_CONNECT) for op in body.operations):
         require("admin")
+    await _check_targets(body.operations)
     commands = tuple(op.command() for op in body.operations)
     if any(_needs_owner(command) for command in commands):
         require_owner()
-    if any(isinstance(command, SetDevicePolicy) and lets_out(command) for command in commands):
-        password = await confirm_password(body.password, body.code)
-        commands = tuple(_with_password(command, password) for command in commands)
-    outcomes = await gateway().submit(Bulk(commands, body.mode == "atomic"))
+    outcomes = await _submit(commands, body)
     results = tuple(_result(outcome) for outcome in outcomes)
     return BulkAnswer(all(r.success for r in results), results)
+
+
+async def _submit(commands: tuple[BulkCommand, ...], body: BulkBody) -> tuple[Outcome, ...]:
+    atomic = body.mode == "atomic"
+    if body.password is not None or any(map(_lets_out, commands)):
+        password = await confirm_password(body.password, body.code)
+        commands = tuple(_with_password(command, password) for command in commands)
+        return await submit_as_owner(Bulk(commands, atomic), password)
+    try:
+        return await submit_unconfirmed(Bulk(commands, atomic))
+    except GatewayError as error:
+        if error.code == "missing_field" and (error.field or "").endswith(".password"):
+            raise missing_password() from None  # one is for all operations
+        raise
 
 
 @operation(blueprint, "POST", "/api/import/bulk", accepts="application/zip", limit="connection", needs_owner=False)
@@ -227,6 +370,19 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     return ArchiveAnswer(all(r.success for r in results), results)
 
 
+async def _check_targets(operations: tuple[Op, ...]) -> None:
+    """Raises InvalidFieldError where an operation names no server and its exit has no target of its own."""
+    if not any(isinstance(op, ConnectOp) and op.server is UNSET for op in operations):
+        return
+    able = {one.name for one in (await snapshot()).exit_settings if one.target is not None}
+    for number, op in enumerate(operations):
+        if isinstance(op, MakeExitOp | ChangeExitOp):  # netd judges what they make of it
+            able |= {op.name} if isinstance(op, MakeExitOp) else {op.name, str(op.change.name)}
+        if isinstance(op, ConnectOp) and op.server is UNSET and op.exit not in able:
+            field = f"operations[{number}].server"
+            raise InvalidFieldError(f"{field} is missing", field=field, code="missing_field")
+
+
 def _needs_owner(command: BulkCommand) -> bool:
     """Whether the operation would be refused without a password: any that is neither of the reference nor tightens."""
     match command:
@@ -234,14 +390,35 @@ def _needs_owner(command: BulkCommand) -> bool:
             return False
         case SetDevicePolicy():
             return loosens(command)
+        case StartException():
+            return not isinstance(command.policy, BlockedPolicy)
         case _:
             return True
 
 
+def _lets_out(command: BulkCommand) -> bool:
+    """Whether the operation lets devices out in the clear, for all that the web process knows."""
+    match command:
+        case SetDevicePolicy():
+            return lets_out(command)
+        case RemoveExit(then=then):
+            return isinstance(then, DirectPolicy)
+        case SetGroup() | SetDeviceSchedule():
+            return groups.opens(command)
+        case StartException():
+            return exceptions.opens(command)
+        case SetSelfService(service=service):
+            return service is not None and may_pause(service)
+        case ChangePreferences(change=change):
+            return change.default_policy == "direct"
+        case _:
+            return False
+
+
 def _with_password(command: BulkCommand, password: str) -> BulkCommand:
-    if isinstance(command, SetDevicePolicy) and lets_out(command):
-        return msgspec.structs.replace(command, password=password)
-    return command
+    """``command`` with the password, if it takes one: whether it is needed netd knows."""
+    takes = "password" in command.__struct_fields__
+    return msgspec.structs.replace(command, password=password) if takes else command
 
 
 def _result(outcome: Outcome) -> OperationResult:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from quart import Blueprint
 
-from app.api.context import gateway
+from app.api.context import gateway, snapshot
 from app.api.operation import Success, operation
+from app.errors import InvalidFieldError
 from app.model import DEFAULT_EXIT
 from app.protocol.commands import Connect, Disconnect
 
@@ -20,7 +21,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class ConnectBody(Struct, frozen=True, forbid_unknown_fields=True):
-    server: Name  # a host name, a city, a country, "fastest" or "random", the last two also as "fastest:Sweden"
+    # A host name, a city, a country, "fastest" or "random", the last two also as "fastest:Sweden". It may be left out
+    # where the exit has a target.
+    server: Name | UnsetType = UNSET
     exit: Name = DEFAULT_EXIT
     provider: Name | None = None  # None = the current one
 
@@ -28,8 +31,18 @@ class ConnectBody(Struct, frozen=True, forbid_unknown_fields=True):
 @operation(blueprint, "POST", "/api/connect", scope="connect", limit="connection", needs_owner=False)
 async def connect(body: ConnectBody) -> Success:
     """Connect to a server; answers once a handshake has completed."""
-    result = await gateway().submit(Connect(body.server, body.exit, body.provider))
+    if body.server is UNSET:
+        await _check_target(body.exit)
+    result = await gateway().submit(Connect(None if body.server is UNSET else body.server, body.exit, body.provider))
     return Success(True, result.message, result.warnings, server=result.server)
+
+
+async def _check_target(exit_name: str) -> None:
+    """Raises InvalidFieldError (``server``) where the exit has no target of its own."""
+    settings = (await snapshot()).exit_settings
+    if any(one.name == exit_name and one.target is not None for one in settings):
+        return
+    raise InvalidFieldError("server is missing", field="server", code="missing_field")
 
 
 class DisconnectBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,82 +2,72 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Annotated
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from quart import Blueprint
 
 from app import mac_address
 from app.api.auth import require_owner
-from app.api.auth.body import Code, PasswordText, RedactedStruct
-from app.api.auth.confirmation import confirm_password, submit_as_owner
+from app.api.auth.body import Code, Confirmation, PasswordText, RedactedStruct
+from app.api.auth.confirmation import submit_confirmed
 from app.api.context import gateway, snapshot
+from app.api.device_body import DeviceBody, device_bodies, device_body, with_traffic
 from app.api.operation import Success, operation
-from app.errors import InvalidFieldError
-from app.model import DEFAULT_EXIT, BlockedPolicy, Device, DirectPolicy, Lease, Neighbour, Policy, VpnPolicy
-from app.protocol.commands import SetDevicePolicy
-from app.protocol.status import Snapshot
+from app.errors import NotFoundError, UnavailableError
+from app.model import BlockedPolicy, DirectPolicy, Lease, Policy
+from app.policy_text import parse_policy, policy_text
+from app.protocol.answers import Done
+from app.protocol.commands import AdmitDevice, ChangeDevice, Command, ForgetDevice, GetTrafficByName, SetDevicePolicy
+from app.protocol.preferences import NewDevicePolicy
+from app.protocol.statistics import traffic_query
 
 blueprint = Blueprint("devices", __name__)
 
 
-class DeviceBody(Struct, frozen=True):
-    mac: str
-    name: str | None  # given by the user
-    hostname: str | None  # sent by the device
-    address: str | None  # its IPv4 address
-    addresses: tuple[str, ...]  # all that the gateway knows of it, also link-local ones
-    leased: bool  # False = the address was set on the device itself, or another DHCP server gave it
-    seen: float | None  # Unix time at which it last answered the gateway
-    policy: str  # "vpn", "vpn:<exit>", "direct" or "blocked"
-    own_policy: bool  # False = it follows the default
+OwnPolicyText = Annotated[str, Meta(extra_json_schema={"pattern": r"^(vpn(:[\s\S]+)?|direct|blocked|inherit)$"})]
+MacText = Annotated[str, Meta(extra_json_schema={"pattern": "^[:.-]*([0-9a-fA-F][:.-]*){12}$"})]
 
 
 class DevicesBody(Struct, frozen=True):
     devices: tuple[DeviceBody, ...]
     default_policy: str
+    new_device_policy: NewDevicePolicy
 
 
 class LeasesBody(Struct, frozen=True):
     leases: tuple[Lease, ...]
 
 
-PolicyText = Annotated[str, Meta(extra_json_schema={"pattern": r"^(vpn(:[\s\S]+)?|direct|blocked)$"})]
-MacText = Annotated[str, Meta(extra_json_schema={"pattern": "^[:.-]*([0-9a-fA-F][:.-]*){12}$"})]
-
-
 class PolicyBody(RedactedStruct, frozen=True, forbid_unknown_fields=True):
-    policy: PolicyText
+    policy: OwnPolicyText
     name: Annotated[str, Meta(max_length=64)] | None = None  # None = as it is
     password: PasswordText | None = None  # the admin password, for ``direct``
     code: Code | None = None  # and this where there is a second factor
 
 
-def policy_text(policy: Policy) -> str:
-    match policy:
-        case VpnPolicy(exit=name):
-            return "vpn" if name == DEFAULT_EXIT else f"vpn:{name}"
-        case DirectPolicy():
-            return "direct"
-        case BlockedPolicy():
-            return "blocked"
+class DeviceChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A change of a device; fields that are left out keep their value, null removes it."""
+
+    name: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    group: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    address: IPv4Address | UnsetType | None = UNSET  # the fixed one
+
+    def command(self, mac: str) -> ChangeDevice:
+        return ChangeDevice(mac, self.name, self.group, self.address)
 
 
-def parse_policy(text: str) -> Policy:
-    """The policy that ``text`` names. Raises InvalidFieldError."""
-    kind, colon, exit_name = text.partition(":")
-    match kind, colon, exit_name:
-        case "vpn", "", "":
-            return VpnPolicy()
-        case "vpn", ":", name if name:
-            return VpnPolicy(name)
-        case "direct", "", "":
-            return DirectPolicy()
-        case "blocked", "", "":
-            return BlockedPolicy()
-        case _:
-            raise InvalidFieldError("policy: one of vpn, vpn:<exit>, direct, blocked", field="policy")
+class DeviceChangeBody(DeviceChange, RedactedStruct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A change of a device; fields that are left out keep their value, null removes it."""
+
+    password: PasswordText | None = None  # the admin password, where the other group lets the device out ``direct``
+    code: Code | None = None  # and this where there is a second factor
+
+
+def parse_own_policy(text: str) -> Policy | None:
+    """As :func:`parse_policy`; None for ``inherit``: that of the device's group, or the default."""
+    return None if text == "inherit" else parse_policy(text)
 
 
 def loosens(command: SetDevicePolicy) -> bool:
@@ -86,46 +76,75 @@ def loosens(command: SetDevicePolicy) -> bool:
 
 
 def lets_out(command: SetDevicePolicy) -> bool:
-    """Whether the command lets a device out in the clear."""
+    """Whether the command lets a device out in the clear by itself."""
     return isinstance(command.policy, DirectPolicy)
-
-
-def device_bodies(snapshot: Snapshot) -> tuple[DeviceBody, ...]:
-    """Every device with a policy of its own, with a lease, or seen on the LAN, by MAC address."""
-    known = {d.mac: d for d in snapshot.devices}
-    leases = {lease.mac: lease for lease in snapshot.leases}
-    seen: dict[str, list[Neighbour]] = {}
-    for neighbour in snapshot.neighbours:
-        seen.setdefault(neighbour.mac, []).append(neighbour)
-    return tuple(
-        _body(mac, known.get(mac), leases.get(mac), seen.get(mac, []), snapshot)
-        for mac in sorted(known.keys() | leases.keys() | seen.keys())
-    )
-
-
-def _body(
-    mac: str, device: Device | None, lease: Lease | None, seen: list[Neighbour], snapshot: Snapshot
-) -> DeviceBody:
-    leased = [lease.address] if lease else []
-    addresses = tuple(dict.fromkeys((*leased, *(n.address for n in seen))))
-    return DeviceBody(
-        mac=mac,
-        name=device.name if device else None,
-        hostname=lease.hostname if lease else None,
-        address=next((a for a in addresses if ":" not in a), None),
-        addresses=addresses,
-        leased=lease is not None,
-        seen=max((n.seen for n in seen), default=None),
-        policy=policy_text(device.policy if device else snapshot.default_policy),
-        own_policy=device is not None,
-    )
 
 
 @operation(blueprint, "GET", "/api/devices")
 async def list_devices() -> DevicesBody:
-    """The devices seen on the LAN and their policies."""
+    """The devices that are or were on the LAN, their policies, and their bytes of the last 24 hours."""
     now = await snapshot()
-    return DevicesBody(device_bodies(now), policy_text(now.default_policy))
+    found = await _traffic(device_bodies(now))
+    return DevicesBody(found, policy_text(now.default_policy), now.new_device_policy)
+
+
+@operation(blueprint, "GET", "/api/devices/<mac>", errors=(404,))
+async def get_device(mac: MacText) -> DeviceBody:
+    """One device, as in the list of all."""
+    wanted = mac_address.parse_device(mac)
+    found = device_body(await snapshot(), wanted)
+    if found is None:
+        raise NotFoundError("There is no such device", field="mac")
+    return (await _traffic((found,)))[0]
+
+
+@operation(blueprint, "PATCH", "/api/devices/<mac>")
+async def change_device(mac: MacText, body: DeviceChangeBody) -> Success:
+    """Name a device, put it in a group, or fix its address; what is left out stays as it is, null removes it.
+
+    A fixed address is one of the LAN that DHCP then gives to this device and to no other. The device need not be here.
+    Where another group, or none, lets the device out in the clear, the password is asked for again.
+    """
+    command = body.command(mac_address.parse_device(mac))
+    return _success(await submit_confirmed(command, body.password, body.code))
+
+
+@operation(blueprint, "DELETE", "/api/devices/<mac>", errors=(404,))
+async def forget_device(mac: MacText, body: Confirmation | None) -> Success:
+    """Forget a device and all that was decided about it. If it is here, it comes back as a new one.
+
+    Where a new device may leave in the clear and this one may not, the password is asked for again.
+    """
+    return await _confirmed(ForgetDevice(mac_address.parse_device(mac)), body)
+
+
+@operation(blueprint, "POST", "/api/devices/<mac>/admit")
+async def admit_device(mac: MacText, body: Confirmation | None) -> Success:
+    """Let a device in that waits for its admission (``new_device_policy`` is ``wait``).
+
+    Where its policy is then ``direct``, the password is asked for again.
+    """
+    return await _confirmed(AdmitDevice(mac_address.parse_device(mac)), body)
+
+
+async def _confirmed(command: Command[Done], body: Confirmation | None) -> Success:
+    given = body or Confirmation()
+    return _success(await submit_confirmed(command, given.password, given.code))
+
+
+async def _traffic(bodies: tuple[DeviceBody, ...]) -> tuple[DeviceBody, ...]:
+    """``bodies`` with the bytes of each; as they are where the statistics cannot be read."""
+    try:
+        found = await gateway().submit(GetTrafficByName("device", traffic_query()))
+    except UnavailableError as error:
+        if error.code != "storage":
+            raise
+        return bodies
+    return with_traffic(bodies, found.sums, found.rates)
+
+
+def _success(done: Done) -> Success:
+    return Success(True, done.message, done.warnings)
 
 
 @operation(blueprint, "GET", "/api/leases")
@@ -138,15 +157,11 @@ async def list_leases() -> LeasesBody:
 async def set_device_policy(mac: MacText, body: PolicyBody) -> Success:
     """Decide what one device may do; its open connections are dropped.
 
-    ``direct`` lets the device out in the clear, so that the password is asked for again. Without a password a device
-    can only be blocked.
+    ``inherit`` takes its own policy away: it follows its group, or the default. ``direct`` lets the device out in the
+    clear, so that the password is asked for again, as for ``inherit`` where that leads to it. Without a password a
+    device can only be blocked.
     """
-    command = SetDevicePolicy(mac_address.parse_device(mac), parse_policy(body.policy), body.name)
+    command = SetDevicePolicy(mac_address.parse_device(mac), parse_own_policy(body.policy), body.name)
     if loosens(command):
         require_owner()
-    if lets_out(command):
-        password = await confirm_password(body.password, body.code)
-        result = await submit_as_owner(msgspec.structs.replace(command, password=password), password)
-    else:
-        result = await gateway().submit(command)
-    return Success(True, result.message, result.warnings)
+    return _success(await submit_confirmed(command, body.password, body.code, needed=lets_out(command)))

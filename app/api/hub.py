@@ -15,7 +15,7 @@ import msgspec
 
 from app import serialization
 from app.api.context import snapshot_of
-from app.api.devices import device_bodies
+from app.api.device_body import device_body
 from app.api.errors import error_body
 from app.api.messages import DeviceChange, Message, Resume
 from app.api.replay import EncodedMessage, Replay
@@ -107,6 +107,7 @@ class Hub:
         self._closing: Closing | None = None
         self._joining: asyncio.Task[tuple[EncodedMessage, int]] | None = None
         self._replay = Replay()
+        self._latest: Snapshot | None = None
         self._unavailable: EncodedMessage | None = None  # while netd is away
 
     @property
@@ -199,7 +200,13 @@ class Hub:
     async def _snapshot(self) -> Snapshot:
         snapshot = await snapshot_of(self._gateway)
         self._on_snapshot(snapshot)
+        self._latest = snapshot
         return snapshot
+
+    async def _including(self, seq: int) -> Snapshot:
+        """A snapshot that includes the event ``seq``: one for many devices that come at once."""
+        latest = self._latest
+        return latest if latest is not None and latest.seq >= seq else await self._snapshot()
 
     async def _now(self) -> tuple[EncodedMessage, int]:
         try:
@@ -220,7 +227,7 @@ class Hub:
             case StatusChanged():
                 message = _status(known or await self._snapshot(), event)
             case DeviceChanged() as changed:
-                change = _device_change(changed, known or await self._snapshot())
+                change = _device_change(changed, known or await self._including(event.seq))
                 message = _encoded(Message(kind(changed), change, event.seq, event.time), event.seq)
             case SettingsChanged() as changed:
                 if known is None:
@@ -252,8 +259,7 @@ def _status(snapshot: Snapshot, event: Event | None = None) -> EncodedMessage:
 
 
 def _device_change(changed: DeviceChanged, snapshot: Snapshot) -> DeviceChange:
-    device = next((d for d in device_bodies(snapshot) if d.mac == changed.mac), None)
-    return DeviceChange(changed.mac, changed.reason, device)
+    return DeviceChange(changed.mac, changed.reason, device_body(snapshot, changed.mac))
 
 
 def _unavailable(error: GatewayError) -> EncodedMessage:

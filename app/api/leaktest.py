@@ -11,6 +11,7 @@ from app.api.context import gateway
 from app.api.operation import operation
 from app.model import DEFAULT_EXIT
 from app.protocol.answers import Check, LogLine
+from app.protocol.canary import Evidence
 from app.protocol.commands import GetLogs, LeakTest
 
 blueprint = Blueprint("diagnosis", __name__)
@@ -23,6 +24,8 @@ class LeakTestBody(Struct, frozen=True, forbid_unknown_fields=True):
 class LeakTestAnswer(Struct, frozen=True):
     ok: bool  # no check failed; some may be unknown
     checks: tuple[Check, ...]
+    evidence: tuple[Evidence, ...]  # of the probes that were sent as a device of the LAN
+    report: str | None  # the same as text, to keep
 
 
 class LogsQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,9 +42,13 @@ class LogsAnswer(Struct, frozen=True):
 
 @operation(blueprint, "POST", "/api/leak-test", limit="connection", scope="connect", errors=(404,), needs_owner=False)
 async def leak_test(body: LeakTestBody | None) -> LeakTestAnswer:
-    """Test whether anything could leave in the clear. Changes nothing."""
+    """Test whether anything could leave in the clear. Changes nothing.
+
+    Probes are sent as a device of the exit, while LAN, tunnels and WAN are watched: ``evidence`` says where each of
+    them was seen.
+    """
     result = await gateway().submit(LeakTest(body.exit if body else DEFAULT_EXIT))
-    return LeakTestAnswer(result.ok, result.checks)
+    return LeakTestAnswer(result.ok, result.checks, result.evidence, result.report)
 
 
 @operation(blueprint, "GET", "/api/logs", scope="admin")

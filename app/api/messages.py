@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 from msgspec import Struct
 
-from app.api.devices import DeviceBody
+from app.api.device_body import DeviceBody
 from app.api.errors import ErrorBody
 from app.api.status import StatusBody
-from app.protocol.events import DeviceChanged, GatewayEvent, StatusChanged
+from app.protocol.events import DeviceChanged, DeviceReason, GatewayEvent, StatusChanged
 
 
 class Message(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Resume(Struct, frozen=True):
 
 class DeviceChange(Struct, frozen=True):
     mac: str
-    reason: Literal["policy", "lease", "lease_ended"]  # a lease: a new one, or with another address or name
+    reason: DeviceReason
     device: DeviceBody | None  # as it is now; None = gone
 
 

@@ -16,12 +16,14 @@ from quart import Blueprint, current_app
 
 from app.api.auth.guard import auth
 from app.api.context import gateway, snapshot
-from app.api.devices import policy_text
+from app.api.device_body import device_bodies
 from app.api.events import hub
 from app.api.operation import Download, operation
 from app.api.request_metrics import requests_of
 from app.errors import GatewayError
+from app.policy_text import policy_text
 from app.protocol.answers import Counters
+from app.protocol.canary import CanaryCounters
 from app.protocol.commands import GetCounters
 from app.protocol.statistics import OTHER, Bytes
 from app.protocol.status import ExitState, ExitStatus, Snapshot
@@ -118,10 +120,15 @@ def of_snapshot(snapshot: Snapshot, now: float) -> Iterator[Metric]:
     leases = [lease for lease in snapshot.leases if lease.expires == 0 or lease.expires > now]
     yield _gauge("dhcp_leases", "DHCP leases in force", len(leases))
     policies = _gauge("device_policies", "Devices with a policy of their own", labels=("policy",))
-    kinds = [policy_text(device.policy) for device in snapshot.devices]
+    kinds = [policy_text(device.policy) for device in snapshot.devices if device.own]
     for kind in sorted(set(kinds)):
         policies.add_metric((kind,), kinds.count(kind))
     yield policies
+    bodies = device_bodies(snapshot)
+    yield _gauge("devices", "Devices known to the gateway", len(bodies))
+    yield _gauge("devices_online", "Devices that are here now", sum(body.online for body in bodies))
+    yield _gauge("devices_waiting", "Devices that wait for their admission", sum(not body.admitted for body in bodies))
+    yield _of_exceptions(snapshot)
 
 
 def _of_exits(exits: tuple[ExitStatus, ...], now: float) -> Iterator[Metric]:
@@ -131,7 +138,9 @@ def _of_exits(exits: tuple[ExitStatus, ...], now: float) -> Iterator[Metric]:
     )
     age = _gauge("exit_handshake_age_seconds", "Time since the last handshake", labels=("exit",))
     uptime = _gauge("exit_uptime_seconds", "Time connected", labels=("exit",))
+    fallback = _gauge("exit_fallback", "Whether failover uses another server than was asked for", labels=("exit",))
     for one in exits:
+        fallback.add_metric((one.name,), one.fallback_for is not None)
         for each in ExitState:
             state.add_metric((one.name, each.value), one.state is each)
         if one.server is not None:
@@ -140,7 +149,15 @@ def _of_exits(exits: tuple[ExitStatus, ...], now: float) -> Iterator[Metric]:
             age.add_metric((one.name,), max(0.0, now - one.latest_handshake))
         if one.uptime is not None:
             uptime.add_metric((one.name,), one.uptime)
-    yield from (state, server, age, uptime)
+    yield from (state, server, age, uptime, fallback)
+
+
+def _of_exceptions(snapshot: Snapshot) -> Metric:
+    exceptions = _gauge("policy_exceptions", "Exceptions from the policies that are open", labels=("policy",))
+    kinds = [policy_text(exception.policy) for exception in snapshot.exceptions]
+    for kind in sorted(set(kinds)):
+        exceptions.add_metric((kind,), kinds.count(kind))
+    return exceptions
 
 
 def of_counters(counters: Counters, devices: dict[str, Bytes]) -> Iterator[Metric]:
@@ -156,11 +173,21 @@ def of_counters(counters: Counters, devices: dict[str, Bytes]) -> Iterator[Metri
     for way, count in sorted(counters.contacts.items()):
         contacts.add_metric((way,), count)
     yield from (lan, exits, by_device, contacts)
+    if counters.canary is not None:
+        yield from _of_canary(counters.canary)
     netd = counters.netd
     yield _gauge("netd_start_time_seconds", "Start of the network service since the Unix epoch", netd.started)
     yield _counter("netd_cpu_seconds", "CPU time of the network service", netd.cpu)
     yield _gauge("netd_resident_memory_bytes", "Resident memory of the network service", netd.resident)
     yield _gauge("netd_open_fds", "Open file descriptors of the network service", netd.descriptors)
+
+
+def _of_canary(canary: CanaryCounters) -> Iterator[Metric]:
+    yield _counter("canary_leaked_packets", "Packets of the gateway's own probes that left in the clear", canary.leaked)
+    yield _counter("canary_rounds", "Rounds of probes, each as one device of the LAN", canary.rounds)
+    yield _counter("canary_probes", "Probes sent", canary.probes)
+    yield _gauge("canary_last_round_timestamp_seconds", "When probes were last sent; 0 = never", canary.last_round)
+    yield _gauge("canary_exits_shut", "Whether a leak has shut all exits", canary.shut)
 
 
 def of_names(snapshot: Snapshot, shown: Iterable[str]) -> Metric:

@@ -108,7 +108,19 @@ def markdown(text: str) -> str:
 def _plain(schema: Schema) -> Schema:
     if "description" in schema:
         schema["description"] = markdown(schema["description"])
+    _allow_repetition(schema)
     return schema
+
+
+def _allow_repetition(part: Any) -> None:
+    """Take the claim away that msgspec makes of every set: what is named twice in one is in it once."""
+    if isinstance(part, dict):
+        if part.get("uniqueItems") is True:
+            del part["uniqueItems"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            _allow_repetition(one)
 
 
 def _sparse(types: Iterable[Any]) -> set[str]:

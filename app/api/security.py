@@ -157,7 +157,10 @@ def install(app: Quart, allowed: AllowedHosts) -> None:
         check_same_origin(websocket.headers)
 
     async def after_request(response: Response) -> Response:
+        own = response.headers.get("Content-Security-Policy")  # of the one page that needs another
         _harden(response.headers, HEADERS.items())
+        if own is not None:
+            response.headers["Content-Security-Policy"] = own
         return response
 
     async def after_websocket(response: ResponseTypes | None) -> ResponseTypes | None:

@@ -189,7 +189,7 @@ def support(ctx: Context, file: Path | None) -> None:
 @click.option(
     "--accept",
     multiple=True,
-    type=click.Choice(["direct", "default_policy", "exit_check", "roles"]),
+    type=click.Choice(["direct", "default_policy", "new_devices", "exit_check", "roles", "self_service"]),
     help="Let the backup open this, without a question; may be repeated. A dry run lists what it opens.",
 )
 @context

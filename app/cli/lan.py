@@ -1,16 +1,19 @@
-"""The command devices: the LAN's devices and their policies."""
+"""The commands devices, device, admit, forget and new-devices: the LAN's devices."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.cli.client import segment
+from app.cli.client import CommandError, segment
 from app.cli.context import Context, context
-from app.cli.output import put_json, put_table
-from app.cli.owner_password import confirmation, password_file
+from app.cli.output import clean, moment, put_json, put_pairs, put_table
+from app.cli.owner_password import call_confirmed, password_file
+
+_MAC = re.compile(r"([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
 
 
 @click.group(invoke_without_command=True)
@@ -30,8 +33,11 @@ def list_devices(ctx: Context) -> None:
         put_json(answer)
         return
     put_table(
-        ("DEVICE", "NAME", "ADDRESS", "POLICY"),
-        ((d["mac"], d["name"] or d["hostname"], _address(d), _policy(d)) for d in answer["devices"]),
+        ("DEVICE", "NAME", "ADDRESS", "POLICY", "STATE", "VENDOR"),
+        (
+            (d["mac"], d["name"] or d["hostname"], _address(d), _policy(d), _state(d), d["vendor"])
+            for d in answer["devices"]
+        ),
     )
 
 
@@ -40,8 +46,16 @@ def _address(device: dict[str, Any]) -> str | None:
     return known if known is None or device["leased"] else f"{known} (no lease)"
 
 
+def _state(device: dict[str, Any]) -> str:
+    if not device["admitted"]:
+        return "waiting"
+    here = "here" if device["online"] else "away"
+    return f"{here}, no Internet ({device['reason']})" if device["reason"] else here
+
+
 def _policy(device: dict[str, object]) -> str:
-    return f"{device['policy']}" if device["own_policy"] else f"{device['policy']} (default)"
+    source = "" if device["policy_source"] == "own" else f" ({str(device['policy_source']).replace('_', ' ')})"
+    return f"{device['policy']}{source}"
 
 
 @devices.command("set")
@@ -51,12 +65,115 @@ def _policy(device: dict[str, object]) -> str:
 @password_file
 @context
 def set_policy(ctx: Context, mac: str, policy: str, name: str | None, password_file: Path | None) -> None:
-    """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!) or blocked."""
+    """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!), blocked, or inherit (its group's)."""
     body = {"policy": policy} if name is None else {"policy": policy, "name": name}
-    if policy == "direct":
-        body |= confirmation(ctx, password_file)
-    answer = ctx.client.call("PUT", f"/api/devices/{segment(mac)}/policy", body)
+    path = f"/api/devices/{segment(mac)}/policy"
+    answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=policy == "direct")
     if ctx.json:
         put_json(answer)
     else:
         click.echo(f"{mac}: {policy}")
+
+
+@click.command()
+@click.argument("device")
+@click.option("--name", default=None, help="The device's name; empty removes it.")
+@click.option("--group", default=None, help="The group that it belongs to; empty removes it.")
+@click.option("--address", default=None, help="The address that DHCP gives to it alone; empty removes it.")
+@password_file
+@context
+def device(
+    ctx: Context,
+    device: str,
+    name: str | None,
+    group: str | None,
+    address: str | None,
+    password_file: Path | None,
+) -> None:
+    """Show DEVICE (a MAC address or name), or change it."""
+    mac = _mac(ctx, device)
+    given = {"name": name, "group": group, "address": address}
+    body = {field: value or None for field, value in given.items() if value is not None}
+    if body:
+        answer = call_confirmed(ctx, "PATCH", f"/api/devices/{segment(mac)}", body, password_file)
+        if ctx.json:
+            put_json(answer)
+        else:
+            click.echo(clean(answer.get("message") or f"{mac}: changed"))
+        return
+    found = ctx.client.get(f"/api/devices/{segment(mac)}")
+    if ctx.json:
+        put_json(found)
+    else:
+        put_pairs((field, _text(found[field])) for field in _SHOWN if found[field] not in (None, [], ""))
+
+
+_SHOWN = (
+    *("mac", "name", "hostname", "group", "addresses", "fixed_address", "policy", "exit", "reason", "admitted"),
+    *("online", "first_seen", "last_seen", "vendor", "kind", "randomised"),
+)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return moment(value) if isinstance(value, float) else str(value)
+
+
+@click.command()
+@click.argument("device")
+@password_file
+@context
+def admit(ctx: Context, device: str, password_file: Path | None) -> None:
+    """Let DEVICE (a MAC address or name) in, which waits for its admission."""
+    mac = _mac(ctx, device)
+    answer = call_confirmed(ctx, "POST", f"/api/devices/{segment(mac)}/admit", None, password_file)
+    _done(ctx, answer, f"{mac}: admitted")
+
+
+@click.command()
+@click.argument("device")
+@password_file
+@context
+def forget(ctx: Context, device: str, password_file: Path | None) -> None:
+    """Forget DEVICE (a MAC address or name) and all that was decided about it."""
+    mac = _mac(ctx, device)
+    answer = call_confirmed(ctx, "DELETE", f"/api/devices/{segment(mac)}", None, password_file)
+    _done(ctx, answer, f"{mac}: forgotten")
+
+
+@click.command("new-devices")
+@click.argument("policy", required=False, type=click.Choice(["default", "wait"]))
+@password_file
+@context
+def new_devices(ctx: Context, policy: str | None, password_file: Path | None) -> None:
+    """Show what becomes of new devices, or have them follow the default policy or wait for their admission."""
+    if policy is None:
+        answer = ctx.client.get("/api/settings")
+    else:
+        answer = call_confirmed(ctx, "PATCH", "/api/settings", {"new_device_policy": policy}, password_file)
+    _done(ctx, answer, answer["new_device_policy"])
+
+
+def _done(ctx: Context, answer: Any, text: str) -> None:
+    if ctx.json:
+        put_json(answer)
+    else:
+        click.echo(clean(text))
+
+
+def _mac(ctx: Context, text: str) -> str:
+    """The MAC address of the device that ``text`` names: by its MAC address, its name or its host name."""
+    if _MAC.fullmatch(text):
+        return text
+    wanted = text.casefold()
+    found = [
+        d["mac"]
+        for d in ctx.client.get("/api/devices")["devices"]
+        if wanted in {(d["name"] or "").casefold(), (d["hostname"] or "").casefold()}
+    ]
+    if len(found) != 1:
+        raise CommandError(f"{len(found) or 'no'} devices are called {text}; give the MAC address")
+    return found[0]

@@ -8,7 +8,21 @@ import sys
 import click
 
 from app import __version__
-from app.cli import access, accounts, files, lan, mtu, names, ports, post_quantum, stats, tunnel
+from app.cli import (
+    access,
+    accounts,
+    exits,
+    explain,
+    files,
+    lan,
+    mtu,
+    names,
+    policies,
+    ports,
+    post_quantum,
+    stats,
+    tunnel,
+)
 from app.cli.client import CommandError
 from app.cli.context import Context
 from app.cli.output import clean
@@ -46,6 +60,8 @@ for command in (
     tunnel.status,
     tunnel.connect,
     tunnel.disconnect,
+    exits.exits,
+    exits.exit_,
     tunnel.servers,
     tunnel.providers,
     tunnel.provider,
@@ -54,6 +70,19 @@ for command in (
     mtu.mtu,
     post_quantum.post_quantum,
     lan.devices,
+    lan.device,
+    lan.admit,
+    lan.forget,
+    lan.new_devices,
+    explain.why,
+    explain.explain,
+    explain.me,
+    explain.self_service,
+    policies.groups,
+    policies.schedule,
+    policies.except_,
+    policies.exceptions,
+    policies.time_zone,
     names.rebind_exceptions,
     names.host_names,
     ports.ports,
@@ -67,6 +96,7 @@ for command in (
     stats.history,
     stats.logs,
     stats.leak_test,
+    stats.canary,
     access.login,
     access.logout,
     access.reset_password,

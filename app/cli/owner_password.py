@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from app.cli.client import CommandError
+from app.cli.client import ApiError, CommandError
 from app.cli.context import Context
 
 LIMIT = 4096  # bytes that are read of a file
@@ -25,6 +27,30 @@ def confirmation(ctx: Context, file: Path | None) -> dict[str, str]:
     if ctx.client.get("/api/auth/session").get("second_factor"):
         fields["code"] = click.prompt("Code", err=True)
     return fields
+
+
+def call_confirmed(
+    ctx: Context,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None,
+    file: Path | None,
+    *,
+    needed: bool = False,
+) -> Any:
+    """The answer to a request for which the gateway may want the password: then it is asked for.
+
+    It is sent at once where it is in a ``file``, or ``needed`` for sure.
+    """
+    given = dict(body or {})
+    if needed or file is not None:
+        return ctx.client.call(method, path, given | confirmation(ctx, file))
+    try:
+        return ctx.client.call(method, path, body)
+    except ApiError as error:
+        if (error.code, error.field) != ("missing_field", "password"):
+            raise
+    return ctx.client.call(method, path, given | confirmation(ctx, None))
 
 
 def _password(file: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""The commands traffic, history, logs, leak-test."""
+"""The commands traffic, history, logs, leak-test, canary."""
 
 from __future__ import annotations
 
@@ -100,9 +100,13 @@ def logs(ctx: Context, lines: int, follow: bool) -> None:
 
 @click.command("leak-test")
 @click.option("--exit", "exit_name", default=None, help="Another exit than the default one.")
+@click.option("--report", is_flag=True, help="Print the report of the probes, to keep.")
 @context
-def leak_test(ctx: Context, exit_name: str | None) -> None:
-    """Test whether anything could leave in the clear. Exit status 6 = a check failed."""
+def leak_test(ctx: Context, exit_name: str | None, report: bool) -> None:
+    """Test whether anything could leave in the clear. Exit status 6 = a check failed.
+
+    Probes are sent as a device of the LAN, while LAN, tunnel and WAN are watched.
+    """
     answer = ctx.client.post("/api/leak-test", {"exit": exit_name} if exit_name else {})
     if ctx.json:
         put_json(answer)
@@ -111,5 +115,49 @@ def leak_test(ctx: Context, exit_name: str | None) -> None:
         for check in answer["checks"]:
             click.echo(f"{marks.get(check['result'], check['result']):<8} {clean(check['message'])}")
         click.echo("No leak was found." if answer["ok"] else SOME_FAILED)
+        if report:
+            click.echo("\n" + "\n".join(clean(line) for line in (answer.get("report") or "no probes").splitlines()))
     if not answer["ok"]:
         raise SystemExit(6)
+
+
+@click.command()
+@click.option("--open", "open_exits", is_flag=True, help="Open the exits that a leak has shut.")
+@context
+def canary(ctx: Context, open_exits: bool) -> None:
+    """Show what the gateway's own probes have shown. Exit status 6 = packets have leaked."""
+    if open_exits:
+        answer = ctx.client.post("/api/canary/open", {})
+        put_json(answer) if ctx.json else click.echo(clean(answer["message"]))
+        return
+    answer = ctx.client.get("/api/canary")
+    if ctx.json:
+        put_json(answer)
+    else:
+        _put_canary(answer)
+    if answer["leaked"]:
+        raise SystemExit(6)
+
+
+def _put_canary(answer: dict[str, Any]) -> None:
+    if not answer["enabled"]:
+        click.echo("The canary is off.")
+        return
+    put_table(
+        ("DEVICE", "TIME", "PROBES", "IN THE TUNNEL", "LEAKED", "NOTE"),
+        (
+            (
+                one["device"],
+                moment(one["time"]),
+                len(one["evidence"]),
+                sum(bool(e["seen_in_tunnel"]) for e in one["evidence"]),
+                one["leaked"],
+                one["problem"],
+            )
+            for one in answer["latest"]
+        ),
+    )
+    click.echo(f"{answer['rounds']} rounds, {answer['probes']} probes, {answer['leaked']} packets leaked")
+    for note in (answer["shut"], answer["problem"]):
+        if note:
+            click.echo(clean(note))

@@ -65,6 +65,7 @@ def status(ctx: Context) -> None:
                 ("MTU", _mtu(now)),
                 ("Post-quantum", _post_quantum(now)),
                 *_resolvers(now["exits"]),
+                *((f"Exit {e['name']}", _other(e)) for e in now["exits"] if e["name"] != "default"),
                 ("Received", size(now["rx_bytes"]) if now["connected"] else None),
                 ("Sent", size(now["tx_bytes"]) if now["connected"] else None),
                 ("Kill switch", "active, checked against the kernel" if now["killswitch_active"] else "NOT CONFIRMED"),
@@ -84,6 +85,12 @@ def _resolvers(exits: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
             rows.append((f"Resolvers{suffix}", ", ".join(one["resolvers"]) or "none"))
             rows.append((f"Resolvers' fault{suffix}", one["dns_problem"]))
     return rows
+
+
+def _other(one: dict[str, Any]) -> str:
+    """Another exit than the default one, in one line."""
+    parts = [one["state"], one["server"] or "", one["message"] or one["reason"] or ""]
+    return ", ".join(part for part in parts if part)
 
 
 _MTU_ORIGINS = {
@@ -108,12 +115,12 @@ def _post_quantum(now: dict[str, Any]) -> str | None:
 
 
 @click.command()
-@click.argument("server", shell_complete=complete_server)
+@click.argument("server", required=False, shell_complete=complete_server)
 @click.option("--exit", "exit_name", default=None, help="Another exit than the default one.")
 @click.option("--provider", default=None, help="Another provider than the current one.")
 @context
-def connect(ctx: Context, server: str, exit_name: str | None, provider: str | None) -> None:
-    """Connect to SERVER: a host name, a city, a country, fastest or random."""
+def connect(ctx: Context, server: str | None, exit_name: str | None, provider: str | None) -> None:
+    """Connect to SERVER: a host name, a city, a country, fastest or random; without it to the exit's target."""
     body = {"server": server, "exit": exit_name, "provider": provider}
     answer = ctx.client.post("/api/connect", {k: v for k, v in body.items() if v is not None})
     if ctx.json:

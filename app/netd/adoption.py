@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from app import serialization
 from app.atomic import write_atomic
+from app.exit_settings import numbered
 from app.model import Settings
 from app.network.plan import exit_interface
 from app.network.wireguard.types import WireGuardBackend
@@ -54,7 +55,7 @@ class AdoptionRecord:
         found: dict[str, Connected] = {}
         existing = await backend.names()
         recorded = self._load().connected
-        for index, name in enumerate(settings.exits):
+        for index, name in numbered(settings):
             record = recorded.get(name)
             if record is None or settings.desired.get(name) != str(record.tunnel.target):
                 continue

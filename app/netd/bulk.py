@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
+from app.model import PolicyException
 from app.netd import outcomes
 from app.netd.protocols import DeviceNetwork
 from app.protocol.answers import Outcome
@@ -28,9 +29,20 @@ class RevertibleExits(Protocol):
 
     def goals(self) -> dict[str, Target | None]: ...
 
+    async def follow_settings(self) -> None: ...
+
     async def restore_goals(
         self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]
     ) -> None: ...
+
+
+class RevertibleExceptions(Protocol):
+    """What is used of :class:`app.netd.policies.exceptions.Exceptions`."""
+
+    @property
+    def kept(self) -> tuple[PolicyException, ...]: ...
+
+    def restore(self, kept: tuple[PolicyException, ...]) -> None: ...
 
 
 class FileImporter(Protocol):
@@ -53,6 +65,7 @@ class BulkRunner:
         network: DeviceNetwork,
         importer: FileImporter,
         publish: EventSink,
+        exceptions: RevertibleExceptions | None = None,
     ) -> None:
         self._run = run
         self._store = store
@@ -60,6 +73,7 @@ class BulkRunner:
         self._network = network
         self._importer = importer
         self._publish = publish
+        self._exceptions = exceptions
         self._atomic = False
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -108,6 +122,7 @@ class BulkRunner:
 
     async def _all_or_none(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         before = self._exits.goals()
+        exceptions = self._exceptions.kept if self._exceptions is not None else ()
         own_goals: dict[str, Target | None] = {}
         found: list[Outcome] = []
         number = 0
@@ -119,26 +134,39 @@ class BulkRunner:
                     try:
                         found.append(outcomes.from_result(await self._run(command)))
                     finally:
-                        if (name := getattr(command, "exit", None)) in before:
+                        name = getattr(command, "exit", None)
+                        if isinstance(name, str) and name in before and name in self._exits.goals():
                             own_goals[name] = self._exits.goals()[name]
             self._store.commit()
         except TimeoutError:
-            await self._undo(before, own_goals)
+            await self._undo(before, own_goals, exceptions)
             raise outcomes.with_position(_timeout_error(), number) from None
         except GatewayError as error:
-            await self._undo(before, own_goals)
+            await self._undo(before, own_goals, exceptions)
             raise outcomes.with_position(error, number) from None
         except BaseException:
-            await self._undo(before, own_goals)
+            await self._undo(before, own_goals, exceptions)
             raise
         finally:
             self._atomic = False
         return tuple(found)
 
-    async def _undo(self, before: Mapping[str, Target | None], own_goals: Mapping[str, Target | None]) -> None:
-        """Restore settings, exits and plan. An exit that another request has moved since stays where it is."""
+    async def _undo(
+        self,
+        before: Mapping[str, Target | None],
+        own_goals: Mapping[str, Target | None],
+        exceptions: tuple[PolicyException, ...],
+    ) -> None:
+        """Restore settings, exceptions, exits and plan. An exit that another request has moved since stays there."""
         if self._store.in_transaction:
             self._store.abort()
+        changed = self._exceptions is not None and self._exceptions.kept != exceptions
+        if self._exceptions is not None and changed:
+            self._exceptions.restore(exceptions)
+        try:
+            await self._exits.follow_settings()
+        except GatewayError as error:
+            log.error("a bulk request was undone, but an exit could not follow: %s", error.message)
         await self._exits.restore_goals(before, own_goals)
         try:
             await self._network.replan()

@@ -7,32 +7,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+import aiofiles.os
+
 from app.errors import InvalidFieldError
+from app.exit_settings import numbered
+from app.explain.decision import by_admin, with_exceptions
 from app.model import Lease
 from app.netd.adapters import RECORD, AdapterMonitor
 from app.netd.adoption import AdoptionRecord
+from app.netd.auto_connect import AutoConnect
 from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
 from app.netd.backup import BackupService
 from app.netd.bulk import BulkRunner
 from app.netd.cabling import CablingMonitor
+from app.netd.canary.canary import SHUT, Canary
+from app.netd.canary.capture import Capture
+from app.netd.canary.prober import Prober
+from app.netd.canary.proofs import Proofs
 from app.netd.clockstep import ClockSteps, keep_leases
 from app.netd.commands import Commands
 from app.netd.connect_commands import ConnectCommands
 from app.netd.connection_table import watch_connections
 from app.netd.dependencies import Dependencies
+from app.netd.device_names import look_up
 from app.netd.device_policy import DevicePolicies
+from app.netd.devices import seen_file
+from app.netd.devices.commands import DeviceCommands
+from app.netd.devices.mdns import MdnsListener
+from app.netd.devices.own_addresses import own_addresses
+from app.netd.devices.policy_of_all import PolicyOfAll
+from app.netd.devices.watcher import DeviceWatcher
 from app.netd.events import EventBus
+from app.netd.exit_commands import ExitCommands
+from app.netd.exit_targets import ExitTargets
 from app.netd.exits import Exits
+from app.netd.explanations import Explanations
 from app.netd.failover import Failover
 from app.netd.file_keys import FileKeys
 from app.netd.gateway import NetdGateway
 from app.netd.history import HistoryRecorder
 from app.netd.imports import ServerImporter
 from app.netd.intent import Intent
+from app.netd.known_device import KnownDevices
 from app.netd.lan_devices import LanDevices
 from app.netd.lan_misuse import LanMisuseMonitor
 from app.netd.lan_services_loop import LanServicesLoop
@@ -40,14 +61,24 @@ from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
+from app.netd.own_device import OwnDevices
 from app.netd.owner import OwnerCheck
+from app.netd.pauses import Pauses
+from app.netd.policies.changes import PolicyChanges
+from app.netd.policies.exceptions import Exceptions
+from app.netd.policies.groups import GroupCommands
+from app.netd.policies.open_exceptions import OpenExceptions
+from app.netd.policy_times import PolicyTimes
 from app.netd.post_quantum_alerts import PostQuantumAlerts
 from app.netd.preferences import PreferenceCommands
 from app.netd.provider_accounts import ProviderAccounts
 from app.netd.provider_egress import ProviderEgress, environment
 from app.netd.resolver_watch import ResolverWatch
+from app.netd.self_service import SelfServiceCommands
+from app.netd.server_claims import ServerClaims
 from app.netd.server_commands import ServerCommands
 from app.netd.server_directory import ServerDirectory
+from app.netd.server_judge import ServerJudge
 from app.netd.server_latency import ServerLatencies
 from app.netd.server_places import ServerPlaces
 from app.netd.snapshot import SnapshotReader
@@ -67,6 +98,8 @@ from app.tunnel.clock import boottime
 from app.tunnel.failure_history import FailureHistory
 from app.tunnel.states import policy_for
 
+log = logging.getLogger(__name__)
+
 Job = Callable[[], Awaitable[None]]
 
 
@@ -81,6 +114,7 @@ class Daemon:
     commands: Commands
     statistics: Statistics
     lan_services: LanServicesLoop
+    watcher: DeviceWatcher
     jobs: Mapping[str, Job]  # each runs until it is cancelled
     problems: tuple[str, ...]  # found in the stored state, as messages
 
@@ -102,8 +136,12 @@ class Daemon:
                 await end(tasks)
 
     async def close(self) -> None:
-        """Write the statistics. The kernel keeps its network."""
+        """Write statistics and sightings. The kernel keeps its network."""
         await self.statistics.close()
+        try:
+            await self.watcher.save()
+        except OSError as error:
+            log.warning("the sightings of devices could not be written: %s", error)
 
 
 async def _run_forever(name: str, job: Job) -> None:
@@ -126,18 +164,35 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     # The network, with the tunnels that are already up.
     record = AdoptionRecord(run_dir / "runtime.json")
     adopted = await record.adoptable(deps.backend, settings)
+    opened = OpenExceptions(run_dir / "exceptions.json")
     network = NetworkController(
         store=store,
         make_kernel=deps.make_kernel,
         link_source=deps.link_source,
         links=await deps.link_source.observe(settings),
-        exit_plans={n: policy_for(n, i, adopted[n]) for i, n in enumerate(settings.exits) if n in adopted},
+        exit_plans={n: policy_for(n, i, adopted[n]) for i, n in numbered(settings) if n in adopted},
         time_sync=deps.time_sync,
         flowtable=deps.flowtable,
         http_ports=deps.http_ports,
         publish=publish,
+        exits_shut=(run_dir / SHUT).exists(),
+        exceptions=opened.present,
     )
-    lan_services = LanServicesLoop(deps.services, network, store, publish)
+
+    # The proof with real packets, as a device of the LAN.
+    capture = Capture(deps.capture) if deps.capture is not None else None
+
+    def used_addresses() -> Iterable[str]:
+        reserved = (getattr(device, "address", None) for device in store.settings.devices)
+        leases = (lease.address for lease in deps.services.leases())
+        return [*leases, *(n.address for n in lan_devices.neighbours), *(str(a) for a in reserved if a is not None)]
+
+    prober = capture and Prober(network=network, store=store, capture=capture, used=used_addresses)
+    canary = Canary(
+        prober=prober, network=network, publish=publish, record=run_dir / SHUT, interval=deps.canary_interval
+    )
+    policy_changes = PolicyChanges(store=store, network=network, exceptions=opened.present, publish=publish)
+    lan_services = LanServicesLoop(deps.services, network, store, publish, opened.present)
     resolver_watch = ResolverWatch(network, publish)
     egress = ProviderEgress(network, publish)
     provider_environment = environment(store, deps.state_dir, egress, deps.providers)
@@ -155,7 +210,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         on_rates=events.publish_rates,
         on_problem=on_problem,
     )
-    history = HistoryRecorder(statistics, egress.contacts)
+    history = HistoryRecorder(statistics, egress.contacts, canary.counters)
 
     # Servers, and the exits that use them.
     intent = Intent(store)
@@ -165,6 +220,9 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         providers=registry, store=store, latencies=latencies, failures=failures, publish=publish
     )
     unproven = UnprovenKeys(registry)
+    claims = ServerClaims()
+    judge = ServerJudge(store, intent, claims, registry)
+    targets = ExitTargets(store, directory, judge)
     failover = Failover(
         providers=registry,
         directory=directory,
@@ -172,6 +230,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store=store,
         failures=failures,
         unproven=unproven,
+        uses=judge,
         publish=publish,
     )
     clock_steps = ClockSteps()
@@ -183,19 +242,26 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         providers=registry,
         failover=failover,
         keys=unproven,
+        claims=claims,
+        uses=judge,
         record=record,
         adopted=adopted,
         last_traffic=statistics.last_traffic,
         clock_behind=lambda: clock_steps.behind,
-        observers=(history.on_transition, failover.on_transition, PostQuantumAlerts(publish).on_transition),
+        observers=(
+            history.on_transition,
+            failover.on_transition,
+            PostQuantumAlerts(publish).on_transition,
+            canary.on_transition,
+        ),
         publish=publish,
     )
 
     # The users of the exits: timers and commands.
-    scheduled = ScheduledSwitches(exits, directory, store)
-    return_to_first = ReturnToFirstChoice(
-        exits=exits, directory=directory, intent=intent, store=store, failures=failures
-    )
+    scheduled = ScheduledSwitches(exits, targets, store)
+    return_to_first = ReturnToFirstChoice(exits=exits, servers=targets, intent=intent, store=store, failures=failures)
+    auto_connect = AutoConnect(exits, targets, intent, store)
+    auto_connect.start(at_boot=not record.ran_before)
     places = ServerPlaces(intent, directory, store)
     maintenance = ProviderMaintenance(registry, exits, publish)
     owner = OwnerCheck(deps.state_dir)
@@ -203,7 +269,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store,
         deps.state_dir,
         freeze=exits.freeze,
-        closing=(store.close, provider_environment.accounts.close),
+        closing=(store.close, provider_environment.accounts.close, opened.close),
         restart=restart,
         check_owner=owner.check,
     )
@@ -221,6 +287,26 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         store=store,
         publish=publish,
     )
+    mdns = MdnsListener(lambda: [link.name for link in network.links.lan])
+    watcher = DeviceWatcher(
+        path=deps.state_dir / seen_file.FILE,
+        settings=lambda: store.settings,
+        leases=deps.services.leases,
+        neighbours=lambda: lan_devices.neighbours,
+        sending=lambda: statistics.sending,
+        mdns=mdns,
+        ask=lan_devices.ask_for,
+        own=own_addresses,
+        publish=publish,
+    )
+    policies = PolicyOfAll(
+        store=store,
+        changes=policy_changes,
+        exits=exits,
+        seen=lambda: watcher.devices,
+        leases=deps.services.leases,
+        check_owner=owner.check,
+    )
     snapshots = SnapshotReader(
         store=store,
         network=network,
@@ -230,12 +316,75 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         events=events,
         leases=deps.services.leases,
         neighbours=lambda: lan_devices.neighbours,
+        seen=lambda: watcher.devices,
+        exceptions=opened.present,
         check_not_restarting=check_not_restarting,
+        shown=canary.shown,
     )
+
+    exceptions = Exceptions(
+        opened=opened,
+        changes=policy_changes,
+        store=store,
+        exits=exits,
+        own_addresses=own_addresses,
+        publish=publish,
+        check_owner=owner.check,
+    )
+
+    def follow_preferences() -> None:
+        lan_services.update()
+        policy_changes.wake()
+
+    policy_times = PolicyTimes(events.subscribe)
+    decide = with_exceptions(opened.present)
+    read_leases = aiofiles.os.wrap(deps.services.leases)
+    explanations = Explanations(
+        store=store,
+        network=network,
+        exits=lambda: [resolver_watch.completed(status) for status in exits.status()],
+        leases=read_leases,
+        neighbours=lambda: lan_devices.neighbours,
+        decide=decide,
+        changed=policy_times.changed,
+        look_up=look_up,
+    )
+
+    async def known_devices() -> KnownDevices:
+        await lan_devices.refresh()
+        return KnownDevices(store.settings.devices, tuple(await read_leases()), lan_devices.neighbours)
+
+    own_devices = OwnDevices(
+        store=store,
+        known=known_devices,
+        why=explanations.why,
+        decide=decide,
+        admins=by_admin,
+        pauses=Pauses(opened, exceptions),
+        follow=policy_changes.follow,
+        subscribe=network.subscribe,
+    )
+
     file_keys = FileKeys(store, registry)
     importer = ServerImporter(store, publish, check_not_restarting, file_keys)
     handlers = (
-        ConnectCommands(exits=exits, directory=directory, intent=intent, store=store, failures=failures, keys=unproven),
+        ConnectCommands(
+            exits=exits, servers=targets, waiting=auto_connect, intent=intent, failures=failures, keys=unproven
+        ),
+        ExitCommands(
+            store=store,
+            exits=exits,
+            network=network,
+            providers=registry,
+            servers=targets,
+            intent=intent,
+            waiting=auto_connect,
+            traffic=statistics,
+            exceptions=opened,
+            policies=policy_changes,
+            publish=publish,
+            check_owner=owner.check,
+        ),
         ServerCommands(
             store=store,
             providers=registry,
@@ -248,10 +397,38 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         ProviderAccounts(
             providers=registry, exits=exits, verdicts=failover, store=store, file_keys=file_keys, publish=publish
         ),
-        DevicePolicies(store=store, network=network, exits=exits, publish=publish, check_owner=owner.check),
-        PreferenceCommands(store, publish, lan_services.update),
+        DevicePolicies(store=store, changes=policy_changes, exits=exits, check_owner=owner.check, own=own_addresses),
+        DeviceCommands(
+            store=store,
+            network=network,
+            changes=policy_changes,
+            watcher=watcher,
+            hosts=deps.services,
+            neighbours=lambda: lan_devices.neighbours,
+            own=own_addresses,
+            apply_services=lan_services.update,
+            publish=publish,
+            check_owner=owner.check,
+            wake=own_devices.wake,
+        ),
+        GroupCommands(
+            store=store,
+            changes=policy_changes,
+            exceptions=exceptions,
+            exits=exits,
+            own_addresses=own_addresses,
+            publish=publish,
+            check_owner=owner.check,
+        ),
+        exceptions,
+        PreferenceCommands(store, publish, follow_preferences, policies),
+        SelfServiceCommands(store, publish, owner.check, policy_changes.follow, own_devices.wake),
+        explanations,
+        own_devices,
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
-        LeakTester(network, exits, store),
+        LeakTester(network, exits, store, prober),
+        canary,
+        Proofs(network=network, store=store, capture=capture),
         history,
         owner,
         backup,
@@ -268,7 +445,13 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     )
     single_commands = Commands((entry for handler in handlers for entry in handler.handlers()), check_not_restarting)
     bulk = BulkRunner(
-        run=single_commands.run, store=store, exits=exits, network=network, importer=importer, publish=publish
+        run=single_commands.run,
+        store=store,
+        exits=exits,
+        network=network,
+        importer=importer,
+        publish=publish,
+        exceptions=exceptions,
     )
     commands = single_commands.with_entries(bulk.handlers())
 
@@ -293,6 +476,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         commands=commands,
         statistics=statistics,
         lan_services=lan_services,
+        watcher=watcher,
         jobs={
             "reconciler": network.run,
             "links": network.watch_links,
@@ -304,21 +488,29 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
                 clock_steps, deps.services.lease_path, deps.services.lease_file, lan_services.move_leases
             ),
             "providers": maintenance.run,
-            "devices": lan_devices.run,
+            "devices": watcher.run,
+            "neighbours": lan_devices.run,
+            "mdns": mdns.run,
             "addresses in use": lan_devices.ask,
             "leases": lambda: watch_leases(deps.services.leases, publish),
             "statistics": statistics.run,
             "failover": return_to_first.run,
             "schedule": scheduled.run,
+            "policies": policy_changes.run,
+            "exceptions": exceptions.run,
             "cabling": cabling.run,
             "misuse": misuse.run,
             "adapters": adapters.run,
             "stalls": stalls.run,
+            "canary": canary.run,
             "software age": lambda: watch_age(publish),
             "connection table": lambda: watch_connections(publish),
             "resolvers": resolver_watch.run,
             "places": places.run,
-            **{f"exit {machine.name}": machine.run for machine in exits.machines},
+            "automatic connection": auto_connect.run,
+            "exits": exits.run,
+            "policy times": policy_times.run,
+            "pauses": own_devices.run,
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),
     )

@@ -29,6 +29,8 @@ class LeaseService(LanServiceControl, Protocol):
 
     def lease_file(self) -> str: ...
 
+    def forget_host(self, mac: str) -> None: ...
+
     async def update_hosts(
         self, settings: Settings, leases: Iterable[Lease], in_use: Mapping[str, IPv4Address]
     ) -> None: ...
@@ -51,3 +53,5 @@ class Dependencies:
     wan_port: WanPort
     providers: ProvidersConfig
     logs: LogBuffer
+    capture: Path | None = None  # the socket of the process that watches packets; None = there is none
+    canary_interval: float = 0.0  # seconds between the canary's rounds; 0 = it never probes by itself

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Collection
 
-import msgspec
+from msgspec.structs import replace
 
 from app import mac_address
-from app.errors import ConflictError, KernelError
-from app.model import Device, DirectPolicy, Settings, VpnPolicy
-from app.netd.protocols import DeviceNetwork, OwnerPassword
+from app.admission import waits
+from app.errors import ConflictError, InvalidFieldError, KernelError
+from app.model import BlockedPolicy, Device, Settings, VpnPolicy
+from app.netd.devices.commands import with_device
+from app.netd.policies.changes import PolicyChanges
+from app.netd.protocols import KnownExits, OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
-from app.protocol.events import DeviceChanged, EventSink
 from app.store import Store
 from app.store.validation import MAX_DEVICES, check_device
-
-
-class KnownExits(Protocol):
-    def get(self, name: str) -> object:
-        """Raises NotFoundError."""
-        ...
 
 
 class DevicePolicies:
@@ -30,49 +26,54 @@ class DevicePolicies:
         self,
         *,
         store: Store,
-        network: DeviceNetwork,
+        changes: PolicyChanges,
         exits: KnownExits,
-        publish: EventSink,
         check_owner: OwnerPassword,
+        own: Callable[[], Collection[str]] = frozenset,
     ) -> None:
+        """``own`` are the gateway's own MAC addresses."""
         self._store = store
-        self._network = network
+        self._changes = changes
         self._exits = exits
-        self._publish = publish
         self._check_owner = check_owner
+        self._own = own
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return (SetDevicePolicy.handled_by(self._set),)
 
     async def _set(self, command: SetDevicePolicy) -> Done:
         mac = mac_address.parse_device(command.mac)
+        if mac in self._own():
+            raise InvalidFieldError(f"mac: {mac} is the gateway's own", field="mac")
         if isinstance(command.policy, VpnPolicy):
             self._exits.get(command.policy.exit)
-        if isinstance(command.policy, DirectPolicy) and not self._is_direct(mac):
-            await self._check_owner(command.password)
-        devices = self._store.settings.devices
-        old = next((d for d in devices if d.mac == mac), None)
-        if old is None and len(devices) >= MAX_DEVICES:
+        settings = self._store.settings
+        if all(d.mac != mac for d in settings.devices) and len(settings.devices) >= MAX_DEVICES:
             raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
-        name = command.name if command.name is not None else (old.name if old else None)
-        new = Device(mac, command.policy, name or None)  # an empty name removes it
-        check_device(new)
+        check_device(_changed(settings, mac, command))
+        if self._changes.let_out(with_device(settings, mac, _changed(settings, mac, command))):
+            await self._check_owner(command.password)
+        # The device as it is now: another request may have changed it meanwhile.
+        settings = self._store.settings
+        old = next((d for d in settings.devices if d.mac == mac), None)
+        new = _changed(settings, mac, command)
         self._store.update_settings(lambda s: with_device(s, mac, new))
         try:
-            await self._network.replan()
+            await self._changes.follow(also=(mac,))
         except KernelError:
             # Revert this device alone, and only if no other request has changed its policy since.
             self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
             raise
-        await self._network.forget_device(mac)
-        self._publish(DeviceChanged(mac, "policy"))
         return Done()
 
-    def _is_direct(self, mac: str) -> bool:
-        return any(d.mac == mac and isinstance(d.policy, DirectPolicy) for d in self._store.settings.devices)
 
-
-def with_device(settings: Settings, mac: str, device: Device | None) -> Settings:
-    """``settings`` with ``device`` as the only entry for ``mac``, or with none (pure)."""
-    others = tuple(d for d in settings.devices if d.mac != mac)
-    return msgspec.structs.replace(settings, devices=(*others, device) if device is not None else others)
+def _changed(settings: Settings, mac: str, command: SetDevicePolicy) -> Device:
+    """The device with the policy and name of ``command``."""
+    old = next((d for d in settings.devices if d.mac == mac), None)
+    base = old or Device(mac, admitted=not waits(settings, mac))
+    name = command.name if command.name is not None else base.name
+    # To give a waiting device a policy is to admit it, unless nothing is opened by that.
+    admitted = base.admitted or not isinstance(command.policy, BlockedPolicy)
+    # An empty name removes it.
+    new = replace(base, own=command.policy is not None, name=name or None, admitted=admitted)
+    return new if command.policy is None else replace(new, policy=command.policy)

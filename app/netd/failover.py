@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app.errors import GatewayError
-from app.model import Server
+from app.netd.failover_choice import Replacement, Replacements, ServerLists, ServerUses
 from app.netd.intent import Intent
 from app.netd.protocols import ProviderLookup
 from app.netd.transition import ExitTransition
 from app.netd.unproven_keys import UnprovenKeys
 from app.protocol.events import AccountChanged, EventSink, SecurityAlert
 from app.providers.base import AccountProvider, Provider, Verdict
-from app.providers.selection import choose
 from app.store import Store
 from app.tunnel.clock import boottime
 from app.tunnel.context import Advice
 from app.tunnel.failure_history import FailureHistory
-from app.tunnel.fallback import fallbacks, in_order
 from app.tunnel.states import Connected, Disconnected, Reason, Target
 
 log = logging.getLogger(__name__)
@@ -44,12 +40,6 @@ _PROBLEMS = {
 }
 
 
-class ServerLists(Protocol):
-    async def list(self, provider: str) -> tuple[Server, ...]:
-        """Raises NotFoundError (``provider``)."""
-        ...
-
-
 class Failover:
     """The advisor of the exits; it also clears old problems when a tunnel connects."""
 
@@ -62,11 +52,14 @@ class Failover:
         store: Store,
         failures: FailureHistory,
         unproven: UnprovenKeys,
+        uses: ServerUses,
         publish: EventSink,
         clock: Callable[[], float] = boottime,
     ) -> None:
         self._providers = providers
-        self._directory = directory
+        self._replacements = Replacements(
+            directory=directory, intent=intent, store=store, failures=failures, unproven=unproven, uses=uses
+        )
         self._intent = intent
         self._store = store
         self._failures = failures
@@ -83,6 +76,8 @@ class Failover:
         advice = await self._advice(exit_name, failed)
         if advice.target is not None or not self._unproven.rests(failed):
             return advice
+        if (elsewhere := await self._elsewhere(exit_name, failed)) is not None:
+            return elsewhere
         if advice.reason is not None:
             return replace(advice, message=f"{advice.message}; then connect again", rest=True)
         return self._stop(exit_name, failed)
@@ -105,65 +100,48 @@ class Failover:
                 message = text.format(provider.title)
                 if self._alert(exit_name, reason, message):
                     self._publish(AccountChanged(provider.name, reason.value))
-                return Advice(reason=reason, message=message)
+                return await self._elsewhere(exit_name, failed) or Advice(reason=reason, message=message)
             if verdict is Verdict.KEY_CHANGED:
                 return Advice()  # the server is not at fault; the next attempt uses the new key
-            choice = await self._next_choice(exit_name, failed)
+            choice = await self._replacements.after(exit_name, failed)
             if choice.target is not None and self._unproven.rests(choice.target):
                 return Advice()
             if choice.message is not None:
                 self._alert(exit_name, Reason.SERVER_UNAVAILABLE, choice.message)
-            target = choice.target
-            if target is None and choice.message is not None:
+            if choice.target is None and choice.message is not None:
                 return Advice(reason=Reason.SERVER_UNAVAILABLE, message=choice.message)
-            if target is None or not self._intent.fall_back(exit_name, failed, target, as_asked=choice.as_asked):
-                return Advice()
+            return self._fall_back(exit_name, failed, choice)
         except GatewayError as error:
             log.warning("exit %s: no fallback: %s", exit_name, error.message)
+            return Advice()
+
+    def _fall_back(self, exit_name: str, failed: Target, choice: Replacement) -> Advice:
+        target = choice.target
+        if target is None or not self._intent.fall_back(exit_name, failed, target, as_asked=choice.as_asked):
             return Advice()
         goal = self._intent.goal(exit_name)
         first = goal.first_choice if goal is not None else None
         log.warning("exit %s: falling back to %s in place of %s", exit_name, target, first or target)
         return Advice(target=target)
 
-    async def _next_choice(self, exit_name: str, failed: Target) -> _Choice:
-        """The server to try after ``failed``; without a target the same again."""
-        settings = self._store.settings.failover
-        goal = self._intent.goal(exit_name)
-        first = (goal.first_choice if goal is not None else None) or failed
-        back = _Choice(first if first != failed else None)
-        servers = await self._directory.list(failed.provider)
-        gone = bool(servers) and all(s.hostname != failed.hostname for s in servers)
-        asked = _asked_for(servers, goal.asked) if goal is not None and goal.asked != first.hostname else ()
-        if not settings.enabled and not (gone and asked):
-            return _gone(failed, None) if gone else back
-        self._failures.record_failure(exit_name, failed)
-        if self._failures.exhausted(exit_name) and not gone:
-            self._failures.back_off(exit_name)  # the uplink is the likelier cause: wait at the first choice
-            return back
-        lost = next((s for s in servers if s.hostname == first.hostname), None) or self._last_known(exit_name, first)
+    async def _elsewhere(self, exit_name: str, failed: Target) -> Advice | None:
+        """The advice to use a fallback of another provider, where the account at this one is at fault."""
+        if not self._store.settings.failover.enabled:
+            return None
+        others = [t for t in await self._replacements.ranked(exit_name, failed) if t.provider != failed.provider]
+        target = next((t for t in others if not self._has_problem(t.provider)), None)
+        if target is None:
+            return None
+        try:
+            advice = self._fall_back(exit_name, failed, Replacement(target))
+        except GatewayError as error:
+            log.warning("exit %s: no fallback: %s", exit_name, error.message)
+            return None
+        return advice if advice.target is not None else None
 
-        def in_penalty(server: Server) -> bool:
-            target = Target(failed.provider, server.hostname)
-            return self._failures.in_penalty(target) or self._unproven.rests(target)
-
-        near = fallbacks(servers, lost, settings, in_penalty)
-        if gone and not near:  # one that failed a while ago is better than one that does not exist
-            near = fallbacks(servers, lost, settings, lambda s: self._unproven.rests(Target(s.provider, s.hostname)))
-        chosen = next(iter(in_order(near, asked, failed.hostname, in_penalty)), None)
-        if chosen is None:
-            return _gone(failed, None) if gone and back.target is None else back
-        as_asked = any(s.hostname == chosen.hostname for s in asked)
-        if gone:
-            return _gone(failed, Target(failed.provider, chosen.hostname), as_asked=as_asked)
-        return _Choice(Target(failed.provider, chosen.hostname), as_asked)
-
-    def _last_known(self, exit_name: str, first: Target) -> Server:
-        """A stand-in for a server that is no longer in the list, in the place where it was."""
-        place = self._intent.place(exit_name)
-        if place is None:
-            return Server(first.hostname, first.provider)  # nothing is near it
-        return Server(first.hostname, first.provider, country=place.country, city=place.city)
+    def _has_problem(self, provider: str) -> bool:
+        known = self._verdicts.get(provider)
+        return known is not None and known[1] in _PROBLEMS and self._clock() - known[0] < PROBLEM_TTL
 
     def _alert(self, exit_name: str, reason: Reason, message: str) -> bool:
         """Publish an alert once, and not at every attempt; whether it was published."""
@@ -216,24 +194,3 @@ class Failover:
         if known is not None and known[1] is not Verdict.HEALTHY:
             self.forget_verdict(target.provider)
         self._intent.mark_reached(move.exit, target)
-
-
-class _Choice(Struct, frozen=True):
-    target: Target | None
-    as_asked: bool = False  # it is what was asked for, no fallback for it
-    message: str | None = None  # for people, where the server has left the list
-
-
-def _asked_for(servers: Sequence[Server], selector: str) -> Sequence[Server]:
-    """The servers that ``selector`` means, best first."""
-    try:
-        return choose(servers, selector)
-    except GatewayError:
-        return ()
-
-
-def _gone(failed: Target, target: Target | None, *, as_asked: bool = False) -> _Choice:
-    gone = f"{failed.provider} no longer lists the server {failed.hostname}"
-    if target is None:
-        return _Choice(None, message=f"{gone}, and no other one fits what was asked for: choose another server")
-    return _Choice(target, as_asked, f"{gone}; {target.hostname} takes its place")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import assert_never
 
 from app.netd.statistics import Statistics
 from app.netd.transition import ExitTransition
 from app.protocol.answers import Counters, HistoryTable, ProcessUse, TrafficByName, TrafficSeries
+from app.protocol.canary import CanaryCounters
 from app.protocol.commands import ExportHistory, GetCounters, GetHistory, GetTraffic, GetTrafficByName, HandlerEntry
 from app.protocol.statistics import TOTAL, Bytes, HistoryPage, Rates, Subject
 
@@ -18,7 +19,10 @@ from app.protocol.statistics import TOTAL, Bytes, HistoryPage, Rates, Subject
 class HistoryRecorder:
     """The recorder of transitions; ``contacts`` counts exchanges with providers by egress path."""
 
-    def __init__(self, statistics: Statistics, contacts: Mapping[str, int]) -> None:
+    def __init__(
+        self, statistics: Statistics, contacts: Mapping[str, int], canary: Callable[[], CanaryCounters | None]
+    ) -> None:
+        self._canary = canary
         self._statistics = statistics
         self._contacts = contacts
         self._started = time.time()
@@ -62,6 +66,7 @@ class HistoryRecorder:
             exits=lifetime("exit"),
             netd=self._process_use(),
             contacts=dict(self._contacts),
+            canary=self._canary(),
         )
 
     def _process_use(self) -> ProcessUse:

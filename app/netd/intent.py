@@ -41,6 +41,22 @@ class Intent:
         """The goal of the exit; None = disconnected."""
         return _goal(self._store.settings, exit_name)
 
+    def targets(self, exit_name: str) -> frozenset[Target]:
+        """The servers that the exit uses or is about to use."""
+        goals = (self.goal(exit_name), self._proposed.get(exit_name))
+        return frozenset(goal.target for goal in goals if goal is not None)
+
+    def rename(self, old: str, new: str) -> None:
+        """Follow an exit that is called ``new`` now; the settings have followed already."""
+        for goals in (self._proposed, self._latest):
+            if old in goals:
+                goals[new] = goals.pop(old)
+
+    def forget(self, exit_name: str) -> None:
+        """Forget what is known of an exit that was removed, beside the settings."""
+        for goals in (self._proposed, self._latest):
+            goals.pop(exit_name, None)
+
     def set_goal(self, exit_name: str, target: Target | None, asked: str | None = None) -> None:
         """Store ``target`` as the goal; ``asked`` is the selector that it was chosen for (None = its own name)."""
         goal = None if target is None else self._note(exit_name, target, asked)
@@ -122,7 +138,9 @@ class Intent:
     def note_place(self, exit_name: str, place: ServerPlace) -> None:
         """Keep the place of the exit's server."""
         if self._store.settings.places.get(exit_name) != place:
-            self._store.update_settings(lambda s: replace(s, places={**s.places, exit_name: place}))
+            self._store.update_settings(
+                lambda s: replace(s, places={**s.places, exit_name: place}) if exit_name in s.exits else s
+            )
 
     # --- servers -----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from app import async_files
 from app.mac_address import is_canonical
 from app.model import Lease, Settings
 from app.network.dhcp_dns import first_lease_time, reserved_names
-from app.network.dhcp_hosts import HostRegistry, given_names
+from app.network.dhcp_hosts import HostRegistry, given_names, reservations
 
 
 class KnownHosts:
@@ -36,6 +36,7 @@ class KnownHosts:
                 given=given_names(settings.devices, reserved_names(settings.lan)),
                 reserved=reserved_names(settings.lan),
                 in_use=in_use,
+                fixed=reservations(settings.devices, settings.lan),
                 longest_first=first_lease_time(settings.lan),
                 now=time.time(),
             )
@@ -47,6 +48,10 @@ class KnownHosts:
             for mac in self._written.keys() - lines.keys():
                 await async_files.remove(self._path(mac))
             self._written = lines
+
+    def forget(self, mac: str) -> None:
+        """Forget a device with the next :meth:`update`."""
+        self._registry.forget(mac)
 
     def _path(self, mac: str) -> Path:
         return self.directory / mac.replace(":", "-")

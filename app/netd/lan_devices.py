@@ -9,10 +9,11 @@ from ipaddress import IPv4Address
 
 import aiofiles.os
 
-from app.addresses import Network
+from app.addresses import Address, Network
 from app.errors import GatewayError
 from app.model import LanSettings, Lease, Links, Neighbour
 from app.network.dhcp_dns import lan_services, newcomers_end
+from app.network.dhcp_hosts import reservations
 from app.protocol.events import EventSink, SecurityAlert
 from app.store import Store
 
@@ -25,7 +26,7 @@ MAX_PROBED = 1024  # addresses; a larger range is not asked, because the kernel'
 ENOUGH = 5  # free addresses after which the range counts as refilled
 
 ReadNeighbours = Callable[[Iterable[str], Sequence[Network]], Awaitable[tuple[Neighbour, ...]]]
-Probe = Callable[[str, Iterable[IPv4Address]], Awaitable[None]]
+Probe = Callable[[str, Iterable[Address]], Awaitable[None]]
 UpdateHosts = Callable[[Iterable[Lease], dict[str, IPv4Address]], Awaitable[None]]
 
 
@@ -85,16 +86,25 @@ class LanDevices:
                     log.warning("the addresses of the LAN could not be asked for: %s", error)
             await asyncio.sleep(PROBE_INTERVAL)
 
+    async def ask_for(self, addresses: Iterable[Address]) -> None:
+        """Ask each of ``addresses`` in the LAN whether its device is here. Raises OSError."""
+        links, networks = self._links(), self._store.settings.lan.networks
+        own = [a for a in addresses if a.is_link_local or any(a in n for n in networks if n.version == a.version)]
+        if links.lan and own:
+            await self._probe(links.lan[0].name, own)
+
     async def refresh(self) -> None:
         """Read the neighbour table. Raises OSError."""
         links, lan = self._links(), self._store.settings.lan
         router = links.wan.gateway4 if links.wan is not None else None  # in the LAN's network in one-arm
         found = await self._read_neighbours([link.name for link in links.lan], lan.networks)
-        self.neighbours = tuple(n for n in found if n.address != str(router))
+        routers = {n.mac for n in found if n.address == str(router)}
+        self.neighbours = tuple(n for n in found if n.mac not in routers)
 
     def check_range(self, lan: LanSettings, leases: Iterable[Lease]) -> None:
         """Report, once, that no address is left for a new device."""
         used = {lease.address for lease in leases} | {n.address for n in self.neighbours}
+        used |= {str(address) for address in reservations(self._store.settings.devices, lan).values()}
         first, last = int(lan.dhcp_start), int(newcomers_end(lan))
         free = sum(str(IPv4Address(n)) not in used for n in range(first, min(last, first + len(used) + ENOUGH) + 1))
         if free == 0 and not self._full:

@@ -59,6 +59,10 @@ class LanServices:
     def lease_path(self) -> Path:
         return self._leases
 
+    def forget_host(self, mac: str) -> None:
+        """Treat the device as one that was not here before, from the next update of the records on."""
+        self._known.forget(mac)
+
     def leases(self) -> tuple[Lease, ...]:
         return read_leases(self._leases)
 

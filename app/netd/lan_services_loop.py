@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Protocol
 
-from app.model import DirectPolicy, Links, Settings
+from app.in_the_clear import in_the_clear
+from app.model import DirectPolicy, Links, PolicyException, Settings
 from app.netd.network import NetworkController
 from app.netd.network_parts import NetworkChange, PlanApplied
 from app.network.leasefile import Step
@@ -32,12 +34,18 @@ class LanServicesLoop:
     """The loop runs after each applied plan, after each clock step, and every ``CHECK_INTERVAL``."""
 
     def __init__(
-        self, services: LanServiceControl, network: NetworkController, store: Store, publish: EventSink
+        self,
+        services: LanServiceControl,
+        network: NetworkController,
+        store: Store,
+        publish: EventSink,
+        exceptions: Callable[[], tuple[PolicyException, ...]] = tuple,
     ) -> None:
         self._services = services
         self._network = network
         self._store = store
         self._publish = publish
+        self._exceptions = exceptions
         self._due = asyncio.Event()
         self._due.set()
         network.subscribe(self._on_change)
@@ -54,7 +62,7 @@ class LanServicesLoop:
                     self._store.settings,
                     self._network.links,
                     ipv6_default=self.ipv6_default(),
-                    direct=_any_direct(self._store.settings),
+                    direct=self._any_direct(),
                 )
             except Exception as error:
                 log.exception("DHCP and DNS could not be updated")
@@ -74,11 +82,11 @@ class LanServicesLoop:
         active = self._network.exit_plans[0].active
         return active is not None and active.carries_all(6)
 
+    def _any_direct(self) -> bool:
+        """Whether a device may ever go out in the clear: by a schedule its resolver is needed on the minute."""
+        direct = any(isinstance(exception.policy, DirectPolicy) for exception in self._exceptions())
+        return direct or bool(in_the_clear(self._store.settings))
+
     def _on_change(self, change: NetworkChange) -> None:
         if isinstance(change, PlanApplied):
             self._due.set()
-
-
-def _any_direct(settings: Settings) -> bool:
-    policies = (settings.default_policy, *(device.policy for device in settings.devices))
-    return any(isinstance(policy, DirectPolicy) for policy in policies)

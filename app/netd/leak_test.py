@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from app import __version__
 from app.addresses import Address
-from app.errors import KernelError, TooManyRequestsError
+from app.canary.identity import Identity
+from app.canary.verdict import check as packets_check
+from app.canary.verdict import report
+from app.errors import KernelError, TooManyRequestsError, UnavailableError
 from app.model import Links
 from app.netd.resolver_report import describe
 from app.network.plan import exit_interface, exit_mark
 from app.network.resolvers import Answer, ResolverChoice
 from app.network.wireguard.types import WireGuardBackend
 from app.protocol.answers import Check, LeakReport
+from app.protocol.canary import Observation
 from app.protocol.commands import HandlerEntry, LeakTest
 from app.protocol.status import Attestation
 from app.store import Store
@@ -55,13 +60,27 @@ class LeakExits(Protocol):
     def exit_confirmation(self, tunnel: Tunnel) -> Confirm: ...
 
 
+class LeakProber(Protocol):
+    """What is used of :class:`app.netd.canary.prober.Prober`."""
+
+    def identity(self, exit_name: str) -> Identity | None: ...
+
+    async def round(self, identity: Identity) -> Observation: ...
+
+
 class LeakTester:
-    """The handler of LeakTest. It only reads."""
+    """The handler of LeakTest. It reads, and with a ``prober`` it sends probes as a device of the exit."""
 
     def __init__(
-        self, network: LeakNetwork, exits: LeakExits, store: Store, clock: Callable[[], float] = time.monotonic
+        self,
+        network: LeakNetwork,
+        exits: LeakExits,
+        store: Store,
+        prober: LeakProber | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._prober = prober
         self._network = network
         self._exits = exits
         self._store = store
@@ -112,8 +131,26 @@ class LeakTester:
                     f"Exit {command.exit} is not connected: its devices are blocked, none is let out.",
                 )
             )
+        seen = await self._packets(command.exit, checks)
         checks.append(await self._drops())
-        return LeakReport(all(c.result != "failed" for c in checks), tuple(checks))
+        ok = all(c.result != "failed" for c in checks)
+        if seen is None:
+            return LeakReport(ok, tuple(checks))
+        return LeakReport(ok, tuple(checks), seen.evidence, report(seen, __version__))
+
+    async def _packets(self, exit_name: str, checks: list[Check]) -> Observation | None:
+        """Send probes as a device of the exit, and add the check of where they were seen."""
+        identity = self._prober.identity(exit_name) if self._prober is not None else None
+        if self._prober is None or identity is None:
+            return None
+        try:
+            seen = await self._prober.round(identity)
+        except UnavailableError as error:
+            message = f"No probes were sent as a device of the LAN: {error.message}."
+            checks.append(Check("packets", "unknown", message))
+            return None
+        checks.append(packets_check(seen))
+        return seen
 
     async def _rules(self) -> Check:
         try:

@@ -21,6 +21,7 @@ import msgspec
 from app import settled
 from app.errors import InvalidFieldError
 from app.ipc import Server
+from app.netd.canary.canary import INTERVAL
 from app.netd.daemon import assemble
 from app.netd.dependencies import Dependencies
 from app.netd.lan_services import LanServices
@@ -61,6 +62,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--time-servers", type=Path, default=None, help="configured time servers, one a line")
     parser.add_argument("--wan-card", type=Path, default=None, help="exists if gateway.toml names the WAN")
     parser.add_argument("--providers", type=Path, default=PROVIDERS, help="other addresses of the providers' APIs")
+    parser.add_argument("--capture", type=Path, default=None, help="the socket of the process that watches packets")
+    parser.add_argument("--canary", type=float, default=INTERVAL, help="seconds between two rounds of probes; 0 = none")
     parser.add_argument("--after", type=Path, default=None, help="wait for this file; systemd may start netd earlier")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(argv)
@@ -143,6 +146,8 @@ async def _dependencies(options: argparse.Namespace, config: ProvidersConfig, lo
         wan_port=WanPort(options.wan_card or run_dir / "wan-card", run_dir / "wan" / "port"),
         providers=config,
         logs=logs,
+        capture=options.capture,
+        canary_interval=options.canary,
     )
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
+from app import admission
 from app.addresses import Address
+from app.canary.identity import policies as canary_policies
 from app.errors import InvalidFieldError, KernelError
-from app.model import Links
+from app.exit_settings import exit_settings, numbered
+from app.model import Links, PolicyException, VpnPolicy
 from app.netd.network_parts import (
     DriftRepaired,
     LinkSource,
@@ -30,9 +34,10 @@ from app.netd.overlap_reports import limits, tunnel_clash, with_overlap
 from app.netd.timesync import TimeSync
 from app.netd.wan_activation import WanActivation
 from app.network import conntrack
-from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, TunnelPlan, exit_mark
+from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TransportPeer, TunnelPlan, exception_mark, exit_mark
 from app.network.planner import plan as make_plan
 from app.network.resolvers import Answer, ResolverChoice, choose
+from app.policies import planned
 from app.protocol.events import EventSink, SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
@@ -63,22 +68,26 @@ class NetworkController:
         http_ports: tuple[int, ...],
         publish: EventSink,
         wan_activation: WanActivation | None = None,
+        exits_shut: bool = False,
+        exceptions: Callable[[], tuple[PolicyException, ...]] = tuple,
     ) -> None:
         """``make_kernel`` receives the callback for drift; ``exit_plans`` are the plans of adopted tunnels."""
+        self._exits_shut = exits_shut
         self._store = store
         self._kernel = make_kernel(self._on_drift)
         self._link_source = link_source
         self._links = with_overlap(links, store.settings.lan)
-        self._exit_plans = {
-            name: exit_plans.get(name) or ExitPlan(name, index) for index, name in enumerate(store.settings.exits)
+        self._exit_plans = {  # by number
+            index: exit_plans.get(name) or ExitPlan(name, index) for index, name in numbered(store.settings)
         }
         self._time_sync = time_sync
         self._flowtable = flowtable
         self._http_ports = http_ports
         self._publish = publish
+        self._exceptions = exceptions
         self._wan_activation = wan_activation or WanActivation()
         self._openings = Openings(self._apply, publish, time_sync.opening)
-        self._answers: dict[str, Mapping[Address, Answer]] = {}  # of an exit's resolvers, as they were last asked
+        self._answers: dict[int, Mapping[Address, Answer]] = {}  # of an exit's resolvers, as they were last asked
         self._applying = asyncio.Lock()
         self._begun = 0  # applications of a plan
         self._in_force = 0  # the number of the last one; 0 = it failed, or is under way
@@ -98,14 +107,27 @@ class NetworkController:
         return self._kernel.plan
 
     @property
+    def inputs(self) -> PlanInput:
+        """The inputs of the plan as they are now."""
+        return self._inputs(tuple(self._exit_plans.values()), self._openings.present)
+
+    @property
     def exit_plans(self) -> tuple[ExitPlan, ...]:
         """The plans in force of all exits, in the order of their numbers, with the resolvers that are in use."""
-        return tuple(self._with_resolvers(plan) for plan in self._exit_plans.values())
+        return tuple(self._with_resolvers(self._exit_plans[index]) for index in sorted(self._exit_plans))
+
+    @property
+    def carrying_plans(self) -> tuple[ExitPlan, ...]:
+        """The same as they are while all exits are shut."""
+        return tuple(shut(plan) if self._exits_shut else plan for plan in self.exit_plans)
 
     def resolvers(self, exit_name: str) -> ResolverChoice:
-        """The resolvers of the exit's tunnel; none where no tunnel is up."""
-        active = self._exit_plans[exit_name].active
-        return self._choose(exit_name, active) if active is not None else ResolverChoice()
+        """The resolvers of the exit's tunnel; none where no tunnel is up, or where there is no such exit any more."""
+        plan = self._plan_of(exit_name)
+        return self._choose(plan, plan.active) if plan is not None and plan.active is not None else ResolverChoice()
+
+    def _plan_of(self, exit_name: str) -> ExitPlan | None:
+        return next((plan for plan in self._exit_plans.values() if plan.name == exit_name), None)
 
     @property
     def attestation(self) -> Attestation:
@@ -163,17 +185,45 @@ class NetworkController:
         ``routed`` is called once the new routes are in place. Raises KernelError, and InvalidFieldError if ``plan``
         itself is at fault.
         """
-        if plan.active != self._exit_plans[plan.name].active:
-            self._answers.pop(plan.name, None)  # those of the tunnel before it
+        before = self._exit_plans.get(plan.index)
+        if before is None or plan.active != before.active:
+            self._answers.pop(plan.index, None)  # those of the tunnel before it
         await self._apply(plan, routed)
         self._notify(PlanApplied())
 
     async def use_answers(self, exit_name: str, answers: Mapping[Address, Answer]) -> None:
         """Order the resolvers of the exit by their ``answers``. Raises KernelError."""
+        plan = self._plan_of(exit_name)
+        if plan is None:  # the exit was removed or renamed while its resolvers were being asked
+            return
         before = self.resolvers(exit_name).order
-        self._answers[exit_name] = answers
+        self._answers[plan.index] = answers
         if self.resolvers(exit_name).order != before:
             await self._apply()
+
+    async def add_exit(self, name: str, index: int) -> None:
+        """Plan exit ``name`` as well, blocked at first. Raises KernelError; then it is not there."""
+        self._exit_plans[index] = ExitPlan(name, index)
+        try:
+            await self.replan()
+        except BaseException:
+            del self._exit_plans[index]
+            raise
+
+    async def drop_exit(self, index: int) -> None:
+        """Plan exit ``index``, whose tunnel is down, no more. Raises KernelError; then it is still there, blocked."""
+        plan = self._exit_plans.pop(index)
+        self._answers.pop(index, None)
+        try:
+            await self.replan()
+        except BaseException:
+            self._exit_plans.setdefault(index, plan)
+            raise
+        await self.forget_flows(index)
+
+    def rename_exit(self, index: int, name: str) -> None:
+        """Call exit ``index`` ``name`` from now on: call it at the same moment as the settings change."""
+        self._exit_plans[index] = replace(self._exit_plans[index], name=name)
 
     async def relink(self) -> None:
         """Observe the links and apply a plan if they have changed. Raises KernelError."""
@@ -188,9 +238,25 @@ class NetworkController:
                     self._publish_links(before)
             await self._activate_wan()  # a port that was plugged in again looks the same
 
+    async def shut_exits(self, *, shut: bool) -> None:
+        """Block the devices of all exits, whatever their tunnels do, or end that. Raises KernelError."""
+        self._exits_shut = shut
+        await self.replan()
+        if shut:
+            for plan in self._exit_plans.values():
+                await self.forget_flows(plan.index)
+
     async def forget_flows(self, index: int) -> None:
         """Drop the flows of exit ``index``: they are translated to the old tunnel's address."""
-        await conntrack.flush_mark(exit_mark(index))
+        plan = self._exit_plans.get(index)
+        name = plan.name if plan is not None else None
+        slots = (e.slot for e in self._exceptions() if isinstance(e.policy, VpnPolicy) and e.policy.exit == name)
+        for mark in (exit_mark(index), *map(exception_mark, slots)):
+            await conntrack.flush_mark(mark)
+
+    async def forget_exception(self, slot: int) -> None:
+        """Drop the connections that an exception opened."""
+        await conntrack.flush_mark(exception_mark(slot))
 
     async def forget_device(self, mac: str) -> None:
         """Drop the connection tracking of a device whose policy changed, so that no old flow survives it."""
@@ -286,7 +352,7 @@ class NetworkController:
             await self._kernel.apply(new, routed=routed)
             self._openings.applied(openings)
             if plan is not None:
-                self._exit_plans[plan.name] = plan
+                self._exit_plans[plan.index] = self._with_present_name(plan)
             self._in_force = number
 
     async def _activate_wan(self) -> None:
@@ -299,7 +365,9 @@ class NetworkController:
         Raises InvalidFieldError if ``changed`` is at fault, and KernelError if the settings or the links are: callers
         handle that error already.
         """
-        exits = {**self._exit_plans, changed.name: changed} if changed is not None else self._exit_plans
+        exits = self._exit_plans
+        if changed is not None:
+            exits = {**exits, changed.index: self._with_present_name(changed)}
         try:
             plan = make_plan(self._inputs(tuple(exits.values()), openings))
         except InvalidFieldError as error:
@@ -313,13 +381,16 @@ class NetworkController:
 
     def _inputs(self, exits: tuple[ExitPlan, ...], openings: frozenset[Opening]) -> PlanInput:
         settings = self._store.settings
+        policies = planned(settings, time.time(), self._exceptions())
         opened = in_order(openings)
         return PlanInput(
             links=self._links,
             lan=settings.lan,
-            exits=tuple(self._with_resolvers(plan) for plan in exits),
-            default_policy=settings.default_policy,
-            devices=tuple((d.mac, d.policy) for d in settings.devices),
+            exits=tuple(shut(plan) if self._exits_shut else self._with_resolvers(plan) for plan in exits),
+            default_policy=admission.default_policy(settings),
+            devices=policies.devices,
+            exceptions=policies.exceptions,
+            canary=canary_policies(settings.exits),
             lookup_servers=tuple(dict.fromkeys(a for opening in opened for a in opening.name_servers)),
             clear_api=tuple(dict.fromkeys(p for opening in opened for p in opening.peers)),
             time_sync_uid=self._time_sync.uid if any(o.purpose == "time" for o in opened) else None,
@@ -328,15 +399,24 @@ class NetworkController:
             http_ports=self._http_ports,
         )
 
-    def _choose(self, exit_name: str, tunnel: TunnelPlan) -> ResolverChoice:
+    def _with_present_name(self, plan: ExitPlan) -> ExitPlan:
+        """``plan`` as its exit is called now: it may have been made before the exit was renamed."""
+        present = self._exit_plans.get(plan.index)
+        if present is None:
+            raise KernelError("the exit has been removed", code="no_exit")
+        return plan if present.name == plan.name else replace(plan, name=present.name)
+
+    def _choose(self, plan: ExitPlan, tunnel: TunnelPlan) -> ResolverChoice:
         settings = self._store.settings
-        return choose(tunnel, settings.fallback_dns, settings.lan.networks, self._answers.get(exit_name, {}))
+        own = exit_settings(settings, plan.name).dns
+        named = replace(tunnel, dns=own) if own else tunnel
+        return choose(named, settings.fallback_dns, settings.lan.networks, self._answers.get(plan.index, {}))
 
     def _with_resolvers(self, plan: ExitPlan) -> ExitPlan:
         """``plan`` with the resolvers that its tunnel uses now, in place of those that its server names."""
         if plan.active is None:
             return plan
-        order = self._choose(plan.name, plan.active).order
+        order = self._choose(plan, plan.active).order
         return replace(plan, active=replace(plan.active, dns=order))
 
     def _notify(self, change: NetworkChange) -> None:
@@ -358,3 +438,10 @@ class NetworkController:
         log.warning("drift repaired: %s", "; ".join(drift))
         self._publish(SecurityAlert("drift", "; ".join(drift), drift=drift))
         self._notify(DriftRepaired(drift))
+
+
+def shut(plan: ExitPlan) -> ExitPlan:
+    """``plan`` with its tunnels up, so that it can go on at once, and none of them carrying anything (pure)."""
+    tunnels = [t for t in (plan.active, plan.candidate, plan.draining) if t is not None]
+    candidate, draining = (*tunnels, None, None)[:2]
+    return ExitPlan(plan.name, plan.index, candidate=candidate, draining=draining)

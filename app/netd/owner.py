@@ -16,7 +16,13 @@ from app.auth import owner as files
 from app.auth.owner import Owner
 from app.auth.passwords import Passwords, check_new
 from app.auth.store import DamagedError
-from app.errors import ConflictError, ForbiddenError, TooManyRequestsError, UnavailableError
+from app.errors import (
+    ConflictError,
+    ForbiddenError,
+    TooManyRequestsError,
+    UnavailableError,
+    missing_password,
+)
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetOwner
 
@@ -46,12 +52,14 @@ class OwnerCheck:
     async def check(self, password: str | None) -> None:
         """Check the owner's password.
 
-        Raises ForbiddenError (``set_password_first``: there is no owner; ``wrong_password``), TooManyRequestsError
-        (``locked_out``, ``busy``), UnavailableError (the file cannot be read).
+        Raises ForbiddenError (``set_password_first``: there is no owner; ``wrong_password``), InvalidFieldError (there
+        is none), TooManyRequestsError (``locked_out``, ``busy``), UnavailableError (the file cannot be read).
         """
         owner = await self._owner()
         if owner is None:
             raise ForbiddenError("set an admin password first", code="set_password_first")
+        if password is None:  # no attempt: clients find out by this that it is needed
+            raise missing_password()
         await self._match(owner, password)
 
     async def _set(self, command: SetOwner) -> Done:
@@ -77,12 +85,12 @@ class OwnerCheck:
         except DamagedError:
             raise UnavailableError("netd cannot read the owner's password; reset it with the SD card") from None
 
-    async def _match(self, owner: Owner, password: str | None) -> None:
+    async def _match(self, owner: Owner, password: str) -> None:
         wait = self._last + min(2.0 ** min(self._failures - FREE, 32), MAX_DELAY) - self._clock()
         if self._failures >= FREE and wait > 0:
             raise TooManyRequestsError("too many wrong passwords; wait", code="locked_out", retry_after=wait)
         self._failures += 1  # every attempt is one until it has succeeded: many at once gain nothing
         self._last = self._clock()
-        if password is None or not await self._passwords.matches(owner.hash, password):
+        if not await self._passwords.matches(owner.hash, password):
             raise ForbiddenError("the password is wrong", field="password", code="wrong_password")
         self._failures = 0

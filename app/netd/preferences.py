@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 from msgspec import UNSET
 
+from app.exit_settings import exit_names, mirrored
 from app.model import Settings
+from app.netd.devices.policy_of_all import PolicyOfAll
+from app.policy_text import policy_text
 from app.protocol.commands import ChangePreferences, GetPreferences, HandlerEntry
 from app.protocol.events import EventSink, SettingsChanged
 from app.protocol.preferences import Preferences
+from app.schedules import check_zone
 from app.store import Store
 from app.store.validation import check_mtu, check_preferences
 
@@ -21,11 +24,12 @@ CHECKED = ("fallback_dns", "exit_check_url", "server_changes", "rebind_exception
 class PreferenceCommands:
     """The handlers of GetPreferences and ChangePreferences."""
 
-    def __init__(self, store: Store, publish: EventSink, apply: Callable[[], object]) -> None:
+    def __init__(self, store: Store, publish: EventSink, apply: Callable[[], object], policies: PolicyOfAll) -> None:
         """``apply`` is called after each change, to have the DHCP and DNS of the LAN follow it."""
         self._store = store
         self._publish = publish
         self._apply = apply
+        self._policies = policies
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return GetPreferences.handled_by(self._get), ChangePreferences.handled_by(self._change)
@@ -40,15 +44,18 @@ class PreferenceCommands:
         lan = self._store.settings.lan.networks
         check_preferences(**{name: value for name, value in wanted.items() if name in CHECKED}, lan=lan)
         if change.mtu is not UNSET:
-            check_mtu(change.mtu, self._store.settings.exits)
+            check_mtu(change.mtu, exit_names(self._store.settings))
+        if change.time_zone is not UNSET:
+            check_zone(change.time_zone)
         if wanted:
-            self._store.update_settings(lambda s: msgspec.structs.replace(s, **wanted))
+            await self._policies.change(wanted, command.password)
             self._apply()
             self._publish(SettingsChanged(tuple(sorted(wanted))))
         return preferences(self._store.settings)
 
 
 def preferences(settings: Settings) -> Preferences:
+    settings = mirrored(settings)
     return Preferences(
         failover=settings.failover,
         connect_at_boot=settings.connect_at_boot,
@@ -59,6 +66,9 @@ def preferences(settings: Settings) -> Preferences:
         rebind_exceptions=settings.rebind_exceptions,
         host_names=settings.host_names,
         mtu=settings.mtu,
+        default_policy=policy_text(settings.default_policy),
+        new_device_policy=settings.new_device_policy,
         favourites=settings.favourites,
         recent=settings.recent,
+        time_zone=settings.time_zone,
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from msgspec import Struct
+
+from app.errors import ConflictError
+from app.model import Server
 from app.network.plan import TransportPeer
 from app.providers.base import Provider
 from app.tunnel.states import Target
+
+Verdict = Callable[[Server], ConflictError | None]  # why an exit may not use a server; None = it may
 
 
 class ProviderLookup(Protocol):
@@ -27,10 +33,33 @@ class OwnerPassword(Protocol):
         ...
 
 
+class KnownExits(Protocol):
+    """What is used of :class:`app.netd.exits.Exits`."""
+
+    def get(self, name: str) -> object:
+        """Raises NotFoundError."""
+        ...
+
+
 class ServerResolver(Protocol):
     """What is used of :class:`app.netd.server_directory.ServerDirectory`."""
 
-    async def resolve(self, provider: str, selector: str) -> Sequence[Target]: ...
+    async def resolve(self, provider: str, selector: str, verdict: Verdict | None = None) -> Sequence[Target]: ...
+
+
+class Choice(Struct, frozen=True):
+    """The servers for one request, best first, at least one; and what was asked for."""
+
+    asked: str
+    targets: Sequence[Target]
+
+
+class ExitServers(Protocol):
+    """What is used of :class:`app.netd.exit_targets.ExitTargets`."""
+
+    async def resolve(self, exit_name: str, selector: str, provider: str | None = None) -> Choice: ...
+
+    async def own(self, exit_name: str) -> Choice: ...
 
 
 class DeviceNetwork(Protocol):

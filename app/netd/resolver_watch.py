@@ -73,7 +73,7 @@ class ResolverWatch:
         self._network = network
         self._publish = publish
         self._ask = ask
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[int, _Watched] = {}  # by the exit's number
         self._due = asyncio.Event()
         network.subscribe(self._on_change)
 
@@ -92,7 +92,8 @@ class ResolverWatch:
 
     def completed(self, status: ExitStatus) -> ExitStatus:
         """``status`` with the resolvers of its exit and what is wrong with them."""
-        watched = self._watched.get(status.name)
+        plan = next((plan for plan in self._network.exit_plans if plan.name == status.name), None)
+        watched = self._watched.get(plan.index) if plan is not None else None
         order = self._network.resolvers(status.name).order
         return msgspec.structs.replace(
             status, resolvers=tuple(map(str, order)), dns_problem=watched.problem if watched else None
@@ -102,13 +103,13 @@ class ResolverWatch:
 
     async def _check(self, plan: ExitPlan) -> None:
         if plan.active is None:
-            self._watched.pop(plan.name, None)
+            self._watched.pop(plan.index, None)
             return
         tunnel = _identity(plan.active)
-        watched = self._watched.get(plan.name)
+        watched = self._watched.get(plan.index)
         new = watched is None or watched.tunnel != tunnel
         if watched is None or new:
-            watched = self._watched[plan.name] = _Watched(tunnel)
+            watched = self._watched[plan.index] = _Watched(tunnel)
             await self._network.use_answers(plan.name, {})
         mark, choice = exit_mark(plan.index), self._network.resolvers(plan.name)
         used = choice.own or choice.spare
@@ -118,7 +119,7 @@ class ResolverWatch:
         failing = bool(used) and all(answer is Answer.FAILING for answer in answers.values())
         if own_confirmed_silent or failing:
             answers |= await self._ask_all(choice.spare, mark)
-        if self._watched.get(plan.name) is not watched or not self._still(plan.name, tunnel):
+        if self._watched.get(plan.index) is not watched or not self._still(plan.name, tunnel):
             return
         await self._use(plan.name, answers)
         self._say(plan.name, watched)
@@ -166,7 +167,7 @@ class ResolverWatch:
         if not isinstance(change, PlanApplied):
             return
         for plan in self._network.exit_plans:
-            watched = self._watched.get(plan.name)
+            watched = self._watched.get(plan.index)
             if (watched.tunnel if watched else None) != (_identity(plan.active) if plan.active else None):
                 self._due.set()
 

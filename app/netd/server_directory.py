@@ -9,7 +9,7 @@ import msgspec
 
 from app.errors import NotFoundError
 from app.model import Server, ServerFilter
-from app.netd.protocols import ProviderLookup
+from app.netd.protocols import ProviderLookup, Verdict
 from app.protocol.events import EventSink, ServersChanged
 from app.providers.selection import asks_for_fastest, choose, matching, quality
 from app.store import Store
@@ -83,20 +83,34 @@ class ServerDirectory:
                 pass
         return tuple(found[:limit])
 
-    async def resolve(self, provider: str, selector: str) -> Sequence[Target]:
-        """The servers that ``selector`` means, best first, recently failed ones last; at least one.
+    async def resolve(self, provider: str, selector: str, verdict: Verdict | None = None) -> Sequence[Target]:
+        """The servers that ``selector`` means and ``verdict`` lets through, best first, recently failed ones last.
 
-        Raises NotFoundError (``provider``, ``server``), ConflictError (none of them can be connected).
+        There is at least one. Raises NotFoundError (``provider``, ``server``), ConflictError (none of them can be
+        connected; that of ``verdict`` where it lets none through).
         """
         try:
             if asks_for_fastest(selector) and self._store.settings.measure_latency:
-                measured = await self._latencies.measure(choose(await self.list(provider), selector))
+                meant = allowed(choose(await self.list(provider), selector), verdict)
+                measured = await self._latencies.measure(meant)
                 if measured:
                     self._publish(ServersChanged(provider, measured=measured))
-            found = choose(await self.list(provider), selector)
+            found = allowed(choose(await self.list(provider), selector), verdict)
         except NotFoundError:
             # The provider knows the better reason, such as a missing sign-in, and raises it here.
             await self._providers.get(provider).tunnel(selector)
             raise
         targets = [Target(provider, s.hostname) for s in found]
         return sorted(targets, key=self._failures.in_penalty) if len(targets) > 1 else targets
+
+
+def allowed(servers: Sequence[Server], verdict: Verdict | None) -> Sequence[Server]:
+    """The ``servers``, at least one, that ``verdict`` lets through. Raises its error where that is none."""
+    if verdict is None:
+        return servers
+    found = [server for server in servers if verdict(server) is None]
+    if not found:
+        error = verdict(servers[0])
+        assert error is not None
+        raise error
+    return found

@@ -7,6 +7,7 @@ import logging
 from typing import Protocol
 
 from app.errors import GatewayError
+from app.exit_settings import exit_names
 from app.model import Server, ServerPlace
 from app.netd.intent import Intent
 from app.store import Store
@@ -38,7 +39,7 @@ class ServerPlaces:
 
     async def note(self) -> None:
         """Note the places once. What cannot be stored now is tried again later."""
-        for name in self._store.settings.exits:
+        for name in exit_names(self._store.settings):
             goal = self._intent.goal(name)
             if goal is None:
                 continue

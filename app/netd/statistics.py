@@ -19,6 +19,7 @@ from app.errors import GatewayError, UnavailableError
 from app.network.accounting import Accounting, exit_counters, interfaces, origin
 from app.network.plan import exit_interface
 from app.protocol.statistics import (
+    OTHER,
     Bytes,
     HistoryPage,
     HistoryQuery,
@@ -27,6 +28,7 @@ from app.protocol.statistics import (
     Rates,
     Reading,
     Series,
+    Subject,
     TrafficQuery,
 )
 from app.store.database import FILE, Database
@@ -116,7 +118,10 @@ class Statistics:
             if wanted != self._installed:
                 await self._accounting.install(*wanted)
                 self._installed = wanted
-            counters = await self._accounting.read(self._exits())
+            exits = tuple(self._exits())
+            counters = await self._accounting.read(exits)
+            if exits != tuple(self._exits()):
+                return  # read under a name that an exit no longer has
             self._on_rates(self._traffic.observe(Reading(time.time(), boottime(), counters)))
             self._failing = False
         except (GatewayError, OSError) as error:
@@ -161,11 +166,31 @@ class Statistics:
         if record is not None:
             self._history.append(record)
 
+    async def rename_exit(self, old: str, new: str) -> None:
+        """Keep the traffic and the history of an exit that is called ``new`` now; call it right after that."""
+        subjects = Subject("exit", old), Subject("exit", new)
+        self._journal.rename(old, new)
+        self._traffic.rename(*subjects)
+        if self._opened:
+            try:
+                await asyncio.to_thread(self._traffic.rename_stored, *subjects)
+                await asyncio.to_thread(self._history.rename, old, new)
+            except sqlite3.Error as error:
+                log.warning("the statistics of exit %s are kept under the name %s: %s", new, old, error)
+
     # --- queries -----------------------------------------------------------------------------------------------------
 
     @property
     def rates(self) -> Rates:
         return self._traffic.rates
+
+    @property
+    def sending(self) -> frozenset[str]:
+        """The MAC addresses of the devices whose packets were counted between the last two readings, if just now."""
+        rates = self._traffic.rates
+        if not 0 <= time.time() - rates.time < 2 * self._period:
+            return frozenset()
+        return frozenset(mac for mac, rate in rates.devices.items() if rate.up > 0 and mac != OTHER)
 
     def lifetime(self, kind: Kind) -> dict[str, Bytes]:
         """Bytes by name that only ever increase, for metrics."""

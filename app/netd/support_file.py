@@ -103,13 +103,12 @@ class SupportFile:
         snapshot: dict[str, Any] = serialization.to_builtins(await self._snapshot())
         for number, lease in enumerate(snapshot["leases"], start=1):
             lease["hostname"] = f"lease-{number}" if lease["hostname"] else None
-        snapshot["devices"] = without_names(snapshot["devices"])
+        snapshot = without_names(snapshot)
         return json_text(snapshot)
 
     async def _settings(self) -> str:
         settings: dict[str, Any] = serialization.to_builtins(self._store.settings)
-        settings["devices"] = without_names(settings["devices"])
-        return json_text(settings)
+        return json_text(without_names(settings))
 
     async def _servers(self) -> str:
         """The custom and imported servers, one a line, and the number of servers of each provider."""

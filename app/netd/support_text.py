@@ -32,9 +32,34 @@ def _fields(value: msgspec.Struct) -> str:
     return " ".join(f"{name}={inner}" for name, inner in found.items() if inner not in (None, ""))
 
 
-def without_names(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The devices without their names: the redaction of the text cannot recognise a name of one letter."""
-    return [{**device, "name": "named" if device["name"] else None} for device in devices]
+def without_names(state: dict[str, Any]) -> dict[str, Any]:
+    """Settings or a snapshot without what people have named: the redaction cannot recognise a name of one letter."""
+    groups = {group["name"] for group in state["groups"]} | {device["group"] for device in state["devices"]}
+    numbers: dict[str | None, str | None] = {name: f"group {n}" for n, name in enumerate(sorted(groups - {None}), 1)}
+    numbers[None] = None
+    return {
+        **state,
+        "devices": [
+            {**device, "name": "named" if device["name"] else None, "group": numbers[device["group"]]}
+            for device in state["devices"]
+        ],
+        **(
+            {"seen": [{**one, "hostname": "named" if one["hostname"] else None} for one in state["seen"]]}
+            if "seen" in state
+            else {}
+        ),
+        "groups": [{**group, "name": numbers[group["name"]]} for group in state["groups"]],
+        **(
+            {
+                "exceptions": [
+                    {**one, "group": numbers.get(one["group"], "group"), "reason": "given" if one["reason"] else None}
+                    for one in state["exceptions"]
+                ]
+            }
+            if "exceptions" in state
+            else {}
+        ),
+    }
 
 
 def transition_text(t: Transition) -> str:

@@ -29,6 +29,7 @@ from msgspec import Struct
 
 from app.addresses import Network
 from app.errors import KernelError
+from app.mac_address import is_canary
 from app.network import nft
 from app.protocol.statistics import ALL, Counter, InterfaceBytes, Subject
 
@@ -174,6 +175,8 @@ def parse(listing: bytes, origin: str) -> tuple[Counter, ...]:
         if item.set is not None and item.set.name.removesuffix("_devices") in _METERS:
             name = item.set.name.removesuffix("_devices")
             for entry in item.set.elem:
+                if is_canary(entry.elem.val):
+                    continue
                 device = Subject("device", entry.elem.val)
                 found.append(_counter(name, device, entry.elem.counter, f"{origin}/{handle}"))
     return tuple(found)
@@ -189,7 +192,7 @@ def exit_counters(interfaces: dict[str, InterfaceBytes], exits: Sequence[str], o
     found: list[Counter] = []
     for name, interface in interfaces.items():
         match = _EXIT.fullmatch(name)
-        if match is None or int(match[1]) >= len(exits):
+        if match is None or int(match[1]) >= len(exits) or not exits[int(match[1])]:
             continue
         subject, source = Subject("exit", exits[int(match[1])]), f"{origin}/{name}#{interface.index}"
         found.append(Counter(subject, "up", source, interface.tx))

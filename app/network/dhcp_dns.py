@@ -5,8 +5,9 @@
 * ``exit-N``: forwards exit N's queries to virtual addresses that nftables translates to the tunnel's resolvers, so a
   switch of tunnel changes nothing here. The resolvers are asked in the order in which the server names them; a query
   that is repeated goes to the next. Queries for LAN names go to ``lan``.
-* ``direct``: the same for devices with the ``direct`` policy; runs only while a device has it. The WAN's resolvers are
-  alike, so dnsmasq stays with the one that answered first.
+* ``waiting``: the gateway's own names, for devices that wait for their admission; runs only while there may be any.
+* ``direct``: the same as ``exit-N`` for devices with the ``direct`` policy; runs only while a device has it. The WAN's
+  resolvers are alike, so dnsmasq stays with the one that answered first.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from ipaddress import IPv4Address, IPv6Interface
 import msgspec
 from msgspec import Struct
 
+from app.admission import any_waits
+from app.exit_settings import numbered
 from app.lan import RESERVED_NAMES
 from app.model import LanSettings, Links, Settings
-from app.network.dhcp_hosts import REGULAR, given_names
-from app.network.plan import DIRECT_RESOLVERS, RESOLVER_PORT_BASE, resolver_vips
+from app.network.dhcp_hosts import REGULAR, given_names, reservations
+from app.network.plan import DIRECT_RESOLVERS, RESOLVER_PORT_BASE, WAITING_RESOLVER_PORT, resolver_vips
 
 FIRST_LEASE = 300  # seconds at most, for a device that was not here before
 RESERVE = 10  # the part of the range kept for devices that were here before: one in ten addresses
@@ -75,10 +78,12 @@ def render(
     """
     texts = {"lan": _text(_lan(settings, lan, lan_link, ipv6_default, paths))}
     exceptions = settings.rebind_exceptions
-    for index, name in enumerate(settings.exits):
-        texts[f"exit-{index}"] = _text(_forwarder(lan, lan_link, index, f"exit {name}", exceptions))
+    for index, _ in numbered(settings):  # by number alone: with another name nothing is restarted
+        texts[f"exit-{index}"] = _text(_forwarder(lan, lan_link, index, f"exit {index}", exceptions))
     if direct:
         texts["direct"] = _text(_forwarder(lan, lan_link, DIRECT_RESOLVERS, "devices that go out directly", exceptions))
+    if any_waits(settings):
+        texts["waiting"] = _text(_waiting(lan, lan_link))
     return texts
 
 
@@ -108,9 +113,19 @@ def _lan(settings: Settings, lan: LanSettings, lan_link: str, ipv6_default: bool
     if lan.dhcp_enabled is False:
         return  # no router advertisements either: another server configures the hosts of this network
     yield from _dhcp4(lan, paths)
+    # The addresses are in the records. dnsmasq reads a record anew, but for its address, so it has to be restarted.
+    for mac, address in sorted(reservations(settings.devices, lan).items()):
+        yield f"# {mac} has {address}"
     yield from _names(settings, lan)
     if lan.ula:
         yield from _advertisements(lan, lan.ula, lan_link, ipv6_default)
+
+
+def _waiting(lan: LanSettings, lan_link: str) -> Iterator[str]:
+    """The resolver of devices that wait, which tells them no other device's name."""
+    yield from _common(lan, lan_link)
+    yield f"port={WAITING_RESOLVER_PORT}"
+    yield f"local=/{lan.domain}/"
 
 
 def _dhcp4(lan: LanSettings, paths: Paths) -> Iterator[str]:

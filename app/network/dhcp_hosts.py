@@ -6,6 +6,7 @@ one MAC address, it uses the one read last.
 * A name that people gave belongs to that device alone. Any other belongs to the device that got it first, for as long
   as that device has a lease: dnsmasq by itself gives a name to whoever asked for it last.
 * An address that a device without a lease uses is given to no other device.
+* An address that people fixed is given to its device alone, and to that device no other.
 * ``REGULAR`` marks a device that has renewed its lease: only such devices get long leases and the end of the range, so
   that invented MAC addresses cannot take every address for long.
 """
@@ -21,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.hostnames import LABEL
-from app.model import Device, Lease
+from app.model import Device, LanSettings, Lease
 
 REGULAR = "regular"  # the tag
 RENEWED = 60.0  # seconds by which a lease has been extended since it was first seen
@@ -62,6 +63,12 @@ def given_names(devices: Iterable[Device], reserved: Iterable[str]) -> dict[str,
     return found
 
 
+def reservations(devices: Iterable[Device], lan: LanSettings) -> dict[str, IPv4Address]:
+    """The addresses that people fixed, by MAC address, which lie in the present LAN."""
+    network = lan.address.network
+    return {d.mac: d.address for d in devices if d.address is not None and d.address in network}
+
+
 class HostRegistry:
     """The records, kept up to date with the leases."""
 
@@ -69,6 +76,7 @@ class HostRegistry:
         self._records: dict[str, HostRecord] = {}
         self._first: dict[str, float] = {}  # by MAC address, the end of the lease as it was first seen
         self._last_lease: dict[str, float] = {}  # by MAC address, when it last had one
+        self._fixed: frozenset[str] = frozenset()  # the MAC addresses of those with an address that people fixed
 
     @property
     def records(self) -> Mapping[str, HostRecord]:
@@ -94,21 +102,26 @@ class HostRegistry:
         given: Mapping[str, str],
         reserved: Iterable[str],
         in_use: Mapping[str, IPv4Address],
+        fixed: Mapping[str, IPv4Address],
         longest_first: float,
         now: float,
     ) -> None:
         """Follow the ``leases``.
 
         ``given`` are the names that people gave, by MAC address; no device has one of ``reserved``. ``in_use`` are the
-        addresses of devices without a lease; ``longest_first`` is the duration of a first lease in seconds.
+        addresses of devices without a lease, ``fixed`` those that people fixed; ``longest_first`` is the duration of a
+        first lease in seconds.
         """
         held = {lease.mac: lease for lease in leases}
+        self._fix(fixed, given)
         self._last_lease = dict.fromkeys(self._records, now) | self._last_lease | dict.fromkeys(held, now)
         self._drop_names(held, given, {*reserved, *given.values()})
         for mac, name in given.items():
             self._change(mac, name=name)
         owners = {record.name for record in self._records.values()} | {*reserved}
         for mac, lease in held.items():
+            if mac in fixed:  # its record never changes: dnsmasq would refuse the address in a second version of it
+                continue
             if mac in self._records:
                 # dnsmasq knows it from the lease, and would refuse a record with an address that it has read already.
                 self._change(mac, address=None)
@@ -121,10 +134,24 @@ class HostRegistry:
         leased = {lease.address for lease in held.values()}
         taken = {record.address for record in self._records.values()}
         for mac, address in in_use.items():
-            if mac not in held and str(address) not in leased and address not in taken:
+            if mac not in fixed and mac not in held and str(address) not in leased and address not in taken:
                 self._change(mac, address=address)
                 taken.add(address)
-        self._forget(held.keys() | given.keys() | in_use.keys(), now)
+        self._forget(held.keys() | given.keys() | in_use.keys() | fixed.keys(), now)
+
+    def forget(self, mac: str) -> None:
+        """Forget the device: it is a new one when it comes again."""
+        for kept in (self._records, self._first, self._last_lease):
+            kept.pop(mac, None)
+
+    def _fix(self, fixed: Mapping[str, IPv4Address], given: Mapping[str, str]) -> None:
+        taken = set(fixed.values())
+        for mac, record in self._records.items():
+            if record.address is not None and (record.address in taken or mac in self._fixed) and mac not in fixed:
+                self._change(mac, address=None)
+        for mac, address in fixed.items():
+            self._records[mac] = HostRecord(mac, regular=True, name=given.get(mac), address=address)
+        self._fixed = frozenset(fixed)
 
     def _is_regular(self, lease: Lease, longest_first: float, now: float) -> bool:
         # A first lease cannot end later: one that seems to was seen before the clock was set back.

@@ -14,6 +14,7 @@ A frame that a bridge forwards is none of these: its packet type says that it wa
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
@@ -67,6 +68,7 @@ def before_roles() -> EgressFilter:
     return EgressFilter("", OWN_MARKS)
 
 
+@functools.lru_cache(16)
 def program(egress: EgressFilter) -> bytes:
     """The filter as the kernel takes it."""
     lan: tuple[Network, ...] = (*egress.lan, *LAN_GROUPS) if egress.lan else ()

@@ -1,44 +1,131 @@
-"""The gateway's nftables tables: loading, attestation and drop counters.
+"""The gateway's nftables tables: loaded, changed by elements, attested; and their drop counters.
 
-The listing that the kernel should give cannot be computed from the text, which nft rewrites, so it is read back after
-each load and remembered as a fingerprint. The kernel's generation number proves that the listing shows what *we*
-loaded: our transaction raised it by one, and no other transaction has raised it since. Later checks compare the number
-first, so an idle gateway starts no process.
+A ruleset is loaded as a whole at the start and when its frame of chains changes; else only the elements that differ are
+deleted and added. The frame that the kernel should have cannot be computed from the text, so it is read back after a
+load and remembered as a digest. Elements are compared with the plan itself. The kernel's generation number proves that
+what is read back is what *we* loaded: our transaction raised it by one, and no other has raised it since. Later checks
+compare the number first, so an idle gateway reads nothing.
 """
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
 from app.errors import KernelError
-from app.network import nft
+from app.network import nft, nft_bytes, nft_kernel
+from app.network.nft_delta import delta, key_text, value_text
+from app.network.nft_kernel import Live
+from app.network.nft_layout import Layout, Name, SetLayout, layout
+from app.network.nft_proof import Kind, kind, proven
+from app.network.plan import NetworkPlan, TimedElement
 from app.network.ruleset.bridge import DHCP, ROUTERS
 
+log = logging.getLogger(__name__)
+
 _MAX_LOADS = 3  # loads until one can be attested; each needs another program's transaction at the wrong moment to fail
+_MARGIN = 2.0  # seconds by which an element may end before or after its time
 DROP = "drop_"
 _NONE = nft.Count(0, 0)
+_EMPTY = Layout("", {}, {})
+
+
+class _Listed(Struct, frozen=True):
+    """What the kernel lists of a set whose elements it writes another way, or of a flowtable."""
+
+    elements: frozenset[bytes] | None
+    timed: Mapping[bytes, tuple[bytes, float]] | None  # data and deadline
+    devices: frozenset[str] | None
+
+
+class _Proof:
+    """The kinds of sets whose encoding is proven, once for the whole process: its nft and kernel stay."""
+
+    kinds: frozenset[Kind] = frozenset()
+    asked: frozenset[Kind] = frozenset()
 
 
 class Firewall:
     """``inet vpn_gateway`` and, where there is a bridge, ``bridge vpn_gateway``.
 
-    Calls of ``load``, ``attest`` and ``matches`` must not overlap.
+    Calls of ``apply``, ``attest`` and ``matches`` must not overlap.
     """
 
     def __init__(self) -> None:
         self._text: str | None = None
-        self._fingerprint: str | None = None
-        self._generation: int | None = None  # at the last time when the live table was known to be the loaded one
+        self._layout = _EMPTY
+        self._timed: tuple[TimedElement, ...] = ()
+        self._frame: bytes | None = None
+        self._generation: int | None = None  # at the last time when the live table was known to be the planned one
+        self._unreadable: Mapping[Name, _Listed] = {}  # sets whose elements the kernel writes another way
+        self._encoded: dict[Name, tuple[Mapping[str, str], frozenset[bytes] | None]] = {}
         self._counts: dict[str, nft.Count] = {}
         self._drops_when_clear = 0  # frames of foreign routers dropped when no such port was known
+        self.loads = 0
+        self.changes = 0
 
-    async def load(self, text: str) -> None:
-        """Replace the table in one transaction. Raises KernelError; a refused text changes nothing."""
+    async def apply(self, plan: NetworkPlan) -> None:
+        """Make the ruleset that of ``plan`` in one transaction. Idempotent. Raises KernelError, OSError.
+
+        A refused text changes nothing.
+        """
+        if self._text is not None and self._frame is not None and self._matches_last() and self._change(plan):
+            return
+        await self._load(plan.transaction, plan.timed)
+
+    def _change(self, plan: NetworkPlan) -> bool:
+        """Change the elements that differ. False where only a load can do it."""
+        text = plan.transaction
+        wanted = self._layout if text == self._text else layout(text)
+        found = delta(self._layout, wanted, self._timed, plan.timed, now=_now())
+        if found is None or any(change.name in self._unreadable for change in found):
+            return False
+        if found:
+            assert self._generation is not None
+            try:
+                nft_kernel.change(found, wanted, self._generation)
+            except (OSError, nft_bytes.UnknownFieldError) as error:
+                log.warning("the ruleset is loaded as a whole, because a change of it was refused: %s", error)
+                return False
+            self._generation = _next_generation(self._generation)
+            self.changes += 1
+        self._text, self._layout, self._timed = text, wanted, plan.timed
+        return True
+
+    async def _load(self, text: str, timed: tuple[TimedElement, ...] = ()) -> None:
+        await _prove(text)
         self._read_counters()
-        text_now = nft.carry_over(text, self._counts, await self._foreign_router_ports())
+        ports = await self._foreign_router_ports()
         before = nft.generation()
-        await nft.load(text_now)
+        text_now = nft.with_deadlines(nft.carry_over(text, self._counts, ports), _now())
+        made: list[Layout] = []
+        await nft.load(text_now, lambda: made.append(self._prepare(text)))
         after = nft.generation()
-        self._text, self._fingerprint = text, None
+        self._text, self._layout, self._timed = text, made[0], timed
+        self._frame, self._unreadable = None, {}
         self._generation = after if after == _next_generation(before) else None
+        self.loads += 1
+
+    def _prepare(self, text: str) -> Layout:
+        """The layout of ``text``, with its elements as attestation will compare them."""
+        found = layout(text)
+        for name, wanted in found.sets.items():
+            self._expected(name, wanted)
+        return found
+
+    def _expected(self, name: Name, wanted: SetLayout) -> frozenset[bytes] | None:
+        """The elements as the kernel should list them; None where they cannot be encoded."""
+        kept = self._encoded.get(name)
+        if kept is None or kept[0] is not wanted.elements:
+            try:
+                found = nft_bytes.every_element(wanted)
+            except nft_bytes.UnknownFieldError:
+                found = None
+            kept = self._encoded[name] = wanted.elements, found
+        return kept[1]
 
     async def attest(self) -> None:
         """Read back what was loaded, if that has not been done, and load it again if it may have been changed since.
@@ -46,31 +133,84 @@ class Firewall:
         Raises KernelError where other programs keep changing it.
         """
         for _ in range(_MAX_LOADS):
-            if self._text is None or self._fingerprint is not None:
+            if self._text is None or self._frame is not None:
                 return
             if self._generation is not None:
-                live = await nft.tables(_families(self._text))
+                live = nft_kernel.read(_families(self._text), self._layout)
                 if nft.generation() == self._generation:
-                    self._fingerprint = nft.fingerprint(live)
+                    self._frame = live.frame
+                    self._unreadable = {n: _listed(n, live) for n in (*self._differing(live), *self._unproven())}
+                    if self._unreadable:
+                        log.warning("not changed by elements: %s", ", ".join(self.unreadable))
                     return
-            await self.load(self._text)
+            await self._load(self._text, self._timed)
         raise KernelError("another program keeps changing nftables: the ruleset is loaded but cannot be attested")
 
-    async def matches(self, text: str) -> bool:
-        """Whether the live table is the one that loading ``text`` gave. Raises KernelError, OSError."""
-        if text != self._text or self._fingerprint is None:
+    async def matches(self, plan: NetworkPlan) -> bool:
+        """Whether the live tables are those of ``plan``. Raises KernelError, OSError."""
+        if plan.transaction != self._text or self._frame is None or plan.timed != self._timed:
             return False
+        return self._matches_last()
+
+    def _matches_last(self) -> bool:
+        """Whether the live tables are those that were applied last. Raises OSError."""
+        assert self._text is not None
         now = nft.generation()
         if now == self._generation:
             return True
-        live = await nft.tables(_families(text))
-        if nft.fingerprint(live) != self._fingerprint:
+        live = nft_kernel.read(_families(self._text), self._layout)
+        for name in self._differing(live):
+            if name not in self._unreadable:
+                return False
+        if not all(_same(before, _listed(name, live)) for name, before in self._unreadable.items()):
+            return False
+        if live.frame != self._frame:
             return False
         self._generation = now  # from before the listing: a later change is checked next time
         return True
 
+    def _unproven(self) -> list[Name]:
+        return [name for name, one in self._layout.sets.items() if kind(one) not in _Proof.kinds]
+
+    def _differing(self, live: Live) -> list[Name]:
+        """The sets and flowtables whose live elements are not the planned ones."""
+        found: list[Name] = []
+        for name, wanted in self._layout.sets.items():
+            if wanted.flags == "timeout":
+                if not self._in_time(name, live):
+                    found.append(name)
+                continue
+            if live.sets.get(name) != self._expected(name, wanted):
+                found.append(name)
+        found += [name for name, devices in self._layout.flowtables.items() if live.flowtables.get(name) != devices]
+        return found
+
+    def _in_time(self, name: Name, live: Live) -> bool:
+        """Whether a set has the timed elements that are still in time, to their ends; what has ended is no drift."""
+        now = _now()
+        wanted = self._layout.sets[name]
+        planned: dict[bytes, tuple[bytes, float]] = {}
+        for each in self._timed:
+            if ("inet", each.collection) == name:
+                key = nft_bytes.key(wanted, key_text(each))
+                whole = nft_bytes.element(wanted, key_text(each), value_text(each))
+                planned[key] = whole[len(key) + 4 :], each.deadline - now
+        there = live.timed.get(name, {})
+        missing = [key for key, (_, left) in planned.items() if left > _MARGIN and key not in there]
+        wrong = [
+            key
+            for key, (value, left) in there.items()
+            if key not in planned or value != planned[key][0] or abs(left - planned[key][1]) > _MARGIN
+        ]
+        return name in live.timed and not missing and not wrong
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The sets that can only be loaded: the kernel writes their elements in another way than was expected."""
+        return tuple(sorted(name for _, name in self._unreadable))
+
     def invalidate(self) -> None:
-        """Make the next ``matches`` list the table: a removed interface changes flowtables without a new generation."""
+        """Make the next check read the table: a removed interface changes flowtables without a new generation."""
         self._generation = None
 
     def drops(self) -> dict[str, int]:
@@ -99,6 +239,38 @@ class Firewall:
             for name, count in live.items()
             if name not in self._counts or count.packets >= self._counts[name].packets
         }
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+async def _prove(text: str) -> None:
+    kinds = frozenset(map(kind, layout(text).sets.values())) if not _Proof.asked else frozenset[Kind]()
+    if kinds:
+        _Proof.kinds = await proven(kinds)
+        _Proof.asked = kinds if _Proof.kinds else frozenset()  # where nothing could be learnt, the next load asks again
+
+
+def _listed(name: Name, live: Live) -> _Listed:
+    timed = live.timed.get(name)
+    until = {key: (value, _now() + left) for key, (value, left) in timed.items()} if timed is not None else None
+    return _Listed(live.sets.get(name), until, live.flowtables.get(name))
+
+
+def _same(before: _Listed, now: _Listed) -> bool:
+    """Whether nothing has changed but what has ended in time."""
+    if (before.elements, before.devices) != (now.elements, now.devices):
+        return False
+    if before.timed is None or now.timed is None:
+        return before.timed is now.timed
+    ended = [key for key, (_, deadline) in before.timed.items() if key not in now.timed and deadline > _now() + _MARGIN]
+    wrong = [
+        key
+        for key, (value, deadline) in now.timed.items()
+        if key not in before.timed or value != before.timed[key][0] or abs(deadline - before.timed[key][1]) > _MARGIN
+    ]
+    return not ended and not wrong
 
 
 def _families(text: str) -> tuple[str, ...]:

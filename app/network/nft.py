@@ -1,18 +1,16 @@
-"""nftables: transactions are loaded, live tables listed, and counters and the generation read from the kernel.
+"""nftables: rulesets are loaded, and counters, the generation and the names of tables read from the kernel.
 
-The nft program loads and lists, because only it knows the language; nft(8), libnftables-json(5). The generation number,
-the counters and the names of tables come over netlink, without a process (linux/netfilter/nf_tables.h).
+The nft program loads, because only it knows the language (nft(8)). The rest goes over netlink, without a process
+(linux/netfilter/nf_tables.h); so do changes of elements and attestation (:mod:`app.network.nft_kernel`).
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import re
 import struct
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -35,8 +33,7 @@ _INET, _BRIDGE = 1, 7
 
 _EMPTY_COUNTER = re.compile(r"(?m)^(\s*counter )(\w+)( \{) *\}$")
 _FILLED_SET = re.compile(r"(\tset (\w+) \{[^}]*\n\t\ttimeout \d+s)(?=\n)")
-# Properties of an element or object that change on their own and do not affect what the table does.
-_INCIDENTAL = frozenset({"handle", "packets", "bytes", "index", "expires"})
+_TIMED_ELEMENT = re.compile(r"(?m)^(add element [^\n]* timeout )until (\d+\.\d+)( [^\n]*\n)")
 
 
 class Count(Struct, frozen=True):
@@ -47,17 +44,20 @@ class Count(Struct, frozen=True):
 # --- the nft program -------------------------------------------------------------------------------------------------
 
 
-async def run(*arguments: str, text: str = "") -> Finished:
-    """Run nft with ``text`` as its input. Only this function starts it.
+async def run(*arguments: str, text: str = "", meanwhile: Callable[[], object] = lambda: None) -> Finished:
+    """Run nft with ``text`` as its input, and call ``meanwhile`` once it runs. Only this function starts it.
 
     Raises ProcessError where it cannot be run or does not finish in time; it is killed then.
     """
-    return await process.run("nft", *arguments, timeout=TIMEOUT, feed=text, check=False)
+    return await process.run("nft", *arguments, timeout=TIMEOUT, feed=text, check=False, meanwhile=meanwhile)
 
 
-async def load(ruleset: str) -> None:
-    """Load one transaction: all of it or nothing. Raises KernelError with nft's first error and its line."""
-    done = await run("-f", "-", text=ruleset)
+async def load(ruleset: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Load one transaction: all of it or nothing. Raises KernelError with nft's first error and its line.
+
+    ``meanwhile`` is called once nft runs.
+    """
+    done = await run("-f", "-", text=ruleset, meanwhile=meanwhile)
     if done.status != 0:
         raise KernelError(f"nftables refused the ruleset: {first_error(ruleset, done.stderr, done.status)}")
 
@@ -73,18 +73,6 @@ def first_error(ruleset: str, problem: str, status: int) -> str:
     if place is None or not 0 < int(place[1]) <= len(text):
         return reason
     return f"{reason} in line {place[1]}: {text[int(place[1]) - 1].strip()[:100]}"
-
-
-async def tables(families: Sequence[str]) -> list[dict[str, Any]]:
-    """The gateway's live tables in ``families`` as nft's JSON objects; a missing one adds none. Raises KernelError."""
-    found: list[dict[str, Any]] = []
-    for family in families:
-        done = await run("-j", "list", "table", family, NFT_TABLE)
-        if done.status == 0:
-            found += json.loads(done.stdout)["nftables"]
-        elif "No such file" not in done.stderr:
-            raise KernelError(f"nft cannot list the ruleset: {done.stderr.strip()[:200]}")
-    return found
 
 
 async def elements(family: str, name: str) -> tuple[str, ...]:
@@ -170,25 +158,14 @@ def carry_over(ruleset: str, counts: dict[str, Count], elements: Mapping[str, Se
     return _FILLED_SET.sub(fill, _EMPTY_COUNTER.sub(start, ruleset))
 
 
-def fingerprint(objects: list[dict[str, Any]] | None) -> str:
-    """A digest of what the table does; handles, counts and the order of elements are left out."""
-    kept = [_essence(item) for item in objects or () if "metainfo" not in item]
-    return hashlib.sha256(_canonical(kept).encode()).hexdigest()
+def with_deadlines(transaction: str, now: float) -> str:
+    """``transaction`` with the time left until each deadline of an element; one that is over is left out.
 
+    ``now`` is by CLOCK_BOOTTIME, as the deadlines are.
+    """
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    def fill(match: re.Match[str]) -> str:
+        left = int((float(match[2]) - now) * 1000)
+        return f"{match[1]}{left // 1000}s{left % 1000}ms{match[3]}" if left > 0 else ""
 
-
-def _essence(value: Any) -> Any:
-    if isinstance(value, dict):
-        found = {k: _essence(v) for k, v in value.items() if k not in _INCIDENTAL}
-        if "timeout" in found.get("flags", ()):  # a set that packets fill
-            found.pop("elem", None)
-        for key in ("elem", "set"):  # of a named and of an anonymous set: elements have no order
-            if isinstance(found.get(key), list):
-                found[key] = sorted(found[key], key=_canonical)
-        return found
-    if isinstance(value, list):
-        return [_essence(v) for v in value]
-    return value
+    return _TIMED_ELEMENT.sub(fill, transaction)

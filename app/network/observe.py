@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any
 
 from app import async_files
 from app.addresses import Address
 from app.model import LanLink, Links, LinkSettings, NetworkPort, WanLink
+from app.network import rtnetlink
 from app.network.lan_ports import LanPorts
-from app.network.links import SYS, LinkState, is_port, read_links
+from app.network.links import SYS, LinkState, is_port, read_links, without_canary
 from app.network.monitor import link_changes
-from app.network.netlink import open_netlink
+from app.network.netlink_raw import attributes
 from app.network.one_arm import OneArm
 from app.network.roles import BRIDGE, Roles, expected, never_one_arm, roles
-from app.network.routes import FAMILIES
+from app.network.routes import FAMILIES, route_table
 from app.portname import usb_place
 
 POLL_INTERVAL = 5.0  # seconds; the name servers are in a file, for which there is no netlink event
 DEBOUNCE = 0.1  # seconds
 
 _MAIN = 254
+_RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH = 4, 5, 6, 9
+_NEXT_HOP = struct.Struct("=HBBi")  # length, flags, weight less one, interface
 _MTU_UNKNOWN = 1492  # of a WAN that is not up yet: PPPoE's (RFC 2516), the smallest MTU of the supported uplinks
 
 
@@ -41,44 +44,43 @@ async def observe(
     """
     if one_arm:
         await one_arm.refresh()
-    async with open_netlink() as ip:
-        links = await read_links(ip)
-        ours = links[BRIDGE].index if BRIDGE in links else 0
-        found = roles(
-            settings,
-            [
-                one
-                for name, link in links.items()
-                if (is_port(link) or link.radio) and not (ours and link.master not in {0, ours})
-                if (one := port(name, link)) is not None
-            ],
-            others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
-            in_bridge=frozenset(name for name, link in links.items() if link.master),
-            lan_ports=lan_ports.ports if lan_ports else frozenset(),
-            one_arm=one_arm.allowed if one_arm else never_one_arm,
-        )
-        if one_arm:
-            await one_arm.remember()
-        if lan_ports and found.bridge and found.wan is not None:
-            await lan_ports.remember(frozenset(found.bridge.ports))
-        wan = await _wan(ip, found, links, await nameservers(resolv)) if found.wan is not None else None
-        lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
-        return Links(
-            wan,
-            lan,
-            found.bridge,
-            found.ports,
-            found.problem,
-            expected(settings, links, last_wan) if wan is None else None,
-        )
+    links = without_canary(read_links())
+    ours = links[BRIDGE].index if BRIDGE in links else 0
+    found = roles(
+        settings,
+        [
+            one
+            for name, link in links.items()
+            if (is_port(link) or link.radio) and not (ours and link.master not in {0, ours})
+            if (one := port(name, link)) is not None
+        ],
+        others=[name for name, link in links.items() if not (is_port(link) or link.radio)],
+        in_bridge=frozenset(name for name, link in links.items() if link.master),
+        lan_ports=lan_ports.ports if lan_ports else frozenset(),
+        one_arm=one_arm.allowed if one_arm else never_one_arm,
+    )
+    if one_arm:
+        await one_arm.remember()
+    if lan_ports and found.bridge and found.wan is not None:
+        await lan_ports.remember(frozenset(found.bridge.ports))
+    wan = _wan(found, links, await nameservers(resolv)) if found.wan is not None else None
+    lan = tuple(LanLink(n, links[n].mtu) for n in found.lan)
+    return Links(
+        wan,
+        lan,
+        found.bridge,
+        found.ports,
+        found.problem,
+        expected(settings, links, last_wan) if wan is None else None,
+    )
 
 
-async def _wan(ip: Any, found: Roles, links: Mapping[str, LinkState], servers: tuple[Address, ...]) -> WanLink:
+def _wan(found: Roles, links: Mapping[str, LinkState], servers: tuple[Address, ...]) -> WanLink:
     assert found.wan is not None
     state = links.get(found.wan)
     if state is None:
         return WanLink(found.wan, mtu=_MTU_UNKNOWN, nameservers=servers, port=found.carrier)
-    gateways = await _gateways(ip, state)
+    gateways = _gateways(state)
     four, six = gateways.get(4), gateways.get(6)
     usable = [a for a in state.addresses if not a.is_link_local]  # a link-local address leads nowhere else
     return WanLink(
@@ -119,31 +121,41 @@ def _is_called(index: int, name: str) -> bool:
         return False
 
 
-async def _gateways(ip: Any, link: LinkState) -> dict[int, Address]:
+def _gateways(link: LinkState) -> dict[int, Address]:
     """The best default route's gateway in main over the link, by IP version.
 
     A route over a point-to-point link needs none: the other end is the router.
     """
     found: dict[int, tuple[int, Address]] = {}
     for version, family in FAMILIES.items():
-        async for message in await ip.get_routes(family=family, table=_MAIN):
-            if message["dst_len"] != 0:
+        for raw in rtnetlink.dump(rtnetlink.GET_ROUTE, family):
+            if rtnetlink.ROUTE.unpack_from(raw)[1] != 0 or route_table(raw)[0] != _MAIN:
                 continue
-            metric = dict(message["attrs"]).get("RTA_PRIORITY", 0)
-            for oif, named in _hops(message):
-                gateway = named or (link.peer if version == 4 else None)
+            attrs = attributes(raw[rtnetlink.ROUTE.size :])
+            metric = rtnetlink.number(attrs.get(_RTA_PRIORITY, b""))
+            for oif, named in _hops(attrs):
+                gateway = named or (ip_address(link.peer) if version == 4 and link.peer else None)
                 if gateway and oif == link.index and (version not in found or metric < found[version][0]):
-                    found[version] = (metric, ip_address(gateway))
+                    found[version] = (metric, gateway)
     return {version: gateway for version, (_, gateway) in found.items()}
 
 
-def _hops(message: Any) -> Iterator[tuple[int, str | None]]:
+def _hops(attrs: Mapping[int, bytes]) -> Iterator[tuple[int, Address | None]]:
     """(interface, gateway) of a route: its own, or those of each next hop of a multipath route."""
-    attrs = dict(message["attrs"])
-    if "RTA_MULTIPATH" not in attrs:
-        yield attrs.get("RTA_OIF", 0), attrs.get("RTA_GATEWAY")
-    for hop in attrs.get("RTA_MULTIPATH", ()):
-        yield hop["oif"], dict(hop["attrs"]).get("RTA_GATEWAY")
+    hops = attrs.get(_RTA_MULTIPATH)
+    if hops is None:
+        yield rtnetlink.number(attrs.get(_RTA_OIF, b"")), _gateway(attrs)
+        return
+    while len(hops) >= _NEXT_HOP.size:
+        length, _, _, oif = _NEXT_HOP.unpack_from(hops)
+        if not _NEXT_HOP.size <= length <= len(hops):
+            return
+        yield oif, _gateway(attributes(hops[_NEXT_HOP.size : length]))
+        hops = hops[(length + 3) & ~3 :]
+
+
+def _gateway(attrs: Mapping[int, bytes]) -> Address | None:
+    return rtnetlink.address(attrs[_RTA_GATEWAY]) if _RTA_GATEWAY in attrs else None
 
 
 async def nameservers(path: Path) -> tuple[Address, ...]:

@@ -21,6 +21,7 @@ from app.network.plan import (
     MARK_DIRECT,
     MARK_LOOKUP,
     MARK_TRANSPORT,
+    MARK_WAITING,
     RULE_FIRST,
     RULE_LAST,
     TABLE_DIRECT,
@@ -37,7 +38,8 @@ from app.network.plan import (
 )
 from app.network.policy import FAMILIES, Family, View, make_view
 from app.network.ruleset import ruleset
-from app.network.ruleset.bridge import bridge_ruleset
+from app.network.ruleset.bridge import Admission, bridge_ruleset
+from app.network.ruleset.exceptions import timed_elements
 
 TABLE_MAIN = 254
 METRIC_LAST = 2**32 - 1  # of the unreachable defaults: any other route of the table is preferred
@@ -72,10 +74,17 @@ def plan(inputs: PlanInput) -> NetworkPlan:
         lan_addresses=_lan_addresses(view),
         sysctls=sysctl.planned(view),
         bridge=BridgePlan(bridge.name, bridge.ports) if bridge else None,
-        bridge_ruleset=bridge_ruleset(bridge, view.lan4, view.ula) if bridge else "",
+        bridge_ruleset=bridge_ruleset(bridge, view.lan4, view.ula, _admission(view)) if bridge else "",
         egress=_egress(view),
+        timed=tuple(timed_elements(view)),
         unfiltered=tuple(dict.fromkeys((*view.lan, *((*bridge.ports, *bridge.radios) if bridge else ())))),
     )
+
+
+def _admission(view: View) -> Admission:
+    """The devices that wait, for the bridge; where the others do, those that do not."""
+    others = view.default_mark == MARK_WAITING
+    return Admission(others, tuple(mac for mac, mark in view.device_marks if (mark == MARK_WAITING) != others))
 
 
 def _egress(view: View) -> tuple[EgressFilter, ...]:

@@ -16,10 +16,12 @@ from app.addresses import Address, Family, Interface, Network, collapse
 from app.errors import InvalidFieldError
 from app.lan import RESOLVERS4, RESOLVERS6, check_address, check_ula
 from app.mac_address import is_canonical
-from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WanLink
+from app.model import BlockedPolicy, DirectPolicy, LanBridge, Policy, VpnPolicy, WaitingPolicy, WanLink
 from app.network.plan import (
     MARK_BLOCKED,
     MARK_DIRECT,
+    MARK_WAITING,
+    MAX_EXCEPTIONS,
     MAX_EXITS,
     ExitPlan,
     PlanInput,
@@ -29,6 +31,7 @@ from app.network.plan import (
     exit_mark,
 )
 from app.network.resolvers import obstacle
+from app.policies import PlannedException
 
 FAMILIES: tuple[Family, Family] = (4, 6)
 
@@ -80,12 +83,24 @@ class Exit(Struct, frozen=True):
     @property
     def active(self) -> Tunnel | None:
         """The tunnel that the exit's routes lead to."""
-        return next((t for t in self.tunnels if t.role == "active"), None)
+        for tunnel in self.tunnels:
+            if tunnel.role == "active":
+                return tunnel
+        return None
 
     @property
     def carrying(self) -> tuple[Tunnel, ...]:
         """The tunnels that the exit's packets may pass."""
         return tuple(t for t in self.tunnels if t.role in {"active", "retiring"})
+
+
+class Excepted(Struct, frozen=True):
+    """Devices that have ``mark`` for a while in place of their own."""
+
+    slot: int
+    mark: int
+    macs: tuple[str, ...]
+    deadline: float  # CLOCK_BOOTTIME
 
 
 class View(Struct, frozen=True):
@@ -100,8 +115,17 @@ class View(Struct, frozen=True):
     exits: tuple[Exit, ...]
     default_mark: int
     device_marks: tuple[tuple[str, int], ...]  # (MAC, mark), sorted
-    direct: bool  # some device, or the default, may use the WAN in the clear
+    marks: frozenset[int]  # of the devices and the default
+    direct: bool  # some device, or the default, may use the WAN in the clear, if only for a while
+    direct_stands: bool  # one may by its standing policy, so not only until an exception ends
     bridge: LanBridge | None = None
+    exceptions: tuple[Excepted, ...] = ()
+    canary: tuple[str, ...] = ()  # MAC addresses of the gateway's own devices in the LAN, sorted
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some device waits for its admission, or would."""
+        return MARK_WAITING in self.marks
 
     @property
     def lan_names(self) -> tuple[str, ...]:
@@ -139,7 +163,7 @@ class View(Struct, frozen=True):
         return tuple(a for a in found if self.direct_gateway(a.version) is not None and not a.is_link_local)
 
 
-def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
+def policy_mark(policy: Policy | WaitingPolicy, exits: dict[str, int]) -> int:
     """The packet mark of ``policy``; an exit that does not exist counts as blocked."""
     match policy:
         case VpnPolicy(exit=name):
@@ -148,6 +172,8 @@ def policy_mark(policy: Policy, exits: dict[str, int]) -> int:
             return MARK_DIRECT
         case BlockedPolicy():
             return MARK_BLOCKED
+        case WaitingPolicy():
+            return MARK_WAITING
         case _:
             assert_never(policy)
 
@@ -175,12 +201,20 @@ def make_view(inputs: PlanInput) -> View:
     _check(len(set(indexes.values())) == len(inputs.exits), "exits", "two exits share a name or a number")
     shared = wan.name if wan is not None and wan.name in names else None
     marks: dict[str, int] = {}
-    for mac, policy in inputs.devices:
+    of_policy: dict[Policy | WaitingPolicy, int] = {}  # a thousand devices have a few
+    for mac, policy in (*inputs.devices, *inputs.canary):
         lower = mac.lower()
-        _check(is_canonical(lower), "devices", "not a MAC address")
-        marks[lower] = policy_mark(policy, indexes)
+        if not is_canonical(lower):
+            _check(False, "devices", "not a MAC address")
+        if policy not in of_policy:
+            of_policy[policy] = policy_mark(policy, indexes)
+        marks[lower] = of_policy[policy]
     local: tuple[Network, ...] = (lan4.network, ula.network) if ula else (lan4.network,)
     default_mark = policy_mark(inputs.default_policy, indexes)
+    used = frozenset((default_mark, *marks.values()))
+    direct_stands = MARK_DIRECT in used
+    exceptions = tuple(_excepted(e, indexes) for e in inputs.exceptions)
+    _check(len({e.slot for e in exceptions}) == len(exceptions), "exceptions", "two exceptions share a number")
     return View(
         lan=tuple(n for n in names if n != shared),
         shared=shared,
@@ -191,9 +225,20 @@ def make_view(inputs: PlanInput) -> View:
         exits=tuple(_exit(e, local) for e in sorted(inputs.exits, key=lambda e: e.index)),
         default_mark=default_mark,
         device_marks=tuple(sorted(marks.items())),
-        direct=MARK_DIRECT in (default_mark, *marks.values()),
+        marks=used,
+        direct=direct_stands or any(e.mark == MARK_DIRECT for e in exceptions),
+        direct_stands=direct_stands,
         bridge=bridge,
+        canary=tuple(sorted(mac for mac, _ in inputs.canary)),
+        exceptions=exceptions,
     )
+
+
+def _excepted(planned: PlannedException, exits: dict[str, int]) -> Excepted:
+    _check(0 <= planned.slot < MAX_EXCEPTIONS, "exceptions", f"their numbers are 0 to {MAX_EXCEPTIONS - 1}")
+    macs = tuple(sorted({mac.lower() for mac in planned.macs}))
+    _check(all(is_canonical(mac) for mac in macs), "exceptions", "not a MAC address")
+    return Excepted(planned.slot, policy_mark(planned.policy, exits), macs, planned.deadline)
 
 
 def _check(good: bool, field: str, message: str) -> None:

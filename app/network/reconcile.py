@@ -17,17 +17,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from app.addresses import Address
 from app.errors import KernelError
-from app.network import drift, links, nft, routes, sysctl
+from app.network import drift, links, nft, routes, rtnetlink, sysctl
 from app.network.firewall import Firewall
 from app.network.monitor import changes
-from app.network.netlink import open_netlink
+from app.network.netlink_raw import attributes
 from app.network.plan import NetworkPlan
 from app.network.port_filters import WAN_PORT, PortFilters
 from app.network.ruleset.bridge import DHCP, ROUTERS
@@ -44,6 +43,8 @@ DEBOUNCE = 0.05  # seconds; one change causes many notifications
 APPLY_TIMEOUT = 90.0  # seconds; far more than a plan takes
 SETTLE_TIME = 0.1  # seconds after a plan was applied: its own notifications arrive then, and often the next plan
 REPORT_INTERVAL = 60.0  # seconds until the same problem is reported again
+
+_NDA_DESTINATION, _NDA_ADDRESS = 1, 2
 
 RULESET_CHANGED = "the nftables ruleset was changed"
 
@@ -107,6 +108,7 @@ class Reconciler:
         self._on_drift = on_drift
         self._firewall = firewall or Firewall()
         self._filters = PortFilters()
+        self._routes = routes.RoutingReader()
         self._lock = asyncio.Lock()
         self._plan: NetworkPlan | None = None
         self._foreign: tuple[str, ...] = ()
@@ -142,78 +144,66 @@ class Reconciler:
         self, plan: NetworkPlan, steps: _Steps, routed: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         try:
-            async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
-                await self._steps(plan, ip, steps, routed)
+            async with asyncio.timeout(APPLY_TIMEOUT):
+                await self._steps(plan, steps, routed)
         except TimeoutError as error:
             raise KernelError("the kernel did not answer in time") from error
-        except (NetlinkError, OSError) as error:
+        except OSError as error:
             raise KernelError(describe(error)) from error
         steps.finish()
 
-    async def _steps(
-        self, plan: NetworkPlan, ip: Any, steps: _Steps, routed: Callable[[], Awaitable[None]] | None
-    ) -> None:
-        state = await links.read_links(ip)
+    async def _steps(self, plan: NetworkPlan, steps: _Steps, routed: Callable[[], Awaitable[None]] | None) -> None:
+        state = links.read_links()
         if steps.last is not None:
             with contextlib.suppress(KernelError, OSError):  # loading the next ruleset will report the same error
-                steps.drift += [] if await self._firewall.matches(steps.last.transaction) else [RULESET_CHANGED]
+                steps.drift += [] if await self._firewall.matches(steps.last) else [RULESET_CHANGED]
             steps.drift += drift.kept_links_drift(steps.last, plan, state, self._backend.kind)
             steps.drift += drift.kept_sysctls_drift(steps.last, plan)
             steps.drift += steps.attempt(self._filters.kept_drift, steps.last, plan, state)
         for egress in steps.attempt(self._filters.wrong, plan, state):
             steps.do(self._filters.install, egress, state)
-        await self._remove_bridge_ports(plan, ip, state, steps)
+        self._remove_bridge_ports(plan, state, steps)
         missing = [link.name for link in plan.links if not drift.usable(link, state, self._backend.kind)]
         for name in missing:
             await steps.wait(self._backend.create(name))
         if missing:
             self._firewall.invalidate()
-            state = await links.read_links(ip)
+            state = links.read_links()
 
-        reading = asyncio.create_task(_read(ip, state))  # while the nft program runs
+        locked = await steps.wait(self._firewall.apply(plan))
+        if locked:
+            steps.do(self._filters.clear_lan, plan, state)
+            self._add_bridge_ports(plan, state, steps)
         try:
-            locked = await steps.wait(self._load(plan.transaction))
-            if locked:
-                steps.do(self._filters.clear_lan, plan, state)
-                await self._add_bridge_ports(plan, ip, state, steps)
-            attesting = asyncio.create_task(self._firewall.attest())  # nft again, while routes are set
-            try:
-                await self._routing(plan, ip, state, steps, routed, reading, new=frozenset(missing), locked=locked)
-            finally:
-                await steps.wait(attesting)
+            await self._routing(plan, state, steps, routed, locked=locked)
         finally:
-            reading.cancel()
+            await steps.wait(self._firewall.attest())
 
     async def _routing(
         self,
         plan: NetworkPlan,
-        ip: Any,
         state: dict[str, links.LinkState],
         steps: _Steps,
         routed: Callable[[], Awaitable[None]] | None,
-        reading: asyncio.Task[routes.LiveRouting],
         *,
-        new: frozenset[str],
         locked: bool,
     ) -> None:
-        await asyncio.wait({reading})
-        if await self._set_addresses(plan, ip, state, steps) - new:
-            reading = asyncio.create_task(_read(ip, state))  # again: a link loses its routes with its last address
-        live = await reading
+        self._set_addresses(plan, state, steps)
+        live = self._read(state)  # after the addresses: a link loses its routes with its last one
         if steps.last is not None:
             steps.drift += drift.kept_routing_drift(steps.last, plan, live)
         indices = {name: link.index for name, link in state.items()}
         missing = [route for route in plan.routes if route not in live.routes]
         for route in (r for r in missing if r.kind == "unreachable"):
-            await steps.wait(routes.replace_route(ip, route, indices))
+            steps.do(routes.replace_route, route, indices)
         for route in (r for r in missing if r.kind != "unreachable" and locked):
-            await steps.wait(routes.replace_route(ip, route, indices))
+            steps.do(routes.replace_route, route, indices)
         if routed is not None:
             await steps.wait(routed())
 
         rules = drift.planned_rules(plan)
         for rule in sorted(rules - set(live.rules), key=lambda r: r.priority, reverse=True):
-            await steps.wait(routes.add_rule(ip, rule))
+            steps.do(routes.add_rule, rule)
         for raw in (*(raw for rule, raw in live.rules.items() if rule not in rules), *_raw(live.foreign_rules)):
             steps.do(routes.delete_rule, raw)
 
@@ -222,56 +212,43 @@ class Reconciler:
                 steps.do(sysctl.write, name, value)
 
         if missing and (live.foreign_routes or set(live.routes) - set(plan.routes)):
-            live = await _read(ip, state)  # without those that the new ones have replaced
+            live = self._read(state)  # without those that the new ones have replaced
         wanted = set(plan.routes)
         for raw in (*(raw for route, raw in live.routes.items() if route not in wanted), *_raw(live.foreign_routes)):
             steps.do(routes.delete_route, raw)
         for name in drift.unexpected_interfaces(plan, state):
             await steps.wait(self._backend.remove(name))
 
-    async def _remove_bridge_ports(
-        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
-    ) -> None:
+    def _remove_bridge_ports(self, plan: NetworkPlan, state: dict[str, links.LinkState], steps: _Steps) -> None:
         if plan.bridge is not None:
             for name in drift.bridge_changes(plan.bridge, state)[0]:
-                await steps.wait(links.set_bridge(ip, state[name], 0))
+                steps.do(links.set_bridge, state[name], 0)
 
-    async def _add_bridge_ports(
-        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
-    ) -> None:
+    def _add_bridge_ports(self, plan: NetworkPlan, state: dict[str, links.LinkState], steps: _Steps) -> None:
         if plan.bridge is not None:
             for name in drift.bridge_changes(plan.bridge, state)[1]:
-                await steps.wait(links.set_bridge(ip, state[name], state[plan.bridge.name].index))
+                steps.do(links.set_bridge, state[name], state[plan.bridge.name].index)
 
-    async def _load(self, ruleset: str) -> None:
-        if not await self._firewall.matches(ruleset):
-            await self._firewall.load(ruleset)
-
-    async def _set_addresses(
-        self, plan: NetworkPlan, ip: Any, state: dict[str, links.LinkState], steps: _Steps
-    ) -> set[str]:
-        """Set the planned addresses; return the interfaces that were not as planned."""
-        changed: set[str] = set()
+    def _set_addresses(self, plan: NetworkPlan, state: dict[str, links.LinkState], steps: _Steps) -> None:
         for link in plan.links:
             if link.name in state and not links.as_planned(link, state[link.name]):
-                changed.add(link.name)
-                await steps.wait(links.apply_link(ip, link, state[link.name]))
+                steps.do(links.apply_link, link, state[link.name])
         renumbered: set[str] = set()
         for name, link in state.items():
             for address in drift.obsolete_addresses(plan, name, link):
                 renumbered.add(name)  # with a primary address the kernel removes its secondary ones
-                await steps.wait(links.delete_address(ip, link.index, address))
+                steps.do(links.delete_address, link.index, address)
         for name, address in plan.lan_addresses:
             if name not in state:
                 steps.failures.append(KernelError(f"there is no interface {name}"))
                 continue
             if not state[name].up:
-                changed.add(name)
-                await steps.wait(ip.link("set", index=state[name].index, state="up"))
+                steps.do(links.set_up, state[name])
             if address not in state[name].addresses or name in renumbered:
-                changed.add(name)
-                await steps.wait(links.add_address(ip, state[name].index, address, quiet=False))
-        return changed | renumbered
+                steps.do(links.add_address, state[name].index, address)
+
+    def _read(self, state: dict[str, links.LinkState]) -> routes.LiveRouting:
+        return self._routes.read({link.index: name for name, link in state.items()})
 
     @property
     def plan(self) -> NetworkPlan | None:
@@ -289,12 +266,11 @@ class Reconciler:
 
     async def _drift(self, plan: NetworkPlan, *, settle: bool = False) -> tuple[str, ...]:
         """``settle``: first do what a port that has just appeared needs, which is no drift."""
-        async with asyncio.timeout(APPLY_TIMEOUT), open_netlink() as ip:
-            state = await links.read_links(ip)
-            if settle:
-                self._filters.settle(plan, state)
-            live = await _read(ip, state)
-        found = [] if await self._firewall.matches(plan.transaction) else [RULESET_CHANGED]
+        state = links.read_links()
+        if settle:
+            self._filters.settle(plan, state)
+        live = self._read(state)
+        found = [] if await self._firewall.matches(plan) else [RULESET_CHANGED]
         found += self._filters.drift(plan, state)
         found += drift.links_drift(plan, state, self._backend.kind)
         found += drift.routing_drift(plan, live)
@@ -379,18 +355,14 @@ class Reconciler:
 
     async def neighbours(self, mac: str) -> list[Address]:
         """The addresses of the device with ``mac``, from the neighbour tables."""
+        wanted = bytes.fromhex(mac.replace(":", ""))
         found: list[Address] = []
-        async with open_netlink() as ip:
-            for family in routes.FAMILIES.values():
-                async for message in await ip.get_neighbours(family=family):
-                    attrs = dict(message["attrs"])
-                    if str(attrs.get("NDA_LLADDR", "")).lower() == mac.lower() and "NDA_DST" in attrs:
-                        found.append(ip_address(attrs["NDA_DST"]))
+        for family in routes.FAMILIES.values():
+            for body in rtnetlink.dump(rtnetlink.GET_NEIGHBOUR, family):
+                attrs = attributes(body[rtnetlink.NEIGHBOUR.size :])
+                if attrs.get(_NDA_ADDRESS) == wanted and _NDA_DESTINATION in attrs:
+                    found.append(rtnetlink.address(attrs[_NDA_DESTINATION]))
         return found
-
-
-async def _read(ip: Any, state: dict[str, links.LinkState]) -> routes.LiveRouting:
-    return await routes.read(ip, {link.index: name for name, link in state.items()})
 
 
 def _raw(foreign: tuple[tuple[str, bytes], ...]) -> tuple[bytes, ...]:
@@ -403,4 +375,6 @@ def describe(error: BaseException) -> str:
         return error.message
     if isinstance(error, NetlinkError):
         return f"netlink: {error.args[1] if len(error.args) > 1 else error}"
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return f"the kernel: {error.strerror}"
     return str(error) or type(error).__name__

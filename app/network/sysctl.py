@@ -5,12 +5,14 @@ A path has slashes, because an interface's name may contain a dot. Source: the k
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from app.network.plan import OWN_PORTS
 from app.network.policy import View
 
 ROOT = Path("/proc/sys")
+_LONGEST = 4096  # bytes of a value
 
 _EVERYWHERE = (
     # First, because writing it resets other settings of the same tree.
@@ -37,6 +39,9 @@ _EVERYWHERE = (
     # Saves a look-up for a host's own connections; a router has few. With it the kernel drops a device's answer to
     # app.network.end_connections, whose socket it finds instead of forwarding.
     ("net/ipv4/tcp_early_demux", "0"),
+    # No reports of the groups in 224.0.0.0/24, which every switch passes on without them (RFC 4541): with one port for
+    # LAN and WAN they would go out in the clear.
+    ("net/ipv4/igmp_link_local_mcast_reports", "0"),
     # Smaller packets than IPv6's smallest are of no use to anybody but who forges "fragmentation needed".
     ("net/ipv4/route/min_pmtu", "1280"),
     # Hours of silence instead of five days, so that dead connections do not fill the table (RFC 5382, REQ-5).
@@ -77,10 +82,16 @@ def enables_forwarding(name: str) -> bool:
 
 def read(name: str) -> str | None:
     """The present value; None where the kernel has no such parameter (an interface that is gone)."""
-    try:
-        return " ".join((ROOT / name).read_text().split())
+    try:  # without the layers of a file object: they are read twice a second
+        descriptor = os.open(f"{ROOT}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return " ".join(os.read(descriptor, _LONGEST).decode().split())
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def write(name: str, value: str) -> None:

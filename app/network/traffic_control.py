@@ -146,6 +146,16 @@ def filtered() -> frozenset[int]:
     return frozenset(_qdiscs())
 
 
+def queued(index: int) -> int:
+    """Packets in the longest of the port's queues. Raises OSError."""
+    most = 0
+    for body in exchange(NETLINK_ROUTE, _GET_QDISC, NLM_F_DUMP, _message(0, 0, 0, 0)):
+        if _TCMSG.unpack_from(body)[1] == index:
+            queue = attributes(attributes(body[_TCMSG.size :]).get(_STATS, b"")).get(_STATS_QUEUE, b"")
+            most = max(most, _QUEUE.unpack_from(queue)[0] if len(queue) >= _QUEUE.size else 0)
+    return most
+
+
 def drops() -> dict[int, int]:
     """Packets that the filters of each port have dropped. Raises OSError."""
     found: dict[int, int] = {}

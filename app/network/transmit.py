@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from app.network.netlink import open_netlink
+from app.network import rtnetlink, traffic_control
 
 DEVICES = Path("/proc/thread-self/net/dev")  # proc_pid_net(5)
 _SENT_COLUMN = 9  # columns behind the name and the colon: packets sent
@@ -21,26 +21,17 @@ def sent() -> dict[str, int]:
 
 
 async def queued(name: str) -> int:
-    """Packets in the port's queues (tc(8)). Raises NetlinkError, OSError."""
-    most = 0
-    async with open_netlink() as ip:
-        async for message in await ip.get_qdiscs(index=socket.if_nametoindex(name)):
-            statistics = dict(message["attrs"]).get("TCA_STATS2")
-            if statistics is not None:
-                queue = statistics.get_attr("TCA_STATS_QUEUE")
-                most = max(most, queue["qlen"] if queue else 0)
-    return most
+    """Packets in the port's queues (tc(8)). Raises OSError."""
+    return traffic_control.queued(socket.if_nametoindex(name))
 
 
 async def start(name: str) -> None:
-    """Take the port up. Raises NetlinkError, OSError."""
-    async with open_netlink() as ip:
-        await ip.link("set", index=socket.if_nametoindex(name), state="up")
+    """Take the port up. Raises OSError."""
+    rtnetlink.set_link(socket.if_nametoindex(name), up=True)
 
 
 async def restart(name: str) -> None:
-    """Take the port down and up, which reinitializes its driver's queues. Raises NetlinkError, OSError."""
-    async with open_netlink() as ip:
-        index = socket.if_nametoindex(name)
-        await ip.link("set", index=index, state="down")
-        await ip.link("set", index=index, state="up")
+    """Take the port down and up, which reinitializes its driver's queues. Raises OSError."""
+    index = socket.if_nametoindex(name)
+    rtnetlink.set_link(index, up=False)
+    rtnetlink.set_link(index, up=True)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from app.addresses import Address, Interface
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
 from app.network.planner import TABLE_MAIN
+from app.packet_trace.nft_elements import with_elements
 from app.packet_trace.nft_model import Ruleset
 from app.packet_trace.nft_parser import parse
 from app.packet_trace.packet import Packet
@@ -36,7 +37,8 @@ class Host:
     def __init__(
         self, plan: NetworkPlan, around: Surroundings, *, nft: bool = True, rules: bool = True, ports: bool = True
     ) -> None:
-        self.ruleset: Ruleset = parse(plan.ruleset if nft else _EMPTY)
+        ruleset = parse(plan.ruleset if nft else _EMPTY)
+        self.ruleset: Ruleset = with_elements(ruleset, plan.timed) if nft else ruleset
         self._rules = sorted(plan.rules, key=lambda r: r.priority) if rules else []
         self._tables: dict[int, list[RoutePlan]] = {TABLE_MAIN: list(around.main)}
         if rules:

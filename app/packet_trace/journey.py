@@ -6,7 +6,7 @@ packets routing, output, a second routing decision where a mark or address has c
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 import msgspec
@@ -142,7 +142,7 @@ class Journey:
     def _translate(self, nat: Nat) -> None:
         match nat.kind:
             case "dnat":
-                assert nat.address is not None
+                assert isinstance(nat.address, IPv4Address | IPv6Address)  # looked up by the interpreter
                 self._set(dst=nat.address)
             case "redirect":
                 address = self._host.address_of(self._packet.iif, self._packet.src)

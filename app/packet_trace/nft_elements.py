@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from msgspec.structs import replace
+
 from app.addresses import Network
-from app.packet_trace.nft_model import Collection, Key, NftVerdict, Value
+from app.network.plan import TimedElement
+from app.packet_trace.nft_model import Collection, Key, NftVerdict, Ruleset, Value
 from app.packet_trace.nft_reader import Reader
 
 _TWO_WORDS = {"ip", "ip6", "ether", "meta", "ct", "th", "tcp", "udp", "icmp", "icmpv6"}
@@ -21,6 +24,7 @@ NUMBERS = {
     "tcp sport",
     "th sport",
     "meta skuid",
+    "tcp option maxseg size",
 }
 _NAMES = {"iifname", "oifname", "ether saddr", "meta nfproto", "meta l4proto", "ct state", "icmp type", "icmpv6 type"}
 
@@ -36,7 +40,7 @@ def read_collection(read: Reader) -> Collection:
         read.take()
         read.skip_lines()
     if read.accept("flags"):
-        read.take("interval", "dynamic")
+        read.take("interval", "dynamic", "timeout")
         read.skip_lines()
     elements = Collection({})
     if read.accept("elements"):
@@ -62,7 +66,7 @@ def read_flowtable(read: Reader) -> None:
 def read_elements(read: Reader, key: Key, value: Key | None) -> Collection:
     """The elements in ``{ ... }``, or without braces a single one or several with commas between."""
     exact: dict[tuple[Value, ...], object] = {}
-    networks: list[tuple[Network, object]] = []
+    networks: list[tuple[tuple[Value | Network, ...], object]] = []
     braces = read.accept("{")
     while True:
         if braces:
@@ -70,7 +74,7 @@ def read_elements(read: Reader, key: Key, value: Key | None) -> Collection:
         first_token = read.take()
         if len(key) == 1 and key[0] in NUMBERS and "-" in first_token:
             start, _, end = first_token.partition("-")
-            exact |= {(number,): None for number in range(int(start), int(end) + 1)}
+            exact |= {(number,): None for number in range(int(start, 0), int(end, 0) + 1)}
             break  # a range stands alone
         parts = [read_value(first_token, key[0])]
         for field in key[1:]:
@@ -80,11 +84,11 @@ def read_elements(read: Reader, key: Key, value: Key | None) -> Collection:
         if value is not None:
             read.take(":")
             result = read_verdict(read) if value == ("verdict",) else read_value(read.take(), value[0])
-        first = parts[0]
-        if len(parts) == 1 and isinstance(first, IPv4Network | IPv6Network):
-            networks.append((first, result))
+        values = tuple(p for p in parts if not isinstance(p, IPv4Network | IPv6Network))
+        if len(values) == len(parts):
+            exact[values] = result
         else:
-            exact[_exact(parts)] = result
+            networks.append((tuple(parts), result))
         if braces:
             read.skip_lines()
             if read.accept("}"):
@@ -93,15 +97,6 @@ def read_elements(read: Reader, key: Key, value: Key | None) -> Collection:
         elif not read.accept(","):
             break
     return Collection(exact, tuple(networks))
-
-
-def _exact(parts: Sequence[Value | Network]) -> tuple[Value, ...]:
-    found: list[Value] = []
-    for part in parts:
-        if isinstance(part, IPv4Network | IPv6Network):
-            raise ValueError("a network within a concatenation is not supported")
-        found.append(part)
-    return tuple(found)
 
 
 def read_value(token: str, field: str) -> Value | Network:
@@ -117,6 +112,9 @@ def read_value(token: str, field: str) -> Value | Network:
 def _field(read: Reader) -> str:
     word = read.take()
     field = f"{word} {read.take()}" if word in _TWO_WORDS else word
+    if field == "tcp option":
+        read.take_all("maxseg size")
+        field = "tcp option maxseg size"
     if field not in _ADDRESSES | NUMBERS | _NAMES | {"tcp flags", "verdict"}:
         raise ValueError(f"unsupported: {field!r}")
     return field
@@ -142,3 +140,13 @@ def read_verdict(read: Reader) -> NftVerdict:
             return NftVerdict(kind)
         case other:
             raise ValueError(f"unsupported: {other!r}")
+
+
+def with_elements(ruleset: Ruleset, elements: Iterable[TimedElement]) -> Ruleset:
+    """``ruleset`` with ``elements``, none of which has ended."""
+    collections = dict(ruleset.collections)
+    for element in elements:
+        before = collections[element.collection]
+        key = tuple(part.strip('"') if isinstance(part, str) else part for part in element.key)
+        collections[element.collection] = Collection({**before.exact, key: element.value}, before.networks)
+    return replace(ruleset, collections=collections)

@@ -6,11 +6,13 @@ without a result.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from app.addresses import Address
 from app.packet_trace.nft_model import (
     Chain,
     Collection,
@@ -94,7 +96,7 @@ class ChainResult(Struct, frozen=True):
 
 def run(ruleset: Ruleset, base: Chain, packet: Packet) -> ChainResult:
     """Run ``base`` and the chains that it jumps to on ``packet``. Raises ValueError; KeyError for an unknown name."""
-    evaluation = _Evaluation(ruleset, packet)
+    evaluation = Evaluation(ruleset, packet)
     verdict = evaluation.chain(base) or NftVerdict(base.policy)
     match verdict.kind:
         case ("accept" | "drop" | "reject" | "reset") as kind:
@@ -103,7 +105,9 @@ def run(ruleset: Ruleset, base: Chain, packet: Packet) -> ChainResult:
             raise ValueError(f"{other!r} is not a final verdict")
 
 
-class _Evaluation:
+class Evaluation:
+    """The run of one base chain on one packet."""
+
     def __init__(self, ruleset: Ruleset, packet: Packet) -> None:
         self._ruleset = ruleset
         self.packet = packet
@@ -113,7 +117,7 @@ class _Evaluation:
     def chain(self, chain: Chain) -> NftVerdict | None:
         """The final verdict, or None where the chain ended or returned."""
         for rule in chain.rules:
-            verdict = self._rule(rule)
+            verdict = self.rule(rule)
             if verdict is None:
                 continue
             match verdict.kind:
@@ -129,7 +133,7 @@ class _Evaluation:
                     return verdict
         return None
 
-    def _rule(self, rule: tuple[Statement, ...]) -> NftVerdict | None:
+    def rule(self, rule: tuple[Statement, ...]) -> NftVerdict | None:
         for statement in rule:
             match statement:
                 case Match(key=key, equal=equal, collection=collection):
@@ -153,12 +157,16 @@ class _Evaluation:
                     if name not in self._ruleset.counters:
                         raise ValueError(f"no counter {name!r}")
                     self.counted.append(name)
-                case Nat(port=port):
+                case Nat(address=address, port=port):
                     if isinstance(port, Lookup):
                         port = self._number(port)
                         if port is None:
                             return None
-                    self.nat = msgspec.structs.replace(statement, port=port)
+                    if isinstance(address, Lookup):
+                        address = self._address(address)
+                        if address is None:
+                            return None
+                    self.nat = msgspec.structs.replace(statement, address=address, port=port)
                     return NftVerdict("accept")
                 case NftVerdict():
                     return statement
@@ -180,3 +188,8 @@ class _Evaluation:
             return None
         found = value[0] if lookup.collection is None else self._collection(lookup.collection).find(value)[1]
         return found if isinstance(found, int) else None
+
+    def _address(self, lookup: Lookup) -> Address | None:
+        value = self._key(lookup.key)
+        found = self._collection(lookup.collection).find(value)[1] if value is not None else None
+        return found if isinstance(found, IPv4Address | IPv6Address) else None

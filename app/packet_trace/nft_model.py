@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
 from msgspec import Struct
@@ -14,19 +14,24 @@ Key = tuple[str, ...]  # a concatenation of packet fields
 
 
 class Collection(Struct, frozen=True):
-    """A set (with values None) or a map: exact keys, and networks."""
+    """A set (with values None) or a map: exact keys, and keys with networks."""
 
     exact: dict[tuple[Value, ...], object]
-    networks: tuple[tuple[Network, object], ...] = ()
+    networks: tuple[tuple[tuple[Value | Network, ...], object], ...] = ()
 
     def find(self, key: tuple[Value, ...]) -> tuple[bool, object]:
         if key in self.exact:
             return True, self.exact[key]
-        if len(key) == 1 and isinstance(key[0], IPv4Address | IPv6Address):
-            for network, value in self.networks:
-                if key[0].version == network.version and key[0] in network:
-                    return True, value
+        for parts, value in self.networks:
+            if len(parts) == len(key) and all(_within(one, part) for one, part in zip(key, parts, strict=True)):
+                return True, value
         return False, None
+
+
+def _within(value: Value, part: Value | Network) -> bool:
+    if isinstance(part, IPv4Network | IPv6Network):
+        return isinstance(value, IPv4Address | IPv6Address) and value.version == part.version and value in part
+    return value == part
 
 
 class NftVerdict(Struct, frozen=True):
@@ -70,7 +75,7 @@ class Nat(Struct, frozen=True):
     """``dnat`` to the address, ``redirect`` to the port, or ``masquerade``."""
 
     kind: Literal["dnat", "redirect", "masquerade"]
-    address: Address | None = None
+    address: Address | Lookup | None = None
     port: int | Lookup | None = None
 
 

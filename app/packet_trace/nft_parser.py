@@ -6,7 +6,6 @@ can hide a hole. Language: nft(8).
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from app.packet_trace.nft_elements import (
@@ -15,7 +14,6 @@ from app.packet_trace.nft_elements import (
     read_flowtable,
     read_key,
     read_reference,
-    read_value,
     read_verdict,
 )
 from app.packet_trace.nft_model import (
@@ -161,9 +159,9 @@ def _dnat(read: Reader) -> Nat:
     read.take("dnat")
     field = "ip daddr" if read.take("ip", "ip6") == "ip" else "ip6 daddr"
     read.take("to")
-    address = read_value(read.take(), field)
-    assert isinstance(address, IPv4Address | IPv6Address)
-    return Nat("dnat", address)
+    key = read_key(read)
+    read.take("map")
+    return Nat("dnat", Lookup(key, read_reference(read, key, (field,))))
 
 
 def _field_statement(read: Reader) -> Statement:
@@ -172,7 +170,9 @@ def _field_statement(read: Reader) -> Statement:
         read.take()
         if read.accept("option"):
             read.take_all("maxseg size set")
-            return NoEffect(f"maxseg {int(read.take())}")
+            key = read_key(read)
+            read.take("map")
+            return NoEffect(f"maxseg {read_reference(read, key, ('tcp option maxseg size',))}")
         if read.accept("flags"):
             read.take_all("& (")
             if read.accept("fin"):

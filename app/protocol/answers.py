@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.model import Server
+from app.protocol.canary import CanaryCounters, Evidence
 from app.protocol.statistics import Bytes, Series
 
 
@@ -86,9 +87,10 @@ class Counters(Struct, frozen=True):
     exits: dict[str, Bytes]
     netd: ProcessUse
     contacts: dict[str, int] = {}
+    canary: CanaryCounters | None = None
 
 
-OpeningName = Literal["direct", "default_policy", "exit_check", "roles"]
+OpeningName = Literal["direct", "default_policy", "new_devices", "exit_check", "roles", "self_service"]
 
 
 class Opening(Struct, frozen=True):
@@ -124,6 +126,8 @@ class Check(Struct, frozen=True):
 class LeakReport(Struct, frozen=True):
     ok: bool  # no check failed
     checks: tuple[Check, ...]
+    evidence: tuple[Evidence, ...] = ()  # of the probes that were sent as a device of the LAN
+    report: str | None = None  # the same as text, for people to keep
 
 
 class LogLine(Struct, frozen=True):

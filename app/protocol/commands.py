@@ -21,6 +21,25 @@ from app.protocol.account_commands import (
 )
 from app.protocol.answers import Outcome
 from app.protocol.command import Command, Handler, HandlerEntry
+from app.protocol.device_commands import AdmitDevice, ChangeDevice, ForgetDevice
+from app.protocol.exit_commands import ChangeExit, MakeExit, RemoveExit
+from app.protocol.explanation_commands import (
+    ChangeOwnDevice,
+    Explain,
+    GetOwnDevice,
+    GetSelfService,
+    GetWhy,
+    SetSelfService,
+)
+from app.protocol.policy_commands import (
+    ChangeException,
+    EndException,
+    RemoveGroup,
+    SetDeviceSchedule,
+    SetGroup,
+    StartException,
+)
+from app.protocol.proof_commands import GetCanary, GetProof, OpenExits, StartProof
 from app.protocol.report_commands import (
     ExportHistory,
     GetCounters,
@@ -54,9 +73,14 @@ from app.protocol.settings_commands import (
 
 __all__ = [
     "AddCustomServer",
+    "AdmitDevice",
     "AnyCommand",
     "Bulk",
     "BulkCommand",
+    "ChangeDevice",
+    "ChangeException",
+    "ChangeExit",
+    "ChangeOwnDevice",
     "ChangePreferences",
     "ChooseWan",
     "Command",
@@ -65,33 +89,50 @@ __all__ = [
     "CreateBackup",
     "DescribeProvider",
     "Disconnect",
+    "EndException",
+    "Explain",
     "ExportHistory",
+    "ForgetDevice",
     "GenerateKeypair",
     "GetAccount",
+    "GetCanary",
     "GetCounters",
     "GetHistory",
     "GetLogs",
+    "GetOwnDevice",
     "GetPreferences",
+    "GetProof",
+    "GetSelfService",
     "GetTraffic",
     "GetTrafficByName",
+    "GetWhy",
     "Handler",
     "HandlerEntry",
     "ImportConfig",
     "LeakTest",
     "ListProviderDevices",
     "ListServers",
+    "MakeExit",
     "MakeSupportFile",
+    "OpenExits",
     "RefreshServers",
     "RemoveCustomServer",
+    "RemoveExit",
+    "RemoveGroup",
     "RemoveProviderDevice",
     "RestoreBackup",
     "RotateKey",
     "SelectProvider",
     "SetDevicePolicy",
+    "SetDeviceSchedule",
     "SetFavourite",
+    "SetGroup",
     "SetOwner",
+    "SetSelfService",
     "SignIn",
     "SignOut",
+    "StartException",
+    "StartProof",
     "UseFileKey",
 ]
 

@@ -41,6 +41,7 @@ class SecurityAlert(Struct, frozen=True, tag="security_alert"):
     port: Text = UNSET  # the one that a foreign router answers on, or that stopped sending
     client: Text = UNSET  # the address that passwords are tried from
     failures: Number = UNSET  # consecutive ones
+    device: Text = UNSET  # the MAC address of the one that waits for its admission
 
 
 class SettingsChanged(Struct, frozen=True, tag="settings_change"):
@@ -55,11 +56,67 @@ class WanChanged(Struct, frozen=True, tag="wan_change"):
     problem: str | None  # the reason why there is none
 
 
+DeviceReason = Literal[
+    "appeared",  # it was never seen before
+    "online",
+    "offline",
+    "lease",  # a new one, or with another address or name
+    "lease_ended",
+    "policy",
+    "renamed",
+    "group",
+    "address",  # the fixed one
+    "admitted",
+    "forgotten",
+    "self_service",  # what it may decide itself, or has decided
+]
+
+
 class DeviceChanged(Struct, frozen=True, tag="device_change"):
     """A device of the LAN has changed; clients receive its present state."""
 
     mac: str
-    reason: Literal["policy", "lease", "lease_ended"]
+    reason: DeviceReason
+
+
+class ExitChanged(Struct, frozen=True, tag="exit_change"):
+    """An exit was made, renamed, changed or removed."""
+
+    exit: str  # its present name
+    change: Literal["made", "renamed", "changed", "removed"]
+    before: Text = UNSET  # the name that it had
+
+
+class ExceptionStarted(Struct, frozen=True, tag="exception_start"):
+    """A device or a group has another policy for a while; also where its end was moved."""
+
+    id: int
+    device: str | None  # its MAC address; None = of the group
+    group: str | None
+    policy: str
+    until: float  # Unix time
+    by: str  # who asked for it
+    reason: str | None
+
+
+class ExceptionEnding(Struct, frozen=True, tag="exception_ending"):
+    """An exception ends in a minute."""
+
+    id: int
+    device: str | None
+    group: str | None
+    policy: str
+    until: float
+
+
+class ExceptionEnded(Struct, frozen=True, tag="exception_end"):
+    """An exception has ended: its time is over, someone ended it, or another one took its place."""
+
+    id: int
+    device: str | None
+    group: str | None
+    policy: str
+    cause: Literal["time", "ended", "replaced"]
 
 
 class TrafficRates(Rates, frozen=True, tag="traffic"):
@@ -90,6 +147,10 @@ GatewayEvent = (
     | SettingsChanged
     | WanChanged
     | DeviceChanged
+    | ExitChanged
+    | ExceptionStarted
+    | ExceptionEnding
+    | ExceptionEnded
     | TrafficRates
     | ProviderContact
     | AccountChanged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -13,6 +13,9 @@ Resolvers = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=4)]
 HostNames = Annotated[tuple[ShortText, ...], Meta(max_length=20)]
 Domains = Annotated[tuple[ShortText, ...], Meta(max_length=100)]
 Changes = Annotated[tuple[ServerChange, ...], Meta(max_length=20)]
+
+NewDevicePolicy = Literal["default", "wait"]
+PolicyText = Annotated[str, Meta(extra_json_schema={"pattern": r"^(vpn(:[\s\S]+)?|direct|blocked)$"})]
 
 
 class Preferences(Struct, frozen=True):
@@ -27,6 +30,9 @@ class Preferences(Struct, frozen=True):
     favourites: tuple[str, ...]  # "provider/hostname"
     recent: tuple[str, ...]  # the same, the latest first
     mtu: MtuSettings = field(default_factory=MtuSettings)
+    default_policy: str = "vpn"  # of devices without a policy of their own
+    new_device_policy: NewDevicePolicy = "default"  # wait = a new device gets nothing until it is admitted
+    time_zone: str = "UTC"  # of the schedules, IANA's name
 
 
 class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -41,3 +47,6 @@ class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     rebind_exceptions: Domains | UnsetType = UNSET
     host_names: HostNames | UnsetType = UNSET
     mtu: MtuSettings | UnsetType = UNSET
+    default_policy: PolicyText | UnsetType = UNSET
+    new_device_policy: NewDevicePolicy | UnsetType = UNSET
+    time_zone: ShortText | UnsetType = UNSET

@@ -10,16 +10,19 @@ from app.protocol.command import Command
 
 
 class Connect(Command[Done], frozen=True, tag="connect"):
-    """Bring ``exit`` up on ``server`` of the current provider; returns once a handshake has completed.
+    """Bring ``exit`` up on ``server`` of its provider, or of ``provider``; returns once a handshake has completed.
 
     ``server`` is a host name, a city, a country, ``fastest`` or ``random``; the last two also as ``fastest:Sweden``.
+    None = the exit's own target.
 
-    Raises NotFoundError (no such server), ConflictError (incomplete), ConnectTimeoutError (cause in the message).
+    Raises InvalidFieldError (``server``: no target), NotFoundError (no such exit or server), ConflictError (incomplete;
+    ``never_used``; ``server_in_use``: another exit uses it with the same key), ConnectTimeoutError (cause in the
+    message).
     """
 
     in_bulk = True
 
-    server: str
+    server: str | None
     exit: str = DEFAULT_EXIT
     provider: str | None = None
 

@@ -9,7 +9,9 @@ from app.protocol.preferences import Preferences, PreferencesChange
 
 
 class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
-    """Give a device a policy of its own; ``password`` is the owner's, for one that lets the device out directly.
+    """Give a device a policy of its own, or with None that of its group or the default again.
+
+    ``password`` is the owner's, where that lets the device out directly.
 
     Raises InvalidFieldError (bad MAC), NotFoundError (no such exit), or what checking the password raises.
     """
@@ -17,7 +19,7 @@ class SetDevicePolicy(Command[Done], frozen=True, tag="set_device_policy"):
     in_bulk = True
 
     mac: str
-    policy: Policy
+    policy: Policy | None
     name: str | None = None
     password: str | None = None
 
@@ -42,11 +44,19 @@ class GetPreferences(Command[Preferences], frozen=True, tag="get_preferences"):
 
 
 class ChangePreferences(Command[Preferences], frozen=True, tag="change_preferences"):
-    """Change the settings that ``change`` names. Raises InvalidFieldError."""
+    """Change the settings that ``change`` names.
+
+    ``password`` is the owner's, for a default policy that lets devices out directly. Raises InvalidFieldError,
+    NotFoundError (no such exit), KernelError, or what checking the password raises. Then nothing has changed.
+    """
 
     in_bulk = True
 
     change: PreferencesChange
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"ChangePreferences({self.change!r})"
 
 
 class SetOwner(Command[Done], frozen=True, tag="set_owner"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal
 
 from msgspec import Struct, field
 
 from app.model import (
     DEFAULT_EXIT,
     Device,
+    ExitSettings,
+    Group,
     LanSettings,
     Lease,
     LinkProblem,
@@ -16,6 +19,8 @@ from app.model import (
     Neighbour,
     NetworkPort,
     Policy,
+    PolicyException,
+    SeenDevice,
     VpnPolicy,
     WanChoice,
     WanLink,
@@ -54,6 +59,9 @@ class ExitStatus(Struct, frozen=True):
     post_quantum_problem: str | None = None  # why not, where one was wanted, for people
     confirmed: bool | None = None  # ``ip`` is the VPN's: by the provider's word, or the server's address or network
     resolvers: tuple[str, ...] = ()  # those that look up names, inside the tunnel; the first is asked first
+    label: str | None = None  # given by people
+    fallback_for: str | None = None  # the server that was asked for, while failover uses another
+    asked: str | None = None  # what its server was chosen for: a host name, a place, "fastest" or "random"
     dns_problem: str | None = None  # what is wrong with the resolvers that the server names, for people
 
 
@@ -77,6 +85,7 @@ class Snapshot(Struct, frozen=True):
     wireguard: str  # "kernel" | "userspace"
     wan: WanLink | None
     lan: LanSettings
+    exit_settings: tuple[ExitSettings, ...] = ()  # of every exit, in the order of ``exits``
     host_names: tuple[str, ...] = ()  # more names of the gateway, that people have given it elsewhere
     ports: tuple[NetworkPort, ...] = ()
     wan_problem: LinkProblem | None = None
@@ -84,8 +93,14 @@ class Snapshot(Struct, frozen=True):
     problems: tuple[str, ...] = ()  # the parts of the stored state that cannot be used, for people; no secret
     devices: tuple[Device, ...] = ()
     default_policy: Policy = VpnPolicy()  # of the devices that have none of their own
+    new_device_policy: Literal["default", "wait"] = "default"
+    groups: tuple[Group, ...] = ()
+    time_zone: str = "UTC"
+    exceptions: tuple[PolicyException, ...] = ()  # that are open
+    choices: dict[str, str] = field(default_factory=dict)  # MAC address -> the exit that the device may and did choose
     leases: tuple[Lease, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()  # the devices of the LAN with and without a lease
+    seen: tuple[SeenDevice, ...] = ()  # the devices that are or were here
     drops: dict[str, int] = field(default_factory=dict)  # packets by reason since netd first ran
     started: float = 0.0
     events_after: int = 0  # the events after this number are still kept

@@ -25,6 +25,7 @@ from app.providers.base import (
     Verdict,
     no_such_server,
 )
+from app.providers.client_keys import ClientKeys
 from app.providers.config import ApiConfig
 from app.providers.connection_options import check_options
 from app.providers.errors import KeyFromFileError, NotSignedInError
@@ -189,6 +190,13 @@ class SignInProvider(ABC):
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key in the stored list."""
         return self._servers.by_key(public_key)
+
+    def client_keys(self, hostname: str) -> ClientKeys | None:
+        """None also where the server's key is assigned when it is dialled."""
+        own, relay = self._session.public_key(), self._servers.get(hostname)
+        if own is None or relay is None or not relay.public_key:
+            return None
+        return ClientKeys(own, frozenset((relay.public_key,)))
 
     def exit_addresses(self, hostname: str) -> tuple[Address, ...]:
         """The addresses of a server in the stored list; an entry server lets nothing out."""

@@ -56,7 +56,12 @@ class AccountSession:
     def unproven_key(self) -> str | None:
         """The account's public key, as long as no server has ever answered it."""
         account = self.account
-        if account is None or not account.unproven or account.private_key is None:
+        return self.public_key() if account is not None and account.unproven else None
+
+    def public_key(self) -> str | None:
+        """The account's public key, if it has a key."""
+        account = self.account
+        if account is None or account.private_key is None:
             return None
         if self._public is None or self._public[0] != account.private_key:
             self._public = (account.private_key, keys.public_key(account.private_key))

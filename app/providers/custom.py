@@ -11,6 +11,7 @@ from app.errors import InvalidFieldError
 from app.model import Peer, Server, ServerSecrets, StoredServer, TunnelConfig
 from app.protocol.commands import AddCustomServer
 from app.providers.base import Capabilities
+from app.providers.client_keys import ClientKeys
 from app.providers.local_server import StoredServers
 from app.providers.server_names import check_location, check_name
 from app.store import Store
@@ -103,6 +104,9 @@ class CustomProvider:
 
     def unproven_key(self, hostname: str) -> str | None:
         return self._stored.unproven_key(hostname)
+
+    def client_keys(self, hostname: str) -> ClientKeys | None:
+        return self._stored.client_keys(hostname)
 
     def prove_key(self, public_key: str) -> None:
         self._stored.prove_key(public_key)

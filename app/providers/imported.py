@@ -10,6 +10,7 @@ from app import wgconf
 from app.addresses import Network
 from app.model import Server, ServerSecrets, StoredServer, TunnelConfig
 from app.providers.base import Capabilities
+from app.providers.client_keys import ClientKeys
 from app.providers.local_server import StoredServers, main_key
 from app.providers.server_names import UNKNOWN, check_name
 from app.store import Store
@@ -92,6 +93,9 @@ class ImportedProvider:
 
     def unproven_key(self, hostname: str) -> str | None:
         return self._stored.unproven_key(hostname)
+
+    def client_keys(self, hostname: str) -> ClientKeys | None:
+        return self._stored.client_keys(hostname)
 
     def prove_key(self, public_key: str) -> None:
         self._stored.prove_key(public_key)

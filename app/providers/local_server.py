@@ -7,6 +7,7 @@ import ipaddress
 from app.errors import ConflictError, NotFoundError
 from app.model import Endpoint, Peer, Server, StoredServer, TunnelConfig
 from app.providers.base import no_such_server
+from app.providers.client_keys import ClientKeys
 from app.providers.server_names import UNKNOWN, city_and_country
 from app.store import Store
 from app.store.servers import join_secrets
@@ -82,6 +83,12 @@ class StoredServers:
         if any(not s.unproven for s in same) or (server.service is None and len(same) == 1):
             return None
         return server.public_key
+
+    def client_keys(self, hostname: str) -> ClientKeys | None:
+        server = self._store.holder(hostname)
+        if server is None or server.provider != self._name or server.public_key is None:
+            return None
+        return ClientKeys(server.public_key, frozenset(peer.public_key for peer in server.peers))
 
     def prove_key(self, public_key: str) -> None:
         self._store.prove_key(public_key)

@@ -72,6 +72,14 @@ class History:
                 self._pending = [r for r in self._pending if id(r) not in written]
             return True
 
+    def rename(self, old: str, new: str) -> None:
+        """Show the records of the exit ``old`` as those of ``new``. Raises sqlite3.Error."""
+        with self._disk:
+            with self._memory:
+                self._pending = [replace(r, exit=new) if r.exit == old else r for r in self._pending]
+            with self._database.transaction() as connection:
+                connection.execute("UPDATE history SET exit = ? WHERE exit = ?", (new, old))
+
     def page(self, query: HistoryQuery) -> HistoryPage:
         """One page. Raises InvalidFieldError (``limit``), sqlite3.Error."""
         if not 1 <= query.limit <= MAX_LIMIT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 
-from app import overlaps
+from app import admission, overlaps
 from app.addresses import Address, collapse
 from app.errors import InvalidFieldError
 from app.model import LanLink, Links, Settings, StoredServer, WanLink
@@ -51,11 +51,12 @@ def _check_server(settings: Settings, server: StoredServer) -> None:
 
 
 def _plan(settings: Settings, servers: Sequence[StoredServer]) -> None:
-    names = (*settings.exits, *(f"another {n}" for n in range(MAX_EXITS - len(settings.exits))))
+    names = [name or f"another {n}" for n, name in enumerate(settings.exits)]
+    names += (f"another {n}" for n in range(len(names), MAX_EXITS))
     active = {number: _tunnel(server) for number, server in enumerate(servers)}
     exits = tuple(ExitPlan(name, number, active.get(number)) for number, name in enumerate(names))
-    devices = tuple((device.mac, device.policy) for device in settings.devices)
-    plan(PlanInput(_LINKS, settings.lan, exits, settings.default_policy, devices, flowtable=True))
+    default, devices = admission.default_policy(settings), admission.device_policies(settings)
+    plan(PlanInput(_LINKS, settings.lan, exits, default, devices, flowtable=True))
 
 
 def _tunnel(server: StoredServer) -> TunnelPlan:

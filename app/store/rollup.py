@@ -61,6 +61,9 @@ class CounterDelta:
                 moved.setdefault(subject, [0, 0])[0 if direction == "up" else 1] += value
         return {subject: (up, down) for subject, (up, down) in moved.items()}
 
+    def rename(self, old: Subject, new: Subject) -> None:
+        self._owed = {(new if s == old else s, direction): value for (s, direction), value in self._owed.items()}
+
 
 class Batch:
     """Rows not yet written. Merging two batches equals adding everything to one."""
@@ -101,6 +104,12 @@ class Batch:
             self.add(key, up, down)
         for slot, seconds in other.covered.items():
             self.covered[slot] += seconds
+
+    def rename(self, old: Subject, new: Subject) -> None:
+        """Count the rows of ``old`` as those of ``new``."""
+        rows, self.rows = self.rows, {}
+        for (step, start, subject), (up, down) in rows.items():
+            self.add((step, start, new if subject == old else subject), up, down)
 
     def forget_minutes(self) -> None:
         self.rows = {key: row for key, row in self.rows.items() if key[0] != "minute"}

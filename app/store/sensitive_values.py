@@ -18,6 +18,7 @@ from app.store import accounts, secrets, servers, settings
 from app.store.documents import Decoded
 
 LEASES = "dnsmasq.leases"
+SEEN = "devices.json"  # the devices that netd has seen
 
 
 def stored_secrets(directory: Path) -> set[str]:
@@ -65,12 +66,15 @@ def stored_names(directory: Path) -> dict[str, set[str]]:
     """
     set_up = _document(_read(directory / settings.FILE))
     hosts = {host for key, host in _named(_document(_read(directory / servers.FILE))) if key == "host"}
-    named = {(key, name) for key, name in _named(set_up) if key in {"name", "hostname", "domain"}}
+    named = {(key, name) for key, name in _named(set_up) if key in {"name", "group", "hostname", "domain"}}
     hosts |= {name for key, name in _named(set_up) if key == "host_names"}
     leased = (line.split() for line in _read(directory / LEASES).decode(errors="replace").splitlines())
+    seen = {name for key, name in _named(_document(_read(directory / SEEN))) if key == "hostname"}
     ours = LanSettings()
     return {
-        "device-name": {n for key, n in named if key == "name"} | {w[3] for w in leased if w[3:4] not in ([], ["*"])},
+        "device-name": seen
+        | {n for key, n in named if key in {"name", "group"}}
+        | {w[3] for w in leased if w[3:4] not in ([], ["*"])},
         "gateway-name": {n for key, n in named if key == "hostname"} - {ours.hostname},
         "domain": {n for key, n in named if key == "domain"} - {ours.domain},
         "host-name": {host for host in hosts if not _literal(host)},

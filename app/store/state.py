@@ -26,6 +26,7 @@ from msgspec.structs import replace
 
 from app import atomic
 from app.errors import ConflictError, NotFoundError, UnavailableError
+from app.exit_settings import migrated
 from app.model import ServerSecrets, Settings, StoredServer
 from app.store import documents, file_transaction
 from app.store import secrets as secrets_file
@@ -164,7 +165,7 @@ class Store:
         """
         if self._before is not None and not _IN_TRANSACTION.get():
             self._update_beside_transaction(change)
-        changed = change(self._settings)
+        changed = migrated(change(self._settings))
         if changed != self._settings:
             check_change(self._settings, changed, self.servers())
             self._write(settings_file.FILE, lambda: settings_file.encode(changed))
@@ -175,7 +176,7 @@ class Store:
         """Make another task's change at once; it stays, whatever the outcome of the transaction."""
         assert self._before is not None
         before, servers, secrets = self._before
-        changed = change(before)
+        changed = migrated(change(before))
         if changed != before:
             check_change(before, changed, tuple(servers.values()))
             try:

@@ -42,6 +42,9 @@ MAX_ROWS: dict[Step, int] = {"minute": 750_000, "hour": 400_000, "day": 300_000}
 MAX_PENDING = 50_000  # rows in memory while the disk refuses: beyond, minutes are given up
 
 
+_SUBJECT = "SELECT id, up, down FROM subject WHERE kind = ? AND name = ?"
+
+
 class TrafficLog:
     """The traffic log; all but :meth:`observe`, :attr:`rates` and :meth:`lifetime` wait for the disk: use a thread.
 
@@ -130,6 +133,21 @@ class TrafficLog:
         if len(self._pending.rows) > MAX_PENDING:
             self._pending.forget_minutes()
 
+    def rename(self, old: Subject, new: Subject) -> None:
+        """Count what comes from now on, and what is not written yet, as that of ``new``; see :meth:`rename_stored`."""
+        with self._memory:
+            self._pending.rename(old, new)
+            self._growth.rename(old, new)
+            self._counters = {
+                (source, new if subject == old else subject, direction): value
+                for (source, subject, direction), value in self._counters.items()
+            }
+            if self._position is not None:
+                self._position = Position.at(self._position.time, self._position.boottime, self._counters)
+            up, down = self._lifetime.pop(old, (0, 0))
+            before = self._lifetime.get(new, (0, 0))
+            self._lifetime[new] = (before[0] + up, before[1] + down)
+
     @property
     def rates(self) -> Rates:
         return self._rates
@@ -189,6 +207,27 @@ class TrafficLog:
             connection.execute(
                 "INSERT OR REPLACE INTO state VALUES ('counters', ?)", (msgspec.msgpack.encode(position),)
             )
+
+    def rename_stored(self, old: Subject, new: Subject) -> None:
+        """Have what is stored of ``old`` be that of ``new``, together with what ``new`` has. Raises sqlite3.Error."""
+        with self._disk, self._database.transaction() as connection:
+            found = connection.execute(_SUBJECT, (old.kind, old.name)).fetchone()
+            if found is None:
+                return
+            present = connection.execute(_SUBJECT, (new.kind, new.name)).fetchone()
+            if present is None:
+                connection.execute("UPDATE subject SET name = ? WHERE id = ?", (new.name, found[0]))
+                return
+            connection.execute(
+                "INSERT INTO traffic SELECT step, start, ?, up, down FROM traffic WHERE subject = ?"
+                " ON CONFLICT (step, start, subject) DO UPDATE SET up = up + excluded.up, down = down + excluded.down",
+                (present[0], found[0]),
+            )
+            connection.execute(
+                "UPDATE subject SET up = up + ?, down = down + ? WHERE id = ?", (found[1], found[2], present[0])
+            )
+            connection.execute("DELETE FROM traffic WHERE subject = ?", (found[0],))
+            connection.execute("DELETE FROM subject WHERE id = ?", (found[0],))
 
     def prune(self, now: float) -> None:
         """Drop rows that are too old or over the limits. Raises sqlite3.Error; then nothing was dropped.

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from app import keys, overlaps, portname, wgconf
 from app.addresses import Address, Network, is_on_internet, is_routable
 from app.errors import InvalidFieldError
+from app.exit_settings import exit_names
 from app.hostnames import is_host_name
 from app.lan import RESERVED_NAMES, check_lan
 from app.mac_address import is_device
@@ -25,6 +26,8 @@ from app.model import (
     Device,
     MtuSettings,
     Policy,
+    ScheduleEntry,
+    SelfService,
     ServerChange,
     ServerSecrets,
     Settings,
@@ -32,11 +35,14 @@ from app.model import (
     VpnPolicy,
 )
 from app.network.plan import MAX_EXITS
+from app.schedules import check_schedule, check_zone
+from app.store.exit_rules import check_exits
 from app.store.planning import check_overlaps, check_plan
 from app.store.servers import join_secrets, same_name
 
 ANY_ADDRESSES = (ipaddress.ip_interface("192.0.2.1/32"), ipaddress.ip_interface("2001:db8::1/128"))
-MAX_DEVICES = 1024
+MAX_DEVICES = 1000
+MAX_GROUPS = 64
 MAX_DOMAINS = 100  # in a list of domains
 MAX_HOST_NAMES = 20  # of the gateway, given by people
 MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has some 700
@@ -44,7 +50,16 @@ MAX_SERVERS = 1024  # custom and imported; a provider's zip of all servers has s
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
-_NETWORK = ("lan", "links", "exits", "default_policy", "devices")  # the settings that a plan is made of
+_NETWORK = (
+    "lan",
+    "links",
+    "exits",
+    "default_policy",
+    "new_device_policy",
+    "devices",
+    "groups",
+    "time_zone",
+)  # the settings that a plan is made of
 
 
 def check_all(
@@ -69,7 +84,9 @@ def check_change(before: Settings, after: Settings, servers: Sequence[StoredServ
         if moved:
             check_overlaps(after, servers, before)
         check_plan(after, servers if moved else ())
-    if any(getattr(before, name) != getattr(after, name) for name in ("exits", "desired", "first_choice", "asked")):
+    goals = ("exits", "exit_settings", "desired", "first_choice", "asked")
+    if any(getattr(before, name) != getattr(after, name) for name in goals):
+        check_exits(after)
         _check_goals(after)
 
 
@@ -78,6 +95,8 @@ def check_settings(settings: Settings) -> None:
     check_network(settings)
     check_plan(settings)
     _need(bool(_WORD.fullmatch(settings.provider)), "provider", "a provider's name")
+    check_exits(settings)
+    _check_own_decisions(settings)
     _check_goals(settings)
     check_preferences(
         settings.fallback_dns,
@@ -90,13 +109,14 @@ def check_settings(settings: Settings) -> None:
 
 
 def _check_goals(settings: Settings) -> None:
+    exits = exit_names(settings)
     for field in ("desired", "first_choice"):
         for name, target in getattr(settings, field).items():
-            _need(name in settings.exits and is_target(target), field, "configured exits with provider/hostname")
+            _need(name in exits and is_target(target), field, "configured exits with provider/hostname")
     for name, selector in settings.asked.items():
-        _need(name in settings.exits and is_selector(selector), "asked", "configured exits with a selector")
-    _need(settings.places.keys() <= set(settings.exits), "places", "configured exits with the place of a server")
-    check_mtu(settings.mtu, settings.exits)
+        _need(name in exits and is_selector(selector), "asked", "configured exits with a selector")
+    _need(settings.places.keys() <= set(exits), "places", "configured exits with the place of a server")
+    check_mtu(settings.mtu, exits)
 
 
 def is_target(text: str) -> bool:
@@ -120,28 +140,74 @@ def check_network(settings: Settings) -> None:
         _need(portname.is_valid(name), "links.lan", portname.FORMS)
     _need(lan is None or (0 < len(lan) <= 16 and len(set(lan)) == len(lan)), "links.lan", "1 to 16 different names")
 
-    exits = settings.exits
-    _need(0 < len(exits) <= MAX_EXITS and len(set(exits)) == len(exits), "exits", f"1 to {MAX_EXITS} different names")
+    exits = exit_names(settings)
+    several = 0 < len(settings.exits) <= MAX_EXITS and len(set(exits)) == len(exits)
+    _need(several, "exits", f"1 to {MAX_EXITS} different names")
     _need(all(_WORD.fullmatch(name) for name in exits), "exits", "names of a-z, 0-9, _ and -")
     _need(DEFAULT_EXIT in exits, "exits", f'"{DEFAULT_EXIT}" must be among them')
     _check_policy(settings.default_policy, exits, "default_policy")
     _need(len(settings.devices) <= MAX_DEVICES, "devices", f"at most {MAX_DEVICES}")
     macs = [device.mac for device in settings.devices]
     _need(len(set(macs)) == len(macs), "devices", "each MAC address once")
+    fixed = [device.address for device in settings.devices if device.address is not None]
+    _need(len(set(fixed)) == len(fixed), "devices", "each fixed address once")
     for device in settings.devices:
         check_device(device, "devices")
         _check_policy(device.policy, exits, "devices")
+        _check_schedule(device.schedule, exits, "devices")
+    _check_groups(settings)
+    check_zone(settings.time_zone)
     _check_domains(settings.rebind_exceptions)
 
 
+def _check_groups(settings: Settings) -> None:
+    names = [group.name for group in settings.groups]
+    _need(len(names) <= MAX_GROUPS and len(set(names)) == len(names), "groups", f"at most {MAX_GROUPS}, each name once")
+    for group in settings.groups:
+        _need(is_group_name(group.name), "groups", "names of 1 to 64 printable characters, no /")
+        if group.policy is not None:
+            _check_policy(group.policy, settings.exits, "groups")
+        _check_schedule(group.schedule, settings.exits, "groups")
+
+
+def _check_schedule(schedule: tuple[ScheduleEntry, ...], exits: tuple[str, ...], field: str) -> None:
+    try:
+        check_schedule(schedule, "schedule")
+    except InvalidFieldError as error:
+        raise InvalidFieldError(f"{field}: {error.message}", field=field) from None
+    for entry in schedule:
+        _check_policy(entry.policy, exits, field)
+
+
+def is_group_name(name: str | None) -> bool:
+    return name is None or (_is_line(name, 64) and "/" not in name and name == name.strip())
+
+
 def check_device(device: Device, field: str = "name") -> None:
-    """Check a device's address and name. Raises InvalidFieldError with ``field``."""
+    """Check a device's MAC address, name, group and fixed address. Raises InvalidFieldError with ``field``."""
     _need(is_device(device.mac), field, "MAC addresses of single devices, in lower case with colons")
     _need(is_device_name(device.name), field, "names of 1 to 64 printable characters")
+    _need(is_group_name(device.group), field, "groups of 1 to 64 printable characters, no /")
+    _need(device.address is None or device.address.is_private, field, "a fixed address of a private network")
 
 
 def is_device_name(name: str | None) -> bool:
     return name is None or _is_line(name, 64)
+
+
+def check_self_service(service: SelfService, exits: Sequence[str]) -> None:
+    """Check what devices may decide for themselves. Raises InvalidFieldError (``exits``)."""
+    known = [name for name in exits if name]
+    for name in service.exits or ():
+        _need(name in known, "exits", f"there is no exit {name!r}; there are {', '.join(known)}")
+
+
+def _check_own_decisions(settings: Settings) -> None:
+    """Exits that are gone are harmless here: a choice of one counts for nothing."""
+    for field in ("device_self_service", "chosen_exits"):
+        found = getattr(settings, field)
+        _need(len(found) <= MAX_DEVICES, field, f"at most {MAX_DEVICES}")
+        _need(all(map(is_device, found)), field, "MAC addresses of single devices, in lower case with colons")
 
 
 def check_preferences(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct
@@ -70,6 +71,10 @@ class ExitContext(Protocol):
 
     def clash(self, exit_name: str, plan: TunnelPlan) -> str | None:
         """What overlaps so that the tunnel of ``plan`` must not be made, why, and what helps; None: nothing does."""
+        ...
+
+    def claim(self, exit_name: str, tunnel: Tunnel, peer_keys: Iterable[str]) -> str | None:
+        """Claim the server of ``tunnel``; the reason why another exit keeps it, where one has a tunnel with its key."""
         ...
 
     def unanswered(self, tunnel: Tunnel, initiations: int) -> None:

@@ -20,7 +20,7 @@ class ExitAddressCheck:
     """Checks the exit address of exit ``name`` through the exit, with packets that carry ``mark``."""
 
     def __init__(self, name: str, mark: int, context: ExitContext) -> None:
-        self._name = name
+        self.name = name
         self._mark = mark
         self._context = context
         self._connection: tuple[Target, float] | None = None
@@ -35,7 +35,7 @@ class ExitAddressCheck:
         self.stop()
         self._connection = connection
         if isinstance(state, Connected):
-            self._task = asyncio.create_task(self._check(state), name=f"exit address of {self._name}")
+            self._task = asyncio.create_task(self._check(state), name=f"exit address of {self.name}")
 
     def stop(self) -> None:
         """End the check and forget the address."""
@@ -56,7 +56,7 @@ class ExitAddressCheck:
         if url is None:
             return
         for attempt in range(1, ATTEMPTS + 1):
-            resolvers = self._context.resolvers(self._name)
+            resolvers = self._context.resolvers(self.name)
             found = await check_exit_address(
                 url, resolvers, self._mark, ipv6=plan.carries_all(6), confirm=confirm, permitted=self._permitted
             )
@@ -65,8 +65,8 @@ class ExitAddressCheck:
                     return  # the tunnel has been replaced
                 self._address = found
                 if found.confirmed is False:
-                    log.warning("exit %s: %s says that %s is not one of its exits", self._name, provider, found.ip)
-                self._context.changed(self._name)
+                    log.warning("exit %s: %s says that %s is not one of its exits", self.name, provider, found.ip)
+                self._context.changed(self.name)
                 return
             await asyncio.sleep(backoff.delay(attempt))
 

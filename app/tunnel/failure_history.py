@@ -54,9 +54,9 @@ class FailureHistory:
         record = self._records.get(target)
         return record is not None and self._clock() < record.until
 
-    def exhausted(self, exit_name: str) -> bool:
-        """Whether so many servers failed in a row that another one is unlikely to work."""
-        return self._hops.get(exit_name, 0) > MAX_HOPS
+    def exhausted(self, exit_name: str, hops: int = MAX_HOPS) -> bool:
+        """Whether more than ``hops`` servers failed in a row, so that another one is unlikely to work."""
+        return self._hops.get(exit_name, 0) > hops
 
     def back_off(self, exit_name: str) -> None:
         """Reset the count of consecutive failures, because the exit waits with its first choice."""

@@ -91,6 +91,10 @@ class ExitMachine:
         """Set the goal without waiting for it, as after a restart. Ends a back-off."""
         self._goal.set_goal_nowait(target, cause, retry_now=isinstance(self.state, Blocked))
 
+    def rename(self, name: str) -> None:
+        """Call the exit ``name`` from now on; its tunnel stays as it is."""
+        self.name = self._setup.name = self._exit_address.name = name
+
     def notify(self, reason: Reason) -> None:
         """Report that the WAN changed (``WAN_DOWN``) or that the tunnel's interface is gone (``TUNNEL_LOST``)."""
         self._event = reason
@@ -343,5 +347,6 @@ class ExitMachine:
 
 def _failure(goal: Target, error: AttemptFailedError) -> GatewayError:
     """The answer to a caller of connect."""
-    kind = ConflictError if error.reason is Reason.NETWORKS_OVERLAP else ConnectTimeoutError
+    conflicts = {Reason.NETWORKS_OVERLAP, Reason.SERVER_IN_USE}
+    kind = ConflictError if error.reason in conflicts else ConnectTimeoutError
     return kind(f"{goal.hostname}: {error.message}", code=error.reason.value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from app.model import MIN_TUNNEL_MTU, MtuOrigin, MtuSettings
+from app.model import MIN_TUNNEL_MTU, MtuOrigin
 from app.tunnel.states import Tunnel
 
 OVERHEAD = 80  # bytes: IPv6 header 40, UDP 8, WireGuard 32 (whitepaper 5.4.6)
@@ -20,15 +20,15 @@ def route_mtu(wan_mtu: int) -> int:
 
 
 def choose_mtu(
-    settings: MtuSettings, exit_name: str, provider: str, *, given: int | None, wan_mtu: int, found: int | None = None
+    by_exit: int | None, by_provider: int | None, *, given: int | None, wan_mtu: int, found: int | None = None
 ) -> tuple[int, MtuOrigin]:
-    """The MTU of a tunnel of ``exit_name`` to a server of ``provider``. ``given`` is that of the server's file.
+    """The MTU of a tunnel; ``by_exit`` and ``by_provider`` are set for it. ``given`` is that of the server's file.
 
     ``found`` is the largest size seen to pass; it never exceeds the route's.
     """
-    if (by_exit := settings.exits.get(exit_name)) is not None:
+    if by_exit is not None:
         return by_exit, "exit"
-    if (by_provider := settings.providers.get(provider)) is not None:
+    if by_provider is not None:
         return by_provider, "provider"
     if given is not None:
         return given, "server"

@@ -42,12 +42,14 @@ class Reason(enum.StrEnum):
     TUNNEL_DEAD = "tunnel_dead"
     TUNNEL_LOST = "tunnel_lost"
     SERVER_UNAVAILABLE = "server_unavailable"
+    SERVER_IN_USE = "server_in_use"
     POST_QUANTUM_FAILED = "post_quantum_failed"
     ACCOUNT_EXPIRED = "account_expired"
     KEY_REVOKED = "key_revoked"
     SIGNED_OUT = "signed_out"
     KEY_UNPROVEN = "key_unproven"
     FIREWALL_FAILED = "firewall_failed"
+    CANARY_LEAK = "canary_leak"
     INTERNAL = "internal"
 
 

@@ -27,6 +27,12 @@ class Journal:
         self._entered: dict[str, float] = {}
         self._goals: dict[str, Target | None] = {}
 
+    def rename(self, old: str, new: str) -> None:
+        """Follow an exit that is called ``new`` now."""
+        for known in (self._entered, self._goals):
+            if old in known:
+                known[new] = known.pop(old)  # pyright: ignore[reportArgumentType] - of the same kind
+
     def on_transition(
         self,
         exit_name: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from app.addresses import Address
+from app.exit_settings import exit_settings
 from app.network.plan import Slot, exit_interface, exit_mark
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.tunnel import handshake
@@ -68,6 +69,9 @@ class TunnelSetup:
         )
         if (clash := self._context.clash(self.name, tunnel.plan)) is not None:
             raise AttemptFailedError(Reason.NETWORKS_OVERLAP, clash)
+        peers = (peer.public_key for peer in device.peers)
+        if (used := self._context.claim(self.name, tunnel, peers)) is not None:
+            raise AttemptFailedError(Reason.SERVER_IN_USE, used)
         return self.with_present_mtu(tunnel), device
 
     def follow(self, state: State) -> None:
@@ -79,9 +83,10 @@ class TunnelSetup:
         settings, wan = self._context.settings, self._context.links.wan
         if wan is None:
             return tunnel
-        name, provider = settings.exits[self._index], tunnel.target.provider
+        own = exit_settings(settings, self.name).mtu
+        by_provider = settings.mtu.providers.get(tunnel.target.provider)
         found = self.path_mtu.found(tunnel)
-        mtu, origin = choose_mtu(settings.mtu, name, provider, given=tunnel.given_mtu, wan_mtu=wan.mtu, found=found)
+        mtu, origin = choose_mtu(own, by_provider, given=tunnel.given_mtu, wan_mtu=wan.mtu, found=found)
         return with_mtu(tunnel, mtu, origin)
 
     def _own_addresses(self) -> OwnAddresses:

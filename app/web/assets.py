@@ -12,9 +12,13 @@ from msgspec import Struct
 from quart import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
+from app.api.security import CONTENT_SECURITY_POLICY
+
 blueprint = Blueprint("assets", __name__)
 
 EXTENSION = "vpn_gateway_assets"
+# Addresses of IPv6 cannot be named in a policy, so the page may connect anywhere. It runs this gateway's scripts alone.
+PROOF_POLICY = CONTENT_SECURITY_POLICY.replace("connect-src 'self'", "connect-src 'self' http: https:")
 STATIC = Path(__file__).parent / "static"
 # Revalidated at each load, answered with 304: a page of one version never runs with a script of another.
 CACHE_CONTROL = "no-cache"
@@ -60,6 +64,14 @@ def _serve(name: str) -> Response:
 @blueprint.get("/")
 async def index() -> Response:
     return _serve("index.html")
+
+
+@blueprint.get("/proof")
+async def proof() -> Response:
+    """The page whose probes go to addresses outside: the one page that may connect to others than the gateway."""
+    response = _serve("proof.html")
+    response.headers["Content-Security-Policy"] = PROOF_POLICY
+    return response
 
 
 @blueprint.get("/static/<path:name>")

@@ -1,13 +1,25 @@
-"""``make bench``: prints a table; the exit status is 0 even if a target is missed, since that is a finding."""
+"""``make bench``, or ``ci/bench NAME...`` for some: prints a table.
+
+The exit status is 0 even if a target is missed, since that is a finding.
+"""
 
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
-from ci.benchmarks import connect, memory, providers, switch, throughput
+from ci.benchmarks import connect, memory, providers, rulesets, switch, throughput
 from ci.benchmarks.result import Result
 from ci.labnet import Lab, LabError
 from ci.labnet.signals import end_in_order
+
+MODULES = (connect, switch, rulesets, memory, throughput, providers)
+
+
+def _chosen() -> list[ModuleType]:
+    """The benchmarks named in the arguments; all where none is."""
+    wanted = sys.argv[1:]
+    return [m for m in MODULES if not wanted or m.__name__.rpartition(".")[2] in wanted]
 
 
 def main() -> int:
@@ -18,7 +30,7 @@ def main() -> int:
     try:
         print("==> the lab", flush=True)
         lab.up()
-        for module in (connect, switch, memory, throughput, providers):
+        for module in _chosen():
             print(f"==> {module.__name__.rpartition('.')[2]}", flush=True)
             results += module.measure(lab)
     except LabError as error:
@@ -28,7 +40,7 @@ def main() -> int:
         return 130
     finally:
         lab.down()
-    print(f"\n{'what':62} {'ours':>11} {'beside':>11} {'result':>9} {'target':>8}")
+    print(f"\n{'what':72} {'ours':>11} {'beside':>11} {'result':>9} {'target':>8}")
     for result in results:
         print(result)
     return 0

@@ -9,10 +9,10 @@ import time
 
 from ci.benchmarks import wg_quick
 from ci.benchmarks.reference_gateway import ROUTER, plain_gateway
-from ci.benchmarks.result import Result, median
+from ci.benchmarks.result import Result, median, spread
 from ci.labnet import Lab
 
-ROUNDS = 12
+ROUNDS = 15
 
 
 def measure(lab: Lab) -> list[Result]:
@@ -34,7 +34,7 @@ def measure(lab: Lab) -> list[Result]:
     mine, other = median(ours), median(theirs)
     return [
         Result(
-            "connect: API until the handshake / wg-quick up (median)",
+            f"connect: API until the handshake / wg-quick up ({spread(ours)})",
             f"{mine * 1000:.0f} ms",
             f"{other * 1000:.0f} ms",
             mine / other,

@@ -23,7 +23,7 @@ class Result:
         sign = ">=" if self.at_least else "<="
         verdict = "" if met else "  MISSED"
         value, target = f"{self.value:.2f}{self.unit}", f"{sign}{self.target:g}{self.unit}"
-        return f"{self.what:62} {self.ours:>11} {self.beside:>11} {value:>9} {target:>8}{verdict}"
+        return f"{self.what:72} {self.ours:>11} {self.beside:>11} {value:>9} {target:>8}{verdict}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -34,3 +34,10 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def median(values: Sequence[float]) -> float:
     return percentile(values, 0.5)
+
+
+def spread(values: Sequence[float]) -> str:
+    """How far the middle half of ``values`` lies around their median, and how many they are: ``±4% of 15``."""
+    middle = median(values)
+    half = (percentile(values, 0.75) - percentile(values, 0.25)) / 2
+    return f"±{half / middle * 100 if middle else 0:.0f}% of {len(values)}"

@@ -45,6 +45,7 @@ class Packet(NamedTuple):
     payload: bytes
     vlan: int | None = None  # the number of its tag
     session: bool = False  # within PPPoE
+    dscp: int = 0  # RFC 2474; a router leaves it as it is, so that it tells who sent the packet
 
     def __str__(self) -> str:
         return (
@@ -167,10 +168,10 @@ def _parse(when: float, frame: bytes) -> Packet:
     body = frame[14:]
     if ethertype == ETHERTYPE_IPV4 and len(body) >= 20:
         source, destination = ipaddress.IPv4Address(body[12:16]), ipaddress.IPv4Address(body[16:20])
-        protocol, body = body[9], body[(body[0] & 15) * 4 :]
+        dscp, protocol, body = body[1] >> 2, body[9], body[(body[0] & 15) * 4 :]
     elif ethertype == ETHERTYPE_IPV6 and len(body) >= 40:
         source, destination = ipaddress.IPv6Address(body[8:24]), ipaddress.IPv6Address(body[24:40])
-        protocol, body = body[6], body[40:]
+        dscp, protocol, body = (body[0] & 15) << 2 | body[1] >> 6, body[6], body[40:]
         if protocol == 0 and len(body) >= 8:  # hop-by-hop options, as MLD has
             protocol, body = body[0], body[(body[1] + 1) * 8 :]
     else:
@@ -179,4 +180,4 @@ def _parse(when: float, frame: bytes) -> Packet:
     if protocol in (6, 17) and len(body) >= 8:
         sport, dport = struct.unpack_from(">HH", body)
         body = body[8:] if protocol == 17 else body[(body[12] >> 4) * 4 if len(body) > 12 else 8 :]
-    return Packet(when, mac, ethertype, str(source), str(destination), protocol, sport, dport, body)
+    return Packet(when, mac, ethertype, str(source), str(destination), protocol, sport, dport, body, dscp=dscp)

@@ -22,6 +22,7 @@ from ci.labnet.wan_client import WanClient
 
 PROCESSES = ("netd", "web")
 # The last three are for dnsmasq, which has its own unit on the image.
+CAPTURE = "/run/vpn-gateway-capture/capture.sock"
 NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 
@@ -33,6 +34,7 @@ class Gateway:
         self._api = api
         self.directory = hosts.directory
         self.netd_options: tuple[str, ...] = ()  # extra options for the next start
+        self.canary_interval = 0.0  # seconds between the canary's rounds; 0 = none, since tests count packets
         self.owned = False  # whether a password is set from the start, with the lab's API key
         self.netd_environment: tuple[str, ...] = ()  # NAME=VALUE; the children of netd inherit PATH from these
 
@@ -57,7 +59,8 @@ class Gateway:
         lock = PROJECT / "overlay" / "usr" / "lib" / "vpn-gateway" / "lock-port"
         gateway.shell(f"LOCK_FILE={PROJECT}/overlay/etc/vpn-gateway/boot.bpf sh {lock} wan0")
         gateway.shell(
-            "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; mkdir -p /run/vpn-gateway"
+            "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; "
+            "mkdir -p /run/vpn-gateway /run/vpn-gateway-capture"
         )
         # The image's sysctl.d enables forwarding from the start; the locks work regardless.
         gateway.shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.wan0.accept_ra=2")
@@ -104,6 +107,7 @@ class Gateway:
             *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
             *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
             *("--providers", str(self.directory / "providers.toml")),
+            *("--capture", CAPTURE, "--canary", str(self.canary_interval)),
             *self.netd_options,
         ]
         web = [
@@ -112,6 +116,10 @@ class Gateway:
             *("--state-dir", str(self.web_state_dir)),
             *("--first-password-until", "inf"),  # of this machine's uptime, which is not the lab's
             *("--bind", "0.0.0.0:5000", "--bind", "[::]:5000"),
+        ]
+        capture = [
+            *("setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all", "--no-new-privs"),
+            *(python, "-m", "app", "capture", "--socket", CAPTURE),
         ]
         fds: tuple[int, ...] = ()
         if self._api.listener is not None:
@@ -124,6 +132,7 @@ class Gateway:
             str(self.directory),
             f"netd={shlex.join(netd)}",
             f"web={shlex.join(web)}",
+            f"capture={shlex.join(capture)}",
             log=self.directory / "supervise.log",
             cwd=PROJECT,
             pass_fds=fds,

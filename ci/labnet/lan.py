@@ -32,7 +32,8 @@ class LanHosts:
     def address(self, host: str, family: int = 4) -> str | None:
         """The host's address: IPv4, or the global or unique local IPv6 one."""
         done = self._hosts[host].run("ip", "-j", f"-{family}", "addr", "show", "dev", "eth0", "scope", "global")
-        found = [a["local"] for link in json.loads(done.stdout) for a in link.get("addr_info", [])]
+        listed = [a for link in json.loads(done.stdout) for a in link.get("addr_info", [])]
+        found = [a["local"] for a in listed if a]  # ip(8) lists an empty one for each that it leaves out
         return found[0] if found else None
 
     def wait_address(self, host: str, timeout: float = 20.0, family: int = 4) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from image.qemu.lab import VPN, Lab, run, until
+from image.qemu.lab import SECOND_VPN, VPN, Lab, run, until
 
 # The cleartext allowlist: what the gateway itself may send outside the tunnel (docs/security.md, 7).
 PERMITTED = (
@@ -15,7 +15,7 @@ PERMITTED = (
     "(udp and src port 68 and dst port 67)",
     "icmp6[0] >= 133 and icmp6[0] <= 136",  # neighbour discovery
     "(ip6 and ip6[6] == 0 and ip6[40] == 58)",  # multicast listener reports: a hop-by-hop header before ICMPv6
-    f"(udp and dst host {VPN} and dst port 51820)",
+    f"(udp and (dst host {VPN} or dst host {SECOND_VPN}) and dst port 51820)",
     "(udp and dst port 123)",
 )
 
@@ -47,6 +47,6 @@ class Capture:
         """The captured packets that match ``expression`` (pcap-filter(7)), one line each."""
         return run("tcpdump", "-n", "-r", str(self.file), *([expression] if expression else [])).stdout.splitlines()
 
-    def leaks(self) -> list[str]:
-        """Packets that are not on the allowlist :data:`PERMITTED`."""
-        return self.packets("not (" + " or ".join(f"({e})" for e in PERMITTED) + ")")
+    def leaks(self, *more: str) -> list[str]:
+        """Packets that are not on the allowlist :data:`PERMITTED` and match none of the expressions ``more``."""
+        return self.packets("not (" + " or ".join(f"({e})" for e in (*PERMITTED, *more)) + ")")

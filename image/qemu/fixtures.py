@@ -6,12 +6,14 @@ and ``bench``, where machines come and go.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shlex
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,19 @@ def inside(machine: Machine, ssh_key: SshKey) -> Host:
     assert machine.process is not None
     ssh_key.wait()
     return testinfra.get_host(f"ssh://root@{GATEWAY}", ssh_config=str(ssh_key.config))
+
+
+@contextlib.contextmanager
+def owner(host: Host, password: str) -> Generator[None]:
+    """Within this context the gateway has an owner with this password."""
+    environment = "PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
+    state = "--state-dir /var/lib/vpn-gateway-web --netd-state-dir /var/lib/vpn-gateway"
+    auth = f"cd / && {environment} /usr/bin/python3 -sP -m app auth"
+    host.check_output(f"echo {shlex.quote(password)} | ({auth} set-password {state})")
+    try:
+        yield
+    finally:
+        host.check_output(f"{auth} reset {state}")
 
 
 def memory_used(host: Host) -> float:

@@ -7,6 +7,8 @@ All network namespaces are named ``PREFIX-*``; the root namespace is never touch
 ``PREFIX-isp``  the ISP's router: ``wan0`` is the machine's WAN port, 203.0.113.1/24, with a DHCP server
 ``PREFIX-net``  a web server at 198.51.100.10 port 80 that answers with the caller's address
 ``PREFIX-vpn``  a WireGuard server at 198.51.100.20:51820, 10.66.0.1 inside; NATs what it forwards
+``PREFIX-vp2``  where a test asks for it: another one at 198.51.100.40:51820, 10.67.0.1 inside
+``PREFIX-tv``   where a test asks for it: a second device of the LAN, on the laptop's wire, with a fixed address
 ==============  ===============================================================================================
 
 Two labs with different prefixes are independent.
@@ -29,7 +31,9 @@ from image.qemu.machine import Port
 
 WEB = "198.51.100.10"
 VPN = "198.51.100.20"
+SECOND_VPN = "198.51.100.40"
 GATEWAY = "192.168.77.1"
+TV_MAC, TV_ADDRESS = "52:54:00:12:34:13", "192.168.77.3"  # outside the range that DHCP gives from
 
 WEB_SERVER = f"""
 import http.server, socketserver
@@ -82,8 +86,8 @@ class Lab:
     _token: str | None = None  # of the owner's session, while there is one
 
     def __post_init__(self) -> None:
-        self.lan, self.isp, self.net, self.vpn = self.namespaces = tuple(
-            f"{self.prefix}-{role}" for role in ("lan", "isp", "net", "vpn")
+        self.lan, self.isp, self.net, self.vpn, self.second, self.tv = self.namespaces = tuple(
+            f"{self.prefix}-{role}" for role in ("lan", "isp", "net", "vpn", "vp2", "tv")
         )
         self.wan_port = Port(self.isp, "wan0", "52:54:00:12:34:01")
         self.lan_port = Port(self.lan, "eth0", "52:54:00:12:34:02")
@@ -91,30 +95,42 @@ class Lab:
     def up(self) -> None:
         self.down()
         self.work.mkdir(parents=True, exist_ok=True)
-        for name in self.namespaces:
-            run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "set", "lo", "up")
-        for name, address, gateway in (
-            (self.net, f"{WEB}/30", "198.51.100.9"),
-            (self.vpn, f"{VPN}/28", "198.51.100.17"),
-        ):
-            short = name.removeprefix(f"{self.prefix}-")
-            run("ip", "-n", self.isp, "link", "add", short, "type", "veth", "peer", "eth0", "netns", name)
-            run("ip", "-n", name, "address", "add", address, "dev", "eth0")
-            run("ip", "-n", name, "link", "set", "eth0", "up")
-            run("ip", "-n", name, "route", "add", "default", "via", gateway)
-            run("ip", "-n", self.isp, "address", "add", f"{gateway}/{address.split('/')[1]}", "dev", short)
-            run("ip", "-n", self.isp, "link", "set", short, "up")
-        for name in (self.isp, self.vpn):
-            self.inside(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        for name in (self.lan, self.isp, self.net, self.vpn):
+            self._create(name)
+        self._behind_the_isp(self.net, f"{WEB}/30", "198.51.100.9")
+        self._behind_the_isp(self.vpn, f"{VPN}/28", "198.51.100.17")
+        self.inside(self.isp, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         self.spawn(self.net, sys.executable, "-c", WEB_SERVER)
-        self.vpn_up()
+        self._serve(self.vpn, f"{self.prefix}wg0", "10.66.0", self.server_key[0], self.client_key[1])
 
-    def vpn_up(self) -> None:
-        """Start the VPN server: userspace WireGuard, since this kernel may have none."""
-        key, name = self.work / "server.key", self.vpn
-        key.write_text(self.server_key[0])
-        interface = f"{self.prefix}wg0"
+    def _create(self, name: str) -> None:
+        run("ip", "netns", "add", name)
+        run("ip", "-n", name, "link", "set", "lo", "up")
+
+    def _remove(self, name: str) -> None:
+        """Take a namespace away with all that runs in it; nothing where there is none."""
+        if not Path("/run/netns", name).exists():
+            return
+        for pid in run("ip", "netns", "pids", name).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        run("ip", "netns", "delete", name)
+
+    def _behind_the_isp(self, name: str, address: str, gateway: str) -> None:
+        """Connect the namespace to the ISP, which is ``gateway`` there."""
+        short = name.removeprefix(f"{self.prefix}-")
+        run("ip", "-n", self.isp, "link", "add", short, "type", "veth", "peer", "eth0", "netns", name)
+        run("ip", "-n", name, "address", "add", address, "dev", "eth0")
+        run("ip", "-n", name, "link", "set", "eth0", "up")
+        run("ip", "-n", name, "route", "add", "default", "via", gateway)
+        run("ip", "-n", self.isp, "address", "add", f"{gateway}/{address.split('/')[1]}", "dev", short)
+        run("ip", "-n", self.isp, "link", "set", short, "up")
+
+    def _serve(self, name: str, interface: str, inner: str, private_key: str, client: str) -> None:
+        """Start a VPN server: userspace WireGuard, since this kernel may have none."""
+        self.inside(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        key = self.work / f"{interface}.key"
+        key.write_text(private_key)
         environment = {**os.environ, "WG_PROCESS_FOREGROUND": "1"}
         self.spawn(name, "wireguard-go", "-f", interface, environment=environment)
         until(
@@ -123,15 +139,49 @@ class Lab:
         until(
             lambda: self.inside(name, "wg", "show", interface, check=False).returncode == 0, 10, "wireguard-go's socket"
         )
-        peer = ("peer", self.client_key[1], "allowed-ips", "10.66.0.2/32")
+        peer = ("peer", client, "allowed-ips", f"{inner}.2/32")
         self.inside(name, "wg", "set", interface, "listen-port", "51820", "private-key", str(key), *peer)
-        self.inside(name, "ip", "address", "add", "10.66.0.1/24", "dev", interface)
+        self.inside(name, "ip", "address", "add", f"{inner}.1/24", "dev", interface)
         self.inside(name, "ip", "link", "set", interface, "up")
         self.inside(
             name,
             "nft",
             "table ip nat { chain post { type nat hook postrouting priority 100; oifname eth0 masquerade; }; }",
         )
+
+    @contextlib.contextmanager
+    def second_vpn(self) -> Generator[dict[str, str]]:
+        """Within this context there is another VPN server; its settings as the API takes a server of one's own."""
+        server, client = keypair(), keypair()
+        self._create(self.second)
+        try:
+            self._behind_the_isp(self.second, f"{SECOND_VPN}/28", "198.51.100.33")
+            self._serve(self.second, f"{self.prefix}wg1", "10.67.0", server[0], client[1])
+            yield {
+                "endpoint": f"{SECOND_VPN}:51820",
+                "public_key": server[1],
+                "private_key": client[0],
+                "address": "10.67.0.2/32",
+                "dns": "10.67.0.1",
+                "allowed_ips": "0.0.0.0/0",
+            }
+        finally:
+            self._remove(self.second)
+
+    @contextlib.contextmanager
+    def second_device(self) -> Generator[str]:
+        """Within this context there is a device :data:`TV_MAC` beside the laptop; its namespace. It has no lease."""
+        self._create(self.tv)
+        try:
+            parts = ("link", "eth0", "name", "tv0", "address", TV_MAC, "type", "macvlan", "mode", "bridge")
+            run("ip", "-n", self.lan, "link", "add", *parts)
+            run("ip", "-n", self.lan, "link", "set", "tv0", "netns", self.tv)
+            run("ip", "-n", self.tv, "address", "add", f"{TV_ADDRESS}/24", "dev", "tv0")
+            run("ip", "-n", self.tv, "link", "set", "tv0", "up")
+            run("ip", "-n", self.tv, "route", "add", "default", "via", GATEWAY)
+            yield self.tv
+        finally:
+            self._remove(self.tv)
 
     def new_client(self) -> None:
         """Have another client key from now on: the server refuses what is older than its last handshake with a key."""
@@ -207,7 +257,11 @@ class Lab:
 
     def laptop_get(self, url: str, timeout: float = 5) -> str | None:
         """The body of a web request from the laptop; None if the request fails."""
-        done = self.inside(self.lan, "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
+        return self.get(self.lan, url, timeout)
+
+    def get(self, namespace: str, url: str, timeout: float = 5) -> str | None:
+        """The same from another namespace."""
+        done = self.inside(namespace, "curl", "-sS", "--max-time", str(timeout), url, check=False, timeout=timeout + 5)
         return done.stdout if done.returncode == 0 else None
 
     @contextlib.contextmanager
@@ -251,12 +305,7 @@ class Lab:
         self._processes.clear()
         self._dhcp = None
         for name in self.namespaces:
-            if Path("/run/netns", name).exists():
-                pids = run("ip", "netns", "pids", name).stdout.split()
-                for pid in pids:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
-                run("ip", "netns", "delete", name)
+            self._remove(name)
 
     @contextlib.contextmanager
     def running(self) -> Generator[Lab]:

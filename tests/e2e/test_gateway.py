@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
+from typing import Any
 
 from testinfra.host import Host
 
 from image.qemu.boot import SshKey, boot
 from image.qemu.capture import Capture
-from image.qemu.fixtures import Measure, memory_used
-from image.qemu.lab import VPN, WEB, Lab, until
+from image.qemu.fixtures import Measure, memory_used, owner
+from image.qemu.lab import SECOND_VPN, TV_MAC, VPN, WEB, Lab, until
 from image.qemu.machine import Machine
 
 SERVER = "e2e"
+OTHER, TELEVISION = "e2e-second", "television"  # a server, and the exit that has it to itself
+PASSWORD = "correct-horse-battery"
+LAPTOPS, TVS, IN_THE_CLEAR = 7001, 7002, 7003  # ports of the web server's host: who sends there, or how
+TV_SECONDS = 20  # for which it is direct
+HOLD = 8  # seconds before the end at which netd is stopped; far from the 30 after which systemd's watchdog ends it
+OF_THE_TV = f"udp and dst host {WEB} and dst port {IN_THE_CLEAR}"  # meant to be in the clear; nobody else sends there
 
 
 def exits_by_vpn(lab: Lab) -> bool:
@@ -101,10 +109,95 @@ def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
     assert not inside.process.filter(comm="wireguard-go")
 
 
+def test_the_canarys_probes_are_seen_and_leak_nothing(machine: Machine, lab: Lab) -> None:
+    """The process that watches, its packet sockets and the cable into the bridge: the image's kernel and sandbox."""
+    shown = until(lambda: proven(lab), 180, "a round of the canary that proves something")
+    assert shown["leaked"] == 0, shown
+    assert shown["shut"] is None
+
+
+def proven(lab: Lab) -> dict[str, Any] | None:
+    status, answer = lab.api("GET", "/api/canary")
+    well = status == 200 and isinstance(answer, dict) and answer["rounds"] > 0 and answer["problem"] is None
+    return answer if well else None
+
+
 def test_memory_with_the_tunnel_up(machine: Machine, inside: Host, measure: Measure) -> None:
     used = memory_used(inside)
     measure("memory used with the tunnel up", used, "MB", 160)
     assert used <= 160
+
+
+def test_each_device_leaves_by_its_own_exit(machine: Machine, lab: Lab, inside: Host, capture: Capture) -> None:
+    """Another exit, made by the API, and a device without a lease that takes it; then some seconds in the clear."""
+    ways = ((lab.lan, LAPTOPS, VPN), (lab.tv, TVS, SECOND_VPN))
+    with owner(inside, PASSWORD), lab.signed_in(PASSWORD), lab.second_vpn() as server, lab.second_device() as tv:
+        ask(lab, "POST", "/api/custom/add", {"name": OTHER, **server})
+        made = {"name": TELEVISION, "provider": "custom", "target": OTHER, "auto_connect": False}
+        ask(lab, "POST", "/api/exits", made)
+        try:
+            until(lambda: leaves_at(lab, tv) == VPN, 60, "the TV by the exit that everybody has")
+            ask(lab, "PUT", f"/api/devices/{TV_MAC}/policy", {"policy": f"vpn:{TELEVISION}"})
+            assert leaves_at(lab, tv) is None  # its exit has no tunnel yet, and nobody else's is taken
+            ask(lab, "POST", "/api/connect", {"exit": TELEVISION})
+            until(lambda: leaves_at(lab, tv) == SECOND_VPN, 60, "the TV by its own exit")
+            with Capture(lab, lab.net, "eth0", machine.work / "ways.pcap", isp_mac(lab)).running() as arrived:
+                for namespace, port, _ in ways * 3:
+                    send(lab, namespace, port)
+                for _, port, server_address in ways:
+                    until(lambda e=f"udp and dst port {port}": arrived.count(e), 20, f"packets to port {port}")
+                    assert arrived.packets(f"udp and dst port {port} and not src host {server_address}") == []
+            ask(lab, "POST", "/api/disconnect", {"exit": TELEVISION})
+            assert leaves_at(lab, tv) is None
+            assert exits_by_vpn(lab)
+            a_while_in_the_clear(lab, inside, capture)
+        finally:
+            ask(lab, "DELETE", f"/api/devices/{TV_MAC}")
+            ask(lab, "DELETE", f"/api/exits/{TELEVISION}", {"then": "default"})
+            ask(lab, "DELETE", f"/api/custom/remove/{OTHER}")
+
+
+def a_while_in_the_clear(lab: Lab, inside: Host, capture: Capture) -> None:
+    """The TV is direct for some seconds; the kernel ends that, since netd is held still over the end."""
+    wish = {"device": TV_MAC, "policy": "direct", "for": TV_SECONDS, "password": PASSWORD}
+    ask(lab, "POST", "/api/exceptions", wish)
+    end = time.monotonic() + TV_SECONDS
+    until(lambda: send(lab, lab.tv, IN_THE_CLEAR) or capture.count(OF_THE_TV), 10, "the TV in the clear")
+    assert exits_by_vpn(lab)
+    until(lambda: time.monotonic() > end - HOLD, TV_SECONDS, "the last seconds")
+    inside.check_output("systemctl kill --signal=STOP vpn-gateway-netd")
+    try:
+        assert time.monotonic() < end - 1, "too slow a machine to hold netd before the end"
+        while time.monotonic() < end + 1:
+            send(lab, lab.tv, IN_THE_CLEAR)
+        before = capture.count(OF_THE_TV)
+        for _ in range(5):
+            send(lab, lab.tv, IN_THE_CLEAR)
+        assert exits_by_vpn(lab)  # which also gives the capture time to be written
+        assert capture.count(OF_THE_TV) == before
+    finally:
+        inside.check_output("systemctl kill --signal=CONT vpn-gateway-netd")
+    until(lambda: lab.api("GET", "/api/exceptions", timeout=5) == (200, {"exceptions": []}), 120, "the end to be told")
+
+
+def leaves_at(lab: Lab, namespace: str) -> str | None:
+    answer = lab.get(namespace, f"http://{WEB}/", timeout=4)
+    return None if answer is None else answer.strip()
+
+
+def send(lab: Lab, namespace: str, port: int) -> None:
+    lab.inside(namespace, "sh", "-c", f"echo x | socat - UDP-SENDTO:{WEB}:{port}", check=False)
+
+
+def isp_mac(lab: Lab) -> str:
+    """Where all that reaches the web server's host comes from."""
+    (link,) = json.loads(lab.inside(lab.isp, "ip", "-j", "link", "show", "dev", "net").stdout)
+    return link["address"]
+
+
+def ask(lab: Lab, method: str, path: str, body: object = None) -> None:
+    status, answer = lab.api(method, path, body)
+    assert status in {200, 201}, (method, path, answer)
 
 
 def test_the_tunnel_outlives_a_killed_app(machine: Machine, lab: Lab, inside: Host) -> None:
@@ -165,7 +258,7 @@ def test_the_next_start_is_whole_again(machine: Machine, lab: Lab, ssh_key: SshK
 
 def test_nothing_leaked(machine: Machine, lab: Lab, capture: Capture, measure: Measure) -> None:
     """From the first power-on, through all of the above, to now."""
-    leaks = capture.leaks()
+    leaks = capture.leaks(OF_THE_TV)
     measure("packets on the WAN, power-on to here", capture.count())
     measure("leaked packets", len(leaks), "", 0)
     assert leaks == []
@@ -182,8 +275,8 @@ def test_the_capture_would_have_seen_a_leak(
         " for link in $(ls /sys/class/net); do tc qdisc del dev $link clsact; done; true"
     )
     try_to_leak(lab)
-    until(lambda: capture.leaks() != [], 10, "the leak made on purpose")
-    measure("leaked packets, locks broken on purpose", len(capture.leaks()))
+    until(lambda: capture.leaks(OF_THE_TV) != [], 10, "the leak made on purpose")
+    measure("leaked packets, locks broken on purpose", len(capture.leaks(OF_THE_TV)))
 
 
 def is_connected(lab: Lab) -> bool:

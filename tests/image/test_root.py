@@ -16,6 +16,7 @@ from testinfra.host import Host
 
 ENABLED = (
     "vpn-gateway-boot-firewall.service",
+    "vpn-gateway-capture.service",
     "vpn-gateway-clock.service",
     "vpn-gateway-firstboot.service",
     "vpn-gateway-netd.service",
@@ -55,7 +56,7 @@ def test_ssh_waits_for_a_key(root: Host) -> None:
     assert "ConditionPathExists=/data/ssh/authorized_keys" in unit.content_string
 
 
-@pytest.mark.parametrize("name", ["netd", "web"])
+@pytest.mark.parametrize("name", ["netd", "web", "vpn-capture"])
 def test_the_user_has_no_shell_and_no_password(root: Host, name: str) -> None:
     user = root.user(name)
     assert user.exists
@@ -86,6 +87,17 @@ def test_the_wireguard_module_is_the_kernels(path: Path) -> None:
     assert not (path / "usr/bin/wireguard-go").exists()
 
 
+def test_every_module_that_netd_needs_is_there(path: Path) -> None:
+    """modprobe --all ends at the first one that is missing, and netd may load none itself."""
+    (kernel,) = (path / "usr/lib/modules").iterdir()
+    unit = (path / "usr/lib/systemd/system/vpn-gateway-modules.service").read_text().replace("\\\n", " ")
+    (wanted,) = [line.split()[2:] for line in unit.splitlines() if line.startswith("ExecStart=")]
+    listed = (kernel / "modules.dep").read_text().splitlines() + (kernel / "modules.builtin").read_text().splitlines()
+    known = {Path(line.split(":")[0]).name.partition(".ko")[0].replace("-", "_") for line in listed}
+    assert {"veth", "act_mirred", "af_packet"} <= set(wanted)
+    assert set(wanted) - known == set()
+
+
 def test_only_root_can_change_the_system(path: Path) -> None:
     writable = [
         str(entry)
@@ -106,3 +118,11 @@ def test_nothing_secret_and_nothing_of_the_build_is_in_it(path: Path) -> None:
     assert list((path / "root").iterdir()) == []
     for directory in ("data", "tmp", "var/log", "var/cache", "run"):
         assert list((path / directory).iterdir()) == [], directory
+
+
+def test_vendors_of_devices_are_known_and_no_more_than_needed(root: Host, path: Path) -> None:
+    assert root.file("/usr/share/ieee-data/oui.txt").contains("(hex)")
+    lists = {entry.name for entry in (path / "usr/share/ieee-data").glob("*.txt")}
+    assert lists == {"oui.txt"}
+    assert (path / "usr/share/doc/ieee-data/copyright").exists()
+    assert not root.package("wget").is_installed

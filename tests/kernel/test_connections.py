@@ -16,10 +16,12 @@ import pytest
 
 from app.model import DirectPolicy, WanLink
 from app.network.conntrack import flush_mark, flush_source
+from app.network.nft import with_deadlines
 from app.network.plan import DEVICE_PORTS, MARK_TRANSPORT, OWN_PORTS, exit_mark
 from app.network.planner import plan
 from app.network.ruleset.sets import MAX_CONNECTIONS
 from app.packet_trace import Packet
+from app.tunnel.clock import boottime
 from tests.kernel.namespace import Neighbour, inside, neighbour, run, until
 from tests.unit.network.corpus import hosts
 from tests.unit.network.scenarios import DIRECT_MAC, SCENARIOS, WAN, default_exit, inputs, tunnel
@@ -61,11 +63,11 @@ def start(host: Neighbour, script: str) -> subprocess.Popen[str]:
 
 
 @contextlib.contextmanager
-def network(setup=INPUTS):
-    """A device on ``lan0``, the gateway here, servers behind ``wg0a`` (a cable, where a tunnel would be)."""
+def network(setup=INPUTS, out="wg0a", script=SERVER):
+    """A device on ``lan0``, the gateway here, servers behind ``out`` (a cable, where a tunnel would be)."""
     with contextlib.ExitStack() as stack:
         made = []
-        for name in ("lan0", "wg0a"):
+        for name in ("lan0", out):
             made.append(stack.enter_context(neighbour()))
             run("ip link set wan0 down")
             run(f"ip link set wan0 name {name}")
@@ -78,24 +80,24 @@ def network(setup=INPUTS):
         for address in ("192.168.77.1/24", "fd12:3456:789a::1/64"):
             run(f"ip addr add {address} dev lan0{nodad(address)}")
         for address in ("10.64.1.2/32", "fc00:bbbb::2/128"):
-            run(f"ip addr add {address} dev wg0a{nodad(address)}")
+            run(f"ip addr add {address} dev {out}{nodad(address)}")
         for address, router in ((f"{DEVICE4}/24", "192.168.77.1"), (f"{DEVICE6}/64", "fd12:3456:789a::1")):
             device.run(f"ip addr add {address} dev eth0{nodad(address)}")
             device.run(f"ip route add default via {router}")
         for address in SERVERS:
             far.run(f"ip addr add {address} dev eth0{nodad(address)}")
-        run("ip route add default dev wg0a")
-        run("ip -6 route add default dev wg0a")
+        run(f"ip route add default dev {out}")
+        run(f"ip -6 route add default dev {out}")
         far.run("ip route add 10.64.1.2 dev eth0")
         far.run("ip -6 route add fc00:bbbb::2 dev eth0")
         far.run("sysctl -qw net.ipv4.conf.all.arp_ignore=0")
-        run("ip neigh replace 198.51.100.80 lladdr " + mac(far) + " dev wg0a")
+        run("ip neigh replace 198.51.100.80 lladdr " + mac(far) + f" dev {out}")
         for address in SERVERS:
-            run(f"ip neigh replace {address} lladdr {mac(far)} dev wg0a")
+            run(f"ip neigh replace {address} lladdr {mac(far)} dev {out}")
         for address in ("10.64.1.2", "fc00:bbbb::2"):
-            far.run(f"ip neigh replace {address} lladdr {own_mac('wg0a')} dev eth0")
-        run("nft -f -", feed=made_plan.ruleset)
-        stack.callback(start(far, SERVER).kill)
+            far.run(f"ip neigh replace {address} lladdr {own_mac(out)} dev eth0")
+        run("nft -f -", feed=with_deadlines(made_plan.transaction, boottime()))
+        stack.callback(start(far, script).kill)
         yield device, far
 
 

@@ -102,8 +102,8 @@ async def test_port_renamed_meanwhile_is_nobodys_for_now(tmp_path, monkeypatch):
     port("eth1", up=False)
     read = observation.read_links
 
-    async def read_then_renamed(ip):
-        found = await read(ip)
+    def read_then_renamed():
+        found = read()
         run("ip link set eth1 name phone0")
         return found
 

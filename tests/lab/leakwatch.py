@@ -19,7 +19,7 @@ CONTROL = b"POSITIVE-CONTROL"
 
 
 class LeakWatch:
-    """``with LeakWatch(lab) as watch: ...``; then ``watch.leaks`` is what leaked, ``watch.counts`` what was seen.
+    """``with LeakWatch(lab) as watch: ...``; then ``leaks`` is what leaked, ``packets`` and ``counts`` what was seen.
 
     On leaving, the positive control: the gateway host itself sends a clear packet past every lock (AF_PACKET on wan0),
     and unless exactly that shows up as a leak in the same capture, the capture would not have seen one: an error.
@@ -42,6 +42,7 @@ class LeakWatch:
         self._router = router
         self._lookups = lookups
         self._senders: list[subprocess.Popen[bytes]] = []
+        self.packets: list[Packet] = []
         self.leaks: list[Packet] = []
         self.counts: Counter[str] = Counter()
 
@@ -63,6 +64,8 @@ class LeakWatch:
         argv = [
             sys.executable,
             str(TRAFFIC),
+            "--host",
+            host,
             "--spoof",
             "10.9.9.9",
             "--spoof",
@@ -85,7 +88,7 @@ class LeakWatch:
         for process in self._senders:
             process.wait(timeout=10)
         self._positive_control()
-        packets = self._capture.stop()
+        self.packets = packets = self._capture.stop()
         if error is not None:
             return
         found = leaks(packets, GATEWAY_WAN_MAC, lookups=self._lookups)

@@ -98,6 +98,15 @@ def test_hosts_that_use_it_leave_by_the_tunnel_or_not_at_all(lab: Lab, capsys: p
     assert watch.leaks == [], dump(watch.leaks)
 
 
+def test_probes_on_the_one_wire_take_the_tunnel(lab: Lab) -> None:
+    """What comes in and what goes out are told apart on a port that is LAN and WAN at once."""
+    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    answer = lab.api("POST", "/api/leak-test", {})
+    assert next(c for c in answer["checks"] if c["name"] == "packets")["result"] == "ok", answer
+    assert {e["kind"] for e in answer["evidence"] if e["seen_in_tunnel"]} >= {"tcp", "udp", "icmp", "dns"}
+    assert not [e for e in answer["evidence"] if e["seen_on_wan"]]
+
+
 def test_the_ui_answers_the_lan_and_not_the_isp(lab: Lab) -> None:
     assert lab.lan.tcp("laptop", GATEWAY, 5000)
     lab.hosts["isp"].shell("ip addr add 172.31.9.1/24 dev wan; ip route add 192.168.1.2/32 dev wan src 172.31.9.1")

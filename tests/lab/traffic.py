@@ -19,7 +19,12 @@ import sys
 import time
 
 MARKER = b"IN-THE-CLEAR"
-DNS_QUESTION = struct.pack(">HHHHHH", 0x4C4B, 0x0100, 1, 0, 0, 0) + b"\x04leak\x03lab\x00\x00\x01\x00\x01"
+
+
+def question(host: str) -> bytes:
+    """A DNS query for ``leak.HOST.lab`` (RFC 1035), so that whoever carries it on, it is known whose it was."""
+    labels = b"".join(bytes((len(label),)) + label for label in (b"leak", host.encode(), b"lab"))
+    return struct.pack(">HHHHHH", 0x4C4B, 0x0100, 1, 0, 0, 0) + labels + b"\x00\x00\x01\x00\x01"
 
 
 def checksum(data: bytes) -> int:
@@ -57,7 +62,8 @@ def spoofed_udp(source: str, destination: str) -> bytes:
 
 
 class Traffic:
-    def __init__(self, targets4: list[str], targets6: list[str], spoof: list[str]) -> None:
+    def __init__(self, host: str, targets4: list[str], targets6: list[str], spoof: list[str]) -> None:
+        self.question = question(host)
         self.targets4, self.targets6, self.spoof = targets4, targets6, spoof
         self.udp4 = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -75,7 +81,7 @@ class Traffic:
             with contextlib.suppress(OSError):
                 udp.sendto(MARKER, (address, random.choice((9, 443, 4500, 51820))))
             with contextlib.suppress(OSError):
-                udp.sendto(DNS_QUESTION, (address, 53))
+                udp.sendto(self.question, (address, 53))
             icmp, kind = (self.icmp4, 8) if family == socket.AF_INET else (self.icmp6, 128)
             with contextlib.suppress(OSError):
                 icmp.sendto(echo_request(kind), (address, 0))
@@ -108,13 +114,14 @@ class Traffic:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="host")
     parser.add_argument("--target4", action="append", default=[])
     parser.add_argument("--target6", action="append", default=[])
     parser.add_argument("--spoof", action="append", default=[])
     parser.add_argument("--interval", type=float, default=0.1)
     parser.add_argument("--seconds", type=float, default=600.0)
     options = parser.parse_args()
-    traffic = Traffic(options.target4, options.target6, options.spoof)
+    traffic = Traffic(options.host, options.target4, options.target6, options.spoof)
     end = time.monotonic() + options.seconds
     traffic.round()
     print("sending", flush=True)

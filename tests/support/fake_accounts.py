@@ -6,6 +6,7 @@ import msgspec
 
 from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.model import FailoverSettings, ProviderSettings
+from app.policy_text import parse_policy
 from app.protocol.accounts import AccountStatus, Capabilities, CredentialField, ListStatus, ProviderDevice, ProviderInfo
 from app.protocol.answers import Done
 from app.protocol.commands import (
@@ -61,6 +62,8 @@ class FakeAccounts:
                 return self.preferences
             case ChangePreferences(change=change):
                 wanted = {n: v for n in change.__struct_fields__ if (v := getattr(change, n)) is not msgspec.UNSET}
+                if change.default_policy is not msgspec.UNSET:
+                    parse_policy(change.default_policy, "default_policy")
                 self.preferences = msgspec.structs.replace(self.preferences, **wanted)
                 return self.preferences
             case _:

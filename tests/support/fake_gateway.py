@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from app import serialization
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, UnavailableError
@@ -41,9 +42,13 @@ from app.protocol.answers import (
     Restored,
     ServerList,
 )
+from app.protocol.canary import CanaryStatus, Evidence, Observation, Proof, ProofProbe
 from app.protocol.commands import (
     AddCustomServer,
+    AdmitDevice,
     Bulk,
+    ChangeDevice,
+    ChangeExit,
     ChangePreferences,
     ChooseWan,
     Command,
@@ -51,25 +56,32 @@ from app.protocol.commands import (
     CreateBackup,
     Disconnect,
     ExportHistory,
+    ForgetDevice,
     GenerateKeypair,
+    GetCanary,
     GetCounters,
     GetHistory,
     GetLogs,
+    GetProof,
     GetTraffic,
     GetTrafficByName,
     ImportConfig,
     LeakTest,
     ListServers,
+    MakeExit,
     MakeSupportFile,
+    OpenExits,
     RemoveCustomServer,
+    RemoveExit,
     RestoreBackup,
     SelectProvider,
-    SetDevicePolicy,
     SetOwner,
+    StartProof,
 )
 from app.protocol.events import Event, GatewayEvent, ServersChanged, SettingsChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 from app.providers.selection import matching
+from tests.support import fake_exits, fake_explanations, fake_policies
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
 
@@ -115,6 +127,24 @@ class FakeGateway:
         self._imported: dict[str, str] = {}  # name -> configuration
         self.records = FakeRecords()
         self.accounts = FakeAccounts()
+        self.evidence = (
+            Evidence("name", 4, True, True, False),
+            Evidence("http", 4, True, True, False),
+            Evidence("stun", 6, False, False, False),
+        )
+        self.proof = Proof(
+            "an-id",
+            "watching",
+            1.0,
+            (
+                ProofProbe("name", 4, "http://p0.proof.example/"),
+                ProofProbe("http", 4, "http://192.0.2.101/"),
+                ProofProbe("stun", 6, "stun:[2001:db8:6361:6e61::1]:3478"),
+            ),
+        )
+        seen = Observation("default", "0a:76:67:63:61:00", 1_700_000_000.0, True, self.evidence, True)
+        self.canary = CanaryStatus(True, 60.0, rounds=3, probes=54, latest=(seen,))
+        self.explanations = fake_explanations.FakeExplanations()
         self.state = Snapshot(
             seq=100,
             version="0.1.0",
@@ -173,7 +203,7 @@ class FakeGateway:
             case Connect():
                 return self._connect(command)
             case Disconnect():
-                self.set_exit(DOWN)
+                self.set_exit(ExitStatus(command.exit, ExitState.DISCONNECTED))
                 return Done()
             case SelectProvider(provider=name):
                 self._known_provider(name)
@@ -198,6 +228,8 @@ class FakeGateway:
                 return Done()
             case GenerateKeypair():
                 return Keypair("cHJpdmF0ZQ==", "cHVibGlj")
+            case command if isinstance(command, fake_explanations.COMMANDS):
+                return self.explanations.answer(command)
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return self.records.answer(command)
             case SetOwner():
@@ -215,19 +247,40 @@ class FakeGateway:
                     parts=("accounts.json",),
                     opens=self.opens,
                 )
-            case SetDevicePolicy(mac=mac, policy=policy, name=name):
-                others = tuple(d for d in self.state.devices if d.mac != mac)
-                self.state = msgspec.structs.replace(self.state, devices=(*others, Device(mac, policy, name)))
+            case MakeExit() | ChangeExit() | RemoveExit():
+                self.state, event = fake_exits.carry_out(self.state, command)
+                self.publish(event)
                 return Done()
+            case ChangeDevice() | AdmitDevice() | ForgetDevice():
+                return self._change_device(command)
+            case one if isinstance(one, fake_policies.COMMANDS):
+                answer, self.state = fake_policies.answer(one, self.state)
+                return answer
             case ChooseWan(port=text):
                 return self._choose_wan(text)
             case LeakTest(exit=name):
                 if name != "default":
                     raise NotFoundError(f"there is no exit {name!r}", field="exit")
-                return LeakReport(True, (Check("rules", "ok", "Firewall and routes are as planned."),))
+                checks = (Check("rules", "ok", "Firewall and routes are as planned."),)
+                return LeakReport(True, checks, (Evidence("tcp", 4, True, True, False),), "A report.\n")
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
+            case GetCanary():
+                return self.canary
+            case OpenExits():
+                if self.canary.shut is None:
+                    raise ConflictError("no leak has shut the exits", code="not_shut")
+                self.canary = msgspec.structs.replace(self.canary, shut=None)
+                return Done("The exits are open again; the canary goes on probing")
+            case StartProof():
+                return self.proof
+            case GetProof(id=ident):
+                if ident != self.proof.id:
+                    raise NotFoundError("there is no such proof, or it is an old one", field="id")
+                return msgspec.structs.replace(
+                    self.proof, state="done", seconds=0.0, evidence=self.evidence, control=True
+                )
             case MakeSupportFile():
                 return self.support_text
             case Bulk(commands=commands, atomic=atomic):
@@ -259,7 +312,8 @@ class FakeGateway:
             queue.put_nowait(Event(self.state.seq, time.time(), rates))
 
     def set_exit(self, status: ExitStatus) -> None:
-        self.state = msgspec.structs.replace(self.state, exits=(status,))
+        exits = tuple(status if one.name == status.name else one for one in self.state.exits)
+        self.state = msgspec.structs.replace(self.state, exits=exits)
         self.publish(StatusChanged(status.name))
 
     def go_away(self) -> None:
@@ -286,6 +340,10 @@ class FakeGateway:
                 outcomes.append(Outcome(error.status, None, error.code, error.message, error.field))
         return tuple(outcomes)
 
+    def _known_exit(self, name: str) -> None:
+        if all(one.name != name for one in self.state.exits):
+            raise NotFoundError(f"there is no exit {name!r}", field="exit")
+
     def _known_provider(self, name: str) -> None:
         if name not in PROVIDERS:
             raise NotFoundError(f"there is no provider {name!r}", field="provider")
@@ -293,12 +351,15 @@ class FakeGateway:
     def _connect(self, command: Connect) -> Done:
         provider = command.provider or self.state.provider
         self._known_provider(provider)
-        found = next((s for s in self.servers if (s.hostname, s.provider) == (command.server, provider)), None)
+        self._known_exit(command.exit)
+        targets = {one.name: one.target for one in self.state.exit_settings}
+        wanted = command.server or targets.get(command.exit)
+        found = next((s for s in self.servers if (s.hostname, s.provider) == (wanted, provider)), None)
         if found is None:
             raise NotFoundError(f"there is no server {command.server!r}", field="server")
         self.set_exit(
             ExitStatus(
-                "default",
+                command.exit,
                 ExitState.CONNECTED,
                 server=found.hostname,
                 provider=found.provider,
@@ -321,6 +382,26 @@ class FakeGateway:
         problem = LinkProblem("wan_unknown", "it is not known which port is the WAN")
         self.state = msgspec.structs.replace(self.state, wan=None, wan_problem=problem, ports=ports)
         self.publish(StatusChanged())
+
+    def _change_device(self, command: ChangeDevice | AdmitDevice | ForgetDevice) -> Done:
+        old = next((d for d in self.state.devices if d.mac == command.mac), None)
+        others = tuple(d for d in self.state.devices if d.mac != command.mac)
+        new = (msgspec.structs.replace(old or Device(command.mac, own=False)),)
+        match command:
+            case ForgetDevice():
+                if old is None:
+                    raise NotFoundError("There is no such device", field="mac")
+                new = ()
+            case AdmitDevice():
+                new = (msgspec.structs.replace(new[0], admitted=True),)
+            case ChangeDevice():
+                given = {n: getattr(command, n) for n in ("name", "group", "address")}
+                if given["address"] is not UNSET and given["address"] == self.state.lan.address.ip:
+                    raise InvalidFieldError("address: it is the gateway's own", field="address")
+                kept = {n: v or None for n, v in given.items() if v is not UNSET}
+                new = (msgspec.structs.replace(new[0], **kept),)
+        self.state = msgspec.structs.replace(self.state, devices=(*others, *new))
+        return Done()
 
     def _choose_wan(self, text: str | None) -> Done:
         if text is None:

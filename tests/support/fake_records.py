@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from app.protocol.answers import Counters, HistoryTable, ProcessUse, TrafficByName, TrafficSeries
+from app.protocol.canary import CanaryCounters
 from app.protocol.commands import ExportHistory, GetCounters, GetHistory, GetTraffic, GetTrafficByName
 from app.protocol.statistics import SECONDS, Bytes, HistoryPage, Point, Series, Transition
 
@@ -60,4 +61,5 @@ class FakeRecords:
                     SUMS["exit"],
                     ProcessUse(1.7e9, 1.5, 40 << 20, 20),
                     {"clear": 3, "tunnel": 40},
+                    CanaryCounters(rounds=3, probes=54, leaked=0, last_round=1.7e9, shut=False),
                 )

@@ -49,6 +49,13 @@ class NewKey(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     code: Code | None = None  # and this where there is a second factor
 
 
+class Confirmation(RedactedStruct, frozen=True, forbid_unknown_fields=True):
+    """The password again, where what is asked for lets devices out in the clear that may not leave so now."""
+
+    password: PasswordText | None = None
+    code: Code | None = None  # and this where there is a second factor
+
+
 class Enrol(RedactedStruct, frozen=True, forbid_unknown_fields=True):
     password: PasswordText
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from app.api.auth.caller import caller
 from app.api.auth.guard import auth
 from app.api.auth.principal import require_owner
 from app.api.context import gateway
-from app.errors import GatewayError, InvalidFieldError
+from app.errors import GatewayError, missing_password
 from app.protocol.commands import Command, SetOwner
 
 R = TypeVar("R")
@@ -27,13 +29,31 @@ async def confirm_password(password: str | None, code: str | None) -> str:
     """
     require_owner()
     if password is None:
-        raise InvalidFieldError(
-            "password: the admin password, again, for this needs more than a sign-in or an API key",
-            field="password",
-            code="missing_field",
-        )
+        raise missing_password()
     await auth().sign_in.confirm(password, code, caller(), field="password")
     return password
+
+
+async def submit_confirmed(command: Command[R], password: str | None, code: str | None, *, needed: bool = False) -> R:
+    """The answer of netd to a command that may let devices out in the clear; ``needed``: it does so for sure.
+
+    Else netd says whether it does. Raises what :func:`confirm_password` raises, and what netd raises.
+    """
+    if password is None and not needed:
+        return await submit_unconfirmed(command)
+    confirmed = await confirm_password(password, code)
+    return await submit_as_owner(replace(command, password=confirmed), confirmed)
+
+
+async def submit_unconfirmed(command: Command[R]) -> R:
+    """The answer of netd, which may ask for the password. Raises InvalidFieldError (``password``) then."""
+    try:
+        return await gateway().submit(command)
+    except GatewayError as error:
+        if error.code != "set_password_first":
+            raise
+    require_owner()  # there is one, of whom netd learns with the password
+    raise missing_password()
 
 
 async def submit_as_owner(command: Command[R], password: str) -> R:

@@ -39,7 +39,17 @@ MAX_DIGITS = 1000  # of a number, or in a row within a text
 ASKING = 10  # cost of a top-level field: each one is a request to the network service
 MAX_FIRST = 1000  # rows that a page may have
 PAGES = {"servers": 100, "history": 100}  # rows of the top-level fields with ``first``, by default
-ROWS = {"points": 500, "devices": 50, "leases": 50, "exits": 4, "drops": 20}  # the assumed length of other lists
+ROWS = {
+    "points": 500,
+    "devices": 50,
+    "leases": 50,
+    "exits": 16,
+    "exitSettings": 16,
+    "groups": 8,
+    "exceptions": 4,
+    "schedule": 4,
+    "drops": 20,
+}  # the assumed length of other lists
 
 
 class Weight(Struct, frozen=True):

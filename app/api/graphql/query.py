@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 
 import strawberry
 from msgspec import Struct
 
 from app import model
-from app.api import devices, history, providers, servers, status, traffic, wan
+from app.api import (
+    devices,
+    exceptions,
+    exits,
+    explanations,
+    groups,
+    history,
+    own_device,
+    proof,
+    providers,
+    self_service,
+    servers,
+    status,
+    traffic,
+    wan,
+)
 from app.api.body import convert
 from app.api.context import snapshot
-from app.api.graphql import types
+from app.api.graphql import explanation_types, types
 from app.api.graphql.access import require
 from app.api.graphql.limits import MAX_FIRST
 from app.api.graphql.rest_bridge import call, chosen
@@ -49,9 +64,66 @@ class Query:
         return cast("list[types.Exit]", (await snapshot()).exits)
 
     @strawberry.field
+    async def exit_settings(self) -> list[types.ExitSettings]:
+        """Every exit with its settings, as ``GET /api/exits``."""
+        return cast("list[types.ExitSettings]", (await call(exits.list_exits)).exits)
+
+    @strawberry.field
     async def devices(self) -> list[types.Device]:
         """The devices seen on the LAN and their policies."""
         return cast("list[types.Device]", (await call(devices.list_devices)).devices)
+
+    @strawberry.field
+    async def device(self, mac: str) -> types.Device:
+        """One device."""
+        return cast("types.Device", await call(devices.get_device, mac=mac))
+
+    @strawberry.field
+    async def why(self, mac: str) -> explanation_types.Why:
+        """Why a device has Internet, or has none."""
+        return cast("explanation_types.Why", await call(explanations.why, mac=mac))
+
+    @strawberry.field
+    async def explain(
+        self,
+        device: str,
+        destination: str,
+        protocol: str | None = None,
+        port: int | None = None,
+        when: float | None = None,
+        suppose: Annotated[explanation_types.Supposition | None, strawberry.argument(name="if")] = None,
+    ) -> explanation_types.Explanation:
+        """What would become of a packet of a device, as ``POST /api/explain``."""
+        named = {"device": device, "destination": destination, "protocol": protocol, "port": port, "when": when}
+        given = named | ({} if suppose is None else {"if": vars(suppose)})
+        return cast("explanation_types.Explanation", await call(explanations.explain, given))
+
+    @strawberry.field
+    async def me(self) -> explanation_types.Me:
+        """The device that asks."""
+        return cast("explanation_types.Me", await call(own_device.get_me))
+
+    @strawberry.field
+    async def self_service(self) -> explanation_types.SelfServices:
+        """What devices may decide for themselves."""
+        found = await call(self_service.get_self_service)
+        own = [
+            explanation_types.DeviceSelfService(mac=mac, service=cast("explanation_types.SelfService", service))
+            for mac, service in found.devices.items()
+        ]
+        return explanation_types.SelfServices(
+            everybody=cast("explanation_types.SelfService", found.everybody), devices=own
+        )
+
+    @strawberry.field
+    async def groups(self) -> list[types.Group]:
+        """The groups of devices, with their policies, schedules and members."""
+        return cast("list[types.Group]", (await call(groups.list_groups)).groups)
+
+    @strawberry.field
+    async def exceptions(self) -> list[types.PolicyException]:
+        """The exceptions that are open, the first to end first."""
+        return cast("list[types.PolicyException]", (await call(exceptions.list_exceptions)).exceptions)
 
     @strawberry.field
     async def leases(self) -> list[types.Lease]:
@@ -117,3 +189,13 @@ class Query:
         check_first(first)
         given = {"limit": first, "before": before, "exit": exit}
         return cast("types.History", await call(history.history, given))
+
+    @strawberry.field
+    async def canary(self) -> types.Canary:
+        """What the canary's probes have shown, as ``GET /api/canary``."""
+        return cast("types.Canary", await call(proof.canary))
+
+    @strawberry.field
+    async def proof(self, id: str) -> types.Proof:  # noqa: A002
+        """A proof by its id, as ``GET /api/proof/{id}``."""
+        return cast("types.Proof", await call(proof.proof, id=id))

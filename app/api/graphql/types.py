@@ -59,6 +59,65 @@ class Exit:
     rx_bytes: Long
     tx_bytes: Long
     ipv6: bool
+    label: str | None
+    asked: str | None
+    fallback_for: str | None
+    resolvers: list[str]
+    dns_problem: str | None
+
+
+@strawberry.type
+class Fallback:
+    target: str
+    provider: str | None
+
+
+@strawberry.type
+class ServerChange:
+    """A scheduled change of server: ``at`` in minutes after midnight, on ``days`` (0 = Monday)."""
+
+    at: int
+    days: list[int]
+    select: str
+
+
+@strawberry.type
+class Never:
+    """What an exit never uses."""
+
+    servers: list[str]
+    hosters: list[str]
+    countries: list[str]
+
+
+@strawberry.type
+class ExitSettings:
+    """An exit as ``GET /api/exits`` has it: its settings, its status, and what uses it."""
+
+    name: str
+    label: str | None
+    provider: str | None
+    target: str | None
+    fallbacks: list[Fallback]
+    mtu: int | None
+    auto_connect: bool
+    server_changes: list[ServerChange]
+    never: Never
+    devices: list[str]
+    groups: list[str]
+    default_policy: bool
+    status: Exit
+
+    @strawberry.field
+    def dns(self: object) -> list[str]:
+        return [str(a) for a in self.dns]  # pyright: ignore[reportAttributeAccessIssue] - an ExitBody
+
+
+@strawberry.type
+class ExitAnswer:
+    success: bool
+    exit: ExitSettings
+    warnings: list[str]
 
 
 @strawberry.type
@@ -165,6 +224,31 @@ class Status:
 
 
 @strawberry.type
+class Bytes:
+    up: Long
+    down: Long
+
+
+@strawberry.type
+class RecentTraffic:
+    """Bytes of the last 24 hours, and a second just now."""
+
+    up: Long
+    down: Long
+    rate: Bytes
+
+
+@strawberry.type
+class ScheduleEntry:
+    """A policy from ``start`` to ``end`` (minutes after midnight) on ``days`` (0 = Monday)."""
+
+    days: list[int]
+    start: int
+    end: int
+    policy: str
+
+
+@strawberry.type
 class Device:
     mac: str
     name: str | None
@@ -175,6 +259,49 @@ class Device:
     seen: float | None
     policy: str
     own_policy: bool
+    group: str | None
+    fixed_address: str | None
+    admitted: bool
+    vendor: str | None
+    kind: str
+    randomised: bool
+    first_seen: float | None
+    last_seen: float | None
+    online: bool
+    exit: str | None
+    reason: str | None
+    traffic: RecentTraffic | None
+    standing_policy: str
+    policy_source: str
+    exception: int | None
+    schedule: list[ScheduleEntry]
+
+
+@strawberry.type
+class Group:
+    """A group of devices; its policy is null where it is the default one."""
+
+    name: str
+    policy: str | None
+    schedule: list[ScheduleEntry]
+    devices: list[str]
+
+
+@strawberry.type
+class PolicyException:
+    """Another policy for a while, of a device or a group."""
+
+    id: int
+    device: str | None
+    group: str | None
+    devices: list[str]
+    policy: str
+    reason: str | None
+    by: str
+    started: float
+    until: float
+    seconds_left: float
+    kernel: bool
 
 
 @strawberry.type
@@ -216,12 +343,6 @@ class ServerPage:
     provider: str
     total: int
     servers: list[Server]
-
-
-@strawberry.type
-class Bytes:
-    up: Long
-    down: Long
 
 
 @strawberry.type
@@ -299,6 +420,87 @@ class Account:
     days_left: int | None
     problem: str | None
     from_file: str | None  # the imported server whose key is used
+
+
+@strawberry.type
+class Check:
+    """One check of a leak test; ``result`` is ``ok``, ``failed`` or ``unknown``."""
+
+    name: str
+    result: str
+    message: str
+
+
+@strawberry.type
+class Evidence:
+    """Where one probe was seen; null = nobody could look there."""
+
+    kind: str
+    family: int
+    seen_on_lan: bool | None
+    seen_in_tunnel: bool | None
+    seen_on_wan: bool | None
+    seen_in_other_tunnel: bool | None
+
+
+@strawberry.type
+class LeakTest:
+    """The result of a leak test, as ``POST /api/leak-test`` answers."""
+
+    ok: bool
+    checks: list[Check]
+    evidence: list[Evidence]
+    report: str | None
+
+
+@strawberry.type
+class Observation:
+    """One round of the canary's probes, as one device."""
+
+    device: str
+    mac: str
+    time: float
+    connected: bool
+    evidence: list[Evidence]
+    control: bool | None
+    leaked: Long
+    missed: Long
+    problem: str | None
+    samples: list[str]
+
+
+@strawberry.type
+class Canary:
+    """The canary, as ``GET /api/canary``."""
+
+    enabled: bool
+    interval: float
+    rounds: Long
+    probes: Long
+    leaked: Long
+    shut: str | None
+    problem: str | None
+    latest: list[Observation]
+
+
+@strawberry.type
+class ProofProbe:
+    kind: str
+    family: int
+    url: str
+
+
+@strawberry.type
+class Proof:
+    """What the gateway sees of one browser; ``state`` is ``watching`` or ``done``."""
+
+    id: str
+    state: str
+    seconds: float
+    probes: list[ProofProbe]
+    evidence: list[Evidence]
+    control: bool | None
+    problem: str | None
 
 
 @strawberry.type

@@ -3,7 +3,8 @@
 Frames from one port of a bridge to another pass no chain of the IP layer. They are accepted only between ports that are
 known to be the LAN's, and only the gateway may assign addresses and routes there: a phone that shares its connection
 or a second router on a LAN port would lead devices past the tunnel, in the clear. A port with a foreign DHCP server
-behind it, such as a cable in the wrong socket, is isolated from the other ports for a while.
+behind it, such as a cable in the wrong socket, is isolated from the other ports for a while. A device that waits for
+its admission reaches no other port; who waits is in two sets, so that an admission changes elements only.
 
 No device behind a port may announce the gateway's own address, whether to the gateway or to other ports, and a port may
 ask for addresses (DHCP) only so often: one that invents devices would else take every address from the others.
@@ -13,14 +14,18 @@ from __future__ import annotations
 
 from ipaddress import IPv4Interface, IPv6Interface
 
+from msgspec import Struct
+
 from app.model import LanBridge
 from app.network.plan import NFT_TABLE
+from app.network.ruleset.syntax import collection
 
 # The reasons of dropped frames, each with its counter ``drop_<reason>``.
 REASONS = {
     "ports": "between two ports of which one is not known to be the LAN's",
     "foreign_router": "addresses or routes from another router than the gateway, between two ports of the LAN",
     "gateway_address": "announcements of the gateway's own address by a device of the LAN",
+    "waiting_lan": "to another device of the LAN, from one that waits for its admission",
     "dhcp_flood": "requests for an address, from a port that sends too many",
 }
 DHCP, ROUTERS = "foreign_dhcp", "foreign_routers"  # the sets of ports with a foreign server or router behind them
@@ -42,6 +47,9 @@ def _filled(name: str, kind: str = "ifname") -> str:
     return f"\tset {name} {{\n" + "".join(f"\t\t{line}\n" for line in lines) + "\t}\n"
 
 
+# The ports at which a device waits that is not known, and the devices that fare otherwise than those: there the
+# admitted ones, elsewhere the ones that wait.
+_WAITING_PORTS, _DEVICES = "waiting_ports", "lan_devices"
 _DROP = 'counter name "drop_foreign_router" drop'
 # DHCP snooping and RA Guard (RFC 6105), as switches call them. The text replaces a table that exists.
 _TEXT = f"""\
@@ -49,6 +57,7 @@ table bridge {NFT_TABLE} {{ }}
 delete table bridge {NFT_TABLE}
 table bridge {NFT_TABLE} {{
 %(counters)s
+%(waiting)s
 {_filled(DHCP)}{_filled(ROUTERS)}{_filled(IMPOSTORS, "ifname . ether_addr")}{_filled(_RATES)}{_filled(FLOODING)}
 	chain prerouting {{
 		type filter hook prerouting priority filter; policy accept;
@@ -58,6 +67,8 @@ table bridge {NFT_TABLE} {{
 
 	chain forward {{
 		type filter hook forward priority filter; policy drop;
+		iifname @{_WAITING_PORTS} ether saddr != @{_DEVICES} counter name "drop_waiting_lan" drop
+		iifname != @{_WAITING_PORTS} ether saddr @{_DEVICES} counter name "drop_waiting_lan" drop
 		udp sport 67 udp dport 68 goto {DHCP}
 		udp sport 547 udp dport 546 goto {DHCP}
 		icmpv6 type {{ nd-router-advert, nd-redirect }} goto {ROUTERS}
@@ -89,7 +100,16 @@ table bridge {NFT_TABLE} {{
 """
 
 
-def bridge_ruleset(bridge: LanBridge, lan4: IPv4Interface, ula: IPv6Interface | None = None) -> str:
+class Admission(Struct, frozen=True):
+    """The devices that wait: ``devices``, or with ``others`` all but these."""
+
+    others: bool = False
+    devices: tuple[str, ...] = ()
+
+
+def bridge_ruleset(
+    bridge: LanBridge, lan4: IPv4Interface, ula: IPv6Interface | None = None, admission: Admission | None = None
+) -> str:
     """The text for ``nft -f`` that replaces the table; ``lan4`` and ``ula`` are the gateway's own addresses."""
     names = sorted({*bridge.ports, *bridge.radios})
     ports = ""
@@ -100,4 +120,19 @@ def bridge_ruleset(bridge: LanBridge, lan4: IPv4Interface, ula: IPv6Interface | 
     addresses = f"\t\tarp saddr ip {lan4.ip} goto {IMPOSTORS}\n"
     if ula is not None:  # the target of a neighbour advertisement (RFC 4861, 4.4), 48 bytes into the packet
         addresses += f"\t\ticmpv6 type nd-neighbor-advert @nh,384,128 0x{int(ula.ip):032x} goto {IMPOSTORS}\n"
-    return _TEXT % {"counters": counters, "ports": ports, "addresses": addresses}
+    return _TEXT % {
+        "counters": counters,
+        "ports": ports,
+        "addresses": addresses,
+        "waiting": _waiting(admission or Admission(), names),
+    }
+
+
+def _waiting(admission: Admission, ports: list[str]) -> str:
+    """The sets that say who waits."""
+    where = (f'"{name}"' for name in ports) if admission.others else ()
+    sets = (
+        collection("set", _WAITING_PORTS, "iifname", where),
+        collection("set", _DEVICES, "ether saddr", admission.devices),
+    )
+    return "".join("\t" + one.replace("\n", "\n\t") + "\n" for one in sets)

@@ -4,57 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.network.plan import MARK_DIRECT, PlanInput
-from app.network.policy import FAMILIES, View
+from app.network.plan import MARK_WAITING, PlanInput
+from app.network.policy import View
+from app.network.ruleset.exceptions import OF_AN_EXCEPTION, returns
 from app.network.ruleset.matches import PORT53, from_lan, lan_hosts
 from app.network.ruleset.refusals import drop, refuse
 from app.network.ruleset.sets import MAX_CONNECTIONS
 from app.network.ruleset.syntax import base, chain, hex_mark
 
-_TCP_HEADERS = {4: 40, 6: 60}  # bytes: IP and TCP without options
-
 
 def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     """Every outbound packet is checked by its mark and interface; there is no general "established" rule."""
-    if view.carrying:
-        yield chain("forward_mss", _clamp(view), hook=base("filter", "forward", "mangle"))
+    yield chain("forward_mss", _clamp(), hook=base("filter", "forward", "mangle"))
     # Untracked, such as listener reports (ICMPv6 130 to 143): they would leave with their own source.
     rules = ["ct state invalid,untracked goto drop_invalid"]
     rules += [f"{match} goto forward_lan" for match in from_lan(view)]
-    if view.carrying and view.lan_names:
-        rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in lan_hosts(view)]
-    if view.wan and view.direct:
-        rules += [
-            f'iifname "{view.wan.name}" ct mark {hex_mark(MARK_DIRECT)} {m} ct state established,related accept'
-            for m in lan_hosts(view)
-        ]
+    rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in lan_hosts(view)]
+    rules += returns(view)
     rules.append(drop("forward"))
     yield chain("forward", rules, hook=base("filter", "forward", "filter", "drop"))
 
-    out = [f"{m} accept" for m in lan_hosts(view)]
+    # Also to the LAN's other devices, by way of the gateway; the bridge's table has the frames that pass it by.
+    out = [f"meta mark {hex_mark(MARK_WAITING)} {refuse('waiting')}"]
+    out += [f"{m} accept" for m in lan_hosts(view)]
     out.append(f"{PORT53} {refuse('dns')}")
     # What is left of a connection whose exit has changed ends at once, instead of being retried for a minute; and no
     # segment of it passes by the new way. Linux takes such a segment for the first of a new connection.
     out.append(f"ct state new tcp flags & (fin | syn | rst | ack) != syn {refuse('midstream')}")
     out.append(f"ct state new add @connections {{ ether saddr ct count over {MAX_CONNECTIONS} }} {refuse('too_many')}")
-    out.append("meta mark . oifname @exit_forward goto forward_pass")
-    if view.wan and view.direct:
-        # Never offloaded: the flowtable's packets have no mark and meet no check of their source.
-        out.append(f'meta mark {hex_mark(MARK_DIRECT)} oifname "{view.wan.name}" accept')
+    out.append("meta mark . oifname vmap @exit_forward")
     out.append(refuse("forward"))
     yield chain("forward_lan", out)
+    # What an exception opened is never offloaded either: those packets would not see its end.
     fast = inputs.flowtable and view.lan_names
-    offload = ["meta l4proto { tcp, udp } ct state established flow add @fast"] if fast else []
+    offload = (
+        [f"{OF_AN_EXCEPTION} accept", "meta l4proto { tcp, udp } ct state established flow add @fast"] if fast else []
+    )
     yield chain("forward_pass", (*offload, "accept"))
 
 
-def _clamp(view: View) -> Iterator[str]:
+def _clamp() -> Iterator[str]:
     """MSS clamping to the tunnel's MTU less 40 bytes, or 60 for IPv6, in both directions (RFC 879). Never raised."""
     yield "meta l4proto != tcp accept"
     yield "tcp flags & (syn | rst) != syn accept"
-    for t in view.carrying:
-        for family in FAMILIES:
-            if t.carries(family):
-                size = f"meta nfproto ipv{family} tcp option maxseg size set {t.mtu - _TCP_HEADERS[family]}"
-                yield f'oifname "{t.interface}" {size}'
-                yield f'iifname "{t.interface}" {size}'
+    yield from (f"tcp option maxseg size set meta nfproto . {link} map @mss" for link in ("oifname", "iifname"))

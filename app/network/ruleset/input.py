@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.network.plan import MARK_TRANSPORT, OWN_PORTS, PlanInput
+from app.network.plan import (
+    MARK_TRANSPORT,
+    MARK_WAITING,
+    OWN_PORTS,
+    RESOLVER_PORT_BASE,
+    WAITING_RESOLVER_PORT,
+    PlanInput,
+)
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.answers import own_address_rules
 from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, PORT53, from_lan
 from app.network.ruleset.refusals import drop, refuse
 from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
 
+_SSH = 22
+_RESOLVERS = f"meta l4proto {{ tcp, udp }} th dport {RESOLVER_PORT_BASE}-{WAITING_RESOLVER_PORT}"
+
 
 def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     jumps = [
         'iifname "lo" accept',
         *_to_own_address(view),
+        # Also within a conversation: where a device's exception has ended, the resolver that it asks is another one's.
+        *(f"{match} {_RESOLVERS} goto input_resolver" for match in from_lan(view)),
         # The size of the tunnel's packets is set, and WireGuard ignores all errors. One that a stranger forges, on the
         # WAN or in the LAN, would make the kernel fragment them for ten minutes (RFC 5927, section 7).
         f"ct mark {hex_mark(MARK_TRANSPORT)} ct state related {drop('transport')}",
@@ -33,9 +45,10 @@ def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     yield chain("input", jumps, hook=base("filter", "input", "filter", "drop"))
     if view.wan:
         yield chain("input_wan", _input_wan())
-    if any(_to_own_address(view)):
-        yield chain("input_own_address", (*own_address_rules(inputs, view, "return"), drop("tunnel_address")))
+        yield chain("input_own_address", (*own_address_rules(view, "return", direct=True), drop("tunnel_address")))
     yield chain("input_lan", _input_lan(inputs))
+    # A resolver's port, for the devices of its exit only, so that no device uses another exit's tunnel.
+    yield chain("input_resolver", ("meta mark . th dport @resolver_input accept", refuse("input")))
 
 
 def _to_own_address(view: View) -> Iterator[str]:
@@ -43,10 +56,10 @@ def _to_own_address(view: View) -> Iterator[str]:
 
     Needed only where a device is ``direct``; else the first hook has dropped those packets.
     """
-    if view.wan and view.direct:
+    if view.wan:
         for family in FAMILIES:
-            if both := view.addresses_on_both(family):
-                yield f'iifname "{view.wan.name}" {ip_word(family)} daddr {any_of(both)} jump input_own_address'
+            match = f'iifname "{view.wan.name}" {ip_word(family)} daddr @own_address_direct{family}'
+            yield f"{match} jump input_own_address"
 
 
 def _input_wan() -> Iterator[str]:
@@ -61,8 +74,8 @@ def _input_lan(inputs: PlanInput) -> Iterator[str]:
     yield f"{DHCP4} accept"
     yield f"ip6 saddr fe80::/10 {DHCP6} accept"
     yield f"{PORT53} accept"
-    # A resolver's port, for the devices of its exit only, so that no device uses another exit's tunnel.
-    yield "meta l4proto { tcp, udp } meta mark . th dport @resolver_input accept"
+    # A device that waits: the page, and no way to sign in to the machine.
+    yield f"meta mark {hex_mark(MARK_WAITING)} tcp dport {_SSH} {refuse('waiting')}"
     if inputs.http_ports:
         yield f"tcp dport {any_of(sorted(set(inputs.http_ports)))} accept"
     yield "udp dport 5353 accept"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from app.addresses import Family
-from app.network.plan import PlanInput, TransportPeer
+from app.network.plan import TransportPeer
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.syntax import any_of, ip_word, literal, quoted
 
@@ -50,10 +50,3 @@ def lan_hosts(view: View) -> Iterator[str]:
 def endpoints(peers: Iterable[TransportPeer], family: Family) -> list[str]:
     """Set elements ``address . port``."""
     return sorted({f"{literal(p.address)} . {p.port}" for p in peers if p.address.version == family})
-
-
-def time_servers(inputs: PlanInput) -> Iterator[str]:
-    """Matches for "this packet is for a permitted time server", one per family."""
-    for family in FAMILIES:
-        if found := sorted(literal(a) for a in inputs.time_servers if a.version == family):
-            yield f"{ip_word(family)} daddr {any_of(found)}"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.addresses import collapse
 from app.network.plan import (
-    DIRECT_RESOLVERS,
     MARK_CLEAR,
     MARK_DIRECT,
     MARK_END,
     MARK_LOOKUP,
     MARK_TIME,
     MARK_TRANSPORT,
-    RESOLVER_SLOTS,
-    PlanInput,
-    resolver_vips,
+    MAX_EXITS,
+    exit_mark,
 )
 from app.network.policy import FAMILIES, VIPS4, VIPS6, View
+from app.network.ruleset.exceptions import resolver_marks
 from app.network.ruleset.matches import (
     DHCP4,
     DHCP6,
@@ -25,29 +23,26 @@ from app.network.ruleset.matches import (
     MULTICAST,
     NEIGHBOUR,
     PORT53,
-    endpoints,
     lan_hosts,
-    time_servers,
     to_lan,
 )
 from app.network.ruleset.refusals import drop, refuse
-from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, literal, quoted
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, quoted
 
 _ERRORS4 = ("destination-unreachable", "time-exceeded", "parameter-problem")
 _ERRORS6 = ("destination-unreachable", "packet-too-big", "time-exceeded", "parameter-problem")
 
 
-def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
-    marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES]
-    if view.exits:
-        marks.append(f"meta mark {any_of(hex_mark(e.mark) for e in view.exits)} ct mark set meta mark")
+def output_chains(view: View) -> Iterator[str]:
+    marks = [f"meta mark set {ip_word(f)} daddr map @resolver_mark{f}" for f in FAMILIES] + resolver_marks()
+    marks.append(f"meta mark {hex_mark(exit_mark(0))}-{hex_mark(exit_mark(MAX_EXITS - 1))} ct mark set meta mark")
     # Errors about these packets carry the mark: see input_chains.
     marks.append(f"meta mark {hex_mark(MARK_TRANSPORT)} ct mark set meta mark")
     # Untracked, so that the device's answer belongs to no connection and is reset: app.network.end_connections.
     untracked = [f"meta mark {hex_mark(MARK_END)} {m} notrack" for m in lan_hosts(view)]
     yield chain("output_untracked", untracked, hook=base("filter", "output", "raw"))
     yield chain("output_marks", marks, hook=base("route", "output", "mangle"))
-    yield chain("output_dns", _resolvers(view), hook=base("nat", "output", "-100"))
+    yield chain("output_dns", _resolvers(), hook=base("nat", "output", "-100"))
 
     rules = [
         'oifname "lo" accept',
@@ -68,42 +63,29 @@ def output_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     rules.append(drop("output"))
     yield chain("output", rules, hook=base("filter", "output", "filter", "drop"))
     if view.wan:
-        yield chain("output_wan", _cleartext_allowlist(inputs, view))
+        yield chain("output_wan", _cleartext_allowlist())
 
 
-def _resolvers(view: View) -> Iterator[str]:
-    """The translations of the virtual addresses, each to one resolver, so that dnsmasq sees which one is silent.
-
-    Where there are fewer resolvers than virtual addresses they come again: a query that was lost is then repeated.
-    """
-    targets = [(e.index, e.active.dns) for e in view.exits if e.active]
-    targets.append((DIRECT_RESOLVERS, view.direct_resolvers))
-    for index, resolvers in targets:
-        for slot in range(RESOLVER_SLOTS if resolvers else 0):
-            resolver = resolvers[slot % len(resolvers)]
-            ip, vip = ip_word(resolver.version), resolver_vips(index, resolver.version)[slot]
-            yield f"{ip} daddr {vip} {PORT53} dnat {ip} to {literal(resolver)}"
+def _resolvers() -> Iterator[str]:
+    """The translations of the virtual addresses, each to one resolver, so that dnsmasq sees which one is silent."""
+    for family in FAMILIES:
+        ip = ip_word(family)
+        yield f"{PORT53} dnat {ip} to {ip} daddr map @resolver{family}"
 
 
-def _cleartext_allowlist(inputs: PlanInput, view: View) -> Iterator[str]:
+def _cleartext_allowlist() -> Iterator[str]:
     """Everything that the gateway itself may send on the WAN in the clear, by address and port."""
     for family in FAMILIES:
         ip = ip_word(family)
         yield f"meta mark {hex_mark(MARK_TRANSPORT)} {ip} daddr . udp dport @transport{family} accept"
-        if lookup := sorted({literal(a) for a in inputs.lookup_servers if a.version == family}):
-            yield f"meta mark {hex_mark(MARK_LOOKUP)} {ip} daddr {any_of(lookup)} {PORT53} accept"
-        if clear := endpoints(inputs.clear_api, family):
-            yield f"meta mark {hex_mark(MARK_CLEAR)} {ip} daddr . tcp dport {{ {', '.join(clear)} }} accept"
-        if found := sorted(literal(a) for a in view.direct_resolvers if a.version == family):
-            yield f"meta mark {hex_mark(MARK_DIRECT)} {ip} daddr {any_of(found)} {PORT53} accept"
+        yield f"meta mark {hex_mark(MARK_LOOKUP)} {ip} daddr @lookup{family} {PORT53} accept"
+        yield f"meta mark {hex_mark(MARK_CLEAR)} {ip} daddr . tcp dport @clear_api{family} accept"
+        yield f"meta mark {hex_mark(MARK_DIRECT)} {ip} daddr @direct_resolver{family} {PORT53} accept"
+        time = f"meta skuid . {ip} daddr @time_query{family} udp dport 123"
+        yield f"{time} meta mark set {hex_mark(MARK_TIME)} accept"
     yield f"{DHCP4} accept"
     yield f"{DHCP6} accept"
     yield f"icmpv6 type {{ {NEIGHBOUR}, {MULTICAST} }} ip6 daddr {any_of(LINK_LOCAL6)} accept"
-    # To addresses in the WAN's own prefix: neighbour unreachability detection and its answers (RFC 4861, 7.3).
-    if six := collapse(a.network for a in (view.wan.addresses if view.wan else ()) if a.version == 6):
-        yield f"icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 daddr {any_of(six)} accept"
-    if inputs.time_sync_uid is not None:
-        yield from (
-            f"meta skuid {inputs.time_sync_uid} {servers} udp dport 123 meta mark set {hex_mark(MARK_TIME)} accept"
-            for servers in time_servers(inputs)
-        )
+    # To addresses in the WAN's own prefix: neighbour unreachability detection and its answers (RFC 4861, 7.3). It is
+    # often known seconds after the first load, and changes with the uplink's.
+    yield "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } oifname . ip6 daddr @wan_network6 accept"

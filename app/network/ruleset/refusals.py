@@ -10,6 +10,7 @@ from app.network.ruleset.syntax import chain
 REASONS = {
     "blocked": "the device's exit carries no traffic now",
     "device_blocked": "the device's policy is blocked",
+    "waiting": "the device waits for its admission",
     "ipv6": "the device's exit carries no IPv6",
     "no_route": "outside the allowed IPs of the device's tunnel",
     "dns": "DNS by a way other than the device's own resolver",
@@ -45,6 +46,7 @@ def refusal_chains() -> Iterator[str]:
     yield chain("refuse", ("meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"))
     yield chain("refuse_blocked", (refuse("blocked"),))
     yield chain("refuse_device", (refuse("device_blocked"),))
+    yield chain("refuse_waiting", (refuse("waiting"),))
     yield chain("refuse_ipv6", (refuse("ipv6"),))
     yield chain("refuse_no_route", (refuse("no_route"),))
     yield chain("drop_invalid", (drop("invalid"),))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.network.plan import PlanInput
+from app.network.plan import MARK_CANARY
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.answers import own_address_rules
 from app.network.ruleset.matches import DHCP4
 from app.network.ruleset.refusals import drop
-from app.network.ruleset.syntax import any_of, base, chain, ip_word, quoted
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, quoted
 
 
-def source_chains(inputs: PlanInput, view: View) -> Iterator[str]:
-    tunnels = [t.interface for t in view.tunnels]
+def source_chains(view: View) -> Iterator[str]:
     jumps = ['iifname "lo" accept']
     if view.lan:
         jumps.append(f"iifname {quoted(view.lan)} goto sources_lan")
-    if tunnels:
-        jumps += [f"iifname . {ip_word(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
-        jumps.append(f"iifname {quoted(tunnels)} {drop('tunnel_address')}")
+    jumps += [f"iifname . {ip_word(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
+    jumps.append(f"iifname @tunnel_link {drop('tunnel_address')}")
     if view.wan:
         jumps.append(f'iifname "{view.wan.name}" goto sources_{"shared" if view.shared else "wan"}')
     jumps += _drop_to_tunnel_address()
@@ -27,36 +25,32 @@ def source_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     yield chain("prerouting_sources", jumps, hook=base("filter", "prerouting", "raw"))
     if view.lan:
         yield chain("sources_lan", _sources_lan(view))
-    if tunnels:
-        yield chain("sources_tunnel", _drop_inside_sources(view))
+    yield chain("sources_tunnel", _drop_inside_sources(view))
     if view.wan:
         name, rules = ("shared", _sources_shared(view)) if view.shared else ("wan", _sources_wan(view))
         yield chain(f"sources_{name}", rules)
-        if any(view.addresses_on_both(f) for f in FAMILIES):
-            yield chain("sources_own_address", _sources_own_address(inputs, view))
+        yield chain("sources_own_address", _sources_own_address(view))
+        yield chain("sources_own_direct", _drop_inside_sources(view, lan=not view.shared))
 
 
 def _drop_to_tunnel_address() -> list[str]:
     return [f"{ip_word(f)} daddr @tunnel_address{f} {drop('tunnel_address')}" for f in FAMILIES]
 
 
-def _to_own_address(view: View) -> Iterator[str]:
+def _to_own_address() -> list[str]:
     """The jumps for the WAN's own addresses that a tunnel has as well: NordVPN's and a hotel's first may be one."""
-    for family in FAMILIES:
-        if both := view.addresses_on_both(family):
-            yield f"{ip_word(family)} daddr {any_of(both)} goto sources_own_address"
+    return [f"{ip_word(family)} daddr vmap @own_address{family}" for family in FAMILIES]
 
 
-def _sources_own_address(inputs: PlanInput, view: View) -> Iterator[str]:
+def _sources_own_address(view: View) -> Iterator[str]:
     """Only what the WAN is asked for: any other packet might belong to a connection inside the tunnel.
 
-    Where a device is ``direct``, answers for it may come from anywhere. Input then has these rules again, and forward
-    lets no packet of a tunnel's connection in from the WAN.
+    Where a device is ``direct``, answers for it may come from anywhere (``sources_own_direct``). Input then has these
+    rules again, and forward lets no packet of a tunnel's connection in from the WAN.
     """
     yield from _drop_inside_sources(view, lan=not view.shared)
-    if not view.direct:
-        yield from own_address_rules(inputs, view, "accept")
-        yield drop("tunnel_address")
+    yield from own_address_rules(view, "accept", direct=False)
+    yield drop("tunnel_address")
 
 
 def _drop_own_sources(view: View) -> list[str]:
@@ -64,7 +58,13 @@ def _drop_own_sources(view: View) -> list[str]:
     return [f"{match} {drop('spoofed')}" for match in own]
 
 
+def _drop_false_canary() -> str:
+    """No device may take the policy of the canary by taking its MAC address: its frames alone carry its mark."""
+    return f"ether saddr @canary meta mark != {hex_mark(MARK_CANARY)} {drop('spoofed')}"
+
+
 def _sources_lan(view: View) -> Iterator[str]:
+    yield _drop_false_canary()
     yield from _drop_own_sources(view)
     yield from _drop_to_tunnel_address()
     yield f"ip saddr {view.lan4.network} accept"
@@ -85,7 +85,7 @@ def _drop_inside_sources(view: View, *, lan: bool = True) -> list[str]:
 
 
 def _sources_wan(view: View) -> Iterator[str]:
-    yield from _to_own_address(view)
+    yield from _to_own_address()
     yield from _drop_to_tunnel_address()
     yield from _drop_inside_sources(view)
     # No legitimate packet from the WAN is addressed to the LAN: answers to its connections come to the WAN's address.
@@ -96,8 +96,9 @@ def _sources_wan(view: View) -> Iterator[str]:
 
 def _sources_shared(view: View) -> Iterator[str]:
     """The rules of a shared link: sources of LAN and WAN are valid, loopback and the gateway's own are not."""
+    yield _drop_false_canary()
     yield from _drop_own_sources(view)
-    yield from _to_own_address(view)
+    yield from _to_own_address()
     yield from _drop_to_tunnel_address()
     yield f"ip saddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip daddr 127.0.0.0/8 {drop('spoofed')}"

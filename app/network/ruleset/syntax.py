@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from app.addresses import Address, Family
@@ -41,6 +42,7 @@ def hex_mark(mark: int) -> str:
     return f"0x{mark:x}"
 
 
+@functools.lru_cache(1024)  # of a few tunnels and servers, in each plan; IPv6 takes long to write
 def literal(address: Address) -> str:
     return str(address).split("%", 1)[0]  # a zone (RFC 4007) is no part of the address on the wire
 

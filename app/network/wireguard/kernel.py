@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import socket
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -11,8 +13,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.generic.wireguard import AsyncWireGuard, wgmsg
 
 from app.addresses import Address
+from app.network import rtnetlink
 from app.network.links import read_links
-from app.network.netlink import open_netlink
 from app.network.wireguard.interfaces import NamedInterfaces, kernel_error
 from app.network.wireguard.kernel_messages import configuration, device_query, endpoint_change, parse
 from app.network.wireguard.types import DeviceConfig, DeviceStats
@@ -24,14 +26,13 @@ _PROBE = "wgprobe"  # not a name of an exit's interface, so the reconciler leave
 
 async def kernel_has_wireguard() -> bool:
     """Whether the kernel can make a WireGuard link, by making one (this also loads the module)."""
-    async with open_netlink() as ip:
-        try:
-            await ip.link("add", ifname=_PROBE, kind=KIND)
-        except NetlinkError as error:
-            if error.code != errno.EEXIST:  # left by a netd that was killed here
-                return False
-        for index in await ip.link_lookup(ifname=_PROBE):
-            await ip.link("del", index=index)
+    try:
+        rtnetlink.add_link(_PROBE, KIND)
+    except OSError as error:
+        if error.errno != errno.EEXIST:  # left by a netd that was killed here
+            return False
+    with contextlib.suppress(OSError):
+        rtnetlink.delete_link(socket.if_nametoindex(_PROBE))
     return True
 
 
@@ -39,16 +40,15 @@ class KernelBackend(NamedInterfaces):
     kind: Literal["kernel", "userspace"] = "kernel"
 
     async def create(self, name: str) -> None:
-        async with open_netlink() as ip:
-            link = (await read_links(ip)).get(name)
+        try:
+            link = read_links().get(name)
             if link is not None:
                 if link.kind == KIND:
                     return
-                await ip.link("del", index=link.index)  # a managed name but no tunnel: packets could go anywhere
-            try:
-                await ip.link("add", ifname=name, kind=KIND)
-            except NetlinkError as error:
-                raise kernel_error(f"the kernel cannot create {name}", error) from None
+                rtnetlink.delete_link(link.index)  # a managed name but no tunnel: packets could go anywhere
+            rtnetlink.add_link(name, KIND)
+        except OSError as error:
+            raise kernel_error(f"the kernel cannot create {name}", error) from None
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._send(name, configuration(name, device))

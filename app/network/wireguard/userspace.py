@@ -16,8 +16,8 @@ from typing import Literal
 
 from app.addresses import Address
 from app.errors import KernelError
+from app.network import rtnetlink
 from app.network.links import read_links
-from app.network.netlink import open_netlink
 from app.network.wireguard.interfaces import NamedInterfaces
 from app.network.wireguard.types import DeviceConfig, DeviceStats
 from app.network.wireguard.uapi import configuration, endpoint_change, parse_stats
@@ -49,14 +49,13 @@ class UserspaceBackend(NamedInterfaces):
 
     async def _is_working(self, name: str) -> bool:
         """Whether the interface is a working tunnel; anything else with its name is removed."""
-        async with open_netlink() as ip:
-            link = (await read_links(ip)).get(name)
-            if link is None:
-                return False
-            if link.kind == KIND and await self._answers(name):
-                return True
-            await ip.link("del", index=link.index)  # not a tunnel, or its process hangs
+        link = read_links().get(name)
+        if link is None:
             return False
+        if link.kind == KIND and await self._answers(name):
+            return True
+        rtnetlink.delete_link(link.index)  # not a tunnel, or its process hangs
+        return False
 
     async def _wait_for_exit(self, name: str) -> None:
         """Wait for the end of a deleted interface's process: it removes the socket, and must not remove a new one."""
@@ -79,6 +78,9 @@ class UserspaceBackend(NamedInterfaces):
         except FailedError as error:
             reason = error.stderr.splitlines()[-1][:200] if error.stderr else error.status
             raise KernelError(f"wireguard-go could not create {name}: {reason}") from None
+        # The process in the background takes the interface over and sets its MTU again, before it answers.
+        if not await self._answers(name):
+            raise KernelError(f"wireguard-go did not start for {name}")
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
         await self._set(name, configuration(device))

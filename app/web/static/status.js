@@ -27,6 +27,8 @@ const HEADLINES = {
 const DROPS = {
   blocked: "No tunnel is up",
   device_blocked: "Device is blocked",
+  waiting: "Device waits for you to admit it",
+  waiting_lan: "To the LAN, from a device that waits",
   ipv6: "IPv6, which the tunnel does not carry",
   no_route: "Outside the tunnel's allowed IPs",
   dns: "DNS that bypasses the gateway",

@@ -35,6 +35,11 @@ export interface AddCustomServerOp {
   persistent_keepalive?: number | null;
 }
 
+export interface AdmitDeviceOp {
+  op: "admit_device";
+  mac: string;
+}
+
 export interface ArchiveAnswer {
   success: boolean;
   results: Array<FileResult>;
@@ -60,7 +65,7 @@ export interface BulkAnswer {
 }
 
 export interface BulkBody {
-  operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | SetFavouriteOp | ChangeSettingsOp>;
+  operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | ChangeDeviceOp | AdmitDeviceOp | ForgetDeviceOp | SetSelfServiceOp | SetGroupOp | RemoveGroupOp | SetDeviceScheduleOp | StartExceptionOp | EndExceptionOp | SetFavouriteOp | ChangeSettingsOp | MakeExitOp | ChangeExitOp | RemoveExitOp>;
   mode?: "atomic" | "each";
   password?: string | null;
   code?: string | null;
@@ -69,6 +74,18 @@ export interface BulkBody {
 export interface Bytes {
   up: number;
   down: number;
+}
+
+/** The canary's rounds since netd's start; `latest` has the last one of each device that it is. */
+export interface Canary {
+  enabled: boolean;
+  interval: number;
+  rounds: number;
+  probes: number;
+  leaked: number;
+  shut: string | null;
+  problem: string | null;
+  latest: Array<Observation>;
 }
 
 /** The actions that a client may offer for this provider. */
@@ -87,6 +104,28 @@ export interface Capabilities {
   file_key: boolean;
 }
 
+/** `for` some seconds from now, or `until` a Unix time. */
+export interface ChangeBody {
+  for?: number | null;
+  until?: number | null;
+  password?: string | null;
+  code?: string | null;
+}
+
+export interface ChangeDeviceOp {
+  op: "change_device";
+  name?: string | null;
+  group?: string | null;
+  address?: string | null;
+  mac: string;
+}
+
+export interface ChangeExitOp {
+  op: "change_exit";
+  name: string;
+  change: ExitChange;
+}
+
 export interface ChangeSettingsOp {
   op: "change_settings";
   settings: PreferencesChange;
@@ -102,15 +141,21 @@ export interface ConfirmTotp {
   code: string;
 }
 
+/** The password again, where what is asked for lets devices out in the clear that may not leave so now. */
+export interface Confirmation {
+  password?: string | null;
+  code?: string | null;
+}
+
 export interface ConnectBody {
-  server: string;
+  server?: string;
   exit?: string;
   provider?: string | null;
 }
 
 export interface ConnectOp {
   op: "connect";
-  server: string;
+  server?: string;
   exit?: string;
   provider?: string | null;
 }
@@ -157,6 +202,39 @@ export interface DeviceBody {
   seen: number | null;
   policy: string;
   own_policy: boolean;
+  standing_policy: string;
+  policy_source: "choice" | "default" | "exception" | "group" | "group_schedule" | "own" | "schedule" | "waiting";
+  exception: number | null;
+  schedule: Array<ScheduleBody>;
+  group: string | null;
+  fixed_address: string | null;
+  admitted: boolean;
+  vendor: string | null;
+  kind: "camera" | "computer" | "console" | "home" | "network" | "phone" | "printer" | "speaker" | "storage" | "tablet" | "tv" | "unknown";
+  randomised: boolean;
+  first_seen: number | null;
+  last_seen: number | null;
+  online: boolean;
+  exit: string | null;
+  reason: string | null;
+  traffic: RecentTraffic | null;
+}
+
+/** A change of a device; fields that are left out keep their value, null removes it. */
+export interface DeviceChangeBody {
+  name?: string | null;
+  group?: string | null;
+  address?: string | null;
+  password?: string | null;
+  code?: string | null;
+}
+
+export interface DeviceSelfServiceChange {
+  allow: "all" | "default" | "exit" | "off" | "pause";
+  exits?: Array<string> | null;
+  longest_pause?: number;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface DeviceTraffic {
@@ -182,6 +260,11 @@ export interface DisconnectOp {
   exit?: string;
 }
 
+export interface EndExceptionOp {
+  op: "end_exception";
+  id: number;
+}
+
 export interface Enrol {
   password: string;
 }
@@ -198,6 +281,77 @@ export interface ErrorBody {
   error: string;
   code: string;
   field?: string | null;
+}
+
+/** Where one probe was seen. None: nobody could look there. */
+export interface Evidence {
+  kind: "dns" | "dns_over_tls" | "doh" | "http" | "icmp" | "name" | "other_protocol" | "spoofed_foreign" | "spoofed_gateway" | "spoofed_wan" | "stun" | "tcp" | "udp";
+  family: 4 | 6;
+  seen_on_lan: boolean | null;
+  seen_in_tunnel: boolean | null;
+  seen_on_wan: boolean | null;
+  seen_in_other_tunnel: boolean | null;
+}
+
+export interface ExceptionAnswer {
+  success: boolean;
+  exception: ExceptionBody;
+}
+
+export interface ExceptionBody {
+  id: number;
+  device: string | null;
+  group: string | null;
+  devices: Array<string>;
+  policy: string;
+  reason: string | null;
+  by: string;
+  started: number;
+  until: number;
+  seconds_left: number;
+  kernel: boolean;
+}
+
+export interface ExceptionsBody {
+  exceptions: Array<ExceptionBody>;
+}
+
+export interface ExitAnswer {
+  success: boolean;
+  exit: ExitBody;
+  warnings?: Array<string>;
+}
+
+/** The settings of an exit, its status, and what uses it. */
+export interface ExitBody {
+  name: string;
+  label: string | null;
+  provider: string | null;
+  target: string | null;
+  fallbacks: Array<Fallback>;
+  dns: Array<string>;
+  mtu: number | null;
+  auto_connect: boolean;
+  server_changes: Array<ServerChange>;
+  never: Never;
+  devices: Array<string>;
+  groups: Array<string>;
+  default_policy: boolean;
+  status: ExitStatus;
+}
+
+/** A change of an exit; fields that are left out keep their value, null takes it away. `name` renames it. */
+export interface ExitChange {
+  name?: string;
+  label?: string | null;
+  provider?: string | null;
+  target?: string | null;
+  fallbacks?: Array<Fallback>;
+  dns?: Array<string>;
+  mtu?: number | null;
+  auto_connect?: boolean;
+  server_changes?: Array<ServerChange>;
+  never?: Never;
 }
 
 export type ExitState = "blocked" | "connected" | "connecting" | "disconnected" | "disconnecting";
@@ -226,6 +380,9 @@ export interface ExitStatus {
   post_quantum_problem: string | null;
   confirmed: boolean | null;
   resolvers: Array<string>;
+  label: string | null;
+  fallback_for: string | null;
+  asked: string | null;
   dns_problem: string | null;
 }
 
@@ -236,10 +393,25 @@ export interface ExitTraffic {
   rate: Bytes;
 }
 
-export interface ExitsBody {
-  range: number;
-  step: "day" | "hour" | "minute";
-  exits: Array<ExitTraffic>;
+export interface ExplainBody {
+  device: string;
+  destination: string;
+  protocol?: "icmp" | "tcp" | "udp";
+  port?: number;
+  when?: number | null;
+  if?: SuppositionBody | null;
+}
+
+export interface ExplanationBody {
+  mac: string;
+  policy: string;
+  origin: "choice" | "default" | "exception" | "group" | "group_schedule" | "own" | "schedule" | "waiting";
+  verdict: "blocked" | "clear" | "gateway" | "lan" | "lost" | "no_address" | "tunnel";
+  sentence: string;
+  next_step: string | null;
+  lookup: NameAnswer | null;
+  paths: Array<Path>;
+  notes: Array<string>;
 }
 
 /** The reaction to a server that stops answering. */
@@ -248,6 +420,12 @@ export interface FailoverSettings {
   scope?: "anywhere" | "city" | "country";
   countries?: Array<string>;
   return_to_first?: boolean;
+}
+
+/** What an exit uses where the servers asked for do not answer; an imported file is of the provider `imported`. */
+export interface Fallback {
+  target: string;
+  provider?: string | null;
 }
 
 export interface FileKeyBody {
@@ -265,6 +443,11 @@ export interface FileResult {
   field: string | null;
 }
 
+export interface ForgetDeviceOp {
+  op: "forget_device";
+  mac: string;
+}
+
 /** The answer; `data` is absent where the query could not run at all, `errors` where there are none. The `extensions` of an error hold `code` and `field` as an error of the other endpoints does. */
 export interface GraphqlAnswer {
   data?: Record<string, unknown> | null;
@@ -277,6 +460,18 @@ export interface GraphqlBody {
   operationName?: string | null;
   variables?: Record<string, unknown> | null;
   extensions?: Record<string, unknown> | null;
+}
+
+export interface GroupBody {
+  name: string;
+  policy: string | null;
+  schedule: Array<ScheduleBody>;
+  devices: Array<string>;
+}
+
+export interface GroupsBody {
+  groups: Array<GroupBody>;
+  time_zone: string;
 }
 
 export interface ImportBody {
@@ -312,6 +507,8 @@ export interface KeysBody {
 export interface LeakTestAnswer {
   ok: boolean;
   checks: Array<Check>;
+  evidence: Array<Evidence>;
+  report: string | null;
 }
 
 export interface LeakTestBody {
@@ -378,10 +575,58 @@ export interface LogsAnswer {
   last: number;
 }
 
+export interface MakeExitOp {
+  op: "make_exit";
+  name: string;
+  label?: string | null;
+  provider?: string | null;
+  target?: string | null;
+  fallbacks?: Array<Fallback>;
+  dns?: Array<string>;
+  mtu?: number | null;
+  auto_connect?: boolean;
+  server_changes?: Array<ServerChange>;
+  never?: Never;
+}
+
+export interface MeBody {
+  mac: string;
+  name: string | null;
+  address: string;
+  state: "blocked" | "direct" | "vpn";
+  policy: string;
+  exit: string | null;
+  reason: string | null;
+  since: number | null;
+  until: number | null;
+  sentence: string;
+  next_step: string | null;
+  self_service: "all" | "exit" | "off" | "pause";
+  exits: Array<string>;
+  chosen_exit: string | null;
+  can_pause: boolean;
+  longest_pause: number | null;
+  pause: Pause | null;
+}
+
+/** One of the two; a field that is left out stays as it is. */
+export interface MeChange {
+  exit?: string | null;
+  pause?: number;
+}
+
 /** The MTU of tunnels where it is not to be found by the gateway; that of an exit counts before a provider's. */
 export interface MtuSettings {
   exits?: Record<string, number>;
   providers?: Record<string, number>;
+}
+
+/** What the gateway's resolver for the device answers to a name. */
+export interface NameAnswer {
+  name: string;
+  addresses: Array<string>;
+  exit: string | null;
+  sentence: string;
 }
 
 /** A network port of the machine, wired or radio. */
@@ -395,6 +640,26 @@ export interface NetworkPort {
   carrier: boolean;
 }
 
+/** What an exit never uses, whoever asks for it; text is compared without case and accents. */
+export interface Never {
+  servers?: Array<string>;
+  hosters?: Array<string>;
+  countries?: Array<string>;
+}
+
+export interface NewExitBody {
+  name: string;
+  label?: string | null;
+  provider?: string | null;
+  target?: string | null;
+  fallbacks?: Array<Fallback>;
+  dns?: Array<string>;
+  mtu?: number | null;
+  auto_connect?: boolean;
+  server_changes?: Array<ServerChange>;
+  never?: Never;
+}
+
 export interface NewKey {
   name: string;
   scope?: "admin" | "connect" | "read";
@@ -403,9 +668,23 @@ export interface NewKey {
   code?: string | null;
 }
 
+/** One round of probes as one device, and what came of it. */
+export interface Observation {
+  device: string;
+  mac: string;
+  time: number;
+  connected: boolean;
+  evidence: Array<Evidence>;
+  control: boolean | null;
+  leaked: number;
+  missed: number;
+  problem: string | null;
+  samples: Array<string>;
+}
+
 /** One thing that a restored backup opens and that the present settings keep closed. */
 export interface Opening {
-  what: "default_policy" | "direct" | "exit_check" | "roles";
+  what: "default_policy" | "direct" | "exit_check" | "new_devices" | "roles" | "self_service";
   message: string;
 }
 
@@ -426,6 +705,24 @@ export interface OperationResult {
 export interface PageBody {
   history: Array<Transition>;
   next: number | null;
+}
+
+/** The way of one packet of the device, as the rules, routes and filters of the plan decide it. */
+export interface Path {
+  family: 4 | 6;
+  address: string | null;
+  verdict: "blocked" | "clear" | "gateway" | "lan" | "lost" | "no_address" | "tunnel";
+  exit: string | null;
+  interface: string | null;
+  source: string | null;
+  rule: string | null;
+  counter: string | null;
+  sentence: string;
+}
+
+/** A pause that a device has taken: until then it leaves in the clear. */
+export interface Pause {
+  until: number;
 }
 
 /** One minute, hour or day from `time` on. `covered` is the share of it (0 to 1) in which the counters were being read. Where it is below 1, the bytes that the kernel counted in the gap are spread evenly over it; where nothing is known, `up` and `down` are None. */
@@ -455,6 +752,9 @@ export interface Preferences {
   favourites: Array<string>;
   recent: Array<string>;
   mtu: MtuSettings;
+  default_policy: string;
+  new_device_policy: "default" | "wait";
+  time_zone: string;
 }
 
 /** A change of some settings; fields that are left out keep their value. */
@@ -468,6 +768,27 @@ export interface PreferencesChange {
   rebind_exceptions?: Array<string>;
   host_names?: Array<string>;
   mtu?: MtuSettings;
+  default_policy?: string;
+  new_device_policy?: "default" | "wait";
+  time_zone?: string;
+}
+
+/** What the gateway sees of one browser; `evidence` is in the order of `probes`, once it is `done`. */
+export interface Proof {
+  id: string;
+  state: "done" | "watching";
+  seconds: number;
+  probes: Array<ProofProbe>;
+  evidence: Array<Evidence>;
+  control: boolean | null;
+  problem: string | null;
+}
+
+/** One thing for a browser to try. It fails: nobody answers at these addresses. */
+export interface ProofProbe {
+  kind: "doh" | "http" | "name" | "stun";
+  family: 4 | 6;
+  url: string;
 }
 
 /** A device of the account, as the provider lists it. */
@@ -515,6 +836,13 @@ export interface ProvidersBody {
   current: string;
 }
 
+/** Bytes of the last 24 hours, and a second just now. */
+export interface RecentTraffic {
+  up: number;
+  down: number;
+  rate: Bytes;
+}
+
 export interface RecoveryBody {
   success: boolean;
   recovery_codes: Array<string>;
@@ -522,6 +850,23 @@ export interface RecoveryBody {
 
 export interface Refresh {
   refresh_token: string;
+}
+
+export interface RemoveExitBody {
+  then?: string | null;
+  password?: string | null;
+  code?: string | null;
+}
+
+export interface RemoveExitOp {
+  op: "remove_exit";
+  name: string;
+  then?: string | null;
+}
+
+export interface RemoveGroupOp {
+  op: "remove_group";
+  name: string;
 }
 
 export interface RemoveServerOp {
@@ -533,7 +878,7 @@ export interface RestoreBody {
   backup: string;
   passphrase: string;
   dry_run?: boolean;
-  accept?: Array<"default_policy" | "direct" | "exit_check" | "roles">;
+  accept?: Array<"default_policy" | "direct" | "exit_check" | "new_devices" | "roles" | "self_service">;
   password?: string | null;
   code?: string | null;
 }
@@ -552,9 +897,43 @@ export interface RestoredBody {
   opens: Array<Opening>;
 }
 
+/** An entry of a schedule: `policy` from `start` to `end`, begun on `days`, in the gateway's time zone. */
+export interface ScheduleBody {
+  days: Array<number>;
+  start: number;
+  end: number;
+  policy: string;
+}
+
+export interface ScheduleChange {
+  schedule: Array<ScheduleBody>;
+  password?: string | null;
+  code?: string | null;
+}
+
 export interface SelectProviderOp {
   op: "select_provider";
   provider: string;
+}
+
+/** What a device may decide for itself, without the admin's password (`app.self_service`). */
+export interface SelfService {
+  allow: "all" | "exit" | "off" | "pause";
+  exits: Array<string> | null;
+  longest_pause: number;
+}
+
+export interface SelfServiceBody {
+  everybody: SelfService;
+  devices: Record<string, SelfService>;
+}
+
+export interface SelfServiceChange {
+  allow: "all" | "exit" | "off" | "pause";
+  exits?: Array<string> | null;
+  longest_pause?: number;
+  password?: string | null;
+  code?: string | null;
 }
 
 export interface SeriesBody {
@@ -587,7 +966,7 @@ export interface ServerBody {
   country_code: string | null;
 }
 
-/** A scheduled change of server: at `at` (minutes after midnight, local time) on `days` (0 = Monday). */
+/** A scheduled change of server: at `at` (minutes after midnight, `time_zone`) on `days` (0 = Monday). */
 export interface ServerChange {
   at: number;
   days?: Array<number>;
@@ -622,6 +1001,12 @@ export interface SetDevicePolicyOp {
   name?: string | null;
 }
 
+export interface SetDeviceScheduleOp {
+  op: "set_device_schedule";
+  mac: string;
+  schedule: Array<ScheduleBody>;
+}
+
 export interface SetFavouriteOp {
   op: "set_favourite";
   provider: string;
@@ -629,9 +1014,49 @@ export interface SetFavouriteOp {
   favourite?: boolean;
 }
 
+export interface SetGroupBody {
+  policy?: string | null;
+  schedule?: Array<ScheduleBody>;
+  password?: string | null;
+  code?: string | null;
+}
+
+export interface SetGroupOp {
+  op: "set_group";
+  name: string;
+  policy?: string | null;
+  schedule?: Array<ScheduleBody>;
+}
+
 export interface SetPassword {
   password: string;
   current?: string | null;
+  code?: string | null;
+}
+
+export interface SetSelfServiceOp {
+  op: "set_self_service";
+  allow: "all" | "exit" | "off" | "pause";
+  mac?: string | null;
+  exits?: Array<string> | null;
+  longest_pause?: number;
+}
+
+/** A change of some settings; fields that are left out keep their value. */
+export interface SettingsBody {
+  failover?: FailoverSettings;
+  connect_at_boot?: boolean;
+  server_changes?: Array<ServerChange>;
+  measure_latency?: boolean;
+  fallback_dns?: Array<string>;
+  exit_check_url?: string | null;
+  rebind_exceptions?: Array<string>;
+  host_names?: Array<string>;
+  mtu?: MtuSettings;
+  default_policy?: string;
+  new_device_policy?: "default" | "wait";
+  time_zone?: string;
+  password?: string | null;
   code?: string | null;
 }
 
@@ -645,6 +1070,28 @@ export interface SkippedEntry {
   entry: string;
   reason: string;
   bad: boolean;
+}
+
+/** A device or a group, a policy, and `for` some seconds or `until` a Unix time, at most 30 days ahead. */
+export interface StartBody {
+  policy: string;
+  device?: string | null;
+  group?: string | null;
+  for?: number | null;
+  until?: number | null;
+  reason?: string | null;
+  password?: string | null;
+  code?: string | null;
+}
+
+export interface StartExceptionOp {
+  op: "start_exception";
+  policy: string;
+  device?: string | null;
+  group?: string | null;
+  for?: number | null;
+  until?: number | null;
+  reason?: string | null;
 }
 
 /** The status, with that of the default exit. `server`, `ip`, `location` and `uptime` are null unless connected. */
@@ -695,6 +1142,12 @@ export interface Success {
   public_key?: string | null;
   server?: string | null;
   opens?: ListOffer | null;
+}
+
+export interface SuppositionBody {
+  exit_down?: string | null;
+  policy?: string | null;
+  wan_down?: boolean;
 }
 
 /** As in RFC 6749 5.1; with `mode: cookie` there is no token in it. */
@@ -765,15 +1218,46 @@ export interface WhoBody {
   first_password_seconds: number | null;
 }
 
+export interface WhyBody {
+  mac: string;
+  name: string | null;
+  state: "blocked" | "direct" | "vpn";
+  policy: string;
+  origin: "choice" | "default" | "exception" | "group" | "group_schedule" | "own" | "schedule" | "waiting";
+  exit: string | null;
+  reason: string | null;
+  rule: string | null;
+  counter: string | null;
+  packets: number | null;
+  since: number | null;
+  until: number | null;
+  sentence: string;
+  next_step: string | null;
+  paths: Array<Path>;
+  notes: Array<string>;
+}
+
 export interface DevicesDevicesBody {
   devices: Array<DeviceBody>;
   default_policy: string;
+  new_device_policy: "default" | "wait";
+}
+
+export interface ExitsExitsBody {
+  exits: Array<ExitBody>;
+  most: number;
 }
 
 export interface TrafficDevicesBody {
   range: number;
   step: "day" | "hour" | "minute";
   devices: Array<DeviceTraffic>;
+}
+
+export interface TrafficExitsBody {
+  range: number;
+  step: "day" | "hour" | "minute";
+  exits: Array<ExitTraffic>;
 }
 
 /** Every operation by its method and path; `body` is `never` for an operation without one. */
@@ -793,15 +1277,37 @@ export interface Operations {
   "POST /api/auth/totp/confirm": { body: ConfirmTotp; answer: RecoveryBody };
   "POST /api/backup": { body: BackupBody; answer: Blob };
   "POST /api/bulk": { body: BulkBody; answer: BulkAnswer };
+  "GET /api/canary": { body: never; answer: Canary };
+  "POST /api/canary/open": { body: never; answer: Success };
   "POST /api/connect": { body: ConnectBody; answer: Success };
   "POST /api/custom/add": { body: CustomServerBody; answer: Success };
   "DELETE /api/custom/remove/{}": { body: never; answer: Success };
   "GET /api/devices": { body: never; answer: DevicesDevicesBody };
+  "DELETE /api/devices/{}": { body: Confirmation | undefined; answer: Success };
+  "GET /api/devices/{}": { body: never; answer: DeviceBody };
+  "PATCH /api/devices/{}": { body: DeviceChangeBody; answer: Success };
+  "POST /api/devices/{}/admit": { body: Confirmation | undefined; answer: Success };
   "PUT /api/devices/{}/policy": { body: PolicyBody; answer: Success };
+  "PUT /api/devices/{}/schedule": { body: ScheduleChange; answer: Success };
+  "PUT /api/devices/{}/self-service": { body: DeviceSelfServiceChange; answer: Success };
+  "GET /api/devices/{}/why": { body: never; answer: WhyBody };
   "POST /api/disconnect": { body: DisconnectBody | undefined; answer: Success };
   "GET /api/docs": { body: never; answer: string };
+  "GET /api/exceptions": { body: never; answer: ExceptionsBody };
+  "POST /api/exceptions": { body: StartBody; answer: ExceptionAnswer };
+  "DELETE /api/exceptions/{}": { body: Confirmation | undefined; answer: Success };
+  "PATCH /api/exceptions/{}": { body: ChangeBody; answer: ExceptionAnswer };
+  "GET /api/exits": { body: never; answer: ExitsExitsBody };
+  "POST /api/exits": { body: NewExitBody; answer: ExitAnswer };
+  "DELETE /api/exits/{}": { body: RemoveExitBody | undefined; answer: Success };
+  "GET /api/exits/{}": { body: never; answer: ExitBody };
+  "PATCH /api/exits/{}": { body: ExitChange; answer: ExitAnswer };
+  "POST /api/explain": { body: ExplainBody; answer: ExplanationBody };
   "DELETE /api/favourites/{}/{}": { body: never; answer: Success };
   "PUT /api/favourites/{}/{}": { body: never; answer: Success };
+  "GET /api/groups": { body: never; answer: GroupsBody };
+  "DELETE /api/groups/{}": { body: Confirmation | undefined; answer: Success };
+  "PUT /api/groups/{}": { body: SetGroupBody; answer: Success };
   "GET /api/history": { body: never; answer: PageBody };
   "GET /api/history.csv": { body: never; answer: string };
   "POST /api/import": { body: ImportBody; answer: Success };
@@ -810,7 +1316,11 @@ export interface Operations {
   "POST /api/leak-test": { body: LeakTestBody | undefined; answer: LeakTestAnswer };
   "GET /api/leases": { body: never; answer: LeasesBody };
   "GET /api/logs": { body: never; answer: LogsAnswer };
+  "GET /api/me": { body: never; answer: MeBody };
+  "PATCH /api/me": { body: MeChange; answer: MeBody };
   "GET /api/openapi.json": { body: never; answer: Record<string, unknown> };
+  "POST /api/proof": { body: never; answer: Proof };
+  "GET /api/proof/{}": { body: never; answer: Proof };
   "POST /api/provider/{}": { body: never; answer: ProviderSwitched };
   "GET /api/providers": { body: never; answer: ProvidersBody };
   "GET /api/providers/{}": { body: never; answer: ProviderInfo };
@@ -824,14 +1334,16 @@ export interface Operations {
   "PUT /api/providers/{}/settings": { body: ProviderSettings; answer: Success };
   "POST /api/providers/{}/use-key": { body: FileKeyBody; answer: AccountBody };
   "POST /api/restore": { body: RestoreBody; answer: RestoredBody };
+  "GET /api/self-service": { body: never; answer: SelfServiceBody };
+  "PUT /api/self-service": { body: SelfServiceChange; answer: Success };
   "GET /api/servers": { body: never; answer: ServersBody };
   "GET /api/settings": { body: never; answer: Preferences };
-  "PATCH /api/settings": { body: PreferencesChange; answer: Preferences };
+  "PATCH /api/settings": { body: SettingsBody; answer: Preferences };
   "GET /api/status": { body: never; answer: StatusBody };
   "GET /api/support": { body: never; answer: string };
   "GET /api/traffic": { body: never; answer: SeriesBody };
   "GET /api/traffic/devices": { body: never; answer: TrafficDevicesBody };
-  "GET /api/traffic/exits": { body: never; answer: ExitsBody };
+  "GET /api/traffic/exits": { body: never; answer: TrafficExitsBody };
   "GET /api/wan": { body: never; answer: WanBody };
   "PUT /api/wan": { body: WanChange; answer: WanBody };
   "GET /graphql": { body: never; answer: never };

@@ -12,8 +12,44 @@ export interface AccountChanged {
 
 export interface DeviceChange {
   mac: string;
-  reason: "lease" | "lease_ended" | "policy";
+  reason: "address" | "admitted" | "appeared" | "forgotten" | "group" | "lease" | "lease_ended" | "offline" | "online" | "policy" | "renamed" | "self_service";
   device: DeviceBody | null;
+}
+
+/** An exception has ended: its time is over, someone ended it, or another one took its place. */
+export interface ExceptionEnded {
+  id: number;
+  device: string | null;
+  group: string | null;
+  policy: string;
+  cause: "ended" | "replaced" | "time";
+}
+
+/** An exception ends in a minute. */
+export interface ExceptionEnding {
+  id: number;
+  device: string | null;
+  group: string | null;
+  policy: string;
+  until: number;
+}
+
+/** A device or a group has another policy for a while; also where its end was moved. */
+export interface ExceptionStarted {
+  id: number;
+  device: string | null;
+  group: string | null;
+  policy: string;
+  until: number;
+  by: string;
+  reason: string | null;
+}
+
+/** An exit was made, renamed, changed or removed. */
+export interface ExitChanged {
+  exit: string;
+  change: "changed" | "made" | "removed" | "renamed";
+  before?: string;
 }
 
 /** The gateway contacts a provider. */
@@ -37,6 +73,7 @@ export interface SecurityAlert {
   port?: string;
   client?: string;
   failures?: number;
+  device?: string;
 }
 
 export interface ServersChanged {
@@ -71,6 +108,10 @@ export interface WanChanged {
 /** What each type of message carries. */
 export interface Payloads {
   device_change: DeviceChange;
+  exception_end: ExceptionEnded;
+  exception_ending: ExceptionEnding;
+  exception_start: ExceptionStarted;
+  exit_change: ExitChanged;
   heartbeat: null;
   provider_account: AccountChanged;
   provider_contact: ProviderContact;

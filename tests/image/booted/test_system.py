@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from image.qemu.fixtures import Measure, memory_used
+from image.qemu.fixtures import Measure, memory_used, owner
 
 PASSWORD = "correct-horse-battery"
 UNITS = (
     "vpn-gateway-boot-firewall.service",
+    "vpn-gateway-capture.service",
     "vpn-gateway-clock.service",
     "vpn-gateway-clock-save.timer",
     "vpn-gateway-firstboot.service",
@@ -94,20 +95,26 @@ def test_state_lies_on_the_data_partition_which_fills_the_card(inside: Host) -> 
 def test_who_runs_what(inside: Host) -> None:
     (netd,) = inside.process.filter(user="netd", comm="python3")
     (web,) = inside.process.filter(user="web", comm="python3")
+    (capture,) = inside.process.filter(user="vpn-capture", comm="python3")
     assert "netd" in netd.args
     assert "web" in web.args
+    assert "capture" in capture.args
 
     def capabilities(pid: int) -> dict[str, int]:
         status = inside.file(f"/proc/{pid}/status").content_string
         return {name: int(value, 16) for name, value in re.findall(r"^(Cap\w+):\s+(\w+)$", status, re.MULTILINE)}
 
-    net_bind_service, net_admin = 1 << 10, 1 << 12  # linux/capability.h; the first to end a connection from its port
+    # linux/capability.h; the first to end a connection from its port
+    net_bind_service, net_admin, net_raw = 1 << 10, 1 << 12, 1 << 13
     assert capabilities(netd.pid)["CapEff"] == net_bind_service | net_admin
     assert capabilities(netd.pid)["CapBnd"] == net_bind_service | net_admin
     assert set(capabilities(web.pid).values()) == {0}
+    assert capabilities(capture.pid)["CapEff"] == capabilities(capture.pid)["CapBnd"] == net_raw
 
 
-@pytest.mark.parametrize(("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5)])
+@pytest.mark.parametrize(
+    ("unit", "limit"), [("vpn-gateway-netd", 2.0), ("vpn-gateway-web", 1.5), ("vpn-gateway-capture", 1.5)]
+)
 def test_the_sandbox_is_tight(inside: Host, measure: Measure, unit: str, limit: float) -> None:
     said = inside.check_output(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
     exposure = float(re.search(r"(\d+\.\d+)", said)[1])
@@ -149,16 +156,13 @@ def test_the_kernel_has_wireguard_and_netd_uses_it(inside: Host) -> None:
 @pytest.fixture
 def signed_in(inside: Host) -> Iterator[str]:
     """The start of commands by the owner, who has a password meanwhile."""
-    environment = "PYTHONPATH=/usr/lib/vpn-gateway:/usr/lib/vpn-gateway/site"
-    state = "--state-dir /var/lib/vpn-gateway-web --netd-state-dir /var/lib/vpn-gateway"
-    auth = f"cd / && {environment} /usr/bin/python3 -sP -m app auth"
     home = "HOME=/run/owner"
-    inside.check_output(f"echo {PASSWORD} | ({auth} set-password {state})")
-    try:
-        inside.check_output(f"mkdir -p -m 700 /run/owner && echo {PASSWORD} | {home} vpn-gateway login")
-        yield home
-    finally:
-        inside.check_output(f"{auth} reset {state}; rm -rf /run/owner")
+    with owner(inside, PASSWORD):
+        try:
+            inside.check_output(f"mkdir -p -m 700 /run/owner && echo {PASSWORD} | {home} vpn-gateway login")
+            yield home
+        finally:
+            inside.check_output("rm -rf /run/owner")
 
 
 def test_the_support_file_reads_the_machine_from_netds_sandbox(inside: Host, signed_in: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+from ipaddress import IPv4Address
 
 import pytest
 import requests
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 
 from app import confzip
 from app.errors import InvalidFieldError, TooLargeError
-from app.protocol.commands import Bulk, Connect, ImportConfig
+from app.protocol.commands import (
+    AdmitDevice,
+    Bulk,
+    ChangeDevice,
+    ChangePreferences,
+    Connect,
+    ForgetDevice,
+    ImportConfig,
+)
 from ci.labnet.owner import AUTHORIZATION, PASSWORD
 
 pytestmark = pytest.mark.owned
@@ -240,3 +249,32 @@ def test_a_broken_archive_is_refused_or_read_and_nothing_else(data):
     except (InvalidFieldError, TooLargeError):
         return
     assert all("/" not in e.name and e.name not in {".", ".."} for e in entries)
+
+
+def test_devices_are_changed_admitted_and_forgotten_in_bulk(server):
+    mac = "02:00:00:00:00:07"
+    operations = [
+        {"op": "change_device", "mac": mac, "name": "Camera", "group": None, "address": "192.168.77.9"},
+        {"op": "admit_device", "mac": mac},
+        {"op": "forget_device", "mac": mac},
+        {"op": "change_settings", "settings": {"new_device_policy": "wait"}},
+    ]
+    assert bulk(server, *operations).json()["success"]
+    (asked,) = [command for command in server.gateway.commands if isinstance(command, Bulk)]
+    assert asked.commands[:3] == (
+        ChangeDevice(mac, "Camera", None, IPv4Address("192.168.77.9")),
+        AdmitDevice(mac),
+        ForgetDevice(mac),
+    )
+
+
+def test_direct_as_default_needs_the_password_in_bulk(server):
+    operation = {"op": "change_settings", "settings": {"default_policy": "direct"}}
+    refused = bulk(server, operation)
+    assert (refused.status_code, refused.json()["field"]) == (422, "password")
+    assert bulk(server, operation, password=PASSWORD).json()["success"]
+    (asked,) = [command for command in server.gateway.commands if isinstance(command, Bulk)]
+    (command,) = asked.commands
+    assert isinstance(command, ChangePreferences)
+    assert command.password == PASSWORD
+    assert PASSWORD not in repr(command)

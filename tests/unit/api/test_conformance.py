@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import requests
+from msgspec.structs import replace
 
+from app.model import BlockedPolicy, PolicyException
 from ci.labnet.owner import AUTHORIZATION
 from tests.support import conformance
+from tests.support.fake_explanations import PHONE, WHY
+from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.timeout(280)
@@ -24,8 +29,18 @@ WEBSOCKET = {"GET /ws", "GET /graphql"}  # speak nothing else
 NEVER_ACCEPTED = {*WEBSOCKET, "POST /api/import/bulk", "POST /api/backup", "POST /api/auth/keys"}
 
 
+def prepare(gateway: FakeGateway) -> None:
+    """Make requests at random acceptable: every device is known, exceptions are open, and a leak has shut the exits."""
+    gateway.explanations.stranger = WHY[PHONE]
+    now = time.time()
+    open_ones = (PolicyException(n, n, BlockedPolicy(), now, now + 3600, 3600.0, "admin", PHONE) for n in range(100))
+    gateway.state = replace(gateway.state, exceptions=tuple(open_ones))
+    gateway.canary = replace(gateway.canary, shut="a leak")
+
+
 @pytest.mark.owned
 def test_the_whole_api(server: WebServer, tmp_path: Path) -> None:
+    prepare(server.gateway)
     report = conformance.run(tmp_path, server.url, EXAMPLES, "--seed", str(SEED), headers=AUTHORIZATION)
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
@@ -40,6 +55,7 @@ def test_the_whole_api_once_a_password_is_set(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     state_dir.mkdir()
     with WebServer(state_dir=state_dir) as server, requests.Session() as owner:
+        prepare(server.gateway)
         assert owner.post(f"{server.url}/api/auth/password", json={"password": "a good password"}, timeout=10).ok
         key = owner.post(
             f"{server.url}/api/auth/keys",
@@ -57,7 +73,7 @@ def test_the_whole_api_once_a_password_is_set(tmp_path: Path) -> None:
     assert report.server_errors() == {}
     assert report.never_accepted() == {label for label in NEVER_ACCEPTED if AUTH not in label}
     refused = {label for label, counts in report.statuses.items() if counts[401]}
-    public = {"GET /health", "GET /api/docs"}
+    public = {"GET /health", "GET /api/docs", "GET /api/me", "PATCH /api/me", "POST /api/proof", "GET /api/proof/{id}"}
     assert refused == report.statuses.keys() - public - NEVER_ACCEPTED  # only what was accepted is tried without a key
 
 

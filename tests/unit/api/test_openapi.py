@@ -23,7 +23,7 @@ from tests.unit.api.conftest import Call
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "api-reference.txt"
 STATIC = ROOT / "app" / "web" / "static"
-NOT_OF_THE_API = {"/", "/favicon.ico", "/static/{name}"}
+NOT_OF_THE_API = {"/", "/favicon.ico", "/proof", "/static/{name}"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
-from app.model import MtuSettings, ProviderSettings
+from app.model import ExitSettings, Fallback, MtuSettings, Never, ProviderSettings
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, SignIn, SignOut, UseFileKey
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
@@ -122,6 +123,40 @@ def test_mtu_is_shown_and_set_by_exit_and_provider(run, web):
     assert "1280" in bad.stderr
 
 
+def test_exits_are_made_changed_renamed_and_removed(run, web):
+    made = run(
+        "exit", "add", "tv", "--target", "fastest:Sweden", "--fallback", "Norway", "--fallback", "imported/berlin"
+    )
+    assert made.stdout == "The exit tv is there now.\n", made.stderr
+    assert run("exit", "set", "tv", "--never-country", "us", "--mtu", "1380", "--dns", "9.9.9.9").returncode == 0
+    assert run("exit", "set", "tv", "--never-hoster", "M247", "--target", "none").returncode == 0
+    assert run("exit", "rename", "tv", "telly").stdout == "The exit tv is called telly now.\n"
+    assert web.gateway.state.exit_settings[1] == ExitSettings(
+        "telly",
+        fallbacks=(Fallback("Norway"), Fallback("berlin", "imported")),
+        dns=(IPv4Address("9.9.9.9"),),
+        mtu=1380,
+        never=Never(hosters=("M247",), countries=("us",)),
+    )
+    assert run("exits").stdout.splitlines()[2].split()[:2] == ["telly", "disconnected"]
+    assert run("exit", "set", "telly", "--mtu", "auto", "--dns", "none", "--never-country", "none").returncode == 0
+    assert web.gateway.state.exit_settings[1].never == Never(hosters=("M247",))
+    assert run("devices", "set", "02:00:00:00:00:01", "vpn:telly").returncode == 0
+    refused = run("exit", "remove", "telly")
+    assert (refused.returncode, "say what is next" in refused.stderr) == (1, True)
+    assert run("exit", "remove", "telly", "--then", "blocked").stdout == "The exit telly is removed.\n"
+    assert run("exit", "set", "telly").returncode == 2
+
+
+def test_connect_without_a_server_goes_to_the_target(run, web):
+    assert run("connect").returncode == 1
+    assert run("exit", "add", "tv", "--target", "se-sto-wg-001").returncode == 0
+    assert run("connect", "--exit", "tv").stdout == "Connected to se-sto-wg-001.\n"
+    status = run("status")
+    assert "Exit tv:" in status.stdout
+    assert "connected, se-sto-wg-001" in status.stdout
+
+
 def test_post_quantum_is_shown_and_set_by_provider(run, web):
     assert run("post-quantum", "--provider", "mullvad").stdout == "Post-quantum keys with mullvad: prefer.\n"
     web.gateway.accounts.settings = ProviderSettings(port=53)
@@ -175,7 +210,8 @@ def test_servers_are_a_table(run):
     ("arguments", "status", "says"),
     [
         (["connect", "nowhere-wg-001"], 1, "vpn-gateway: "),
-        (["connect"], 2, "Usage:"),
+        (["connect"], 1, "server is missing"),  # the exit has no target of its own
+        (["admit"], 2, "Usage:"),
         (["frobnicate"], 2, "Usage:"),
         (["provider", "../status"], 1, "vpn-gateway: "),
         (["import", "/does/not/exist.conf"], 1, "No such file"),
@@ -253,6 +289,29 @@ def test_support_file_is_written_never_over_another_file(run, web, tmp_path):
     assert "File exists" in again.stderr
     assert run("support", "--output", "-").stdout == "VPN Gateway: support file\n"
     assert json.loads(run("--json", "support", "--output", tmp_path / "two.txt").stdout)["bytes"] == 26
+
+
+def test_device_is_shown_changed_admitted_and_forgotten(run):
+    mac = "02:00:00:00:00:77"
+    changed = run("device", mac, "--name", "Telly 2", "--group", "Living", "--address", "192.168.77.9")
+    assert (changed.returncode, changed.stdout) == (0, f"{mac}: changed\n")
+    shown = run("device", "telly 2").stdout
+    for text in ("Living", "192.168.77.9", "vpn", "disconnected"):
+        assert text in shown
+    assert run("device", "Telly 2", "--group", "").returncode == 0
+    assert json.loads(run("--json", "device", mac).stdout)["group"] is None
+    assert run("admit", "Telly 2").stdout == f"{mac}: admitted\n"
+    assert run("forget", "Telly 2").stdout == f"{mac}: forgotten\n"
+    gone = run("forget", "Telly 2")
+    assert (gone.returncode, "no devices are called Telly 2" in gone.stderr) == (1, True)
+    refused = run("device", mac, "--address", "192.168.77.1")
+    assert (refused.returncode, "address" in refused.stderr) == (1, True)
+
+
+def test_new_devices_follow_the_default_or_wait(run):
+    assert run("new-devices").stdout == "default\n"
+    assert run("new-devices", "wait").stdout == "wait\n"
+    assert run("new-devices", "never").returncode == 2
 
 
 def test_a_device_gets_its_policy(run):
@@ -540,3 +599,54 @@ def test_sign_in_without_a_form_or_an_answer_is_refused(run, web):
     assert run("sign-in", "nobody").returncode == 1
     assert run("sign-in", "mullvad", stdin="").returncode == 1
     assert not any(isinstance(command, SignIn) for command in web.gateway.commands)
+
+
+def test_canary_and_report_are_shown_and_exits_opened(run, web):
+    shown = run("canary")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[1].split()[0] == "default"
+    assert "3 rounds, 54 probes, 0 packets leaked" in shown.stdout
+    assert "A report." in run("leak-test", "--report").stdout
+    assert run("canary", "--open").returncode == 1, "nothing is shut"
+    web.gateway.canary = msgspec.structs.replace(web.gateway.canary, leaked=2, shut="All exits are blocked")
+    leaked = run("canary")
+    assert (leaked.returncode, "All exits are blocked" in leaked.stdout) == (6, True)
+    assert "open again" in run("canary", "--open").stdout
+
+
+def test_exceptions_are_made_listed_extended_and_ended(run, web, tmp_path):
+    run("devices", "set", "02:00:00:00:00:77", "vpn", "--name", "Telly 2")
+    made = run("except", "telly 2", "blocked", "--for", "30m", "--reason", "homework")
+    assert made.stdout.startswith("1: 02:00:00:00:00:77 blocked until ")
+    assert web.gateway.commands[-1].seconds == 1800
+    listed = run("exceptions").stdout
+    assert "homework" in listed
+    assert "29 min" in listed
+    assert run("exceptions", "extend", "1", "--until", "23:59").returncode == 0
+    assert run("exceptions", "end", "1").stdout == "1: ended\n"
+    assert json.loads(run("--json", "exceptions").stdout) == {"exceptions": []}
+    gone = run("exceptions", "end", "1")
+    assert (gone.returncode, "no open exception" in gone.stderr) == (1, True)
+    for wrong in (("telly 2", "blocked"), ("nobody", "blocked", "--for", "1m"), ("telly 2", "blocked", "--for", "1y")):
+        assert run("except", *wrong).returncode in {1, 2}
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    assert run("except", "telly 2", "direct", "--for", "5m", "--password-file", password).returncode == 0
+    assert run("exceptions", "extend", "1", "--for", "9m", "--password-file", password).returncode == 0
+    assert web.gateway.commands[-1].password == PASSWORD
+
+
+def test_groups_and_schedules_are_set_and_shown(run, web):
+    bedtime = ("--at", "sun-thu 21:00-07:00 blocked")
+    assert run("groups", "set", "children", "--policy", "vpn", *bedtime).returncode == 0
+    assert "sun,mon" not in run("groups").stdout
+    assert "mon,tue,wed,thu,sun 21:00-07:00 blocked" in run("groups").stdout
+    assert run("except", "children", "blocked", "--group", "--for", "1h").returncode == 0
+    assert run("groups", "remove", "children").returncode == 0
+    assert run("schedule", "02:00:00:00:00:01", "--at", "weekend 10:00-12:00 vpn").returncode == 0
+    assert run("schedule", "Telly").stdout == "sat,sun 10:00-12:00 vpn\n"
+    assert run("schedule", "Telly", "--clear").returncode == 0
+    assert run("schedule", "Telly").stdout == ""
+    for wrong in ("21:00-07:00 blocked", "mon 25:00-07:00 blocked", "someday 1:00-2:00 vpn", "mon 1:00 vpn"):
+        assert run("schedule", "Telly", "--at", wrong).returncode == 2
+    assert run("time-zone").stdout == "UTC\n"

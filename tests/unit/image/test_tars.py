@@ -15,8 +15,8 @@ def members(file: Path) -> set[str]:
         return {name.removeprefix("./") for name in tar.getnames()}
 
 
-def pack(*arguments: str | Path) -> None:
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "1790000000"}
+def pack(*arguments: str | Path, **variables: str) -> None:
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1790000000"} | variables
     subprocess.run([ROOT / "image/tars", *arguments], env=environment, check=True, timeout=200)
 
 
@@ -35,7 +35,12 @@ def test_firstboot_is_in_the_application_with_its_byte_code(tmp_path: Path) -> N
 
 
 def test_the_overlay_has_files_that_are_copied_as_they_are(tmp_path: Path) -> None:
-    pack("overlay", tmp_path / "overlay.tar")
+    share = tmp_path / "share"
+    for name in ("ieee-data/oui.txt", "doc/ieee-data/copyright"):
+        (share / name).parent.mkdir(parents=True)
+        (share / name).touch()
+    pack("overlay", tmp_path / "overlay.tar", SHARE=str(share))
     found = members(tmp_path / "overlay.tar")
+    assert {"usr/share/ieee-data/oui.txt", "usr/share/doc/ieee-data/copyright"} <= found
     assert "usr/lib/systemd/system/vpn-gateway-firstboot.service" in found
     assert not [name for name in found if name.endswith((".py", ".pyc"))]

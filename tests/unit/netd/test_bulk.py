@@ -50,6 +50,9 @@ class Fakes:
             run=self.run, store=store, exits=self, network=self, importer=self, publish=self.published.append
         )
 
+    async def follow_settings(self) -> None:
+        pass
+
     async def run(self, command: object) -> object:
         match command:
             case Connect(server=server):

@@ -11,6 +11,7 @@ from app.errors import ConflictError, ConnectTimeoutError, NotFoundError
 from app.netd.commands import Commands
 from app.netd.connect_commands import MAX_ATTEMPTS, ConnectCommands
 from app.netd.intent import Intent
+from app.netd.protocols import Choice
 from app.netd.unproven_keys import KeyUnprovenError
 from app.protocol.answers import Done
 from app.protocol.commands import Connect, Disconnect
@@ -27,12 +28,14 @@ class Fakes:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.silent: set[Target] = set()
+        self.taken: set[Target] = set()
+        self.waits = True
         self.rests_after = MAX_ATTEMPTS
         self.tried: list[tuple[Target, str | None]] = []
         self.down: list[str] = []
         self.failures = FailureHistory(lambda: 0.0)
         commands = ConnectCommands(
-            exits=self, directory=self, intent=Intent(store), store=store, failures=self.failures, keys=self
+            exits=self, servers=self, waiting=self, intent=Intent(store), failures=self.failures, keys=self
         )
         self.commands = Commands(commands.handlers(), lambda: None)
 
@@ -43,6 +46,8 @@ class Fakes:
 
     async def connect(self, exit_name: str, target: Target, *, asked: str | None = None) -> None:
         self.tried.append((target, asked))
+        if target in self.taken:
+            raise ConflictError("another exit uses it", code="server_in_use")
         if target in self.silent:
             raise ConnectTimeoutError("no handshake")
 
@@ -52,9 +57,19 @@ class Fakes:
     async def disconnect(self, exit_name: str) -> None:
         self.down.append(exit_name)
 
-    async def resolve(self, provider: str, selector: str) -> tuple[Target, ...]:
+    async def resolve(self, exit_name: str, selector: str, provider: str | None = None) -> Choice:
         named = tuple(t for t in SERVERS if t.hostname == selector)
-        return named or SERVERS
+        return Choice(selector, named or SERVERS)
+
+    async def own(self, exit_name: str) -> Choice:
+        return Choice("Sweden", SERVERS)
+
+    def forget(self, exit_name: str) -> bool:
+        waited, self.waits = self.waits, False
+        return waited
+
+    def add(self, exit_name: str) -> None:
+        self.waits = True
 
 
 @pytest.fixture
@@ -82,6 +97,24 @@ async def test_connect_to_silent_place_fails_after_max_attempts(fakes: Fakes) ->
     with pytest.raises(ConnectTimeoutError):
         await fakes.commands.run(Connect("Sweden"))
     assert [target for target, _ in fakes.tried] == list(SERVERS[:MAX_ATTEMPTS])
+    assert fakes.store.settings.recent == ()
+
+
+async def test_place_goes_on_after_a_server_that_another_took(fakes: Fakes) -> None:
+    """Two requests for one place at one moment choose the same server first."""
+    fakes.taken.add(SERVERS[0])
+    assert await fakes.commands.run(Connect("Sweden")) == Done(server=SERVERS[1].hostname)
+    assert not fakes.waits
+
+
+async def test_refused_connect_leaves_an_exit_waiting(fakes: Fakes) -> None:
+    """Whether the exit would connect by itself is no matter of a request that changes nothing."""
+    fakes.taken.add(SERVERS[0])
+    for waits in (True, False):
+        fakes.waits = waits
+        with pytest.raises(ConflictError):
+            await fakes.commands.run(Connect(SERVERS[0].hostname))
+        assert fakes.waits is waits
     assert fakes.store.settings.recent == ()
 
 

@@ -12,8 +12,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from app.errors import ForbiddenError, GatewayError, InvalidFieldError, KernelError
-from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Links, MtuSettings, ServerChange, Settings
+from app.errors import GatewayError, InvalidFieldError, KernelError
+from app.model import (
+    BlockedPolicy,
+    Device,
+    DirectPolicy,
+    LanLink,
+    Links,
+    MtuSettings,
+    ScheduleEntry,
+    ServerChange,
+    Settings,
+)
 from app.netd import server_commands
 from app.netd.daemon import Daemon, assemble
 from app.netd.dependencies import Dependencies
@@ -21,7 +31,18 @@ from app.netd.log_buffer import LogBuffer
 from app.netd.timesync import Files, TimeSync
 from app.netd.wan_port import WanPort
 from app.network.plan import NetworkPlan, TransportPeer, TunnelPlan
-from app.protocol.commands import AnyCommand, Bulk, ChangePreferences, LeakTest, SetDevicePolicy, SetFavourite
+from app.protocol.commands import (
+    AnyCommand,
+    Bulk,
+    ChangePreferences,
+    EndException,
+    LeakTest,
+    SetDevicePolicy,
+    SetDeviceSchedule,
+    SetFavourite,
+    SetGroup,
+    StartException,
+)
 from app.protocol.events import SecurityAlert
 from app.protocol.preferences import PreferencesChange
 from app.protocol.status import Attestation
@@ -96,6 +117,8 @@ class Machine:
 
     def leases(self) -> tuple[()]:
         return ()
+
+    def forget_host(self, mac: str) -> None: ...
 
     def lease_file(self) -> str:
         return ""
@@ -405,13 +428,43 @@ async def test_tasks_end_with_their_context(deps: Dependencies) -> None:
 async def test_a_device_gets_out_directly_with_the_owners_password(deps, started):
     """A web process that was taken over let devices out in the clear."""
     daemon = await started()
-    for password in (None, "not the owner's"):
-        with pytest.raises(ForbiddenError):
+    for password, error in ((None, (422, "missing_field")), ("not the owner's", (403, "wrong_password"))):
+        with pytest.raises(GatewayError) as refused:
             await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=password))
+        assert (refused.value.status, refused.value.code) == error
         with pytest.raises(GatewayError) as refused:
             await daemon.gateway.submit(Bulk((SetDevicePolicy(MAC, DirectPolicy(), password=password),)))
-        assert (refused.value.status, refused.value.code) == (403, "wrong_password")
+        assert (refused.value.status, refused.value.code) == error
     assert deps.store.settings.devices == ()
     await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), password=PASSWORD))
     await daemon.gateway.submit(SetDevicePolicy(MAC, DirectPolicy(), "Radio"))  # it is direct already
     assert deps.store.settings.devices == (Device(MAC, DirectPolicy(), "Radio"),)
+
+
+async def test_failed_bulk_request_takes_back_its_exceptions(kernel, started):
+    daemon = await started("exceptions")
+    kept = await daemon.commands.run(StartException(BlockedPolicy(), MAC, seconds=600, by="test"))
+    bulk = Bulk((EndException(kept.id), StartException(BlockedPolicy(), OTHER.mac, seconds=600), SetGroup("a/b")))
+    with pytest.raises(GatewayError) as caught:
+        await daemon.gateway.submit(bulk)
+    assert caught.value.field == "operations[2].name"
+    (left,) = (await daemon.gateway.snapshot()).exceptions
+    assert (left.id, left.mac) == (kept.id, MAC)
+    assert f"{MAC} : 0x1" in kernel.plan.ruleset
+    assert OTHER.mac not in kernel.plan.ruleset
+
+
+async def test_exception_in_the_clear_is_in_the_plan_until_its_end(kernel, started):
+    daemon = await started("exceptions")
+    await daemon.gateway.submit(StartException(DirectPolicy(), MAC, seconds=1, by="test", password=PASSWORD))
+    assert [one.key for one in kernel.plan.timed if one.collection == "exception"] == [(MAC,)]
+    assert MAC not in kernel.plan.ruleset  # it has no other policy than all
+    await until(lambda: not kernel.plan.timed)
+    assert (await daemon.gateway.snapshot()).exceptions == ()
+
+
+async def test_schedule_of_the_moment_is_in_the_plan(kernel, started):
+    daemon = await started()
+    always = (ScheduleEntry(frozenset(range(7)), 0, 0, BlockedPolicy()),)
+    await daemon.gateway.submit(SetDeviceSchedule(MAC, always))
+    assert f"{MAC} : 0x1" in kernel.plan.ruleset

@@ -17,6 +17,8 @@ from app.netd.adoption import AdoptionRecord
 from app.netd.exits import Exits
 from app.netd.intent import Goal, Intent
 from app.netd.network_parts import DriftRepaired, WanMoved
+from app.netd.server_claims import ServerClaims
+from app.netd.server_judge import ServerJudge
 from app.netd.transition import ExitTransition
 from app.netd.unproven_keys import MAX_INITIATIONS, KeyUnprovenError, UnprovenKeys
 from app.network.drift import missing
@@ -69,6 +71,7 @@ class Fakes:
         self.intent = Intent(store)
         self.key_unproven = False
         self.keys = UnprovenKeys(self)
+        self.claims = ServerClaims()
 
     # WireGuard
     async def configure(self, name: str, device: object) -> None:
@@ -143,6 +146,8 @@ class Fakes:
             providers=self,
             failover=self,
             keys=self.keys,
+            claims=self.claims,
+            uses=ServerJudge(self.store, self.intent, self.claims, self),
             record=AdoptionRecord(self.directory / "runtime.json"),
             adopted=adopted or {},
             last_traffic=lambda _index, _state: MOVED,
@@ -342,6 +347,18 @@ async def test_renew_keeps_the_old_tunnel_until_the_new_is_up(fakes: Fakes, exit
     kinds = [(p.active is not None, p.candidate is not None, p.draining is not None) for p in fakes.plans]
     assert all(active for active, *_ in kinds[1:]), "never without a tunnel"
     assert (True, False, True) in kinds
+
+
+async def test_key_replaced_after_a_connect_is_the_next_tunnels(fakes: Fakes, exits: Exits, monkeypatch) -> None:
+    """A connect to where the exit is already fetches a configuration that no attempt takes."""
+    await exits.connect("default", A)
+    await exits.connect("default", A)
+    other = replace(CONFIG, private_key=keys.generate().private_key)
+    monkeypatch.setattr(f"{__name__}.CONFIG", other)
+    await exits.renew("mullvad")
+    state = exits.get("default").state
+    assert isinstance(state, Connected)
+    assert state.tunnel.own_key == keys.public_key(other.private_key)
 
 
 async def test_renew_retries_an_exit_blocked_by_the_account(fakes: Fakes, exits: Exits) -> None:

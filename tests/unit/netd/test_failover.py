@@ -11,9 +11,12 @@ from app.errors import ConnectTimeoutError
 from app.model import FailoverSettings, Server
 from app.netd import failover
 from app.netd.automatic_switches import RETURN_AFTER, ReturnToFirstChoice
+from app.netd.exit_targets import ExitTargets
 from app.netd.failover import HEALTHY_TTL, Failover
 from app.netd.intent import Goal, Intent
-from app.netd.server_directory import ServerDirectory
+from app.netd.server_claims import ServerClaims
+from app.netd.server_directory import ServerDirectory, allowed
+from app.netd.server_judge import ServerJudge
 from app.netd.server_places import ServerPlaces
 from app.netd.transition import ExitTransition
 from app.netd.unproven_keys import UnprovenKeys
@@ -93,6 +96,7 @@ class Fakes:
         self.failures = FailureHistory(self.clock)
         self.intent.set_goal("default", FIRST)
         self.unproven = UnprovenKeys(self)
+        self.judge = ServerJudge(store, self.intent, ServerClaims(), self)
         self.failover = Failover(
             providers=self,
             directory=self,
@@ -100,6 +104,7 @@ class Fakes:
             store=store,
             failures=self.failures,
             unproven=self.unproven,
+            uses=self.judge,
             publish=self.published.append,
             clock=self.clock,
         )
@@ -113,8 +118,8 @@ class Fakes:
     async def list(self, provider):
         return self.listed
 
-    async def resolve(self, provider, selector):
-        return [Target(provider, s.hostname) for s in choose(self.listed, selector)]
+    async def resolve(self, provider, selector, verdict=None):
+        return [Target(provider, s.hostname) for s in allowed(choose(self.listed, selector), verdict)]
 
     def alerts(self):
         return [event.reason for event in self.published if isinstance(event, SecurityAlert)]
@@ -202,7 +207,7 @@ async def fallen_back(fakes):
     fakes.now += RETURN_AFTER
     returning = ReturnToFirstChoice(
         exits=exits,
-        directory=fakes,
+        servers=ExitTargets(fakes.store, fakes, fakes.judge),
         intent=fakes.intent,
         store=fakes.store,
         failures=fakes.failures,
@@ -361,7 +366,7 @@ async def test_way_back_leads_to_what_was_asked_for(fakes):
     fakes.now += RETURN_AFTER
     await ReturnToFirstChoice(
         exits=exits,
-        directory=fakes,
+        servers=ExitTargets(fakes.store, fakes, fakes.judge),
         intent=fakes.intent,
         store=fakes.store,
         failures=fakes.failures,

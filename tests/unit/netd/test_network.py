@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
@@ -18,9 +17,17 @@ from app.model import BlockedPolicy, Device, LanLink, Links, WanLink
 from app.netd.network import NetworkController
 from app.netd.network_parts import DriftRepaired, PlanApplied, WanMoved
 from app.netd.timesync import Files, TimeSync
-from app.network.plan import MARK_LOOKUP, ExitPlan, NetworkPlan, TransportPeer, TunnelPlan, exit_mark
+from app.network.nft_layout import elements
+from app.network.plan import (
+    MARK_LOOKUP,
+    ExitPlan,
+    NetworkPlan,
+    TransportPeer,
+    TunnelPlan,
+    exit_mark,
+    resolver_network,
+)
 from app.network.resolvers import Answer
-from app.network.ruleset.syntax import hex_mark
 from app.protocol.events import SecurityAlert, StatusChanged, WanChanged
 from app.protocol.status import Attestation
 from app.store import Store
@@ -202,9 +209,9 @@ async def test_time_servers_close_when_nobody_watches_the_clock(fakes: Fakes, mo
     fakes.uid = 104
     network = fakes.network()
     await network.replan()
-    assert "skuid 104" in fakes.plans[-1].ruleset
+    assert "104 . " in fakes.plans[-1].ruleset
     async with closing(network):
-        await until(lambda: "skuid 104" not in fakes.plans[-1].ruleset)
+        await until(lambda: "104 . " not in fakes.plans[-1].ruleset)
 
 
 # --- Looking up a name -----------------------------------------------------------------------------------------------
@@ -229,7 +236,7 @@ class Asked:
 
 
 def opened(plan: NetworkPlan) -> bool:
-    return f"meta mark {hex_mark(MARK_LOOKUP)} ip daddr {OUTSIDE}" in plan.ruleset
+    return str(OUTSIDE) in elements(plan.ruleset, "lookup4")
 
 
 @pytest.fixture
@@ -396,7 +403,7 @@ async def test_frozen_network_applies_nothing(fakes: Fakes) -> None:
 
 def translated(plan: NetworkPlan) -> list[str]:
     """The resolvers in the places of exit 0."""
-    return re.findall(r"dnat ip to (\S+)", plan.ruleset)
+    return [to for vip, to in elements(plan.ruleset, "resolver4").items() if ip_address(vip) in resolver_network(0, 4)]
 
 
 async def test_resolver_in_the_lan_is_replaced_by_the_fallback(fakes: Fakes) -> None:

@@ -30,7 +30,10 @@ async def test_only_the_owners_password_is_right(tmp_path: Path) -> None:
     check = OwnerCheck(tmp_path)
     await set_owner(check, PASSWORD)
     await check.check(PASSWORD)
-    for wrong in (None, "", OTHER):
+    with pytest.raises(InvalidFieldError) as missing:
+        await check.check(None)
+    assert (missing.value.code, missing.value.field) == ("missing_field", "password")
+    for wrong in ("", OTHER):
         with pytest.raises(ForbiddenError) as refused:
             await check.check(wrong)
         assert (refused.value.code, refused.value.field) == ("wrong_password", "password")

@@ -9,14 +9,29 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from app import keys
-from app.errors import GatewayError
-from app.model import BlockedPolicy, DirectPolicy, ServerChange, VpnPolicy
+from app.errors import GatewayError, NotFoundError
+from app.model import BlockedPolicy, DirectPolicy, Links, ScheduleEntry, SeenDevice, ServerChange, VpnPolicy
 from app.netd.device_policy import DevicePolicies
+from app.netd.devices.commands import DeviceCommands
+from app.netd.devices.policy_of_all import PolicyOfAll
 from app.netd.intent import Intent
+from app.netd.policies.changes import PolicyChanges
+from app.netd.policies.groups import GroupCommands
 from app.netd.preferences import PreferenceCommands
-from app.protocol.commands import AddCustomServer, ChangePreferences, SetDevicePolicy
+from app.protocol.commands import (
+    AddCustomServer,
+    AdmitDevice,
+    ChangeDevice,
+    ChangePreferences,
+    ForgetDevice,
+    RemoveGroup,
+    SetDevicePolicy,
+    SetDeviceSchedule,
+    SetGroup,
+)
 from app.protocol.preferences import PreferencesChange
 from app.providers.custom import parse_custom
 from app.store import Store
@@ -40,12 +55,37 @@ urls = st.none() | text | st.sampled_from(
 changes = st.builds(
     ServerChange, at=st.integers(0, 1439), days=st.frozensets(st.integers(0, 6)), select=text.map(lambda t: t[:255])
 )
+policies = st.sampled_from([VpnPolicy(), VpnPolicy("no such exit"), DirectPolicy(), BlockedPolicy()])
+schedules = st.lists(
+    st.builds(
+        ScheduleEntry,
+        days=st.frozensets(st.integers(0, 6)),
+        start=st.integers(0, 1439),
+        end=st.integers(0, 1439),
+        policy=policies,
+    ),
+    max_size=2,
+).map(tuple)
 commands = st.one_of(
     st.builds(
         SetDevicePolicy,
         mac=macs,
-        policy=st.sampled_from([VpnPolicy(), DirectPolicy(), BlockedPolicy()]),
+        policy=st.sampled_from([VpnPolicy(), DirectPolicy(), BlockedPolicy(), None]),
         name=st.none() | text,
+    ),
+    st.builds(
+        ChangeDevice,
+        mac=macs,
+        name=st.just(UNSET) | st.none() | text,
+        group=st.just(UNSET) | st.none() | text,
+        address=st.just(UNSET) | st.none() | addresses.filter(lambda a: a.version == 4),
+    ),
+    st.builds(AdmitDevice, macs),
+    st.builds(ForgetDevice, macs),
+    st.builds(
+        lambda policy, new: ChangePreferences(PreferencesChange(default_policy=policy, new_device_policy=new)),
+        st.sampled_from(["vpn", "vpn:none", "direct", "blocked"]) | text,
+        st.sampled_from(["default", "wait"]),
     ),
     st.builds(
         lambda **given_: ChangePreferences(PreferencesChange(**given_)),
@@ -63,19 +103,48 @@ commands = st.one_of(
         dns=st.sampled_from(["10.0.0.1", "192.168.77.1", "10.0.0.1, fd00::1", ""]),
         location=st.none() | text,
     ),
+    st.builds(SetGroup, name=text, policy=st.none() | policies, schedule=schedules),
+    st.builds(RemoveGroup, name=text),
+    st.builds(SetDeviceSchedule, mac=macs, schedule=schedules),
+    st.builds(lambda zone: ChangePreferences(PreferencesChange(time_zone=zone)), text | st.just("Europe/Berlin")),
     st.tuples(st.sampled_from(["default", "no such exit"]), text, text),
 )
 
 
 class Network:
-    """Takes every plan, and knows the default exit."""
+    """Takes every plan, and knows the default exit; one device of the LAN was seen, and none has a lease."""
+
+    links = Links(None, ())
+    seen = SeenDevice("02:00:00:00:00:01", 1.0, 2.0)
 
     async def replan(self) -> None: ...
 
     async def forget_device(self, mac: str) -> None: ...
 
+    async def forget_exception(self, slot: int) -> None: ...
+
     def get(self, name: str) -> object:
+        if ":" in name:
+            return self.seen if name == self.seen.mac else None
+        if name != "default":
+            raise NotFoundError("there is no such exit", field="exit")
         return name
+
+    def forget(self, mac: str) -> bool:
+        return mac == self.seen.mac
+
+    def forget_host(self, mac: str) -> None: ...
+
+    def leases(self) -> tuple[()]:
+        return ()
+
+    def of_group(self, name: str) -> tuple[()]:
+        return ()
+
+    def without_group(self, name: str) -> tuple[()]:
+        return ()
+
+    async def end_some(self, some: object, cause: str) -> None: ...
 
 
 async def owner(password: str | None) -> None:
@@ -85,14 +154,40 @@ async def owner(password: str | None) -> None:
 async def carry_out(store: Store, command: object) -> None:
     network = Network()
     events: list[object] = []
+    changes = PolicyChanges(store=store, network=network, exceptions=tuple, publish=events.append)
     match command:
         case SetDevicePolicy():
-            policies = DevicePolicies(
-                store=store, network=network, exits=network, publish=events.append, check_owner=owner
-            )
-            await policies._set(command)
+            await DevicePolicies(store=store, changes=changes, exits=network, check_owner=owner)._set(command)
+        case SetGroup() | RemoveGroup() | SetDeviceSchedule():
+            groups = GroupCommands(
+                store=store, changes=changes, exceptions=network, exits=network, own_addresses=tuple,
+                publish=events.append, check_owner=owner,
+            )  # fmt: skip
+            await dict(groups.handlers())[type(command)](command)
         case ChangePreferences():
-            await PreferenceCommands(store, events.append, lambda: None)._change(command)
+            policies = PolicyOfAll(
+                store=store,
+                changes=changes,
+                exits=network,
+                seen=lambda: (network.seen,),
+                leases=network.leases,
+                check_owner=owner,
+            )
+            await PreferenceCommands(store, events.append, lambda: None, policies)._change(command)
+        case ChangeDevice() | AdmitDevice() | ForgetDevice():
+            devices = DeviceCommands(
+                store=store,
+                network=network,
+                changes=changes,
+                watcher=network,
+                hosts=network,
+                neighbours=tuple,
+                own=frozenset,
+                apply_services=lambda: None,
+                publish=events.append,
+                check_owner=owner,
+            )
+            await dict(devices.handlers())[type(command)](command)
         case AddCustomServer():
             store.add_server(*parse_custom(command, added=1.0, lan=store.settings.lan.networks))
         case (exit_name, server, asked):

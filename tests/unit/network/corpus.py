@@ -9,6 +9,7 @@ import msgspec
 
 from app.model import DirectPolicy, VpnPolicy
 from app.network.plan import (
+    MARK_CANARY,
     MARK_CLEAR,
     MARK_DIRECT,
     MARK_END,
@@ -16,8 +17,10 @@ from app.network.plan import (
     MARK_TIME,
     MARK_TRANSPORT,
     OWN_PORTS,
+    WAITING_RESOLVER_PORT,
     PlanInput,
     TunnelPlan,
+    exception_mark,
     exit_interface,
     exit_mark,
     resolver_vips,
@@ -54,7 +57,7 @@ def from_lan(inp: PlanInput) -> Iterator[Packet]:
             yield lan_packet(link, mac, src, outside[0], "udp", 4433)
             yield lan_packet(link, mac, src, outside[0], "tcp", 53)
             yield lan_packet(link, mac, src, outside[0], icmp)
-            for port in (53, 5000, 5301, 5302, 22):
+            for port in (53, 5000, 5301, 5302, WAITING_RESOLVER_PORT, 22):
                 yield lan_packet(link, mac, src, own, "tcp", port)
             yield lan_packet(link, mac, src, own, icmp)
     mac = MACS[-1]
@@ -65,6 +68,15 @@ def from_lan(inp: PlanInput) -> Iterator[Packet]:
     if inp.links.wan is None or inp.links.wan.name != link:
         for src, dst in (("8.8.8.8", "1.1.1.1"), (own4, "1.1.1.1"), ("2001:db8:5::1", "2001:db8:6::1")):
             yield lan_packet(link, mac, src, dst, "udp", 443)
+
+
+def canary(inp: PlanInput) -> Iterator[Packet]:
+    """The canary's packets, and those of a device that has taken its MAC address."""
+    sender = inp.lan.address.network[60]
+    for link in inp.links.lan[:1]:
+        for mac, _ in inp.canary:
+            for mark in (0, MARK_CANARY):
+                yield Packet(sender, ip_address("9.9.9.9"), "udp", 4000, 4000, iif=link.name, mac=mac, mark=mark)
 
 
 def lan_packet(link: str, mac: str, src: str, dst: str, proto: str, dport: int = 0) -> Packet:
@@ -167,7 +179,8 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
     lan4, lan6 = (ip_address(a) for a in hosts(inp)[MACS[-1]])
     if not inp.links.lan:
         return
-    marks = [0, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits)]
+    exceptions = (exception_mark(e.slot) for e in inp.exceptions)
+    marks = [0, MARK_DIRECT, *(exit_mark(e.index) for e in inp.exits), *exceptions]
     arrivals = [(name, tuple(a.ip for a in t.addresses)) for name, _, t in tunnels(inp)]
     if inp.links.wan:
         arrivals.append((inp.links.wan.name, tuple(a.ip for a in inp.links.wan.addresses)))
@@ -316,7 +329,8 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
         n.version == outcome.packet.dst.version and outcome.packet.dst in n for n in local
     ):
         return False
-    match dict(inp.devices).get(packet.mac, inp.default_policy):
+    exceptions = {mac: e.policy for e in inp.exceptions for mac in e.macs}
+    match (dict(inp.devices) | dict(inp.canary) | exceptions).get(packet.mac, inp.default_policy):
         case DirectPolicy():
             wan = inp.links.wan
             return wan is None or outcome.link != wan.name or outcome.packet.src not in {a.ip for a in wan.addresses}
@@ -331,5 +345,5 @@ def leaks(inp: PlanInput, packet: Packet, outcome: PacketOutcome) -> bool:
 def everything(inp: PlanInput) -> list[Packet]:
     return [
         *from_lan(inp), *from_outside(inp), *own(inp), *link_control(inp), *connections(inp), *own_by_name(inp),
-        *to_own_addresses(inp),        *oddities(inp),
+        *to_own_addresses(inp), *canary(inp), *oddities(inp),
     ]  # fmt: skip

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from app.addresses import Address
 from app.network import traffic_control
 from app.network.egress_filter import program
+from app.network.nft import with_deadlines
 from app.network.plan import NetworkPlan, RoutePlan, RulePlan
 from app.packet_trace import Packet, Surroundings
 from tests.unit.network import wire
@@ -153,7 +154,8 @@ class Kernel:
     # --- nftables and rules ------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        self.run("nft", "-f", "-", feed=self.plan.ruleset)
+        text = self.plan.ruleset + "".join(element.text for element in self.plan.timed)
+        self.run("nft", "-f", "-", feed=with_deadlines(text, time.clock_gettime(time.CLOCK_BOOTTIME)))
 
     def flush_nft(self) -> None:
         self.run("nft", "flush", "ruleset")

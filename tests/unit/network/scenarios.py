@@ -8,10 +8,23 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_
 from msgspec.structs import replace
 
 from app.addresses import Interface
-from app.model import BlockedPolicy, DirectPolicy, LanLink, LanSettings, Links, Policy, VpnPolicy, WanLink
+from app.canary.identity import policies as canary_policies
+from app.model import (
+    BlockedPolicy,
+    DirectPolicy,
+    LanBridge,
+    LanLink,
+    LanSettings,
+    Links,
+    Policy,
+    VpnPolicy,
+    WaitingPolicy,
+    WanLink,
+)
 from app.network.plan import ExitPlan, PlanInput, RoutePlan, Slot, TransportPeer, TunnelPlan
 from app.network.planner import TABLE_MAIN
 from app.packet_trace import Surroundings
+from app.policies import PlannedException
 
 LAN = LanSettings(ula=IPv6Interface("fd12:3456:789a::1/64"))
 BY_DEFAULT = VpnPolicy()
@@ -63,6 +76,7 @@ def tunnel(
 
 SECOND = tunnel("b", ("10.65.3.4/32",), ("0.0.0.0/0",), ("10.65.0.1",), "198.51.100.8", 1380)
 WORK = tunnel("a", ("10.9.1.2/24",), ("10.0.0.0/8", "172.31.0.0/16"), ("10.9.0.1", "10.9.0.2"), "198.51.100.9")
+SPLIT = tunnel("a", ("10.9.1.2/24", "fd77::2/64"), ("10.0.0.0/8", "fc00:bbbb::/32"), ("10.9.0.1",))
 SIX = tunnel("a", ("fd77::2/64",), ("::/0",), ("fd77::1",), "2001:db8:9::9")
 
 
@@ -71,8 +85,8 @@ def inputs(
     wan: WanLink | None = WAN,
     lan: tuple[str, ...] = ("br-lan",),
     settings: LanSettings = LAN,
-    default: Policy = BY_DEFAULT,
-    devices: tuple[tuple[str, Policy], ...] = (),
+    default: Policy | WaitingPolicy = BY_DEFAULT,
+    devices: tuple[tuple[str, Policy | WaitingPolicy], ...] = (),
     **more: object,
 ) -> PlanInput:
     links = Links(wan, tuple(LanLink(n) for n in lan))
@@ -81,6 +95,11 @@ def inputs(
 
 def default_exit(**tunnels: TunnelPlan) -> ExitPlan:
     return ExitPlan("default", 0, **tunnels)
+
+
+def with_bridge(*exits: ExitPlan, **more: object) -> PlanInput:
+    made = inputs(*exits, http_ports=(80, 5000, 22), **more)  # type: ignore[arg-type]
+    return replace(made, links=replace(made.links, bridge=LanBridge("br-lan", ("lan1", "lan2"), ("radio1",))))
 
 
 # One wire for both, the LAN in a network of its own; and the LAN within the router's network, as a second address.
@@ -99,12 +118,17 @@ _AS_INSIDE = WanLink(
     addresses=(ip_interface("10.64.1.2/16"), ip_interface("fc00:bbbb::2/127")),
     gateway4=ip_address("10.64.0.1"),
     gateway6=IPv6Address("fe80::1"),
-    nameservers=(ip_address("10.64.0.1"),),
+    nameservers=(ip_address("10.64.0.1"), ip_address("2001:db8:1::53")),
 )
 _TWO_PEERS = replace(
     tunnel(),
     transport=(TransportPeer(ip_address("198.51.100.7"), 51820), TransportPeer(ip_address("2001:db8:9::9"), 51820)),
 )
+# On one wire, beside the LAN's own addresses: of another kind than those, so that the kernel's choice is clear.
+_AS_INSIDE_ONE_ARM = replace(
+    _AS_INSIDE, name="eth0", addresses=(ip_interface("10.64.1.2/16"), ip_interface("2001:db8:b::2/64"))
+)
+_PUBLIC_INSIDE = replace(_TWO_PEERS, addresses=(ip_interface("10.64.1.2/32"), ip_interface("2001:db8:b::2/128")))
 
 SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     "disconnected": lambda: inputs(default_exit()),
@@ -114,22 +138,47 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     "connected": lambda: inputs(default_exit(active=tunnel())),
     "connected-ipv4": lambda: inputs(default_exit(active=SECOND), wan=WAN4),
     "connected-ipv6": lambda: inputs(default_exit(active=SIX)),
+    "connected-split": lambda: inputs(default_exit(active=SPLIT)),
     "switching": lambda: inputs(default_exit(active=tunnel(), candidate=SECOND)),
     "flip": lambda: inputs(default_exit(active=SECOND, draining=tunnel())),
     "disconnecting": lambda: inputs(default_exit(draining=tunnel())),
     "policies": lambda: inputs(
         default_exit(active=tunnel(), candidate=SECOND), ExitPlan("work", 1, WORK), ExitPlan("idle", 7), devices=DEVICES
     ),
+    # As "policies", but for a while: the ends are far enough for any machine that runs the tests.
+    "exceptions": lambda: inputs(
+        default_exit(active=tunnel()),
+        ExitPlan("work", 1, WORK),
+        devices=((BLOCKED_MAC, BlockedPolicy()), (WORK_MAC, BlockedPolicy()), (DIRECT_MAC, VpnPolicy())),
+        exceptions=(
+            PlannedException(0, DirectPolicy(), (DIRECT_MAC,), 9e7),
+            PlannedException(7, VpnPolicy("work"), (WORK_MAC, OTHER_MAC), 9e7),
+        ),
+    ),
     "default-direct": lambda: inputs(
         default_exit(), wan=WAN4, default=DirectPolicy(), devices=((PLAIN_MAC, VpnPolicy()),)
     ),
     "default-blocked": lambda: inputs(
-        default_exit(active=tunnel()), default=BlockedPolicy(), devices=((PLAIN_MAC, VpnPolicy()),)
+        default_exit(active=tunnel()),
+        default=BlockedPolicy(),
+        devices=((PLAIN_MAC, VpnPolicy()),),
+        canary=canary_policies(("default",)),
     ),
+    "new-devices-wait": lambda: with_bridge(
+        default_exit(active=tunnel()),
+        default=WaitingPolicy(),
+        devices=((PLAIN_MAC, VpnPolicy()), (DIRECT_MAC, DirectPolicy()), (BLOCKED_MAC, BlockedPolicy())),
+    ),
+    "one-device-waits": lambda: with_bridge(default_exit(active=tunnel()), devices=((OTHER_MAC, WaitingPolicy()),)),
     "no-wan": lambda: inputs(default_exit(active=tunnel()), wan=None, devices=DEVICES),
     "no-lan": lambda: inputs(default_exit(active=tunnel()), lan=()),
     "one-arm": lambda: inputs(
-        default_exit(active=tunnel()), ExitPlan("work", 1, WORK), wan=_ONE_ARM, lan=("eth0",), devices=DEVICES
+        default_exit(active=tunnel()),
+        ExitPlan("work", 1, WORK),
+        wan=_ONE_ARM,
+        lan=("eth0",),
+        devices=DEVICES,
+        canary=canary_policies(("default", "work")),
     ),
     "one-arm-same-net": lambda: inputs(
         default_exit(active=tunnel()),
@@ -141,12 +190,27 @@ SCENARIOS: dict[str, Callable[[], PlanInput]] = {
     "address-on-both": lambda: inputs(
         default_exit(active=_TWO_PEERS),
         wan=_AS_INSIDE,
-        lookup_servers=(ip_address("10.64.0.1"),),
-        clear_api=(TransportPeer(ip_address("192.0.2.44"), 443),),
+        lookup_servers=(ip_address("10.64.0.1"), ip_address("2001:db8:1::53")),
+        clear_api=(TransportPeer(ip_address("192.0.2.44"), 443), TransportPeer(ip_address("2001:db8:44::1"), 443)),
         time_sync_uid=104,
-        time_servers=(ip_address("192.0.2.123"),),
+        time_servers=(ip_address("192.0.2.123"), ip_address("2001:db8:ee::1")),
     ),
-    "address-on-both-direct": lambda: inputs(default_exit(active=_TWO_PEERS), wan=_AS_INSIDE, devices=DEVICES),
+    "address-on-both-direct": lambda: replace(
+        SCENARIOS["address-on-both"](),
+        devices=DEVICES,
+        lookup_servers=(ip_address("192.0.2.53"), ip_address("2001:db8:1::54")),
+    ),
+    # The same on one wire, where the devices' packets come by the link that has the address.
+    "one-arm-address-on-both": lambda: replace(
+        SCENARIOS["address-on-both"](),
+        links=Links(_AS_INSIDE_ONE_ARM, (LanLink("eth0"),)),
+        exits=(default_exit(active=_PUBLIC_INSIDE),),
+    ),
+    "one-arm-address-on-both-direct": lambda: replace(
+        SCENARIOS["address-on-both-direct"](),
+        links=Links(_AS_INSIDE_ONE_ARM, (LanLink("eth0"),)),
+        exits=(default_exit(active=_PUBLIC_INSIDE),),
+    ),
     "two-lans-closed-list": lambda: inputs(
         default_exit(candidate=SIX),
         lan=("br-lan", "usb0"),

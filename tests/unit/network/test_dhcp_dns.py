@@ -62,7 +62,7 @@ ra-param=br-lan,30,1800
 """
 
 EXIT_TEXT = f"""\
-{COMMON}# for exit work
+{COMMON}# for exit 1
 port=5302
 strict-order
 server=fd76:706e:6777:53::8

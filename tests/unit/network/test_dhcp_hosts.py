@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from app.model import Device, Lease
-from app.network.dhcp_hosts import FORGET_AFTER, MAX_RECORDS, HostRegistry, given_names, label
+from app.model import Device, LanSettings, Lease
+from app.network.dhcp_hosts import FORGET_AFTER, MAX_RECORDS, HostRegistry, given_names, label, reservations
 
 A, B, C = (f"02:00:00:00:00:0{n}" for n in "abc")
 NOW = 1_000_000.0
@@ -22,10 +22,16 @@ class Records:
     def __init__(self) -> None:
         self.registry = HostRegistry()
 
-    def after(self, *leases: Lease, given=None, in_use=None, now: float = NOW) -> set[str]:
+    def after(self, *leases: Lease, given=None, in_use=None, fixed=None, now: float = NOW) -> set[str]:
         """The lines after an update."""
         self.registry.update(
-            leases, given=given or {}, reserved=RESERVED, in_use=in_use or {}, longest_first=600, now=now
+            leases,
+            given=given or {},
+            reserved=RESERVED,
+            in_use=in_use or {},
+            fixed=fixed or {},
+            longest_first=600,
+            now=now,
         )
         return {record.line() for record in self.registry.records.values()}
 
@@ -111,3 +117,38 @@ def test_records_are_bounded_and_forgotten():
     assert len(records.after(*many)) == MAX_RECORDS
     assert len(records.after(now=NOW + FORGET_AFTER - 1)) == MAX_RECORDS
     assert records.after(now=NOW + FORGET_AFTER + 1) == set()
+
+
+FIXED = IPv4Address("192.168.77.50")
+
+
+def test_fixed_address_is_in_the_record_whatever_the_lease_is():
+    records = Records()
+    assert records.after(lease(A, "nas"), fixed={A: FIXED}) == {f"{A},set:regular,{FIXED}"}
+    # Also once it has its lease: dnsmasq would refuse another version of the record.
+    assert records.after(lease(A, "nas", address=str(FIXED)), fixed={A: FIXED}) == {f"{A},set:regular,{FIXED}"}
+    assert records.after(given={A: "files"}, fixed={A: FIXED}) == {f"{A},set:regular,{FIXED},files"}
+
+
+def test_fixed_address_is_in_one_record_only():
+    records = Records()
+    assert records.after(in_use={B: FIXED}) == {f"{B},{FIXED}"}
+    assert records.after(in_use={B: FIXED}, fixed={A: FIXED}) == {B, f"{A},set:regular,{FIXED}"}
+
+
+def test_address_that_is_fixed_no_longer_leaves_the_record():
+    records = Records()
+    records.after(fixed={A: FIXED})
+    assert records.after() == {f"{A},set:regular"}
+
+
+def test_fixed_address_outside_the_present_lan_is_not_used():
+    devices = (Device(A, address=FIXED), Device(B, address=IPv4Address("10.9.9.9")))
+    assert reservations(devices, LanSettings()) == {A: FIXED}
+
+
+def test_forgotten_device_has_no_record():
+    records = Records()
+    records.after(lease(A, "nas", left=7200), now=NOW)
+    records.registry.forget(A)
+    assert records.after() == set()

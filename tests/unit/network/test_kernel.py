@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from app.network.plan import PlanInput
+from app.network.plan import WAITING_RESOLVER_PORT, PlanInput
 from app.network.planner import plan as make_plan
 from app.packet_trace import Packet, PacketOutcome, PacketTracer
 from tests.unit.network.corpus import ROUTER_MAC, from_lan, from_outside, hosts, own
@@ -19,7 +19,7 @@ from tests.unit.network.wire import Seen
 
 pytestmark = pytest.mark.kernel
 
-SERVICES = (53, 5000, 5300, 5301, 5302, 22)
+SERVICES = (53, 5000, 5300, 5301, 5302, WAITING_RESOLVER_PORT, 22)
 
 
 def verdict(left: list[Seen], packet: Packet) -> tuple[str, object]:

@@ -1,4 +1,5 @@
-from app.network.nft import Count, carry_over, fingerprint, first_error
+from app.network.nft import Count, carry_over, first_error, with_deadlines
+from app.network.plan import TimedElement
 
 TEXT = """table inet vpn_gateway { }
 delete table inet vpn_gateway
@@ -29,29 +30,13 @@ def test_first_error_shows_only_its_line():
     assert len(first_error("x" * 10_000, f"/dev/stdin:1:1-2: Error: {'y' * 10_000}", 1)) < 400
 
 
-def table(elements, *, handle=1, packets=0, policy="drop", values=("a", "b")):
-    return [
-        {"metainfo": {"version": "1.1"}},
-        {"table": {"family": "inet", "name": "t", "handle": handle}},
-        {"counter": {"name": "n", "handle": handle + 1, "packets": packets, "bytes": packets * 9}},
-        {"set": {"name": "s", "handle": handle + 2, "elem": elements}},
-        {"chain": {"name": "c", "policy": policy}},
-        {
-            "rule": {
-                "handle": handle,
-                "expr": [{"match": {"right": {"set": list(values)}}}, {"counter": {"bytes": packets}}],
-            }
-        },
-    ]
+def element(deadline, key="02:00:00:00:00:01"):
+    return TimedElement("exception", (key,), 0x1003, deadline)
 
 
-def test_fingerprint_ignores_handles_counts_and_element_order():
-    first = fingerprint(table(["x", "y"]))
-    assert first == fingerprint(table(["y", "x"], handle=50, packets=9, values=("b", "a")))
-    others = [table(["x"]), table(["x", "y"], policy="accept"), table(["x", "y"], values=("a",)), table([])[:3], None]
-    assert len({first, *map(fingerprint, others)}) == 1 + len(others)
-
-
-def test_fingerprint_depends_on_the_order_of_rules():
-    rules = [{"rule": {"expr": [{"accept": None}]}}, {"rule": {"expr": [{"drop": None}]}}]
-    assert fingerprint(rules) != fingerprint(rules[::-1])
+def test_element_is_loaded_with_the_time_that_is_left():
+    text = TEXT + element(1030.5).text + element(999.0, "02:00:00:00:00:02").text + element(1000.0).text
+    line = "add element inet vpn_gateway exception { 02:00:00:00:00:01 timeout 30s500ms : 0x1003 }\n"
+    assert with_deadlines(text, 1000.0) == TEXT + line  # and those that are over are left out
+    assert with_deadlines(text, 1030.6) == TEXT
+    assert with_deadlines(carry_over(text, {"drop_a": Count(1, 2)}), 2000.0).count("packets 1") == 1

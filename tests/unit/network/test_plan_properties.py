@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
-from app.network.plan import ExitPlan, NetworkPlan, PlanInput, exit_interface
+from app.network.plan import MARK_BLOCKED, ExitPlan, NetworkPlan, PlanInput, exit_interface
 from app.network.planner import plan
+from app.network.policy import policy_mark
 from app.packet_trace import Packet, PacketTracer
+from app.policies import PlannedException
 from tests.unit.network.scenarios import SECOND, SIX, WORK, inputs, surroundings, tunnel
 
 LAN_LINK, WAN_LINK = "br-lan", "wan"
+EXITS = {"default": 0, "work": 1}
 TUNNELS = (tunnel(), SECOND, SIX, WORK, None)
 
 
@@ -39,11 +42,15 @@ macs = st.integers(1, 250).map(lambda n: f"02:00:00:00:00:{n:02x}")
 @st.composite
 def situations(draw):
     devices = draw(st.dictionaries(macs, policies, max_size=250))
+    # Of some of them, and of others, for a while; no device has two.
+    excepted = draw(st.dictionaries(st.sampled_from(sorted(devices)) | macs if devices else macs, policies, max_size=5))
+    exceptions = tuple(PlannedException(n * 51, p, (mac,), 9e7) for n, (mac, p) in enumerate(excepted.items()))
     return inputs(
         draw(exits("default", 0)),
         draw(exits("work", 1)),
         default=draw(policies),
         devices=tuple(devices.items()),
+        exceptions=exceptions,
         lookup_servers=draw(st.sampled_from([(), (ip_address("203.0.113.1"),)])),
         clear_api=(),
     )
@@ -69,12 +76,16 @@ def from_lan(draw):
         iif=LAN_LINK,
         mac=draw(macs),
         ct_state=draw(st.sampled_from(["new", "established", "related", "invalid"])),
-        ct_mark=draw(st.sampled_from([0, 0x10, 0x100, 0x101])),
+        ct_mark=draw(st.sampled_from([0, 0x10, 0x100, 0x101, 0x1000])),
     )
 
 
 def policy_of(inp: PlanInput, mac: str):
-    return dict(inp.devices).get(mac, inp.default_policy)
+    """The policy in force; one that blocks, or whose exit does not exist, is never planned as an exception."""
+    exceptions = {
+        mac: e.policy for e in inp.exceptions for mac in e.macs if policy_mark(e.policy, EXITS) != MARK_BLOCKED
+    }
+    return (dict(inp.devices) | exceptions).get(mac, inp.default_policy)
 
 
 def permitted(inp: PlanInput, mac: str) -> set[str]:

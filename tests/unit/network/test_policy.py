@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import InvalidFieldError
 from app.model import DirectPolicy, LanSettings, VpnPolicy
+from app.network.nft_layout import elements
 from app.network.plan import MARK_BLOCKED, MARK_DIRECT, ExitPlan, TransportPeer, exit_mark
 from app.network.planner import plan
 from app.network.policy import make_view
@@ -125,10 +126,11 @@ def test_flowtable_offloads_only_accepted_flows(name):
         "flowtable fast {",
         "hook ingress priority filter",
         "devices = { " + ", ".join(f'"{d}"' for d in devices) + " }",
+        "ct mark 4096-4351 accept",  # of an exception, which ends in the kernel
         "meta l4proto { tcp, udp } ct state established flow add @fast",
     ]
     offload = next(n for n, line in enumerate(fast) if "flow add" in line)
-    assert fast[offload - 1].strip() == "chain forward_pass {"
+    assert fast[offload - 2].strip() == "chain forward_pass {"
     assert [line for line in fast if line.strip() not in added] == plain or fast.count("\t}") == plain.count("\t}") + 1
 
 
@@ -150,7 +152,7 @@ def test_address_zone_is_left_out_of_the_ruleset():
     wan = msgspec.structs.replace(WAN, nameservers=(ip_address("fe80::1%wan"),))
     made = plan(inputs(default_exit(), wan=wan, devices=DEVICES, lookup_servers=(ip_address("fe80::1%wan"),)))
     assert "%" not in made.ruleset
-    assert "ip6 daddr fe80::1 " in made.ruleset
+    assert "fe80::1" in elements(made.ruleset, "lookup6")
 
 
 def test_tunnel_addresses_are_as_given():

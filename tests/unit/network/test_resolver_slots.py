@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 
 import pytest
 
 from app.model import DirectPolicy
+from app.network.nft_layout import elements
 from app.network.plan import DIRECT_RESOLVERS, MAX_EXITS, RESOLVER_SLOTS, ExitPlan, resolver_vips
 from app.network.planner import plan
 from app.network.policy import VIPS4, VIPS6
@@ -17,7 +17,7 @@ from tests.unit.network.scenarios import WAN, default_exit, inputs, surroundings
 
 def translations(ruleset: str) -> dict[str, str]:
     """The resolvers by virtual address."""
-    return dict(re.findall(r"daddr (\S+) .* dnat ip6? to (\S+)", ruleset))
+    return {**elements(ruleset, "resolver4"), **elements(ruleset, "resolver6")}
 
 
 @pytest.mark.parametrize(

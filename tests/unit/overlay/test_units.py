@@ -45,6 +45,7 @@ def exposure(unit: Path) -> float:
     [
         ("vpn-gateway-netd", 2.0),
         ("vpn-gateway-web", 1.5),
+        ("vpn-gateway-capture", 1.5),
         ("vpn-gateway-dnsmasq@lan", 2.7),
         ("vpn-gateway-dnsmasq@", 1.6),
         ("vpn-gateway-ap", 3.0),
@@ -67,6 +68,25 @@ def test_netd_has_two_capabilities_and_web_has_none() -> None:
     assert web["AmbientCapabilities"] == web["CapabilityBoundingSet"] == [""]
     assert netd["User"] == ["netd"]
     assert web["User"] == ["web"]
+
+
+def test_capture_may_open_packet_sockets_and_nothing_else() -> None:
+    """What is read there was sent by anybody: the process has no socket of IP, no file of the gateway, no new right."""
+    found = settings("vpn-gateway-capture.service")
+    assert found["AmbientCapabilities"] == found["CapabilityBoundingSet"] == ["CAP_NET_RAW"]
+    assert found["RestrictAddressFamilies"] == ["AF_UNIX AF_PACKET"]
+    assert found["NoNewPrivileges"] == ["yes"]
+    assert {"/data", "-/var/lib/vpn-gateway"} <= set(found["InaccessiblePaths"][0].split())
+    users = (OVERLAY / "usr/lib/sysusers.d/vpn-gateway.conf").read_text()
+    assert found["User"] == re.findall(r"^u (vpn-capture) 975:970 ", users, re.MULTILINE)
+
+
+def test_capture_listens_where_netd_asks_and_for_netd() -> None:
+    capture, netd = settings("vpn-gateway-capture.service"), settings("vpn-gateway-netd.service")
+    (socket,) = re.findall(r"--capture (\S+)", netd["ExecStart"][0])
+    assert re.findall(r"--socket (\S+) --user (\S+)", capture["ExecStart"][0]) == [(socket, netd["User"][0])]
+    assert socket.startswith(f"/run/{capture['RuntimeDirectory'][0]}/")
+    assert (capture["Group"], capture["RuntimeDirectoryMode"]) == (netd["Group"], ["0750"])
 
 
 LAN_DNSMASQ, FORWARDER = "vpn-gateway-dnsmasq@lan.service", "vpn-gateway-dnsmasq@.service"

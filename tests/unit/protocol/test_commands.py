@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import typing
+from ipaddress import IPv4Address
 
 import msgspec
 import pytest
 
 from app import serialization
-from app.model import Server, VpnPolicy
+from app.model import BlockedPolicy, ExitSettings, Never, Server, VpnPolicy
 from app.protocol.accounts import AccountStatus, ProviderDevice
 from app.protocol.answers import Done, Keypair, Outcome, ServerList
 from app.protocol.commands import (
     AnyCommand,
     Bulk,
+    ChangeExit,
     ChangePreferences,
     Command,
     Connect,
@@ -22,10 +24,13 @@ from app.protocol.commands import (
     GenerateKeypair,
     ListProviderDevices,
     ListServers,
+    MakeExit,
     MakeSupportFile,
+    RemoveExit,
     SetDevicePolicy,
     SignIn,
 )
+from app.protocol.exit_commands import ExitChange
 from app.protocol.preferences import PreferencesChange
 
 COMMANDS: tuple[type[Command[object]], ...] = typing.get_args(AnyCommand)
@@ -34,30 +39,49 @@ COMMANDS: tuple[type[Command[object]], ...] = typing.get_args(AnyCommand)
 DURING_BULK = {
     "describe_provider",
     "disconnect",
+    "explain",
     "export_history",
     "generate_keypair",
     "get_account",
+    "get_canary",
     "get_counters",
     "get_history",
     "get_logs",
+    "get_own_device",
     "get_preferences",
+    "get_proof",
+    "get_self_service",
     "get_traffic",
     "get_traffic_by_name",
+    "get_why",
     "leak_test",
     "list_provider_devices",
     "list_servers",
     "make_support_file",
+    "start_proof",
 }
 IN_BULK = {
     "add_custom_server",
     "change_preferences",
     "connect",
+    "change_exit",
     "disconnect",
+    "end_exception",
     "import_config",
+    "make_exit",
     "remove_custom_server",
+    "remove_exit",
+    "remove_group",
     "select_provider",
     "set_device_policy",
+    "set_device_schedule",
     "set_favourite",
+    "change_device",
+    "admit_device",
+    "forget_device",
+    "set_self_service",
+    "set_group",
+    "start_exception",
 }
 
 
@@ -75,6 +99,10 @@ def test_what_a_bulk_request_holds_and_lets_through() -> None:
     [
         Connect("se-1", provider="mullvad"),
         SetDevicePolicy("02:00:00:00:00:01", VpnPolicy("work"), "Telly"),
+        Connect(None, "tv"),
+        MakeExit(ExitSettings("tv", dns=(IPv4Address("9.9.9.9"),), never=Never(countries=("us",)))),
+        ChangeExit("tv", ExitChange(name="telly", mtu=None)),
+        RemoveExit("tv", BlockedPolicy()),
         ChangePreferences(PreferencesChange(connect_at_boot=False)),
         SignIn("mullvad", {"account_number": "1"}),
         Bulk((Connect("se-1"), Disconnect()), atomic=False),

@@ -16,6 +16,10 @@ from app.protocol.events import (
     AccountChanged,
     DeviceChanged,
     Event,
+    ExceptionEnded,
+    ExceptionEnding,
+    ExceptionStarted,
+    ExitChanged,
     GatewayEvent,
     ProviderContact,
     SecurityAlert,
@@ -77,6 +81,12 @@ WIRE: list[tuple[GatewayEvent, str, str]] = [
         '{"provider":"mullvad","problem":null,"days_left":90}',
     ),
     (AccountChanged("mullvad", "key_revoked"), "provider_account", '{"provider":"mullvad","problem":"key_revoked"}'),
+    (ExitChanged("tv", "made"), "exit_change", '{"exit":"tv","change":"made"}'),
+    (
+        ExitChanged("tv", "renamed", before="telly"),
+        "exit_change",
+        '{"exit":"tv","change":"renamed","before":"telly"}',
+    ),
     (AccountChanged("mullvad", rotated=True), "provider_account", '{"provider":"mullvad","rotated":true}'),
 ]
 # Clients receive the state that these lead to.
@@ -84,6 +94,9 @@ REPLACED = (
     StatusChanged(),
     StatusChanged("default"),
     DeviceChanged("02:00:00:00:00:01", "lease"),
+    ExceptionStarted(3, "02:00:00:00:00:01", None, "direct", 1_700_000_060.0, "admin", "game night"),
+    ExceptionEnding(3, None, "children", "blocked", 1_700_000_060.0),
+    ExceptionEnded(3, None, "children", "blocked", "time"),
 )
 
 DESCRIBED_ELSEWHERE = {"status_change", "unavailable", "resume", "heartbeat"}
@@ -92,7 +105,9 @@ PAYLOADS = {
 }
 # Examples of values, in the table.
 EXAMPLES = {"failover", "wan", "foreign_router", "port_stalled", "sign_in_failures", "GET /api/devices"}
-EXAMPLES |= {"dhcp_range_full", "gateway_address_taken", "dhcp_flood", "software_old", "connections_full"}
+EXAMPLES |= {"device_waiting", "dhcp_range_full", "gateway_address_taken", "dhcp_flood", "software_old"}
+EXAMPLES |= {"connections_full"}
+EXAMPLES |= {"canary_leak", "canary_blind"}
 EXAMPLES |= {"post_quantum_failed", "key_unproven"}
 
 

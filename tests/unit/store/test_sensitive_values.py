@@ -84,8 +84,9 @@ def test_the_owners_names_are_known_by_kind(tmp_path: Path) -> None:
         kind: set() for kind in ("device-name", "gateway-name", "domain", "host-name")
     }
     fill(tmp_path)
+    (tmp_path / "devices.json").write_text('{"version": 1, "devices": [{"mac": "x", "hostname": "annas-watch"}]}')
     assert stored_names(tmp_path) == {
-        "device-name": {"Anna's TV", "annas-phone"},
+        "device-name": {"Anna's TV", "annas-phone", "annas-watch"},
         "gateway-name": {"annas-box"},
         "domain": set(),
         "host-name": {"annas.example.org", "vpn.annas.example"},

@@ -21,10 +21,12 @@ from app.model import (
     Device,
     DirectPolicy,
     Endpoint,
+    ExitSettings,
     LanSettings,
     MtuSettings,
     Peer,
     Secret,
+    ServerChange,
     ServerSecrets,
     Settings,
     StoredServer,
@@ -91,7 +93,10 @@ def test_settings_of_every_kind_come_back(directory: Path) -> None:
         exit_check_url=None,
         rebind_exceptions=("plex.direct",),
         host_names=("gateway.home.example",),
-        mtu=MtuSettings(exits={"second": 1380}, providers={"custom": 1300}),
+        mtu=MtuSettings(providers={"custom": 1300}),
+        exit_settings=(
+            ExitSettings("second", mtu=1380, dns=(ip_address("9.9.9.9"),), server_changes=(ServerChange(1),)),
+        ),
     )
     changed = replace(changed, lan=replace(changed.lan, dhcp_start=IPv4Address("192.168.77.99")))
     with Store(directory) as store:

@@ -56,6 +56,8 @@ class FakeContext:
         self.settings = Settings(exit_check_url=None)
         self.clock_behind = 0.0
         self.overlap = None
+        self.used_elsewhere: str | None = None
+        self.used_elsewhere: str | None = None
         self.answers = False
         self.attempts = 0
         self.advice = Advice()
@@ -80,6 +82,9 @@ class FakeContext:
 
     def clash(self, exit_name, plan):
         return self.overlap
+
+    def claim(self, exit_name, tunnel, peer_keys):
+        return self.used_elsewhere
 
     def resolvers(self, exit_name):
         return ()

@@ -5,10 +5,12 @@ repo=$(cd "${STAGE_DIR}/../../.." && pwd)
 missing=
 for program in ansible-playbook mksquashfs mmd bmaptool dtc; do command -v "$program" >/dev/null || missing=yes; done
 python3 -c 'import pip' 2>/dev/null || missing=yes
+[ -e /usr/share/ieee-data/oui.txt ] || missing=yes
 if [ -n "$missing" ]; then
 	# The container of pi-gen is thrown away afterwards; on a machine of your own this is the one thing installed.
 	apt-get update -q
-	apt-get install -y -q --no-install-recommends ansible bmap-tools device-tree-compiler mtools python3-pip squashfs-tools
+	apt-get install -y -q --no-install-recommends ansible bmap-tools device-tree-compiler ieee-data mtools python3-pip \
+		squashfs-tools
 fi
 
 # on_chroot mounts what maintainer scripts need, and resolves names; the root is left mounted for Ansible's own chroot.

@@ -41,13 +41,23 @@ REFERENCE = {  # docs/api-reference.txt
 }
 LOOKING = {
     ("GET", "/api/auth/session"),
+    ("GET", "/api/canary"),
     ("GET", "/api/devices"),
+    ("GET", "/api/devices/<mac>"),
     ("GET", "/api/docs"),
+    ("GET", "/api/exits"),
+    ("GET", "/api/exits/<name>"),
+    ("GET", "/api/devices/<mac>/why"),
+    ("GET", "/api/docs"),
+    ("GET", "/api/exceptions"),
+    ("GET", "/api/groups"),
     ("GET", "/api/history"),
     ("GET", "/api/history.csv"),
     ("GET", "/api/leases"),
     ("GET", "/api/openapi.json"),
+    ("GET", "/api/proof/<id>"),
     ("GET", "/api/providers/<name>"),  # without the account
+    ("GET", "/api/self-service"),
     ("GET", "/api/settings"),
     ("GET", "/api/traffic"),
     ("GET", "/api/traffic/devices"),
@@ -55,8 +65,11 @@ LOOKING = {
     ("GET", "/api/wan"),
     ("GET", "/graphql"),
     ("GET", "/metrics"),
+    ("POST", "/api/explain"),
     ("POST", "/api/leak-test"),
+    ("POST", "/api/proof"),
 }
+OWN_DEVICE = {("GET", "/api/me"), ("PATCH", "/api/me")}  # nothing, unless an admin allows it
 SIGNING_IN = {
     ("POST", "/api/auth/password"),
     ("POST", "/api/auth/login"),
@@ -64,9 +77,14 @@ SIGNING_IN = {
     ("POST", "/api/auth/logout"),
 }
 # Each judges what is in it: the reference's operations are open, the others are not.
-JUDGED_WITHIN = {("POST", "/api/bulk"), ("POST", "/graphql"), ("PUT", "/api/devices/<mac>/policy")}
+JUDGED_WITHIN = {
+    ("POST", "/api/bulk"),
+    ("POST", "/api/exceptions"),
+    ("POST", "/graphql"),
+    ("PUT", "/api/devices/<mac>/policy"),
+}
 MANY_IMPORTS = {("POST", "/api/import/bulk")}
-OPEN = REFERENCE | LOOKING | SIGNING_IN | JUDGED_WITHIN | MANY_IMPORTS
+OPEN = REFERENCE | LOOKING | OWN_DEVICE | SIGNING_IN | JUDGED_WITHIN | MANY_IMPORTS
 
 MAC = "02:00:00:00:00:0a"
 

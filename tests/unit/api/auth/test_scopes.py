@@ -23,6 +23,10 @@ PUBLIC = {
     ("GET", "/api/auth/session"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
+    ("POST", "/api/proof"),  # any device of the LAN may prove itself; it changes nothing
+    ("GET", "/api/proof/<id>"),
+    ("GET", "/api/me"),  # about the device that asks, and nobody else
+    ("PATCH", "/api/me"),
 }
 HOLDERS: tuple[Scope, ...] = ("public", "read", "connect", "admin")
 Credentials = dict[Scope, dict[str, str]]

@@ -1,0 +1,234 @@
+"""The canary probes by itself, at a low rate, in every state; a leak shuts all exits and raises an alarm.
+
+A round is as one device: each exit's in turn, a new one's, a blocked one's. An exit whose state has changed comes next.
+Where a packet leaks, all exits are shut and the whole plan is applied again; they open when a round as each of the
+devices was clean, or when the owner says so. A restart of netd keeps them shut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from app.canary.identity import Identity
+from app.canary.verdict import check, clean
+from app.errors import ConflictError, KernelError, UnavailableError
+from app.netd.transition import ExitTransition
+from app.protocol.answers import Done
+from app.protocol.canary import CanaryCounters, CanaryStatus, Observation
+from app.protocol.commands import GetCanary, HandlerEntry, OpenExits
+from app.protocol.events import EventSink, SecurityAlert, StatusChanged
+from app.protocol.status import ExitState, ExitStatus
+from app.tunnel.states import Reason
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 60.0  # seconds between two rounds
+SHUT_INTERVAL = 5.0  # the same while the exits are shut
+SETTLE = 2.0  # seconds after a change of an exit's state
+START = 10.0  # seconds after netd's start: others come first
+BLIND = 5  # rounds in a row that prove nothing, after which that is reported
+SHUT = "canary-shut"  # the file in /run that says so to the next netd
+
+
+class RoundMaker(Protocol):
+    """What is used of :class:`app.netd.canary.prober.Prober`."""
+
+    def identities(self) -> tuple[Identity, ...]: ...
+
+    async def round(self, identity: Identity) -> Observation: ...
+
+
+class ShutNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    async def shut_exits(self, *, shut: bool) -> None: ...
+
+
+class Canary:
+    """The loop of rounds, what they have shown, and the door."""
+
+    def __init__(
+        self,
+        *,
+        prober: RoundMaker | None,
+        network: ShutNetwork,
+        publish: EventSink,
+        record: Path,
+        interval: float = INTERVAL,
+    ) -> None:
+        """Without a ``prober``, or with the ``interval`` 0, it never probes. ``record`` exists while exits are shut."""
+        self._prober = prober
+        self._network = network
+        self._publish = publish
+        self._record = record
+        self._interval = interval
+        self._wake = asyncio.Event()
+        self._changed: OrderedDict[str, None] = OrderedDict()  # exits to be probed next
+        self._latest: dict[str, Observation] = {}
+        self._rounds = self._probes = self._leaked = self._blind = 0
+        self._last_round = 0.0
+        self._problem: str | None = None
+        self._shut: str | None = None
+        self._clean: set[str] = set()  # devices with a clean round since the exits were shut
+        with contextlib.suppress(OSError):
+            self._shut = record.read_text()
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return GetCanary.handled_by(self._get), OpenExits.handled_by(self._open_by_owner)
+
+    # --- present state -----------------------------------------------------------------------------------------------
+
+    @property
+    def enabled(self) -> bool:
+        return self._prober is not None and self._interval > 0
+
+    @property
+    def shut(self) -> str | None:
+        """Why all exits are blocked, for people; None while they are not."""
+        return self._shut
+
+    def counters(self) -> CanaryCounters | None:
+        if not self.enabled:
+            return None
+        return CanaryCounters(self._rounds, self._probes, self._leaked, self._last_round, self._shut is not None)
+
+    def shown(self, status: ExitStatus) -> ExitStatus:
+        """``status`` as clients should see it: an exit that is shut carries nothing, whatever its tunnel does."""
+        if self._shut is None or status.state is ExitState.DISCONNECTED:
+            return status
+        return replace(
+            status,
+            state=ExitState.BLOCKED,
+            reason=Reason.CANARY_LEAK.value,
+            message=self._shut,
+            ip=None,
+            confirmed=None,
+            uptime=None,
+            retry_in=None,
+        )
+
+    async def _get(self, _: GetCanary) -> CanaryStatus:
+        return CanaryStatus(
+            enabled=self.enabled,
+            interval=self._interval,
+            rounds=self._rounds,
+            probes=self._probes,
+            leaked=self._leaked,
+            shut=self._shut,
+            problem=self._problem,
+            latest=tuple(self._latest.values()),
+        )
+
+    # --- rounds ------------------------------------------------------------------------------------------------------
+
+    def on_transition(self, move: ExitTransition) -> None:
+        """An observer of exits: the one that has changed is probed next."""
+        if type(move.old) is not type(move.new):
+            self._changed[move.exit] = None
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        if self._prober is None or not self.enabled:
+            await asyncio.Event().wait()
+            return
+        turn = 0
+        await asyncio.sleep(min(START, self._interval))
+        while True:
+            devices = self._prober.identities()
+            changed = next((one for one in devices if one.name in self._changed), None)
+            if changed is not None:
+                self._changed.pop(changed.name)
+            else:
+                self._changed.clear()
+                turn += 1
+            await self.probe(changed or devices[turn % len(devices)])
+            if self._shut is not None and self._clean >= {one.name for one in devices}:
+                with contextlib.suppress(KernelError):  # they stay shut; the next clean round tries again
+                    await self._open("every device's probes stay inside again")
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next round is due; a changed exit does not wait for it."""
+        if not self._changed:
+            self._wake.clear()
+            seconds = self._interval if self._shut is None else min(SHUT_INTERVAL, self._interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+        if self._changed:
+            await asyncio.sleep(min(SETTLE, self._interval))
+
+    async def probe(self, identity: Identity) -> None:
+        """One round, and what follows from it."""
+        assert self._prober is not None
+        try:
+            seen = await self._prober.round(identity)
+            if seen.leaked and not any(each.seen_on_wan for each in seen.evidence):
+                # Into another tunnel: a change of policies is in the settings before it is in the kernel.
+                self._rounds += 1
+                self._probes += len(seen.evidence)
+                seen = await self._prober.round(identity)
+        except UnavailableError as error:
+            self._note_problem(error.message)
+            return
+        self._rounds += 1
+        self._probes += len(seen.evidence)
+        self._last_round = seen.time
+        self._latest = {name: one for name, one in self._latest.items() if name != seen.device} | {seen.device: seen}
+        self._note_problem(seen.problem)
+        if seen.leaked:
+            self._leaked += seen.leaked
+            self._clean.clear()
+            await self._close(check(seen).message)
+        elif clean(seen):
+            self._clean.add(seen.device)
+
+    def _note_problem(self, problem: str | None) -> None:
+        self._problem = problem
+        self._blind = self._blind + 1 if problem is not None else 0
+        if self._blind == BLIND:
+            log.warning("the canary proves nothing: %s", problem)
+            self._publish(SecurityAlert("canary_blind", f"the canary cannot show that nothing leaks: {problem}"))
+
+    # --- the door ----------------------------------------------------------------------------------------------------
+
+    async def _close(self, found: str) -> None:
+        first = self._shut is None
+        self._shut = (
+            f"{found} All exits are blocked since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, until every"
+            " device's probes stay inside again, or until you open them"
+        )
+        log.error("leak: %s", found)
+        with contextlib.suppress(OSError):
+            self._record.write_text(self._shut)  # /run: memory
+        try:
+            await self._network.shut_exits(shut=True)
+        except KernelError as error:
+            log.error("the exits could not be shut: %s", error.message)
+        if first:
+            self._publish(SecurityAlert(Reason.CANARY_LEAK.value, self._shut))
+        self._publish(StatusChanged())
+
+    async def _open(self, why: str) -> None:
+        """Raises KernelError; the exits then stay shut."""
+        await self._network.shut_exits(shut=False)
+        self._shut = None
+        self._clean.clear()
+        self._record.unlink(missing_ok=True)
+        log.warning("the exits are open again: %s", why)
+        self._publish(StatusChanged())
+
+    async def _open_by_owner(self, _: OpenExits) -> Done:
+        if self._shut is None:
+            raise ConflictError("no leak has shut the exits", code="not_shut")
+        await self._open("the owner has opened them")
+        return Done("The exits are open again; the canary goes on probing")

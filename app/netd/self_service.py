@@ -1,0 +1,73 @@
+"""The commands by which the admin decides what devices may decide for themselves (:mod:`app.self_service`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from app import mac_address
+from app.errors import ConflictError
+from app.model import SelfService, Settings
+from app.netd.protocols import OwnerPassword
+from app.protocol.answers import Done
+from app.protocol.commands import GetSelfService, HandlerEntry, SetSelfService
+from app.protocol.events import DeviceChanged, EventSink, SettingsChanged
+from app.protocol.explanations import SelfServices
+from app.self_service import more_pauses
+from app.store import Store
+from app.store.validation import MAX_DEVICES, check_self_service
+
+
+class SelfServiceCommands:
+    """The handlers of GetSelfService and SetSelfService."""
+
+    def __init__(
+        self,
+        store: Store,
+        publish: EventSink,
+        check_owner: OwnerPassword,
+        follow: Callable[[], Awaitable[None]],
+        wake: Callable[[], object],
+    ) -> None:
+        """``follow`` has the network follow a change, ``wake`` the pauses."""
+        self._store = store
+        self._publish = publish
+        self._check_owner = check_owner
+        self._follow = follow
+        self._wake = wake
+
+    def handlers(self) -> tuple[HandlerEntry, ...]:
+        return GetSelfService.handled_by(self._get), SetSelfService.handled_by(self._set)
+
+    async def _get(self, _command: GetSelfService) -> SelfServices:
+        settings = self._store.settings
+        return SelfServices(settings.self_service, settings.device_self_service)
+
+    async def _set(self, command: SetSelfService) -> Done:
+        settings = self._store.settings
+        mac = None if command.mac is None else mac_address.parse_device(command.mac)
+        service = command.service
+        if service is not None:
+            check_self_service(service, settings.exits)
+        elif mac is None:
+            service = SelfService()
+        if any(True for _ in more_pauses(settings, _with_service(settings, mac, service))):
+            await self._check_owner(command.password)
+        own = settings.device_self_service
+        if mac is not None and service is not None and mac not in own and len(own) >= MAX_DEVICES:
+            raise ConflictError(f"already {MAX_DEVICES} devices have a rule of their own", code="too_many")
+        self._store.update_settings(lambda s: _with_service(s, mac, service))
+        self._wake()
+        if settings.chosen_exits:  # some may count no longer, or again
+            await self._follow()
+        self._publish(SettingsChanged(("self_service",)) if mac is None else DeviceChanged(mac, "self_service"))
+        return Done()
+
+
+def _with_service(settings: Settings, mac: str | None, service: SelfService | None) -> Settings:
+    if mac is None:
+        return msgspec.structs.replace(settings, self_service=service or SelfService())
+    others = {m: s for m, s in settings.device_self_service.items() if m != mac}
+    own = others if service is None else {**others, mac: service}
+    return msgspec.structs.replace(settings, device_self_service=own)

@@ -1,0 +1,46 @@
+"""Times and timetables as people write them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cli import times
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("30m", 1800), ("2h", 7200), ("1d", 86400), ("90", 90), (" 5S ", 5)])
+def test_length_of_time(text: str, wanted: int) -> None:
+    assert times.seconds(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "1.5h", "1y", "1h30m", "٣m"])
+def test_bad_length_of_time_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        times.seconds(text)
+
+
+def test_moment_is_the_next_one() -> None:
+    now = datetime.fromisoformat("2026-11-27T12:00:30+01:00")
+    assert times.moment("18:00", now) == (now + timedelta(hours=6, seconds=-30)).timestamp()
+    assert times.moment("12:00", now) == (now + timedelta(days=1, seconds=-30)).timestamp()
+    assert times.moment("2026-12-24 18:00", now) == datetime(2026, 12, 24, 18).astimezone().timestamp()
+    with pytest.raises(click.BadParameter):
+        times.moment("tomorrow", now)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("daily", [0, 1, 2, 3, 4, 5, 6]), ("weekend", [5, 6]), ("fri-mon", [0, 4, 5, 6]), ("mon,WED", [0, 2])],
+)
+def test_days_of_a_week(text: str, wanted: list[int]) -> None:
+    assert times.days(text) == wanted
+
+
+@given(st.sets(st.integers(0, 6), min_size=1), st.integers(0, 1439), st.integers(0, 1439))
+def test_entry_that_is_shown_can_be_given_again(on: set[int], start: int, end: int) -> None:
+    one = {"days": sorted(on), "start": start, "end": end, "policy": "vpn:se"}
+    assert times.entry(times.shown(one)) == one
