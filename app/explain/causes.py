@@ -8,6 +8,7 @@ from app.network.ruleset.refusals import REASONS
 from app.protocol.explanations import Verdict
 from app.protocol.status import ExitState
 
+CANARY_LEAK = "canary_leak"  # the reason of all exits while the canary has shut them
 _CHECK_CABLE = "check the cable between the gateway and the router"
 _REPORT = "this should not happen: send the support file with this answer (vpn-gateway support)"
 
@@ -134,6 +135,8 @@ def _exit(facts: Facts) -> str:
             return f"its exit {name} is still connecting{server}"
         case ExitState.DISCONNECTING:
             return f"its exit {name} is being disconnected"
+        case ExitState.BLOCKED if status.reason == CANARY_LEAK:
+            return "all exits are shut, since a packet of the gateway's own probes has left in the clear"
         case ExitState.BLOCKED:
             return f"its exit {name} cannot connect{server} ({status.reason or 'unknown'})"
         case ExitState.CONNECTED:
@@ -151,6 +154,11 @@ def _exit_step(facts: Facts) -> str:
             return f"connect it: {connect}"
         case ExitState.CONNECTING:
             return f"wait some seconds; if it does not connect, choose another server: {connect}"
+        case ExitState.BLOCKED if status.reason == CANARY_LEAK:
+            return (
+                "see what has leaked: vpn-gateway canary; the exits open by themselves when nothing leaks any more,"
+                " or by vpn-gateway canary --open"
+            )
         case ExitState.BLOCKED:
             return status.message or f"choose another server: {connect}"
         case ExitState.DISCONNECTING | ExitState.CONNECTED:

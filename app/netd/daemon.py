@@ -342,7 +342,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     explanations = Explanations(
         store=store,
         network=network,
-        exits=lambda: [resolver_watch.completed(status) for status in exits.status()],
+        exits=lambda: [canary.shown(resolver_watch.completed(status)) for status in exits.status()],
         leases=read_leases,
         neighbours=lambda: lan_devices.neighbours,
         decide=decide,

@@ -15,6 +15,7 @@ from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
 from app.network.ruleset.refusals import REASONS
 from app.protocol.explanations import Origin
 from app.protocol.status import ExitState, ExitStatus
+from app.tunnel.states import Reason
 
 MAC = "02:00:00:00:00:01"
 UP = ExitStatus("de", ExitState.CONNECTED, server="de-ber-1")
@@ -67,6 +68,12 @@ CASES = {
         ),
         "its exit de cannot connect to de-ber-1 (handshake_timeout)",
         "no answer; try another",
+    ),
+    "shut after a leak": (
+        (exit_in(ExitState.BLOCKED, server="de-ber-1", reason=Reason.CANARY_LEAK.value, message="1 packet"), BLOCKED, "blocked"),
+        "all exits are shut, since a packet of the gateway's own probes has left in the clear",
+        "see what has leaked: vpn-gateway canary; the exits open by themselves when nothing leaks any more,"
+        " or by vpn-gateway canary --open",
     ),
     "cannot connect, no message": (
         (exit_in(ExitState.BLOCKED), BLOCKED, "blocked"),

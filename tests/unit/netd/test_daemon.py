@@ -23,8 +23,10 @@ from app.model import (
     ScheduleEntry,
     ServerChange,
     Settings,
+    VpnPolicy,
 )
 from app.netd import server_commands
+from app.netd.canary.canary import SHUT
 from app.netd.daemon import Daemon, assemble
 from app.netd.dependencies import Dependencies
 from app.netd.log_buffer import LogBuffer
@@ -36,6 +38,7 @@ from app.protocol.commands import (
     Bulk,
     ChangePreferences,
     EndException,
+    GetWhy,
     LeakTest,
     SetDevicePolicy,
     SetDeviceSchedule,
@@ -468,3 +471,17 @@ async def test_schedule_of_the_moment_is_in_the_plan(kernel, started):
     always = (ScheduleEntry(frozenset(range(7)), 0, 0, BlockedPolicy()),)
     await daemon.gateway.submit(SetDeviceSchedule(MAC, always))
     assert f"{MAC} : 0x1" in kernel.plan.ruleset
+
+
+# --- exits that a leak has shut --------------------------------------------------------------------------------------
+
+
+async def test_why_says_that_a_leak_has_shut_the_exits(deps, started):
+    (deps.run_dir / SHUT).write_text("1 packet was seen on the WAN")
+    daemon = await started()
+    deps.store.update_settings(lambda s: replace(s, devices=(Device(MAC, VpnPolicy()),)))
+    plan = TunnelPlan("a", (ip_interface("10.0.0.2/32"),), 1420, (PEER,), (ip_network("0.0.0.0/0"),), ())
+    await daemon.exits.enter("default", Connecting(Tunnel(Target("custom", "x"), plan, "key", PEER)))
+    why = await daemon.gateway.submit(GetWhy(MAC))
+    assert (why.state, why.reason) == ("blocked", "canary_leak")
+    assert "vpn-gateway canary" in (why.next_step or "")
