@@ -109,8 +109,8 @@ def _problem(found: Sequence[Evidence], taps: Sequence[TapResult], *, connected:
 
 
 def clean(seen: Observation) -> bool:
-    """Whether the round proves that nothing leaks."""
-    return seen.leaked == 0 and seen.problem is None
+    """Whether the round proves that nothing leaks: without a WAN to look at, it says nothing of the rules."""
+    return seen.leaked == 0 and seen.problem is None and all(e.seen_on_wan is False for e in seen.evidence)
 
 
 def check(seen: Observation) -> Check:

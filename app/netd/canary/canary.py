@@ -71,13 +71,14 @@ class Canary:
         self._record = record
         self._interval = interval
         self._wake = asyncio.Event()
-        self._changed: OrderedDict[str, None] = OrderedDict()  # exits to be probed next
+        self._changed: OrderedDict[str, None] = OrderedDict()  # devices to be probed next
         self._latest: dict[str, Observation] = {}
         self._rounds = self._probes = self._leaked = self._blind = 0
         self._last_round = 0.0
         self._problem: str | None = None
         self._shut: str | None = None
         self._clean: set[str] = set()  # devices with a clean round since the exits were shut
+        self._door = asyncio.Lock()  # the owner may open the exits at the moment of the next leak
         with contextlib.suppress(OSError):
             self._shut = record.read_text()
 
@@ -116,6 +117,7 @@ class Canary:
         )
 
     async def _get(self, _: GetCanary) -> CanaryStatus:
+        present = {one.name for one in self._prober.identities()} if self._prober is not None else set()
         return CanaryStatus(
             enabled=self.enabled,
             interval=self._interval,
@@ -124,7 +126,7 @@ class Canary:
             leaked=self._leaked,
             shut=self._shut,
             problem=self._problem,
-            latest=tuple(self._latest.values()),
+            latest=tuple(one for one in self._latest.values() if one.device in present),
         )
 
     # --- rounds ------------------------------------------------------------------------------------------------------
@@ -132,8 +134,12 @@ class Canary:
     def on_transition(self, move: ExitTransition) -> None:
         """An observer of exits: the one that has changed is probed next."""
         if type(move.old) is not type(move.new):
-            self._changed[move.exit] = None
-            self._wake.set()
+            self.probe_next(move.exit)
+
+    def probe_next(self, *devices: str) -> None:
+        """Have the next rounds be as these devices, instead of at their turn."""
+        self._changed |= dict.fromkeys(devices)
+        self._wake.set()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -202,30 +208,33 @@ class Canary:
     # --- the door ----------------------------------------------------------------------------------------------------
 
     async def _close(self, found: str) -> None:
-        first = self._shut is None
-        self._shut = (
-            f"{found} All exits are blocked since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, until every"
-            " device's probes stay inside again, or until you open them"
-        )
-        log.error("leak: %s", found)
-        with contextlib.suppress(OSError):
-            self._record.write_text(self._shut)  # /run: memory
-        try:
-            await self._network.shut_exits(shut=True)
-        except KernelError as error:
-            log.error("the exits could not be shut: %s", error.message)
-        if first:
-            self._publish(SecurityAlert(Reason.CANARY_LEAK.value, self._shut))
-        self._publish(StatusChanged())
+        async with self._door:
+            first = self._shut is None
+            self._shut = (
+                f"{found} All exits are blocked since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, until"
+                " every device's probes stay inside again, or until you open them"
+            )
+            log.error("leak: %s", found)
+            with contextlib.suppress(OSError):
+                self._record.write_text(self._shut)  # /run: memory
+            try:
+                await self._network.shut_exits(shut=True)
+            except KernelError as error:
+                log.error("the exits could not be shut: %s", error.message)
+            if first:
+                self._publish(SecurityAlert(Reason.CANARY_LEAK.value, self._shut))
+            self._publish(StatusChanged())
 
     async def _open(self, why: str) -> None:
-        """Raises KernelError; the exits then stay shut."""
-        await self._network.shut_exits(shut=False)
-        self._shut = None
-        self._clean.clear()
-        self._record.unlink(missing_ok=True)
-        log.warning("the exits are open again: %s", why)
-        self._publish(StatusChanged())
+        """Raises KernelError; the exits then stay shut. Each device is probed at once: the fault may be there still."""
+        async with self._door:
+            await self._network.shut_exits(shut=False)
+            self._shut = None
+            self._clean.clear()
+            self._record.unlink(missing_ok=True)
+            log.warning("the exits are open again: %s", why)
+            self._publish(StatusChanged())
+        self.probe_next(*(one.name for one in self._prober.identities()) if self._prober is not None else ())
 
     async def _open_by_owner(self, _: OpenExits) -> Done:
         if self._shut is None:

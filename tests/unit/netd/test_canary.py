@@ -53,11 +53,14 @@ class Network:
     def __init__(self):
         self.shut = False
         self.fails = False
+        self.held: asyncio.Event | None = None
 
     async def shut_exits(self, *, shut):
         if self.fails:
             raise KernelError("no")
         self.shut = shut
+        if self.held is not None:
+            await self.held.wait()
 
 
 @pytest.fixture
@@ -141,6 +144,35 @@ async def test_the_owner_opens_them(made):
     made.network.fails = False
     await made.canary._open_by_owner(OpenExits())
     assert (made.canary.shut, made.network.shut) == (None, False)
+
+
+async def test_a_leak_while_the_owner_opens_is_not_forgotten(made):
+    """What the network does and what the canary says are one, whoever is first."""
+    made.prober.leaks = {"default": 1}
+    await made.canary.probe(DEFAULT)
+    made.network.held = asyncio.Event()
+    opening = asyncio.create_task(made.canary._open_by_owner(OpenExits()))
+    leaking = asyncio.create_task(made.canary.probe(DEFAULT))
+    await asyncio.sleep(0.01)
+    made.network.held.set()
+    await asyncio.gather(opening, leaking)
+    assert made.network.shut
+    assert made.canary.shut is not None
+    assert made.record.exists()
+
+
+async def test_all_are_probed_at_once_when_the_exits_open(made):
+    """The fault may be one that a shut exit does not show."""
+    made.prober.leaks = {"work": 1}
+    await made.canary.probe(WORK)
+    await made.canary._open_by_owner(OpenExits())
+    assert set(made.canary._changed) == {"default", "work", BLOCKED}
+
+
+async def test_a_device_that_is_no_more_is_not_listed(made):
+    await made.canary.probe(WORK)
+    await made.canary.probe(Identity("removed", "d", "removed"))
+    assert [one.device for one in (await made.canary._get(GetCanary())).latest] == ["work"]
 
 
 async def test_the_next_netd_keeps_them_shut(made):
