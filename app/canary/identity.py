@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app.addresses import Address, Network
 from app.mac_address import CANARY_PREFIX
-from app.model import BlockedPolicy, DirectPolicy, LanSettings, Policy, VpnPolicy
+from app.model import BlockedPolicy, DirectPolicy, LanSettings, Policy, VpnPolicy, WaitingPolicy
 from app.network.plan import MAX_EXITS
 
 BLOCKED, NEWCOMER = "(blocked)", "(new device)"  # no exit has such a name
@@ -47,8 +47,11 @@ def server_host(mac_address: str) -> int:
     return _FIRST_SERVER + (number if number < _BLOCKED_NUMBER else number - _BLOCKED_NUMBER + MAX_EXITS)
 
 
-def identities(exits: Sequence[str], default: Policy) -> tuple[Identity, ...]:
-    """All that the canary is. Where new devices are ``direct``, it is no new device: those may leave in the clear."""
+def identities(exits: Sequence[str], default: Policy | WaitingPolicy) -> tuple[Identity, ...]:
+    """All that the canary is; ``default`` is the policy of a device that has just come.
+
+    Where that is ``direct``, the canary is no new device: those may leave in the clear.
+    """
     found = [Identity(name, mac(number), name) for number, name in enumerate(exits) if name]
     if not isinstance(default, DirectPolicy):
         exit_name = default.exit if isinstance(default, VpnPolicy) and default.exit in exits else None

@@ -20,7 +20,7 @@ from app.addresses import Address
 from app.canary.identity import policies as canary_policies
 from app.errors import InvalidFieldError, KernelError
 from app.exit_settings import exit_settings, numbered
-from app.model import Links, PolicyException, VpnPolicy
+from app.model import Links, PolicyException, Settings, VpnPolicy
 from app.netd.network_parts import (
     DriftRepaired,
     LinkSource,
@@ -92,6 +92,7 @@ class NetworkController:
         self._begun = 0  # applications of a plan
         self._in_force = 0  # the number of the last one; 0 = it failed, or is under way
         self._observing = asyncio.Lock()  # an observation made before a change of settings is not published after it
+        self._followed: Settings | None = None  # the settings that the last plan was made of
         self._frozen = False
         self._plan_problem: str | None = None  # why the present settings and links yield no plan
         self._subscribers: list[Callable[[NetworkChange], object]] = []
@@ -128,6 +129,11 @@ class NetworkController:
 
     def _plan_of(self, exit_name: str) -> ExitPlan | None:
         return next((plan for plan in self._exit_plans.values() if plan.name == exit_name), None)
+
+    @property
+    def followed(self) -> Settings | None:
+        """The settings that the plan in force was made of, maybe no longer the latest; None = there is no plan."""
+        return self._followed
 
     @property
     def attestation(self) -> Attestation:
@@ -241,7 +247,11 @@ class NetworkController:
     async def shut_exits(self, *, shut: bool) -> None:
         """Block the devices of all exits, whatever their tunnels do, or end that. Raises KernelError."""
         self._exits_shut = shut
-        await self.replan()
+        try:
+            await self.replan()
+        except BaseException:
+            self._exits_shut = True  # the next plan must not open what was not to be opened yet
+            raise
         if shut:
             for plan in self._exit_plans.values():
                 await self.forget_flows(plan.index)
@@ -346,11 +356,12 @@ class NetworkController:
                 return
             self._begun += 1
             number, self._in_force = self._begun, 0  # after a failure nobody shares
-            openings = self._openings.present
+            openings, settings = self._openings.present, self._store.settings
             new = self._make_plan(plan, openings)
             self._openings.applying(openings)
             await self._kernel.apply(new, routed=routed)
             self._openings.applied(openings)
+            self._followed = settings
             if plan is not None:
                 self._exit_plans[plan.index] = self._with_present_name(plan)
             self._in_force = number

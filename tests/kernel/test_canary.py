@@ -20,7 +20,7 @@ import pytest
 from app.canary.identity import mac
 from app.canary.verdict import check, report
 from app.errors import UnavailableError
-from app.model import DEFAULT_EXIT, LanBridge, LanLink, LanSettings, Links, NetworkPort, VpnPolicy, WanLink
+from app.model import DEFAULT_EXIT, LanBridge, LanLink, LanSettings, Links, NetworkPort, Settings, WanLink
 from app.netd.canary.capture import Capture, Tap
 from app.netd.canary.prober import Prober
 from app.netd.canary.proofs import Proofs
@@ -83,6 +83,7 @@ class Machine:
             run(f"ip neigh replace {host} lladdr {OTHER} dev {link}")
         run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
         run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0")
+        self.followed: Settings | None = None
         self.plans: tuple[ExitPlan, ...] = (ExitPlan(DEFAULT_EXIT, 0),)
         self.links = Links(
             WanLink(
@@ -143,8 +144,8 @@ async def capturing(directory: Path) -> AsyncGenerator[Process]:
 
 
 def prober(machine: Machine, capture: Path) -> Prober:
-    settings = SimpleNamespace(lan=LAN, exits=(DEFAULT_EXIT,), default_policy=VpnPolicy(), devices=())
-    store = cast("Store", SimpleNamespace(settings=settings))
+    machine.followed = Settings(lan=LAN)
+    store = cast("Store", SimpleNamespace(settings=machine.followed))
     return Prober(network=machine, store=store, capture=Capture(capture), used=lambda: ())
 
 

@@ -13,11 +13,12 @@ from typing import Protocol
 from pyroute2.netlink.exceptions import NetlinkError
 
 from app.addresses import Address
+from app.admission import default_policy
 from app.canary.identity import Identity, identities, own_address
 from app.canary.probes import TOKEN_BYTES, Ends, probes
 from app.canary.verdict import observe
 from app.errors import UnavailableError
-from app.model import Links
+from app.model import Links, Settings
 from app.netd.canary.capture import Capture
 from app.netd.canary.places import taps, targets
 from app.network import canary_link
@@ -35,6 +36,9 @@ class ProbedNetwork(Protocol):
 
     @property
     def links(self) -> Links: ...
+
+    @property
+    def followed(self) -> Settings | None: ...
 
     @property
     def carrying_plans(self) -> tuple[ExitPlan, ...]: ...
@@ -55,7 +59,7 @@ class Prober:
 
     def identities(self) -> tuple[Identity, ...]:
         settings = self._store.settings
-        return identities(settings.exits, settings.default_policy)
+        return identities(settings.exits, default_policy(settings))
 
     def identity(self, exit_name: str) -> Identity | None:
         return next((one for one in self.identities() if one.exit == one.name == exit_name), None)
@@ -63,13 +67,23 @@ class Prober:
     async def round(self, identity: Identity) -> Observation:
         """Probe as ``identity``. Raises UnavailableError where nothing can be sent or watched."""
         async with self._lock:
+            self._check(identity)
             try:
                 seen = await self._round(identity)
             except (NetlinkError, OSError) as error:
                 raise UnavailableError(f"the canary could not be plugged into the LAN: {error}") from error
-        if identity not in self.identities():  # its packets may have gone by the old way or by the new one
-            raise UnavailableError("the policy of the device that was tried has changed meanwhile")
+        self._check(identity)
         return seen
+
+    def _check(self, identity: Identity) -> None:
+        """Raise UnavailableError while the kernel does not yet do with ``identity`` what the settings say.
+
+        Its packets may then go by the old way, or by the new one; where the old way was ``direct``, that is no leak.
+        """
+        followed = self._network.followed
+        wanted = _way(self._store.settings, identity.mac)
+        if identity not in self.identities() or followed is None or _way(followed, identity.mac) != wanted:
+            raise UnavailableError("the policy of the device that is tried has just changed")
 
     async def _round(self, identity: Identity) -> Observation:
         links, plans, lan = self._network.links, self._network.carrying_plans, self._store.settings.lan
@@ -125,6 +139,14 @@ class Prober:
             await canary_link.forget_neighbour(link, addresses)
         except (NetlinkError, OSError) as error:  # they are gone with the link
             log.debug("the canary's addresses: %s", error)
+
+
+def _way(settings: Settings, mac: str) -> int | None:
+    """The number of the exit that the canary's packets with that address take; -1 = nowhere, None = it is not there."""
+    found = next((one for one in identities(settings.exits, default_policy(settings)) if one.mac == mac), None)
+    if found is None:
+        return None
+    return -1 if found.exit is None else settings.exits.index(found.exit)
 
 
 def _outside(links: Links) -> set[str]:

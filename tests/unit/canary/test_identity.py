@@ -12,7 +12,7 @@ from app.canary.identity import BLOCKED, NEWCOMER, TARGETS4, identities, own_add
 from app.capture import limits
 from app.errors import InvalidFieldError
 from app.mac_address import is_canary, is_device, parse_device
-from app.model import BlockedPolicy, DirectPolicy, LanSettings, VpnPolicy
+from app.model import BlockedPolicy, DirectPolicy, LanSettings, VpnPolicy, WaitingPolicy
 from app.network.canary_link import DEVICE
 from app.network.plan import MARK_CANARY
 
@@ -31,7 +31,8 @@ def test_it_is_a_device_of_each_exit_and_two_more():
 
 
 @pytest.mark.parametrize(
-    ("default", "newcomer"), [(DirectPolicy(), []), (BlockedPolicy(), [None]), (VpnPolicy("gone"), [None])]
+    ("default", "newcomer"),
+    [(DirectPolicy(), []), (BlockedPolicy(), [None]), (VpnPolicy("gone"), [None]), (WaitingPolicy(), [None])],
 )
 def test_a_new_device_is_tried_unless_it_may_go_out(default, newcomer):
     assert [one.exit for one in identities(("default",), default) if one.name == NEWCOMER] == newcomer

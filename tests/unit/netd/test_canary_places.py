@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
-from app.canary.identity import Identity
+from app.canary.identity import NEWCOMER, Identity
 from app.errors import UnavailableError
-from app.model import LanLink, LanSettings, Links, NetworkPort, WanLink
+from app.model import DirectPolicy, LanLink, LanSettings, Links, NetworkPort, Settings, WanLink
+from app.netd.canary.capture import Capture
 from app.netd.canary.places import taps, targets
+from app.netd.canary.prober import Prober as ProberOfNetd
 from app.netd.leak_test import LeakExits, LeakTester
 from app.network.plan import ExitPlan
 from app.protocol.canary import Evidence, Observation
@@ -103,3 +106,52 @@ async def test_leak_test_says_that_nothing_was_sent(tmp_path: Path) -> None:
     found = next(c for c in report.checks if c.name == "packets")
     assert (found.result, report.evidence, report.report, report.ok) == ("unknown", (), None, True)
     assert "does not answer" in found.message
+
+
+# --- the policies that a round is about ------------------------------------------------------------------------------
+
+
+class Rounds(ProberOfNetd):
+    """A prober whose rounds only count."""
+
+    def __init__(self, settings: Settings, followed: Settings | None) -> None:
+        self.followed = followed
+        self.made = 0
+        self.store = SimpleNamespace(settings=settings)
+        super().__init__(network=self, store=self.store, capture=Capture(Path("/none")), used=tuple)  # type: ignore[arg-type]
+
+    async def _round(self, identity: Identity) -> Observation:
+        self.made += 1
+        return Observation(identity.name, identity.mac, 1.7e9, False, (), None)
+
+    def one(self, name: str) -> Identity:
+        return next(one for one in self.identities() if one.name == name)
+
+
+async def test_rules_that_have_not_followed_prove_nothing() -> None:
+    """A new device still leaves in the clear while the kernel does not know that it may no more."""
+    direct = Settings(default_policy=DirectPolicy())
+    for followed in (direct, None):
+        prober = Rounds(Settings(), followed)
+        with pytest.raises(UnavailableError, match="just changed"):
+            await prober.round(prober.one(NEWCOMER))
+        assert prober.made == 0
+    prober = Rounds(Settings(), direct)
+    await prober.round(prober.one("default"))
+    prober.followed = Settings(exits=("default", "", "more"))
+    await prober.round(prober.one(NEWCOMER))
+    prober.store.settings = Settings(exits=("default", "new"))
+    with pytest.raises(UnavailableError):
+        await prober.round(prober.one("new"))
+
+
+async def test_an_exit_that_is_renamed_goes_the_same_way() -> None:
+    prober = Rounds(Settings(exits=("default", "work")), Settings(exits=("default", "job")))
+    await prober.round(prober.one("work"))
+    assert prober.made == 1
+
+
+async def test_a_new_device_that_waits_may_go_nowhere() -> None:
+    prober = Rounds(waiting := Settings(new_device_policy="wait", default_policy=DirectPolicy()), waiting)
+    assert prober.one(NEWCOMER).exit is None
+    await prober.round(prober.one(NEWCOMER))

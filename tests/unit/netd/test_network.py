@@ -17,6 +17,7 @@ from app.model import BlockedPolicy, Device, LanLink, Links, WanLink
 from app.netd.network import NetworkController
 from app.netd.network_parts import DriftRepaired, PlanApplied, WanMoved
 from app.netd.timesync import Files, TimeSync
+from app.network import conntrack
 from app.network.nft_layout import elements
 from app.network.plan import (
     MARK_LOOKUP,
@@ -473,3 +474,40 @@ async def test_a_refused_application_is_shared_by_nobody(fakes: Fakes) -> None:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [KernelError] * 4
     assert fakes.applications == 4
+
+
+# --- what the canary goes by -----------------------------------------------------------------------------------------
+
+
+async def test_what_the_kernel_follows_is_told_once_it_does(fakes):
+    network = fakes.network()
+    assert network.followed is None
+    await network.replan()
+    before = fakes.store.settings
+    assert network.followed == before
+    fakes.store.update_settings(lambda s: replace(s, default_policy=BlockedPolicy()))
+    fakes.refuses = True
+    with pytest.raises(KernelError):
+        await network.replan()
+    assert network.followed == before
+    fakes.refuses = False
+    await network.replan()
+    assert network.followed == fakes.store.settings
+
+
+async def test_exits_that_could_not_be_opened_stay_shut(fakes, monkeypatch):
+    """The next plan, made for another reason, must not open them."""
+
+    async def flush_mark(mark: int) -> None: ...
+
+    monkeypatch.setattr(conntrack, "flush_mark", flush_mark)
+    network = fakes.network(default=UP)
+    await network.shut_exits(shut=True)
+    fakes.refuses = True
+    with pytest.raises(KernelError):
+        await network.shut_exits(shut=False)
+    fakes.refuses = False
+    await network.replan()
+    assert network.carrying_plans[0].active is None
+    await network.shut_exits(shut=False)
+    assert network.carrying_plans[0].active is not None
