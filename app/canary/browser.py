@@ -11,7 +11,9 @@ from app.addresses import Address
 from app.canary.probes import NAMES, label
 from app.protocol.canary import ProofProbe
 
-FIRST_HOST, LAST_HOST = 100, 250  # in the network of targets; the canary's own are below
+# In the network of targets; the canary's own are below. An address is looked for without case, as names are: none of
+# these is a letter in the other case of one of the canary's.
+FIRST_HOST, LAST_HOST = 123, 250
 _STUN_PORT = 3478
 # A query for the address of a name, in the form of RFC 8484, section 4.1.1: base64url of the message.
 _QUERY = "AAABAAABAAAAAAAABXByb29mB2V4YW1wbGUAAAEAAQ"

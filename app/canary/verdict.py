@@ -86,22 +86,27 @@ def observe(
         control=control(taps),
         leaked=leaked(taps),
         missed=sum(tap.missed for tap in taps),
-        problem=trouble or _problem(found, taps, connected=connected),
+        problem=trouble or _problem(found, taps),
         samples=tuple(sample for tap in taps if tap.where in {"wan", "other"} for sample in tap.samples),
     )
 
 
-def _problem(found: Sequence[Evidence], taps: Sequence[TapResult], *, connected: bool) -> str | None:
+def _problem(found: Sequence[Evidence], taps: Sequence[TapResult]) -> str | None:
     """Why a round without a leak proves nothing."""
+    unsent = [e for e in found if not e.seen_on_lan]
+    if unsent and any(tap.where == "wan" for tap in taps) and all(tap.error is None for tap in taps):
+        return f"{len(unsent)} of {len(found)} probes did not arrive at the gateway"
+    return doubt(taps)
+
+
+def doubt(taps: Sequence[TapResult]) -> str | None:
+    """Why a look that has seen no leak proves nothing, whoever sent the probes."""
     errors = [tap.error for tap in taps if tap.error is not None]
     if errors:
         return f"not every port could be watched: {'; '.join(errors)}"
     if not any(tap.where == "wan" for tap in taps):
         return None  # there is no WAN: nothing can leave
-    unsent = [e for e in found if not e.seen_on_lan]
-    if unsent:
-        return f"{len(unsent)} of {len(found)} probes did not arrive at the gateway"
-    if connected and control(taps) is False:
+    if control(taps) is False:
         return "WireGuard's own packets were not seen on the WAN, so a leak might not have been either"
     if any(tap.missed for tap in taps):
         return "some packets could not be looked at"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -13,7 +12,7 @@ from msgspec import Struct
 from app.canary.browser import FIRST_HOST, LAST_HOST, BrowserProbe, browser_probes
 from app.canary.identity import TARGETS6
 from app.canary.probes import TOKEN_BYTES
-from app.canary.verdict import control, evidence
+from app.canary.verdict import control, doubt, evidence
 from app.errors import NotFoundError, TooManyRequestsError, UnavailableError
 from app.netd.canary.capture import Capture, Tap
 from app.netd.canary.places import taps, targets
@@ -50,7 +49,7 @@ class Proofs:
         self._store = store
         self._capture = capture
         self._clock = clock
-        self._watches: OrderedDict[str, _Watch] = OrderedDict()
+        self._watches: dict[str, _Watch] = {}  # the oldest first
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return StartProof.handled_by(self._start), GetProof.handled_by(self._get)
@@ -72,11 +71,12 @@ class Proofs:
         probes = browser_probes(network, TARGETS6, hosts, lambda: secrets.token_bytes(TOKEN_BYTES))
         watch = _Watch(probes, hosts, self._clock() + WATCH)
         ident = secrets.token_urlsafe(16)
-        while len(self._watches) >= KEPT:
-            self._watches.popitem(last=False)
-        self._watches[ident] = watch
         every = frozenset(plan.name for plan in plans)  # whichever the device's own is
         places = taps(links, plans, every, network, names_on_lan=True)
+        finished = [known for known, one in self._watches.items() if one.proof is not None]
+        for known in finished[: max(0, len(self._watches) + 1 - KEPT)]:
+            del self._watches[known]
+        self._watches[ident] = watch
         watch.task = asyncio.create_task(self._watch(ident, watch, self._capture, places), name="proof")
         return self._shown(ident, watch)
 
@@ -87,7 +87,6 @@ class Proofs:
         except UnavailableError as error:
             watch.proof = Proof(ident, "done", 0.0, told, problem=error.message)
             return
-        errors = [tap.error for tap in seen.taps if tap.error is not None]
         watch.proof = Proof(
             ident,
             "done",
@@ -95,7 +94,7 @@ class Proofs:
             told,
             tuple(evidence(n, one.kind, one.family, seen.taps) for n, one in enumerate(told)),
             control(seen.taps),
-            f"not every port could be watched: {'; '.join(errors)}" if errors else None,
+            doubt(seen.taps),
         )
 
     async def _get(self, command: GetProof) -> Proof:

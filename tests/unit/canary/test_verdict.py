@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from app.canary.browser import FIRST_HOST, browser_probes
-from app.canary.identity import TARGETS6
+from app.canary.browser import FIRST_HOST, LAST_HOST, browser_probes
+from app.canary.identity import TARGETS6, mac, server_host
 from app.canary.probes import Probe
 from app.canary.verdict import TapResult, check, clean, observe, report
+from app.network.plan import MAX_EXITS
 
 PROBES = (Probe("tcp", 4, "through", b"one.....", b""), Probe("spoofed_wan", 4, "dropped", b"two.....", b""))
 LAN = TapResult("lan", {0: 1, 1: 1}, 2)
@@ -92,3 +93,11 @@ def test_a_browser_gets_addresses_of_its_own():
         address = ip_address(one.needle)
         assert address in (net if one.probe.family == 4 else TARGETS6)
         assert str(address) in one.probe.url
+
+
+def test_no_packet_of_the_canarys_looks_like_a_browsers():
+    """Whoever looks for a name does not mind the case of its letters; bytes of an address may be letters."""
+    own = {server_host(mac(n)) for n in (*range(MAX_EXITS), 0xFD, 0xFE)}
+    hosts = {bytes([n]).lower() for n in range(FIRST_HOST, LAST_HOST)}
+    assert not hosts & {bytes([n]).lower() for n in own}
+    assert len(hosts) == LAST_HOST - FIRST_HOST, "nor one browser's like another's"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.canary.identity import BLOCKED, Identity
+from app.canary.verdict import TapResult
 from app.errors import ConflictError, KernelError, NotFoundError, TooManyRequestsError, UnavailableError
 from app.model import LanLink, LanSettings, Links
 from app.netd.canary import proofs as proofs_module
@@ -300,6 +301,44 @@ async def test_a_proof_without_capture_says_so():
     proof = await start(StartProof())
     await asyncio.sleep(0.01)
     assert (await get(GetProof(proof.id))).problem == "gone"
+
+
+@pytest.mark.parametrize(
+    ("taps", "problem"),
+    [
+        ((TapResult("lan", {0: 1}, 1), TapResult("wan"), TapResult("control")), "WireGuard's own packets"),
+        ((TapResult("lan", {0: 1}, 1), TapResult("wan", missed=1)), "could not be looked at"),
+        ((TapResult("lan", {0: 1}, 1), TapResult("wan", error="wan0: gone")), "wan0: gone"),
+        ((TapResult("lan", {0: 1}, 1), TapResult("wan"), TapResult("control", matched=1)), None),
+    ],
+    ids=["no control", "missed", "error", "good"],
+)
+async def test_a_proof_says_why_it_proves_nothing(taps, problem):
+    capture = Capture()
+    capture.answer = Captured(taps, 0, None)
+    capture.go.set()
+    start, get = proofs(capture)
+    proof = await start(StartProof())
+    await asyncio.sleep(0.01)
+    found = (await get(GetProof(proof.id))).problem
+    assert found is None if problem is None else problem in found
+
+
+async def test_finished_proofs_make_room_and_not_running_ones():
+    capture = Capture()
+    start, get = proofs(capture)
+    running = await start(StartProof())
+    await asyncio.sleep(0)  # it has begun
+
+    async def at_once(*_: object) -> Captured:
+        return Captured((), 0, None)
+
+    capture.run = at_once  # type: ignore[method-assign,assignment]
+    for _ in range(KEPT + 2):
+        await start(StartProof())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert (await get(GetProof(running.id))).state == "watching"
 
 
 def test_an_adopted_tunnel_is_no_change_of_state():
