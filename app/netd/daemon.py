@@ -426,7 +426,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         explanations,
         own_devices,
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),
-        LeakTester(network, exits, store, prober),
+        LeakTester(network, exits, store, prober, canary.probe_next),
         canary,
         Proofs(network=network, store=store, capture=capture),
         history,

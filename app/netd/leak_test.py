@@ -69,7 +69,10 @@ class LeakProber(Protocol):
 
 
 class LeakTester:
-    """The handler of LeakTest. It reads, and with a ``prober`` it sends probes as a device of the exit."""
+    """The handler of LeakTest. It reads, and with a ``prober`` it sends probes as a device of the exit.
+
+    ``suspect`` is called with an exit whose device's packets have leaked.
+    """
 
     def __init__(
         self,
@@ -77,9 +80,11 @@ class LeakTester:
         exits: LeakExits,
         store: Store,
         prober: LeakProber | None = None,
+        suspect: Callable[[str], object] = str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._suspect = suspect
         self._prober = prober
         self._network = network
         self._exits = exits
@@ -150,6 +155,8 @@ class LeakTester:
             checks.append(Check("packets", "unknown", message))
             return None
         checks.append(packets_check(seen))
+        if seen.leaked:
+            self._suspect(identity.name)
         return seen
 
     async def _rules(self) -> Check:

@@ -85,9 +85,11 @@ async def test_leak_test_takes_the_probes_word(tmp_path: Path, change: dict, res
     network.free.set()
     prober.answer = replace(prober.answer, **change)
     with Store(tmp_path) as store:
-        tester = LeakTester(network, cast("LeakExits", TwoExits()), store, prober)
+        suspected: list[str] = []
+        tester = LeakTester(network, cast("LeakExits", TwoExits()), store, prober, suspected.append)
         ((_, run),) = tester.handlers()
         report = await run(LeakTest("default"))
+        assert suspected == (["default"] if result == "failed" else []), "the canary, which shuts the exits, looks next"
         assert ({c.name: c.result for c in report.checks}["packets"], report.ok) == (result, ok)
         assert report.evidence == prober.answer.evidence
         assert "proof with real packets" in report.report
