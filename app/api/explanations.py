@@ -15,7 +15,7 @@ from app.api.operation import operation
 from app.errors import InvalidFieldError
 from app.policy_text import parse_policy, policy_text
 from app.protocol.commands import Explain, GetWhy
-from app.protocol.explanations import NameAnswer, Origin, Path, Supposition, TransportProtocol, Verdict, Why
+from app.protocol.explanations import NameAnswer, Origin, Path, Successor, Supposition, TransportProtocol, Verdict, Why
 from app.protocol.preferences import PolicyText
 
 blueprint = Blueprint("explanations", __name__)
@@ -67,6 +67,7 @@ class ExplanationBody(Struct, frozen=True):
     lookup: NameAnswer | None  # of a destination that is a name
     paths: tuple[Path, ...]
     notes: tuple[str, ...]
+    failover: Successor | None  # where the device's own exit is supposed to be down
 
 
 def why_body(why: Why) -> WhyBody:

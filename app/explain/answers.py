@@ -126,11 +126,12 @@ def explanation(
         policy=facts.decision.policy,
         origin=facts.decision.origin,
         verdict=verdict,
-        sentence=_whole(chosen, lookup, verdict),
+        sentence=_whole(facts, chosen, lookup, verdict),
         next_step=_step(facts, chosen, verdict),
         lookup=lookup,
         paths=paths,
         notes=tuple(notes),
+        failover=facts.failover,
     )
 
 
@@ -197,14 +198,14 @@ def _lookup(facts: Facts, carrier: Carrier, ask: Ask, looked: Looked) -> NameAns
     return NameAnswer(looked.name, texts, exit_name, words)
 
 
-def _whole(chosen: Path | None, lookup: NameAnswer | None, verdict: Verdict) -> str:
+def _whole(facts: Facts, chosen: Path | None, lookup: NameAnswer | None, verdict: Verdict) -> str:
     if chosen is None:
         return sentence(NO_LAN)
     if lookup is not None and verdict == "no_address":
         return lookup.sentence
-    if lookup is not None and not lookup.addresses:
-        return f"{lookup.sentence} {chosen.sentence}"
-    return chosen.sentence
+    found = [lookup.sentence] if lookup is not None and not lookup.addresses else []
+    then = [facts.failover.sentence] if facts.failover is not None and chosen.rule == "blocked" else []
+    return " ".join((*found, chosen.sentence, *then))
 
 
 def _step(facts: Facts, chosen: Path | None, verdict: Verdict) -> str | None:

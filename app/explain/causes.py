@@ -147,6 +147,8 @@ def _exit_step(facts: Facts) -> str:
     status = facts.exit
     option = "" if facts.exit_name == DEFAULT_EXIT else f" --exit {facts.exit_name}"
     connect = f"vpn-gateway connect SERVER{option}"
+    if facts.supposed_down and facts.failover is not None and facts.failover.server is not None:
+        return "nothing: the exit comes back by itself, through another server"
     if facts.supposed_down or status is None:
         return "give the device another exit, or the exit a server to fall back on"
     match status.state:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from app.explain.decision import Decision
 from app.model import VpnPolicy
+from app.protocol.explanations import Successor
 from app.protocol.status import ExitStatus
 
 
@@ -17,6 +18,7 @@ class Facts(Struct, frozen=True):
     decision: Decision
     exit: ExitStatus | None = None  # of the policy; None also where it does not exist
     supposed_down: bool = False  # that exit is down only by supposition
+    failover: Successor | None = None  # of that exit then
     wan: bool = True
     wan_message: str | None = None  # what is wrong with the WAN, with the next step
 

@@ -71,6 +71,15 @@ def local_sentence(facts: Facts, name: str, addresses: Sequence[str], *, direct:
     return f"{name} is not looked up: {facts.label} gets answers to the LAN's own names alone, because {why_not}."
 
 
+def failover_sentence(server: str | None, provider: str | None, *, enabled: bool) -> str:
+    """What becomes of an exit whose server does not answer any more."""
+    if not enabled:
+        return "Failover is off, so nothing gets out until the exit's own server answers again."
+    if server is None:
+        return "There is no other server for it, so nothing gets out until its own answers again."
+    return f"The gateway would dial {server} ({provider}) in its place, and nothing gets out until that answers."
+
+
 FAMILY = {4: "IPv4", 6: "IPv6"}
 
 

@@ -348,6 +348,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         decide=decide,
         changed=policy_times.changed,
         look_up=look_up,
+        foretold=failover.foretold,
     )
 
     async def known_devices() -> KnownDevices:

@@ -12,10 +12,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from app.addresses import Address, is_routable
 from app.errors import InvalidFieldError, NotFoundError, TooManyRequestsError
 from app.explain.decision import Decide, Decision
 from app.explain.facts import Facts
+from app.explain.sentences import failover_sentence
 from app.explain.supposition import supposed
 from app.hostnames import is_host_name
 from app.model import Lease, Links, Neighbour, Settings, VpnPolicy
@@ -23,9 +26,10 @@ from app.netd.device_names import LookUp
 from app.netd.known_device import KnownDevices, literal
 from app.network.plan import PlanInput
 from app.protocol.commands import Explain, GetWhy, HandlerEntry
-from app.protocol.explanations import Explanation, Supposition, Why
-from app.protocol.status import Attestation, ExitStatus
+from app.protocol.explanations import Explanation, Successor, Supposition, Why
+from app.protocol.status import Attestation, ExitState, ExitStatus
 from app.store import Store
+from app.tunnel.states import Target
 
 if TYPE_CHECKING:
     from app.explain.answers import Ask, Looked
@@ -70,6 +74,7 @@ class Explanations:
         decide: Decide,
         changed: Callable[[str], float | None],
         look_up: LookUp,
+        foretold: Callable[[str], Awaitable[Target | None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -80,6 +85,7 @@ class Explanations:
         self._decide = decide
         self._changed = changed
         self._look_up = look_up
+        self._foretold = foretold
         self._clock = clock
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -116,12 +122,14 @@ class Explanations:
         if not 0 < command.port <= MAX_PORT:
             raise InvalidFieldError(f"port: 1 to {MAX_PORT}", field="port")
         decision = self._decision(command, mac)
-        facts = self._facts(known, mac, decision, command.suppose)
+        facts = await self._with_failover(self._facts(known, mac, decision, command.suppose))
         hypothetical = command.when is not None or command.suppose != Supposition()
         notes = self._notes(facts)
         if command.when is not None:
             notes = (*notes, AS_NOW)
-        policy = decision.policy if command.when is not None or command.suppose.policy is not None else None
+        # A device that waits goes on waiting, which is no policy that could be supposed.
+        other = command.when is not None and decision.origin != "waiting"
+        policy = decision.policy if other or command.suppose.policy is not None else None
         inputs = supposed(self._network.inputs, mac, policy, command.suppose)
         async with self._evaluator() as load:
             carrier = await asyncio.to_thread(load, inputs)
@@ -167,6 +175,16 @@ class Explanations:
             wan=links.wan is not None and links.wan.up and not suppose.wan_down,
             wan_message=links.problem.message if links.problem else None,
         )
+
+    async def _with_failover(self, facts: Facts) -> Facts:
+        """``facts`` with what failover would do for the exit that is supposed to be down, if it is meant to be up."""
+        if not (facts.supposed_down and facts.wan) or facts.exit is None or facts.exit.state is ExitState.DISCONNECTED:
+            return facts  # nobody would dial anything
+        enabled = self._store.settings.failover.enabled
+        target = await self._foretold(facts.exit.name) if enabled else None
+        provider, server = (None, None) if target is None else (target.provider, target.hostname)
+        told = failover_sentence(server, provider, enabled=enabled)
+        return replace(facts, failover=Successor(provider, server, told))
 
     def _notes(self, facts: Facts) -> tuple[str, ...]:
         found: list[str] = []

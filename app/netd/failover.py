@@ -124,6 +124,13 @@ class Failover:
         log.warning("exit %s: falling back to %s in place of %s", exit_name, target, first or target)
         return Advice(target=target)
 
+    async def foretold(self, exit_name: str) -> Target | None:
+        """The server that would be tried first if the exit's present one died now; None = no other."""
+        try:
+            return await self._replacements.foretold(exit_name)
+        except GatewayError:
+            return None
+
     async def _elsewhere(self, exit_name: str, failed: Target) -> Advice | None:
         """The advice to use a fallback of another provider, where the account at this one is at fault."""
         if not self._store.settings.failover.enabled:

@@ -85,28 +85,56 @@ class Replacements:
         if self._failures.exhausted(exit_name, max(MAX_HOPS, MAX_A_RANK * len(ranks) + 1)) and not gone:
             self._failures.back_off(exit_name)  # the uplink is the likelier cause: wait at the first choice
             return back
+        target, as_asked = await self._chosen(exit_name, failed, first, home, asked, gone=gone)
+        if target is None:
+            return _gone(failed, None) if gone and back.target is None else back
+        return _gone(failed, target, as_asked=as_asked) if gone else Replacement(target, as_asked)
+
+    async def foretold(self, exit_name: str) -> Target | None:
+        """The server that would be tried first if the exit's present one died now; nothing is changed or noted.
+
+        Where several are as good, it is one of them.
+        """
+        goal = self._intent.goal(exit_name)
+        if goal is None or not self._store.settings.failover.enabled:
+            return None
+        first, failed = goal.first_choice or goal.target, goal.target
+        home = await self._directory.list(first.provider)
+        verdict = self._uses.of(exit_name)
+        meant = _asked_for(home, goal.asked) if goal.asked != first.hostname else ()
+        asked = [s for s in meant if verdict(s) is None]
+        target, _ = await self._chosen(exit_name, failed, first, home, asked, gone=False)
+        return target or (first if first != failed else None)
+
+    async def _chosen(
+        self,
+        exit_name: str,
+        failed: Target,
+        first: Target,
+        home: Sequence[Server],
+        asked: Sequence[Server],
+        *,
+        gone: bool,
+    ) -> tuple[Target | None, bool]:
+        """The server in place of ``failed``, if there is one, and whether it is one of ``asked``."""
+        ranks, verdict = exit_settings(self._store.settings, exit_name).fallbacks, self._uses.of(exit_name)
         lost = next((s for s in home if s.hostname == first.hostname), None) or self._last_known(exit_name, first)
 
         def unfit(server: Server) -> bool:
             return self._unproven.rests(Target(server.provider, server.hostname)) or verdict(server) is not None
 
         def in_penalty(server: Server) -> bool:
-            return self._failures.in_penalty(Target(server.provider, server.hostname)) or unfit(server)
+            target = Target(server.provider, server.hostname)
+            return target == failed or self._failures.in_penalty(target) or unfit(server)
 
+        settings = self._store.settings.failover
         near = [] if ranks else fallbacks(home, lost, settings, in_penalty)
         if gone and not near and not ranks:  # one that failed a while ago is better than one that does not exist
             near = fallbacks(home, lost, settings, unfit)
         chosen = next(iter(in_order(near, asked, failed.hostname, in_penalty)), None)
-        if chosen is not None:
-            target, as_asked = (
-                Target(first.provider, chosen.hostname),
-                any(s.hostname == chosen.hostname for s in asked),
-            )
-        else:
-            target, as_asked = next(iter(await self.ranked(exit_name, failed)), None), False
-        if target is None:
-            return _gone(failed, None) if gone and back.target is None else back
-        return _gone(failed, target, as_asked=as_asked) if gone else Replacement(target, as_asked)
+        if chosen is None:
+            return next(iter(await self.ranked(exit_name, failed)), None), False
+        return Target(first.provider, chosen.hostname), any(s.hostname == chosen.hostname for s in asked)
 
     async def ranked(self, exit_name: str, failed: Target) -> list[Target]:
         """The servers of the exit's own fallbacks that may be tried now, in the order of those."""
@@ -124,7 +152,7 @@ class Replacements:
         found: list[Target] = []
         for provider, meant in ranks:
             targets = [Target(provider, s.hostname) for s in meant if not s.missing and verdict(s) is None]
-            tried = sum(self._failures.in_penalty(t) for t in targets)
+            tried = sum(t == failed or self._failures.in_penalty(t) for t in targets)
             rested = [t for t in targets if t != failed and not self._failures.in_penalty(t)]
             rested = [t for t in rested if not self._unproven.rests(t)]
             found += rested[: max(0, MAX_A_RANK - tried)]

@@ -47,6 +47,14 @@ class NameAnswer(Struct, frozen=True):
     sentence: str
 
 
+class Successor(Struct, frozen=True):
+    """What failover would do for an exit that is supposed to be down."""
+
+    provider: str | None
+    server: str | None  # that would be tried first; where several are as good, one of them; None = there is none
+    sentence: str
+
+
 class Explanation(Struct, frozen=True):
     mac: str
     policy: Policy
@@ -57,6 +65,7 @@ class Explanation(Struct, frozen=True):
     lookup: NameAnswer | None  # of a destination that is a name
     paths: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    failover: Successor | None = None  # where the device's own exit is supposed to be down
 
 
 class Why(Struct, frozen=True):

@@ -17,7 +17,7 @@ from app.protocol.commands import (
     GetWhy,
     SetSelfService,
 )
-from app.protocol.explanations import Explanation, NameAnswer, OwnDevice, Path, Pause, SelfServices, Why
+from app.protocol.explanations import Explanation, NameAnswer, OwnDevice, Path, Pause, SelfServices, Successor, Why
 from app.self_service import may_choose, may_pause
 
 TV, PHONE = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -125,6 +125,7 @@ class FakeExplanations:
             lookup,
             (path,),
             ("The exits are taken as they are now.",) if command.when is not None else (),
+            Successor("mullvad", "se-got-wg-001", "It would be dialled.") if command.suppose.exit_down else None,
         )
 
     def _own_device(self, address: str) -> OwnDevice:

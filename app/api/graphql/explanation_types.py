@@ -55,6 +55,15 @@ class Why:
 
 
 @strawberry.type
+class Successor:
+    """What failover would do for an exit that is supposed to be down: the server that would be tried first, if any."""
+
+    provider: str | None
+    server: str | None
+    sentence: str
+
+
+@strawberry.type
 class Explanation:
     """What would become of a device's packets, as ``POST /api/explain``."""
 
@@ -67,6 +76,7 @@ class Explanation:
     lookup: NameAnswer | None
     paths: list[Path]
     notes: list[str]
+    failover: Successor | None
 
 
 @strawberry.input

@@ -412,6 +412,7 @@ export interface ExplanationBody {
   lookup: NameAnswer | null;
   paths: Array<Path>;
   notes: Array<string>;
+  failover: Successor | null;
 }
 
 /** The reaction to a server that stops answering. */
@@ -1142,6 +1143,13 @@ export interface Success {
   public_key?: string | null;
   server?: string | null;
   opens?: ListOffer | null;
+}
+
+/** What failover would do for an exit that is supposed to be down. */
+export interface Successor {
+  provider: string | null;
+  server: string | null;
+  sentence: string;
 }
 
 export interface SuppositionBody {

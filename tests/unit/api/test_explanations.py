@@ -46,12 +46,14 @@ def test_explain_hands_everything_over(call: Call, gateway: FakeGateway) -> None
     )
     assert (answer["policy"], answer["verdict"], answer["next_step"]) == ("vpn:work", "blocked", "Do something.")
     assert answer["lookup"]["addresses"] == ["192.0.2.80"]
+    assert answer["failover"]["server"] == "se-got-wg-001"
 
 
 def test_explain_without_suppositions(call: Call, gateway: FakeGateway) -> None:
     answer = call("POST", "/api/explain", json={"device": PHONE, "destination": "9.9.9.9"}).json()
     assert gateway.commands[-1] == Explain(PHONE, "9.9.9.9")
     assert (answer["verdict"], answer["lookup"], answer["notes"]) == ("tunnel", None, [])
+    assert answer["failover"] is None
 
 
 UNKNOWN = {"if.other", "suppose"}
@@ -93,11 +95,13 @@ def test_graphql_asks_the_same(call: Call, gateway: FakeGateway) -> None:
     assert {k: v for k, v in found.items() if k != "nextStep"} == {k: rest[k] for k in found if k != "nextStep"}
     query = (
         'query($if: Supposition){explain(device: "phone", destination: "www.example.org", if: $if, port: 80)'
-        f"{{verdict policy sentence nextStep lookup{{name addresses exit sentence}} {paths} notes}}}}"
+        f"{{verdict policy sentence nextStep lookup{{name addresses exit sentence}} {paths} notes"
+        " failover{provider server sentence}}}"
     )
     found = data(call, query, **{"if": {"exitDown": "default"}})["explain"]
     assert gateway.commands[-1] == Explain("phone", "www.example.org", port=80, suppose=Supposition("default"))
     assert (found["verdict"], found["lookup"]["addresses"]) == ("blocked", ["192.0.2.80"])
+    assert found["failover"] == {"provider": "mullvad", "server": "se-got-wg-001", "sentence": "It would be dialled."}
     assert data(call, query)["explain"]["verdict"] == "tunnel"
     error = refusal(call, '{explain(device: "nobody", destination: "9.9.9.9"){verdict}}')
     assert error["extensions"] == {"code": "not_found", "status": 404, "field": "device"}

@@ -13,7 +13,7 @@ from app.explain.facts import Facts
 from app.explain.sentences import family_note, local_sentence, lookup_sentence, path_sentence, why_sentence
 from app.model import BlockedPolicy, DirectPolicy, VpnPolicy
 from app.network.ruleset.refusals import REASONS
-from app.protocol.explanations import Origin
+from app.protocol.explanations import Origin, Successor
 from app.protocol.status import ExitState, ExitStatus
 from app.tunnel.states import Reason
 
@@ -86,6 +86,11 @@ CASES = {
         (facts(exit=UP, supposed_down=True), BLOCKED, "blocked"),
         "its exit de would be down",
         "give the device another exit, or the exit a server to fall back on",
+    ),
+    "supposed to be down, with a fallback": (
+        (facts(exit=UP, supposed_down=True, failover=Successor("mullvad", "de-2", "x")), BLOCKED, "blocked"),
+        "its exit de would be down",
+        "nothing: the exit comes back by itself, through another server",
     ),
     "exit without a state": (
         (facts(), BLOCKED, "blocked"),

@@ -13,9 +13,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.admission import policy_of
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, TooManyRequestsError
 from app.explain.decision import Decision, stored
-from app.model import BlockedPolicy, Device, DirectPolicy, LanLink, Lease, Links, Neighbour, VpnPolicy, WanLink
+from app.model import (
+    BlockedPolicy,
+    Device,
+    DirectPolicy,
+    FailoverSettings,
+    LanLink,
+    Lease,
+    Links,
+    Neighbour,
+    VpnPolicy,
+    WanLink,
+)
 from app.netd.explanations import MOST_WAITING, NOT_SEEN, Explanations
 from app.netd.policy_times import PolicyTimes
 from app.network.plan import ExitPlan, PlanInput, TransportPeer, TunnelPlan
@@ -24,6 +36,7 @@ from app.protocol.events import DeviceChanged, Event
 from app.protocol.explanations import Supposition
 from app.protocol.status import Attestation, ExitState, ExitStatus
 from app.store import Store
+from app.tunnel.states import Target
 
 TV, PHONE, NAS = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
 UP = ExitPlan(
@@ -56,6 +69,7 @@ class Gateway:
         self.asked: list[tuple[str, int]] = []
         self.answer = (ip_address("198.51.100.80"),)
         self.decide = stored
+        self.successors: dict[str, Target] = {}
         self.changes = PolicyTimes(lambda: iter(()))  # type: ignore[arg-type,return-value]
         store.update_settings(
             lambda s: msgspec.structs.replace(
@@ -68,7 +82,7 @@ class Gateway:
     @property
     def inputs(self) -> PlanInput:
         settings = self.store.settings
-        devices = tuple((d.mac, d.policy) for d in settings.devices)
+        devices = tuple((d.mac, policy_of(d, settings.default_policy)) for d in settings.devices)
         return PlanInput(self.links, settings.lan, (UP, ExitPlan("de", 1)), settings.default_policy, devices)
 
     async def drops(self) -> dict[str, int]:
@@ -81,6 +95,9 @@ class Gateway:
         self.asked.append((name, port))
         return self.answer
 
+    async def foretold(self, exit_name: str) -> Target | None:
+        return self.successors.get(exit_name)
+
     def explanations(self) -> Explanations:
         return Explanations(
             store=self.store,
@@ -91,6 +108,7 @@ class Gateway:
             decide=self.decide,
             changed=self.changes.changed,
             look_up=self.look_up,
+            foretold=self.foretold,
         )
 
     async def run(self, command):
@@ -240,6 +258,53 @@ async def test_what_if(gateway: Gateway, suppose: Supposition, verdict: str, wor
     found = await gateway.run(Explain("TV", "9.9.9.9", suppose=suppose))
     assert found.verdict == verdict
     assert words in found.sentence
+
+
+async def test_if_the_exit_dies_its_first_fallback_is_named(gateway: Gateway) -> None:
+    gateway.successors = {"default": Target("ivpn", "se-got-1"), "de": Target("imported", "spare")}
+    down = Supposition(policy=VpnPolicy(), exit_down="default")
+    found = await gateway.run(Explain("TV", "9.9.9.9", suppose=down))
+    assert found.verdict == "blocked"
+    assert found.sentence == (
+        "TV would not reach 9.9.9.9: its exit default would be down. The gateway would dial se-got-1 (ivpn) in its"
+        " place, and nothing gets out until that answers."
+    )
+    assert found.next_step == "Nothing: the exit comes back by itself, through another server."
+    assert (found.failover.provider, found.failover.server) == ("ivpn", "se-got-1")
+    gateway.successors = {}
+    found = await gateway.run(Explain("TV", "9.9.9.9", suppose=down))
+    assert "There is no other server for it" in found.sentence
+    assert (found.failover.server, "give the device another exit" in found.next_step.lower()) == (None, True)
+    gateway.store.update_settings(lambda s: msgspec.structs.replace(s, failover=FailoverSettings(enabled=False)))
+    assert "Failover is off" in (await gateway.run(Explain("TV", "9.9.9.9", suppose=down))).sentence
+
+
+@pytest.mark.parametrize(
+    "suppose",
+    [
+        Supposition(policy=DirectPolicy(), exit_down="default"),
+        Supposition(policy=VpnPolicy("de"), exit_down="default"),
+        Supposition(policy=VpnPolicy(), exit_down="default", wan_down=True),
+        Supposition(policy=VpnPolicy()),
+    ],
+)
+async def test_no_failover_where_nobody_would_dial(gateway: Gateway, suppose: Supposition) -> None:
+    gateway.successors = {"default": Target("ivpn", "se-got-1")}
+    found = await gateway.run(Explain("TV", "9.9.9.9", suppose=suppose))
+    assert (found.failover, "se-got-1" in found.sentence) == (None, False)
+    gateway.exits = [ExitStatus("default", ExitState.DISCONNECTED)]
+    down = Supposition(policy=VpnPolicy(), exit_down="default")
+    assert (await gateway.run(Explain("TV", "9.9.9.9", suppose=down))).failover is None
+
+
+async def test_a_device_that_waits_still_waits_at_another_time(gateway: Gateway) -> None:
+    """It reaches what a waiting device reaches, and is refused by the rule that refuses it now."""
+    gateway.store.update_settings(
+        lambda s: msgspec.structs.replace(s, devices=(*s.devices, Device(NAS, admitted=False)))
+    )
+    now = await gateway.run(Explain(NAS, "9.9.9.9"))
+    later = await gateway.run(Explain(NAS, "9.9.9.9", when=time.time() + 3600))
+    assert [p.rule for p in later.paths] == [p.rule for p in now.paths] == ["waiting"]
 
 
 async def test_at_another_time_the_schedule_decides(gateway: Gateway) -> None:

@@ -165,3 +165,36 @@ async def test_server_that_another_exit_took_is_replaced(ranked):
     ranked.intent.set_goal("tv", FIRST)
     assert await advised(ranked, FIRST) == SECOND
     assert not ranked.failures.in_penalty(FIRST)
+
+
+# --- what would be tried, if the present server died -----------------------------------------------------------------
+
+
+def counted(fakes: Fakes) -> tuple[object, object]:  # noqa: F811
+    return dict(fakes.failures._records), dict(fakes.failures._hops)
+
+
+async def test_foretold_is_what_failover_does_then(ranked):
+    """At each server on the way down the ranks, and nothing is noted by asking."""
+    failed = FIRST
+    for _ in range(5):
+        before, goal = counted(ranked), ranked.intent.goal("default")
+        foretold = await ranked.failover.foretold("default")
+        assert (counted(ranked), ranked.intent.goal("default")) == (before, goal)
+        assert foretold is not None
+        failed = (target := await advised(ranked, failed)) or failed
+        assert foretold.provider == target.provider
+        if target.provider != "ivpn":  # whose servers are as good as each other
+            assert foretold == target
+
+
+async def test_foretold_without_ranks_is_near_or_nothing(ranked):
+    set_exit(ranked)
+    assert await ranked.failover.foretold("default") == SECOND
+    ranked.lists["mullvad"] = ranked.listed[:1]
+    assert await ranked.failover.foretold("default") is None
+    ranked.store.update_settings(lambda s: replace(s, failover=FailoverSettings(enabled=False)))
+    set_exit(ranked, fallbacks=RANKS)
+    assert await ranked.failover.foretold("default") is None
+    ranked.intent.set_goal("default", None)
+    assert await ranked.failover.foretold("default") is None
