@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from app.addresses import Address, is_routable
+from app.addresses import Address, Family, is_routable
 from app.errors import InvalidFieldError, NotFoundError, TooManyRequestsError
 from app.explain.decision import Decide, Decision
 from app.explain.facts import Facts
@@ -32,8 +32,9 @@ from app.store import Store
 from app.tunnel.states import Target
 
 if TYPE_CHECKING:
-    from app.explain.answers import Ask, Looked
     from app.explain.carrier import Carrier
+
+Answer = TypeVar("Answer")
 
 FURTHEST = 366 * 86400.0  # seconds from now
 MOST_WAITING = 8  # questions
@@ -100,15 +101,15 @@ class Explanations:
         facts, inputs = self._facts(known, mac, decision, Supposition()), self._network.inputs
         drops = await self._network.drops()
         changed, notes = self._changed(mac), (*self._notes(facts), *((NOT_SEEN,) if not known.seen(mac) else ()))
-        async with self._evaluator() as load:
 
-            def answer() -> Why:
-                from app.explain import answers  # noqa: PLC0415 - see above
+        def answer() -> Why:
+            from app.explain import answers  # noqa: PLC0415 - see above
 
-                ask = answers.Ask(known.own(mac))
-                return answers.why(facts, load(inputs), ask, drops=drops, changed=changed, notes=notes)
+            ask = answers.Ask(known.own(mac))
+            return answers.why(facts, _carrier(inputs), ask, drops=drops, changed=changed, notes=notes)
 
-            return await asyncio.to_thread(answer)
+        with self._place():
+            return await self._evaluated(answer)
 
     # --- handlers ----------------------------------------------------------------------------------------------------
 
@@ -131,17 +132,18 @@ class Explanations:
         other = command.when is not None and decision.origin != "waiting"
         policy = decision.policy if other or command.suppose.policy is not None else None
         inputs = supposed(self._network.inputs, mac, policy, command.suppose)
-        async with self._evaluator() as load:
-            carrier = await asyncio.to_thread(load, inputs)
-            from app.explain import answers  # noqa: PLC0415
-
-            ask = answers.Ask(known.own(mac), command.protocol, command.port)
-            looked = await self._looked(destination, facts, carrier, ask)
+        own = known.own(mac)
+        with self._place():
+            looked = await self._looked(destination, facts, inputs, own)
 
             def answer() -> Explanation:
-                return answers.explanation(facts, carrier, ask, looked, supposed=hypothetical, notes=notes)
+                from app.explain import answers  # noqa: PLC0415
 
-            return await asyncio.to_thread(answer)
+                ask = answers.Ask(own, command.protocol, command.port)
+                to = answers.Looked(*looked) if isinstance(looked, tuple) else looked
+                return answers.explanation(facts, _carrier(inputs), ask, to, supposed=hypothetical, notes=notes)
+
+            return await self._evaluated(answer)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -196,31 +198,42 @@ class Explanations:
             found.append(f"Names: {facts.exit.dns_problem}.")
         return tuple(found)
 
-    async def _looked(self, destination: Address | str, facts: Facts, carrier: Carrier, ask: Ask) -> Address | Looked:
+    async def _looked(
+        self, destination: Address | str, facts: Facts, inputs: PlanInput, own: Mapping[Family, Address]
+    ) -> Address | tuple[str, int | None, tuple[Address, ...] | None]:
+        """The address, or the name with the resolver that was asked for it and the answer.
+
+        A resolver may take seconds, in which others have their turn.
+        """
         if not isinstance(destination, str):
             return destination
-        from app.explain.answers import Looked, resolver  # noqa: PLC0415
 
-        port = await asyncio.to_thread(resolver, carrier, facts, ask)
-        return Looked(destination, port, None if port is None else await self._look_up(destination, port))
+        def resolver() -> int | None:
+            from app.explain import answers  # noqa: PLC0415
 
-    @asynccontextmanager
-    async def _evaluator(self) -> AsyncGenerator[Load]:
-        """The evaluator, for one question at a time: each holds the whole ruleset in memory."""
+            return answers.resolver(_carrier(inputs), facts, answers.Ask(own))
+
+        port = await self._evaluated(resolver)
+        return destination, port, None if port is None else await self._look_up(destination, port)
+
+    @contextmanager
+    def _place(self) -> Generator[None]:
+        """A place among the questions that are being answered. Raises TooManyRequestsError."""
         if self._waiting >= MOST_WAITING:
             raise TooManyRequestsError("too many questions at once: ask again in a moment", code="busy")
         self._waiting += 1
         try:
-            async with self._turn:
-                yield _load
+            yield
         finally:
             self._waiting -= 1
 
+    async def _evaluated(self, work: Callable[[], Answer]) -> Answer:
+        """The result of ``work``, which holds the whole ruleset in memory: so one at a time."""
+        async with self._turn:
+            return await asyncio.to_thread(work)
 
-Load = Callable[[PlanInput], "Carrier"]
 
-
-def _load(inputs: PlanInput) -> Carrier:
+def _carrier(inputs: PlanInput) -> Carrier:
     from app.explain.carrier import Carrier  # noqa: PLC0415 - see above
 
     return Carrier(inputs)

@@ -348,6 +348,25 @@ async def test_too_many_questions_at_once_are_refused(gateway: Gateway) -> None:
     assert (await handler(Explain(NAS, "a.example"))).verdict == "no_address"
 
 
+async def test_why_does_not_wait_for_anothers_resolver(gateway: Gateway) -> None:
+    asked, waiting = asyncio.Event(), asyncio.Event()
+
+    async def slow(name: str, port: int):
+        asked.set()
+        await waiting.wait()
+        return ()
+
+    gateway.look_up = slow  # type: ignore[method-assign]
+    handlers = dict(gateway.explanations().handlers())
+    naming = asyncio.create_task(handlers[Explain](Explain(NAS, "a.example")))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        assert (await handlers[GetWhy](GetWhy(TV))).state == "blocked"
+    assert not naming.done()
+    waiting.set()
+    assert (await naming).verdict == "no_address"
+
+
 def test_evaluator_is_loaded_at_the_first_question() -> None:
     """netd's memory is small, and most gateways are never asked."""
     lazy = ("app.packet_trace", "app.explain.answers", "app.explain.carrier")
