@@ -38,7 +38,7 @@ class Job:
             needles = [bytes.fromhex(text) for text in request["needles"]]
             frames = [bytes.fromhex(text) for text in request["frames"]]
             programs = [(str(t["interface"]), bytes.fromhex(t["filter"]), bool(t.get("first"))) for t in taps]
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise BadRequestError(f"not a request: {error}") from None
         low, high = limits.NEEDLE_BYTES
         _need(0 < len(programs) <= limits.TAPS, "taps")

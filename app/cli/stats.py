@@ -140,9 +140,16 @@ def canary(ctx: Context, open_exits: bool) -> None:
 
 
 def _put_canary(answer: dict[str, Any]) -> None:
-    if not answer["enabled"]:
+    if answer["enabled"]:
+        _put_rounds(answer)
+    else:
         click.echo("The canary is off.")
-        return
+    for note in (answer["shut"], answer["problem"]):
+        if note:
+            click.echo(clean(note))
+
+
+def _put_rounds(answer: dict[str, Any]) -> None:
     put_table(
         ("DEVICE", "TIME", "PROBES", "IN THE TUNNEL", "LEAKED", "NOTE"),
         (
@@ -158,6 +165,3 @@ def _put_canary(answer: dict[str, Any]) -> None:
         ),
     )
     click.echo(f"{answer['rounds']} rounds, {answer['probes']} probes, {answer['leaked']} packets leaked")
-    for note in (answer["shut"], answer["problem"]):
-        if note:
-            click.echo(clean(note))

@@ -35,6 +35,7 @@ GOOD = {"taps": [{"interface": "nowhere0", "filter": "00" * 8}], "needles": [], 
         {"seconds": 15.1},
         {"seconds": "nan"},
         {"seconds": None},
+        {"seconds": 10**400},
     ],
 )
 def test_a_request_beyond_the_limits_is_refused(change):

@@ -611,6 +611,8 @@ def test_canary_and_report_are_shown_and_exits_opened(run, web):
     web.gateway.canary = msgspec.structs.replace(web.gateway.canary, leaked=2, shut="All exits are blocked")
     leaked = run("canary")
     assert (leaked.returncode, "All exits are blocked" in leaked.stdout) == (6, True)
+    web.gateway.canary = msgspec.structs.replace(web.gateway.canary, enabled=False)
+    assert "All exits are blocked" in run("canary").stdout, "also where it has been switched off since"
     assert "open again" in run("canary", "--open").stdout
 
 
