@@ -2,7 +2,8 @@
 
 A round is as one device: each exit's in turn, a new one's, a blocked one's. An exit whose state has changed comes next.
 Where a packet leaks, all exits are shut and the whole plan is applied again; they open when a round as each of the
-devices was clean, or when the owner says so. A restart of netd keeps them shut.
+devices was clean, or when the owner says so. A restart of netd keeps them shut. A fault may show only while they are
+open: where they leak again soon, twice as many clean rounds are needed each time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +37,8 @@ SHUT_INTERVAL = 5.0  # the same while the exits are shut
 SETTLE = 2.0  # seconds after a change of an exit's state
 START = 10.0  # seconds after netd's start: others come first
 BLIND = 5  # rounds in a row that prove nothing, after which that is reported
+CALM = 3600.0  # seconds without a leak after which one clean round of each device is enough again
+MOST_CLEAN = 32  # clean rounds of each device that are needed at most
 SHUT = "canary-shut"  # the file in /run that says so to the next netd
 
 
@@ -63,6 +67,7 @@ class Canary:
         publish: EventSink,
         record: Path,
         interval: float = INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Without a ``prober``, or with the ``interval`` 0, it never probes. ``record`` exists while exits are shut."""
         self._prober = prober
@@ -77,7 +82,10 @@ class Canary:
         self._last_round = 0.0
         self._problem: str | None = None
         self._shut: str | None = None
-        self._clean: set[str] = set()  # devices with a clean round since the exits were shut
+        self._clock = clock
+        self._clean: Counter[str] = Counter()  # clean rounds of each device since the exits were shut
+        self._needed = 1  # of each device
+        self._opened = -CALM  # when the exits were opened last
         self._door = asyncio.Lock()  # the owner may open the exits at the moment of the next leak
         with contextlib.suppress(OSError):
             self._shut = record.read_text()
@@ -157,7 +165,7 @@ class Canary:
                 self._changed.clear()
                 turn += 1
             await self.probe(changed or devices[turn % len(devices)])
-            if self._shut is not None and self._clean >= {one.name for one in devices}:
+            if self._shut is not None and all(self._clean[one.name] >= self._needed for one in devices):
                 with contextlib.suppress(KernelError):  # they stay shut; the next clean round tries again
                     await self._open("every device's probes stay inside again")
             await self._pause()
@@ -196,7 +204,7 @@ class Canary:
             self._clean.clear()
             await self._close(check(seen).message)
         elif clean(seen):
-            self._clean.add(seen.device)
+            self._clean[seen.device] += 1
 
     def _note_problem(self, problem: str | None) -> None:
         self._problem = problem
@@ -210,6 +218,9 @@ class Canary:
     async def _close(self, found: str) -> None:
         async with self._door:
             first = self._shut is None
+            if first:
+                soon = self._clock() - self._opened < CALM
+                self._needed = min(2 * self._needed, MOST_CLEAN) if soon else 1
             self._shut = (
                 f"{found} All exits are blocked since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, until"
                 " every device's probes stay inside again, or until you open them"
@@ -230,6 +241,7 @@ class Canary:
         async with self._door:
             await self._network.shut_exits(shut=False)
             self._shut = None
+            self._opened = self._clock()
             self._clean.clear()
             self._record.unlink(missing_ok=True)
             log.warning("the exits are open again: %s", why)

@@ -12,7 +12,7 @@ from app.canary.verdict import TapResult
 from app.errors import ConflictError, KernelError, NotFoundError, TooManyRequestsError, UnavailableError
 from app.model import LanLink, LanSettings, Links
 from app.netd.canary import proofs as proofs_module
-from app.netd.canary.canary import BLIND, Canary
+from app.netd.canary.canary import BLIND, CALM, Canary
 from app.netd.canary.capture import Captured
 from app.netd.canary.proofs import AT_ONCE, KEPT, Proofs
 from app.netd.network import shut
@@ -68,12 +68,17 @@ class Network:
 def made(tmp_path):
     events: list[object] = []
     prober, network = Prober(), Network()
-    canary = Canary(
-        prober=prober, network=network, publish=events.append, record=tmp_path / "canary-shut", interval=0.01
+    record = tmp_path / "canary-shut"
+    found = SimpleNamespace(prober=prober, network=network, events=events, record=record, now=0.0)
+    found.canary = Canary(
+        prober=prober,
+        network=network,
+        publish=events.append,
+        record=record,
+        interval=0.01,
+        clock=lambda: found.now,
     )
-    return SimpleNamespace(
-        canary=canary, prober=prober, network=network, events=events, record=tmp_path / "canary-shut"
-    )
+    return found
 
 
 async def until(condition):
@@ -168,6 +173,22 @@ async def test_all_are_probed_at_once_when_the_exits_open(made):
     await made.canary.probe(WORK)
     await made.canary._open_by_owner(OpenExits())
     assert set(made.canary._changed) == {"default", "work", BLOCKED}
+
+
+async def test_a_leak_soon_after_needs_twice_as_many_clean_rounds(made):
+    """A fault that shows only while the exits are open must not have them open half of the time."""
+    needed = []
+    for after in (0.0, 10.0, 20.0, CALM + 1):
+        made.now += after
+        made.prober.leaks = {"work": 1}
+        await made.canary.probe(WORK)
+        made.prober.leaks = {}
+        made.prober.rounds.clear()
+        task = asyncio.create_task(made.canary.run())
+        await until(lambda: made.canary.shut is None)
+        task.cancel()
+        needed.append(min(made.prober.rounds.count(one) for one in ("default", "work", BLOCKED)))
+    assert needed == [1, 2, 4, 1]
 
 
 async def test_a_device_that_is_no_more_is_not_listed(made):
