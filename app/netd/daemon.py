@@ -25,8 +25,9 @@ from app.netd.automatic_switches import ReturnToFirstChoice, ScheduledSwitches
 from app.netd.backup import BackupService
 from app.netd.bulk import BulkRunner
 from app.netd.cabling import CablingMonitor
-from app.netd.canary.canary import SHUT, Canary
+from app.netd.canary.canary import Canary
 from app.netd.canary.capture import Capture
+from app.netd.canary.door import SHUT, Door
 from app.netd.canary.prober import Prober
 from app.netd.canary.proofs import Proofs
 from app.netd.clockstep import ClockSteps, keep_leases
@@ -188,9 +189,8 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         return [*leases, *(n.address for n in lan_devices.neighbours), *(str(a) for a in reserved if a is not None)]
 
     prober = capture and Prober(network=network, store=store, capture=capture, used=used_addresses)
-    canary = Canary(
-        prober=prober, network=network, publish=publish, record=run_dir / SHUT, interval=deps.canary_interval
-    )
+    door = Door(network, publish, run_dir / SHUT)
+    canary = Canary(prober=prober, door=door, publish=publish, interval=deps.canary_interval)
     policy_changes = PolicyChanges(store=store, network=network, exceptions=opened.present, publish=publish)
     lan_services = LanServicesLoop(deps.services, network, store, publish, opened.present)
     resolver_watch = ResolverWatch(network, publish)
@@ -319,7 +319,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         seen=lambda: watcher.devices,
         exceptions=opened.present,
         check_not_restarting=check_not_restarting,
-        shown=canary.shown,
+        shown=door.shown,
     )
 
     exceptions = Exceptions(
@@ -342,7 +342,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     explanations = Explanations(
         store=store,
         network=network,
-        exits=lambda: [canary.shown(resolver_watch.completed(status)) for status in exits.status()],
+        exits=lambda: [door.shown(resolver_watch.completed(status)) for status in exits.status()],
         leases=read_leases,
         neighbours=lambda: lan_devices.neighbours,
         decide=decide,

@@ -1,9 +1,7 @@
 """The canary probes by itself, at a low rate, in every state; a leak shuts all exits and raises an alarm.
 
 A round is as one device: each exit's in turn, a new one's, a blocked one's. An exit whose state has changed comes next.
-Where a packet leaks, all exits are shut and the whole plan is applied again; they open when a round as each of the
-devices was clean, or when the owner says so. A restart of netd keeps them shut. A fault may show only while they are
-open: where they leak again soon, twice as many clean rounds are needed each time.
+Where a packet leaks, :mod:`app.netd.canary.door` shuts all exits.
 """
 
 from __future__ import annotations
@@ -11,24 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable
-from pathlib import Path
+from collections import OrderedDict
 from typing import Protocol
-
-from msgspec.structs import replace
 
 from app.canary.identity import Identity
 from app.canary.verdict import check, clean
 from app.errors import ConflictError, KernelError, UnavailableError
+from app.netd.canary.door import Door
 from app.netd.transition import ExitTransition
 from app.protocol.answers import Done
 from app.protocol.canary import CanaryCounters, CanaryStatus, Observation
 from app.protocol.commands import GetCanary, HandlerEntry, OpenExits
-from app.protocol.events import EventSink, SecurityAlert, StatusChanged
-from app.protocol.status import ExitState, ExitStatus
-from app.tunnel.states import Reason
+from app.protocol.events import EventSink, SecurityAlert
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +29,6 @@ SHUT_INTERVAL = 5.0  # the same while the exits are shut
 SETTLE = 2.0  # seconds after a change of an exit's state
 START = 10.0  # seconds after netd's start: others come first
 BLIND = 5  # rounds in a row that prove nothing, after which that is reported
-CALM = 3600.0  # seconds without a leak after which one clean round of each device is enough again
-MOST_CLEAN = 32  # clean rounds of each device that are needed at most
-SHUT = "canary-shut"  # the file in /run that says so to the next netd
 
 
 class RoundMaker(Protocol):
@@ -50,12 +39,6 @@ class RoundMaker(Protocol):
     async def round(self, identity: Identity) -> Observation: ...
 
 
-class ShutNetwork(Protocol):
-    """What is used of :class:`app.netd.network.NetworkController`."""
-
-    async def shut_exits(self, *, shut: bool) -> None: ...
-
-
 class Canary:
     """The loop of rounds, what they have shown, and the door."""
 
@@ -63,17 +46,14 @@ class Canary:
         self,
         *,
         prober: RoundMaker | None,
-        network: ShutNetwork,
+        door: Door,
         publish: EventSink,
-        record: Path,
         interval: float = INTERVAL,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without a ``prober``, or with the ``interval`` 0, it never probes. ``record`` exists while exits are shut."""
+        """Without a ``prober``, or with the ``interval`` 0, it never probes."""
         self._prober = prober
-        self._network = network
         self._publish = publish
-        self._record = record
+        self._door = door
         self._interval = interval
         self._wake = asyncio.Event()
         self._changed: OrderedDict[str, None] = OrderedDict()  # devices to be probed next
@@ -81,14 +61,6 @@ class Canary:
         self._rounds = self._probes = self._leaked = self._blind = 0
         self._last_round = 0.0
         self._problem: str | None = None
-        self._shut: str | None = None
-        self._clock = clock
-        self._clean: Counter[str] = Counter()  # clean rounds of each device since the exits were shut
-        self._needed = 1  # of each device
-        self._opened = -CALM  # when the exits were opened last
-        self._door = asyncio.Lock()  # the owner may open the exits at the moment of the next leak
-        with contextlib.suppress(OSError):
-            self._shut = record.read_text()
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return GetCanary.handled_by(self._get), OpenExits.handled_by(self._open_by_owner)
@@ -99,30 +71,10 @@ class Canary:
     def enabled(self) -> bool:
         return self._prober is not None and self._interval > 0
 
-    @property
-    def shut(self) -> str | None:
-        """Why all exits are blocked, for people; None while they are not."""
-        return self._shut
-
     def counters(self) -> CanaryCounters | None:
         if not self.enabled:
             return None
-        return CanaryCounters(self._rounds, self._probes, self._leaked, self._last_round, self._shut is not None)
-
-    def shown(self, status: ExitStatus) -> ExitStatus:
-        """``status`` as clients should see it: an exit that is shut carries nothing, whatever its tunnel does."""
-        if self._shut is None or status.state is ExitState.DISCONNECTED:
-            return status
-        return replace(
-            status,
-            state=ExitState.BLOCKED,
-            reason=Reason.CANARY_LEAK.value,
-            message=self._shut,
-            ip=None,
-            confirmed=None,
-            uptime=None,
-            retry_in=None,
-        )
+        return CanaryCounters(self._rounds, self._probes, self._leaked, self._last_round, self._door.shut is not None)
 
     async def _get(self, _: GetCanary) -> CanaryStatus:
         present = {one.name for one in self._prober.identities()} if self._prober is not None else set()
@@ -132,7 +84,7 @@ class Canary:
             rounds=self._rounds,
             probes=self._probes,
             leaked=self._leaked,
-            shut=self._shut,
+            shut=self._door.shut,
             problem=self._problem,
             latest=tuple(one for one in self._latest.values() if one.device in present),
         )
@@ -165,7 +117,7 @@ class Canary:
                 self._changed.clear()
                 turn += 1
             await self.probe(changed or devices[turn % len(devices)])
-            if self._shut is not None and all(self._clean[one.name] >= self._needed for one in devices):
+            if self._door.may_open(one.name for one in devices):
                 with contextlib.suppress(KernelError):  # they stay shut; the next clean round tries again
                     await self._open("every device's probes stay inside again")
             await self._pause()
@@ -174,7 +126,7 @@ class Canary:
         """Until the next round is due; a changed exit does not wait for it."""
         if not self._changed:
             self._wake.clear()
-            seconds = self._interval if self._shut is None else min(SHUT_INTERVAL, self._interval)
+            seconds = self._interval if self._door.shut is None else min(SHUT_INTERVAL, self._interval)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._wake.wait()
@@ -201,10 +153,9 @@ class Canary:
         self._note_problem(seen.problem)
         if seen.leaked:
             self._leaked += seen.leaked
-            self._clean.clear()
-            await self._close(check(seen).message)
+            await self._door.close(check(seen).message)
         elif clean(seen):
-            self._clean[seen.device] += 1
+            self._door.note_clean(seen.device)
 
     def _note_problem(self, problem: str | None) -> None:
         self._problem = problem
@@ -215,41 +166,13 @@ class Canary:
 
     # --- the door ----------------------------------------------------------------------------------------------------
 
-    async def _close(self, found: str) -> None:
-        async with self._door:
-            first = self._shut is None
-            if first:
-                soon = self._clock() - self._opened < CALM
-                self._needed = min(2 * self._needed, MOST_CLEAN) if soon else 1
-            self._shut = (
-                f"{found} All exits are blocked since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, until"
-                " every device's probes stay inside again, or until you open them"
-            )
-            log.error("leak: %s", found)
-            with contextlib.suppress(OSError):
-                self._record.write_text(self._shut)  # /run: memory
-            try:
-                await self._network.shut_exits(shut=True)
-            except KernelError as error:
-                log.error("the exits could not be shut: %s", error.message)
-            if first:
-                self._publish(SecurityAlert(Reason.CANARY_LEAK.value, self._shut))
-            self._publish(StatusChanged())
-
     async def _open(self, why: str) -> None:
-        """Raises KernelError; the exits then stay shut. Each device is probed at once: the fault may be there still."""
-        async with self._door:
-            await self._network.shut_exits(shut=False)
-            self._shut = None
-            self._opened = self._clock()
-            self._clean.clear()
-            self._record.unlink(missing_ok=True)
-            log.warning("the exits are open again: %s", why)
-            self._publish(StatusChanged())
+        """Open the exits, and probe each device at once: the fault may be there still. Raises KernelError."""
+        await self._door.open(why)
         self.probe_next(*(one.name for one in self._prober.identities()) if self._prober is not None else ())
 
     async def _open_by_owner(self, _: OpenExits) -> Done:
-        if self._shut is None:
+        if self._door.shut is None:
             raise ConflictError("no leak has shut the exits", code="not_shut")
         await self._open("the owner has opened them")
         return Done("The exits are open again; the canary goes on probing")

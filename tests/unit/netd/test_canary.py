@@ -12,8 +12,9 @@ from app.canary.verdict import TapResult
 from app.errors import ConflictError, KernelError, NotFoundError, TooManyRequestsError, UnavailableError
 from app.model import LanLink, LanSettings, Links
 from app.netd.canary import proofs as proofs_module
-from app.netd.canary.canary import BLIND, CALM, Canary
+from app.netd.canary.canary import BLIND, Canary
 from app.netd.canary.capture import Captured
+from app.netd.canary.door import CALM, Door
 from app.netd.canary.proofs import AT_ONCE, KEPT, Proofs
 from app.netd.network import shut
 from app.netd.transition import ExitTransition
@@ -70,14 +71,8 @@ def made(tmp_path):
     prober, network = Prober(), Network()
     record = tmp_path / "canary-shut"
     found = SimpleNamespace(prober=prober, network=network, events=events, record=record, now=0.0)
-    found.canary = Canary(
-        prober=prober,
-        network=network,
-        publish=events.append,
-        record=record,
-        interval=0.01,
-        clock=lambda: found.now,
-    )
+    found.door = Door(network, events.append, record, lambda: found.now)
+    found.canary = Canary(prober=prober, door=found.door, publish=events.append, interval=0.01)
     return found
 
 
@@ -110,16 +105,16 @@ async def test_a_changed_exit_comes_next(made):
 async def test_a_leak_shuts_until_every_device_is_clean(made):
     made.prober.leaks = {"work": 2}
     task = asyncio.create_task(made.canary.run())
-    await until(lambda: made.canary.shut is not None)
+    await until(lambda: made.door.shut is not None)
     assert made.network.shut
     await asyncio.sleep(0.1)  # default and blocked are clean, and that is not enough
-    assert made.canary.shut is not None
+    assert made.door.shut is not None
     alerts = [e for e in made.events if isinstance(e, SecurityAlert)]
     assert [a.reason for a in alerts] == ["canary_leak"], "once"
     assert StatusChanged() in made.events
     assert made.record.exists()
     made.prober.leaks = {}
-    await until(lambda: made.canary.shut is None)
+    await until(lambda: made.door.shut is None)
     task.cancel()
     assert not made.network.shut
     assert not made.record.exists()
@@ -135,7 +130,7 @@ async def test_doubtful_rounds_open_nothing(made):
     task = asyncio.create_task(made.canary.run())
     await until(lambda: len(made.prober.rounds) > 12)
     task.cancel()
-    assert made.canary.shut is not None
+    assert made.door.shut is not None
 
 
 async def test_the_owner_opens_them(made):
@@ -146,10 +141,10 @@ async def test_the_owner_opens_them(made):
     made.network.fails = True
     with pytest.raises(KernelError):
         await made.canary._open_by_owner(OpenExits())
-    assert made.canary.shut is not None, "the kernel did not follow"
+    assert made.door.shut is not None, "the kernel did not follow"
     made.network.fails = False
     await made.canary._open_by_owner(OpenExits())
-    assert (made.canary.shut, made.network.shut) == (None, False)
+    assert (made.door.shut, made.network.shut) == (None, False)
 
 
 async def test_a_leak_while_the_owner_opens_is_not_forgotten(made):
@@ -163,7 +158,7 @@ async def test_a_leak_while_the_owner_opens_is_not_forgotten(made):
     made.network.held.set()
     await asyncio.gather(opening, leaking)
     assert made.network.shut
-    assert made.canary.shut is not None
+    assert made.door.shut is not None
     assert made.record.exists()
 
 
@@ -185,7 +180,7 @@ async def test_a_leak_soon_after_needs_twice_as_many_clean_rounds(made):
         made.prober.leaks = {}
         made.prober.rounds.clear()
         task = asyncio.create_task(made.canary.run())
-        await until(lambda: made.canary.shut is None)
+        await until(lambda: made.door.shut is None)
         task.cancel()
         needed.append(min(made.prober.rounds.count(one) for one in ("default", "work", BLOCKED)))
     assert needed == [1, 2, 4, 1]
@@ -200,19 +195,17 @@ async def test_a_device_that_is_no_more_is_not_listed(made):
 async def test_the_next_netd_keeps_them_shut(made):
     made.prober.leaks = {"default": 1}
     await made.canary.probe(DEFAULT)
-    again = Canary(
-        prober=made.prober, network=made.network, publish=made.events.append, record=made.record, interval=1.0
-    )
-    assert again.shut == made.canary.shut is not None
+    again = Door(made.network, made.events.append, made.record)
+    assert again.shut == made.door.shut is not None
 
 
 async def test_another_tunnel_counts_when_it_is_seen_twice(made):
     made.prober.across = 1  # the policy was about to change
     await made.canary.probe(DEFAULT)
-    assert made.canary.shut is None
+    assert made.door.shut is None
     made.prober.across = 2
     await made.canary.probe(DEFAULT)
-    assert made.canary.shut is not None
+    assert made.door.shut is not None
 
 
 async def test_a_blind_canary_is_reported_once(made):
@@ -229,21 +222,19 @@ async def test_a_blind_canary_is_reported_once(made):
 async def test_a_shut_exit_is_shown_as_blocked(made):
     up = ExitStatus("default", ExitState.CONNECTED, server="se", ip="198.51.100.1", uptime=5.0)
     down = ExitStatus("work", ExitState.DISCONNECTED)
-    assert made.canary.shown(up) == up
+    assert made.door.shown(up) == up
     made.prober.leaks = {"default": 1}
     await made.canary.probe(DEFAULT)
-    shown = made.canary.shown(up)
+    shown = made.door.shown(up)
     assert (shown.state, shown.reason, shown.ip, shown.server) == (ExitState.BLOCKED, "canary_leak", None, "se")
     assert "open them" in (shown.message or "")
-    assert made.canary.shown(down) == down
+    assert made.door.shown(down) == down
 
 
 @pytest.mark.parametrize("interval", [0.0, 60.0])
 async def test_without_a_prober_or_interval_it_rests(made, interval):
     prober = made.prober if interval == 0 else None
-    canary = Canary(
-        prober=prober, network=made.network, publish=made.events.append, record=made.record, interval=interval
-    )
+    canary = Canary(prober=prober, door=made.door, publish=made.events.append, interval=interval)
     task = asyncio.create_task(canary.run())
     await asyncio.sleep(0.02)
     assert not task.done()
@@ -364,9 +355,7 @@ async def test_finished_proofs_make_room_and_not_running_ones():
 
 def test_an_adopted_tunnel_is_no_change_of_state():
     """Observers receive moves between equal states, too, as of a candidate: no reason to probe at once."""
-    canary = Canary(
-        prober=None, network=Network(), publish=print, record=SimpleNamespace(read_text=lambda: ""), interval=1.0
-    )  # type: ignore[arg-type]
+    canary = Canary(prober=None, door=SimpleNamespace(), publish=print, interval=1.0)  # type: ignore[arg-type]
     state = Connected(SimpleNamespace(), 0.0, 0.0)  # type: ignore[arg-type]
     canary.on_transition(ExitTransition("default", state, state))
     assert not canary._changed

@@ -26,7 +26,7 @@ from app.model import (
     VpnPolicy,
 )
 from app.netd import server_commands
-from app.netd.canary.canary import SHUT
+from app.netd.canary.door import SHUT
 from app.netd.daemon import Daemon, assemble
 from app.netd.dependencies import Dependencies
 from app.netd.log_buffer import LogBuffer
