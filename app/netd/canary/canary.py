@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
 from typing import Protocol
 
 from app.canary.identity import Identity
@@ -56,7 +55,7 @@ class Canary:
         self._door = door
         self._interval = interval
         self._wake = asyncio.Event()
-        self._changed: OrderedDict[str, None] = OrderedDict()  # devices to be probed next
+        self._changed: dict[str, None] = {}  # devices to be probed next, in this order
         self._latest: dict[str, Observation] = {}
         self._rounds = self._probes = self._leaked = self._blind = 0
         self._last_round = 0.0
@@ -108,27 +107,33 @@ class Canary:
             return
         turn = 0
         await asyncio.sleep(min(START, self._interval))
+        clock = asyncio.get_running_loop().time
+        latest = clock()  # when a device was probed at its turn
         while True:
-            devices = self._prober.identities()
-            changed = next((one for one in devices if one.name in self._changed), None)
-            if changed is not None:
-                self._changed.pop(changed.name)
-            else:
-                self._changed.clear()
-                turn += 1
-            await self.probe(changed or devices[turn % len(devices)])
-            if self._door.may_open(one.name for one in devices):
+            devices = {one.name: one for one in self._prober.identities()}
+            device = next((devices[name] for name in self._changed if name in devices), None)
+            # An exit that fails again and again changes all the time: the others have their turn all the same.
+            if device is None or clock() - latest >= self._seconds:
+                turn, latest = turn + 1, clock()
+                device = tuple(devices.values())[turn % len(devices)]
+            self._changed = {name: None for name in self._changed if name in devices and name != device.name}
+            await self.probe(device)
+            if self._door.may_open(devices):
                 with contextlib.suppress(KernelError):  # they stay shut; the next clean round tries again
                     await self._open("every device's probes stay inside again")
             await self._pause()
+
+    @property
+    def _seconds(self) -> float:
+        """Between two rounds now."""
+        return self._interval if self._door.shut is None else min(SHUT_INTERVAL, self._interval)
 
     async def _pause(self) -> None:
         """Until the next round is due; a changed exit does not wait for it."""
         if not self._changed:
             self._wake.clear()
-            seconds = self._interval if self._door.shut is None else min(SHUT_INTERVAL, self._interval)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(self._seconds):
                     await self._wake.wait()
         if self._changed:
             await asyncio.sleep(min(SETTLE, self._interval))

@@ -37,12 +37,14 @@ class Prober:
         self.problem: str | None = None
         self.away = False
         self.rounds: list[str] = []
+        self.after = lambda: None
 
     def identities(self):
         return (DEFAULT, WORK, NONE)
 
     async def round(self, identity):
         self.rounds.append(identity.name)
+        self.after()
         if self.away:
             raise UnavailableError("the process that watches packets does not answer")
         leaked, crossed = self.leaks.get(identity.name, 0), self.across > 0
@@ -100,6 +102,13 @@ async def test_a_changed_exit_comes_next(made):
     await until(lambda: len(made.prober.rounds) >= 2)
     task.cancel()
     assert made.prober.rounds[0] == "work"
+
+
+async def test_an_exit_that_always_changes_leaves_others_their_turn(made):
+    made.prober.after = lambda: made.canary.probe_next("default")
+    task = asyncio.create_task(made.canary.run())
+    await until(lambda: {"default", "work", BLOCKED} <= set(made.prober.rounds))
+    task.cancel()
 
 
 async def test_a_leak_shuts_until_every_device_is_clean(made):
