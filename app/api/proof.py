@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from quart import Blueprint
 
+from app.api.auth.caller import caller
 from app.api.context import gateway
 from app.api.operation import Success, operation
 from app.protocol.canary import CanaryStatus, Evidence, Observation, ProofProbe, ProofState
@@ -75,9 +76,9 @@ async def start_proof() -> Proof:
     """Watch for some seconds what the caller's browser sends to addresses that are made for it.
 
     Nobody answers at these addresses, and no service outside is asked. It needs no password, so that any device of the
-    LAN can prove itself; two at a time.
+    LAN can prove itself; two at a time, and a device once.
     """
-    return _proof(await gateway().submit(StartProof()))
+    return _proof(await gateway().submit(StartProof(caller().address)))
 
 
 @operation(blueprint, "GET", "/api/proof/<id>", scope="public", errors=(404,))

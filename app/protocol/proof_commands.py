@@ -18,9 +18,14 @@ class OpenExits(Command[Done], frozen=True, tag="open_exits"):
 
 
 class StartProof(Command[Proof], frozen=True, tag="start_proof"):
-    """Watch what one browser sends, for some seconds. Raises TooManyRequestsError (``busy``), UnavailableError."""
+    """Watch what the browser at ``client`` sends, for some seconds; that address alone is not watched twice at once.
+
+    Raises TooManyRequestsError (``busy``), UnavailableError.
+    """
 
     during_bulk = True
+
+    client: str | None = None
 
 
 class GetProof(Command[Proof], frozen=True, tag="get_proof"):

@@ -29,6 +29,7 @@ KEPT = 32  # finished ones
 class _Watch(Struct):
     probes: tuple[BrowserProbe, ...]
     hosts: tuple[int, int, int]
+    client: str | None
     ends: float
     task: asyncio.Task[None] | None = None
     proof: Proof | None = None  # once it is done
@@ -54,13 +55,15 @@ class Proofs:
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return StartProof.handled_by(self._start), GetProof.handled_by(self._get)
 
-    async def _start(self, _: StartProof) -> Proof:
+    async def _start(self, command: StartProof) -> Proof:
         if self._capture is None:
             raise UnavailableError("the process that watches packets is not running")
         running = [watch for watch in self._watches.values() if watch.proof is None]
-        if len(running) >= AT_ONCE:
-            wait = max(1.0, min(watch.ends for watch in running) - self._clock())
-            raise TooManyRequestsError("other devices are being watched; try again", code="busy", retry_after=wait)
+        own = [watch for watch in running if watch.client is not None and watch.client == command.client]
+        if own or len(running) >= AT_ONCE:
+            wait = max(1.0, min(watch.ends for watch in own or running) - self._clock())
+            who = "this device is being watched already" if own else "other devices are being watched"
+            raise TooManyRequestsError(f"{who}; try again in a moment", code="busy", retry_after=wait)
         links, plans, lan = self._network.links, self._network.carrying_plans, self._store.settings.lan
         network = targets(links, lan, plans)
         taken = {host for watch in running for host in watch.hosts}
@@ -69,7 +72,7 @@ class Proofs:
         )
         hosts = first, second, third
         probes = browser_probes(network, TARGETS6, hosts, lambda: secrets.token_bytes(TOKEN_BYTES))
-        watch = _Watch(probes, hosts, self._clock() + WATCH)
+        watch = _Watch(probes, hosts, command.client, self._clock() + WATCH)
         ident = secrets.token_urlsafe(16)
         every = frozenset(plan.name for plan in plans)  # whichever the device's own is
         places = taps(links, plans, every, network, names_on_lan=True)

@@ -46,7 +46,7 @@ def test_a_proof_is_begun_and_read(call: Call, gateway: FakeGateway) -> None:
     )
     done = call("GET", f"/api/proof/{begun['id']}").json()
     assert (done["state"], done["control"], len(done["evidence"])) == ("done", True, 3)
-    assert gateway.commands == [StartProof(), GetProof("an-id")]
+    assert gateway.commands == [StartProof("127.0.0.1"), GetProof("an-id")]
     assert_error(call("GET", "/api/proof/another"), 404, "not_found", "id")
     assert_error(call("GET", f"/api/proof/{'x' * 65}"), 422, "invalid_field", "id")
     assert declared(start_proof).limit == "connection"

@@ -311,6 +311,16 @@ async def test_proofs_are_few_at_once_and_forgotten():
             await get(GetProof(ident))
 
 
+async def test_a_device_is_watched_once_and_leaves_room_for_others():
+    start, _ = proofs(Capture())
+    await start(StartProof("192.168.77.21"))
+    with pytest.raises(TooManyRequestsError, match="this device"):
+        await start(StartProof("192.168.77.21"))
+    await start(StartProof("192.168.77.22"))
+    with pytest.raises(TooManyRequestsError, match="other devices"):
+        await start(StartProof("192.168.77.23"))
+
+
 async def test_a_proof_without_capture_says_so():
     start, _ = proofs(None)
     with pytest.raises(UnavailableError):
