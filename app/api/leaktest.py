@@ -26,6 +26,7 @@ class LeakTestAnswer(Struct, frozen=True):
     checks: tuple[Check, ...]
     evidence: tuple[Evidence, ...]  # of the probes that were sent as a device of the LAN
     report: str | None  # the same as text, to keep
+    control: bool | None  # whether WireGuard's own packets were seen on the WAN meanwhile; null = there is no tunnel
 
 
 class LogsQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +49,7 @@ async def leak_test(body: LeakTestBody | None) -> LeakTestAnswer:
     them was seen.
     """
     result = await gateway().submit(LeakTest(body.exit if body else DEFAULT_EXIT))
-    return LeakTestAnswer(result.ok, result.checks, result.evidence, result.report)
+    return LeakTestAnswer(result.ok, result.checks, result.evidence, result.report, result.control)
 
 
 @operation(blueprint, "GET", "/api/logs", scope="admin")

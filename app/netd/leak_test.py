@@ -141,7 +141,7 @@ class LeakTester:
         ok = all(c.result != "failed" for c in checks)
         if seen is None:
             return LeakReport(ok, tuple(checks))
-        return LeakReport(ok, tuple(checks), seen.evidence, report(seen, __version__))
+        return LeakReport(ok, tuple(checks), seen.evidence, report(seen, __version__), seen.control)
 
     async def _packets(self, exit_name: str, checks: list[Check]) -> Observation | None:
         """Send probes as a device of the exit, and add the check of where they were seen."""

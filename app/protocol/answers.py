@@ -128,6 +128,7 @@ class LeakReport(Struct, frozen=True):
     checks: tuple[Check, ...]
     evidence: tuple[Evidence, ...] = ()  # of the probes that were sent as a device of the LAN
     report: str | None = None  # the same as text, for people to keep
+    control: bool | None = None  # whether WireGuard's own packets were seen on the WAN meanwhile; None = no tunnel
 
 
 class LogLine(Struct, frozen=True):

@@ -262,7 +262,7 @@ class FakeGateway:
                 if name != "default":
                     raise NotFoundError(f"there is no exit {name!r}", field="exit")
                 checks = (Check("rules", "ok", "Firewall and routes are as planned."),)
-                return LeakReport(True, checks, (Evidence("tcp", 4, True, True, False),), "A report.\n")
+                return LeakReport(True, checks, (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True)
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)

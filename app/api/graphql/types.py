@@ -451,6 +451,7 @@ class LeakTest:
     checks: list[Check]
     evidence: list[Evidence]
     report: str | None
+    control: bool | None
 
 
 @strawberry.type

@@ -510,6 +510,7 @@ export interface LeakTestAnswer {
   checks: Array<Check>;
   evidence: Array<Evidence>;
   report: string | null;
+  control: boolean | null;
 }
 
 export interface LeakTestBody {

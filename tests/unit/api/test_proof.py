@@ -62,7 +62,7 @@ def test_a_third_browser_has_to_wait(call: Call, gateway: FakeGateway) -> None:
 def test_the_leak_test_has_evidence_and_a_report(call: Call, gateway: FakeGateway) -> None:
     answer = call("POST", "/api/leak-test").json()
     assert answer["evidence"] == [dict(zip(EVIDENCE, ("tcp", 4, True, True, False, False), strict=True))]
-    assert answer["report"] == "A report.\n"
+    assert (answer["report"], answer["control"]) == ("A report.\n", True)
 
 
 def test_graphql_does_the_same(call: Call, gateway: FakeGateway) -> None:
@@ -74,8 +74,8 @@ def test_graphql_does_the_same(call: Call, gateway: FakeGateway) -> None:
     assert ask("{canary{enabled rounds leaked shut latest{device evidence{kind seenOnWan}}}}")["canary"]["rounds"] == 3
     assert ask('{proof(id: "an-id"){state evidence{kind seenInTunnel}}}')["proof"]["state"] == "done"
     assert ask("mutation{startProof{id probes{kind family url}}}")["startProof"]["id"] == "an-id"
-    found = ask("mutation{leakTest{ok report checks{name} evidence{kind family seenOnLan}}}")["leakTest"]
-    assert (found["ok"], found["report"]) == (True, "A report.\n")
+    found = ask("mutation{leakTest{ok report control checks{name} evidence{kind family seenOnLan}}}")["leakTest"]
+    assert (found["ok"], found["report"], found["control"]) == (True, "A report.\n", True)
     gateway.canary = msgspec.structs.replace(gateway.canary, shut="a leak")
     assert ask("mutation{openExits{success}}")["openExits"]["success"] is True
     assert gateway.commands[-2:] == [LeakTest("default"), OpenExits()]

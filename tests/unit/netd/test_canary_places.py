@@ -64,7 +64,7 @@ def test_targets_avoid_what_is_in_use() -> None:
 class Prober:
     def __init__(self) -> None:
         found = Evidence("tcp", 4, True, False, False)
-        self.answer = Observation("default", "0a:76:67:63:61:00", 1.7e9, False, (found,), None)
+        self.answer = Observation("default", "0a:76:67:63:61:00", 1.7e9, True, (found,), True)
         self.away = False
 
     def identity(self, exit_name: str) -> Identity | None:
@@ -93,6 +93,7 @@ async def test_leak_test_takes_the_probes_word(tmp_path: Path, change: dict, res
         assert ({c.name: c.result for c in report.checks}["packets"], report.ok) == (result, ok)
         assert report.evidence == prober.answer.evidence
         assert "proof with real packets" in report.report
+        assert report.control is True
         other = await run(LeakTest("second"))
         assert "packets" not in {c.name for c in other.checks}, "it is no device of that exit"
 
