@@ -95,7 +95,8 @@ class ExitCommands:
             self._check_name(new.name)
             settings = self._store.settings
             if len(exit_names(settings)) >= MAX_USER_EXITS:
-                raise ConflictError(f"there are already {MAX_USER_EXITS} exits; remove one first", code="too_many")
+                full = f"there are already {MAX_USER_EXITS} exits; remove one first"
+                raise ConflictError(full, field="name", code="too_many")
             check_exit_settings(new, with_exit(settings, new))
             self._check_providers(new)
             self._store.update_settings(lambda s: with_exit(s, new))
@@ -146,8 +147,8 @@ class ExitCommands:
             raise
         self._exits.rename()  # with no wait in between: settings and plan never differ
         self._policies.rename_exit(old, new)
-        self._waiting.forget(old)
-        self._waiting.add(new)
+        if self._waiting.forget(old):  # one that somebody has disconnected stays so
+            self._waiting.add(new)
         await self._traffic.rename_exit(old, new)
         self._publish(StatusChanged(new))
 
@@ -169,7 +170,9 @@ class ExitCommands:
                 self._store.update_settings(lambda s: with_exit_settings(s, before))
                 raise
         if (after.auto_connect, after.target) != (before.auto_connect, before.target):
-            self._waiting.add(name) if after.auto_connect else self._waiting.forget(name)
+            waited = self._waiting.forget(name)
+            if waited or not before.auto_connect or before.target is None:  # else it was disconnected on purpose
+                self._waiting.add(name)
         return True
 
     # --- remove ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from app.addresses import Address
 from app.errors import GatewayError, NotFoundError
 from app.exit_settings import numbered
-from app.model import Links, Settings, TunnelConfig
+from app.model import Links, Server, Settings, TunnelConfig
 from app.netd.adoption import AdoptionRecord
 from app.netd.exit_parts import ExitNetwork, FallbackAdvisor, KeyRecord, ServerUses, TunnelSource
 from app.netd.exit_tasks import ExitTasks
@@ -96,7 +96,7 @@ class ExitMachines:
         self._entered = {
             name: adopted[name].since if name in adopted else time.time() for name in self._machines
         }  # Unix time
-        self._fetched: tuple[Target, float, tuple[TunnelConfig, str | None]] | None = None
+        self._fetched: tuple[Target, float, tuple[TunnelConfig, Server | None]] | None = None
         network.subscribe(self._on_network_change)
 
     @property
@@ -130,28 +130,30 @@ class ExitMachines:
         return self._clock_behind()
 
     @contextlib.asynccontextmanager
-    async def _fetched_once(self, target: Target) -> AsyncGenerator[None]:
+    async def _fetched_once(self, target: Target) -> AsyncGenerator[Server]:
         """Fetch the configuration, so that an unusable server changes nothing; an attempt made inside uses it.
 
-        An attempt made later fetches it again: the key may be another one by then.
+        An attempt made later fetches it again: the key may be another one by then. Yields what the list has of it.
         """
-        self._fetched = target, time.monotonic(), await self._fetch(target)
+        config, server = await self._fetch(target)
+        self._fetched = target, time.monotonic(), (config, server)
         try:
-            yield
+            yield server or Server(target.hostname, target.provider)
         finally:
             self._fetched = None
 
     async def tunnel_config(self, target: Target) -> tuple[TunnelConfig, str | None]:
         fetched, self._fetched = self._fetched, None
         if fetched is not None and fetched[0] == target and time.monotonic() - fetched[1] < FETCHED_AGE:
-            return fetched[2]
-        return await self._fetch(target)
+            config, server = fetched[2]
+        else:
+            config, server = await self._fetch(target)
+        return config, server.location if server is not None else None
 
-    async def _fetch(self, target: Target) -> tuple[TunnelConfig, str | None]:
+    async def _fetch(self, target: Target) -> tuple[TunnelConfig, Server | None]:
         provider = self._providers.get(target.provider)
         config = await provider.tunnel(target.hostname)
-        server = next((s for s in await provider.servers() if s.hostname == target.hostname), None)
-        return config, server.location if server else None
+        return config, next((s for s in await provider.servers() if s.hostname == target.hostname), None)
 
     def resolvers(self, exit_name: str) -> tuple[Address, ...]:
         return self._network.resolvers(exit_name).order

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from app.addresses import Address
 from app.errors import GatewayError
-from app.model import Links
+from app.model import Links, Server
 from app.netd.network_parts import NetworkChange
 from app.netd.protocols import ProviderLookup
 from app.network.plan import ExitPlan, TunnelPlan
@@ -69,6 +69,10 @@ class KeyRecord(Protocol):
 class ServerUses(Protocol):
     """What is used of :class:`app.netd.server_judge.ServerJudge`."""
 
-    def check(self, exit_name: str, target: Target) -> None:
+    def check(self, exit_name: str, server: Server) -> None:
+        """Raises ConflictError (``server_in_use``, ``never_used``)."""
+        ...
+
+    def check_free(self, exit_name: str, target: Target) -> None:
         """Raises ConflictError (``server_in_use``)."""
         ...

@@ -57,7 +57,8 @@ class ExitRemoval:
         before = self._store.settings
         users = users_of(before, name)
         if users and then is None:
-            raise ConflictError(f"{_listed(users)} would lose its way out: say what is next", code="exit_in_use")
+            message = f"{_listed(users)} would have no way out any more: say what is next"
+            raise ConflictError(message, field="then", code="exit_in_use")
         if isinstance(then, VpnPolicy) and (then.exit == name or then.exit not in exit_names(before)):
             raise NotFoundError(f"there is no other exit {then.exit!r}", field="then")
         named = any(e.policy == VpnPolicy(name) for e in self._exceptions.kept)

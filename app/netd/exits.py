@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from app.errors import GatewayError
+from app.errors import GatewayError, NotFoundError
 from app.exit_settings import exit_settings, numbered
+from app.model import Server
 from app.netd.exit_machines import ExitMachines
 from app.netd.exit_status import exit_status
 from app.netd.transition import ExitTransition
@@ -120,14 +121,14 @@ class Exits(ExitMachines):
         Raises NotFoundError, and what :meth:`ExitMachine.connect` raises. An unusable server changes nothing.
         """
         machine = self.get(exit_name)
-        async with self._fetched_once(target):
-            self._uses.check(machine.name, target)  # with no wait before the goal is noted: nobody comes in between
+        async with self._fetched_once(target) as server:
+            self._check(machine, server)  # with no wait before the goal is noted: nobody comes in between
             # A transaction of the store keeps what was stored, too, and undoes what its own task has changed.
             if isinstance(machine.state, Connected) and not self._store.in_transaction:
                 await self._switch(machine, target, cause, asked)
                 return
-            before = self._intent.goal(exit_name)
-            self._intent.set_goal(exit_name, target, asked)
+            before = self._intent.goal(machine.name)
+            self._intent.set_goal(machine.name, target, asked)
             try:
                 await machine.connect(target, cause)
             except BaseException:
@@ -139,7 +140,7 @@ class Exits(ExitMachines):
     def connect_nowait(self, exit_name: str, target: Target, *, asked: str, cause: str) -> None:
         """Make ``target`` the goal of an exit without waiting for it. Raises NotFoundError, ConflictError."""
         machine = self.get(exit_name)
-        self._uses.check(machine.name, target)
+        self._uses.check_free(machine.name, target)
         self._intent.set_goal(machine.name, target, asked)
         machine.set_goal_nowait(target, cause)
 
@@ -151,9 +152,18 @@ class Exits(ExitMachines):
         machine = self.get(exit_name)
         if (problem := self._keys.problem(target)) is not None:
             raise problem
-        async with self._fetched_once(target):
-            self._uses.check(machine.name, target)
+        async with self._fetched_once(target) as server:
+            self._check(machine, server)
             await self._switch(machine, target, cause, asked)
+
+    def _check(self, machine: ExitMachine, server: Server) -> None:
+        """Check what may have changed while the configuration was fetched. Raises NotFoundError, ConflictError.
+
+        The exit may have another name by now, or be gone; another one may have taken the server.
+        """
+        if self._machines.get(machine.name) is not machine:
+            raise NotFoundError(f"there is no exit {machine.name!r} any more", field="exit")
+        self._uses.check(machine.name, server)
 
     async def _switch(self, machine: ExitMachine, target: Target, cause: str | None, asked: str | None) -> None:
         """Switch to ``target``; then the intent follows. Until then a restart comes back to the tunnel that is up."""

@@ -69,7 +69,6 @@ class Replacements:
         settings = self._store.settings.failover
         goal = self._intent.goal(exit_name)
         first = (goal.first_choice if goal is not None else None) or failed
-        back = Replacement(first if first != failed else None)
         servers = await self._directory.list(failed.provider)
         home = servers if first.provider == failed.provider else await self._directory.list(first.provider)
         gone = bool(servers) and all(s.hostname != failed.hostname for s in servers)
@@ -77,6 +76,8 @@ class Replacements:
         meant = _asked_for(home, goal.asked) if goal is not None and goal.asked != first.hostname else ()
         verdict = self._uses.of(exit_name)
         asked = [s for s in meant if verdict(s) is None]
+        lost = self._lost(exit_name, first, home)
+        back = Replacement(first if first != failed and verdict(lost) is None else None)
         if not settings.enabled and not ((gone or taken) and asked):
             return _gone(failed, None) if gone else back
         if not taken:
@@ -85,7 +86,7 @@ class Replacements:
         if self._failures.exhausted(exit_name, max(MAX_HOPS, MAX_A_RANK * len(ranks) + 1)) and not gone:
             self._failures.back_off(exit_name)  # the uplink is the likelier cause: wait at the first choice
             return back
-        target, as_asked = await self._chosen(exit_name, failed, first, home, asked, gone=gone)
+        target, as_asked = await self._chosen(exit_name, failed, lost, home, asked, gone=gone)
         if target is None:
             return _gone(failed, None) if gone and back.target is None else back
         return _gone(failed, target, as_asked=as_asked) if gone else Replacement(target, as_asked)
@@ -103,22 +104,22 @@ class Replacements:
         verdict = self._uses.of(exit_name)
         meant = _asked_for(home, goal.asked) if goal.asked != first.hostname else ()
         asked = [s for s in meant if verdict(s) is None]
-        target, _ = await self._chosen(exit_name, failed, first, home, asked, gone=False)
-        return target or (first if first != failed else None)
+        lost = self._lost(exit_name, first, home)
+        target, _ = await self._chosen(exit_name, failed, lost, home, asked, gone=False)
+        return target or (first if first != failed and verdict(lost) is None else None)
 
     async def _chosen(
         self,
         exit_name: str,
         failed: Target,
-        first: Target,
+        lost: Server,
         home: Sequence[Server],
         asked: Sequence[Server],
         *,
         gone: bool,
     ) -> tuple[Target | None, bool]:
-        """The server in place of ``failed``, if there is one, and whether it is one of ``asked``."""
+        """The server in place of ``failed``, near ``lost``, if there is one, and whether it is one of ``asked``."""
         ranks, verdict = exit_settings(self._store.settings, exit_name).fallbacks, self._uses.of(exit_name)
-        lost = next((s for s in home if s.hostname == first.hostname), None) or self._last_known(exit_name, first)
 
         def unfit(server: Server) -> bool:
             return self._unproven.rests(Target(server.provider, server.hostname)) or verdict(server) is not None
@@ -134,7 +135,7 @@ class Replacements:
         chosen = next(iter(in_order(near, asked, failed.hostname, in_penalty)), None)
         if chosen is None:
             return next(iter(await self.ranked(exit_name, failed)), None), False
-        return Target(first.provider, chosen.hostname), any(s.hostname == chosen.hostname for s in asked)
+        return Target(lost.provider, chosen.hostname), any(s.hostname == chosen.hostname for s in asked)
 
     async def ranked(self, exit_name: str, failed: Target) -> list[Target]:
         """The servers of the exit's own fallbacks that may be tried now, in the order of those."""
@@ -158,8 +159,11 @@ class Replacements:
             found += rested[: max(0, MAX_A_RANK - tried)]
         return found
 
-    def _last_known(self, exit_name: str, first: Target) -> Server:
-        """A stand-in for a server that is no longer in the list, in the place where it was."""
+    def _lost(self, exit_name: str, first: Target, home: Sequence[Server]) -> Server:
+        """The server that was chosen first, as ``home`` lists it, or else in the place where it was known to be."""
+        listed = next((s for s in home if s.hostname == first.hostname), None)
+        if listed is not None:
+            return listed
         place = self._intent.place(exit_name)
         if place is None:
             return Server(first.hostname, first.provider)  # nothing is near it

@@ -19,6 +19,8 @@ class MovableExits(Protocol):
 
     async def take_down(self, exit_name: str) -> None: ...
 
+    def resume(self, exit_name: str, cause: str | None = None) -> None: ...
+
     def connect_nowait(self, exit_name: str, target: Target, *, asked: str, cause: str) -> None: ...
 
 
@@ -51,7 +53,7 @@ class NeverUsed:
             return ()
         reason = Exclusion(never).reason(await self._server(goal.target))
         if reason is None:
-            return ()
+            return await self._stay(name, goal, never)
         await self._exits.take_down(name)
         try:
             choice = await self._another(name, goal)
@@ -60,6 +62,15 @@ class NeverUsed:
             return (f"the exit is disconnected, because {reason}: {error.message}",)
         self._exits.connect_nowait(name, choice[0], asked=choice[1], cause="never_used")
         return (f"the exit connects to {choice[0].hostname}, because {reason}",)
+
+    async def _stay(self, name: str, goal: Goal, never: Never) -> tuple[str, ...]:
+        """Stay at the server of ``goal``, also where a switch from it to one that is never used is under way."""
+        for target in self._intent.targets(name) - {goal.target}:
+            reason = Exclusion(never).reason(await self._server(target))
+            if reason is not None:
+                self._exits.resume(name, "never_used")
+                return (f"the exit does not switch to {target.hostname}, because {reason}",)
+        return ()
 
     async def _another(self, name: str, goal: Goal) -> tuple[Target, str]:
         """Another server for what was asked for, else for what the exit is set to. Raises GatewayError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from app.errors import ConflictError, NotFoundError
-from app.exit_settings import exit_names, exit_settings
+from app.exit_settings import REMOVED, exit_names, exit_settings, numbered
 from app.model import Server
 from app.netd.intent import Intent
 from app.netd.protocols import ProviderLookup, Verdict
@@ -51,11 +51,17 @@ class ServerJudge:
 
         return verdict
 
+    def check(self, exit_name: str, server: Server) -> None:
+        """Raises ConflictError (``never_used``, ``server_in_use``)."""
+        error = self.of(exit_name)(server)
+        if error is not None:
+            raise error
+
     def holder(self, exit_name: str, target: Target) -> str | None:
-        """Another exit that uses ``target``, or its server with the same key."""
+        """Another exit that uses ``target``, or its server with the same key; REMOVED where it is about to end."""
         return self._holder(self._index(exit_name), target, self._uses_of_others(exit_name))
 
-    def check(self, exit_name: str, target: Target) -> None:
+    def check_free(self, exit_name: str, target: Target) -> None:
         """Raises ConflictError (``server_in_use``)."""
         holder = self.holder(exit_name, target)
         if holder is not None:
@@ -81,7 +87,7 @@ class ServerJudge:
             if use.claim is not None and use.claim.excludes(claim):
                 return use.exit
         found = self._claims.holder(index, claim)
-        return self._store.settings.exits[found] if found is not None else None
+        return dict(numbered(self._store.settings)).get(found, REMOVED) if found is not None else None
 
     def _claim(self, target: Target) -> Claim | None:
         if target.provider not in self._tellers:  # kept: a list has ten thousand servers
@@ -99,8 +105,9 @@ class ServerJudge:
 
 
 def in_use(hostname: str, holder: str) -> ConflictError:
+    user = f"exit {holder}" if holder != REMOVED else "an exit that is being removed"
     return ConflictError(
-        f"exit {holder} uses {hostname} with the same key: the server would answer only the tunnel that it heard last,"
+        f"{user} uses {hostname} with the same key: the server would answer only the tunnel that it heard last,"
         " and both would lose packets. Choose another server",
         field="server",
         code=IN_USE,

@@ -32,8 +32,8 @@ class ExitChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 class MakeExit(Command[Done], frozen=True, tag="make_exit"):
     """Make an exit; the others are not touched.
 
-    Raises InvalidFieldError (names the field), NotFoundError (``provider``), ConflictError (``name``: in use;
-    ``too_many``), KernelError. Then nothing has changed.
+    Raises InvalidFieldError (names the field), ConflictError (``name_in_use``, ``too_many``), KernelError. Then nothing
+    has changed.
     """
 
     in_bulk = True
@@ -42,9 +42,9 @@ class MakeExit(Command[Done], frozen=True, tag="make_exit"):
 
 
 class ChangeExit(Command[Done], frozen=True, tag="change_exit"):
-    """Change the settings of the exit ``name``, which may be its name; a tunnel that is up stays.
+    """Change the settings of the exit ``name``, its name among them; a tunnel that is up stays.
 
-    It is left only for a server that the exit never uses any more.
+    Only a server that the exit is now set never to use is left.
 
     Raises as :class:`MakeExit` does, and NotFoundError (``name``), ConflictError (``default_exit``: it keeps its name).
     """

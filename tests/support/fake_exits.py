@@ -29,7 +29,8 @@ def carry_out(state: Snapshot, command: MakeExit | ChangeExit | RemoveExit) -> t
         case MakeExit(exit=new):
             _check_name(new.name, settings)
             if len(settings.exits) >= MAX_USER_EXITS:
-                raise ConflictError(f"there are already {MAX_USER_EXITS} exits; remove one first", code="too_many")
+                full = f"there are already {MAX_USER_EXITS} exits; remove one first"
+                raise ConflictError(full, field="name", code="too_many")
             changed = with_exit(settings, new)
             check_exit_settings(new, changed)
             event = ExitChanged(new.name, "made")
@@ -50,7 +51,8 @@ def carry_out(state: Snapshot, command: MakeExit | ChangeExit | RemoveExit) -> t
             if name == "default":
                 raise ConflictError("the exit default cannot be removed", field="name", code="default_exit")
             if users_of(settings, name) and then is None:
-                raise ConflictError("devices would lose their way out: say what is next", code="exit_in_use")
+                message = "devices would have no way out any more: say what is next"
+                raise ConflictError(message, field="then", code="exit_in_use")
             if isinstance(then, VpnPolicy) and (then.exit == name or then.exit not in settings.exits):
                 raise NotFoundError(f"there is no other exit {then.exit!r}", field="then")
             changed = without(settings, name, then or BlockedPolicy())

@@ -99,7 +99,7 @@ def test_name_in_use_and_seventeenth_are_refused(call: Call) -> None:
     assert_error(call("POST", "/api/exits", json={"name": "default"}), 409, "name_in_use", "name")
     for number in range(15):
         assert call("POST", "/api/exits", json={"name": f"x{number}"}).status_code == 200
-    assert_error(call("POST", "/api/exits", json={"name": "x15"}), 409, "too_many")
+    assert_error(call("POST", "/api/exits", json={"name": "x15"}), 409, "too_many", "name")
 
 
 def test_exit_in_use_is_removed_with_an_answer(gateway: FakeGateway, call: Call) -> None:
@@ -109,7 +109,7 @@ def test_exit_in_use_is_removed_with_an_answer(gateway: FakeGateway, call: Call)
 
     used()
     assert call("GET", "/api/exits/tv").json()["devices"] == [TV]
-    assert_error(call("DELETE", "/api/exits/tv"), 409, "exit_in_use")
+    assert_error(call("DELETE", "/api/exits/tv"), 409, "exit_in_use", "then")
     assert_error(call("DELETE", "/api/exits/tv", json={"then": "open"}), 422, "invalid_field", "then")
     assert_error(call("DELETE", "/api/exits/tv", json={"then": "exit:nowhere"}), 404, "not_found", "then")
     assert_error(call("DELETE", "/api/exits/tv", json={"then": "direct"}), 422, "missing_field", "password")

@@ -83,18 +83,22 @@ async def daemon(started) -> Daemon:  # noqa: F811
     daemon = await started("exits", "automatic connection", "policies")
     await asyncio.sleep(0)
     for number, name in enumerate(("se", "de"), 1):
-        await daemon.gateway.submit(
-            AddCustomServer(
-                name,
-                f"198.51.100.{number}:51820",
-                keys.generate().public_key,
-                keys.generate().private_key.reveal(),
-                f"10.0.{number}.2/32",
-                allowed_ips="0.0.0.0/0",
-            )
-        )
+        await add_server(daemon, name, number)
     await daemon.gateway.submit(SelectProvider("custom"))
     return daemon
+
+
+async def add_server(daemon: Daemon, name: str, number: int) -> None:
+    await daemon.gateway.submit(
+        AddCustomServer(
+            name,
+            f"198.51.100.{number}:51820",
+            keys.generate().public_key,
+            keys.generate().private_key.reveal(),
+            f"10.0.{number}.2/32",
+            allowed_ips="0.0.0.0/0",
+        )
+    )
 
 
 async def make(daemon: Daemon, name: str, **given: object) -> None:
@@ -145,7 +149,7 @@ async def test_seventeenth_exit_is_refused(daemon):
         await make(daemon, f"x{number}")
     with pytest.raises(ConflictError) as caught:
         await make(daemon, "x16")
-    assert caught.value.code == "too_many"
+    assert (caught.value.code, caught.value.field) == ("too_many", "name")
     assert len((await daemon.gateway.snapshot()).exits) == 16
     await daemon.gateway.submit(RemoveExit("x3"))
     await make(daemon, "again")
@@ -239,7 +243,7 @@ async def test_exit_in_use_is_removed_only_with_an_answer(daemon, kernel, deps):
     await daemon.gateway.submit(SetDevicePolicy(TV, VpnPolicy("tv")))
     with pytest.raises(ConflictError, match=TV) as caught:
         await daemon.gateway.submit(RemoveExit("tv"))
-    assert caught.value.code == "exit_in_use"
+    assert (caught.value.code, caught.value.field) == ("exit_in_use", "then")
     assert isinstance(state(daemon, "tv"), Connected)
     for then in (VpnPolicy("nowhere"), VpnPolicy("tv")):
         with pytest.raises(NotFoundError) as missing:
@@ -405,3 +409,117 @@ async def test_numbers_and_goals_outlast_a_restart(daemon, deps, started, tmp_pa
     again = await started()
     assert [(m.name, m.index) for m in again.exits.machines] == [("default", 0), ("b", 2)]
     assert again.exits.get("b").goal.hostname == "se"
+
+
+async def test_rename_leaves_a_disconnected_exit_disconnected(daemon):
+    """Whoever has disconnected it did not ask for a connection by the new name either."""
+    await make(daemon, "tv", target="se")
+    await change(daemon, "tv", auto_connect=True)
+    await until(lambda: isinstance(state(daemon, "tv"), Connected))
+    await daemon.gateway.submit(Disconnect("tv"))
+    await change(daemon, "tv", name="telly")
+    await asyncio.sleep(0.2)
+    assert isinstance(state(daemon, "telly"), Disconnected)
+    assert daemon.exits.get("telly").goal is None
+
+
+async def test_renamed_exit_still_waits_for_its_target(daemon):
+    """Its first attempt finds no such server; the next one, by the new name, does."""
+    await make(daemon, "tv", target="later", auto_connect=True)
+    await asyncio.sleep(0.1)
+    await add_server(daemon, "later", 3)
+    await change(daemon, "tv", name="telly")
+    await until(lambda: isinstance(state(daemon, "telly"), Connected))
+
+
+async def test_connect_to_an_exit_renamed_meanwhile_reaches_it(daemon, deps, monkeypatch):  # noqa: F811
+    """The rename comes while the server's configuration is fetched, before there is any goal."""
+    await make(daemon, "tv")
+    fetching, go_on = hold_back_the_fetch(daemon, monkeypatch)
+    connecting = asyncio.create_task(daemon.gateway.submit(Connect("se", "tv")))
+    await fetching.wait()
+    await change(daemon, "tv", name="telly")
+    go_on.set()
+    await connecting
+    assert isinstance(state(daemon, "telly"), Connected)
+    assert deps.store.settings.desired == {"telly": "custom/se"}
+
+
+async def test_connect_to_an_exit_removed_meanwhile_is_refused(daemon, deps, monkeypatch):  # noqa: F811
+    await make(daemon, "tv")
+    fetching, go_on = hold_back_the_fetch(daemon, monkeypatch)
+    connecting = asyncio.create_task(daemon.gateway.submit(Connect("se", "tv")))
+    await fetching.wait()
+    await daemon.gateway.submit(RemoveExit("tv"))
+    await make(daemon, "tv")  # another one, of which nobody has asked anything
+    go_on.set()
+    with pytest.raises(NotFoundError) as caught:
+        await connecting
+    assert caught.value.field == "exit"
+    assert isinstance(state(daemon, "tv"), Disconnected)
+    assert deps.store.settings.desired == {}
+
+
+def hold_back_the_fetch(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Events for the fetch of a configuration: that it has begun, and that it may go on."""
+    fetching, go_on = asyncio.Event(), asyncio.Event()
+    fetch = daemon.exits._fetch
+
+    async def slow(target):
+        fetching.set()
+        await go_on.wait()
+        return await fetch(target)
+
+    monkeypatch.setattr(daemon.exits, "_fetch", slow)
+    return fetching, go_on
+
+
+async def test_connect_heeds_what_is_never_used_meanwhile(daemon, deps, monkeypatch):  # noqa: F811
+    await make(daemon, "tv")
+    fetching, go_on = hold_back_the_fetch(daemon, monkeypatch)
+    connecting = asyncio.create_task(daemon.gateway.submit(Connect("se", "tv")))
+    await fetching.wait()
+    await change(daemon, "tv", never=Never(servers=("se",)))
+    go_on.set()
+    with pytest.raises(ConflictError) as caught:
+        await connecting
+    assert caught.value.code == "never_used"
+    assert (state(daemon, "tv"), deps.store.settings.desired) == (Disconnected(), {})
+
+
+async def test_new_target_leaves_a_disconnected_exit_disconnected(daemon):
+    """It is for the next connect, like that of an exit which is connected; a first target is what it waited for."""
+    await make(daemon, "tv", auto_connect=True)
+    await change(daemon, "tv", target="se")
+    await until(lambda: isinstance(state(daemon, "tv"), Connected))
+    await daemon.gateway.submit(Disconnect("tv"))
+    await change(daemon, "tv", target="de")
+    await asyncio.sleep(0.2)
+    assert daemon.exits.get("tv").goal is None
+    await daemon.gateway.submit(Connect(None, "tv"))
+    assert state(daemon, "tv").tunnel.target.hostname == "de"
+
+
+async def test_switch_under_way_to_a_server_never_used_ends(daemon, kernel, monkeypatch):
+    """The exit is not to arrive at a server that it is set never to use in the meantime."""
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+    await make(daemon, "tv", target="se")
+    await daemon.gateway.submit(Connect("se", "tv"))
+    original = kernel.configure
+
+    async def slow(name, device):
+        if name == "wg1b":
+            waiting.set()
+            await go_on.wait()
+        await original(name, device)
+
+    monkeypatch.setattr(kernel, "configure", slow)
+    switching = asyncio.create_task(daemon.gateway.submit(Connect("de", "tv")))
+    await waiting.wait()
+    changing = asyncio.create_task(change(daemon, "tv", never=Never(servers=("de",))))
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await changing
+    await asyncio.gather(switching, return_exceptions=True)
+    await until(lambda: isinstance(state(daemon, "tv"), Connected) and state(daemon, "tv").candidate is None)
+    assert state(daemon, "tv").tunnel.target.hostname == "se"

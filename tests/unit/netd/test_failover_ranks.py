@@ -76,6 +76,24 @@ async def test_ranks_skip_what_is_never_used_or_in_use(ranked):
     assert await advised(ranked, FIRST) == Target("imported", "spare")
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_first_choice_that_is_never_used_now_is_left_alone(ranked, enabled):
+    """The fallback fails, too, and the server that was asked for is one that the exit never uses any more."""
+    assert await advised(ranked, FIRST) == Target("mullvad", OSLO.hostname)
+    set_exit(ranked, fallbacks=(), never=Never(servers=(FIRST.hostname,)))
+    ranked.store.update_settings(lambda s: replace(s, failover=FailoverSettings(enabled=enabled)))
+    for _ in range(12):
+        assert await advised(ranked, ranked.intent.goal("default").target, hours=1) != FIRST
+
+
+async def test_first_choice_that_another_exit_took_is_left_alone(ranked):
+    await advised(ranked, FIRST)
+    ranked.store.update_settings(lambda s: with_exit(s, ExitSettings("tv")))
+    ranked.intent.set_goal("tv", FIRST)
+    ranked.store.update_settings(lambda s: replace(s, failover=FailoverSettings(enabled=False)))
+    assert await advised(ranked, Target("mullvad", OSLO.hostname)) is None
+
+
 async def test_connect_while_the_ranks_are_read_is_heeded(ranked):
     """Another exit takes the first fallback while the lists of the next ones are read."""
     ranked.store.update_settings(lambda s: with_exit(s, ExitSettings("tv")))

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from app import keys
 from app.errors import ConflictError, NotFoundError
-from app.exit_changes import with_exit
-from app.model import Endpoint, ExitSettings, Fallback, Never, Peer, Server, TunnelConfig
+from app.exit_changes import with_exit, without_exit
+from app.model import BlockedPolicy, Endpoint, ExitSettings, Fallback, Never, Peer, Server, TunnelConfig
 from app.netd.exit_targets import ExitTargets
 from app.netd.intent import Intent
 from app.netd.server_claims import ServerClaims
@@ -142,7 +142,7 @@ async def test_named_server_of_another_exit_is_refused(fakes):
     with pytest.raises(ConflictError, match="exit phone uses se1 with the same key"):
         await fakes.names("tv", "se1")
     with pytest.raises(ConflictError):
-        fakes.judge.check("tv", target(SE1))
+        fakes.judge.check_free("tv", target(SE1))
     fakes.intent.set_goal("phone", None)
     assert await fakes.names("tv", "se1") == {"se1"}
 
@@ -212,7 +212,7 @@ async def test_files_of_one_server_by_name_and_address_are_one(fakes, hosts):
         fakes.add_file(name, OWN, PEER, host)
     fakes.intent.set_goal("phone", Target("imported", "b"))
     with pytest.raises(ConflictError, match="exit phone uses a"):
-        fakes.judge.check("tv", Target("imported", "a"))
+        fakes.judge.check_free("tv", Target("imported", "a"))
 
 
 async def test_providers_server_is_seen_against_a_files_goal(fakes):
@@ -224,6 +224,17 @@ async def test_providers_server_is_seen_against_a_files_goal(fakes):
     assert await fakes.names("tv", "random") == {"se1", "se2", "de1"}
     fakes.signed_in = OTHER.public_key  # after a rotation of the key
     assert "no1" in await fakes.names("tv", "random")
+
+
+@pytest.mark.parametrize("index", [1, 9])
+async def test_tunnel_of_an_exit_without_a_name_counts(fakes, index):
+    """An exit that is being taken back has a tunnel for a moment, and its number has no name any more."""
+    fakes.store.update_settings(lambda s: without_exit(s, "tv", BlockedPolicy()))
+    fakes.add_file("a", OWN, PEER)
+    assert fakes.claims.claim(index, tunnel("se1", OWN.public_key, PEER), [PEER]) is None
+    with pytest.raises(ConflictError, match="an exit that is being removed uses a") as caught:
+        await fakes.names("phone", "a", "imported")
+    assert caught.value.code == "server_in_use"
 
 
 async def test_listed_servers_with_one_key_are_two(fakes):
