@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from app.cli import times
 from app.cli.client import segment
 from app.cli.context import Context, context
-from app.cli.output import clean, put_json, put_table, warn
+from app.cli.output import clean, put_json, put_pairs, put_table, warn
 from app.cli.owner_password import confirmation, password_file
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,7 +45,7 @@ def exits(ctx: Context) -> None:
 
 @click.group("exit")
 def exit_() -> None:
-    """Make, change, rename or remove an exit."""
+    """Make, show, change, rename or remove an exit."""
 
 
 _OPTIONS = (
@@ -61,6 +62,13 @@ _OPTIONS = (
     click.option("--dns", multiple=True, help="A resolver inside the tunnel; may be repeated. none = the server's."),
     click.option("--mtu", default=None, help="Bytes (1280 to 9200), or auto."),
     click.option("--auto-connect/--no-auto-connect", default=None, help="Connect by itself after a start."),
+    click.option(
+        "--change",
+        "changes",
+        multiple=True,
+        metavar="'DAYS TIME TARGET'",
+        help="A change of server by the clock, such as 'daily 04:00 random:Sweden'; may be repeated. none = never.",
+    ),
     click.option("--never-server", "never_servers", multiple=True, help="Never this server. none = any."),
     click.option("--never-hoster", "never_hosters", multiple=True, help="Never a server of this hoster."),
     click.option("--never-country", "never_countries", multiple=True, help="Never a server in this country."),
@@ -81,6 +89,34 @@ def add(ctx: Context, name: str, **given: Any) -> None:
     """Make the exit NAME (a-z, 0-9, -)."""
     answer = ctx.client.post("/api/exits", {"name": name} | _body(given, {}))
     _put(ctx, answer, f"The exit {name} is there now.")
+
+
+@exit_.command("show")
+@click.argument("name")
+@context
+def show(ctx: Context, name: str) -> None:
+    """Show how the exit NAME is set."""
+    one = ctx.client.get(f"/api/exits/{segment(name)}")
+    if ctx.json:
+        put_json(one)
+        return
+    never = one["never"]
+    put_pairs(
+        (
+            ("label", one["label"]),
+            ("provider", one["provider"] or "the gateway's"),
+            ("target", one["target"]),
+            *(("fallback", _fallback_shown(each)) for each in one["fallbacks"]),
+            *(("dns", address) for address in one["dns"]),
+            ("mtu", one["mtu"] or "auto"),
+            ("auto-connect", "yes" if one["auto_connect"] else "no"),
+            *(("change", times.server_change_shown(each)) for each in one["server_changes"]),
+            *(("never-" + kind[:-1], each) for kind in ("servers", "hosters") for each in never[kind]),
+            *(("never-country", each) for each in never["countries"]),
+            *(("device", each) for each in one["devices"]),
+            *(("group", each) for each in one["groups"]),
+        ),
+    )
 
 
 @exit_.command("set")
@@ -134,6 +170,8 @@ def _body(given: dict[str, Any], never: dict[str, list[str]]) -> dict[str, Any]:
         body["fallbacks"] = [_fallback(text) for text in _listed(given["fallbacks"])]
     if given["dns"]:
         body["dns"] = _listed(given["dns"])
+    if given["changes"]:
+        body["server_changes"] = [times.server_change(text) for text in _listed(given["changes"])]
     named = {kind: _listed(given[f"never_{kind}"]) for kind in ("servers", "hosters", "countries")}
     changed = {kind: names for kind, names in named.items() if given[f"never_{kind}"]}
     if changed:
@@ -154,6 +192,11 @@ def _number(text: str) -> int:
 def _fallback(text: str) -> dict[str, str]:
     provider, slash, target = text.partition("/")
     return {"provider": provider, "target": target} if slash else {"target": text}
+
+
+def _fallback_shown(one: dict[str, Any]) -> str:
+    """The fallback in the form that :func:`_fallback` reads."""
+    return one["target"] if one["provider"] is None else f"{one['provider']}/{one['target']}"
 
 
 def _put(ctx: Context, answer: dict[str, Any], done: str) -> None:

@@ -69,7 +69,25 @@ def entry(text: str) -> dict[str, Any]:
 
 def shown(one: dict[str, Any]) -> str:
     """The entry of a schedule in the form that :func:`entry` reads."""
-    on = sorted(one["days"])
-    names = "daily" if len(on) == 7 else ",".join(DAYS[day] for day in on)
-    start, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (one["start"], one["end"]))
-    return f"{names} {start}-{end} {one['policy']}"
+    return f"{_days_shown(one['days'])} {_clock_shown(one['start'])}-{_clock_shown(one['end'])} {one['policy']}"
+
+
+def server_change(text: str) -> dict[str, Any]:
+    """A change of server by the clock: ``mon-fri 04:00 fastest:Sweden``. Raises BadParameter."""
+    parts = text.split(maxsplit=2)
+    if len(parts) != 3:
+        raise click.BadParameter(f"{text}: DAYS TIME TARGET, such as 'daily 04:00 random:Sweden'")
+    return {"days": days(parts[0]), "at": clock(parts[1]), "select": parts[2].strip()}
+
+
+def server_change_shown(one: dict[str, Any]) -> str:
+    """The change of server in the form that :func:`server_change` reads."""
+    return f"{_days_shown(one['days'])} {_clock_shown(one['at'])} {one['select']}"
+
+
+def _days_shown(on: list[int]) -> str:
+    return "daily" if len(on) == 7 else ",".join(DAYS[day] for day in sorted(on))
+
+
+def _clock_shown(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

@@ -21,7 +21,7 @@ import requests
 
 from app import keys
 from app.api.auth import tokens as jwts
-from app.model import ExitSettings, Fallback, MtuSettings, Never, ProviderSettings
+from app.model import ExitSettings, Fallback, MtuSettings, Never, ProviderSettings, ServerChange
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, SignIn, SignOut, UseFileKey
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
@@ -146,6 +146,26 @@ def test_exits_are_made_changed_renamed_and_removed(run, web):
     assert (refused.returncode, "say what is next" in refused.stderr) == (1, True)
     assert run("exit", "remove", "telly", "--then", "blocked").stdout == "The exit telly is removed.\n"
     assert run("exit", "set", "telly").returncode == 2
+
+
+def test_exit_changes_its_server_by_the_clock(run, web):
+    change = ("--change", "daily 04:00 random:Sweden")
+    made = run("exit", "add", "tv", *change, "--change", "sat,sun 20:30 New York", "--fallback", "imported/berlin")
+    assert made.returncode == 0, made.stderr
+    changes = (ServerChange(240, select="random:Sweden"), ServerChange(1230, frozenset({5, 6}), "New York"))
+    assert web.gateway.state.exit_settings[1].server_changes == changes
+    shown = [" ".join(line.split()) for line in run("exit", "show", "tv").stdout.splitlines()]
+    assert shown == [
+        "provider: the gateway's",
+        "fallback: imported/berlin",
+        "mtu: auto",
+        "auto-connect: yes",
+        "change: daily 04:00 random:Sweden",
+        "change: sat,sun 20:30 New York",
+    ]
+    assert run("exit", "set", "tv", "--change", "none").returncode == 0
+    assert web.gateway.state.exit_settings[1].server_changes == ()
+    assert run("exit", "set", "tv", "--change", "daily").returncode == 2
 
 
 def test_connect_without_a_server_goes_to_the_target(run, web):

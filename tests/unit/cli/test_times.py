@@ -40,6 +40,18 @@ def test_days_of_a_week(text: str, wanted: list[int]) -> None:
     assert times.days(text) == wanted
 
 
+@given(st.sets(st.integers(0, 6), min_size=1), st.integers(0, 1439), st.sampled_from(["random", "fastest:New York"]))
+def test_change_of_server_that_is_shown_can_be_given_again(on: set[int], at: int, select: str) -> None:
+    one = {"days": sorted(on), "at": at, "select": select}
+    assert times.server_change(times.server_change_shown(one)) == one
+
+
+@pytest.mark.parametrize("text", ["", "daily", "daily 04:00", "04:00 daily random", "daily 24:00 random"])
+def test_bad_change_of_server_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        times.server_change(text)
+
+
 @given(st.sets(st.integers(0, 6), min_size=1), st.integers(0, 1439), st.integers(0, 1439))
 def test_entry_that_is_shown_can_be_given_again(on: set[int], start: int, end: int) -> None:
     one = {"days": sorted(on), "start": start, "end": end, "policy": "vpn:se"}
