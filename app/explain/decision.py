@@ -44,9 +44,13 @@ def stored(settings: Settings, mac: str, at: float) -> Decision:
     return _decision(settings, mac, at, ())
 
 
-def by_admin(settings: Settings, mac: str, at: float) -> Decision:
-    """The admin's decision, without exceptions and the device's own choice."""
-    return _decision(replace(settings, chosen_exits={}), mac, at, ())
+def by_admin(exceptions: Callable[[], tuple[PolicyException, ...]]) -> Decide:
+    """The admin's decisions, without what devices choose; ``exceptions`` are those that the admin has opened."""
+
+    def decide(settings: Settings, mac: str, at: float) -> Decision:
+        return _decision(replace(settings, chosen_exits={}), mac, at, exceptions())
+
+    return decide
 
 
 def _decision(settings: Settings, mac: str, at: float, exceptions: tuple[PolicyException, ...]) -> Decision:

@@ -355,13 +355,13 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         await lan_devices.refresh()
         return KnownDevices(store.settings.devices, tuple(await read_leases()), lan_devices.neighbours)
 
+    pauses = Pauses(opened, exceptions)
     own_devices = OwnDevices(
         store=store,
         known=known_devices,
         why=explanations.why,
-        decide=decide,
-        admins=by_admin,
-        pauses=Pauses(opened, exceptions),
+        admins=by_admin(pauses.others),
+        pauses=pauses,
         follow=policy_changes.follow,
         subscribe=network.subscribe,
     )

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from app.errors import GatewayError, InvalidFieldError, KernelError, NotFoundError
 from app.explain.decision import Decide
-from app.model import Settings, VpnPolicy
+from app.model import Settings
 from app.netd.known_device import KnownDevices, literal
 from app.netd.network_parts import NetworkChange, PlanApplied
 from app.netd.own_device_rules import OwnDeviceRules
@@ -53,14 +53,13 @@ class OwnDevices:
         store: Store,
         known: Callable[[], Awaitable[KnownDevices]],
         why: Callable[[str], Awaitable[Why]],
-        decide: Decide,
         admins: Decide,
         pauses: Pauses,
         follow: Callable[[], Awaitable[None]],
         subscribe: Callable[[Callable[[NetworkChange], object]], object],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``known`` reads the neighbour table; ``admins`` decides without exceptions and choices.
+        """``known`` reads the neighbour table; ``admins`` decides without the devices' own choices and pauses.
 
         ``follow`` has the network follow a changed policy; ``subscribe`` tells of each change of the network.
         """
@@ -71,7 +70,7 @@ class OwnDevices:
         self._pauses = pauses
         self._follow = follow
         self._clock = clock
-        self._rules = OwnDeviceRules(store, decide, admins, pauses.until, clock)
+        self._rules = OwnDeviceRules(store, admins, clock)
         self._due = asyncio.Event()
         subscribe(self._on_change)
 
@@ -135,10 +134,9 @@ class OwnDevices:
 
     async def end_unwanted(self) -> bool:
         """End them once; False where one could not be ended."""
-        settings, now, ended = self._store.settings, self._clock(), True
+        settings, ended = self._store.settings, True
         for mac in tuple(self._pauses.paused()):
-            vpn = isinstance(self._admins(settings, mac, now).policy, VpnPolicy)
-            if not (vpn and may_pause(granted(settings, mac))):
+            if not (self._rules.leaves_to(mac) and may_pause(granted(settings, mac))):
                 try:
                     await self._pauses.end(mac)
                 except GatewayError as error:
@@ -166,8 +164,8 @@ class OwnDevices:
     async def _described(self, mac: str, address: str) -> OwnDevice:
         settings, until = self._store.settings, self._pauses.until(mac)
         service = granted(settings, mac)
-        vpn = isinstance(self._admins(settings, mac, self._clock()).policy, VpnPolicy)
-        exits = exits_to_choose(settings, mac) if vpn else ()
+        decides = self._rules.leaves_to(mac)
+        exits = exits_to_choose(settings, mac) if decides else ()
         chosen = settings.chosen_exits.get(mac)
         return OwnDevice(
             why=await self._why(mac),
@@ -175,7 +173,7 @@ class OwnDevices:
             service=service,
             exits=exits,
             chosen_exit=chosen if chosen in exits else None,
-            can_pause=vpn and may_pause(service),
+            can_pause=decides and may_pause(service),
             pause=Pause(until) if until is not None else None,
         )
 

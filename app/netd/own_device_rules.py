@@ -20,17 +20,18 @@ class OwnDeviceRules:
     def __init__(
         self,
         store: Store,
-        decide: Decide,
         admins: Decide,
-        paused_until: Callable[[str], float | None],
         clock: Callable[[], float],
     ) -> None:
-        """``admins`` decides without exceptions and choices; ``paused_until`` tells the end of a device's pause."""
+        """``admins`` decides without the devices' own choices and pauses."""
         self._store = store
-        self._decide = decide
         self._admins = admins
-        self._paused_until = paused_until
         self._clock = clock
+
+    def leaves_to(self, mac: str) -> bool:
+        """Whether the admin leaves the device anything to decide: the VPN is its policy, and by no exception."""
+        decision = self._admins(self._store.settings, mac, self._clock())
+        return isinstance(decision.policy, VpnPolicy) and decision.origin != "exception"
 
     def check_choice(self, mac: str, exit_name: str | None) -> None:
         """Raises ForbiddenError, InvalidFieldError (``exit``), ConflictError (``blocked_by_admin``, ``too_many``)."""
@@ -40,7 +41,7 @@ class OwnDeviceRules:
         if exit_name is not None and exit_name not in exits_to_choose(settings, mac):
             offered = ", ".join(exits_to_choose(settings, mac)) or "none"
             raise InvalidFieldError(f"exit: one that this device may choose: {offered}", field="exit")
-        self._check_vpn(mac)
+        self._check_left_to(mac)
         if exit_name is not None and mac not in settings.chosen_exits and len(settings.chosen_exits) >= MAX_DEVICES:
             raise ConflictError(f"already {MAX_DEVICES} devices have chosen an exit", code="too_many")
 
@@ -55,23 +56,16 @@ class OwnDeviceRules:
             raise InvalidFieldError(
                 f"pause: {SHORTEST_PAUSE} to {service.longest_pause} seconds, or 0 to end it", field="pause"
             )
-        self._check_vpn(mac)
+        self._check_left_to(mac)
 
-    def _check_vpn(self, mac: str) -> None:
-        decision = self._decide(self._store.settings, mac, self._clock())
-        others = decision.origin == "exception" or not isinstance(decision.policy, VpnPolicy)
-        if self._paused_until(mac) is None and others:  # the admin's exception is not to be replaced either
-            raise _blocked_by_admin()
-        if not isinstance(self._admins(self._store.settings, mac, self._clock()).policy, VpnPolicy):
-            raise _blocked_by_admin()
+    def _check_left_to(self, mac: str) -> None:
+        if not self.leaves_to(mac):
+            raise ConflictError(
+                "the admin's policy for this device is not the VPN just now, or an exception of the admin is open: it"
+                " has nothing to decide",
+                code="blocked_by_admin",
+            )
 
 
 def _not_allowed(what: str) -> ForbiddenError:
     return ForbiddenError(f"the admin does not let this device {what}", code="not_allowed")
-
-
-def _blocked_by_admin() -> ConflictError:
-    return ConflictError(
-        "the admin's policy for this device is not the VPN just now, so it has nothing to decide",
-        code="blocked_by_admin",
-    )

@@ -23,6 +23,10 @@ class Pauses:
         """The devices that have taken a pause."""
         return [e.mac for e in self._open.present() if e.by == BY and e.mac is not None]
 
+    def others(self) -> tuple[PolicyException, ...]:
+        """The exceptions that are no pauses: those of the admin."""
+        return tuple(e for e in self._open.present() if e.by != BY)
+
     def until(self, mac: str) -> float | None:
         """The end of the pause that the device has taken; None where it has none."""
         found = self._of(mac)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from app import mac_address
-from app.errors import ConflictError
+from app.errors import ConflictError, KernelError
 from app.model import SelfService, Settings
 from app.netd.protocols import OwnerPassword
 from app.protocol.answers import Done
@@ -54,15 +54,28 @@ class SelfServiceCommands:
             service = SelfService()
         if any(True for _ in more_pauses(settings, _with_service(settings, mac, service))):
             await self._check_owner(command.password)
-        own = settings.device_self_service
+        before = self._store.settings
+        own = before.device_self_service
         if mac is not None and service is not None and mac not in own and len(own) >= MAX_DEVICES:
             raise ConflictError(f"already {MAX_DEVICES} devices have a rule of their own", code="too_many")
-        self._store.update_settings(lambda s: _with_service(s, mac, service))
+        after = self._store.update_settings(lambda s: _with_service(s, mac, service))
+        if before.chosen_exits:  # some may count no longer, or again
+            try:
+                await self._follow()
+            except KernelError:
+                # Only this change is taken back, and only if no other request has made another since.
+                old = _service(before, mac)
+                self._store.update_settings(
+                    lambda s: _with_service(s, mac, old) if _service(s, mac) == _service(after, mac) else s
+                )
+                raise
         self._wake()
-        if settings.chosen_exits:  # some may count no longer, or again
-            await self._follow()
         self._publish(SettingsChanged(("self_service",)) if mac is None else DeviceChanged(mac, "self_service"))
         return Done()
+
+
+def _service(settings: Settings, mac: str | None) -> SelfService | None:
+    return settings.self_service if mac is None else settings.device_self_service.get(mac)
 
 
 def _with_service(settings: Settings, mac: str | None, service: SelfService | None) -> Settings:

@@ -19,7 +19,7 @@ from app.errors import (
     NotFoundError,
 )
 from app.explain.decision import Decision, by_admin, stored
-from app.model import BlockedPolicy, Device, DirectPolicy, Neighbour, Policy, SelfService, VpnPolicy
+from app.model import BlockedPolicy, Device, DirectPolicy, Neighbour, Policy, PolicyException, SelfService, VpnPolicy
 from app.netd import own_device
 from app.netd.known_device import KnownDevices
 from app.netd.network_parts import PlanApplied
@@ -63,6 +63,7 @@ class Gateway:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.pauses = FakePauses()
+        self.exceptions: tuple[PolicyException, ...] = ()  # of the admin
         self.neighbours = [
             Neighbour(TV, AT_TV, 1.0),
             Neighbour(TV, "fe80::21", 1.0),
@@ -89,7 +90,7 @@ class Gateway:
     def admins(self, settings, mac: str, at: float) -> Decision:
         if at >= self.bedtime:
             return Decision(BlockedPolicy(), "schedule")
-        return by_admin(settings, mac, at)
+        return by_admin(lambda: self.exceptions)(settings, mac, at)
 
     def decide(self, settings, mac: str, at: float) -> Decision:
         if at >= self.bedtime:
@@ -114,7 +115,6 @@ class Gateway:
             store=self.store,
             known=self.known,
             why=self.why,
-            decide=self.decide,
             admins=self.admins,
             pauses=self.pauses,
             follow=self.follow,
@@ -299,13 +299,37 @@ async def test_pause_ends_when_the_admin_decides_otherwise(
         await task
 
 
-async def test_pause_does_not_replace_the_admins_exception(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("policy", [VpnPolicy("se"), BlockedPolicy()])
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("whose", ["device", "group"])
+async def test_pause_yields_to_the_admins_exception(gateway: Gateway, policy: Policy, paused: bool, whose: str) -> None:
+    """An exception of a group as well, though that of the device, which its pause is, would be the stronger one."""
     await gateway.allow("all")
-    monkeypatch.setattr(gateway, "decide", lambda *_: Decision(VpnPolicy("se"), "exception", until=NOW + 60))
-    for command in (ChangeOwnDevice(AT_TV, pause=60), ChangeOwnDevice(AT_TV, exit="de")):
+    gateway.store.update_settings(lambda s: msgspec.structs.replace(s, devices=(Device(TV, group="children"),)))
+    if paused:
+        await gateway.run(ChangeOwnDevice(AT_TV, pause=60))
+    subject = {"mac": TV} if whose == "device" else {"group": "children"}
+    gateway.exceptions = (PolicyException(1, 0, policy, NOW, NOW + 3600, NOW + 3600, "admin", **subject),)
+    for command in (ChangeOwnDevice(AT_TV, pause=600), ChangeOwnDevice(AT_TV, exit="de")):
         with pytest.raises(ConflictError) as caught:
             await gateway.run(command)
         assert caught.value.code == "blocked_by_admin"
+    own = await gateway.run(GetOwnDevice(AT_TV))
+    assert (own.exits, own.can_pause) == ((), False)
+    assert await gateway.own_devices().end_unwanted()
+    assert gateway.pauses.open == {}
+
+
+async def test_leave_that_the_kernel_refuses_is_taken_back(gateway: Gateway) -> None:
+    await gateway.allow("exit")
+    await gateway.run(ChangeOwnDevice(AT_TV, exit="de"))
+    before, told = gateway.store.settings, len(gateway.published)
+    gateway.refuses = True
+    for mac in (None, TV):
+        with pytest.raises(KernelError):
+            await gateway.run(SetSelfService(mac, SelfService("off")))
+        assert gateway.store.settings == before
+    assert len(gateway.published) == told
 
 
 # --- The admin -------------------------------------------------------------------------------------------------------

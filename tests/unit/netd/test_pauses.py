@@ -82,7 +82,7 @@ async def test_decision_tells_the_exception_and_its_end(world: World) -> None:
     assert decide(settings, TV, world.wall) == paused
     assert decide(settings, TV, world.wall + 601) == Decision(VpnPolicy(), "own", group="kids")
     assert decide(settings, PHONE, world.wall) == Decision(VpnPolicy(), "default")
-    for without in (stored, by_admin):
+    for without in (stored, by_admin(pauses(world).others)):
         assert without(settings, TV, world.wall).policy == VpnPolicy()
 
 
@@ -97,4 +97,14 @@ def test_admins_decision_is_without_the_devices_choice(world: World) -> None:
         devices=(Device(TV),),
     )
     assert stored(settings, TV, 0.0) == Decision(VpnPolicy("de"), "choice")
-    assert by_admin(settings, TV, 0.0) == Decision(VpnPolicy(), "own")
+    assert by_admin(tuple)(settings, TV, 0.0) == Decision(VpnPolicy(), "own")
+
+
+async def test_admins_decision_knows_the_admins_exceptions_alone(world: World) -> None:
+    world.devices(Device(TV, VpnPolicy(), group="kids"))
+    admins = by_admin(pauses(world).others)
+    await pauses(world).begin(TV, 600)
+    await world.run(StartException(BlockedPolicy(), group="kids", seconds=60.0, by="admin"))
+    assert admins(world.store.settings, TV, world.wall).policy == BlockedPolicy()
+    world.pass_time(61)
+    assert admins(world.store.settings, TV, world.wall).policy == VpnPolicy()
