@@ -60,6 +60,7 @@ from app.netd.lan_misuse import LanMisuseMonitor
 from app.netd.lan_services_loop import LanServicesLoop
 from app.netd.leak_test import LeakTester
 from app.netd.leases import watch_leases
+from app.netd.listed_servers import ListedServers
 from app.netd.maintenance import ProviderMaintenance
 from app.netd.network import NetworkController
 from app.netd.own_device import OwnDevices
@@ -220,7 +221,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         providers=registry, store=store, latencies=latencies, failures=failures, publish=publish
     )
     unproven = UnprovenKeys(registry)
-    claims = ServerClaims()
+    claims = ServerClaims(ListedServers(store, registry).of)
     judge = ServerJudge(store, intent, claims, registry)
     targets = ExitTargets(store, directory, judge)
     failover = Failover(

@@ -6,16 +6,12 @@ tunnels with one key only one would receive anything at any moment, and both wou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from app.providers.client_keys import ClientKeys
-from app.providers.custom import CustomProvider
-from app.providers.imported import ImportedProvider
 from app.tunnel.states import Target, Tunnel
-
-_NAMED_BY_USERS = frozenset({CustomProvider.name, ImportedProvider.name})
 
 
 class Claim(Struct, frozen=True):
@@ -24,27 +20,30 @@ class Claim(Struct, frozen=True):
     target: Target
     keys: ClientKeys
 
-    def excludes(self, other: Claim) -> bool:
-        """Whether both would be one client of one server.
-
-        Two entries of a provider's list are two servers, though many providers give several of them one key. What
-        users have named says nothing: two of their files may be for one server, and one of them for a listed server.
-        """
-        provider = self.target.provider
-        listed = provider == other.target.provider and provider not in _NAMED_BY_USERS
-        return (self.target == other.target or not listed) and self.keys.meet(other.keys)
-
 
 class ServerClaims:
     """The claims by the exits' numbers, which outlast their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, listed: Callable[[Target], Target | None]) -> None:
+        """``listed`` tells which server of a provider's list a target is (:mod:`app.netd.listed_servers`)."""
+        self._listed = listed
         self._by_exit: dict[int, tuple[Claim, ...]] = {}
+
+    def exclude(self, one: Claim, other: Claim) -> bool:
+        """Whether both would be one client of one server.
+
+        Two entries of a provider's list are two servers, though many providers give several of them one key. Two files
+        of users, or a file and an entry, may be for one server, unless a list is certain that they are not.
+        """
+        if not one.keys.meet(other.keys):
+            return False
+        mine, theirs = self._listed(one.target), self._listed(other.target)
+        return mine is None or theirs is None or mine.provider != theirs.provider or mine == theirs
 
     def holder(self, index: int, wanted: Claim) -> int | None:
         """The number of another exit than ``index`` with a tunnel that excludes ``wanted``."""
         others = ((i, claims) for i, claims in self._by_exit.items() if i != index)
-        return next((i for i, claims in others if any(claim.excludes(wanted) for claim in claims)), None)
+        return next((i for i, claims in others if any(self.exclude(claim, wanted) for claim in claims)), None)
 
     def claim(self, index: int, tunnel: Tunnel, peer_keys: Iterable[str]) -> int | None:
         """Claim the server of ``tunnel``, which is about to be made, for exit ``index``; else the holder's number."""
@@ -65,4 +64,4 @@ class ServerClaims:
 def _claim_of(tunnel: Tunnel, known: Iterable[Claim]) -> Claim:
     keys = ClientKeys(tunnel.own_key, frozenset((tunnel.peer_key,)))
     made = Claim(tunnel.target, keys)  # of an adopted tunnel no more is known
-    return next((c for c in known if c.target == made.target and c.excludes(made)), made)
+    return next((c for c in known if c.target == made.target and c.keys.meet(made.keys)), made)

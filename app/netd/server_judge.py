@@ -84,7 +84,7 @@ class ServerJudge:
         if claim is None:
             return None
         for use in uses:  # under another name: a file may hold the key of another one, or of a provider's account
-            if use.claim is not None and use.claim.excludes(claim):
+            if use.claim is not None and self._claims.exclude(use.claim, claim):
                 return use.exit
         found = self._claims.holder(index, claim)
         return dict(numbered(self._store.settings)).get(found, REMOVED) if found is not None else None

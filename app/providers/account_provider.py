@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.addresses import Address
 from app.errors import ConflictError, NotFoundError, NotImplementedYetError
-from app.model import KeyExchange, ProviderSettings, Secret, Server, TunnelConfig
+from app.model import KeyExchange, Peer, ProviderSettings, Secret, Server, TunnelConfig
 from app.providers.account_health import AccountHealth
 from app.providers.account_parts import DeviceApi, Parts, ProviderContext
 from app.providers.base import (
@@ -190,6 +190,10 @@ class SignInProvider(ABC):
     def by_key(self, public_key: str) -> Server | None:
         """The server with this key in the stored list."""
         return self._servers.by_key(public_key)
+
+    def listed_as(self, peer: Peer) -> str | None:
+        """The server that ``peer`` is, where several have its key and the address tells."""
+        return self._servers.among_sharing(peer)
 
     def client_keys(self, hostname: str) -> ClientKeys | None:
         """None also where the server's key is assigned when it is dialled."""

@@ -14,7 +14,7 @@ from typing import Any
 from app.addresses import Address
 from app.errors import NotFoundError
 from app.https.transport import Destination, Streams
-from app.model import Server, StoredServer, TunnelConfig
+from app.model import Peer, Server, StoredServer, TunnelConfig
 from app.protocol.answers import ListOffer
 from app.providers.account_provider import SignInProvider
 from app.providers.airvpn import AirVpnProvider
@@ -112,6 +112,13 @@ class Registry:
         for provider in self._providers.values():
             if isinstance(provider, SignInProvider) and (found := provider.by_key(public_key)) is not None:
                 return found
+        return None
+
+    def listed_as(self, peer: Peer) -> str | None:
+        """The server that ``peer`` is, as ``provider/hostname``, where several have its key and the address tells."""
+        for provider in self._providers.values():
+            if isinstance(provider, SignInProvider) and (found := provider.listed_as(peer)) is not None:
+                return f"{provider.name}/{found}"
         return None
 
     async def _load_lists(self) -> None:

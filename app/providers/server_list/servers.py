@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from ipaddress import ip_address
 
 from msgspec.structs import replace
 
@@ -48,6 +49,7 @@ class ServerList:
         self._by_key: dict[str, Relay] | None = None
         self._public: tuple[bool, tuple[Server, ...]] | None = None
         self._known: frozenset[str] | None = None  # keys, addresses and names of all servers
+        self._sharing: dict[tuple[str, str], str | None] | None = None  # by key and host, where several have the key
 
     # --- Look-ups ----------------------------------------------------------------------------------------------------
 
@@ -118,6 +120,19 @@ class ServerList:
         host = peer.endpoint.host.lower() if peer.endpoint is not None else ""
         return peer.public_key in self._known or host in self._known
 
+    def among_sharing(self, peer: Peer) -> str | None:
+        """The host name of the one that ``peer`` is, among servers with one key; None where that is not certain."""
+        self._ensure_loaded()
+        if self._sharing is None:
+            uses = Counter(relay.public_key for relay in self._relays.values())
+            self._sharing = {}
+            for relay in self._relays.values():
+                hosts = {relay.ipv4, relay.ipv6, relay.endpoint_name} - {None} if uses[relay.public_key] > 1 else ()
+                for host in hosts:
+                    at = relay.public_key, _spelt(host or "")
+                    self._sharing[at] = None if at in self._sharing else relay.hostname
+        return self._sharing.get((peer.public_key, _spelt(peer.endpoint.host))) if peer.endpoint is not None else None
+
     def port_ranges(self) -> tuple[tuple[int, int], ...]:
         return (self.current.port_ranges if self.current else ()) or ((DEFAULT_PORT, DEFAULT_PORT),)
 
@@ -180,4 +195,12 @@ class ServerList:
     def _set_list(self, relays: RelayList, origin: str) -> None:
         self._list, self._origin = relays, origin
         self._relays = {relay.hostname: relay for relay in relays.relays}
-        self._by_key = self._public = self._known = None
+        self._by_key = self._public = self._known = self._sharing = None
+
+
+def _spelt(host: str) -> str:
+    """``host`` as it is compared: an address may be written in several ways, and a name in capitals."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower().rstrip(".")

@@ -16,6 +16,7 @@ from app.model import Endpoint, Links, Peer, Server, TunnelConfig, WanLink
 from app.netd.adoption import AdoptionRecord
 from app.netd.exits import Exits
 from app.netd.intent import Goal, Intent
+from app.netd.listed_servers import ListedServers
 from app.netd.network_parts import DriftRepaired, WanMoved
 from app.netd.server_claims import ServerClaims
 from app.netd.server_judge import ServerJudge
@@ -71,7 +72,7 @@ class Fakes:
         self.intent = Intent(store)
         self.key_unproven = False
         self.keys = UnprovenKeys(self)
-        self.claims = ServerClaims()
+        self.claims = ServerClaims(ListedServers(store, self).of)
 
     # WireGuard
     async def configure(self, name: str, device: object) -> None:
@@ -127,6 +128,9 @@ class Fakes:
             unproven_key=lambda _: OWN.public_key if self.key_unproven else None,
             prove_key=lambda _: None,
         )
+
+    def listed_as(self, peer: Peer) -> None:
+        return None
 
     def exit_confirmation(self, name: str):
         return lambda _answer: None

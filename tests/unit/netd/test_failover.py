@@ -96,7 +96,7 @@ class Fakes:
         self.failures = FailureHistory(self.clock)
         self.intent.set_goal("default", FIRST)
         self.unproven = UnprovenKeys(self)
-        self.judge = ServerJudge(store, self.intent, ServerClaims(), self)
+        self.judge = ServerJudge(store, self.intent, ServerClaims(lambda target: target), self)
         self.failover = Failover(
             providers=self,
             directory=self,

@@ -15,6 +15,7 @@ from app.exit_changes import with_exit, without_exit
 from app.model import BlockedPolicy, Endpoint, ExitSettings, Fallback, Never, Peer, Server, TunnelConfig
 from app.netd.exit_targets import ExitTargets
 from app.netd.intent import Intent
+from app.netd.listed_servers import ListedServers
 from app.netd.server_claims import ServerClaims
 from app.netd.server_directory import ServerDirectory
 from app.netd.server_judge import ServerJudge
@@ -65,9 +66,11 @@ class Provider:
 
 class Fakes:
     def __init__(self, store: Store) -> None:
-        self.store, self.intent, self.claims = store, Intent(store), ServerClaims()
+        self.store, self.intent = store, Intent(store)
+        self.claims = ServerClaims(ListedServers(store, self).of)
         self.judge = ServerJudge(store, self.intent, self.claims, self)
         self.signed_in: str | None = None  # with this public key
+        self.addresses: dict[str, str] = {}  # as listed, of servers by theirs
         self.server_keys = {"se1": PEER, "se2": PEER, "no1": PEER2}  # as with some providers: two share one
         self.measured_hosts: list[str] = []
         directory = ServerDirectory(
@@ -88,6 +91,10 @@ class Fakes:
     def client_keys(self, hostname: str) -> ClientKeys | None:
         own, peer = self.signed_in, self.server_keys.get(hostname)
         return ClientKeys(own, frozenset((peer,))) if own and peer else None
+
+    def listed_as(self, peer: Peer) -> str | None:
+        found = self.addresses.get(peer.endpoint.host)
+        return f"mullvad/{found}" if found is not None and self.server_keys[found] == peer.public_key else None
 
     @property
     def imported(self) -> tuple[Server, ...]:
@@ -206,6 +213,35 @@ async def test_file_is_seen_against_a_providers_goal(fakes, host):
     assert await fakes.names("tv", "a", "imported") == {"a"}
 
 
+async def test_address_tells_files_with_a_shared_key_apart(fakes):
+    """se1 and se2 share their key, as all of some providers' servers do, and the list has their addresses."""
+    fakes.signed_in = OWN.public_key
+    fakes.addresses = {"198.51.100.1": "se1", "198.51.100.2": "se2"}
+    fakes.add_file("for se1", OWN, PEER, "198.51.100.1")
+    fakes.add_file("also for se1", OWN, PEER, "198.51.100.1")
+    fakes.add_file("for se2", OWN, PEER, "198.51.100.2")
+    fakes.add_file("elsewhere", OWN, PEER, "198.51.100.9")  # perhaps another address of one of both
+    fakes.intent.set_goal("phone", target(SE1))
+    assert await fakes.names("tv", "random", "imported") == {"for se2"}
+    fakes.intent.set_goal("phone", Target("imported", "for se1"))
+    assert await fakes.names("tv", "random", "imported") == {"for se2"}
+    assert await fakes.names("tv", "Sweden") == {"se2"}
+    fakes.intent.set_goal("phone", Target("imported", "elsewhere"))
+    with pytest.raises(ConflictError, match="exit phone uses"):
+        await fakes.names("tv", "Sweden")
+
+
+async def test_address_tells_tunnels_with_a_shared_key_apart(fakes):
+    fakes.addresses = {"198.51.100.1": "se1", "198.51.100.2": "se2"}
+    fakes.add_file("for se1", OWN, PEER, "198.51.100.1")
+    fakes.add_file("for se2", OWN, PEER, "198.51.100.2")
+    claim = fakes.claims.claim
+    assert claim(1, tunnel("for se1", OWN.public_key, PEER, "imported"), [PEER]) is None
+    assert claim(2, tunnel("se1", OWN.public_key, PEER), [PEER]) == 1
+    assert claim(2, tunnel("for se2", OWN.public_key, PEER, "imported"), [PEER]) is None
+    assert claim(3, tunnel("se2", OWN.public_key, PEER), [PEER]) == 2
+
+
 @pytest.mark.parametrize("hosts", [("198.51.100.7", "vpn.example.net"), ("198.51.100.7", "2001:db8::7")])
 async def test_files_of_one_server_by_name_and_address_are_one(fakes, hosts):
     for name, host in zip("ab", hosts, strict=True):
@@ -255,7 +291,7 @@ async def test_target_of_an_unknown_provider_is_judged_by_name(fakes):
 
 
 def test_claim_is_refused_while_a_tunnel_has_it():
-    claims = ServerClaims()
+    claims = ServerClaims(lambda _: None)
     one = tunnel("a", "own", "peer", "imported")
     assert claims.claim(1, one, ["peer", "second peer"]) is None
     assert claims.claim(1, one, ["peer"]) is None  # its own renewal

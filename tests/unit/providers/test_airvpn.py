@@ -10,7 +10,7 @@ import pytest
 
 from app import keys
 from app.errors import ConflictError, InvalidFieldError
-from app.model import Endpoint, ProviderSettings, Secret
+from app.model import Endpoint, Peer, ProviderSettings, Secret
 from app.providers.airvpn import AirVpnProvider
 from app.providers.airvpn_relays import SERVER_KEY, parse
 from app.providers.base import Verdict
@@ -36,6 +36,30 @@ async def test_tunnel_has_the_devices_keys_and_addresses(world: World) -> None:
     assert (peer.public_key, peer.endpoint) == (SERVER_KEY, Endpoint("195.246.120.42", 1637))
     assert peer.preshared_key == Secret(device.preshared_key)
     assert set(peer.allowed_ips) == {ip_network("0.0.0.0/0"), ip_network("::/0")}
+
+
+async def test_address_tells_which_server_a_file_is_for(world: World) -> None:
+    """All servers have one key. The one that two of them have, or none, tells nothing."""
+    stand_in = await CASE.start(world)
+    servers = (
+        airvpn.server("Ain", "195.246.120.42", ip_v6_in1="2a03:1b20:5:7::2"),
+        airvpn.server("Copernicus", "195.246.120.41", ip_v6_in1="2a03:1b20:5:7::9"),
+        airvpn.server("Deneb", "195.246.120.43", ip_v6_in1="2a03:1b20:5:7::9"),
+    )
+    stand_in.servers = airvpn.server_list(*servers)
+    provider = await CASE.signed_in(world)
+    assert {server.hostname for server in await provider.servers()} == {"Ain", "Copernicus", "Deneb"}
+    for host, name in [
+        ("195.246.120.42", "Ain"),
+        ("2A03:1B20:5:7:0::2", "Ain"),
+        ("195.246.120.43", "Deneb"),
+        ("2a03:1b20:5:7::9", None),
+        ("195.246.120.99", None),
+        ("ain.airvpn.org", None),
+    ]:
+        assert provider.listed_as(Peer(SERVER_KEY, Endpoint(host, 1637))) == name
+        assert provider.listed_as(Peer(keys.generate().public_key, Endpoint(host, 1637))) is None
+    assert provider.listed_as(Peer(SERVER_KEY)) is None
 
 
 async def test_device_without_ipv6_routes_none(world: World) -> None:
