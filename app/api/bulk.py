@@ -14,7 +14,7 @@ from app.api import exceptions, groups
 from app.api.auth import require, require_owner
 from app.api.auth.body import Code, PasswordText, RedactedStruct
 from app.api.auth.confirmation import confirm_password, submit_as_owner, submit_unconfirmed
-from app.api.connection import Name
+from app.api.connection import Name, without_target
 from app.api.context import gateway, snapshot
 from app.api.custom_servers import CustomServerBody, Text
 from app.api.devices import DeviceChange, MacText, lets_out, loosens
@@ -371,14 +371,17 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
 
 
 async def _check_targets(operations: tuple[Op, ...]) -> None:
-    """Raises InvalidFieldError where an operation names no server and its exit has no target of its own."""
+    """Raises InvalidFieldError where an operation names no server and its exit has no target of its own.
+
+    Of an unknown exit netd tells.
+    """
     if not any(isinstance(op, ConnectOp) and op.server is UNSET for op in operations):
         return
-    able = {one.name for one in (await snapshot()).exit_settings if one.target is not None}
+    unable = without_target(await snapshot())
     for number, op in enumerate(operations):
         if isinstance(op, MakeExitOp | ChangeExitOp):  # netd judges what they make of it
-            able |= {op.name} if isinstance(op, MakeExitOp) else {op.name, str(op.change.name)}
-        if isinstance(op, ConnectOp) and op.server is UNSET and op.exit not in able:
+            unable -= {op.name} if isinstance(op, MakeExitOp) else {op.name, str(op.change.name)}
+        if isinstance(op, ConnectOp) and op.server is UNSET and op.exit in unable:
             field = f"operations[{number}].server"
             raise InvalidFieldError(f"{field} is missing", field=field, code="missing_field")
 

@@ -12,6 +12,7 @@ from app.api.operation import Success, operation
 from app.errors import InvalidFieldError
 from app.model import DEFAULT_EXIT
 from app.protocol.commands import Connect, Disconnect
+from app.protocol.status import Snapshot
 
 blueprint = Blueprint("connection", __name__)
 
@@ -38,11 +39,14 @@ async def connect(body: ConnectBody) -> Success:
 
 
 async def _check_target(exit_name: str) -> None:
-    """Raises InvalidFieldError (``server``) where the exit has no target of its own."""
-    settings = (await snapshot()).exit_settings
-    if any(one.name == exit_name and one.target is not None for one in settings):
-        return
-    raise InvalidFieldError("server is missing", field="server", code="missing_field")
+    """Raises InvalidFieldError (``server``) where the exit has no target of its own; of an unknown one netd tells."""
+    if exit_name in without_target(await snapshot()):
+        raise InvalidFieldError("server is missing", field="server", code="missing_field")
+
+
+def without_target(now: Snapshot) -> set[str]:
+    """The exits that have no target of their own."""
+    return {one.name for one in now.exits} - {one.name for one in now.exit_settings if one.target is not None}
 
 
 class DisconnectBody(Struct, frozen=True, forbid_unknown_fields=True):

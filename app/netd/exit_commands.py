@@ -12,7 +12,7 @@ from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelErr
 from app.exit_changes import renamed, with_exit, with_exit_settings, without_exit
 from app.exit_settings import exit_names, exit_settings
 from app.model import DEFAULT_EXIT, MAX_USER_EXITS, BlockedPolicy, ExitSettings, VpnPolicy
-from app.netd.exit_removal import ExitRemoval, NamingExceptions, RemovableExits
+from app.netd.exit_removal import ExitRemoval, NamingExceptions, RemovableExits, check_known
 from app.netd.intent import Intent
 from app.netd.never_used import MovableExits, NeverUsed
 from app.netd.protocols import DeviceNetwork, ExitServers, OwnerPassword, ProviderLookup
@@ -113,7 +113,7 @@ class ExitCommands:
 
     async def _change(self, command: ChangeExit) -> Done:
         async with self._changing:
-            self._exits.get(command.name)
+            check_known(self._store.settings, command.name)
             before = exit_settings(self._store.settings, command.name)
             new_name = command.change.name
             if new_name is not UNSET and new_name != command.name:

@@ -8,7 +8,7 @@ from app.errors import ConflictError, NotFoundError
 from app.exit_changes import restored, without_exit
 from app.exit_settings import exit_names
 from app.exit_users import Users, users_of
-from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, Policy, PolicyException, VpnPolicy
+from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, Policy, PolicyException, Settings, VpnPolicy
 from app.netd.protocols import OwnerPassword
 from app.protocol.commands import RemoveExit
 from app.store import Store
@@ -16,8 +16,6 @@ from app.store import Store
 
 class RemovableExits(Protocol):
     """What is used of :class:`app.netd.exits.Exits`."""
-
-    def get(self, name: str) -> object: ...
 
     async def follow_settings(self) -> None: ...
 
@@ -51,7 +49,7 @@ class ExitRemoval:
     async def remove(self, command: RemoveExit) -> None:
         """Raises GatewayError; then the exit is as it was."""
         name, then = command.name, command.then
-        self._exits.get(name)
+        check_known(self._store.settings, name)
         if name == DEFAULT_EXIT:
             raise ConflictError(f"the exit {DEFAULT_EXIT} cannot be removed", field="name", code="default_exit")
         before = self._store.settings
@@ -78,6 +76,12 @@ class ExitRemoval:
         except BaseException:
             self._exits.resume(name, "restored")
             raise
+
+
+def check_known(settings: Settings, name: str) -> None:
+    """Check that there is an exit ``name``. Raises NotFoundError (``name``)."""
+    if name not in exit_names(settings):
+        raise NotFoundError(f"there is no exit {name!r}", field="name")
 
 
 def _listed(users: Users) -> str:

@@ -78,4 +78,4 @@ def _check_name(name: str, settings: Settings) -> None:
 
 def _check_known(name: str, settings: Settings) -> None:
     if name not in settings.exits:
-        raise NotFoundError(f"there is no exit {name!r}", field="exit")
+        raise NotFoundError(f"there is no exit {name!r}", field="name")

@@ -88,6 +88,11 @@ def test_bad_exit_is_refused_with_its_field(gateway: FakeGateway, call: Call, bo
         assert gateway.state == before
 
 
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("PATCH", {"label": "x"}), ("DELETE", {})])
+def test_unknown_exit_is_named(call: Call, method: str, body: dict | None) -> None:
+    assert_error(call(method, "/api/exits/nowhere", json=body), 404, "not_found", "name")
+
+
 @pytest.mark.parametrize("then", ["", "exit:", "exit", "vpn", "blocked:", "direct "])
 def test_unknown_answer_to_what_is_next_removes_nothing(call: Call, then: str) -> None:
     call("POST", "/api/exits", json={"name": "tv"})
@@ -124,6 +129,12 @@ def test_exit_in_use_is_removed_with_an_answer(gateway: FakeGateway, call: Call)
 
 def test_connect_without_a_server_needs_a_target(gateway: FakeGateway, call: Call) -> None:
     assert_error(call("POST", "/api/connect", json={}), 422, "missing_field", "server")
+    assert_error(call("POST", "/api/connect", json={"exit": "tv"}), 404, "not_found", "exit")
+    bulk = {"operations": [{"op": "connect", "exit": "tv"}]}
+    assert (
+        "there is no exit"
+        in assert_error(call("POST", "/api/bulk", json=bulk), 422, "invalid_field", "operations[0]")["error"]
+    )
     call("POST", "/api/exits", json={"name": "tv"})
     assert_error(call("POST", "/api/connect", json={"exit": "tv"}), 422, "missing_field", "server")
     call("PATCH", "/api/exits/tv", json={"target": "se-sto-wg-001"})
@@ -145,7 +156,7 @@ def test_bulk_request_makes_changes_and_removes_exits(gateway: FakeGateway, call
     assert answer.status_code == 200, answer.text
     assert answer.json()["success"] is True
     assert [one.name for one in gateway.state.exits] == ["default"]
-    bad = call("POST", "/api/bulk", json={"operations": [operations[0], {"op": "connect", "exit": "phone"}]})
+    bad = call("POST", "/api/bulk", json={"operations": [operations[0], {"op": "connect"}]})
     assert_error(bad, 422, "missing_field", "operations[1].server")
     direct = {"op": "remove_exit", "name": "tv", "then": "direct"}
     assert_error(call("POST", "/api/bulk", json={"operations": [direct]}), 422, "missing_field", "password")

@@ -233,8 +233,9 @@ async def test_default_exit_stays_and_keeps_its_name(daemon):
             await daemon.gateway.submit(command)
         assert caught.value.code == "default_exit"
     for command in (ChangeExit("nowhere", ExitChange()), RemoveExit("nowhere")):
-        with pytest.raises(NotFoundError):
+        with pytest.raises(NotFoundError) as missing:
             await daemon.gateway.submit(command)
+        assert missing.value.field == "name"
 
 
 async def test_exit_in_use_is_removed_only_with_an_answer(daemon, kernel, deps):  # noqa: F811
