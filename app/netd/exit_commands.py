@@ -102,7 +102,7 @@ class ExitCommands:
             self._store.update_settings(lambda s: with_exit(s, new))
             try:
                 await self._exits.follow_settings()
-            except BaseException:  # also where the client has gone away
+            except BaseException:  # also where a bulk request has run out of time
                 self._store.update_settings(lambda s: without_exit(s, new.name, BlockedPolicy()))
                 raise
         self._publish(ExitChanged(new.name, "made"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from app.errors import ConflictError, NotFoundError
@@ -62,7 +63,11 @@ class ExitRemoval:
         named = any(e.policy == VpnPolicy(name) for e in self._exceptions.kept)
         if (users or named) and isinstance(then, DirectPolicy):
             await self._check_owner(command.password)
-        await self._exits.take_down(name)  # from here on its devices are blocked
+        try:
+            await self._exits.take_down(name)  # from here on its devices are blocked
+        except asyncio.CancelledError:  # a bulk request has run out of time
+            self._exits.resume(name, "restored")
+            raise
         kept = self._exceptions.kept
         try:
             self._exceptions.change_policy(VpnPolicy(name), then or BlockedPolicy())

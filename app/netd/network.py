@@ -253,8 +253,8 @@ class NetworkController:
             self._exits_shut = True  # the next plan must not open what was not to be opened yet
             raise
         if shut:
-            for plan in self._exit_plans.values():
-                await self.forget_flows(plan.index)
+            for index in tuple(self._exit_plans):  # one may be made or removed meanwhile
+                await self.forget_flows(index)
 
     async def forget_flows(self, index: int) -> None:
         """Drop the flows of exit ``index``: they are translated to the old tunnel's address."""

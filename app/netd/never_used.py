@@ -17,7 +17,7 @@ from app.tunnel.states import Target
 class MovableExits(Protocol):
     """What is used of :class:`app.netd.exits.Exits`."""
 
-    async def take_down(self, exit_name: str) -> None: ...
+    async def disconnect(self, exit_name: str) -> None: ...
 
     def resume(self, exit_name: str, cause: str | None = None) -> None: ...
 
@@ -54,11 +54,10 @@ class NeverUsed:
         reason = Exclusion(never).reason(await self._server(goal.target))
         if reason is None:
             return await self._stay(name, goal, never)
-        await self._exits.take_down(name)
+        await self._exits.disconnect(name)  # so that no restart comes back to it
         try:
             choice = await self._another(name, goal)
         except GatewayError as error:
-            self._intent.set_goal(name, None)
             return (f"the exit is disconnected, because {reason}: {error.message}",)
         self._exits.connect_nowait(name, choice[0], asked=choice[1], cause="never_used")
         return (f"the exit connects to {choice[0].hostname}, because {reason}",)

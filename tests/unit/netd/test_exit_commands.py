@@ -287,6 +287,50 @@ async def test_removal_that_the_kernel_refuses_is_undone(daemon, kernel, deps, m
     assert mark_of(daemon, TV) == 0x101
 
 
+async def test_removal_that_runs_out_of_time_is_undone(daemon, deps, kernel, monkeypatch):  # noqa: F811
+    """As in a bulk request, whose commands have a time together."""
+    await make(daemon, "tv")
+    await daemon.gateway.submit(Connect("se", "tv"))
+    before, waiting, go_on = deps.store.settings, asyncio.Event(), asyncio.Event()
+    original = kernel.apply
+
+    async def slow(plan, **more):
+        waiting.set()
+        await go_on.wait()
+        await original(plan, **more)
+
+    monkeypatch.setattr(kernel, "apply", slow)
+    removing = asyncio.create_task(daemon.gateway.submit(RemoveExit("tv")))
+    await waiting.wait()
+    removing.cancel()
+    await asyncio.gather(removing, return_exceptions=True)
+    go_on.set()
+    await until(lambda: daemon.exits.get("tv").goal is not None)
+    await until(lambda: isinstance(state(daemon, "tv"), Connected))
+    assert deps.store.settings == before
+
+
+async def test_server_never_used_is_no_goal_once_it_is_left(daemon, deps, kernel, monkeypatch):  # noqa: F811
+    """Wherever the change ends, no later start comes back to it."""
+    await make(daemon, "tv")
+    await daemon.gateway.submit(Connect("se", "tv"))
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+    original = kernel.apply
+
+    async def slow(plan, **more):
+        waiting.set()
+        await go_on.wait()
+        await original(plan, **more)
+
+    monkeypatch.setattr(kernel, "apply", slow)
+    changing = asyncio.create_task(change(daemon, "tv", never=Never(servers=("se",))))
+    await waiting.wait()
+    changing.cancel()
+    await asyncio.gather(changing, return_exceptions=True)
+    go_on.set()
+    assert deps.store.settings.desired == {}
+
+
 async def test_removal_is_its_devices_change_of_policy(daemon):
     """What they get next is compared with what they had since the removal, and not with the exit that is gone."""
     await make(daemon, "tv")

@@ -110,6 +110,20 @@ def interfaces(plan: NetworkPlan) -> list[str]:
     return sorted(link.name for link in plan.links)
 
 
+async def test_all_exits_are_shut_while_one_is_made(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = fakes.network(default=UP)
+    forgotten: list[int] = []
+
+    async def forget(index: int) -> None:
+        if not forgotten:
+            await network.add_exit("tv", 1)
+        forgotten.append(index)
+
+    monkeypatch.setattr(network, "forget_flows", forget)
+    await network.shut_exits(shut=True)
+    assert 0 in forgotten
+
+
 async def test_adopted_tunnel_survives_a_failed_first_plan(fakes: Fakes) -> None:
     network = fakes.network(default=UP)
     fakes.refuses = True
