@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from app.errors import ConflictError, GatewayError, InvalidFieldError, KernelError, NotFoundError
+from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError
 from app.exit_changes import renamed, with_exit, with_exit_settings, without_exit
 from app.exit_settings import exit_names, exit_settings
 from app.model import DEFAULT_EXIT, MAX_USER_EXITS, BlockedPolicy, ExitSettings, VpnPolicy
@@ -121,7 +121,7 @@ class ExitCommands:
             name = command.name if new_name is UNSET else new_name
             try:
                 changed = await self._set(name, command.change)
-            except GatewayError:
+            except BaseException:  # also where a bulk request has run out of time
                 if name != command.name:
                     await self._move(name, command.name)
                 raise
@@ -166,7 +166,7 @@ class ExitCommands:
         if after.dns != before.dns:
             try:
                 await self._network.replan()
-            except KernelError:
+            except BaseException:
                 self._store.update_settings(lambda s: with_exit_settings(s, before))
                 raise
         if (after.auto_connect, after.target) != (before.auto_connect, before.target):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from app import mac_address
-from app.errors import ConflictError, KernelError
+from app.errors import ConflictError
 from app.model import SelfService, Settings
 from app.netd.protocols import OwnerPassword
 from app.protocol.answers import Done
@@ -62,7 +62,7 @@ class SelfServiceCommands:
         if before.chosen_exits:  # some may count no longer, or again
             try:
                 await self._follow()
-            except KernelError:
+            except BaseException:  # also where a bulk request has run out of time
                 # Only this change is taken back, and only if no other request has made another since.
                 old = _service(before, mac)
                 self._store.update_settings(

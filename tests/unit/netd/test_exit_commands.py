@@ -310,6 +310,24 @@ async def test_removal_that_runs_out_of_time_is_undone(daemon, deps, kernel, mon
     assert deps.store.settings == before
 
 
+async def test_change_that_runs_out_of_time_is_undone(daemon, deps, kernel, monkeypatch):  # noqa: F811
+    await make(daemon, "tv")
+    before, waiting = deps.store.settings, asyncio.Event()
+
+    async def endless(plan, **more):
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kernel, "apply", endless)
+    changing = asyncio.create_task(change(daemon, "tv", name="telly", dns=(ip_address("203.0.113.53"),)))
+    await waiting.wait()
+    changing.cancel()
+    await asyncio.gather(changing, return_exceptions=True)
+    assert deps.store.settings == before
+    assert daemon.exits.get("tv").index == 1
+    assert [e.change for e in events(daemon)] == ["made"]
+
+
 async def test_server_never_used_is_no_goal_once_it_is_left(daemon, deps, kernel, monkeypatch):  # noqa: F811
     """Wherever the change ends, no later start comes back to it."""
     await make(daemon, "tv")
