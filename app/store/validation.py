@@ -155,19 +155,19 @@ def check_network(settings: Settings) -> None:
         check_device(device, "devices")
         _check_policy(device.policy, exits, "devices")
         _check_schedule(device.schedule, exits, "devices")
-    _check_groups(settings)
+    _check_groups(settings, exits)
     check_zone(settings.time_zone)
     _check_domains(settings.rebind_exceptions)
 
 
-def _check_groups(settings: Settings) -> None:
+def _check_groups(settings: Settings, exits: tuple[str, ...]) -> None:
     names = [group.name for group in settings.groups]
     _need(len(names) <= MAX_GROUPS and len(set(names)) == len(names), "groups", f"at most {MAX_GROUPS}, each name once")
     for group in settings.groups:
         _need(is_group_name(group.name), "groups", "names of 1 to 64 printable characters, no /")
         if group.policy is not None:
-            _check_policy(group.policy, settings.exits, "groups")
-        _check_schedule(group.schedule, settings.exits, "groups")
+            _check_policy(group.policy, exits, "groups")
+        _check_schedule(group.schedule, exits, "groups")
 
 
 def _check_schedule(schedule: tuple[ScheduleEntry, ...], exits: tuple[str, ...], field: str) -> None:

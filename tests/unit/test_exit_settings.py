@@ -251,3 +251,14 @@ def test_nothing_is_left_of_a_name() -> None:
     assert gone.device_self_service == {TV: SelfService("all", ())}  # none, and not any
     back = restored(gone, migrated(EVERYWHERE), "se")
     assert names_in(back, "se") == names_in(migrated(EVERYWHERE), "se")
+
+
+@pytest.mark.parametrize("field", ["policy", "schedule"])
+def test_group_is_given_no_exit_that_is_gone(field):
+    """The place of a removed exit has an empty name, which no policy means."""
+    nobody = VpnPolicy("")
+    given = {"policy": nobody} if field == "policy" else {"schedule": (ScheduleEntry(frozenset({0}), 0, 60, nobody),)}
+    settings = Settings(exits=("default", "", "tv"), groups=(Group("children", **given),))
+    with pytest.raises(InvalidFieldError) as caught:
+        check_settings(settings)
+    assert caught.value.field == "groups"
