@@ -185,7 +185,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
     capture = Capture(deps.capture) if deps.capture is not None else None
 
     def used_addresses() -> Iterable[str]:
-        reserved = (getattr(device, "address", None) for device in store.settings.devices)
+        reserved = (device.address for device in store.settings.devices)
         leases = (lease.address for lease in deps.services.leases())
         return [*leases, *(n.address for n in lan_devices.neighbours), *(str(a) for a in reserved if a is not None)]
 
@@ -399,11 +399,19 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         ProviderAccounts(
             providers=registry, exits=exits, verdicts=failover, store=store, file_keys=file_keys, publish=publish
         ),
-        DevicePolicies(store=store, changes=policy_changes, exits=exits, check_owner=owner.check, own=own_addresses),
+        DevicePolicies(
+            store=store,
+            changes=policy_changes,
+            exits=exits,
+            check_owner=owner.check,
+            publish=publish,
+            own=own_addresses,
+        ),
         DeviceCommands(
             store=store,
             network=network,
             changes=policy_changes,
+            exceptions=exceptions,
             watcher=watcher,
             hosts=deps.services,
             neighbours=lambda: lan_devices.neighbours,
@@ -411,7 +419,6 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             apply_services=lan_services.update,
             publish=publish,
             check_owner=owner.check,
-            wake=own_devices.wake,
         ),
         GroupCommands(
             store=store,
@@ -424,7 +431,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         ),
         exceptions,
         PreferenceCommands(store, publish, follow_preferences, policies),
-        SelfServiceCommands(store, publish, owner.check, policy_changes.follow, own_devices.wake),
+        SelfServiceCommands(store, publish, owner.check, policy_changes.follow, own_devices.wake, own_addresses),
         explanations,
         own_devices,
         WanChooser(wan_port=wan_port, network=network, store=store, publish=publish),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-
 from msgspec.structs import replace
 
-from app import mac_address
 from app.admission import waits
-from app.errors import ConflictError, InvalidFieldError, KernelError
-from app.model import BlockedPolicy, Device, Settings, VpnPolicy
+from app.errors import KernelError
+from app.model import BlockedPolicy, Device, Settings
+from app.netd.device_checks import OwnAddresses, check_exit, check_room, device_address
 from app.netd.devices.commands import with_device
 from app.netd.policies.changes import PolicyChanges
 from app.netd.protocols import KnownExits, OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, SetDevicePolicy
+from app.protocol.events import DeviceChanged, EventSink
 from app.store import Store
-from app.store.validation import MAX_DEVICES, check_device
+from app.store.validation import check_device
 
 
 class DevicePolicies:
@@ -29,33 +28,31 @@ class DevicePolicies:
         changes: PolicyChanges,
         exits: KnownExits,
         check_owner: OwnerPassword,
-        own: Callable[[], Collection[str]] = frozenset,
+        publish: EventSink,
+        own: OwnAddresses = frozenset,
     ) -> None:
         """``own`` are the gateway's own MAC addresses."""
         self._store = store
         self._changes = changes
         self._exits = exits
         self._check_owner = check_owner
+        self._publish = publish
         self._own = own
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
         return (SetDevicePolicy.handled_by(self._set),)
 
     async def _set(self, command: SetDevicePolicy) -> Done:
-        mac = mac_address.parse_device(command.mac)
-        if mac in self._own():
-            raise InvalidFieldError(f"mac: {mac} is the gateway's own", field="mac")
-        if isinstance(command.policy, VpnPolicy):
-            self._exits.get(command.policy.exit)
+        mac = device_address(command.mac, self._own)
+        check_exit(command.policy, self._exits)
         settings = self._store.settings
-        if all(d.mac != mac for d in settings.devices) and len(settings.devices) >= MAX_DEVICES:
-            raise ConflictError(f"there are already {MAX_DEVICES} devices with a policy of their own", code="too_many")
+        check_room(settings, mac)
         check_device(_changed(settings, mac, command))
         if self._changes.let_out(with_device(settings, mac, _changed(settings, mac, command))):
             await self._check_owner(command.password)
         # The device as it is now: another request may have changed it meanwhile.
         settings = self._store.settings
-        old = next((d for d in settings.devices if d.mac == mac), None)
+        old, waited = next((d for d in settings.devices if d.mac == mac), None), waits(settings, mac)
         new = _changed(settings, mac, command)
         self._store.update_settings(lambda s: with_device(s, mac, new))
         try:
@@ -64,6 +61,10 @@ class DevicePolicies:
             # Revert this device alone, and only if no other request has changed its policy since.
             self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
             raise
+        if waited and new.admitted:
+            self._publish(DeviceChanged(mac, "admitted"))
+        if new.name != (old.name if old is not None else None):
+            self._publish(DeviceChanged(mac, "renamed"))
         return Done()
 
 

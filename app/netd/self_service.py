@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from app import mac_address
 from app.errors import ConflictError
 from app.model import SelfService, Settings
+from app.netd.device_checks import OwnAddresses, device_address
 from app.netd.protocols import OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import GetSelfService, HandlerEntry, SetSelfService
@@ -29,8 +29,10 @@ class SelfServiceCommands:
         check_owner: OwnerPassword,
         follow: Callable[[], Awaitable[None]],
         wake: Callable[[], object],
+        own: OwnAddresses = frozenset,
     ) -> None:
-        """``follow`` has the network follow a change, ``wake`` the pauses."""
+        """``follow`` has the network follow a change, ``wake`` the pauses; ``own`` are the gateway's MAC addresses."""
+        self._own = own
         self._store = store
         self._publish = publish
         self._check_owner = check_owner
@@ -46,7 +48,7 @@ class SelfServiceCommands:
 
     async def _set(self, command: SetSelfService) -> Done:
         settings = self._store.settings
-        mac = None if command.mac is None else mac_address.parse_device(command.mac)
+        mac = None if command.mac is None else device_address(command.mac, self._own)
         service = command.service
         if service is not None:
             check_self_service(service, settings.exits)

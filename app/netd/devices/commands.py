@@ -5,26 +5,27 @@ If the kernel refuses the plan, only the change of this device is reverted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 import aiofiles.os
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from app import mac_address
 from app.admission import waits
-from app.errors import ConflictError, InvalidFieldError, KernelError, NotFoundError
-from app.model import Device, Lease, Links, Neighbour, SeenDevice, Settings
+from app.errors import InvalidFieldError, KernelError, NotFoundError
+from app.model import Device, Lease, Links, Neighbour, PolicyException, SeenDevice, Settings
+from app.netd.device_checks import OwnAddresses, check_room, device_address
 from app.netd.devices.reservations import check_reservation
 from app.netd.policies.changes import PolicyChanges
+from app.netd.policies.exceptions import Exceptions
 from app.netd.protocols import OwnerPassword
 from app.network.dhcp_dns import lan_services
 from app.protocol.answers import Done
 from app.protocol.commands import AdmitDevice, ChangeDevice, ForgetDevice, HandlerEntry
 from app.protocol.events import DeviceChanged, DeviceReason, EventSink
 from app.store import Store
-from app.store.validation import MAX_DEVICES, is_device_name, is_group_name
+from app.store.validation import is_device_name, is_group_name
 
 T = TypeVar("T")
 
@@ -51,10 +52,7 @@ class LinkedNetwork(Protocol):
 
 
 class DeviceCommands:
-    """The handlers. ``own`` are the gateway's own MAC addresses.
-
-    ``apply_services`` has DHCP and DNS follow, ``wake`` the pauses that devices have taken.
-    """
+    """The handlers. ``own`` are the gateway's own MAC addresses; ``apply_services`` has DHCP and DNS follow."""
 
     def __init__(
         self,
@@ -62,20 +60,20 @@ class DeviceCommands:
         store: Store,
         network: LinkedNetwork,
         changes: PolicyChanges,
+        exceptions: Exceptions,
         watcher: Watcher,
         hosts: LanHosts,
         neighbours: Callable[[], tuple[Neighbour, ...]],
-        own: Callable[[], Collection[str]],
+        own: OwnAddresses,
         apply_services: Callable[[], object],
         publish: EventSink,
         check_owner: OwnerPassword,
-        wake: Callable[[], object] = lambda: None,
     ) -> None:
-        self._wake = wake
         self._store = store
         self._network = network
         self._check_owner = check_owner
         self._changes = changes
+        self._exceptions = exceptions
         self._watcher = watcher
         self._hosts = hosts
         self._neighbours = neighbours
@@ -91,7 +89,7 @@ class DeviceCommands:
         )
 
     async def _change(self, command: ChangeDevice) -> Done:
-        mac = self._parse(command.mac)
+        mac = device_address(command.mac, self._own)
         old = self._device(mac)
         address = old.address if command.address is UNSET else command.address
         _check_texts(
@@ -123,35 +121,26 @@ class DeviceCommands:
         return Done()
 
     async def _admit(self, command: AdmitDevice) -> Done:
-        mac = self._parse(command.mac)
-        old = self._device(mac)
-        known = old in self._store.settings.devices
-        if known and old.admitted:
+        mac = device_address(command.mac, self._own)
+        if self._device(mac).admitted:
             return Done()
         await self._put(mac, lambda present: replace(present, admitted=True), command.password)
         self._publish(DeviceChanged(mac, "admitted"))
         return Done()
 
     async def _forget(self, command: ForgetDevice) -> Done:
-        mac = self._parse(command.mac)
+        mac = device_address(command.mac, self._own)
         settings = self._store.settings
-        if without_device(settings, mac) == settings and self._watcher.get(mac) is None:
+        decided = without_device(settings, mac) != settings or self._exceptions.of_device(mac)
+        if not decided and self._watcher.get(mac) is None:
             raise NotFoundError("There is no such device", field="mac")
         await self._forget_settings(mac, command.password)
-        self._wake()
         self._watcher.forget(mac)
         self._hosts.forget_host(mac)
         self._publish(DeviceChanged(mac, "forgotten"))
         return Done()
 
     # --- parts -------------------------------------------------------------------------------------------------------
-
-    def _parse(self, text: str) -> str:
-        """The MAC address of a device. Raises InvalidFieldError."""
-        mac = mac_address.parse_device(text)
-        if mac in self._own():
-            raise InvalidFieldError(f"mac: {mac} is the gateway's own", field="mac")
-        return mac
 
     def _device(self, mac: str) -> Device:
         """The device as it is stored, or as it would be."""
@@ -165,14 +154,14 @@ class DeviceCommands:
     async def _put(self, mac: str, change: Callable[[Device], Device], password: str | None) -> tuple[Device, Device]:
         """Store a change of the device, and have the network follow: the device before and after."""
         settings = self._store.settings
-        if all(d.mac != mac for d in settings.devices) and len(settings.devices) >= MAX_DEVICES:
-            message = f"there are already {MAX_DEVICES} devices that something was decided about; forget one first"
-            raise ConflictError(message, code="too_many")
+        check_room(settings, mac)
         if self._changes.let_out(with_device(settings, mac, change(self._device(mac)))):
             await self._check_owner(password)
         # The device as it is now: another request may have changed it meanwhile.
         old, before = self._device(mac), self._store.settings
         new = change(old)
+        if new == old:  # nothing is kept of a device about which nothing was decided
+            return old, new
         stored = old if old in before.devices else None
         after = self._store.update_settings(lambda s: with_device(s, mac, new))
         # Revert this device alone, and only if no other request has changed it since.
@@ -181,20 +170,31 @@ class DeviceCommands:
 
     async def _forget_settings(self, mac: str, password: str | None) -> None:
         """Store nothing about the device any more, and have the network follow."""
-        if self._changes.let_out(without_device(self._store.settings, mac)):
+        left = self._exceptions.without(self._exceptions.of_device(mac))
+        if self._changes.let_out(without_device(self._store.settings, mac), left):
             await self._check_owner(password)
-        before = self._store.settings
+        before, ended = self._store.settings, self._exceptions.of_device(mac)
         after = self._store.update_settings(lambda s: without_device(s, mac))
-        if before != after:
-            await self._follow(mac, before, after, lambda s: _with_forgotten(s, before, mac))
+        if before != after or ended:
+            await self._follow(mac, before, after, lambda s: _with_forgotten(s, before, mac), ended)
 
-    async def _follow(self, mac: str, before: Settings, after: Settings, undo: Callable[[Settings], Settings]) -> None:
-        if self._changes.planned(before) != self._changes.planned(after):
-            try:
+    async def _follow(
+        self,
+        mac: str,
+        before: Settings,
+        after: Settings,
+        undo: Callable[[Settings], Settings],
+        ended: tuple[PolicyException, ...] = (),
+    ) -> None:
+        """Have the network follow, also where exceptions end with the change. Raises KernelError; then it is undone."""
+        try:
+            if ended:
+                await self._exceptions.end_some(ended, "ended")
+            elif self._changes.planned(before) != self._changes.planned(after):
                 await self._changes.follow(also=(mac,))
-            except KernelError:
-                self._store.update_settings(undo)
-                raise
+        except KernelError:
+            self._store.update_settings(undo)
+            raise
         self._apply_services()
 
 

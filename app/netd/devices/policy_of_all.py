@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import aiofiles.os
 from msgspec.structs import replace
@@ -12,19 +12,14 @@ from msgspec.structs import replace
 from app import admission
 from app.errors import KernelError
 from app.exit_changes import with_preferences
-from app.model import Device, Lease, SeenDevice, Settings, VpnPolicy
+from app.model import Device, Lease, SeenDevice, Settings
+from app.netd.device_checks import check_exit
 from app.netd.policies.changes import PolicyChanges
-from app.netd.protocols import OwnerPassword
+from app.netd.protocols import KnownExits, OwnerPassword
 from app.policies import planned
 from app.policy_text import parse_policy
 from app.store import Store
 from app.store.validation import MAX_DEVICES
-
-
-class KnownExits(Protocol):
-    def get(self, name: str) -> object:
-        """Raises NotFoundError."""
-        ...
 
 
 class PolicyOfAll:
@@ -74,8 +69,7 @@ class PolicyOfAll:
         if text is None:
             return wanted
         policy = parse_policy(text, "default_policy")
-        if isinstance(policy, VpnPolicy):
-            self._exits.get(policy.exit)
+        check_exit(policy, self._exits, "default_policy")
         return {**wanted, "default_policy": policy}
 
     def _admitting(self, before: Settings, after: Settings, leases: Iterable[Lease]) -> Settings:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
-from app import mac_address
 from app.errors import InvalidFieldError, KernelError, NotFoundError
-from app.model import DirectPolicy, Policy, PolicyException, VpnPolicy
+from app.model import DirectPolicy, Policy, PolicyException
+from app.netd.device_checks import OwnAddresses, check_exit, device_address
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exception_ends import Cause, ExceptionEnds
 from app.netd.policies.open_exceptions import OpenExceptions
@@ -21,12 +20,6 @@ from app.store import Store
 MIN_SECONDS = 1.0
 MAX_SECONDS = 30 * 86400.0
 MAX_TEXT = 200  # characters of a reason
-
-
-class OwnAddresses(Protocol):
-    def __call__(self) -> Iterable[str]:
-        """The MAC addresses of the gateway's own ports."""
-        ...
 
 
 class Exceptions:
@@ -72,8 +65,7 @@ class Exceptions:
         reason = command.reason or None
         if reason is not None and not (len(reason) <= MAX_TEXT and reason.isprintable()):
             raise InvalidFieldError(f"reason: one line of at most {MAX_TEXT} characters", field="reason")
-        if isinstance(command.policy, VpnPolicy):
-            self._exits.get(command.policy.exit)
+        check_exit(command.policy, self._exits)
         nobody = group is not None and all(d.group != group for d in self._store.settings.devices)
         then = self._open.with_another(command.policy, seconds, mac=mac, group=group)
         if self._opens(then) or (nobody and isinstance(command.policy, DirectPolicy)):
@@ -112,7 +104,7 @@ class Exceptions:
 
     async def end(self, command: EndException) -> Done:
         one = self._open.get(command.id)
-        if self._opens(tuple(e for e in self._open.present() if e.id != one.id)):
+        if self._opens(self.without([one])):
             await self._check_owner(command.password)
             one = self._open.get(command.id)
         await self.end_some([one], "ended")
@@ -129,12 +121,16 @@ class Exceptions:
         for one in some:
             self._ends.ended(one, cause)
 
+    def of_device(self, mac: str) -> tuple[PolicyException, ...]:
+        return tuple(e for e in self._open.present() if e.mac == mac)
+
     def of_group(self, name: str) -> tuple[PolicyException, ...]:
         return tuple(e for e in self._open.present() if e.group == name)
 
-    def without_group(self, name: str) -> tuple[PolicyException, ...]:
-        """Those that there would be without the group."""
-        return tuple(e for e in self._open.present() if e.group != name)
+    def without(self, some: Iterable[PolicyException]) -> tuple[PolicyException, ...]:
+        """Those that there would be without ``some``."""
+        ids = {one.id for one in some}
+        return tuple(e for e in self._open.present() if e.id not in ids)
 
     @property
     def kept(self) -> tuple[PolicyException, ...]:
@@ -175,10 +171,7 @@ class Exceptions:
             if command.group not in known:
                 raise NotFoundError(f"there is no group {command.group!r}", field="group")
             return None, command.group
-        mac = mac_address.parse_device(command.mac or "", "device")
-        if mac in self._own_addresses():
-            raise InvalidFieldError("device: this is one of the gateway's own ports", field="device")
-        return mac, None
+        return device_address(command.mac or "", self._own_addresses, "device"), None
 
     def _seconds(self, seconds: float | None, until: float | None) -> float:
         """The time that is left. Raises InvalidFieldError."""

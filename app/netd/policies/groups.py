@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from app import mac_address
+from app.admission import waits
 from app.errors import ConflictError, InvalidFieldError, KernelError, NotFoundError
-from app.model import Device, Group, Policy, ScheduleEntry, Settings, VpnPolicy
+from app.model import Device, Group, Policy, PolicyException, ScheduleEntry, Settings
+from app.netd.device_checks import OwnAddresses, check_exit, check_room, device_address
 from app.netd.policies.changes import PolicyChanges
-from app.netd.policies.exceptions import Exceptions, OwnAddresses
+from app.netd.policies.exceptions import Exceptions
 from app.netd.protocols import KnownExits, OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import HandlerEntry, RemoveGroup, SetDeviceSchedule, SetGroup
 from app.protocol.events import DeviceChanged, EventSink, SettingsChanged
 from app.schedules import check_schedule
 from app.store import Store
-from app.store.validation import MAX_DEVICES, MAX_GROUPS, is_group_name
+from app.store.validation import MAX_GROUPS, is_group_name
 
 Change = Callable[[Settings], Settings]
 
@@ -73,44 +74,45 @@ class GroupCommands:
         if old is None and not members:
             raise NotFoundError(f"there is no group {name!r}", field="name")
         without = with_members(with_group(self._store.settings, name, None), members, None)
-        if self._changes.let_out(without, self._exceptions.without_group(name)):
+        if self._changes.let_out(without, self._exceptions.without(self._exceptions.of_group(name))):
             await self._check_owner(command.password)
             old, members = _group(self._store.settings, name)
-        await self._exceptions.end_some(self._exceptions.of_group(name), "ended")
         await self._change(
             lambda s: with_members(with_group(s, name, None), members, None),
             lambda s: with_members(with_group(s, name, old), members, name),
+            ended=self._exceptions.of_group(name),
         )
         self._publish(SettingsChanged(("groups",)))
+        for mac in sorted(members):
+            self._publish(DeviceChanged(mac, "group"))
         return Done()
 
     async def _set_schedule(self, command: SetDeviceSchedule) -> Done:
-        mac = mac_address.parse_device(command.mac)
-        if mac in self._own_addresses():
-            raise InvalidFieldError("mac: this is one of the gateway's own ports", field="mac")
+        mac = device_address(command.mac, self._own_addresses)
         self._check_policies(None, command.schedule)
         settings = self._store.settings
-        old = next((d for d in settings.devices if d.mac == mac), None)
-        if old is None and len(settings.devices) >= MAX_DEVICES:
-            raise ConflictError(f"there are already {MAX_DEVICES} devices with settings of their own", code="too_many")
+        check_room(settings, mac)
         if self._changes.let_out(with_schedule(settings, mac, command.schedule)):
             await self._check_owner(command.password)
-        before = old.schedule if old is not None else ()
-        await self._change(lambda s: with_schedule(s, mac, command.schedule), lambda s: with_schedule(s, mac, before))
+        before = self._store.settings.devices
+        await self._change(lambda s: with_schedule(s, mac, command.schedule), lambda s: _undone(s, mac, before))
         self._publish(DeviceChanged(mac, "policy"))
         return Done()
 
     def _check_policies(self, policy: Policy | None, schedule: tuple[ScheduleEntry, ...]) -> None:
         check_schedule(schedule, "schedule")
-        for one in (policy, *(entry.policy for entry in schedule)):
-            if isinstance(one, VpnPolicy):
-                self._exits.get(one.exit)
+        check_exit(policy, self._exits)
+        for number, entry in enumerate(schedule):
+            check_exit(entry.policy, self._exits, f"schedule[{number}].policy")
 
-    async def _change(self, change: Change, undo: Change) -> None:
-        """Store and apply a change. Raises KernelError; then just this change is undone."""
+    async def _change(self, change: Change, undo: Change, ended: tuple[PolicyException, ...] = ()) -> None:
+        """Store and apply a change, with which exceptions end. Raises KernelError; then just this is undone."""
         self._store.update_settings(change)
         try:
-            await self._changes.follow()
+            if ended:
+                await self._exceptions.end_some(ended, "ended")
+            else:
+                await self._changes.follow()
         except KernelError:
             self._store.update_settings(undo)
             raise
@@ -137,8 +139,17 @@ def with_members(settings: Settings, macs: frozenset[str], group: str | None) ->
 
 
 def with_schedule(settings: Settings, mac: str, schedule: tuple[ScheduleEntry, ...]) -> Settings:
-    """``settings`` with the schedule as the device's own (pure)."""
+    """``settings`` with the schedule as the device's own; a device that waits goes on waiting (pure)."""
     if mac not in {d.mac for d in settings.devices}:
-        return replace(settings, devices=(*settings.devices, Device(mac, own=False, schedule=schedule)))
+        new = Device(mac, own=False, admitted=not waits(settings, mac), schedule=schedule)
+        return replace(settings, devices=(*settings.devices, new)) if schedule else settings
     devices = (replace(d, schedule=schedule) if d.mac == mac else d for d in settings.devices)
     return replace(settings, devices=tuple(devices))
+
+
+def _undone(settings: Settings, mac: str, before: tuple[Device, ...]) -> Settings:
+    """``settings`` with the device's schedule as in ``before``, or without a device that was not among them (pure)."""
+    old = next((d for d in before if d.mac == mac), None)
+    if old is not None:
+        return with_schedule(settings, mac, old.schedule)
+    return replace(settings, devices=tuple(d for d in settings.devices if d.mac != mac))

@@ -99,7 +99,9 @@ class World:
             store=self.store, changes=self.changes, exceptions=self.exceptions, exits=self,
             own_addresses=lambda: (OURS,), publish=self.published.append, check_owner=self.check,
         )  # fmt: skip
-        devices = DevicePolicies(store=self.store, changes=self.changes, exits=self, check_owner=self.check)
+        devices = DevicePolicies(
+            store=self.store, changes=self.changes, exits=self, check_owner=self.check, publish=self.published.append
+        )
         self.handlers = dict((*self.exceptions.handlers(), *groups.handlers(), *devices.handlers()))
 
     def pass_time(self, seconds: float) -> None:
@@ -278,7 +280,7 @@ BAD = [
     (StartException(DIRECT, seconds=9), "device"),
     (StartException(DIRECT, TV, "children", seconds=9), "device"),
     (StartException(DIRECT, group="nobody", seconds=9), "group"),
-    (StartException(VpnPolicy("atlantis"), TV, seconds=9), "exit"),
+    (StartException(VpnPolicy("atlantis"), TV, seconds=9), "policy"),
     (StartException(BLOCKED, TV, seconds=9, reason="a\nb"), "reason"),
     (ChangeException(7, seconds=9), "id"),
     (EndException(7), "id"),
@@ -418,7 +420,7 @@ async def test_group_policy_moves_those_who_follow_it(world: World) -> None:
     await world.run(RemoveGroup("children"))
     assert world.opened.kept == ()
     assert {d.group for d in world.store.settings.devices} == {None}
-    assert set(world.forgotten) == {0, TV, PHONE}
+    assert world.forgotten == [0]  # the connections of the exception: the policy itself stays the VPN
 
 
 async def test_owner_is_asked_by_every_way_into_the_clear(world: World) -> None:
@@ -449,6 +451,7 @@ async def test_refused_change_of_a_group_is_undone_alone(world: World) -> None:
         SetGroup("new", BLOCKED),
         RemoveGroup("children"),
         SetDeviceSchedule(TV, (entry(0, 1),)),
+        SetDeviceSchedule(NAS, (entry(0, 1),)),
         SetDevicePolicy(TV, BLOCKED),
     ):
         with pytest.raises(KernelError):
@@ -461,13 +464,13 @@ GROUP_FAULTS: list[tuple[Command[object], str]] = [
     (SetGroup("", BLOCKED), "name"),
     (SetGroup("a/b", BLOCKED), "name"),
     (SetGroup("a\nb", BLOCKED), "name"),
-    (SetGroup("a", VpnPolicy("atlantis")), "exit"),
+    (SetGroup("a", VpnPolicy("atlantis")), "policy"),
     (SetGroup("a", None, (ScheduleEntry(frozenset(), 0, 1, BLOCKED),)), "schedule[0].days"),
     (SetGroup("a", None, (entry(0, 1),) * 51), "schedule"),
     (RemoveGroup("a"), "name"),
     (SetDeviceSchedule("01:00:5e:00:00:01", ()), "mac"),
     (SetDeviceSchedule(OURS, ()), "mac"),
-    (SetDeviceSchedule(TV, (entry(0, 1, VpnPolicy("atlantis")),)), "exit"),
+    (SetDeviceSchedule(TV, (entry(0, 1), entry(1, 2, VpnPolicy("atlantis")))), "schedule[1].policy"),
 ]
 
 
@@ -478,6 +481,31 @@ async def test_bad_group_or_schedule_changes_nothing(world: World, command: Comm
         await world.run(command)
     assert caught.value.field == field
     assert (world.store.settings, world.plans, world.published) == (before, 0, [])
+
+
+async def test_schedule_lets_no_device_in_that_waits(world: World) -> None:
+    """It was stored as an admitted one, without a word: an empty schedule was enough."""
+    world.store.update_settings(lambda s: replace(s, new_device_policy="wait"))
+    await world.run(SetDeviceSchedule(TV, ()))
+    assert world.store.settings.devices == ()
+    await world.run(SetDeviceSchedule(TV, (entry(0, 1),)))
+    assert [d.admitted for d in world.store.settings.devices] == [False]
+
+
+async def test_removal_of_a_group_is_all_or_nothing(world: World) -> None:
+    world.devices(Device(TV, VPN, group="children", own=False))
+    await world.run(StartException(BLOCKED, group="children", seconds=60, by="x"))
+    world.published.clear()
+    world.refuses = True
+    with pytest.raises(KernelError):
+        await world.run(RemoveGroup("children"))
+    assert ([d.group for d in world.store.settings.devices], len(world.opened.present())) == (["children"], 1)
+    world.refuses = False
+    plans = world.plans
+    await world.run(RemoveGroup("children"))
+    assert ([d.group for d in world.store.settings.devices], world.opened.kept) == ([None], ())
+    assert world.plans == plans + 1
+    assert DeviceChanged(TV, "group") in world.published
 
 
 def test_every_command_has_a_handler_here(world: World) -> None:

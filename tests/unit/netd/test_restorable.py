@@ -141,7 +141,10 @@ class Network:
     def of_group(self, name: str) -> tuple[()]:
         return ()
 
-    def without_group(self, name: str) -> tuple[()]:
+    def of_device(self, mac: str) -> tuple[()]:
+        return ()
+
+    def without(self, some: object) -> tuple[()]:
         return ()
 
     async def end_some(self, some: object, cause: str) -> None: ...
@@ -157,7 +160,9 @@ async def carry_out(store: Store, command: object) -> None:
     changes = PolicyChanges(store=store, network=network, exceptions=tuple, publish=events.append)
     match command:
         case SetDevicePolicy():
-            await DevicePolicies(store=store, changes=changes, exits=network, check_owner=owner)._set(command)
+            await DevicePolicies(
+                store=store, changes=changes, exits=network, check_owner=owner, publish=events.append
+            )._set(command)
         case SetGroup() | RemoveGroup() | SetDeviceSchedule():
             groups = GroupCommands(
                 store=store, changes=changes, exceptions=network, exits=network, own_addresses=tuple,
@@ -179,6 +184,7 @@ async def carry_out(store: Store, command: object) -> None:
                 store=store,
                 network=network,
                 changes=changes,
+                exceptions=network,
                 watcher=network,
                 hosts=network,
                 neighbours=tuple,

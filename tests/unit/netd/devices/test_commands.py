@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -25,7 +26,9 @@ from app.netd.device_policy import DevicePolicies
 from app.netd.devices.commands import DeviceCommands
 from app.netd.devices.policy_of_all import PolicyOfAll
 from app.netd.policies.changes import PolicyChanges
-from app.protocol.commands import AdmitDevice, ChangeDevice, ForgetDevice, SetDevicePolicy
+from app.netd.policies.exceptions import Exceptions
+from app.netd.policies.open_exceptions import OpenExceptions
+from app.protocol.commands import AdmitDevice, ChangeDevice, ForgetDevice, SetDevicePolicy, StartException
 from app.store import Store
 from app.store.validation import MAX_DEVICES
 
@@ -36,7 +39,7 @@ ADDRESS = IPv4Address("192.168.77.50")
 class Around:
     """The network, the exits, the sightings and dnsmasq, as far as the commands use them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, directory: Path) -> None:
         self.links = Links(WanLink("wan"), (LanLink("br-lan"),))
         self.refuse = False
         self.plans = 0
@@ -48,11 +51,27 @@ class Around:
         self.forgotten: list[str] = []
         self.password = "right"
         self.exceptions: tuple[PolicyException, ...] = ()
-        changes = PolicyChanges(store=store, network=self, exceptions=lambda: self.exceptions, publish=lambda _: None)
+        self.opened = OpenExceptions(directory / "exceptions.json", boot_id=lambda: "boot")
+        changes = PolicyChanges(
+            store=store,
+            network=self,
+            exceptions=lambda: (*self.exceptions, *self.opened.present()),
+            publish=lambda _: None,
+        )
+        exceptions = Exceptions(
+            opened=self.opened,
+            changes=changes,
+            store=store,
+            exits=self,
+            own_addresses=lambda: {OWN},
+            publish=lambda _: None,
+            check_owner=self.check,
+        )
         devices = DeviceCommands(
             store=store,
             network=self,
             changes=changes,
+            exceptions=exceptions,
             watcher=self,
             hosts=self,
             neighbours=tuple,
@@ -61,8 +80,15 @@ class Around:
             publish=lambda event: self.events.append((event.mac, event.reason)),
             check_owner=self.check,
         )
-        policies = DevicePolicies(store=store, changes=changes, exits=self, check_owner=self.check, own=lambda: {OWN})
-        self.run = dict((*devices.handlers(), *policies.handlers()))
+        policies = DevicePolicies(
+            store=store,
+            changes=changes,
+            exits=self,
+            check_owner=self.check,
+            publish=lambda event: self.events.append((event.mac, event.reason)),
+            own=lambda: {OWN},
+        )
+        self.run = dict((*devices.handlers(), *policies.handlers(), *exceptions.handlers()))
         self.of_all = PolicyOfAll(
             store=store,
             changes=changes,
@@ -116,8 +142,8 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def around(store):
-    return Around(store)
+def around(store, tmp_path):
+    return Around(store, tmp_path)
 
 
 def only(store: Store) -> Device:
@@ -278,3 +304,43 @@ async def test_forgetting_leaves_nothing_of_the_device(store, around):
     around.refuse = False
     await around.do(ForgetDevice(NAS))
     assert NAS not in str(store.settings)
+
+
+async def test_forgetting_ends_the_exceptions_of_the_device(store, around):
+    """They were decided about it as well: it would have come back as a new device with an old decision."""
+    await around.do(StartException(BlockedPolicy(), NAS, seconds=600, by="test"))
+    await around.do(StartException(BlockedPolicy(), TV, seconds=600, by="test"))
+    around.refuse = True
+    with pytest.raises(KernelError):
+        await around.do(ForgetDevice(NAS))
+    assert [e.mac for e in around.opened.present()] == [TV, NAS]
+    around.refuse = False
+    await around.do(ForgetDevice(NAS))
+    assert [e.mac for e in around.opened.present()] == [TV]
+    await around.do(ForgetDevice(TV))  # nothing else is known of it
+    assert (around.opened.kept, around.events[-1]) == ((), (TV, "forgotten"))
+
+
+@pytest.mark.parametrize("command", [ChangeDevice(TV), ChangeDevice(TV, name=None), AdmitDevice(TV)])
+async def test_nothing_is_kept_where_nothing_is_decided(store, around, command):
+    """Each address that was mistyped stayed in the list for ever, as a device."""
+    await around.do(command)
+    assert (store.settings.devices, around.events) == ((), [])
+
+
+async def test_policy_tells_of_a_new_name_and_the_admission(store, around):
+    await around.of_all.change({"new_device_policy": "wait"})
+    await around.do(SetDevicePolicy(TV, BlockedPolicy(), "Telly"))
+    await around.do(SetDevicePolicy(TV, VpnPolicy(), "Telly"))
+    await around.do(SetDevicePolicy(TV, BlockedPolicy()))
+    assert around.events == [(TV, "renamed"), (TV, "admitted")]
+
+
+async def test_policy_of_an_unknown_exit_names_the_field(store, around):
+    for step, field in (
+        (around.do(SetDevicePolicy(TV, VpnPolicy("none"))), "policy"),
+        (around.of_all.change({"default_policy": "vpn:none"}), "default_policy"),
+    ):
+        with pytest.raises(NotFoundError) as raised:
+            await step
+        assert (raised.value.field, store.settings.devices) == (field, ())
