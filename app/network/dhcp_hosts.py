@@ -63,10 +63,15 @@ def given_names(devices: Iterable[Device], reserved: Iterable[str]) -> dict[str,
     return found
 
 
-def reservations(devices: Iterable[Device], lan: LanSettings) -> dict[str, IPv4Address]:
-    """The addresses that people fixed, by MAC address, which lie in the present LAN."""
+def can_be_fixed(address: IPv4Address, lan: LanSettings) -> bool:
+    """Whether a device of the LAN can have ``address``: it is not the gateway's own, nor the network's."""
     network = lan.address.network
-    return {d.mac: d.address for d in devices if d.address is not None and d.address in network}
+    return address in network and address not in {network.network_address, network.broadcast_address, lan.address.ip}
+
+
+def reservations(devices: Iterable[Device], lan: LanSettings) -> dict[str, IPv4Address]:
+    """The addresses that people fixed, by MAC address; those that the present LAN can have, for it may be another."""
+    return {d.mac: d.address for d in devices if d.address is not None and can_be_fixed(d.address, lan)}
 
 
 class HostRegistry:

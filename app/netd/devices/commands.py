@@ -90,22 +90,27 @@ class DeviceCommands:
 
     async def _change(self, command: ChangeDevice) -> Done:
         mac = device_address(command.mac, self._own)
-        old = self._device(mac)
-        address = old.address if command.address is UNSET else command.address
+        address = None if command.address is UNSET else command.address
         _check_texts(
             None if command.name is UNSET else command.name or None,
             None if command.group is UNSET else command.group or None,
         )
-        if address is not None and address != old.address:
-            check_reservation(
-                mac,
-                address,
-                lan_services(self._store.settings.lan, self._network.links),
-                devices=self._store.settings.devices,
-                leases=await aiofiles.os.wrap(self._hosts.leases)(),
-                neighbours=self._neighbours(),
-            )
-        old, new = await self._put(mac, lambda present: _changed(present, command), command.password)
+        leases = tuple(await aiofiles.os.wrap(self._hosts.leases)()) if address is not None else ()
+
+        def change(present: Device) -> Device:
+            # Checked again after each wait: another request may have fixed the address meanwhile.
+            if address is not None and address != present.address:
+                check_reservation(
+                    mac,
+                    address,
+                    lan_services(self._store.settings.lan, self._network.links),
+                    devices=self._store.settings.devices,
+                    leases=leases,
+                    neighbours=self._neighbours(),
+                )
+            return _changed(present, command)
+
+        old, new = await self._put(mac, change, command.password)
         changes: tuple[tuple[DeviceReason, bool], ...] = (
             ("renamed", new.name != old.name),
             ("group", new.group != old.group),
@@ -114,7 +119,7 @@ class DeviceCommands:
         for reason, changed in changes:
             if changed:
                 self._publish(DeviceChanged(mac, reason))
-        if address is not None and address != old.address:
+        if address is not None and new.address != old.address:
             return Done(
                 f"the device gets {address} when it next asks for its address, at the latest when it reconnects"
             )
@@ -152,7 +157,10 @@ class DeviceCommands:
         return Device(mac, own=False, admitted=not waits(settings, mac), first_seen=seen.first_seen if seen else None)
 
     async def _put(self, mac: str, change: Callable[[Device], Device], password: str | None) -> tuple[Device, Device]:
-        """Store a change of the device, and have the network follow: the device before and after."""
+        """Store a change of the device, and have the network follow: the device before and after.
+
+        Raises what ``change`` or checking the password raises, ConflictError (``too_many``), KernelError.
+        """
         settings = self._store.settings
         check_room(settings, mac)
         if self._changes.let_out(with_device(settings, mac, change(self._device(mac)))):

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from app.errors import ConflictError, InvalidFieldError
 from app.model import Device, LanSettings, Lease, Neighbour
+from app.network.dhcp_hosts import can_be_fixed
 
 
 def check_reservation(
@@ -20,13 +21,14 @@ def check_reservation(
 ) -> None:
     """Check that the device ``mac`` can have ``address``. Raises InvalidFieldError, ConflictError (``address``)."""
     if lan.dhcp_enabled is False:
-        raise ConflictError("the gateway gives out no addresses here: fix it where DHCP is", code="no_dhcp")
-    network = lan.address.network
-    if address not in network or address in {network.network_address, network.broadcast_address}:
-        first, last = network.network_address + 1, network.broadcast_address - 1
-        raise InvalidFieldError(f"address: an address of the LAN, {first} to {last}", field="address")
+        message = "address: the gateway gives out no addresses here; fix it where DHCP is"
+        raise ConflictError(message, field="address", code="no_dhcp")
     if address == lan.address.ip:
         raise InvalidFieldError(f"address: {address} is the gateway's own", field="address")
+    if not can_be_fixed(address, lan):
+        network = lan.address.network
+        first, last = network.network_address + 1, network.broadcast_address - 1
+        raise InvalidFieldError(f"address: an address of the LAN, {first} to {last}", field="address")
     text = str(address)
     for other in devices:
         if other.address == address and other.mac != mac:

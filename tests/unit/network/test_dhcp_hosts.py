@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 
@@ -145,6 +145,14 @@ def test_address_that_is_fixed_no_longer_leaves_the_record():
 def test_fixed_address_outside_the_present_lan_is_not_used():
     devices = (Device(A, address=FIXED), Device(B, address=IPv4Address("10.9.9.9")))
     assert reservations(devices, LanSettings()) == {A: FIXED}
+
+
+@pytest.mark.parametrize("now", [f"{FIXED}/24", "192.168.77.1/27"])
+def test_fixed_address_that_became_the_gateway_s_is_not_used(now):
+    """An address of before a change of the LAN: now the gateway's own, or the one of broadcasts."""
+    devices = (Device(A, address=FIXED), Device(B, address=IPv4Address("192.168.77.31")))
+    left = reservations(devices, LanSettings(IPv4Interface(now)))
+    assert left == ({B: IPv4Address("192.168.77.31")} if now.endswith("/24") else {})
 
 
 def test_forgotten_device_has_no_record():

@@ -13,6 +13,7 @@ from app.model import (
     BlockedPolicy,
     Device,
     DirectPolicy,
+    Group,
     LanLink,
     Lease,
     Links,
@@ -50,6 +51,7 @@ class Around:
         self.given: tuple[Lease, ...] = ()
         self.forgotten: list[str] = []
         self.password = "right"
+        self.while_asked = lambda: None  # what another request does while the password is checked
         self.exceptions: tuple[PolicyException, ...] = ()
         self.opened = OpenExceptions(directory / "exceptions.json", boot_id=lambda: "boot")
         changes = PolicyChanges(
@@ -131,6 +133,7 @@ class Around:
         self.applied += 1
 
     async def check(self, password: str | None) -> None:
+        self.while_asked()
         if password != self.password:
             raise ForbiddenError("wrong", code="wrong_password")
 
@@ -344,3 +347,13 @@ async def test_policy_of_an_unknown_exit_names_the_field(store, around):
         with pytest.raises(NotFoundError) as raised:
             await step
         assert (raised.value.field, store.settings.devices) == (field, ())
+
+
+async def test_two_requests_at_once_cannot_fix_one_address(store, around):
+    """The second was refused by the store, as a fault of the whole list of devices."""
+    first = Device(NAS, own=False, address=ADDRESS)
+    around.while_asked = lambda: store.update_settings(lambda s: replace(s, devices=(*s.devices, first)))
+    store.update_settings(lambda s: replace(s, groups=(Group("out", DirectPolicy()),)))
+    with pytest.raises(ConflictError) as raised:
+        await around.do(ChangeDevice(TV, group="out", address=ADDRESS, password="right"))
+    assert (raised.value.code, raised.value.field, only(store).mac) == ("address_taken", "address", NAS)

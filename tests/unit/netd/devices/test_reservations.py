@@ -53,4 +53,4 @@ def test_device_may_have_the_address_that_it_has():
 def test_nothing_is_fixed_where_another_server_has_dhcp():
     with pytest.raises(ConflictError) as raised:
         check("192.168.77.50", lan=replace(LAN, dhcp_enabled=False))
-    assert raised.value.code == "no_dhcp"
+    assert (raised.value.field, raised.value.code) == ("address", "no_dhcp")
