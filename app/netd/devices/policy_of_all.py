@@ -59,8 +59,9 @@ class PolicyOfAll:
         try:
             await self._changes.follow(also=self._moved(before, after))
         except KernelError:
-            old = {name: getattr(before, name) for name in wanted}
-            self._store.update_settings(lambda s: replace(s, **old) if _same(s, after, wanted) else s)
+            # Revert what has changed here, and only if no other request has changed it since.
+            moved = {name: getattr(before, name) for name in _fields(before, after)}
+            self._store.update_settings(lambda s: replace(s, **moved) if not _fields(s, after, moved) else s)
             raise
 
     def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -95,5 +96,6 @@ def _policies(settings: Settings) -> Callable[[str], admission.PlannedPolicy]:
     return lambda mac: single.get(mac, everybody)
 
 
-def _same(now: Settings, after: Settings, wanted: Iterable[str]) -> bool:
-    return all(getattr(now, name) == getattr(after, name) for name in wanted)
+def _fields(one: Settings, other: Settings, among: Iterable[str] = Settings.__struct_fields__) -> list[str]:
+    """The names of the fields in which they differ."""
+    return [name for name in among if getattr(one, name) != getattr(other, name)]

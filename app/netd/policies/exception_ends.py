@@ -33,16 +33,12 @@ class ExceptionEnds:
         self._changes = changes
         self._publish = publish
         self._moved = asyncio.Event()
-        self._announced = {e.id for e in opened.kept if opened.left(e) <= WARNING}
+        self._deadlines: dict[int, float] = {}  # by id, as last looked at
+        self._announced: set[int] = set()  # the ids of those whose end was told, or is told by their start
 
     def wake(self) -> None:
         """Look again at the exceptions: there are others, or they end at another time."""
         self._moved.set()
-
-    def prolonged(self, one: PolicyException, seconds: float) -> None:
-        """Announce the end again, where it is far enough."""
-        if seconds > WARNING:
-            self._announced.discard(one.id)
 
     async def run(self) -> None:
         """Run until cancelled: announce ends, and carry them out."""
@@ -60,12 +56,16 @@ class ExceptionEnds:
                 pass
 
     def _announce(self) -> None:
-        for one in self._open.present():
-            if one.id not in self._announced and self._open.left(one) <= WARNING:
+        present = self._open.present()
+        near = {one.id for one in present if self._open.left(one) <= WARNING}
+        # One that begins, or was moved, to end so soon is announced by that: its event has the end.
+        moved = {one.id for one in present if self._deadlines.get(one.id) != one.deadline}
+        self._announced = (self._announced - moved) | (near & moved)
+        self._deadlines = {one.id: one.deadline for one in present}
+        for one in present:
+            if one.id in near - self._announced:
                 self._announced.add(one.id)
-                if one.until - one.started > WARNING:  # a shorter one was announced by its start
-                    text = policy_text(one.policy)
-                    self._publish(ExceptionEnding(one.id, one.mac, one.group, text, one.until))
+                self._publish(ExceptionEnding(one.id, one.mac, one.group, policy_text(one.policy), one.until))
 
     async def _carry_out(self, over: tuple[PolicyException, ...]) -> None:
         """Take what is over out of the plan; tried until the kernel has taken it."""
@@ -83,7 +83,6 @@ class ExceptionEnds:
                 break
         for one in over:
             self._open.remove(one.id)
-            self._announced.discard(one.id)
             self.ended(one, "time")
 
     # --- events ------------------------------------------------------------------------------------------------------

@@ -98,7 +98,6 @@ class Exceptions:
             await self._check_owner(command.password)
         new = self._open.prolong(command.id, seconds)
         await self._apply((old,))
-        self._ends.prolonged(new, seconds)
         self._ends.started(new)
         return new
 
@@ -180,7 +179,8 @@ class Exceptions:
         field = "for" if seconds is not None else "until"
         left = seconds if seconds is not None else (until or 0.0) - self._wall()
         if not MIN_SECONDS <= left <= MAX_SECONDS:  # also where it is no number
-            raise InvalidFieldError(f"{field}: in the future, and at most 30 days from now", field=field)
+            wanted = "1 second to 30 days" if seconds is not None else "in the future, and at most 30 days from now"
+            raise InvalidFieldError(f"{field}: {wanted}", field=field)
         return left
 
     def _opens(self, then: tuple[PolicyException, ...]) -> bool:

@@ -209,6 +209,33 @@ async def test_short_exception_is_not_announced_to_end(world: World) -> None:
     assert world.events(ExceptionEnding) == []
 
 
+@pytest.mark.parametrize("step", [-86400, 86400])
+async def test_set_clock_changes_no_announcement(world: World, step: float) -> None:
+    """Its length was taken from the wall clock: set back by a day, no end was announced; set on, each was."""
+    await world.run(direct(600))
+    await world.run(StartException(BLOCKED, PHONE, seconds=45, by="x"))
+    await world.keep()
+    world.wall += step
+    await world.keep()
+    assert world.events(ExceptionEnding) == []
+    world.pass_time(541)
+    await world.keep()
+    assert [e.id for e in world.events(ExceptionEnding)] == [1]  # type: ignore[attr-defined]
+
+
+async def test_moved_end_is_announced_by_that_or_again(world: World) -> None:
+    await world.run(direct(600))
+    await world.keep()
+    await world.run(ChangeException(1, seconds=50, password="right"))
+    await world.keep()
+    assert world.events(ExceptionEnding) == []
+    await world.run(ChangeException(1, seconds=90, password="right"))
+    await world.keep()
+    world.pass_time(31)
+    await world.keep()
+    assert len(world.events(ExceptionEnding)) == 1
+
+
 async def test_end_refused_by_the_kernel_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ends_module, "RETRY_DELAY", 0.01)
     await world.run(direct(60))

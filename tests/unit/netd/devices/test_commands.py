@@ -17,6 +17,7 @@ from app.model import (
     LanLink,
     Lease,
     Links,
+    MtuSettings,
     PolicyException,
     SeenDevice,
     SelfService,
@@ -227,6 +228,16 @@ async def test_refused_plan_takes_the_admission_back(store, around):
     with pytest.raises(KernelError):
         await around.of_all.change({"new_device_policy": "default"})
     assert store.settings.new_device_policy == "wait"
+
+
+async def test_refused_settings_change_nothing_at_all(store, around):
+    """Settings of an exit that came with them stayed changed, and so did the admission of those that were here."""
+    before = store.settings
+    around.refuse = True
+    wanted = {"new_device_policy": "wait", "mtu": MtuSettings(exits={"default": 1300}), "time_zone": "Europe/Berlin"}
+    with pytest.raises(KernelError):
+        await around.of_all.change(wanted)
+    assert store.settings == before
 
 
 async def test_forgotten_device_is_a_new_one(store, around):
