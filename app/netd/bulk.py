@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
-from app.model import PolicyException
+from app.model import PolicyException, SeenDevice
 from app.netd import outcomes
-from app.netd.protocols import DeviceNetwork
 from app.protocol.answers import Outcome
 from app.protocol.commands import AddCustomServer, Bulk, Command, HandlerEntry, ImportConfig
 from app.protocol.events import EventSink, ServersChanged
@@ -45,6 +44,21 @@ class RevertibleExceptions(Protocol):
     def restore(self, kept: tuple[PolicyException, ...]) -> None: ...
 
 
+class RevertibleSightings(Protocol):
+    """What is used of :class:`app.netd.devices.watcher.DeviceWatcher`."""
+
+    @property
+    def devices(self) -> tuple[SeenDevice, ...]: ...
+
+    def restore(self, devices: Iterable[SeenDevice]) -> None: ...
+
+
+class FollowedPolicies(Protocol):
+    """What is used of :class:`app.netd.policies.changes.PolicyChanges`."""
+
+    async def follow(self) -> None: ...
+
+
 class FileImporter(Protocol):
     """What is used of :class:`app.netd.imports.ServerImporter`."""
 
@@ -62,18 +76,20 @@ class BulkRunner:
         run: CommandRunner,
         store: Store,
         exits: RevertibleExits,
-        network: DeviceNetwork,
+        policies: FollowedPolicies,
         importer: FileImporter,
         publish: EventSink,
         exceptions: RevertibleExceptions | None = None,
+        sightings: RevertibleSightings | None = None,
     ) -> None:
         self._run = run
         self._store = store
         self._exits = exits
-        self._network = network
+        self._policies = policies
         self._importer = importer
         self._publish = publish
         self._exceptions = exceptions
+        self._sightings = sightings
         self._atomic = False
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -123,6 +139,7 @@ class BulkRunner:
     async def _all_or_none(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         before = self._exits.goals()
         exceptions = self._exceptions.kept if self._exceptions is not None else ()
+        seen = self._sightings.devices if self._sightings is not None else ()
         own_goals: dict[str, Target | None] = {}
         found: list[Outcome] = []
         number = 0
@@ -139,13 +156,13 @@ class BulkRunner:
                             own_goals[name] = self._exits.goals()[name]
             self._store.commit()
         except TimeoutError:
-            await self._undo(before, own_goals, exceptions)
+            await self._undo(before, own_goals, exceptions, seen)
             raise outcomes.with_position(_timeout_error(), number) from None
         except GatewayError as error:
-            await self._undo(before, own_goals, exceptions)
+            await self._undo(before, own_goals, exceptions, seen)
             raise outcomes.with_position(error, number) from None
         except BaseException:
-            await self._undo(before, own_goals, exceptions)
+            await self._undo(before, own_goals, exceptions, seen)
             raise
         finally:
             self._atomic = False
@@ -156,24 +173,25 @@ class BulkRunner:
         before: Mapping[str, Target | None],
         own_goals: Mapping[str, Target | None],
         exceptions: tuple[PolicyException, ...],
+        seen: tuple[SeenDevice, ...],
     ) -> None:
-        """Restore settings, exceptions, exits and plan. An exit that another request has moved since stays there."""
+        """Restore settings, exceptions, sightings, exits, plan. An exit that another request has moved stays there."""
         if self._store.in_transaction:
             self._store.abort()
         changed = self._exceptions is not None and self._exceptions.kept != exceptions
         if self._exceptions is not None and changed:
             self._exceptions.restore(exceptions)
+        if self._sightings is not None:
+            self._sightings.restore(seen)
         try:
             await self._exits.follow_settings()
         except GatewayError as error:
             log.error("a bulk request was undone, but an exit could not follow: %s", error.message)
         await self._exits.restore_goals(before, own_goals)
         try:
-            await self._network.replan()
+            await self._policies.follow()
         except KernelError as error:
             log.error("a bulk request was undone, but the plan could not be applied: %s", error.message)
-        for device in self._store.settings.devices:
-            await self._network.forget_device(device.mac)
         self._publish(ServersChanged(self._store.settings.provider))
 
 

@@ -457,10 +457,11 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         run=single_commands.run,
         store=store,
         exits=exits,
-        network=network,
+        policies=policy_changes,
         importer=importer,
         publish=publish,
         exceptions=exceptions,
+        sightings=watcher,
     )
     commands = single_commands.with_entries(bulk.handlers())
 

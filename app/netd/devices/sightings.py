@@ -64,6 +64,10 @@ class Sightings:
         self._signs.pop(mac, None)
         return self._seen.pop(mac, None) is not None
 
+    def restore(self, devices: Iterable[SeenDevice]) -> None:
+        """Have back those of ``devices`` that were forgotten since."""
+        self._seen = {device.mac: device for device in devices} | self._seen
+
     def observe(self, signs: Signs, kept: Collection[str], ignored: Collection[str] = ()) -> list[Change]:
         """Take what is seen now; returns the changes. ``kept`` are never given up, ``ignored`` are no devices."""
         before = self._seen.copy()

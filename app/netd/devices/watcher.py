@@ -85,6 +85,10 @@ class DeviceWatcher:
         self._save_at = min(self._save_at, self._clock() + SAVE_NEW_AFTER)
         return self._sightings.forget(mac)
 
+    def restore(self, devices: Iterable[SeenDevice]) -> None:
+        """Have back those of ``devices`` that were forgotten since."""
+        self._sightings.restore(devices)
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.errors import ConflictError, GatewayError, KernelError, NotFoundError, UnavailableError
-from app.model import BlockedPolicy, Device
+from app.model import BlockedPolicy, Device, SeenDevice
 from app.netd import bulk as bulk_module
 from app.netd.bulk import BulkRunner
 from app.netd.intent import Goal, Intent
@@ -19,6 +19,7 @@ from app.protocol.commands import (
     AddCustomServer,
     Bulk,
     Connect,
+    ForgetDevice,
     ImportConfig,
     SelectProvider,
     SetFavourite,
@@ -39,15 +40,21 @@ class Fakes:
         self.intent = Intent(store)
         self.goal: Target | None = None
         self.published: list[object] = []
-        self.replans = 0
-        self.forgotten: list[str] = []
+        self.followed = 0
+        self.devices: tuple[SeenDevice, ...] = (SeenDevice(MAC, 1.0, 2.0),)
         self.refuses = False
         self.writes: list[int] = []
         self.taken_back: list[tuple[object, object]] = []
         self.files: list[tuple[ImportConfig, ...]] = []
         self.running = asyncio.Event()
         self.runner = BulkRunner(
-            run=self.run, store=store, exits=self, network=self, importer=self, publish=self.published.append
+            run=self.run,
+            store=store,
+            exits=self,
+            policies=self,
+            importer=self,
+            publish=self.published.append,
+            sightings=self,
         )
 
     async def follow_settings(self) -> None:
@@ -65,6 +72,8 @@ class Fakes:
                 await asyncio.Event().wait()
             case SetFavourite(server="missing"):
                 raise NotFoundError("there is no such server", field="server")
+            case ForgetDevice():
+                self.devices = ()
             case AddCustomServer(name="bad"):
                 raise ConflictError("taken", field="name")
             case _:
@@ -78,13 +87,13 @@ class Fakes:
         self.taken_back.append((dict(before), dict(ours)))
         self.goal = before["default"]
 
-    async def replan(self) -> None:
-        self.replans += 1
+    async def follow(self) -> None:
+        self.followed += 1
         if self.refuses:
             raise KernelError("refused")
 
-    async def forget_device(self, mac: str) -> None:
-        self.forgotten.append(mac)
+    def restore(self, devices) -> None:
+        self.devices = tuple(devices)
 
     async def import_files(self, commands, check_free, *, atomic):
         self.files.append(commands)
@@ -111,7 +120,7 @@ async def test_atomic_bulk_is_written_at_once(fakes: Fakes, tmp_path: Path) -> N
         return done
 
     fakes.runner = BulkRunner(
-        run=look, store=fakes.store, exits=fakes, network=fakes, importer=fakes, publish=fakes.published.append
+        run=look, store=fakes.store, exits=fakes, policies=fakes, importer=fakes, publish=fakes.published.append
     )
     found = await fakes.runner.run(Bulk((SelectProvider("custom"), Connect("a"))))
     assert [outcome.status for outcome in found] == [200, 200]
@@ -129,9 +138,15 @@ async def test_atomic_bulk_with_failure_changes_nothing(fakes: Fakes) -> None:
     assert (failed.value.status, failed.value.field) == (404, "operations[2].server")
     assert fakes.store.settings == before
     assert fakes.taken_back == [({"default": A}, {"default": B})]
-    assert (fakes.replans, fakes.forgotten) == (1, [MAC])
+    assert fakes.followed == 1
     assert fakes.published[-1] == ServersChanged("mullvad")
     fakes.runner.check_free()
+
+
+async def test_undone_bulk_has_forgotten_no_device(fakes: Fakes) -> None:
+    with pytest.raises(GatewayError):
+        await fakes.runner.run(Bulk((ForgetDevice(MAC), MISSING)))
+    assert [device.mac for device in fakes.devices] == [MAC]
 
 
 async def test_undo_leaves_exits_that_no_command_named(fakes: Fakes) -> None:
@@ -171,7 +186,7 @@ async def test_undo_completes_if_kernel_refuses_the_plan(fakes: Fakes) -> None:
     with pytest.raises(GatewayError) as failed:
         await fakes.runner.run(Bulk((SelectProvider("custom"), MISSING)))
     assert failed.value.status == 404
-    assert fakes.forgotten == [MAC]
+    assert fakes.followed == 1
 
 
 async def test_non_atomic_bulk_continues_after_failure(fakes: Fakes) -> None:
@@ -189,7 +204,7 @@ async def test_bulk_of_servers_is_one_transaction(fakes: Fakes) -> None:
         return await Fakes.run(fakes, command)
 
     runner = BulkRunner(
-        run=run, store=fakes.store, exits=fakes, network=fakes, importer=fakes, publish=fakes.published.append
+        run=run, store=fakes.store, exits=fakes, policies=fakes, importer=fakes, publish=fakes.published.append
     )
     servers = tuple(AddCustomServer(name, "198.51.100.1:51820", "key") for name in ("good", "bad", "fine"))
     found = await runner.run(Bulk(servers, atomic=False))

@@ -32,6 +32,7 @@ from app.model import (
     ScheduleEntry,
     VpnPolicy,
 )
+from app.netd.bulk import BulkRunner
 from app.netd.device_policy import DevicePolicies
 from app.netd.policies import changes as changes_module
 from app.netd.policies import exception_ends as ends_module
@@ -42,6 +43,7 @@ from app.netd.policies.open_exceptions import OpenExceptions
 from app.network.plan import MAX_EXCEPTIONS
 from app.policies import effective
 from app.protocol.commands import (
+    Bulk,
     ChangeException,
     Command,
     EndException,
@@ -60,6 +62,7 @@ from app.protocol.events import (
     SettingsChanged,
 )
 from app.store import Store
+from app.tunnel.states import Target
 
 TV, PHONE, NAS, OURS = (f"02:00:00:00:00:0{n}" for n in range(1, 5))
 BLOCKED, DIRECT, VPN = BlockedPolicy(), DirectPolicy(), VpnPolicy()
@@ -533,6 +536,29 @@ async def test_removal_of_a_group_is_all_or_nothing(world: World) -> None:
     assert ([d.group for d in world.store.settings.devices], world.opened.kept) == ([None], ())
     assert world.plans == plans + 1
     assert DeviceChanged(TV, "group") in world.published
+
+
+async def test_undone_bulk_moves_its_own_devices_alone(world: World) -> None:
+    """All devices with settings lost their connections where one operation of a request failed."""
+
+    class Exits:
+        def goals(self) -> dict[str, Target | None]:
+            return {}
+
+        async def follow_settings(self) -> None: ...
+
+        async def restore_goals(self, before: object, own_goals: object) -> None: ...
+
+    world.devices(Device(TV, VPN), Device(PHONE, VPN))
+    bulk = BulkRunner(
+        run=world.run, store=world.store, exits=Exits(), policies=world.changes, importer=world,  # type: ignore[arg-type]
+        publish=world.published.append, exceptions=world.exceptions,
+    )  # fmt: skip
+    with pytest.raises(GatewayError):
+        await bulk.run(Bulk((SetDevicePolicy(TV, BLOCKED), StartException(BLOCKED, NAS, seconds=60), EndException(9))))
+    assert (world.opened.kept, [d.policy for d in world.store.settings.devices]) == ((), [VPN, VPN])
+    assert set(world.forgotten) == {TV, NAS}
+    assert world.forgotten.count(TV) == 2
 
 
 def test_every_command_has_a_handler_here(world: World) -> None:

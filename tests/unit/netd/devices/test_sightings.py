@@ -109,6 +109,17 @@ def test_gateway_itself_and_groups_are_no_devices():
     assert sightings.devices == ()
 
 
+def test_forgotten_device_is_had_back_where_that_is_undone():
+    sightings = Sightings()
+    here = [neighbour(NAS, "192.168.77.9")]
+    sightings.observe(signs(neighbours=here), ())
+    before = sightings.devices
+    assert sightings.forget(NAS)
+    sightings.restore(before)
+    assert sightings.devices == before
+    assert sightings.observe(signs(2, neighbours=here), ()) == []
+
+
 def test_set_clock_takes_nobody_away():
     sightings = Sightings()
     here = neighbour(NAS, "192.168.77.9")
