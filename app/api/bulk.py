@@ -17,7 +17,7 @@ from app.api.auth.confirmation import confirm_password, submit_as_owner, submit_
 from app.api.connection import Name, without_target
 from app.api.context import gateway, snapshot
 from app.api.custom_servers import CustomServerBody, Text
-from app.api.devices import DeviceChange, MacText, lets_out, loosens
+from app.api.devices import DeviceChange, MacText, OwnPolicyText, lets_out, loosens, parse_own_policy
 from app.api.exceptions import Reason, Seconds, caller_name
 from app.api.exits import NewExitBody, ThenText, parse_then
 from app.api.groups import GroupName, Schedule
@@ -34,6 +34,7 @@ from app.protocol.commands import (
     AdmitDevice,
     Bulk,
     BulkCommand,
+    ChangeException,
     ChangeExit,
     ChangePreferences,
     Connect,
@@ -114,11 +115,11 @@ class ImportConfigOp(Struct, frozen=True, forbid_unknown_fields=True, tag="impor
 
 class SetDevicePolicyOp(Struct, frozen=True, forbid_unknown_fields=True, tag="set_device_policy", tag_field="op"):
     mac: MacText
-    policy: PolicyText
+    policy: OwnPolicyText
     name: Annotated[str, Meta(max_length=64)] | None = None
 
     def command(self) -> BulkCommand:
-        return SetDevicePolicy(mac_address.parse_device(self.mac), parse_policy(self.policy), self.name)
+        return SetDevicePolicy(mac_address.parse_device(self.mac), parse_own_policy(self.policy), self.name)
 
 
 class ChangeDeviceOp(DeviceChange, frozen=True, kw_only=True, tag="change_device", tag_field="op"):
@@ -229,6 +230,15 @@ class StartExceptionOp(Struct, frozen=True, forbid_unknown_fields=True, tag="sta
         return StartException(policy, mac, self.group, self.seconds, self.until, self.reason, caller_name())
 
 
+class ChangeExceptionOp(Struct, frozen=True, forbid_unknown_fields=True, tag="change_exception", tag_field="op"):
+    id: Annotated[int, Meta(ge=1)]
+    seconds: Seconds | None = msgspec.field(default=None, name="for")
+    until: float | None = None
+
+    def command(self) -> BulkCommand:
+        return ChangeException(self.id, self.seconds, self.until)
+
+
 class EndExceptionOp(Struct, frozen=True, forbid_unknown_fields=True, tag="end_exception", tag_field="op"):
     id: Annotated[int, Meta(ge=1)]
 
@@ -252,6 +262,7 @@ Op = (
     | RemoveGroupOp
     | SetDeviceScheduleOp
     | StartExceptionOp
+    | ChangeExceptionOp
     | EndExceptionOp
     | SetFavouriteOp
     | ChangeSettingsOp

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -97,9 +98,17 @@ def opens(command: StartException) -> bool:
 
 
 def exception_body(one: PolicyException, now: Snapshot) -> ExceptionBody:
-    settings, moment = settings_of(now), time.time()
+    return exception_bodies([one], now)[0]
+
+
+def exception_bodies(some: Iterable[PolicyException], now: Snapshot) -> tuple[ExceptionBody, ...]:
+    moment = time.time()
+    in_kernel = {e.slot for e in planned(settings_of(now), moment, now.exceptions).exceptions}
+    return tuple(_body(one, now, moment, in_kernel=one.slot in in_kernel) for one in some)
+
+
+def _body(one: PolicyException, now: Snapshot, moment: float, *, in_kernel: bool) -> ExceptionBody:
     macs = [one.mac] if one.mac is not None else [d.mac for d in now.devices if d.group == one.group]
-    in_kernel = {e.slot for e in planned(settings, moment, now.exceptions).exceptions}
     return ExceptionBody(
         id=one.id,
         device=one.mac,
@@ -111,7 +120,7 @@ def exception_body(one: PolicyException, now: Snapshot) -> ExceptionBody:
         started=one.started,
         until=one.until,
         seconds_left=max(0.0, round(one.until - moment, 1)),
-        kernel=one.slot in in_kernel,
+        kernel=in_kernel,
     )
 
 
@@ -120,7 +129,7 @@ async def list_exceptions() -> ExceptionsBody:
     """What is open now, for whom, why, until when, and who asked for it."""
     now = await snapshot()
     found = sorted(now.exceptions, key=lambda e: e.until)
-    return ExceptionsBody(tuple(exception_body(one, now) for one in found))
+    return ExceptionsBody(exception_bodies(found, now))
 
 
 @operation(blueprint, "POST", "/api/exceptions", needs_owner=False)

@@ -78,7 +78,13 @@ class StartException(Command[PolicyException], frozen=True, tag="start_exception
 
 
 class ChangeException(Command[PolicyException], frozen=True, tag="change_exception"):
-    """Have an exception end at another time. Raises NotFoundError, and as :class:`StartException`."""
+    """Have an exception end ``seconds`` from now, or at the Unix time ``until``.
+
+    ``password`` is the owner's, where a device then leaves directly for longer. Raises NotFoundError, and as
+    :class:`StartException`.
+    """
+
+    in_bulk = True
 
     id: int
     seconds: float | None = None

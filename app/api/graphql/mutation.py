@@ -20,6 +20,7 @@ from app.api import (
     provider_accounts,
     providers,
     self_service,
+    settings,
     wan,
 )
 from app.api.graphql import explanation_types, types
@@ -172,7 +173,7 @@ class Mutation:
     async def set_device_policy(
         self, mac: str, policy: str, name: str | None = None, password: str | None = None, code: str | None = None
     ) -> types.Success:
-        """Decide what one device may do: vpn, vpn:<exit>, blocked, or with the admin's password direct."""
+        """Decide what one device may do: vpn, vpn:<exit>, blocked, inherit, or with the admin's password direct."""
         given = {"policy": policy, "name": name, "password": password, "code": code}
         return cast("types.Success", await call(devices.set_device_policy, given, mac=mac))
 
@@ -228,6 +229,25 @@ class Mutation:
         given = {"exit": exit, "pause": pause}
         named = {name: value for name, value in given.items() if value is not strawberry.UNSET}
         return cast("explanation_types.Me", await call(own_device.change_me, named, nulls=True))
+
+    @strawberry.mutation
+    async def change_device_settings(
+        self,
+        default_policy: str | None = None,
+        new_device_policy: str | None = None,
+        time_zone: str | None = None,
+        password: str | None = None,
+        code: str | None = None,
+    ) -> types.DeviceSettings:
+        """Change what holds for all devices; what is left out keeps its value."""
+        given = {
+            "default_policy": default_policy,
+            "new_device_policy": new_device_policy,
+            "time_zone": time_zone,
+            "password": password,
+            "code": code,
+        }
+        return cast("types.DeviceSettings", await call(settings.change_settings, given))
 
     @strawberry.mutation
     async def set_group(

@@ -20,6 +20,7 @@ from app.api import (
     providers,
     self_service,
     servers,
+    settings,
     status,
     traffic,
     wan,
@@ -114,6 +115,11 @@ class Query:
         return explanation_types.SelfServices(
             everybody=cast("explanation_types.SelfService", found.everybody), devices=own
         )
+
+    @strawberry.field
+    async def device_settings(self) -> types.DeviceSettings:
+        """What holds for all devices, of ``GET /api/settings``."""
+        return cast("types.DeviceSettings", await call(settings.get_settings))
 
     @strawberry.field
     async def groups(self) -> list[types.Group]:

@@ -278,6 +278,15 @@ class Device:
 
 
 @strawberry.type
+class DeviceSettings:
+    """The settings that hold for all devices; ``timeZone`` is that of the schedules."""
+
+    default_policy: str
+    new_device_policy: str
+    time_zone: str
+
+
+@strawberry.type
 class Group:
     """A group of devices; its policy is null where it is the default one."""
 

@@ -65,7 +65,7 @@ export interface BulkAnswer {
 }
 
 export interface BulkBody {
-  operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | ChangeDeviceOp | AdmitDeviceOp | ForgetDeviceOp | SetSelfServiceOp | SetGroupOp | RemoveGroupOp | SetDeviceScheduleOp | StartExceptionOp | EndExceptionOp | SetFavouriteOp | ChangeSettingsOp | MakeExitOp | ChangeExitOp | RemoveExitOp>;
+  operations: Array<ConnectOp | DisconnectOp | SelectProviderOp | AddCustomServerOp | RemoveServerOp | ImportConfigOp | SetDevicePolicyOp | ChangeDeviceOp | AdmitDeviceOp | ForgetDeviceOp | SetSelfServiceOp | SetGroupOp | RemoveGroupOp | SetDeviceScheduleOp | StartExceptionOp | ChangeExceptionOp | EndExceptionOp | SetFavouriteOp | ChangeSettingsOp | MakeExitOp | ChangeExitOp | RemoveExitOp>;
   mode?: "atomic" | "each";
   password?: string | null;
   code?: string | null;
@@ -118,6 +118,13 @@ export interface ChangeDeviceOp {
   group?: string | null;
   address?: string | null;
   mac: string;
+}
+
+export interface ChangeExceptionOp {
+  op: "change_exception";
+  id: number;
+  for?: number | null;
+  until?: number | null;
 }
 
 export interface ChangeExitOp {

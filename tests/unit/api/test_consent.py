@@ -129,7 +129,8 @@ WAYS = {
         "PUT", f"{_DEVICE}/policy", {"policy": "direct"}, op={"op": "set_device_policy", "mac": TV, "policy": "direct"}
     ),
     "inherit": Way(
-        "PUT", f"{_DEVICE}/policy", {"policy": "inherit"}, Settings(devices=tv(own=True), default_policy=DIRECT)
+        "PUT", f"{_DEVICE}/policy", {"policy": "inherit"}, Settings(devices=tv(own=True), default_policy=DIRECT),
+        op={"op": "set_device_policy", "mac": TV, "policy": "inherit"},
     ),
     "vpn-admits": Way(
         "PUT", f"{_DEVICE}/policy", {"policy": "vpn"},
@@ -191,7 +192,8 @@ WAYS = {
         op={"op": "start_exception", "device": TV, "policy": "vpn", "for": 1},
     ),
     "longer-exception": Way(
-        "PATCH", _EXCEPTION, {"for": 601}, Settings(), ({"device": TV, "policy": "direct", "for": 600},)
+        "PATCH", _EXCEPTION, {"for": 601}, Settings(), ({"device": TV, "policy": "direct", "for": 600},),
+        op={"op": "change_exception", "id": 1, "for": 601},
     ),
     "shorter-block": Way("PATCH", _EXCEPTION, {"for": 2}, Settings(devices=CLEAR_TV), BLOCKED_TV),
     "block-that-ends": Way(
@@ -313,15 +315,16 @@ def test_every_operation_is_judged() -> None:
         ("admit-by-default", f'admitDevice(mac: "{TV}"'),
         ("remove-its-group", 'removeGroup(name: "kids"'),
         ("block-that-ends", "endException(id: 1"),
+        ("new-ones-wait-no-longer", 'changeDeviceSettings(newDevicePolicy: "default"'),
     ],
 )
 async def test_graphql_asks_as_well(both: Both, name: str, text: str) -> None:
     await both.prepare(WAYS[name])
     before = await both.state()
-    refused = (await both.call("POST", "/graphql", {"query": f"mutation {{ {text}) {{ success }} }}"})).json()
+    refused = (await both.call("POST", "/graphql", {"query": f"mutation {{ {text}) {{ __typename }} }}"})).json()
     assert refused["errors"][0]["extensions"]["code"] == "missing_field", refused
     assert await both.state() == before
-    given = f'mutation {{ {text}, password: "{PASSWORD}") {{ success }} }}'
+    given = f'mutation {{ {text}, password: "{PASSWORD}") {{ __typename }} }}'
     assert "errors" not in (await both.call("POST", "/graphql", {"query": given})).json()
     assert await both.state() != before
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from app.model import BlockedPolicy, Group, ScheduleEntry, VpnPolicy
-from app.protocol.commands import Bulk, SetDevicePolicy, SetGroup, StartException
+from app.api import exceptions
+from app.model import BlockedPolicy, Group, PolicyException, ScheduleEntry, VpnPolicy
+from app.policies import PlannedPolicies, planned
+from app.protocol.commands import Bulk, ChangeException, SetDevicePolicy, SetGroup, StartException
 from ci.labnet.owner import PASSWORD
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
@@ -125,9 +129,10 @@ def test_all_of_it_in_one_bulk_request(call: Call, gateway: FakeGateway) -> None
         {"op": "set_group", "name": "guests", "policy": "blocked"},
         {"op": "set_device_schedule", "mac": TV, "schedule": [{**ALWAYS, "policy": "vpn"}]},
         {"op": "start_exception", "group": "guests", "policy": "vpn", "for": 60, "reason": "party"},
+        {"op": "change_exception", "id": 1, "for": 90},
         {"op": "end_exception", "id": 1},
         {"op": "remove_group", "name": "guests"},
-        {"op": "set_device_policy", "mac": TV, "policy": "blocked"},
+        {"op": "set_device_policy", "mac": TV, "policy": "inherit"},
     ]
     answer = call("POST", "/api/bulk", json={"operations": operations})
     assert answer.json()["success"], answer.text
@@ -136,6 +141,8 @@ def test_all_of_it_in_one_bulk_request(call: Call, gateway: FakeGateway) -> None
     assert command.commands[2] == StartException(
         VpnPolicy(), group="guests", seconds=60.0, reason="party", by="API key"
     )
+    assert command.commands[3] == ChangeException(1, 90.0)
+    assert command.commands[6] == SetDevicePolicy(TV, None)
     assert (gateway.state.groups, gateway.state.exceptions) == ((), ())
 
 
@@ -159,6 +166,7 @@ GRAPHQL = """mutation($s: [ScheduleInput!]!) {
   setDeviceSchedule(mac: "02:00:00:00:00:01", schedule: $s) { success }
   startException(policy: "vpn:se", device: "02:00:00:00:00:01", for: 60, reason: "film") { id until kernel }
   changeException(id: 1, for: 90) { id secondsLeft }
+  changeDeviceSettings(newDevicePolicy: "wait", timeZone: "Europe/Berlin") { newDevicePolicy timeZone }
 }"""
 
 
@@ -168,6 +176,9 @@ def test_the_same_by_graphql(call: Call) -> None:
     answer = call("POST", "/graphql", json={"query": GRAPHQL, "variables": variables}).json()
     assert "errors" not in answer, answer
     assert answer["data"]["startException"]["kernel"] is True
+    assert answer["data"]["changeDeviceSettings"] == {"newDevicePolicy": "wait", "timeZone": "Europe/Berlin"}
+    settings = call("POST", "/graphql", json={"query": "{deviceSettings{defaultPolicy newDevicePolicy}}"}).json()
+    assert settings["data"]["deviceSettings"] == {"defaultPolicy": "vpn", "newDevicePolicy": "wait"}
     query = "{groups{name policy schedule{days start end policy} devices} exceptions{id device policy reason by}}"
     found = call("POST", "/graphql", json={"query": query}).json()["data"]
     assert found["groups"] == call("GET", "/api/groups").json()["groups"]
@@ -175,3 +186,21 @@ def test_the_same_by_graphql(call: Call) -> None:
     ending = 'mutation{endException(id: 1){success} removeGroup(name: "guests"){success}}'
     ended = call("POST", "/graphql", json={"query": ending})
     assert "errors" not in ended.json()
+
+
+def test_one_plan_tells_of_all_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 256 made a plan of 1,000 devices, in the web process's only thread."""
+    plans: list[object] = []
+
+    def count(*given: Any) -> PlannedPolicies:
+        plans.append(given)
+        return planned(*given)
+
+    monkeypatch.setattr(exceptions, "planned", count)
+    some = tuple(
+        PolicyException(n, n, VpnPolicy("se"), 0.0, time.time() + 60, 60.0, "x", f"02:00:00:00:01:{n:02x}")
+        for n in range(1, 9)
+    )
+    now = replace(FakeGateway().state, exceptions=some)
+    assert [body.kernel for body in exceptions.exception_bodies(some, now)] == [True] * 8
+    assert len(plans) == 1

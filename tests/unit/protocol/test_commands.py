@@ -66,6 +66,7 @@ IN_BULK = {
     "connect",
     "change_exit",
     "disconnect",
+    "change_exception",
     "end_exception",
     "import_config",
     "make_exit",
