@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
-from app.cli.client import CommandError, segment
+from app.cli import times
+from app.cli.client import segment
 from app.cli.context import Context, context
 from app.cli.output import clean, lasting, moment, put_json, put_pairs, put_table
 from app.cli.owner_password import call_confirmed, password_file
+from app.cli.who import device_mac
 
-_MAC = re.compile(r"[:.-]*([0-9a-fA-F][:.-]*){12}")
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_LENGTH = re.compile(r"(\d+)\s*(s|m|min|h)?")
-_UNITS = {"s": 1, None: 1, "m": 60, "min": 60, "h": 3600}
 _OPENS = {"pause", "all"}
-
-
-class Moment(click.ParamType[float]):
-    """A time of day (the next one), or a date and time, in the local time of this machine."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        now = datetime.now().astimezone()
-        if (clock := _CLOCK.fullmatch(value)) is not None:
-            then = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
-            return (then if then > now else then + timedelta(days=1)).timestamp()
-        try:
-            return datetime.fromisoformat(value).astimezone().timestamp()
-        except ValueError:
-            self.fail("a time such as 21:30 or 2030-12-24T21:30", param, ctx)
-
-
-class Length(click.ParamType[int]):
-    """A number of seconds, or of minutes or hours with their unit."""
-
-    name = "length"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = _LENGTH.fullmatch(str(value))
-        if found is None:
-            self.fail("a length such as 90s, 30m or 2h", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
 
 
 @click.command()
@@ -58,7 +25,7 @@ def why(ctx: Context, device: str) -> None:
 
     Exit status: 0 it has Internet, 7 it has none.
     """
-    answer = ctx.client.get(f"/api/devices/{segment(_mac(ctx, device))}/why")
+    answer = ctx.client.get(f"/api/devices/{segment(device_mac(ctx, device))}/why")
     if ctx.json:
         put_json(answer)
     else:
@@ -86,7 +53,7 @@ def why(ctx: Context, device: str) -> None:
 @click.argument("destination")
 @click.option("--port", type=click.IntRange(1, 65535), default=443, show_default=True, help="Of the destination.")
 @click.option("--protocol", type=click.Choice(["tcp", "udp", "icmp"]), default="tcp", show_default=True)
-@click.option("--when", type=Moment(), default=None, help="At this time, such as 21:30.")
+@click.option("--when", type=times.coming, default=None, metavar="TIME", help="At this time, such as 21:30.")
 @click.option("--exit-down", default=None, metavar="EXIT", help="Suppose that this exit is down.")
 @click.option("--policy", default=None, help="Suppose this policy: vpn, vpn:EXIT, direct, blocked.")
 @click.option("--wan-down", is_flag=True, help="Suppose that the WAN is down.")
@@ -126,7 +93,13 @@ def explain(
 
 @click.command()
 @click.option("--exit", "exit_name", default=None, help="Choose this exit; admin = the admin's choice again.")
-@click.option("--pause", type=Length(), default=None, help="Pause the VPN for so long (30m): in the clear! 0 ends it.")
+@click.option(
+    "--pause",
+    type=times.seconds,
+    default=None,
+    metavar="LENGTH",
+    help="Pause the VPN for so long (30m): in the clear! 0 ends it.",
+)
 @context
 def me(ctx: Context, exit_name: str | None, pause: int | None) -> None:
     """Show what this machine may do, as a device of the gateway's LAN, or decide what the admin lets it decide."""
@@ -160,7 +133,7 @@ def me(ctx: Context, exit_name: str | None, pause: int | None) -> None:
 @click.argument("allow", required=False, type=click.Choice(["off", "pause", "exit", "all", "default"]))
 @click.option("--device", default=None, help="Of this device; else of all that have no rule of their own.")
 @click.option("--exit", "exits", multiple=True, help="An exit that may be chosen (repeatable); none: any.")
-@click.option("--longest", type=Length(), default=None, help="The longest pause, such as 30m.")
+@click.option("--longest", type=times.seconds, default=None, metavar="LENGTH", help="The longest pause, such as 30m.")
 @password_file
 @context
 def self_service(
@@ -185,7 +158,7 @@ def self_service(
         body["longest_pause"] = longest
     if device is None and allow == "default":
         raise click.UsageError("default is for one --device")
-    path = "/api/self-service" if device is None else f"/api/devices/{segment(_mac(ctx, device))}/self-service"
+    path = "/api/self-service" if device is None else f"/api/devices/{segment(device_mac(ctx, device))}/self-service"
     answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=allow in _OPENS)
     if ctx.json:
         put_json(answer)
@@ -211,18 +184,3 @@ def _show_self_service(ctx: Context) -> None:
             for name, service in rows
         ),
     )
-
-
-def _mac(ctx: Context, device: str) -> str:
-    """The MAC address of what people call the device. Raises CommandError."""
-    if _MAC.fullmatch(device):
-        return device
-    wanted = device.lower()
-    listed = ctx.client.get("/api/devices")["devices"]
-    named = {d["mac"] for d in listed if (d["name"] or "").lower() == wanted}
-    sent = {d["mac"] for d in listed if (d["hostname"] or "").lower() == wanted or wanted in d["addresses"]}
-    found = sorted(named or sent)
-    if len(found) != 1:
-        listed_macs = f": {', '.join(found)}" if found else "; `vpn-gateway devices` lists them"
-        raise CommandError(f"{'several devices are' if found else 'no device is known as'} {device!r}{listed_macs}")
-    return found[0]

@@ -1,19 +1,17 @@
-"""The commands devices, device, admit, forget and new-devices: the LAN's devices."""
+"""The commands devices, device, admit, forget, new-devices and default-policy: the LAN's devices."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.cli.client import CommandError, segment
+from app.cli.client import segment
 from app.cli.context import Context, context
-from app.cli.output import clean, moment, put_json, put_pairs, put_table
+from app.cli.output import moment, put_done, put_json, put_pairs, put_table
 from app.cli.owner_password import call_confirmed, password_file
-
-_MAC = re.compile(r"([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}")
+from app.cli.who import device_mac
 
 
 @click.group(invoke_without_command=True)
@@ -59,20 +57,21 @@ def _policy(device: dict[str, object]) -> str:
 
 
 @devices.command("set")
-@click.argument("mac")
+@click.argument("device")
 @click.argument("policy")
 @click.option("--name", default=None, help="The device's name.")
 @password_file
 @context
-def set_policy(ctx: Context, mac: str, policy: str, name: str | None, password_file: Path | None) -> None:
-    """Give the device MAC a POLICY: vpn, vpn:EXIT, direct (in the clear!), blocked, or inherit (its group's)."""
+def set_policy(ctx: Context, device: str, policy: str, name: str | None, password_file: Path | None) -> None:
+    """Give DEVICE (a MAC address or name) a POLICY: vpn, vpn:EXIT, direct (in the clear!), blocked, or inherit.
+
+    inherit: the one of its group, or the default.
+    """
+    mac = device_mac(ctx, device)
     body = {"policy": policy} if name is None else {"policy": policy, "name": name}
     path = f"/api/devices/{segment(mac)}/policy"
     answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=policy == "direct")
-    if ctx.json:
-        put_json(answer)
-    else:
-        click.echo(f"{mac}: {policy}")
+    put_done(ctx.json, answer, f"{mac}: {policy}")
 
 
 @click.command()
@@ -91,15 +90,12 @@ def device(
     password_file: Path | None,
 ) -> None:
     """Show DEVICE (a MAC address or name), or change it."""
-    mac = _mac(ctx, device)
+    mac = device_mac(ctx, device)
     given = {"name": name, "group": group, "address": address}
     body = {field: value or None for field, value in given.items() if value is not None}
     if body:
         answer = call_confirmed(ctx, "PATCH", f"/api/devices/{segment(mac)}", body, password_file)
-        if ctx.json:
-            put_json(answer)
-        else:
-            click.echo(clean(answer.get("message") or f"{mac}: changed"))
+        put_done(ctx.json, answer, answer.get("message") or f"{mac}: changed")
         return
     found = ctx.client.get(f"/api/devices/{segment(mac)}")
     if ctx.json:
@@ -128,9 +124,9 @@ def _text(value: object) -> str:
 @context
 def admit(ctx: Context, device: str, password_file: Path | None) -> None:
     """Let DEVICE (a MAC address or name) in, which waits for its admission."""
-    mac = _mac(ctx, device)
+    mac = device_mac(ctx, device)
     answer = call_confirmed(ctx, "POST", f"/api/devices/{segment(mac)}/admit", None, password_file)
-    _done(ctx, answer, f"{mac}: admitted")
+    put_done(ctx.json, answer, f"{mac}: admitted")
 
 
 @click.command()
@@ -139,9 +135,9 @@ def admit(ctx: Context, device: str, password_file: Path | None) -> None:
 @context
 def forget(ctx: Context, device: str, password_file: Path | None) -> None:
     """Forget DEVICE (a MAC address or name) and all that was decided about it."""
-    mac = _mac(ctx, device)
+    mac = device_mac(ctx, device)
     answer = call_confirmed(ctx, "DELETE", f"/api/devices/{segment(mac)}", None, password_file)
-    _done(ctx, answer, f"{mac}: forgotten")
+    put_done(ctx.json, answer, f"{mac}: forgotten")
 
 
 @click.command("new-devices")
@@ -154,26 +150,21 @@ def new_devices(ctx: Context, policy: str | None, password_file: Path | None) ->
         answer = ctx.client.get("/api/settings")
     else:
         answer = call_confirmed(ctx, "PATCH", "/api/settings", {"new_device_policy": policy}, password_file)
-    _done(ctx, answer, answer["new_device_policy"])
+    put_done(ctx.json, answer, answer["new_device_policy"])
 
 
-def _done(ctx: Context, answer: Any, text: str) -> None:
-    if ctx.json:
-        put_json(answer)
+@click.command("default-policy")
+@click.argument("policy", required=False)
+@password_file
+@context
+def default_policy(ctx: Context, policy: str | None, password_file: Path | None) -> None:
+    """Show the POLICY of devices without one of their own or their group's, or set it: vpn, vpn:EXIT, direct, blocked.
+
+    With direct they leave in the clear.
+    """
+    if policy is None:
+        answer = ctx.client.get("/api/settings")
     else:
-        click.echo(clean(text))
-
-
-def _mac(ctx: Context, text: str) -> str:
-    """The MAC address of the device that ``text`` names: by its MAC address, its name or its host name."""
-    if _MAC.fullmatch(text):
-        return text
-    wanted = text.casefold()
-    found = [
-        d["mac"]
-        for d in ctx.client.get("/api/devices")["devices"]
-        if wanted in {(d["name"] or "").casefold(), (d["hostname"] or "").casefold()}
-    ]
-    if len(found) != 1:
-        raise CommandError(f"{len(found) or 'no'} devices are called {text}; give the MAC address")
-    return found[0]
+        body = {"default_policy": policy}
+        answer = call_confirmed(ctx, "PATCH", "/api/settings", body, password_file, needed=policy == "direct")
+    put_done(ctx.json, answer, answer["default_policy"])

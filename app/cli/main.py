@@ -74,6 +74,7 @@ for command in (
     lan.admit,
     lan.forget,
     lan.new_devices,
+    lan.default_policy,
     explain.why,
     explain.explain,
     explain.me,

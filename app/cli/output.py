@@ -19,6 +19,14 @@ def put_json(value: object) -> None:
     click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
+def put_done(as_json: bool, answer: object, text: str) -> None:
+    """Print the API's ``answer`` for programs, or for people that it is done: ``text``."""
+    if as_json:
+        put_json(answer)
+    else:
+        click.echo(clean(text))
+
+
 def put_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print columns as wide as their longest entry, without control characters, which foreign names may hold."""
     lines = [tuple(heads), *(tuple(clean(c) for c in row) for row in rows)]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.cli import output, times
-from app.cli.client import CommandError, segment
+from app.cli.client import segment
 from app.cli.context import Context, context
-from app.cli.output import put_json, put_table
+from app.cli.output import put_done, put_json, put_table
 from app.cli.owner_password import call_confirmed, password_file
+from app.cli.who import device_mac
 
 _AT = "--at"
 _at = click.option(
@@ -22,26 +22,12 @@ _for = click.option("--for", "length", default=None, help="For how long, such as
 _until = click.option("--until", default=None, help="Until when, such as 18:00.")
 
 
-def device_mac(ctx: Context, name: str) -> str:
-    """The MAC address of the device with this name; a MAC address is itself. Raises CommandError."""
-    if name.count(":") == 5:
-        return name
-    found = [
-        d["mac"]
-        for d in ctx.client.get("/api/devices")["devices"]
-        if name.lower() in {(d["name"] or "").lower(), (d["hostname"] or "").lower(), d["mac"]}
-    ]
-    if len(found) != 1:
-        raise CommandError(f"{name}: {'no device has' if not found else 'several devices have'} this name")
-    return found[0]
-
-
 def _end(length: str | None, until: str | None) -> dict[str, float]:
     if (length is None) == (until is None):
         raise click.UsageError("say how long: --for 30m, or --until 18:00")
     if length is not None:
         return {"for": times.seconds(length)}
-    return {"until": times.moment(until or "", datetime.now().astimezone())}
+    return {"until": times.coming(until or "")}
 
 
 def _put_exception(ctx: Context, answer: dict[str, Any]) -> None:
@@ -187,7 +173,7 @@ def set_group(
     body: dict[str, Any] = {"policy": policy, "schedule": schedule}
     direct = "direct" in {policy, *(one["policy"] for one in schedule)}
     answer = call_confirmed(ctx, "PUT", f"/api/groups/{segment(name)}", body, password_file, needed=direct)
-    _done(ctx, answer, f"{name}: set")
+    put_done(ctx.json, answer, f"{name}: set")
 
 
 @groups.command("remove")
@@ -197,7 +183,7 @@ def set_group(
 def remove_group(ctx: Context, name: str, password_file: Path | None) -> None:
     """Remove the group NAME; its devices stay, in no group."""
     answer = call_confirmed(ctx, "DELETE", f"/api/groups/{segment(name)}", None, password_file)
-    _done(ctx, answer, f"{name}: removed")
+    put_done(ctx.json, answer, f"{name}: removed")
 
 
 @click.command()
@@ -212,7 +198,7 @@ def schedule(ctx: Context, device: str, entries: tuple[str, ...], clear: bool, p
     if entries and clear:
         raise click.UsageError(f"either {_AT} or --clear")
     if not entries and not clear:
-        found = next((d["schedule"] for d in ctx.client.get("/api/devices")["devices"] if d["mac"] == mac.lower()), [])
+        found = ctx.client.get(f"/api/devices/{segment(mac)}")["schedule"]
         if ctx.json:
             put_json(found)
         else:
@@ -223,7 +209,7 @@ def schedule(ctx: Context, device: str, entries: tuple[str, ...], clear: bool, p
     direct = any(one["policy"] == "direct" for one in body["schedule"])
     path = f"/api/devices/{segment(mac)}/schedule"
     answer = call_confirmed(ctx, "PUT", path, body, password_file, needed=direct)
-    _done(ctx, answer, f"{mac}: {'no schedule' if clear else 'scheduled'}")
+    put_done(ctx.json, answer, f"{mac}: {'no schedule' if clear else 'scheduled'}")
 
 
 @click.command("time-zone")
@@ -240,10 +226,3 @@ def time_zone(ctx: Context, zone: str | None, password_file: Path | None) -> Non
         put_json(answer["time_zone"])
     else:
         click.echo(output.clean(answer["time_zone"]))
-
-
-def _done(ctx: Context, answer: dict[str, Any], text: str) -> None:
-    if ctx.json:
-        put_json(answer)
-    else:
-        click.echo(output.clean(text))

@@ -10,8 +10,8 @@ import click
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAMED = {"daily": range(7), "weekdays": range(5), "weekend": range(5, 7)}
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([0-9]+)([smhd]?)")
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]+) *(s|min|m|h|d|)")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -24,7 +24,10 @@ def seconds(text: str) -> int:
 
 
 def moment(text: str, now: datetime) -> float:
-    """The Unix time of the next ``18:00``, or of ``2026-12-24 18:00``, on this computer. Raises BadParameter."""
+    """The Unix time of the next ``18:00``, or of ``2026-12-24 18:00``; ``now`` is this computer's clock on the wall.
+
+    Raises BadParameter.
+    """
     if _CLOCK.fullmatch(text.strip()):
         minute = clock(text)
         found = now.replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0)
@@ -33,6 +36,11 @@ def moment(text: str, now: datetime) -> float:
         return datetime.fromisoformat(text.strip()).timestamp()
     except ValueError:
         raise click.BadParameter(f"{text}: a time such as 18:00, or 2026-12-24 18:00") from None
+
+
+def coming(text: str) -> float:
+    """As :func:`moment`, from now on."""
+    return moment(text, datetime.now())  # noqa: DTZ005 - tomorrow's 18:00 may lie behind a change to summer time
 
 
 def clock(text: str) -> int:

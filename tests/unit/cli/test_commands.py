@@ -323,7 +323,7 @@ def test_device_is_shown_changed_admitted_and_forgotten(run):
     assert run("admit", "Telly 2").stdout == f"{mac}: admitted\n"
     assert run("forget", "Telly 2").stdout == f"{mac}: forgotten\n"
     gone = run("forget", "Telly 2")
-    assert (gone.returncode, "no devices are called Telly 2" in gone.stderr) == (1, True)
+    assert (gone.returncode, "no device is known as 'Telly 2'" in gone.stderr) == (1, True)
     refused = run("device", mac, "--address", "192.168.77.1")
     assert (refused.returncode, "address" in refused.stderr) == (1, True)
 
@@ -334,9 +334,22 @@ def test_new_devices_follow_the_default_or_wait(run):
     assert run("new-devices", "never").returncode == 2
 
 
-def test_a_device_gets_its_policy(run):
+def test_default_policy_is_shown_and_set(run, web, tmp_path):
+    assert run("default-policy").stdout == "vpn\n"
+    assert run("default-policy", "blocked").stdout == "blocked\n"
+    assert run("default-policy", "open").returncode == 1
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    assert run("default-policy", "direct", "--password-file", password).stdout == "direct\n"
+    assert web.gateway.commands[-1].password == PASSWORD
+
+
+def test_a_device_gets_its_policy(run, web):
     assert run("devices", "set", "02:00:00:00:00:77", "blocked", "--name", "TV").returncode == 0
     assert "02:00:00:00:00:77  TV" in run("devices").stdout
+    for name in ("tv", "02-00-00-00-00-77"):
+        assert run("devices", "set", name, "inherit").returncode == 0
+        assert web.gateway.commands[-1].mac == "02:00:00:00:00:77"
     bad = run("devices", "set", "02:00:00:00:00:77", "open")
     assert bad.returncode == 1
     assert "policy" in bad.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
 
 import click
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 from app.cli import times
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("30m", 1800), ("2h", 7200), ("1d", 86400), ("90", 90), (" 5S ", 5)])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("30m", 1800), ("2h", 7200), ("1d", 86400), ("90", 90), (" 5S ", 5), ("3 min", 180)]
+)
 def test_length_of_time(text: str, wanted: int) -> None:
     assert times.seconds(text) == wanted
 
@@ -23,13 +27,45 @@ def test_bad_length_of_time_is_wrong_usage(text: str) -> None:
         times.seconds(text)
 
 
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This computer's time zone."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
 def test_moment_is_the_next_one() -> None:
-    now = datetime.fromisoformat("2026-11-27T12:00:30+01:00")
-    assert times.moment("18:00", now) == (now + timedelta(hours=6, seconds=-30)).timestamp()
-    assert times.moment("12:00", now) == (now + timedelta(days=1, seconds=-30)).timestamp()
-    assert times.moment("2026-12-24 18:00", now) == datetime(2026, 12, 24, 18).astimezone().timestamp()
+    now = datetime.fromisoformat("2026-11-27T12:00:30")
+    for text, wanted in (
+        ("18:00", "2026-11-27T18:00+01:00"),
+        ("12:00", "2026-11-28T12:00+01:00"),
+        ("2026-12-24 18:00", "2026-12-24T18:00+01:00"),
+        ("2030-07-24T21:30", "2030-07-24T21:30+02:00"),
+    ):
+        assert times.moment(text, now) == datetime.fromisoformat(wanted).timestamp()
     with pytest.raises(click.BadParameter):
         times.moment("tomorrow", now)
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("now", "wanted"),
+    [("2026-10-24T20:00", "2026-10-25T18:00+01:00"), ("2027-03-27T20:00", "2027-03-28T18:00+02:00")],
+)
+def test_moment_lies_behind_a_change_of_the_clocks(monkeypatch: pytest.MonkeyPatch, now: str, wanted: str) -> None:
+    """The next evening was taken by the clocks of the day before: an exception ended an hour off."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls.fromisoformat(now).astimezone(tz) if tz is not None else cls.fromisoformat(now)
+
+    monkeypatch.setattr(times, "datetime", Clock)
+    assert times.coming("18:00") == datetime.fromisoformat(wanted).timestamp()
 
 
 @pytest.mark.parametrize(
