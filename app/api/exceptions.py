@@ -41,7 +41,7 @@ class ExceptionBody(Struct, frozen=True):
     devices: tuple[str, ...]  # the MAC addresses of all that it is for now
     policy: str
     reason: str | None
-    by: str  # who asked for it
+    by: str  # who asked for it: "admin", "API key <name>", "the device itself", or "anybody" while there is no owner
     started: float  # Unix time
     until: float  # Unix time
     seconds_left: float
@@ -84,7 +84,7 @@ def caller_name() -> str:
     found = principal()
     if found is None or found.kind == "open":
         return "anybody"
-    return "API key" if found.kind == "key" else "admin"
+    return f"API key {found.name}" if found.kind == "key" else "admin"
 
 
 def start_command(body: StartBody, by: str) -> StartException:

@@ -52,7 +52,12 @@ def without_names(state: dict[str, Any]) -> dict[str, Any]:
         **(
             {
                 "exceptions": [
-                    {**one, "group": numbers.get(one["group"], "group"), "reason": "given" if one["reason"] else None}
+                    {
+                        **one,
+                        "group": numbers.get(one["group"], "group"),
+                        "reason": "given" if one["reason"] else None,
+                        "by": "API key" if one["by"].startswith("API key") else one["by"],
+                    }
                     for one in state["exceptions"]
                 ]
             }

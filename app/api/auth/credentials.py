@@ -55,7 +55,7 @@ def _bearer(state: AuthState, header: str) -> Principal:
 def _key(state: AuthState, token: str) -> Principal | None:
     given = digest(token)
     key = next((k for k in state.keys if hmac.compare_digest(k.hash, given)), None)
-    return None if key is None or expired(key) else Principal("key", key.scope, key.id, key.expires)
+    return None if key is None or expired(key) else Principal("key", key.scope, key.id, key.expires, key.name)
 
 
 def _token(state: AuthState, token: str) -> Principal | None:

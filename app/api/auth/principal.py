@@ -20,6 +20,7 @@ class Principal(Struct, frozen=True):
     scope: Scope
     ident: str = ""  # of the session or key
     until: float | None = None  # Unix time at which the credentials expire
+    name: str = ""  # that people gave the key
 
 
 def remember(found: Principal | None, refusal: UnauthorizedError | None) -> None:

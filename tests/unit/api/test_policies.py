@@ -28,9 +28,9 @@ def test_exception_from_its_start_to_its_end(call: Call, gateway: FakeGateway) -
     before = time.time()
     made = call("POST", "/api/exceptions", json={"device": TV.replace(":", "-"), "policy": "vpn:se", "for": 60}).json()
     one = made["exception"]
-    assert (one["device"], one["policy"], one["by"], one["kernel"]) == (TV, "vpn:se", "API key", True)
+    assert (one["device"], one["policy"], one["by"], one["kernel"]) == (TV, "vpn:se", "API key the lab", True)
     assert before + 59 < one["until"] < time.time() + 61
-    assert gateway.commands[-1] == StartException(VpnPolicy("se"), TV, seconds=60.0, by="API key")
+    assert gateway.commands[-1] == StartException(VpnPolicy("se"), TV, seconds=60.0, by="API key the lab")
     (device,) = [d for d in call("GET", "/api/devices").json()["devices"] if d["mac"] == TV]
     assert (device["policy"], device["standing_policy"]) == ("vpn:se", "vpn")
     assert (device["policy_source"], device["exception"]) == ("exception", one["id"])
@@ -139,7 +139,7 @@ def test_all_of_it_in_one_bulk_request(call: Call, gateway: FakeGateway) -> None
     (command,) = [c for c in gateway.commands if isinstance(c, Bulk)]
     assert command.commands[0] == SetGroup("guests", BlockedPolicy())
     assert command.commands[2] == StartException(
-        VpnPolicy(), group="guests", seconds=60.0, reason="party", by="API key"
+        VpnPolicy(), group="guests", seconds=60.0, reason="party", by="API key the lab"
     )
     assert command.commands[3] == ChangeException(1, 90.0)
     assert command.commands[6] == SetDevicePolicy(TV, None)
@@ -182,7 +182,9 @@ def test_the_same_by_graphql(call: Call) -> None:
     query = "{groups{name policy schedule{days start end policy} devices} exceptions{id device policy reason by}}"
     found = call("POST", "/graphql", json={"query": query}).json()["data"]
     assert found["groups"] == call("GET", "/api/groups").json()["groups"]
-    assert found["exceptions"] == [{"id": 1, "device": TV, "policy": "vpn:se", "reason": "film", "by": "API key"}]
+    assert found["exceptions"] == [
+        {"id": 1, "device": TV, "policy": "vpn:se", "reason": "film", "by": "API key the lab"}
+    ]
     ending = 'mutation{endException(id: 1){success} removeGroup(name: "guests"){success}}'
     ended = call("POST", "/graphql", json={"query": ending})
     assert "errors" not in ended.json()
