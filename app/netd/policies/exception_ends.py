@@ -81,8 +81,8 @@ class ExceptionEnds:
                 await asyncio.sleep(RETRY_DELAY)
             else:
                 break
+        self._open.drop(over)
         for one in over:
-            self._open.remove(one.id)
             self.ended(one, "time")
 
     # --- events ------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class _Document(Struct, frozen=True):
 
 
 class OpenExceptions:
-    """The list of exceptions. Methods that write raise UnavailableError (``storage``); then nothing has changed."""
+    """The list of exceptions. What begins or moves one raises UnavailableError (``storage``), and changes nothing."""
 
     def __init__(
         self,
@@ -126,19 +126,24 @@ class OpenExceptions:
     def change_policy(self, old: Policy, new: Policy) -> None:
         """Have those with the policy ``old`` the policy ``new``: an exit has another name, or is gone."""
         if any(e.policy == old for e in self._all):
-            self._write(self._last, tuple(replace(e, policy=new) if e.policy == old else e for e in self._all))
+            self._keep(tuple(replace(e, policy=new) if e.policy == old else e for e in self._all))
 
     def remove(self, number: int) -> None:
         self._write(self._last, tuple(e for e in self._all if e.id != number))
 
+    def drop(self, over: tuple[PolicyException, ...]) -> None:
+        """Leave out those whose time is over."""
+        ids = {e.id for e in over}
+        self._keep(tuple(e for e in self._all if e.id not in ids))
+
     def put_back(self, old: tuple[PolicyException, ...], *, without: int | None = None) -> None:
         """Undo a change that failed: ``old`` are as they were, and the one with the id ``without`` is gone."""
         ids = {e.id for e in old} | {without}
-        self._write(self._last, (*(e for e in self._all if e.id not in ids), *old))
+        self._keep((*(e for e in self._all if e.id not in ids), *old))
 
     def restore(self, kept: tuple[PolicyException, ...]) -> None:
         """Put all back as :attr:`kept` was."""
-        self._write(self._last, kept)
+        self._keep(kept)
 
     def close(self) -> None:
         """End all, and keep no other: the next process begins with other settings."""
@@ -153,6 +158,14 @@ class OpenExceptions:
         if found is None:
             raise ConflictError(f"there are already {MAX_EXCEPTIONS} exceptions; end one first", code="too_many")
         return found
+
+    def _keep(self, exceptions: tuple[PolicyException, ...]) -> None:
+        """Have just these, also where the file cannot be written: what is in force already cannot be refused."""
+        try:
+            self._write(self._last, exceptions)
+        except UnavailableError as error:
+            log.warning("%s", error.message)
+            self._all = exceptions
 
     def _write(self, last: int, exceptions: tuple[PolicyException, ...]) -> None:
         if self._closed:

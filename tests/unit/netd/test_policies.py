@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import inspect
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -36,6 +37,7 @@ from app.netd.bulk import BulkRunner
 from app.netd.device_policy import DevicePolicies
 from app.netd.policies import changes as changes_module
 from app.netd.policies import exception_ends as ends_module
+from app.netd.policies import open_exceptions as open_exceptions_module
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exceptions import Exceptions
 from app.netd.policies.groups import GroupCommands
@@ -353,6 +355,22 @@ async def test_reboot_ends_all(world: World) -> None:
     world.boot_id = "second"
     world.begin()
     assert world.opened.kept == ()
+
+
+async def test_full_run_directory_keeps_no_end_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task ended with the error, and netd with it, at each start again."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    await world.run(direct(60))
+    monkeypatch.setattr(open_exceptions_module.atomic, "write_atomic", full)
+    with pytest.raises(UnavailableError):
+        await world.run(StartException(BLOCKED, PHONE, seconds=60, by="x"))
+    world.pass_time(61)
+    await world.keep()
+    assert world.opened.kept == ()
+    assert [e.cause for e in world.events(ExceptionEnded)] == ["time"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"boot":"first","last":1,"exceptions":[{}]}'])
