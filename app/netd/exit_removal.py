@@ -75,10 +75,10 @@ class ExitRemoval:
             try:
                 await self._exits.follow_settings()
             except BaseException:
-                self._exceptions.put_back(tuple(e for e in kept if e.policy == VpnPolicy(name)))
                 self._store.update_settings(lambda s: restored(s, before, name))
                 raise
         except BaseException:
+            self._exceptions.put_back(tuple(e for e in kept if e.policy == VpnPolicy(name)))
             self._exits.resume(name, "restored")
             raise
 

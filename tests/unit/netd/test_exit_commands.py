@@ -10,7 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from app import keys
-from app.errors import ConflictError, ForbiddenError, GatewayError, InvalidFieldError, KernelError, NotFoundError
+from app.errors import (
+    ConflictError,
+    ForbiddenError,
+    GatewayError,
+    InvalidFieldError,
+    KernelError,
+    NotFoundError,
+    UnavailableError,
+)
 from app.model import (
     BlockedPolicy,
     Device,
@@ -37,6 +45,7 @@ from app.protocol.commands import (
     RemoveExit,
     SelectProvider,
     SetDevicePolicy,
+    StartException,
 )
 from app.protocol.events import DeviceChanged, ExitChanged
 from app.protocol.exit_commands import ExitChange
@@ -347,6 +356,24 @@ async def test_server_never_used_is_no_goal_once_it_is_left(daemon, deps, kernel
     await asyncio.gather(changing, return_exceptions=True)
     go_on.set()
     assert deps.store.settings.desired == {}
+
+
+async def test_removal_that_cannot_be_stored_is_undone(daemon, deps, monkeypatch):  # noqa: F811
+    """The exceptions by the exit had been given what was to come next, and kept that."""
+    await make(daemon, "tv")
+    await daemon.gateway.submit(StartException(VpnPolicy("tv"), TV, seconds=600, by="test"))
+    store = deps.store.update_settings
+
+    def full(change):
+        if "tv" not in change(deps.store.settings).exits:
+            raise UnavailableError("No space left on device", code="storage")
+        return store(change)
+
+    monkeypatch.setattr(deps.store, "update_settings", full)
+    with pytest.raises(UnavailableError):
+        await daemon.gateway.submit(RemoveExit("tv", BlockedPolicy()))
+    assert [e.policy for e in (await daemon.gateway.snapshot()).exceptions] == [VpnPolicy("tv")]
+    assert "tv" in deps.store.settings.exits
 
 
 async def test_removal_is_its_devices_change_of_policy(daemon):
