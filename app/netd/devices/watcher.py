@@ -30,7 +30,7 @@ MAX_ASKED = 20  # devices that are asked in one look whether they are here
 VENDORS_EVERY = 10.0  # seconds at least between two look-ups of vendors
 QUESTION_EVERY = 600.0  # seconds between questions by mDNS
 FIRST_QUESTION = 10.0  # seconds
-NAMES_ASKED = 20  # in one question
+NAMES_ASKED = 15  # in one question, which then fits into one packet of any link
 SAVE_EVERY = 3600.0  # seconds; what only the time of the last sign would change
 SAVE_NEW_AFTER = 60.0  # seconds after a device came for the first time
 
@@ -71,6 +71,7 @@ class DeviceWatcher:
         self._saved = self._sightings.devices
         self._save_at = clock() + SAVE_EVERY
         self._question_at = clock() + FIRST_QUESTION
+        self._names_asked = 0  # since the start
         self._vendors_at = clock()
 
     @property
@@ -117,7 +118,7 @@ class DeviceWatcher:
             await self._ask([ip_address(text) for text in silent[:MAX_ASKED]])
         if signs.clock >= self._question_at:
             self._question_at = signs.clock + QUESTION_EVERY
-            self._mdns.ask(self._sightings.nameless()[:NAMES_ASKED])
+            self._mdns.ask(self._next_nameless())
         if any(change == "appeared" for _, change in changes):
             self._save_at = min(self._save_at, signs.clock + SAVE_NEW_AFTER)
         if signs.clock >= self._save_at:
@@ -130,6 +131,13 @@ class DeviceWatcher:
         if devices != self._saved:
             await seen_file.save(self._path, devices)
             self._saved = devices
+
+    def _next_nameless(self) -> list[Address]:
+        """The addresses whose names are asked for now: each has its turn, though others never answer."""
+        found = self._sightings.nameless()
+        first = self._names_asked % len(found) if found else 0
+        self._names_asked += NAMES_ASKED
+        return (found[first:] + found[:first])[:NAMES_ASKED]
 
     async def _name_vendors(self) -> None:
         if self._clock() < self._vendors_at:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from ipaddress import ip_address
 
 import pytest
 from msgspec.structs import replace
 
 from app.model import Device, Neighbour, Settings
 from app.netd.devices.mdns import MdnsListener
+from app.netd.devices.mdns_message import query
 from app.netd.devices.vendors import Vendors
-from app.netd.devices.watcher import MAX_EVENTS, SAVE_NEW_AFTER, DeviceWatcher
+from app.netd.devices.watcher import MAX_EVENTS, NAMES_ASKED, QUESTION_EVERY, SAVE_NEW_AFTER, DeviceWatcher
 from app.protocol.events import DeviceChanged, SecurityAlert
 
 NAS = "00:11:32:00:00:01"
@@ -24,6 +26,7 @@ class Lan:
         self.clock = 1000.0
         self.events: list = []
         self.asked: list[str] = []
+        self.mdns = MdnsListener(tuple)
         oui = directory / "oui.txt"
         oui.write_text("00-11-32   (hex)\t\tSynology Incorporated\r\n")
         self.path = directory / "devices.json"
@@ -36,7 +39,7 @@ class Lan:
             leases=tuple,
             neighbours=lambda: self.neighbours,
             sending=tuple,
-            mdns=MdnsListener(tuple),
+            mdns=self.mdns,
             ask=self.ask,
             own=frozenset,
             publish=self.events.append,
@@ -118,3 +121,20 @@ async def test_silent_device_is_asked_before_it_counts_as_gone(lan):
     lan.neighbours = tuple(replace(n, seen=n.seen - 100) for n in lan.neighbours)
     await lan.look(100)
     assert lan.events[-1] == DeviceChanged(NAS, "offline")
+
+
+async def test_each_device_without_a_name_has_its_turn(lan, monkeypatch):
+    """Those that never answer were asked each time, and nobody else."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr(lan.mdns, "ask", lambda addresses: asked.append([str(a) for a in addresses]))
+    macs = [f"02:00:00:00:00:{n:02x}" for n in range(NAMES_ASKED + 5)]
+    for _ in range(2):
+        lan.neighbours = here(*macs)
+        await lan.look(QUESTION_EVERY)
+    assert [len(names) for names in asked] == [NAMES_ASKED] * 2
+    assert len({*asked[0], *asked[1]}) == len(macs)
+
+
+def test_question_fits_into_one_packet_of_any_link():
+    addresses = [ip_address(f"fd12::{n}") for n in range(NAMES_ASKED)]
+    assert len(query(addresses)) <= 1280 - 40 - 8
