@@ -9,7 +9,7 @@ import click
 
 from app.cli.client import segment
 from app.cli.context import Context, context
-from app.cli.output import moment, put_done, put_json, put_pairs, put_table
+from app.cli.output import moment, put_done, put_json, put_pairs, put_table, size
 from app.cli.owner_password import call_confirmed, password_file
 from app.cli.who import device_mac
 
@@ -105,8 +105,8 @@ def device(
 
 
 _SHOWN = (
-    *("mac", "name", "hostname", "group", "addresses", "fixed_address", "policy", "exit", "reason", "admitted"),
-    *("online", "first_seen", "last_seen", "vendor", "kind", "randomised"),
+    *("mac", "name", "hostname", "group", "addresses", "fixed_address", "policy", "policy_source", "exception"),
+    *("exit", "reason", "admitted", "online", "first_seen", "last_seen", "traffic", "vendor", "kind", "randomised"),
 )
 
 
@@ -115,6 +115,8 @@ def _text(value: object) -> str:
         return ", ".join(map(str, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return f"{size(value['up'])} up, {size(value['down'])} down in 24 hours"
     return moment(value) if isinstance(value, float) else str(value)
 
 

@@ -316,7 +316,7 @@ def test_device_is_shown_changed_admitted_and_forgotten(run):
     changed = run("device", mac, "--name", "Telly 2", "--group", "Living", "--address", "192.168.77.9")
     assert (changed.returncode, changed.stdout) == (0, f"{mac}: changed\n")
     shown = run("device", "telly 2").stdout
-    for text in ("Living", "192.168.77.9", "vpn", "disconnected"):
+    for text in ("Living", "192.168.77.9", "vpn", "disconnected", "0 B up, 0 B down in 24 hours"):
         assert text in shown
     assert run("device", "Telly 2", "--group", "").returncode == 0
     assert json.loads(run("--json", "device", mac).stdout)["group"] is None
