@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app import mac_address
 from app.admission import waits
-from app.errors import ConflictError, InvalidFieldError, KernelError
+from app.errors import ConflictError, InvalidFieldError
 from app.model import BlockedPolicy, Device, Settings, VpnPolicy
 from app.netd.devices.commands import with_device
 from app.netd.policies.changes import PolicyChanges
@@ -58,12 +58,11 @@ class DevicePolicies:
         old = next((d for d in settings.devices if d.mac == mac), None)
         new = _changed(settings, mac, command)
         self._store.update_settings(lambda s: with_device(s, mac, new))
-        try:
-            await self._changes.follow(also=(mac,))
-        except KernelError:
-            # Revert this device alone, and only if no other request has changed its policy since.
-            self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
-            raise
+        # Revert this device alone, and only if no other request has changed its policy since.
+        await self._changes.follow(
+            also=(mac,),
+            undo=lambda: self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s),
+        )
         return Done()
 
 

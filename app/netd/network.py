@@ -179,6 +179,14 @@ class NetworkController:
         await self._apply()
         self._notify(PlanApplied())
 
+    async def plan_again(self) -> None:
+        """Apply a plan of the present settings once the cause of a refused one is taken back.
+
+        Without it the kernel's repair would go on to try the refused plan, and might succeed. A failure is its to mend.
+        """
+        with contextlib.suppress(KernelError):
+            await self.replan()
+
     async def apply(self, plan: ExitPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         """Apply ``plan`` of one exit. It becomes the exit's present plan only if that succeeds.
 
@@ -239,9 +247,18 @@ class NetworkController:
             await self._activate_wan()  # a port that was plugged in again looks the same
 
     async def shut_exits(self, *, shut: bool) -> None:
-        """Block the devices of all exits, whatever their tunnels do, or end that. Raises KernelError."""
+        """Block the devices of all exits, whatever their tunnels do, or end that.
+
+        Raises KernelError: they cannot be opened, and stay shut, or they are not shut yet, which is tried again.
+        """
         self._exits_shut = shut
-        await self.replan()
+        try:
+            await self.replan()
+        except KernelError:
+            if not shut:
+                self._exits_shut = True
+                await self.plan_again()
+            raise
         if shut:
             for plan in self._exit_plans.values():
                 await self.forget_flows(plan.index)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 
 from app import mac_address
 from app.errors import ConflictError
 from app.model import SelfService, Settings
-from app.netd.protocols import OwnerPassword
+from app.netd.protocols import FollowPolicies, OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import GetSelfService, HandlerEntry, SetSelfService
 from app.protocol.events import DeviceChanged, EventSink, SettingsChanged
@@ -27,7 +27,7 @@ class SelfServiceCommands:
         store: Store,
         publish: EventSink,
         check_owner: OwnerPassword,
-        follow: Callable[[], Awaitable[None]],
+        follow: FollowPolicies,
         wake: Callable[[], object],
     ) -> None:
         """``follow`` has the network follow a change, ``wake`` the pauses."""
@@ -57,10 +57,12 @@ class SelfServiceCommands:
         own = settings.device_self_service
         if mac is not None and service is not None and mac not in own and len(own) >= MAX_DEVICES:
             raise ConflictError(f"already {MAX_DEVICES} devices have a rule of their own", code="too_many")
+        before = self._store.settings
+        old = before.self_service if mac is None else before.device_self_service.get(mac)
         self._store.update_settings(lambda s: _with_service(s, mac, service))
+        if before.chosen_exits:  # some may count no longer, or again
+            await self._follow(undo=lambda: self._store.update_settings(lambda s: _with_service(s, mac, old)))
         self._wake()
-        if settings.chosen_exits:  # some may count no longer, or again
-            await self._follow()
         self._publish(SettingsChanged(("self_service",)) if mac is None else DeviceChanged(mac, "self_service"))
         return Done()
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app import mac_address
 from app.admission import waits
-from app.errors import ConflictError, InvalidFieldError, KernelError, NotFoundError
+from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.model import Device, Lease, Links, Neighbour, SeenDevice, Settings
 from app.netd.devices.reservations import check_reservation
 from app.netd.policies.changes import PolicyChanges
@@ -190,11 +190,7 @@ class DeviceCommands:
 
     async def _follow(self, mac: str, before: Settings, after: Settings, undo: Callable[[Settings], Settings]) -> None:
         if self._changes.planned(before) != self._changes.planned(after):
-            try:
-                await self._changes.follow(also=(mac,))
-            except KernelError:
-                self._store.update_settings(undo)
-                raise
+            await self._changes.follow(also=(mac,), undo=lambda: self._store.update_settings(undo))
         self._apply_services()
 
 

@@ -10,7 +10,6 @@ import aiofiles.os
 from msgspec.structs import replace
 
 from app import admission
-from app.errors import KernelError
 from app.exit_changes import with_preferences
 from app.model import Device, Lease, SeenDevice, Settings, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
@@ -61,12 +60,10 @@ class PolicyOfAll:
         after = self._store.update_settings(lambda s: self._admitting(s, with_preferences(s, wanted), leases))
         if self._changes.planned(before) == self._changes.planned(after):
             return
-        try:
-            await self._changes.follow(also=self._moved(before, after))
-        except KernelError:
-            old = {name: getattr(before, name) for name in wanted}
-            self._store.update_settings(lambda s: replace(s, **old) if _same(s, after, wanted) else s)
-            raise
+        await self._changes.follow(
+            also=self._moved(before, after),
+            undo=lambda: self._store.update_settings(lambda s: _taken_back(s, before, after)),
+        )
 
     def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """``wanted`` with the policy as such. Raises InvalidFieldError, NotFoundError."""
@@ -101,5 +98,12 @@ def _policies(settings: Settings) -> Callable[[str], admission.PlannedPolicy]:
     return lambda mac: single.get(mac, everybody)
 
 
-def _same(now: Settings, after: Settings, wanted: Iterable[str]) -> bool:
-    return all(getattr(now, name) == getattr(after, name) for name in wanted)
+def _taken_back(now: Settings, before: Settings, after: Settings) -> Settings:
+    """``now`` without the change from ``before`` to ``after``, but for what others have changed since."""
+    admitted = [device for device in after.devices if device not in before.devices]
+    old: dict[str, Any] = {
+        name: getattr(before, name)
+        for name in Settings.__struct_fields__
+        if getattr(before, name) != getattr(after, name) == getattr(now, name)
+    }
+    return replace(now, **{**old, "devices": tuple(device for device in now.devices if device not in admitted)})

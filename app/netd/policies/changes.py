@@ -28,6 +28,8 @@ class PolicyNetwork(Protocol):
 
     async def replan(self) -> None: ...
 
+    async def plan_again(self) -> None: ...
+
     async def forget_device(self, mac: str) -> None: ...
 
     async def forget_exception(self, slot: int) -> None: ...
@@ -67,8 +69,13 @@ class PolicyChanges:
         """What the network is planned with now, if the settings were ``settings``."""
         return default_policy(settings), planned(settings, self._wall(), self._exceptions())
 
-    async def follow(self, also: Iterable[str] = (), ended: Iterable[PolicyException] = ()) -> None:
-        """Apply the policies as they are now. Raises KernelError; then the last plan is in force.
+    async def follow(
+        self,
+        also: Iterable[str] = (),
+        ended: Iterable[PolicyException] = (),
+        undo: Callable[[], object] | None = None,
+    ) -> None:
+        """Apply the policies as they are now. Raises KernelError; then ``undo`` has taken back what was stored.
 
         Devices whose policy has changed lose their connections, and those of ``also``; of the exceptions that have
         ``ended`` nothing is left.
@@ -76,23 +83,37 @@ class PolicyChanges:
         async with self._following:
             default, policies = self._store.settings.default_policy, self._present()
             before, old_default = self._policies, self._default
-            self._policies, self._default = policies, default  # before the wait, in which an exit may be renamed
-            try:
-                await self._network.replan()
-            except BaseException:
-                self._policies, self._default = before, old_default
-                raise
             # A device that has no settings any more follows the default, as before it had any.
             changed = [
                 mac
                 for mac in dict.fromkeys((*before, *policies))
                 if before.get(mac, old_default) != policies.get(mac, default)
             ]
+            moved = tuple(dict.fromkeys((*changed, *also)))
+            self._policies, self._default = policies, default  # before the wait, in which an exit may be renamed
+            try:
+                await self._network.replan()
+            except BaseException as error:
+                self._policies, self._default = before, old_default
+                if undo is not None and isinstance(error, KernelError):
+                    undo()
+                    await self._go_back(moved)
+                raise
             for one in ended:
                 await _forgotten(self._network.forget_exception(one.slot))
-            for mac in dict.fromkeys((*changed, *also)):
+            for mac in moved:
                 await _forgotten(self._network.forget_device(mac))
                 self._publish(DeviceChanged(mac, "policy"))
+
+    async def _go_back(self, moved: Iterable[str]) -> None:
+        """Have the kernel keep to what is stored, after a plan was refused and its cause taken back.
+
+        It would go on to try the refused plan, and may have had parts of it for a moment: no connection stays that
+        ``moved`` devices opened then.
+        """
+        await self._network.plan_again()
+        for mac in moved:
+            await _forgotten(self._network.forget_device(mac))
 
     def rename_exit(self, old: str, new: str) -> None:
         """Call an exit ``new``, as the settings do: its devices go on as before, and keep their connections."""

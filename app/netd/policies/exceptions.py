@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from app import mac_address
-from app.errors import InvalidFieldError, KernelError, NotFoundError
+from app.errors import InvalidFieldError, NotFoundError
 from app.model import DirectPolicy, Policy, PolicyException, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exception_ends import Cause, ExceptionEnds
@@ -157,13 +157,13 @@ class Exceptions:
         without: int | None = None,
     ) -> None:
         """Raises KernelError; then this change alone is undone."""
-        self._ends.wake()
-        try:
-            await self._changes.follow(ended=ended)
-        except KernelError:
+
+        def undo() -> None:
             self._open.put_back(old, without=without)
             self._ends.wake()
-            raise
+
+        self._ends.wake()
+        await self._changes.follow(ended=ended, undo=undo)
 
     def _subject(self, command: StartException) -> tuple[str | None, str | None]:
         """The device or the group. Raises InvalidFieldError, NotFoundError."""

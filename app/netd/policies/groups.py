@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from app import mac_address
-from app.errors import ConflictError, InvalidFieldError, KernelError, NotFoundError
+from app.errors import ConflictError, InvalidFieldError, NotFoundError
 from app.model import Device, Group, Policy, ScheduleEntry, Settings, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exceptions import Exceptions, OwnAddresses
@@ -109,11 +109,7 @@ class GroupCommands:
     async def _change(self, change: Change, undo: Change) -> None:
         """Store and apply a change. Raises KernelError; then just this change is undone."""
         self._store.update_settings(change)
-        try:
-            await self._changes.follow()
-        except KernelError:
-            self._store.update_settings(undo)
-            raise
+        await self._changes.follow(undo=lambda: self._store.update_settings(undo))
 
 
 def _group(settings: Settings, name: str) -> tuple[Group | None, frozenset[str]]:

@@ -129,6 +129,10 @@ class World:
         self.when_planned()
         self.when_planned = lambda: None
 
+    async def plan_again(self) -> None:
+        with contextlib.suppress(KernelError):
+            await self.replan()
+
     async def forget_device(self, mac: str) -> None:
         self.forgotten.append(mac)
 
