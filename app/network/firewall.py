@@ -72,9 +72,18 @@ class Firewall:
 
         A refused text changes nothing.
         """
-        if self._text is not None and self._frame is not None and self._matches_last() and self._change(plan):
-            return
-        await self._load(plan.transaction, plan.timed)
+        if not self._changed_to(plan):
+            await self._load(plan.transaction, plan.timed)
+
+    def _changed_to(self, plan: NetworkPlan) -> bool:
+        """Whether changes of elements were enough; they are made only to a state that is known."""
+        if self._text is None or self._frame is None:
+            return False
+        try:
+            return self._matches_last() and self._change(plan)
+        except OSError as error:
+            log.warning("the ruleset is loaded as a whole, because it could not be read: %s", error)
+            return False
 
     def _change(self, plan: NetworkPlan) -> bool:
         """Change the elements that differ. False where only a load can do it."""
