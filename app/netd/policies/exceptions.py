@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from app import mac_address
-from app.errors import InvalidFieldError, NotFoundError
+from app.errors import InvalidFieldError, NotFoundError, UnavailableError
 from app.model import DirectPolicy, Policy, PolicyException, VpnPolicy
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exception_ends import Cause, ExceptionEnds
@@ -118,14 +118,21 @@ class Exceptions:
         await self.end_some([one], "ended")
         return Done()
 
-    async def end_some(self, some: Iterable[PolicyException], cause: Cause) -> None:
-        """End exceptions now. Raises KernelError; then they go on."""
+    async def end_some(
+        self, some: Iterable[PolicyException], cause: Cause, *, undo: Callable[[], object] = lambda: None
+    ) -> None:
+        """End exceptions now, in one plan with what its caller has stored.
+
+        Raises KernelError, UnavailableError; then they go on, and ``undo`` has taken back what was stored.
+        """
         some = tuple(some)
-        if not some:
-            return
-        for one in some:
-            self._open.remove(one.id)
-        await self._apply(some, ended=some)
+        try:
+            for one in some:
+                self._open.remove(one.id)
+        except UnavailableError:
+            undo()
+            raise
+        await self._apply(some, ended=some, also_undo=undo)
         for one in some:
             self._ends.ended(one, cause)
 
@@ -155,10 +162,12 @@ class Exceptions:
         *,
         ended: Iterable[PolicyException] = (),
         without: int | None = None,
+        also_undo: Callable[[], object] = lambda: None,
     ) -> None:
         """Raises KernelError; then this change alone is undone."""
 
         def undo() -> None:
+            also_undo()
             self._open.put_back(old, without=without)
             self._ends.wake()
 

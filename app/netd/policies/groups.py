@@ -76,10 +76,12 @@ class GroupCommands:
         if self._changes.let_out(without, self._exceptions.without_group(name)):
             await self._check_owner(command.password)
             old, members = _group(self._store.settings, name)
-        await self._exceptions.end_some(self._exceptions.of_group(name), "ended")
-        await self._change(
-            lambda s: with_members(with_group(s, name, None), members, None),
-            lambda s: with_members(with_group(s, name, old), members, name),
+        self._store.update_settings(lambda s: with_members(with_group(s, name, None), members, None))
+        # One plan for both: what an exception of the group kept back must not leave by the group's policy in between.
+        await self._exceptions.end_some(
+            self._exceptions.of_group(name),
+            "ended",
+            undo=lambda: self._store.update_settings(lambda s: with_members(with_group(s, name, old), members, name)),
         )
         self._publish(SettingsChanged(("groups",)))
         return Done()

@@ -422,7 +422,7 @@ async def test_group_policy_moves_those_who_follow_it(world: World) -> None:
     await world.run(RemoveGroup("children"))
     assert world.opened.kept == ()
     assert {d.group for d in world.store.settings.devices} == {None}
-    assert set(world.forgotten) == {0, TV, PHONE}
+    assert world.forgotten == [0]  # the connections of its number: the VPN is what both follow afterwards, too
 
 
 async def test_owner_is_asked_by_every_way_into_the_clear(world: World) -> None:
@@ -442,6 +442,27 @@ async def test_owner_is_asked_by_every_way_into_the_clear(world: World) -> None:
     with pytest.raises(ForbiddenError):
         await world.run(SetDevicePolicy(TV, None))  # into the group's policy
     assert world.store.settings.devices == (Device(TV, VPN, group="guests"),)
+
+
+async def test_removed_group_lets_nobody_out_in_between(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception keeps the devices of the group from leaving in the clear, and what they follow next is the VPN."""
+    world.devices(Device(TV, own=False, group="guests"), groups=(Group("guests", DIRECT),))
+    await world.run(StartException(BLOCKED, group="guests", seconds=600, by="admin"))
+    plans: list[object] = []
+
+    async def replan() -> None:
+        plans.append(effective(world.store.settings, TV, world.wall, world.opened.present()).policy)
+        if len(plans) == 1:
+            raise KernelError("refused")
+
+    monkeypatch.setattr(world, "replan", replan)
+    with pytest.raises(KernelError):
+        await world.run(RemoveGroup("guests"))
+    assert plans == [VPN, BLOCKED]
+    assert world.store.settings.groups == (Group("guests", DIRECT),)
+    await world.run(RemoveGroup("guests"))
+    assert plans == [VPN, BLOCKED, VPN]
+    assert (len(world.events(ExceptionEnded)), world.opened.kept) == (1, ())
 
 
 async def test_refused_change_of_a_group_is_undone_alone(world: World) -> None:
