@@ -56,6 +56,7 @@ class PolicyChanges:
         self._woken = asyncio.Event()
         self._default = store.settings.default_policy
         self._policies = self._present()
+        self._last = self._policies, self._default  # those of before the change that is being applied
 
     def _present(self) -> dict[str, Policy]:
         found = effective_all(self._store.settings, self._wall(), self._exceptions())
@@ -82,7 +83,7 @@ class PolicyChanges:
         """
         async with self._following:
             default, policies = self._store.settings.default_policy, self._present()
-            before, old_default = self._policies, self._default
+            before, old_default = self._last = self._policies, self._default
             # A device that has no settings any more follows the default, as before it had any.
             changed = [
                 mac
@@ -94,7 +95,7 @@ class PolicyChanges:
             try:
                 await self._network.replan()
             except BaseException as error:
-                self._policies, self._default = before, old_default
+                self._policies, self._default = self._last
                 if undo is not None and isinstance(error, KernelError):
                     undo()
                     await self._go_back(moved)
@@ -121,8 +122,11 @@ class PolicyChanges:
         def follow(policy: Policy) -> Policy:
             return VpnPolicy(new) if policy == VpnPolicy(old) else policy
 
-        self._policies = {mac: follow(policy) for mac, policy in self._policies.items()}
-        self._default = follow(self._default)
+        def renamed(policies: dict[str, Policy], default: Policy) -> tuple[dict[str, Policy], Policy]:
+            return {mac: follow(policy) for mac, policy in policies.items()}, follow(default)
+
+        self._policies, self._default = renamed(self._policies, self._default)
+        self._last = renamed(*self._last)
 
     def wake(self) -> None:
         """Look at the policies now: the time zone is another, or an exit is gone."""

@@ -512,8 +512,10 @@ def test_every_command_has_a_handler_here(world: World) -> None:
     assert own <= world.handlers.keys()
 
 
-@pytest.mark.parametrize("while_planned", [False, True])
-async def test_renamed_exit_keeps_its_devices_connections(world: World, while_planned: bool) -> None:
+@pytest.mark.parametrize("when", ["alone", "planned", "refused"])
+async def test_renamed_exit_keeps_its_devices_connections(
+    world: World, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next change of any device's policy must not take the new name for another policy."""
     world.store.update_settings(lambda s: with_exit(s, ExitSettings("work")))
     world.store.update_settings(lambda s: replace(s, default_policy=VpnPolicy("work")))
@@ -523,7 +525,16 @@ async def test_renamed_exit_keeps_its_devices_connections(world: World, while_pl
         world.store.update_settings(lambda s: renamed(s, "work", "office"))
         world.changes.rename_exit("work", "office")
 
-    if while_planned:
+    async def refuse() -> None:
+        rename()
+        raise KernelError("refused")
+
+    if when == "refused":
+        monkeypatch.setattr(world, "replan", refuse)
+        with pytest.raises(KernelError):
+            await world.changes.follow()
+        monkeypatch.undo()
+    elif when == "planned":
         world.when_planned = rename
         await world.changes.follow()
     else:
