@@ -7,7 +7,7 @@ three is the VPN, a device that may do so chooses among the exits (:mod:`app.sel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -21,7 +21,6 @@ from app.model import (
     PolicyException,
     ScheduleEntry,
     Settings,
-    VpnPolicy,
     WaitingPolicy,
 )
 from app.schedules import entry_at, local_time
@@ -102,25 +101,6 @@ def planned(settings: Settings, now: float, exceptions: Sequence[PolicyException
         if e.slot in opened
     )
     return PlannedPolicies(tuple(devices), kept)
-
-
-def exits_in_use(settings: Settings, exceptions: Iterable[PolicyException] = ()) -> frozenset[str]:
-    """The exits that a policy names, at whatever time."""
-    policies = (*(p for _, p in possible(settings)), *(e.policy for e in exceptions))
-    return frozenset(p.exit for p in policies if isinstance(p, VpnPolicy))
-
-
-def possible(settings: Settings) -> Iterator[tuple[str, Policy]]:
-    """Every policy that the settings give, at whatever time, each with what it is given to."""
-    yield "default", settings.default_policy
-    for group in settings.groups:
-        if group.policy is not None:
-            yield f"group {group.name}", group.policy
-        yield from ((f"group {group.name}", entry.policy) for entry in group.schedule)
-    for device in settings.devices:
-        if device.own:
-            yield device.mac, device.policy
-        yield from ((device.mac, entry.policy) for entry in device.schedule)
 
 
 def _macs(settings: Settings, exceptions: Iterable[PolicyException]) -> Iterable[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from app.admission import waits
-from app.errors import KernelError
 from app.model import BlockedPolicy, Device, Settings
 from app.netd.device_checks import OwnAddresses, check_exit, check_room, device_address
 from app.netd.devices.commands import with_device
@@ -55,12 +54,11 @@ class DevicePolicies:
         old, waited = next((d for d in settings.devices if d.mac == mac), None), waits(settings, mac)
         new = _changed(settings, mac, command)
         self._store.update_settings(lambda s: with_device(s, mac, new))
-        try:
-            await self._changes.follow(also=(mac,))
-        except KernelError:
-            # Revert this device alone, and only if no other request has changed its policy since.
-            self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s)
-            raise
+        # Revert this device alone, and only if no other request has changed its policy since.
+        await self._changes.follow(
+            also=(mac,),
+            undo=lambda: self._store.update_settings(lambda s: with_device(s, mac, old) if new in s.devices else s),
+        )
         if waited and new.admitted:
             self._publish(DeviceChanged(mac, "admitted"))
         if new.name != (old.name if old is not None else None):

@@ -15,7 +15,7 @@ from app.model import DEFAULT_EXIT, MAX_USER_EXITS, BlockedPolicy, ExitSettings,
 from app.netd.exit_removal import ExitRemoval, NamingExceptions, RemovableExits, check_known
 from app.netd.intent import Intent
 from app.netd.never_used import MovableExits, NeverUsed
-from app.netd.protocols import DeviceNetwork, ExitServers, OwnerPassword, ProviderLookup
+from app.netd.protocols import ExitServers, OwnerPassword, PlannedNetwork, ProviderLookup
 from app.protocol.answers import Done
 from app.protocol.commands import ChangeExit, HandlerEntry, MakeExit, RemoveExit
 from app.protocol.events import EventSink, ExitChanged, StatusChanged
@@ -60,7 +60,7 @@ class ExitCommands:
         *,
         store: Store,
         exits: ChangeableExits,
-        network: DeviceNetwork,
+        network: PlannedNetwork,
         providers: ProviderLookup,
         servers: ExitServers,
         intent: Intent,
@@ -81,7 +81,9 @@ class ExitCommands:
         self._policies = policies
         self._publish = publish
         self._changing = asyncio.Lock()
-        self._removal = ExitRemoval(store=store, exits=exits, exceptions=exceptions, check_owner=check_owner)
+        self._removal = ExitRemoval(
+            store=store, exits=exits, network=network, exceptions=exceptions, check_owner=check_owner
+        )
         self._never_used = NeverUsed(store=store, exits=exits, providers=providers, servers=servers, intent=intent)
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -104,6 +106,7 @@ class ExitCommands:
                 await self._exits.follow_settings()
             except BaseException:  # also where a bulk request has run out of time
                 self._store.update_settings(lambda s: without_exit(s, new.name, BlockedPolicy()))
+                await self._network.plan_again()
                 raise
         self._publish(ExitChanged(new.name, "made"))
         self._waiting.add(new.name)
@@ -168,6 +171,7 @@ class ExitCommands:
                 await self._network.replan()
             except BaseException:
                 self._store.update_settings(lambda s: with_exit_settings(s, before))
+                await self._network.plan_again()
                 raise
         if (after.auto_connect, after.target) != (before.auto_connect, before.target):
             waited = self._waiting.forget(name)

@@ -10,7 +10,7 @@ from app.exit_changes import restored, without_exit
 from app.exit_settings import exit_names
 from app.exit_users import Users, users_of
 from app.model import DEFAULT_EXIT, BlockedPolicy, DirectPolicy, Policy, PolicyException, Settings, VpnPolicy
-from app.netd.protocols import OwnerPassword
+from app.netd.protocols import OwnerPassword, PlannedNetwork
 from app.protocol.commands import RemoveExit
 from app.store import Store
 
@@ -40,10 +40,17 @@ class ExitRemoval:
     """Removes exits, one at a time; its caller sees to that."""
 
     def __init__(
-        self, *, store: Store, exits: RemovableExits, exceptions: NamingExceptions, check_owner: OwnerPassword
+        self,
+        *,
+        store: Store,
+        exits: RemovableExits,
+        network: PlannedNetwork,
+        exceptions: NamingExceptions,
+        check_owner: OwnerPassword,
     ) -> None:
         self._store = store
         self._exits = exits
+        self._network = network
         self._exceptions = exceptions
         self._check_owner = check_owner
 
@@ -79,6 +86,7 @@ class ExitRemoval:
                 raise
         except BaseException:
             self._exceptions.put_back(tuple(e for e in kept if e.policy == VpnPolicy(name)))
+            await self._network.plan_again()
             self._exits.resume(name, "restored")
             raise
 

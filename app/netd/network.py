@@ -185,6 +185,14 @@ class NetworkController:
         await self._apply()
         self._notify(PlanApplied())
 
+    async def plan_again(self) -> None:
+        """Apply a plan of the present settings once the cause of a refused one is taken back.
+
+        Without it the kernel's repair would go on to try the refused plan, and might succeed. A failure is its to mend.
+        """
+        with contextlib.suppress(KernelError):
+            await self.replan()
+
     async def apply(self, plan: ExitPlan, *, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         """Apply ``plan`` of one exit. It becomes the exit's present plan only if that succeeds.
 
@@ -245,12 +253,17 @@ class NetworkController:
             await self._activate_wan()  # a port that was plugged in again looks the same
 
     async def shut_exits(self, *, shut: bool) -> None:
-        """Block the devices of all exits, whatever their tunnels do, or end that. Raises KernelError."""
+        """Block the devices of all exits, whatever their tunnels do, or end that.
+
+        Raises KernelError: they cannot be opened, and stay shut, or they are not shut yet, which is tried again.
+        """
         self._exits_shut = shut
         try:
             await self.replan()
         except BaseException:
             self._exits_shut = True  # the next plan must not open what was not to be opened yet
+            if not shut:
+                await self.plan_again()
             raise
         if shut:
             for index in tuple(self._exit_plans):  # one may be made or removed meanwhile

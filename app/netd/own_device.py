@@ -16,12 +16,13 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET
 
-from app.errors import GatewayError, InvalidFieldError, KernelError, NotFoundError
+from app.errors import GatewayError, InvalidFieldError, NotFoundError
 from app.explain.decision import Decide
 from app.model import Settings
 from app.netd.known_device import KnownDevices, literal
 from app.netd.network_parts import NetworkChange, PlanApplied
 from app.netd.own_device_rules import OwnDeviceRules
+from app.netd.protocols import FollowPolicies
 from app.protocol.commands import ChangeOwnDevice, GetOwnDevice, HandlerEntry
 from app.protocol.explanations import OwnDevice, Pause, Why
 from app.self_service import end_of_pause, exits_to_choose, granted, may_pause
@@ -55,7 +56,7 @@ class OwnDevices:
         why: Callable[[str], Awaitable[Why]],
         admins: Decide,
         pauses: Pauses,
-        follow: Callable[[], Awaitable[None]],
+        follow: FollowPolicies,
         subscribe: Callable[[Callable[[NetworkChange], object]], object],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,14 +100,12 @@ class OwnDevices:
         if before == exit_name:
             return
         self._store.update_settings(lambda s: _with_choice(s, mac, exit_name))
-        try:
-            await self._follow()
-        except KernelError:
-            # Only this choice is taken back, and only if no other request has changed it since.
-            self._store.update_settings(
+        # Only this choice is taken back, and only if no other request has changed it since.
+        await self._follow(
+            undo=lambda: self._store.update_settings(
                 lambda s: _with_choice(s, mac, before) if s.chosen_exits.get(mac) == exit_name else s
             )
-            raise
+        )
 
     # --- the pause ---------------------------------------------------------------------------------------------------
 

@@ -38,8 +38,8 @@ class Pauses:
 
     async def end(self, mac: str) -> None:
         """Raises KernelError; then it goes on."""
-        found = self._of(mac)
-        await self._exceptions.end_some([found] if found is not None else [], "ended")
+        if (found := self._of(mac)) is not None:
+            await self._exceptions.end_some([found], "ended")
 
     def _of(self, mac: str) -> PolicyException | None:
         found = self._open.of(mac, None)

@@ -70,6 +70,20 @@ class DeviceNetwork(Protocol):
     async def forget_device(self, mac: str) -> None: ...
 
 
+class PlannedNetwork(Protocol):
+    """What is used of :class:`app.netd.network.NetworkController`."""
+
+    async def replan(self) -> None: ...
+
+    async def plan_again(self) -> None: ...
+
+
+class FollowPolicies(Protocol):
+    """:meth:`app.netd.policies.changes.PolicyChanges.follow`."""
+
+    async def __call__(self, *, undo: Callable[[], object]) -> None: ...
+
+
 class CleartextAllowlist(Protocol):
     """What is used of :class:`app.netd.network.NetworkController`."""
 

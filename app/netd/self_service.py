@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 
 from app.errors import ConflictError
 from app.model import SelfService, Settings
 from app.netd.device_checks import OwnAddresses, device_address
-from app.netd.protocols import OwnerPassword
+from app.netd.protocols import FollowPolicies, OwnerPassword
 from app.protocol.answers import Done
 from app.protocol.commands import GetSelfService, HandlerEntry, SetSelfService
 from app.protocol.events import DeviceChanged, EventSink, SettingsChanged
@@ -27,7 +27,7 @@ class SelfServiceCommands:
         store: Store,
         publish: EventSink,
         check_owner: OwnerPassword,
-        follow: Callable[[], Awaitable[None]],
+        follow: FollowPolicies,
         wake: Callable[[], object],
         own: OwnAddresses = frozenset,
     ) -> None:
@@ -62,15 +62,13 @@ class SelfServiceCommands:
             raise ConflictError(f"already {MAX_DEVICES} devices have a rule of their own", code="too_many")
         after = self._store.update_settings(lambda s: _with_service(s, mac, service))
         if before.chosen_exits:  # some may count no longer, or again
-            try:
-                await self._follow()
-            except BaseException:  # also where a bulk request has run out of time
-                # Only this change is taken back, and only if no other request has made another since.
-                old = _service(before, mac)
-                self._store.update_settings(
+            # Only this change is taken back, and only if no other request has made another since.
+            old = _service(before, mac)
+            await self._follow(
+                undo=lambda: self._store.update_settings(
                     lambda s: _with_service(s, mac, old) if _service(s, mac) == _service(after, mac) else s
                 )
-                raise
+            )
         self._wake()
         self._publish(SettingsChanged(("self_service",)) if mac is None else DeviceChanged(mac, "self_service"))
         return Done()

@@ -13,11 +13,10 @@ import logging
 import time
 from collections.abc import Mapping
 
-from msgspec import Struct
-
 from app.errors import KernelError
 from app.network import nft, nft_bytes, nft_kernel
-from app.network.nft_delta import delta, key_text, value_text
+from app.network.nft_delta import delta
+from app.network.nft_ends import Listed, in_time, live_ends, planned_ends
 from app.network.nft_kernel import Live
 from app.network.nft_layout import Layout, Name, SetLayout, layout
 from app.network.nft_proof import Kind, kind, proven
@@ -27,18 +26,9 @@ from app.network.ruleset.bridge import DHCP, ROUTERS
 log = logging.getLogger(__name__)
 
 _MAX_LOADS = 3  # loads until one can be attested; each needs another program's transaction at the wrong moment to fail
-_MARGIN = 2.0  # seconds by which an element may end before or after its time
 DROP = "drop_"
 _NONE = nft.Count(0, 0)
 _EMPTY = Layout("", {}, {})
-
-
-class _Listed(Struct, frozen=True):
-    """What the kernel lists of a set whose elements it writes another way, or of a flowtable."""
-
-    elements: frozenset[bytes] | None
-    timed: Mapping[bytes, tuple[bytes, float]] | None  # data and deadline
-    devices: frozenset[str] | None
 
 
 class _Proof:
@@ -60,7 +50,7 @@ class Firewall:
         self._timed: tuple[TimedElement, ...] = ()
         self._frame: bytes | None = None
         self._generation: int | None = None  # at the last time when the live table was known to be the planned one
-        self._unreadable: Mapping[Name, _Listed] = {}  # sets whose elements the kernel writes another way
+        self._unreadable: Mapping[Name, Listed] = {}  # sets whose elements the kernel writes another way
         self._encoded: dict[Name, tuple[Mapping[str, str], frozenset[bytes] | None]] = {}
         self._counts: dict[str, nft.Count] = {}
         self._drops_when_clear = 0  # frames of foreign routers dropped when no such port was known
@@ -72,9 +62,18 @@ class Firewall:
 
         A refused text changes nothing.
         """
-        if self._text is not None and self._frame is not None and self._matches_last() and self._change(plan):
-            return
-        await self._load(plan.transaction, plan.timed)
+        if not self._changed_to(plan):
+            await self._load(plan.transaction, plan.timed)
+
+    def _changed_to(self, plan: NetworkPlan) -> bool:
+        """Whether changes of elements were enough; they are made only to a state that is known."""
+        if self._text is None or self._frame is None:
+            return False
+        try:
+            return self._matches_last() and self._change(plan)
+        except OSError as error:
+            log.warning("the ruleset is loaded as a whole, because it could not be read: %s", error)
+            return False
 
     def _change(self, plan: NetworkPlan) -> bool:
         """Change the elements that differ. False where only a load can do it."""
@@ -139,7 +138,9 @@ class Firewall:
                 live = nft_kernel.read(_families(self._text), self._layout)
                 if nft.generation() == self._generation:
                     self._frame = live.frame
-                    self._unreadable = {n: _listed(n, live) for n in (*self._differing(live), *self._unproven())}
+                    self._unreadable = {
+                        n: Listed.of(n, live, _now()) for n in (*self._differing(live), *self._unproven())
+                    }
                     if self._unreadable:
                         log.warning("not changed by elements: %s", ", ".join(self.unreadable))
                     return
@@ -162,7 +163,8 @@ class Firewall:
         for name in self._differing(live):
             if name not in self._unreadable:
                 return False
-        if not all(_same(before, _listed(name, live)) for name, before in self._unreadable.items()):
+        at = _now()
+        if not all(before.same(Listed.of(name, live, at), at) for name, before in self._unreadable.items()):
             return False
         if live.frame != self._frame:
             return False
@@ -186,23 +188,10 @@ class Firewall:
         return found
 
     def _in_time(self, name: Name, live: Live) -> bool:
-        """Whether a set has the timed elements that are still in time, to their ends; what has ended is no drift."""
+        """Whether a set has the timed elements of the plan that are still in time, to their ends."""
+        planned = planned_ends(self._layout.sets[name], (e for e in self._timed if ("inet", e.collection) == name))
         now = _now()
-        wanted = self._layout.sets[name]
-        planned: dict[bytes, tuple[bytes, float]] = {}
-        for each in self._timed:
-            if ("inet", each.collection) == name:
-                key = nft_bytes.key(wanted, key_text(each))
-                whole = nft_bytes.element(wanted, key_text(each), value_text(each))
-                planned[key] = whole[len(key) + 4 :], each.deadline - now
-        there = live.timed.get(name, {})
-        missing = [key for key, (_, left) in planned.items() if left > _MARGIN and key not in there]
-        wrong = [
-            key
-            for key, (value, left) in there.items()
-            if key not in planned or value != planned[key][0] or abs(left - planned[key][1]) > _MARGIN
-        ]
-        return name in live.timed and not missing and not wrong
+        return in_time(planned, live_ends(name, live, now), now)
 
     @property
     def unreadable(self) -> tuple[str, ...]:
@@ -250,27 +239,6 @@ async def _prove(text: str) -> None:
     if kinds:
         _Proof.kinds = await proven(kinds)
         _Proof.asked = kinds if _Proof.kinds else frozenset()  # where nothing could be learnt, the next load asks again
-
-
-def _listed(name: Name, live: Live) -> _Listed:
-    timed = live.timed.get(name)
-    until = {key: (value, _now() + left) for key, (value, left) in timed.items()} if timed is not None else None
-    return _Listed(live.sets.get(name), until, live.flowtables.get(name))
-
-
-def _same(before: _Listed, now: _Listed) -> bool:
-    """Whether nothing has changed but what has ended in time."""
-    if (before.elements, before.devices) != (now.elements, now.devices):
-        return False
-    if before.timed is None or now.timed is None:
-        return before.timed is now.timed
-    ended = [key for key, (_, deadline) in before.timed.items() if key not in now.timed and deadline > _now() + _MARGIN]
-    wrong = [
-        key
-        for key, (value, deadline) in now.timed.items()
-        if key not in before.timed or value != before.timed[key][0] or abs(deadline - before.timed[key][1]) > _MARGIN
-    ]
-    return not ended and not wrong
 
 
 def _families(text: str) -> tuple[str, ...]:

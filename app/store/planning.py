@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 
-from app import admission, overlaps
+from app import overlaps
 from app.addresses import Address, collapse
+from app.admission import default_policy
 from app.errors import InvalidFieldError
 from app.model import LanLink, Links, Settings, StoredServer, WanLink
 from app.network.plan import MAX_EXITS, ExitPlan, PlanInput, TransportPeer, TunnelPlan
 from app.network.planner import plan
+from app.policies import planned
 
 _WAN = WanLink(
     "wan",
@@ -25,6 +27,7 @@ _WAN = WanLink(
 _LINKS = Links(_WAN, (LanLink("lan"),))
 _NAMED = IPv4Address("192.0.2.51")  # in place of an endpoint's host name
 _MTU = 1420
+_ANY_TIME = 0.0  # what a schedule gives at another one can be planned as well
 
 
 def check_plan(settings: Settings, servers: Sequence[StoredServer] = ()) -> None:
@@ -55,8 +58,8 @@ def _plan(settings: Settings, servers: Sequence[StoredServer]) -> None:
     names += (f"another {n}" for n in range(len(names), MAX_EXITS))
     active = {number: _tunnel(server) for number, server in enumerate(servers)}
     exits = tuple(ExitPlan(name, number, active.get(number)) for number, name in enumerate(names))
-    default, devices = admission.default_policy(settings), admission.device_policies(settings)
-    plan(PlanInput(_LINKS, settings.lan, exits, default, devices, flowtable=True))
+    devices = planned(settings, _ANY_TIME).devices
+    plan(PlanInput(_LINKS, settings.lan, exits, default_policy(settings), devices, flowtable=True))
 
 
 def _tunnel(server: StoredServer) -> TunnelPlan:

@@ -1,7 +1,8 @@
 """The ruleset with 1,000 devices and 16 exits: planned and applied, and one device's policy changed.
 
 Beside them is what nft(8) needs for the same: ``nft -f`` of the same text, ``nft add element`` by hand. The measuring
-runs inside a host of the lab, with this module as its program; each is repeated until its spread is told.
+runs inside a host of the lab, with this module as its program; each is repeated until its spread is told. Not in it is
+the proof of how nft writes elements, one more run of nft, which a process makes once.
 """
 
 from __future__ import annotations

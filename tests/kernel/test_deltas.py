@@ -26,6 +26,7 @@ from app.network.plan import ExitPlan, NetworkPlan, PlanInput, TimedElement
 from app.network.planner import plan
 from app.network.reconcile import Reconciler
 from app.network.wireguard.userspace import UserspaceBackend
+from app.policies import PlannedException
 from tests.kernel.namespace import inside, run
 from tests.kernel.test_bridge import passes, ports
 from tests.support.frames import SOURCE
@@ -80,7 +81,15 @@ def situations(seed: int, count: int = 30) -> Iterator[PlanInput]:
             time_servers=(ip_address("192.0.2.123"),),
             canary=policies([e.name for e in exits] if chance.random() < 0.5 else ["default"]),
             wan=replace(WAN, addresses=tuple(chance.sample(ADDRESSES, chance.randint(0, 3)))),
+            exceptions=tuple(
+                PlannedException(slot, chance.choice(POLICIES[:4]), (mac,), boottime() + chance.choice((300, 900)))  # type: ignore[arg-type]
+                for slot, mac in enumerate(chance.sample(MACS, chance.randint(0, 5)))
+            ),
         )
+
+
+def boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def listing() -> Any:
@@ -88,7 +97,8 @@ def listing() -> Any:
 
     def essence(value: Any) -> Any:
         if isinstance(value, dict):
-            kept = {k: essence(v) for k, v in value.items() if k not in {"handle", "packets", "bytes", "expires"}}
+            running = {"handle", "packets", "bytes", *(("expires", "timeout") if "val" in value else ())}
+            kept = {k: essence(v) for k, v in value.items() if k not in running}
             for key in ("elem", "set"):
                 if isinstance(kept.get(key), list):
                     kept[key] = sorted(kept[key], key=lambda v: json.dumps(v, sort_keys=True))
@@ -101,7 +111,7 @@ def listing() -> Any:
 
 
 def whole(made: NetworkPlan) -> Any:
-    run("nft -f -", feed=made.transaction)
+    run("nft -f -", feed=nft.with_deadlines(made.transaction, boottime()))
     return listing()
 
 
@@ -122,7 +132,32 @@ async def test_deltas_end_in_the_state_of_one_load(seed: int) -> None:
     both = ("inet", "bridge")
     changed, live = listing(), nft_kernel.read(both, layout(made.transaction))
     assert changed == whole(made)
-    assert nft_kernel.read(both, layout(made.transaction)) == live
+    loaded = nft_kernel.read(both, layout(made.transaction))
+    assert (loaded.frame, loaded.sets, loaded.flowtables) == (live.frame, live.sets, live.flowtables)
+    assert ends(loaded) == pytest.approx(ends(live), abs=5)
+
+
+def ends(live: nft_kernel.Live) -> dict[tuple[nft_kernel.Name, bytes, bytes], float]:
+    """What ends by itself, and in how many seconds."""
+    return {(name, key, data): left for name, each in live.timed.items() for key, (data, left) in each.items()}
+
+
+@inside
+async def test_table_that_cannot_be_read_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan closes must not stay open because the present state is not to be had."""
+    firewall, open_, closed = Firewall(), plan(inputs(default_exit(active=tunnel()))), plan(inputs(default_exit()))
+    await firewall.apply(open_)
+    await firewall.attest()
+    run("nft add table ip stranger")
+
+    def unreadable(*_: object) -> None:
+        raise OSError("the kernel's tables change faster than they can be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nft_kernel, "read", unreadable)
+        await firewall.apply(closed)
+    assert listing() == whole(closed)
+    assert firewall.loads == 2
 
 
 @inside
@@ -371,7 +406,7 @@ def with_exceptions(made: NetworkPlan, *timed: TimedElement) -> NetworkPlan:
 
 
 def lasting(mac: str, seconds: float, mark: int = 0x10) -> TimedElement:
-    return TimedElement("exception", (mac,), mark, time.clock_gettime(time.CLOCK_BOOTTIME) + seconds)
+    return TimedElement("exception", (mac,), mark, boottime() + seconds)
 
 
 @pytest.mark.parametrize("loaded", [True, False])

@@ -27,7 +27,6 @@ from app.policies import (
     PlannedException,
     effective,
     effective_all,
-    exits_in_use,
     openness,
     planned,
 )
@@ -175,15 +174,6 @@ def test_plan_is_the_policy_and_never_more_without_netd(settings: Settings, some
         # What is left when the kernel has ended everything opens no more than what was to follow.
         assert openness(without) <= openness(effective(settings, mac, NOW).policy)
         assert openness(without) <= openness(now.policy)
-
-
-def test_exits_in_use_are_found_in_every_place() -> None:
-    settings = Settings(
-        default_policy=VpnPolicy("a"),
-        groups=(Group("g", VpnPolicy("b"), whole_day(VpnPolicy("c"))),),
-        devices=(Device(TV, VpnPolicy("d"), schedule=whole_day(VpnPolicy("e"))), Device(PHONE, SE, own=False)),
-    )
-    assert exits_in_use(settings, (exception(VpnPolicy("f")),)) == {"a", "b", "c", "d", "e", "f"}
 
 
 STEPS = (

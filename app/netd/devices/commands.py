@@ -13,7 +13,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from app.admission import waits
-from app.errors import InvalidFieldError, KernelError, NotFoundError
+from app.errors import InvalidFieldError, NotFoundError
 from app.model import Device, Lease, Links, Neighbour, PolicyException, SeenDevice, Settings
 from app.netd.device_checks import OwnAddresses, check_room, device_address
 from app.netd.devices.reservations import check_reservation
@@ -195,14 +195,14 @@ class DeviceCommands:
         ended: tuple[PolicyException, ...] = (),
     ) -> None:
         """Have the network follow, also where exceptions end with the change. Raises KernelError; then it is undone."""
-        try:
-            if ended:
-                await self._exceptions.end_some(ended, "ended")
-            elif self._changes.planned(before) != self._changes.planned(after):
-                await self._changes.follow(also=(mac,))
-        except KernelError:
+
+        def take_back() -> None:
             self._store.update_settings(undo)
-            raise
+
+        if ended:
+            await self._exceptions.end_some(ended, "ended", undo=take_back)
+        elif self._changes.planned(before) != self._changes.planned(after):
+            await self._changes.follow(also=(mac,), undo=take_back)
         self._apply_services()
 
 

@@ -10,7 +10,6 @@ import aiofiles.os
 from msgspec.structs import replace
 
 from app import admission
-from app.errors import KernelError
 from app.exit_changes import with_preferences
 from app.model import Device, Lease, SeenDevice, Settings
 from app.netd.device_checks import check_exit
@@ -56,13 +55,10 @@ class PolicyOfAll:
         after = self._store.update_settings(lambda s: self._admitting(s, with_preferences(s, wanted), leases))
         if self._changes.planned(before) == self._changes.planned(after):
             return
-        try:
-            await self._changes.follow(also=self._moved(before, after))
-        except KernelError:
-            # Revert what has changed here, and only if no other request has changed it since.
-            moved = {name: getattr(before, name) for name in _fields(before, after)}
-            self._store.update_settings(lambda s: replace(s, **moved) if not _fields(s, after, moved) else s)
-            raise
+        await self._changes.follow(
+            also=self._moved(before, after),
+            undo=lambda: self._store.update_settings(lambda s: _taken_back(s, before, after)),
+        )
 
     def _checked(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """``wanted`` with the policy as such. Raises InvalidFieldError, NotFoundError."""
@@ -96,6 +92,12 @@ def _policies(settings: Settings) -> Callable[[str], admission.PlannedPolicy]:
     return lambda mac: single.get(mac, everybody)
 
 
-def _fields(one: Settings, other: Settings, among: Iterable[str] = Settings.__struct_fields__) -> list[str]:
-    """The names of the fields in which they differ."""
-    return [name for name in among if getattr(one, name) != getattr(other, name)]
+def _taken_back(now: Settings, before: Settings, after: Settings) -> Settings:
+    """``now`` without the change from ``before`` to ``after``, but for what others have changed since."""
+    admitted = [device for device in after.devices if device not in before.devices]
+    old: dict[str, Any] = {
+        name: getattr(before, name)
+        for name in Settings.__struct_fields__
+        if getattr(before, name) != getattr(after, name) == getattr(now, name)
+    }
+    return replace(now, **{**old, "devices": tuple(device for device in now.devices if device not in admitted)})

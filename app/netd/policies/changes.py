@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from app.admission import default_policy
@@ -27,6 +28,8 @@ class PolicyNetwork(Protocol):
     """What is used of :class:`app.netd.network.NetworkController`."""
 
     async def replan(self) -> None: ...
+
+    async def plan_again(self) -> None: ...
 
     async def forget_device(self, mac: str) -> None: ...
 
@@ -54,6 +57,7 @@ class PolicyChanges:
         self._woken = asyncio.Event()
         self._default = store.settings.default_policy
         self._policies = self._present()
+        self._last = self._policies, self._default  # those of before the change that is being applied
 
     def _present(self) -> dict[str, Policy]:
         found = effective_all(self._store.settings, self._wall(), self._exceptions())
@@ -67,32 +71,66 @@ class PolicyChanges:
         """What the network is planned with now, if the settings were ``settings``."""
         return default_policy(settings), planned(settings, self._wall(), self._exceptions())
 
-    async def follow(self, also: Iterable[str] = (), ended: Iterable[PolicyException] = ()) -> None:
-        """Apply the policies as they are now. Raises KernelError; then the last plan is in force.
+    async def follow(
+        self,
+        also: Iterable[str] = (),
+        ended: Iterable[PolicyException] = (),
+        undo: Callable[[], object] | None = None,
+    ) -> None:
+        """Apply the policies as they are now. Raises KernelError; then ``undo`` has taken back what was stored.
 
         Devices whose policy has changed lose their connections, and those of ``also``; of the exceptions that have
         ``ended`` nothing is left.
         """
-        async with self._following:
+        async with self._turn(undo):
             default, policies = self._store.settings.default_policy, self._present()
-            before, old_default = self._policies, self._default
-            self._policies, self._default = policies, default  # before the wait, in which an exit may be renamed
-            try:
-                await self._network.replan()
-            except BaseException:
-                self._policies, self._default = before, old_default
-                raise
+            before, old_default = self._last = self._policies, self._default
             # A device that has no settings any more follows the default, as before it had any.
             changed = [
                 mac
                 for mac in dict.fromkeys((*before, *policies))
                 if before.get(mac, old_default) != policies.get(mac, default)
             ]
+            moved = tuple(dict.fromkeys((*changed, *also)))
+            self._policies, self._default = policies, default  # before the wait, in which an exit may be renamed
+            try:
+                await self._network.replan()
+            except BaseException:  # also where a bulk request has run out of time
+                self._policies, self._default = self._last
+                if undo is not None:
+                    undo()
+                    await self._go_back(moved)
+                raise
             for one in ended:
                 await _forgotten(self._network.forget_exception(one.slot))
-            for mac in dict.fromkeys((*changed, *also)):
+            for mac in moved:
                 await _forgotten(self._network.forget_device(mac))
                 self._publish(DeviceChanged(mac, "policy"))
+
+    @asynccontextmanager
+    async def _turn(self, undo: Callable[[], object] | None) -> AsyncGenerator[None]:
+        """One change at a time. Where a bulk request runs out of time before its turn comes, that change is undone."""
+        try:
+            await self._following.acquire()
+        except BaseException:
+            if undo is not None:
+                undo()
+                await self._go_back(())  # a plan of somebody else's turn may have had it
+            raise
+        try:
+            yield
+        finally:
+            self._following.release()
+
+    async def _go_back(self, moved: Iterable[str]) -> None:
+        """Have the kernel keep to what is stored, after a plan was refused and its cause taken back.
+
+        It would go on to try the refused plan, and may have had parts of it for a moment: no connection stays that
+        ``moved`` devices opened then.
+        """
+        await self._network.plan_again()
+        for mac in moved:
+            await _forgotten(self._network.forget_device(mac))
 
     def rename_exit(self, old: str, new: str) -> None:
         """Call an exit ``new``, as the settings do: its devices go on as before, and keep their connections."""
@@ -100,8 +138,11 @@ class PolicyChanges:
         def follow(policy: Policy) -> Policy:
             return VpnPolicy(new) if policy == VpnPolicy(old) else policy
 
-        self._policies = {mac: follow(policy) for mac, policy in self._policies.items()}
-        self._default = follow(self._default)
+        def renamed(policies: dict[str, Policy], default: Policy) -> tuple[dict[str, Policy], Policy]:
+            return {mac: follow(policy) for mac, policy in policies.items()}, follow(default)
+
+        self._policies, self._default = renamed(self._policies, self._default)
+        self._last = renamed(*self._last)
 
     def wake(self) -> None:
         """Look at the policies now: the time zone is another, or an exit is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from app.errors import InvalidFieldError, KernelError, NotFoundError
+from app.errors import InvalidFieldError, NotFoundError, UnavailableError
 from app.model import DirectPolicy, Policy, PolicyException
 from app.netd.device_checks import OwnAddresses, check_exit, device_address
 from app.netd.policies.changes import PolicyChanges
@@ -109,14 +109,21 @@ class Exceptions:
         await self.end_some([one], "ended")
         return Done()
 
-    async def end_some(self, some: Iterable[PolicyException], cause: Cause) -> None:
-        """End exceptions now. Raises KernelError; then they go on."""
+    async def end_some(
+        self, some: Iterable[PolicyException], cause: Cause, *, undo: Callable[[], object] = lambda: None
+    ) -> None:
+        """End exceptions now, in one plan with what its caller has stored.
+
+        Raises KernelError, UnavailableError; then they go on, and ``undo`` has taken back what was stored.
+        """
         some = tuple(some)
-        if not some:
-            return
-        for one in some:
-            self._open.remove(one.id)
-        await self._apply(some, ended=some)
+        try:
+            for one in some:
+                self._open.remove(one.id)
+        except UnavailableError:
+            undo()
+            raise
+        await self._apply(some, ended=some, also_undo=undo)
         for one in some:
             self._ends.ended(one, cause)
 
@@ -150,15 +157,17 @@ class Exceptions:
         *,
         ended: Iterable[PolicyException] = (),
         without: int | None = None,
+        also_undo: Callable[[], object] = lambda: None,
     ) -> None:
         """Raises KernelError; then this change alone is undone."""
-        self._ends.wake()
-        try:
-            await self._changes.follow(ended=ended)
-        except KernelError:
+
+        def undo() -> None:
+            also_undo()
             self._open.put_back(old, without=without)
             self._ends.wake()
-            raise
+
+        self._ends.wake()
+        await self._changes.follow(ended=ended, undo=undo)
 
     def _subject(self, command: StartException) -> tuple[str | None, str | None]:
         """The device or the group. Raises InvalidFieldError, NotFoundError."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from app.admission import waits
-from app.errors import ConflictError, InvalidFieldError, KernelError, NotFoundError
-from app.model import Device, Group, Policy, PolicyException, ScheduleEntry, Settings
+from app.errors import ConflictError, InvalidFieldError, NotFoundError
+from app.model import Device, Group, Policy, ScheduleEntry, Settings
 from app.netd.device_checks import OwnAddresses, check_exit, check_room, device_address
 from app.netd.policies.changes import PolicyChanges
 from app.netd.policies.exceptions import Exceptions
@@ -77,10 +77,12 @@ class GroupCommands:
         if self._changes.let_out(without, self._exceptions.without(self._exceptions.of_group(name))):
             await self._check_owner(command.password)
             old, members = _group(self._store.settings, name)
-        await self._change(
-            lambda s: with_members(with_group(s, name, None), members, None),
-            lambda s: with_members(with_group(s, name, old), members, name),
-            ended=self._exceptions.of_group(name),
+        self._store.update_settings(lambda s: with_members(with_group(s, name, None), members, None))
+        # One plan for both: what an exception of the group kept back must not leave by the group's policy in between.
+        await self._exceptions.end_some(
+            self._exceptions.of_group(name),
+            "ended",
+            undo=lambda: self._store.update_settings(lambda s: with_members(with_group(s, name, old), members, name)),
         )
         self._publish(SettingsChanged(("groups",)))
         for mac in sorted(members):
@@ -105,17 +107,10 @@ class GroupCommands:
         for number, entry in enumerate(schedule):
             check_exit(entry.policy, self._exits, f"schedule[{number}].policy")
 
-    async def _change(self, change: Change, undo: Change, ended: tuple[PolicyException, ...] = ()) -> None:
-        """Store and apply a change, with which exceptions end. Raises KernelError; then just this is undone."""
+    async def _change(self, change: Change, undo: Change) -> None:
+        """Store and apply a change. Raises KernelError; then just this change is undone."""
         self._store.update_settings(change)
-        try:
-            if ended:
-                await self._exceptions.end_some(ended, "ended")
-            else:
-                await self._changes.follow()
-        except KernelError:
-            self._store.update_settings(undo)
-            raise
+        await self._changes.follow(undo=lambda: self._store.update_settings(undo))
 
 
 def _group(settings: Settings, name: str) -> tuple[Group | None, frozenset[str]]:

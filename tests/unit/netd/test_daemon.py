@@ -241,7 +241,9 @@ OTHER = Device("02:00:00:00:00:02", BlockedPolicy())
 
 
 def store_another(deps: Dependencies) -> None:
-    deps.store.update_settings(lambda s: replace(s, favourites=("custom/a",), devices=(*s.devices, OTHER)))
+    deps.store.update_settings(
+        lambda s: replace(s, favourites=("custom/a",), devices=tuple(dict.fromkeys((*s.devices, OTHER))))
+    )
 
 
 @pytest.mark.parametrize("old", [None, Device(MAC, BlockedPolicy(), "Telly")])

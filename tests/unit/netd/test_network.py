@@ -57,6 +57,7 @@ class Fakes:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
         self.applications = 0
+        self.wanted: NetworkPlan | None = None  # what a reconciler goes on to try
         self.ready = asyncio.Event()  # cleared: the kernel takes its time
         self.ready.set()
         self.uid: int | None = None  # the time daemon's
@@ -91,6 +92,7 @@ class Fakes:
 
     async def apply(self, plan: NetworkPlan, *, routed=None) -> None:
         self.applications += 1
+        self.wanted = plan
         await self.ready.wait()
         if self.refuses:
             raise KernelError("refused")
@@ -143,6 +145,23 @@ async def test_plan_refused_by_kernel_is_not_in_force(fakes: Fakes) -> None:
         await network.apply(UP)
     assert network.exit_plans == (ExitPlan("default", 0),)
     assert fakes.changes == []
+
+
+async def test_exits_that_cannot_be_opened_stay_shut(fakes: Fakes) -> None:
+    """Also in the plan that the kernel's repair goes on to try, and in the next one that anybody asks for."""
+    network = fakes.network(default=UP)
+    await network.shut_exits(shut=True)
+    shut, others = fakes.wanted, fakes.applications
+    fakes.refuses = True
+    with pytest.raises(KernelError):
+        await network.shut_exits(shut=False)
+    assert fakes.applications > others + 1
+    assert fakes.wanted == shut
+    fakes.refuses = False
+    await network.replan()
+    assert fakes.plans[-1] == shut
+    await network.shut_exits(shut=False)
+    assert fakes.plans[-1] != shut
 
 
 async def test_opening_during_a_switch_keeps_both_tunnels(fakes: Fakes) -> None:

@@ -79,9 +79,10 @@ class Gateway:
     def subscribe(self, subscriber) -> None:
         self.subscriber = subscriber
 
-    async def follow(self) -> None:
+    async def follow(self, *, undo) -> None:
         self.plans += 1
         if self.refuses:
+            undo()
             raise KernelError("refused")
 
     async def known(self) -> KnownDevices:

@@ -136,6 +136,10 @@ class World:
         self.when_planned()
         self.when_planned = lambda: None
 
+    async def plan_again(self) -> None:
+        with contextlib.suppress(KernelError):
+            await self.replan()
+
     async def forget_device(self, mac: str) -> None:
         self.forgotten.append(mac)
 
@@ -468,7 +472,7 @@ async def test_group_policy_moves_those_who_follow_it(world: World) -> None:
     await world.run(RemoveGroup("children"))
     assert world.opened.kept == ()
     assert {d.group for d in world.store.settings.devices} == {None}
-    assert world.forgotten == [0]  # the connections of the exception: the policy itself stays the VPN
+    assert world.forgotten == [0]  # the connections of its number: the VPN is what both follow afterwards, too
 
 
 async def test_owner_is_asked_by_every_way_into_the_clear(world: World) -> None:
@@ -488,6 +492,27 @@ async def test_owner_is_asked_by_every_way_into_the_clear(world: World) -> None:
     with pytest.raises(ForbiddenError):
         await world.run(SetDevicePolicy(TV, None))  # into the group's policy
     assert world.store.settings.devices == (Device(TV, VPN, group="guests"),)
+
+
+async def test_removed_group_lets_nobody_out_in_between(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception keeps the devices of the group from leaving in the clear, and what they follow next is the VPN."""
+    world.devices(Device(TV, own=False, group="guests"), groups=(Group("guests", DIRECT),))
+    await world.run(StartException(BLOCKED, group="guests", seconds=600, by="admin"))
+    plans: list[object] = []
+
+    async def replan() -> None:
+        plans.append(effective(world.store.settings, TV, world.wall, world.opened.present()).policy)
+        if len(plans) == 1:
+            raise KernelError("refused")
+
+    monkeypatch.setattr(world, "replan", replan)
+    with pytest.raises(KernelError):
+        await world.run(RemoveGroup("guests"))
+    assert plans == [VPN, BLOCKED]
+    assert world.store.settings.groups == (Group("guests", DIRECT),)
+    await world.run(RemoveGroup("guests"))
+    assert plans == [VPN, BLOCKED, VPN]
+    assert (len(world.events(ExceptionEnded)), world.opened.kept) == (1, ())
 
 
 async def test_refused_change_of_a_group_is_undone_alone(world: World) -> None:
@@ -586,8 +611,10 @@ def test_every_command_has_a_handler_here(world: World) -> None:
     assert own <= world.handlers.keys()
 
 
-@pytest.mark.parametrize("while_planned", [False, True])
-async def test_renamed_exit_keeps_its_devices_connections(world: World, while_planned: bool) -> None:
+@pytest.mark.parametrize("when", ["alone", "planned", "refused"])
+async def test_renamed_exit_keeps_its_devices_connections(
+    world: World, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next change of any device's policy must not take the new name for another policy."""
     world.store.update_settings(lambda s: with_exit(s, ExitSettings("work")))
     world.store.update_settings(lambda s: replace(s, default_policy=VpnPolicy("work")))
@@ -597,7 +624,16 @@ async def test_renamed_exit_keeps_its_devices_connections(world: World, while_pl
         world.store.update_settings(lambda s: renamed(s, "work", "office"))
         world.changes.rename_exit("work", "office")
 
-    if while_planned:
+    async def refuse() -> None:
+        rename()
+        raise KernelError("refused")
+
+    if when == "refused":
+        monkeypatch.setattr(world, "replan", refuse)
+        with pytest.raises(KernelError):
+            await world.changes.follow()
+        monkeypatch.undo()
+    elif when == "planned":
         world.when_planned = rename
         await world.changes.follow()
     else:

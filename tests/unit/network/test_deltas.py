@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from app.model import BlockedPolicy, DirectPolicy, Policy, VpnPolicy, WaitingPolicy
 from app.network import nft
 from app.network.nft_bytes import element
-from app.network.nft_delta import Change, delta
+from app.network.nft_delta import Change, delta, key_text, value_text
 from app.network.nft_layout import Layout, SetLayout, elements, layout
+from app.network.nft_proof import SAMPLES, kind
 from app.network.plan import MARK_DIRECT, ExitPlan, NetworkPlan, TimedElement
 from app.network.planner import plan
 from app.network.policy import FAMILIES
@@ -29,19 +30,31 @@ Model = dict[tuple[str, str], dict[str, str]]
 
 
 class Kernel:
-    """The sets as a transaction leaves them. It refuses what the kernel refuses."""
+    """The sets as a transaction leaves them. It refuses what the kernel refuses, and ends what has run out."""
 
-    def __init__(self, loaded: Layout) -> None:
+    def __init__(self, loaded: Layout, timed: tuple[TimedElement, ...], now: float) -> None:
         self.sets: Model = {name: dict(one.elements) for name, one in loaded.sets.items()}
+        self.ends: dict[tuple[tuple[str, str], str], float] = {}
+        for one in timed:
+            if one.deadline > now:
+                name = ("inet", one.collection)
+                self.sets[name][key_text(one)] = value_text(one)
+                self.ends[name, key_text(one)] = one.deadline
 
-    def commit(self, changes: tuple[Change, ...]) -> None:
+    def commit(self, changes: tuple[Change, ...], now: float) -> None:
+        for (name, key), deadline in tuple(self.ends.items()):
+            if deadline <= now:
+                del self.sets[name][key], self.ends[name, key]
         for change in changes:
             for key in change.removed:
                 del self.sets[change.name][key]  # KeyError: deleted what is not there
+                self.ends.pop((change.name, key), None)
         for change in changes:
-            for key, value, _ in change.added:
+            for key, value, left in change.added:
                 assert key not in self.sets[change.name], "added what is there"
                 self.sets[change.name][key] = value
+                if left is not None:
+                    self.ends[change.name, key] = now + left
 
 
 @st.composite
@@ -50,19 +63,33 @@ def plans(draw: st.DrawFn) -> NetworkPlan:
     work = draw(st.sampled_from([None, WORK, replace(WORK, slot="b", routes=WORK.routes[:1])]))
     exits = [ExitPlan("default", 0, active=active), *([ExitPlan("work", 1, work)] if draw(st.booleans()) else [])]
     devices = draw(st.dictionaries(st.sampled_from(MACS), st.sampled_from(POLICIES)))
-    return plan(with_bridge(*exits, default=draw(st.sampled_from(POLICIES)), devices=tuple(devices.items())))
+    short = draw(st.dictionaries(st.sampled_from(MACS), st.tuples(st.sampled_from(POLICIES[:4]), st.integers(1, 9))))
+    return plan(
+        with_bridge(
+            *exits,
+            default=draw(st.sampled_from(POLICIES)),
+            devices=tuple(devices.items()),
+            exceptions=tuple(
+                PlannedException(MACS.index(mac), policy, (mac,), float(until))
+                for mac, (policy, until) in short.items()
+                if not isinstance(policy, WaitingPolicy)
+            ),
+        )
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(plans(), min_size=2, max_size=8))
 def test_sequence_of_deltas_is_one_load_of_the_last(made: list[NetworkPlan]) -> None:
-    layouts = [layout(one.transaction) for one in made]
-    kernel = Kernel(layouts[0])
-    for old, new in itertools.pairwise(layouts):
-        changes = delta(old, new)
+    """A second goes by between two plans, so that exceptions end, go on and are moved."""
+    kernel = Kernel(layout(made[0].transaction), made[0].timed, 0.0)
+    for now, (old, new) in enumerate(itertools.pairwise(made), 1):
+        wanted = layout(new.transaction)
+        changes = delta(layout(old.transaction), wanted, old.timed, new.timed, now=float(now))
         assert changes is not None
-        kernel.commit(changes)
-        assert kernel.sets == {name: dict(one.elements) for name, one in new.sets.items()}
+        kernel.commit(changes, float(now))
+        loaded = Kernel(wanted, new.timed, float(now))
+        assert (kernel.sets, kernel.ends) == (loaded.sets, loaded.ends)
 
 
 def test_devices_policy_is_one_element() -> None:
@@ -144,6 +171,14 @@ def test_wans_addresses_change_elements_only(before: str, after: str) -> None:
 def test_another_lan_is_another_frame() -> None:
     before, after = (layout(plan(inputs(default_exit(), lan=lan)).ruleset) for lan in (("br-lan",), ("usb0",)))
     assert delta(before, after) is None
+
+
+def test_first_load_proves_every_kind_of_set() -> None:
+    """How nft writes elements is asked once: no later plan has sets of another kind, and each kind has a sample."""
+    kinds = [frozenset(map(kind, layout(plan(make()).transaction).sets.values())) for make in SCENARIOS.values()]
+    assert set(kinds) == {kinds[0]}
+    fields = {field for fields, value, _ in kinds[0] for field in (*fields, *([value] if value else []))}
+    assert fields <= SAMPLES.keys()
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -108,6 +109,10 @@ class Around:
         if self.refuse:
             raise KernelError("no")
         self.plans += 1
+
+    async def plan_again(self) -> None:
+        with contextlib.suppress(KernelError):
+            await self.replan()
 
     async def forget_exception(self, slot: int) -> None: ...
 
