@@ -16,6 +16,9 @@ def main(argv: list[str]) -> int:
             return netd(argv[1:])
         case ["web"]:
             with gc_disabled():
+                from app.web import lean  # noqa: PLC0415
+
+                lean.install()
                 from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])

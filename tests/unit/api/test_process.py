@@ -126,6 +126,38 @@ async def test_a_body_without_end_is_not_kept(tmp_path: Path) -> None:
             await until_health_is(port, 200)
 
 
+PARTS = """
+import sys
+from app.web import lean
+lean.install()
+import app.web.main
+print(*(m for m in sys.modules if m.split(".")[0] in {"click", "jinja2", "http2", "hpack"} or m == "http.server"))
+"""
+
+
+async def test_the_framework_works_without_the_parts_that_are_left_out(tmp_path: Path) -> None:
+    """Tests of single endpoints use it whole; here it is as the gateway runs it."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PARTS, stdout=asyncio.subprocess.PIPE)
+    loaded, _ = await process.communicate()
+    assert process.returncode == 0
+    assert set(loaded.decode().split()) <= {"click", "jinja2", "jinja2.loaders", "http.server"}  # the last is metrics'
+    with listening() as sock:
+        port, fd = sock.getsockname()[1], sock.fileno()
+        path = tmp_path / "netd.sock"
+        async with netd(path), web("--socket", str(path), "--fd", str(fd), fds=(fd,)):
+            await until_health_is(port, 200)
+            status = (await get(port, "/api/status")).json()
+            query = {"query": "{ status { state } }"}
+            url = f"http://127.0.0.1:{port}"
+            said = (await asyncio.to_thread(requests.post, f"{url}/graphql", json=query, timeout=60)).json()
+            assert said["data"]["status"]["state"].lower() == status["state"].lower()
+            assert (await get(port, "/api/no-such-path")).json()["code"] == "not_found"
+            assert (await get(port, "/")).headers["Content-Type"].startswith("text/html")
+            assert "# HELP" in (await get(port, "/metrics")).text
+            wrong = await asyncio.to_thread(requests.delete, f"{url}/api/status", timeout=20)
+            assert (wrong.status_code, wrong.json()["success"]) == (405, False)
+
+
 async def test_sigterm_ends_the_process_despite_open_connections(tmp_path: Path) -> None:
     path = tmp_path / "netd.sock"
     with listening() as sock, requests.Session() as idle:
