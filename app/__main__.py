@@ -11,14 +11,17 @@ def main(argv: list[str]) -> int:
     match argv[:1]:
         case ["netd"]:
             with gc_disabled():
+                from app import lean  # noqa: PLC0415
+
+                lean.install(lean.NETD)
                 from app.netd.main import main as netd  # noqa: PLC0415 - web must not load netd's modules, nor netd web's
 
             return netd(argv[1:])
         case ["web"]:
             with gc_disabled():
-                from app.web import lean  # noqa: PLC0415
+                from app import lean  # noqa: PLC0415
 
-                lean.install()
+                lean.install(lean.WEB, lean.WEB_BARE)
                 from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])

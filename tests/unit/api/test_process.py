@@ -128,8 +128,8 @@ async def test_a_body_without_end_is_not_kept(tmp_path: Path) -> None:
 
 PARTS = """
 import sys
-from app.web import lean
-lean.install()
+from app import lean
+lean.install(lean.WEB, lean.WEB_BARE)
 import app.web.main
 print(*(m for m in sys.modules if m.split(".")[0] in {"click", "jinja2", "http2", "hpack"} or m == "http.server"))
 """

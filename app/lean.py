@@ -1,8 +1,8 @@
-"""The web framework without the parts that the gateway never uses: 5 MB, and a fifth of the time to load it.
+"""Libraries without the parts that the gateway never uses, which cost a start time and the process memory.
 
-A stand-in has the names that the framework imports from such a part. What it lacks fails where it is imported, so a new
+A stand-in has the names that a library imports from such a part. What it lacks fails where it is imported, so a new
 version that wants more is noticed by every test that starts the process. :func:`install` comes before the first import
-of the framework; tests of single parts use it whole.
+of the libraries; tests of single parts use them whole.
 """
 
 from __future__ import annotations
@@ -23,14 +23,27 @@ class Unused:
 
 
 def _not_there(*_: object, **__: object) -> Any:
-    raise NotImplementedError("this part of the framework is not loaded: see app.web.lean")
+    raise NotImplementedError("this part of a library is not loaded: see app.lean")
+
+
+def _none(_: str) -> None:
+    """There is none."""
 
 
 def _names(classes: str = "", functions: str = "") -> dict[str, Any]:
     return {**dict.fromkeys(classes.split(), Unused), **dict.fromkeys(functions.split(), _not_there)}
 
 
-STAND_INS: Mapping[str, Mapping[str, object]] = {
+Modules = Mapping[str, Mapping[str, object]]
+
+NETD: Modules = {
+    # It runs ldconfig, and perhaps a compiler, to find the C library, which every process has already.
+    "ctypes.util": {"find_library": _none},
+    # dnspython's optional packages, looked for by the packages' metadata: none is used.
+    "dns._features": {"have": _none},
+}
+# The web framework: 5 MB, and a fifth of the time to load it.
+WEB: Modules = {
     # No template is rendered.
     "jinja2": _names("BaseLoader Environment FileSystemLoader Template TemplateNotFound"),
     "jinja2.loaders": _names("BaseLoader"),
@@ -47,18 +60,22 @@ STAND_INS: Mapping[str, Mapping[str, object]] = {
     "h2.events": {},
     "hypercorn.protocol.h2": _names("H2Protocol"),
 }
-BARE = ("flask", "werkzeug")  # packages whose own __init__ imports all of them
+WEB_BARE = ("flask", "werkzeug")  # packages whose own __init__ imports all of them
 
 
 class _Finder:
     """Finds the stand-ins, and the bare packages with their real modules."""
 
+    def __init__(self, modules: Modules, bare: Sequence[str]) -> None:
+        self._modules = modules
+        self._bare = bare
+
     def find_spec(self, name: str, path: Sequence[str] | None, _: ModuleType | None = None) -> ModuleSpec | None:
-        if name not in STAND_INS and name not in BARE:
+        if name not in self._modules and name not in self._bare:
             return None
         loader: Any = self
         spec = ModuleSpec(name, loader, is_package=True)
-        if name in BARE and (found := PathFinder.find_spec(name, path)) is not None:
+        if name in self._bare and (found := PathFinder.find_spec(name, path)) is not None:
             spec.submodule_search_locations = found.submodule_search_locations
         return spec
 
@@ -66,9 +83,9 @@ class _Finder:
         """Python's own kind of module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module).update(STAND_INS.get(module.__name__, {}))
+        vars(module).update(self._modules.get(module.__name__, {}))
 
 
-def install() -> None:
-    """Have the stand-ins found, before any module that imports the framework."""
-    sys.meta_path.insert(0, _Finder())
+def install(modules: Modules, bare: Sequence[str] = ()) -> None:
+    """Have ``modules`` found instead of those of their names, and the packages ``bare`` without their ``__init__``."""
+    sys.meta_path.insert(0, _Finder(modules, bare))
