@@ -321,9 +321,10 @@ async def test_removal_that_runs_out_of_time_is_undone(daemon, deps, kernel, mon
 
 async def test_change_that_runs_out_of_time_is_undone(daemon, deps, kernel, monkeypatch):  # noqa: F811
     await make(daemon, "tv")
-    before, waiting = deps.store.settings, asyncio.Event()
+    before, waiting, original = deps.store.settings, asyncio.Event(), kernel.apply
 
     async def endless(plan, **more):
+        monkeypatch.setattr(kernel, "apply", original)
         waiting.set()
         await asyncio.Event().wait()
 

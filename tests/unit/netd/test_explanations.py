@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.admission import policy_of
 from app.errors import ConflictError, GatewayError, InvalidFieldError, NotFoundError, TooManyRequestsError
 from app.explain.decision import Decision, stored
 from app.model import (
@@ -31,6 +30,7 @@ from app.model import (
 from app.netd.explanations import MOST_WAITING, NOT_SEEN, Explanations
 from app.netd.policy_times import PolicyTimes
 from app.network.plan import ExitPlan, PlanInput, TransportPeer, TunnelPlan
+from app.policies import planned
 from app.protocol.commands import Explain, GetWhy
 from app.protocol.events import DeviceChanged, Event
 from app.protocol.explanations import Supposition
@@ -82,7 +82,7 @@ class Gateway:
     @property
     def inputs(self) -> PlanInput:
         settings = self.store.settings
-        devices = tuple((d.mac, policy_of(d, settings.default_policy)) for d in settings.devices)
+        devices = planned(settings, time.time()).devices
         return PlanInput(self.links, settings.lan, (UP, ExitPlan("de", 1)), settings.default_policy, devices)
 
     async def drops(self) -> dict[str, int]:
