@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import statistics
 import sys
 import time
 from typing import Any
@@ -21,6 +23,12 @@ OTHER, TELEVISION = "e2e-second", "television"  # a server, and the exit that ha
 PASSWORD = "correct-horse-battery"
 LAPTOPS, TVS, IN_THE_CLEAR = 7001, 7002, 7003  # ports of the web server's host: who sends there, or how
 TV_SECONDS = 20  # for which it is direct
+CONNECTS = 7
+# The time of it in seconds; the end of it is none of it.
+WG_QUICK = (
+    "ip netns exec beside bash -ec 'TIMEFORMAT=%R; conf=/run/beside/wgq.conf;"
+    " { time wg-quick up $conf >/run/beside/log 2>&1; } 2>&1; wg-quick down $conf >>/run/beside/log 2>&1'"
+)
 HOLD = 8  # seconds before the end at which netd is stopped; far from the 30 after which systemd's watchdog ends it
 OF_THE_TV = f"udp and dst host {WEB} and dst port {IN_THE_CLEAR}"  # meant to be in the clear; nobody else sends there
 
@@ -107,6 +115,27 @@ def test_an_imported_server_carries_the_traffic(machine: Machine, lab: Lab) -> N
 def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
     assert "wireguard" in inside.check_output("ip -d link show type wireguard")
     assert not inside.process.filter(comm="wireguard-go")
+
+
+def test_connecting_is_measured_beside_wg_quick(lab: Lab, inside: Host, measure: Measure) -> None:
+    """Until the handshake here; ``wg-quick up`` of the same file returns before its own, in a namespace by itself."""
+    conf = "".join(line for line in lab.client_conf().splitlines(keepends=True) if not line.startswith("DNS"))
+    try:
+        inside.check_output("ip netns add beside")
+        inside.check_output(f"mkdir -m 700 /run/beside && printf %s {shlex.quote(conf)} > /run/beside/wgq.conf")
+        ours, theirs = [], []
+        for _ in range(CONNECTS):
+            assert lab.api("POST", "/api/disconnect")[0] == 200
+            began = time.monotonic()
+            status, answer = lab.api("POST", "/api/connect", {"server": SERVER})
+            ours.append(time.monotonic() - began)
+            assert status == 200, answer
+            theirs.append(float(inside.check_output(WG_QUICK)))
+    finally:
+        inside.run("rm -rf /run/beside; ip netns delete beside")
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    measure("connect by the API until the handshake", mine * 1000, "ms")
+    measure("connect by the API / wg-quick up, medians", mine / other, "x", 1.0)
 
 
 def test_the_canarys_probes_are_seen_and_leak_nothing(machine: Machine, lab: Lab) -> None:
