@@ -96,8 +96,9 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
         code = entry_fields.country_code(entry.location[:2]) if entry.location[2:3] == "-" else None
         ipv6 = policy.address(entry.ipv6_addr_in, 6, "ipv6_addr_in") if entry.ipv6_addr_in else None
         hop = ports.get(name)
-        known = {"daita": entry.daita or "daita" in entry.features, "ipv6": ipv6 is not None, "multihop": hop}
-        more = [f for f in ("quic", "lwo") if f in entry.features]
+        known = (("daita", entry.daita or "daita" in entry.features), ("ipv6", ipv6), ("multihop", hop))
+        features = [name for name, there in known if there]
+        features += [name for name in ("quic", "lwo") if name in entry.features]
         return Relay(
             hostname=name,
             public_key=entry_fields.public_key(entry.public_key),
@@ -109,7 +110,7 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
             multihop_port=hop,
             owned=entry.owned,
             hosted_by=entry_fields.words(entry.provider, "provider") if entry.provider else None,
-            features=(*(name for name, there in known.items() if there), *more),
+            features=tuple(features),
             latitude=place.latitude,
             longitude=place.longitude,
             weight=max(0, min(entry.weight, 1000)),

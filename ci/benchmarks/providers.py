@@ -61,7 +61,7 @@ def measure(lab: Lab | None = None) -> list[Result]:  # noqa: ARG001 - the signa
         environment = Environment(transport=_NoTransport(), accounts=Accounts(directory), lists=directory)
         plain = _milliseconds(lambda: msgspec.json.decode(data))
         read = _milliseconds(lambda: mullvad_relays.parse(data, None, AddressPolicy()))
-        save = _milliseconds(lambda: kept.save(found))
+        save = _milliseconds(lambda: asyncio.run(kept.save(found)))
         start = _milliseconds(lambda: asyncio.run(MullvadProvider(environment).servers()))
         provider = MullvadProvider(environment)
         servers = asyncio.run(provider.servers())

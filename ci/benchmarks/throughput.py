@@ -52,10 +52,11 @@ def measure(lab: Lab) -> list[Result]:
 
 def _fill(lab: Lab) -> int:
     """Give a thousand devices a policy; returns how many exits there are."""
-    exits = ["default"]
-    for number in range(1, EXITS):
+    exits = [one["name"] for one in lab.api("GET", "/api/exits")["exits"]]  # the lab's own
+    for number in range(EXITS - len(exits)):
         answer = lab.api("POST", "/api/exits", {"name": f"bench{number}"})
-        exits += [f"bench{number}"] if answer.get("success") else []
+        assert answer["success"], answer
+        exits.append(f"bench{number}")
     policies = [*(f"vpn:{name}" for name in exits), "blocked"]
     operations = [
         {

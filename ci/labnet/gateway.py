@@ -23,6 +23,7 @@ from ci.labnet.wan_client import WanClient
 PROCESSES = ("netd", "web")
 # The last three are for dnsmasq, which has its own unit on the image.
 CAPTURE = "/run/vpn-gateway-capture/capture.sock"
+HEAP = "MALLOC_ARENA_MAX=1"  # as in the units of netd and web
 NETD_CAPABILITIES = "-all,+net_admin,+net_raw,+net_bind_service,+setuid,+setgid"
 
 
@@ -103,7 +104,7 @@ class Gateway:
         python = sys.executable
         self.web_state_dir.mkdir(mode=0o700, exist_ok=True)
         netd = [
-            *("env", *self.netd_environment),
+            *("env", HEAP, *self.netd_environment),
             *("setpriv", f"--bounding-set={NETD_CAPABILITIES}", "--inh-caps=-all"),
             *(python, "-m", "app", "netd", "--state-dir", str(self.state_dir), "--run-dir", "/run/vpn-gateway"),
             *("--providers", str(self.directory / "providers.toml")),
@@ -111,6 +112,7 @@ class Gateway:
             *self.netd_options,
         ]
         web = [
+            *("env", HEAP),
             *("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"),
             *(python, "-m", "app", "web", "--socket", "/run/vpn-gateway/netd.sock"),
             *("--state-dir", str(self.web_state_dir)),
