@@ -56,6 +56,13 @@ WEB: Modules = {
         "make_test_body_with_headers make_test_headers_path_and_query_string make_test_scope no_op_push sentinel",
     ),
     "werkzeug.serving": _names(functions="is_running_from_reloader"),
+    # The counts are in memory, and nothing waits for them.
+    "limits.aio": {},
+    "limits.storage.memcached": _names("MemcachedStorage"),
+    "limits.storage.mongodb": _names("MongoDBStorage MongoDBStorageBase"),
+    "limits.storage.redis": _names("RedisStorage"),
+    "limits.storage.redis_cluster": _names("RedisClusterStorage"),
+    "limits.storage.redis_sentinel": _names("RedisSentinelStorage"),
     # HTTP/2 is not offered (app.web.http1).
     "h2.events": {},
     "hypercorn.protocol.h2": _names("H2Protocol"),
