@@ -117,6 +117,25 @@ def test_the_tunnel_is_the_kernels(machine: Machine, inside: Host) -> None:
     assert not inside.process.filter(comm="wireguard-go")
 
 
+def test_the_canarys_probes_are_seen_and_leak_nothing(machine: Machine, lab: Lab) -> None:
+    """The process that watches, its packet sockets and the cable into the bridge: the image's kernel and sandbox."""
+    shown = until(lambda: proven(lab), 180, "a round of the canary that proves something")
+    assert shown["leaked"] == 0, shown
+    assert shown["shut"] is None
+
+
+def proven(lab: Lab) -> dict[str, Any] | None:
+    status, answer = lab.api("GET", "/api/canary")
+    well = status == 200 and isinstance(answer, dict) and answer["rounds"] > 0 and answer["problem"] is None
+    return answer if well else None
+
+
+def test_memory_with_the_tunnel_up(machine: Machine, inside: Host, measure: Measure) -> None:
+    used = memory_used(inside)
+    measure("memory used with the tunnel up", used, "MB", 160)
+    assert used <= 160
+
+
 def test_connecting_is_measured_beside_wg_quick(lab: Lab, inside: Host, measure: Measure) -> None:
     """Until the handshake here; ``wg-quick up`` of the same file returns before its own, in a namespace by itself."""
     conf = "".join(line for line in lab.client_conf().splitlines(keepends=True) if not line.startswith("DNS"))
@@ -136,25 +155,6 @@ def test_connecting_is_measured_beside_wg_quick(lab: Lab, inside: Host, measure:
     mine, other = statistics.median(ours), statistics.median(theirs)
     measure("connect by the API until the handshake", mine * 1000, "ms")
     measure("connect by the API / wg-quick up, medians", mine / other, "x", 1.0)
-
-
-def test_the_canarys_probes_are_seen_and_leak_nothing(machine: Machine, lab: Lab) -> None:
-    """The process that watches, its packet sockets and the cable into the bridge: the image's kernel and sandbox."""
-    shown = until(lambda: proven(lab), 180, "a round of the canary that proves something")
-    assert shown["leaked"] == 0, shown
-    assert shown["shut"] is None
-
-
-def proven(lab: Lab) -> dict[str, Any] | None:
-    status, answer = lab.api("GET", "/api/canary")
-    well = status == 200 and isinstance(answer, dict) and answer["rounds"] > 0 and answer["problem"] is None
-    return answer if well else None
-
-
-def test_memory_with_the_tunnel_up(machine: Machine, inside: Host, measure: Measure) -> None:
-    used = memory_used(inside)
-    measure("memory used with the tunnel up", used, "MB", 160)
-    assert used <= 160
 
 
 def test_each_device_leaves_by_its_own_exit(machine: Machine, lab: Lab, inside: Host, capture: Capture) -> None:
