@@ -85,7 +85,7 @@ def restored(settings: Settings, before: Settings, name: str) -> Settings:
         for field in _BY_EXIT
     }
     for field in ("default_policy", "groups"):  # whole
-        if field in Settings.__struct_fields__ and mentions(getattr(before, field), name):
+        if mentions(getattr(before, field), name):
             kept[field] = getattr(before, field)
     return replace(
         with_exit_restored(settings, before, name),

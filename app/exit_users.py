@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.model import BlockedPolicy, Device, DirectPolicy, Policy, Settings, VpnPolicy
+from app.model import BlockedPolicy, Device, DirectPolicy, Group, Policy, Settings, VpnPolicy
 
 
 class Users(Struct, frozen=True):
@@ -29,6 +29,9 @@ class Policies(Protocol):
     def devices(self) -> tuple[Device, ...]: ...
 
     @property
+    def groups(self) -> tuple[Group, ...]: ...
+
+    @property
     def default_policy(self) -> Policy: ...
 
 
@@ -36,15 +39,14 @@ def users_of(settings: Policies, name: str) -> Users:
     """The devices and groups whose policy, at any time, is the exit ``name``."""
     return Users(
         devices=tuple(device.mac for device in settings.devices if _uses(device, name)),
-        groups=tuple(group.name for group in getattr(settings, "groups", ()) if mentions(group, name)),
+        groups=tuple(group.name for group in settings.groups if mentions(group, name)),
         default_policy=mentions(settings.default_policy, name),
     )
 
 
 def _uses(device: Device, name: str) -> bool:
     """Whether a policy of the device itself, at any time, is the exit."""
-    own = getattr(device, "own", True)  # False = it follows its group, or the default
-    fields = (field for field in device.__struct_fields__ if field != "policy" or own)
+    fields = (field for field in device.__struct_fields__ if field != "policy" or device.own)
     return any(mentions(getattr(device, field), name) for field in fields)
 
 

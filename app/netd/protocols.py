@@ -62,14 +62,6 @@ class ExitServers(Protocol):
     async def own(self, exit_name: str) -> Choice: ...
 
 
-class DeviceNetwork(Protocol):
-    """What is used of :class:`app.netd.network.NetworkController`."""
-
-    async def replan(self) -> None: ...
-
-    async def forget_device(self, mac: str) -> None: ...
-
-
 class PlannedNetwork(Protocol):
     """What is used of :class:`app.netd.network.NetworkController`."""
 
