@@ -10,7 +10,7 @@ from msgspec import Struct
 from app.providers.decode import decode_list
 from app.providers.server_list import entry_fields
 from app.providers.server_list.address_policy import AddressPolicy, BadEntryError
-from app.providers.server_list.collector import Collector, NotOfferedError
+from app.providers.server_list.collector import Collector
 from app.providers.server_list.relay import API_ADDRESSES, Relay, RelayList
 from app.providers.server_list.source import ListSource, body_only
 
@@ -85,10 +85,6 @@ class _OtherHosts(Struct, frozen=True):
     hosts: list[msgspec.Raw] = []
 
 
-class _Name(Struct, frozen=True):
-    hostname: str
-
-
 def parse(data: bytes, policy: AddressPolicy) -> RelayList:
     """``GET /v5/servers.json``. Raises BadAnswerError."""
     document: _List = decode_list(data, _List, TITLE)
@@ -132,12 +128,8 @@ def parse(data: bytes, policy: AddressPolicy) -> RelayList:
             others = msgspec.json.decode(bytes(raw), type=_OtherHosts)
         except (ValueError, RecursionError):
             continue
-        collector.each(others.hosts, f"openvpn[{place}].hosts", _Name, _openvpn)
+        collector.leave_out(others.hosts, f"openvpn[{place}].hosts", "it speaks OpenVPN, not WireGuard")
     return collector.finish(TITLE, port_ranges=_ranges(document.config), general=_general(document.config, policy))
-
-
-def _openvpn(_: _Name) -> Relay | None:
-    raise NotOfferedError("it speaks OpenVPN, not WireGuard")
 
 
 def _ranges(config: _Config) -> tuple[tuple[int, int], ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from app.providers.decode import decode_list
 from app.providers.errors import BadAnswerError
@@ -26,6 +27,16 @@ class _Location(Struct, frozen=True):
     longitude: float | None = None
 
 
+class _Place(Struct, frozen=True):
+    """A location that was judged; thousands of servers share it."""
+
+    country: str
+    city: str
+    country_code: str | None
+    latitude: float | None
+    longitude: float | None
+
+
 class _WireGuard(Struct, frozen=True):
     relays: list[msgspec.Raw]
     port_ranges: list[tuple[int, int]] = []
@@ -44,7 +55,13 @@ class _List(Struct, frozen=True):
     bridge: _Others = _Others()
 
 
-class _Relay(Struct, frozen=True):
+class _Features(Struct, frozen=True, gc=False):
+    daita: Any = None
+    quic: Any = None
+    lwo: Any = None
+
+
+class _Relay(Struct, frozen=True, gc=False):
     hostname: str
     location: str
     active: bool
@@ -55,11 +72,7 @@ class _Relay(Struct, frozen=True):
     provider: str | None = None
     weight: int = 100
     daita: bool = False
-    features: dict[str, Any] = field(default_factory=dict)
-
-
-class _Name(Struct, frozen=True):
-    hostname: str
+    features: _Features = _Features()
 
 
 class _WwwRelay(Struct, frozen=True):
@@ -71,13 +84,14 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
     """The list, with multihop ports from ``www``, or from ``old`` where ``www`` is missing. Raises BadAnswerError."""
     document: _List = decode_list(data, _List, TITLE)
     collector = Collector()
-    places: dict[str, _Location] = {}
+    places: dict[str, _Place] = {}
     for code, raw in document.locations.items():
         try:
             place = msgspec.json.decode(bytes(raw), type=_Location)
-            places[code] = _Location(
+            places[code] = _Place(
                 entry_fields.words(place.country, "country"),
                 entry_fields.words(place.city, "city"),
+                entry_fields.country_code(code[:2]) if code[2:3] == "-" else None,
                 entry_fields.degrees(place.latitude, 90),
                 entry_fields.degrees(place.longitude, 180),
             )
@@ -85,6 +99,7 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
             shown = code if len(code) <= 20 and code.isascii() and code.isprintable() else "?"
             collector.skip(f"locations.{shown}", str(error))
     ports = _multihop_ports(www, old)
+    hoster = functools.cache(lambda name: entry_fields.words(name, "provider"))  # few, each with many servers
 
     def make(entry: _Relay) -> Relay:
         name = entry_fields.hostname(entry.hostname)
@@ -93,24 +108,28 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
         place = places.get(entry.location)
         if place is None:
             raise BadEntryError("its location is not in the list")
-        code = entry_fields.country_code(entry.location[:2]) if entry.location[2:3] == "-" else None
         ipv6 = policy.address(entry.ipv6_addr_in, 6, "ipv6_addr_in") if entry.ipv6_addr_in else None
         hop = ports.get(name)
-        known = (("daita", entry.daita or "daita" in entry.features), ("ipv6", ipv6), ("multihop", hop))
-        features = [name for name, there in known if there]
-        features += [name for name in ("quic", "lwo") if name in entry.features]
+        more = entry.features
+        features = _features(
+            daita=entry.daita or more.daita is not None,
+            ipv6=ipv6 is not None,
+            multihop=hop is not None,
+            quic=more.quic is not None,
+            lwo=more.lwo is not None,
+        )
         return Relay(
             hostname=name,
             public_key=entry_fields.public_key(entry.public_key),
             country=place.country,
             city=place.city,
-            country_code=code,
+            country_code=place.country_code,
             ipv4=policy.address(entry.ipv4_addr_in, 4, "ipv4_addr_in"),
             ipv6=ipv6,
             multihop_port=hop,
             owned=entry.owned,
-            hosted_by=entry_fields.words(entry.provider, "provider") if entry.provider else None,
-            features=tuple(features),
+            hosted_by=hoster(entry.provider) if entry.provider else None,
+            features=features,
             latitude=place.latitude,
             longitude=place.longitude,
             weight=max(0, min(entry.weight, 1000)),
@@ -121,12 +140,13 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
         ("openvpn.relays", document.openvpn, "it speaks OpenVPN, not WireGuard"),
         ("bridge.relays", document.bridge, "it is a bridge, not a WireGuard server"),
     ):
-        collector.each(others.relays, kind, _Name, lambda _, what=what: _other(what))
+        collector.leave_out(others.relays, kind, what)
     return collector.finish(TITLE, port_ranges=_ranges(document.wireguard), general=_general(document.wireguard))
 
 
-def _other(what: str) -> Relay | None:
-    raise NotOfferedError(what)
+@functools.cache
+def _features(**known: bool) -> tuple[str, ...]:
+    return tuple(name for name, there in known.items() if there)
 
 
 def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:

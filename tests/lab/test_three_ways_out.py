@@ -101,6 +101,7 @@ def test_a_stray_would_be_seen(lab: Lab) -> None:
         wait_for("the laptop at its own exit", lambda: seen_as(lab, "laptop") == SE)
         policy(lab, "laptop", f"vpn:{BERLIN}")
         wait_for("the laptop at the phone's exit", lambda: seen_as(lab, "laptop") == DE)
+        assert [seen_as(lab, "laptop") for _ in range(3)] == [DE] * 3, "each asks with at least four packets"
     assert {(host, place) for host, place in watch.seen if place not in ThreeWays.ways[host]} == {("laptop", "vpn-de")}
     assert len(watch.leaks) == len(watch.seen["laptop", "vpn-de"]) > 10
     assert {":" in p.source for found in watch.seen.values() for p in found} == {False, True}, "either family is known"

@@ -56,6 +56,17 @@ class Collector:
             except (ValueError, RecursionError):
                 self.skip(f"{where}[{place}]", "it cannot be read")
 
+    def leave_out(self, entries: Iterable[msgspec.Raw], where: str, reason: str) -> None:
+        """Skip all of ``entries``, which have a host name and are no WireGuard servers."""
+        raw = list(entries)
+        named = _all_at_once((bytes(entry) for entry in raw), _Named)
+        if named is None:
+            self.each(raw, where, _Named, lambda _: _not_offered(reason))
+            return
+        for place, entry in enumerate(named):
+            plain = HOSTNAME.fullmatch(entry.hostname)
+            self.skip(entry.hostname if plain else f"{where}[{place}]", reason, bad=False)
+
     def skip(self, entry: str, reason: str, *, bad: bool = True) -> None:
         self._bad += bad
         if len(self.skipped) < MAX_SKIPPED:
@@ -83,12 +94,20 @@ class Collector:
         return RelayList(relays=tuple(self.relays.values()), skipped=tuple(self.skipped), **other)
 
 
+def _not_offered(reason: str) -> Relay | None:
+    raise NotOfferedError(reason)
+
+
 def _all_at_once(entries: Iterable[bytes], kind: type[T]) -> list[T] | None:
     """All entries, in a third of the time; None where one of them cannot be read: one by one tells which."""
     try:
         return serialization.decode(b"[" + b",".join(entries) + b"]", list[kind])  # type: ignore[valid-type]
     except (ValueError, RecursionError):
         return None
+
+
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    hostname: str
 
 
 class _Names(msgspec.Struct, frozen=True):

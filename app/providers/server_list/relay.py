@@ -12,7 +12,7 @@ UNKNOWN = "Unknown"
 API_ADDRESSES = "api_addresses"  # in a list's general values: where the provider's API is, where the list tells it
 
 
-class Relay(Struct, frozen=True, omit_defaults=True):
+class Relay(Struct, frozen=True, omit_defaults=True, gc=False):
     """A server of a provider's list, with at least one of ``ipv4``, ``ipv6`` and ``endpoint_name``."""
 
     hostname: str
