@@ -99,7 +99,10 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
             shown = code if len(code) <= 20 and code.isascii() and code.isprintable() else "?"
             collector.skip(f"locations.{shown}", str(error))
     ports = _multihop_ports(www, old)
-    hoster = functools.cache(lambda name: entry_fields.words(name, "provider"))  # few, each with many servers
+
+    @functools.cache  # few, each with many servers
+    def hoster(name: str) -> str:
+        return entry_fields.words(name, "provider")
 
     def make(entry: _Relay) -> Relay:
         name = entry_fields.hostname(entry.hostname)
