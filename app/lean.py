@@ -12,7 +12,6 @@ A stand-in has the names that a library imports from such a part while it is loa
 
 from __future__ import annotations
 
-import importlib
 import sys
 import typing
 from _thread import RLock
@@ -31,13 +30,6 @@ class Unused:
         self.commands: dict[str, object] = {}
 
 
-class _NoNames(dict[str, str]):
-    """A table that is not loaded: it must not be taken for one that lacks a name."""
-
-    def __contains__(self, _: object) -> bool:
-        return _not_there()
-
-
 def _not_there(*_: object, **__: object) -> Any:
     raise NotImplementedError("this part of a library is not loaded: see app.lean")
 
@@ -53,16 +45,6 @@ def _as_it_is(**_: object) -> Callable[[object], object]:
 
 class _MainProcess:
     name = "MainProcess"
-
-
-def _config_variable(name: str) -> Any:
-    """The value of the only variable that is asked for, as every Python on Linux has it, or else what Python says.
-
-    Python's table of all of them is large, and the whole of it is loaded for one.
-    """
-    if name == "TZPATH":
-        return "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
-    return importlib.import_module("sysconfig").get_config_vars().get(name)
 
 
 def _names(classes: str = "", functions: str = "", errors: str = "", numbers: str = "") -> dict[str, Any]:
@@ -92,23 +74,13 @@ _MULTIPROCESSING = {
 }
 
 
-def _datetime() -> Modules:
-    """Older versions of Python load the whole of it in Python first, and then replace it by what is here."""
-    if sys.version_info >= (3, 12):
-        return {}
-    found = vars(importlib.import_module("_datetime"))
-    return {"datetime": {name: value for name, value in found.items() if not name.startswith("__")}}
-
-
 _BOTH: Modules = {
-    **_datetime(),
     # What inspect and the log need for the text of a program alone.
     "ast": _names("NodeVisitor"),
     "tokenize": {},
     # Archives of these kinds are only known to be possible.
     "bz2": {},
     "lzma": {},
-    "sysconfig": {"get_config_var": _config_variable},
     # What msgspec takes from it, Python has.
     "typing_extensions": {name: getattr(typing, name) for name in ("get_type_hints", "NotRequired", "Required")},
     "multiprocessing": _MULTIPROCESSING,
@@ -158,8 +130,6 @@ WEB = Lean(
         # HTTP/2 is not offered (app.web.http1).
         "h2.events": {},
         "hypercorn.protocol.h2": _names("H2Protocol"),
-        # Nothing decodes HTML.
-        "html.entities": {"html5": _NoNames()},
     },
     later={
         **_BOTH,
