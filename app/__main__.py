@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
             with gc_disabled():
                 from app import lean  # noqa: PLC0415
 
-                lean.install(lean.WEB, lean.WEB_BARE)
+                lean.install(lean.WEB)
                 from app.web.main import main as web  # noqa: PLC0415
 
             return web(argv[1:])

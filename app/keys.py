@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 
 from msgspec import Struct
 
+from app.curve25519 import public_bytes
 from app.model import Secret
 
 KEY_BYTES = 32
@@ -76,17 +78,12 @@ def check_public_key(text: str) -> str:
 
 def public_key(private_key: Secret) -> str:
     """The public key that belongs to ``private_key``; raises :class:`InvalidKeyError`."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
-
-    private = X25519PrivateKey.from_private_bytes(decode_key(private_key.reveal()))
-    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+    return base64.b64encode(public_bytes(decode_key(private_key.reveal()))).decode()
 
 
 def generate() -> KeyPair:
     """A new pair from the system's random source, clamped as wg(8) does it."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415
-
-    scalar = bytearray(X25519PrivateKey.generate().private_bytes_raw())
+    scalar = bytearray(secrets.token_bytes(KEY_BYTES))
     scalar[0] &= 248
     scalar[31] = (scalar[31] & 127) | 64
     private = Secret(base64.b64encode(bytes(scalar)).decode())

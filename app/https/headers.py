@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import time
 
 from app.https.transport import Destination
@@ -22,6 +21,8 @@ def retry_after(text: str | None) -> float | None:
         return None
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_PAUSE)
+    import email.utils  # noqa: PLC0415 - a third of a megabyte, and servers seldom name a date
+
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:

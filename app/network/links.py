@@ -57,7 +57,7 @@ def read_links() -> dict[str, LinkState]:
     return dict(_link(body, tuple(addresses.get(rtnetlink.LINK.unpack_from(body)[2], ()))) for body in links)
 
 
-@functools.lru_cache(256)
+@functools.lru_cache(64)  # of some 2 kB each, and a link that carries packets has another message each time
 def _link(body: bytes, of_addresses: tuple[bytes, ...]) -> tuple[str, LinkState]:
     """The link of a message and those of its addresses, which are mostly the same as the last time."""
     addresses: set[Interface] = set()

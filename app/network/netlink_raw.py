@@ -77,6 +77,11 @@ def nfgenmsg(family: int, payload: bytes = b"") -> bytes:
     return struct.pack("=BBH", family, 0, 0) + payload
 
 
+# Kept: to allocate one for each datagram takes longer than to read it. As many as are read at once: one for each socket
+# of each thread took a megabyte.
+_buffers: list[bytearray] = []
+
+
 class _Socket:
     """A netlink socket that is kept: the end of one makes the kernel wait until removed nftables objects are gone."""
 
@@ -87,7 +92,6 @@ class _Socket:
             self._sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BATCH_BUFFER)
         self._sock.bind((0, 0))
         self._number = 0
-        self._buffer = bytearray(_RECEIVE)  # kept: to allocate it for each datagram takes longer than to read one
         self._poll = select.poll()
         self._poll.register(self._sock, select.POLLIN)
 
@@ -101,8 +105,7 @@ class _Socket:
 
     def receive(self, numbers: Container[int]) -> Iterator[tuple[int, int, bytes]]:
         """The messages of one datagram that answer requests with these ``numbers``: kind, flags and body."""
-        length = self._sock.recv_into(self._buffer)
-        data = bytes(memoryview(self._buffer)[:length])
+        data = self._datagram()
         at = 0
         while at + _HEADER.size <= len(data):
             length, kind, flags, number, _ = _HEADER.unpack_from(data, at)
@@ -111,6 +114,16 @@ class _Socket:
             if number in numbers:
                 yield kind, flags, data[at + _HEADER.size : at + length]
             at += (length + 3) & ~3
+
+    def _datagram(self) -> bytes:
+        try:
+            buffer = _buffers.pop()
+        except IndexError:
+            buffer = bytearray(_RECEIVE)
+        try:
+            return bytes(memoryview(buffer)[: self._sock.recv_into(buffer)])
+        finally:
+            _buffers.append(buffer)
 
     def pending(self) -> bool:
         return bool(self._poll.poll(0))

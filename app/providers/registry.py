@@ -6,8 +6,8 @@ import contextlib
 import logging
 import re
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +148,21 @@ class Registry:
         return tuple(self._providers.values())
 
 
+def _may_have_providers(place: str) -> bool:
+    """Whether a package at ``place``, of those where modules are looked for, names a provider; also where unsure."""
+    if Path(place).is_file():  # an archive of modules
+        return True
+    files = Path(place).glob("*-[Ii][Nn][Ff][Oo]/entry_points.txt")
+    return any(ENTRY_POINTS.encode() in file.read_bytes() for file in files)
+
+
 def _load_entry_points(environment: Environment) -> list[Provider]:
     """The providers of other packages. One that fails to load is logged and left out."""
     found: list[Provider] = []
+    if not any(map(_may_have_providers, sys.path)):
+        return found
+    from importlib import metadata  # noqa: PLC0415 - a megabyte, and a gateway seldom has such a package
+
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         try:
             provider: object = entry.load()(environment)

@@ -10,7 +10,6 @@ import platform
 import struct
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 
 from app import __version__
@@ -46,6 +45,8 @@ _THROTTLED = {
 
 
 def versions(root: Path = ROOT) -> str:
+    from importlib import metadata  # noqa: PLC0415 - a megabyte that a gateway without support files does without
+
     lines = [
         f"VPN Gateway {__version__}",
         f"made {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC by this machine's clock",
