@@ -27,8 +27,10 @@ def allowlists(inputs: PlanInput, view: View) -> Iterator[str]:
         yield collection("set", f"direct_resolver{family}", f"{ip} daddr", _addresses(view.direct_resolvers, family))
         yield collection("set", f"direct_source{family}", f"{ip} saddr", _addresses(sources, family))
         both = _addresses(view.addresses_on_both(family), family)
-        chain = "sources_own_direct" if view.direct else "sources_own_address"
-        yield collection("map", f"own_address{family}", f"{ip} daddr : verdict", (f"{a} : goto {chain}" for a in both))
+        verdicts = dict.fromkeys(_addresses(view.addresses_outside(family), family), "sources_own")
+        verdicts |= dict.fromkeys(both, "sources_own" if view.direct else "sources_own_address")
+        elements = (f"{a} : goto {name}" for a, name in sorted(verdicts.items()))
+        yield collection("map", f"own_address{family}", f"{ip} daddr : verdict", elements)
         yield collection("set", f"own_address_direct{family}", f"{ip} daddr", both if view.direct else ())
     networks = collapse(a.network for a in (view.wan.addresses if view.wan else ()) if a.version == 6)
     links = (f'"{view.wan.name}" . {n}' for n in networks) if view.wan else ()

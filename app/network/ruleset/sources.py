@@ -13,13 +13,14 @@ from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, q
 
 
 def source_chains(view: View) -> Iterator[str]:
-    jumps = ['iifname "lo" accept']
+    jumps: list[str] = []  # the links that most packets come from first
     if view.lan:
         jumps.append(f"iifname {quoted(view.lan)} goto sources_lan")
-    jumps += [f"iifname . {ip_word(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
-    jumps.append(f"iifname @tunnel_link {drop('tunnel_address')}")
     if view.wan:
         jumps.append(f'iifname "{view.wan.name}" goto sources_{"shared" if view.shared else "wan"}')
+    jumps += [f"iifname . {ip_word(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
+    jumps.append(f"iifname @tunnel_link {drop('tunnel_address')}")
+    jumps.append('iifname "lo" accept')
     jumps += _drop_to_tunnel_address()
     # Before connection tracking, so that a spoofed packet never creates a connection.
     yield chain("prerouting_sources", jumps, hook=base("filter", "prerouting", "raw"))
@@ -30,7 +31,7 @@ def source_chains(view: View) -> Iterator[str]:
         name, rules = ("shared", _sources_shared(view)) if view.shared else ("wan", _sources_wan(view))
         yield chain(f"sources_{name}", rules)
         yield chain("sources_own_address", _sources_own_address(view))
-        yield chain("sources_own_direct", _drop_inside_sources(view, lan=not view.shared))
+        yield chain("sources_own", _drop_inside_sources(view, lan=not view.shared))
 
 
 def _drop_to_tunnel_address() -> list[str]:
@@ -38,14 +39,17 @@ def _drop_to_tunnel_address() -> list[str]:
 
 
 def _to_own_address() -> list[str]:
-    """The jumps for the WAN's own addresses that a tunnel has as well: NordVPN's and a hotel's first may be one."""
+    """The jumps for the WAN's own addresses, to which almost all that comes from there is sent.
+
+    Those that a tunnel has as well, as NordVPN's and a hotel's first may be, have a chain of their own.
+    """
     return [f"{ip_word(family)} daddr vmap @own_address{family}" for family in FAMILIES]
 
 
 def _sources_own_address(view: View) -> Iterator[str]:
     """Only what the WAN is asked for: any other packet might belong to a connection inside the tunnel.
 
-    Where a device is ``direct``, answers for it may come from anywhere (``sources_own_direct``). Input then has these
+    Where a device is ``direct``, answers for it may come from anywhere (``sources_own``). Input then has these
     rules again, and forward lets no packet of a tunnel's connection in from the WAN.
     """
     yield from _drop_inside_sources(view, lan=not view.shared)
@@ -53,9 +57,11 @@ def _sources_own_address(view: View) -> Iterator[str]:
     yield drop("tunnel_address")
 
 
-def _drop_own_sources(view: View) -> list[str]:
-    own = [f"ip saddr {view.lan4.ip}", *((f"ip6 saddr {view.ula.ip}",) if view.ula else ())]
-    return [f"{match} {drop('spoofed')}" for match in own]
+def _drop_own_sources(view: View) -> tuple[list[str], list[str]]:
+    """The drops of packets that have the gateway's own address in the LAN as source, of IPv4 and of IPv6."""
+    own = ([f"ip saddr {view.lan4.ip}"], [f"ip6 saddr {view.ula.ip}"] if view.ula else [])
+    four, six = ([f"{match} {drop('spoofed')}" for match in matches] for matches in own)
+    return four, six
 
 
 def _drop_false_canary() -> str:
@@ -65,10 +71,14 @@ def _drop_false_canary() -> str:
 
 def _sources_lan(view: View) -> Iterator[str]:
     yield _drop_false_canary()
-    yield from _drop_own_sources(view)
-    yield from _drop_to_tunnel_address()
-    yield f"ip saddr {view.lan4.network} accept"
-    yield f"ip6 saddr {any_of((*view.lan_networks(6), 'fe80::/10'))} accept"
+    six = any_of((*view.lan_networks(6), "fe80::/10"))
+    for own, to_tunnel, good in zip(
+        _drop_own_sources(view),
+        _drop_to_tunnel_address(),
+        (f"ip saddr {view.lan4.network}", f"ip6 saddr {six}"),
+        strict=True,
+    ):
+        yield from (*own, to_tunnel, f"{good} accept")
     # A host that has no address yet: DHCP, and duplicate address detection (RFC 4862).
     yield f"ip saddr 0.0.0.0 {DHCP4} accept"
     yield "ip6 saddr :: meta l4proto icmpv6 accept"
@@ -97,7 +107,8 @@ def _sources_wan(view: View) -> Iterator[str]:
 def _sources_shared(view: View) -> Iterator[str]:
     """The rules of a shared link: sources of LAN and WAN are valid, loopback and the gateway's own are not."""
     yield _drop_false_canary()
-    yield from _drop_own_sources(view)
+    for own in _drop_own_sources(view):
+        yield from own
     yield from _to_own_address()
     yield from _drop_to_tunnel_address()
     yield f"ip saddr 127.0.0.0/8 {drop('spoofed')}"
