@@ -12,6 +12,7 @@ from app.network.ruleset.refusals import drop, refuse
 from app.network.ruleset.sets import MAX_CONNECTIONS
 from app.network.ruleset.syntax import base, chain, hex_mark
 
+_CLAMP = "tcp flags & (syn | rst) == syn jump clamp"
 _EXIT = "meta mark . oifname vmap @exit_forward"
 # What most packets are: they meet the one rule that decides, and no other. DNS is not among them.
 _ESTABLISHED = "ct state established th dport != 53"
@@ -20,8 +21,8 @@ _ESTABLISHED = "ct state established th dport != 53"
 def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     """Every outbound packet is checked by its mark and interface; there is no general "established" rule."""
     yield chain("clamp", _clamp())
-    rules = ["tcp flags & (syn | rst) == syn jump clamp"]
-    rules += [f"{match} goto forward_lan" for match in from_lan(view)]
+    rules = [f"{match} goto forward_lan" for match in from_lan(view)]
+    rules.append(_CLAMP)
     rules += [f"iifname . ct mark @exit_return {m} ct state established,related accept" for m in lan_hosts(view)]
     rules += returns(view)
     rules.append(drop("forward"))
@@ -32,6 +33,7 @@ def forward_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     out = [
         f"{_ESTABLISHED} {_EXIT}",
         "ct state invalid,untracked goto drop_invalid",
+        _CLAMP,
         f"meta mark {hex_mark(MARK_WAITING)} {refuse('waiting')}",
     ]
     out += [f"{m} accept" for m in lan_hosts(view)]

@@ -86,11 +86,15 @@ def _sources_lan(view: View) -> Iterator[str]:
 
 
 def _drop_inside_sources(view: View, *, lan: bool = True) -> list[str]:
-    """Drops for sources that no packet from outside can have: loopback's, and the LAN's with ``lan``."""
+    """Drops for sources that no packet from outside can have: loopback's, the gateway's, and the LAN's with ``lan``.
+
+    Those of the kernel's own checks too, of which one is off, because it costs more: app.network.sysctl.
+    """
     four, six = ((view.lan4.network,), view.lan_networks(6)) if lan else ((), ())
     return [
-        f"ip saddr {any_of((*four, '127.0.0.0/8'))} {drop('spoofed')}",
+        *(f"ip saddr {source} {drop('spoofed')}" for source in (*four, "127.0.0.0/8", "@own_source4")),
         f"ip6 saddr {any_of((*six, '::1'))} {drop('spoofed')}",
+        f"ip6 saddr @own_source6 {drop('spoofed')}",
     ]
 
 
@@ -114,3 +118,4 @@ def _sources_shared(view: View) -> Iterator[str]:
     yield f"ip saddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip daddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip6 saddr ::1 {drop('spoofed')}"
+    yield from (f"{ip_word(f)} saddr @own_source{f} {drop('spoofed')}" for f in FAMILIES)
