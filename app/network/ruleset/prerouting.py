@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from app.addresses import collapse
-from app.network.plan import MARK_TRANSPORT
+from app.network.plan import MARK_CANARY, MARK_TRANSPORT
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.exceptions import EXCEPTION_MARK, NUMBER_OF_EXCEPTION
 from app.network.ruleset.matches import PORT53, from_lan
+from app.network.ruleset.sources import drop_canary, drop_to_tunnel_address
 from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
 
 # What most packets are, told without a look at their address: of a connection that has gone to the outside before,
@@ -30,7 +31,9 @@ def prerouting_chains(view: View) -> Iterator[str]:
     yield chain(
         "policy_lan",
         (
+            f"meta mark {hex_mark(MARK_CANARY)} meta mark set ether saddr map @canary_mark goto policy_device",
             "meta mark set ether saddr map @device_mark goto policy_device",
+            drop_canary(),
             "meta mark set meta nfproto map @default_mark",
             "goto policy_device",
         ),
@@ -41,6 +44,7 @@ def prerouting_chains(view: View) -> Iterator[str]:
         (
             NUMBER_OF_EXCEPTION,
             f"{_OUTWARD_ALREADY} goto policy_outward",
+            *(() if view.shared else drop_to_tunnel_address()),  # there the first hook, as the address may be both's
             *(f"{match} goto policy_near" for match in _near(view)),
             "goto policy_outward",
         ),

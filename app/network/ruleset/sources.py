@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.network.plan import MARK_CANARY
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.answers import own_address_rules
 from app.network.ruleset.matches import DHCP4
 from app.network.ruleset.refusals import drop
-from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, quoted
+from app.network.ruleset.syntax import any_of, base, chain, ip_word, quoted
 
 
 def source_chains(view: View) -> Iterator[str]:
@@ -21,7 +20,7 @@ def source_chains(view: View) -> Iterator[str]:
     jumps += [f"iifname . {ip_word(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
     jumps.append(f"iifname @tunnel_link {drop('tunnel_address')}")
     jumps.append('iifname "lo" accept')
-    jumps += _drop_to_tunnel_address()
+    jumps += drop_to_tunnel_address()
     # Before connection tracking, so that a spoofed packet never creates a connection.
     yield chain("prerouting_sources", jumps, hook=base("filter", "prerouting", "raw"))
     if view.lan:
@@ -34,7 +33,7 @@ def source_chains(view: View) -> Iterator[str]:
         yield chain("sources_own", _drop_inside_sources(view, lan=not view.shared))
 
 
-def _drop_to_tunnel_address() -> list[str]:
+def drop_to_tunnel_address() -> list[str]:
     return [f"{ip_word(f)} daddr @tunnel_address{f} {drop('tunnel_address')}" for f in FAMILIES]
 
 
@@ -52,7 +51,7 @@ def _sources_own_address(view: View) -> Iterator[str]:
     Where a device is ``direct``, answers for it may come from anywhere (``sources_own``). Input then has these
     rules again, and forward lets no packet of a tunnel's connection in from the WAN.
     """
-    yield from _drop_inside_sources(view, lan=not view.shared)
+    yield from _drop_inside_sources(view, lan=not view.shared, own=False)
     yield from own_address_rules(view, "accept", direct=False)
     yield drop("tunnel_address")
 
@@ -64,43 +63,39 @@ def _drop_own_sources(view: View) -> tuple[list[str], list[str]]:
     return four, six
 
 
-def _drop_false_canary() -> str:
-    """No device may take the policy of the canary by taking its MAC address: its frames alone carry its mark."""
-    return f"ether saddr @canary meta mark != {hex_mark(MARK_CANARY)} {drop('spoofed')}"
+def drop_canary() -> str:
+    """No device may take the canary's MAC address, whose frames alone carry its mark: the rule for all without it."""
+    return f"ether saddr @canary {drop('spoofed')}"
 
 
 def _sources_lan(view: View) -> Iterator[str]:
-    yield _drop_false_canary()
     six = any_of((*view.lan_networks(6), "fe80::/10"))
-    for own, to_tunnel, good in zip(
-        _drop_own_sources(view),
-        _drop_to_tunnel_address(),
-        (f"ip saddr {view.lan4.network}", f"ip6 saddr {six}"),
-        strict=True,
-    ):
-        yield from (*own, to_tunnel, f"{good} accept")
+    good = (f"ip saddr {view.lan4.network}", f"ip6 saddr {six}")
+    for own, match in zip(_drop_own_sources(view), good, strict=True):
+        yield from (*own, f"{match} accept")
     # A host that has no address yet: DHCP, and duplicate address detection (RFC 4862).
     yield f"ip saddr 0.0.0.0 {DHCP4} accept"
     yield "ip6 saddr :: meta l4proto icmpv6 accept"
     yield drop("spoofed")
 
 
-def _drop_inside_sources(view: View, *, lan: bool = True) -> list[str]:
-    """Drops for sources that no packet from outside can have: loopback's, the gateway's, and the LAN's with ``lan``.
+def _drop_inside_sources(view: View, *, lan: bool = True, own: bool = True) -> list[str]:
+    """Drops for sources that no packet from outside can have.
 
-    Those of the kernel's own checks too, of which one is off, because it costs more: app.network.sysctl.
+    Those are loopback's, the LAN's with ``lan``, and with ``own`` the gateway's, which the kernel does not look for as
+    well (``accept_local`` in :mod:`app.network.sysctl`).
     """
     four, six = ((view.lan4.network,), view.lan_networks(6)) if lan else ((), ())
+    own4, own6 = (("@own_source4",), ("@own_source6",)) if own else ((), ())
     return [
-        *(f"ip saddr {source} {drop('spoofed')}" for source in (*four, "127.0.0.0/8", "@own_source4")),
-        f"ip6 saddr {any_of((*six, '::1'))} {drop('spoofed')}",
-        f"ip6 saddr @own_source6 {drop('spoofed')}",
+        *(f"ip saddr {source} {drop('spoofed')}" for source in (*four, "127.0.0.0/8", *own4)),
+        *(f"ip6 saddr {source} {drop('spoofed')}" for source in (any_of((*six, "::1")), *own6)),
     ]
 
 
 def _sources_wan(view: View) -> Iterator[str]:
     yield from _to_own_address()
-    yield from _drop_to_tunnel_address()
+    yield from drop_to_tunnel_address()
     yield from _drop_inside_sources(view)
     # No legitimate packet from the WAN is addressed to the LAN: answers to its connections come to the WAN's address.
     yield f"ip daddr {any_of((view.lan4.network, '127.0.0.0/8'))} {drop('spoofed')}"
@@ -110,11 +105,10 @@ def _sources_wan(view: View) -> Iterator[str]:
 
 def _sources_shared(view: View) -> Iterator[str]:
     """The rules of a shared link: sources of LAN and WAN are valid, loopback and the gateway's own are not."""
-    yield _drop_false_canary()
     for own in _drop_own_sources(view):
         yield from own
     yield from _to_own_address()
-    yield from _drop_to_tunnel_address()
+    yield from drop_to_tunnel_address()
     yield f"ip saddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip daddr 127.0.0.0/8 {drop('spoofed')}"
     yield f"ip6 saddr ::1 {drop('spoofed')}"
