@@ -61,7 +61,7 @@ def render(lan: Sequence[str], networks: Iterable[Network], *, flowtable: bool, 
     for family, chain in (("inet", "up"), ("netdev", "down"), ("netdev", "arriving"), ("netdev", "remaining")):
         lines += [f"add chain {family} {TABLE} {chain}", f"delete chain {family} {TABLE} {chain}"]
     if lan:
-        lines += _chain("inet", "up", "forward priority filter + 10", _up(names))
+        lines += _chain("inet", "up", "forward priority filter + 10", _up(_any_of([f'"{name}"' for name in lan])))
         lines += _chain("netdev", "down", f"egress devices = {{ {names} }} priority 0", _down(networks))
         for name, offset in zip(meters, (-10, 10), strict=False):
             hook = f"ingress devices = {{ {names} }} priority {_FLOWTABLE_PRIORITY + offset}"
@@ -86,18 +86,20 @@ def _count(meter: str, address: Literal["saddr", "daddr"]) -> str:
 
 
 def _up(names: str) -> Iterator[str]:
-    yield f"iifname {{ {names} }} oifname != {{ {names} }} {_count('up', 'saddr')}"
+    yield f"iifname {names} oifname != {names} {_count('up', 'saddr')}"
 
 
 def _down(networks: list[Network]) -> Iterator[str]:
-    yield "meta protocol != { ip, ip6 } accept"
-    yield "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 accept"  # to a group, not to a device
     four = [str(n) for n in networks if n.version == 4]
     six = [*(str(n) for n in networks if n.version == 6), "fe80::/10"]
-    if four:
-        yield f"ip saddr {{ {', '.join(four)} }} accept"
-    yield f"ip6 saddr {{ {', '.join(six)} }} accept"
-    yield _count("down", "daddr")
+    device = "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00"  # and not a group
+    for outside in (f"ip saddr != {_any_of(four)}" if four else "meta protocol ip", f"ip6 saddr != {_any_of(six)}"):
+        yield f"{outside} {device} {_count('down', 'daddr')}"
+
+
+def _any_of(items: Sequence[str]) -> str:
+    """One value, which is compared, or a set of several, which costs each packet a look-up."""
+    return items[0] if len(items) == 1 else f"{{ {', '.join(items)} }}"
 
 
 REMOVE = "".join(f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "netdev"))

@@ -150,6 +150,12 @@ class View(Struct, frozen=True):
         own = self.wan.addresses if self.wan else ()
         return tuple(a.ip for a in own if a.version == family and a.ip in inside)
 
+    def addresses_outside(self, family: Family) -> tuple[Address, ...]:
+        """The WAN's own addresses; without those that belong to the LAN's networks as well, if the LAN is elsewhere."""
+        inside = () if self.shared else self.lan_networks(family)
+        own = self.wan.addresses if self.wan else ()
+        return tuple(a.ip for a in own if a.version == family and not any(a.ip in n for n in inside))
+
     def direct_gateway(self, family: Family) -> Address | None:
         """The router for packets in the clear; None where no device may send any or the WAN has no router."""
         if self.wan is None or not self.direct:

@@ -31,8 +31,9 @@ from app.network.ruleset.matches import lan_hosts
 from app.network.ruleset.syntax import collection, hex_mark, ip_word
 
 NUMBER_OF_EXCEPTION = "meta mark set ether saddr map @exception"
-EXCEPTION_MARK = "meta mark set meta mark map @exception_mark"
-OF_AN_EXCEPTION = f"ct mark {MARK_EXCEPTION}-{MARK_EXCEPTION + MAX_EXCEPTIONS - 1}"
+_NUMBERS = f"{MARK_EXCEPTION}-{MARK_EXCEPTION + MAX_EXCEPTIONS - 1}"
+EXCEPTION_MARK = f"meta mark {_NUMBERS} meta mark set meta mark map @exception_mark"  # most have none to look up
+OF_AN_EXCEPTION = f"ct mark {_NUMBERS}"
 
 
 def exception_collections(view: View) -> Iterator[str]:

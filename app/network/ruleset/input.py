@@ -16,7 +16,8 @@ from app.network.policy import FAMILIES, View
 from app.network.ruleset.answers import own_address_rules
 from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, PORT53, from_lan
 from app.network.ruleset.refusals import drop, refuse
-from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
+from app.network.ruleset.sources import drop_to_tunnel_address
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, quoted
 
 _SSH = 22
 _RESOLVERS = f"meta l4proto {{ tcp, udp }} th dport {RESOLVER_PORT_BASE}-{WAITING_RESOLVER_PORT}"
@@ -25,6 +26,8 @@ _RESOLVERS = f"meta l4proto {{ tcp, udp }} th dport {RESOLVER_PORT_BASE}-{WAITIN
 def input_chains(inputs: PlanInput, view: View) -> Iterator[str]:
     jumps = [
         'iifname "lo" accept',
+        # Also within a connection that a device had when the address was not yet a tunnel's.
+        *(f"iifname {quoted(view.lan)} {rule}" for rule in drop_to_tunnel_address() if view.lan),
         *_to_own_address(view),
         # Also within a conversation: where a device's exception has ended, the resolver that it asks is another one's.
         *(f"{match} {_RESOLVERS} goto input_resolver" for match in from_lan(view)),

@@ -33,9 +33,14 @@ def from_lan(view: View, *, link_local: bool = False) -> list[str]:
 def to_lan(view: View) -> Iterator[str]:
     """Matches for "this packet leaves for the LAN": a LAN link and an address of the LAN."""
     if view.lan_names:
-        link = f"oifname {quoted(view.lan_names)}"
-        yield f"{link} ip daddr {any_of((view.lan4.network, *LINK_LOCAL4))}"
-        yield f"{link} ip6 daddr {any_of((*view.lan_networks(6), *LINK_LOCAL6))}"
+        yield from (f"oifname {quoted(view.lan_names)} {near}" for near in addresses_of_lan(view))
+
+
+def addresses_of_lan(view: View) -> Iterator[str]:
+    """Matches for an address of the LAN as destination, by family."""
+    yield f"ip daddr {view.lan4.network}"  # alone, as a comparison costs less than a look-up
+    yield f"ip daddr {any_of(LINK_LOCAL4)}"
+    yield f"ip6 daddr {any_of((*view.lan_networks(6), *LINK_LOCAL6))}"
 
 
 def lan_hosts(view: View) -> Iterator[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from app.network.plan import DEVICE_PORTS, MARK_CLEAR, MARK_DIRECT, MARK_LOOKUP, MARK_TIME, MARK_TRANSPORT
 from app.network.policy import FAMILIES, View
-from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, to_lan
+from app.network.ruleset.matches import DHCP4, DHCP6, MULTICAST, NEIGHBOUR, addresses_of_lan, to_lan
 from app.network.ruleset.refusals import drop
-from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word, quoted
 
 _SERVICES = (53, 80, 123, 443, 853)
 
@@ -17,12 +17,17 @@ def postrouting_chains(view: View) -> Iterator[str]:
     yield chain("postrouting_nat", _nat(view), hook=base("nat", "postrouting", "srcnat"))
 
     # The last check, after NAT and independent of all earlier decisions: mark, link and source must match.
-    rules = [f"meta mark . oifname . {ip_word(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
-    rules += ['oifname "lo" accept', *(f"{m} accept" for m in to_lan(view))]
+    # The links that most packets leave by come first; one that is LAN and WAN at once has both's rules.
+    rules = [f"oifname {quoted(view.lan)} jump egress_lan"] if view.lan and not view.shared else []
+    rules += [f"{m} accept" for m in to_lan(view)] if view.shared else []
     if view.wan:
         rules.append(f'oifname "{view.wan.name}" goto egress_wan')
+    rules += [f"meta mark . oifname . {ip_word(f)} saddr @tunnel_output{f} accept" for f in FAMILIES]
+    rules.append('oifname "lo" accept')
     rules.append(drop("egress"))
     yield chain("postrouting_egress", rules, hook=base("filter", "postrouting", "200", "drop"))
+    if view.lan and not view.shared:
+        yield chain("egress_lan", (f"{m} accept" for m in addresses_of_lan(view)))
     if view.wan:
         yield chain("egress_wan", _egress_wan())
 
@@ -45,13 +50,13 @@ def _nat(view: View) -> Iterator[str]:
 
 
 def _egress_wan() -> Iterator[str]:
-    marks = (MARK_TRANSPORT, MARK_LOOKUP, MARK_CLEAR)
-    yield f"meta mark {any_of(hex_mark(m) for m in marks)} accept"
+    yield f"meta mark {hex_mark(MARK_TRANSPORT)} accept"
+    # Only from the WAN's own addresses: what was not translated would show the LAN's.
+    yield from (f"meta mark {hex_mark(MARK_DIRECT)} {ip_word(f)} saddr @direct_source{f} accept" for f in FAMILIES)
+    yield f"meta mark {any_of(hex_mark(m) for m in (MARK_LOOKUP, MARK_CLEAR))} accept"
     for family in FAMILIES:
-        ip = ip_word(family)
-        yield f"meta mark {hex_mark(MARK_TIME)} {ip} daddr @time_server{family} udp dport 123 accept"
-        # Only from the WAN's own addresses: what was not translated would show the LAN's.
-        yield f"meta mark {hex_mark(MARK_DIRECT)} {ip} saddr @direct_source{family} accept"
+        time = f"{ip_word(family)} daddr @time_server{family} udp dport 123"
+        yield f"meta mark {hex_mark(MARK_TIME)} {time} accept"
     # Packets from the LAN always have a mark: those without are the gateway's own.
     yield f"meta mark 0x0 {DHCP4} accept"
     yield f"meta mark 0x0 {DHCP6} accept"

@@ -6,19 +6,52 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from app.addresses import collapse
+from app.network.plan import MARK_CANARY, MARK_TRANSPORT
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.exceptions import EXCEPTION_MARK, NUMBER_OF_EXCEPTION
 from app.network.ruleset.matches import PORT53, from_lan
-from app.network.ruleset.syntax import any_of, base, chain, ip_word
+from app.network.ruleset.sources import drop_canary, drop_to_tunnel_address
+from app.network.ruleset.syntax import any_of, base, chain, hex_mark, ip_word
+
+# What most packets are, told without a look at their address: of a connection that has gone to the outside before,
+# and is not the gateway's own to a WireGuard server in the LAN.
+_OUTWARD_ALREADY = f"ct mark != 0x0 ct mark != {hex_mark(MARK_TRANSPORT)} th dport != 53"
 
 
 def prerouting_chains(view: View) -> Iterator[str]:
+    """The chains that give every LAN packet the mark of its device, and refuse and count packets that have no exit.
+
+    Routing would refuse the same packets; here they are counted, and TCP gets a reset.
+    """
     yield chain(
         "prerouting_policy",
         (f"{match} goto policy_lan" for match in from_lan(view)),
         hook=base("filter", "prerouting", "mangle"),
     )
-    yield chain("policy_lan", _policy_lan(view))
+    yield chain(
+        "policy_lan",
+        (
+            f"meta mark {hex_mark(MARK_CANARY)} meta mark set ether saddr map @canary_mark goto policy_device",
+            "meta mark set ether saddr map @device_mark goto policy_device",
+            drop_canary(),
+            "meta mark set meta nfproto map @default_mark",
+            "goto policy_device",
+        ),
+    )
+    # A connection has a mark only if its first packet went on to policy_outward, so its address is not near.
+    yield chain(
+        "policy_device",
+        (
+            NUMBER_OF_EXCEPTION,
+            f"{_OUTWARD_ALREADY} goto policy_outward",
+            *(() if view.shared else drop_to_tunnel_address()),  # there the first hook, as the address may be both's
+            *(f"{match} goto policy_near" for match in _near(view)),
+            "goto policy_outward",
+        ),
+    )
+    # netd finds an exit's connections by the first's mark when it changes; that of an exception is its number.
+    outward = ("ct mark set meta mark", EXCEPTION_MARK, "meta nfproto . meta mark vmap @outward", "goto refuse_blocked")
+    yield chain("policy_outward", outward)
     yield chain("policy_near", (EXCEPTION_MARK,))  # then accepted, as the end of the base chain does
     for family in FAMILIES:
         within = f"meta mark . {ip_word(family)} daddr @exit_routes{family} accept"
@@ -31,22 +64,11 @@ def prerouting_chains(view: View) -> Iterator[str]:
     yield chain("prerouting_dns", redirects, hook=base("nat", "prerouting", "dstnat"))
 
 
-def _policy_lan(view: View) -> Iterator[str]:
-    """The rules that give every LAN packet the mark of its device, and refuse and count packets that have no exit.
-
-    Routing would refuse the same packets; here they are counted, and TCP gets a reset.
-    """
-    yield "meta mark set meta nfproto map @default_mark"
-    yield "meta mark set ether saddr map @device_mark"
-    yield NUMBER_OF_EXCEPTION
+def _near(view: View) -> Iterator[str]:
+    """Matches for what is not for the outside: the LAN, the gateway, groups, and DNS, which the next hook redirects."""
     own = view.wan.addresses if view.wan and view.shared else ()
     four = collapse([view.lan4.network, *(ip_network(a.ip) for a in own if a.version == 4)])
     six = collapse([*view.lan_networks(6), *(ip_network(a.ip) for a in own if a.version == 6)])
-    yield f"ip daddr {any_of((*four, '224.0.0.0/4', '255.255.255.255'))} goto policy_near"
-    yield f"ip6 daddr {any_of((*six, 'fe80::/10', 'ff00::/8'))} goto policy_near"
-    yield f"{PORT53} goto policy_near"  # redirected to the gateway itself by the next hook
-    # netd finds an exit's connections by this mark when it changes; that of an exception is its number.
-    yield "ct mark set meta mark"
-    yield EXCEPTION_MARK
-    yield "meta nfproto . meta mark vmap @outward"
-    yield "goto refuse_blocked"
+    yield f"ip daddr {any_of((*four, '224.0.0.0/4', '255.255.255.255'))}"
+    yield f"ip6 daddr {any_of((*six, 'fe80::/10', 'ff00::/8'))}"
+    yield PORT53

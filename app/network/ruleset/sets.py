@@ -31,9 +31,15 @@ def sets_and_maps(inputs: PlanInput, view: View) -> Iterator[str]:
     default = hex_mark(view.default_mark)
     yield collection("map", "default_mark", "meta nfproto : meta mark", (f"ipv{f} : {default}" for f in FAMILIES))
     texts = {mark: hex_mark(mark) for mark in view.marks}  # a thousand devices have a few
+    canary = frozenset(view.canary)
     yield collection(
-        "map", "device_mark", "ether saddr : meta mark", [f"{m} : {texts[k]}" for m, k in view.device_marks]
+        "map",
+        "device_mark",
+        "ether saddr : meta mark",
+        [f"{m} : {texts[k]}" for m, k in view.device_marks if m not in canary],
     )
+    marks = (f"{m} : {texts[k]}" for m, k in view.device_marks if m in canary)
+    yield collection("map", "canary_mark", "ether saddr : meta mark", marks)
     yield collection("set", "canary", "ether saddr", view.canary)
     yield from exception_collections(view)
     yield collection("map", "outward", "meta nfproto . meta mark : verdict", _policies(view))

@@ -98,6 +98,11 @@ def from_outside(inp: PlanInput) -> Iterator[Packet]:
             src = ip_address("198.51.100.200" if dst.version == 4 else "2001:db8:aa::1")
             for proto, port in (("tcp", 5000), ("udp", 53), ("icmp" if dst.version == 4 else "icmpv6", 0)):
                 yield Packet(src, dst, proto, dport=port, iif=link, mac=ROUTER_MAC)  # type: ignore[arg-type]
+            # In the name of the gateway or, where devices are elsewhere, of one.
+            near = [] if link in {one.name for one in inp.links.lan} else [ip_address(lan4)]
+            for false in (*(a.ip for a in (wan.addresses if wan else ())), *addresses, *near):
+                if false.version == dst.version and false != dst:
+                    yield Packet(false, dst, "tcp", 443, 5000, iif=link, mac=ROUTER_MAC)
             yield Packet(
                 ip_address("127.0.0.1") if dst.version == 4 else ip_address("::1"),
                 dst,
@@ -189,6 +194,11 @@ def connections(inp: PlanInput) -> Iterator[Packet]:
             src = ip_address("9.9.9.9" if address.version == 4 else "2001:db8:ee::1")
             host = lan4 if address.version == 4 else lan6
             for mark in marks:
+                # To a tunnel's address, within a connection that is older than the tunnel.
+                yield Packet(
+                    host, address, "tcp", 40000, 5000, syn=False, iif=inp.links.lan[0].name, mac=MACS[-1],
+                    ct_state="established", ct_mark=mark,
+                )  # fmt: skip
                 for state in ("established", "related", "invalid"):
                     tracked = {"ct_state": state, "ct_mark": mark, "ct_dst": host}
                     yield Packet(src, address, "tcp", 443, 40000, syn=False, iif=link, mac=ROUTER_MAC, **tracked)

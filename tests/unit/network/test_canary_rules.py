@@ -49,7 +49,7 @@ def test_a_canary_of_one_more_exit_is_two_elements() -> None:
     )
     changes = delta(before, after)
     assert changes is not None
-    assert {change.name[1] for change in changes} == {"canary", "device_mark"}
+    assert {change.name[1] for change in changes} == {"canary", "canary_mark"}
     assert exit_mark(0) != MARK_CANARY
 
 

@@ -23,13 +23,14 @@ from tests.unit.network.scenarios import SCENARIOS, surroundings
 # Lines that change no packet's path.
 SILENT = {
     "tcp option maxseg": "changes a TCP option only: test_connections.py",
-    "meta l4proto != tcp accept": "spares other protocols the look at TCP's flags",
-    "tcp flags & (syn | rst) != syn accept": "spares other segments the look at the interfaces",
+    "jump clamp": "leads to what changes a TCP option only",
+    "th dport != 53 goto policy_outward": "spares most packets the look at their address",
+    "ct state established th dport != 53 meta mark": "spares most packets the rules before the same one",
     "add @connections": "counts: tests/kernel/test_connections.py",
     "masquerade to :": "chooses a port: tests/kernel/test_connections.py",
 }
 # Where devices go out directly by default, one line alone restricts the others.
-OPENS = {"default-direct": ["policy_lan: meta mark set ether saddr map @device_mark"]}
+OPENS = {"default-direct": ["policy_lan: meta mark set ether saddr map @device_mark goto policy_device"]}
 CHOSEN = ("connected", "policies", "exceptions", "one-arm", "one-arm-same-net", "flip", "default-direct")
 
 
