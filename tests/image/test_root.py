@@ -51,6 +51,40 @@ def test_the_unit_does_not_start_at_boot(root: Host, unit: str) -> None:
     assert root.run(f"systemctl is-enabled {unit}").stdout.strip() != "enabled"
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "dev-mqueue.mount",
+        "modprobe@drm.service",
+        "modprobe@efi_pstore.service",
+        "modprobe@fuse.service",
+        "sys-fs-fuse-connections.mount",
+        "sys-kernel-config.mount",
+        "systemd-journal-flush.service",
+        "systemd-network-generator.service",
+        "systemd-networkd-persistent-storage.service",
+        "systemd-networkd-wait-online.service",
+        "systemd-pstore.service",
+        "systemd-udev-load-credentials.service",
+    ],
+)
+def test_the_start_is_spared_what_no_gateway_needs(root: Host, unit: str) -> None:
+    assert root.run(f"systemctl is-enabled {unit}").stdout.strip() == "masked"
+
+
+def test_systemd_waits_for_few_generators(root: Host) -> None:
+    """Each is a program that all units wait for. A new one of the base is to be looked at."""
+    names = root.file("/usr/lib/systemd/system-generators").listdir()
+    masked = {n for n in root.file("/etc/systemd/system-generators").listdir() if masks(root, n)}
+    assert set(names) - masked == {
+        *("systemd-debug-generator", "systemd-fstab-generator", "systemd-getty-generator", "zram-generator"),
+    }
+
+
+def masks(root: Host, generator: str) -> bool:
+    return root.file(f"/etc/systemd/system-generators/{generator}").linked_to == "/dev/null"
+
+
 def test_ssh_waits_for_a_key(root: Host) -> None:
     unit = root.file("/usr/lib/systemd/system/ssh.service.d/vpn-gateway.conf")
     assert "ConditionPathExists=/data/ssh/authorized_keys" in unit.content_string
