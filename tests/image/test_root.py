@@ -6,6 +6,7 @@ VPN_GATEWAY_ROOT names the root; image/qemu/test takes the one in the built imag
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,17 @@ def test_systemd_waits_for_few_generators(root: Host) -> None:
     assert set(names) - masked == {
         *("systemd-debug-generator", "systemd-fstab-generator", "systemd-getty-generator", "zram-generator"),
     }
+
+
+def test_rules_about_what_is_left_out_at_the_start_are_known(path: Path) -> None:
+    """Devices of these kinds are in no event of the start (systemd-udev-trigger.service.d): no rule must need them."""
+    trigger = (path / "usr/lib/systemd/system/systemd-udev-trigger.service.d/vpn-gateway.conf").read_text()
+    left_out = "|".join(re.findall(r"--subsystem-nomatch=(\S+)", trigger))
+    rules = [line for file in (path / "usr/lib/udev/rules.d").glob("*.rules") for line in file.read_text().splitlines()]
+    found = {line for line in rules if re.search(rf'SUBSYSTEM=="({left_out})"', line)}
+    # Mounts that are masked, printers, what a screen shows, how often a drive with removable media is looked at.
+    known = ("fuse", "configfs", "parport_pc", "vcs*|vcsa*", "block")
+    assert {line for line in found if not any(f'KERNEL=="{name}"' in line for name in known)} == set()
 
 
 def masks(root: Host, generator: str) -> bool:

@@ -328,9 +328,22 @@ def test_the_network_ports_are_looked_for_first() -> None:
     """Their drivers hang on these buses; behind all other devices they came up long after the rest was ready."""
     empty, command = settings("systemd-udev-trigger.service.d/vpn-gateway.conf")["ExecStart"]
     assert empty == ""
-    order = command.partition("--prioritized-subsystem=")[2].split(",")
+    order = re.findall(r"--prioritized-subsystem=(\S+)", command)[0].split(",")
     assert set(order[: order.index("net")]) == {"virtio", "usb", "sdio", "platform", "pci"}
-    assert set(order) >= {"module", "block", "tpmrm", "net", "tty", "input"}  # systemd's own
+    assert set(order) >= {"block", "tpmrm", "net", "tty", "input"}  # systemd's own, but for the modules
+
+
+def test_no_device_that_the_gateway_needs_is_left_out_at_the_start() -> None:
+    """Disks, ports and radios with their buses; cpu, whose events load the drivers of the processor's ciphers."""
+    (_, command) = settings("systemd-udev-trigger.service.d/vpn-gateway.conf")["ExecStart"]
+    left_out = set(re.findall(r"--subsystem-nomatch=(\S+)", command))
+    assert left_out >= {"module", "drivers", "subsystem"}  # the many
+    needed = {"amba", "block", "cpu", "ieee80211", "input", "mdio_bus", "misc", "mmc", "mmc_host", "net", "nvme", "pci"}
+    needed |= {"platform", "rfkill", "scsi", "sdio", "tty", "usb", "virtio", "watchdog"}
+    assert not left_out & needed
+    # Rules of ours that name one of them would wait in vain.
+    rules = "".join(file.read_text() for file in (OVERLAY / "usr/lib/udev/rules.d").iterdir())
+    assert not left_out & set(re.findall(r'SUBSYSTEM=="([^"]+)"', rules))
 
 
 def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
