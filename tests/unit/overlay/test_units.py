@@ -260,6 +260,20 @@ def test_the_gateways_own_start_waits_for_no_target_of_the_base(name: str) -> No
     assert ("PrivateNetwork" in unit) == (name == "web")
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(f"vpn-gateway-{name}.service" for name in ("boot-firewall", "firstboot", "settled")),
+        "systemd-networkd.service.d/vpn-gateway.conf",
+    ],
+)
+def test_what_netd_and_web_wait_for_goes_before_their_loading(unit: str) -> None:
+    """They are loaded beside it and take all the time of the processors that it leaves."""
+    assert settings(unit)["Nice"] == ["-10"]
+    assert "Nice" not in settings("vpn-gateway-netd.service")
+    assert "Nice" not in settings("vpn-gateway-web.service")
+
+
 def test_a_set_up_that_takes_its_time_is_waited_for() -> None:
     """netd and web go on without it only after it was given up, also where the machine is emulated."""
     import base64
