@@ -246,6 +246,13 @@ def test_what_is_loaded_beside_the_set_up_begins_when_it_is_over(name: str) -> N
     assert not waits & (before - {"vpn-gateway-boot-firewall.service"})
 
 
+def test_no_other_module_delays_those_of_the_boot_ruleset() -> None:
+    """Two programs that load modules wait for each other: beside the long list these two took 19 s, emulated."""
+    wanted = (OVERLAY / "etc/modules-load.d/vpn-gateway.conf").read_text()
+    assert {"nf_conntrack", "nf_tables"} <= set(wanted.split())
+    assert "systemd-modules-load.service" in " ".join(settings("vpn-gateway-modules.service")["After"]).split()
+
+
 LATE = {"local-fs.target", "systemd-tmpfiles-setup.service", "sysinit.target", "basic.target", "time-set.target"}
 
 
@@ -258,6 +265,8 @@ def test_the_gateways_own_start_waits_for_no_target_of_the_base(name: str) -> No
     assert not waits & LATE
     # To make one takes the kernel longer than most of these programs run; netd, of course, works in the machine's own.
     assert ("PrivateNetwork" in unit) == (name == "web")
+    # By itself it orders a unit after systemd-tmpfiles-setup.service (systemd.exec(5)).
+    assert ("PrivateTmp" in unit) == (name in {"netd", "web"})
 
 
 @pytest.mark.parametrize(
