@@ -25,8 +25,10 @@ def test_a_pi_3_starts_from_a_stick(new_machine: MakeMachine) -> None:
     machine.wait_started()
     until(lambda: is_active(machine), BOOT_TIMEOUT, "netd")
     assert disks(machine) == {"/dev/sda"}
-    # The USB controller did not wait in vain for a driver of its own PHY (phy_generic, in the initrd).
-    assert "deferred probe" not in machine.shell("dmesg")
+    # The USB controller did not wait in vain for a driver of its own PHY (phy_generic, in the initrd). Others may: that
+    # of the radio's power (reset_gpio) is only on the system.
+    waits = [line for line in machine.shell("dmesg").splitlines() if "deferred probe pending" in line]
+    assert not [line for line in waits if ".usb" in line], waits
     first = identity(machine)
     machine.shell("systemctl --no-block poweroff")
     machine.wait_console("reboot: Power down", PATIENCE)  # this model stays on then
