@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from image.boards.models import D0_OVERLAY, MODELS, Model
+from image.boards.models import D0_OVERLAY, MODELS, POE_OVERLAYS, Model
 
 GZIP_MAGIC = b"\x1f\x8b"
 LARGEST_KERNEL = 256 * 1024 * 1024  # bytes, unpacked: the firmware's own limit
@@ -39,7 +39,7 @@ def faults(boot: Path) -> list[str]:
     for model in MODELS:
         found += model_faults(model, boot, slot)
     # The firmware looks for overlays in the slot where this file is, and in /overlays otherwise.
-    overlays = ["overlays/README", f"overlays/{D0_OVERLAY}.dtbo"]
+    overlays = ["overlays/README", *(f"overlays/{name}.dtbo" for name in (D0_OVERLAY, *POE_OVERLAYS))]
     return found + [f"{name}: missing" for name in overlays if not (slot / name).is_file()]
 
 

@@ -10,6 +10,9 @@ PI_4 = ("start4cd.elf", "fixup4cd.dat")
 CM4 = (*PI_4, "start4.elf", "fixup4.dat")
 
 D0_OVERLAY = "bcm2712d0"  # what a Pi 5 with D0 silicon asks for
+# What the firmware asks for where it finds one of these HATs, on the models that have the pins for them.
+POE_OVERLAYS = ("rpi-poe", "rpi-poe-plus")
+POE_TREES = ("bcm2837-rpi-3-b-plus", "bcm2711-rpi-4-b")
 
 
 @dataclass(frozen=True)

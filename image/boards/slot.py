@@ -11,8 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from image.boards.devicetree import differences, read
-from image.boards.models import D0_OVERLAY, MODELS
+from image.boards.devicetree import DeviceTree, differences, read
+from image.boards.models import D0_OVERLAY, MODELS, POE_OVERLAYS, POE_TREES
 
 OVERLAYS = Path(__file__).parents[1] / "boot" / "overlays"
 C0, D0 = "bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"
@@ -57,22 +57,36 @@ def overlays_of_ours(slot: Path) -> None:
     target.mkdir()
     # The firmware looks here, and not in /overlays, where this file is.
     shutil.copyfile(OVERLAYS / "README", target / "README")
-    overlay = target / f"{D0_OVERLAY}.dtbo"
-    run("dtc", "-q", "-I", "dts", "-O", "dtb", "-o", overlay, OVERLAYS / f"{D0_OVERLAY}.dts")
+    for name in (D0_OVERLAY, *POE_OVERLAYS):
+        run("dtc", "-q", "-I", "dts", "-O", "dtb", "-o", target / f"{name}.dtbo", OVERLAYS / f"{name}.dts")
     if not (slot / D0).exists():
         raise SlotError(f"the kernel has no device tree for a Pi 5 with D0 silicon: {D0}")
     found = overlay_differs(slot)
     if found:
         raise SlotError(f"the overlay {D0_OVERLAY} does not make {D0} of {C0}: {', '.join(found)}")
+    for tree in POE_TREES:
+        for name in POE_OVERLAYS:
+            try:
+                applied(slot, f"{tree}.dtb", name)
+            except SlotError as error:
+                raise SlotError(f"the overlay {name} does not fit {tree}.dtb: {error}") from None
 
 
 def overlay_differs(slot: Path) -> list[str]:
     """The differences between the C0 tree with the overlay and the kernel's own D0 tree."""
-    overlay = slot / "overlays" / f"{D0_OVERLAY}.dtbo"
-    result = subprocess.run(["fdtoverlay", "-i", slot / C0, "-o", "-", overlay], capture_output=True, check=False)
+    try:
+        return differences(applied(slot, C0, D0_OVERLAY), read((slot / D0).read_bytes()), NAMES_ONLY)
+    except SlotError as error:
+        return [str(error)]
+
+
+def applied(slot: Path, tree: str, overlay: str) -> DeviceTree:
+    """The tree with the overlay, as the firmware makes it. Raises SlotError where they do not fit."""
+    command = ["fdtoverlay", "-i", slot / tree, "-o", "-", slot / "overlays" / f"{overlay}.dtbo"]
+    result = subprocess.run(command, capture_output=True, check=False)
     if result.returncode:
-        return [result.stderr.decode().strip()]
-    return differences(read(result.stdout), read((slot / D0).read_bytes()), NAMES_ONLY)
+        raise SlotError(result.stderr.decode().strip())
+    return read(result.stdout)
 
 
 def run(*command: str | Path) -> None:

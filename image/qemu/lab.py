@@ -78,6 +78,7 @@ class Lab:
     work: Path
     prefix: str = "vgi"
     offers: tuple[str, ...] = ()  # more DHCP options of the ISP's, as dnsmasq's --dhcp-option takes them
+    isp_interface: str = "wan0"  # where the ISP's address and its DHCP server are
     client_key: tuple[str, str] = field(default_factory=keypair)
     server_key: tuple[str, str] = field(default_factory=keypair)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -191,17 +192,42 @@ class Lab:
 
     def isp_up(self) -> None:
         """The ISP's side of the WAN port and its DHCP server; call it once the machine has its port."""
-        run("ip", "-n", self.isp, "address", "replace", "203.0.113.1/24", "dev", "wan0")
-        run("ip", "-n", self.isp, "link", "set", "wan0", "up")
+        interface = self.isp_interface
+        run("ip", "-n", self.isp, "address", "replace", "203.0.113.1/24", "dev", interface)
+        run("ip", "-n", self.isp, "link", "set", interface, "up")
         if self._dhcp is not None and self._dhcp.poll() is None:
             return
         leases = self.work / "isp.leases"
         self._dhcp = self.spawn(
-            *(self.isp, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=wan0"),
+            *(
+                self.isp,
+                "dnsmasq",
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--port=0",
+                f"--interface={interface}",
+            ),
             *("--bind-dynamic", "--dhcp-range=203.0.113.50,203.0.113.99,1h", "--dhcp-option=6,203.0.113.1"),
             *(f"--dhcp-option={option}" for option in self.offers),
             *(f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root", "--dhcp-authoritative"),
         )
+
+    @contextlib.contextmanager
+    def isp_at(self, interface: str) -> Generator[None]:
+        """Within this context the ISP is at another interface of its namespace, which is to be there by then."""
+        usual = self.isp_interface
+        self._isp_down()
+        self.isp_interface = interface
+        try:
+            yield
+        finally:
+            self._isp_down()
+            self.isp_interface = usual
+
+    def _isp_down(self) -> None:
+        if self._dhcp is not None and self._dhcp.poll() is None:
+            self.stop(self._dhcp)
+        self.inside(self.isp, "ip", "address", "flush", "dev", self.isp_interface, check=False)
 
     def client_conf(self) -> str:
         """A .conf for the VPN server, as a provider would hand it out."""

@@ -120,6 +120,7 @@ class Machine:
     rtc: str = "utc"  # QEMU's -rtc base=
     extra_args: tuple[str, ...] = ()  # for the kernel
     more: tuple[Port, ...] = ()  # further network cards
+    checksums: bool = False  # its ports' cards leave none to their other end, which may be no kernel but a program
     first_slot: int = 1  # of the cards on the PCI bus; the one in slot 1 is "the port on the board"
     other_root: Path | None = None  # a root file system to start with the image's kernel, instead of the image's
     process: subprocess.Popen[bytes] | None = None
@@ -227,10 +228,11 @@ class Machine:
             cmdline = "root=/dev/vda rootfstype=ext4 rw rootwait quiet systemd.show_status=true systemd.firstboot=off"
         cmdline = " ".join(a for a in cmdline.split() if not a.startswith("console="))
         network: list[str] = []
+        checksums = ",csum=off" if self.checksums else ""  # what the card does not offer, the kernel does itself
         slots = [self.first_slot, self.first_slot + 1, *range(MORE_SLOTS, MORE_SLOTS + len(self.more))]
         for slot, port, tap in zip(slots, self.ports, taps, strict=True):
             network += ["-netdev", f"tap,id=n{slot},fd={tap}"]
-            network += ["-device", f"virtio-net-pci,netdev=n{slot},mac={port.mac},addr={slot:#x},romfile="]
+            network += ["-device", f"virtio-net-pci,netdev=n{slot},mac={port.mac},addr={slot:#x},romfile={checksums}"]
         return [
             *("-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", str(self.memory)),
             *("-nodefaults", "-no-user-config"),

@@ -60,13 +60,23 @@ MORE: tuple[tuple[Lane, ...], ...] = (
     (
         Lane(
             "ports",
-            6000,
-            ("tests/e2e/test_wan_choice.py", "tests/e2e/test_pi_ports.py", "tests/e2e/test_phone.py"),
+            8400,
+            (
+                "tests/e2e/test_wan_choice.py",
+                "tests/e2e/test_pi_ports.py",
+                "tests/e2e/test_disks.py",
+                "tests/e2e/test_phone.py",
+            ),
         ),
         Lane(
             "uplinks",
-            6000,
-            ("tests/e2e/test_pppoe.py", "tests/e2e/test_wifi.py", "tests/e2e/test_clock.py"),
+            8400,
+            (
+                "tests/e2e/test_pppoe.py",
+                "tests/e2e/test_vlan.py",
+                "tests/e2e/test_wifi.py",
+                "tests/e2e/test_clock.py",
+            ),
         ),
     ),
 )

@@ -165,6 +165,9 @@ def test_unrequested_usb_networks_are_kept_apart(new_machine: MakeMachine, bench
     assert (refused, "usb-1 is more than one port" in str(answer)) == (422, True), answer
     assert bench.api("PUT", "/api/wan", {"port": "usb-1@dummy_hcd.1"})[0] == 200
     until(lambda: wan(bench)["gateway4"] == STRAY.address, PATIENCE, "a route by the port at that place")
+    assert "Property=DEVPATH=*/dummy_hcd.1/*-1:*/net/*\n" in machine.shell("cat /run/systemd/network/15-wan.network")
+    judged = networkd(machine, stray["name"]).splitlines()
+    assert {"NETWORK_FILE=/run/systemd/network/15-wan.network", "ACTIVATION_POLICY=manual"} <= set(judged)
     assert bench.api("PUT", "/api/wan", {"port": None})[0] == 200
     until(lambda: wan(bench)["name"] == "wan", PATIENCE, "the port on the board as WAN")
 

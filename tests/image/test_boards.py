@@ -18,8 +18,8 @@ from image.boards import card, closure, initramfs
 from image.boards.console import console
 from image.boards.devicetree import DeviceTree, Node, read
 from image.boards.kernel import MADE_BY, Kernel, module_name
-from image.boards.models import MODELS
-from image.boards.slot import overlay_differs
+from image.boards.models import MODELS, POE_OVERLAYS, POE_TREES
+from image.boards.slot import applied, overlay_differs
 from image.qemu.machine import BOOT_OFFSET
 
 OVERLAY = Path(__file__).parents[2] / "overlay"
@@ -117,6 +117,25 @@ def test_every_module_of_the_list_is_in_the_initrd(kernel: Kernel, in_initrd: fr
 def test_the_overlay_makes_the_other_stepping_of_a_pi_5(slot: Path) -> None:
     assert overlay_differs(slot) == []
     assert [name for name, tree in all_trees(slot).items() if not tree.at("/__symbols__")] == []
+
+
+@pytest.mark.parametrize("tree", POE_TREES)
+@pytest.mark.parametrize("overlay", POE_OVERLAYS)
+def test_the_fan_of_a_poe_hat_turns_with_the_heat(slot: Path, kernel: Kernel, tree: str, overlay: str) -> None:
+    made = applied(slot, f"{tree}.dtb", overlay)
+    fan, pwm = made.at("/poe-fan"), made.at("/firmware/rpi-firmware/pwm")
+    maps = made.at("/thermal-zones/cpu-thermal/cooling-maps")
+    assert fan is not None
+    assert pwm is not None
+    assert (kernel.drivers(fan), kernel.drivers(pwm)) == ({"pwm_fan"}, {"pwm_raspberrypi_poe"})
+    assert made.by_phandle(fan.cells("pwms")[0]) is pwm
+    cooled = [node for node in made if node.parent is maps]
+    assert len(cooled) == len(fan.cells("cooling-levels")) - 1
+    for node in cooled:
+        assert made.by_phandle(node.cells("cooling-device")[0]) is fan
+        trip = made.by_phandle(node.cells("trip")[0])
+        assert trip is not None
+        assert trip.cells("temperature")[0] < 80_000  # below it the board still runs at full speed
 
 
 def test_the_port_of_the_zero_2_w_is_always_the_host(slot: Path) -> None:

@@ -6,6 +6,7 @@ VPN_GATEWAY_ROOT names the root; image/qemu/test takes the one in the built imag
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,51 @@ def test_the_unit_starts_at_boot(root: Host, unit: str) -> None:
 @pytest.mark.parametrize("unit", NOT_ENABLED)
 def test_the_unit_does_not_start_at_boot(root: Host, unit: str) -> None:
     assert root.run(f"systemctl is-enabled {unit}").stdout.strip() != "enabled"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "dev-mqueue.mount",
+        "modprobe@drm.service",
+        "modprobe@efi_pstore.service",
+        "modprobe@fuse.service",
+        "sys-fs-fuse-connections.mount",
+        "sys-kernel-config.mount",
+        "systemd-journal-flush.service",
+        "systemd-network-generator.service",
+        "systemd-networkd-persistent-storage.service",
+        "systemd-networkd-wait-online.service",
+        "systemd-pstore.service",
+        "systemd-udev-load-credentials.service",
+    ],
+)
+def test_the_start_is_spared_what_no_gateway_needs(root: Host, unit: str) -> None:
+    assert root.run(f"systemctl is-enabled {unit}").stdout.strip() == "masked"
+
+
+def test_systemd_waits_for_few_generators(root: Host) -> None:
+    """Each is a program that all units wait for. A new one of the base is to be looked at."""
+    names = root.file("/usr/lib/systemd/system-generators").listdir()
+    masked = {n for n in root.file("/etc/systemd/system-generators").listdir() if masks(root, n)}
+    assert set(names) - masked == {
+        *("systemd-debug-generator", "systemd-fstab-generator", "systemd-getty-generator", "zram-generator"),
+    }
+
+
+def test_rules_about_what_is_left_out_at_the_start_are_known(path: Path) -> None:
+    """Devices of these kinds are in no event of the start (systemd-udev-trigger.service.d): no rule must need them."""
+    trigger = (path / "usr/lib/systemd/system/systemd-udev-trigger.service.d/vpn-gateway.conf").read_text()
+    left_out = "|".join(re.findall(r"--subsystem-nomatch=(\S+)", trigger))
+    rules = [line for file in (path / "usr/lib/udev/rules.d").glob("*.rules") for line in file.read_text().splitlines()]
+    found = {line for line in rules if re.search(rf'SUBSYSTEM=="({left_out})"', line)}
+    # Mounts that are masked, printers, what a screen shows, how often a drive with removable media is looked at.
+    known = ("fuse", "configfs", "parport_pc", "vcs*|vcsa*", "block")
+    assert {line for line in found if not any(f'KERNEL=="{name}"' in line for name in known)} == set()
+
+
+def masks(root: Host, generator: str) -> bool:
+    return root.file(f"/etc/systemd/system-generators/{generator}").linked_to == "/dev/null"
 
 
 def test_ssh_waits_for_a_key(root: Host) -> None:

@@ -1,7 +1,7 @@
 """The WAN's files in a real networkd, on a virtual cable in separate namespaces.
 
-It is this machine's networkd, which may be older than the image's and not know every line. Where the kernel has no
-VLANs, only the port under one can be checked.
+It is this machine's networkd, which may be older than the image's and not know every line; VPN_GATEWAY_NETWORKD names
+another program. Where the kernel has no VLANs, only the port under one can be checked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.unit.firstboot.cards import STATIC, files
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
-NETWORKD = "/usr/lib/systemd/systemd-networkd"
+NETWORKD = os.environ.get("VPN_GATEWAY_NETWORKD", "/usr/lib/systemd/systemd-networkd")
 LOGIN = "[network.pppoe]\nusername = 'me'\npassword = 'secret'\n"
 
 # A read-only /sys tells networkd that there is no udev to wait for.
@@ -39,8 +39,15 @@ mount -t tmpfs tmpfs /etc/systemd/network
 ip link add wan type veth peer name far
 ip link set far up
 for n in 1 2; do ip link add usb$n type veth peer name far$n && ip link set far$n up; done
+WITH_UDEV
 mkdir /run/dbus && dbus-daemon --system --fork --print-pid >/run/dbus.pid
 exec {NETWORKD}
+"""
+# With a writable /sys networkd waits for udev's word of each link, and knows its properties.
+UDEV = """\
+mount -o remount,rw /sys
+mkdir -p /run/udev/data
+for link in /sys/class/net/*; do echo I:1 >/run/udev/data/n$(cat $link/ifindex); done
 """
 
 
@@ -69,11 +76,12 @@ class Networkd:
 
 
 @contextmanager
-def networkd(files: dict[str, str], work: Path) -> Iterator[Networkd]:
+def networkd(files: dict[str, str], work: Path, *, udev: bool = False) -> Iterator[Networkd]:
     """A running networkd with ``files``; calling it with a link gives ip(8)'s description of that link."""
     for name, text in files.items():
         (work / name).write_text(text)
-    command = ["unshare", "--net", "--mount", "--", "sh", "-c", SCRIPT, "networkd", str(work)]
+    script = SCRIPT.replace("WITH_UDEV\n", UDEV if udev else "")
+    command = ["unshare", "--net", "--mount", "--", "sh", "-c", script, "networkd", str(work)]
     with (work.parent / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         running = Networkd(process.pid)
         try:
@@ -146,3 +154,26 @@ def test_dhcp_client_follows_the_choice_without_a_restart(paths: Paths, work: Pa
         choice.write_text("\n")
         chosen_wan.update_networkd(inside, running.reload)
         until(lambda: not addresses(running("usb2")), log)
+
+
+def test_wan_at_a_place_stays_down_until_netd_takes_it_up(paths: Paths, work: Path) -> None:
+    """A place with its controller is compared with the path in /sys; cables here are below "virtual" there."""
+    made = files(paths, "[network]\nwan = 'usb-1.2@3f980000.usb'\n")
+    (match,) = (line for line in made["15-wan.network"].splitlines() if line.startswith("Property="))
+    assert match == "Property=DEVPATH=*/3f980000.usb/*-1.2:*/net/*"
+    text = made["15-wan.network"].replace(match, "Property=DEVPATH=*/virtual/net/*1")
+    log = work.parent / "log"
+    with networkd({"15-wan.network": text}, work, udev=True) as running:
+        until(lambda: "ACTIVATION_POLICY=manual" in state(running, "usb1"), log)
+        assert "15-wan.network" not in state(running, "usb2")
+        assert running("usb1").get("operstate") == "DOWN"
+        subprocess.run(running.command("ip", "link", "set", "usb1", "up"), check=True)  # as netd does
+        with asks_for_an_address(running, "usb1") as asked:
+            assert asked.wait() == 0, log.read_text(errors="replace")
+
+
+def state(running: Networkd, name: str) -> str:
+    """What networkd has written down about a link."""
+    index = running(name).get("ifindex")
+    file = running.run / "systemd/netif/links" / str(index)
+    return file.read_text() if file.exists() else ""

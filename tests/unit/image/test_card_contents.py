@@ -22,7 +22,8 @@ def boot(tmp_path: Path) -> Path:
     (slot / "overlays").mkdir(parents=True)
     (slot / "vmlinuz").write_bytes(gzip.compress(b"kernel"))
     trees = {f"{name}.dtb" for model in MODELS for name in (model.tree, model.other_name)}
-    for name in ("initrd.img", "cmdline.txt", "overlays/README", "overlays/bcm2712d0.dtbo", *trees):
+    overlays = [f"overlays/{name}" for name in ("README", "bcm2712d0.dtbo", "rpi-poe.dtbo", "rpi-poe-plus.dtbo")]
+    for name in ("initrd.img", "cmdline.txt", *overlays, *trees):
         (slot / name).write_text("content")
     for name in {name for model in MODELS for name in model.firmware}:
         (tmp_path / name).write_text("content")
@@ -42,6 +43,7 @@ def test_a_whole_one_has_no_fault(boot: Path) -> None:
         ("slot-a/bcm2711-rpi-cm4.dtb", ["Pi CM4: bcm2711-rpi-cm4.dtb is missing"]),
         ("slot-a/overlays/README", ["overlays/README: missing"]),
         ("slot-a/overlays/bcm2712d0.dtbo", ["overlays/bcm2712d0.dtbo: missing"]),
+        ("slot-a/overlays/rpi-poe.dtbo", ["overlays/rpi-poe.dtbo: missing"]),
         ("slot-a/initrd.img", ["initrd.img: missing"]),
         ("slot-a/cmdline.txt", ["cmdline.txt: missing"]),
         ("slot-a/vmlinuz", ["vmlinuz: missing"]),

@@ -239,10 +239,48 @@ def test_what_is_loaded_beside_the_set_up_begins_when_it_is_over(name: str) -> N
     assert settled["ExecStart"] == [f"/usr/bin/touch {options.after}"]
     assert SETTLED in " ".join(unit["Wants"]).split()
     before = set(" ".join(settled["After"]).split())
-    assert {"vpn-gateway-firstboot.service", "vpn-gateway-modules.service", "systemd-networkd.service"} <= before
+    steps = {f"vpn-gateway-{step}.service" for step in ("boot-firewall", "clock", "firstboot", "modules")}
+    assert steps | {"systemd-networkd.service"} <= before
     assert not {"Requires", "BindsTo", "Requisite", "Wants"} & set(settled)  # what fails holds up nothing
     waits = {*" ".join(unit["After"]).split(), *" ".join(unit.get("Requires", [])).split()}
     assert not waits & (before - {"vpn-gateway-boot-firewall.service"})
+
+
+def test_no_other_module_delays_those_of_the_boot_ruleset() -> None:
+    """Two programs that load modules wait for each other: beside the long list these two took 19 s, emulated."""
+    wanted = (OVERLAY / "etc/modules-load.d/vpn-gateway.conf").read_text()
+    assert {"nf_conntrack", "nf_tables"} <= set(wanted.split())
+    assert "systemd-modules-load.service" in " ".join(settings("vpn-gateway-modules.service")["After"]).split()
+
+
+LATE = {"local-fs.target", "systemd-tmpfiles-setup.service", "sysinit.target", "basic.target", "time-set.target"}
+
+
+@pytest.mark.parametrize("name", ["boot-firewall", "clock", "modules", "firstboot", "settled", "netd", "web"])
+def test_the_gateways_own_start_waits_for_no_target_of_the_base(name: str) -> None:
+    """The initrd makes mounts and directories. Those targets wait for /dev, on a slow board half of the whole start."""
+    unit = settings(f"vpn-gateway-{name}.service")
+    assert unit["DefaultDependencies"] == ["no"]
+    waits = {*" ".join(unit.get("After", [])).split(), *" ".join(unit.get("Requires", [])).split()}
+    assert not waits & LATE
+    # To make one takes the kernel longer than most of these programs run; netd, of course, works in the machine's own.
+    assert ("PrivateNetwork" in unit) == (name == "web")
+    # By itself it orders a unit after systemd-tmpfiles-setup.service (systemd.exec(5)).
+    assert ("PrivateTmp" in unit) == (name in {"netd", "web"})
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(f"vpn-gateway-{name}.service" for name in ("boot-firewall", "firstboot", "settled")),
+        "systemd-networkd.service.d/vpn-gateway.conf",
+    ],
+)
+def test_what_netd_and_web_wait_for_goes_before_their_loading(unit: str) -> None:
+    """They are loaded beside it and take all the time of the processors that it leaves."""
+    assert settings(unit)["Nice"] == ["-10"]
+    assert "Nice" not in settings("vpn-gateway-netd.service")
+    assert "Nice" not in settings("vpn-gateway-web.service")
 
 
 def test_a_set_up_that_takes_its_time_is_waited_for() -> None:
@@ -313,9 +351,22 @@ def test_the_network_ports_are_looked_for_first() -> None:
     """Their drivers hang on these buses; behind all other devices they came up long after the rest was ready."""
     empty, command = settings("systemd-udev-trigger.service.d/vpn-gateway.conf")["ExecStart"]
     assert empty == ""
-    order = command.partition("--prioritized-subsystem=")[2].split(",")
+    order = re.findall(r"--prioritized-subsystem=(\S+)", command)[0].split(",")
     assert set(order[: order.index("net")]) == {"virtio", "usb", "sdio", "platform", "pci"}
-    assert set(order) >= {"module", "block", "tpmrm", "net", "tty", "input"}  # systemd's own
+    assert set(order) >= {"block", "tpmrm", "net", "tty", "input"}  # systemd's own, but for the modules
+
+
+def test_no_device_that_the_gateway_needs_is_left_out_at_the_start() -> None:
+    """Disks, ports and radios with their buses; cpu, whose events load the drivers of the processor's ciphers."""
+    (_, command) = settings("systemd-udev-trigger.service.d/vpn-gateway.conf")["ExecStart"]
+    left_out = set(re.findall(r"--subsystem-nomatch=(\S+)", command))
+    assert left_out >= {"module", "drivers", "subsystem"}  # the many
+    needed = {"amba", "block", "cpu", "ieee80211", "input", "mdio_bus", "misc", "mmc", "mmc_host", "net", "nvme", "pci"}
+    needed |= {"platform", "rfkill", "scsi", "sdio", "tty", "usb", "virtio", "watchdog"}
+    assert not left_out & needed
+    # Rules of ours that name one of them would wait in vain.
+    rules = "".join(file.read_text() for file in (OVERLAY / "usr/lib/udev/rules.d").iterdir())
+    assert not left_out & set(re.findall(r'SUBSYSTEM=="([^"]+)"', rules))
 
 
 def test_what_the_radio_refused_and_netd_found_gets_into_the_report() -> None:
