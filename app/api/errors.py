@@ -17,7 +17,7 @@ from app.errors import GatewayError, UnauthorizedError
 
 log = logging.getLogger(__name__)
 
-_CODES = {
+CODES = {
     400: "malformed_request",
     401: "unauthorized",
     403: "forbidden",
@@ -86,7 +86,7 @@ async def _http_error(error: HTTPException) -> Response:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     phrase = HTTPStatus(status).phrase
     message = _MESSAGES.get(status) or phrase.lower()
-    response = _answer(ErrorBody(False, message, _CODES.get(status, phrase.lower().replace(" ", "_"))), status)
+    response = _answer(ErrorBody(False, message, CODES.get(status, phrase.lower().replace(" ", "_"))), status)
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value

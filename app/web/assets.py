@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import logging
 import mimetypes
 from pathlib import Path
 from typing import cast
@@ -12,7 +14,9 @@ from msgspec import Struct
 from quart import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
+from app.api import qr_code
 from app.api.security import CONTENT_SECURITY_POLICY
+from app.web import modules
 
 blueprint = Blueprint("assets", __name__)
 
@@ -26,44 +30,106 @@ TYPES = {".js": "text/javascript; charset=utf-8", ".webmanifest": "application/m
 mimetypes.init()  # reads the system's tables: now, and not on the event loop
 
 
+log = logging.getLogger(__name__)
+
+# The addresses of the page's views: each answers with the page, whose router shows the view. Any other is not found.
+VIEWS = (
+    "/",
+    "/devices",
+    "/devices/<mac>",
+    "/exits",
+    "/exits/<name>",
+    "/servers",
+    "/servers/<exit_name>",
+    "/protection",
+    "/settings",
+    "/settings/<section>",
+    "/welcome",
+    "/welcome/<step>",
+)
+PAGES = {"index.html": "main.js", "proof.html": "proof.js"}  # with the module that each begins with
+MODULES = b"<!--modules-->"  # in a page, for the links to the modules of its first view
+LIBRARIES = "vendor/libraries.json"
+SMALL = 512  # bytes: less is not worth the header of gzip
+
+
 class Asset(Struct, frozen=True):
     content: bytes
+    compressed: bytes | None  # where that is smaller
     content_type: str
     etag: str
 
 
-async def _load(path: Path) -> Asset:
+async def _read(path: Path) -> bytes:
     async with aiofiles.open(path, "rb") as file:
-        content = await file.read()
+        return await file.read()
+
+
+def _asset(path: Path, content: bytes) -> Asset:
     content_type = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if content_type in {"text/html", "text/css"}:
         content_type += "; charset=utf-8"
-    return Asset(content, content_type, hashlib.sha256(content).hexdigest()[:24])
+    compressed = gzip.compress(content, mtime=0) if len(content) >= SMALL else content
+    return Asset(
+        content,
+        compressed if len(compressed) < len(content) else None,
+        content_type,
+        hashlib.sha256(content).hexdigest()[:24],
+    )
 
 
-_PATHS = {p.relative_to(STATIC).as_posix(): p for p in sorted(STATIC.rglob("*")) if p.is_file()}
+def _files() -> dict[str, Path]:
+    """Every file that is served, by its name; declarations are for the type checker alone."""
+    found = (path for path in sorted(STATIC.rglob("*")) if path.is_file() and not path.name.endswith(".d.ts"))
+    return {path.relative_to(STATIC).as_posix(): path for path in found}
 
 
 @blueprint.before_app_serving
 async def load() -> None:
     """Read every file, before the first request."""
-    current_app.extensions[EXTENSION] = {name: await _load(path) for name, path in _PATHS.items()}
+    files = _files()
+    if LIBRARIES not in files:
+        log.error("the page's libraries are missing, so that it stays empty; run ci/setup. The API works without them")
+    contents = {name: await _read(path) for name, path in files.items()}
+    sources = {name: content.decode() for name, content in contents.items() if name.endswith(".js")}
+    for page, first in PAGES.items():
+        if page in contents:
+            links = modules.links(modules.needed(first, sources)).encode()
+            contents[page] = contents[page].replace(MODULES, links)
+    current_app.extensions[EXTENSION] = {name: _asset(path, contents[name]) for name, path in files.items()}
 
 
 def _serve(name: str) -> Response:
     asset = cast("dict[str, Asset]", current_app.extensions[EXTENSION]).get(name)
     if asset is None:
         raise NotFound
-    fresh = request.if_none_match.contains(asset.etag)
-    response = Response(b"" if fresh else asset.content, 304 if fresh else 200, content_type=asset.content_type)
+    compressed = asset.compressed if request.accept_encodings["gzip"] > 0 else None
+    etag = asset.etag if compressed is None else f"{asset.etag}-gzip"  # other bytes need another tag (RFC 9110 8.8.3)
+    fresh = request.if_none_match.contains(etag)
+    content = asset.content if compressed is None else compressed
+    response = Response(b"" if fresh else content, 304 if fresh else 200, content_type=asset.content_type)
     response.headers["Cache-Control"] = CACHE_CONTROL
-    response.set_etag(asset.etag)
+    if asset.compressed is not None:
+        response.headers["Vary"] = "Accept-Encoding"
+    if compressed is not None:
+        response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(etag)
     return response
 
 
-@blueprint.get("/")
-async def index() -> Response:
+async def view(**_: str) -> Response:
+    """The page, at the address of any of its views."""
     return _serve("index.html")
+
+
+for _address in VIEWS:
+    blueprint.get(_address)(view)
+
+
+@blueprint.get("/classic")
+async def classic() -> Response:
+    """The page before this one, until every view of it has a successor."""
+    return _serve("classic.html")
 
 
 @blueprint.get("/proof")
@@ -71,6 +137,14 @@ async def proof() -> Response:
     """The page whose probes go to addresses outside: the one page that may connect to others than the gateway."""
     response = _serve("proof.html")
     response.headers["Content-Security-Policy"] = PROOF_POLICY
+    return response
+
+
+@blueprint.get("/proof.svg")
+async def proof_code() -> Response:
+    """A QR code that leads another device to the proof, by the address at which the reader has this page."""
+    response = Response(qr_code.svg(f"{request.host_url}proof"), content_type="image/svg+xml")
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 

@@ -15,6 +15,12 @@ from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
 
+
+@pytest.fixture
+def address() -> str:
+    return "/classic"
+
+
 PASSWORD = "correct horse battery"
 
 
@@ -57,7 +63,7 @@ def test_set_password_signs_out_other_browsers(page: Page, browser: Browser, ser
     context = browser.new_context()
     other = context.new_page()
     other.set_default_timeout(10_000)
-    other.goto(server.url)
+    other.goto(f"{server.url}/classic")
     expect(other.locator("#link")).to_have_text("Live")
 
     set_password(page)
@@ -86,7 +92,7 @@ def test_sign_out_then_reload_asks_for_the_password(page: Page, server: WebServe
     set_password(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
-    page.goto(server.url)
+    page.goto(f"{server.url}/classic")
     expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
     expect(page.locator("#status")).to_be_hidden()
     sign_in(page)

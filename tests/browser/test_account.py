@@ -22,6 +22,11 @@ from tests.support.web_server import WebServer
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture
+def address() -> str:
+    return "/classic"
+
+
 def sign_in(page: Page, number: str = ACCOUNT) -> None:
     page.get_by_label("Account number").fill(number)
     page.locator("#account").get_by_role("button", name="Sign in").click()

@@ -16,6 +16,12 @@ from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
 
+
+@pytest.fixture
+def address() -> str:
+    return "/classic"
+
+
 PHONE = "02:00:00:00:00:02"
 
 

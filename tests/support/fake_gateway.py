@@ -80,7 +80,7 @@ from app.protocol.commands import (
 )
 from app.protocol.events import Event, GatewayEvent, ServersChanged, SettingsChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
-from app.providers.selection import matching
+from app.providers.selection import choose, matching
 from tests.support import fake_exits, fake_explanations, fake_policies
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
@@ -127,11 +127,13 @@ class FakeGateway:
         self._imported: dict[str, str] = {}  # name -> configuration
         self.records = FakeRecords()
         self.accounts = FakeAccounts()
-        self.evidence = (
+        self.evidence: tuple[Evidence, ...] = (
             Evidence("name", 4, True, True, False),
             Evidence("http", 4, True, True, False),
             Evidence("stun", 6, False, False, False),
         )
+        planned = Check("rules", "ok", "Firewall and routes are as planned.")
+        self.leak_report = LeakReport(True, (planned,), (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True)
         self.proof = Proof(
             "an-id",
             "watching",
@@ -261,8 +263,7 @@ class FakeGateway:
             case LeakTest(exit=name):
                 if name != "default":
                     raise NotFoundError(f"there is no exit {name!r}", field="exit")
-                checks = (Check("rules", "ok", "Firewall and routes are as planned."),)
-                return LeakReport(True, checks, (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True)
+                return self.leak_report
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
@@ -354,13 +355,15 @@ class FakeGateway:
         self._known_exit(command.exit)
         targets = {one.name: one.target for one in self.state.exit_settings}
         wanted = command.server or targets.get(command.exit)
-        found = next((s for s in self.servers if (s.hostname, s.provider) == (wanted, provider)), None)
-        if found is None:
-            raise NotFoundError(f"there is no server {command.server!r}", field="server")
+        try:
+            found = choose([s for s in self.servers if s.provider == provider], wanted or "")[0]
+        except NotFoundError:
+            raise NotFoundError(f"there is no server {command.server!r}", field="server") from None
         self.set_exit(
             ExitStatus(
                 command.exit,
                 ExitState.CONNECTED,
+                asked=wanted,
                 server=found.hostname,
                 provider=found.provider,
                 location=found.location,

@@ -26,7 +26,7 @@ if (who && !who.authenticated) {
   session.lost = true;
   signIn.show(who);
 } else {
-  await import("./main.js");
+  await import("./classic.js");
   if (who) (await import("./access.js")).setUp(who);
 }
 document.documentElement.dataset.ready = ""; // for tests: the page now reacts to input

@@ -973,6 +973,8 @@ export interface ServerBody {
   features: Array<string>;
   favourite: boolean;
   country_code: string | null;
+  latitude: number | null;
+  longitude: number | null;
 }
 
 /** A scheduled change of server: at `at` (minutes after midnight, `time_zone`) on `days` (0 = Monday). */

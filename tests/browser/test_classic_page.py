@@ -1,4 +1,4 @@
-"""The main page: status, servers, import, search, keyboard, and the gateway going away."""
+"""The classic page: status, servers, import, search, keyboard, and the gateway going away."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ from tests.support.fake_gateway import server as make_server
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def address() -> str:
+    return "/classic"
+
 
 CONFIG = "[Interface]\nPrivateKey = abc\n\n[Peer]\nPublicKey = def\nEndpoint = 192.0.2.99:51820\n"
 
@@ -266,7 +272,7 @@ def test_page_reconnects_after_a_web_service_restart(browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     with WebServer() as first:
-        page.goto(first.url)
+        page.goto(f"{first.url}/classic")
         expect(page.locator("#link")).to_have_text("Live")
         port = first.port
     expect(page.locator("#state")).to_have_text("Gateway unreachable", timeout=10_000)

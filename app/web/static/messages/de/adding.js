@@ -1,0 +1,3 @@
+/** German: the words of adding. */
+
+export default {};

@@ -1,0 +1,3 @@
+/** German: the words of settings. */
+
+export default {};

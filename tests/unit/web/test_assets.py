@@ -1,0 +1,116 @@
+"""The page's files are served from memory, compressed where the client takes it, at each address of a view."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from quart.typing import TestClientProtocol
+
+from app.api import qr_code
+from app.web import assets
+from app.web.app import create_app
+from tests.support.fake_gateway import FakeGateway
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[TestClientProtocol]:
+    app = create_app(FakeGateway(), rates=None)
+    async with app.test_app():
+        yield app.test_client()
+
+
+async def test_every_view_answers_with_the_page(client: TestClientProtocol) -> None:
+    page = await (await client.get("/")).get_data(as_text=True)
+    assert 'src="/static/main.js"' in page
+    for path in (
+        "/devices",
+        "/devices/02:00:00:00:00:01",
+        "/exits",
+        "/exits/tv",
+        "/servers",
+        "/settings/about",
+        "/welcome/server",
+    ):
+        assert await (await client.get(path)).get_data(as_text=True) == page
+    for path in ("/nothing", "/devices/", "/devices/a/b", "/exits/tv/x", "/index.html"):
+        assert (await client.get(path)).status_code == 404, path
+
+
+async def test_page_preloads_modules_that_are_there(client: TestClientProtocol) -> None:
+    page = await (await client.get("/")).get_data(as_text=True)
+    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
+    assert {"/static/main.js", "/static/vendor/preact.js", "/static/views/home/home.js"} <= set(preloaded)
+    assert "/static/vendor/uplot.js" not in preloaded
+    for path in preloaded:
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_page_of_the_proof_preloads_its_own_modules(client: TestClientProtocol) -> None:
+    page = await (await client.get("/proof")).get_data(as_text=True)
+    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
+    assert "/static/views/proof/proof_page.js" in preloaded
+    assert "/static/store/connection.js" not in preloaded  # it follows no gateway, and needs no password
+
+
+async def test_code_leads_to_the_proof_by_the_address_of_the_page(client: TestClientProtocol) -> None:
+    answer = await client.get("/proof.svg", headers={"Host": "192.168.77.1:5000"})
+    assert (answer.content_type, answer.headers["Cache-Control"]) == ("image/svg+xml", "no-store")
+    assert await answer.get_data(as_text=True) == qr_code.svg("http://192.168.77.1:5000/proof")
+    foreign = await client.get("/proof.svg", headers={"Host": "evil.example"})
+    assert foreign.status_code == 403
+
+
+async def test_files_are_compressed_for_who_takes_it(client: TestClientProtocol) -> None:
+    plain = await client.get("/static/vendor/preact.js")
+    packed = await client.get("/static/vendor/preact.js", headers={"Accept-Encoding": "gzip, br"})
+    refused = await client.get("/static/vendor/preact.js", headers={"Accept-Encoding": "gzip;q=0, identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(await packed.get_data(as_text=False)) == await plain.get_data(as_text=False)
+    for answer in (plain, refused):
+        assert "Content-Encoding" not in answer.headers
+    for answer in (plain, packed):
+        assert answer.headers["Vary"] == "Accept-Encoding"
+    assert plain.headers["ETag"] != packed.headers["ETag"]
+
+
+async def test_unchanged_file_is_not_sent_again(client: TestClientProtocol) -> None:
+    for headers in ({}, {"Accept-Encoding": "gzip"}):
+        first = await client.get("/static/main.js", headers=headers)
+        again = await client.get("/static/main.js", headers={**headers, "If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, await again.get_data(as_text=False)) == (304, b"")
+
+
+async def test_declarations_are_not_served(client: TestClientProtocol) -> None:
+    assert (await client.get("/static/vendor/preact.d.ts")).status_code == 404
+
+
+async def test_missing_libraries_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "index.html").write_text("<!--modules-->")
+    (tmp_path / "main.js").write_text("")
+    monkeypatch.setattr(assets, "STATIC", tmp_path)
+    async with create_app(FakeGateway(), rates=None).test_app():
+        assert "the page's libraries are missing" in caplog.text
+
+
+async def test_page_can_be_installed(client: TestClientProtocol) -> None:
+    page = await (await client.get("/")).get_data(as_text=True)
+    assert '<link rel="manifest" href="/static/manifest.webmanifest">' in page
+    answer = await client.get("/static/manifest.webmanifest")
+    assert answer.content_type == "application/manifest+json"
+    manifest = json.loads(await answer.get_data())
+    assert manifest["start_url"] == "/"
+    assert {each["sizes"] for each in manifest["icons"]} >= {"192x192", "512x512"}
+    for icon in [*manifest["icons"], {"src": "/static/icons/apple.png", "type": "image/png", "sizes": "180x180"}]:
+        found = await client.get(icon["src"])
+        assert (found.status_code, found.content_type) == (200, icon["type"])
+        if icon["type"] == "image/png":
+            width, height = struct.unpack(">II", (await found.get_data(as_text=False))[16:24])
+            assert f"{width}x{height}" == icon["sizes"]

@@ -1,0 +1,142 @@
+"""Every message of the page is there in English and German, is used, and names the same values in both."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from app.api import errors as api_errors
+from app.model import DeviceKind
+from app.network.ruleset.refusals import REASONS
+from app.protocol.answers import OpeningName
+from app.protocol.explanations import Origin, Verdict
+from app.tunnel.states import Reason
+
+APP = Path(__file__).parents[3] / "app"
+STATIC = APP / "web" / "static"
+CATALOGUES = ("en", "de")
+# Chosen at run time: say(`place.${place}`), sayCode("error", code)
+GROUPS = (
+    *("cause.", "cause_next.", "error.", "feature.", "kind.", "opening.", "origin.", "place.", "verdict."),
+    *("alarm.", "alarm_next.", "check.", "checked.", "probe.", "promise.", "promise_how.", "result.", "sight."),
+    *("stopped.", "stopped_why."),
+)
+_OTHERS = {"vendor", "messages"}  # no users of messages
+VALUE = re.compile(r"\{(\w+)\}")
+
+
+def catalogue(language: str) -> dict[str, str | dict[str, str]]:
+    """The messages as the page reads them: Node runs the module."""
+    module = (STATIC / "messages" / f"{language}.js").as_uri()
+    program = f"import({json.dumps(module)}).then((m) => console.log(JSON.stringify(m.default)))"
+    node = Path(sys.executable).with_name("node")
+    done = subprocess.run([node, "-e", program], capture_output=True, text=True, check=True)
+    found: dict[str, str | dict[str, str]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def messages() -> dict[str, dict[str, str | dict[str, str]]]:
+    return {language: catalogue(language) for language in CATALOGUES}
+
+
+def sources() -> list[str]:
+    parts = {path: path.relative_to(STATIC).parts for path in STATIC.rglob("*.js")}
+    return [path.read_text() for path, names in parts.items() if len(names) > 1 and names[0] not in _OTHERS]
+
+
+def texts(message: str | dict[str, str]) -> list[str]:
+    return [message] if isinstance(message, str) else list(message.values())
+
+
+def test_languages_have_the_same_messages(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    assert set(messages["de"]) == set(messages["en"])
+
+
+def test_messages_name_the_same_values(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    for key, english in messages["en"].items():
+        expected = {name for text in texts(english) for name in VALUE.findall(text)}
+        german = messages["de"][key]
+        assert type(german) is type(english), key
+        assert {name for text in texts(german) for name in VALUE.findall(text)} == expected, key
+
+
+def test_used_messages_are_there_and_others_are_not(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    english = set(messages["en"])
+    groups = {key.partition(".")[0] for key in english}
+    quoted = {key for source in sources() for key in re.findall(r'"([a-z_]+\.[a-z_]+)"', source)}
+    said = {key for key in quoted if key.partition(".")[0] in groups}
+    assert said - english == set()
+    assert {key for key in english - said if not key.startswith(GROUPS)} == set()
+
+
+def test_every_place_has_its_words(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    router = (STATIC / "lib" / "router.js").read_text()
+    places = re.findall(r'"(\w+)"', router.split("place:")[1].split(";")[0])
+    assert len(places) == 7
+    for place in places:
+        assert {f"place.{place}", f"place.{place}_what"} <= set(messages["en"])
+
+
+def constants(value: ast.expr | None) -> set[str]:
+    """The texts that an expression may be: ``"a"``, or ``"a" if x else "b"``."""
+    match value:
+        case ast.Constant(value=str(text)) if text:
+            return {text}
+        case ast.IfExp(body=body, orelse=other):
+            return constants(body) | constants(other)
+        case _:
+            return set()
+
+
+def codes_in(source: str) -> set[str]:
+    """The codes of errors that a module names: arguments ``code=``, and the attribute ``code`` of a class."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.keyword(arg="code", value=value):
+                found |= constants(value)
+            case ast.ClassDef(body=body):
+                for each in body:
+                    match each:
+                        case ast.Assign(targets=[ast.Name(id="code")], value=value):
+                            found |= constants(value)
+                        case ast.AnnAssign(target=ast.Name(id="code"), value=value):
+                            found |= constants(value)
+                        case _:
+                            pass
+            case _:
+                pass
+    return found
+
+
+def test_every_code_of_the_api_has_a_sentence(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    codes = {code for path in APP.rglob("*.py") for code in codes_in(path.read_text())}
+    codes |= set(api_errors.CODES.values()) | {reason.value for reason in Reason}
+    assert {"kernel", "locked_out", "no_password", "wrong_passphrase"} <= codes
+    assert {code for code in codes if f"error.{code}" not in messages["en"]} == set()
+
+
+def test_every_cause_has_its_sentence_and_its_next_step(
+    messages: dict[str, dict[str, str | dict[str, str]]],
+) -> None:
+    english = set(messages["en"])
+    causes = {key.removeprefix("cause.") for key in english if key.startswith("cause.")}
+    assert {key.removeprefix("cause_next.") for key in english if key.startswith("cause_next.")} == causes
+    assert {reason.value for reason in Reason} <= causes
+    assert {"waiting", "blocked", "ipv6", "no_route", "dns"} <= causes & {*REASONS}
+    for group, values in (
+        ("cause.by_", Origin),
+        ("origin.", Origin),
+        ("verdict.", Verdict),
+        ("kind.", DeviceKind),
+        ("opening.", OpeningName),
+    ):
+        assert {f"{group}{value}" for value in get_args(values)} <= english
