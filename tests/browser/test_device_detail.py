@@ -110,9 +110,9 @@ def test_traffic_of_a_day_is_drawn_and_told(page: Page) -> None:
     chart = page.get_by_role("region", name="The last 24 hours")
     expect(chart.locator("canvas")).to_be_visible()
     expect(chart.get_by_role("img", name="The last 24 hours")).to_be_visible()
-    expect(chart.locator("figcaption")).to_have_text(re.compile(r"GB down and [\d.]+ MB up in 24 hours; the most at"))
+    expect(chart.locator(".summary")).to_have_text(re.compile(r"GB down and [\d.]+ MB up in 24 hours; the most at"))
     chart.locator(".u-over").hover()
-    expect(chart.locator(".chart-legend [data-line='0']")).to_contain_text("bit/s")
+    expect(chart.locator(".key").first).to_contain_text("bit/s")
 
 
 def test_name_is_saved_at_once_and_undone(page: Page, gateway: FakeGateway) -> None:

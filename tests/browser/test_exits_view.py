@@ -217,6 +217,29 @@ def test_unknown_exit_says_so(page: Page, server: WebServer) -> None:
     expect(page.get_by_role("heading", name="Main exit", level=1)).to_have_count(0)
 
 
+def test_server_changes_by_the_clock(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    open_detail(page, server)
+    card = page.get_by_role("region", name="Another server by the clock")
+    card.get_by_role("button", name="Add a change").click()
+    card.get_by_label("At", exact=True).fill("")
+    card.get_by_role("button", name="Add a change").click()
+    expect(card.get_by_label("At", exact=True)).to_have_attribute("aria-invalid", "true")
+    card.get_by_label("At", exact=True).fill("03:30")
+    for day in ("Tuesday", "Thursday", "Friday", "Sunday"):
+        card.get_by_role("checkbox", name=day).press("Space")
+    card.get_by_role("button", name="Choose a server or place").click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Sweden")).last.click()
+    expect(card.get_by_label("To", exact=True)).to_contain_text("Sweden")
+    card.get_by_role("button", name="Add a change").click()
+    expect(card).to_contain_text("Mon, Wed, Sat, 03:30: Sweden")
+    (change,) = settings(gateway, "tv").server_changes
+    assert (change.at, change.days, change.select) == (210, frozenset({0, 2, 5}), "Sweden")
+    card.get_by_role("button", name="Remove Mon, Wed, Sat, 03:30: Sweden").press("Enter")
+    expect(card.locator("li")).to_have_count(0)
+    page.get_by_role("button", name="Undo").last.click()
+    expect(card.locator("li")).to_have_count(1)
+
+
 def test_main_exit_cannot_be_removed_or_renamed(page: Page, server: WebServer) -> None:
     page.goto(f"{server.url}/exits/default")
     expect(page.get_by_role("heading", name="Main exit", level=1)).to_be_visible()

@@ -49,7 +49,7 @@ def test_new_gateway_leads_through_all_steps(page: Page, server: WebServer, gate
     expect(page.get_by_role("heading", name="Where your VPN comes from")).to_be_focused()
     page.get_by_label("Account number").fill("1111")
     page.get_by_role("button", name="Sign in at Mullvad").click()
-    expect(page.get_by_text("The provider does not take these.")).to_be_visible()
+    expect(page.get_by_text("The provider does not accept this.")).to_be_visible()
     page.get_by_label("Account number").fill("1234123412341234")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Signed in at Mullvad.")).to_be_visible()

@@ -63,6 +63,19 @@ def test_policy_of_a_group_is_changed_and_undone(page: Page, gateway: FakeGatewa
     assert last.schedule == (BEDTIME,)  # its times stay
 
 
+def test_group_gets_hours_and_loses_them(page: Page, gateway: FakeGateway) -> None:
+    group = page.get_by_role("region", name="Children", exact=True)
+    group.get_by_text("Times (1)").click()
+    group.get_by_role("button", name="Add a time for Children").click()
+    group.get_by_role("checkbox", name="Sunday").press("Space")
+    group.get_by_role("button", name="Add a time", exact=True).click()
+    expect(group).to_contain_text("Sun, 21:00 to 07:00 of the next day: Blocked")
+    group.get_by_role("button", name="Remove: Every day").click()
+    expect(group.locator(".schedule li")).to_have_count(1)
+    last = [each for each in gateway.commands if isinstance(each, SetGroup)][-1]
+    assert last.schedule == (ScheduleEntry(frozenset({6}), 1260, 420, BlockedPolicy()),)
+
+
 def test_rename_moves_the_members_in_one_step(page: Page, gateway: FakeGateway) -> None:
     group = page.get_by_role("region", name="Children")
     group.get_by_text("Rename or remove").click()

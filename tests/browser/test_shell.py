@@ -63,8 +63,6 @@ def test_place_shuts_nobody_out(page: Page, server: WebServer, path: str, scheme
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert barriers(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    page.get_by_role("link", name="Open in the classic page").click()
-    expect(page.locator("#state")).to_be_visible()
 
 
 def test_keyboard_alone_changes_a_device(page: Page) -> None:

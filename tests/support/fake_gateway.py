@@ -426,6 +426,9 @@ class FakeGateway:
     def _import(self, command: ImportConfig) -> Done:
         if "[Interface]" not in command.config:
             raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
+        if command.dry_run:
+            hooks = [line for line in command.config.splitlines() if line.startswith("PostUp")]
+            return Done(warnings=tuple(f"{line}: never run" for line in hooks), server=server_name(command.name))
         done = self._imported_as(command)
         if ".mullvad.net" not in command.config:
             return done

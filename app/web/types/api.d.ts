@@ -486,6 +486,7 @@ export interface ImportBody {
   config: string;
   name?: string | null;
   file?: string | null;
+  dry_run?: boolean;
 }
 
 export interface ImportConfigOp {

@@ -32,14 +32,29 @@ export const onSignedOut = (listener) => events.addEventListener("signed-out", l
  * @param {unknown} [body]
  */
 async function send(method, path, body) {
+  const json = { type: "application/json", body: JSON.stringify(body) };
+  const response = await ask(method, path, body === undefined ? undefined : json);
+  return response.json().catch(() => {
+    throw new ApiError(response.statusText, { status: response.status, code: "unreadable" });
+  });
+}
+
+/**
+ * Ask for what is no JSON, or send it: a file, a text. Throws ApiError.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {{ type: string; body: BodyInit }} [content]
+ */
+export async function ask(method, path, content) {
   const response = await fetchPatiently(path, {
     method,
-    headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+    headers: { Accept: "application/json", ...(content ? { "Content-Type": content.type } : {}) },
     cache: "no-store",
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(content ? { body: content.body } : {}),
   });
+  if (response.ok) return response;
   const answer = await response.json().catch(() => null);
-  if (response.ok && answer !== null) return answer;
   if (response.status === 401 && SIGNED_OUT.has(answer?.code)) events.dispatchEvent(new Event("signed-out"));
   throw new ApiError(answer?.error ?? response.statusText, {
     status: response.status,

@@ -1,94 +1,129 @@
-/** A chart of some lines over time; the sentence below says in words what it shows. */
+/** A chart over time: lines on a canvas, the values below the pointer in words, redrawn with its width and the theme. */
 
-import { moment } from "../lib/time.js";
-import { now } from "../store/clock.js";
-import { language } from "../store/preferences.js";
+import { say } from "../messages/messages.js";
+import { language, theme } from "../store/preferences.js";
 import { html, useEffect, useRef, useSignal } from "../ui.js";
 
-/** @typedef {{ label: string; values: (number | null)[]; colour: string }} Line `colour` is a custom property of CSS. */
+/** @import uPlot from "../vendor/uplot.js" */
+/** @typedef {{ label: string; colour: string; values: (number | null)[] }} Line `colour` is a custom property. */
 
-const HEIGHT = 180;
+const HEIGHT = 200;
+const AXIS_WIDTH = 70;
+const TWO_DAYS = 2 * 86_400; // seconds
+
+/** @param {string} name */
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /**
- * @param {{ label: string; summary: string; times: number[]; lines: Line[]; show: (value: number) => string }} props
- *   Unix times; `show` is a value as text.
+ * @param {{
+ *   label: string;
+ *   summary?: string;
+ *   times: number[];
+ *   lines: Line[];
+ *   format: (value: number) => string;
+ * }} props `label` says in words what the chart is of, `summary` what it shows.
  */
-export function Chart({ label, summary, times, lines, show }) {
-  const place = /** @type {import("../vendor/preact.js").RefObject<HTMLDivElement | null>} */ (useRef(null));
-  const at = useSignal(/** @type {number | null} */ (null)); // the index under the pointer
+export function Chart({ label, summary, times, lines, format }) {
+  const box = /** @type {import("../vendor/preact.js").RefObject<HTMLElement | null>} */ (useRef(null));
+  /** @type {import("../vendor/signals.js").Signal<number | null>} */
+  const pointed = useSignal(/** @type {number | null} */ (null));
+  const dark = useDark();
 
   useEffect(() => {
-    const element = place.current;
+    const element = box.current;
     if (!element) return undefined;
+    /** @type {uPlot | null} */
+    let plot = null;
     let ended = false;
-    let remove = () => {};
-    const draw = async () => {
-      const { default: Plot } = await import("../vendor/uplot.js"); // later: the first page needs no chart
+    import("../vendor/uplot.js").then(({ default: Plot }) => {
       if (ended) return;
-      remove();
-      const style = getComputedStyle(element);
-      const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-      const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
-      const hour = new Intl.DateTimeFormat(language.value, { hour: "numeric", minute: "2-digit" });
-      const plot = new Plot(
+      /** @type {uPlot.Axis} */
+      const axis = {
+        stroke: colour("--muted"),
+        grid: { stroke: colour("--line") },
+        ticks: { stroke: colour("--line") },
+      };
+      plot = new Plot(
         {
           width: element.clientWidth,
           height: HEIGHT,
           legend: { show: false },
-          cursor: { drag: { x: false, y: false } },
-          scales: { y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.1] } },
+          cursor: { y: false, drag: { setScale: false } },
+          scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.05)] } },
           axes: [
-            {
-              ...axis,
-              values: (_, splits) => splits.map((each) => hour.format(new Date(each * 1000))),
-              space: 70,
-              size: 28,
-            },
-            { ...axis, values: (_, splits) => splits.map(show), size: 86 },
+            { ...axis, values: (_, splits) => splits.map((each) => onAxis(each, times)) },
+            { ...axis, size: AXIS_WIDTH, values: (_, splits) => splits.map(format) },
           ],
           series: [
             {},
-            ...lines.map((each, number) => ({
-              label: each.label,
-              stroke: colour(each.colour),
+            ...lines.map((line) => ({
+              label: line.label,
+              stroke: colour(line.colour),
+              fill: `color-mix(in srgb, ${colour(line.colour)} 12%, transparent)`,
               width: 2,
-              ...(number ? {} : { fill: `color-mix(in srgb, ${colour(each.colour)} 14%, transparent)` }),
-              points: { show: false },
             })),
           ],
-          hooks: { setCursor: [(each) => (at.value = each.cursor.idx ?? null)] },
+          hooks: {
+            setCursor: [
+              ({ cursor }) => {
+                pointed.value = cursor.idx ?? null;
+              },
+            ],
+          },
         },
-        [times, ...lines.map((each) => each.values)],
+        [times, ...lines.map((line) => line.values)],
         element,
       );
-      const resize = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
-      resize.observe(element);
-      remove = () => {
-        resize.disconnect();
-        plot.destroy();
-      };
-    };
-    const theme = matchMedia("(prefers-color-scheme: dark)");
-    theme.addEventListener("change", draw);
-    draw();
+    });
+    const resized = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height: HEIGHT }));
+    resized.observe(element);
     return () => {
       ended = true;
-      theme.removeEventListener("change", draw);
-      remove();
+      resized.disconnect();
+      plot?.destroy();
     };
-  }, [times, language.value]);
+  }, [times, lines, dark, theme.value, language.value]);
 
-  const chosen = at.value;
-  const time = chosen === null ? undefined : times[chosen];
+  const at = pointed.value;
+  const time = at === null ? undefined : times[at];
   return html`<figure class="chart">
-    <div class="chart-legend" aria-hidden="true">
-      ${lines.map((each, number) => {
-        const value = chosen === null ? null : (each.values[chosen] ?? null);
-        return html`<span key=${each.label} data-line=${number}>${each.label}${value !== null && ` ${show(value)}`}</span>`;
+    <div ref=${box} role="img" aria-label=${label}></div>
+    <figcaption class="hint">
+      ${lines.map((line) => {
+        const value = at === null ? undefined : line.values[at];
+        return html`<span class="key" data-colour=${line.colour} key=${line.label}>${line.label}${value === undefined ? "" : ` ${value === null ? say("statistics.unknown") : format(value)}`}</span>`;
       })}
-      <span>${time !== undefined && moment(time, now.value, language.value)}</span>
-    </div>
-    <div class="chart-lines" ref=${place} role="img" aria-label=${label}></div>
-    <figcaption class="hint">${summary}</figcaption>
+      ${time !== undefined && html`<time>${new Date(time * 1000).toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" })}</time>`}
+      ${summary && html`<span class="summary">${summary}</span>`}
+    </figcaption>
   </figure>`;
+}
+
+/**
+ * A time on the axis: the hour where the whole is two days or less, else the day.
+ *
+ * @param {number} time
+ * @param {number[]} times
+ */
+function onAxis(time, times) {
+  const long = (times.at(-1) ?? 0) - (times[0] ?? 0) > TWO_DAYS;
+  const format = new Intl.DateTimeFormat(
+    language.value,
+    long ? { day: "numeric", month: "short" } : { hour: "numeric", minute: "2-digit" },
+  );
+  return format.format(new Date(time * 1000));
+}
+
+/** Whether the system is dark just now, for the colours on the canvas. */
+function useDark() {
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  const dark = useSignal(query.matches);
+  useEffect(() => {
+    const change = () => {
+      dark.value = query.matches;
+    };
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, []);
+  return dark.value;
 }

@@ -1,4 +1,4 @@
-/** A labelled menu whose choice is made at once; it shows what the gateway says, not what was hoped for. */
+/** A setting that is one of a few, saved at once; it shows what the gateway says, not what was hoped for. */
 
 import { sentenceOf } from "../api/errors.js";
 import { CancelledError } from "../store/password.js";
@@ -8,30 +8,40 @@ import { html, useId, useSignal } from "../ui.js";
 /**
  * @param {{
  *   label: string;
+ *   hint?: string | undefined;
  *   value: string;
- *   options: { value: string; text: string }[];
- *   choose: (value: string) => unknown;
- *   hint?: string;
+ *   options: [value: string, text: string][];
+ *   disabled?: boolean;
+ *   save: (value: string) => unknown;
  * }} props
  */
-export function Choice({ label, value, options, choose, hint }) {
+export function Choice({ label, hint, value, options, disabled = false, save }) {
   const id = useId();
   const busy = useSignal(false);
   async function change(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
+    const wanted = menu.value;
+    menu.value = value;
     busy.value = true;
     try {
-      await choose(menu.value);
+      await save(wanted);
     } catch (error) {
       if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
-      menu.value = value;
     } finally {
       busy.value = false;
     }
   }
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <select class="menu" id=${id} value=${value} aria-busy=${busy.value} aria-describedby=${hint ? `${id}-hint` : undefined} onChange=${change}>
-      ${options.map((each) => html`<option key=${each.value} value=${each.value} selected=${each.value === value}>${each.text}</option>`)}
+    <select
+      class="menu"
+      id=${id}
+      value=${value}
+      disabled=${disabled}
+      aria-busy=${busy.value}
+      aria-describedby=${hint ? `${id}-hint` : undefined}
+      onChange=${change}
+    >
+      ${options.map(([each, text]) => html`<option key=${each} value=${each} selected=${each === value}>${text}</option>`)}
     </select>
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
   </div>`;

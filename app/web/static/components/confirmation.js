@@ -1,32 +1,19 @@
-/** A button for what cannot be undone: it says first what it does, and does it only then. */
+/** The dialog that asks before what cannot be undone. */
 
 import { say } from "../messages/messages.js";
-import { html, useSignal } from "../ui.js";
+import { asked } from "../store/confirmation.js";
+import { html } from "../ui.js";
 import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
 
-/**
- * @param {{ text: string; title: string; what: string; action: () => Promise<unknown>; icon?: string; label?: string }} props
- *   `text` is of the button, `what` says what it does.
- */
-export function Confirmation({ text, title, what, action, icon, label }) {
-  const asked = useSignal(false);
-  const close = () => {
-    asked.value = false;
-  };
-  async function confirm() {
-    close();
-    await action();
-  }
-  return html`<${Button} kind="danger" icon=${icon} label=${label} action=${() => (asked.value = true)}>${text}<//>
-    ${
-      asked.value &&
-      html`<${Dialog} title=${title} close=${close}>
-        <p>${what}</p>
-        <div class="actions dialog-actions">
-          <${Button} kind="danger" icon=${icon} action=${confirm}>${text}<//>
-          <${Button} action=${close}>${say("action.cancel")}<//>
-        </div>
-      <//>`
-    }`;
+export function Confirmation() {
+  const question = asked.value;
+  if (!question) return null;
+  return html`<${Dialog} title=${question.title} close=${() => question.answer(false)}>
+    <p>${question.text}</p>
+    <div class="actions">
+      <${Button} action=${() => question.answer(false)}>${say("action.keep")}<//>
+      <${Button} kind="danger" action=${() => question.answer(true)}>${question.action}<//>
+    </div>
+  <//>`;
 }

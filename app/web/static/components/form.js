@@ -6,7 +6,9 @@ import { html, useEffect, useId, useRef, useSignal } from "../ui.js";
 import { Field } from "./field.js";
 
 /**
- * @typedef {{ name: string; label: string; type?: string; autocomplete?: string; hint?: string; required?: boolean; value?: string; autofocus?: boolean }} FieldOptions
+ * @typedef {{ name: string; label: string; type?: string; autocomplete?: string; hint?: string; required?: boolean; value?: string; autofocus?: boolean;
+ *   optional?: boolean; placeholder?: string; rows?: number; options?: [value: string, text: string][] }} FieldOptions
+ *   With `options` it is a menu, with `rows` a text of several lines.
  */
 
 /**

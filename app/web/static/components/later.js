@@ -1,22 +1,45 @@
-/** A view that is loaded when it is first shown, so that the first page stays small. */
+/** A view whose modules are fetched when it is first shown, so that the first page stays small. */
 
-import { moved } from "../store/location.js";
-import { html, useEffect, useState } from "../ui.js";
+import { say } from "../messages/messages.js";
+import { html, signal, useEffect } from "../ui.js";
+import { Button } from "./button.js";
+
+/** @import { Route } from "../lib/router.js" */
 
 /**
- * @param {() => Promise<unknown>} load Resolves to the component.
+ * @param {Route["place"]} place
+ * @param {() => Promise<unknown>} fetchView
  */
-export function later(load) {
+export function later(place, fetchView) {
+  /** @type {import("../vendor/signals.js").Signal<unknown>} */
+  const view = signal(null);
+  const failed = signal(false);
+  const waiting = { focused: false };
+
+  async function load() {
+    failed.value = false;
+    try {
+      const found = await fetchView();
+      waiting.focused = document.activeElement?.matches("#view h1") ?? false;
+      view.value = found;
+    } catch {
+      failed.value = true; // the gateway is not reached, which the page says; what is asked for comes after that
+    }
+  }
+
   return function Later(/** @type {Record<string, unknown>} */ props) {
-    const [view, setView] = useState(/** @type {{ component: unknown } | null} */ (null));
     useEffect(() => {
-      load().then((component) => setView({ component }));
+      if (!view.value) load();
     }, []);
     useEffect(() => {
-      // A view that came by a link takes the focus, as those do that need not be loaded.
-      const heading = view && moved.value && document.querySelector("#view h1");
-      if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
-    }, [view]);
-    return view && html`<${view.component} ...${props} />`;
+      const heading = document.querySelector("#view h1");
+      if (view.value && waiting.focused && heading instanceof HTMLElement) heading.focus({ preventScroll: true });
+      waiting.focused = false;
+    }, [view.value]);
+    if (view.value) return html`<${view.value} ...${props} />`;
+    return html`<div class="place">
+      <h1 tabindex="-1">${say(`place.${place}`)}</h1>
+      ${failed.value && html`<p>${say("error.unreachable")}</p><${Button} action=${load}>${say("action.retry")}<//>`}
+    </div>`;
   };
 }

@@ -8,13 +8,26 @@ import { html, useEffect, useId, useRef, useSignal } from "../ui.js";
  * @param {{
  *   label: string;
  *   value: string;
- *   send: (value: string) => Promise<unknown>;
- *   hint?: string;
+ *   save: (value: string) => Promise<unknown>;
+ *   hint?: string | undefined;
+ *   type?: string;
  *   inputmode?: string;
  *   placeholder?: string;
- * }} props
+ *   longest?: number;
+ *   suggestions?: string[];
+ * }} props What the gateway refuses stays in the field, with the reason below it.
  */
-export function LiveField({ label, value, send, hint, inputmode, placeholder }) {
+export function LiveField({
+  label,
+  value,
+  save,
+  hint,
+  type = "text",
+  inputmode,
+  placeholder,
+  longest = 255,
+  suggestions,
+}) {
   const id = useId();
   const busy = useSignal(false);
   const error = useSignal("");
@@ -24,6 +37,11 @@ export function LiveField({ label, value, send, hint, inputmode, placeholder }) 
     if (input.current && !error.peek() && document.activeElement !== input.current) input.current.value = value;
   }, [value]);
 
+  function takeBack() {
+    if (input.current) input.current.value = value;
+    error.value = "";
+  }
+
   async function leave() {
     const wanted = input.current?.value.trim() ?? "";
     if (busy.value) return;
@@ -31,21 +49,19 @@ export function LiveField({ label, value, send, hint, inputmode, placeholder }) 
     if (wanted === value) return;
     busy.value = true;
     try {
-      await send(wanted);
+      await save(wanted);
       error.value = "";
     } catch (reason) {
-      error.value = reason instanceof CancelledError ? "" : sentenceOf(reason);
+      if (reason instanceof CancelledError) takeBack();
+      else error.value = sentenceOf(reason);
     } finally {
       busy.value = false;
     }
   }
 
   function press(/** @type {KeyboardEvent} */ event) {
-    if (!input.current) return;
     if (event.key === "Enter") leave();
-    if (event.key !== "Escape") return;
-    input.current.value = value;
-    error.value = "";
+    if (event.key === "Escape") takeBack();
   }
 
   const described = [hint && `${id}-hint`, error.value && `${id}-error`].filter(Boolean).join(" ");
@@ -54,10 +70,14 @@ export function LiveField({ label, value, send, hint, inputmode, placeholder }) 
     <input
       ref=${input}
       id=${id}
+      type=${type}
       autocomplete="off"
+      autocapitalize="none"
       spellcheck=${false}
       inputmode=${inputmode}
       placeholder=${placeholder}
+      maxlength=${longest}
+      list=${suggestions ? `${id}-list` : undefined}
       defaultValue=${value}
       aria-busy=${busy.value}
       aria-describedby=${described || undefined}
@@ -65,6 +85,7 @@ export function LiveField({ label, value, send, hint, inputmode, placeholder }) 
       onBlur=${leave}
       onKeyDown=${press}
     />
+    ${suggestions && html`<datalist id=${`${id}-list`}>${suggestions.map((each) => html`<option key=${each} value=${each} />`)}</datalist>`}
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
     ${error.value && html`<p class="error" id=${`${id}-error`} role="alert">${error.value}</p>`}
   </div>`;

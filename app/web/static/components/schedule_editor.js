@@ -1,13 +1,14 @@
 /** The hours at which another policy holds, each as a sentence, and a form for one more; every change is made at once. */
 
 import { ApiError } from "../api/client.js";
-import { clock, DAYS, dayName, dayNames, endsNextDay, minutesOf } from "../lib/schedule.js";
+import { clock, daysOf, endsNextDay, minutesOf } from "../lib/schedule.js";
 import { say } from "../messages/messages.js";
 import { policyName } from "../store/names.js";
 import { unlessCancelled } from "../store/password.js";
 import { language } from "../store/preferences.js";
 import { html, useSignal } from "../ui.js";
 import { Button } from "./button.js";
+import { Days, daysInWords } from "./days.js";
 import { Form } from "./form.js";
 import { Icon } from "./icon.js";
 import { PolicySelect } from "./policy_select.js";
@@ -17,7 +18,7 @@ import { PolicySelect } from "./policy_select.js";
 /** @param {ScheduleBody} entry */
 function sentenceOf(entry) {
   const values = {
-    days: entry.days.length === 7 ? say("schedule.every_day") : dayNames(entry.days, language.value),
+    days: daysInWords(entry.days),
     start: clock(entry.start, language.value),
     end: clock(entry.end, language.value),
     policy: policyName(entry.policy),
@@ -27,25 +28,13 @@ function sentenceOf(entry) {
 
 /** @param {Record<string, string>} values Of the form. @returns {ScheduleBody} */
 function entryOf(values) {
-  const days = DAYS.filter((day) => values[`day${day}`]);
+  const days = daysOf(values);
   if (!days.length) throw new ApiError("", { code: "no_days" });
   const [start, end] = [minutesOf(values.start ?? ""), minutesOf(values.end ?? "")];
   if (start === null) throw new ApiError("", { code: "missing_field", field: "start" });
   if (end === null) throw new ApiError("", { code: "missing_field", field: "end" });
   return { days, start, end, policy: values.policy ?? "blocked" };
 }
-
-const Days = () =>
-  html`<fieldset class="days">
-    <legend>${say("schedule.days")}</legend>
-    ${DAYS.map(
-      (day) =>
-        html`<label key=${day}>
-          <input type="checkbox" name=${`day${day}`} aria-label=${dayName(day, language.value, "long")} />
-          <span aria-hidden="true">${dayName(day, language.value)}</span>
-        </label>`,
-    )}
-  </fieldset>`;
 
 /**
  * @param {{ schedule: ScheduleBody[]; timeZone: string | null; save: (schedule: ScheduleBody[]) => Promise<unknown>; who: string }} props

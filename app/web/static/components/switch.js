@@ -1,6 +1,7 @@
 /** On or off: shows what the gateway says, never what was hoped for. */
 
 import { sentenceOf } from "../api/errors.js";
+import { CancelledError } from "../store/password.js";
 import { tell } from "../store/toasts.js";
 import { html, useSignal } from "../ui.js";
 
@@ -13,7 +14,7 @@ export function Switch({ label, on, change }) {
     try {
       await change(!on);
     } catch (error) {
-      tell(sentenceOf(error), { bad: true });
+      if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
     } finally {
       busy.value = false;
     }

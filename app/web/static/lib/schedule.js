@@ -57,3 +57,6 @@ export function minutesOf(text) {
 
 /** @param {ScheduleBody} entry Whether it ends on the next day. */
 export const endsNextDay = ({ start, end }) => end <= start;
+
+/** @param {Record<string, string>} values Of a form with the days of components/days.js: those that are chosen. */
+export const daysOf = (values) => DAYS.filter((day) => values[`day${day}`]);

@@ -72,3 +72,12 @@ export function ago(time, now, language) {
   if (seconds < DAY) return format.format(-Math.floor(seconds / HOUR), "hour");
   return format.format(-Math.floor(seconds / DAY), "day");
 }
+
+/**
+ * A Unix time as a day: "14 Nov 2023".
+ *
+ * @param {number} time
+ * @param {string} language
+ */
+export const day = (time, language) =>
+  new Intl.DateTimeFormat(language, { year: "numeric", month: "short", day: "numeric" }).format(new Date(time * 1000));

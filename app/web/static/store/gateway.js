@@ -30,6 +30,7 @@ export const exceptions = signal([]);
 export const preferences = signal(null);
 /** @type {Signal<MeBody | null>} null = this browser is on no device of the LAN */
 export const me = signal(null);
+export const accountChanges = signal(0); // how often an account or a server list has changed since the page is open
 
 export const state = computed(() =>
   stateOf({
@@ -111,7 +112,11 @@ export function receive(message) {
     case "exit_change":
       refreshExits();
       break;
+    case "provider_account":
+      accountChanges.value += 1;
+      break;
     case "server_update":
+      accountChanges.value += 1;
       servers.change(message.payload);
       refreshPreferences();
       break;

@@ -1,4 +1,4 @@
-/** What the reader has chosen on this browser: the language. */
+/** What the reader has chosen on this browser: the language, and light or dark. */
 
 import { effect, signal } from "../ui.js";
 
@@ -15,6 +15,24 @@ export const language = signal(first());
 effect(() => {
   document.documentElement.lang = language.value;
 });
+
+const THEME = "vpn-gateway.theme";
+/** @type {Record<string, string>} when the dark style sheet counts */
+const DARK = { system: "(prefers-color-scheme: dark)", light: "not all", dark: "all" };
+
+/** "system", "light" or "dark" */
+export const theme = signal(localStorage.getItem(THEME) ?? "system");
+
+effect(() => {
+  const sheet = document.querySelector("#dark");
+  if (sheet instanceof HTMLLinkElement) sheet.media = DARK[theme.value] ?? "";
+});
+
+/** @param {string} chosen */
+export function chooseTheme(chosen) {
+  localStorage.setItem(THEME, chosen);
+  theme.value = chosen;
+}
 
 /** @param {string} chosen */
 export function choose(chosen) {

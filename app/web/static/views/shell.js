@@ -1,5 +1,6 @@
 /** What surrounds every view: the five places, the link to the gateway, the messages; and the focus on a new view. */
 
+import { Confirmation } from "../components/confirmation.js";
 import { Icon } from "../components/icon.js";
 import { later } from "../components/later.js";
 import { PasswordQuestion } from "../components/password_question.js";
@@ -16,30 +17,29 @@ import { Exits } from "./exits/exits.js";
 import { Home } from "./home/home.js";
 import { what } from "./home/words.js";
 import { Navigation } from "./navigation.js";
-import { Place } from "./places/place.js";
 import { Protection } from "./protection/protection.js";
 import { Servers } from "./servers/servers.js";
 import { SignIn } from "./sign_in/sign_in.js";
 
-const FirstRun = later(async () => (await import("./first_run/first_run.js")).FirstRun);
-
-/** @type {Partial<Record<import("../lib/router.js").Route["place"], unknown>>} */
+/** @type {Record<import("../lib/router.js").Route["place"], unknown>} */
 const VIEWS = {
   home: Home,
   devices: DevicesPlace,
   exits: Exits,
   servers: Servers,
   protection: Protection,
-  welcome: FirstRun,
+  settings: later("settings", async () => (await import("./settings/settings.js")).Settings),
+  welcome: later("welcome", async () => (await import("./first_run/first_run.js")).FirstRun),
 };
 
 /** A new view takes the focus, so that a screen reader reads it and Tab goes on from there; the first one does not. */
 function useFocusOnChange() {
   const shown = useRef(route.value);
-  const { place } = route.value;
+  const { place, part } = route.value;
   useEffect(() => {
-    document.title = `${say(`place.${place}`)} · ${say("app.name")}`;
     const heading = /** @type {HTMLElement | null} */ (document.querySelector("#view h1"));
+    const title = (part && heading?.textContent) || say(`place.${place}`);
+    document.title = `${title} · ${say("app.name")}`;
     if (shown.current !== route.value) heading?.focus({ preventScroll: true });
     shown.current = route.value;
   }, [route.value]);
@@ -59,7 +59,7 @@ const NoPassword = () =>
 export function Shell() {
   useFocusOnChange();
   if (refused.value) return html`<${SignIn} /><${Toasts} />`;
-  const view = VIEWS[route.value.place] ?? Place;
+  const view = VIEWS[route.value.place];
   const grey = isStale();
   return html`<a class="skip" href="#view">${say("action.skip")}</a>
     <${Navigation} />
@@ -70,5 +70,6 @@ export function Shell() {
     </div>
     <p class="visually-hidden" role="status">${what()}</p>
     <${Toasts} />
+    <${Confirmation} />
     <${PasswordQuestion} />`;
 }

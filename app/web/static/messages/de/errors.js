@@ -1,8 +1,7 @@
 /** German: the sentences for the rarer codes of the API, and for what the page itself refuses. */
 
 export default {
-  "error.accept_openings":
-    "Dieses Backup würde öffnen, was jetzt geschlossen ist. Ankreuzen, was gewollt ist, oder ein anderes nehmen.",
+  "error.accept_openings": "Die Sicherung öffnet mehr als angenommen wurde. Nichts ist geändert; noch einmal prüfen.",
   "error.address_taken": "Ein anderes Gerät hat diese Adresse. Eine freie wählen.",
   "error.ambiguous_device": "Mehrere Geräte heißen so. Die Adresse nennen.",
   "error.bad_server_list":
@@ -17,7 +16,7 @@ export default {
     "Der Server antwortet nicht. Solange geht nichts unverschlüsselt hinaus; einen anderen wählen.",
   "error.cross_site": "Eine andere Website wollte das, und das Gateway hat es abgelehnt. Nichts wurde geändert.",
   "error.damaged_backup":
-    "Das ist kein Backup, oder es ist beschädigt. Nichts wurde geändert; eine andere Datei nehmen.",
+    "Die Datei ist abgeschnitten, verändert oder keine Sicherung. Nichts ist geändert; eine andere Kopie versuchen.",
   "error.default_exit": "Der Hauptausgang behält seinen Namen und lässt sich nicht entfernen.",
   "error.endpoint_unresolvable":
     "Der Name des Servers ließ sich nicht auflösen. Nichts geht unverschlüsselt hinaus; einen anderen Server wählen.",
@@ -47,7 +46,8 @@ export default {
   "error.name_in_use": "Dieser Name ist vergeben. Einen anderen wählen.",
   "error.networks_overlap":
     "Die Netze innen und außen haben dieselben Adressen, also geht nichts hinaus. Dem inneren andere geben.",
-  "error.newer_backup": "Dieses Backup stammt von einer neueren Version. Erst das Gateway aktualisieren.",
+  "error.newer_backup":
+    "Diese Sicherung ist von einer neueren Version. Erst dieses Gateway aktualisieren; nichts ist geändert.",
   "error.no_accounts": "Bei diesem Anbieter gibt es keine Konten zum Anmelden.",
   "error.no_days": "Mindestens einen Tag wählen.",
   "error.no_dhcp": "Das Gateway vergibt hier keine Adressen. Dort festlegen, wo das geschieht.",
@@ -72,13 +72,14 @@ export default {
   "error.post_quantum_failed":
     "Der Server nahm den verlangten Schlüsseltausch nicht an. Nichts geht hinaus; einen anderen Server wählen.",
   "error.provider_bad_answer":
-    "Die Antwort des Anbieters ist nicht brauchbar. Nichts wurde geändert; später wieder versuchen.",
+    "Der Anbieter gab eine Antwort, die das Gateway nicht versteht. Nichts ist geändert; ein Update kann helfen.",
   "error.provider_blocks_us":
-    "Der Webdienst des Anbieters lässt dieses Gateway nicht zu. Eine .conf-Datei nehmen oder später versuchen.",
+    "Der Anbieter weist dieses Gateway ab. Nichts ist geändert; seine .conf-Dateien einlesen geht weiterhin.",
   "error.provider_certificate":
     "Der Anbieter konnte sich nicht ausweisen. Die Uhr des Gateways ansehen; vielleicht liest unterwegs jemand mit.",
-  "error.provider_rate_limited": "Der Anbieter wurde zu oft gefragt. Ein paar Minuten warten.",
-  "error.provider_unavailable": "Der Anbieter antwortet nicht. Was verbunden ist, bleibt; später wieder versuchen.",
+  "error.provider_rate_limited":
+    "Der Anbieter bittet zu warten. Nichts ist geändert; in einigen Minuten noch einmal versuchen.",
+  "error.provider_unavailable": "Der Anbieter antwortet nicht. Nichts ist geändert; später noch einmal versuchen.",
   "error.proxied": "Diese Seite kam über einen Proxy; das Gateway erkennt nicht, welches Gerät es ist.",
   "error.request_timeout": "Die Verbindung war zu langsam. Nichts wurde geändert; noch einmal versuchen.",
   "error.restarting":
@@ -94,8 +95,7 @@ export default {
   "error.token_refused": "Der Anbieter hat die Anmeldung beendet. Dort neu anmelden.",
   "error.too_large": "Das ist zu groß für das Gateway. Nichts wurde geändert.",
   "error.too_many": "Für mehr ist kein Platz. Erst etwas entfernen.",
-  "error.too_many_devices":
-    "Das Konto hat so viele Geräte, wie es haben darf. Dort eines entfernen, dann wieder versuchen.",
+  "error.too_many_devices": "Das Konto hat so viele Geräte, wie es darf. Eines entfernen, dann noch einmal anmelden.",
   "error.too_many_keys": "Es gibt so viele Schlüssel, wie es geben darf. Erst einen entfernen.",
   "error.too_many_requests": "Zu viele Anfragen auf einmal. Nichts wurde geändert; kurz warten.",
   "error.too_many_websockets": "Zu viele Seiten sind offen. Eine davon schließen.",
@@ -113,6 +113,6 @@ export default {
   "error.wan_fixed": "Der Anschluss ist in gateway.toml auf der Karte gewählt. Dort ändern.",
   "error.window_closed":
     "Ein erstes Passwort geht nur in den Minuten nach einem Start. Das Gateway aus- und einschalten, dann setzen.",
-  "error.wrong_credentials": "Der Anbieter nimmt das nicht an. Ist alles richtig geschrieben?",
-  "error.wrong_passphrase": "Diese Passphrase öffnet das Backup nicht.",
+  "error.wrong_credentials": "Der Anbieter nimmt das nicht an. Die Eingabe prüfen oder neu anmelden.",
+  "error.wrong_passphrase": "Diese Passphrase öffnet die Datei nicht. Nichts ist geändert.",
 };

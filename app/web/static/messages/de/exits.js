@@ -1,6 +1,14 @@
 /** German: the words of exits. */
 
 export default {
+  "changes.add": "Wechsel hinzufügen",
+  "changes.at": "Um",
+  "changes.choose": "Server oder Ort wählen",
+  "changes.entry": "{days}, {time}: {server}",
+  "changes.title": "Anderer Server nach der Uhr",
+  "changes.to": "Zu",
+  "changes.what":
+    "Nur solange er verbunden ist, nach der Uhr des Gateways ({zone}). Gibt es einen anderen, nimmt er nie den jetzigen Server.",
   "exits.api_name": "Name für die API",
   "exits.api_name_hint": "Kleine Buchstaben, Ziffern und Striche. Alles, was den Ausgang benutzt, zieht mit.",
   "exits.blocked": "Gesperrt: Von seinen Geräten geht nichts hinaus",
@@ -77,9 +85,9 @@ export default {
   "start.title": "Wohin er geht",
   "start.what": "Gilt beim Einschalten, wenn kein Server genannt ist.",
   "tunnel.handshake": "Letzter Handshake",
-  "tunnel.six": "IPv6",
   "tunnel.no": "nein",
   "tunnel.quantum": "Post-Quanten-Schlüssel",
+  "tunnel.six": "IPv6",
   "tunnel.sum": "{down} ab, {up} auf",
   "tunnel.title": "Der Tunnel",
   "tunnel.traffic": "Verkehr",

@@ -1,8 +1,7 @@
 /** English: the sentences for the rarer codes of the API, and for what the page itself refuses. */
 
 export default {
-  "error.accept_openings":
-    "This backup would open what is closed now. Tick each that you want, or restore another one.",
+  "error.accept_openings": "The backup opens more than was accepted. Nothing was changed; check it again.",
   "error.address_taken": "Another device has this address. Choose a free one.",
   "error.ambiguous_device": "Several devices are called so. Name it by its address.",
   "error.bad_server_list":
@@ -14,7 +13,7 @@ export default {
   "error.conflict": "That clashes with what is set now. Nothing was changed.",
   "error.connect_timeout": "The server does not answer. Nothing leaves in the clear meanwhile; choose another one.",
   "error.cross_site": "Another web site asked for that, and the gateway refused. Nothing was changed.",
-  "error.damaged_backup": "This is no backup, or it is damaged. Nothing was changed; take another file.",
+  "error.damaged_backup": "This file is cut off, altered, or no backup. Nothing was changed; try another copy.",
   "error.default_exit": "The main exit keeps its name and cannot be removed.",
   "error.endpoint_unresolvable":
     "The name of the server could not be looked up. Nothing leaves in the clear; choose another server.",
@@ -39,7 +38,7 @@ export default {
   "error.name_in_use": "This name is taken. Choose another one.",
   "error.networks_overlap":
     "The networks inside and outside have the same addresses, so nothing leaves. Give the one inside others.",
-  "error.newer_backup": "A newer version made this backup. Update the gateway first.",
+  "error.newer_backup": "This backup is from a newer version. Update this gateway first; nothing was changed.",
   "error.no_accounts": "This provider has no accounts to sign in to.",
   "error.no_days": "Choose at least one day.",
   "error.no_dhcp": "The gateway gives out no addresses in your network. Fix it where that is done.",
@@ -61,12 +60,14 @@ export default {
   "error.password_set": "A password is set already. Sign in with it.",
   "error.post_quantum_failed":
     "The server did not take the key exchange that you require. Nothing leaves; choose another server.",
-  "error.provider_bad_answer": "The provider's answer cannot be used. Nothing was changed; try again later.",
-  "error.provider_blocks_us": "The provider's web service refuses this gateway. Use a .conf file, or try again later.",
+  "error.provider_bad_answer":
+    "The provider gave an answer that the gateway does not understand. Nothing was changed; an update may help.",
+  "error.provider_blocks_us":
+    "The provider refuses this gateway. Nothing was changed; importing its .conf files still works.",
   "error.provider_certificate":
     "The provider could not prove who it is. Look at the gateway's clock; something may be listening in between.",
-  "error.provider_rate_limited": "The provider was asked too often. Wait some minutes.",
-  "error.provider_unavailable": "The provider does not answer. What is connected stays; try again later.",
+  "error.provider_rate_limited": "The provider asks to wait. Nothing was changed; try again in some minutes.",
+  "error.provider_unavailable": "The provider does not answer. Nothing was changed; try again later.",
   "error.proxied": "This page came by way of a proxy, so the gateway cannot tell which device you are.",
   "error.request_timeout": "The connection was too slow. Nothing was changed; try again.",
   "error.restarting": "A backup was restored and the gateway starts anew. Nothing leaves meanwhile; wait a moment.",
@@ -79,7 +80,7 @@ export default {
   "error.token_refused": "The provider has ended the sign-in. Sign in there again.",
   "error.too_large": "This is too large for the gateway. Nothing was changed.",
   "error.too_many": "There is no room for more. Remove one first.",
-  "error.too_many_devices": "The account has as many devices as it may. Remove one there, then try again.",
+  "error.too_many_devices": "The account has as many devices as it may. Remove one, then sign in again.",
   "error.too_many_keys": "There are as many keys as there may be. Remove one first.",
   "error.too_many_requests": "Too many requests at once. Nothing was changed; wait a moment.",
   "error.too_many_websockets": "Too many pages are open. Close one of them.",
@@ -96,6 +97,6 @@ export default {
   "error.wan_fixed": "The port is chosen in gateway.toml on the card. Change it there.",
   "error.window_closed":
     "A first password can be set only in the minutes after a start. Switch the gateway off and on, then set it.",
-  "error.wrong_credentials": "The provider does not take these. Look whether each is typed right.",
-  "error.wrong_passphrase": "This passphrase does not open the backup.",
+  "error.wrong_credentials": "The provider does not accept this. Check what you entered, or sign in again.",
+  "error.wrong_passphrase": "This passphrase does not open the file. Nothing was changed.",
 };

@@ -1,6 +1,14 @@
 /** English: the words of exits. */
 
 export default {
+  "changes.add": "Add a change",
+  "changes.at": "At",
+  "changes.choose": "Choose a server or place",
+  "changes.entry": "{days}, {time}: {server}",
+  "changes.title": "Another server by the clock",
+  "changes.to": "To",
+  "changes.what":
+    "Only while it is connected, by the gateway's clock ({zone}). It never takes the server that it has, where there is another.",
   "exits.api_name": "Name for the API",
   "exits.api_name_hint": "Small letters, digits and dashes. All that uses the exit follows.",
   "exits.blocked": "Blocked: nothing of its devices leaves",
@@ -77,9 +85,9 @@ export default {
   "start.title": "Where it goes",
   "start.what": "Used when it is switched on and no server is named.",
   "tunnel.handshake": "Last handshake",
-  "tunnel.six": "IPv6",
   "tunnel.no": "no",
   "tunnel.quantum": "Post-quantum key",
+  "tunnel.six": "IPv6",
   "tunnel.sum": "{down} down, {up} up",
   "tunnel.title": "The tunnel",
   "tunnel.traffic": "Traffic",

@@ -6,8 +6,8 @@ import { Devices } from "./devices.js";
 
 /** @import { Route } from "../../lib/router.js" */
 
-const DeviceDetail = later(async () => (await import("./detail/detail.js")).DeviceDetail);
-const Groups = later(async () => (await import("./groups/groups.js")).Groups);
+const DeviceDetail = later("devices", async () => (await import("./detail/detail.js")).DeviceDetail);
+const Groups = later("devices", async () => (await import("./groups/groups.js")).Groups);
 
 /** @param {{ route: Route }} props */
 export function DevicesPlace({ route: { part } }) {

@@ -11,6 +11,7 @@ import { ExitNames, ExitNetwork, ExitNever, ExitTarget } from "./exit_settings.j
 import { ExitSwitch } from "./exit_switch.js";
 import { FailoverList } from "./failover_list.js";
 import { RemoveExit } from "./remove_exit.js";
+import { ServerChanges } from "./server_changes.js";
 import { sentenceOf, stateOf, usersOf } from "./words.js";
 
 /** @import { ExitBody } from "../../../types/api.d.ts" */
@@ -56,6 +57,7 @@ export function ExitDetail({ name }) {
     <${ExitFacts} name=${name} />
     <${FailoverList} exit=${exit} />
     <${ExitTarget} exit=${exit} />
+    <${ServerChanges} exit=${exit} />
     <${ExitNetwork} exit=${exit} />
     <${ExitNever} exit=${exit} />
     <${ExitNames} exit=${exit} />

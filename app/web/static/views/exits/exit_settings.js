@@ -86,14 +86,14 @@ export const ExitNetwork = ({ exit }) =>
       label=${say("resolver.title")}
       hint=${resolverHint(exit)}
       value=${exit.dns.join(", ")}
-      send=${(/** @type {string} */ text) => changeExit(exit, { dns: parts(text) })}
+      save=${(/** @type {string} */ text) => changeExit(exit, { dns: parts(text) })}
     />
     <${LiveField}
       label=${say("mtu.title")}
       hint=${mtuHint(exit)}
       inputmode="numeric"
       value=${exit.mtu?.toString() ?? ""}
-      send=${(/** @type {string} */ text) => changeExit(exit, { mtu: text ? Number(text) : null })}
+      save=${(/** @type {string} */ text) => changeExit(exit, { mtu: text ? Number(text) : null })}
     />
   </section>`;
 
@@ -108,17 +108,17 @@ export function ExitNever({ exit }) {
     <${LiveField}
       label=${say("never.countries")}
       value=${countries.join(", ")}
-      send=${(/** @type {string} */ text) => set({ countries: names(text) })}
+      save=${(/** @type {string} */ text) => set({ countries: names(text) })}
     />
     <${LiveField}
       label=${say("never.hosters")}
       value=${hosters.join(", ")}
-      send=${(/** @type {string} */ text) => set({ hosters: names(text) })}
+      save=${(/** @type {string} */ text) => set({ hosters: names(text) })}
     />
     <${LiveField}
       label=${say("never.servers")}
       value=${servers.join(", ")}
-      send=${(/** @type {string} */ text) => set({ servers: names(text) })}
+      save=${(/** @type {string} */ text) => set({ servers: names(text) })}
     />
   </section>`;
 }
@@ -131,7 +131,7 @@ export const ExitNames = ({ exit }) =>
       label=${say("exits.label")}
       value=${exit.label ?? ""}
       placeholder=${exitName(exit.name)}
-      send=${(/** @type {string} */ text) => changeExit(exit, { label: text || null })}
+      save=${(/** @type {string} */ text) => changeExit(exit, { label: text || null })}
     />
     ${
       exit.name !== "default" &&
@@ -139,7 +139,7 @@ export const ExitNames = ({ exit }) =>
         label=${say("exits.api_name")}
         hint=${say("exits.api_name_hint")}
         value=${exit.name}
-        send=${(/** @type {string} */ text) => changeExit(exit, { name: text })}
+        save=${(/** @type {string} */ text) => changeExit(exit, { name: text })}
       />`
     }
   </section>`;

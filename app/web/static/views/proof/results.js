@@ -2,7 +2,7 @@
 
 import { Button } from "../../components/button.js";
 import { EvidenceTable } from "../../components/evidence_table.js";
-import { saveText } from "../../lib/save.js";
+import { downloadText } from "../../lib/download.js";
 import { say } from "../../messages/messages.js";
 import { html } from "../../ui.js";
 import { notes, report } from "./words.js";
@@ -19,7 +19,7 @@ export function Results({ proof, verdict, time }) {
     <ul class="notes">${notes(proof).map((each) => html`<li key=${each}>${each}</li>`)}</ul>
     <details><summary>${say("proof.as_text")}</summary><pre id="report" tabindex="0">${text}</pre></details>
     <div class="actions">
-      <${Button} icon="download" action=${() => saveText(`proof-${time.toISOString().slice(0, 10)}.txt`, text)}>
+      <${Button} icon="download" action=${() => downloadText(`proof-${time.toISOString().slice(0, 10)}.txt`, text)}>
         ${say("proof.keep")}
       <//>
     </div>

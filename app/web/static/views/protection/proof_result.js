@@ -4,7 +4,7 @@ import { Button } from "../../components/button.js";
 import { EvidenceTable } from "../../components/evidence_table.js";
 import { Icon } from "../../components/icon.js";
 import { Verdict } from "../../components/verdict.js";
-import { saveText } from "../../lib/save.js";
+import { downloadText } from "../../lib/download.js";
 import { moment } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
@@ -55,7 +55,7 @@ export function ProofResult({ found }) {
       </details>`
     }
     <div class="actions">
-      <${Button} icon="download" action=${() => saveText(name, proofFile(found))}>${say("run.keep")}<//>
+      <${Button} icon="download" action=${() => downloadText(name, proofFile(found))}>${say("run.keep")}<//>
     </div>
   </div>`;
 }

@@ -13,9 +13,10 @@ import { ProviderMenu } from "./provider_menu.js";
  *   close: () => void;
  *   hint?: string;
  *   serversOnly?: boolean;
- * }} props With `serversOnly` it is a server of that provider.
+ *   ofProvider?: boolean;
+ * }} props With `serversOnly` it is a server of that provider, with `ofProvider` a server or place of it.
  */
-export function ChoiceDialog({ title, provider, choose, close, hint, serversOnly = false }) {
+export function ChoiceDialog({ title, provider, choose, close, hint, serversOnly = false, ofProvider = false }) {
   const shown = useSignal(provider);
   const search = useSignal("");
   return html`<${Dialog} title=${title} close=${close}>
@@ -23,6 +24,7 @@ export function ChoiceDialog({ title, provider, choose, close, hint, serversOnly
       ${hint && html`<p class="hint">${hint}</p>`}
       ${
         !serversOnly &&
+        !ofProvider &&
         html`<${ProviderMenu}
           provider=${shown.value}
           choose=${(/** @type {string} */ name) => {

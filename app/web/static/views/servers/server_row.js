@@ -2,11 +2,11 @@
 
 import { Button } from "../../components/button.js";
 import { Icon } from "../../components/icon.js";
-import { Question } from "../../components/question.js";
 import { NOWHERE } from "../../lib/servers.js";
 import { say, sayCode } from "../../messages/messages.js";
+import { agreed } from "../../store/confirmation.js";
 import { removeServer, setFavourite } from "../../store/exit_actions.js";
-import { html, useSignal } from "../../ui.js";
+import { html } from "../../ui.js";
 
 /** @import { ServerBody } from "../../../types/api.d.ts" */
 /** @import { Placed } from "../../lib/servers.js" */
@@ -25,6 +25,12 @@ function Chips({ owned, load, features }) {
 /** @param {string} feature */
 export const featureName = (feature) => sayCode("feature", feature) ?? feature;
 
+/** @param {string} server */
+async function askToRemove(server) {
+  const [title, what] = [say("servers.remove", { server }), say("servers.remove_what")];
+  if (await agreed(title, what, say("servers.remove_verb"))) await removeServer(server);
+}
+
 /**
  * @param {{
  *   provider: string;
@@ -36,10 +42,6 @@ export const featureName = (feature) => sayCode("feature", feature) ?? feature;
  * }} props
  */
 export function ServerRow({ provider, placed: { server, city, countryName, country }, deep, used, favourite, choose }) {
-  const asked = useSignal(false);
-  const ask = (/** @type {boolean} */ shown) => {
-    asked.value = shown;
-  };
   const { hostname, latency, missing } = server;
   const place = [city, !deep && countryName]
     .filter((each) => each && each !== NOWHERE && country !== NOWHERE)
@@ -55,17 +57,7 @@ export function ServerRow({ provider, placed: { server, city, countryName, count
       <span class="pick-name">${hostname}${used && html` <span class="chip used"><${Icon} icon="check" />${say("servers.used")}</span>`}</span>
       <span class="pick-details"><span>${details.join(" · ")}</span><${Chips} ...${server} /></span>
     <//>
-    ${OWN.has(provider) && !used && html`<${Button} icon="trash-2" label=${say("servers.remove", { server: hostname })} action=${() => ask(true)} />`}
+    ${OWN.has(provider) && !used && html`<${Button} icon="trash-2" label=${say("servers.remove", { server: hostname })} action=${() => askToRemove(hostname)} />`}
     <${Button} icon="star" pressed=${favourite} label=${star} action=${() => setFavourite(provider, hostname, !favourite)} />
-    ${
-      asked.value &&
-      html`<${Question}
-        title=${say("servers.remove", { server: hostname })}
-        text=${say("servers.remove_what")}
-        verb=${say("servers.remove_verb")}
-        action=${() => removeServer(hostname)}
-        close=${() => ask(false)}
-      />`
-    }
   </div>`;
 }

@@ -61,7 +61,7 @@ export function DeviceChart({ mac }) {
         { label: say("traffic.down"), values: rates.down, colour: "--accent" },
         { label: say("traffic.up"), values: rates.up, colour: "--open" },
       ]}
-      show=${(/** @type {number} */ value) => rate(value, language.value)}
+      format=${(/** @type {number} */ value) => rate(value, language.value)}
     />
   </section>`;
 }

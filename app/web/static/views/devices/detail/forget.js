@@ -1,7 +1,8 @@
 /** Forgetting a device: all that was decided about it goes. */
 
-import { Confirmation } from "../../../components/confirmation.js";
+import { Button } from "../../../components/button.js";
 import { say } from "../../../messages/messages.js";
+import { agreed } from "../../../store/confirmation.js";
 import { forget } from "../../../store/device_actions.js";
 import { go } from "../../../store/location.js";
 import { deviceName } from "../../../store/names.js";
@@ -15,16 +16,12 @@ export function Forget({ device }) {
   const name = deviceName(device);
   const action = () =>
     unlessCancelled(async () => {
+      const [title, what] = [say("device.forget_title", { device: name }), say("device.forget_what", { device: name })];
+      if (!(await agreed(title, what, say("device.forget")))) return;
       await forget(device);
       go("/devices");
     });
   return html`<div class="actions">
-    <${Confirmation}
-      icon="trash-2"
-      text=${say("device.forget")}
-      title=${say("device.forget_title", { device: name })}
-      what=${say("device.forget_what", { device: name })}
-      action=${action}
-    />
+    <${Button} kind="danger" icon="trash-2" action=${action}>${say("device.forget")}<//>
   </div>`;
 }

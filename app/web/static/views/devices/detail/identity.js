@@ -3,7 +3,7 @@
 import { Button } from "../../../components/button.js";
 import { Choice } from "../../../components/choice.js";
 import { Icon } from "../../../components/icon.js";
-import { InlineField } from "../../../components/inline_field.js";
+import { LiveField } from "../../../components/live_field.js";
 import { say } from "../../../messages/messages.js";
 import { fixAddress, putIntoGroup, rename } from "../../../store/device_actions.js";
 import { groups } from "../../../store/groups.js";
@@ -13,17 +13,17 @@ import { html } from "../../../ui.js";
 
 /** @param {DeviceBody} device */
 const groupOptions = (device) => [
-  { value: "", text: say("device.no_group") },
+  ["", say("device.no_group")],
   ...[
     ...new Set([...(groups.value?.groups ?? []).map((each) => each.name), ...(device.group ? [device.group] : [])]),
-  ].map((name) => ({ value: name, text: name })),
+  ].map((name) => [name, name]),
 ];
 
 /** @param {{ device: DeviceBody }} props */
 export const Identity = ({ device }) =>
   html`<section class="card form" aria-labelledby="identity">
     <h2 id="identity">${say("device.identity")}</h2>
-    <${InlineField}
+    <${LiveField}
       label=${say("device.name")}
       value=${device.name ?? ""}
       placeholder=${device.hostname ?? ""}
@@ -34,10 +34,10 @@ export const Identity = ({ device }) =>
       label=${say("device.group")}
       value=${device.group ?? ""}
       options=${groupOptions(device)}
-      choose=${(/** @type {string} */ group) => putIntoGroup(device, group)}
+      save=${(/** @type {string} */ group) => putIntoGroup(device, group)}
     />
     <p><a href="/devices/groups" data-view><${Icon} icon="users" />${say("device.groups")}</a></p>
-    <${InlineField}
+    <${LiveField}
       label=${say("device.fixed_address")}
       value=${device.fixed_address ?? ""}
       placeholder=${device.address ?? ""}

@@ -48,12 +48,12 @@ export function SelfServiceChoice({ device }) {
     tell(say("self.changed", { device: deviceName(device) }), { undo });
   };
   const options = [
-    { value: "default", text: say("self.default", { what: wordsOf(known.everybody.allow) }) },
-    .../** @type {const} */ (["off", "pause", "exit", "all"]).map((each) => ({ value: each, text: wordsOf(each) })),
+    ["default", say("self.default", { what: wordsOf(known.everybody.allow) })],
+    .../** @type {const} */ (["off", "pause", "exit", "all"]).map((each) => [each, wordsOf(each)]),
   ];
   return html`<section class="card form" aria-labelledby="self-service">
     <h2 id="self-service">${say("self.title")}</h2>
-    <${Choice} label=${say("self.label")} hint=${say("self.hint")} value=${own?.allow ?? "default"} options=${options} choose=${decide} />
+    <${Choice} label=${say("self.label")} hint=${say("self.hint")} value=${own?.allow ?? "default"} options=${options} save=${decide} />
     ${
       own &&
       (own.allow === "pause" || own.allow === "all") &&
@@ -62,8 +62,8 @@ export function SelfServiceChoice({ device }) {
         value=${String(own.longest_pause)}
         options=${[...new Set([...PAUSES, own.longest_pause])]
           .sort((a, b) => a - b)
-          .map((each) => ({ value: String(each), text: span(each, language.value) }))}
-        choose=${(/** @type {string} */ seconds) => decide(own.allow, { longest_pause: Number(seconds) })}
+          .map((each) => [String(each), span(each, language.value)])}
+        save=${(/** @type {string} */ seconds) => decide(own.allow, { longest_pause: Number(seconds) })}
       />`
     }
     ${

@@ -1,11 +1,12 @@
 /** One group: its policy, its members, its hours, its name. */
 
 import { ApiError } from "../../../api/client.js";
-import { Confirmation } from "../../../components/confirmation.js";
-import { InlineField } from "../../../components/inline_field.js";
+import { Button } from "../../../components/button.js";
+import { LiveField } from "../../../components/live_field.js";
 import { PolicyMenu } from "../../../components/policy_menu.js";
 import { ScheduleEditor } from "../../../components/schedule_editor.js";
 import { say } from "../../../messages/messages.js";
+import { agreed } from "../../../store/confirmation.js";
 import { groups, remove, rename, setPolicy, setSchedule } from "../../../store/groups.js";
 import { nameOf } from "../../../store/names.js";
 import { unlessCancelled } from "../../../store/password.js";
@@ -20,6 +21,13 @@ async function renameTo(group, name) {
   // A group of that name would take this one in, which a new name does not say.
   if (groups.value?.groups.some((each) => each.name === name)) throw new ApiError("", { code: "group_exists" });
   await rename(group, name);
+}
+
+/** @param {GroupBody} group */
+async function askToRemove(group) {
+  const title = say("group.remove_title", { group: group.name });
+  const what = say("group.remove_what", { count: group.devices.length });
+  if (await agreed(title, what, say("group.remove"))) await unlessCancelled(() => remove(group));
 }
 
 /** @param {{ group: GroupBody; timeZone: string }} props */
@@ -54,16 +62,9 @@ export function GroupCard({ group, timeZone }) {
     <details>
       <summary>${say("group.rename")}</summary>
       <div class="form">
-        <${InlineField} label=${say("group.name")} value=${name} save=${(/** @type {string} */ wanted) => renameTo(group, wanted)} />
+        <${LiveField} label=${say("group.name")} value=${name} save=${(/** @type {string} */ wanted) => renameTo(group, wanted)} />
         <div class="actions">
-          <${Confirmation}
-            icon="trash-2"
-            text=${say("group.remove")}
-            label=${say("group.remove_label", { group: name })}
-            title=${say("group.remove_title", { group: name })}
-            what=${say("group.remove_what", { count: group.devices.length })}
-            action=${() => unlessCancelled(() => remove(group))}
-          />
+          <${Button} kind="danger" icon="trash-2" label=${say("group.remove_label", { group: name })} action=${() => askToRemove(group)}>${say("group.remove")}<//>
         </div>
       </div>
     </details>
