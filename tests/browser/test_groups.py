@@ -69,7 +69,7 @@ def test_group_gets_hours_and_loses_them(page: Page, gateway: FakeGateway) -> No
     group.get_by_role("button", name="Add a time for Children").click()
     group.get_by_role("checkbox", name="Sunday").press("Space")
     group.get_by_role("button", name="Add a time", exact=True).click()
-    expect(group).to_contain_text("Sun, 21:00 to 07:00 of the next day: Blocked")
+    expect(group).to_contain_text("Sun, 21:00 to 7:00 of the next day: Blocked")
     group.get_by_role("button", name="Remove: Every day").click()
     expect(group.locator(".schedule li")).to_have_count(1)
     last = [each for each in gateway.commands if isinstance(each, SetGroup)][-1]

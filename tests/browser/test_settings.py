@@ -249,7 +249,7 @@ def test_restore_is_checked_and_each_opening_accepted(page: Page, gateway: FakeG
     go(page, "Backup and restore")
     card = page.locator(".card").filter(has_text="Restore a backup")
     card.get_by_role("button", name="Check it first").click()
-    expect(page.get_by_text("Choose the file of a backup first.")).to_be_visible()
+    expect(page.get_by_text("Choose a file first.")).to_be_visible()
     page.get_by_label("Backup file").set_input_files(
         {"name": "gateway.age", "mimeType": "application/octet-stream", "buffer": b"age-encryption.org/v1\n"}
     )

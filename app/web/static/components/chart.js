@@ -1,7 +1,7 @@
 /** A chart over time: lines on a canvas, the values below the pointer in words, redrawn with its width and the theme. */
 
 import { say } from "../messages/messages.js";
-import { language, theme } from "../store/preferences.js";
+import { locale, theme } from "../store/preferences.js";
 import { html, useEffect, useRef, useSignal } from "../ui.js";
 
 /** @import uPlot from "../vendor/uplot.js" */
@@ -82,7 +82,7 @@ export function Chart({ label, summary, times, lines, format }) {
       resized.disconnect();
       plot?.destroy();
     };
-  }, [times, lines, dark, theme.value, language.value]);
+  }, [times, lines, dark, theme.value, locale.value]);
 
   const at = pointed.value;
   const time = at === null ? undefined : times[at];
@@ -93,7 +93,7 @@ export function Chart({ label, summary, times, lines, format }) {
         const value = at === null ? undefined : line.values[at];
         return html`<span class="key" data-colour=${line.colour} key=${line.label}>${line.label}${value === undefined ? "" : ` ${value === null ? say("statistics.unknown") : format(value)}`}</span>`;
       })}
-      ${time !== undefined && html`<time>${new Date(time * 1000).toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" })}</time>`}
+      ${time !== undefined && html`<time>${new Date(time * 1000).toLocaleString(locale.value, { dateStyle: "medium", timeStyle: "short" })}</time>`}
       ${summary && html`<span class="summary">${summary}</span>`}
     </figcaption>
   </figure>`;
@@ -108,7 +108,7 @@ export function Chart({ label, summary, times, lines, format }) {
 function onAxis(time, times) {
   const long = (times.at(-1) ?? 0) - (times[0] ?? 0) > TWO_DAYS;
   const format = new Intl.DateTimeFormat(
-    language.value,
+    locale.value,
     long ? { day: "numeric", month: "short" } : { hour: "numeric", minute: "2-digit" },
   );
   return format.format(new Date(time * 1000));

@@ -3,12 +3,12 @@
 import { countdown, moment } from "../lib/time.js";
 import { say } from "../messages/messages.js";
 import { now } from "../store/clock.js";
-import { language } from "../store/preferences.js";
+import { locale } from "../store/preferences.js";
 import { html } from "../ui.js";
 
 /** @param {{ until: number }} props Unix time */
 export function Countdown({ until }) {
-  const end = say("time.until", { time: moment(until, now.value, language.value) });
+  const end = say("time.until", { time: moment(until, now.value, locale.value) });
   return html`<time class="countdown" datetime=${new Date(until * 1000).toISOString()}>
     <span aria-hidden="true">${countdown(until - now.value)}</span><span class="visually-hidden">${end}</span>
   </time>`;

@@ -2,7 +2,7 @@
 
 import { DAYS, dayName, dayNames } from "../lib/schedule.js";
 import { say } from "../messages/messages.js";
-import { language } from "../store/preferences.js";
+import { locale } from "../store/preferences.js";
 import { html } from "../ui.js";
 
 /** @param {{ chosen?: number[] }} props */
@@ -16,13 +16,13 @@ export const Days = ({ chosen = [] }) =>
             type="checkbox"
             name=${`day${day}`}
             defaultChecked=${chosen.includes(day)}
-            aria-label=${dayName(day, language.value, "long")}
+            aria-label=${dayName(day, locale.value, "long")}
           />
-          <span aria-hidden="true">${dayName(day, language.value)}</span>
+          <span aria-hidden="true">${dayName(day, locale.value)}</span>
         </label>`,
     )}
   </fieldset>`;
 
 /** @param {number[]} days */
 export const daysInWords = (days) =>
-  days.length === DAYS.length ? say("schedule.every_day") : dayNames(days, language.value);
+  days.length === DAYS.length ? say("schedule.every_day") : dayNames(days, locale.value);

@@ -5,7 +5,7 @@ import { clock, daysOf, endsNextDay, minutesOf } from "../lib/schedule.js";
 import { say } from "../messages/messages.js";
 import { policyName } from "../store/names.js";
 import { unlessCancelled } from "../store/password.js";
-import { language } from "../store/preferences.js";
+import { locale } from "../store/preferences.js";
 import { html, useSignal } from "../ui.js";
 import { Button } from "./button.js";
 import { Days, daysInWords } from "./days.js";
@@ -19,8 +19,8 @@ import { PolicySelect } from "./policy_select.js";
 function sentenceOf(entry) {
   const values = {
     days: daysInWords(entry.days),
-    start: clock(entry.start, language.value),
-    end: clock(entry.end, language.value),
+    start: clock(entry.start, locale.value),
+    end: clock(entry.end, locale.value),
     policy: policyName(entry.policy),
   };
   return endsNextDay(entry) ? say("schedule.entry_overnight", values) : say("schedule.entry", values);

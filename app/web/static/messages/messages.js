@@ -1,6 +1,6 @@
 /** The page's words in the reader's language: `say("home.title")`, `say("devices.count", { count: 3 })`. */
 
-import { language } from "../store/preferences.js";
+import { language, locale } from "../store/preferences.js";
 import de from "./de.js";
 import en from "./en.js";
 
@@ -18,7 +18,7 @@ export function say(key, values = {}) {
   const spoken = language.value;
   const text = CATALOGUES[spoken]?.[key] ?? en[key];
   const chosen = typeof text === "string" ? text : text[plural(values.count, spoken)];
-  return chosen.replace(/\{(\w+)\}/g, (_, name) => shown(values[name], spoken));
+  return chosen.replace(/\{(\w+)\}/g, (_, name) => shown(values[name]));
 }
 
 /**
@@ -40,8 +40,5 @@ export function sayCode(group, code, values = {}) {
  */
 const plural = (count, spoken) => (new Intl.PluralRules(spoken).select(Number(count)) === "one" ? "one" : "other");
 
-/**
- * @param {string | number | undefined} value
- * @param {string} spoken
- */
-const shown = (value, spoken) => (typeof value === "number" ? value.toLocaleString(spoken) : (value ?? ""));
+/** @param {string | number | undefined} value */
+const shown = (value) => (typeof value === "number" ? value.toLocaleString(locale.value) : (value ?? ""));

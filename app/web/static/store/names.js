@@ -5,7 +5,7 @@ import { exitOf } from "../lib/policy.js";
 import { parsed } from "../lib/target.js";
 import { say } from "../messages/messages.js";
 import { devices, exits, status } from "./gateway.js";
-import { language } from "./preferences.js";
+import { locale } from "./preferences.js";
 
 /** @import { DeviceBody } from "../../types/api.d.ts" */
 
@@ -82,6 +82,6 @@ export function targetName(target) {
 /** @param {string} place "Sweden", or "Gothenburg, Sweden"; the country in the reader's language. */
 export function placeName(place) {
   const parts = place.split(", ");
-  const country = countryIn(parts.pop() ?? "", language.value);
+  const country = countryIn(parts.pop() ?? "", locale.value);
   return [...parts, country].join(", ");
 }

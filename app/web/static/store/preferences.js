@@ -1,6 +1,6 @@
 /** What the reader has chosen on this browser: the language, and light or dark. */
 
-import { effect, signal } from "../ui.js";
+import { computed, effect, signal } from "../ui.js";
 
 const STORED = "vpn-gateway.language";
 const LANGUAGES = ["en", "de"];
@@ -11,6 +11,11 @@ function first() {
 }
 
 export const language = signal(first());
+
+/** The language with the reader's country, where the browser names one ("en-GB"): for times, numbers and names. */
+export const locale = computed(
+  () => navigator.languages.find((each) => each.slice(0, 2) === language.value) ?? language.value,
+);
 
 effect(() => {
   document.documentElement.lang = language.value;

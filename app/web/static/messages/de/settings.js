@@ -176,7 +176,6 @@ export default {
   "backup.has_not": "Nicht darin: Verkehr, Verlauf, Protokolle, das Passwort und API-Schlüssel.",
   "backup.made": "{file} ist gemacht. Ohne die Passphrase kann sie niemand öffnen.",
   "backup.make": "Sicherung machen",
-  "backup.no_file": "Erst die Datei einer Sicherung wählen.",
   "backup.opens": "Sie öffnet, was jetzt zu ist. Jedes für sich annehmen:",
   "backup.parts": "Auch darin",
   "backup.passphrase": "Passphrase",

@@ -173,7 +173,6 @@ export default {
   "backup.has_not": "Not in it: traffic, history, logs, the admin password and API keys.",
   "backup.made": "{file} was made. Without its passphrase nobody can open it.",
   "backup.make": "Make a backup",
-  "backup.no_file": "Choose the file of a backup first.",
   "backup.opens": "It opens what is closed now. Accept each on its own:",
   "backup.parts": "Also in it",
   "backup.passphrase": "Passphrase",

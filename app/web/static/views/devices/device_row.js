@@ -10,7 +10,7 @@ import { changePolicy } from "../../store/actions.js";
 import { now } from "../../store/clock.js";
 import { exceptions } from "../../store/gateway.js";
 import { deviceName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { toneOf } from "../../store/tone.js";
 import { recentRates } from "../../store/traffic.js";
 import { html } from "../../ui.js";
@@ -22,11 +22,11 @@ import { kindIcon } from "./kinds.js";
 function activity(device) {
   if (!device.online) {
     if (device.last_seen === null) return say("devices.never_seen");
-    return say("devices.last_seen", { ago: ago(device.last_seen, now.value, language.value) });
+    return say("devices.last_seen", { ago: ago(device.last_seen, now.value, locale.value) });
   }
   const just = recentRates.value.at(-1)?.devices[device.mac];
   if (!just) return say("devices.online");
-  return say("devices.rate", { down: rate(just.down, language.value), up: rate(just.up, language.value) });
+  return say("devices.rate", { down: rate(just.down, locale.value), up: rate(just.up, locale.value) });
 }
 
 /** @param {{ device: DeviceBody }} props */

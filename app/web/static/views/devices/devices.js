@@ -5,7 +5,7 @@ import { Icon } from "../../components/icon.js";
 import { say } from "../../messages/messages.js";
 import { devices } from "../../store/gateway.js";
 import { deviceName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html, useSignal } from "../../ui.js";
 import { DeviceRow } from "./device_row.js";
 import { WaitingRow } from "./waiting_row.js";
@@ -18,7 +18,7 @@ const words = ({ mac, name, hostname, vendor, addresses, group }) =>
 
 /** @param {DeviceBody} a @param {DeviceBody} b */
 const order = (a, b) =>
-  Number(b.online) - Number(a.online) || deviceName(a).localeCompare(deviceName(b), language.value, { numeric: true });
+  Number(b.online) - Number(a.online) || deviceName(a).localeCompare(deviceName(b), locale.value, { numeric: true });
 
 export function Devices() {
   const search = useSignal("");

@@ -5,7 +5,7 @@ import { ago } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { placeName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { exitStatus } from "../../store/tone.js";
 import { html } from "../../ui.js";
 
@@ -13,7 +13,7 @@ import { html } from "../../ui.js";
 export function ExitFacts({ name }) {
   const shown = exitStatus(name);
   if (shown?.state !== "connected") return null;
-  const spoken = language.value;
+  const spoken = locale.value;
   const rows = [
     [say("fact.place"), shown.location && placeName(shown.location)],
     [say("fact.server"), shown.server],

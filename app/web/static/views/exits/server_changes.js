@@ -10,7 +10,7 @@ import { say } from "../../messages/messages.js";
 import { changeExit } from "../../store/exit_actions.js";
 import { preferences } from "../../store/gateway.js";
 import { targetName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html, useId, useSignal } from "../../ui.js";
 import { ChoiceDialog } from "../servers/choice_dialog.js";
 import { providerOf } from "./words.js";
@@ -21,7 +21,7 @@ const RANDOM = "random";
 
 /** @param {ServerChange} change */
 const sentenceOf = ({ at, days = DAYS, select = RANDOM }) =>
-  say("changes.entry", { days: daysInWords(days), time: clock(at, language.value), server: targetName(select) });
+  say("changes.entry", { days: daysInWords(days), time: clock(at, locale.value), server: targetName(select) });
 
 /** @param {Record<string, string>} values Of the form. @returns {ServerChange} */
 function changeOf(values) {

@@ -7,7 +7,7 @@ import { say } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { devices, status, statusAt } from "../../store/gateway.js";
 import { placeName, providerName, targetName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { exitStatus, isStale, toneOf } from "../../store/tone.js";
 
 /** @import { ExitBody, Fallback } from "../../../types/api.d.ts" */
@@ -70,7 +70,7 @@ export function stateOf(exit) {
       return {
         tone,
         text: shown.since
-          ? say("exits.connected", { time: moment(shown.since, now.value, language.value) })
+          ? say("exits.connected", { time: moment(shown.since, now.value, locale.value) })
           : say("exits.on"),
         why: connectedWhy(exit, shown.fallback_for),
       };
@@ -102,6 +102,6 @@ function blockedWhy(message, retry) {
   const why = message ? sentence(message) : say("why.blocked");
   if (retry === null) return why;
   const left = retry - (performance.now() - statusAt.value) / 1000;
-  const next = now.value && left > 0 ? say("next.retry", { time: span(left, language.value) }) : say("next.retry_now");
+  const next = now.value && left > 0 ? say("next.retry", { time: span(left, locale.value) }) : say("next.retry_now");
   return `${why}${/[.!?]$/.test(why) ? "" : "."} ${next}`;
 }

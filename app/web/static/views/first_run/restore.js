@@ -7,7 +7,7 @@ import { moment } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { confirmed, unlessCancelled } from "../../store/password.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { session } from "../../store/session.js";
 import { html, useId, useSignal } from "../../ui.js";
 
@@ -32,7 +32,7 @@ function Contents({ looked: { backup, passphrase, found }, done }) {
     });
   return html`<h2>${say("first.restore_found")}</h2>
     <p>${say("first.restore_contents", {
-      time: moment(found.created, now.value, language.value),
+      time: moment(found.created, now.value, locale.value),
       version: found.application,
       servers: found.servers,
       devices: found.devices,

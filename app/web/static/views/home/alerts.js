@@ -7,7 +7,7 @@ import { ago } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { alerts, see } from "../../store/alerts.js";
 import { now } from "../../store/clock.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html } from "../../ui.js";
 
 /** @import { Alert } from "../../store/alerts.js" */
@@ -22,7 +22,7 @@ function Row({ alert }) {
       <p class="row-title">${title ?? told}</p>
       ${title && html`<p class="hint">${told}</p>`}
       <p class="hint">${sayCode("alarm_next", alert.reason)}</p>
-      <p class="hint">${ago(alert.time, now.value, language.value)}</p>
+      <p class="hint">${ago(alert.time, now.value, locale.value)}</p>
     </div>
     <${Button} action=${() => see(alert)} icon="check">${say("action.seen")}<//>
   </li>`;

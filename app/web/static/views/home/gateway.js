@@ -8,7 +8,7 @@ import { connect, disconnect } from "../../store/actions.js";
 import { now } from "../../store/clock.js";
 import { lastHeard, link } from "../../store/connection.js";
 import { preferences, state, status } from "../../store/gateway.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { isStale } from "../../store/tone.js";
 import { html } from "../../ui.js";
 import { next, what, why } from "./words.js";
@@ -21,7 +21,7 @@ function Facts({ status: shown }) {
     [say("fact.place"), shown.location],
     [say("fact.server"), shown.server],
     [say("fact.address"), shown.ip],
-    [say("fact.since"), shown.since && moment(shown.since, now.value, language.value)],
+    [say("fact.since"), shown.since && moment(shown.since, now.value, locale.value)],
   ];
   return html`<dl class="facts">
     ${rows.filter(([, value]) => value).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}
@@ -41,7 +41,7 @@ function Control({ status: shown }) {
 export function Gateway() {
   const shown = status.value;
   const known = !isStale();
-  const age = lastHeard.value ? ago(lastHeard.value, now.value, language.value) : "";
+  const age = lastHeard.value ? ago(lastHeard.value, now.value, locale.value) : "";
   return html`<section class="card hero" data-state=${state.value} aria-label=${say("home.gateway")}>
     <${StateBadge} state=${state.value} what=${what()} why=${why()} next=${next()} level=${1} />
     ${shown?.switching_to && known && html`<p class="hint">${say("home.switching", { server: shown.switching_to })}</p>`}

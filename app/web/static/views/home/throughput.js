@@ -4,7 +4,7 @@ import { Icon } from "../../components/icon.js";
 import { Sparkline } from "../../components/sparkline.js";
 import { rate } from "../../lib/numbers.js";
 import { say } from "../../messages/messages.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { isStale } from "../../store/tone.js";
 import { recentRates } from "../../store/traffic.js";
 import { html } from "../../ui.js";
@@ -16,7 +16,7 @@ function Way({ way }) {
   const values = recentRates.value.map((each) => each.total[way]);
   return html`<div class="way" data-way=${way}>
     <p><${Icon} icon=${WAYS[way].icon} />${say(way === "down" ? "traffic.down" : "traffic.up")}</p>
-    <p class="figure">${rate(values.at(-1) ?? 0, language.value)}</p>
+    <p class="figure">${rate(values.at(-1) ?? 0, locale.value)}</p>
     <${Sparkline} values=${values} />
   </div>`;
 }

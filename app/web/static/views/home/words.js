@@ -5,7 +5,7 @@ import { span } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { devices, exceptions, state, status, statusAt } from "../../store/gateway.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 
 /** The devices that leave in the clear now, by a policy of their own or for a while. */
 const openDevices = () => (devices.value ?? []).filter((each) => each.policy === "direct").length;
@@ -81,5 +81,5 @@ export function next() {
 function retry(seconds) {
   if (seconds === null || now.value === 0) return null; // the clock's tick renews the words
   const left = seconds - (performance.now() - statusAt.value) / 1000;
-  return left > 0 ? say("next.retry", { time: span(left, language.value) }) : say("next.retry_now");
+  return left > 0 ? say("next.retry", { time: span(left, locale.value) }) : say("next.retry_now");
 }

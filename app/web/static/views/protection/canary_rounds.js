@@ -8,7 +8,7 @@ import { say } from "../../messages/messages.js";
 import { canary } from "../../store/canary.js";
 import { now } from "../../store/clock.js";
 import { exitName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { isStale } from "../../store/tone.js";
 import { html } from "../../ui.js";
 
@@ -43,7 +43,7 @@ function Round({ seen }) {
       <summary>${player(seen.device)}</summary>
       <${EvidenceTable} evidence=${seen.evidence} />
     </details>
-    <p class="hint">${sentenceOf(seen)} · ${ago(seen.time, now.value, language.value)}</p>
+    <p class="hint">${sentenceOf(seen)} · ${ago(seen.time, now.value, locale.value)}</p>
     ${seen.problem && html`<p class="hint" lang="en">${sentence(seen.problem)}</p>`}
   </li>`;
 }
@@ -51,9 +51,9 @@ function Round({ seen }) {
 /** @param {{ found: Canary }} props */
 function Found({ found }) {
   return html`<dl class="facts">
-      <div><dt>${say("canary.rounds")}</dt><dd>${found.rounds.toLocaleString(language.value)}</dd></div>
-      <div><dt>${say("canary.probes")}</dt><dd>${found.probes.toLocaleString(language.value)}</dd></div>
-      <div><dt>${say("canary.leaks")}</dt><dd>${found.leaked.toLocaleString(language.value)}</dd></div>
+      <div><dt>${say("canary.rounds")}</dt><dd>${found.rounds.toLocaleString(locale.value)}</dd></div>
+      <div><dt>${say("canary.probes")}</dt><dd>${found.probes.toLocaleString(locale.value)}</dd></div>
+      <div><dt>${say("canary.leaks")}</dt><dd>${found.leaked.toLocaleString(locale.value)}</dd></div>
     </dl>
     ${
       found.problem &&
@@ -67,7 +67,7 @@ export function CanaryRounds() {
   if (!found) return null;
   return html`<section class="card canary" aria-labelledby="canary">
     <h2 id="canary">${say("canary.title")}</h2>
-    <p class="hint">${found.enabled ? say("canary.what", { time: span(found.interval, language.value) }) : say("canary.off")}</p>
+    <p class="hint">${found.enabled ? say("canary.what", { time: span(found.interval, locale.value) }) : say("canary.off")}</p>
     ${found.enabled && html`<${Found} found=${found} />`}
   </section>`;
 }

@@ -6,7 +6,7 @@ import { say } from "../../messages/messages.js";
 import { canary } from "../../store/canary.js";
 import { now } from "../../store/clock.js";
 import { state, status } from "../../store/gateway.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { isStale } from "../../store/tone.js";
 import { html } from "../../ui.js";
 import { next, what, why } from "../home/words.js";
@@ -30,7 +30,7 @@ function shown() {
 /** @param {{ attestation: Attestation }} props */
 function LastLook({ attestation: { checked, repairs, drift } }) {
   return html`<dl class="facts">
-      <div><dt>${say("kill.checked")}</dt><dd>${checked ? ago(checked, now.value, language.value) : say("kill.never")}</dd></div>
+      <div><dt>${say("kill.checked")}</dt><dd>${checked ? ago(checked, now.value, locale.value) : say("kill.never")}</dd></div>
       <div><dt>${say("kill.repairs")}</dt><dd>${say("kill.times", { count: repairs })}</dd></div>
       <div><dt>${say("kill.differences")}</dt><dd>${drift.length ? say("kill.found", { count: drift.length }) : say("kill.none")}</dd></div>
     </dl>

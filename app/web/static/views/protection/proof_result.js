@@ -9,7 +9,7 @@ import { moment } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { exitName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html } from "../../ui.js";
 import { checkText, proofFile, verdictOf } from "./proof_words.js";
 
@@ -45,7 +45,7 @@ export function ProofResult({ found }) {
   const name = `proof-${new Date(time * 1000).toISOString().slice(0, 19).replaceAll(":", "-")}.txt`;
   return html`<div class="proof-result">
     <${Verdict} ...${verdict} level=${3} />
-    <p class="hint">${say("run.when", { exit: exitName(exit), time: moment(time, now.value, language.value) })}</p>
+    <p class="hint">${say("run.when", { exit: exitName(exit), time: moment(time, now.value, locale.value) })}</p>
     <ul class="rows">${answer.checks.map((each) => html`<${Row} key=${each.name} check=${each} />`)}</ul>
     ${
       answer.evidence.length > 0 &&

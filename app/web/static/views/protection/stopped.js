@@ -3,7 +3,7 @@
 import { Icon } from "../../components/icon.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { status } from "../../store/gateway.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html } from "../../ui.js";
 
 /** @param {{ reason: string; count: number }} props */
@@ -13,7 +13,7 @@ const Row = ({ reason, count }) =>
       <p class="row-title">${sayCode("stopped", reason) ?? say("stopped.other")}</p>
       <p class="hint">${sayCode("stopped_why", reason) ?? say("stopped_why.other")}</p>
     </div>
-    <p class="figure">${count.toLocaleString(language.value)}</p>
+    <p class="figure">${count.toLocaleString(locale.value)}</p>
   </li>`;
 
 export function Stopped() {

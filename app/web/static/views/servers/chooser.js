@@ -6,7 +6,7 @@ import { commonPlace, found, itemsOf, placedOf, quickest, serverItem, totalsOf }
 import { fastestIn } from "../../lib/target.js";
 import { say } from "../../messages/messages.js";
 import { preferences } from "../../store/gateway.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { lists, refreshServers } from "../../store/servers.js";
 import { html, useComputed, useEffect, useSignal } from "../../ui.js";
 import { AnyRow } from "./any_row.js";
@@ -85,7 +85,7 @@ export function Chooser({ provider, used, label, search, choose, serversOnly = f
 
   const all = useComputed(() => {
     const list = lists.value[shown.value];
-    return list && placedOf(list, language.value);
+    return list && placedOf(list, locale.value);
   });
   const known = useComputed(() => new Map((all.value ?? []).map((each) => [each.server.hostname, each])));
   const totals = useComputed(() => totalsOf(all.value ?? []));
@@ -99,7 +99,7 @@ export function Chooser({ provider, used, label, search, choose, serversOnly = f
       order: order.value,
       open: open.value,
       searching,
-      language: language.value,
+      language: locale.value,
       totals: totals.value,
     });
     const recent = ofProvider(preferences.value?.recent ?? [], shown.value).filter(

@@ -5,7 +5,7 @@ import { moment, span } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { exitName } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html } from "../../ui.js";
 
 /** @import { Transition } from "../../../types/api.d.ts" */
@@ -16,16 +16,16 @@ export function HistoryRow({ record }) {
   const lasted = record.before === "connected" && record.duration !== null && record.duration >= 1;
   const notes = [
     sayCode("past", record.cause) ?? record.message,
-    lasted && say("statistics.after", { span: span(record.duration ?? 0, language.value) }),
+    lasted && say("statistics.after", { span: span(record.duration ?? 0, locale.value) }),
     record.down !== null &&
       record.up !== null &&
-      say("statistics.sum", { down: bytes(record.down, language.value), up: bytes(record.up, language.value) }),
+      say("statistics.sum", { down: bytes(record.down, locale.value), up: bytes(record.up, locale.value) }),
   ];
   return html`<li class="row history" data-state=${record.after}>
     <div class="grow">
       <p class="row-title">${[sayCode("tunnel", record.after) ?? record.after, where].filter(Boolean).join(" · ")}</p>
       <p class="hint">${[record.exit !== "default" && exitName(record.exit), ...notes].filter(Boolean).join(" · ")}</p>
     </div>
-    <time class="hint" datetime=${new Date(record.time * 1000).toISOString()}>${moment(record.time, now.value, language.value)}</time>
+    <time class="hint" datetime=${new Date(record.time * 1000).toISOString()}>${moment(record.time, now.value, locale.value)}</time>
   </li>`;
 }

@@ -11,7 +11,7 @@ import { say } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
 import { agreed } from "../../store/confirmation.js";
 import { confirmed, unlessCancelled } from "../../store/password.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { tell } from "../../store/toasts.js";
 import { html, useSignal } from "../../ui.js";
 
@@ -39,8 +39,8 @@ function about({ scope, expires, last_used: used }) {
       ? say("access.no_end")
       : expires < now.value
         ? say("access.expired")
-        : say("access.until", { day: day(expires, language.value) });
-  return [may, until, used ? say("access.used", { ago: day(used, language.value) }) : say("access.never_used")].join(
+        : say("access.until", { day: day(expires, locale.value) });
+  return [may, until, used ? say("access.used", { ago: day(used, locale.value) }) : say("access.never_used")].join(
     " · ",
   );
 }

@@ -7,7 +7,7 @@ import { useLoaded, Waiting } from "../../components/loaded.js";
 import { Toggle } from "../../components/toggle.js";
 import { download } from "../../lib/download.js";
 import { say } from "../../messages/messages.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html, useEffect, useSignal } from "../../ui.js";
 
 /** @import { LogLine } from "../../../types/api.d.ts" */
@@ -17,7 +17,7 @@ const LINES = 500;
 
 /** @param {LogLine} line */
 const text = ({ time, level, logger, message }) =>
-  `${new Date(time * 1000).toLocaleString(language.value, { dateStyle: "short", timeStyle: "medium" })} ${level} ${logger}: ${message}`;
+  `${new Date(time * 1000).toLocaleString(locale.value, { dateStyle: "short", timeStyle: "medium" })} ${level} ${logger}: ${message}`;
 
 export function LogsSection() {
   const loaded = useLoaded(() => get(`/api/logs?lines=${LINES}`));

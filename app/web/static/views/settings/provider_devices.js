@@ -5,7 +5,7 @@ import { Button } from "../../components/button.js";
 import { day } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
 import { agreed } from "../../store/confirmation.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { tell } from "../../store/toasts.js";
 import { html } from "../../ui.js";
 
@@ -28,7 +28,7 @@ export function ProviderDevices({ provider, devices, removed }) {
     ${devices.map((each) => {
       const about = [
         each.current && say("account.this_gateway"),
-        each.created && say("account.since", { day: day(each.created, language.value) }),
+        each.created && say("account.since", { day: day(each.created, locale.value) }),
       ].filter(Boolean);
       return html`<li class="row" key=${each.id}>
         <div class="grow"><p class="row-title">${each.name}</p><p class="hint">${about.join(" · ")}</p></div>

@@ -20,7 +20,7 @@ export function Restore() {
 
   async function check(/** @type {Record<string, string>} */ { passphrase = "" }) {
     const chosen = file.current?.files?.[0];
-    if (!chosen) throw new ApiError(say("backup.no_file"), { code: "no_file" });
+    if (!chosen) throw new ApiError("", { code: "no_file" });
     const body = { backup: await toBase64(chosen), passphrase };
     checked.value = { body, contents: await post("/api/restore", { ...body, dry_run: true }) };
   }

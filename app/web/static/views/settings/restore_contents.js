@@ -4,8 +4,7 @@ import { Button } from "../../components/button.js";
 import { FactList } from "../../components/fact_list.js";
 import { day } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
-import { language } from "../../store/preferences.js";
-import { tell } from "../../store/toasts.js";
+import { locale } from "../../store/preferences.js";
 import { html, useSignal } from "../../ui.js";
 
 /** @import { Opening, RestoreBody, RestoredBody } from "../../../types/api.d.ts" */
@@ -20,22 +19,23 @@ import { html, useSignal } from "../../ui.js";
 export function RestoreContents({ contents, restore, cancel }) {
   /** @type {import("../../vendor/signals.js").Signal<Opening["what"][]>} */
   const accepted = useSignal(/** @type {Opening["what"][]} */ ([]));
+  const pressed = useSignal(false);
   const missing = contents.opens.length - accepted.value.length;
   function accept(/** @type {Opening["what"]} */ what, /** @type {boolean} */ on) {
     const others = accepted.value.filter((each) => each !== what);
     accepted.value = on ? [...others, what] : others;
   }
   async function go() {
-    if (missing > 0) tell(say("backup.accept_first"), { bad: true });
-    else await restore(accepted.value);
+    pressed.value = true;
+    if (missing === 0) await restore(accepted.value);
   }
   return html`<p role="status">${say("backup.checked")}</p>
     <${FactList}
       facts=${[
-        [say("backup.created"), day(contents.created, language.value)],
+        [say("backup.created"), day(contents.created, locale.value)],
         [say("backup.version"), contents.application],
-        [say("backup.servers"), contents.servers.toLocaleString(language.value)],
-        [say("backup.devices"), contents.devices.toLocaleString(language.value)],
+        [say("backup.servers"), contents.servers.toLocaleString(locale.value)],
+        [say("backup.devices"), contents.devices.toLocaleString(locale.value)],
         [
           say("backup.parts"),
           contents.parts.map((part) => sayCode("part", part.split(".")[0] ?? "") ?? part).join(", "),
@@ -59,6 +59,7 @@ export function RestoreContents({ contents, restore, cancel }) {
         )}
       </fieldset>`
     }
+    ${pressed.value && missing > 0 && html`<p class="error" role="alert">${say("backup.accept_first")}</p>`}
     <p class="hint">${say("backup.then")}</p>
     <div class="actions">
       <${Button} action=${cancel}>${say("action.keep")}<//>

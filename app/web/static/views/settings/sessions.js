@@ -7,7 +7,7 @@ import { agentName } from "../../lib/agent.js";
 import { ago, day } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { load as loadSession } from "../../store/session.js";
 import { tell } from "../../store/toasts.js";
 import { html } from "../../ui.js";
@@ -42,8 +42,8 @@ export function SessionsSection() {
       ${sessions.map((each) => {
         const about = [
           each.address,
-          say("access.since", { day: day(each.created, language.value) }),
-          say("access.used", { ago: ago(each.last_used, now.value, language.value) }),
+          say("access.since", { day: day(each.created, locale.value) }),
+          say("access.used", { ago: ago(each.last_used, now.value, locale.value) }),
         ];
         const name = nameOf(each);
         return html`<li class="row" key=${each.id}>

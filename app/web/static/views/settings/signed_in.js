@@ -7,7 +7,7 @@ import { useLoaded, Waiting } from "../../components/loaded.js";
 import { day } from "../../lib/time.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { agreed } from "../../store/confirmation.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { tell } from "../../store/toasts.js";
 import { html } from "../../ui.js";
 import { ProviderDevices } from "./provider_devices.js";
@@ -15,7 +15,7 @@ import { ProviderDevices } from "./provider_devices.js";
 /** @import { AccountStatus, ProviderInfo } from "../../../types/api.d.ts" */
 
 /** @param {number | null | undefined} time */
-const dayOf = (time) => (time ? day(time, language.value) : null);
+const dayOf = (time) => (time ? day(time, locale.value) : null);
 
 /** @param {{ info: ProviderInfo; reload: () => Promise<void> }} props */
 export function SignedIn({ info, reload }) {

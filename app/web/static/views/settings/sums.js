@@ -4,7 +4,7 @@ import { EmptyState } from "../../components/empty_state.js";
 import { Waiting } from "../../components/loaded.js";
 import { bytes } from "../../lib/numbers.js";
 import { say } from "../../messages/messages.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html } from "../../ui.js";
 
 /** @import { Loaded } from "../../components/loaded.js" */
@@ -13,7 +13,7 @@ import { html } from "../../ui.js";
  * @param {{ title: string; loaded: Loaded<unknown>; rows: { name: string; up: number; down: number }[] | undefined }} props
  */
 export function Sums({ title, loaded, rows = [] }) {
-  const amount = (/** @type {number} */ value) => bytes(value, language.value);
+  const amount = (/** @type {number} */ value) => bytes(value, locale.value);
   const sorted = [...rows].sort((a, b) => b.up + b.down - a.up - a.down);
   return html`<section class="card">
     <h2>${title}</h2>

@@ -11,7 +11,7 @@ import { bytes } from "../../lib/numbers.js";
 import { say } from "../../messages/messages.js";
 import { devices, exits } from "../../store/gateway.js";
 import { deviceName, exitName, nameOf } from "../../store/names.js";
-import { language } from "../../store/preferences.js";
+import { locale } from "../../store/preferences.js";
 import { html, useEffect, useSignal } from "../../ui.js";
 import { Sums } from "./sums.js";
 
@@ -60,8 +60,8 @@ export function TrafficSection() {
 
   const found = series.value;
   const sum = found && {
-    down: bytes(found.sum.down, language.value),
-    up: bytes(found.sum.up, language.value),
+    down: bytes(found.sum.down, locale.value),
+    up: bytes(found.sum.up, locale.value),
   };
   return html`<section class="card">
       <div class="entry">
@@ -88,7 +88,7 @@ export function TrafficSection() {
               { label: say("traffic.down"), colour: "--accent", values: found.points.map((point) => point.down) },
               { label: say("traffic.up"), colour: "--open", values: found.points.map((point) => point.up) },
             ]}
-            format=${(/** @type {number} */ value) => bytes(value, language.value)}
+            format=${(/** @type {number} */ value) => bytes(value, locale.value)}
           />
           <p><${Button} icon="download" action=${() => save(found)}>${say("statistics.csv")}<//></p>`
       }

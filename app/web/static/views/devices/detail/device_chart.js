@@ -7,7 +7,7 @@ import { ratesOf } from "../../../lib/series.js";
 import { moment } from "../../../lib/time.js";
 import { say } from "../../../messages/messages.js";
 import { now } from "../../../store/clock.js";
-import { language } from "../../../store/preferences.js";
+import { locale } from "../../../store/preferences.js";
 import { html, useEffect, useState } from "../../../ui.js";
 
 /** @import { SeriesBody } from "../../../../types/api.d.ts" */
@@ -24,9 +24,9 @@ function summaryOf(series) {
   );
   if (!most || series.sum.down + series.sum.up === 0) return say("device.chart_none");
   return say("device.chart_summary", {
-    down: bytes(series.sum.down, language.value),
-    up: bytes(series.sum.up, language.value),
-    time: moment(most.time, now.value, language.value),
+    down: bytes(series.sum.down, locale.value),
+    up: bytes(series.sum.up, locale.value),
+    time: moment(most.time, now.value, locale.value),
   });
 }
 
@@ -61,7 +61,7 @@ export function DeviceChart({ mac }) {
         { label: say("traffic.down"), values: rates.down, colour: "--accent" },
         { label: say("traffic.up"), values: rates.up, colour: "--open" },
       ]}
-      format=${(/** @type {number} */ value) => rate(value, language.value)}
+      format=${(/** @type {number} */ value) => rate(value, locale.value)}
     />
   </section>`;
 }

@@ -4,14 +4,14 @@ import { bytes } from "../../../lib/numbers.js";
 import { ago, moment } from "../../../lib/time.js";
 import { say, sayCode } from "../../../messages/messages.js";
 import { now } from "../../../store/clock.js";
-import { language } from "../../../store/preferences.js";
+import { locale } from "../../../store/preferences.js";
 import { html } from "../../../ui.js";
 
 /** @import { DeviceBody } from "../../../../types/api.d.ts" */
 
 /** @param {DeviceBody} device @returns {[string, string | null][]} */
 function rows(device) {
-  const spoken = language.value;
+  const spoken = locale.value;
   const { traffic } = device;
   return [
     [say("device.addresses"), device.addresses.join("\n") || device.address],

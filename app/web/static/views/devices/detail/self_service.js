@@ -8,7 +8,7 @@ import { setSelfService } from "../../../store/device_actions.js";
 import { exits } from "../../../store/gateway.js";
 import { deviceName, exitName } from "../../../store/names.js";
 import { unlessCancelled } from "../../../store/password.js";
-import { language } from "../../../store/preferences.js";
+import { locale } from "../../../store/preferences.js";
 import { tell } from "../../../store/toasts.js";
 import { html, useEffect, useState } from "../../../ui.js";
 
@@ -62,7 +62,7 @@ export function SelfServiceChoice({ device }) {
         value=${String(own.longest_pause)}
         options=${[...new Set([...PAUSES, own.longest_pause])]
           .sort((a, b) => a - b)
-          .map((each) => [String(each), span(each, language.value)])}
+          .map((each) => [String(each), span(each, locale.value)])}
         save=${(/** @type {string} */ seconds) => decide(own.allow, { longest_pause: Number(seconds) })}
       />`
     }

@@ -7,7 +7,7 @@ import { devices } from "../../../store/gateway.js";
 import { refreshGroups } from "../../../store/groups.js";
 import { deviceName } from "../../../store/names.js";
 import { CancelledError } from "../../../store/password.js";
-import { language } from "../../../store/preferences.js";
+import { locale } from "../../../store/preferences.js";
 import { tell } from "../../../store/toasts.js";
 import { html } from "../../../ui.js";
 
@@ -27,7 +27,7 @@ async function toggle(device, group, tick) {
 
 /** @param {{ group: GroupBody }} props */
 export function Members({ group }) {
-  const all = [...(devices.value ?? [])].sort((a, b) => deviceName(a).localeCompare(deviceName(b), language.value));
+  const all = [...(devices.value ?? [])].sort((a, b) => deviceName(a).localeCompare(deviceName(b), locale.value));
   return html`<fieldset class="ticks">
     <legend class="visually-hidden">${say("group.members_of", { group: group.name })}</legend>
     ${all.map(
