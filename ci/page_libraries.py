@@ -34,8 +34,8 @@ DECLARATIONS = {  # file in node_modules -> name in vendor
     "htm/dist/htm.d.ts": "htm.d.ts",
     "uplot/dist/uPlot.d.ts": "uplot.d.ts",
 }
-STYLES = {"uplot/dist/uPlot.min.css": "uplot.css"}
-PACKAGES = ("preact", "@preact/signals", "@preact/signals-core", "htm", "uplot", "lucide-static")
+AS_THEY_ARE = ("qr/decode.js", "qr/index.js", "qr/decode.d.ts", "qr/index.d.ts")  # they import each other alone
+PACKAGES = ("preact", "@preact/signals", "@preact/signals-core", "htm", "uplot", "qr", "lucide-static")
 
 IMPORTED = re.compile(r"""(\bfrom\s*|\bimport\s*\(?\s*)(["'])([@\w][\w@/-]*|[./]+(?:src/)?index)\2""")
 SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
@@ -92,11 +92,12 @@ def make(project: Path = PROJECT) -> None:
         raise LibraryError(f"npm has not installed {', '.join(absent)}")
     made = vendor.with_name("vendor.new")
     shutil.rmtree(made, ignore_errors=True)
-    (made / "licences").mkdir(parents=True)
+    for folder in ("licences", "qr"):
+        (made / folder).mkdir(parents=True)
     for source, name in [*MODULES.values(), *DECLARATIONS.items()]:
         (made / name).write_text(relative((modules / source).read_text()))
-    for source, name in STYLES.items():
-        shutil.copyfile(modules / source, made / name)
+    for name in AS_THEY_ARE:
+        shutil.copyfile(modules / name, made / name)
     (made / "icons.svg").write_text(sprite(icons_of(project / VENDOR.parent), modules / "lucide-static" / "icons"))
     for name in PACKAGES:
         shutil.copyfile(modules / name / "LICENSE", made / "licences" / f"{name.replace('/', '-').lstrip('@')}.txt")

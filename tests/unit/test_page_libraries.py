@@ -28,9 +28,10 @@ def test_unknown_library_is_refused() -> None:
 
 
 def test_every_import_of_a_copied_module_is_there() -> None:
-    for module in VENDOR.glob("*.js"):
-        for path in re.findall(r"""\bfrom\s*["'](\.[^"']+)["']""", module.read_text()):
-            assert (VENDOR / path).is_file(), (module.name, path)
+    for module in VENDOR.rglob("*.js"):
+        for path in re.findall(r"""^import\b.*\bfrom\s*["']([^"']+)["']""", module.read_text(), re.MULTILINE):
+            assert path.startswith("."), (module.name, path)
+            assert (module.parent / path).is_file(), (module.name, path)
 
 
 def test_sprite_has_the_icons_that_sources_name() -> None:

@@ -26,6 +26,7 @@ def test_lock_file_has_every_hash_and_names_no_registry() -> None:
         "htm",
         "lucide-static",
         "preact",
+        "qr",
         "typescript",
         "uplot",
     }

@@ -38,8 +38,6 @@ export default {
   "adding.name": "Name",
   "adding.no_code":
     "In {file} war kein QR-Code lesbar. Es wurde nichts hinzugefügt. Ein schärferes Bild hilft, oder die .conf-Datei.",
-  "adding.no_pictures":
-    "Dieser Browser kann hier keine QR-Codes aus Bildern lesen: Das können nur manche, und nur über HTTPS. Den Code mit der Kamera des Telefons lesen und den Text einfügen, oder die .conf-Datei nehmen.",
   "adding.not_added": "Sie wird nicht hinzugefügt.",
   "adding.not_yet": "Noch ist nichts gespeichert.",
   "adding.one_added": "{server} ist hinzugefügt.",
@@ -52,7 +50,7 @@ export default {
   "adding.pair_made": "Der private Schlüssel steht oben in seinem Feld. Dieser öffentliche gehört dazu:",
   "adding.paste": "Text einer Konfiguration einfügen",
   "adding.pasted_name": "eingefügt",
-  "adding.pictures": "Ein Bild mit einem QR-Code geht auch.",
+  "adding.pictures": "Auch ein Bild oder Foto mit einem QR-Code geht; es wird in diesem Browser gelesen.",
   "adding.preshared_key": "Gemeinsamer Schlüssel (preshared)",
   "adding.private_key": "Privater Schlüssel des Gateways",
   "adding.private_key_what": "Er bleibt auf dem Gateway und wird nie wieder gezeigt.",

@@ -38,8 +38,6 @@ export default {
   "adding.name": "Name",
   "adding.no_code":
     "No QR code could be read in {file}. Nothing was added. Take a sharper picture, or use the .conf file.",
-  "adding.no_pictures":
-    "This browser cannot read QR codes from pictures here: only some can, and only over HTTPS. Scan the code with your phone's camera and paste its text, or use the .conf file.",
   "adding.not_added": "It is not added.",
   "adding.not_yet": "Nothing is saved yet.",
   "adding.one_added": "{server} was added.",
@@ -52,7 +50,7 @@ export default {
   "adding.pair_made": "The private key is in its field above. This public key belongs to it:",
   "adding.paste": "Paste the text of a configuration",
   "adding.pasted_name": "pasted",
-  "adding.pictures": "A picture with a QR code works too.",
+  "adding.pictures": "A picture with a QR code works too, also a photo; it is read in this browser.",
   "adding.preshared_key": "Preshared key",
   "adding.private_key": "The gateway's private key",
   "adding.private_key_what": "It stays on the gateway and is never shown again.",

@@ -5,13 +5,11 @@ import { Icon } from "../../components/icon.js";
 import { say } from "../../messages/messages.js";
 import { tell } from "../../store/toasts.js";
 import { html, useId, useSignal } from "../../ui.js";
-import { canRead } from "./pictures.js";
 
 /** @param {{ take: (files: File[]) => Promise<void> }} props */
 export function DropZone({ take }) {
   const id = useId();
   const over = useSignal(false);
-  const withPictures = canRead();
   async function given(/** @type {FileList | null | undefined} */ files) {
     try {
       await take([...(files ?? [])]);
@@ -41,10 +39,10 @@ export function DropZone({ take }) {
       id=${id}
       type="file"
       multiple
-      accept=${`.conf,.txt,.zip,text/plain,application/zip${withPictures ? ",image/*" : ""}`}
+      accept=".conf,.txt,.zip,text/plain,application/zip,image/*"
       aria-describedby=${`${id}-pictures`}
       onChange=${chosen}
     />
-    <p class="hint" id=${`${id}-pictures`}>${say(withPictures ? "adding.pictures" : "adding.no_pictures")}</p>
+    <p class="hint" id=${`${id}-pictures`}>${say("adding.pictures")}</p>
   </div>`;
 }

@@ -45,7 +45,7 @@ export function FromFiles() {
     }
   }
   async function picture(/** @type {File} */ file) {
-    const text = await textOf(file).catch(() => null);
+    const text = await textOf(file);
     if (text === null) tell(say("adding.no_code", { file: file.name }), { bad: true });
     else return paste(text, file.name.replace(/\.\w+$/, ""));
     return null;

@@ -1,29 +1,35 @@
-/** Reads a QR code from a picture, where the browser can. */
+/** Reads a QR code from a picture, in the browser: no picture leaves it. */
 
-/** @typedef {{ detect: (picture: ImageBitmap) => Promise<{ rawValue: string }[]> }} Detector */
-
-/** @returns {(new (options: { formats: string[] }) => Detector) | null} null where this browser has none */
-const detector = () => Reflect.get(globalThis, "BarcodeDetector") ?? null;
-
-/** Whether this browser reads QR codes: only some do, and only over HTTPS. */
-export const canRead = () => detector() !== null;
+const LARGEST = 2048; // pixels of the longer side: a photo of a phone has more, and no code needs them
+const PATIENCE = 3000; // milliseconds for a blurred one
 
 /** @param {File} file */
 export const isPicture = (file) => file.type.startsWith("image/");
 
+/** @param {File} file */
+async function pixelsOf(file) {
+  const picture = await createImageBitmap(file);
+  const scale = Math.min(1, LARGEST / Math.max(picture.width, picture.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.ceil(picture.width * scale);
+  canvas.height = Math.ceil(picture.height * scale);
+  const context = canvas.getContext("2d");
+  context?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  picture.close();
+  return context?.getImageData(0, 0, canvas.width, canvas.height) ?? null;
+}
+
 /**
- * The text of the first QR code in the picture; null where there is none.
+ * The text of the first QR code in the picture; null where none can be read.
  *
  * @param {File} file
  */
 export async function textOf(file) {
-  const Reader = detector();
-  if (!Reader) return null;
-  const picture = await createImageBitmap(file);
+  const { decodeQR } = await import("../../vendor/qr/decode.js"); // later: few add a picture
   try {
-    const [found] = await new Reader({ formats: ["qr_code"] }).detect(picture);
-    return found?.rawValue ?? null;
-  } finally {
-    picture.close();
+    const pixels = await pixelsOf(file);
+    return pixels && decodeQR(pixels, { timeLimit: PATIENCE });
+  } catch {
+    return null; // no picture, or no code in it: the decoder says both by an error
   }
 }
