@@ -107,12 +107,17 @@ def test_exit_that_does_not_answer_is_the_cause(page: Page, gateway: FakeGateway
 
 
 def test_traffic_of_a_day_is_drawn_and_told(page: Page) -> None:
-    chart = page.get_by_role("region", name="The last 24 hours")
+    chart = page.get_by_role("region", name="Traffic")
     expect(chart.locator("canvas")).to_be_visible()
-    expect(chart.get_by_role("img", name="The last 24 hours")).to_be_visible()
-    expect(chart.locator(".summary")).to_have_text(re.compile(r"GB down and [\d.]+ MB up in 24 hours; the most at"))
+    expect(chart.get_by_role("img", name="Traffic")).to_be_visible()
+    expect(chart.locator(".summary")).to_have_text(re.compile(r"GB down and [\d.]+ MB up; the most at"))
     chart.locator(".u-over").hover()
     expect(chart.locator(".key").first).to_contain_text("bit/s")
+    chart.get_by_label("The last").select_option("7d")
+    expect(chart.locator(".summary")).to_have_text("Nothing was sent or received in this time.")
+    with page.expect_download() as waiting:
+        chart.get_by_role("button", name="File for spreadsheets (CSV)").click()
+    assert waiting.value.path().read_text().startswith("time_utc,bytes_down,bytes_up,covered\n")
 
 
 def test_name_is_saved_at_once_and_undone(page: Page, gateway: FakeGateway) -> None:

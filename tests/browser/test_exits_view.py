@@ -233,7 +233,7 @@ def test_server_changes_by_the_clock(page: Page, server: WebServer, gateway: Fak
     card.get_by_role("button", name="Add a change").click()
     expect(card).to_contain_text("Mon, Wed, Sat, 3:30: Sweden")
     (change,) = settings(gateway, "tv").server_changes
-    assert (change.at, change.days, change.select) == (210, frozenset({0, 2, 5}), "Sweden")
+    assert (change.at, change.days, change.select) == (210, frozenset({0, 2, 5}), "fastest:Sweden")
     card.get_by_role("button", name="Remove Mon, Wed, Sat, 3:30: Sweden").press("Enter")
     expect(card.locator("li")).to_have_count(0)
     page.get_by_role("button", name="Undo").last.click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from app.protocol.accounts import ProviderDevice
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, RestoreBackup, SetSelfService, SignIn, UseFileKey
 from app.protocol.events import AccountChanged
+from app.protocol.statistics import Transition
 from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
@@ -341,14 +343,30 @@ def test_letting_all_devices_out_asks_for_the_password(page: Page, gateway: Fake
 
 def test_traffic_is_drawn_summed_and_saved(page: Page) -> None:
     go(page, "Traffic")
-    chart = page.get_by_role("img", name="90 kB down, 1.1 kB up")
-    expect(chart.locator("canvas")).to_be_visible()
+    expect(page.get_by_role("img", name="Traffic").locator("canvas")).to_be_visible()
+    expect(page.locator(".summary")).to_contain_text("90 kB down and 1.1 kB up; the most at")
     expect(page.get_by_role("region", name="Devices")).to_contain_text("phone")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="File for spreadsheets (CSV)").click()
     assert waiting.value.path().read_text().startswith("time_utc,bytes_down,bytes_up,covered\n")
     page.get_by_label("Of").select_option("exit=default")
-    expect(page.get_by_role("img", name="90 kB down, 1.1 kB up")).to_be_visible()
+    expect(page.locator(".summary")).to_contain_text("90 kB down and 1.1 kB up")
+    page.get_by_label("The last").select_option("52w")
+    expect(page.locator(".summary")).to_contain_text("90 kB down and 1.1 kB up")
+
+
+def test_history_is_drawn_and_told(page: Page, gateway: FakeGateway) -> None:
+    now = time.time()
+    steps = [("connected", "blocked", 3600), ("blocked", "connected", 1800), ("connected", "disconnected", 900)]
+    gateway.records.history = [
+        Transition(id=number, time=now - ago, exit="default", before=before, after=after, cause="tunnel_dead")
+        for number, (before, after, ago) in reversed(list(enumerate(steps, 1)))
+    ]
+    go(page, "History")
+    page.get_by_label("The last").select_option("24h")
+    strip = page.get_by_role("img", name=re.compile("Main exit: Connected 96.9% of the time. Lost 1 time."))
+    expect(strip.locator("rect")).to_have_count(4)
+    expect(page.locator(".row.history")).to_have_count(3)
 
 
 def test_history_pages_and_log_is_searched(page: Page, gateway: FakeGateway) -> None:

@@ -6,19 +6,28 @@ import { Choice } from "../../components/choice.js";
 import { EmptyState } from "../../components/empty_state.js";
 import { Icon } from "../../components/icon.js";
 import { useLoaded, Waiting } from "../../components/loaded.js";
+import { RangeChoice } from "../../components/range_choice.js";
 import { say } from "../../messages/messages.js";
 import { exits, status } from "../../store/gateway.js";
 import { exitName } from "../../store/names.js";
 import { html, useEffect, useSignal } from "../../ui.js";
+import { HistoryChart } from "./history_chart.js";
 import { HistoryRow } from "./history_row.js";
 
 /** @import { Transition } from "../../../types/api.d.ts" */
 
 const PAGE = 50;
 const ALL = "";
+const DAY = 86_400; // seconds
+/** @type {Record<string, number>} */
+const RANGES = { "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
 
 export function HistorySection() {
   const exit = useSignal(ALL);
+  const range = useSignal("7d");
+  const chooseRange = (/** @type {string} */ chosen) => {
+    range.value = chosen;
+  };
   /** @type {import("../../vendor/signals.js").Signal<{ rows: Transition[]; next: number | null }>} */
   const older = useSignal(/** @type {{ rows: Transition[]; next: number | null }} */ ({ rows: [], next: null }));
   const which = exit.value ? `&exit=${encodeURIComponent(exit.value)}` : "";
@@ -34,8 +43,10 @@ export function HistorySection() {
   }
 
   const rows = [...(loaded.value?.history ?? []), ...older.value.rows];
+  const names = exit.value ? [exit.value] : exits.value.map(({ name }) => name);
   return html`<section class="card">
     <div class="entry">
+      <${RangeChoice} value=${range.value} choose=${chooseRange} among=${Object.keys(RANGES)} />
       <${Choice}
         label=${say("statistics.of")}
         value=${exit.value}
@@ -44,11 +55,17 @@ export function HistorySection() {
           exit.value = chosen;
         }}
       />
-      <a class="button" href=${`/api/history.csv${exit.value ? `?exit=${encodeURIComponent(exit.value)}` : ""}`} download><${Icon} icon="download" />${say("statistics.csv")}</a>
     </div>
+    <${HistoryChart} names=${names} range=${RANGES[range.value] ?? DAY} version=${states} />
+  </section>
+  <section class="card">
+    <h2>${say("statistics.changes")}</h2>
     <${Waiting} loaded=${loaded} />
     ${loaded.value && !rows.length && html`<${EmptyState} icon="history" title=${say("statistics.no_history")}>${say("statistics.no_history_next")}<//>`}
     <ul class="rows">${rows.map((each) => html`<${HistoryRow} key=${each.id} record=${each} />`)}</ul>
-    ${older.value.next !== null && html`<p><${Button} action=${more}>${say("statistics.more")}<//></p>`}
+    <div class="actions">
+      ${older.value.next !== null && html`<${Button} action=${more}>${say("statistics.more")}<//>`}
+      <a class="button" href=${`/api/history.csv${exit.value ? `?exit=${encodeURIComponent(exit.value)}` : ""}`} download><${Icon} icon="download" />${say("statistics.csv")}</a>
+    </div>
   </section>`;
 }
