@@ -41,7 +41,9 @@ _HEADERS = {
 }
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{status} {title} - VPN Gateway</title><link rel="stylesheet" href="/static/base.css">
+<title>{status} {title} - VPN Gateway</title><link rel="stylesheet" href="/static/css/tokens.css">
+<link rel="stylesheet" href="/static/css/dark.css" media="(prefers-color-scheme: dark)">
+<link rel="stylesheet" href="/static/css/base.css">
 <main class="plain"><p class="status-code">{status}</p><h1>{title}</h1><p>{message}</p>
 <p><a href="/">Back to the gateway</a></p></main>
 """

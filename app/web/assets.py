@@ -126,12 +126,6 @@ for _address in VIEWS:
     blueprint.get(_address)(view)
 
 
-@blueprint.get("/classic")
-async def classic() -> Response:
-    """The page before this one, until every view of it has a successor."""
-    return _serve("classic.html")
-
-
 @blueprint.get("/proof")
 async def proof() -> Response:
     """The page whose probes go to addresses outside: the one page that may connect to others than the gateway."""

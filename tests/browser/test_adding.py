@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 import segno
@@ -87,6 +89,43 @@ def test_several_files_get_names_of_their_own(page: Page, gateway: FakeGateway) 
     page.get_by_role("button", name="Add 2 servers").click()
     expect(page.get_by_text("2 servers were added.")).to_be_visible()
     assert stored(gateway) == ["my-one", "two.conf"]
+
+
+def test_encodings_match_those_of_the_gateway(page: Page) -> None:
+    examples = json.loads((Path(__file__).parents[1] / "data/files.json").read_text())["encodings"]
+    found = page.evaluate(
+        """async (examples) => {
+          const { decode } = await import("/static/lib/files.js");
+          const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16)).buffer;
+          return examples.map((each) => decode(bytes(each.hex)));
+        }""",
+        examples,
+    )
+    assert found == [each["text"] for each in examples]
+
+
+def test_taken_name_gets_another_name(page: Page) -> None:
+    for content, name in ((CONFIG, "home 1"), (CONFIG + "# another", "home 1-2")):
+        choose(page, file("home (1).conf", content.encode()))
+        expect(page.get_by_role("region", name="What was found").get_by_label("Name")).to_have_value(name)
+        page.get_by_role("button", name="Add 1 server").click()
+        expect(page.get_by_role("region", name="Added just now")).to_contain_text(name)
+        expect(page.get_by_role("region", name="What was found")).to_have_count(0)
+
+
+def test_name_that_cannot_be_is_told_at_once(page: Page, gateway: FakeGateway) -> None:
+    choose(page, file("mine.conf", CONFIG.encode()))
+    found = page.get_by_role("region", name="What was found")
+    name = found.get_by_label("Name")
+    for wrong, words in (("no: colons", "Letters, digits"), ("vpn-se", "in use")):
+        name.fill(wrong)
+        name.press("Enter")
+        expect(found).to_contain_text(words)
+        expect(page.get_by_role("button", name="Add 1 server")).to_have_count(0)
+    name.fill("mine")
+    name.press("Enter")
+    page.get_by_role("button", name="Add 1 server").click()
+    expect(page.get_by_text("1 server was added.")).to_be_visible()
 
 
 def test_zip_is_checked_file_by_file(page: Page, gateway: FakeGateway) -> None:

@@ -108,11 +108,14 @@ def test_file_is_enough_and_its_key_opens_the_list(page: Page, server: WebServer
         {"name": "se-mul.conf", "mimeType": "text/plain", "buffer": CONF},
         {"name": "notes.conf", "mimeType": "text/plain", "buffer": b"hello"},
     ]
-    page.get_by_label("Files").set_input_files(files)
-    expect(page.get_by_text("se-mul is added.")).to_be_visible()
-    expect(page.get_by_text(re.compile("notes.conf: .*xpected"))).to_be_visible()
-    assert len([each for each in gateway.commands if isinstance(each, ImportConfig)]) == 2
-    page.get_by_role("button", name="Use this key for all servers of Mullvad").click()
+    page.get_by_label("Drop files here, or choose them").set_input_files(files)
+    found = page.get_by_role("region", name="What was found")
+    expect(found).to_contain_text(re.compile("Line 1: expected"))
+    found.get_by_role("button", name="Add 1 server").click()
+    expect(page.get_by_role("region", name="Added just now")).to_contain_text("se-mul")
+    kept = [each for each in gateway.commands if isinstance(each, ImportConfig) and not each.dry_run]
+    assert [each.name for each in kept] == ["se-mul.conf"]
+    page.get_by_role("button", name="Use it for all of Mullvad").click()
     expect(page.get_by_text("Signed in at Mullvad.")).to_be_visible()
 
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.api.hub import Closing
 from app.errors import ConnectTimeoutError
-from app.model import DirectPolicy, PolicyException
+from app.model import DirectPolicy, PolicyException, WanChoice
 from app.protocol.commands import ChangeException, EndException, StartException
 from app.protocol.events import ExceptionStarted, SecurityAlert, StatusChanged, TrafficRates
 from app.protocol.statistics import Bytes
@@ -54,6 +55,57 @@ def test_state_says_what_why_and_what_next(page: Page, server: WebServer, gatewa
     expect(following).to_have_text(re.compile(r"Trying again in (30|2\d) sec"))
     server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING)))
     expect(what).to_have_text("Connecting", timeout=1000)
+
+
+def test_unknown_wan_leads_to_the_ports(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    hero = page.locator(".hero")
+    server.run(gateway.lose_wan)
+    expect(hero).to_contain_text("It is not known which port is the WAN")
+    hero.get_by_role("link", name="Choose the Internet port").click()
+    expect(page.get_by_role("button", name="Use eth1 to the Internet")).to_be_visible()
+    page.go_back()
+    gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.7", "network.wan"))
+    server.run(gateway.lose_wan)
+    expect(hero).to_contain_text("It is not known which port is the WAN")
+    expect(hero.get_by_role("link")).to_have_count(0)  # the card of the operating system has fixed it
+
+
+def test_unusable_settings_are_told(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    problems = page.get_by_role("region", name="Some settings cannot be used")
+    expect(page.locator(".hero .what")).to_have_text("Blocked")
+    expect(problems).to_have_count(0)
+    texts = ("settings.json: damaged entries were left out (lan.address)", "another")
+    gateway.state = msgspec.structs.replace(gateway.state, problems=texts)
+    server.run(lambda: gateway.publish(StatusChanged()))
+    expect(problems.get_by_role("listitem")).to_have_count(2)
+    expect(problems).to_contain_text("damaged entries were left out (lan.address)")
+
+
+def test_title_of_the_tab_is_the_state(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    expect(page).to_have_title("Blocked · VPN Gateway")
+    connect(server, gateway)
+    expect(page).to_have_title("Protected · VPN Gateway")
+    server.run(gateway.go_away)
+    expect(page).to_have_title("State unknown · VPN Gateway")
+
+
+def test_alert_during_an_outage_of_the_stream_is_shown_once(
+    page: Page, server: WebServer, gateway: FakeGateway
+) -> None:
+    connect(server, gateway)
+    expect(page.locator(".hero .what")).to_have_text("Protected")
+
+    def cut_and_alert() -> None:
+        for listener in list(server.hub._listeners):
+            server.hub.leave(listener)
+            listener.close(Closing(1001, "cut"))
+        gateway.publish(SecurityAlert("drift", "a rule was removed"))
+
+    server.run(cut_and_alert)
+    expect(page.locator("[data-tone=protected], [data-state=protected]")).to_have_count(0)
+    expect(page.get_by_role("region", name="Alerts").get_by_role("listitem")).to_have_count(1)
+    expect(page.locator(".hero .what")).to_have_text("Protected")
+    expect(page.get_by_role("region", name="Alerts").get_by_role("listitem")).to_have_count(1)
 
 
 def test_unconfirmed_kill_switch_is_not_protected(page: Page, server: WebServer, gateway: FakeGateway) -> None:

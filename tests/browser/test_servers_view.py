@@ -193,6 +193,15 @@ def test_provider_without_account_says_what_to_do(page: Page, gateway: FakeGatew
     expect(page.get_by_text("No servers yet")).to_be_visible()
 
 
+def test_slash_leads_to_the_search(page: Page) -> None:
+    search = page.get_by_label("Search servers")
+    expect(search).to_be_visible()
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    page.keyboard.type("a/b")
+    expect(search).to_have_value("a/b")
+
+
 def test_keyboard_goes_from_search_to_row_to_row(page: Page, gateway: FakeGateway) -> None:
     page.get_by_label("Search countries, cities, servers").focus()
     page.keyboard.type("sweden")

@@ -11,12 +11,13 @@ from playwright.sync_api import Page, expect
 from pyotp.totp import TOTP
 
 from app.errors import ConflictError
-from app.model import FailoverSettings
+from app.model import FailoverSettings, WanChoice
 from app.protocol.accounts import ProviderDevice
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, RestoreBackup, SetSelfService, SignIn, UseFileKey
 from app.protocol.events import AccountChanged
 from app.protocol.statistics import Transition
+from app.protocol.status import ExitState, ExitStatus
 from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
@@ -164,6 +165,23 @@ def test_account_problem_and_another_provider(page: Page, server: WebServer, gat
     page.get_by_role("button", name="Use Custom").click()
     expect(page.get_by_text("Custom is used from now on.")).to_be_visible()
     assert gateway.state.provider == "custom"
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("account_expired", "The account at the provider has run out"),
+        ("key_revoked", "key"),
+        ("wrong_credentials", "The provider does not accept this"),
+    ],
+)
+def test_account_problem_has_its_own_words(page: Page, gateway: FakeGateway, problem: str, words: str) -> None:
+    go(page, "Accounts at providers")
+    sign_in(page)
+    expect(page.locator(".provider").first).to_contain_text("90 days left")
+    gateway.accounts.account = msgspec.structs.replace(gateway.accounts.account, problem=problem)
+    page.reload()
+    expect(page.locator(".provider").first.get_by_role("alert")).to_contain_text(words)
 
 
 # --- access ----------------------------------------------------------------------------------------------------------
@@ -325,6 +343,22 @@ def test_names_time_zone_and_port(page: Page, gateway: FakeGateway) -> None:
     wait_for("the port", lambda: ChooseWan("eth1") in gateway.commands)
 
 
+def test_port_fixed_by_the_card_offers_no_choice(page: Page, gateway: FakeGateway) -> None:
+    gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.7", "network.wan"))
+    go(page, "Network")
+    expect(page.get_by_text("network.wan")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("to the Internet$"))).to_have_count(0)
+
+
+def test_port_that_is_gone_is_told(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    server.run(gateway.lose_wan)
+    go(page, "Network")
+    gateway.failure = ConflictError("the port is not there any more", field="port")
+    page.get_by_role("button", name="Use eth1 to the Internet").click()
+    page.get_by_role("dialog").get_by_role("button", name="Change it").click()
+    expect(page.get_by_role("alert").filter(has_text=re.compile("not there any more", re.IGNORECASE))).to_be_visible()
+
+
 def test_letting_all_devices_out_asks_for_the_password(page: Page, gateway: FakeGateway) -> None:
     go(page, "Devices in general")
     menu = page.get_by_label("Devices without a rule of their own")
@@ -381,6 +415,40 @@ def test_history_pages_and_log_is_searched(page: Page, gateway: FakeGateway) -> 
     expect(page.locator(".log li").first).to_contain_text("line 3")
     page.get_by_label("Search the log").fill("line 2")
     expect(page.locator(".log li")).to_have_count(1)
+
+
+def test_history_grows_as_it_happens(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    go(page, "History")
+    rows = page.locator(".row.history")
+    expect(rows).to_have_count(50)
+    gateway.records.history.insert(
+        0,
+        Transition(
+            id=251,
+            time=1_700_000_300.0,
+            exit="second",
+            before="connected",
+            after="blocked",
+            cause="tunnel_dead",
+            server="<b>vpn</b>",
+            duration=3700.0,
+            up=10,
+            down=2_000_000,
+        ),
+    )
+    server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING, server="x")))
+    expect(rows.first).to_contain_text("Blocked · <b>vpn</b>")
+    expect(rows.first).to_contain_text(
+        "second · the server stopped answering · after 1 hr 1 min · 2 MB down, 10 byte up"
+    )
+
+
+def test_support_file_is_downloaded(page: Page) -> None:
+    go(page, "About")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=re.compile("[Ss]upport file")).click()
+    assert re.fullmatch(r"vpn-gateway-support-\d{4}-\d\d-\d\d\.txt", waiting.value.suggested_filename)
+    assert waiting.value.path().read_text() == "VPN Gateway: support file\n"
 
 
 # --- this browser ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 from app.api.auth.credentials import COOKIE
+from app.protocol.commands import Disconnect
 from app.protocol.status import ExitState, ExitStatus
 from ci.labnet.owner import PASSWORD, SESSION, own
 from tests.support.axe import barriers
@@ -162,6 +163,23 @@ def test_missing_password_is_told_on_every_view(browser: Browser, tmp_path: Path
             page.goto(server.url + path)
             expect(page.get_by_role("note")).to_contain_text("has no password")
     context.close()
+
+
+def test_request_from_another_site_is_refused(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    """A real browser on another origin: the request arrives, and is refused."""
+    other = page.context.new_page()
+    other.goto(server.url.replace("127.0.0.1", "localhost"))
+    outcome = other.evaluate(
+        """async (url) => {
+            try {
+                const answer = await fetch(url + "/api/disconnect", {method: "POST", mode: "no-cors"});
+                return answer.type;
+            } catch (error) { return "blocked"; }
+        }""",
+        server.url,
+    )
+    assert outcome in {"opaque", "blocked"}
+    assert [each for each in gateway.commands if isinstance(each, Disconnect)] == []
 
 
 def test_first_page_is_small(browser: Browser, server: WebServer) -> None:

@@ -428,7 +428,8 @@ class FakeGateway:
             raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
         if command.dry_run:
             hooks = [line for line in command.config.splitlines() if line.startswith("PostUp")]
-            return Done(warnings=tuple(f"{line}: never run" for line in hooks), server=server_name(command.name))
+            name, _ = self._name_for(command)
+            return Done(warnings=tuple(f"{line}: never run" for line in hooks), server=name)
         done = self._imported_as(command)
         if ".mullvad.net" not in command.config:
             return done
@@ -436,26 +437,39 @@ class FakeGateway:
         offer = ListOffer("mullvad", "Mullvad", done.server or command.name, 4, listed=True)
         return msgspec.structs.replace(done, opens=offer)
 
-    def _imported_as(self, command: ImportConfig) -> Done:
+    def _name_for(self, command: ImportConfig) -> tuple[str, bool]:
+        """The name that its server gets, and whether that server is there already."""
         if not command.from_file:
-            return self._add(command.name, "imported", "192.0.2.99:51820")
+            self._check_name(command.name)
+            return command.name, False
         name = chosen = server_name(command.name)
         number = 1
         while any(s.hostname == name for s in self.servers):
             if self._imported.get(name) == command.config:
-                return Done(warnings=(f'it is there already, as "{name}"',), server=name)
+                return name, True
             number += 1
             name = numbered(chosen, number)
+        return name, False
+
+    def _imported_as(self, command: ImportConfig) -> Done:
+        name, known = self._name_for(command)
+        if known:
+            return Done(warnings=(f'it is there already, as "{name}"',), server=name)
+        if not command.from_file:
+            return self._add(name, "imported", "192.0.2.99:51820")
         self._imported[name] = command.config
         self.servers.append(Server(name, "imported", endpoint="192.0.2.99:51820"))
         self.publish(ServersChanged("imported", added=name))
         return Done(public_key="b3VycyBpcyBoZXJlIQ==", server=name)
 
-    def _add(self, name: str, provider: str, endpoint: str) -> Done:
+    def _check_name(self, name: str) -> None:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
             raise InvalidFieldError("name: letters, digits, dot, dash and underscore", field="name")
         if any(s.hostname == name for s in self.servers):
             raise ConflictError(f"the name {name!r} is in use", field="name", code="name_in_use")
+
+    def _add(self, name: str, provider: str, endpoint: str) -> Done:
+        self._check_name(name)
         self.servers.append(Server(name, provider, endpoint=endpoint))
         self.publish(ServersChanged(provider, added=name))
         return Done(public_key="b3VycyBpcyBoZXJlIQ==")

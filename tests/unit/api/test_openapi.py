@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "api-reference.txt"
 STATIC = ROOT / "app" / "web" / "static"
 VIEWS = {re.sub(r"<(\w+)>", r"{\1}", address) for address in assets.VIEWS}
-NOT_OF_THE_API = {*VIEWS, "/classic", "/favicon.ico", "/proof", "/static/{name}"}
+NOT_OF_THE_API = {*VIEWS, "/favicon.ico", "/proof", "/static/{name}"}
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_it_is_served_and_so_is_its_page(call: Call) -> None:
 
 
 def test_page_contacts_no_other_host() -> None:
-    for name in ("docs.js", "docs.css"):
+    for name in ("docs/docs.js", "css/docs.css"):
         assert not re.search(r"https?://|[\"'(]//", (STATIC / name).read_text())
 
 

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../api/client.js";
 import { sentenceOf } from "../api/errors.js";
+import { say } from "../messages/messages.js";
 import { html, useEffect, useId, useRef, useSignal } from "../ui.js";
 import { Field } from "./field.js";
 
@@ -10,6 +11,18 @@ import { Field } from "./field.js";
  *   optional?: boolean; placeholder?: string; rows?: number; options?: [value: string, text: string][] }} FieldOptions
  *   With `options` it is a menu, with `rows` a text of several lines.
  */
+
+/**
+ * The gateway does not tell which of password and code was wrong.
+ *
+ * @param {unknown} error
+ * @param {FieldOptions[]} fields
+ */
+function textOf(error, fields) {
+  const either =
+    error instanceof ApiError && error.code === "wrong_password" && fields.some(({ name }) => name === "code");
+  return either ? say("error.wrong_password_or_code") : sentenceOf(error);
+}
 
 /**
  * @param {{
@@ -43,7 +56,7 @@ export function Form({ fields, submit, send, children }) {
     } catch (error) {
       const named = error instanceof ApiError ? error.field : null;
       const field = fields.some((each) => each.name === named) ? named : null;
-      failure.value = { field, text: sentenceOf(error) };
+      failure.value = { field, text: textOf(error, fields) };
     } finally {
       busy.value = false;
     }

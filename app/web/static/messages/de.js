@@ -82,6 +82,7 @@ export default {
   "error.wrong_code": "Der Code ist falsch. Den nehmen, den die App jetzt zeigt.",
   "error.wrong_password": "Das Passwort ist falsch.",
 
+  "error.wrong_password_or_code": "Das Passwort oder der Code ist falsch.",
   "exception.end": "Jetzt beenden",
   "exception.end_label": "Für {device} jetzt beenden",
   "exception.extend": "+{count} Min.",
@@ -99,8 +100,12 @@ export default {
   "field.code": "Code der Authenticator-App",
   "field.password": "Passwort",
 
+  "home.choose_port": "Internetanschluss wählen",
   "home.gateway": "Zustand des Gateways",
   "home.last_heard": "Zuletzt gehört: {ago}. Angezeigt ist der Stand von da.",
+  "home.problems": "Einige Einstellungen sind nicht brauchbar",
+  "home.problems_what":
+    "Das Gateway hat sie ausgelassen; alles andere gilt. Neu einstellen, oder eine Sicherung einspielen.",
   "home.switching": "Wechselt zu {server}. Der alte Tunnel bleibt, bis der neue steht.",
 
   "me.blocked": "Dieses Gerät hat kein Internet",

@@ -80,6 +80,7 @@ export default {
   "error.wrong_code": "The code is wrong. Use the one that the app shows now.",
   "error.wrong_password": "The password is wrong.",
 
+  "error.wrong_password_or_code": "The password or the code is wrong.",
   "exception.end": "End now",
   "exception.end_label": "End now for {device}",
   "exception.extend": "+{count} min",
@@ -97,8 +98,11 @@ export default {
   "field.code": "Code of your authenticator app",
   "field.password": "Password",
 
+  "home.choose_port": "Choose the Internet port",
   "home.gateway": "State of the gateway",
   "home.last_heard": "Last heard {ago}. What is shown is from then.",
+  "home.problems": "Some settings cannot be used",
+  "home.problems_what": "The gateway left them out; all else holds. Set them again, or restore a backup.",
   "home.switching": "Changing to {server}. The old tunnel stays until the new one is up.",
 
   "me.blocked": "This device has no Internet",

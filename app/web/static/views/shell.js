@@ -39,7 +39,7 @@ function useFocusOnChange() {
   useEffect(() => {
     const heading = /** @type {HTMLElement | null} */ (document.querySelector("#view h1"));
     const title = (part && heading?.textContent) || say(`place.${place}`);
-    document.title = `${title} · ${say("app.name")}`;
+    if (place !== "home") document.title = `${title} · ${say("app.name")}`; // Home's is its state, which changes
     if (shown.current !== route.value) heading?.focus({ preventScroll: true });
     shown.current = route.value;
   }, [route.value]);

@@ -8,12 +8,6 @@ export default {
   "first.done": "Fertig",
   "first.done_title": "Das ist alles",
   "first.done_what": "Ein Gerät geht über das VPN hinaus oder gar nicht, solange nichts anderes gewählt ist.",
-  "first.file_added": "{server} ist hinzugefügt.",
-  "first.file_hint":
-    "WireGuard-Dateien (.conf) eines Anbieters oder des eigenen Servers. Befehle darin werden nie ausgeführt.",
-  "first.file_label": "Dateien",
-  "first.file_opens": "Diesen Schlüssel für alle Server von {provider} nehmen",
-  "first.file_title": "Oder eine Datei",
   "first.home": "Zum Start",
   "first.new_password": "Neues Passwort",
   "first.new_password_hint": "Lang ist besser als seltsam: Vier Wörter sind gut.",

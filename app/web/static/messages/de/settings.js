@@ -2,7 +2,6 @@
 
 export default {
   "about.attested": "Kill-Switch, wie er sein soll",
-  "about.classic": "Die Seite vor dieser",
   "about.hardware": "Netzwerkanschlüsse",
   "about.hardware_what": "Die Supportdatei nennt auch die Platine, die Firmware und den Kernel.",
   "about.libraries": "Bibliotheken dieser Seite",

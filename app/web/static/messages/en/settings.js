@@ -2,7 +2,6 @@
 
 export default {
   "about.attested": "Kill switch as it should be",
-  "about.classic": "The page before this one",
   "about.hardware": "Network ports",
   "about.hardware_what": "The support file also has the board, the firmware and the kernel.",
   "about.libraries": "Libraries of this page",

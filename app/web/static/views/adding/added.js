@@ -9,8 +9,8 @@ import { html, useSignal } from "../../ui.js";
 /** @import { ListOffer } from "../../../types/api.d.ts" */
 /** @import { Finding } from "./candidates.js" */
 
-/** @param {{ added: Finding[] }} props */
-export const Added = ({ added }) =>
+/** @param {{ added: Finding[]; changed: () => Promise<unknown>; children?: unknown }} props */
+export const Added = ({ added, changed, children }) =>
   html`<section class="card" aria-label=${say("adding.done")}>
     <h2>${say("adding.done")}</h2>
     <ul class="rows">
@@ -20,21 +20,22 @@ export const Added = ({ added }) =>
             <div class="grow">
               <p class="row-title">${name}</p>
               <ul class="findings">${warnings.map((warning) => html`<li class="finding" key=${warning}><${Icon} icon="triangle-alert" />${warning}</li>`)}</ul>
-              ${opens && html`<${Offer} offer=${opens} />`}
+              ${opens && html`<${Offer} offer=${opens} changed=${changed} />`}
             </div>
           </li>`,
       )}
     </ul>
-    <p><a class="button primary" href="/servers" data-view><${Icon} icon="arrow-right" />${say("quick.all")}</a></p>
+    ${children}
   </section>`;
 
-/** @param {{ offer: ListOffer }} props */
-function Offer({ offer }) {
+/** @param {{ offer: ListOffer; changed: () => Promise<unknown> }} props */
+function Offer({ offer, changed }) {
   const taken = useSignal(false);
   const { title, servers, listed } = offer;
   async function take() {
     await takeKey(offer);
     taken.value = true;
+    await changed();
   }
   if (taken.value) return null;
   return html`<p>

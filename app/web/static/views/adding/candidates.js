@@ -2,7 +2,7 @@
 
 import { ApiError, ask, post } from "../../api/client.js";
 import { sentence, sentenceOf } from "../../api/errors.js";
-import { decode } from "../../files.js";
+import { decode } from "../../lib/files.js";
 import { say } from "../../messages/messages.js";
 
 /** @import { ArchiveAnswer, FileResult, ImportBody, ListOffer } from "../../../types/api.d.ts" */

@@ -21,7 +21,8 @@ async function imported() {
   return new Set(cities.flat().map((each) => each.hostname));
 }
 
-export function FromFiles() {
+/** @param {{ changed?: () => Promise<unknown>; children?: unknown }} props `changed` once servers are added; the children follow what was added. */
+export function FromFiles({ changed = async () => {}, children }) {
   /** @type {import("../../vendor/signals.js").Signal<Candidate[]>} */
   const candidates = useSignal(/** @type {Candidate[]} */ ([]));
   /** @type {import("../../vendor/signals.js").Signal<Finding[]>} */
@@ -77,6 +78,7 @@ export function FromFiles() {
         ? candidates.value.map((each) => (each.id === candidate.id ? { ...each, findings: found } : each))
         : candidates.value.filter((each) => each.id !== candidate.id);
     }
+    await changed();
     const done = results.filter((each) => !each.problem);
     added.value = [...done, ...added.value];
     const fresh = done.filter((each) => !before.has(each.name)); // one that was there already is not taken away
@@ -107,5 +109,5 @@ export function FromFiles() {
         ${servers.length > 0 && html`<p><${Button} kind="primary" icon="plus" action=${save}>${say("adding.add", { count: servers.length })}<//></p>`}
       </section>`
     }
-    ${added.value.length > 0 && html`<${Added} added=${added.value} />`}`;
+    ${added.value.length > 0 && html`<${Added} added=${added.value} changed=${changed}>${children}<//>`}`;
 }

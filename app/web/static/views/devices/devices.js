@@ -2,6 +2,7 @@
 
 import { EmptyState } from "../../components/empty_state.js";
 import { Icon } from "../../components/icon.js";
+import { SearchField } from "../../components/search_field.js";
 import { say } from "../../messages/messages.js";
 import { devices } from "../../store/gateway.js";
 import { deviceName } from "../../store/names.js";
@@ -42,12 +43,11 @@ export function Devices() {
       </section>`
     }
     <div class="search">
-      <input
-        type="search"
-        aria-label=${say("devices.search")}
-        placeholder=${say("devices.search")}
-        onInput=${(/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => {
-          search.value = currentTarget.value;
+      <${SearchField}
+        label=${say("devices.search")}
+        value=${search.value}
+        change=${(/** @type {string} */ text) => {
+          search.value = text;
         }}
       />
       <p class="hint" role="status">${all && say("devices.count", { count: shown.length })}</p>

@@ -5,7 +5,7 @@ import { Icon } from "../../components/icon.js";
 import { say } from "../../messages/messages.js";
 import { session } from "../../store/session.js";
 import { html, useEffect, useId, useState } from "../../ui.js";
-import { FileImport } from "./file_import.js";
+import { FromFiles } from "../adding/from_files.js";
 import { ProviderSignIn } from "./provider_sign_in.js";
 import { Step } from "./step.js";
 
@@ -54,8 +54,7 @@ export function ProviderStep() {
         ? html`<p class="settled"><${Icon} icon="circle-check" />${say("first.signed_in", { provider: signedIn.title })}</p>`
         : providers && html`<${Account} providers=${providers} reload=${reload} />`
     }
-    <h2>${say("first.file_title")}</h2>
-    <${FileImport} added=${() => {
+    <${FromFiles} changed=${() => {
       setImported(true);
       return reload();
     }} />

@@ -1,6 +1,7 @@
 /** The gateway's state with its facts, and the one button that fits it. */
 
 import { Button } from "../../components/button.js";
+import { Icon } from "../../components/icon.js";
 import { StateBadge } from "../../components/state_badge.js";
 import { ago, moment } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
@@ -47,6 +48,13 @@ export function Gateway() {
     ${shown?.switching_to && known && html`<p class="hint">${say("home.switching", { server: shown.switching_to })}</p>`}
     ${shown?.connected && html`<${Facts} status=${shown} />`}
     ${link.value !== "live" && shown && age && html`<p class="hint">${say("home.last_heard", { ago: age })}</p>`}
-    ${known && shown && html`<div class="actions"><${Control} status=${shown} /></div>`}
+    ${
+      known &&
+      shown &&
+      html`<div class="actions">
+        ${shown.wan_problem && !shown.wan_choice.fixed_by && html`<a class="button" href="/settings/network" data-view><${Icon} icon="ethernet-port" />${say("home.choose_port")}</a>`}
+        <${Control} status=${shown} />
+      </div>`
+    }
   </section>`;
 }

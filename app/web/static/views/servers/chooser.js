@@ -1,6 +1,7 @@
 /** Chooses a server or a place of one provider: search, filters, favourites, recent ones, and the whole list. */
 
 import { EmptyState } from "../../components/empty_state.js";
+import { SearchField } from "../../components/search_field.js";
 import { VirtualList } from "../../components/virtual_list.js";
 import { commonPlace, found, itemsOf, placedOf, quickest, serverItem, totalsOf } from "../../lib/servers.js";
 import { fastestIn } from "../../lib/target.js";
@@ -147,15 +148,13 @@ export function Chooser({ provider, used, label, search, choose, serversOnly = f
   if (!all.value.length) return html`<${NoServers} provider=${provider} />`;
   return html`<div class="chooser">
     <div class="search sticky">
-      <input
-        type="search"
-        aria-label=${say("servers.search")}
-        placeholder=${say("servers.search")}
+      <${SearchField}
+        label=${say("servers.search")}
         value=${search.value}
-        onInput=${(/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => {
-          search.value = currentTarget.value;
+        change=${(/** @type {string} */ text) => {
+          search.value = text;
         }}
-        onKeyDown=${toList}
+        press=${toList}
       />
     </div>
     <${Filters}

@@ -33,7 +33,6 @@ export function AboutSection() {
       <p class="actions">
         <a class="button" href="/api/docs"><${Icon} icon="braces" />${say("place.docs")}</a>
         <a class="button" href="/proof"><${Icon} icon="shield-check" />${say("place.proof")}</a>
-        <a class="button" href="/classic"><${Icon} icon="arrow-right" />${say("about.classic")}</a>
       </p>
     </section>
     <section class="card">

@@ -4,6 +4,7 @@ import { get } from "../../api/client.js";
 import { Button } from "../../components/button.js";
 import { Icon } from "../../components/icon.js";
 import { useLoaded, Waiting } from "../../components/loaded.js";
+import { SearchField } from "../../components/search_field.js";
 import { Toggle } from "../../components/toggle.js";
 import { download } from "../../lib/download.js";
 import { say } from "../../messages/messages.js";
@@ -37,12 +38,11 @@ export function LogsSection() {
   return html`<section class="card settings-list">
       <p class="hint">${say("logs.what")}</p>
       <div class="search">
-        <input
-          type="search"
-          aria-label=${say("logs.search")}
-          placeholder=${say("logs.search")}
-          onInput=${(/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => {
-            search.value = currentTarget.value;
+        <${SearchField}
+          label=${say("logs.search")}
+          value=${search.value}
+          change=${(/** @type {string} */ text) => {
+            search.value = text;
           }}
         />
       </div>

@@ -1,8 +1,9 @@
 /** Settings: the list of sections, and the one of the address; a desk shows both side by side. */
 
 import { Icon } from "../../components/icon.js";
+import { useTitle } from "../../components/title.js";
 import { say } from "../../messages/messages.js";
-import { html, useEffect } from "../../ui.js";
+import { html } from "../../ui.js";
 import { GROUPS } from "./sections.js";
 
 /** @import { Route } from "../../lib/router.js" */
@@ -37,9 +38,7 @@ const Sections = ({ here }) =>
 /** @param {{ route: Route }} props */
 export function Settings({ route }) {
   const section = GROUPS.flatMap((group) => group.sections).find((each) => "view" in each && each.id === route.part);
-  useEffect(() => {
-    if (section) document.title = `${say(section.title)} · ${say("app.name")}`;
-  }, [section]);
+  useTitle(say(section?.title ?? "place.settings"));
   if (!section || !("view" in section))
     return html`<div class="settings">
       <h1 tabindex="-1">${say("place.settings")}</h1>

@@ -5,6 +5,7 @@ import { EmptyState } from "../../../components/empty_state.js";
 import { Icon } from "../../../components/icon.js";
 import { PolicyMenu } from "../../../components/policy_menu.js";
 import { ScheduleEditor } from "../../../components/schedule_editor.js";
+import { useTitle } from "../../../components/title.js";
 import { say } from "../../../messages/messages.js";
 import { admit, changePolicy } from "../../../store/actions.js";
 import { setSchedule } from "../../../store/device_actions.js";
@@ -74,6 +75,7 @@ function Sections({ device }) {
 /** @param {{ mac: string }} props */
 export function DeviceDetail({ mac }) {
   const device = devices.value?.find((each) => each.mac === mac.toLowerCase());
+  useTitle(device ? deviceName(device) : say("place.devices"));
   useEffect(() => {
     refreshGroups();
   }, [devices.value]);

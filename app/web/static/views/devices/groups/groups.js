@@ -3,6 +3,7 @@
 import { EmptyState } from "../../../components/empty_state.js";
 import { Form } from "../../../components/form.js";
 import { Icon } from "../../../components/icon.js";
+import { useTitle } from "../../../components/title.js";
 import { say } from "../../../messages/messages.js";
 import { devices } from "../../../store/gateway.js";
 import { groups, make, refreshGroups } from "../../../store/groups.js";
@@ -28,6 +29,7 @@ function NewGroup() {
 }
 
 export function Groups() {
+  useTitle(say("group.title"));
   useEffect(() => {
     refreshGroups();
   }, [devices.value]);

@@ -1,9 +1,8 @@
 /** The page of the API: every operation with its parameters, bodies, responses and examples. */
 
-import { messageOf } from "./api.js";
 import { $, h, within } from "./dom.js";
 
-/** @import { Body, Content, Description, Operation, Parameter, Reference, Schema, Tag } from "../types/openapi.d.ts" */
+/** @import { Body, Content, Description, Operation, Parameter, Reference, Schema, Tag } from "../../types/openapi.d.ts" */
 
 const page = $("page");
 const SCOPES = new Set(["read", "connect", "admin"]);
@@ -400,5 +399,9 @@ async function show() {
 
 window.addEventListener("hashchange", openNamed);
 show()
-  .catch((error) => page.replaceChildren(h("p", {}, `The description cannot be shown: ${messageOf(error)}`)))
+  .catch((error) =>
+    page.replaceChildren(
+      h("p", {}, `The description cannot be shown: ${error instanceof Error ? error.message : String(error)}`),
+    ),
+  )
   .finally(() => page.removeAttribute("aria-busy"));

@@ -1,6 +1,6 @@
 /** Helpers that find and make elements. Text is always inserted as text, never as markup. */
 
-/** @import { Attributes, Child } from "../types/dom.d.ts" */
+/** @import { Attributes, Child } from "../../types/dom.d.ts" */
 
 /**
  * The element of the page with this id. `kind` is the class of the element where HTMLElement is not enough.
@@ -49,46 +49,4 @@ export function h(tag, attributes = {}, ...children) {
   }
   element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return element;
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-
-/** @param {string} name */
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#icon-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-/**
- * Set the text only when it changed, so that screen readers announce changes alone.
- *
- * @param {Node} element
- * @param {string} text
- */
-export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/**
- * Run `action` while `button` is shown as busy and cannot be pressed.
- *
- * @template T
- * @param {HTMLButtonElement} button
- * @param {() => Promise<T>} action
- * @returns {Promise<T>}
- */
-export async function whileBusy(button, action) {
-  button.disabled = true;
-  button.setAttribute("aria-busy", "true");
-  try {
-    return await action();
-  } finally {
-    button.disabled = false;
-    button.removeAttribute("aria-busy");
-  }
 }
