@@ -1,15 +1,17 @@
 /** Starts the page: who reads it, what the gateway tells, and the view of the address. */
 
+import { fetchWords } from "./messages/messages.js";
 import { follow } from "./store/connection.js";
 import * as firstRun from "./store/first_run.js";
 import * as gateway from "./store/gateway.js";
 import { listen } from "./store/location.js";
+import { language } from "./store/preferences.js";
 import * as session from "./store/session.js";
 import { effect, html, render } from "./ui.js";
 import { Shell } from "./views/shell.js";
 
 listen();
-await session.load();
+await Promise.all([session.load(), fetchWords(language.value).catch(() => null)]);
 firstRun.begin();
 if (session.refused.value) gateway.refreshMe();
 

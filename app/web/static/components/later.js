@@ -1,6 +1,7 @@
 /** A view whose modules are fetched when it is first shown, so that the first page stays small. */
 
 import { say } from "../messages/messages.js";
+import { link } from "../store/connection.js";
 import { html, signal, useEffect } from "../ui.js";
 import { Button } from "./button.js";
 
@@ -30,7 +31,7 @@ export function later(place, fetchView) {
   return function Later(/** @type {Record<string, unknown>} */ props) {
     useEffect(() => {
       if (!view.value) load();
-    }, []);
+    }, [link.value]); // once the gateway is reached again, too
     useEffect(() => {
       const heading = document.querySelector("#view h1");
       if (view.value && waiting.focused && heading instanceof HTMLElement) heading.focus({ preventScroll: true });

@@ -1,14 +1,22 @@
 /** The page's words in the reader's language: `say("home.title")`, `say("devices.count", { count: 3 })`. */
 
 import { language, locale } from "../store/preferences.js";
-import de from "./de.js";
 import en from "./en.js";
 
 /** @typedef {string | { one: string; other: string }} Text */
 /** @typedef {keyof typeof en} Key */
 
 /** @type {Record<string, Record<string, Text>>} */
-const CATALOGUES = { en, de };
+const CATALOGUES = { en };
+
+/**
+ * Fetch the words of a language, before it is spoken; English is always there, and speaks where they do not come.
+ *
+ * @param {string} chosen
+ */
+export async function fetchWords(chosen) {
+  if (chosen === "de") CATALOGUES.de ??= (await import("./de.js")).default;
+}
 
 /**
  * @param {Key} key

@@ -12,22 +12,18 @@ import { passwordWindow } from "../store/password_window.js";
 import { refused, session } from "../store/session.js";
 import { isStale } from "../store/tone.js";
 import { html, useEffect, useRef } from "../ui.js";
-import { DevicesPlace } from "./devices/place.js";
-import { Exits } from "./exits/exits.js";
 import { Home } from "./home/home.js";
 import { what } from "./home/words.js";
 import { Navigation } from "./navigation.js";
-import { Protection } from "./protection/protection.js";
-import { Servers } from "./servers/servers.js";
 import { SignIn } from "./sign_in/sign_in.js";
 
 /** @type {Record<import("../lib/router.js").Route["place"], unknown>} */
 const VIEWS = {
   home: Home,
-  devices: DevicesPlace,
-  exits: Exits,
-  servers: Servers,
-  protection: Protection,
+  devices: later("devices", async () => (await import("./devices/place.js")).DevicesPlace),
+  exits: later("exits", async () => (await import("./exits/exits.js")).Exits),
+  servers: later("servers", async () => (await import("./servers/servers.js")).Servers),
+  protection: later("protection", async () => (await import("./protection/protection.js")).Protection),
   settings: later("settings", async () => (await import("./settings/settings.js")).Settings),
   welcome: later("welcome", async () => (await import("./first_run/first_run.js")).FirstRun),
 };

@@ -2,6 +2,7 @@
 
 import { EmptyState } from "../../components/empty_state.js";
 import { Icon } from "../../components/icon.js";
+import { useTitle } from "../../components/title.js";
 import { say } from "../../messages/messages.js";
 import { exits } from "../../store/gateway.js";
 import { deviceName, exitName } from "../../store/names.js";
@@ -31,6 +32,7 @@ function Users({ exit }) {
 /** @param {{ name: string }} props */
 export function ExitDetail({ name }) {
   const exit = exits.value.find((each) => each.name === name);
+  useTitle(exit ? exitName(name) : name);
   const back = html`<a class="back" href="/exits" data-view><${Icon} icon="arrow-left" />${say("place.exits")}</a>`;
   if (!exit) {
     return html`<div class="exits">

@@ -1,9 +1,15 @@
 /** How the page looks on this browser: language, light or dark. Nothing of it is the gateway's. */
 
 import { Choice } from "../../components/choice.js";
-import { say } from "../../messages/messages.js";
+import { fetchWords, say } from "../../messages/messages.js";
 import { choose, chooseTheme, language, theme } from "../../store/preferences.js";
 import { html } from "../../ui.js";
+
+/** @param {string} chosen */
+async function speak(chosen) {
+  await fetchWords(chosen);
+  choose(chosen);
+}
 
 export const DisplaySection = () =>
   html`<section class="card settings-list">
@@ -12,7 +18,7 @@ export const DisplaySection = () =>
       label=${say("settings.language")}
       value=${language.value}
       options=${[["en", "English"], ["de", "Deutsch"]]}
-      save=${choose}
+      save=${speak}
     />
     <${Choice}
       label=${say("settings.theme")}
