@@ -73,8 +73,8 @@ def test_tsc_finds_nothing(page: Path) -> None:
 
 
 HEAD = """\
-import { call, get, post } from "./api.js";
-import { $, h } from "./dom.js";
+import { call, get, post } from "./api/client.js";
+import { $, h } from "./docs/dom.js";
 const name = `${call}${get}${post}${$}${h}`;
 const message = /** @type {import("../types/events.d.ts").Message} */ (JSON.parse(name));
 """

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "api-reference.txt"
 STATIC = ROOT / "app" / "web" / "static"
 VIEWS = {re.sub(r"<(\w+)>", r"{\1}", address) for address in assets.VIEWS}
-NOT_OF_THE_API = {*VIEWS, "/favicon.ico", "/proof", "/static/{name}"}
+NOT_OF_THE_API = {*VIEWS, "/favicon.ico", "/proof", "/proof.svg", "/static/{name}"}
 
 
 @pytest.fixture(scope="module")
