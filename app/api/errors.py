@@ -44,7 +44,7 @@ _PAGE = """<!doctype html>
 <title>{status} {title} - VPN Gateway</title><link rel="stylesheet" href="/static/css/tokens.css">
 <link rel="stylesheet" href="/static/css/dark.css" media="(prefers-color-scheme: dark)">
 <link rel="stylesheet" href="/static/css/base.css">
-<main class="plain"><p class="status-code">{status}</p><h1>{title}</h1><p>{message}</p>
+<main class="error-page"><p class="status-code">{status}</p><h1>{title}</h1><p>{message}</p>
 <p><a href="/">Back to the gateway</a></p></main>
 """
 

@@ -69,7 +69,16 @@ class Day(FakeRecords):
             ("blocked", "connected", 30_000, "handshake"),
         ]
         self.history = [
-            Transition(number, now - ago, "default", before, after, cause, server="se-sto-wg-001", provider="mullvad")
+            Transition(
+                id=number,
+                time=now - ago,
+                exit="default",
+                before=before,
+                after=after,
+                cause=cause,
+                server="se-sto-wg-001",
+                provider="mullvad",
+            )
             for number, (before, after, ago, cause) in reversed(list(enumerate(steps, 1)))
         ]
 
@@ -142,11 +151,16 @@ def household(gateway: FakeGateway, server: WebServer) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_view_is_pictured(page: Page, server: WebServer, width: int, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-    page.set_viewport_size({"width": width, "height": 844 if width < 1000 else 900})
+    least = 844 if width < 1000 else 900
+    page.set_viewport_size({"width": width, "height": least})
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, path in VIEWS.items():
         page.goto(server.url + path)
         expect(page.get_by_role("heading", level=1).first).to_be_visible()
-        page.wait_for_timeout(500)  # the view asks the gateway
+        expect(page.locator(".place[aria-busy=true]")).to_have_count(0)
+        expect(page.get_by_text("Asking the gateway")).to_have_count(0)
+        page.wait_for_timeout(300)  # what is drawn follows what was answered
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png", full_page=True)
+        page.set_viewport_size({"width": width, "height": max(least, page.evaluate("document.body.scrollHeight"))})
+        page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
+        page.set_viewport_size({"width": width, "height": least})

@@ -38,7 +38,7 @@ export function later(place, fetchView) {
       waiting.focused = false;
     }, [view.value]);
     if (view.value) return html`<${view.value} ...${props} />`;
-    return html`<div class="place">
+    return html`<div class="place" aria-busy=${!failed.value}>
       <h1 tabindex="-1">${say(`place.${place}`)}</h1>
       ${failed.value && html`<p>${say("error.unreachable")}</p><${Button} action=${load}>${say("action.retry")}<//>`}
     </div>`;

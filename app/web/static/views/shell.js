@@ -12,6 +12,7 @@ import { passwordWindow } from "../store/password_window.js";
 import { refused, session } from "../store/session.js";
 import { isStale } from "../store/tone.js";
 import { html, useEffect, useRef } from "../ui.js";
+import { DevicesPlace } from "./devices/place.js";
 import { Home } from "./home/home.js";
 import { what } from "./home/words.js";
 import { Navigation } from "./navigation.js";
@@ -20,7 +21,7 @@ import { SignIn } from "./sign_in/sign_in.js";
 /** @type {Record<import("../lib/router.js").Route["place"], unknown>} */
 const VIEWS = {
   home: Home,
-  devices: later("devices", async () => (await import("./devices/place.js")).DevicesPlace),
+  devices: DevicesPlace,
   exits: later("exits", async () => (await import("./exits/exits.js")).Exits),
   servers: later("servers", async () => (await import("./servers/servers.js")).Servers),
   protection: later("protection", async () => (await import("./protection/protection.js")).Protection),
