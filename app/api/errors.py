@@ -65,7 +65,8 @@ def _answer(body: ErrorBody, status: int) -> Response:
     if has_request_context() and not request.path.startswith("/api"):
         accept = request.accept_mimetypes
         if accept["text/html"] > accept["application/json"]:
-            page = _PAGE.format(status=status, title=HTTPStatus(status).phrase, message=html.escape(body.error))
+            message = html.escape(body.error[:1].upper() + body.error[1:])
+            page = _PAGE.format(status=status, title=HTTPStatus(status).phrase, message=message)
             return Response(page, status, content_type="text/html; charset=utf-8")
     return reply(body, status)
 

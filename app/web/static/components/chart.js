@@ -8,7 +8,7 @@ import { html, useEffect, useRef, useSignal } from "../ui.js";
 /** @typedef {{ label: string; colour: string; values: (number | null)[] }} Line `colour` is a custom property. */
 
 const HEIGHT = 200;
-const AXIS_WIDTH = 70;
+const AXIS_WIDTH = 88;
 const TWO_DAYS = 2 * 86_400; // seconds
 
 /** @param {string} name */

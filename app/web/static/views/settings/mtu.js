@@ -4,6 +4,7 @@ import { get } from "../../api/client.js";
 import { LiveField } from "../../components/live_field.js";
 import { useLoaded } from "../../components/loaded.js";
 import { say } from "../../messages/messages.js";
+import { providerName } from "../../store/names.js";
 import { changeSettings } from "../../store/settings.js";
 import { html } from "../../ui.js";
 
@@ -30,7 +31,7 @@ export function MtuCard({ mtu }) {
       (name) =>
         html`<${LiveField}
           key=${name}
-          label=${say("network.mtu_provider", { provider: name })}
+          label=${say("network.mtu_provider", { provider: providerName(name) })}
           type="number"
           value=${String(ofProviders[name] ?? "")}
           placeholder=${say("network.mtu_found")}

@@ -47,7 +47,7 @@ export function SignInAtProvider({ info, reload }) {
 
   return html`<section aria-label=${say("account.sign_in", { provider: info.title })}>
     <h2>${say("account.sign_in", { provider: info.title })}</h2>
-    <ol class="steps">
+    <ol class="sign-in-steps">
       <li>${say("account.step_send", { provider: info.title })}</li>
       <li>${say("account.step_key", { provider: info.title })}</li>
       <li>${say("account.step_list")}</li>
