@@ -168,7 +168,7 @@ def test_proof_never_says_more_than_it_saw(
 def test_code_for_the_phone_is_drawn(page: Page, server: WebServer) -> None:
     code = page.get_by_role("img", name=f"QR code that leads to {server.url}/proof")
     expect(code).to_be_visible()
-    page.wait_for_function("document.querySelector('.qr').naturalWidth > 100")
+    assert code.evaluate("(image) => image.decode().then(() => image.naturalWidth > 100)")
     expect(page.get_by_text(f"{server.url}/proof", exact=True)).to_be_visible()
 
 

@@ -194,7 +194,7 @@ def test_provider_without_account_says_what_to_do(page: Page, gateway: FakeGatew
 
 
 def test_slash_leads_to_the_search(page: Page) -> None:
-    search = page.get_by_label("Search servers")
+    search = page.get_by_role("searchbox")
     expect(search).to_be_visible()
     page.keyboard.press("/")
     expect(search).to_be_focused()
