@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import logging
 import mimetypes
+import re
 from pathlib import Path
 from typing import cast
 
@@ -48,6 +49,7 @@ VIEWS = (
     "/welcome/<step>",
 )
 PAGES = {"index.html": "main.js", "proof.html": "proof.js"}  # with the module that each begins with
+IMPORTS = re.compile(rb'@import url\("([\w/]+\.css)"\);')  # of the style sheets beside it: they are sent as one
 MODULES = b"<!--modules-->"  # in a page, for the links to the modules of its first view
 LIBRARIES = "vendor/libraries.json"
 SMALL = 512  # bytes: less is not worth the header of gzip
@@ -91,6 +93,9 @@ async def load() -> None:
     if LIBRARIES not in files:
         log.error("the page's libraries are missing, so that it stays empty; run ci/setup. The API works without them")
     contents = {name: await _read(path) for name, path in files.items()}
+    for name in [name for name in contents if name.endswith(".css")]:
+        beside = name.rpartition("/")[0]
+        contents[name] = IMPORTS.sub(lambda found, at=beside: contents[f"{at}/{found[1].decode()}"], contents[name])
     sources = {name: content.decode() for name, content in contents.items() if name.endswith(".js")}
     for page, first in PAGES.items():
         if page in contents:

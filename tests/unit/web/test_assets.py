@@ -51,6 +51,14 @@ async def test_page_preloads_modules_that_are_there(client: TestClientProtocol) 
         assert (await client.get(path)).status_code == 200
 
 
+async def test_style_sheets_are_sent_as_one(client: TestClientProtocol) -> None:
+    sent = await (await client.get("/static/css/page.css")).get_data(as_text=True)
+    assert "@import" not in sent
+    assert sent.index("--protected:") < sent.index("box-sizing") < sent.index(".hero {")
+    linked = re.findall(r'rel="stylesheet" href="([^"]+)"', await (await client.get("/")).get_data(as_text=True))
+    assert linked == ["/static/css/page.css", "/static/css/dark.css"]
+
+
 async def test_page_of_the_proof_preloads_its_own_modules(client: TestClientProtocol) -> None:
     page = await (await client.get("/proof")).get_data(as_text=True)
     preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
