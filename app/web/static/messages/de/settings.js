@@ -258,7 +258,6 @@ export default {
     "Eigene Namen für das Gateway, wie im eigenen DNS oder bei einem Reverse-Proxy. Unter anderen Namen antwortet es nicht; das hält Angriffe durch Webseiten auf.",
   "network.mtu": "MTU",
   "network.mtu_found": "von selbst gefunden",
-  "network.mtu_provider": "Für Server von {provider}",
   "network.mtu_what":
     "Das größte Paket in den Tunneln eines Anbieters, in Byte. Leer: das Gateway findet es. Das eigene eines Ausgangs, auf dessen Seite, zählt davor.",
   "network.new_at_once": "Sofort wie die anderen",

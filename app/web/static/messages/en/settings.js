@@ -253,7 +253,6 @@ export default {
     "Your own names for the gateway, as in your DNS or at a reverse proxy. Under any other name it refuses to answer, which stops attacks by web sites.",
   "network.mtu": "MTU",
   "network.mtu_found": "found by itself",
-  "network.mtu_provider": "For servers of {provider}",
   "network.mtu_what":
     "The largest packet in the tunnels of a provider, in bytes. Empty: the gateway finds it. An exit's own, on its page, counts before it.",
   "network.new_at_once": "As the others at once",

@@ -31,7 +31,7 @@ export function MtuCard({ mtu }) {
       (name) =>
         html`<${LiveField}
           key=${name}
-          label=${say("network.mtu_provider", { provider: providerName(name) })}
+          label=${providerName(name)}
           type="number"
           value=${String(ofProviders[name] ?? "")}
           placeholder=${say("network.mtu_found")}
