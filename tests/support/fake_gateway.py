@@ -133,7 +133,9 @@ class FakeGateway:
             Evidence("stun", 6, False, False, False),
         )
         planned = Check("rules", "ok", "Firewall and routes are as planned.")
-        self.leak_report = LeakReport(True, (planned,), (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True)
+        self.leak_report = LeakReport(
+            True, (planned,), (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True
+        )
         self.proof = Proof(
             "an-id",
             "watching",
