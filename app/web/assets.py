@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 
 from app.api import qr_code
 from app.api.security import CONTENT_SECURITY_POLICY
-from app.web import modules
+from app.web.join import Joined, JoinError, join
 
 blueprint = Blueprint("assets", __name__)
 
@@ -25,8 +25,10 @@ EXTENSION = "vpn_gateway_assets"
 # Addresses of IPv6 cannot be named in a policy, so the page may connect anywhere. It runs this gateway's scripts alone.
 PROOF_POLICY = CONTENT_SECURITY_POLICY.replace("connect-src 'self'", "connect-src 'self' http: https:")
 STATIC = Path(__file__).parent / "static"
-# Revalidated at each load, answered with 304: a page of one version never runs with a script of another.
-CACHE_CONTROL = "no-cache"
+# An address with the hash of what it answers is never asked for twice. What has none is revalidated, answered with 304.
+# So a page of one version never runs with a script of another.
+FOREVER = "public, max-age=31536000, immutable"
+REVALIDATED = "no-cache"
 TYPES = {".js": "text/javascript; charset=utf-8", ".webmanifest": "application/manifest+json"}
 mimetypes.init()  # reads the system's tables: now, and not on the event loop
 
@@ -50,16 +52,18 @@ VIEWS = (
 )
 PAGES = {"index.html": "main.js", "proof.html": "proof.js"}  # with the module that each begins with
 IMPORTS = re.compile(rb'@import url\("([\w/]+\.css)"\);')  # of the style sheets beside it: they are sent as one
-MODULES = b"<!--modules-->"  # in a page, for the links to the modules of its first view
-LIBRARIES = "vendor/libraries.json"
+LOOKS = re.compile(rb"/static/([\w/]+\.(?:css|svg))")  # in pages and modules: style sheets, and the icons
 SMALL = 512  # bytes: less is not worth the header of gzip
+# Of gzip, in the time that it takes at the start: what pages ask for is made small; modules themselves, for a debugger.
+EFFORT = {FOREVER: 6, REVALIDATED: 1}
 
 
 class Asset(Struct, frozen=True):
     content: bytes
-    compressed: bytes | None  # where that is smaller
+    compressed: bool  # by gzip, where that is smaller: it is kept in that form alone
     content_type: str
     etag: str
+    cache_control: str
 
 
 async def _read(path: Path) -> bytes:
@@ -67,17 +71,20 @@ async def _read(path: Path) -> bytes:
         return await file.read()
 
 
-def _asset(path: Path, content: bytes) -> Asset:
-    content_type = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    if content_type in {"text/html", "text/css"}:
-        content_type += "; charset=utf-8"
-    compressed = gzip.compress(content, mtime=0) if len(content) >= SMALL else content
-    return Asset(
-        content,
-        compressed if len(compressed) < len(content) else None,
-        content_type,
-        hashlib.sha256(content).hexdigest()[:24],
-    )
+def _type(name: str) -> str:
+    suffix = Path(name).suffix
+    content_type = TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{content_type}; charset=utf-8" if content_type in {"text/html", "text/css"} else content_type
+
+
+def _asset(name: str, content: bytes, cache_control: str = REVALIDATED) -> Asset:
+    packed = gzip.compress(content, EFFORT[cache_control], mtime=0) if len(content) >= SMALL else content
+    compressed = len(packed) < len(content)
+    return Asset(packed if compressed else content, compressed, _type(name), _hash(content), cache_control)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def _files() -> dict[str, Path]:
@@ -88,35 +95,56 @@ def _files() -> dict[str, Path]:
 
 @blueprint.before_app_serving
 async def load() -> None:
-    """Read every file, before the first request."""
-    files = _files()
-    if LIBRARIES not in files:
-        log.error("the page's libraries are missing, so that it stays empty; run ci/setup. The API works without them")
-    contents = {name: await _read(path) for name, path in files.items()}
+    """Read every file, before the first request, and make of them what the pages ask for."""
+    contents = {name: await _read(path) for name, path in _files().items()}
     for name in [name for name in contents if name.endswith(".css")]:
         beside = name.rpartition("/")[0]
         contents[name] = IMPORTS.sub(lambda found, at=beside: contents[f"{at}/{found[1].decode()}"], contents[name])
-    sources = {name: content.decode() for name, content in contents.items() if name.endswith(".js")}
+    hashed: dict[str, bytes] = {}
+
+    def named(found: re.Match[bytes]) -> bytes:
+        """The address of a style sheet or of the icons, with the hash of what is there."""
+        name = found[1].decode()
+        if name not in contents:
+            return found[0]
+        place = f"{_hash(contents[name])}/{name}"
+        hashed[place] = contents[name]
+        return f"/static/{place}".encode()
+
+    shown = {name: LOOKS.sub(named, content) for name, content in contents.items() if name.endswith((".js", ".html"))}
+    sources = {name: content.decode() for name, content in shown.items() if name.endswith(".js")}
     for page, first in PAGES.items():
-        if page in contents:
-            links = modules.links(modules.needed(first, sources)).encode()
-            contents[page] = contents[page].replace(MODULES, links)
-    current_app.extensions[EXTENSION] = {name: _asset(path, contents[name]) for name, path in files.items()}
+        joined = _joined(first, sources)
+        if joined and page in shown:
+            hashed |= {name: content.encode() for name, content in joined.files.items()}
+            contents[page] = shown[page].replace(f"/static/{first}".encode(), f"/static/{joined.first}".encode())
+    current_app.extensions[EXTENSION] = {name: _asset(name, content) for name, content in contents.items()} | {
+        name: _asset(name, content, FOREVER) for name, content in hashed.items()
+    }
+
+
+def _joined(first: str, sources: dict[str, str]) -> Joined | None:
+    """The modules of a page as few files; None where they cannot be joined: it then loads each by itself."""
+    try:
+        return join(first, sources, "/static/")
+    except JoinError as error:
+        log.error("the page does not load as it should, the API works without it: %s; run ci/setup", error)
+        return None
 
 
 def _serve(name: str) -> Response:
     asset = cast("dict[str, Asset]", current_app.extensions[EXTENSION]).get(name)
     if asset is None:
         raise NotFound
-    compressed = asset.compressed if request.accept_encodings["gzip"] > 0 else None
-    etag = asset.etag if compressed is None else f"{asset.etag}-gzip"  # other bytes need another tag (RFC 9110 8.8.3)
+    packed = asset.compressed and request.accept_encodings["gzip"] > 0
+    etag = f"{asset.etag}-gzip" if packed else asset.etag  # other bytes need another tag (RFC 9110 8.8.3)
     fresh = request.if_none_match.contains(etag)
-    content = asset.content if compressed is None else compressed
+    content = gzip.decompress(asset.content) if asset.compressed and not packed and not fresh else asset.content
     response = Response(b"" if fresh else content, 304 if fresh else 200, content_type=asset.content_type)
-    response.headers["Cache-Control"] = CACHE_CONTROL
-    if asset.compressed is not None:
+    response.headers["Cache-Control"] = asset.cache_control
+    if asset.compressed:
         response.headers["Vary"] = "Accept-Encoding"
-    if compressed is not None:
+    if packed:
         response.headers["Content-Encoding"] = "gzip"
     response.set_etag(etag)
     return response

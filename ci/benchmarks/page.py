@@ -52,9 +52,8 @@ def look(url: str, session: str, slower: int = SLOWER) -> dict[str, float]:
         page.on("response", count)
         devtools = context.new_cdp_session(page)
         devtools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
-        page.goto(url)
+        page.goto(url, wait_until="networkidle")  # nothing of playwright's own runs on the slow processor until then
         page.wait_for_selector(".hero .facts, .hero[data-state=blocked]")
-        page.wait_for_load_state("networkidle")
         ready, state = page.evaluate(TIMES)
         browser.close()
     return {"ready": ready, "state": state, "size": sum(sizes) / 1000}

@@ -10,22 +10,26 @@ import * as session from "./store/session.js";
 import { effect, html, render } from "./ui.js";
 import { Shell } from "./views/shell.js";
 
-listen();
-await Promise.all([session.load(), fetchWords(language.value).catch(() => null)]);
-firstRun.begin();
-if (session.refused.value) gateway.refreshMe();
+async function start() {
+  listen();
+  await Promise.all([session.load(), fetchWords(language.value).catch(() => null)]);
+  firstRun.begin();
+  if (session.refused.value) gateway.refreshMe();
 
-// Only who may see the gateway follows it; a sign-in begins it, and its end ends it.
-effect(() => {
-  if (session.refused.value) return undefined;
-  return follow({
-    message: gateway.receive,
-    status: gateway.setStatus,
-    unavailable: gateway.setUnavailable,
-    missed: gateway.missed,
+  // Only who may see the gateway follows it; a sign-in begins it, and its end ends it.
+  effect(() => {
+    if (session.refused.value) return undefined;
+    return follow({
+      message: gateway.receive,
+      status: gateway.setStatus,
+      unavailable: gateway.setUnavailable,
+      missed: gateway.missed,
+    });
   });
-});
 
-const root = document.getElementById("page");
-if (root) render(html`<${Shell} />`, root);
-document.documentElement.dataset.ready = ""; // for tests: the page reacts to input from now on
+  const root = document.getElementById("page");
+  if (root) render(html`<${Shell} />`, root);
+  document.documentElement.dataset.ready = ""; // for tests: the page reacts to input from now on
+}
+
+start();

@@ -27,7 +27,7 @@ async def client() -> AsyncIterator[TestClientProtocol]:
 
 async def test_every_view_answers_with_the_page(client: TestClientProtocol) -> None:
     page = await (await client.get("/")).get_data(as_text=True)
-    assert 'src="/static/main.js"' in page
+    assert '<div id="page">' in page
     for path in (
         "/devices",
         "/devices/02:00:00:00:00:01",
@@ -42,28 +42,58 @@ async def test_every_view_answers_with_the_page(client: TestClientProtocol) -> N
         assert (await client.get(path)).status_code == 404, path
 
 
-async def test_page_preloads_modules_that_are_there(client: TestClientProtocol) -> None:
-    page = await (await client.get("/")).get_data(as_text=True)
-    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
-    assert {"/static/main.js", "/static/vendor/preact.js", "/static/views/home/home.js"} <= set(preloaded)
-    assert "/static/vendor/uplot.js" not in preloaded
-    for path in preloaded:
+def _named(page: str) -> tuple[list[str], list[str]]:
+    """The addresses of a page's scripts and of its style sheets."""
+    return re.findall(r'<script type="module" src="([^"]+)"', page), re.findall(r'"stylesheet" href="([^"]+)"', page)
+
+
+async def test_modules_of_the_first_view_are_one_file(client: TestClientProtocol) -> None:
+    scripts, _ = _named(await (await client.get("/")).get_data(as_text=True))
+    assert [re.fullmatch(r"/static/[0-9a-f]{16}/main\.js", each) is not None for each in scripts] == [True]
+    first = await (await client.get(scripts[0])).get_data(as_text=True)
+    for name in ("$main", "$vendor_preact", "$views_home_home", "$messages_en"):
+        assert f"export const {name} = " in first
+    for name in ("$vendor_uplot", "$views_settings_settings", "$messages_de"):
+        assert f"export const {name} = " not in first
+    later = {path for path in re.findall(r'await import\("([^"]+)"\)', first) if "/views/" in path}
+    assert len(later) >= 5
+    for path in later:
         assert (await client.get(path)).status_code == 200
+
+
+async def test_addresses_with_a_hash_are_never_asked_for_twice(client: TestClientProtocol) -> None:
+    for address in ("/", "/proof"):
+        page = await client.get(address)
+        assert page.headers["Cache-Control"] == "no-cache"
+        scripts, sheets = _named(await page.get_data(as_text=True))
+        icons = re.findall(r"/static/[0-9a-f]+/vendor/icons\.svg", await _text(client, scripts[0]))
+        for each in (*scripts, *sheets, *icons, f"{scripts[0]}.map"):
+            answer = await client.get(each)
+            assert (answer.status_code, answer.headers["Cache-Control"]) == (200, assets.FOREVER)
+        assert len(scripts) == len(set(icons)) == 1
+    for address in ("/static/main.js", "/static/css/page.css", "/static/manifest.webmanifest"):
+        assert (await client.get(address)).headers["Cache-Control"] == "no-cache"
+    assert (await client.get("/static/0123456789abcdef/main.js")).status_code == 404  # of another version
+
+
+async def _text(client: TestClientProtocol, path: str) -> str:
+    return await (await client.get(path)).get_data(as_text=True)
 
 
 async def test_style_sheets_are_sent_as_one(client: TestClientProtocol) -> None:
     sent = await (await client.get("/static/css/page.css")).get_data(as_text=True)
     assert "@import" not in sent
     assert sent.index("--protected:") < sent.index("box-sizing") < sent.index(".hero {")
-    linked = re.findall(r'rel="stylesheet" href="([^"]+)"', await (await client.get("/")).get_data(as_text=True))
-    assert linked == ["/static/css/page.css", "/static/css/dark.css"]
+    _, linked = _named(await _text(client, "/"))
+    assert [each.rpartition("/")[2] for each in linked] == ["page.css", "dark.css"]
+    assert await _text(client, linked[0]) == sent
 
 
-async def test_page_of_the_proof_preloads_its_own_modules(client: TestClientProtocol) -> None:
-    page = await (await client.get("/proof")).get_data(as_text=True)
-    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
-    assert "/static/views/proof/proof_page.js" in preloaded
-    assert "/static/store/connection.js" not in preloaded  # it follows no gateway, and needs no password
+async def test_page_of_the_proof_has_its_own_modules(client: TestClientProtocol) -> None:
+    scripts, _ = _named(await _text(client, "/proof"))
+    first = await _text(client, scripts[0])
+    assert "export const $views_proof_proof_page = " in first
+    assert "$store_connection" not in first  # it follows no gateway, and needs no password
 
 
 async def test_code_leads_to_the_proof_by_the_address_of_the_page(client: TestClientProtocol) -> None:
@@ -101,11 +131,13 @@ async def test_declarations_are_not_served(client: TestClientProtocol) -> None:
 async def test_missing_libraries_are_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "index.html").write_text("<!--modules-->")
-    (tmp_path / "main.js").write_text("")
+    (tmp_path / "index.html").write_text('<script type="module" src="/static/main.js"></script>')
+    (tmp_path / "main.js").write_text('import { h } from "./vendor/preact.js";\n')
     monkeypatch.setattr(assets, "STATIC", tmp_path)
-    async with create_app(FakeGateway(), rates=None).test_app():
-        assert "the page's libraries are missing" in caplog.text
+    app = create_app(FakeGateway(), rates=None)
+    async with app.test_app():
+        assert "main.js needs vendor/preact.js, which is not there; run ci/setup" in caplog.text
+        assert _named(await _text(app.test_client(), "/"))[0] == ["/static/main.js"]
 
 
 async def test_page_can_be_installed(client: TestClientProtocol) -> None:

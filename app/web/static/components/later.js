@@ -7,6 +7,9 @@ import { Button } from "./button.js";
 
 /** @import { Route } from "../lib/router.js" */
 
+/** The whole page anew, at the same address: after an update the gateway has another page, with other modules. */
+const reload = () => location.reload();
+
 /**
  * @param {Route["place"]} place
  * @param {() => Promise<unknown>} fetchView
@@ -40,7 +43,7 @@ export function later(place, fetchView) {
     if (view.value) return html`<${view.value} ...${props} />`;
     return html`<div class="place" aria-busy=${!failed.value}>
       <h1 tabindex="-1">${say(`place.${place}`)}</h1>
-      ${failed.value && html`<p>${say("error.unreachable")}</p><${Button} action=${load}>${say("action.retry")}<//>`}
+      ${failed.value && html`<p>${say("error.unreachable")}</p><${Button} action=${reload}>${say("action.retry")}<//>`}
     </div>`;
   };
 }

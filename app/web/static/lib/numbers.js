@@ -29,6 +29,7 @@ export function bytes(amount, language) {
 export function rate(perSecond, language) {
   const bits = perSecond * 8;
   const [amount, unit] = bits < 1e6 ? [bits / 1e3, "kbit/s"] : [bits / 1e6, "Mbit/s"];
-  const digits = amount >= 10 || amount === 0 ? 0 : 1;
+  if (amount === 0) return `0 ${unit}`; // the first view shows it, before a slow phone has looked up how to write numbers
+  const digits = amount >= 10 ? 0 : 1;
   return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(amount)} ${unit}`;
 }
