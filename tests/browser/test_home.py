@@ -48,10 +48,12 @@ def test_state_says_what_why_and_what_next(page: Page, server: WebServer, gatewa
     expect(what).to_have_text("Protected", timeout=1000)
     expect(page.locator(".facts")).to_contain_text("Stockholm, Sweden")
     expect(page.locator(".facts")).to_contain_text("192.0.2.1")
-    blocked = ExitStatus("default", ExitState.BLOCKED, message="vpn-se does not answer", retry_in=30)
+    blocked = ExitStatus(
+        "default", ExitState.BLOCKED, reason="handshake_timeout", message="vpn-se does not answer", retry_in=30
+    )
     server.run(lambda: gateway.set_exit(blocked))
     expect(what).to_have_text("Blocked", timeout=1000)
-    expect(why).to_have_text("vpn-se does not answer")
+    expect(why).to_have_text("The server does not answer. Nothing leaves in the clear meanwhile; choose another one.")
     expect(following).to_have_text(re.compile(r"Trying again in (30|2\d) sec"))
     server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING)))
     expect(what).to_have_text("Connecting", timeout=1000)
@@ -60,13 +62,13 @@ def test_state_says_what_why_and_what_next(page: Page, server: WebServer, gatewa
 def test_unknown_wan_leads_to_the_ports(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     hero = page.locator(".hero")
     server.run(gateway.lose_wan)
-    expect(hero).to_contain_text("It is not known which port is the WAN")
+    expect(hero).to_contain_text("It is not known which port leads to the Internet")
     hero.get_by_role("link", name="Choose the Internet port").click()
     expect(page.get_by_role("button", name="Use eth1 to the Internet")).to_be_visible()
     page.go_back()
     gateway.state = msgspec.structs.replace(gateway.state, wan_choice=WanChoice("usb-1.7", "network.wan"))
     server.run(gateway.lose_wan)
-    expect(hero).to_contain_text("It is not known which port is the WAN")
+    expect(hero).to_contain_text("It is not known which port leads to the Internet")
     expect(hero.get_by_role("link")).to_have_count(0)  # the card of the operating system has fixed it
 
 

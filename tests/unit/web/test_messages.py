@@ -8,15 +8,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
 from app.api import errors as api_errors
-from app.model import DeviceKind
+from app.model import DeviceKind, LinkProblem
+from app.netd.backup import parts
 from app.network.ruleset.refusals import REASONS
 from app.protocol.answers import OpeningName
 from app.protocol.explanations import Origin, Verdict
+from app.protocol.status import ExitState
 from app.tunnel.states import Reason
 
 APP = Path(__file__).parents[3] / "app"
@@ -27,7 +29,7 @@ GROUPS = (
     *("cause.", "cause_next.", "error.", "feature.", "kind.", "opening.", "origin.", "place.", "verdict."),
     *("alarm.", "alarm_next.", "check.", "checked.", "probe.", "promise.", "promise_how.", "result.", "sight."),
     *("stopped.", "stopped_why."),
-    *("blocking.", "opens.", "part.", "past.", "tunnel."),
+    *("blocking.", "opens.", "part.", "past.", "tunnel.", "wan_problem."),
 )
 _OTHERS = {"vendor", "messages"}  # no users of messages
 VALUE = re.compile(r"\{(\w+)\}")
@@ -123,6 +125,65 @@ def test_every_code_of_the_api_has_a_sentence(messages: dict[str, dict[str, str 
     codes |= set(api_errors.CODES.values()) | {reason.value for reason in Reason}
     assert {"kernel", "locked_out", "no_password", "wrong_passphrase"} <= codes
     assert {code for code in codes if f"error.{code}" not in messages["en"]} == set()
+
+
+# What puts an exit into another state, with a cause for the history.
+MOVES = {"switch", "resume", "renew", "connect", "connect_nowait", "set_goal_nowait", "redirect", "ExitTransition"}
+
+
+def causes_in(source: str) -> set[str]:
+    """The causes of transitions that a module names: beside a move, as ``cause=``, or as what ``_cause`` answers."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=arguments) if name in MOVES:
+                found |= {text for each in arguments for text in constants(each)}
+            case ast.keyword(arg="cause", value=value):
+                found |= constants(value)
+            case ast.FunctionDef(name="_cause", body=body):
+                returned = [each for part in body for each in ast.walk(part) if isinstance(each, ast.Return)]
+                found |= {text for each in returned for text in constants(each.value)}
+            case _:
+                pass
+    return found
+
+
+def test_every_cause_in_the_history_has_words(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    modules = [path for part in ("netd", "tunnel") for path in (APP / part).rglob("*.py")]
+    causes = {cause for path in modules for cause in causes_in(path.read_text())} | {each.value for each in Reason}
+    assert {"failover", "scheduled", "resumed", "adopted", "retry", "never_used", "unknown"} <= causes
+    told = {key.removeprefix("past.") for key in messages["en"] if key.startswith("past.")}
+    assert told == causes
+
+
+def checks_in(source: str) -> set[tuple[str, str]]:
+    """The checks of the leak test that a module makes, by name and result."""
+    found: set[tuple[str, str]] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="Check"), args=[name, result, _]):
+                found |= {(each, verdict) for each in constants(name) for verdict in constants(result)}
+            case _:
+                pass
+    return found
+
+
+def test_every_check_of_the_proof_has_its_sentence(messages: dict[str, dict[str, str | dict[str, str]]]) -> None:
+    checks = {check for path in APP.rglob("*.py") for check in checks_in(path.read_text())}
+    assert {("packets", "failed"), ("kill_switch", "ok"), ("tunnel", "unknown")} <= checks
+    assert {f"check.{name}" for name, _ in checks} <= set(messages["en"])
+    assert {f"checked.{name}_{result}" for name, result in checks} - set(messages["en"]) == set()
+
+
+def test_states_and_what_keeps_from_the_internet_have_words(
+    messages: dict[str, dict[str, str | dict[str, str]]],
+) -> None:
+    english = set(messages["en"])
+    assert {f"tunnel.{state.value}" for state in ExitState} <= english
+    reasons = get_args(get_type_hints(LinkProblem)["reason"])
+    assert {f"wan_problem.{reason}" for reason in reasons} == {key for key in english if key.startswith("wan_problem.")}
+    assert {f"part.{part.file.partition('.')[0]}" for part in parts(Path())} <= english
+    assert {f"opens.{what}" for what in get_args(OpeningName)} <= english
 
 
 def test_every_cause_has_its_sentence_and_its_next_step(

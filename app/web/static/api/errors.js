@@ -41,6 +41,23 @@ const withoutField = ({ message, field }) =>
   field && message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
 
 /**
+ * Why an exit is blocked, by its reason; in the gateway's own words only where the page has none for it.
+ *
+ * @param {{ reason: string | null; message: string | null }} exit
+ */
+export function blockedWhy({ reason, message }) {
+  const told = message ? sentence(message) : say("why.blocked");
+  return (reason && sayCode("error", reason)) ?? told;
+}
+
+/**
+ * Why there is no way to the Internet.
+ *
+ * @param {{ reason: string; message: string }} problem
+ */
+export const wanWhy = ({ reason, message }) => sayCode("wan_problem", reason) ?? sentence(message);
+
+/**
  * The text with a capital first letter, unless it begins with a name such as "vpn-se".
  *
  * @param {string} text

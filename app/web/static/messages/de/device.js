@@ -86,7 +86,8 @@ export default {
   "cause.internal": "Im Gateway ging etwas schief.",
   "cause.ipv6": "Auf diesem Weg gibt es kein IPv6.",
   "cause.key_revoked": "Der Anbieter seines Ausgangs, {exit}, kennt den Schlüssel des Gateways nicht mehr.",
-  "cause.key_unproven": "Der Anbieter hat noch nicht bestätigt, dass der Schlüssel von {exit} gilt.",
+  "cause.key_unproven":
+    "Noch kein Server hat auf den Schlüssel von {exit} geantwortet; das Gateway versucht es nicht weiter.",
   "cause.networks_overlap": "Die Netze innen und außen haben dieselben Adressen.",
   "cause.no_route": "Der Tunnel seines Ausgangs, {exit}, führt nur in einige Netze, und nicht dorthin.",
   "cause.no_such_exit": "Den Ausgang, den es nehmen soll, gibt es nicht mehr.",
@@ -124,7 +125,7 @@ export default {
   "cause_next.internal": "Das Gateway versucht es wieder. Bleibt es so, neu starten; solange geht nichts hinaus.",
   "cause_next.ipv6": "Nichts zu tun: Programme nehmen stattdessen IPv4.",
   "cause_next.key_revoked": "Beim Anbieter neu anmelden.",
-  "cause_next.key_unproven": "Kurz warten oder beim Anbieter neu anmelden.",
+  "cause_next.key_unproven": "Den Schlüssel prüfen oder beim Anbieter neu anmelden, dann verbinden.",
   "cause_next.networks_overlap": "Dem Netz innen in den Optionen andere Adressen geben.",
   "cause_next.no_route": "Dem Gerät einen Ausgang geben, der ins ganze Internet führt.",
   "cause_next.no_such_exit": "Einen Ausgang wählen, den es gibt.",

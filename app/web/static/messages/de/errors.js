@@ -37,7 +37,7 @@ export default {
   "error.key_in_use":
     "Der Anbieter kennt diesen Schlüssel schon. Noch einmal versuchen; das Gateway macht einen neuen.",
   "error.key_unproven":
-    "Der Anbieter hat noch nicht bestätigt, dass der Schlüssel gilt. Kurz warten oder dort neu anmelden.",
+    "Noch kein Server hat auf den Schlüssel des Gateways geantwortet; es versucht es nicht weiter, denn das könnte das Konto kosten. Nichts geht hinaus. Den Schlüssel prüfen, dann neu verbinden.",
   "error.keys_lost":
     "Die gespeicherten Schlüssel sind nicht mehr lesbar. Beim Anbieter neu anmelden oder ein Backup wiederherstellen.",
   "error.lan_port": "Dieser Anschluss ist ein Funkmodul oder gehört zum Netz innen. Einen anderen wählen.",

@@ -30,7 +30,8 @@ export default {
   "error.kernel": "The system refused the change. Everything stays blocked; start the gateway anew if that lasts.",
   "error.key_from_file": "Only a key from a file is known here, not an account. Sign in to do that.",
   "error.key_in_use": "The provider knows this key already. Try again, and the gateway makes a new one.",
-  "error.key_unproven": "The provider has not yet said that the key is valid. Wait a moment, or sign in there again.",
+  "error.key_unproven":
+    "No server has ever answered the gateway's key, so it has stopped trying: more attempts may cost the account. Nothing leaves. Check the key, then connect again.",
   "error.keys_lost": "The stored keys cannot be read any more. Sign in at the provider again, or restore a backup.",
   "error.lan_port": "This port is a radio or of your network inside. Choose another one.",
   "error.malformed_request": "The gateway could not understand that. Load the page again.",

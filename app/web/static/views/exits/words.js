@@ -1,6 +1,6 @@
 /** The words of an exit: its sentence, and what it does just now. */
 
-import { sentence } from "../../api/errors.js";
+import { blockedWhy } from "../../api/errors.js";
 import { exitOf, policyOf } from "../../lib/policy.js";
 import { moment, span } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
@@ -10,7 +10,7 @@ import { placeName, providerName, targetName } from "../../store/names.js";
 import { locale } from "../../store/preferences.js";
 import { exitStatus, isStale, toneOf } from "../../store/tone.js";
 
-/** @import { ExitBody, Fallback } from "../../../types/api.d.ts" */
+/** @import { ExitBody, ExitStatus, Fallback } from "../../../types/api.d.ts" */
 
 /** @param {string} name The devices that leave by it now. */
 export const usersOf = (name) => (devices.value ?? []).filter((each) => exitOf(each.policy) === name);
@@ -77,7 +77,7 @@ export function stateOf(exit) {
     case "connecting":
       return { tone: "connecting", text: say("exits.connecting"), why: say("exits.connecting_why") };
     case "blocked":
-      return { tone: "blocked", text: say("exits.blocked"), why: blockedWhy(shown.message, shown.retry_in) };
+      return { tone: "blocked", text: say("exits.blocked"), why: stoppedWhy(shown) };
     default:
       return { tone: "stale", text: say("exits.off"), why: say("exits.off_why") };
   }
@@ -94,12 +94,10 @@ function connectedWhy(exit, instead) {
   return [shown?.server, shown?.ip].filter(Boolean).join(" · ");
 }
 
-/**
- * @param {string | null} message
- * @param {number | null} retry
- */
-function blockedWhy(message, retry) {
-  const why = message ? sentence(message) : say("why.blocked");
+/** @param {ExitStatus} exit Why it is blocked, and when the gateway tries again. */
+function stoppedWhy(exit) {
+  const why = blockedWhy(exit);
+  const { retry_in: retry } = exit;
   if (retry === null) return why;
   const left = retry - (performance.now() - statusAt.value) / 1000;
   const next = now.value && left > 0 ? say("next.retry", { time: span(left, locale.value) }) : say("next.retry_now");

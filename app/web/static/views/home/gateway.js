@@ -20,12 +20,13 @@ import { next, what, why } from "./words.js";
 function Facts({ status: shown }) {
   const rows = [
     [say("fact.place"), shown.location],
-    [say("fact.server"), shown.server],
+    [say("fact.server"), shown.server ?? shown.target],
     [say("fact.address"), shown.ip],
     [say("fact.since"), shown.since && moment(shown.since, now.value, locale.value)],
-  ];
+  ].filter(([, value]) => value);
+  if (!rows.length) return null;
   return html`<dl class="facts">
-    ${rows.filter(([, value]) => value).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}
+    ${rows.map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}
   </dl>`;
 }
 
@@ -46,7 +47,7 @@ export function Gateway() {
   return html`<section class="card hero" data-state=${state.value} aria-label=${say("home.gateway")}>
     <${StateBadge} state=${state.value} what=${what()} why=${why()} next=${next()} level=${1} />
     ${shown?.switching_to && known && html`<p class="hint">${say("home.switching", { server: shown.switching_to })}</p>`}
-    ${shown?.connected && html`<${Facts} status=${shown} />`}
+    ${shown && (shown.connected || shown.state === "blocked") && html`<${Facts} status=${shown} />`}
     ${link.value !== "live" && shown && age && html`<p class="hint">${say("home.last_heard", { ago: age })}</p>`}
     ${
       known &&

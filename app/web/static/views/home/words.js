@@ -1,6 +1,6 @@
 /** The words of the state: what it is, why, and what to do next. */
 
-import { sentence } from "../../api/errors.js";
+import { blockedWhy, wanWhy } from "../../api/errors.js";
 import { span } from "../../lib/time.js";
 import { say } from "../../messages/messages.js";
 import { now } from "../../store/clock.js";
@@ -41,9 +41,9 @@ export function why() {
     case "connecting":
       return say("why.connecting", { server: shown?.target ?? "" });
     case "blocked":
-      if (shown?.wan_problem) return sentence(shown.wan_problem.message);
+      if (shown?.wan_problem) return wanWhy(shown.wan_problem);
       if (shown?.state === "disconnected") return say("why.disconnected");
-      return shown?.message ? sentence(shown.message) : say("why.blocked");
+      return shown ? blockedWhy(shown) : say("why.blocked");
     case "unconfirmed":
       return say("why.unconfirmed");
     case "unavailable":

@@ -1,6 +1,7 @@
 /** The network ports, and which one leads to the Internet. */
 
 import { call, get } from "../../api/client.js";
+import { sentence, wanWhy } from "../../api/errors.js";
 import { Button } from "../../components/button.js";
 import { Icon } from "../../components/icon.js";
 import { useLoaded, Waiting } from "../../components/loaded.js";
@@ -45,7 +46,7 @@ export function WanCard() {
     <h2>${say("network.wan")}</h2>
     <p class="hint">${say("network.wan_what")}</p>
     <${Waiting} loaded=${loaded} />
-    ${wan?.problem && html`<p class="banner bad">${wan.problem.message}</p>`}
+    ${wan?.problem && html`<p class="banner bad">${wanWhy(wan.problem)}</p><p class="hint" lang="en">${sentence(wan.problem.message)}</p>`}
     ${wan?.fixed_by && html`<p class="hint">${say("network.wan_fixed", { key: wan.fixed_by })}</p>`}
     <ul class="rows">
       ${wan?.ports.map(
