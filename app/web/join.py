@@ -21,7 +21,7 @@ _IMPORT = r"import(?<![^\n;}]import)\b"
 _EXPORT = r"export(?<![^\n;}]export)\b"
 _PATH = r"""["'](?P<path>\.{1,2}/[^"']+)["']"""
 IMPORT = re.compile(rf"""{_IMPORT}(?P<names>[^"'();]*?)(?:\bfrom\s*)?{_PATH};?""")
-LATER = re.compile(rf"await import\({_PATH}\)")
+LATER = re.compile(rf"import\({_PATH}\)")  # also in types, which are comments
 PASSED_ON = re.compile(rf"{_EXPORT}\s*\{{(?P<names>[^}}]*)\}}\s*from\s*{_PATH};?")
 LISTED = re.compile(rf"{_EXPORT}\s*\{{(?P<names>[^}}]*)\}};?")
 DECLARED = re.compile(rf"{_EXPORT}\s+((?:async\s+function|function|class|const)\s+([\w$]+))")
@@ -57,7 +57,12 @@ def join(first: str, sources: Mapping[str, str], base: str) -> Joined:
 
 def _targets(pattern: re.Pattern[str], name: str, source: str) -> list[str]:
     """The modules that are named in a source, by their paths from it."""
-    return [_resolved(name, found["path"]) for found in pattern.finditer(source)]
+    return [_resolved(name, found["path"]) for found in pattern.finditer(source) if not _in_comment(found)]
+
+
+def _in_comment(found: re.Match[str]) -> bool:
+    before = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+    return "/*" in before or before.lstrip().startswith("*")
 
 
 def _resolved(name: str, path: str) -> str:
@@ -138,8 +143,10 @@ def _body(name: str, source: str, place: Mapping[str, str], base: str) -> tuple[
         return _taken(found["names"], _identifier(_resolved(name, found["path"]))) + _breaks(found)
 
     def later(found: re.Match[str]) -> str:
+        if _in_comment(found):
+            return found[0]
         target = _resolved(name, found["path"])
-        return f'await import("{base}{place[target]}").then((file) => file.{_identifier(target)})'
+        return f'import("{base}{place[target]}").then((file) => file.{_identifier(target)})'
 
     def passed_on(found: re.Match[str]) -> str:
         owner = _identifier(_resolved(name, found["path"]))

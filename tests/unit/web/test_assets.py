@@ -55,10 +55,15 @@ async def test_modules_of_the_first_view_are_one_file(client: TestClientProtocol
         assert f"export const {name} = " in first
     for name in ("$vendor_uplot", "$views_settings_settings", "$messages_de"):
         assert f"export const {name} = " not in first
-    later = {path for path in re.findall(r'await import\("([^"]+)"\)', first) if "/views/" in path}
-    assert len(later) >= 5
-    for path in later:
-        assert (await client.get(path)).status_code == 200
+    later = set(re.findall(r'import\("([^"]+)"\)\.then\(', first))
+    assert {path.rpartition("/")[2] for path in later} >= {"settings.js", "servers.js", "exits.js", "de.js"}
+    waiting = [scripts[0]]
+    for address in waiting:  # and what each asks for, by its whole address
+        named = re.findall(r'"(/static/[0-9a-f]{16}/[^"]+\.js)"', await _text(client, address))
+        waiting += [each for each in dict.fromkeys(named) if each not in waiting]
+    for address in waiting:
+        assert (await client.get(address)).status_code == 200, address
+    assert {"uplot.js", "decode.js"} <= {address.rpartition("/")[2] for address in waiting}
 
 
 async def test_addresses_with_a_hash_are_never_asked_for_twice(client: TestClientProtocol) -> None:

@@ -20,11 +20,14 @@ import * as store from "./store.js";
 import words, { one } from "./words.js";
 import "./effect.js";
 
+/**
+ * @param {import("./types.js").T} given
+ */
 /** @type {import("./types.js").T} */
 export const shown = [a, other(), store.name(), words.hello, one];
 
 export async function later() {
-  return [(await import("./views/x.js")).X(), (await import("./views/y.js")).Y()];
+  return [(await import("./views/x.js")).X(), await import("./views/y.js").then(({ default: Y }) => Y())];
 }
 """,
     "lib/a.js": 'export const a = "a";\nexport function b() {\n  return "b";\n}\n',
