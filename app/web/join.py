@@ -1,9 +1,9 @@
 """The page's many small modules, joined into few files: a slow phone takes longer for each file than for its words.
 
 One file holds the modules of the first view, one those of each view that is fetched later, and one what such views
-share. Each module becomes a function that gives back what it exports. Its lines stay as they were written, and a source
-map leads a debugger to the module itself. A module takes from another one what that has when it begins, so there are no
-circles of modules and no exported variables: JoinError says where one is.
+share. Each module becomes a function that gives back what it exports. Its lines stay where they were, without the long
+comments, and a source map leads a debugger to the module itself. A module takes from another one what that has when it
+begins, so there are no circles of modules and no exported variables: JoinError says where one is.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ _IMPORT = r"import(?<![^\n;}]import)\b"
 _EXPORT = r"export(?<![^\n;}]export)\b"
 _PATH = r"""["'](?P<path>\.{1,2}/[^"']+)["']"""
 IMPORT = re.compile(rf"""{_IMPORT}(?P<names>[^"'();]*?)(?:\bfrom\s*)?{_PATH};?""")
-LATER = re.compile(rf"import\({_PATH}\)")  # also in types, which are comments
+LATER = re.compile(rf"import\({_PATH}\)")
 PASSED_ON = re.compile(rf"{_EXPORT}\s*\{{(?P<names>[^}}]*)\}}\s*from\s*{_PATH};?")
 LISTED = re.compile(rf"{_EXPORT}\s*\{{(?P<names>[^}}]*)\}};?")
 DECLARED = re.compile(rf"{_EXPORT}\s+((?:async\s+function|function|class|const)\s+([\w$]+))")
 DEFAULT = re.compile(rf"{_EXPORT}\s+default\b")
+# They hold types, which would be taken for imports, and what is no code any more.
+COMMENT = re.compile(r"/\*[\s*].*?\*/", re.DOTALL)
 OTHER = re.compile(rf"(?:{_IMPORT}|{_EXPORT}).*")
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -43,7 +45,7 @@ class Joined(Struct, frozen=True):
 
 def join(first: str, sources: Mapping[str, str], base: str) -> Joined:
     """Join ``first`` and all that it needs, at once or later; ``base`` is the address of them all. Raises JoinError."""
-    modules = _Modules(first, sources)
+    modules = _Modules(first, {name: COMMENT.sub(_breaks, source) for name, source in sources.items()})
     version = hashlib.sha256("\0".join(f"{name}\0{sources[name]}" for name in modules.imports).encode()).hexdigest()[
         :16
     ]
@@ -57,12 +59,7 @@ def join(first: str, sources: Mapping[str, str], base: str) -> Joined:
 
 def _targets(pattern: re.Pattern[str], name: str, source: str) -> list[str]:
     """The modules that are named in a source, by their paths from it."""
-    return [_resolved(name, found["path"]) for found in pattern.finditer(source) if not _in_comment(found)]
-
-
-def _in_comment(found: re.Match[str]) -> bool:
-    before = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
-    return "/*" in before or before.lstrip().startswith("*")
+    return [_resolved(name, found["path"]) for found in pattern.finditer(source)]
 
 
 def _resolved(name: str, path: str) -> str:
@@ -143,8 +140,6 @@ def _body(name: str, source: str, place: Mapping[str, str], base: str) -> tuple[
         return _taken(found["names"], _identifier(_resolved(name, found["path"]))) + _breaks(found)
 
     def later(found: re.Match[str]) -> str:
-        if _in_comment(found):
-            return found[0]
         target = _resolved(name, found["path"])
         return f'import("{base}{place[target]}").then((file) => file.{_identifier(target)})'
 

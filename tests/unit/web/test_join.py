@@ -132,8 +132,8 @@ def test_debugger_finds_each_line_of_the_page_in_its_module(first: str) -> None:
                 assert line.startswith(("import ", "export const $", "return {", "})();", "//# ")), line
                 continue
             written = sources[modules[place[0]]].splitlines()[place[1]]
-            if not re.search(r"\b(import|export|from)\b|^[\w}, ]*;?$", written):
-                assert line == written
+            if line.strip() and not re.search(r"\b(import|export|from)\b|^[\w}, ]*;?$", written):
+                assert line.split() == re.sub(r"/\*\*? .*?\*/", "", written).split()
     assert told >= {first, "vendor/preact.js", "messages/de.js", "ui.js"}
 
 
