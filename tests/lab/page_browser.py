@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
@@ -23,7 +23,7 @@ DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @contextlib.contextmanager
-def browser_on(lab: Lab, host: str, playwright: Playwright) -> Iterator[Browser]:
+def browser_on(lab: Lab, host: str, playwright: Playwright) -> Generator[Browser]:
     """A browser whose packets are those of ``host``."""
     program = lab.directory / f"chromium-{host}"
     namespace = NETNS / lab.hosts[host].namespace
@@ -37,7 +37,7 @@ def browser_on(lab: Lab, host: str, playwright: Playwright) -> Iterator[Browser]
 
 
 @contextlib.contextmanager
-def page_on(browser: Browser, path: str = "/", *, size: dict[str, int] = DESK, owner: bool = True) -> Iterator[Page]:
+def page_on(browser: Browser, path: str = "/", *, size: dict[str, int] = DESK, owner: bool = True) -> Generator[Page]:
     """The page, with its owner signed in; an error on its console fails the test."""
     context: BrowserContext = browser.new_context(viewport=size, locale="en-GB")  # type: ignore[arg-type]
     context.set_default_timeout(20_000)
