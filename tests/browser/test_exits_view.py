@@ -175,6 +175,9 @@ def test_target_is_chosen_without_connecting(page: Page, server: WebServer, gate
     expect(page.get_by_role("region", name="Where it goes")).to_contain_text("Germany by Mullvad")
     assert settings(gateway, "tv").target == "fastest:Germany"
     assert not [each for each in gateway.commands if isinstance(each, Connect)]
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.get_by_role("region", name="Where it goes")).to_contain_text("Nothing chosen: the last server")
+    assert settings(gateway, "tv").target is None
 
 
 def test_removal_says_what_its_devices_do_next(page: Page, server: WebServer, gateway: FakeGateway) -> None:

@@ -152,6 +152,29 @@ def test_death_of_a_process_is_grey_and_never_stale(
             state_is(each, "blocked")
 
 
+def test_device_decides_for_itself_what_it_may_without_a_password(lab: Lab, browsers: dict[str, Browser]) -> None:
+    connect(lab, "vpn-de", "second")
+    allowed = {"allow": "all", "password": PASSWORD}
+    assert lab.api("PUT", "/api/self-service", allowed)["success"]
+    wan = wan_address(lab)
+    try:
+        with page_on(browsers["tv"], size=PHONE, owner=False) as telly:
+            mine = telly.locator(".this-device")
+            expect(telly.get_by_role("heading", name="Sign in")).to_be_visible()
+            expect(mine.get_by_role("heading")).to_have_text(re.compile("leaves by"))
+            mine.get_by_role("button", name="second").click()
+            wait_for("the TV to leave by Berlin", lambda: seen_as(lab, "tv") == DE)
+            mine.get_by_role("button", name="As the others").click()
+            wait_for("the TV to leave by Stockholm", lambda: seen_as(lab, "tv") == SE)
+            mine.get_by_role("button", name="Pause for 15 minutes").click()
+            expect(mine.get_by_role("heading")).to_have_text("This device leaves without the VPN")
+            wait_for("the TV to leave in the clear", lambda: seen_as(lab, "tv") == wan)
+            mine.get_by_role("button", name="End the pause").click()
+            wait_for("the TV to leave by Stockholm", lambda: seen_as(lab, "tv") == SE)
+    finally:
+        lab.api("PUT", "/api/self-service", {"allow": "off"})
+
+
 def test_proof_shows_where_each_probe_was_seen(lab: Lab, browsers: dict[str, Browser]) -> None:
     with page_on(browsers["laptop"], "/protection") as page:
         card = page.get_by_role("region", name="Proof with real packets")

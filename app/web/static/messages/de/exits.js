@@ -81,6 +81,7 @@ export default {
   "start.auto_off": "Nach einem Neustart bleibt er aus, und seine Geräte bleiben gesperrt.",
   "start.auto_on": "Nach einem Neustart kommt er von selbst wieder, mit dem letzten Server.",
   "start.choose": "Wählen",
+  "start.clear": "Leeren",
   "start.none": "Nichts gewählt: der letzte Server",
   "start.title": "Wohin er geht",
   "start.what": "Gilt beim Einschalten, wenn kein Server genannt ist.",

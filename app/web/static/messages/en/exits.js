@@ -81,6 +81,7 @@ export default {
   "start.auto_off": "After a restart it stays off, and its devices stay blocked.",
   "start.auto_on": "After a restart it comes back by itself, to its last server.",
   "start.choose": "Choose",
+  "start.clear": "Clear",
   "start.none": "Nothing chosen: the last server",
   "start.title": "Where it goes",
   "start.what": "Used when it is switched on and no server is named.",

@@ -44,6 +44,7 @@ export function ExitTarget({ exit }) {
         <p class="hint">${say("start.what")}</p>
       </div>
       <${Button} action=${() => show(true)}>${say("start.choose")}<//>
+      ${target && html`<${Button} action=${() => changeExit(exit, { target: null })}>${say("start.clear")}<//>`}
     </div>
     <div class="row">
       <div class="grow">

@@ -24,6 +24,7 @@ export function OwnChoice({ mine }) {
     ${mine.exits
       .filter((exit) => exit !== mine.exit)
       .map((exit) => html`<${Button} key=${exit} action=${() => ask({ exit })}>${exitName(exit)}<//>`)}
+    ${mine.chosen_exit !== null && html`<${Button} action=${() => ask({ exit: null })}>${say("policy.inherit")}<//>`}
     ${
       mine.pause
         ? html`<${Button} action=${() => ask({ pause: 0 })}>${say("me.end_pause")}<//>`
