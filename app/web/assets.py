@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 from typing import cast
 
-import aiofiles
 from msgspec import Struct
 from quart import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
@@ -66,11 +65,6 @@ class Asset(Struct, frozen=True):
     cache_control: str
 
 
-async def _read(path: Path) -> bytes:
-    async with aiofiles.open(path, "rb") as file:
-        return await file.read()
-
-
 def _type(name: str) -> str:
     suffix = Path(name).suffix
     content_type = TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -87,16 +81,16 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:24]
 
 
-def _files() -> dict[str, Path]:
-    """Every file that is served, by its name; declarations are for the type checker alone."""
+def _contents() -> dict[str, bytes]:
+    """What is in every file that is served, by its name; declarations are for the type checker alone."""
     found = (path for path in sorted(STATIC.rglob("*")) if path.is_file() and not path.name.endswith(".d.ts"))
-    return {path.relative_to(STATIC).as_posix(): path for path in found}
+    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in found}
 
 
 @blueprint.before_app_serving
 async def load() -> None:
     """Read every file, before the first request, and make of them what the pages ask for."""
-    contents = {name: await _read(path) for name, path in _files().items()}
+    contents = _contents()  # not by threads: the loop has no other work yet
     for name in [name for name in contents if name.endswith(".css")]:
         beside = name.rpartition("/")[0]
         contents[name] = IMPORTS.sub(lambda found, at=beside: contents[f"{at}/{found[1].decode()}"], contents[name])

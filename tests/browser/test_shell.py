@@ -199,3 +199,14 @@ def test_first_page_is_small(browser: Browser, server: WebServer) -> None:
     later = ("/uplot.js", "/qr/", "/views/settings/", "/views/servers/", "/messages/de")
     assert not [url for url in own_files if any(part in url for part in later)]
     context.close()
+
+
+def test_view_that_does_not_come_is_fetched_with_the_whole_page(page: Page, server: WebServer) -> None:
+    """After an update the gateway has other modules than those of a page that was open before it."""
+    page.route("**/views/settings/settings.js", lambda route: route.fulfill(status=404))
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_text("could not be read")).to_be_visible()
+    page.unroute("**/views/settings/settings.js")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("link", name="Accounts at providers")).to_be_visible()
+    expect(page).to_have_url(f"{server.url}/settings")

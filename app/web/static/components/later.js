@@ -43,7 +43,7 @@ export function later(place, fetchView) {
     if (view.value) return html`<${view.value} ...${props} />`;
     return html`<div class="place" aria-busy=${!failed.value}>
       <h1 tabindex="-1">${say(`place.${place}`)}</h1>
-      ${failed.value && html`<p>${say("error.unreachable")}</p><${Button} action=${reload}>${say("action.retry")}<//>`}
+      ${failed.value && html`<p>${say(link.value === "live" ? "error.unreadable" : "error.unreachable")}</p><${Button} action=${reload}>${say("action.retry")}<//>`}
     </div>`;
   };
 }
