@@ -19,6 +19,8 @@ from app.network.ruleset.refusals import REASONS
 from app.protocol.answers import OpeningName
 from app.protocol.explanations import Origin, Verdict
 from app.protocol.status import ExitState
+from app.providers.ivpn import IvpnProvider
+from app.providers.mullvad import MullvadProvider
 from app.tunnel.states import Reason
 
 APP = Path(__file__).parents[3] / "app"
@@ -184,6 +186,37 @@ def test_states_and_what_keeps_from_the_internet_have_words(
     assert {f"wan_problem.{reason}" for reason in reasons} == {key for key in english if key.startswith("wan_problem.")}
     assert {f"part.{part.file.partition('.')[0]}" for part in parts(Path())} <= english
     assert {f"opens.{what}" for what in get_args(OpeningName)} <= english
+
+
+LISTED = {"features", "_FEATURES", "_TAGS", "known"}
+
+
+def listed_in(source: str) -> set[str]:
+    """The texts in what a provider's module calls its servers' features."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.keyword(arg=name, value=value):
+                named = {name} if name else set()
+            case ast.AugAssign(target=ast.Name(id=name), value=value):
+                named = {name}
+            case _:
+                continue
+        if named & LISTED:
+            found |= {text for each in ast.walk(value) if isinstance(each, ast.expr) for text in constants(each)}
+    return found
+
+
+def test_every_feature_of_a_server_and_every_list_that_is_blocked_has_a_name(
+    messages: dict[str, dict[str, str | dict[str, str]]],
+) -> None:
+    paths = (APP / "providers").glob("*_relays.py")
+    features = {name for path in paths for name in listed_in(path.read_text())}
+    assert {"daita", "quic", "p2p", "10g", "port_forward", "multihop", "virtual"} <= features
+    assert {f"feature.{name}" for name in features} - set(messages["en"]) == set()
+    blocked = {kind for each in (IvpnProvider, MullvadProvider) for kind in each.capabilities.content_blocking}
+    assert {"trackers", "malware"} <= blocked
+    assert {f"blocking.{kind}" for kind in blocked} - set(messages["en"]) == set()
 
 
 def test_every_cause_has_its_sentence_and_its_next_step(

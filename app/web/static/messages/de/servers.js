@@ -1,12 +1,17 @@
 /** German: the words of servers. */
 
 export default {
+  "feature.10g": "10 Gbit/s",
   "feature.daita": "DAITA",
+  "feature.free": "Kostenloses Konto",
   "feature.ipv6": "IPv6",
+  "feature.lwo": "Tarnung (LWO)",
   "feature.multihop": "Multihop",
   "feature.onion": "Onion",
   "feature.p2p": "Dateitausch",
   "feature.physical": "Im Land selbst",
+  "feature.port_forward": "Portfreigabe",
+  "feature.quic": "Tarnung (QUIC)",
   "feature.virtual": "Virtueller Ort",
   "map.show": "Karte",
   "map.what": { one: "{count} Ort", other: "{count} Orte" },

@@ -1,12 +1,17 @@
 /** English: the words of servers. */
 
 export default {
+  "feature.10g": "10 Gbit/s",
   "feature.daita": "DAITA",
+  "feature.free": "Free account",
   "feature.ipv6": "IPv6",
+  "feature.lwo": "Obfuscation (LWO)",
   "feature.multihop": "Multihop",
   "feature.onion": "Onion",
   "feature.p2p": "File sharing",
   "feature.physical": "In that country",
+  "feature.port_forward": "Port forwarding",
+  "feature.quic": "Obfuscation (QUIC)",
   "feature.virtual": "Virtual place",
   "map.show": "Map",
   "map.what": { one: "{count} place", other: "{count} places" },
