@@ -1,28 +1,46 @@
 /** How to connect through one provider: port, second server, blocking, age of the key, post-quantum keys. */
 
-import { call } from "../../api/client.js";
+import { call, get } from "../../api/client.js";
 import { Choice } from "../../components/choice.js";
 import { LiveField } from "../../components/live_field.js";
 import { Toggle } from "../../components/toggle.js";
 import { say, sayCode } from "../../messages/messages.js";
 import { tell } from "../../store/toasts.js";
-import { html } from "../../ui.js";
+import { html, useRef } from "../../ui.js";
 
 /** @import { ProviderInfo, ProviderSettings } from "../../../types/api.d.ts" */
 
 /** @param {{ info: ProviderInfo; settings: ProviderSettings; reload: () => Promise<void> }} props */
 export function ProviderSettingsCard({ info: { name, capabilities }, settings, reload }) {
-  async function send(/** @type {ProviderSettings} */ wanted) {
-    await call("PUT", `/api/providers/${encodeURIComponent(name)}/settings`, wanted);
-    await reload();
+  const provider = /** @type {const} */ (`/api/providers/${encodeURIComponent(name)}`);
+  const last = useRef(/** @type {Promise<unknown>} */ (Promise.resolve()));
+
+  /** Settings are sent whole: each change is made to those of the gateway, after the one before it. */
+  function send(/** @type {(present: ProviderSettings) => ProviderSettings} */ change) {
+    const done = last.current
+      .catch(() => null)
+      .then(async () => {
+        const present = (await get(provider)).settings ?? {};
+        await call("PUT", `${provider}/settings`, { ...present, ...change(present) });
+        await reload();
+        return present;
+      });
+    last.current = done;
+    return done;
   }
-  async function save(/** @type {ProviderSettings} */ change) {
-    await send({ ...settings, ...change });
-    tell(say("account.settings_saved"), { undo: () => send(settings) });
+  async function change(/** @type {(present: ProviderSettings) => ProviderSettings} */ wanted) {
+    const before = await send(wanted);
+    const back = Object.fromEntries(
+      Object.keys(wanted(before)).map((key) => [key, before[/** @type {keyof ProviderSettings} */ (key)]]),
+    );
+    tell(say("account.settings_saved"), { undo: () => send(() => back) });
   }
-  const blocked = settings.content_blocking ?? [];
+  const save = (/** @type {ProviderSettings} */ wanted) => change(() => wanted);
   const block = (/** @type {string} */ kind, /** @type {boolean} */ on) =>
-    save({ content_blocking: on ? [...blocked, kind] : blocked.filter((each) => each !== kind) });
+    change(({ content_blocking: present = [] }) => ({
+      content_blocking: [...present.filter((each) => each !== kind), ...(on ? [kind] : [])],
+    }));
+  const blocked = settings.content_blocking ?? [];
   const parts = [
     capabilities.post_quantum &&
       html`<${Choice}
