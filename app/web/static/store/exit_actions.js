@@ -129,15 +129,15 @@ export async function removeServer(server) {
  * @param {string | null} entry The server at which traffic enters the provider's network; null = no detour.
  */
 export async function enterBy(provider, entry) {
-  const { settings } = await call("GET", `/api/providers/${provider}`);
-  if (!settings) return;
   const set = async (/** @type {string | null} */ server) => {
+    const { settings } = await call("GET", `/api/providers/${provider}`);
     await call("PUT", `/api/providers/${provider}/settings`, { ...settings, multihop_entry: server });
     await refreshInfo(provider);
+    return settings?.multihop_entry ?? null;
   };
-  await set(entry);
+  const before = await set(entry);
   const text = entry
     ? say("multihop.done", { server: entry })
     : say("multihop.done_off", { provider: providerName(provider) });
-  tell(text, { undo: () => set(settings.multihop_entry ?? null) });
+  tell(text, { undo: () => set(before) });
 }
