@@ -7,8 +7,9 @@ import time
 
 import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from app.api.auth.credentials import COOKIE
 from app.api.hub import Closing
 from app.errors import ConnectTimeoutError
 from app.model import DirectPolicy, PolicyException, WanChoice
@@ -16,7 +17,7 @@ from app.protocol.commands import ChangeException, EndException, StartException
 from app.protocol.events import ExceptionStarted, SecurityAlert, StatusChanged, TrafficRates
 from app.protocol.statistics import Bytes
 from app.protocol.status import Attestation, ExitState, ExitStatus
-from ci.labnet.owner import PASSWORD
+from ci.labnet.owner import PASSWORD, SESSION
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
@@ -250,3 +251,17 @@ def test_home_shuts_nobody_out_in_any_state(
     expect(page.locator(".hero .what")).to_have_text("State unknown")
     assert barriers(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_german_sentence_that_ends_in_an_abbreviation_has_one_stop(
+    browser: Browser, server: WebServer, gateway: FakeGateway
+) -> None:
+    blocked = ExitStatus("default", ExitState.BLOCKED, reason="handshake_timeout", retry_in=30)
+    server.run(lambda: gateway.set_exit(blocked))
+    context = browser.new_context(locale="de-DE")
+    context.add_cookies([{"name": COOKIE, "value": SESSION, "url": server.url}])
+    page = context.new_page()
+    page.goto(server.url)
+    expect(page.locator(".hero .why")).to_contain_text("Der Server antwortet nicht.")
+    expect(page.locator(".hero .next")).to_have_text(re.compile(r"^Nächster Versuch in \d+ Sek\.$"))
+    context.close()

@@ -26,7 +26,10 @@ export function say(key, values = {}) {
   const spoken = language.value;
   const text = CATALOGUES[spoken]?.[key] ?? en[key];
   const chosen = typeof text === "string" ? text : text[plural(values.count, spoken)];
-  return chosen.replace(/\{(\w+)\}/g, (_, name) => shown(values[name]));
+  return chosen.replace(/\{(\w+)\}(\.?)/g, (_, name, stop) => {
+    const told = shown(values[name]);
+    return told.endsWith(".") ? told : told + stop; // "in 29 Sek." ends a sentence by itself
+  });
 }
 
 /**
