@@ -62,9 +62,10 @@ lock: ## Renew the lock files from pyproject.toml and package.json
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	@$(PY) -m uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group page -c requirements-dev.lock -o requirements-page.lock
 	@.venv/bin/npm update --package-lock-only
 
 clean: ## Remove what was built or installed here
-	rm -rf .venv node_modules build .cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules app/web/static/vendor build .cache .pytest_cache .ruff_cache .hypothesis
 
 -include image/image.mk

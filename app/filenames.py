@@ -1,7 +1,7 @@
 """File names as users have them: which files are read, and the server name of a file (pure).
 
-The page has the same rules in ``static/files.js``; tests/data/files.json holds both to the same examples. First
-boot, which the whole start waits for, imports this module as well; so it imports next to nothing.
+Its examples are in tests/data/files.json. First boot, which the whole start waits for, imports this module as well; so
+it imports next to nothing.
 """
 
 from __future__ import annotations

@@ -93,11 +93,13 @@ place_of() {
   if [ -e "$path" ]; then printf '%s\n' "$path"; fi
 }
 
-# Print the lock file a target needs: none, the gateway's own packages, or those of the tests as well.
-lock_of() { # TARGET
+# Print the lock files a target needs: of the gateway's own packages, of what fetches the page's libraries, or of the
+# tests, which has both.
+locks_of() { # TARGET
   case $1 in
-    run) echo requirements.lock ;;
+    run) echo requirements.lock requirements-page.lock ;;
     test | bench | image-test) echo requirements-dev.lock ;;
+    image) echo requirements-page.lock ;;
     *) ;;
   esac
 }

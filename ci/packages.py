@@ -16,9 +16,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 def wanted(lock: str, project: Path = PROJECT) -> list[str]:
     """The required packages by normalized name (PEP 503)."""
     declared = tomllib.loads((project / "pyproject.toml").read_text())
-    lines: list[str] = declared["project"]["dependencies"]
-    if lock == "requirements-dev.lock":
-        lines = lines + declared["dependency-groups"]["dev"]
+    own: list[str] = declared["project"]["dependencies"]
+    groups: dict[str, list[str]] = declared["dependency-groups"]
+    match lock:
+        case "requirements-dev.lock":
+            lines = own + groups["dev"]
+        case "requirements-page.lock":
+            lines = groups["page"]
+        case _:
+            lines = own
     return [_plain(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in lines]
 
 

@@ -1,7 +1,7 @@
 """sbom.py ROOT NAME: a CycloneDX 1.5 bill of materials of a root, on standard output.
 
-Debian packages, Python's, and the boot firmware by the day on which it was built, which its package's version does not
-tell.
+Debian packages, Python's, the libraries of the page, and the boot firmware by the day on which it was built, which its
+package's version does not tell.
 """
 
 from __future__ import annotations
@@ -47,6 +47,21 @@ def python(root: Path) -> list[dict[str, str]]:
     ]
 
 
+def page(root: Path) -> list[dict[str, object]]:
+    """The libraries of the page, as ci/page_libraries.py lists them beside their licences."""
+    listed = root / "usr/lib/vpn-gateway/app/web/static/vendor/libraries.json"
+    return [
+        {
+            "type": "library",
+            "name": p["name"],
+            "version": p["version"],
+            "licenses": [{"license": {"id": p["license"]}}],
+            "purl": f"pkg:npm/{quote(p['name'])}@{p['version']}",
+        }
+        for p in json.loads(listed.read_text())
+    ]
+
+
 FIRMWARE = ("start.elf", "start_cd.elf", "start4.elf", "start4cd.elf")  # what image/assemble takes
 BUILT = re.compile(rb"VC_BUILD_ID_TIME: ([A-Z][a-z]{2} +\d{1,2} \d{4})\0")
 COMMIT = re.compile(rb"VC_BUILD_ID_VERSION: ([0-9a-f]{40})")
@@ -71,7 +86,8 @@ def firmware(root: Path) -> list[dict[str, str]]:
 
 
 def main(root: Path, name: str) -> None:
-    components = sorted(debian(root) + python(root) + firmware(root), key=lambda c: c["purl"])
+    parts = [*debian(root), *python(root), *page(root), *firmware(root)]
+    components = sorted(parts, key=lambda c: str(c["purl"]))
     made = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     version = (root / "usr/lib/vpn-gateway/version").read_text().strip()
     listing = json.dumps(components, sort_keys=True)

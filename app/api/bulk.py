@@ -302,6 +302,7 @@ class BulkAnswer(Struct, frozen=True):
 
 class ArchiveQuery(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode = "each"
+    dry_run: bool = False  # only check: the same answer, and nothing is stored
 
 
 class FileResult(Struct, frozen=True):
@@ -357,6 +358,8 @@ async def _submit(commands: tuple[BulkCommand, ...], body: BulkBody) -> tuple[Ou
 async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     """Import a zip of .conf files, named like the files; each on its own (``each``) or all or none (``atomic``).
 
+    ``dry_run`` only checks the files, and answers their warnings.
+
     Where there is no room for all of its servers, none is imported in either mode (``too_many``).
     """
     from app import confzip  # noqa: PLC0415 - a megabyte that most gateways never need
@@ -367,7 +370,7 @@ async def import_archive(body: bytes, query: ArchiveQuery) -> ArchiveAnswer:
     if atomic and bad is not None:
         raise InvalidFieldError(f"{bad.file}: {bad.problem}; nothing was imported", field="file")
     files = [e for e in entries if e.problem is None]
-    commands = tuple(ImportConfig(e.name, e.config, from_file=True) for e in files)
+    commands = tuple(ImportConfig(e.name, e.config, from_file=True, dry_run=query.dry_run) for e in files)
     try:
         outcomes = iter(await gateway().submit(Bulk(commands, atomic)))
     except GatewayError as error:

@@ -19,9 +19,11 @@ _PAGE = b"""<!doctype html>
   <meta name="color-scheme" content="light dark">
   <title>API - VPN Gateway</title>
   <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/static/base.css">
-  <link rel="stylesheet" href="/static/docs.css">
-  <script type="module" src="/static/docs.js"></script>
+  <link rel="stylesheet" href="/static/css/tokens.css">
+  <link rel="stylesheet" href="/static/css/dark.css" media="(prefers-color-scheme: dark)">
+  <link rel="stylesheet" href="/static/css/base.css">
+  <link rel="stylesheet" href="/static/css/docs.css">
+  <script type="module" src="/static/docs/docs.js"></script>
 </head>
 <body>
   <main id="page" aria-busy="true"><p>Loading the description...</p><noscript><p>This page needs JavaScript; the

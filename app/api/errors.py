@@ -17,7 +17,7 @@ from app.errors import GatewayError, UnauthorizedError
 
 log = logging.getLogger(__name__)
 
-_CODES = {
+CODES = {
     400: "malformed_request",
     401: "unauthorized",
     403: "forbidden",
@@ -41,8 +41,10 @@ _HEADERS = {
 }
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{status} {title} - VPN Gateway</title><link rel="stylesheet" href="/static/base.css">
-<main class="plain"><p class="status-code">{status}</p><h1>{title}</h1><p>{message}</p>
+<title>{status} {title} - VPN Gateway</title><link rel="stylesheet" href="/static/css/tokens.css">
+<link rel="stylesheet" href="/static/css/dark.css" media="(prefers-color-scheme: dark)">
+<link rel="stylesheet" href="/static/css/base.css">
+<main class="error-page"><p class="status-code">{status}</p><h1>{title}</h1><p>{message}</p>
 <p><a href="/">Back to the gateway</a></p></main>
 """
 
@@ -63,7 +65,8 @@ def _answer(body: ErrorBody, status: int) -> Response:
     if has_request_context() and not request.path.startswith("/api"):
         accept = request.accept_mimetypes
         if accept["text/html"] > accept["application/json"]:
-            page = _PAGE.format(status=status, title=HTTPStatus(status).phrase, message=html.escape(body.error))
+            message = html.escape(body.error[:1].upper() + body.error[1:])
+            page = _PAGE.format(status=status, title=HTTPStatus(status).phrase, message=message)
             return Response(page, status, content_type="text/html; charset=utf-8")
     return reply(body, status)
 
@@ -86,7 +89,7 @@ async def _http_error(error: HTTPException) -> Response:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     phrase = HTTPStatus(status).phrase
     message = _MESSAGES.get(status) or phrase.lower()
-    response = _answer(ErrorBody(False, message, _CODES.get(status, phrase.lower().replace(" ", "_"))), status)
+    response = _answer(ErrorBody(False, message, CODES.get(status, phrase.lower().replace(" ", "_"))), status)
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value

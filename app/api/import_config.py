@@ -21,6 +21,7 @@ class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
     file: Annotated[str, Meta(min_length=1, max_length=255)] | None = (
         None  # instead: the file's, from which a name is made
     )
+    dry_run: bool = False  # only check: the same answer, and nothing is stored
 
     def __repr__(self) -> str:
         return f"ImportBody({self.name!r}, {self.file!r})"  # never the keys
@@ -30,10 +31,10 @@ class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
         if self.file is None:
             if self.name is None:
                 raise InvalidFieldError("name is missing", field="name", code="missing_field")
-            return ImportConfig(self.name, self.config)
+            return ImportConfig(self.name, self.config, dry_run=self.dry_run)
         if self.name is not None:
             raise InvalidFieldError("file: give it or a name, not both", field="file")
-        return ImportConfig(self.file, self.config, from_file=True)
+        return ImportConfig(self.file, self.config, from_file=True, dry_run=self.dry_run)
 
 
 @operation(blueprint, "POST", "/api/import", needs_owner=False)
@@ -41,6 +42,7 @@ async def import_config(body: ImportBody) -> Success:
     """Import a .conf; its hooks are never run.
 
     With ``file`` instead of ``name`` the server gets the file's name, made to fit; the answer's ``server`` holds it.
+    ``dry_run`` only checks the configuration, and answers its warnings.
     Where the file's key opens all servers of its provider, ``opens`` offers that (``use-key`` of that provider).
     """
     result = await gateway().submit(body.command())

@@ -37,6 +37,8 @@ class ServerBody(Struct, frozen=True):
     features: tuple[str, ...]
     favourite: bool
     country_code: str | None
+    latitude: float | None  # degrees, of the city
+    longitude: float | None
 
 
 class ServersQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +89,8 @@ def grouped(servers: Iterable[Server]) -> Grouped:
             features=s.features,
             favourite=s.favourite,
             country_code=s.country_code,
+            latitude=s.latitude,
+            longitude=s.longitude,
         )
         groups.setdefault(s.country, {}).setdefault(s.city, []).append(body)
     return groups

@@ -54,6 +54,8 @@ class ServerImporter:
     async def import_with_offer(self, command: ImportConfig) -> Done:
         """Import, and find the list that the file's key opens. Raises what :meth:`import_one` raises."""
         name, done = self._import(command)
+        if command.dry_run:
+            return done
         return await self._offers.with_offer(done, name)
 
     def import_one(self, command: ImportConfig) -> Done:
@@ -64,12 +66,15 @@ class ServerImporter:
         """The name of the stored server, and the answer."""
         server, secrets = parse(command, self._store.settings.lan.networks)
         if command.from_file:
-            done = add_file(self._store, server, secrets)
+            done = add_file(self._store, server, secrets, dry_run=command.dry_run)
         else:
-            self._store.add_server(server, secrets)
+            self._store.check_name_free(server.name)
+            if not command.dry_run:
+                self._store.add_server(server, secrets)
             done = Done(warnings=server.warnings, public_key=server.public_key)
         name = done.server or server.name
-        self._publish(ServersChanged(server.provider, added=name))
+        if not command.dry_run:
+            self._publish(ServersChanged(server.provider, added=name))
         return name, done
 
     async def import_files(
@@ -77,6 +82,7 @@ class ServerImporter:
     ) -> tuple[Outcome, ...]:
         """Import the files of an archive in one transaction: all or none if ``atomic``, else each independently.
 
+        Files that are only checked (``dry_run``) are checked as if those before them were there already.
         If the store has no room for all of them, none is imported either way. Raises the first file's error
         if ``atomic`` (with ``operations[N]``), ConflictError (``too_many``), UnavailableError (``storage``).
         """
@@ -104,6 +110,9 @@ class ServerImporter:
         except BaseException:
             store.abort()
             raise
+        if any(command.dry_run for command in commands):
+            store.abort()
+            return tuple(outcomes)
         store.commit()
         # One event for all: a listener that is some hundreds behind would be dropped.
         self._publish(ServersChanged(ImportedProvider.name))
@@ -116,7 +125,7 @@ class ServerImporter:
         return replace(outcome, done=await self._offers.with_offer(done, done.server))
 
 
-def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done:
+def add_file(store: Store, server: StoredServer, secrets: ServerSecrets, *, dry_run: bool = False) -> Done:
     """Store ``server`` under its name, or the first free one with a number. Raises ConflictError (store full)."""
     name = server.name
     numbers = count(2)
@@ -125,7 +134,8 @@ def add_file(store: Store, server: StoredServer, secrets: ServerSecrets) -> Done
             warning = f'it is there already, as "{holder.name}"'
             return Done(warnings=(warning,), public_key=server.public_key, server=holder.name)
         name = numbered(server.name, next(numbers))
-    store.add_server(replace(server, name=name), secrets)
+    if not dry_run:
+        store.add_server(replace(server, name=name), secrets)
     warnings = server.warnings
     if name != server.name:
         warnings = (f'there is another server "{server.name}", so this one is called "{name}"', *warnings)

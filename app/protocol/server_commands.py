@@ -105,6 +105,7 @@ class ImportConfig(Command[Done], frozen=True, tag="import_config"):
     name: str
     config: str
     from_file: bool = False  # ``name`` is a file's: it is made to fit, and returned as ``Done.server``
+    dry_run: bool = False  # only check: the same answer, and nothing is stored
 
     def __repr__(self) -> str:
         return f"ImportConfig({self.name!r})"  # never the keys

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from ci.benchmarks import connect, memory, providers, rulesets, switch, throughput
+from ci.benchmarks import connect, memory, page, providers, rulesets, switch, throughput
 from ci.benchmarks.result import Result
 from ci.labnet import Lab, LabError
 from ci.labnet.signals import end_in_order
 
-MODULES = (connect, switch, rulesets, memory, throughput, providers)
+MODULES = (connect, switch, rulesets, memory, page, throughput, providers)
 
 
 def _chosen() -> list[ModuleType]:

@@ -29,7 +29,7 @@ _IDENT = re.compile(r"[A-Za-z0-9_]{1,24}")  # no hyphen: "a" must not own the ho
 def programs() -> dict[str, str]:
     """The programs that the lab calls and their packages: those of ``make run`` in ci/programs."""
     rows = (line.split() for line in (PROJECT / "ci" / "programs").read_text().splitlines())
-    return {row[1]: row[2] for row in rows if row[:1] == ["run"] and "/" not in row[1]}
+    return {row[1]: row[2] for row in rows if row[:1] == ["run"] and "/" not in row[1] and ".so." not in row[1]}
 
 
 class Lab:

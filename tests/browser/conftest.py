@@ -54,8 +54,14 @@ def console_errors() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, server: WebServer, console_errors: list[str]) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def address() -> str:
+    """The path that ``page`` opens."""
+    return "/"
+
+
+@pytest.fixture
+def page(browser: Browser, server: WebServer, console_errors: list[str], address: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     context.set_default_timeout(10_000)
     context.add_cookies([{"name": COOKIE, "value": SESSION, "url": server.url}])
     page = context.new_page()
@@ -69,7 +75,7 @@ def page(browser: Browser, server: WebServer, console_errors: list[str]) -> Iter
             else None
         ),
     )
-    page.goto(server.url)
+    page.goto(server.url + address)
     page.wait_for_selector("html[data-ready]")
     yield page
     context.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.protocol.canary import Evidence
+from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
 from tests.support.web_server import WebServer
 
@@ -33,8 +35,8 @@ def test_probes_are_sent_and_nothing_else(page: Page, server: WebServer, gateway
 
 
 def test_the_main_page_leads_to_it(page: Page, server: WebServer) -> None:
-    page.goto(server.url)
-    page.get_by_role("link", name="Leak test of this device").click()
+    page.goto(f"{server.url}/protection")
+    page.get_by_role("link", name="Prove it from this device").click()
     expect(page).to_have_url(f"{server.url}/proof")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
 
@@ -59,3 +61,40 @@ def test_it_needs_no_password_and_fits_a_phone(browser: Browser, server: WebServ
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#explain")).to_contain_text("watches packets is gone")
     context.close()
+
+
+def test_it_is_kept_as_a_file(page: Page, server: WebServer) -> None:
+    start(page, server)
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="Keep as a file").click()
+    assert kept.value.suggested_filename.startswith("proof-")
+    text = kept.value.path().read_text()
+    assert text.startswith("VPN Gateway: proof from a browser")
+    assert "Nothing of this device leaves in the clear" in text
+
+
+def test_it_speaks_german(browser: Browser, server: WebServer) -> None:
+    context = browser.new_context(locale="de-AT")
+    page = context.new_page()
+    page.goto(f"{server.url}/proof")
+    expect(page.get_by_role("heading", name="Beweis von diesem Gerät aus")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="Los").click()
+    expect(page.get_by_role("heading", name="Nichts von diesem Gerät geht unverschlüsselt hinaus")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_it_shuts_nobody_out(page: Page, server: WebServer, width: int, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{server.url}/proof")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    assert barriers(page) == []
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#results")).to_be_visible()
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -83,6 +83,7 @@ class FakeAccounts:
                 sign_in=True,
                 devices=True,
                 key_rotation=True,
+                multihop=True,
                 post_quantum=True,
                 content_blocking=("ads", "trackers"),
                 file_key=True,

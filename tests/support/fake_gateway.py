@@ -80,7 +80,7 @@ from app.protocol.commands import (
 )
 from app.protocol.events import Event, GatewayEvent, ServersChanged, SettingsChanged, StatusChanged, TrafficRates
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
-from app.providers.selection import matching
+from app.providers.selection import choose, matching
 from tests.support import fake_exits, fake_explanations, fake_policies
 from tests.support.fake_accounts import FakeAccounts
 from tests.support.fake_records import FakeRecords
@@ -127,10 +127,14 @@ class FakeGateway:
         self._imported: dict[str, str] = {}  # name -> configuration
         self.records = FakeRecords()
         self.accounts = FakeAccounts()
-        self.evidence = (
+        self.evidence: tuple[Evidence, ...] = (
             Evidence("name", 4, True, True, False),
             Evidence("http", 4, True, True, False),
             Evidence("stun", 6, False, False, False),
+        )
+        planned = Check("rules", "ok", "Firewall and routes are as planned.")
+        self.leak_report = LeakReport(
+            True, (planned,), (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True
         )
         self.proof = Proof(
             "an-id",
@@ -261,8 +265,7 @@ class FakeGateway:
             case LeakTest(exit=name):
                 if name != "default":
                     raise NotFoundError(f"there is no exit {name!r}", field="exit")
-                checks = (Check("rules", "ok", "Firewall and routes are as planned."),)
-                return LeakReport(True, checks, (Evidence("tcp", 4, True, True, False),), "A report.\n", control=True)
+                return self.leak_report
             case GetLogs(lines=lines, after=after):
                 wanted = [n for n in range(1, 4) if n > (after or 0)][:lines]
                 return LogLines(tuple(LogLine(n, 1_700_000_000.0 + n, "INFO", "app", f"line {n}") for n in wanted), 3)
@@ -354,13 +357,15 @@ class FakeGateway:
         self._known_exit(command.exit)
         targets = {one.name: one.target for one in self.state.exit_settings}
         wanted = command.server or targets.get(command.exit)
-        found = next((s for s in self.servers if (s.hostname, s.provider) == (wanted, provider)), None)
-        if found is None:
-            raise NotFoundError(f"there is no server {command.server!r}", field="server")
+        try:
+            found = choose([s for s in self.servers if s.provider == provider], wanted or "")[0]
+        except NotFoundError:
+            raise NotFoundError(f"there is no server {command.server!r}", field="server") from None
         self.set_exit(
             ExitStatus(
                 command.exit,
                 ExitState.CONNECTED,
+                asked=wanted,
                 server=found.hostname,
                 provider=found.provider,
                 location=found.location,
@@ -423,6 +428,10 @@ class FakeGateway:
     def _import(self, command: ImportConfig) -> Done:
         if "[Interface]" not in command.config:
             raise InvalidFieldError("config: line 1: expected [Interface]", field="config")
+        if command.dry_run:
+            hooks = [line for line in command.config.splitlines() if line.startswith("PostUp")]
+            name, _ = self._name_for(command)
+            return Done(warnings=tuple(f"{line}: never run" for line in hooks), server=name)
         done = self._imported_as(command)
         if ".mullvad.net" not in command.config:
             return done
@@ -430,26 +439,39 @@ class FakeGateway:
         offer = ListOffer("mullvad", "Mullvad", done.server or command.name, 4, listed=True)
         return msgspec.structs.replace(done, opens=offer)
 
-    def _imported_as(self, command: ImportConfig) -> Done:
+    def _name_for(self, command: ImportConfig) -> tuple[str, bool]:
+        """The name that its server gets, and whether that server is there already."""
         if not command.from_file:
-            return self._add(command.name, "imported", "192.0.2.99:51820")
+            self._check_name(command.name)
+            return command.name, False
         name = chosen = server_name(command.name)
         number = 1
         while any(s.hostname == name for s in self.servers):
             if self._imported.get(name) == command.config:
-                return Done(warnings=(f'it is there already, as "{name}"',), server=name)
+                return name, True
             number += 1
             name = numbered(chosen, number)
+        return name, False
+
+    def _imported_as(self, command: ImportConfig) -> Done:
+        name, known = self._name_for(command)
+        if known:
+            return Done(warnings=(f'it is there already, as "{name}"',), server=name)
+        if not command.from_file:
+            return self._add(name, "imported", "192.0.2.99:51820")
         self._imported[name] = command.config
         self.servers.append(Server(name, "imported", endpoint="192.0.2.99:51820"))
         self.publish(ServersChanged("imported", added=name))
         return Done(public_key="b3VycyBpcyBoZXJlIQ==", server=name)
 
-    def _add(self, name: str, provider: str, endpoint: str) -> Done:
+    def _check_name(self, name: str) -> None:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
             raise InvalidFieldError("name: letters, digits, dot, dash and underscore", field="name")
         if any(s.hostname == name for s in self.servers):
             raise ConflictError(f"the name {name!r} is in use", field="name", code="name_in_use")
+
+    def _add(self, name: str, provider: str, endpoint: str) -> Done:
+        self._check_name(name)
         self.servers.append(Server(name, provider, endpoint=endpoint))
         self.publish(ServersChanged(provider, added=name))
         return Done(public_key="b3VycyBpcyBoZXJlIQ==")

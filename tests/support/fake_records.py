@@ -48,6 +48,7 @@ class FakeRecords:
                 return TrafficByName(SUMS[kind], RATES[kind])
             case GetHistory(query=query):
                 found = [r for r in self.history if query.before is None or r.id < query.before]
+                found = [r for r in found if r.time >= (query.since or 0) and query.exit in {None, r.exit}]
                 more = len(found) > query.limit
                 return HistoryPage(tuple(found[: query.limit]), found[query.limit - 1].id if more else None)
             case ExportHistory(query=query):

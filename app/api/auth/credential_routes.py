@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint
 
+from app.api import qr_code
 from app.api.auth import totp
 from app.api.auth.body import (
     ConfirmTotp,
@@ -58,7 +59,7 @@ async def begin_totp(body: Enrol) -> EnrolmentBody:
     """Begin to set up a second factor: scan the QR code with an authenticator app, then confirm its first code."""
     secret = await auth().second_factor.begin_enrolment(body.password, caller())
     uri = totp.uri(secret)
-    return EnrolmentBody(True, secret.reveal(), uri, totp.qr_svg(uri))
+    return EnrolmentBody(True, secret.reveal(), uri, qr_code.svg(uri))
 
 
 @operation(blueprint, "POST", "/api/auth/totp/confirm", limit="connection")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import io
 import re
 import secrets
 import time
@@ -35,15 +34,6 @@ def uri(secret: Secret) -> str:
     from pyotp.totp import TOTP  # noqa: PLC0415
 
     return TOTP(secret.reveal()).provisioning_uri(name="admin", issuer_name=ISSUER)
-
-
-def qr_svg(text: str) -> str:
-    """A QR code as a whole SVG document, without script or style."""
-    import segno  # noqa: PLC0415
-
-    buffer = io.BytesIO()
-    segno.make(text, error="m").save(buffer, kind="svg", scale=5, border=4, dark="#000", light="#fff", xmldecl=False)
-    return buffer.getvalue().decode()
 
 
 def new_recovery_codes() -> tuple[str, ...]:

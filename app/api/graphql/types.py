@@ -340,6 +340,8 @@ class Server:
     missing: list[str]
     warnings: list[str]
     country_code: str | None
+    latitude: float | None
+    longitude: float | None
     load: float | None
     owned: bool | None
     features: list[str]

@@ -1,54 +1,35 @@
-/** The page: sets up each part, and passes the event stream to all of them. */
+/** Starts the page: who reads it, what the gateway tells, and the view of the address. */
 
-import * as addServer from "./add_server.js";
-import { $, setText } from "./dom.js";
-import { follow } from "./event_stream.js";
-import * as history from "./history.js";
-import * as preferences from "./preferences.js";
-import * as servers from "./servers.js";
-import * as status from "./status.js";
-import { toast } from "./toast.js";
-import * as traffic from "./traffic.js";
+import { fetchWords } from "./messages/messages.js";
+import { follow } from "./store/connection.js";
+import * as firstRun from "./store/first_run.js";
+import * as gateway from "./store/gateway.js";
+import { listen } from "./store/location.js";
+import { language } from "./store/preferences.js";
+import * as session from "./store/session.js";
+import { effect, html, render } from "./ui.js";
+import { Shell } from "./views/shell.js";
 
-const LINK = { live: "Live", waiting: "Reconnecting", lost: "Unreachable" };
+async function start() {
+  listen();
+  await Promise.all([session.load(), fetchWords(language.value).catch(() => null)]);
+  firstRun.begin();
+  if (session.refused.value) gateway.refreshMe();
 
-let stale = true; // whether the lists must be loaded (again) once the gateway answers
+  // Only who may see the gateway follows it; a sign-in begins it, and its end ends it.
+  effect(() => {
+    if (session.refused.value) return undefined;
+    return follow({
+      message: gateway.receive,
+      status: gateway.setStatus,
+      unavailable: gateway.setUnavailable,
+      missed: gateway.missed,
+    });
+  });
 
-status.setUp({ choose: servers.focus, connect: servers.connect });
-servers.setUp();
-preferences.setUp();
-addServer.setUp();
-traffic.setUp();
-history.setUp();
+  const root = document.getElementById("page");
+  if (root) render(html`<${Shell} />`, root);
+  document.documentElement.dataset.ready = ""; // for tests: the page reacts to input from now on
+}
 
-follow({
-  status(body) {
-    status.show(body);
-    servers.follow(body);
-    history.follow(body);
-    if (stale) {
-      stale = false;
-      servers.load();
-      traffic.load();
-    }
-  },
-  unavailable(error) {
-    stale = true;
-    status.showUnavailable(error);
-  },
-  event({ type, payload }) {
-    if (type === "server_update" || type === "provider_account") servers.load();
-    if (type === "traffic") traffic.showRates(payload);
-    // The first screen says so already, for as long as it is true.
-    if (type === "security_alert" && payload.reason !== "no_password")
-      toast(`Security: ${payload.message}`, { bad: true });
-  },
-  link(state) {
-    $("link").dataset.link = state;
-    setText($("link-text"), LINK[state]);
-    if (state === "lost") {
-      stale = true;
-      status.showLost();
-    }
-  },
-});
+start();

@@ -486,6 +486,7 @@ export interface ImportBody {
   config: string;
   name?: string | null;
   file?: string | null;
+  dry_run?: boolean;
 }
 
 export interface ImportConfigOp {
@@ -973,6 +974,8 @@ export interface ServerBody {
   features: Array<string>;
   favourite: boolean;
   country_code: string | null;
+  latitude: number | null;
+  longitude: number | null;
 }
 
 /** A scheduled change of server: at `at` (minutes after midnight, `time_zone`) on `days` (0 = Monday). */

@@ -16,6 +16,7 @@ from app.api import examples
 from app.api.openapi import document
 from app.protocol import answers as answers_module
 from app.protocol.commands import AnyCommand
+from app.web import assets
 from app.web.app import create_app
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.api.conftest import Call
@@ -23,7 +24,8 @@ from tests.unit.api.conftest import Call
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "api-reference.txt"
 STATIC = ROOT / "app" / "web" / "static"
-NOT_OF_THE_API = {"/", "/favicon.ico", "/proof", "/static/{name}"}
+VIEWS = {re.sub(r"<(\w+)>", r"{\1}", address) for address in assets.VIEWS}
+NOT_OF_THE_API = {*VIEWS, "/favicon.ico", "/proof", "/proof.svg", "/static/{name}"}
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def test_it_is_served_and_so_is_its_page(call: Call) -> None:
 
 
 def test_page_contacts_no_other_host() -> None:
-    for name in ("docs.js", "docs.css"):
+    for name in ("docs/docs.js", "css/docs.css"):
         assert not re.search(r"https?://|[\"'(]//", (STATIC / name).read_text())
 
 

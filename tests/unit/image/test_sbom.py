@@ -18,6 +18,10 @@ def test_the_boot_firmware_is_in_it_by_its_day(tmp_path: Path) -> None:
     (tmp_path / "var/lib/dpkg/status").write_text(package)
     (tmp_path / "usr/lib/vpn-gateway").mkdir(parents=True)
     (tmp_path / "usr/lib/vpn-gateway/version").write_text("0.1.0\n")
+    vendor = tmp_path / "usr/lib/vpn-gateway/app/web/static/vendor"
+    vendor.mkdir(parents=True)
+    library = {"name": "@preact/signals", "version": "2.11.4", "license": "MIT"}
+    (vendor / "libraries.json").write_text(json.dumps([library]))
     firmware = tmp_path / "usr/lib/raspi-firmware"
     firmware.mkdir()
     told = f"VC_BUILD_ID_TIME: 17:27:22\0VC_BUILD_ID_TIME: Apr 17 2024\0\0VC_BUILD_ID_VERSION: {COMMIT} (clean)\0"
@@ -36,3 +40,5 @@ def test_the_boot_firmware_is_in_it_by_its_day(tmp_path: Path) -> None:
     assert COMMIT in parts["start4.elf"]["description"]
     assert parts["start4cd.elf"]["version"] == "unknown"
     assert parts["raspi-firmware"]["version"] == "1.2"
+    assert parts["@preact/signals"]["purl"] == "pkg:npm/%40preact/signals@2.11.4"
+    assert parts["@preact/signals"]["licenses"] == [{"license": {"id": "MIT"}}]

@@ -167,3 +167,21 @@ async def test_import_offers_what_the_key_of_the_stored_server_opens(fakes: Fake
         None,
     ]
     assert names(fakes) == ["berlin", "berlin-2", "oslo"]
+
+
+async def test_dry_run_answers_the_same_and_stores_nothing(fakes: Fakes) -> None:
+    command = replace(file("berlin (1).conf", conf().replace("[Peer]", "PostUp = true\n[Peer]")), dry_run=True)
+    before = fakes.events.seq
+    checked = await fakes.importer.import_with_offer(command)
+    assert (checked.server, checked.opens) == ("berlin 1", None)
+    assert any("PostUp" in warning for warning in checked.warnings)
+    assert (names(fakes), fakes.events.seq) == ([], before)
+    with pytest.raises(InvalidFieldError):
+        await fakes.importer.import_with_offer(replace(command, config="nonsense"))
+
+
+async def test_dry_run_of_an_archive_stores_nothing(fakes: Fakes) -> None:
+    files = tuple(replace(file("vpn.conf"), dry_run=True) for _ in range(2))
+    outcomes = await fakes.importer.import_files(files, lambda: None, atomic=False)
+    assert [outcome.done.server for outcome in outcomes if outcome.done] == ["vpn", "vpn-2"]
+    assert names(fakes) == []

@@ -74,7 +74,7 @@ def test_then_everybody_has_to_sign_in(client: Make, owner: Client) -> None:
 
 def test_what_stays_open(client: Make, owner: Client) -> None:
     other = client()
-    for path in ("/health", "/", "/static/main.js", "/static/base.css", "/favicon.ico", "/api/auth/session"):
+    for path in ("/health", "/", "/static/main.js", "/static/css/base.css", "/favicon.ico", "/api/auth/session"):
         assert other.get(path).status_code == 200, path
     assert_error(other.get("/api/nothing"), 404, "not_found")
 

@@ -1,0 +1,48 @@
+/** A setting that is one of a few, saved at once; it shows what the gateway says, not what was hoped for. */
+
+import { sentenceOf } from "../api/errors.js";
+import { CancelledError } from "../store/password.js";
+import { tell } from "../store/toasts.js";
+import { html, useId, useSignal } from "../ui.js";
+
+/**
+ * @param {{
+ *   label: string;
+ *   hint?: string | undefined;
+ *   value: string;
+ *   options: [value: string, text: string][];
+ *   disabled?: boolean;
+ *   save: (value: string) => unknown;
+ * }} props
+ */
+export function Choice({ label, hint, value, options, disabled = false, save }) {
+  const id = useId();
+  const busy = useSignal(false);
+  async function change(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
+    const wanted = menu.value;
+    menu.value = value;
+    busy.value = true;
+    try {
+      await save(wanted);
+    } catch (error) {
+      if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
+    } finally {
+      busy.value = false;
+    }
+  }
+  return html`<div class="field">
+    <label for=${id}>${label}</label>
+    <select
+      class="menu"
+      id=${id}
+      value=${value}
+      disabled=${disabled}
+      aria-busy=${busy.value}
+      aria-describedby=${hint ? `${id}-hint` : undefined}
+      onChange=${change}
+    >
+      ${options.map(([each, text]) => html`<option key=${each} value=${each} selected=${each === value}>${text}</option>`)}
+    </select>
+    ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
+  </div>`;
+}

@@ -1,0 +1,46 @@
+/** A setting that is on or off, saved at once; it shows what the gateway says, not what was hoped for. */
+
+import { sentenceOf } from "../api/errors.js";
+import { CancelledError } from "../store/password.js";
+import { tell } from "../store/toasts.js";
+import { html, useId, useSignal } from "../ui.js";
+
+/**
+ * @param {{
+ *   label: string;
+ *   hint?: string | undefined;
+ *   checked: boolean;
+ *   disabled?: boolean;
+ *   save: (checked: boolean) => Promise<unknown>;
+ * }} props
+ */
+export function Toggle({ label, hint, checked, disabled = false, save }) {
+  const id = useId();
+  const busy = useSignal(false);
+  async function change(/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget: box }) {
+    const wanted = box.checked;
+    box.checked = checked;
+    busy.value = true;
+    try {
+      await save(wanted);
+    } catch (error) {
+      if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
+    } finally {
+      busy.value = false;
+    }
+  }
+  return html`<div class="setting toggle">
+    <input
+      type="checkbox"
+      role="switch"
+      id=${id}
+      checked=${checked}
+      disabled=${disabled}
+      aria-busy=${busy.value}
+      aria-describedby=${hint ? `${id}-hint` : undefined}
+      onChange=${change}
+    />
+    <label for=${id}>${label}</label>
+    ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
+  </div>`;
+}

@@ -1,0 +1,96 @@
+/** What the reader can decide about one device, besides its policy; each tells what it did, with a way back. */
+
+import { call } from "../api/client.js";
+import { say } from "../messages/messages.js";
+import * as gateway from "./gateway.js";
+import { deviceName } from "./names.js";
+import { confirmed, unlessCancelled } from "./password.js";
+import { tell } from "./toasts.js";
+
+/** @import { DeviceBody, DeviceSelfServiceChange, ScheduleBody } from "../../types/api.d.ts" */
+/** @typedef {{ name?: string | null; group?: string | null; address?: string | null }} Change */
+
+/**
+ * @param {DeviceBody} device
+ * @param {Change} change
+ */
+async function send(device, change) {
+  await confirmed((confirmation) => call("PATCH", `/api/devices/${device.mac}`, { ...change, ...confirmation }));
+  await gateway.refreshDevices();
+}
+
+/**
+ * @param {DeviceBody} device
+ * @param {Change} change
+ * @param {Change} before
+ * @param {string} text
+ */
+async function change(device, change, before, text) {
+  await send(device, change);
+  tell(text, { undo: () => unlessCancelled(() => send(device, before)) });
+}
+
+/**
+ * @param {DeviceBody} device
+ * @param {string} name "" takes it away
+ */
+export const rename = (device, name) =>
+  change(device, { name: name || null }, { name: device.name }, say("device.renamed", { device: name || device.mac }));
+
+/**
+ * @param {DeviceBody} device
+ * @param {string} address "" lets the gateway choose
+ */
+export const fixAddress = (device, address) =>
+  change(
+    device,
+    { address: address || null },
+    { address: device.fixed_address },
+    address
+      ? say("device.address_fixed", { device: deviceName(device), address })
+      : say("device.address_free", { device: deviceName(device) }),
+  );
+
+/**
+ * @param {DeviceBody} device
+ * @param {string} group "" = none
+ */
+export const putIntoGroup = (device, group) =>
+  change(
+    device,
+    { group: group || null },
+    { group: device.group },
+    group
+      ? say("device.grouped", { device: deviceName(device), group })
+      : say("device.ungrouped", { device: deviceName(device) }),
+  );
+
+/**
+ * @param {DeviceBody} device
+ * @param {ScheduleBody[]} schedule
+ */
+export async function setSchedule(device, schedule) {
+  const before = device.schedule;
+  const put = async (/** @type {ScheduleBody[]} */ entries) => {
+    await confirmed((confirmation) =>
+      call("PUT", `/api/devices/${device.mac}/schedule`, { schedule: entries, ...confirmation }),
+    );
+    await gateway.refreshDevices();
+  };
+  await put(schedule);
+  tell(say("schedule.changed", { who: deviceName(device) }), { undo: () => unlessCancelled(() => put(before)) });
+}
+
+/**
+ * @param {DeviceBody} device
+ * @param {DeviceSelfServiceChange} wanted
+ */
+export const setSelfService = (device, wanted) =>
+  confirmed((confirmation) => call("PUT", `/api/devices/${device.mac}/self-service`, { ...wanted, ...confirmation }));
+
+/** @param {DeviceBody} device */
+export async function forget(device) {
+  await confirmed((confirmation) => call("DELETE", `/api/devices/${device.mac}`, confirmation));
+  await gateway.refreshDevices();
+  tell(say("device.forgotten", { device: deviceName(device) }));
+}

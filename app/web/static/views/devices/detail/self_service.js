@@ -1,0 +1,90 @@
+/** What the device may decide for itself without the admin's password. */
+
+import { ApiError, get } from "../../../api/client.js";
+import { Choice } from "../../../components/choice.js";
+import { span } from "../../../lib/time.js";
+import { say } from "../../../messages/messages.js";
+import { setSelfService } from "../../../store/device_actions.js";
+import { exits } from "../../../store/gateway.js";
+import { deviceName, exitName } from "../../../store/names.js";
+import { unlessCancelled } from "../../../store/password.js";
+import { locale } from "../../../store/preferences.js";
+import { tell } from "../../../store/toasts.js";
+import { html, useEffect, useState } from "../../../ui.js";
+
+/** @import { DeviceBody, SelfService, SelfServiceBody } from "../../../../types/api.d.ts" */
+/** @typedef {SelfService["allow"] | "default"} Allow */
+
+const PAUSES = [900, 1800, 3600, 4 * 3600]; // seconds
+
+/** @param {Allow} allow */
+function wordsOf(allow) {
+  if (allow === "all") return say("self.all");
+  if (allow === "exit") return say("self.exit");
+  if (allow === "pause") return say("self.pause");
+  return say("self.off");
+}
+
+/** @param {{ device: DeviceBody }} props */
+export function SelfServiceChoice({ device }) {
+  const [known, setKnown] = useState(/** @type {SelfServiceBody | null} */ (null));
+  const load = () =>
+    get("/api/self-service").then(setKnown, (error) => {
+      if (!(error instanceof ApiError)) throw error;
+    });
+  useEffect(() => void load(), [device]);
+  if (!known) return null;
+
+  const own = known.devices[device.mac] ?? null;
+  const used = own ?? known.everybody;
+  const send = async (/** @type {Allow} */ allow, /** @type {Partial<SelfService>} */ change) => {
+    const { exits: chosen, longest_pause } = { ...used, ...change };
+    await setSelfService(device, { allow, exits: chosen, longest_pause });
+    await load();
+  };
+  const decide = async (/** @type {Allow} */ allow, /** @type {Partial<SelfService>} */ change = {}) => {
+    await send(allow, change);
+    const undo = () => unlessCancelled(() => send(own?.allow ?? "default", own ?? {}));
+    tell(say("self.changed", { device: deviceName(device) }), { undo });
+  };
+  const options = [
+    ["default", say("self.default", { what: wordsOf(known.everybody.allow) })],
+    .../** @type {const} */ (["off", "pause", "exit", "all"]).map((each) => [each, wordsOf(each)]),
+  ];
+  return html`<section class="card form" aria-labelledby="self-service">
+    <h2 id="self-service">${say("self.title")}</h2>
+    <${Choice} label=${say("self.label")} hint=${say("self.hint")} value=${own?.allow ?? "default"} options=${options} save=${decide} />
+    ${
+      own &&
+      (own.allow === "pause" || own.allow === "all") &&
+      html`<${Choice}
+        label=${say("self.longest")}
+        value=${String(own.longest_pause)}
+        options=${[...new Set([...PAUSES, own.longest_pause])]
+          .sort((a, b) => a - b)
+          .map((each) => [String(each), span(each, locale.value)])}
+        save=${(/** @type {string} */ seconds) => decide(own.allow, { longest_pause: Number(seconds) })}
+      />`
+    }
+    ${
+      own &&
+      (own.allow === "exit" || own.allow === "all") &&
+      html`<fieldset class="ticks">
+        <legend>${say("self.exits")}</legend>
+        ${exits.value.map(({ name }) => {
+          const chosen = own.exits ?? exits.value.map((each) => each.name);
+          const ticked = chosen.includes(name);
+          const others = chosen.filter((each) => each !== name);
+          return html`<label key=${name}>
+            <input
+              type="checkbox"
+              checked=${ticked}
+              onChange=${() => unlessCancelled(() => decide(own.allow, { exits: ticked ? others : [...others, name] }))}
+            />
+            ${exitName(name)}
+          </label>`;
+        })}
+      </fieldset>`
+    }
+  </section>`;
+}
