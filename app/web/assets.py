@@ -27,11 +27,12 @@ STATIC = Path(__file__).parent / "static"
 # So a page of one version never runs with a script of another.
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
-# Of every kind of file there is: the system's table of all kinds is half a megabyte.
+# Of every kind of file that a page asks for: the system's table of all kinds is half a megabyte.
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
     ".map": "application/json",
     ".png": "image/png",
     ".svg": "image/svg+xml",
@@ -72,10 +73,14 @@ class Asset(Struct, frozen=True):
     cache_control: str
 
 
+def _type(name: str) -> str:
+    return TYPES.get(Path(name).suffix, "application/octet-stream")
+
+
 def _asset(name: str, content: bytes, cache_control: str = REVALIDATED) -> Asset:
     packed = gzip.compress(content, EFFORT[cache_control], mtime=0) if len(content) >= SMALL else content
     compressed = len(packed) < len(content)
-    return Asset(packed if compressed else content, compressed, TYPES[Path(name).suffix], _hash(content), cache_control)
+    return Asset(packed if compressed else content, compressed, _type(name), _hash(content), cache_control)
 
 
 def _hash(content: bytes) -> str:
