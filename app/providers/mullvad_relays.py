@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from app.providers.server_list.source import ListAnswer, ListSource
 
 TITLE = "Mullvad"
 MAX_RANGES = 64
+_FEATURES = ("daita", "ipv6", "multihop", "quic", "lwo")
 
 
 class _Location(Struct, frozen=True):
@@ -115,11 +117,11 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
         hop = ports.get(name)
         more = entry.features
         features = _features(
-            daita=entry.daita or more.daita is not None,
-            ipv6=ipv6 is not None,
-            multihop=hop is not None,
-            quic=more.quic is not None,
-            lwo=more.lwo is not None,
+            entry.daita or more.daita is not None,
+            ipv6 is not None,
+            hop is not None,
+            more.quic is not None,
+            more.lwo is not None,
         )
         return Relay(
             hostname=name,
@@ -148,8 +150,8 @@ def parse(data: bytes, www: bytes | None, policy: AddressPolicy, old: RelayList 
 
 
 @functools.cache
-def _features(**known: bool) -> tuple[str, ...]:
-    return tuple(name for name, there in known.items() if there)
+def _features(*known: bool) -> tuple[str, ...]:
+    return tuple(itertools.compress(_FEATURES, known))
 
 
 def _ranges(wireguard: _WireGuard) -> tuple[tuple[int, int], ...]:
