@@ -7,6 +7,7 @@ the second, which keeps the tunnel.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 from typing import Any
@@ -113,16 +114,18 @@ def ask(bench: Lab, method: str, path: str, body: dict[str, Any]) -> None:
 
 
 def rate(bench: Lab) -> float:
-    """The rate of one TCP stream in megabits a second; 0 where there is no way."""
-    command = ("iperf3", "-c", WEB, "-t", str(SECONDS), "-O", "1", "-J", "--connect-timeout", "2000")
-    done = bench.inside(bench.lan, *command, check=False)
-    return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e6 if done.returncode == 0 else 0.0
+    """The rate of one TCP stream in megabits a second. Raises AssertionError where iperf3 did not get to its end."""
+    done = bench.inside(bench.lan, "iperf3", "-c", WEB, "-t", str(SECONDS), "-O", "1", "-J", check=False)
+    said = json.loads(done.stdout)
+    assert "sum_received" in said.get("end", {}), said.get("error", done.stdout)
+    return float(said["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
 def rates(bench: Lab) -> list[float]:
-    found = [rate(bench) for _ in range(ROUNDS)]
-    assert min(found) > 0
-    return found
+    """Several of them. The first is not counted: the server may have one test yet to end, and the way is new."""
+    with contextlib.suppress(AssertionError):
+        rate(bench)
+    return [rate(bench) for _ in range(ROUNDS)]
 
 
 def name(machine: Machine, mac: str) -> str:
