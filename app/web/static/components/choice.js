@@ -1,8 +1,6 @@
 /** A setting that is one of a few, saved at once; it shows what the gateway says, not what was hoped for. */
 
-import { sentenceOf } from "../api/errors.js";
-import { CancelledError } from "../store/password.js";
-import { tell } from "../store/toasts.js";
+import { attempt } from "../store/attempt.js";
 import { html, useId, useSignal } from "../ui.js";
 
 /**
@@ -21,14 +19,7 @@ export function Choice({ label, hint, value, options, disabled = false, save }) 
   async function change(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
     const wanted = menu.value;
     menu.value = value;
-    busy.value = true;
-    try {
-      await save(wanted);
-    } catch (error) {
-      if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
-    } finally {
-      busy.value = false;
-    }
+    await attempt(busy, () => save(wanted));
   }
   return html`<div class="field">
     <label for=${id}>${label}</label>

@@ -1,8 +1,6 @@
 /** On or off: shows what the gateway says, never what was hoped for. */
 
-import { sentenceOf } from "../api/errors.js";
-import { CancelledError } from "../store/password.js";
-import { tell } from "../store/toasts.js";
+import { attempt } from "../store/attempt.js";
 import { html, useSignal } from "../ui.js";
 
 /** @param {{ label: string; on: boolean; change: (on: boolean) => Promise<unknown> }} props */
@@ -10,14 +8,7 @@ export function Switch({ label, on, change }) {
   const busy = useSignal(false);
   async function press() {
     if (busy.value) return;
-    busy.value = true;
-    try {
-      await change(!on);
-    } catch (error) {
-      if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
-    } finally {
-      busy.value = false;
-    }
+    await attempt(busy, () => change(!on));
   }
   return html`<button
     type="button"

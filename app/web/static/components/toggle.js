@@ -1,8 +1,6 @@
 /** A setting that is on or off, saved at once; it shows what the gateway says, not what was hoped for. */
 
-import { sentenceOf } from "../api/errors.js";
-import { CancelledError } from "../store/password.js";
-import { tell } from "../store/toasts.js";
+import { attempt } from "../store/attempt.js";
 import { html, useId, useSignal } from "../ui.js";
 
 /**
@@ -20,14 +18,7 @@ export function Toggle({ label, hint, checked, disabled = false, save }) {
   async function change(/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget: box }) {
     const wanted = box.checked;
     box.checked = checked;
-    busy.value = true;
-    try {
-      await save(wanted);
-    } catch (error) {
-      if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
-    } finally {
-      busy.value = false;
-    }
+    await attempt(busy, () => save(wanted));
   }
   return html`<div class="setting toggle">
     <input
