@@ -155,6 +155,31 @@ async def test_configure_replaces_the_whole_configuration(make):
     assert (stats.fwmark, stats.peers) == (0, ())
 
 
+def udp_socket(port):
+    """What /proc/net/udp has of the IPv4 socket on ``port``, its inode among it: it changes with each new socket."""
+    lines = [line.split() for line in Path("/proc/thread-self/net/udp").read_text().splitlines()[1:]]
+    (found,) = [words for words in lines if int(words[1].rpartition(":")[2], 16) == port]
+    return found[1], found[9]
+
+
+@either
+@inside
+async def test_the_socket_stays_while_the_port_is_the_same(make):
+    """Else what arrives between two sockets is lost, and the other end gets an ICMP error in the clear."""
+    backend = make()
+    await backend.create("wg0a")
+    run("ip link set wg0a up")
+    await backend.configure("wg0a", device(peer()))
+    port = (await backend.stats("wg0a")).listen_port
+    before = udp_socket(port)
+    await backend.configure("wg0a", device(peer(shared=None), port=port))
+    assert udp_socket(port) == before
+    await backend.configure("wg0a", device(peer(), port=40001))
+    assert udp_socket(40001) != before
+    assert (await backend.stats("wg0a")).listen_port == 40001
+    await backend.remove("wg0a")
+
+
 @either
 @inside
 async def test_a_peer_is_pointed_elsewhere_within_its_session(make):

@@ -22,12 +22,18 @@ def _endpoint(endpoint: tuple[Address, int]) -> str:
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
-def configuration(device: DeviceConfig) -> str:
-    """The ``set`` operation that replaces an interface's configuration by ``device``. It contains the private key."""
+def configuration(device: DeviceConfig, port: int = 0) -> str:
+    """The ``set`` operation that replaces an interface's configuration by ``device``. It contains the private key.
+
+    ``port`` is the one on which the interface listens, 0 = not yet.
+    """
     # The old peers go first: one that is there while the key changes begins a handshake with the new key at once, and a
     # server that answers it ignores that of the new peer, which comes within the 50 ms of its flood protection.
     lines = ["set=1", "replace_peers=true", f"private_key={_hex(device.private_key.reveal())}"]
-    lines += [f"fwmark={device.fwmark}", f"listen_port={device.listen_port or 0}"]
+    lines.append(f"fwmark={device.fwmark}")
+    if not port or device.listen_port != port:
+        # wireguard-go opens a new socket, also for the port it has: what comes meanwhile is lost, and refused by ICMP.
+        lines.append(f"listen_port={device.listen_port or 0}")
     for peer in device.peers:
         lines += _peer(peer)
     return "\n".join(lines) + "\n\n"

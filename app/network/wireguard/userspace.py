@@ -83,7 +83,8 @@ class UserspaceBackend(NamedInterfaces):
             raise KernelError(f"wireguard-go did not start for {name}")
 
     async def configure(self, name: str, device: DeviceConfig) -> None:
-        await self._set(name, configuration(device))
+        stats = await self.stats(name) if device.listen_port else None
+        await self._set(name, configuration(device, stats.listen_port if stats else 0))
 
     async def set_endpoint(self, name: str, public_key: str, address: Address, port: int) -> None:
         await self._set(name, endpoint_change(public_key, (address, port)))

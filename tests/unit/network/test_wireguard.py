@@ -8,6 +8,7 @@ import struct
 from ipaddress import ip_address, ip_network
 
 import pytest
+from msgspec.structs import replace
 from pyroute2.netlink.generic.wireguard import wgmsg
 
 from app.errors import KernelError
@@ -138,6 +139,18 @@ def test_uapi_text_has_the_same_configuration():
     ]
     assert "endpoint=[2001:db8::1]:1" in lines
     assert lines[-2:] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "told"),
+    [(None, 0, "listen_port=0"), (None, 9, "listen_port=0"), (9, 0, "listen_port=9"), (9, 8, "listen_port=9")],
+)
+def test_uapi_text_tells_a_new_port(wanted: int | None, now: int, told: str):
+    assert told in uapi.configuration(replace(DEVICE, listen_port=wanted), now).split("\n")
+
+
+def test_uapi_text_leaves_the_port_as_it_is():
+    assert "listen_port" not in uapi.configuration(replace(DEVICE, listen_port=9), 9)
 
 
 def test_uapi_answer_is_parsed():
