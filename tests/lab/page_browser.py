@@ -17,8 +17,8 @@ from ci.labnet.owner import SESSION
 CHROMIUM = Path(__file__).parents[2] / ".cache" / "chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 URL = f"http://{GATEWAY_LAN4}:5000"
-# Answers of 400 and above, which tests cause; what is asked for while web is down; a header that HTTPS alone heeds.
-KNOWN = ("Failed to load resource", "WebSocket connection", "Cross-Origin-Opener-Policy header has been ignored")
+# Answers of 400 and above, which tests cause; what is asked for while web is down.
+KNOWN = ("Failed to load resource", "WebSocket connection")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 

@@ -10,6 +10,12 @@ export default {
   "adding.by_hand": "Von Hand",
   "adding.by_hand_what":
     "Für einen eigenen Server. Ohne privaten Schlüssel erzeugt das Gateway einen und zeigt den öffentlichen für den Server.",
+  "adding.camera": "Was die Kamera sieht",
+  "adding.camera_failed":
+    "Die Kamera ist gerade nicht nutzbar, vielleicht hat sie ein anderes Programm. Wählen Sie stattdessen ein Bild des Codes.",
+  "adding.camera_missing": "Es wurde keine Kamera gefunden. Wählen Sie stattdessen ein Bild des Codes.",
+  "adding.camera_refused":
+    "Der Browser lässt diese Seite die Kamera nicht nutzen. Erlauben Sie es dort, oder wählen Sie ein Bild des Codes.",
   "adding.check": "Prüfen",
   "adding.checked": {
     one: "Geprüft: {count} Server kann hinzugefügt werden.",
@@ -29,6 +35,7 @@ export default {
     "WireGuard-Dateien (.conf) des Anbieters oder des eigenen Servers, eine oder viele, auch als Zip. Skripte darin laufen nie.",
   "adding.fine": "Nichts anzumerken: Sie wird übernommen, wie sie ist.",
   "adding.found": "Was gefunden wurde",
+  "adding.hold": "Halten Sie den QR-Code vor die Kamera. Das Bild bleibt in diesem Browser.",
   "adding.import": "Dateien, Text oder Bild",
   "adding.keepalive": "Lebenszeichen alle (Sekunden)",
   "adding.leave_out": "{file} weglassen",
@@ -56,6 +63,8 @@ export default {
   "adding.private_key_what": "Er bleibt auf dem Gateway und wird nie wieder gezeigt.",
   "adding.provider": "Ein Konto bei einem Anbieter? Nach dem Anmelden sind alle seine Server da:",
   "adding.public_key": "Öffentlicher Schlüssel des Servers",
+  "adding.scan": "Mit der Kamera scannen",
+  "adding.scanned_name": "gescannt",
   "adding.too_large": "Das ist zu groß für eine WireGuard-Konfiguration.",
   "adding.use_for_all": "Für alle Server von {provider} verwenden",
   "adding.way": "Wie hinzufügen",

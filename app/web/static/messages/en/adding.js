@@ -10,6 +10,12 @@ export default {
   "adding.by_hand": "By hand",
   "adding.by_hand_what":
     "For a server of your own. Without a private key the gateway makes one, and shows you the public key for the server.",
+  "adding.camera": "What the camera sees",
+  "adding.camera_failed":
+    "The camera cannot be used now, perhaps because another program has it. Choose a picture of the code instead.",
+  "adding.camera_missing": "No camera was found. Choose a picture of the code instead.",
+  "adding.camera_refused":
+    "The browser does not let this page use the camera. Allow it there, or choose a picture of the code instead.",
   "adding.check": "Check it",
   "adding.checked": {
     one: "Checked: {count} server can be added.",
@@ -29,6 +35,7 @@ export default {
     "WireGuard .conf files of your provider or your own server, one or many, also in a zip. Scripts in them are never run.",
   "adding.fine": "Nothing to remark: it is taken as it is.",
   "adding.found": "What was found",
+  "adding.hold": "Hold the QR code up to the camera. The picture stays in this browser.",
   "adding.import": "Files, paste or picture",
   "adding.keepalive": "Sign of life every (seconds)",
   "adding.leave_out": "Leave {file} out",
@@ -56,6 +63,8 @@ export default {
   "adding.private_key_what": "It stays on the gateway and is never shown again.",
   "adding.provider": "Have you an account at a provider? Sign in, and all its servers are there:",
   "adding.public_key": "The server's public key",
+  "adding.scan": "Scan with the camera",
+  "adding.scanned_name": "scanned",
   "adding.too_large": "This is too large to be a WireGuard configuration.",
   "adding.use_for_all": "Use it for all of {provider}",
   "adding.way": "How to add",

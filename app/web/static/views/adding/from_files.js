@@ -11,6 +11,7 @@ import { add, check, read } from "./candidates.js";
 import { DropZone } from "./drop_zone.js";
 import { Paste } from "./paste.js";
 import { isPicture, textOf } from "./pictures.js";
+import { Scan } from "./scan.js";
 
 /** @import { Candidate, Finding } from "./candidates.js" */
 
@@ -94,6 +95,7 @@ export function FromFiles({ changed = async () => {}, children }) {
       <h2>${say("adding.files")}</h2>
       <p class="hint">${say("adding.files_what")}</p>
       <${DropZone} take=${take} />
+      <${Scan} seen=${(/** @type {string} */ text) => pasted(text, say("adding.scanned_name"))} />
       <${Paste} pasted=${pasted} />
     </section>
     <p class="visually-hidden" role="status">${checking.value ? say("adding.checking") : candidates.value.length ? say("adding.checked", { count: servers.length }) : ""}</p>
