@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from itertools import groupby
 from typing import Protocol
 
 from app.errors import ConflictError, GatewayError, KernelError, UnavailableError
 from app.model import PolicyException, SeenDevice
 from app.netd import outcomes
 from app.protocol.answers import Outcome
-from app.protocol.commands import AddCustomServer, Bulk, Command, HandlerEntry, ImportConfig
+from app.protocol.commands import (
+    AddCustomServer,
+    AdmitDevice,
+    Bulk,
+    Command,
+    HandlerEntry,
+    ImportConfig,
+    SetDevicePolicy,
+    SetDeviceSchedule,
+    SetGroup,
+)
 from app.protocol.events import EventSink, ServersChanged
 from app.store import Store
 from app.tunnel.states import Target
@@ -19,6 +31,9 @@ from app.tunnel.states import Target
 log = logging.getLogger(__name__)
 
 TIMEOUT = 45.0  # seconds for the whole request; below the one minute after which the socket's client gives up
+
+# These change the policies of devices alone: where they follow one another, the kernel gets one plan for all of them.
+POLICY_CHANGES = (SetDevicePolicy, SetDeviceSchedule, SetGroup, AdmitDevice)
 
 CommandRunner = Callable[[Command[object]], Awaitable[object]]
 
@@ -57,6 +72,8 @@ class FollowedPolicies(Protocol):
     """What is used of :class:`app.netd.policies.changes.PolicyChanges`."""
 
     async def follow(self) -> None: ...
+
+    def together(self) -> AbstractAsyncContextManager[None]: ...
 
 
 class FileImporter(Protocol):
@@ -129,12 +146,16 @@ class BulkRunner:
         for command in commands:
             try:
                 async with asyncio.timeout_at(end):
-                    found.append(outcomes.from_result(await self._run(command)))
+                    found.append(await self._outcome(command))
             except TimeoutError:
                 found.append(outcomes.from_error(_timeout_error()))
             except GatewayError as error:
                 found.append(outcomes.from_error(error))
         return tuple(found)
+
+    async def _outcome(self, command: Command[object]) -> Outcome:
+        await asyncio.sleep(0)  # many commands never wait, and others are to be served meanwhile
+        return outcomes.from_result(await self._run(command))
 
     async def _all_or_none(self, commands: tuple[Command[object], ...]) -> tuple[Outcome, ...]:
         before = self._exits.goals()
@@ -147,13 +168,15 @@ class BulkRunner:
         self._store.begin()
         try:
             async with asyncio.timeout(TIMEOUT):
-                for number, command in enumerate(commands):  # noqa: B007 - for the error
-                    try:
-                        found.append(outcomes.from_result(await self._run(command)))
-                    finally:
-                        name = getattr(command, "exit", None)
-                        if isinstance(name, str) and name in before and name in self._exits.goals():
-                            own_goals[name] = self._exits.goals()[name]
+                for policies, several in groupby(enumerate(commands), lambda each: isinstance(each[1], POLICY_CHANGES)):
+                    async with self._policies.together() if policies else nullcontext():
+                        for number, command in several:  # noqa: B007 - for the error
+                            try:
+                                found.append(await self._outcome(command))
+                            finally:
+                                name = getattr(command, "exit", None)
+                                if isinstance(name, str) and name in before and name in self._exits.goals():
+                                    own_goals[name] = self._exits.goals()[name]
             self._store.commit()
         except TimeoutError:
             await self._undo(before, own_goals, exceptions, seen)

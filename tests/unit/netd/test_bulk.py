@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,10 @@ class Fakes:
         self.followed += 1
         if self.refuses:
             raise KernelError("refused")
+
+    @contextlib.asynccontextmanager
+    async def together(self):
+        yield
 
     def restore(self, devices) -> None:
         self.devices = tuple(devices)

@@ -581,27 +581,78 @@ async def test_removal_of_a_group_is_all_or_nothing(world: World) -> None:
     assert DeviceChanged(TV, "group") in world.published
 
 
-async def test_undone_bulk_moves_its_own_devices_alone(world: World) -> None:
-    """All devices with settings lost their connections where one operation of a request failed."""
+class NoExits:
+    def goals(self) -> dict[str, Target | None]:
+        return {}
 
-    class Exits:
-        def goals(self) -> dict[str, Target | None]:
-            return {}
+    async def follow_settings(self) -> None: ...
 
-        async def follow_settings(self) -> None: ...
+    async def restore_goals(self, before: object, own_goals: object) -> None: ...
 
-        async def restore_goals(self, before: object, own_goals: object) -> None: ...
 
-    world.devices(Device(TV, VPN), Device(PHONE, VPN))
-    bulk = BulkRunner(
-        run=world.run, store=world.store, exits=Exits(), policies=world.changes, importer=world,  # type: ignore[arg-type]
+def bulk_of(world: World) -> BulkRunner:
+    return BulkRunner(
+        run=world.run, store=world.store, exits=NoExits(), policies=world.changes, importer=world,  # type: ignore[arg-type]
         publish=world.published.append, exceptions=world.exceptions,
     )  # fmt: skip
+
+
+async def test_undone_bulk_moves_its_own_devices_alone(world: World) -> None:
+    """All devices with settings lost their connections where one operation of a request failed."""
+    world.devices(Device(TV, VPN), Device(PHONE, VPN))
     with pytest.raises(GatewayError):
-        await bulk.run(Bulk((SetDevicePolicy(TV, BLOCKED), StartException(BLOCKED, NAS, seconds=60), EndException(9))))
+        await bulk_of(world).run(
+            Bulk((SetDevicePolicy(TV, BLOCKED), StartException(BLOCKED, NAS, seconds=60), EndException(9)))
+        )
     assert (world.opened.kept, [d.policy for d in world.store.settings.devices]) == ((), [VPN, VPN])
     assert set(world.forgotten) == {TV, NAS}
     assert world.forgotten.count(TV) == 2
+
+
+async def test_policies_of_a_bulk_are_one_plan(world: World) -> None:
+    """A hundred plans in turn kept netd from all else, on a slow machine until its watchdog ended it."""
+    world.devices(Device(TV, VPN), Device(PHONE, VPN))
+    world.plans = 0
+    night = (ScheduleEntry(frozenset(range(7)), 0, 1439, BLOCKED),)
+    done = asyncio.create_task(
+        bulk_of(world).run(
+            Bulk((SetDevicePolicy(TV, BLOCKED), SetDeviceSchedule(PHONE, night), SetDevicePolicy(NAS, BLOCKED)))
+        )
+    )
+    turns = 0
+    while not done.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert [outcome.status for outcome in done.result()] == [200, 200, 200]
+    assert world.plans == 1
+    assert sorted(world.forgotten) == [TV, PHONE, NAS]
+    assert turns > 3  # others had theirs between two commands
+
+
+async def test_policies_before_another_command_are_planned(world: World) -> None:
+    world.devices(Device(TV, VPN), Device(PHONE, VPN))
+    world.plans = 0
+    start = StartException(BLOCKED, NAS, seconds=60)
+    await bulk_of(world).run(Bulk((SetDevicePolicy(TV, BLOCKED), start, SetDevicePolicy(PHONE, BLOCKED))))
+    assert (world.plans, world.forgotten) == (3, [TV, NAS, PHONE])
+
+
+@pytest.mark.parametrize("cause", ["kernel", "command"])
+async def test_failed_policies_of_a_bulk_leave_nothing(world: World, cause: str) -> None:
+    """What a device opened while the plan had it, if only in part, is gone as well."""
+    world.devices(Device(TV, VPN), Device(PHONE, VPN))
+    before = world.store.settings
+    world.refuses = cause == "kernel"
+    commands = SetDevicePolicy(TV, BLOCKED), SetDevicePolicy(PHONE, BLOCKED if world.refuses else VpnPolicy("atlantis"))
+    with pytest.raises(GatewayError) as caught:
+        await bulk_of(world).run(Bulk(commands))
+    assert caught.value.message.startswith(f"operations[1]: {'refused' if cause == 'kernel' else 'policy: '}")
+    assert world.store.settings == before
+    assert set(world.forgotten) == ({TV, PHONE} if cause == "kernel" else {TV})
+    world.refuses = False
+    world.forgotten.clear()
+    await world.changes.follow()
+    assert world.forgotten == []
 
 
 def test_every_command_has_a_handler_here(world: World) -> None:
