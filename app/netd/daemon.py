@@ -477,6 +477,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         publish=publish,
         exceptions=exceptions,
         sightings=watcher,
+        history=statistics.devices,
     )
     commands = single_commands.with_entries(bulk.handlers())
 

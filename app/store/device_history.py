@@ -75,6 +75,7 @@ class DeviceHistory:
         self._disk = threading.Lock()
         self._pending: list[_Added | _Forgotten | _Renamed] = []
         self._refused = False
+        self._before: list[_Added | _Forgotten | _Renamed] | None = None  # a bulk request; None = there is none
 
     # --- changes, which do not wait for the disk ---------------------------------------------------------------------
 
@@ -94,7 +95,6 @@ class DeviceHistory:
     def forget(self, device: str) -> None:
         """Remove the records of ``device``."""
         with self._memory:
-            self._pending = [s for s in self._pending if isinstance(s, _Renamed) or s.device != device]
             self._pending.append(_Forgotten(device))
 
     def rename_policy(self, old: str, new: str) -> None:
@@ -102,13 +102,33 @@ class DeviceHistory:
         with self._memory:
             self._pending.append(_Renamed(old, new))
 
+    # --- bulk requests -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Write nothing until :meth:`commit` or :meth:`abort`."""
+        with self._memory:
+            self._before = list(self._pending)
+
+    def commit(self) -> None:
+        with self._memory:
+            self._before = None
+
+    def abort(self) -> None:
+        """Forget no device that was to be forgotten since :meth:`begin`; what has happened since has happened."""
+        with self._memory:
+            before, self._before = set(map(id, self._before or ())), None
+            self._pending = [s for s in self._pending if id(s) in before or not isinstance(s, _Forgotten)]
+
     # --- the disk: run these in a thread -----------------------------------------------------------------------------
 
     def flush(self) -> bool:
-        """Carry out all changes, in one transaction. False where the disk refused; they stay in memory then."""
+        """Carry out all changes, in one transaction. False where the disk refused; they stay in memory then.
+
+        During a bulk request nothing is carried out.
+        """
         with self._disk:
             with self._memory:
-                batch = list(self._pending)
+                batch = list(self._pending) if self._before is None else []
             if not batch:
                 return True
             try:

@@ -156,6 +156,22 @@ def test_device_forgotten_during_a_write_leaves_nothing(
     assert changes(history) == []
 
 
+def test_bulk_request_that_fails_forgets_no_device(history: DeviceHistory) -> None:
+    fill(history, 1, "online")
+    fill(history, 1, "online", PHONE)
+    history.forget(PHONE)
+    history.begin()
+    history.forget(TV)
+    fill(history, 1, "renamed")
+    assert changes(history) == []  # nothing is written meanwhile
+    history.abort()
+    assert (changes(history), changes(history, PHONE)) == (["renamed", "online"], [])
+    history.begin()
+    history.forget(TV)
+    history.commit()
+    assert changes(history) == []
+
+
 def test_renamed_exit_is_renamed_in_policies_alone(history: DeviceHistory) -> None:
     history.append(TV, DeviceRecord(id=0, time=START, change="policy", policy="vpn:se", before="vpn:de"))
     history.append(TV, DeviceRecord(id=0, time=START, change="renamed", name="x", before="vpn:se"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from app.errors import GatewayError
 from app.model import (
     BlockedPolicy,
     Device,
@@ -27,6 +28,7 @@ from app.netd.dependencies import Dependencies
 from app.netd.devices import history as history_module
 from app.protocol.commands import (
     AdmitDevice,
+    Bulk,
     ChangeDevice,
     ChangeException,
     ChangeExit,
@@ -295,6 +297,16 @@ async def test_forgotten_device_has_no_history(house: House) -> None:
     assert await house.told() == []
     await house.lease("192.168.77.20")
     assert await house.told() == [{"change": "appeared", "address": "192.168.77.20", "name": "telly"}]
+
+
+async def test_failing_bulk_request_forgets_nothing(house: House) -> None:
+    await house.lease("192.168.77.20")
+    await house.run(ChangeDevice(TV, name="Telly"))
+    with pytest.raises(GatewayError, match="no such device"):
+        await house.run(Bulk((ForgetDevice(TV), ForgetDevice(PHONE))))
+    assert [each["change"] for each in await house.told()] == ["appeared", "renamed"]
+    await house.run(Bulk((ForgetDevice(TV),)))
+    assert await house.told() == []
 
 
 async def test_renamed_exit_has_its_new_name_in_the_history(house: House) -> None:
