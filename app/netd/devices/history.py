@@ -75,7 +75,8 @@ class DeviceHistoryRecorder:
         self._members: dict[int, frozenset[str]] = {}  # of the groups with an exception, by its id
         self._started = clock()
         self._presence: PresenceFilter | None = None
-        self._early: list[tuple[Presence, float]] = []  # before it is known what was told last
+        self._early: list[tuple[DeviceChanged, float, float]] = []  # before it is known what was told last
+        self._told: set[str] = set()  # of whose presence something was told before the start
         follow(self.on_event)
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -101,9 +102,10 @@ class DeviceHistoryRecorder:
     def start(self, told: dict[str, bool]) -> None:
         """Tell of presence from now on; ``told`` was told last before the start."""
         self._presence = PresenceFilter(told, self._started)
-        for seen, clock in self._early:
-            self._observe(seen, clock)
-        self._early.clear()
+        self._told = set(told)
+        early, self._early = self._early, []
+        for changed, time, clock in early:
+            self._on_presence(changed, time, clock, self._presence)
 
     def look(self) -> None:
         """Tell what was held back long enough."""
@@ -122,10 +124,11 @@ class DeviceHistoryRecorder:
         match numbered.event:
             case DeviceChanged(mac=mac, reason="forgotten"):
                 self._forget(mac)
-            case DeviceChanged(mac=mac, reason="online" | "offline" as reason):
-                self._observe(Presence(mac, reason == "online", time), self._clock())
-            case DeviceChanged(mac=mac, reason="appeared"):
-                self._appeared(mac, time)
+            case DeviceChanged(reason="online" | "offline" | "appeared") as changed:
+                if self._presence is None:
+                    self._early.append((changed, time, self._clock()))
+                else:
+                    self._on_presence(changed, time, self._clock(), self._presence)
             case DeviceChanged(mac=mac, reason="lease", address=str(address)):
                 self._leased(mac, time, address)
             case DeviceChanged() as changed:
@@ -146,19 +149,29 @@ class DeviceHistoryRecorder:
         self._records.forget(mac)
         self._known.pop(mac, None)
         self._addresses.pop(mac, None)
-        self._early = [(seen, clock) for seen, clock in self._early if seen.mac != mac]
+        self._told.discard(mac)
+        self._early = [each for each in self._early if each[0].mac != mac]
         if self._presence is not None:
             self._presence.forget(mac)
 
-    def _appeared(self, mac: str, time: float) -> None:
-        seen = self._get_seen(mac)
+    def _on_presence(self, changed: DeviceChanged, time: float, clock: float, presence: PresenceFilter) -> None:
+        mac, seen = changed.mac, self._get_seen(changed.mac)
+        if changed.reason == "appeared" and mac not in self._told:
+            self._appeared(mac, seen, time, presence)
+            return
+        if changed.reason == "appeared" and (seen is None or not seen.online):
+            return  # one that was told of is not new: netd has lost it in a crash
+        now = Presence(mac, changed.reason != "offline", time)
+        if presence.observe(now, clock):
+            self._tell((now,))
+
+    def _appeared(self, mac: str, seen: SeenDevice | None, time: float, presence: PresenceFilter) -> None:
         address = seen.addresses[0] if seen is not None and seen.addresses else None
         _keep(self._known, mac, self._known.get(mac) or self._present.known(mac))
         if address is not None:
             _keep(self._addresses, mac, address)
         self._add(mac, time, "appeared", address=address, name=seen.hostname if seen is not None else None)
-        if self._presence is not None:
-            self._presence.appeared(mac, online=seen is not None and seen.online)
+        presence.appeared(mac, online=seen is not None and seen.online)
 
     def _leased(self, mac: str, time: float, address: str) -> None:
         before = self._addresses.get(mac)
@@ -201,12 +214,6 @@ class DeviceHistoryRecorder:
             self._known[mac] = replace(known, policy=policy, own=own)
 
     # --- parts -------------------------------------------------------------------------------------------------------
-
-    def _observe(self, seen: Presence, clock: float) -> None:
-        if self._presence is None:
-            self._early.append((seen, clock))
-        elif self._presence.observe(seen, clock):
-            self._tell((seen,))
 
     def _tell(self, presences: Iterable[Presence]) -> None:
         for mac, online, time in presences:

@@ -168,6 +168,18 @@ async def test_presence_before_the_start_is_remembered(started: Start) -> None: 
     assert await house.told(PHONE) == [{"change": "online"}]
 
 
+async def test_device_that_netd_lost_in_a_crash_is_not_new(started: Start) -> None:  # noqa: F811
+    """The list of devices is written a minute after a new one came; the history may have been written before that."""
+    daemon = await started()
+    house = House(daemon, [])
+    await asyncio.to_thread(daemon.statistics._open)
+    house.publish(TV, "appeared")
+    house.publish(PHONE, "appeared")
+    daemon.device_history.start({TV: True})
+    assert await house.told() == []
+    assert await house.told(PHONE) == [{"change": "appeared"}]
+
+
 # --- what people decide ----------------------------------------------------------------------------------------------
 
 
