@@ -11,6 +11,7 @@ from app import __version__
 from app.cli import (
     access,
     accounts,
+    device_history,
     exits,
     explain,
     files,
@@ -71,6 +72,7 @@ for command in (
     post_quantum.post_quantum,
     lan.devices,
     lan.device,
+    device_history.device_history,
     lan.admit,
     lan.forget,
     lan.new_devices,

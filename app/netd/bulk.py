@@ -68,6 +68,16 @@ class RevertibleSightings(Protocol):
     def restore(self, devices: Iterable[SeenDevice]) -> None: ...
 
 
+class RevertibleHistory(Protocol):
+    """What is used of :class:`app.store.device_history.DeviceHistory`."""
+
+    def begin(self) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 class FollowedPolicies(Protocol):
     """What is used of :class:`app.netd.policies.changes.PolicyChanges`."""
 
@@ -98,6 +108,7 @@ class BulkRunner:
         publish: EventSink,
         exceptions: RevertibleExceptions | None = None,
         sightings: RevertibleSightings | None = None,
+        history: RevertibleHistory | None = None,
     ) -> None:
         self._run = run
         self._store = store
@@ -107,6 +118,7 @@ class BulkRunner:
         self._publish = publish
         self._exceptions = exceptions
         self._sightings = sightings
+        self._history = history
         self._atomic = False
 
     def handlers(self) -> tuple[HandlerEntry, ...]:
@@ -166,6 +178,8 @@ class BulkRunner:
         number = 0
         self._atomic = True
         self._store.begin()
+        if self._history is not None:
+            self._history.begin()
         try:
             async with asyncio.timeout(TIMEOUT):
                 for policies, several in groupby(enumerate(commands), lambda each: isinstance(each[1], POLICY_CHANGES)):
@@ -178,6 +192,8 @@ class BulkRunner:
                                 if isinstance(name, str) and name in before and name in self._exits.goals():
                                     own_goals[name] = self._exits.goals()[name]
             self._store.commit()
+            if self._history is not None:
+                self._history.commit()
         except TimeoutError:
             await self._undo(before, own_goals, exceptions, seen)
             raise outcomes.with_position(_timeout_error(), number) from None
@@ -198,7 +214,12 @@ class BulkRunner:
         exceptions: tuple[PolicyException, ...],
         seen: tuple[SeenDevice, ...],
     ) -> None:
-        """Restore settings, exceptions, sightings, exits, plan. An exit that another request has moved stays there."""
+        """Restore settings, exceptions, what is known of devices, exits, plan.
+
+        An exit that another request has moved stays there.
+        """
+        if self._history is not None:
+            self._history.abort()
         if self._store.in_transaction:
             self._store.abort()
         changed = self._exceptions is not None and self._exceptions.kept != exceptions

@@ -39,9 +39,11 @@ from app.netd.device_names import look_up
 from app.netd.device_policy import DevicePolicies
 from app.netd.devices import seen_file
 from app.netd.devices.commands import DeviceCommands
+from app.netd.devices.history import DeviceHistoryRecorder
 from app.netd.devices.mdns import MdnsListener
 from app.netd.devices.own_addresses import own_addresses
 from app.netd.devices.policy_of_all import PolicyOfAll
+from app.netd.devices.present_devices import PresentDevices
 from app.netd.devices.watcher import DeviceWatcher
 from app.netd.events import EventBus
 from app.netd.exit_commands import ExitCommands
@@ -117,6 +119,7 @@ class Daemon:
     statistics: Statistics
     lan_services: LanServicesLoop
     watcher: DeviceWatcher
+    device_history: DeviceHistoryRecorder
     jobs: Mapping[str, Job]  # each runs until it is cancelled
     problems: tuple[str, ...]  # found in the stored state, as messages
 
@@ -139,6 +142,7 @@ class Daemon:
 
     async def close(self) -> None:
         """Write statistics and sightings. The kernel keeps its network."""
+        self.device_history.close()
         await self.statistics.close()
         try:
             await self.watcher.save()
@@ -300,6 +304,16 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         own=own_addresses,
         publish=publish,
     )
+    device_history = DeviceHistoryRecorder(
+        records=statistics.devices,
+        page=statistics.device_history,
+        last_presence=statistics.last_presence,
+        present=PresentDevices(lambda: store.settings, opened.present),
+        seen=lambda: watcher.devices,
+        get_seen=watcher.get,
+        decided=[device.mac for device in store.settings.devices],
+        follow=events.follow,
+    )
     policies = PolicyOfAll(
         store=store,
         changes=policy_changes,
@@ -439,6 +453,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         canary,
         Proofs(network=network, store=store, capture=capture),
         history,
+        device_history,
         owner,
         backup,
         deps.logs,
@@ -462,6 +477,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         publish=publish,
         exceptions=exceptions,
         sightings=watcher,
+        history=statistics.devices,
     )
     commands = single_commands.with_entries(bulk.handlers())
 
@@ -487,6 +503,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
         statistics=statistics,
         lan_services=lan_services,
         watcher=watcher,
+        device_history=device_history,
         jobs={
             "reconciler": network.run,
             "links": network.watch_links,
@@ -521,6 +538,7 @@ async def assemble(deps: Dependencies, restart: asyncio.Event, problems: Iterabl
             "exits": exits.run,
             "policy times": policy_times.run,
             "pauses": own_devices.run,
+            "device history": device_history.run,
         },
         problems=(*store.problems, *provider_environment.accounts.problems, *problems),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ import msgspec
 from app.protocol.events import Event, GatewayEvent, TrafficRates
 from app.protocol.statistics import Rates
 from app.tunnel.clock import boottime
+
+log = logging.getLogger(__name__)
 
 MAX_KEPT = 1000  # events for listeners that resume
 MAX_BACKLOG = 500  # events that a listener may be behind before it is dropped
@@ -36,6 +39,7 @@ class EventBus:
         self._seq = self._first = first_number(BOOT_ID.read_text(), boottime())
         self._recent: deque[Event] = deque(maxlen=MAX_KEPT)
         self._listeners: set[asyncio.Queue[Event | None]] = set()
+        self._followers: list[Callable[[Event], object]] = []
 
     @property
     def seq(self) -> int:
@@ -51,7 +55,16 @@ class EventBus:
         numbered = Event(self._seq, time.time(), event)
         self._recent.append(numbered)
         self._deliver(numbered)
+        for follower in self._followers:
+            try:
+                follower(numbered)
+            except Exception:  # what the event tells of has happened: nobody who made it happen must fail by this
+                log.exception("an event could not be followed")
         return numbered
+
+    def follow(self, follower: Callable[[Event], object]) -> None:
+        """Call ``follower`` with every event from now on, as it happens: the state is that which it tells of."""
+        self._followers.append(follower)
 
     def publish_rates(self, rates: Rates) -> None:
         """Send ``rates`` to the present listeners, not numbered and not replayed: they are soon outdated."""

@@ -32,7 +32,7 @@ async def watch_leases(
             await asyncio.sleep(period / 10)
             now = published_fields(await read())
         for mac, reason in lease_changes(before, now):
-            publish(DeviceChanged(mac, reason))
+            publish(DeviceChanged(mac, reason, now[mac][0] if mac in now else None))
         before = now
 
 

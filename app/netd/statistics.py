@@ -1,4 +1,4 @@
-"""The statistics of netd: counters read from the kernel, totals and history, written to disk periodically.
+"""The statistics of netd: counters read from the kernel, totals and histories, written to disk periodically.
 
 A failure never affects the network: it is logged and retried. All disk access is in threads.
 """
@@ -18,6 +18,7 @@ from app.addresses import Network
 from app.errors import GatewayError, UnavailableError
 from app.network.accounting import Accounting, exit_counters, interfaces, origin
 from app.network.plan import exit_interface
+from app.protocol.device_history import DeviceHistoryPage, DeviceHistoryQuery
 from app.protocol.statistics import (
     OTHER,
     Bytes,
@@ -32,6 +33,7 @@ from app.protocol.statistics import (
     TrafficQuery,
 )
 from app.store.database import FILE, Database
+from app.store.device_history import DeviceHistory
 from app.store.history import History
 from app.store.traffic import TrafficLog
 from app.tunnel.clock import boottime
@@ -48,7 +50,7 @@ PRUNE_INTERVAL = 3600.0  # seconds
 
 
 class Statistics:
-    """Traffic counters and history. ``exits`` gives the names in order; ``lan`` the LAN's interfaces and networks."""
+    """Traffic counters and histories. ``exits`` gives the names in order; ``lan`` the LAN's interfaces and networks."""
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class Statistics:
         self._database = Database(state_dir / FILE)
         self._traffic = TrafficLog(self._database)
         self._history = History(self._database)
+        self.devices = DeviceHistory(self._database)
         self._journal = Journal()
         self._accounting = Accounting(flowtable=flowtable)
         self._exits = exits
@@ -71,7 +74,7 @@ class Statistics:
         self._on_rates = on_rates
         self._on_problem = on_problem
         self._period = period
-        self._opened = False
+        self._opened = asyncio.Event()
         self._installed: tuple[Sequence[str], Sequence[Network]] | None = None
         self._failing = False
 
@@ -80,7 +83,7 @@ class Statistics:
     async def run(self) -> None:
         """Run until cancelled; then call :meth:`close`."""
         await asyncio.to_thread(self._open)
-        self._opened = True
+        self._opened.set()
         for problem in self._database.problems:
             self._on_problem(problem)
         await self._sample()
@@ -98,14 +101,14 @@ class Statistics:
 
     async def close(self) -> None:
         """Take a last reading, write everything, close the file. The kernel goes on counting."""
-        if not self._opened:
+        if not self._opened.is_set():
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2.0):
                 await self._sample()
         await asyncio.to_thread(self._write)
         await asyncio.to_thread(self._database.close)
-        self._opened = False
+        self._opened.clear()
 
     def _open(self) -> None:
         self._database.open()
@@ -133,11 +136,13 @@ class Statistics:
 
     def _write(self) -> None:
         self._history.flush()
+        self.devices.flush()
         self._traffic.flush()
 
     def _prune(self) -> None:
         try:
             self._history.prune(time.time())
+            self.devices.prune(time.time())
             self._traffic.prune(time.time())
         except sqlite3.Error as error:
             log.warning("old statistics could not be removed: %s", error)
@@ -171,7 +176,7 @@ class Statistics:
         subjects = Subject("exit", old), Subject("exit", new)
         self._journal.rename(old, new)
         self._traffic.rename(*subjects)
-        if self._opened:
+        if self._opened.is_set():
             try:
                 await asyncio.to_thread(self._traffic.rename_stored, *subjects)
                 await asyncio.to_thread(self._history.rename, old, new)
@@ -211,6 +216,15 @@ class Statistics:
     async def history_csv(self, query: HistoryQuery) -> tuple[str, int | None]:
         """One page of 1000 as CSV, and the ``before`` of the next. Raises UnavailableError."""
         return await self._query(lambda: self._history.csv(query))
+
+    async def device_history(self, query: DeviceHistoryQuery) -> DeviceHistoryPage:
+        """Raises InvalidFieldError (``limit``), UnavailableError."""
+        return await self._query(lambda: self.devices.page(query))
+
+    async def last_presence(self) -> dict[str, bool]:
+        """Whether each device was here when it was last recorded, once that can be read. Raises UnavailableError."""
+        await self._opened.wait()
+        return await self._query(self.devices.last_presence)
 
     async def _query(self, work: Callable[[], Result]) -> Result:
         try:

@@ -43,6 +43,7 @@ from app.protocol.proof_commands import GetCanary, GetProof, OpenExits, StartPro
 from app.protocol.report_commands import (
     ExportHistory,
     GetCounters,
+    GetDeviceHistory,
     GetHistory,
     GetLogs,
     GetTraffic,
@@ -97,6 +98,7 @@ __all__ = [
     "GetAccount",
     "GetCanary",
     "GetCounters",
+    "GetDeviceHistory",
     "GetHistory",
     "GetLogs",
     "GetOwnDevice",

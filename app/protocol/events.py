@@ -77,6 +77,7 @@ class DeviceChanged(Struct, frozen=True, tag="device_change"):
 
     mac: str
     reason: DeviceReason
+    address: str | None = None  # of a new lease
 
 
 class ExitChanged(Struct, frozen=True, tag="exit_change"):

@@ -1,10 +1,11 @@
-"""The commands that only report: traffic, history, counters, leak test, log, support file."""
+"""The commands that only report: traffic, histories, counters, leak test, log, support file."""
 
 from __future__ import annotations
 
 from app.model import DEFAULT_EXIT
 from app.protocol.answers import Counters, HistoryTable, LeakReport, LogLines, TrafficByName, TrafficSeries
 from app.protocol.command import Command
+from app.protocol.device_history import DeviceHistoryPage, DeviceHistoryQuery
 from app.protocol.statistics import HistoryPage, HistoryQuery, Kind, TrafficQuery
 
 
@@ -39,6 +40,14 @@ class ExportHistory(Command[HistoryTable], frozen=True, tag="export_history"):
     during_bulk = True
 
     query: HistoryQuery
+
+
+class GetDeviceHistory(Command[DeviceHistoryPage], frozen=True, tag="get_device_history"):
+    """One page of a device's history. Raises InvalidFieldError (``limit``), UnavailableError (``storage``)."""
+
+    during_bulk = True
+
+    query: DeviceHistoryQuery
 
 
 class GetCounters(Command[Counters], frozen=True, tag="get_counters"):

@@ -1,4 +1,4 @@
-"""The database ``statistics.sqlite``: traffic and history. Its failures never affect the tunnel.
+"""The database ``statistics.sqlite``: traffic, history of exits and devices. Its failures never affect the tunnel.
 
 A damaged file is set aside, and a new one begun. An SD card wears by the page written and dies by power cuts. So:
 write-ahead log with one synchronisation a checkpoint (``synchronous=NORMAL``: a power cut may cost the last
@@ -45,6 +45,14 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, exit TEXT NOT NULL,
         before TEXT NOT NULL, after TEXT NOT NULL, cause TEXT NOT NULL, message TEXT, provider TEXT, server TEXT,
         previous_server TEXT, duration REAL, up INTEGER, down INTEGER, attempt INTEGER NOT NULL
+    ) STRICT;
+    """,
+    # Without an index by device: its pages would all be written anew, and the whole table is read in milliseconds.
+    """
+    CREATE TABLE device_history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, time REAL NOT NULL, change TEXT NOT NULL,
+        policy TEXT, "before" TEXT, until REAL, "by" TEXT, reason TEXT, cause TEXT, "group" TEXT, address TEXT,
+        name TEXT, allow TEXT
     ) STRICT;
     """,
 )

@@ -23,6 +23,7 @@ from app.model import (
     ServerChange,
     VpnPolicy,
 )
+from app.protocol.device_history import DeviceRecord
 from app.protocol.events import SecurityAlert, StatusChanged
 from app.protocol.statistics import Bytes, Point, Series, Transition
 from app.protocol.status import ExitState, ExitStatus
@@ -100,11 +101,48 @@ class Day(FakeRecords):
         )
 
 
+def past_of_the_telly() -> tuple[DeviceRecord, ...]:
+    now = time.time()
+    return (
+        DeviceRecord(id=1, time=now - 9e5, change="appeared", name="lgwebostv", address="192.168.77.20"),
+        DeviceRecord(id=2, time=now - 8.9e5, change="renamed", name="Telly"),
+        DeviceRecord(id=3, time=now - 8.8e5, change="group", group="Living room"),
+        DeviceRecord(id=4, time=now - 8.8e5, change="policy", policy="vpn:tv", before="vpn", cause="own"),
+        *(
+            DeviceRecord(id=n, time=now - 8e5 + n * 3e4, change="online" if n % 2 else "offline")  # day after day
+            for n in range(5, 21)
+        ),
+        DeviceRecord(id=21, time=now - 9e4, change="policy", policy="blocked", before="vpn:tv", cause="schedule"),
+        DeviceRecord(id=22, time=now - 8e4, change="policy", policy="vpn:tv", before="blocked", cause="own"),
+        DeviceRecord(
+            id=23,
+            time=now - 7e3,
+            change="exception_start",
+            policy="direct",
+            until=now - 3.4e3,
+            by="admin",
+            reason="football",
+            group="Living room",
+        ),
+        DeviceRecord(
+            id=24,
+            time=now - 3.4e3,
+            change="exception_end",
+            policy="vpn:tv",
+            before="direct",
+            cause="time",
+            group="Living room",
+        ),
+        DeviceRecord(id=25, time=now - 900, change="address", address="192.168.77.20", before="192.168.77.131"),
+    )
+
+
 @pytest.fixture(autouse=True)
 def household(gateway: FakeGateway, server: WebServer) -> None:
     now = time.time()
     match = PolicyException(1, 1, DirectPolicy(), now, now + 1500, 1500.0, "admin", TABLET, None, "the match")
     gateway.records = Day()
+    gateway.device_history.records = {TV: past_of_the_telly()}
     gateway.accounts.preferences = msgspec.structs.replace(
         gateway.accounts.preferences,
         favourites=("mullvad/se-got-wg-001",),

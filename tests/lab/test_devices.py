@@ -131,3 +131,28 @@ def test_leases_and_names_survive_the_app(lab):
     finally:
         lab.gateway.release_app("netd")
     wait_for("netd to be back", lambda: lab.api("GET", "/api/status").get("state") == "connected")
+
+
+def test_history_of_a_device_outlives_netd(lab):
+    def told() -> list[dict[str, object]]:
+        return lab.api("GET", f"/api/devices/{LAN_HOSTS['tv']}/history?limit=20")["history"]
+
+    def online() -> bool:
+        return lab.api("GET", f"/api/devices/{LAN_HOSTS['tv']}").get("online", False)
+
+    wait_for("the TV to be online", online)
+    policy(lab, "tv", "blocked")
+    policy(lab, "tv", "vpn:second")
+    changed, blocked, *before = told()
+    assert "appeared" in {record["change"] for record in before}
+    assert (blocked["change"], blocked["policy"], blocked["before"], blocked["cause"]) == (
+        "policy",
+        "blocked",
+        "vpn",
+        "own",
+    )
+    assert (changed["policy"], changed["before"]) == ("vpn:second", "blocked")
+    lab.gateway.kill_app("netd")
+    wait_for("netd to be back", lambda: lab.api("GET", "/api/status").get("state") == "connected")
+    wait_for("the TV to be online again", online)
+    assert told() == [changed, blocked, *before]  # that it is online again is no news

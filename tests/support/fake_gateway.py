@@ -60,6 +60,7 @@ from app.protocol.commands import (
     GenerateKeypair,
     GetCanary,
     GetCounters,
+    GetDeviceHistory,
     GetHistory,
     GetLogs,
     GetProof,
@@ -83,6 +84,7 @@ from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 from app.providers.selection import choose, matching
 from tests.support import fake_exits, fake_explanations, fake_policies
 from tests.support.fake_accounts import FakeAccounts
+from tests.support.fake_device_history import FakeDeviceHistory
 from tests.support.fake_records import FakeRecords
 
 R = TypeVar("R")
@@ -126,6 +128,7 @@ class FakeGateway:
         self.servers = list(SERVERS)
         self._imported: dict[str, str] = {}  # name -> configuration
         self.records = FakeRecords()
+        self.device_history = FakeDeviceHistory()
         self.accounts = FakeAccounts()
         self.evidence: tuple[Evidence, ...] = (
             Evidence("name", 4, True, True, False),
@@ -236,6 +239,8 @@ class FakeGateway:
                 return self.explanations.answer(command)
             case GetTraffic() | GetTrafficByName() | GetHistory() | ExportHistory() | GetCounters():
                 return self.records.answer(command)
+            case GetDeviceHistory(query=query):
+                return self.device_history.page(query)
             case SetOwner():
                 return Done()
             case CreateBackup():

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from app import model
 from app.api import (
+    device_history,
     devices,
     exceptions,
     exits,
@@ -78,6 +79,13 @@ class Query:
     async def device(self, mac: str) -> types.Device:
         """One device."""
         return cast("types.Device", await call(devices.get_device, mac=mac))
+
+    @strawberry.field
+    async def device_history(self, mac: str, first: int = 100, before: types.Long | None = None) -> types.DeviceHistory:
+        """What happened to a device, the newest first; ``before`` is the ``next`` of the page before."""
+        check_first(first)
+        given = {"limit": first, "before": before}
+        return cast("types.DeviceHistory", await call(device_history.device_history, given, mac=mac))
 
     @strawberry.field
     async def why(self, mac: str) -> explanation_types.Why:

@@ -401,6 +401,31 @@ class History:
 
 
 @strawberry.type
+class DeviceRecord:
+    """Something that happened to a device; what says nothing of the ``change`` is null."""
+
+    id: Long
+    time: float
+    change: str
+    policy: str | None
+    before: str | None
+    until: float | None
+    by: str | None
+    reason: str | None
+    cause: str | None
+    group: str | None
+    address: str | None
+    name: str | None
+    allow: str | None
+
+
+@strawberry.type
+class DeviceHistory:
+    history: list[DeviceRecord]
+    next: Long | None
+
+
+@strawberry.type
 class ListOffer:
     """A provider's whole server list, which the key of an imported file opens by ``useFileKey``."""
 

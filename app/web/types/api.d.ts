@@ -236,6 +236,28 @@ export interface DeviceChangeBody {
   code?: string | null;
 }
 
+export interface DeviceHistoryBody {
+  history: Array<DeviceRecord>;
+  next: number | null;
+}
+
+/** Something that happened to a device. For most changes `before` is what was there instead. */
+export interface DeviceRecord {
+  id: number;
+  time: number;
+  change: "address" | "admitted" | "appeared" | "exception_end" | "exception_start" | "fixed_address" | "group" | "offline" | "online" | "own_policy" | "policy" | "renamed" | "schedule" | "self_service";
+  policy?: string | null;
+  before?: string | null;
+  until?: number | null;
+  by?: string | null;
+  reason?: string | null;
+  cause?: "choice" | "default" | "exception" | "group" | "group_schedule" | "own" | "schedule" | "waiting" | "ended" | "replaced" | "time" | null;
+  group?: string | null;
+  address?: string | null;
+  name?: string | null;
+  allow?: "all" | "exit" | "off" | "pause" | null;
+}
+
 export interface DeviceSelfServiceChange {
   allow: "all" | "default" | "exit" | "off" | "pause";
   exits?: Array<string> | null;
@@ -1306,6 +1328,7 @@ export interface Operations {
   "GET /api/devices/{}": { body: never; answer: DeviceBody };
   "PATCH /api/devices/{}": { body: DeviceChangeBody; answer: Success };
   "POST /api/devices/{}/admit": { body: Confirmation | undefined; answer: Success };
+  "GET /api/devices/{}/history": { body: never; answer: DeviceHistoryBody };
   "PUT /api/devices/{}/policy": { body: PolicyBody; answer: Success };
   "PUT /api/devices/{}/schedule": { body: ScheduleChange; answer: Success };
   "PUT /api/devices/{}/self-service": { body: DeviceSelfServiceChange; answer: Success };

@@ -119,7 +119,9 @@ def test_everything_can_be_asked_at_once(call: Call) -> None:
         " kind randomised firstSeen lastSeen online exit reason traffic{up down rate{up down}}}"
         " leases{mac address hostname expires}"
         ' providers{providers current} traffic(range: "1h"){step sum{up down} points{time up down covered}}'
-        " history(first: 2){next history{id before after cause}}}",
+        " history(first: 2){next history{id before after cause}}"
+        ' deviceHistory(mac: "02:00:00:00:00:01", first: 4, before: 9){next history{id time change policy before until'
+        " by reason cause group address name allow}}}",
     )
     assert found["devices"] == [
         {re.sub("_(.)", lambda m: m[1].upper(), k): v for k, v in device.items()}
@@ -130,6 +132,15 @@ def test_everything_can_be_asked_at_once(call: Call) -> None:
     assert found["traffic"]["points"] == call("GET", "/api/traffic?range=1h").json()["points"]
     page = call("GET", "/api/history?limit=2").json()
     assert [t["id"] for t in found["history"]["history"]] == [t["id"] for t in page["history"]]
+    page = call("GET", "/api/devices/02:00:00:00:00:01/history?limit=4&before=9").json()
+    told = found["deviceHistory"]
+    assert (told["next"], [t["id"] for t in told["history"]]) == (2, [8, 5, 3, 2])
+    assert [{k: v for k, v in t.items() if v is not None} for t in told["history"]] == page["history"]
+
+
+def test_history_of_a_device_never_seen_is_not_found(call: Call) -> None:
+    answer = call("POST", "/graphql", json={"query": '{deviceHistory(mac: "02:00:00:00:00:99"){next}}'}).json()
+    assert answer["errors"][0]["extensions"]["code"] == "not_found"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.protocol.commands import ExportHistory, GetHistory, GetTraffic
+from app.protocol.commands import ExportHistory, GetDeviceHistory, GetHistory, GetTraffic
+from app.protocol.device_history import DeviceHistoryQuery
 from app.protocol.statistics import ALL, HistoryQuery, Subject, TrafficQuery
+from tests.support.fake_device_history import HISTORY, TV
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_records import PHONE
 from tests.unit.api.conftest import Call, assert_error
@@ -64,6 +66,10 @@ def test_traffic_by_name(call: Call) -> None:
         ("/api/history?since=nan", "since"),
         ("/api/history?until=inf", "until"),
         (f"/api/history?exit={'x' * 256}", "exit"),
+        (f"/api/devices/{PHONE}/history?limit=0", "limit"),
+        (f"/api/devices/{PHONE}/history?limit=1001", "limit"),
+        (f"/api/devices/{PHONE}/history?before=0", "before"),
+        ("/api/devices/phone/history", "mac"),
     ],
 )
 def test_bad_queries_name_the_parameter(call: Call, gateway: FakeGateway, path: str, field: str) -> None:
@@ -71,7 +77,9 @@ def test_bad_queries_name_the_parameter(call: Call, gateway: FakeGateway, path: 
     assert gateway.commands == []
 
 
-@pytest.mark.parametrize("path", ["/api/traffic", "/api/traffic/exits", "/api/history", "/api/history.csv"])
+@pytest.mark.parametrize(
+    "path", ["/api/traffic", "/api/traffic/exits", "/api/history", "/api/history.csv", f"/api/devices/{TV}/history"]
+)
 def test_unknown_parameters_are_refused(call: Call, path: str) -> None:
     assert_error(call("GET", f"{path}?devise=x"), 422, "unknown_field", "devise")
 
@@ -102,3 +110,38 @@ def test_history_as_csv(call: Call, gateway: FakeGateway) -> None:
         ExportHistory(HistoryQuery(exit="default")),
         ExportHistory(HistoryQuery(exit="default", before=2)),
     ]
+
+
+def test_history_of_a_device_is_paged(call: Call, gateway: FakeGateway) -> None:
+    first = call("GET", f"/api/devices/{TV.upper().replace(':', '-')}/history?limit=4").json()
+    assert [record["id"] for record in first["history"]] == [9, 8, 5, 3]
+    assert gateway.commands[-1] == GetDeviceHistory(DeviceHistoryQuery(TV, 4))
+    second = call("GET", f"/api/devices/{TV}/history?before={first['next']}").json()
+    assert ([record["id"] for record in second["history"]], second["next"]) == ([2, 1], None)
+    assert len(HISTORY) == 6
+
+
+def test_history_of_a_device_leaves_out_what_says_nothing(call: Call) -> None:
+    offline, ended, started, *_ = call("GET", f"/api/devices/{TV}/history").json()["history"]
+    assert offline == {"id": 9, "time": 1_700_003_900.0, "change": "offline"}
+    assert started == {
+        "id": 5,
+        "time": 1_700_000_180.0,
+        "change": "exception_start",
+        "policy": "direct",
+        "until": 1_700_003_780.0,
+        "by": "admin",
+        "reason": "football",
+    }
+    assert (ended["policy"], ended["before"], ended["cause"]) == ("blocked", "direct", "time")
+
+
+def test_device_without_records_has_an_empty_history(call: Call) -> None:
+    assert call("GET", f"/api/devices/{PHONE}/history").json() == {"history": [], "next": None}
+
+
+def test_history_of_a_device_never_seen_is_not_found(call: Call, gateway: FakeGateway) -> None:
+    never = "02:00:00:00:00:99"
+    assert_error(call("GET", f"/api/devices/{never}/history"), 404, "not_found", "mac")
+    gateway.device_history.records[never] = HISTORY  # it was here, and was given up for newer ones
+    assert call("GET", f"/api/devices/{never}/history").status_code == 200

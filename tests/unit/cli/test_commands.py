@@ -24,7 +24,9 @@ from app.api.auth import tokens as jwts
 from app.model import ExitSettings, Fallback, MtuSettings, Never, ProviderSettings, ServerChange
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, SignIn, SignOut, UseFileKey
+from app.protocol.device_history import DeviceRecord
 from ci.labnet.owner import API_KEY, AUTHORIZATION, PASSWORD, own
+from tests.support.fake_device_history import TV
 from tests.support.web_server import WebServer
 
 ROOT = Path(__file__).parents[3]
@@ -326,6 +328,47 @@ def test_device_is_shown_changed_admitted_and_forgotten(run):
     assert (gone.returncode, "no device is known as 'Telly 2'" in gone.stderr) == (1, True)
     refused = run("device", mac, "--address", "192.168.77.1")
     assert (refused.returncode, "address" in refused.stderr) == (1, True)
+
+
+def test_history_of_a_device_is_a_table(run, web):
+    records = web.gateway.device_history.records
+    texts = (
+        ("exception_start", {"policy": "direct", "until": 1.7e9, "by": "admin", "reason": "football"}),
+        ("exception_start", {"policy": "blocked", "until": 1.7e9, "by": "admin", "group": "Children"}),
+        ("exception_end", {"before": "direct", "policy": "vpn", "cause": "time"}),
+        ("policy", {"before": "vpn", "policy": "blocked", "cause": "group_schedule", "group": "Children"}),
+        ("own_policy", {"policy": "vpn:se"}),
+        ("renamed", {"name": "Telly", "before": "\x1b[2J"}),
+        ("group", {"before": "Children"}),
+        ("fixed_address", {"address": "192.168.77.9"}),
+        ("self_service", {"allow": "pause"}),
+        ("self_service", {}),
+        ("appeared", {"address": "192.168.77.20", "name": "tv"}),
+        ("online", {}),
+    )
+    records[TV] = tuple(
+        DeviceRecord(id=n, time=1.7e9, change=change, **fields) for n, (change, fields) in enumerate(texts, 1)
+    )
+    head, *lines = run("device-history", "Telly", TZ="UTC").stdout.splitlines()
+    assert head.split() == ["TIME", "CHANGE", "DETAILS"]
+    assert [line.removeprefix("2023-11-14 22:13:20  ") for line in reversed(lines)] == [
+        "exception start  direct until 2023-11-14 22:13:20, by admin: football",
+        "exception start  group Children: blocked until 2023-11-14 22:13:20, by admin",
+        "exception end    direct -> vpn: its time was over",
+        "policy           vpn -> blocked: the schedule of its group Children",
+        "own policy       none -> vpn:se",
+        "renamed          \N{REPLACEMENT CHARACTER}[2J -> Telly",
+        "group            Children -> none",
+        "fixed address    none -> 192.168.77.9",
+        "self service     pause",
+        "self service     as all",
+        "appeared         192.168.77.20 tv",
+        "online",
+    ]
+    newest = json.loads(run("--json", "device-history", TV, "--limit", 1).stdout)
+    assert newest == {"history": [{"id": 12, "time": 1.7e9, "change": "online"}], "next": 12}
+    assert run("device-history", "02:00:00:00:00:99").returncode == 1
+    assert run("device-history", TV, "--limit", 0).returncode == 2
 
 
 def test_new_devices_follow_the_default_or_wait(run):

@@ -91,7 +91,7 @@ async def test_lease_changes_are_published():
     task = asyncio.create_task(watch_leases(read, published.put_nowait, 0.01))
     assert await asyncio.to_thread(begun.wait, 5)  # leases at the start are not published
     leases.append(Lease("b", "10.0.0.2", "phone", 0))
-    assert await asyncio.wait_for(published.get(), 5) == DeviceChanged("b", "lease")
+    assert await asyncio.wait_for(published.get(), 5) == DeviceChanged("b", "lease", "10.0.0.2")
     leases.pop(0)
     assert await asyncio.wait_for(published.get(), 5) == DeviceChanged("a", "lease_ended")
     task.cancel()

@@ -45,6 +45,7 @@ DURING_BULK = {
     "get_account",
     "get_canary",
     "get_counters",
+    "get_device_history",
     "get_history",
     "get_logs",
     "get_own_device",

@@ -16,7 +16,9 @@ from app.api import errors as api_errors
 from app.model import DeviceKind, LinkProblem
 from app.netd.backup import parts
 from app.network.ruleset.refusals import REASONS
+from app.policies import Source
 from app.protocol.answers import OpeningName
+from app.protocol.device_history import DeviceHappening, EndCause
 from app.protocol.explanations import Origin, Verdict
 from app.protocol.status import ExitState
 from app.providers.ivpn import IvpnProvider
@@ -32,6 +34,7 @@ GROUPS = (
     *("alarm.", "alarm_next.", "check.", "checked.", "probe.", "promise.", "promise_how.", "result.", "sight."),
     *("stopped.", "stopped_why."),
     *("blocking.", "opens.", "part.", "past.", "tunnel.", "wan_problem."),
+    *("happened.", "happened_first.", "happened_none.", "happened_why.", "moved_by.", "over."),
 )
 _OTHERS = {"vendor", "messages"}  # no users of messages
 VALUE = re.compile(r"\{(\w+)\}")
@@ -156,6 +159,16 @@ def test_every_cause_in_the_history_has_words(messages: dict[str, dict[str, str 
     assert {"failover", "scheduled", "resumed", "adopted", "retry", "never_used", "unknown"} <= causes
     told = {key.removeprefix("past.") for key in messages["en"] if key.startswith("past.")}
     assert told == causes
+
+
+def test_every_change_in_the_history_of_a_device_has_its_sentence(
+    messages: dict[str, dict[str, str | dict[str, str]]],
+) -> None:
+    for group, codes in (("happened.", DeviceHappening), ("moved_by.", Source), ("over.", EndCause)):
+        told = {key.removeprefix(group) for key in messages["en"] if key.startswith(group)}
+        assert told == set(get_args(codes)), group
+    others = {key.partition(".")[2] for key in messages["en"] if re.match(r"happened_\w+\.", key)}
+    assert others <= set(get_args(DeviceHappening))
 
 
 def checks_in(source: str) -> set[tuple[str, str]]:

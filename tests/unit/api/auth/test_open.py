@@ -44,6 +44,7 @@ LOOKING = {
     ("GET", "/api/canary"),
     ("GET", "/api/devices"),
     ("GET", "/api/devices/<mac>"),
+    ("GET", "/api/devices/<mac>/history"),
     ("GET", "/api/docs"),
     ("GET", "/api/exits"),
     ("GET", "/api/exits/<name>"),

@@ -18,6 +18,7 @@ import { kindIcon } from "../kinds.js";
 import { DeviceChart } from "./device_chart.js";
 import { Facts } from "./facts.js";
 import { Forget } from "./forget.js";
+import { DeviceHistory } from "./history.js";
 import { Identity } from "./identity.js";
 import { SelfServiceChoice } from "./self_service.js";
 import { WhatIf } from "./what_if.js";
@@ -69,6 +70,7 @@ function Sections({ device }) {
     </section>
     <${SelfServiceChoice} device=${device} />
     <${WhatIf} device=${device} />
+    <${DeviceHistory} device=${device} />
     <${Forget} device=${device} />`;
 }
 
