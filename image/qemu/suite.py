@@ -79,8 +79,6 @@ MORE: tuple[tuple[Lane, ...], ...] = (
             ),
         ),
     ),
-    # Alone, as what it measures is a rate.
-    (Lane("rate", 1800, ("tests/e2e/test_forwarding.py",)),),
 )
 
 
