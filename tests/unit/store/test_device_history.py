@@ -222,7 +222,7 @@ def test_last_presence_is_that_of_the_last_record_that_tells(history: DeviceHist
     assert history.last_presence() == {TV: False, PHONE: True, "02:00:00:00:00:03": True}
 
 
-def test_file_of_the_version_before_gets_the_table_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_older_file_gets_the_table_and_keeps_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "statistics.sqlite"
     older = Database(path, migrations=MIGRATIONS[:1])
     older.open()

@@ -39,7 +39,7 @@ def test_what_is_rare_is_told_at_once() -> None:
     assert lan.told == [(0, TV, True, 0), (HOLD, TV, False, HOLD), (2 * HOLD, TV, True, 2 * HOLD)]
 
 
-def test_what_stays_is_told_with_its_time_once_ten_minutes_are_over() -> None:
+def test_what_stays_is_told_later_with_its_own_time() -> None:
     lan = Lan()
     lan.see(TV, online=True)
     lan.wait(100)
