@@ -444,7 +444,7 @@ def test_history_grows_as_it_happens(page: Page, server: WebServer, gateway: Fak
     server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING, server="x")))
     expect(rows.first).to_contain_text("Blocked · <b>vpn</b>")
     expect(rows.first).to_contain_text(
-        "second · the server stopped answering · after 1 hr 1 min · 2 MB down, 10 byte up"
+        "second · the server stopped answering · after 1 hr 1 min · 2 MB down, 10 bytes up"
     )
 
 

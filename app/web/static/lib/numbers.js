@@ -15,7 +15,7 @@ export function bytes(amount, language) {
   return new Intl.NumberFormat(language, {
     style: "unit",
     unit: UNITS[step],
-    unitDisplay: "short",
+    unitDisplay: step ? "short" : "long", // short of byte is "10 byte"
     maximumFractionDigits: step && scaled < 10 ? 1 : 0,
   }).format(scaled);
 }

@@ -38,6 +38,7 @@ export default {
     "Ein weiterer Weg hinaus mit eigenem Server: für den Fernseher, für die Arbeit. Andere Ausgänge bleiben, wie sie sind.",
   "exits.names": "Namen",
   "exits.no_devices": "kein Gerät",
+  "exits.nobody": "Hier geht kein Gerät hinaus",
   "exits.nowhere": "Noch kein Server gewählt",
   "exits.off": "Aus: Von seinen Geräten geht nichts hinaus",
   "exits.off_why": "Jederzeit wieder einschalten.",

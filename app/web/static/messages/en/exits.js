@@ -38,6 +38,7 @@ export default {
     "A second way out, with a server of its own: for the television, for work. Other exits are not touched.",
   "exits.names": "Names",
   "exits.no_devices": "no device",
+  "exits.nobody": "No device leaves here",
   "exits.nowhere": "No server chosen yet",
   "exits.off": "Off: nothing of its devices leaves",
   "exits.off_why": "Switch it on when you like.",

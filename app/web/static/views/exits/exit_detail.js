@@ -21,7 +21,7 @@ import { sentenceOf, stateOf, usersOf } from "./words.js";
 function Users({ exit }) {
   const users = usersOf(exit.name);
   return html`<section class="card" aria-labelledby="users">
-    <h2 id="users">${users.length ? say("exits.devices", { count: users.length }) : say("exits.no_devices")}</h2>
+    <h2 id="users">${users.length ? say("exits.devices", { count: users.length }) : say("exits.nobody")}</h2>
     ${exit.default_policy && html`<p class="hint">${say("exits.for_all")}</p>`}
     <ul class="links">
       ${users.map((each) => html`<li key=${each.mac}><a href=${`/devices/${each.mac}`} data-view>${deviceName(each)}</a></li>`)}

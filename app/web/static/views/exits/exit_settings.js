@@ -38,7 +38,7 @@ export function ExitTarget({ exit }) {
   const name = exitName(exit.name);
   return html`<section class="card" aria-labelledby="target">
     <h2 id="target">${say("start.title")}</h2>
-    <div class="row">
+    <div class="row wraps">
       <div class="grow">
         <p class="row-title">${target ? say("exits.by", { place: targetName(target), provider }) : say("start.none")}</p>
         <p class="hint">${say("start.what")}</p>
