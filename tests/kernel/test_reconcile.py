@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import struct
 import subprocess
@@ -23,7 +24,7 @@ from app.network.plan import RULE_LAST, LinkPlan, NetworkPlan, RoutePlan, RulePl
 from app.network.planner import plan as planned
 from app.network.reconcile import Reconciler
 from app.network.wireguard.userspace import UserspaceBackend
-from tests.kernel.namespace import Recorder, inside, run
+from tests.kernel.namespace import Recorder, inside, run, until
 from tests.unit.network.scenarios import default_exit, inputs
 
 pytestmark = pytest.mark.kernel
@@ -95,6 +96,14 @@ def ports():
         run(f"ip link set {name}-far up")
     run("ip link set wan0 up")
     run("ip addr add 10.9.0.1/24 dev wan0")
+
+
+def settled():
+    """Whether the kernel has nothing more to tell by itself: all links have their carrier and a link-local address."""
+    links = [link for link in json.loads(run("ip -j address")) if link["ifname"] != "lo"]
+    carried = all(link["operstate"] in {"UP", "UNKNOWN"} for link in links)
+    local = [[a for a in link["addr_info"] if a["scope"] == "link" and not a.get("tentative")] for link in links]
+    return carried and all(local)
 
 
 class Drifts:
@@ -186,6 +195,7 @@ async def test_applying_a_plan_twice_sends_the_kernel_nothing():
     ports()
     one = reconciler()
     await one.apply(plan())
+    await until(settled)
     recorder = Recorder()
     await one.apply(plan())
     assert await one.verify() == ()
