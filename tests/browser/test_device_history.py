@@ -127,6 +127,7 @@ def test_each_change_is_a_sentence_the_newest_first(page: Page) -> None:
 def test_reader_of_german_reads_german(page: Page, server: WebServer) -> None:
     page.goto(f"{server.url}/settings/display")
     page.get_by_label("Language").select_option("de")
+    expect(page.get_by_role("heading", level=1, name="Sprache und Aussehen")).to_be_visible()
     page.goto(f"{server.url}/devices/{TV}")
     rows = page.get_by_role("region", name="Verlauf").get_by_role("listitem")
     expect(rows).to_have_count(20)

@@ -159,6 +159,8 @@ def test_one_lock_left_leaks_nothing_and_none_leaks(lab: Lab, kept: str | None) 
 def test_a_real_browser_on_the_laptop_proves_itself(lab: Lab) -> None:
     """Without a password: Chromium on the laptop is told what to send, and each probe is found where it went."""
     connect(lab, "vpn-se")
+    # The netd before this one was killed: the gateway announces the way again, and the laptop takes it.
+    wait_for("the laptop's IPv6 route", lambda: "default" in lab.hosts.exec("laptop", ["ip", "-6", "route"]).stdout, 30)
     argv = [sys.executable, "-m", "tests.lab.browser_proof", f"http://{GATEWAY_LAN4}:5000/proof"]
     done = lab.hosts.exec("laptop", argv, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
