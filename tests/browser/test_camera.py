@@ -70,6 +70,14 @@ def test_code_before_the_camera_is_checked_before_it_is_saved(page: Page, server
     assert page.evaluate("navigator.mediaDevices.enumerateDevices().then((all) => all.length)") > 0
 
 
+def test_code_that_the_gateway_cannot_check_is_told(page: Page) -> None:
+    page.context.grant_permissions(["camera"])
+    page.route("**/api/import", lambda route: route.abort())
+    page.get_by_role("button", name="Scan with the camera").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("region", name="What was found")).to_contain_text("It is not added.")
+
+
 def test_refused_camera_says_what_to_do(page: Page) -> None:
     page.get_by_role("button", name="Scan with the camera").click()
     dialog = page.get_by_role("dialog")

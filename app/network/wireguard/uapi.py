@@ -31,7 +31,7 @@ def configuration(device: DeviceConfig, port: int = 0) -> str:
     # server that answers it ignores that of the new peer, which comes within the 50 ms of its flood protection.
     lines = ["set=1", "replace_peers=true", f"private_key={_hex(device.private_key.reveal())}"]
     lines.append(f"fwmark={device.fwmark}")
-    if not port or device.listen_port != port:
+    if device.listen_port != port:
         # wireguard-go opens a new socket, also for the port it has: what comes meanwhile is lost, and refused by ICMP.
         lines.append(f"listen_port={device.listen_port or 0}")
     for peer in device.peers:

@@ -1,8 +1,10 @@
 /** A QR code held before the camera: a button, where the browser gives a camera, and a dialog that looks. */
 
+import { sentenceOf } from "../../api/errors.js";
 import { Button } from "../../components/button.js";
 import { Dialog } from "../../components/dialog.js";
 import { say } from "../../messages/messages.js";
+import { tell } from "../../store/toasts.js";
 import { html, useEffect, useRef, useSignal } from "../../ui.js";
 import { hasCamera, textSeen } from "./camera.js";
 
@@ -15,14 +17,13 @@ function Looking({ seen, close }) {
   const problem = useSignal("");
   async function look(/** @type {AbortSignal} */ signal) {
     if (!video.current) return;
-    try {
-      const text = await textSeen(video.current, signal);
-      if (text === null) return;
-      close();
-      await seen(text);
-    } catch (error) {
-      problem.value = say(PROBLEMS[/** @type {Error} */ (error).name] ?? "adding.camera_failed");
-    }
+    const text = await textSeen(video.current, signal).catch((/** @type {Error} */ { name }) => {
+      problem.value = say(PROBLEMS[name] ?? "adding.camera_failed");
+      return null;
+    });
+    if (text === null) return;
+    close();
+    await seen(text).catch((error) => tell(sentenceOf(error), { bad: true }));
   }
   useEffect(() => {
     const closed = new AbortController();
