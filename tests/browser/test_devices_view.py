@@ -8,12 +8,13 @@ import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.model import Device, SeenDevice, VpnPolicy
+from app.model import BlockedPolicy, Device, SeenDevice, VpnPolicy
 from app.protocol.commands import AdmitDevice, SetDevicePolicy
-from app.protocol.events import TrafficRates
+from app.protocol.events import DeviceChanged, TrafficRates
 from app.protocol.statistics import Bytes
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -73,6 +74,61 @@ def test_device_is_blocked_and_undone(page: Page, gateway: FakeGateway) -> None:
     expect(menu).to_have_value("vpn")
     last = [each for each in gateway.commands if isinstance(each, SetDevicePolicy)][-1]
     assert last.policy is None  # it follows the others again, as it did
+
+
+def test_choice_made_twice_is_one_change(page: Page) -> None:
+    held = HeldRequests(page, "**/policy", "PUT")
+    menu = page.get_by_label("Internet of Telly")
+    with page.expect_request("**/policy"):
+        menu.select_option("blocked")
+    expect(menu).to_have_attribute("aria-busy", "true")
+    expect(menu).to_have_value("vpn")  # until the gateway says otherwise
+    menu.select_option("blocked")
+    held.release()
+    expect(page.get_by_text("Telly is blocked.")).to_be_visible()
+    expect(menu).to_have_attribute("aria-busy", "false")
+    expect(menu).to_have_value("blocked")
+    assert len(held.all) == 1
+
+
+def test_last_of_several_choices_counts(page: Page, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/policy", "PUT")
+    menu = page.get_by_label("Internet of Telly")
+    for choice in ("blocked", "vpn", "inherit", "blocked", "inherit"):
+        menu.select_option(choice)
+    held.release()
+    expect(page.get_by_text("Telly follows the others.")).to_be_visible()
+    expect(menu).to_have_value("vpn")
+    asked = [each.policy for each in gateway.commands if isinstance(each, SetDevicePolicy)]
+    assert asked == [BlockedPolicy(), None]
+
+
+def test_second_question_for_the_password_calls_the_first_off(page: Page, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/api/exceptions", "POST")
+    menus = [page.get_by_label(f"Internet of {name}") for name in ("Telly", "nas")]
+    for menu in menus:
+        with page.expect_request("**/api/exceptions"):
+            menu.select_option("direct:15")
+    held.release()
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    for menu in menus:
+        expect(menu).to_have_attribute("aria-busy", "false")
+    assert not gateway.state.exceptions
+
+
+def test_late_answer_does_not_undo_an_event(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/api/devices", "GET")
+    with page.expect_request("**/api/devices"):
+        page.reload()
+    expect(page.locator(".hero, .devices")).to_be_visible()
+    late = held.all[0].fetch()
+    newer = Device(TV, VpnPolicy(), "Television", own=False)
+    gateway.state = msgspec.structs.replace(gateway.state, devices=(newer,))
+    server.run(lambda: gateway.publish(DeviceChanged(TV, "renamed")))
+    expect(page.get_by_role("link", name="Television")).to_be_visible()
+    held.answer(late)
+    expect(page.get_by_role("link", name="nas")).to_be_visible()  # only the list has it
+    expect(page.get_by_role("link", name="Television")).to_be_visible()
 
 
 def test_search_finds_by_any_word(page: Page) -> None:

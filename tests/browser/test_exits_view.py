@@ -13,8 +13,10 @@ from app.model import BlockedPolicy, Device, ExitSettings, Fallback, VpnPolicy
 from app.protocol.commands import Connect, Disconnect, MakeExit, RemoveExit
 from app.protocol.status import ExitState, ExitStatus
 from ci.labnet.owner import PASSWORD
+from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -151,6 +153,19 @@ def test_settings_count_at_once_and_errors_stand_at_their_field(
     assert settings(gateway, "tv").never.countries == ("us", "United Kingdom")
     page.get_by_role("switch", name="Television connects by itself").click()
     expect(page.get_by_text("After a restart it stays off")).to_be_visible()
+
+
+def test_parts_of_one_setting_changed_at_once_both_count(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/api/exits/*", "PATCH")
+    open_detail(page, server)
+    region = page.get_by_role("region", name="Never used")
+    region.get_by_label("Countries").fill("de")
+    with page.expect_request("**/api/exits/*"):
+        region.get_by_label("Hosters").fill("M247")
+    region.get_by_label("Servers").focus()
+    held.release()
+    expect(region.get_by_label("Hosters")).to_have_attribute("aria-busy", "false")
+    wait_for("both", lambda: bool(settings(gateway, "tv").never.countries and settings(gateway, "tv").never.hosters))
 
 
 def test_exit_is_renamed_and_its_address_follows(page: Page, server: WebServer, gateway: FakeGateway) -> None:

@@ -10,6 +10,7 @@ from app.model import BlockedPolicy, Device, Group, ScheduleEntry, VpnPolicy
 from app.protocol.commands import Bulk, ChangeDevice, RemoveGroup, SetGroup
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -50,6 +51,35 @@ def test_group_is_made_and_gets_a_member(page: Page, gateway: FakeGateway) -> No
     expect(page.get_by_text("Tablet is now in the group Cameras.")).to_be_visible()
     expect(page.get_by_role("region", name="Children")).to_contain_text("Nobody is in it yet.")
     assert ChangeDevice(TABLET, group="Cameras") in gateway.commands
+
+
+def test_tick_pressed_twice_is_one_change(page: Page, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/api/devices/*", "PATCH")
+    group = page.get_by_role("region", name="Children")
+    group.get_by_text("Who is in it").click()
+    tick = group.get_by_role("checkbox", name="Telly")
+    tick.press("Space")
+    expect(tick).to_have_attribute("aria-busy", "true")
+    expect(tick).not_to_be_checked()  # until the gateway says otherwise
+    tick.press("Space")
+    held.release()
+    expect(page.get_by_text("Telly is now in the group Children.")).to_be_visible()
+    expect(tick).to_have_attribute("aria-busy", "false")
+    expect(tick).to_be_checked()
+    assert [each for each in gateway.commands if isinstance(each, ChangeDevice)] == [ChangeDevice(TV, group="Children")]
+
+
+def test_policy_and_hours_changed_at_once_both_count(page: Page, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/api/groups/*", "PUT")
+    group = page.get_by_role("region", name="Children", exact=True)
+    group.get_by_text("Times (1)").click()
+    with page.expect_request("**/api/groups/*"):
+        group.get_by_role("button", name="Remove: Every day").click()
+    page.get_by_label("Internet of Children").select_option("blocked")
+    held.release()
+    expect(page.get_by_text("The rule of Children is changed.")).to_be_visible()
+    expect(group.locator(".schedule li")).to_have_count(0)
+    assert gateway.state.groups == (Group("Children", BlockedPolicy()),)
 
 
 def test_policy_of_a_group_is_changed_and_undone(page: Page, gateway: FakeGateway) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from pyotp.totp import TOTP
 
 from app.errors import ConflictError
-from app.model import FailoverSettings, WanChoice
+from app.model import ExitSettings, FailoverSettings, WanChoice
 from app.protocol.accounts import ProviderDevice
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, RestoreBackup, SetSelfService, SignIn, UseFileKey
@@ -23,6 +23,7 @@ from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
 from tests.support.fake_accounts import ACCOUNT
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -314,6 +315,39 @@ def test_automation_is_saved_at_once_and_undone(page: Page, gateway: FakeGateway
     wait_for("the setting", lambda: not kept().enabled)
     expect(switch).not_to_be_checked()
     expect(page.get_by_label("The other server may be")).to_be_disabled()
+
+
+def test_parts_of_one_setting_changed_at_once_both_count(page: Page, gateway: FakeGateway) -> None:
+    go(page, "Automation")
+    held = HeldRequests(page, "**/api/settings", "PATCH")
+    with page.expect_request("**/api/settings"):
+        page.get_by_label("The other server may be").select_option("anywhere")
+    page.get_by_role("switch", name="Return to the chosen server").press("Space")
+    held.release()
+    expect(page.get_by_role("switch", name="Return to the chosen server")).not_to_be_checked()
+    wait_for("the second", lambda: not gateway.accounts.preferences.failover.return_to_first)
+    assert gateway.accounts.preferences.failover.scope == "anywhere"
+
+
+def test_exits_that_devices_may_choose_are_ticked_one_by_one(page: Page, gateway: FakeGateway) -> None:
+    gateway.state = msgspec.structs.replace(
+        gateway.state,
+        exits=(*gateway.state.exits, ExitStatus("tv", ExitState.DISCONNECTED)),
+        exit_settings=(ExitSettings("default"), ExitSettings("tv", "Television")),
+    )
+    page.reload()
+    go(page, "Devices in general")
+    page.get_by_label("Everybody may choose").select_option("exit")
+    first, second = (page.get_by_role("switch", name=name) for name in ("Main exit", "Television"))
+    expect(first).to_be_checked()
+    expect(second).to_be_checked()
+    held = HeldRequests(page, "**/api/self-service", "PUT")
+    first.press("Space")
+    second.press("Space")
+    held.release()
+    expect(second).not_to_be_checked()
+    expect(first).not_to_be_checked()
+    assert gateway.explanations.everybody.exits == ()
 
 
 def test_refused_value_stays_with_its_reason(page: Page, gateway: FakeGateway) -> None:

@@ -1,7 +1,7 @@
 /** A setting that is one of a few, saved at once; it shows what the gateway says, not what was hoped for. */
 
-import { attempt } from "../store/attempt.js";
-import { html, useId, useSignal } from "../ui.js";
+import { html, useId } from "../ui.js";
+import { useSaving } from "./saving.js";
 
 /**
  * @param {{
@@ -15,11 +15,11 @@ import { html, useId, useSignal } from "../ui.js";
  */
 export function Choice({ label, hint, value, options, disabled = false, save }) {
   const id = useId();
-  const busy = useSignal(false);
-  async function change(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
+  const { busy, change } = useSaving(save);
+  function choose(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
     const wanted = menu.value;
     menu.value = value;
-    await attempt(busy, () => save(wanted));
+    change(wanted);
   }
   return html`<div class="field">
     <label for=${id}>${label}</label>
@@ -28,9 +28,9 @@ export function Choice({ label, hint, value, options, disabled = false, save }) 
       id=${id}
       value=${value}
       disabled=${disabled}
-      aria-busy=${busy.value}
+      aria-busy=${busy}
       aria-describedby=${hint ? `${id}-hint` : undefined}
-      onChange=${change}
+      onChange=${choose}
     >
       ${options.map(([each, text]) => html`<option key=${each} value=${each} selected=${each === value}>${text}</option>`)}
     </select>

@@ -3,6 +3,7 @@
 import { sentenceOf } from "../api/errors.js";
 import { CancelledError } from "../store/password.js";
 import { html, useEffect, useId, useRef, useSignal } from "../ui.js";
+import { useSaving } from "./saving.js";
 
 /**
  * @param {{
@@ -29,7 +30,6 @@ export function LiveField({
   suggestions,
 }) {
   const id = useId();
-  const busy = useSignal(false);
   const error = useSignal("");
   const input = /** @type {import("../vendor/preact.js").RefObject<HTMLInputElement | null>} */ (useRef(null));
 
@@ -37,26 +37,28 @@ export function LiveField({
     if (input.current && !error.peek() && document.activeElement !== input.current) input.current.value = value;
   }, [value]);
 
+  const said = useRef(value);
+  said.current = value; // also for what is called off after the gateway has said something else
+
   function takeBack() {
-    if (input.current) input.current.value = value;
+    if (input.current) input.current.value = said.current;
     error.value = "";
   }
 
-  async function leave() {
-    const wanted = input.current?.value.trim() ?? "";
-    if (busy.value) return;
-    if (wanted === value) error.value = "";
-    if (wanted === value) return;
-    busy.value = true;
+  const { busy, change } = useSaving(async (/** @type {string} */ wanted) => {
     try {
       await save(wanted);
       error.value = "";
     } catch (reason) {
       if (reason instanceof CancelledError) takeBack();
       else error.value = sentenceOf(reason);
-    } finally {
-      busy.value = false;
     }
+  });
+
+  function leave() {
+    const wanted = input.current?.value.trim() ?? "";
+    if (busy || wanted !== value) change(wanted);
+    else error.value = "";
   }
 
   function press(/** @type {KeyboardEvent} */ event) {
@@ -79,7 +81,7 @@ export function LiveField({
       maxlength=${longest}
       list=${suggestions ? `${id}-list` : undefined}
       defaultValue=${value}
-      aria-busy=${busy.value}
+      aria-busy=${busy}
       aria-describedby=${described || undefined}
       aria-invalid=${error.value ? "true" : undefined}
       onBlur=${leave}

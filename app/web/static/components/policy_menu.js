@@ -1,12 +1,11 @@
 /** The one control of a device: an exit, in the clear for a while, blocked, or as the others. */
 
-import { sentenceOf } from "../api/errors.js";
 import { exitOf, policyOf } from "../lib/policy.js";
 import { say } from "../messages/messages.js";
 import { exits } from "../store/gateway.js";
 import { exitName } from "../store/names.js";
-import { tell } from "../store/toasts.js";
-import { html, useSignal } from "../ui.js";
+import { html } from "../ui.js";
+import { useSaving } from "./saving.js";
 
 export const PAUSES = [15, 30, 60]; // minutes in the clear that the menu offers
 
@@ -15,23 +14,17 @@ export const PAUSES = [15, 30, 60]; // minutes in the clear that the menu offers
  *   "inherit", or "direct:<minutes>".
  */
 export function PolicyMenu({ label, policy, choose }) {
-  const busy = useSignal(false);
+  const { busy, change } = useSaving(choose);
   const known = exits.value.map((exit) => policyOf(exit.name));
   const present = exitOf(policy) && !known.includes(policy) ? [policy] : [];
-  async function change(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
-    busy.value = true;
-    try {
-      await choose(menu.value);
-    } catch (error) {
-      tell(sentenceOf(error), { bad: true });
-    } finally {
-      busy.value = false;
-      menu.value = policy; // what the gateway says, not what was hoped for; its event brings the new one
-    }
+  function pick(/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget: menu }) {
+    const wanted = menu.value;
+    menu.value = policy; // what the gateway says, not what was hoped for; its answer brings the new one
+    change(wanted);
   }
   const option = (/** @type {string} */ value, /** @type {string} */ text) =>
     html`<option key=${value} value=${value} selected=${value === policy}>${text}</option>`;
-  return html`<select class="menu" aria-label=${label} aria-busy=${busy.value} value=${policy} onChange=${change}>
+  return html`<select class="menu" aria-label=${label} aria-busy=${busy} value=${policy} onChange=${pick}>
     ${[...present, ...known].map((each) => option(each, exitName(exitOf(each) ?? each)))}
     ${option("blocked", say("policy.blocked"))} ${policy === "waiting" && option("waiting", say("policy.waiting"))}
     ${policy === "direct" && option("direct", say("policy.direct"))}

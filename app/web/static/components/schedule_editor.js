@@ -14,6 +14,7 @@ import { Icon } from "./icon.js";
 import { PolicySelect } from "./policy_select.js";
 
 /** @import { ScheduleBody } from "../../types/api.d.ts" */
+/** @import { ScheduleChange } from "../lib/schedule.js" */
 
 /** @param {ScheduleBody} entry */
 function sentenceOf(entry) {
@@ -37,7 +38,7 @@ function entryOf(values) {
 }
 
 /**
- * @param {{ schedule: ScheduleBody[]; timeZone: string | null; save: (schedule: ScheduleBody[]) => Promise<unknown>; who: string }} props
+ * @param {{ schedule: ScheduleBody[]; timeZone: string | null; save: (change: ScheduleChange) => Promise<unknown>; who: string }} props
  */
 export function ScheduleEditor({ schedule, timeZone, save, who }) {
   const adding = useSignal(false);
@@ -46,10 +47,12 @@ export function ScheduleEditor({ schedule, timeZone, save, who }) {
   };
   const add = (/** @type {Record<string, string>} */ values) =>
     unlessCancelled(async () => {
-      await save([...schedule, entryOf(values)]);
+      const added = entryOf(values);
+      await save((present) => [...present, added]);
       adding.value = false;
     });
-  const remove = (/** @type {number} */ number) => unlessCancelled(() => save(schedule.filter((_, n) => n !== number)));
+  const remove = (/** @type {ScheduleBody} */ entry) =>
+    unlessCancelled(() => save((present) => present.filter((each) => sentenceOf(each) !== sentenceOf(entry))));
   const fields = [
     { name: "start", label: say("schedule.start"), type: "time", value: "21:00" },
     { name: "end", label: say("schedule.end"), type: "time", value: "07:00" },
@@ -62,7 +65,7 @@ export function ScheduleEditor({ schedule, timeZone, save, who }) {
           html`<li class="row" key=${number}>
             <${Icon} icon="calendar-clock" />
             <p class="grow">${sentenceOf(entry)}</p>
-            <${Button} icon="trash-2" label=${say("schedule.remove_label", { entry: sentenceOf(entry) })} action=${() => remove(number)} />
+            <${Button} icon="trash-2" label=${say("schedule.remove_label", { entry: sentenceOf(entry) })} action=${() => remove(entry)} />
           </li>`,
       )}
     </ul>

@@ -5,19 +5,21 @@ import { html, useSignal } from "../ui.js";
 import { Button } from "./button.js";
 import { Form } from "./form.js";
 
+/** @typedef {(present: string[]) => string[]} ListChange Makes the new list of the one that the gateway has. */
+
 /**
  * @param {{
  *   label: string;
  *   hint?: string;
  *   values: string[];
  *   placeholder?: string;
- *   save: (values: string[]) => Promise<unknown>;
+ *   save: (change: ListChange) => Promise<unknown>;
  * }} props
  */
 export function TextList({ label, hint, values, placeholder = "", save }) {
   const added = useSignal(0); // a new form each time, which is empty
   async function add(/** @type {Record<string, string>} */ { text = "" }) {
-    if (text.trim()) await save([...values, text.trim()]);
+    if (text.trim()) await save((present) => [...present, text.trim()]);
     added.value += 1;
   }
   return html`<div class="text-list">
@@ -28,7 +30,7 @@ export function TextList({ label, hint, values, placeholder = "", save }) {
           (each) =>
             html`<li class="row" key=${each}>
               <p class="grow row-title">${each}</p>
-              <${Button} icon="trash-2" label=${say("action.remove_label", { name: each })} action=${() => save(values.filter((other) => other !== each))} />
+              <${Button} icon="trash-2" label=${say("action.remove_label", { name: each })} action=${() => save((present) => present.filter((other) => other !== each))} />
             </li>`,
         )}
       </ul>`

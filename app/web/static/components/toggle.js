@@ -1,7 +1,7 @@
 /** A setting that is on or off, saved at once; it shows what the gateway says, not what was hoped for. */
 
-import { attempt } from "../store/attempt.js";
-import { html, useId, useSignal } from "../ui.js";
+import { html, useId } from "../ui.js";
+import { useSaving } from "./saving.js";
 
 /**
  * @param {{
@@ -14,11 +14,11 @@ import { html, useId, useSignal } from "../ui.js";
  */
 export function Toggle({ label, hint, checked, disabled = false, save }) {
   const id = useId();
-  const busy = useSignal(false);
-  async function change(/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget: box }) {
+  const { busy, change } = useSaving(save);
+  function turn(/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget: box }) {
     const wanted = box.checked;
     box.checked = checked;
-    await attempt(busy, () => save(wanted));
+    change(wanted);
   }
   return html`<div class="setting toggle">
     <input
@@ -27,9 +27,9 @@ export function Toggle({ label, hint, checked, disabled = false, save }) {
       id=${id}
       checked=${checked}
       disabled=${disabled}
-      aria-busy=${busy.value}
+      aria-busy=${busy}
       aria-describedby=${hint ? `${id}-hint` : undefined}
-      onChange=${change}
+      onChange=${turn}
     />
     <label for=${id}>${label}</label>
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}

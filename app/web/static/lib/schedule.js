@@ -1,6 +1,7 @@
 /** Entries of a schedule for people: their days and hours (pure). */
 
 /** @import { ScheduleBody } from "../../types/api.d.ts" */
+/** @typedef {(present: ScheduleBody[]) => ScheduleBody[]} ScheduleChange Makes the new hours of those that the gateway has. */
 
 const DAY = 86_400_000; // milliseconds
 const MONDAY = Date.UTC(2024, 0, 1);

@@ -9,6 +9,9 @@ import { refresher } from "./refresher.js";
 /** @type {import("../vendor/signals.js").Signal<Canary | null>} null = not loaded yet */
 export const canary = signal(null);
 
-export const refreshCanary = refresher(async () => {
-  canary.value = await get("/api/canary");
-});
+export const refreshCanary = refresher(
+  () => get("/api/canary"),
+  (body) => {
+    canary.value = body;
+  },
+);

@@ -3,12 +3,16 @@
 import { call } from "../api/client.js";
 import { say } from "../messages/messages.js";
 import * as gateway from "./gateway.js";
+import { inTurn } from "./in_turn.js";
 import { deviceName } from "./names.js";
 import { confirmed, unlessCancelled } from "./password.js";
 import { tell } from "./toasts.js";
 
 /** @import { DeviceBody, DeviceSelfServiceChange, ScheduleBody } from "../../types/api.d.ts" */
+/** @import { ScheduleChange } from "../lib/schedule.js" */
 /** @typedef {{ name?: string | null; group?: string | null; address?: string | null }} Change */
+
+const turn = inTurn();
 
 /**
  * @param {DeviceBody} device
@@ -67,18 +71,20 @@ export const putIntoGroup = (device, group) =>
 
 /**
  * @param {DeviceBody} device
- * @param {ScheduleBody[]} schedule
+ * @param {ScheduleChange} change
  */
-export async function setSchedule(device, schedule) {
-  const before = device.schedule;
+export async function setSchedule(device, change) {
   const put = async (/** @type {ScheduleBody[]} */ entries) => {
     await confirmed((confirmation) =>
       call("PUT", `/api/devices/${device.mac}/schedule`, { schedule: entries, ...confirmation }),
     );
     await gateway.refreshDevices();
   };
-  await put(schedule);
-  tell(say("schedule.changed", { who: deviceName(device) }), { undo: () => unlessCancelled(() => put(before)) });
+  await turn(async () => {
+    const { schedule } = gateway.devices.value?.find((each) => each.mac === device.mac) ?? device;
+    await put(change(schedule));
+    tell(say("schedule.changed", { who: deviceName(device) }), { undo: () => unlessCancelled(() => put(schedule)) });
+  });
 }
 
 /**

@@ -3,6 +3,7 @@
 import { call, post } from "../api/client.js";
 import { say } from "../messages/messages.js";
 import * as gateway from "./gateway.js";
+import { inTurn } from "./in_turn.js";
 import { go } from "./location.js";
 import { exitName, providerName, targetName } from "./names.js";
 import { CancelledError, confirmed } from "./password.js";
@@ -11,6 +12,8 @@ import { tell } from "./toasts.js";
 import { exitStatus } from "./tone.js";
 
 /** @import { ExitBody, ExitChange } from "../../types/api.d.ts" */
+
+const turn = inTurn();
 
 /** @param {string} name */
 export const isOn = (name) => !["disconnected", "disconnecting"].includes(exitStatus(name)?.state ?? "disconnected");
@@ -55,16 +58,18 @@ export async function switchOff(name) {
 
 /**
  * @param {ExitBody} exit
- * @param {ExitChange} change
+ * @param {ExitChange | ((present: ExitBody) => ExitChange)} wanted A function where a part is kept as it is.
  */
-export async function changeExit(exit, change) {
-  const before = Object.fromEntries(Object.keys(change).map((key) => [key, exit[/** @type {keyof ExitBody} */ (key)]]));
-  await patch(exit.name, change);
-  const name = change.name ?? exit.name;
-  tell(say("exits.done_changed", { exit: exitName(name) }), {
-    undo: () => patch(name, /** @type {ExitChange} */ (before)),
+export const changeExit = (exit, wanted) =>
+  turn(async () => {
+    const present = gateway.exits.value.find((each) => each.name === exit.name) ?? exit;
+    const change = typeof wanted === "function" ? wanted(present) : wanted;
+    const keys = /** @type {(keyof ExitChange & keyof ExitBody)[]} */ (Object.keys(change));
+    const before = Object.fromEntries(keys.map((key) => [key, present[key]]));
+    await patch(exit.name, change);
+    const name = change.name ?? exit.name;
+    tell(say("exits.done_changed", { exit: exitName(name) }), { undo: () => patch(name, before) });
   });
-}
 
 /**
  * @param {string} name

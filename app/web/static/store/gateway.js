@@ -43,30 +43,55 @@ export const state = computed(() =>
 );
 
 /** What no event tells: the counts of stopped packets, and the last look at the kernel. */
-export const refreshStatus = refresher(async () => {
-  const body = await get("/api/status");
-  if (!status.value || body.seq >= status.value.seq) setStatus(body); // an event meanwhile was newer
-});
-export const refreshExits = refresher(async () => {
-  exits.value = (await get("/api/exits")).exits;
-});
-export const refreshDevices = refresher(async () => {
-  devices.value = (await get("/api/devices")).devices;
-});
-export const refreshExceptions = refresher(async () => {
-  exceptions.value = (await get("/api/exceptions")).exceptions;
-});
-export const refreshPreferences = refresher(async () => {
-  preferences.value = await get("/api/settings");
-});
-export const refreshMe = refresher(async () => {
-  try {
-    me.value = await get("/api/me");
-  } catch (error) {
-    if (error instanceof ApiError && (error.status === 404 || error.status === 409)) me.value = null;
-    else throw error;
-  }
-});
+export const refreshStatus = refresher(
+  () => get("/api/status"),
+  (body) => {
+    if (!status.value || body.seq >= status.value.seq) setStatus(body); // an event meanwhile was newer
+  },
+);
+export const refreshExits = refresher(
+  () => get("/api/exits"),
+  (body) => {
+    exits.value = body.exits;
+  },
+);
+export const refreshDevices = refresher(
+  () => get("/api/devices"),
+  (body) => {
+    devices.value = body.devices;
+  },
+);
+export const refreshExceptions = refresher(
+  () => get("/api/exceptions"),
+  (body) => {
+    exceptions.value = body.exceptions;
+  },
+);
+export const refreshPreferences = refresher(() => get("/api/settings"), takePreferences);
+export const refreshMe = refresher(
+  async () => {
+    try {
+      return await get("/api/me");
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return null;
+      throw error;
+    }
+  },
+  (body) => {
+    me.value = body;
+  },
+);
+
+/** @param {Preferences} body */
+function takePreferences(body) {
+  preferences.value = body;
+}
+
+/** @param {Preferences} body What the gateway has answered to a change. */
+export function changedPreferences(body) {
+  refreshPreferences.overtaken();
+  takePreferences(body);
+}
 
 /** What may have changed while nobody told. */
 export function missed() {
@@ -133,6 +158,7 @@ export function receive(message) {
 /** @param {DeviceChange} change */
 function changeDevice({ mac, device }) {
   const others = (devices.value ?? []).filter((each) => each.mac !== mac);
+  refreshDevices.overtaken();
   devices.value = device ? [...others, device] : others;
   if (mac === me.value?.mac) refreshMe();
 }

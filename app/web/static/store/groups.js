@@ -4,19 +4,26 @@ import { call, get, post } from "../api/client.js";
 import { say } from "../messages/messages.js";
 import { signal } from "../ui.js";
 import * as gateway from "./gateway.js";
+import { inTurn } from "./in_turn.js";
 import { confirmed, unlessCancelled } from "./password.js";
 import { refresher } from "./refresher.js";
 import { tell } from "./toasts.js";
 
+/** @import { ScheduleChange } from "../lib/schedule.js" */
 /** @import { BulkBody, GroupBody, GroupsBody, ScheduleBody } from "../../types/api.d.ts" */
+
+const turn = inTurn();
 
 /** @type {import("../vendor/signals.js").Signal<GroupsBody | null>} null = not loaded yet */
 export const groups = signal(null);
 
 /** Without an answer the groups stay as they were, and the link says so. */
-export const refreshGroups = refresher(async () => {
-  groups.value = await get("/api/groups");
-});
+export const refreshGroups = refresher(
+  () => get("/api/groups"),
+  (body) => {
+    groups.value = body;
+  },
+);
 
 const refresh = () => Promise.all([refreshGroups(), gateway.refreshDevices(), gateway.refreshExceptions()]);
 
@@ -46,8 +53,21 @@ export const setPolicy = (group, choice) =>
   unlessCancelled(async () => {
     const [kind, minutes] = choice.split(":");
     if (kind === "direct" && minutes) return open(group, Number(minutes));
-    await put(group.name, choice === "inherit" ? null : choice, group.schedule);
-    tell(say("group.changed", { group: group.name }), { undo: () => unlessCancelled(() => restore(group)) });
+    const policy = choice === "inherit" ? null : choice;
+    await change(group, say("group.changed", { group: group.name }), ({ schedule }) => ({ policy, schedule }));
+  });
+
+/**
+ * @param {GroupBody} group
+ * @param {string} text What is told once it is made.
+ * @param {(present: GroupBody) => Pick<GroupBody, "policy" | "schedule">} wanted
+ */
+const change = (group, text, wanted) =>
+  turn(async () => {
+    const present = groups.value?.groups.find((each) => each.name === group.name) ?? group;
+    const { policy, schedule } = wanted(present);
+    await put(group.name, policy, schedule);
+    tell(text, { undo: () => unlessCancelled(() => restore(present)) });
   });
 
 /** @param {GroupBody} group As it was. */
@@ -74,12 +94,13 @@ async function endException(id) {
 
 /**
  * @param {GroupBody} group
- * @param {ScheduleBody[]} schedule
+ * @param {ScheduleChange} wanted
  */
-export async function setSchedule(group, schedule) {
-  await put(group.name, group.policy, schedule);
-  tell(say("schedule.changed", { who: group.name }), { undo: () => unlessCancelled(() => restore(group)) });
-}
+export const setSchedule = (group, wanted) =>
+  change(group, say("schedule.changed", { who: group.name }), ({ policy, schedule }) => ({
+    policy,
+    schedule: wanted(schedule),
+  }));
 
 /**
  * Another name: the gateway knows a group by its name, so that in one step the new one is made, its members move, and

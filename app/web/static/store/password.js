@@ -34,6 +34,7 @@ export async function confirmed(action) {
   } catch (error) {
     if (!(error instanceof ApiError) || error.field !== "password") throw error;
   }
+  question.value?.cancel(); // one is asked at a time: what waits for another answer would wait for ever
   return new Promise((resolve, reject) => {
     question.value = {
       async send(values) {

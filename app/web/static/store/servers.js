@@ -19,18 +19,23 @@ export const infos = signal({});
 /** @type {Map<string, () => Promise<void>>} */
 const refreshers = new Map();
 
-export const refreshProviders = refresher(async () => {
-  providers.value = await get("/api/providers");
-});
+export const refreshProviders = refresher(
+  () => get("/api/providers"),
+  (body) => {
+    providers.value = body;
+  },
+);
 
 /** @param {string} provider */
 export function refreshServers(provider) {
   const refresh =
     refreshers.get(provider) ??
-    refresher(async () => {
-      const { servers } = await get(`/api/servers?provider=${encodeURIComponent(provider)}`);
-      lists.value = { ...lists.value, [provider]: servers };
-    });
+    refresher(
+      () => get(`/api/servers?provider=${encodeURIComponent(provider)}`),
+      ({ servers }) => {
+        lists.value = { ...lists.value, [provider]: servers };
+      },
+    );
   refreshers.set(provider, refresh);
   return refresh();
 }

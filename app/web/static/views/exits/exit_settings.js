@@ -102,7 +102,7 @@ export const ExitNetwork = ({ exit }) =>
 export function ExitNever({ exit }) {
   const { countries = [], hosters = [], servers = [] } = exit.never;
   const set = (/** @type {import("../../../types/api.d.ts").Never} */ change) =>
-    changeExit(exit, { never: { ...exit.never, ...change } });
+    changeExit(exit, ({ never }) => ({ never: { ...never, ...change } }));
   return html`<section class="card fields" aria-labelledby="never">
     <h2 id="never">${say("never.title")}</h2>
     <p class="hint">${say("never.what")}</p>

@@ -10,6 +10,9 @@ import { providerOf } from "./words.js";
 
 /** @import { ExitBody, Fallback } from "../../../types/api.d.ts" */
 
+/** @param {Fallback} a @param {Fallback} b */
+const isSame = (a, b) => a.target === b.target && a.provider === b.provider;
+
 /** @param {{ exit: ExitBody }} props */
 export function FailoverList({ exit }) {
   const adding = useSignal(false);
@@ -17,16 +20,21 @@ export function FailoverList({ exit }) {
     adding.value = shown;
   };
   const { fallbacks } = exit;
-  const set = (/** @type {Fallback[]} */ changed) => changeExit(exit, { fallbacks: changed });
+  const set = (/** @type {(present: Fallback[]) => Fallback[]} */ change) =>
+    changeExit(exit, (present) => ({ fallbacks: change(present.fallbacks) }));
   async function add(/** @type {string} */ target, /** @type {string} */ provider) {
-    await set([...fallbacks, { target, provider: provider === providerOf(exit) ? null : provider }]);
+    const added = { target, provider: provider === providerOf(exit) ? null : provider };
+    await set((present) => [...present, added]);
     show(false);
   }
-  function up(/** @type {number} */ index) {
-    const changed = [...fallbacks];
-    changed.splice(index - 1, 2, ...changed.slice(index - 1, index + 1).reverse());
-    return set(changed);
-  }
+  const up = (/** @type {Fallback} */ moved) =>
+    set((present) => {
+      const index = present.findIndex((each) => isSame(each, moved));
+      if (index < 1) return present;
+      return present
+        .with(index - 1, /** @type {Fallback} */ (present[index]))
+        .with(index, /** @type {Fallback} */ (present[index - 1]));
+    });
   const nameOf = (/** @type {Fallback} */ { target, provider }) =>
     say("exits.by", { place: targetName(target), provider: providerName(provider ?? providerOf(exit)) });
   return html`<section class="card" aria-labelledby="failover">
@@ -39,11 +47,11 @@ export function FailoverList({ exit }) {
           const name = nameOf(each);
           return html`<li key=${name} class="row">
             <p class="row-title grow">${index + 1}. ${name}</p>
-            ${index > 0 && html`<${Button} icon="arrow-up" label=${say("failover.up", { place: name })} action=${() => up(index)} />`}
+            ${index > 0 && html`<${Button} icon="arrow-up" label=${say("failover.up", { place: name })} action=${() => up(each)} />`}
             <${Button}
               icon="x"
               label=${say("failover.remove", { place: name })}
-              action=${() => set(fallbacks.filter((other) => other !== each))}
+              action=${() => set((present) => present.filter((other) => !isSame(other, each)))}
             />
           </li>`;
         })}

@@ -76,9 +76,11 @@ export function ServerChanges({ exit }) {
     adding.value = !adding.value;
   };
   const changes = exit.server_changes;
-  const set = (/** @type {ServerChange[]} */ wanted) => changeExit(exit, { server_changes: wanted });
+  const set = (/** @type {(present: ServerChange[]) => ServerChange[]} */ change) =>
+    changeExit(exit, (present) => ({ server_changes: change(present.server_changes) }));
   async function add(/** @type {Record<string, string>} */ values) {
-    await set([...changes, changeOf(values)]);
+    const added = changeOf(values);
+    await set((present) => [...present, added]);
     adding.value = false;
   }
   const fields = [{ name: "at", label: say("changes.at"), type: "time", value: "04:00" }];
@@ -87,14 +89,14 @@ export function ServerChanges({ exit }) {
     <p class="hint">${say("changes.what", { zone: preferences.value?.time_zone ?? "" })}</p>
     <ul class="rows">
       ${changes.map(
-        (change, number) =>
+        (change) =>
           html`<li class="row" key=${sentenceOf(change)}>
             <${Icon} icon="calendar-clock" />
             <p class="grow">${sentenceOf(change)}</p>
             <${Button}
               icon="trash-2"
               label=${say("action.remove_label", { name: sentenceOf(change) })}
-              action=${() => set(changes.filter((_, other) => other !== number))}
+              action=${() => set((present) => present.filter((other) => sentenceOf(other) !== sentenceOf(change)))}
             />
           </li>`,
       )}

@@ -10,13 +10,14 @@ import { changeSettings } from "../../store/settings.js";
 import { html } from "../../ui.js";
 
 /** @import { FailoverSettings } from "../../../types/api.d.ts" */
+/** @import { ListChange } from "../../components/text_list.js" */
 
 export function ConnectionSection() {
   const settings = preferences.value;
   if (!settings) return html`<p class="hint">${say("state.loading")}</p>`;
   const { failover } = settings;
   const saveFailover = (/** @type {FailoverSettings} */ change) =>
-    changeSettings({ failover: { ...failover, ...change } });
+    changeSettings((present) => ({ failover: { ...present.failover, ...change } }));
   return html`<section class="card settings-list">
       <h2>${say("connection.failover")}</h2>
       <${Toggle}
@@ -42,7 +43,10 @@ export function ConnectionSection() {
           label=${say("connection.countries")}
           hint=${say("connection.countries_what")}
           values=${failover.countries ?? []}
-          save=${(/** @type {string[]} */ countries) => saveFailover({ countries })}
+          save=${(/** @type {ListChange} */ change) =>
+            changeSettings(({ failover }) => ({
+              failover: { ...failover, countries: change(failover.countries ?? []) },
+            }))}
         />`
       }
       <${Toggle}
@@ -73,7 +77,7 @@ export function ConnectionSection() {
         label=${say("connection.dns")}
         hint=${say("connection.dns_what")}
         values=${settings.fallback_dns}
-        save=${(/** @type {string[]} */ values) => changeSettings({ fallback_dns: values })}
+        save=${(/** @type {ListChange} */ change) => changeSettings(({ fallback_dns }) => ({ fallback_dns: change(fallback_dns) }))}
       />
       <${LiveField}
         label=${say("connection.check")}

@@ -23,7 +23,10 @@ function changed(values, name, value) {
 /** @param {{ mtu: MtuSettings }} props */
 export function MtuCard({ mtu }) {
   const known = useLoaded(() => get("/api/providers"));
-  const [ofExits, ofProviders] = [mtu.exits ?? {}, mtu.providers ?? {}];
+  const save = (/** @type {string} */ name, /** @type {string} */ value) =>
+    changeSettings((present) => ({
+      mtu: { ...present.mtu, providers: changed(present.mtu.providers ?? {}, name, value) },
+    }));
   return html`<section class="card settings-list">
     <h2>${say("network.mtu")}</h2>
     <p class="hint">${say("network.mtu_what")}</p>
@@ -33,9 +36,9 @@ export function MtuCard({ mtu }) {
           key=${name}
           label=${providerName(name)}
           type="number"
-          value=${String(ofProviders[name] ?? "")}
+          value=${String(mtu.providers?.[name] ?? "")}
           placeholder=${say("network.mtu_found")}
-          save=${(/** @type {string} */ value) => changeSettings({ mtu: { exits: ofExits, providers: changed(ofProviders, name, value) } })}
+          save=${(/** @type {string} */ value) => save(name, value)}
         />`,
     )}
   </section>`;

@@ -10,6 +10,8 @@ import { html } from "../../ui.js";
 import { MtuCard } from "./mtu.js";
 import { WanCard } from "./wan.js";
 
+/** @import { ListChange } from "../../components/text_list.js" */
+
 export function NetworkSection() {
   const settings = preferences.value;
   if (!settings) return html`<p class="hint">${say("state.loading")}</p>`;
@@ -34,7 +36,7 @@ export function NetworkSection() {
         hint=${say("network.hosts_what")}
         values=${settings.host_names}
         placeholder="gateway.home.example"
-        save=${(/** @type {string[]} */ values) => changeSettings({ host_names: values })}
+        save=${(/** @type {ListChange} */ change) => changeSettings(({ host_names }) => ({ host_names: change(host_names) }))}
       />
     </section>
     <section class="card">
@@ -44,7 +46,7 @@ export function NetworkSection() {
         hint=${say("network.rebind_what")}
         values=${settings.rebind_exceptions}
         placeholder="plex.direct"
-        save=${(/** @type {string[]} */ values) => changeSettings({ rebind_exceptions: values })}
+        save=${(/** @type {ListChange} */ change) => changeSettings(({ rebind_exceptions }) => ({ rebind_exceptions: change(rebind_exceptions) }))}
       />
     </section>
     <${MtuCard} mtu=${settings.mtu} />`;

@@ -7,10 +7,11 @@ import { useLoaded, Waiting } from "../../components/loaded.js";
 import { Toggle } from "../../components/toggle.js";
 import { say } from "../../messages/messages.js";
 import { exits } from "../../store/gateway.js";
+import { inTurn } from "../../store/in_turn.js";
 import { exitName, nameOf } from "../../store/names.js";
 import { confirmed, unlessCancelled } from "../../store/password.js";
 import { tell } from "../../store/toasts.js";
-import { html } from "../../ui.js";
+import { html, useState } from "../../ui.js";
 
 /** @import { SelfService } from "../../../types/api.d.ts" */
 
@@ -28,23 +29,29 @@ export function SelfServiceCard() {
   const everybody = loaded.value?.everybody;
   const own = Object.entries(loaded.value?.devices ?? {});
 
-  const send = (/** @type {SelfService} */ wanted) =>
-    unlessCancelled(async () => {
-      await confirmed((confirmation) => call("PUT", "/api/self-service", { ...wanted, ...confirmation }));
-      await loaded.reload();
-    });
-  async function save(/** @type {Partial<SelfService>} */ change) {
-    if (!everybody) return;
-    await send({ ...everybody, ...change });
-    tell(say("settings.saved"), { undo: () => send(everybody) });
+  const [turn] = useState(inTurn);
+  async function send(/** @type {SelfService} */ wanted) {
+    await confirmed((confirmation) => call("PUT", "/api/self-service", { ...wanted, ...confirmation }));
+    await loaded.reload();
   }
+  /** What devices may is sent whole: each change is made to what the gateway has. */
+  const change = (/** @type {(present: SelfService) => Partial<SelfService>} */ wanted) =>
+    unlessCancelled(() =>
+      turn(async () => {
+        const { everybody: present } = await get("/api/self-service");
+        await send({ ...present, ...wanted(present) });
+        tell(say("settings.saved"), { undo: () => unlessCancelled(() => send(present)) });
+      }),
+    );
+  const save = (/** @type {Partial<SelfService>} */ wanted) => change(() => wanted);
   async function follow(/** @type {string} */ mac) {
     await call("PUT", `/api/devices/${mac}/self-service`, { allow: "default" });
     await loaded.reload();
   }
-  const among = everybody?.exits ?? exits.value.map((each) => each.name);
+  const amongOf = (/** @type {SelfService | undefined} */ of) => of?.exits ?? exits.value.map((each) => each.name);
+  const among = amongOf(everybody);
   const allowExit = (/** @type {string} */ name, /** @type {boolean} */ on) =>
-    save({ exits: on ? [...among, name] : among.filter((each) => each !== name) });
+    change((present) => ({ exits: [...amongOf(present).filter((each) => each !== name), ...(on ? [name] : [])] }));
 
   return html`<section class="card settings-list">
     <h2>${say("network.self")}</h2>

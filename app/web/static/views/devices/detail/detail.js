@@ -24,6 +24,7 @@ import { SelfServiceChoice } from "./self_service.js";
 import { WhatIf } from "./what_if.js";
 import { Why } from "./why.js";
 
+/** @import { ScheduleChange } from "../../../lib/schedule.js" */
 /** @import { DeviceBody } from "../../../../types/api.d.ts" */
 
 const Back = () =>
@@ -65,7 +66,7 @@ function Sections({ device }) {
         schedule=${device.schedule}
         timeZone=${groups.value?.time_zone ?? null}
         who=${name}
-        save=${(/** @type {DeviceBody["schedule"]} */ entries) => setSchedule(device, entries)}
+        save=${(/** @type {ScheduleChange} */ change) => setSchedule(device, change)}
       />
     </section>
     <${SelfServiceChoice} device=${device} />

@@ -2,10 +2,12 @@
 
 import { ApiError, get } from "../../../api/client.js";
 import { Choice } from "../../../components/choice.js";
+import { Tick } from "../../../components/tick.js";
 import { span } from "../../../lib/time.js";
 import { say } from "../../../messages/messages.js";
 import { setSelfService } from "../../../store/device_actions.js";
 import { exits } from "../../../store/gateway.js";
+import { inTurn } from "../../../store/in_turn.js";
 import { deviceName, exitName } from "../../../store/names.js";
 import { unlessCancelled } from "../../../store/password.js";
 import { locale } from "../../../store/preferences.js";
@@ -25,8 +27,12 @@ function wordsOf(allow) {
   return say("self.off");
 }
 
+/** @param {SelfService} of The exits it may choose among; none named = all. */
+const amongOf = ({ exits: chosen }) => chosen ?? exits.value.map((each) => each.name);
+
 /** @param {{ device: DeviceBody }} props */
 export function SelfServiceChoice({ device }) {
+  const [turn] = useState(inTurn);
   const [known, setKnown] = useState(/** @type {SelfServiceBody | null} */ (null));
   const load = () =>
     get("/api/self-service").then(setKnown, (error) => {
@@ -36,17 +42,26 @@ export function SelfServiceChoice({ device }) {
   if (!known) return null;
 
   const own = known.devices[device.mac] ?? null;
-  const used = own ?? known.everybody;
-  const send = async (/** @type {Allow} */ allow, /** @type {Partial<SelfService>} */ change) => {
-    const { exits: chosen, longest_pause } = { ...used, ...change };
-    await setSelfService(device, { allow, exits: chosen, longest_pause });
+  const send = async (/** @type {SelfService | null} */ wanted) => {
+    await setSelfService(device, wanted ?? { allow: "default" });
     await load();
   };
-  const decide = async (/** @type {Allow} */ allow, /** @type {Partial<SelfService>} */ change = {}) => {
-    await send(allow, change);
-    const undo = () => unlessCancelled(() => send(own?.allow ?? "default", own ?? {}));
-    tell(say("self.changed", { device: deviceName(device) }), { undo });
-  };
+  /** What it may is sent whole: each change is made to what the gateway has, after the one before it. */
+  const change = (/** @type {(present: SelfService) => SelfService | null} */ wanted) =>
+    turn(async () => {
+      const { everybody, devices } = await get("/api/self-service");
+      const before = devices[device.mac] ?? null;
+      await send(wanted(before ?? everybody));
+      const undo = () => unlessCancelled(() => send(before));
+      tell(say("self.changed", { device: deviceName(device) }), { undo });
+    });
+  const decide = (/** @type {Allow} */ allow) =>
+    change((present) => (allow === "default" ? null : { ...present, allow }));
+  const allowExit = (/** @type {string} */ name, /** @type {boolean} */ on) =>
+    change((present) => ({
+      ...present,
+      exits: [...amongOf(present).filter((each) => each !== name), ...(on ? [name] : [])],
+    }));
   const options = [
     ["default", say("self.default", { what: wordsOf(known.everybody.allow) })],
     .../** @type {const} */ (["off", "pause", "exit", "all"]).map((each) => [each, wordsOf(each)]),
@@ -63,7 +78,7 @@ export function SelfServiceChoice({ device }) {
         options=${[...new Set([...PAUSES, own.longest_pause])]
           .sort((a, b) => a - b)
           .map((each) => [String(each), span(each, locale.value)])}
-        save=${(/** @type {string} */ seconds) => decide(own.allow, { longest_pause: Number(seconds) })}
+        save=${(/** @type {string} */ seconds) => change((present) => ({ ...present, longest_pause: Number(seconds) }))}
       />`
     }
     ${
@@ -71,19 +86,15 @@ export function SelfServiceChoice({ device }) {
       (own.allow === "exit" || own.allow === "all") &&
       html`<fieldset class="ticks">
         <legend>${say("self.exits")}</legend>
-        ${exits.value.map(({ name }) => {
-          const chosen = own.exits ?? exits.value.map((each) => each.name);
-          const ticked = chosen.includes(name);
-          const others = chosen.filter((each) => each !== name);
-          return html`<label key=${name}>
-            <input
-              type="checkbox"
-              checked=${ticked}
-              onChange=${() => unlessCancelled(() => decide(own.allow, { exits: ticked ? others : [...others, name] }))}
-            />
-            ${exitName(name)}
-          </label>`;
-        })}
+        ${exits.value.map(
+          ({ name }) =>
+            html`<${Tick}
+              key=${name}
+              label=${exitName(name)}
+              checked=${amongOf(own).includes(name)}
+              save=${(/** @type {boolean} */ on) => allowExit(name, on)}
+            />`,
+        )}
       </fieldset>`
     }
   </section>`;

@@ -13,6 +13,7 @@ import { unlessCancelled } from "../../../store/password.js";
 import { html } from "../../../ui.js";
 import { Members } from "./members.js";
 
+/** @import { ScheduleChange } from "../../../lib/schedule.js" */
 /** @import { GroupBody } from "../../../../types/api.d.ts" */
 
 /** @param {GroupBody} group @param {string} name */
@@ -56,7 +57,7 @@ export function GroupCard({ group, timeZone }) {
         schedule=${group.schedule}
         timeZone=${timeZone}
         who=${name}
-        save=${(/** @type {GroupBody["schedule"]} */ entries) => setSchedule(group, entries)}
+        save=${(/** @type {ScheduleChange} */ change) => setSchedule(group, change)}
       />
     </details>
     <details>

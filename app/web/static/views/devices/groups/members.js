@@ -1,28 +1,20 @@
 /** Who is in a group: a tick for each device. */
 
-import { sentenceOf } from "../../../api/errors.js";
+import { Tick } from "../../../components/tick.js";
 import { say } from "../../../messages/messages.js";
 import { putIntoGroup } from "../../../store/device_actions.js";
 import { devices } from "../../../store/gateway.js";
 import { refreshGroups } from "../../../store/groups.js";
 import { deviceName } from "../../../store/names.js";
-import { CancelledError } from "../../../store/password.js";
 import { locale } from "../../../store/preferences.js";
-import { tell } from "../../../store/toasts.js";
 import { html } from "../../../ui.js";
 
 /** @import { DeviceBody, GroupBody } from "../../../../types/api.d.ts" */
 
-/** @param {DeviceBody} device @param {GroupBody} group @param {HTMLInputElement} tick */
-async function toggle(device, group, tick) {
-  const before = device.group === group.name;
-  try {
-    await putIntoGroup(device, before ? "" : group.name);
-    await refreshGroups();
-  } catch (error) {
-    tick.checked = before;
-    if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
-  }
+/** @param {DeviceBody} device @param {GroupBody} group @param {boolean} wanted */
+async function setMember(device, group, wanted) {
+  await putIntoGroup(device, wanted ? group.name : "");
+  await refreshGroups();
 }
 
 /** @param {{ group: GroupBody }} props */
@@ -32,15 +24,13 @@ export function Members({ group }) {
     <legend class="visually-hidden">${say("group.members_of", { group: group.name })}</legend>
     ${all.map(
       (device) =>
-        html`<label key=${device.mac}>
-          <input
-            type="checkbox"
-            checked=${device.group === group.name}
-            onChange=${(/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => toggle(device, group, currentTarget)}
-          />
-          <span>${deviceName(device)}</span>
-          ${device.group && device.group !== group.name && html`<span class="hint">${say("group.in_other", { group: device.group })}</span>`}
-        </label>`,
+        html`<${Tick}
+          key=${device.mac}
+          label=${deviceName(device)}
+          hint=${device.group && device.group !== group.name ? say("group.in_other", { group: device.group }) : undefined}
+          checked=${device.group === group.name}
+          save=${(/** @type {boolean} */ wanted) => setMember(device, group, wanted)}
+        />`,
     )}
   </fieldset>`;
 }
