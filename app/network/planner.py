@@ -48,13 +48,14 @@ UDP = 17
 
 # Offsets from RULE_FIRST, the same in both families.
 _LAN = 0
-_MARKS = 10
-_DHCP = 20
-_TIME = 21
-_BOUND = 25
-_DIRECT = 30
+_DIRECT = 1
+_EXITS = 10  # + exit; before the gateway's own, as most packets are the LAN's and each rule before theirs costs them
+_MARKS = 60
+_DHCP = 70
+_TIME = 71
+_BOUND = 75
+_DIRECT_RESOLVER = 99
 _RESOLVERS = 100  # + exit
-_EXITS = 200  # + exit
 _FROM_LAN = 300  # + LAN link
 _FROM_LAN_STOP = 400  # + LAN link
 _LINK_LOCAL = 500
@@ -154,12 +155,12 @@ def _rules(view: View, family: Family, *, time_sync: bool) -> list[RulePlan]:
         rule(_BOUND, TABLE_MAIN, iif="lo", oif=view.wan_name)
     # A query to a resolver's virtual address is routed, and gets its source, before it is marked: hence by address.
     if view.direct:
-        rule(_DIRECT, TABLE_DIRECT, iif="lo", dst=resolver_network(DIRECT_RESOLVERS, family))
-        rule(_DIRECT + 1, TABLE_DIRECT, fwmark=MARK_DIRECT)
+        rule(_DIRECT, TABLE_DIRECT, fwmark=MARK_DIRECT)
+        rule(_DIRECT_RESOLVER, TABLE_DIRECT, iif="lo", dst=resolver_network(DIRECT_RESOLVERS, family))
     for one in view.exits:
         n = one.index
-        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=resolver_network(n, family))
         rule(_EXITS + n, exit_table(n), fwmark=one.mark)
+        rule(_RESOLVERS + n, exit_table(n), iif="lo", dst=resolver_network(n, family))
     # Packets of the LAN without the mark of an exit: blocked devices, and every device once nftables is flushed.
     for n, name in enumerate(view.lan_names):
         rule(_FROM_LAN + n, TABLE_LAN, iif=name)

@@ -21,13 +21,8 @@ _OUTWARD_ALREADY = f"ct mark != 0x0 ct mark != {hex_mark(MARK_TRANSPORT)} th dpo
 def prerouting_chains(view: View) -> Iterator[str]:
     """The chains that give every LAN packet the mark of its device, and refuse and count packets that have no exit.
 
-    Routing would refuse the same packets; here they are counted, and TCP gets a reset.
+    The first hook leads to them (:mod:`app.network.ruleset.sources`). Routing would refuse the same packets; here they are counted, and TCP gets a reset.
     """
-    yield chain(
-        "prerouting_policy",
-        (f"{match} goto policy_lan" for match in from_lan(view)),
-        hook=base("filter", "prerouting", "mangle"),
-    )
     yield chain(
         "policy_lan",
         (

@@ -1,4 +1,4 @@
-"""The source checks of the first hook: spoofed packets are dropped before connection tracking (pure)."""
+"""The first hook: spoofed packets are dropped, and the LAN's others go on to their policy (pure)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from app.network.policy import FAMILIES, View
 from app.network.ruleset.answers import own_address_rules
-from app.network.ruleset.matches import DHCP4
+from app.network.ruleset.matches import DHCP4, from_lan
 from app.network.ruleset.refusals import drop
 from app.network.ruleset.syntax import any_of, base, chain, ip_word, quoted
 
@@ -15,14 +15,19 @@ def source_chains(view: View) -> Iterator[str]:
     jumps: list[str] = []  # the links that most packets come from first
     if view.lan:
         jumps.append(f"iifname {quoted(view.lan)} goto sources_lan")
-    if view.wan:
-        jumps.append(f'iifname "{view.wan.name}" goto sources_{"shared" if view.shared else "wan"}')
+    if view.wan and view.shared:
+        jumps.append(f'iifname "{view.wan.name}" jump sources_shared')
+        jumps += [f"{match} goto policy_lan" for match in from_lan(view) if view.shared in match]
+        jumps.append(f'iifname "{view.wan.name}" accept')
+    elif view.wan:
+        jumps.append(f'iifname "{view.wan.name}" goto sources_wan')
     jumps += [f"iifname . {ip_word(f)} daddr @tunnel_input{f} goto sources_tunnel" for f in FAMILIES]
     jumps.append(f"iifname @tunnel_link {drop('tunnel_address')}")
     jumps.append('iifname "lo" accept')
     jumps += drop_to_tunnel_address()
-    # Before connection tracking, so that a spoofed packet never creates a connection.
-    yield chain("prerouting_sources", jumps, hook=base("filter", "prerouting", "raw"))
+    # One chain for sources and policy, as each costs every packet. It is behind connection tracking, which the policy
+    # needs; the connection of a packet that is dropped here is never confirmed, and so never kept.
+    yield chain("prerouting", jumps, hook=base("filter", "prerouting", "mangle"))
     if view.lan:
         yield chain("sources_lan", _sources_lan(view))
     yield chain("sources_tunnel", _drop_inside_sources(view))
@@ -72,10 +77,10 @@ def _sources_lan(view: View) -> Iterator[str]:
     six = any_of((*view.lan_networks(6), "fe80::/10"))
     good = (f"ip saddr {view.lan4.network}", f"ip6 saddr {six}")
     for own, match in zip(_drop_own_sources(view), good, strict=True):
-        yield from (*own, f"{match} accept")
+        yield from (*own, f"{match} goto policy_lan")
     # A host that has no address yet: DHCP, and duplicate address detection (RFC 4862).
-    yield f"ip saddr 0.0.0.0 {DHCP4} accept"
-    yield "ip6 saddr :: meta l4proto icmpv6 accept"
+    yield f"ip saddr 0.0.0.0 {DHCP4} goto policy_lan"
+    yield "ip6 saddr :: meta l4proto icmpv6 goto policy_lan"
     yield drop("spoofed")
 
 
