@@ -109,18 +109,23 @@ def test_second_question_for_the_password_calls_the_first_off(page: Page, gatewa
     for menu in menus:
         with page.expect_request("**/api/exceptions"):
             menu.select_option("direct:15")
-    held.release()
-    page.get_by_role("dialog").get_by_role("button", name="Close").click()
-    for menu in menus:
-        expect(menu).to_have_attribute("aria-busy", "false")
+    first, second = held.all
+    first.continue_()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    second.continue_()
+    expect(menus[0]).to_have_attribute("aria-busy", "false")
+    dialog.get_by_role("button", name="Close").click()
+    expect(menus[1]).to_have_attribute("aria-busy", "false")
     assert not gateway.state.exceptions
 
 
 def test_late_answer_does_not_undo_an_event(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    expect(page.get_by_role("link", name="Telly")).to_be_visible()  # this visit's own question is answered
     held = HeldRequests(page, "**/api/devices", "GET")
     with page.expect_request("**/api/devices"):
         page.reload()
-    expect(page.locator(".hero, .devices")).to_be_visible()
+    expect(page.get_by_label("Search devices")).to_be_visible()
     late = held.all[0].fetch()
     newer = Device(TV, VpnPolicy(), "Television", own=False)
     gateway.state = msgspec.structs.replace(gateway.state, devices=(newer,))

@@ -10,6 +10,7 @@ import { exits } from "../../store/gateway.js";
 import { inTurn } from "../../store/in_turn.js";
 import { exitName, nameOf } from "../../store/names.js";
 import { confirmed, unlessCancelled } from "../../store/password.js";
+import { exitsAmong, withExit } from "../../store/self_service.js";
 import { tell } from "../../store/toasts.js";
 import { html, useState } from "../../ui.js";
 
@@ -48,10 +49,9 @@ export function SelfServiceCard() {
     await call("PUT", `/api/devices/${mac}/self-service`, { allow: "default" });
     await loaded.reload();
   }
-  const amongOf = (/** @type {SelfService | undefined} */ of) => of?.exits ?? exits.value.map((each) => each.name);
-  const among = amongOf(everybody);
+  const among = exitsAmong(everybody);
   const allowExit = (/** @type {string} */ name, /** @type {boolean} */ on) =>
-    change((present) => ({ exits: [...amongOf(present).filter((each) => each !== name), ...(on ? [name] : [])] }));
+    change((present) => ({ exits: withExit(present, name, on) }));
 
   return html`<section class="card settings-list">
     <h2>${say("network.self")}</h2>

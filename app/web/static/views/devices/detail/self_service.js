@@ -11,6 +11,7 @@ import { inTurn } from "../../../store/in_turn.js";
 import { deviceName, exitName } from "../../../store/names.js";
 import { unlessCancelled } from "../../../store/password.js";
 import { locale } from "../../../store/preferences.js";
+import { exitsAmong, withExit } from "../../../store/self_service.js";
 import { tell } from "../../../store/toasts.js";
 import { html, useEffect, useState } from "../../../ui.js";
 
@@ -26,9 +27,6 @@ function wordsOf(allow) {
   if (allow === "pause") return say("self.pause");
   return say("self.off");
 }
-
-/** @param {SelfService} of The exits it may choose among; none named = all. */
-const amongOf = ({ exits: chosen }) => chosen ?? exits.value.map((each) => each.name);
 
 /** @param {{ device: DeviceBody }} props */
 export function SelfServiceChoice({ device }) {
@@ -58,10 +56,7 @@ export function SelfServiceChoice({ device }) {
   const decide = (/** @type {Allow} */ allow) =>
     change((present) => (allow === "default" ? null : { ...present, allow }));
   const allowExit = (/** @type {string} */ name, /** @type {boolean} */ on) =>
-    change((present) => ({
-      ...present,
-      exits: [...amongOf(present).filter((each) => each !== name), ...(on ? [name] : [])],
-    }));
+    change((present) => ({ ...present, exits: withExit(present, name, on) }));
   const options = [
     ["default", say("self.default", { what: wordsOf(known.everybody.allow) })],
     .../** @type {const} */ (["off", "pause", "exit", "all"]).map((each) => [each, wordsOf(each)]),
@@ -91,7 +86,7 @@ export function SelfServiceChoice({ device }) {
             html`<${Tick}
               key=${name}
               label=${exitName(name)}
-              checked=${amongOf(own).includes(name)}
+              checked=${exitsAmong(own).includes(name)}
               save=${(/** @type {boolean} */ on) => allowExit(name, on)}
             />`,
         )}
