@@ -435,6 +435,11 @@ class WanLink(Struct, frozen=True):
     nameservers: tuple[Address, ...] = ()
     port: str | None = None  # the port under it, where the WAN is a VLAN or PPPoE
 
+    @property
+    def usable(self) -> bool:
+        """Whether it has a link, and an address that leads further."""
+        return self.up and bool(self.addresses)
+
 
 class LanLink(Struct, frozen=True):
     name: str

@@ -133,7 +133,7 @@ def _bodies(snapshot: Snapshot, only: str | None) -> Iterator[DeviceBody]:
             exception=found.exception.id if found.exception is not None else None,
             admitted=found.source != "waiting",
         )
-        yield _with_exit(made, found.policy, problems, wan_up=snapshot.wan is not None and snapshot.wan.up)
+        yield _with_exit(made, found.policy, problems, wan_up=snapshot.wan is not None and snapshot.wan.usable)
 
 
 def _policies(snapshot: Snapshot, macs: list[str]) -> tuple[dict[str, Effective], dict[str, Effective]]:

@@ -13,9 +13,15 @@ from app.overlaps import Claim, Clash
 
 
 def with_overlap(links: Links, lan: LanSettings) -> Links:
-    """``links`` with the overlap as their problem where the WAN's lease makes the WAN useless."""
+    """``links`` with the overlap as their problem where the WAN's lease makes the WAN useless.
+
+    A WAN without link or address has that fault first, also while its lease is being set: with two faults an answer had
+    the code of the one and the message of the other.
+    """
+    if links.wan is None or not links.wan.usable or links.problem is not None:
+        return links
     stops = next((clash for clash in _wan_clashes(links, lan) if clash.stops), None)
-    if stops is None or links.problem is not None:
+    if stops is None:
         return links
     return replace(links, problem=LinkProblem("networks_overlap", stops.message))
 

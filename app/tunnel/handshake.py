@@ -46,7 +46,7 @@ def explain_failure(
     """
     if wan is None:
         return "no WAN port was found: plug a cable to your router into the WAN port"
-    if wan.port is not None and not (wan.up and wan.addresses):
+    if wan.port is not None and not wan.usable:
         return (
             f"the WAN {wan.name} over the port {wan.port} is not up: check the cable, and the VLAN's number or the"
             " PPPoE user name and password in gateway.toml"

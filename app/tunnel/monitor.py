@@ -47,7 +47,7 @@ class TunnelMonitor:
             await self._setup.refresh_endpoints(tunnel)
             self._health = Health(rx, tx, last_rx=now - 60.0)  # so that the new path is probed at once
         wan = self._context.links.wan
-        wan_up = wan is not None and wan.up and bool(wan.addresses)
+        wan_up = wan is not None and wan.usable
         if self._health is None:
             self._health = Health(rx, tx, last_rx=now)
         self._health, verdict = self._health.observe(now, rx, tx, wan_up=wan_up, peers=len(stats.peers))

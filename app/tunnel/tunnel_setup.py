@@ -54,7 +54,7 @@ class TunnelSetup:
         """The tunnel to ``target`` with its endpoints resolved. Raises AttemptFailedError, GatewayError."""
         config, location = await self._context.tunnel_config(target)
         wan = self._context.links.wan
-        if wan is None or not wan.up or not wan.addresses:
+        if wan is None or not wan.usable:
             problem = self._context.links.problem
             raise AttemptFailedError(
                 Reason.WAN_DOWN, problem.message if problem else handshake.explain_failure(wan, None, None)
@@ -162,7 +162,7 @@ class TunnelSetup:
     async def refresh_endpoints(self, tunnel: Tunnel) -> None:
         """Set every peer's endpoint again, so that WireGuard drops the old source address and picks the new one."""
         wan = self._context.links.wan
-        if wan is None or not wan.up or not wan.addresses:
+        if wan is None or not wan.usable:
             return
         stats = await self.stats(tunnel)
         for peer in stats.peers if stats else ():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_interface
 
 import pytest
+from msgspec.structs import replace
 
 from app.api.device_body import DeviceBody, device_bodies, device_body
 from app.model import (
@@ -23,6 +24,7 @@ from app.model import (
 from app.protocol.commands import AdmitDevice, ChangeDevice, ForgetDevice
 from app.protocol.status import Attestation, ExitState, ExitStatus, Snapshot
 
+WAN = WanLink("eth0", up=True, addresses=(ip_interface("192.168.1.20/24"),))
 NAS, PHONE, TV = "00:11:32:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
 
 
@@ -31,7 +33,7 @@ def snapshot(**known: object) -> Snapshot:
         ExitStatus("default", ExitState.CONNECTED),
         ExitStatus("second", ExitState.BLOCKED, reason="handshake_timeout"),
     )
-    given = {"exits": exits, "wan": WanLink("eth0", up=True), **known}
+    given = {"exits": exits, "wan": WAN, **known}
     return Snapshot(1, "0", "mullvad", attestation=Attestation(ok=True), wireguard="kernel", lan=LanSettings(), **given)  # type: ignore[arg-type]
 
 
@@ -125,6 +127,12 @@ def test_device_that_is_away_keeps_its_last_addresses():
 def test_reason_why_a_device_has_no_internet(policy: Policy, exit_name: str | None, reason: str | None):
     (body,) = device_bodies(snapshot(devices=(Device(TV, policy),)))
     assert (body.exit, body.reason) == (exit_name, reason)
+
+
+@pytest.mark.parametrize("wan", [None, replace(WAN, up=False), replace(WAN, addresses=())])
+def test_direct_device_has_no_internet_without_a_usable_wan(wan: WanLink | None):
+    (body,) = device_bodies(snapshot(devices=(Device(TV, DirectPolicy()),), wan=wan))
+    assert body.reason == "wan_down"
 
 
 def test_new_device_waits_where_that_is_set():

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -372,6 +373,19 @@ async def test_lease_in_the_lan_is_the_problem_until_it_moves(fakes: Fakes) -> N
 async def test_lease_in_the_lan_at_the_start_is_the_problem(fakes: Fakes) -> None:
     fakes.links = lease("192.168.77.20/24", "192.168.77.1")
     assert fakes.network().links.problem is not None
+
+
+@pytest.mark.parametrize("lacks", [{"addresses": ()}, {"up": False}], ids=["address", "link"])
+async def test_unusable_wan_has_no_overlap_as_well(fakes: Fakes, lacks: dict[str, Any]) -> None:
+    """While a lease is being set, the router may be seen without the address: "wan_down" had the overlap's words."""
+    whole = lease("192.168.77.20/24", "192.168.77.1")
+    assert whole.wan is not None
+    fakes.links = replace(whole, wan=replace(whole.wan, **lacks))
+    network = fakes.network()
+    assert network.links.problem is None
+    fakes.links = whole
+    await network.relink()
+    assert network.links.problem is not None
 
 
 async def test_one_wire_may_have_the_lan_in_the_routers_network(fakes: Fakes) -> None:
