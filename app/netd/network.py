@@ -240,14 +240,20 @@ class NetworkController:
         self._exit_plans[index] = replace(self._exit_plans[index], name=name)
 
     async def relink(self) -> None:
-        """Observe the links and apply a plan if they have changed. Raises KernelError."""
+        """Observe the links and apply a plan if they have changed. Raises KernelError.
+
+        The kernel refuses a plan of links that have changed since, as where udev renames a port: the plan of those that
+        there are then is tried at once.
+        """
         async with self._observing:
-            settings = self._store.settings
-            links = with_overlap(await self._link_source.observe(settings), settings.lan)
-            if links != self._links:
+            while (links := await self._observe()) != self._links:
                 before, self._links = self._links, links
                 try:
                     await self.replan()
+                except KernelError as error:
+                    if await self._observe() == links:
+                        raise
+                    log.info("the links changed again while their plan was applied: %s", error.message)
                 finally:
                     self._publish_links(before)
             await self._activate_wan()  # a port that was plugged in again looks the same
@@ -354,6 +360,10 @@ class NetworkController:
                 self._publish(SecurityAlert("plan_failed", error.message))
 
     # --- parts -------------------------------------------------------------------------------------------------------
+
+    async def _observe(self) -> Links:
+        settings = self._store.settings
+        return with_overlap(await self._link_source.observe(settings), settings.lan)
 
     async def _apply(self, plan: ExitPlan | None = None, routed: Callable[[], Awaitable[None]] | None = None) -> None:
         """Apply the plan of the present inputs, with ``plan`` as that of its exit.

@@ -128,7 +128,7 @@ class Sightings:
         if device is None:
             if not self._make_room(kept):
                 return
-            device = SeenDevice(mac, first_seen=signs.time, last_seen=when)
+            device = SeenDevice(mac, first_seen=when, last_seen=when)
         if clock > self._signs.get(mac, float("-inf")):
             self._signs[mac] = clock
             device = replace(device, last_seen=when)

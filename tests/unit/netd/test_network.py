@@ -50,13 +50,14 @@ UP = ExitPlan("default", 0, active=tunnel("a"))
 
 
 class Fakes:
-    """Fake kernel and links; ``refuses``: each plan raises KernelError."""
+    """Fake kernel and links. ``refuses``: each plan raises KernelError; ``gone``: those with this port do."""
 
     attestation = Attestation(ok=True)
 
     def __init__(self, store: Store, directory: Path) -> None:
         self.plans: list[NetworkPlan] = []
         self.refuses = False
+        self.gone: str | None = None
         self.applications = 0
         self.wanted: NetworkPlan | None = None  # what a reconciler goes on to try
         self.ready = asyncio.Event()  # cleared: the kernel takes its time
@@ -95,7 +96,7 @@ class Fakes:
         self.applications += 1
         self.wanted = plan
         await self.ready.wait()
-        if self.refuses:
+        if self.refuses or self.gone in plan.unfiltered:
             raise KernelError("refused")
         self.plans.append(plan)
 
@@ -368,6 +369,24 @@ async def test_lease_in_the_lan_is_the_problem_until_it_moves(fakes: Fakes) -> N
     fakes.links = lease("192.168.1.20/24", "192.168.1.1")
     await network.relink()
     assert network.links.problem is None
+
+
+async def test_plan_of_links_that_are_gone_is_no_failure(fakes: Fakes) -> None:
+    """udev renames a port that was just plugged in: the plan with its first name has an interface that is not there."""
+    network = fakes.network()
+    wan, renamed = fakes.links.wan, (LanLink("lan0"), LanLink("enx020000000001"))
+    fakes.links = Links(wan, (LanLink("lan0"), LanLink("eth1")))
+    fakes.ready.clear()
+    fakes.gone = "eth1"
+    relinking = asyncio.create_task(network.relink())
+    await until(lambda: fakes.applications == 1)
+    fakes.links = Links(wan, renamed)
+    fakes.ready.set()
+    await relinking
+    assert (network.links.lan, len(fakes.plans)) == (renamed, 1)
+    fakes.gone, fakes.links = "lan0", Links(wan, (LanLink("lan0"),))
+    with pytest.raises(KernelError):
+        await network.relink()
 
 
 async def test_lease_in_the_lan_at_the_start_is_the_problem(fakes: Fakes) -> None:

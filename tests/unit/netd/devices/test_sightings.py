@@ -109,6 +109,17 @@ def test_gateway_itself_and_groups_are_no_devices():
     assert sightings.devices == ()
 
 
+def test_forgotten_device_returns_as_of_its_last_sign():
+    sightings = Sightings()
+    here = [neighbour(NAS, "192.168.77.9", -20)]
+    sightings.observe(signs(neighbours=here), ())
+    sightings.forget(NAS)
+    sightings.observe(signs(5, neighbours=here), ())
+    nas = sightings.get(NAS)
+    assert nas is not None
+    assert (nas.first_seen, nas.last_seen) == (NOW - 20, NOW - 20)
+
+
 def test_forgotten_device_is_had_back_where_that_is_undone():
     sightings = Sightings()
     here = [neighbour(NAS, "192.168.77.9")]
