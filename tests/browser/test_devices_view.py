@@ -79,7 +79,7 @@ def test_device_is_blocked_and_undone(page: Page, gateway: FakeGateway) -> None:
 def test_choice_made_twice_is_one_change(page: Page) -> None:
     held = HeldRequests(page, "**/policy", "PUT")
     menu = page.get_by_label("Internet of Telly")
-    with page.expect_request("**/policy"):
+    with held.one_more():
         menu.select_option("blocked")
     expect(menu).to_have_attribute("aria-busy", "true")
     expect(menu).to_have_value("vpn")  # until the gateway says otherwise
@@ -107,7 +107,7 @@ def test_second_question_for_the_password_calls_the_first_off(page: Page, gatewa
     held = HeldRequests(page, "**/api/exceptions", "POST")
     menus = [page.get_by_label(f"Internet of {name}") for name in ("Telly", "nas")]
     for menu in menus:
-        with page.expect_request("**/api/exceptions"):
+        with held.one_more():
             menu.select_option("direct:15")
     first, second = held.all
     first.continue_()
@@ -123,7 +123,7 @@ def test_second_question_for_the_password_calls_the_first_off(page: Page, gatewa
 def test_late_answer_does_not_undo_an_event(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     expect(page.get_by_role("link", name="Telly")).to_be_visible()  # this visit's own question is answered
     held = HeldRequests(page, "**/api/devices", "GET")
-    with page.expect_request("**/api/devices"):
+    with held.one_more():
         page.reload()
     expect(page.get_by_label("Search devices")).to_be_visible()
     late = held.all[0].fetch()

@@ -73,7 +73,7 @@ def test_policy_and_hours_changed_at_once_both_count(page: Page, gateway: FakeGa
     held = HeldRequests(page, "**/api/groups/*", "PUT")
     group = page.get_by_role("region", name="Children", exact=True)
     group.get_by_text("Times (1)").click()
-    with page.expect_request("**/api/groups/*"):
+    with held.one_more():
         group.get_by_role("button", name="Remove: Every day").click()
     page.get_by_label("Internet of Children").select_option("blocked")
     held.release()

@@ -320,7 +320,7 @@ def test_automation_is_saved_at_once_and_undone(page: Page, gateway: FakeGateway
 def test_parts_of_one_setting_changed_at_once_both_count(page: Page, gateway: FakeGateway) -> None:
     go(page, "Automation")
     held = HeldRequests(page, "**/api/settings", "PATCH")
-    with page.expect_request("**/api/settings"):
+    with held.one_more():
         page.get_by_label("The other server may be").select_option("anywhere")
     page.get_by_role("switch", name="Return to the chosen server").press("Space")
     held.release()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Generator
+
 from playwright.sync_api import APIResponse, Page, Route
+
+PATIENCE = 15.0  # seconds for the page to make a request
+POLL = 5.0  # ms; Playwright calls what meets a request only while it is waited for
 
 
 class HeldRequests:
     """The page's requests of one method to the paths of a pattern, in the order in which it made them."""
 
     def __init__(self, page: Page, pattern: str, method: str) -> None:
+        self._page = page
         self._method = method
         self._open = False
         self.all: list[Route] = []
@@ -21,6 +29,19 @@ class HeldRequests:
         self.all.append(route)
         if self._open:
             route.continue_()
+
+    @contextlib.contextmanager
+    def one_more(self) -> Generator[None]:
+        """What is done within makes the page ask once more; ends when that request waits here.
+
+        Playwright's ``expect_request`` ends when the request is made, which may be before it is met.
+        """
+        count = len(self.all) + 1
+        yield
+        deadline = time.monotonic() + PATIENCE
+        while len(self.all) < count:
+            assert time.monotonic() < deadline, "the page did not ask"
+            self._page.wait_for_timeout(POLL)
 
     def release(self) -> None:
         """Let those go that wait, and from now on all."""
