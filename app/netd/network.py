@@ -246,12 +246,14 @@ class NetworkController:
         there are then is tried at once.
         """
         async with self._observing:
-            while (links := await self._observe()) != self._links:
+            links = await self._observe()
+            while links != self._links:
                 before, self._links = self._links, links
                 try:
                     await self.replan()
                 except KernelError as error:
-                    if await self._observe() == links:
+                    links = await self._observe()
+                    if links == self._links:
                         raise
                     log.info("the links changed again while their plan was applied: %s", error.message)
                 finally:
