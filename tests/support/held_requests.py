@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Generator
 
 from playwright.sync_api import APIResponse, Page, Route
 
-PATIENCE = 15.0  # seconds for the page to make a request
-POLL = 5.0  # ms; Playwright calls what meets a request only while it is waited for
+from ci.labnet.waiting import wait_for
 
 
 class HeldRequests:
@@ -38,10 +36,11 @@ class HeldRequests:
         """
         count = len(self.all) + 1
         yield
-        deadline = time.monotonic() + PATIENCE
-        while len(self.all) < count:
-            assert time.monotonic() < deadline, "the page did not ask"
-            self._page.wait_for_timeout(POLL)
+        wait_for("the page's request", lambda: self._count() >= count)
+
+    def _count(self) -> int:
+        self._page.wait_for_timeout(0)  # Playwright calls what meets a request only while it is waited for
+        return len(self.all)
 
     def release(self) -> None:
         """Let those go that wait, and from now on all."""
