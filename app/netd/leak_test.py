@@ -123,9 +123,14 @@ class LeakTester:
         return report
 
     async def _test(self, command: LeakTest) -> LeakReport:
-        """Run all checks of one exit."""
+        """Run all checks of one exit.
+
+        The kernel's state is judged by two looks and by what was repaired between them: netd closes a hole within a
+        second, so that a look alone may find none where somebody makes one again and again.
+        """
         machine = self._exits.get(command.exit)
-        checks = [await self._rules(), self._kill_switch()]
+        repairs, first = self._network.attestation.repairs, await self._look()
+        checks: list[Check] = []
         if isinstance(machine.state, Connected):
             checks += await self._tunnel(machine, machine.state)
         else:
@@ -138,6 +143,9 @@ class LeakTester:
             )
         seen = await self._packets(command.exit, checks)
         checks.append(await self._drops())
+        last, attestation = await self._look(), self._network.attestation
+        repaired = attestation.drift if attestation.repairs != repairs else ()
+        checks = [rules_check(first, last, repaired), self._kill_switch(), *checks]
         ok = all(c.result != "failed" for c in checks)
         if seen is None:
             return LeakReport(ok, tuple(checks))
@@ -159,14 +167,12 @@ class LeakTester:
             self._suspect(identity.name)
         return seen
 
-    async def _rules(self) -> Check:
+    async def _look(self) -> tuple[str, ...] | None:
+        """What the kernel does not hold as planned now; None where it could not be read."""
         try:
-            found = await self._network.verify()
+            return await self._network.verify()
         except (KernelError, OSError, TimeoutError):
-            return Check("rules", "unknown", "The kernel's rules and routes could not be read.")
-        if found:
-            return Check("rules", "failed", f"The kernel does not hold what was planned: {'; '.join(found)}.")
-        return Check("rules", "ok", "Firewall, routes, the WAN's own filter and settings of the kernel are as planned.")
+            return None
 
     def _kill_switch(self) -> Check:
         if self._network.attestation.ok:
@@ -216,6 +222,23 @@ class LeakTester:
             return Check("drops", "unknown", "The counters of stopped packets could not be read.")
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items()) if count)
         return Check("drops", "ok", f"Packets stopped so far: {counts or 'none'}.")
+
+
+def rules_check(first: tuple[str, ...] | None, last: tuple[str, ...] | None, repaired: tuple[str, ...] = ()) -> Check:
+    """The verdict on the kernel's state during the test (pure).
+
+    ``first`` and ``last`` are what was found wrong at its beginning and end (None = it could not be read), ``repaired``
+    is what was put right in between.
+    """
+    if last:
+        return Check("rules", "failed", f"The kernel does not hold what was planned: {'; '.join(last)}.")
+    if found := tuple(dict.fromkeys((*(first or ()), *repaired))):
+        now = " It does now." if last is not None else ""
+        message = f"During the test the kernel did not hold what was planned: {'; '.join(found)}.{now}"
+        return Check("rules", "failed", message)
+    if first is None or last is None:
+        return Check("rules", "unknown", "The kernel's rules and routes could not be read.")
+    return Check("rules", "ok", "Firewall, routes, the WAN's own filter and settings of the kernel are as planned.")
 
 
 def handshake_check(latest: float | None, now: float) -> Check:

@@ -25,7 +25,7 @@ def test_all_is_well_while_connected(lab: Lab) -> None:
 
 
 def test_a_hole_made_on_purpose_is_found(lab: Lab) -> None:
-    """netd closes it within a second: so it is made again and again, until the test has run."""
+    """netd closes it within a second: so it is made again and again, and the test tells also what is closed by then."""
     script = f"while :; do nft insert rule inet {NFT_TABLE} forward accept; sleep 0.05; done"
     drilling = lab.hosts.popen("gateway", ["sh", "-c", script])
     try:

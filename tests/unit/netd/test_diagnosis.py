@@ -14,7 +14,7 @@ import pytest
 from app import keys
 from app.errors import NotFoundError, TooManyRequestsError
 from app.model import Links
-from app.netd.leak_test import SHARED, LeakExits, LeakTester, address_check, dns_check, handshake_check
+from app.netd.leak_test import SHARED, LeakExits, LeakTester, address_check, dns_check, handshake_check, rules_check
 from app.netd.log_buffer import MAX_LINES, LogBuffer
 from app.network.resolvers import Answer, ResolverChoice
 from app.protocol.commands import LeakTest
@@ -73,6 +73,40 @@ def test_redact_keeps_ordinary_text() -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "repaired", "result", "words"),
+    [
+        ((), (), (), "ok", "as planned"),
+        ((), ("a rule is missing",), (), "failed", "does not hold what was planned: a rule is missing."),
+        (None, ("a rule is missing",), (), "failed", "does not hold what was planned: a rule is missing."),
+        (
+            ("a rule is missing",),
+            (),
+            (),
+            "failed",
+            "During the test the kernel did not hold what was planned: a rule is missing. It does now.",
+        ),
+        (
+            (),
+            (),
+            ("a rule is missing",),
+            "failed",
+            "During the test the kernel did not hold what was planned: a rule is missing. It does now.",
+        ),
+        (("a rule is missing",), (), ("a rule is missing",), "failed", "planned: a rule is missing. It does now."),
+        (None, None, ("a rule is missing",), "failed", "not hold what was planned: a rule is missing."),
+        (None, (), (), "unknown", "could not be read"),
+        ((), None, (), "unknown", "could not be read"),
+    ],
+)
+def test_leak_test_judges_the_rules_of_its_whole_time(
+    first: tuple[str, ...] | None, last: tuple[str, ...] | None, repaired: tuple[str, ...], result: str, words: str
+) -> None:
+    found = rules_check(first, last, repaired)
+    assert (found.name, found.result) == ("rules", result)
+    assert words in found.message
+
+
 def test_leak_test_verdicts() -> None:
     assert handshake_check(None, 1000).result == "failed"
     assert handshake_check(990, 1000).result == "ok"
@@ -116,9 +150,9 @@ class SlowNetwork:
     """A network whose repairs take the lock that a verification takes; ``verified`` counts them."""
 
     links = Links(None, ())
-    attestation = Attestation(ok=True)
 
     def __init__(self) -> None:
+        self.attestation = Attestation(ok=True)
         self.verified = 0
         self.free = asyncio.Event()
 
@@ -129,6 +163,9 @@ class SlowNetwork:
 
     async def drops(self) -> dict[str, int]:
         return {}
+
+    def repair(self, *found: str) -> None:
+        self.attestation = Attestation(ok=True, repairs=self.attestation.repairs + 1, drift=found)
 
     def resolvers(self, exit_name: str) -> ResolverChoice:
         return ResolverChoice()
@@ -160,12 +197,12 @@ async def test_many_leak_tests_are_one(tmp_path: Path) -> None:
         many[0].cancel()  # the client that began it has gone
         network.free.set()
         reports = await asyncio.gather(*many[1:])
-        assert network.verified == 1
+        assert network.verified == 2, "at the beginning and at the end of the one test"
         assert all(report is reports[0] for report in reports)
         assert await run(LeakTest("default")) is reports[0]
         now += SHARED
         assert await run(LeakTest("default")) is not reports[0]
-        assert network.verified == 2
+        assert network.verified == 4
 
 
 async def test_leak_test_is_good_for_the_state_it_saw(tmp_path: Path) -> None:
@@ -188,4 +225,23 @@ async def test_leak_test_is_good_for_the_state_it_saw(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         network.free.set()
         assert await new is not await old
-        assert network.verified == 4
+        assert network.verified == 8
+
+
+async def test_leak_test_tells_what_was_repaired_while_it_ran(tmp_path: Path) -> None:
+    """Both looks find nothing where a hole is closed before each: the test said "as planned" all the while."""
+    network = SlowNetwork()
+    network.repair("a repair before the test")
+    with Store(tmp_path) as store:
+        tester = LeakTester(network, cast("LeakExits", TwoExits()), store)
+        ((_, run),) = tester.handlers()
+        running = asyncio.create_task(run(LeakTest("default")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        network.repair("the ruleset was changed")
+        network.free.set()
+        report = await running
+    rules = next(check for check in report.checks if check.name == "rules")
+    assert not report.ok
+    assert rules.result == "failed"
+    assert rules.message.endswith("planned: the ruleset was changed. It does now.")
