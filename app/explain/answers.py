@@ -166,7 +166,7 @@ def _path(
 
 
 def _reason(facts: Facts, end: Carried) -> str | None:
-    if end.verdict == "lost":
+    if end.verdict == "lost" or (end.rule == "blocked" and facts.exit_name is None and not facts.wan):
         return "wan_down"
     if end.rule == "blocked" and facts.exit is not None and facts.exit.reason is not None:
         return facts.exit.reason

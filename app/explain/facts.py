@@ -19,7 +19,7 @@ class Facts(Struct, frozen=True):
     exit: ExitStatus | None = None  # of the policy; None also where it does not exist
     supposed_down: bool = False  # that exit is down only by supposition
     failover: Successor | None = None  # of that exit then
-    wan: bool = True
+    wan: bool = True  # whether there is a usable one
     wan_message: str | None = None  # what is wrong with the WAN, with the next step
 
     @property

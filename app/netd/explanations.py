@@ -174,7 +174,7 @@ class Explanations:
             decision=decision,
             exit=next((status for status in self._exits() if status.name == exit_name), None),
             supposed_down=exit_name is not None and suppose.exit_down == exit_name,
-            wan=links.wan is not None and links.wan.up and not suppose.wan_down,
+            wan=links.wan is not None and links.wan.usable and not suppose.wan_down,
             wan_message=links.problem.message if links.problem else None,
         )
 

@@ -137,6 +137,21 @@ async def test_why_blocked_by_its_policy(gateway: Gateway) -> None:
     assert (why.since, why.notes) == (None, (NOT_SEEN,))
 
 
+@pytest.mark.parametrize(
+    "wan",
+    [None, msgspec.structs.replace(WAN, up=False), msgspec.structs.replace(WAN, addresses=(), gateway4=None)],
+    ids=["none", "no link", "no address"],
+)
+async def test_why_of_a_direct_device_says_what_its_row_says(gateway: Gateway, wan: WanLink | None) -> None:
+    """The list of devices tells ``wan_down`` in each of these cases; "why?" told other reasons in two of them."""
+    gateway.links = msgspec.structs.replace(gateway.links, wan=wan)
+    gateway.store.update_settings(lambda s: msgspec.structs.replace(s, devices=(Device(TV, DirectPolicy(), "TV"),)))
+    why = await gateway.run(GetWhy(TV))
+    assert (why.state, why.reason) == ("blocked", "wan_down")
+    assert why.sentence == "TV has no Internet: the WAN is down."
+    assert why.next_step == "Check the cable between the gateway and the router."
+
+
 async def test_why_blocked_by_its_exit(gateway: Gateway) -> None:
     why = await gateway.run(GetWhy(PHONE))
     assert (why.name, why.state, why.exit, why.reason) == ("phone", "blocked", "de", "handshake_timeout")
