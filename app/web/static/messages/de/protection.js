@@ -116,7 +116,8 @@ export default {
   "checked.packets_failed": "Pakete eines Geräts gingen unverschlüsselt hinaus oder über einen anderen Ausgang.",
   "checked.packets_ok": "Kein Paket, das als Gerät gesendet wurde, ging unverschlüsselt hinaus.",
   "checked.packets_unknown": "Nichts war draußen zu sehen, aber nicht alles ließ sich beobachten.",
-  "checked.rules_failed": "Im Kernel steht nicht, was dort stehen soll.",
+  "checked.rules_failed":
+    "Im Kernel stand zumindest kurz nicht, was dort stehen soll. Das Gateway bringt es selbst in Ordnung.",
   "checked.rules_ok": "Firewall, Routen und der Filter auf der Leitung nach draußen sind, wie sie sein sollen.",
   "checked.rules_unknown": "Der Kernel war nicht lesbar.",
   "checked.tunnel_unknown": "Dieser Ausgang ist nicht verbunden: Seine Geräte sind gesperrt, keines kommt hinaus.",

@@ -104,7 +104,8 @@ export default {
   "checked.packets_failed": "Packets of a device have left in the clear, or by another exit.",
   "checked.packets_ok": "No packet that was sent as a device left in the clear.",
   "checked.packets_unknown": "Nothing was seen to leave, but not everything could be watched.",
-  "checked.rules_failed": "The kernel does not hold what it should.",
+  "checked.rules_failed":
+    "The kernel did not hold what it should, at least for a moment. The gateway puts it right by itself.",
   "checked.rules_ok": "Firewall, routes and the filter on the line outside are as they should be.",
   "checked.rules_unknown": "The kernel could not be read.",
   "checked.tunnel_unknown": "This exit is not connected: its devices are blocked, none is let out.",
