@@ -41,8 +41,12 @@ class Hosts(UserDict[str, Host]):
     def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         return self[host].start(*argv, **options)
 
-    def http(self, host: str, url: str, *, timeout: float = 3.0, check: bool = True) -> str:
-        """The body that ``host`` receives; "" if it receives none and ``check`` is false."""
+    def http(self, host: str, url: str, *, timeout: float | None = None, check: bool = True) -> str:
+        """The body that ``host`` receives; "" if it receives none and ``check`` is false.
+
+        ``timeout`` in seconds; by default 3, and 15 where there must be an answer: a machine may be busy elsewhere.
+        """
+        timeout = timeout or (15 if check else 3)
         done = self.exec(host, ["curl", "-sS", "-m", str(timeout), url], timeout + 5)
         if done.returncode != 0 and check:
             raise LabError(f"{host}: {done.stderr.strip()}")

@@ -39,7 +39,7 @@ class Internet:
                 "no-ping",
                 f"server={INTERNET_DNS4}",
                 f"dhcp-leasefile={self._hosts.directory}/isp.leases",
-                f"dhcp-range={network}.100,{network}.150,255.255.255.0,10m",
+                f"dhcp-range={network}.100,{network}.150,255.255.255.0,12h",
                 *options,
                 "enable-ra",
                 f"dhcp-range={WAN6_PREFIX}::,ra-only,64",

@@ -64,6 +64,21 @@ def seen(answer: dict[str, Any], place: str) -> set[tuple[str, int]]:
     return {(e["kind"], e["family"]) for e in answer["evidence"] if e[place]}
 
 
+def whole_round(lab: Lab, through: set[tuple[str, int]]) -> dict[str, Any]:
+    """The answer of a leak test which has seen exactly the probes ``through`` in the tunnel, and none on the WAN ever.
+
+    A round has 1.2 s: where a resolver or WireGuard takes longer, it is not the whole one.
+    """
+
+    def one() -> dict[str, Any] | None:
+        answer, check = packets(lab)
+        assert (check["result"] != "failed", seen(answer, "seen_on_wan")) == (True, set()), answer
+        assert seen(answer, "seen_in_tunnel") <= through, answer
+        return answer if check["result"] == "ok" and seen(answer, "seen_in_tunnel") == through else None
+
+    return wait_for("a whole round", one, 30, interval=2)  # a result is shared for two seconds
+
+
 def test_each_probe_of_a_leak_test_is_told(lab: Lab) -> None:
     lab.api("POST", "/api/provider/custom")
     connect(lab, "vpn-se")
@@ -71,17 +86,12 @@ def test_each_probe_of_a_leak_test_is_told(lab: Lab) -> None:
     wait_for(  # the gateway's own IPv6 address is tried for a moment before it answers (RFC 4862, 5.4)
         "names over IPv6", lambda: lab.lan.dns("laptop", "whoami.lab", "TXT", server=RESOLVER6).rcode == "NOERROR"
     )
-    answer, check = packets(lab)
-    assert check["result"] == "ok", answer
     through = {"tcp", "udp", "icmp", "dns", "dns_over_tls", "other_protocol"}
-    assert seen(answer, "seen_in_tunnel") == {(kind, family) for kind in through for family in (4, 6)}
+    answer = whole_round(lab, {(kind, family) for kind in through for family in (4, 6)})
     assert seen(answer, "seen_on_lan") >= seen(answer, "seen_in_tunnel")
-    assert seen(answer, "seen_on_wan") == set()
     assert "WireGuard's own packets on the WAN at the same time: seen." in answer["report"]
     lab.api("POST", "/api/disconnect")
-    answer, check = packets(lab)
-    assert check["result"] == "ok", answer
-    assert (seen(answer, "seen_in_tunnel"), seen(answer, "seen_on_wan")) == (set(), set())
+    whole_round(lab, set())
 
 
 def test_canary_sees_no_leak_in_thirty_transitions(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

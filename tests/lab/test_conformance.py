@@ -12,7 +12,7 @@ from ci.labnet.owner import AUTHORIZATION, own
 from tests.support import conformance
 from tests.support.web_server import WebServer
 
-pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(540)]
 
 EXAMPLES = 15
 # They ask servers on the Internet, which the lab does not have, so that 503 is the truth.
@@ -26,7 +26,7 @@ def test_the_real_netd(lab: Lab, tmp_path: Path) -> None:
     own(tmp_path)
     with WebServer(netd=root / "run/vpn-gateway/netd.sock", state_dir=tmp_path) as server:
         options = ("--exclude-path-regex", ELSEWHERE)
-        report = conformance.run(tmp_path, server.url, EXAMPLES, *options, headers=AUTHORIZATION)
+        report = conformance.run(tmp_path, server.url, EXAMPLES, *options, headers=AUTHORIZATION, timeout=500)
     assert report.returncode == 0, report.output
     assert report.server_errors() == {}
     assert lab.api("POST", "/api/provider/custom")["success"]

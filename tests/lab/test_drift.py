@@ -29,9 +29,7 @@ def test_a_changed_tunnel_is_repaired_without_a_reconnect(lab, fault):
     wait_for("the repair", lambda: repairs(lab) > count)
     # A lost tunnel is noticed at the machine's next look, a second later at the most: give it two.
     seen = lab.api("GET", "/api/status")["uptime_seconds"]
-    wait_for(
-        "two more seconds", lambda: lab.api("GET", "/api/status")["uptime_seconds"] in {seen + 2, seen + 3, None, 0}
-    )
+    wait_for("two more seconds", lambda: not seen <= (lab.api("GET", "/api/status")["uptime_seconds"] or 0) < seen + 2)
     after = lab.api("GET", "/api/status")
     assert (after["since"], after["interface"]) == (before["since"], before["interface"])
     assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]
@@ -62,5 +60,6 @@ def test_a_wan_port_that_stopped_sending_is_taken_down_and_up(lab):
     finally:
         gateway.shell("tc qdisc del dev wan0 root")
     lab.wan_client.restart()
-    assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
+    wait_for("the WAN's address", lambda: any("." in a for a in lab.api("GET", "/api/status")["wan"]["addresses"]))
+    wait_for("a connection", lambda: lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"], 30)
     assert lab.hosts.http("laptop", f"http://{INTERNET4}/") == VPNS["vpn-se"][0]

@@ -32,7 +32,7 @@ def test_rates_of_a_download(lab: Lab):
     payload = rates["payload"]
     assert payload["devices"][LAN_HOSTS["laptop"]]["down"] > 100_000
     assert payload["exits"]["default"]["down"] > 100_000
-    assert 4 <= payload["period"] <= 7
+    assert 4 <= payload["period"] <= 20  # 5 s, and what a busy machine adds
 
 
 def test_a_new_device_name_is_published(lab: Lab):

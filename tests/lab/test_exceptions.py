@@ -11,7 +11,8 @@ from ci.labnet.addresses import LAN_HOSTS, VPNS
 from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch
-from tests.lab.test_devices import connect, policy, resolver_of, seen_as
+from tests.lab.test_devices import connect, policy, resolver_of
+from tests.lab.ways import exit_address, seen_as
 
 pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
@@ -56,21 +57,21 @@ def test_direct_for_seconds_ends_while_netd_is_dead(lab):
             end = made["until"]
             assert made["kernel"] is True
             wait_for("the TV to come out directly", lambda: seen_as(lab, "tv") == wan)
-            assert seen_as(lab, "laptop") == SE
+            assert exit_address(lab, "laptop") == SE
             wait_for("the WAN's resolver to answer the TV", lambda: resolver_of(lab, "tv") == "internet")
             assert resolver_of(lab, "laptop") == "vpn-se"
             lab.gateway.kill_app("netd", restart=False)
-            assert seen_as(lab, "tv") == wan  # its death ends nothing
+            assert exit_address(lab, "tv") == wan  # its death ends nothing
             time.sleep(max(0.0, end - time.time()))
             time.sleep(GRACE)
             wait_for("the TV to come out of the tunnel again", lambda: seen_as(lab, "tv") == SE)
-            assert (seen_as(lab, "laptop"), resolver_of(lab, "tv")) == (SE, "vpn-se")
+            assert (exit_address(lab, "laptop"), resolver_of(lab, "tv")) == (SE, "vpn-se")
             time.sleep(max(0.0, end + 6 - time.time()))
     finally:
         lab.gateway.release_app("netd")
     in_time = [p for p in watch.leaks if begin <= p.time <= end]
     assert len(in_time) > 100, "the capture sees what is in the clear"
-    assert max(p.time for p in in_time) > end - 1, "to the end"
+    assert max(p.time for p in in_time) > end - 3, "to the end"
     assert {p.source for p in in_time if ":" not in p.source} == {wan}
     assert [f"{p.time - end:+.2f} s: {p}" for p in watch.leaks if p.time < begin or p.time > end + GRACE] == []
     wait_for("netd to be back", lambda: lab.api("GET", "/api/status").get("state") == "connected")
@@ -97,7 +98,7 @@ def test_restart_of_netd_gives_no_more_time(lab):
     wait_for("netd to be back", lambda: lab.api("GET", "/api/status").get("state") == "connected")
     (left,) = lab.api("GET", "/api/exceptions")["exceptions"]
     assert abs(left["until"] - end) < 0.5
-    assert seen_as(lab, "tv") == wan
+    assert exit_address(lab, "tv") == wan
     time.sleep(max(0.0, end + GRACE - time.time()))
     assert seen_as(lab, "tv") != wan
 
@@ -119,8 +120,8 @@ def test_blocked_for_a_while_stays_blocked_without_netd(lab):
 def test_schedule_moves_its_device_at_once_and_no_other(lab):
     always = {"days": list(range(7)), "start": 0, "end": 0, "policy": "blocked"}
     path = f"/api/devices/{LAN_HOSTS['tv']}/schedule"
-    assert seen_as(lab, "tv") == SE
+    assert exit_address(lab, "tv") == SE
     assert lab.api("PUT", path, {"schedule": [always]})["success"]
     assert (seen_as(lab, "tv"), seen_as(lab, "laptop")) == ("", SE)
     assert lab.api("PUT", path, {"schedule": []})["success"]
-    assert seen_as(lab, "tv") == SE
+    assert exit_address(lab, "tv") == SE

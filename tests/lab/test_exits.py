@@ -14,6 +14,7 @@ from app.network.plan import NFT_TABLE
 from ci.labnet import Lab, Packet
 from ci.labnet.addresses import INTERNET4, LAN_HOSTS, VPNS
 from ci.labnet.waiting import wait_for
+from tests.lab.ways import exit_address, seen_as
 
 pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(280)]
 
@@ -122,10 +123,6 @@ def exits(lab: Lab) -> dict[str, Any]:
     return {one["name"]: one for one in api(lab, "GET", "/api/exits")["exits"]}
 
 
-def seen_as(lab: Lab, host: str) -> str:
-    return lab.hosts.http(host, f"http://{INTERNET4}/", timeout=2, check=False)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def two_exits(lab: Lab) -> None:
     """The laptop leaves by vpn-se, the phone by the exit tv, which has connected by itself to vpn-de."""
@@ -142,7 +139,7 @@ def test_each_exit_carries_its_own_devices_alone(lab: Lab) -> None:
     for capture in captures.values():
         capture.start()
     with Stream(lab, "laptop") as laptop, Stream(lab, "phone") as phone:
-        assert (seen_as(lab, "laptop"), seen_as(lab, "phone")) == (VPNS["vpn-se"][0], VPNS["vpn-de"][0])
+        assert (exit_address(lab, "laptop"), exit_address(lab, "phone")) == (VPNS["vpn-se"][0], VPNS["vpn-de"][0])
         time.sleep(2)
     words = {
         name: {p.payload.split()[0] for p in capture.stop(exact=False) if p.dport == 9 and p.payload}
@@ -182,7 +179,7 @@ def test_exits_come_and_go_without_a_lost_packet_elsewhere(lab: Lab, capsys: pyt
     size, code = (download.communicate(timeout=60)[0] or b"").decode().split()
     assert (size, code) == ("20000000", "200")
     assert exits(lab).keys() == numbers.keys()
-    assert seen_as(lab, "phone") == VPNS["vpn-de"][0]
+    assert exit_address(lab, "phone") == VPNS["vpn-de"][0]
     assert seen_as(lab, "tv") == ""
     policy(lab, "tv", "vpn")
 
@@ -211,7 +208,7 @@ def test_one_exit_removed_and_made_again_moves_only_its_devices(lab: Lab) -> Non
         policy(lab, "phone", "vpn:tv")
         assert seen_as(lab, "phone") == ""
         api(lab, "POST", "/api/connect", {"exit": "tv"})
-        assert seen_as(lab, "phone") == VPNS["vpn-de"][0]
+        assert exit_address(lab, "phone") == VPNS["vpn-de"][0]
     assert laptop.crossed > RATE
     assert laptop.lost == []
 
@@ -231,7 +228,7 @@ def test_one_server_is_not_dialled_by_two_exits(lab: Lab) -> None:
     api(lab, "POST", "/api/import", {"name": "twin", "config": config})
     answer = lab.api("POST", "/api/connect", {"server": "twin", "provider": "imported", "exit": "tv"})
     assert answer["code"] == "server_in_use"
-    assert seen_as(lab, "phone") == VPNS["vpn-de"][0]
+    assert exit_address(lab, "phone") == VPNS["vpn-de"][0]
 
 
 def test_a_fallback_of_another_provider_takes_over(lab: Lab) -> None:
@@ -248,7 +245,7 @@ def test_a_fallback_of_another_provider_takes_over(lab: Lab) -> None:
     api(lab, "POST", "/api/exits", {"name": "tv", "target": "vpn-se", "fallbacks": ranks, "auto_connect": False})
     api(lab, "POST", "/api/connect", {"exit": "tv"})
     policy(lab, "phone", "vpn:tv")
-    assert seen_as(lab, "phone") == VPNS["vpn-se"][0]
+    assert exit_address(lab, "phone") == VPNS["vpn-se"][0]
     lab.vpn.mute("vpn-se")
     try:
         wait_for("the fallback", lambda: seen_as(lab, "phone") == VPNS["vpn-de"][0], 60)

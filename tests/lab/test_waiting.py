@@ -158,6 +158,7 @@ def test_fixed_address_is_given_by_dhcp(lab: Lab):
 
 
 def asks_again(lab: Lab, host: str) -> str:
-    lab.lan.start_dhcp(host)
+    lab.hosts[host].run("pkill", "udhcpc", check=False)  # or it would add its address again
     lab.hosts[host].shell("ip -4 addr flush dev eth0")
+    lab.lan.start_dhcp(host)
     return lab.lan.wait_address(host)
