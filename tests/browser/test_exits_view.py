@@ -84,6 +84,20 @@ def test_switch_connects_and_disconnects(page: Page, gateway: FakeGateway) -> No
     assert [each for each in gateway.commands if isinstance(each, Disconnect)] == [Disconnect("tv")]
 
 
+def test_switch_turns_off_an_exit_that_is_connecting(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    """It was deaf until the gateway had answered the first press, which is when the exit is up or has failed."""
+    switch = page.get_by_role("switch", name="Television on")
+    held = HeldRequests(page, "**/api/connect", "POST")
+    with held.one_more():
+        switch.click()
+    expect(switch).to_have_attribute("aria-busy", "true")
+    server.run(lambda: gateway.set_exit(ExitStatus("tv", ExitState.CONNECTING)))
+    expect(switch).to_be_checked()
+    switch.click()
+    wait_for("the gateway to be told", lambda: Disconnect("tv") in gateway.commands)
+    held.release()
+
+
 def test_new_exit_is_named_then_gets_its_server(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     page.get_by_role("button", name="New exit").click()
     dialog = page.get_by_role("dialog", name="New exit")

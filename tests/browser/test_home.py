@@ -11,15 +11,18 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.api.auth.credentials import COOKIE
 from app.api.hub import Closing
-from app.errors import ConnectTimeoutError
-from app.model import DirectPolicy, PolicyException, WanChoice
-from app.protocol.commands import ChangeException, EndException, StartException
+from app.errors import ConflictError, ConnectTimeoutError
+from app.model import DirectPolicy, PolicyException, SelfService, WanChoice
+from app.protocol.commands import ChangeException, Disconnect, EndException, StartException
 from app.protocol.events import ExceptionStarted, SecurityAlert, StatusChanged, TrafficRates
+from app.protocol.explanations import Pause
 from app.protocol.statistics import Bytes
 from app.protocol.status import Attestation, ExitState, ExitStatus
 from ci.labnet.owner import PASSWORD, SESSION
+from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -133,6 +136,42 @@ def test_one_tap_connects_and_disconnect_can_be_undone(page: Page, gateway: Fake
     expect(page.locator(".hero .what")).to_have_text("Blocked")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".facts")).to_contain_text("se-got-wg-001")
+
+
+def test_connecting_can_be_stopped_at_once(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    """The button that connects becomes the one that stops, and was deaf until the gateway had answered the first."""
+    held = HeldRequests(page, "**/api/connect", "POST")
+    with held.one_more():
+        page.locator(".hero").get_by_role("button", name="Connect").click()
+    server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING)))
+    page.get_by_role("button", name="Stop trying").click()
+    wait_for("the gateway to be told", lambda: any(isinstance(each, Disconnect) for each in gateway.commands))
+    gateway.failure = ConflictError("a later request took over", code="superseded")
+    held.release()
+    expect(page.locator(".hero").get_by_role("button", name="Connect")).to_have_attribute("aria-busy", "false")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_device_ends_the_pause_that_is_still_being_told(
+    browser: Browser, server: WebServer, gateway: FakeGateway
+) -> None:
+    """The same button begins and ends it, and was deaf where another answer had told of the pause before its own."""
+    gateway.explanations.everybody = SelfService("all")
+    page = browser.new_page(locale="en-GB")
+    try:
+        page.goto(server.url)
+        page.wait_for_selector("html[data-ready]")
+        mine = page.locator(".this-device")
+        held = HeldRequests(page, "**/api/me", "PATCH")
+        for name in ("Pause for 15 minutes", "second"):
+            with held.one_more():
+                mine.get_by_role("button", name=name).click()
+        gateway.explanations.pause = Pause(time.time() + 900)
+        held.all[1].continue_()
+        with held.one_more():
+            mine.get_by_role("button", name="End the pause").click()
+    finally:
+        page.close()
 
 
 def test_failed_connect_is_told_in_a_sentence(page: Page, gateway: FakeGateway) -> None:

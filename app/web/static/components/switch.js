@@ -1,22 +1,18 @@
 /** On or off: shows what the gateway says, never what was hoped for. */
 
-import { attempt } from "../store/attempt.js";
-import { html, useSignal } from "../ui.js";
+import { html } from "../ui.js";
+import { useUnderWay } from "./under_way.js";
 
 /** @param {{ label: string; on: boolean; change: (on: boolean) => Promise<unknown> }} props */
 export function Switch({ label, on, change }) {
-  const busy = useSignal(false);
-  async function press() {
-    if (busy.value) return;
-    await attempt(busy, () => change(!on));
-  }
+  const { doing, carryOut } = useUnderWay();
   return html`<button
     type="button"
     role="switch"
     class="switch"
     aria-label=${label}
     aria-checked=${String(on)}
-    aria-busy=${busy.value}
-    onClick=${press}
+    aria-busy=${doing === !on}
+    onClick=${() => carryOut(!on, () => change(!on))}
   ></button>`;
 }

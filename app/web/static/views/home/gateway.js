@@ -34,10 +34,10 @@ function Facts({ status: shown }) {
 function Control({ status: shown }) {
   if (shown.state === "disconnected" || shown.state === "disconnecting") {
     const last = preferences.value?.recent[0] ?? shown.target ?? "fastest";
-    return html`<${Button} kind="primary" icon="power" action=${() => connect(last)}>${say("action.connect")}<//>`;
+    return html`<${Button} kind="primary" icon="power" verb="connect" action=${() => connect(last)}>${say("action.connect")}<//>`;
   }
   const text = shown.connected ? say("action.disconnect") : say("action.stop");
-  return html`<${Button} icon="power" action=${disconnect}>${text}<//>`;
+  return html`<${Button} icon="power" verb="disconnect" action=${disconnect}>${text}<//>`;
 }
 
 export function Gateway() {

@@ -27,9 +27,9 @@ export function OwnChoice({ mine }) {
     ${mine.chosen_exit !== null && html`<${Button} action=${() => ask({ exit: null })}>${say("policy.inherit")}<//>`}
     ${
       mine.pause
-        ? html`<${Button} action=${() => ask({ pause: 0 })}>${say("me.end_pause")}<//>`
+        ? html`<${Button} verb="end" action=${() => ask({ pause: 0 })}>${say("me.end_pause")}<//>`
         : mine.can_pause &&
-          html`<${Button} action=${() => ask({ pause: seconds })}>${say("me.pause", { count: Math.round(seconds / 60) })}<//>`
+          html`<${Button} verb="pause" action=${() => ask({ pause: seconds })}>${say("me.pause", { count: Math.round(seconds / 60) })}<//>`
     }
   </div>`;
 }

@@ -38,10 +38,10 @@ function useWhy(device) {
 function Step({ device, why }) {
   const exception = exceptions.value.find((each) => each.id === device.exception);
   if (exception) {
-    return html`<${Button} action=${() => unlessCancelled(() => end(exception))}>${say("exception.end")}<//>`;
+    return html`<${Button} verb="end" action=${() => unlessCancelled(() => end(exception))}>${say("exception.end")}<//>`;
   }
   if (why.state === "direct" || ["by_own", "by_group", "by_default", "no_such_exit"].includes(causeOf(why))) {
-    return html`<${Button} action=${() => changePolicy(device, "vpn")}>${say("why_device.give_vpn")}<//>`;
+    return html`<${Button} verb="vpn" action=${() => changePolicy(device, "vpn")}>${say("why_device.give_vpn")}<//>`;
   }
   if (why.state === "blocked" && why.exit) {
     return html`<a class="button" href=${`/exits/${encodeURIComponent(why.exit)}`} data-view>${say("why_device.see_exit")}</a>`;
