@@ -22,6 +22,12 @@ from tests.support.web_server import WebServer
 pytestmark = pytest.mark.browser
 
 TV, NEW = "02:00:00:00:00:01", "02:00:00:00:00:05"
+# Ends when the page's clock has ticked three times from now on.
+SECONDS_LATER = """async () => {
+  const { now } = await import("/static/store/clock.js");
+  let ticks = -1; // the first call tells the time of now
+  await new Promise((done) => now.subscribe(() => { ticks += 1; if (ticks === 3) done(); }));
+}"""
 BEDTIME = ScheduleEntry(frozenset({0, 1, 2, 3, 6}), 1260, 420, BlockedPolicy())
 
 
@@ -111,7 +117,12 @@ def test_traffic_of_a_day_is_drawn_and_told(page: Page) -> None:
     expect(chart.locator("canvas")).to_be_visible()
     expect(chart.get_by_role("img", name="Traffic")).to_be_visible()
     expect(chart.locator(".summary")).to_have_text(re.compile(r"GB down and [\d.]+ MB up; the most at"))
-    chart.locator(".u-over").hover()
+    over = chart.locator(".u-over")
+    over.hover()
+    expect(chart.locator(".key").first).to_contain_text("bit/s")
+    over.evaluate("(drawn) => { drawn.dataset.first = 'yes' }")
+    page.evaluate(SECONDS_LATER)
+    expect(over).to_have_attribute("data-first", "yes")  # it is not drawn anew as time passes
     expect(chart.locator(".key").first).to_contain_text("bit/s")
     chart.get_by_label("The last").select_option("7d")
     expect(chart.locator(".summary")).to_have_text("Nothing was sent or received in this time.")
