@@ -282,6 +282,24 @@ def test_arrow_keys_reach_rows_out_of_sight(page: Page) -> None:
     expect(focused.locator("button").first).to_be_in_viewport()
 
 
+@pytest.mark.usefixtures("many")
+def test_no_arrow_key_is_lost_between_two_frames(page: Page) -> None:
+    page.get_by_label("Order").select_option("latency")
+    page.locator(".virtual button").first.focus()
+    page.evaluate(
+        """async () => {
+          for (let n = 0; n < 40; n += 1) {
+            const key = new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true });
+            document.activeElement.dispatchEvent(key);
+            await null; // as after each event of a browser: what waits for the event's end, and no frame
+          }
+        }"""
+    )
+    focused = page.locator(".virtual li:focus-within")
+    expect(focused).to_have_attribute("aria-posinset", "41")
+    expect(focused.locator("button").first).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_servers_shut_nobody_out(page: Page, gateway: FakeGateway, width: int, scheme: str) -> None:
