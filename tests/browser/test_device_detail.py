@@ -17,6 +17,7 @@ from ci.labnet.owner import PASSWORD
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_records import Answer, FakeRecords, Question
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -77,6 +78,10 @@ def household(page: Page, gateway: FakeGateway) -> None:
 
 def changes(gateway: FakeGateway) -> list[ChangeDevice]:
     return [each for each in gateway.commands if isinstance(each, ChangeDevice)]
+
+
+def schedule_of_telly(gateway: FakeGateway) -> tuple[ScheduleEntry, ...]:
+    return next(each.schedule for each in gateway.state.devices if each.mac == TV)
 
 
 def test_row_leads_to_its_device(page: Page, server: WebServer) -> None:
@@ -141,6 +146,23 @@ def test_name_is_saved_at_once_and_undone(page: Page, gateway: FakeGateway) -> N
     assert [each.name for each in changes(gateway)] == ["Big telly", "Telly"]
 
 
+def test_name_given_during_an_undo_goes_back_to_what_that_left(page: Page, gateway: FakeGateway) -> None:
+    name = page.get_by_label("Name", exact=True)
+    name.fill("Big telly")
+    name.press("Enter")
+    expect(page.get_by_role("heading", name="Big telly", level=1)).to_be_visible()
+    held = HeldRequests(page, "**/api/devices/*", "PATCH")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    name.fill("Huge")
+    name.press("Enter")
+    held.release()
+    expect(page.get_by_role("heading", name="Huge", level=1)).to_be_visible()
+    page.locator(".toast").filter(has_text="Huge").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="Telly", level=1)).to_be_visible()
+    assert [each.name for each in changes(gateway)] == ["Big telly", "Telly", "Huge", "Telly"]
+
+
 def test_refused_address_is_told_at_its_field(page: Page, gateway: FakeGateway) -> None:
     field = page.get_by_label("Fixed address")
     field.fill("192.168.77.1")
@@ -178,6 +200,39 @@ def test_time_is_added_by_keyboard_and_removed(page: Page, gateway: FakeGateway)
     expect(times.get_by_role("listitem")).to_have_count(1)
     page.get_by_role("button", name="Undo").last.click()
     expect(times.get_by_role("listitem")).to_have_count(2)
+
+
+def test_time_removed_while_an_undo_is_under_way_stays_so(page: Page, gateway: FakeGateway) -> None:
+    noon = ScheduleEntry(frozenset({5}), 720, 780, BlockedPolicy())
+    telly = msgspec.structs.replace(gateway.state.devices[0], schedule=(BEDTIME, noon))
+    gateway.state = msgspec.structs.replace(gateway.state, devices=(telly, *gateway.state.devices[1:]))
+    page.reload()
+    times = page.get_by_role("region", name="Times")
+    times.get_by_role("button", name="Add a time for Telly").click()
+    times.get_by_label("Sunday").press("Space")
+    times.get_by_role("button", name="Add a time", exact=True).press("Enter")
+    expect(times.get_by_role("listitem")).to_have_count(3)
+    held = HeldRequests(page, "**/api/devices/*/schedule", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    times.get_by_role("button", name=re.compile("^Remove: Sat, 12:00")).click()
+    held.release()
+    held.wait_for("both", lambda: schedule_of_telly(gateway) == (BEDTIME,))
+    expect(times.get_by_role("listitem")).to_have_count(1)
+
+
+def test_part_changed_while_self_service_is_undone_counts(page: Page, gateway: FakeGateway) -> None:
+    gateway.explanations.own[TV] = SelfService("exit")
+    page.reload()
+    page.get_by_role("checkbox", name="Main exit").press("Space")
+    expect(page.get_by_text("What Telly may decide is changed.")).to_be_visible()
+    held = HeldRequests(page, "**/api/devices/*/self-service", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_label("It may decide", exact=True).select_option("off")
+    held.pass_by("/api/self-service")
+    held.release()
+    held.wait_for("both", lambda: gateway.explanations.own[TV] == SelfService("off"))
 
 
 def test_pause_for_itself_needs_the_password(page: Page, gateway: FakeGateway) -> None:

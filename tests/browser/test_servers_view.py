@@ -16,6 +16,7 @@ from app.protocol.events import ServersChanged
 from app.protocol.status import ExitState, ExitStatus
 from tests.support.axe import barriers
 from tests.support.fake_gateway import SERVERS, FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -176,6 +177,24 @@ def test_multihop_entry_is_chosen_and_taken_back(page: Page, gateway: FakeGatewa
     assert gateway.accounts.settings.multihop_entry == "se-got-wg-001"
     page.get_by_role("button", name="Undo").click()
     expect(card).to_be_visible()
+    assert gateway.accounts.settings.multihop_entry is None
+
+
+def test_setting_changed_while_the_entry_is_undone_counts(page: Page, gateway: FakeGateway) -> None:
+    card = page.get_by_role("region", name="Multihop is off")
+    card.get_by_role("button", name="Choose the entry").click()
+    dialog = page.get_by_role("dialog", name="Where traffic enters")
+    dialog.get_by_role("button", name=re.compile("^se-got-wg-001")).first.click()
+    expect(page.get_by_role("region", name="Multihop: in at se-got-wg-001")).to_be_visible()
+    held = HeldRequests(page, "**/api/providers/*/settings", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_role("navigation", name="Places").get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name=re.compile("^Accounts at providers")).click()
+    page.get_by_label("Advertising").click()
+    held.pass_by("/api/providers/mullvad")
+    held.release()
+    held.wait_for("the blocking", lambda: gateway.accounts.settings.content_blocking == ("ads",))
     assert gateway.accounts.settings.multihop_entry is None
 
 
