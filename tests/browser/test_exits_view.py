@@ -259,6 +259,7 @@ def test_server_changes_by_the_clock(page: Page, server: WebServer, gateway: Fak
     card.get_by_label("At", exact=True).fill("")
     card.get_by_role("button", name="Add a change").click()
     expect(card.get_by_label("At", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(card.get_by_label("At", exact=True)).to_be_focused()
     card.get_by_label("At", exact=True).fill("03:30")
     for day in ("Tuesday", "Thursday", "Friday", "Sunday"):
         card.get_by_role("checkbox", name=day).press("Space")

@@ -56,7 +56,7 @@ def test_sections_are_links_and_back_returns(page: Page) -> None:
     expect(page).to_have_url(re.compile("/settings/backup$"))
     expect(page).to_have_title("Backup and restore · VPN Gateway")
     page.go_back()
-    expect(page.get_by_role("heading", level=1, name="Settings")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="Settings")).to_be_focused()
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("link", name=re.compile("API keys")).press("Enter")
     expect(page.get_by_role("heading", level=1, name="API keys")).to_be_focused()
