@@ -20,6 +20,7 @@ from app.protocol.status import Attestation, ExitState, ExitStatus
 from ci.labnet.owner import PASSWORD, SESSION
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -121,6 +122,23 @@ def test_alert_during_an_outage_of_the_stream_is_shown_once(
     expect(page.locator("html")).to_have_attribute("data-was-grey", "yes")
     expect(page.locator(".hero .what")).to_have_text("Protected")
     expect(page.get_by_role("region", name="Alerts").get_by_role("listitem")).to_have_count(1)
+
+
+def test_answer_that_an_event_overtook_is_not_taken(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    connect(server, gateway)
+    what = page.locator(".hero .what")
+    expect(what).to_have_text("Protected")
+    held = HeldRequests(page, "**/api/status", "GET")
+    with held.one_more():
+        page.reload()
+    late = held.all[0].fetch()
+    server.run(lambda: gateway.set_exit(ExitStatus("default", ExitState.CONNECTING)))
+    expect(what).to_have_text("Connecting")
+    with page.expect_response("**/api/status") as answered:
+        held.answer(late)
+    answered.value.finished()
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")  # the page has read it by then
+    expect(what).to_have_text("Connecting")
 
 
 def test_unconfirmed_kill_switch_is_not_protected(page: Page, server: WebServer, gateway: FakeGateway) -> None:
