@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.api.auth.credentials import COOKIE
 from ci.labnet.owner import SESSION, own
@@ -24,6 +24,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=15_000)  # milliseconds: the timeout of a context is not that of what is expected
 
 
 @pytest.fixture(scope="module")  # no wider: while open it owns this thread's event loop, and async tests fail

@@ -16,6 +16,7 @@ from app.protocol.commands import AddCustomServer, ImportConfig, RemoveCustomSer
 from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
+from tests.support.held_requests import HeldRequests
 
 pytestmark = pytest.mark.browser
 
@@ -89,6 +90,62 @@ def test_several_files_get_names_of_their_own(page: Page, gateway: FakeGateway) 
     page.get_by_role("button", name="Add 2 servers").click()
     expect(page.get_by_text("2 servers were added.")).to_be_visible()
     assert stored(gateway) == ["my-one", "two.conf"]
+
+
+def test_name_typed_just_before_it_is_added_counts(page: Page, gateway: FakeGateway) -> None:
+    choose(page, file("one.conf", CONFIG.encode()))
+    name = page.get_by_role("region", name="What was found").get_by_label("Name")
+    expect(name).to_have_value("one")
+    gateway.pause = 0.4
+    name.fill("first")
+    name.press("Tab")
+    name.fill("second")  # while "first" is being checked
+    page.get_by_role("button", name="Add 1 server").click()
+    expect(page.get_by_role("region", name="Added just now")).to_contain_text("second")
+    assert stored(gateway) == ["second"]
+
+
+def test_name_that_proves_wrong_as_it_is_added_is_not_added(page: Page, gateway: FakeGateway) -> None:
+    choose(page, file("one.conf", CONFIG.encode()), file("two.conf", CONFIG.encode()))
+    found = page.get_by_role("region", name="What was found")
+    expect(found.get_by_label("Name")).to_have_count(2)
+    gateway.pause = 0.4
+    found.get_by_label("Name").first.fill("vpn-se")
+    page.get_by_role("button", name="Add 2 servers").click()
+    expect(page.get_by_text("1 server was added.")).to_be_visible()
+    expect(found).to_contain_text("in use")
+    assert stored(gateway) == ["two.conf"]
+
+
+def test_file_that_comes_after_the_press_is_not_added_with_it(page: Page, gateway: FakeGateway) -> None:
+    choose(page, file("one.conf", CONFIG.encode()))
+    found = page.get_by_role("region", name="What was found")
+    expect(found.get_by_label("Name")).to_have_value("one")
+    held = HeldRequests(page, "**/api/servers?provider=imported", "GET")
+    with held.one_more():
+        page.get_by_role("button", name="Add 1 server").click()
+    drop(page, ("two.conf", CONFIG))
+    expect(found).to_contain_text("two.conf")
+    held.release()
+    expect(page.get_by_text("1 server was added.")).to_be_visible()
+    assert stored(gateway) == ["one.conf"]
+    expect(found).to_contain_text("two.conf")
+
+
+def test_file_left_out_while_a_paste_is_checked_stays_out(page: Page) -> None:
+    drop(page, ("berlin.conf", CONFIG))
+    found = page.get_by_role("region", name="What was found")
+    expect(found).to_contain_text("berlin.conf")
+    page.get_by_text("Paste the text of a configuration").click()
+    page.get_by_label("Configuration").fill(CONFIG)
+    held = HeldRequests(page, "**/api/import", "POST")
+    with held.one_more():
+        page.get_by_role("button", name="Check it").click()
+    found.get_by_role("button", name="Leave berlin.conf out").click()
+    expect(found).to_have_count(0)
+    held.release()
+    expect(found).to_contain_text("pasted")
+    expect(found).not_to_contain_text("berlin.conf")
 
 
 def test_encodings_match_those_of_the_gateway(page: Page) -> None:

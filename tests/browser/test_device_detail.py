@@ -17,11 +17,18 @@ from ci.labnet.owner import PASSWORD
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
 from tests.support.fake_records import Answer, FakeRecords, Question
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
 
 TV, NEW = "02:00:00:00:00:01", "02:00:00:00:00:05"
+# Ends when the page's clock has ticked three times from now on.
+SECONDS_LATER = """async () => {
+  const { now } = await import("/static/store/clock.js");
+  let ticks = -1; // the first call tells the time of now
+  await new Promise((done) => now.subscribe(() => { ticks += 1; if (ticks === 3) done(); }));
+}"""
 BEDTIME = ScheduleEntry(frozenset({0, 1, 2, 3, 6}), 1260, 420, BlockedPolicy())
 
 
@@ -73,6 +80,10 @@ def changes(gateway: FakeGateway) -> list[ChangeDevice]:
     return [each for each in gateway.commands if isinstance(each, ChangeDevice)]
 
 
+def schedule_of_telly(gateway: FakeGateway) -> tuple[ScheduleEntry, ...]:
+    return next(each.schedule for each in gateway.state.devices if each.mac == TV)
+
+
 def test_row_leads_to_its_device(page: Page, server: WebServer) -> None:
     page.goto(f"{server.url}/devices")
     page.get_by_role("link", name="Telly").click()
@@ -111,7 +122,12 @@ def test_traffic_of_a_day_is_drawn_and_told(page: Page) -> None:
     expect(chart.locator("canvas")).to_be_visible()
     expect(chart.get_by_role("img", name="Traffic")).to_be_visible()
     expect(chart.locator(".summary")).to_have_text(re.compile(r"GB down and [\d.]+ MB up; the most at"))
-    chart.locator(".u-over").hover()
+    over = chart.locator(".u-over")
+    over.hover()
+    expect(chart.locator(".key").first).to_contain_text("bit/s")
+    over.evaluate("(drawn) => { drawn.dataset.first = 'yes' }")
+    page.evaluate(SECONDS_LATER)
+    expect(over).to_have_attribute("data-first", "yes")  # it is not drawn anew as time passes
     expect(chart.locator(".key").first).to_contain_text("bit/s")
     chart.get_by_label("The last").select_option("7d")
     expect(chart.locator(".summary")).to_have_text("Nothing was sent or received in this time.")
@@ -128,6 +144,23 @@ def test_name_is_saved_at_once_and_undone(page: Page, gateway: FakeGateway) -> N
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("heading", name="Telly", level=1)).to_be_visible()
     assert [each.name for each in changes(gateway)] == ["Big telly", "Telly"]
+
+
+def test_name_given_during_an_undo_goes_back_to_what_that_left(page: Page, gateway: FakeGateway) -> None:
+    name = page.get_by_label("Name", exact=True)
+    name.fill("Big telly")
+    name.press("Enter")
+    expect(page.get_by_role("heading", name="Big telly", level=1)).to_be_visible()
+    held = HeldRequests(page, "**/api/devices/*", "PATCH")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    name.fill("Huge")
+    name.press("Enter")
+    held.release()
+    expect(page.get_by_role("heading", name="Huge", level=1)).to_be_visible()
+    page.locator(".toast").filter(has_text="Huge").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="Telly", level=1)).to_be_visible()
+    assert [each.name for each in changes(gateway)] == ["Big telly", "Telly", "Huge", "Telly"]
 
 
 def test_refused_address_is_told_at_its_field(page: Page, gateway: FakeGateway) -> None:
@@ -155,6 +188,7 @@ def test_time_is_added_by_keyboard_and_removed(page: Page, gateway: FakeGateway)
     times.get_by_role("button", name="Add a time for Telly").click()
     times.get_by_role("button", name="Add a time").last.click()
     expect(times.get_by_role("alert")).to_have_text("Choose at least one day.")
+    expect(times.get_by_role("alert")).to_be_focused()
     times.get_by_label("Saturday").press("Space")
     times.get_by_label("From").fill("10:00")
     times.get_by_label("Until").fill("12:30")
@@ -167,6 +201,39 @@ def test_time_is_added_by_keyboard_and_removed(page: Page, gateway: FakeGateway)
     expect(times.get_by_role("listitem")).to_have_count(1)
     page.get_by_role("button", name="Undo").last.click()
     expect(times.get_by_role("listitem")).to_have_count(2)
+
+
+def test_time_removed_while_an_undo_is_under_way_stays_so(page: Page, gateway: FakeGateway) -> None:
+    noon = ScheduleEntry(frozenset({5}), 720, 780, BlockedPolicy())
+    telly = msgspec.structs.replace(gateway.state.devices[0], schedule=(BEDTIME, noon))
+    gateway.state = msgspec.structs.replace(gateway.state, devices=(telly, *gateway.state.devices[1:]))
+    page.reload()
+    times = page.get_by_role("region", name="Times")
+    times.get_by_role("button", name="Add a time for Telly").click()
+    times.get_by_label("Sunday").press("Space")
+    times.get_by_role("button", name="Add a time", exact=True).press("Enter")
+    expect(times.get_by_role("listitem")).to_have_count(3)
+    held = HeldRequests(page, "**/api/devices/*/schedule", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    times.get_by_role("button", name=re.compile("^Remove: Sat, 12:00")).click()
+    held.release()
+    held.wait_for("both", lambda: schedule_of_telly(gateway) == (BEDTIME,))
+    expect(times.get_by_role("listitem")).to_have_count(1)
+
+
+def test_part_changed_while_self_service_is_undone_counts(page: Page, gateway: FakeGateway) -> None:
+    gateway.explanations.own[TV] = SelfService("exit")
+    page.reload()
+    page.get_by_role("checkbox", name="Main exit").press("Space")
+    expect(page.get_by_text("What Telly may decide is changed.")).to_be_visible()
+    held = HeldRequests(page, "**/api/devices/*/self-service", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_label("It may decide", exact=True).select_option("off")
+    held.pass_by("/api/self-service")
+    held.release()
+    held.wait_for("both", lambda: gateway.explanations.own[TV] == SelfService("off"))
 
 
 def test_pause_for_itself_needs_the_password(page: Page, gateway: FakeGateway) -> None:

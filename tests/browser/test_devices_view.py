@@ -45,6 +45,10 @@ def household(page: Page, gateway: FakeGateway) -> None:
     page.reload()
 
 
+def policies(gateway: FakeGateway) -> list[object]:
+    return [each.policy for each in gateway.commands if isinstance(each, SetDevicePolicy)]
+
+
 def test_row_says_who_it_is_and_what_it_does(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     row = page.locator(".device").filter(has_text="Telly")
     expect(row).to_contain_text("LG · 192.168.77.20")
@@ -74,6 +78,22 @@ def test_device_is_blocked_and_undone(page: Page, gateway: FakeGateway) -> None:
     expect(menu).to_have_value("vpn")
     last = [each for each in gateway.commands if isinstance(each, SetDevicePolicy)][-1]
     assert last.policy is None  # it follows the others again, as it did
+
+
+def test_choice_during_an_undo_goes_back_to_what_that_left(page: Page, gateway: FakeGateway) -> None:
+    menu = page.get_by_label("Internet of Telly")
+    menu.select_option("blocked")
+    expect(page.get_by_text("Telly is blocked.")).to_be_visible()
+    held = HeldRequests(page, "**/policy", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    menu.select_option("vpn")
+    held.release()
+    expect(page.get_by_text("Telly now leaves by Main exit.")).to_be_visible()
+    assert policies(gateway) == [BlockedPolicy(), None, VpnPolicy()]
+    page.get_by_role("button", name="Undo").click()
+    held.wait_for("the undo", lambda: len(policies(gateway)) == 4)
+    assert policies(gateway)[-1] is None  # it follows the others again, as it did after the first undo
 
 
 def test_choice_made_twice_is_one_change(page: Page) -> None:

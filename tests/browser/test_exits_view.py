@@ -182,6 +182,23 @@ def test_parts_of_one_setting_changed_at_once_both_count(page: Page, server: Web
     wait_for("both", lambda: bool(settings(gateway, "tv").never.countries and settings(gateway, "tv").never.hosters))
 
 
+def test_part_changed_while_another_is_undone_counts(page: Page, server: WebServer, gateway: FakeGateway) -> None:
+    open_detail(page, server)
+    region = page.get_by_role("region", name="Never used")
+    region.get_by_label("Countries").fill("de")
+    region.get_by_label("Countries").press("Enter")
+    wait_for("the countries", lambda: bool(settings(gateway, "tv").never.countries))
+    held = HeldRequests(page, "**/api/exits/*", "PATCH")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    region.get_by_label("Hosters").fill("M247")
+    region.get_by_label("Hosters").press("Enter")
+    held.release()
+    held.wait_for("the hosters", lambda: bool(settings(gateway, "tv").never.hosters))
+    expect(region.get_by_label("Hosters")).to_have_attribute("aria-busy", "false")
+    assert settings(gateway, "tv").never.countries == ()
+
+
 def test_exit_is_renamed_and_its_address_follows(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     open_detail(page, server)
     name = page.get_by_label("Name for the API")
@@ -256,6 +273,7 @@ def test_server_changes_by_the_clock(page: Page, server: WebServer, gateway: Fak
     card.get_by_label("At", exact=True).fill("")
     card.get_by_role("button", name="Add a change").click()
     expect(card.get_by_label("At", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(card.get_by_label("At", exact=True)).to_be_focused()
     card.get_by_label("At", exact=True).fill("03:30")
     for day in ("Tuesday", "Thursday", "Friday", "Sunday"):
         card.get_by_role("checkbox", name=day).press("Space")

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from app.model import BlockedPolicy, Device, Group, ScheduleEntry, VpnPolicy
 from app.protocol.commands import Bulk, ChangeDevice, RemoveGroup, SetGroup
+from ci.labnet.waiting import wait_for
 from tests.support.axe import barriers
 from tests.support.fake_gateway import FakeGateway
 from tests.support.held_requests import HeldRequests
@@ -91,6 +92,45 @@ def test_policy_of_a_group_is_changed_and_undone(page: Page, gateway: FakeGatewa
     expect(menu).to_have_value("vpn")
     last = [each for each in gateway.commands if isinstance(each, SetGroup)][-1]
     assert last.schedule == (BEDTIME,)  # its times stay
+
+
+def test_hours_removed_while_the_policy_is_undone_stay_so(page: Page, gateway: FakeGateway) -> None:
+    group = page.get_by_role("region", name="Children", exact=True)
+    group.get_by_text("Times (1)").click()
+    page.get_by_label("Internet of Children").select_option("blocked")
+    expect(page.get_by_text("The rule of Children is changed.")).to_be_visible()
+    held = HeldRequests(page, "**/api/groups/*", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    group.get_by_role("button", name="Remove: Every day").click()
+    held.release()
+    held.wait_for("both", lambda: gateway.state.groups == (Group("Children", VpnPolicy()),))
+
+
+def test_undone_policy_leaves_the_hours_of_since_then(page: Page, gateway: FakeGateway) -> None:
+    group = page.get_by_role("region", name="Children", exact=True)
+    group.get_by_text("Times (1)").click()
+    page.get_by_label("Internet of Children").select_option("blocked")
+    changed = page.locator(".toast").filter(has_text="The rule of Children is changed.")
+    expect(changed).to_be_visible()
+    group.get_by_role("button", name="Remove: Every day").click()
+    expect(group.locator(".schedule li")).to_have_count(0)
+    changed.get_by_role("button", name="Undo").click()
+    wait_for("the undo", lambda: gateway.state.groups == (Group("Children", VpnPolicy()),))
+
+
+def test_policy_changed_just_before_the_name_counts(page: Page, gateway: FakeGateway) -> None:
+    held = HeldRequests(page, "**/api/groups/*", "PUT")
+    group = page.get_by_role("region", name="Children", exact=True)
+    group.get_by_text("Rename or remove").click()
+    with held.one_more():
+        page.get_by_label("Internet of Children").select_option("blocked")
+    name = group.get_by_label("Name", exact=True)
+    name.fill("Kids")
+    name.press("Enter")
+    held.release()
+    expect(page.get_by_role("region", name="Kids")).to_be_visible()
+    held.wait_for("both", lambda: gateway.state.groups == (Group("Kids", BlockedPolicy(), (BEDTIME,)),))
 
 
 def test_group_gets_hours_and_loses_them(page: Page, gateway: FakeGateway) -> None:

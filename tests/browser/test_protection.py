@@ -84,7 +84,7 @@ def test_stopped_packets_are_explained(page: Page, gateway: FakeGateway) -> None
     expect(rows.first).to_contain_text("That is the kill switch at work.")
     expect(rows.first).to_contain_text("11")
     gateway.state = msgspec.structs.replace(gateway.state, drops={"blocked": 11, "spoofed": 20_000, "a_new_one": 1})
-    expect(rows.first).to_contain_text("A false sender", timeout=8000)  # no event tells of it: the page asks again
+    expect(rows.first).to_contain_text("A false sender")  # no event tells of it: the page asks again
     expect(rows.first).to_contain_text("20,000")
     expect(rows.last).to_contain_text("For another reason")
     expect(stopped).not_to_contain_text("a_new_one")

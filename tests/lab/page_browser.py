@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from app.api.auth.credentials import COOKIE
 from ci.labnet import Lab
@@ -20,6 +20,8 @@ URL = f"http://{GATEWAY_LAN4}:5000"
 # Answers of 400 and above, which tests cause; what is asked for while web is down.
 KNOWN = ("Failed to load resource", "WebSocket connection")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+expect.set_options(timeout=20_000)  # milliseconds: the timeout of a context is not that of what is expected
 
 
 @contextlib.contextmanager

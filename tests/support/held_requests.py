@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from playwright.sync_api import APIResponse, Page, Route
 
@@ -36,11 +36,23 @@ class HeldRequests:
         """
         count = len(self.all) + 1
         yield
-        wait_for("the page's request", lambda: self._count() >= count)
+        self.wait_for("the page's request", lambda: len(self.all) >= count)
 
-    def _count(self) -> int:
-        self._page.wait_for_timeout(0)  # Playwright calls what meets a request only while it is waited for
-        return len(self.all)
+    def wait_for(self, what: str, condition: Callable[[], object]) -> None:
+        """Wait for what follows from the page's requests, those included that it makes meanwhile."""
+
+        def met() -> object:
+            self._page.wait_for_timeout(0)  # Playwright calls what meets a request only while it is waited for
+            return condition()
+
+        wait_for(what, met)
+
+    def pass_by(self, path: str) -> None:
+        """Ask for ``path`` after all that the page has asked for by now, and wait for the answer.
+
+        A change that wrongly does not wait for what is held here has read by then what it is built on.
+        """
+        self._page.evaluate("async (path) => { await (await fetch(path)).text(); }", path)
 
     def release(self) -> None:
         """Let those go that wait, and from now on all."""

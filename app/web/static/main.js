@@ -21,7 +21,7 @@ async function start() {
     if (session.refused.value) return undefined;
     return follow({
       message: gateway.receive,
-      status: gateway.setStatus,
+      status: gateway.answeredStatus,
       unavailable: gateway.setUnavailable,
       missed: gateway.missed,
     });

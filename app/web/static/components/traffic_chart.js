@@ -15,7 +15,8 @@ import { Chart } from "./chart.js";
 import { useLoaded, Waiting } from "./loaded.js";
 
 /** @import { SeriesBody } from "../../types/api.d.ts" */
-/** @import { Rates } from "../lib/series.js" */
+/** @import { Line } from "./chart.js" */
+/** @typedef {{ times: number[]; lines: Line[] }} Drawn Made once for each answer: a chart draws anew what is another object. */
 
 const REFRESH = 60_000; // milliseconds: the gateway counts by minutes
 const SECONDS = { minute: 60, hour: 3600, day: 86_400 }; // of a point
@@ -29,8 +30,18 @@ function summaryOf({ points, sum }) {
   return say("statistics.summary", {
     down: bytes(sum.down, locale.value),
     up: bytes(sum.up, locale.value),
-    time: moment(most.time, now.value, locale.value),
+    time: moment(most.time, now.peek(), locale.value), // of the last answer: it is not worded anew each second
   });
+}
+
+/** @param {SeriesBody} series @returns {Drawn} */
+function drawnOf({ points, step }) {
+  const { times, down, up } = ratesOf(points, SECONDS[step], Math.ceil(points.length / VALUES));
+  const lines = [
+    { label: say("traffic.down"), colour: "--accent", values: down },
+    { label: say("traffic.up"), colour: "--open", values: up },
+  ];
+  return { times, lines };
 }
 
 /** @param {SeriesBody} series */
@@ -44,12 +55,11 @@ function save({ points, step }) {
 export function TrafficChart({ label, range, subject = "" }) {
   const query = [`range=${range}`, FINE.has(range) ? "step=minute" : "", subject].filter(Boolean).join("&");
   const loaded = useLoaded(() => get(`/api/traffic?${query}`), query);
-  const [drawn, setDrawn] = useState(/** @type {Rates | null} */ (null));
+  const [drawn, setDrawn] = useState(/** @type {Drawn | null} */ (null));
   const series = loaded.value;
   useEffect(() => {
-    if (!series) return;
-    setDrawn(ratesOf(series.points, SECONDS[series.step], Math.ceil(series.points.length / VALUES)));
-  }, [series]);
+    if (series) setDrawn(drawnOf(series));
+  }, [series, locale.value]);
   useEffect(() => {
     const timer = setInterval(() => document.visibilityState === "visible" && loaded.reload(), REFRESH);
     return () => clearInterval(timer);
@@ -59,10 +69,7 @@ export function TrafficChart({ label, range, subject = "" }) {
       label=${label}
       summary=${summaryOf(series)}
       times=${drawn.times}
-      lines=${[
-        { label: say("traffic.down"), colour: "--accent", values: drawn.down },
-        { label: say("traffic.up"), colour: "--open", values: drawn.up },
-      ]}
+      lines=${drawn.lines}
       format=${(/** @type {number} */ value) => rate(value, locale.value)}
     />
     <div class="actions"><${Button} icon="download" action=${() => save(series)}>${say("statistics.csv")}<//></div>`;

@@ -11,16 +11,6 @@ import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.js";
 const BEYOND = 8; // rows above and below what is in sight, so that Tab and a quick thumb find the next one
 const FIRST = 24; // rows until the first look
 
-/** @param {KeyboardEvent} event Up and down go from row to row, to the same control. */
-function move(event) {
-  const row = event.target instanceof Element ? event.target.closest("li") : null;
-  const beside = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling }[event.key];
-  const control = beside?.querySelector("button");
-  if (!control) return;
-  event.preventDefault();
-  control.focus();
-}
-
 /**
  * @template {{ key: string }} T
  * @param {{ items: T[]; label: string; row: (item: T) => unknown }} props
@@ -38,6 +28,17 @@ export function VirtualList({ items, label, row }) {
     const from = Math.max(0, Math.floor(-top / height.current) - BEYOND);
     const to = Math.max(0, Math.ceil((window.innerHeight - top) / height.current)) + BEYOND;
     if (from !== seen.value.from || to !== seen.value.to) seen.value = { from, to };
+  }
+
+  /** Up and down go from row to row, to the same control. */
+  function move(/** @type {KeyboardEvent} */ event) {
+    const row = event.target instanceof Element ? event.target.closest("li") : null;
+    const beside = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling }[event.key];
+    const control = beside?.querySelector("button");
+    if (!control) return;
+    event.preventDefault();
+    control.focus();
+    look(); // the scroll event comes with the next frame, and the next key may come before it
   }
 
   useEffect(() => {

@@ -5,6 +5,7 @@ import { exitOf } from "../lib/policy.js";
 import { say } from "../messages/messages.js";
 import { now } from "./clock.js";
 import * as gateway from "./gateway.js";
+import { inTurn } from "./in_turn.js";
 import { deviceName, exitName, nameOf } from "./names.js";
 import { confirmed, unlessCancelled } from "./password.js";
 import { tell } from "./toasts.js";
@@ -12,6 +13,8 @@ import { tell } from "./toasts.js";
 /** @import { DeviceBody, ExceptionBody } from "../../types/api.d.ts" */
 
 const MINUTE = 60;
+
+const turn = inTurn(); // of policies
 
 const refreshPolicies = () => Promise.all([gateway.refreshDevices(), gateway.refreshExceptions(), gateway.refreshMe()]);
 
@@ -23,10 +26,13 @@ export const changePolicy = (device, choice) =>
   unlessCancelled(async () => {
     const [kind, minutes] = choice.split(":");
     if (kind === "direct" && minutes) return open(device, Number(minutes));
-    const before = device.own_policy ? device.standing_policy : "inherit";
-    await setPolicy(device, choice);
-    if (device.exception !== null) await call("DELETE", `/api/exceptions/${device.exception}`);
-    tell(changed(device, choice), { undo: () => unlessCancelled(() => setPolicy(device, before)) });
+    await turn(async () => {
+      const present = gateway.devices.value?.find((each) => each.mac === device.mac) ?? device;
+      const before = present.own_policy ? present.standing_policy : "inherit";
+      await setPolicy(device, choice);
+      if (present.exception !== null) await call("DELETE", `/api/exceptions/${present.exception}`);
+      tell(changed(device, choice), { undo: () => unlessCancelled(() => turn(() => setPolicy(device, before))) });
+    });
   });
 
 /**

@@ -23,23 +23,33 @@ async function send(device, change) {
   await gateway.refreshDevices();
 }
 
+/** @param {DeviceBody} device As a view has shown it. */
+const presentOf = (device) => gateway.devices.value?.find((each) => each.mac === device.mac) ?? device;
+
 /**
  * @param {DeviceBody} device
  * @param {Change} change
- * @param {Change} before
+ * @param {(present: DeviceBody) => Change} same The same part as it is by then.
  * @param {string} text
  */
-async function change(device, change, before, text) {
-  await send(device, change);
-  tell(text, { undo: () => unlessCancelled(() => send(device, before)) });
-}
+const change = (device, change, same, text) =>
+  turn(async () => {
+    const before = same(presentOf(device));
+    await send(device, change);
+    tell(text, { undo: () => unlessCancelled(() => turn(() => send(device, before))) });
+  });
 
 /**
  * @param {DeviceBody} device
  * @param {string} name "" takes it away
  */
 export const rename = (device, name) =>
-  change(device, { name: name || null }, { name: device.name }, say("device.renamed", { device: name || device.mac }));
+  change(
+    device,
+    { name: name || null },
+    (present) => ({ name: present.name }),
+    say("device.renamed", { device: name || device.mac }),
+  );
 
 /**
  * @param {DeviceBody} device
@@ -49,7 +59,7 @@ export const fixAddress = (device, address) =>
   change(
     device,
     { address: address || null },
-    { address: device.fixed_address },
+    (present) => ({ address: present.fixed_address }),
     address
       ? say("device.address_fixed", { device: deviceName(device), address })
       : say("device.address_free", { device: deviceName(device) }),
@@ -63,7 +73,7 @@ export const putIntoGroup = (device, group) =>
   change(
     device,
     { group: group || null },
-    { group: device.group },
+    (present) => ({ group: present.group }),
     group
       ? say("device.grouped", { device: deviceName(device), group })
       : say("device.ungrouped", { device: deviceName(device) }),
@@ -81,9 +91,11 @@ export async function setSchedule(device, change) {
     await gateway.refreshDevices();
   };
   await turn(async () => {
-    const { schedule } = gateway.devices.value?.find((each) => each.mac === device.mac) ?? device;
+    const { schedule } = presentOf(device);
     await put(change(schedule));
-    tell(say("schedule.changed", { who: deviceName(device) }), { undo: () => unlessCancelled(() => put(schedule)) });
+    tell(say("schedule.changed", { who: deviceName(device) }), {
+      undo: () => unlessCancelled(() => turn(() => put(schedule))),
+    });
   });
 }
 

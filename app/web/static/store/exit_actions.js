@@ -7,6 +7,7 @@ import { inTurn } from "./in_turn.js";
 import { go } from "./location.js";
 import { exitName, providerName, targetName } from "./names.js";
 import { CancelledError, confirmed } from "./password.js";
+import { changeProvider } from "./provider_settings.js";
 import { refreshInfo } from "./servers.js";
 import { tell } from "./toasts.js";
 import { exitStatus } from "./tone.js";
@@ -68,7 +69,7 @@ export const changeExit = (exit, wanted) =>
     const before = Object.fromEntries(keys.map((key) => [key, present[key]]));
     await patch(exit.name, change);
     const name = change.name ?? exit.name;
-    tell(say("exits.done_changed", { exit: exitName(name) }), { undo: () => patch(name, before) });
+    tell(say("exits.done_changed", { exit: exitName(name) }), { undo: () => turn(() => patch(name, before)) });
   });
 
 /**
@@ -135,10 +136,9 @@ export async function removeServer(server) {
  */
 export async function enterBy(provider, entry) {
   const set = async (/** @type {string | null} */ server) => {
-    const { settings } = await call("GET", `/api/providers/${provider}`);
-    await call("PUT", `/api/providers/${provider}/settings`, { ...settings, multihop_entry: server });
+    const { multihop_entry: present = null } = await changeProvider(provider, () => ({ multihop_entry: server }));
     await refreshInfo(provider);
-    return settings?.multihop_entry ?? null;
+    return present;
   };
   const before = await set(entry);
   const text = entry

@@ -43,12 +43,7 @@ export const state = computed(() =>
 );
 
 /** What no event tells: the counts of stopped packets, and the last look at the kernel. */
-export const refreshStatus = refresher(
-  () => get("/api/status"),
-  (body) => {
-    if (!status.value || body.seq >= status.value.seq) setStatus(body); // an event meanwhile was newer
-  },
-);
+export const refreshStatus = refresher(() => get("/api/status"), answeredStatus);
 export const refreshExits = refresher(
   () => get("/api/exits"),
   (body) => {
@@ -98,8 +93,14 @@ export function missed() {
   for (const refresh of [refreshExits, refreshDevices, refreshExceptions, refreshPreferences, refreshMe]) refresh();
 }
 
+/** @param {StatusBody} body What the gateway has answered: while events come, one of them may have told something newer. */
+export function answeredStatus(body) {
+  if (link.value === "live" && status.value && body.seq < status.value.seq) return;
+  setStatus(body);
+}
+
 /** @param {StatusBody} body */
-export function setStatus(body) {
+function setStatus(body) {
   batch(() => {
     status.value = body;
     statusAt.value = performance.now();

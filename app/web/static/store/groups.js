@@ -10,6 +10,7 @@ import { refresher } from "./refresher.js";
 import { tell } from "./toasts.js";
 
 /** @import { ScheduleChange } from "../lib/schedule.js" */
+/** @typedef {Partial<Pick<GroupBody, "policy" | "schedule">>} Parts */
 /** @import { BulkBody, GroupBody, GroupsBody, ScheduleBody } from "../../types/api.d.ts" */
 
 const turn = inTurn();
@@ -54,24 +55,38 @@ export const setPolicy = (group, choice) =>
     const [kind, minutes] = choice.split(":");
     if (kind === "direct" && minutes) return open(group, Number(minutes));
     const policy = choice === "inherit" ? null : choice;
-    await change(group, say("group.changed", { group: group.name }), ({ schedule }) => ({ policy, schedule }));
+    await change(group, say("group.changed", { group: group.name }), () => ({ policy }));
   });
 
 /**
  * @param {GroupBody} group
  * @param {string} text What is told once it is made.
- * @param {(present: GroupBody) => Pick<GroupBody, "policy" | "schedule">} wanted
+ * @param {(present: GroupBody) => Parts} wanted
  */
-const change = (group, text, wanted) =>
+async function change(group, text, wanted) {
+  const back = await set(group, wanted);
+  tell(text, { undo: () => unlessCancelled(() => set(group, () => back)) });
+}
+
+/**
+ * A group is sent whole: each change is made to what it is by then, after the one before it.
+ *
+ * @param {GroupBody} group
+ * @param {(present: GroupBody) => Parts} wanted
+ * @returns {Promise<Parts>} The same parts as they were.
+ */
+const set = (group, wanted) =>
   turn(async () => {
-    const present = groups.value?.groups.find((each) => each.name === group.name) ?? group;
-    const { policy, schedule } = wanted(present);
+    const present = presentOf(group);
+    const parts = wanted(present);
+    const { policy, schedule } = { ...present, ...parts };
     await put(group.name, policy, schedule);
-    tell(text, { undo: () => unlessCancelled(() => restore(present)) });
+    const names = /** @type {(keyof Parts)[]} */ (Object.keys(parts));
+    return Object.fromEntries(names.map((name) => [name, present[name]]));
   });
 
-/** @param {GroupBody} group As it was. */
-const restore = (group) => put(group.name, group.policy, group.schedule);
+/** @param {GroupBody} group As a view has shown it. */
+const presentOf = (group) => groups.value?.groups.find((each) => each.name === group.name) ?? group;
 
 /**
  * @param {GroupBody} group
@@ -97,28 +112,27 @@ async function endException(id) {
  * @param {ScheduleChange} wanted
  */
 export const setSchedule = (group, wanted) =>
-  change(group, say("schedule.changed", { who: group.name }), ({ policy, schedule }) => ({
-    policy,
-    schedule: wanted(schedule),
-  }));
+  change(group, say("schedule.changed", { who: group.name }), ({ schedule }) => ({ schedule: wanted(schedule) }));
 
 /**
- * Another name: the gateway knows a group by its name, so that in one step the new one is made, its members move, and
- * the old one goes.
+ * Another name: the gateway knows a group by its name, so that in one step the new one is made as the old one is by then,
+ * its members move, and the old one goes.
  *
- * @param {GroupBody} group
+ * @param {GroupBody} shown
  * @param {string} name
  */
-async function move(group, name) {
-  /** @type {BulkBody["operations"]} */
-  const operations = [
-    { op: "set_group", name, policy: group.policy, schedule: group.schedule },
-    ...group.devices.map((mac) => ({ op: /** @type {const} */ ("change_device"), mac, group: name })),
-    { op: "remove_group", name: group.name },
-  ];
-  await confirmed((confirmation) => post("/api/bulk", { operations, mode: "atomic", ...confirmation }));
-  await refresh();
-}
+const move = (shown, name) =>
+  turn(async () => {
+    const group = presentOf(shown);
+    /** @type {BulkBody["operations"]} */
+    const operations = [
+      { op: "set_group", name, policy: group.policy, schedule: group.schedule },
+      ...group.devices.map((mac) => ({ op: /** @type {const} */ ("change_device"), mac, group: name })),
+      { op: "remove_group", name: group.name },
+    ];
+    await confirmed((confirmation) => post("/api/bulk", { operations, mode: "atomic", ...confirmation }));
+    await refresh();
+  });
 
 /**
  * @param {GroupBody} group

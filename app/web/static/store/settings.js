@@ -25,6 +25,6 @@ export const changeSettings = (wanted) =>
       await send(change);
       const names = /** @type {(keyof PreferencesChange & keyof Preferences)[]} */ (Object.keys(change));
       const back = Object.fromEntries(names.map((name) => [name, before[name]]));
-      tell(say("settings.saved"), { undo: () => unlessCancelled(() => send(back)) });
+      tell(say("settings.saved"), { undo: () => unlessCancelled(() => turn(() => send(back))) });
     }),
   );

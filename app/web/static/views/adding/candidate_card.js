@@ -13,11 +13,13 @@ export function CandidateCard({ candidate, rename, drop }) {
   const { file, archive, findings } = candidate;
   const [only] = findings;
   const renamed = candidate.name !== null;
+  // What the reader has called it, also before the gateway has said anything of that; "" where it may be given once more.
+  const name = only?.problem && !only.name ? "" : (candidate.name ?? only?.name ?? "");
   return html`<li class="row candidate">
     <div class="grow">
       <p class="row-title">${file}</p>
       ${archive && html`<p class="hint">${say("adding.archive", { count: findings.filter((each) => !each.problem).length })}</p>`}
-      ${!archive && only && (!only.problem || renamed) && html`<${LiveField} label=${say("adding.name")} value=${only.name} save=${rename} />`}
+      ${!archive && only && (!only.problem || renamed) && html`<${LiveField} label=${say("adding.name")} value=${name} save=${rename} />`}
       <ul class="findings">${findings.map((found) => html`<${Findings} key=${found.file} found=${found} named=${archive !== null} />`)}</ul>
     </div>
     <${Button} icon="x" label=${say("adding.leave_out", { file })} action=${drop} />

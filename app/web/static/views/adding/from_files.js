@@ -3,8 +3,9 @@
 import { call, get } from "../../api/client.js";
 import { Button } from "../../components/button.js";
 import { say } from "../../messages/messages.js";
+import { inTurn } from "../../store/in_turn.js";
 import { tell } from "../../store/toasts.js";
-import { html, useSignal } from "../../ui.js";
+import { html, useSignal, useState } from "../../ui.js";
 import { Added } from "./added.js";
 import { CandidateCard } from "./candidate_card.js";
 import { add, check, read } from "./candidates.js";
@@ -22,6 +23,9 @@ async function imported() {
   return new Set(cities.flat().map((each) => each.hostname));
 }
 
+/** @param {Candidate} candidate */
+const isUsable = ({ findings }) => findings.some((found) => !found.problem);
+
 /** @param {{ changed?: () => Promise<unknown>; children?: unknown }} props `changed` once servers are added; the children follow what was added. */
 export function FromFiles({ changed = async () => {}, children }) {
   /** @type {import("../../vendor/signals.js").Signal<Candidate[]>} */
@@ -30,6 +34,7 @@ export function FromFiles({ changed = async () => {}, children }) {
   const added = useSignal(/** @type {Finding[]} */ ([]));
   const checking = useSignal(0);
   const number = useSignal(0);
+  const [turn] = useState(inTurn); // of the checks of names, and of what is added under them
 
   function nextId() {
     number.value += 1;
@@ -55,41 +60,57 @@ export function FromFiles({ changed = async () => {}, children }) {
   const paste = (/** @type {string} */ config, /** @type {string} */ file) =>
     check({ id: nextId(), file, config, archive: null, name: null, findings: [] });
   async function pasted(/** @type {string} */ config, /** @type {string} */ name) {
-    candidates.value = [...candidates.value, await paste(config, name)];
+    const candidate = await paste(config, name);
+    candidates.value = [...candidates.value, candidate];
   }
-  async function rename(/** @type {Candidate} */ candidate, /** @type {string} */ name) {
-    const checked = await check({ ...candidate, name: name || null });
-    candidates.value = candidates.value.map((each) => (each.id === candidate.id ? checked : each));
+  const candidateOf = (/** @type {number} */ id) => candidates.value.find((each) => each.id === id);
+  function change(/** @type {number} */ id, /** @type {Partial<Candidate>} */ parts) {
+    candidates.value = candidates.value.map((each) => (each.id === id ? { ...each, ...parts } : each));
   }
-  function drop(/** @type {Candidate} */ candidate) {
-    candidates.value = candidates.value.filter((each) => each.id !== candidate.id);
+  function drop(/** @type {number} */ id) {
+    candidates.value = candidates.value.filter((each) => each.id !== id);
   }
-  const usable = candidates.value.filter((each) => each.findings.some((found) => !found.problem));
-  const servers = usable.flatMap((each) => each.findings.filter((found) => !found.problem));
+  /** A name counts as soon as it is given; what the gateway says of it follows. */
+  async function rename(/** @type {number} */ id, /** @type {string} */ name) {
+    change(id, { name: name || null });
+    turn(() => checkAgain(id));
+  }
+  async function checkAgain(/** @type {number} */ id) {
+    const candidate = candidateOf(id);
+    if (!candidate) return;
+    const { findings } = await check(candidate);
+    if (candidateOf(id)?.name === candidate.name) change(id, { findings });
+  }
 
-  async function save() {
+  /** What stands there as the button is pressed is added, once each name that was given by then is checked. */
+  function save() {
+    const ids = candidates.value.map(({ id }) => id);
+    return turn(() => addAll(ids));
+  }
+  async function addAll(/** @type {number[]} */ ids) {
     const before = await imported();
     /** @type {Finding[]} */
     const results = [];
-    for (const candidate of usable) {
+    for (const id of ids) {
+      const candidate = candidateOf(id); // undefined: left out meanwhile
+      if (!candidate || !isUsable(candidate)) continue;
       const found = await add(candidate);
       results.push(...found);
-      const failed = found.every((each) => each.problem);
-      candidates.value = failed
-        ? candidates.value.map((each) => (each.id === candidate.id ? { ...each, findings: found } : each))
-        : candidates.value.filter((each) => each.id !== candidate.id);
+      if (found.every((each) => each.problem)) change(id, { findings: found });
+      else drop(id);
     }
-    await changed();
     const done = results.filter((each) => !each.problem);
+    if (!done.length) return;
+    await changed();
     added.value = [...done, ...added.value];
     const fresh = done.filter((each) => !before.has(each.name)); // one that was there already is not taken away
-    if (done.length)
-      tell(say("adding.added", { count: done.length }), { undo: fresh.length ? () => undo(fresh) : null });
+    tell(say("adding.added", { count: done.length }), { undo: fresh.length ? () => undo(fresh) : null });
   }
   async function undo(/** @type {Finding[]} */ done) {
     for (const { name } of done) await call("DELETE", `/api/custom/remove/${encodeURIComponent(name)}`);
     added.value = added.value.filter((each) => !done.includes(each));
   }
+  const servers = candidates.value.flatMap(({ findings }) => findings.filter((found) => !found.problem));
 
   return html`<section class="card">
       <h2>${say("adding.files")}</h2>
@@ -106,7 +127,7 @@ export function FromFiles({ changed = async () => {}, children }) {
         <h2>${say("adding.found")}</h2>
         <p class="hint">${say("adding.not_yet")}</p>
         <ul class="rows">
-          ${candidates.value.map((each) => html`<${CandidateCard} key=${each.id} candidate=${each} rename=${(/** @type {string} */ name) => rename(each, name)} drop=${() => drop(each)} />`)}
+          ${candidates.value.map((each) => html`<${CandidateCard} key=${each.id} candidate=${each} rename=${(/** @type {string} */ name) => rename(each.id, name)} drop=${() => drop(each.id)} />`)}
         </ul>
         ${servers.length > 0 && html`<p><${Button} kind="primary" icon="plus" action=${save}>${say("adding.add", { count: servers.length })}<//></p>`}
       </section>`

@@ -1,29 +1,22 @@
 /** How to connect through one provider: port, second server, blocking, age of the key, post-quantum keys. */
 
-import { call, get } from "../../api/client.js";
 import { Choice } from "../../components/choice.js";
 import { LiveField } from "../../components/live_field.js";
 import { Toggle } from "../../components/toggle.js";
 import { say, sayCode } from "../../messages/messages.js";
-import { inTurn } from "../../store/in_turn.js";
+import { changeProvider } from "../../store/provider_settings.js";
 import { tell } from "../../store/toasts.js";
-import { html, useState } from "../../ui.js";
+import { html } from "../../ui.js";
 
 /** @import { ProviderInfo, ProviderSettings } from "../../../types/api.d.ts" */
 
 /** @param {{ info: ProviderInfo; settings: ProviderSettings; reload: () => Promise<void> }} props */
 export function ProviderSettingsCard({ info: { name, capabilities }, settings, reload }) {
-  const provider = /** @type {const} */ (`/api/providers/${encodeURIComponent(name)}`);
-  const [turn] = useState(inTurn);
-
-  /** Settings are sent whole: each change is made to those of the gateway, after the one before it. */
-  const send = (/** @type {(present: ProviderSettings) => ProviderSettings} */ change) =>
-    turn(async () => {
-      const present = (await get(provider)).settings ?? {};
-      await call("PUT", `${provider}/settings`, { ...present, ...change(present) });
-      await reload();
-      return present;
-    });
+  async function send(/** @type {(present: ProviderSettings) => ProviderSettings} */ wanted) {
+    const before = await changeProvider(name, wanted);
+    await reload();
+    return before;
+  }
   async function change(/** @type {(present: ProviderSettings) => ProviderSettings} */ wanted) {
     const before = await send(wanted);
     const back = Object.fromEntries(

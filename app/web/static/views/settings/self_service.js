@@ -36,14 +36,19 @@ export function SelfServiceCard() {
     await loaded.reload();
   }
   /** What devices may is sent whole: each change is made to what the gateway has. */
+  const make = (/** @type {(present: SelfService) => Partial<SelfService>} */ wanted) =>
+    turn(async () => {
+      const { everybody: present } = await get("/api/self-service");
+      const parts = wanted(present);
+      await send({ ...present, ...parts });
+      const names = /** @type {(keyof SelfService)[]} */ (Object.keys(parts));
+      return Object.fromEntries(names.map((name) => [name, present[name]]));
+    });
   const change = (/** @type {(present: SelfService) => Partial<SelfService>} */ wanted) =>
-    unlessCancelled(() =>
-      turn(async () => {
-        const { everybody: present } = await get("/api/self-service");
-        await send({ ...present, ...wanted(present) });
-        tell(say("settings.saved"), { undo: () => unlessCancelled(() => send(present)) });
-      }),
-    );
+    unlessCancelled(async () => {
+      const back = await make(wanted);
+      tell(say("settings.saved"), { undo: () => unlessCancelled(() => make(() => back)) });
+    });
   const save = (/** @type {Partial<SelfService>} */ wanted) => change(() => wanted);
   async function follow(/** @type {string} */ mac) {
     await call("PUT", `/api/devices/${mac}/self-service`, { allow: "default" });

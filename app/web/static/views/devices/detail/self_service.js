@@ -50,7 +50,7 @@ export function SelfServiceChoice({ device }) {
       const { everybody, devices } = await get("/api/self-service");
       const before = devices[device.mac] ?? null;
       await send(wanted(before ?? everybody));
-      const undo = () => unlessCancelled(() => send(before));
+      const undo = () => unlessCancelled(() => turn(() => send(before)));
       tell(say("self.changed", { device: deviceName(device) }), { undo });
     });
   const decide = (/** @type {Allow} */ allow) =>
