@@ -135,7 +135,10 @@ class Process:
         """Whether it sleeps and no socket that captures is open any more: it answers before it closes them."""
         proc = Path(f"/proc/{self.process.pid}")
         capturing = {line.split()[-1] for line in (proc / "net/packet").read_text().splitlines()[1:]}
-        held = {os.readlink(fd) for fd in (proc / "fd").iterdir()}
+        try:
+            held = {os.readlink(fd) for fd in (proc / "fd").iterdir()}
+        except FileNotFoundError:
+            return False  # it has closed one just now
         state = (proc / "stat").read_text().rpartition(") ")[2][0]
         return state == "S" and not any(f"socket:[{inode}]" in held for inode in capturing)
 
