@@ -140,7 +140,7 @@ def neighbour() -> Iterator[Neighbour]:
         host.close()
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
     """Poll ``condition``, for changes without an event."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -131,6 +131,17 @@ class Process:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def at_rest(self) -> bool:
+        """Whether it sleeps and no socket that captures is open any more: it answers before it closes them."""
+        proc = Path(f"/proc/{self.process.pid}")
+        capturing = {line.split()[-1] for line in (proc / "net/packet").read_text().splitlines()[1:]}
+        try:
+            held = {os.readlink(fd) for fd in (proc / "fd").iterdir()}
+        except FileNotFoundError:
+            return False  # it has closed one just now
+        state = (proc / "stat").read_text().rpartition(") ")[2][0]
+        return state == "S" and not any(f"socket:[{inode}]" in held for inode in capturing)
+
 
 @contextlib.asynccontextmanager
 async def capturing(directory: Path) -> AsyncGenerator[Process]:
@@ -287,6 +298,7 @@ def test_what_one_round_and_an_idle_hour_cost(tmp_path: Path, capsys: pytest.Cap
             after = resource.getrusage(resource.RUSAGE_THREAD)
             capture = (process.cpu() - before) / 5
             netd = (after.ru_utime + after.ru_stime - own.ru_utime - own.ru_stime) / 5
+            await until(process.at_rest)
             idle = process.cpu()
             await asyncio.sleep(2)
             assert process.cpu() == idle, "it sleeps"

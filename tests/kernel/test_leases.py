@@ -99,15 +99,18 @@ async def test_leases_survive_a_clock_that_is_set(tmp_path, monkeypatch, step):
     address = await lease_lan.lease(PHONE)
     assert lease_lan.known()[PHONE].address == address
     moves: list[asyncio.Task[None]] = []
+    looks: list[str] = []
+
+    def look() -> str:
+        looks.append(lease_lan.services.lease_file())
+        return looks[-1]
 
     def move(before: str, seconds: float) -> None:
         moves.append(asyncio.create_task(lease_lan.move(before, seconds)))
 
-    keeper = asyncio.create_task(
-        keep_leases(lease_lan.clock, lease_lan.services.lease_path, lease_lan.services.lease_file, move, period=0.2)
-    )
+    keeper = asyncio.create_task(keep_leases(lease_lan.clock, lease_lan.services.lease_path, look, move, period=0.2))
     try:
-        await asyncio.sleep(0.5)  # it has looked once
+        await until(lambda: looks)
         lease_lan.set_clock(step)
         await until(lambda: moves and all(task.done() for task in moves))
         assert moves[0].exception() is None

@@ -179,7 +179,7 @@ async def test_failed_exchange_leaves_the_tunnel_as_it_was(
     """Also after the relay has loaded the ephemeral peer, whose handshake never completes for want of the secret."""
     async with world(make) as w:
         w.service.fault = fault
-        changed = await w.change(timeout=2.0)
+        changed = await w.change()  # the handshake with the registered key has as long as the one that fails
         assert not changed.post_quantum
         said = "unavailable" if fault == "busy" else "did not complete a handshake"
         assert said in (changed.post_quantum_problem or "")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app.model import LanBridge, LanLink, Links, VpnPolicy, WaitingPolicy
 from app.network.planner import plan
 from tests.kernel.namespace import inside, run
-from tests.kernel.test_bridge import WAN, passes, ports, reconciler
+from tests.kernel.test_bridge import WAN, is_stopped, passes, ports, reconciler
 from tests.support.frames import SOURCE
 from tests.unit.network.scenarios import default_exit, inputs
 
@@ -27,7 +27,7 @@ async def test_unknown_device_reaches_no_other_port():
     await kernel.apply(waiting_plan(VpnPolicy()))
     assert await passes("host", "one", "two")
     await kernel.apply(waiting_plan(WaitingPolicy()))
-    assert not await passes("host", "one", "two")
+    assert await is_stopped("host", "one", "two")
     await kernel.apply(waiting_plan(WaitingPolicy(), (SOURCE, VpnPolicy())))
     assert await passes("host", "one", "two")
     assert await kernel.verify() == ()
@@ -38,7 +38,7 @@ async def test_one_device_that_waits_reaches_no_other_port():
     ports("one", "two")
     kernel = reconciler()
     await kernel.apply(waiting_plan(VpnPolicy(), (SOURCE, WaitingPolicy())))
-    assert not await passes("host", "one", "two")
+    assert await is_stopped("host", "one", "two")
     assert "drop_waiting" in run("nft list counters table bridge vpn_gateway")
     await kernel.apply(waiting_plan(VpnPolicy(), ("02:00:00:00:00:77", WaitingPolicy())))
     assert await passes("host", "one", "two")
@@ -50,7 +50,7 @@ async def test_thousand_devices_are_told_apart():
     kernel = reconciler()
     known = tuple((f"02:00:00:01:{n >> 8:02x}:{n & 255:02x}", VpnPolicy()) for n in range(999))
     await kernel.apply(waiting_plan(WaitingPolicy(), *known))
-    assert not await passes("host", "one", "two")
+    assert await is_stopped("host", "one", "two")
     await kernel.apply(waiting_plan(WaitingPolicy(), *known, (SOURCE, VpnPolicy())))
     assert await passes("host", "one", "two")
     assert await kernel.verify() == ()

@@ -39,7 +39,12 @@ def test_wait_extends_systemds_limit_of_the_start(tmp_path: Path, monkeypatch: p
         manager.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setattr(settled, "EXTENSION_INTERVAL", 0.1)
-        settled.wait_for(tmp_path / "never", timeout=0.3)
+        path = tmp_path / "settled"
+        waiting = threading.Thread(target=settled.wait_for, args=(path,), kwargs={"timeout": 60.0}, daemon=True)
+        waiting.start()
         name, microseconds = manager.recv(100).decode().split("=")
+        path.touch()
+        waiting.join(20)
+        assert not waiting.is_alive()
     assert name == "EXTEND_TIMEOUT_USEC"
     assert int(microseconds) / 1_000_000 > 2 * 10.0  # it holds until the next one, and for the start that follows

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.web.server import GRACE
 from app.web.sockets import systemd_fds
 from tests.support.ws_client import WebSocketClient
 
@@ -170,7 +171,7 @@ async def test_sigterm_ends_the_process_despite_open_connections(tmp_path: Path)
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < GRACE
             for client in clients:
                 with client:
                     assert await asyncio.to_thread(client.receive) is None

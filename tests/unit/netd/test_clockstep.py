@@ -60,11 +60,21 @@ def test_clock_set_back_is_behind_until_it_catches_up() -> None:
 
 async def test_clock_step_moves_the_leases_from_before_it(tmp_path: Path) -> None:
     clocks, moves = Clocks(), list[tuple[str, float]]()
-    file = "one"
+    file, reads = "one", 0
 
     def leases() -> str:
+        nonlocal reads
         assert asyncio._get_running_loop() is None, "the event loop waits for the disk"
-        return file
+        text = file
+        reads += 1
+        return text
+
+    async def read_anew() -> None:
+        """Return once a read that began after this call is the one before the last, with which a step would be told."""
+        enough = reads + 3
+        async with asyncio.timeout(20):
+            while reads < enough:
+                await asyncio.sleep(0.001)
 
     moved = asyncio.Event()
 
@@ -73,14 +83,14 @@ async def test_clock_step_moves_the_leases_from_before_it(tmp_path: Path) -> Non
         moved.set()
 
     task = asyncio.create_task(keep_leases(clocks.steps, tmp_path / "leases", leases, move, period=0.005))
-    await asyncio.sleep(0.03)
+    await read_anew()
     file = "two"
-    await asyncio.sleep(0.03)
+    await read_anew()
     file, clocks.wall = "after", clocks.wall + 3 * DAY
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await moved.wait()
     clocks.wall += 30  # too small for a restart of dnsmasq
-    await asyncio.sleep(0.03)
+    await read_anew()
     assert moves == [("two", 3 * DAY)]
     assert not task.done()
     task.cancel()

@@ -98,9 +98,9 @@ async def test_thousand_devices_do_not_push_all_events_out(lan):
     await lan.look()
     assert len(lan.events) == MAX_EVENTS
     assert len(lan.watcher.devices) == 1000
-    began = time.perf_counter()
+    began = time.process_time()
     await lan.look()
-    assert time.perf_counter() - began < 1.0  # of every two seconds, also on a slow machine
+    assert time.process_time() - began < 1.0  # of every two seconds, also on a slow machine
 
 
 async def test_forgotten_device_that_is_here_appears_again(lan):
