@@ -17,8 +17,8 @@ run: ## Run the gateway for real in a virtual LAN; UI on http://127.0.0.1:5000 (
 test: ## Run everything that is tested: lint, unit, kernel, lab and browser tests
 	@ci/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest tests/unit tests/kernel -n 2 --dist loadfile -q
-	@$(PY) -m pytest tests/lab tests/browser -q
+	@echo 'The tests of the lab wait most of the time, so the others run beside them; each part tells at its end.'
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lab unit kernel browser
 
 lint: ## ruff, pyright, import-linter, shellcheck, no package that nothing uses; biome and tsc for the page
 	@ci/setup test
