@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 PORT ?= 5000
+SETUP = ci/setup
 SHELL_SCRIPTS = $(shell grep -rIlE '^\#!/(usr/)?bin/(env )?(ba)?sh' .ci ci image overlay) image/lib/common.sh
 
 .PHONY: help run test lint unit kernel lab browser bench fresh types lock clean
@@ -18,7 +19,7 @@ test: ## Run everything that is tested: lint, unit, kernel, lab and browser test
 	@ci/setup test
 	@$(MAKE) --no-print-directory lint
 	@echo 'The tests of the lab wait most of the time, so the others run beside them; each part tells at its end.'
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync lab unit kernel browser
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync SETUP=: lab unit kernel browser
 
 lint: ## ruff, pyright, import-linter, shellcheck, no package that nothing uses; biome and tsc for the page
 	@ci/setup test
@@ -32,19 +33,19 @@ lint: ## ruff, pyright, import-linter, shellcheck, no package that nothing uses;
 	@.cache/tsc -p .
 
 unit: ## Only the quick tests
-	@ci/setup test
+	@$(SETUP) test
 	@$(PY) -m pytest tests/unit -n 2 --dist loadfile -q
 
 kernel: ## Only the tests on the kernel's own interfaces, each in a network namespace
-	@ci/setup test
+	@$(SETUP) test
 	@$(PY) -m pytest tests/kernel -n 2 --dist loadfile -q
 
 lab: ## Only the tests of the whole gateway in a virtual LAN
-	@ci/setup test
+	@$(SETUP) test
 	@$(PY) -m pytest tests/lab -q
 
 browser: ## Only the tests of the page in a real browser
-	@ci/setup test
+	@$(SETUP) test
 	@$(PY) -m pytest tests/browser -q
 
 bench: ## Measure, side by side in one run, and print ratios

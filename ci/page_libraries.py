@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -85,26 +86,35 @@ def _package(modules: Path, name: str) -> dict[str, str]:
 
 
 def make(project: Path = PROJECT) -> None:
-    """Make the vendor directory anew. Raises LibraryError; then the old one stays."""
+    """Make the vendor directory anew where it is not as it should be. Raises LibraryError; then the old one stays."""
     modules, vendor = project / "node_modules", project / VENDOR
     absent = [name for name in PACKAGES if not (modules / name / "package.json").is_file()]
     if absent:
         raise LibraryError(f"npm has not installed {', '.join(absent)}")
-    made = vendor.with_name("vendor.new")
-    shutil.rmtree(made, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=vendor.parent.parent, prefix=".vendor-") as scratch:
+        made = Path(scratch) / vendor.name
+        _copy(modules, made, icons_of(vendor.parent))
+        if _content(made) != _content(vendor):  # a page that is being served loses nothing that stays
+            shutil.rmtree(vendor, ignore_errors=True)
+            made.rename(vendor)
+
+
+def _copy(modules: Path, made: Path, icons: list[str]) -> None:
     for folder in ("licences", "qr"):
         (made / folder).mkdir(parents=True)
     for source, name in [*MODULES.values(), *DECLARATIONS.items()]:
         (made / name).write_text(relative((modules / source).read_text()))
     for name in AS_THEY_ARE:
         shutil.copyfile(modules / name, made / name)
-    (made / "icons.svg").write_text(sprite(icons_of(project / VENDOR.parent), modules / "lucide-static" / "icons"))
+    (made / "icons.svg").write_text(sprite(icons, modules / "lucide-static" / "icons"))
     for name in PACKAGES:
         shutil.copyfile(modules / name / "LICENSE", made / "licences" / f"{name.replace('/', '-').lstrip('@')}.txt")
     packages = [_package(modules, name) for name in PACKAGES]
     (made / "libraries.json").write_text(json.dumps(packages, indent=1) + "\n")
-    shutil.rmtree(vendor, ignore_errors=True)
-    made.rename(vendor)
+
+
+def _content(directory: Path) -> dict[Path, bytes]:
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def main() -> int:

@@ -15,8 +15,8 @@ from ci.labnet import Lab
 from ci.labnet.addresses import INTERNET4, VPNS
 from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
-from tests.lab.pauses import least
 from tests.lab.provider import LabProviders
+from tests.support.pauses import least
 from tests.support.providers.ephemeral_peer import EphemeralPeerService
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 

@@ -17,8 +17,8 @@ from ci.labnet import Lab, Packet
 from ci.labnet.addresses import INTERNET4, VPN_PORT, VPNS
 from ci.labnet.waiting import wait_for
 from tests.lab.leakwatch import LeakWatch, dump
-from tests.lab.pauses import least
 from tests.lab.provider import RESOLVER, LabProviders
+from tests.support.pauses import least
 from tests.support.providers import nordvpn, pia
 from tests.support.providers.mullvad import ACCOUNT, Mullvad, relay, relay_list
 

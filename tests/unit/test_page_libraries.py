@@ -57,3 +57,18 @@ def test_absent_library_is_named_and_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(page_libraries.LibraryError, match="npm has not installed preact, "):
         page_libraries.make(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_as_it_should_be_stays(tmp_path: Path) -> None:
+    """A page that is being served would lose its libraries for a moment, whenever another target of make begins."""
+    static = tmp_path / page_libraries.VENDOR.parent
+    static.mkdir(parents=True)
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    page_libraries.make(tmp_path)
+    before = (static / "vendor").stat().st_ino
+    page_libraries.make(tmp_path)
+    assert (static / "vendor").stat().st_ino == before
+    (static / "one.js").write_text('const icon = "house"; html`<${Icon} icon="house" />`;')
+    page_libraries.make(tmp_path)
+    assert "house" in (static / "vendor" / "icons.svg").read_text()
+    assert [path.name for path in static.parent.iterdir()] == ["static"]
