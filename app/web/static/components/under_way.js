@@ -1,9 +1,7 @@
 /** What a control is doing: one that has become another meanwhile, as "Connect" becomes "Stop", takes that press too. */
 
 import { ApiError } from "../api/client.js";
-import { sentenceOf } from "../api/errors.js";
-import { CancelledError } from "../store/password.js";
-import { tell } from "../store/toasts.js";
+import { tellFailure } from "../store/attempt.js";
 import { useSignal } from "../ui.js";
 
 /**
@@ -23,7 +21,7 @@ export function useUnderWay() {
       await action();
     } catch (error) {
       const replaced = doing.value !== what && error instanceof ApiError && error.code === "superseded";
-      if (!replaced && !(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
+      if (!replaced) tellFailure(error);
     } finally {
       if (doing.value === what) doing.value = null;
     }

@@ -27,7 +27,7 @@ export const changePolicy = (device, choice) =>
     const [kind, minutes] = choice.split(":");
     if (kind === "direct" && minutes) return open(device, Number(minutes));
     await turn(async () => {
-      const present = gateway.devices.value?.find((each) => each.mac === device.mac) ?? device;
+      const present = gateway.presentDevice(device);
       const before = present.own_policy ? present.standing_policy : "inherit";
       await setPolicy(device, choice);
       if (present.exception !== null) await call("DELETE", `/api/exceptions/${present.exception}`);

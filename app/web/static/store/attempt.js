@@ -15,8 +15,13 @@ export async function attempt(busy, change) {
   try {
     await change();
   } catch (error) {
-    if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
+    tellFailure(error);
   } finally {
     busy.value = false;
   }
+}
+
+/** @param {unknown} error Why a change failed; what the reader has called off is not told. */
+export function tellFailure(error) {
+  if (!(error instanceof CancelledError)) tell(sentenceOf(error), { bad: true });
 }

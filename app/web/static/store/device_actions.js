@@ -23,9 +23,6 @@ async function send(device, change) {
   await gateway.refreshDevices();
 }
 
-/** @param {DeviceBody} device As a view has shown it. */
-const presentOf = (device) => gateway.devices.value?.find((each) => each.mac === device.mac) ?? device;
-
 /**
  * @param {DeviceBody} device
  * @param {Change} change
@@ -34,7 +31,7 @@ const presentOf = (device) => gateway.devices.value?.find((each) => each.mac ===
  */
 const change = (device, change, same, text) =>
   turn(async () => {
-    const before = same(presentOf(device));
+    const before = same(gateway.presentDevice(device));
     await send(device, change);
     tell(text, { undo: () => unlessCancelled(() => turn(() => send(device, before))) });
   });
@@ -91,7 +88,7 @@ export async function setSchedule(device, change) {
     await gateway.refreshDevices();
   };
   await turn(async () => {
-    const { schedule } = presentOf(device);
+    const { schedule } = gateway.presentDevice(device);
     await put(change(schedule));
     tell(say("schedule.changed", { who: deviceName(device) }), {
       undo: () => unlessCancelled(() => turn(() => put(schedule))),

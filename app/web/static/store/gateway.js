@@ -42,6 +42,9 @@ export const state = computed(() =>
   }),
 );
 
+/** @param {DeviceBody} device As a view has shown it; what it is by now. */
+export const presentDevice = (device) => devices.value?.find((each) => each.mac === device.mac) ?? device;
+
 /** What no event tells: the counts of stopped packets, and the last look at the kernel. */
 export const refreshStatus = refresher(() => get("/api/status"), answeredStatus);
 export const refreshExits = refresher(
